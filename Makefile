@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench deploy lock clean
+
+# Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
+PYTHON := $(shell for p in python3.13 python3; do \
+	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+UV := $(BIN)/uv
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' locks/project.txt)
+ENV ?= dev
+export SAM_CLI_TELEMETRY := 0
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
+
+setup: .venv/.locked ## make the environments: .venv, .local/cloud, .local/sam
+	@$(BIN)/python -m local setup
+
+demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
+	@$(BIN)/python -m local demo $(if $(ONCE),--once)
+
+test: setup ## all tests
+	$(BIN)/pytest $(ARGS)
+
+check: setup ## format, lint, types, import rules, template, state machine, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=.:layers/core $(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	.local/sam/bin/sam validate --lint --region us-east-1
+	$(BIN)/pytest -q tests/template tests/statemachines tests/docs
+
+format: .venv/.locked ## rewrite the sources in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## every figure that the README claims, beside a peer's or a floor's
+	@for name in engine quality serving "validation --rows 2000000"; do \
+		echo "== $$name"; PYTHONPATH=layers/core $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" .local/sam/bin/sam build --config-env $(ENV)
+	.local/sam/bin/sam deploy --config-env $(ENV)
+
+lock: .venv/.locked ## resolve the lock files again from pyproject.toml
+	$(LOCK) --group local --group dev -o locks/project.txt pyproject.toml
+	$(LOCK) --group cloud -o locks/cloud.txt
+	$(LOCK) --group sam -o locks/sam.txt
+	$(LOCK) -o layers/dependencies/requirements.txt pyproject.toml
+	$(LOCK) --group validation -o layers/polars/requirements.txt
+LOCK = $(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-header
+
+clean: ## remove what make made (stop the local cloud first)
+	rm -rf .venv .local .aws-sam
+
+.venv/.locked: locks/project.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv"; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) …"
+	@test -x $(UV) || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q uv==$(UV_VERSION); }
+	@$(UV) pip sync -q --python .venv locks/project.txt
+	@touch $@
