@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of the engine's doors `/faults` and `/clock`, for tests: see "Faults on demand" in docs/local.md."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Rule = dict[str, Any]
+"""A rule as JSON: `action`, and what `local.personalize.faults.Rule` names."""
+SECONDS = 30.0
+"""How long the engine may take to answer."""
+
+
+class FaultDoor:
+    """An engine that was started with `--faults`, at its address (`status --json` calls it `engine`)."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    def add(self, action: str, operation: str = "*", resource: str = "*", **more: object) -> Rule:
+        """Make something go wrong from now on; returns the rule with its `id`. Raises ValueError for a bad rule."""
+        rule = {"action": action, "operation": operation, "resource": resource, **more}
+        rules: list[Rule] = self._ask("POST", "/faults", rule)["rules"]
+        return rules[0]
+
+    def rules(self) -> list[Rule]:
+        """All rules, with how many requests or jobs each one `matched` and on how many it `fired`."""
+        found: list[Rule] = self._ask("GET", "/faults")["rules"]
+        return found
+
+    def clear(self, number: int | None = None) -> None:
+        """Forget all rules, or the one with this id; jobs that they held go on."""
+        self._ask("DELETE", "/faults" if number is None else f"/faults/{number}")
+
+    @contextmanager
+    def during(self, action: str, operation: str = "*", resource: str = "*", **more: object) -> Iterator[Rule]:
+        """Make something go wrong inside a `with` block."""
+        rule = self.add(action, operation, resource, **more)
+        try:
+            yield rule
+        finally:
+            self.clear(rule["id"])
+
+    def now(self) -> float:
+        """The engine's time in Unix epoch seconds."""
+        return float(self._ask("GET", "/clock")["now"])
+
+    def advance(self, seconds: float) -> float:
+        """Move the engine's clock forward; returns its time."""
+        return float(self._ask("POST", "/clock", {"advanceSeconds": seconds})["now"])
+
+    def _ask(self, method: str, path: str, document: object = None) -> dict[str, Any]:
+        body = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(self._url + path, body, method=method)  # noqa: S310 — the engine's address
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ValueError(json.load(error)["message"]) from None

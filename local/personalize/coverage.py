@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes COVERAGE.md, the operations that this engine performs: `python -m local.personalize.coverage`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from local.personalize.operations import HANDLERS
+from local.personalize.recipes import RECIPES
+from local.personalize.wire import SERVICES, Wire
+
+PAGE: Final = Path(__file__).with_name("COVERAGE.md")
+_HEAD: Final = """# What the embedded engine performs
+
+Made by `python -m local.personalize.coverage` from botocore's service models and the engine's table of operations; a
+test keeps it current. An operation that is not built answers `NotImplementedByEngine` (HTTP 501) and says so.
+"""
+
+
+def page() -> str:
+    """The text of COVERAGE.md."""
+    return "\n".join([_HEAD, *_operations(), *_recipes(), ""])
+
+
+def _operations() -> Iterator[str]:
+    operations = Wire().operations.values()
+    built = sum(operation.name in HANDLERS for operation in operations)
+    yield f"{built} of {len(operations)} operations.\n"
+    for service in SERVICES:
+        names = sorted(operation.name for operation in operations if operation.service == service)
+        yield f"## {service}: {sum(name in HANDLERS for name in names)} of {len(names)}\n"
+        yield "| operation | built |\n|---|---|"
+        yield from (f"| {name} | {'yes' if name in HANDLERS else 'not yet'} |" for name in names)
+        yield ""
+
+
+def _recipes() -> Iterator[str]:
+    yield f"## Recipes: {sum(spec.trainable for spec in RECIPES.values())} of {len(RECIPES)} can be trained\n"
+    yield "| recipe | type | trained |\n|---|---|---|"
+    yield from (f"| {s.name} | {s.recipe_type} | {'yes' if s.trainable else 'not yet'} |" for s in RECIPES.values())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

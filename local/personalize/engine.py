@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: options, store, resources, worker and serving, put together for the operations."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local.personalize.clock import Clock
+from local.personalize.errors import InvalidInput, ResourceInUse
+from local.personalize.faults import Faults
+from local.personalize.jobs import Workers
+from local.personalize.lifecycle import Lifecycle
+from local.personalize.resources import CAMPAIGN, CREATE, RECOMMENDER, SOLUTION_VERSION, Call, Kind, Registry, Resource
+from local.personalize.serving import Serving
+from local.personalize.store import Store
+from local.personalize.wire import Json
+
+Handler = Callable[["Engine", Call, Json], Json | Awaitable[Json | None] | None]
+"""One operation: the request's members in, the answer's members out (None: an empty body)."""
+EngineWork = Callable[["Engine", Resource], Awaitable[None]]
+HANDLERS: Final[dict[str, Handler]] = {}
+"""By operation; filled by `operation` in the modules of `local.personalize.operations`."""
+WORKS: Final[dict[tuple[str, str], EngineWork]] = {}
+"""By noun of the resource's kind and CREATE, UPDATE or DELETE; filled by `work`."""
+
+
+def operation(name: str) -> Callable[[Handler], Handler]:
+    """Register the handler of an operation."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS[name] = handler
+        return handler
+
+    return register
+
+
+def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
+    """Register what happens while a resource of this kind is IN_PROGRESS."""
+
+    def register(function: EngineWork) -> EngineWork:
+        WORKS[kind.noun, verb] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides."""
+
+    s3_root: Path | None = None
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    """For requests without a credential scope."""
+    step_seconds: float = 0.2
+    """How long PENDING, and IN_PROGRESS without work, last."""
+    faults: bool = False
+    """Whether the doors `/faults` and `/clock` are open."""
+    dataset_groups: int = 5
+    """The quota of dataset groups a region; AWS raises it on request."""
+
+
+class Engine:
+    """One running engine; it belongs to one event loop."""
+
+    def __init__(self, options: Options, store: Store) -> None:
+        self.options = options
+        self.store = store
+        self.clock = Clock()
+        self.faults = Faults()
+        self.registry = Registry(self.store)
+        self.workers = Workers()
+        self.publishing = asyncio.Lock()
+        """Held while live data is written and taken over: else two imports could publish without each other's rows."""
+        self.serving = Serving(self.store, self.registry)
+        works = {key: self._bound(function) for key, function in WORKS.items()}
+        self.lifecycle = Lifecycle(self.registry, options.step_seconds, works, self.clock, self.faults)
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Resume what was under way, and load what campaigns serve from in the background."""
+        self.lifecycle.resume()
+        self._background.append(asyncio.create_task(self._warm()))
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold a task that runs until the engine stops."""
+        self._background.append(task)
+
+    async def stop(self) -> None:
+        """Stop working; whatever is unfinished resumes in the next engine."""
+        for task in self._background:
+            task.cancel()
+        await self.lifecycle.close()
+        self.workers.discard()
+
+    def create(self, call: Call, kind: Kind, arn: str, body: Json) -> Resource:
+        """Register a resource and start its creation. Raises ResourceAlreadyExists."""
+        resource = self.registry.add(kind, arn, body | {"status": "CREATE PENDING"}, call.now)
+        self.lifecycle.begin(resource, CREATE)
+        return resource
+
+    async def _warm(self) -> None:
+        for campaign in self.registry.find(CAMPAIGN):
+            if campaign.active:
+                await self.serving.catalogue(self.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
+        for recommender in self.registry.find(RECOMMENDER):
+            if recommender.active:
+                await self.serving.catalogue(recommender)
+
+    def _bound(self, function: EngineWork) -> Callable[[Resource], Awaitable[None]]:
+        return lambda resource: function(self, resource)
+
+
+def require_active(resource: Resource) -> Resource:
+    """The resource, if others may build on it. Raises ResourceInUse while it is made, InvalidInput when it failed."""
+    if resource.active:
+        return resource
+    message = f"{resource.arn} is in status {resource.status}: it must be ACTIVE."
+    raise InvalidInput(message) if resource.settled else ResourceInUse(message)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What filter expressions are made of, and how they print.
+
+    INCLUDE ItemID WHERE Items.GENRE IN ($GENRE) AND Items.PRICE < 9
+    | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")
+
+A Filter comes from `filter_grammar.parse` and keeps every rule of the language that needs no schema.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""A number in an expression or in filterValues."""
+DATASET_TYPES = {
+    "Items": "ITEMS",
+    "Interactions": "INTERACTIONS",
+    "Users": "USERS",
+    "Actions": "ACTIONS",
+    "Action_Interactions": "ACTION_INTERACTIONS",
+    "CurrentUser": "USERS",
+    "CurrentItem": "ITEMS",
+}
+"""The words for datasets, and the type of dataset that holds their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """`$name`, bound by the request's filterValues. The name is case-sensitive."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"${self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentItem:
+    """`CurrentItem.column`: the value of the item that the request is about."""
+
+    column: str
+
+    def __str__(self) -> str:
+        return f"CurrentItem.{self.column}"
+
+
+Operand = str | int | float | Placeholder | CurrentItem
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`dataset.column operator operands`; operator is IN, NOT IN (any number of operands) or a comparison (one)."""
+
+    dataset: str
+    column: str
+    operator: str
+    operands: tuple[Operand, ...]
+
+    def __str__(self) -> str:
+        words = ", ".join(printed(operand) for operand in self.operands)
+        bare = isinstance(self.operands[0], CurrentItem) or not self.operator.endswith("IN")
+        return f"{self.dataset}.{self.column} {self.operator} {words if bare else f'({words})'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One INCLUDE or EXCLUDE: an OR of ANDs over one dataset, applied only if the guard over CurrentUser holds."""
+
+    include: bool
+    target: str
+    alternatives: tuple[tuple[Condition, ...], ...]
+    guard: tuple[Condition, ...] = ()
+
+    @property
+    def dataset(self) -> str:
+        """The word of the dataset that every alternative looks at."""
+        return self.alternatives[0][0].dataset
+
+    def conditions(self) -> Iterator[Condition]:
+        """All conditions, the guard's too."""
+        for together in (*self.alternatives, self.guard):
+            yield from together
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of its placeholders."""
+        operands = (operand for condition in self.conditions() for operand in condition.operands)
+        return frozenset(operand.name for operand in operands if isinstance(operand, Placeholder))
+
+    def __str__(self) -> str:
+        where = " OR ".join(" AND ".join(map(str, together)) for together in self.alternatives)
+        guard = f" IF {' AND '.join(map(str, self.guard))}" if self.guard else ""
+        return f"{'INCLUDE' if self.include else 'EXCLUDE'} {self.target} WHERE {where}{guard}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter. `str(filter)` prints it in canonical form, and `parse(str(filter)) == filter`."""
+
+    expressions: tuple[Expression, ...]
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of its placeholders, without `$`, case-sensitive."""
+        return frozenset().union(*(expression.parameters for expression in self.expressions))
+
+    @property
+    def uses_current_item(self) -> bool:
+        """Whether a condition names CurrentItem: only a RELATED_ITEMS recipe may use such a filter."""
+        return any(isinstance(o, CurrentItem) for e in self.expressions for c in e.conditions() for o in c.operands)
+
+    @property
+    def fields(self) -> frozenset[tuple[str, str]]:
+        """The distinct columns, as (dataset type, column): quotas count them per filter and per dataset group."""
+        found = {(DATASET_TYPES[c.dataset], c.column) for e in self.expressions for c in e.conditions()}
+        operands = (o for e in self.expressions for c in e.conditions() for o in c.operands)
+        return frozenset(
+            found | {("ITEMS", operand.column) for operand in operands if isinstance(operand, CurrentItem)}
+        )
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.expressions))
+
+
+def printed(operand: Operand) -> str:
+    """Write an operand as an expression has it."""
+    if isinstance(operand, str):
+        return f"'{operand}'" if '"' in operand else f'"{operand}"'
+    return str(operand)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Offline metrics of a solution version, as GetSolutionMetrics defines them.
+
+A tenth of the users (by a hash of the id) is kept out of the training of the model that is measured. It is given the
+oldest nine tenths of each such user's interactions; the items of the newest tenth are the relevant ones. At most SAMPLE
+of these users are asked, which bounds the time; `coverage` counts the items in their answers.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from local.personalize.data import Snapshot
+from local.personalize.recipes.base import Interaction, Model, Query
+from local.personalize.recipes.rows import Mask, Rows, hashes
+
+DEPTHS = (5, 10, 25)
+DEEPEST = 25
+SAMPLE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test user: what the model is told, and what the user went on to interact with."""
+
+    query: Query
+    relevant: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The items that a model answered, best first, and the relevant ones."""
+
+    items: Sequence[str]
+    relevant: frozenset[str]
+
+    def hits(self, depth: int) -> list[int]:
+        """Positions (from 1) of relevant items within `depth`."""
+        return [place for place, item in enumerate(self.items[:depth], 1) if item in self.relevant]
+
+
+def precision(answer: Answer, depth: int) -> float:
+    """Share of the first `depth` places that hold a relevant item."""
+    return len(answer.hits(depth)) / depth
+
+
+def reciprocal_rank(answer: Answer, depth: int = DEEPEST) -> float:
+    """One over the place of the first relevant item; 0 if there is none within `depth`."""
+    hits = answer.hits(depth)
+    return 1.0 / hits[0] if hits else 0.0
+
+
+def discounted_gain(answer: Answer, depth: int) -> float:
+    """Gain of the hits, less the later they come, as a share of the best that was possible (NDCG)."""
+    ideal = sum(1.0 / math.log(1 + place) for place in range(1, min(depth, len(answer.relevant)) + 1))
+    return sum(1.0 / math.log(1 + place) for place in answer.hits(depth)) / ideal if ideal else 0.0
+
+
+def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
+    """Every metric over all answers, in four decimals, in the order of the alphabet."""
+    shown = {item for answer in answers for item in answer.items}
+    found = {"coverage": len(shown) / catalogue if catalogue else 0.0}
+    found["mean_reciprocal_rank_at_25"] = _mean(reciprocal_rank(answer) for answer in answers)
+    for depth in DEPTHS:
+        found[f"normalized_discounted_cumulative_gain_at_{depth}"] = _mean(discounted_gain(a, depth) for a in answers)
+        found[f"precision_at_{depth}"] = _mean(precision(answer, depth) for answer in answers)
+    return {name: round(found[name], 4) for name in sorted(found)}
+
+
+def test_users(snapshot: Snapshot) -> Mask:
+    """[users] one user in ten, the same ones every time."""
+    hashed = hashes(snapshot.users)
+    mask: Mask = hashed % 10 == 0
+    if not mask.any():
+        mask[int(np.argmin(hashed))] = True
+    return mask
+
+
+def cases(snapshot: Snapshot, rows: Rows, users: Mask) -> list[Case]:
+    """What to ask about the given users; those with fewer than two interactions say nothing."""
+    starts = np.searchsorted(rows.user, np.arange(len(snapshot.users) + 1))
+    chosen: npt.NDArray[np.intp] = np.flatnonzero(users & (np.diff(starts) >= 2))
+    chosen = chosen[np.argsort(hashes(snapshot.users[chosen]), kind="stable")][:SAMPLE]
+    return [_case(snapshot, rows, int(user), int(starts[user]), int(starts[user + 1])) for user in chosen]
+
+
+def measure(model: Model, questions: Sequence[Case]) -> dict[str, float]:
+    """Ask a model that has not seen the users, and sum up its answers."""
+    answers = [
+        Answer([scored.item_id for scored in model.recommend(case.query, None, DEEPEST)], case.relevant)
+        for case in questions
+    ]
+    return summary(answers, len(model.item_ids))
+
+
+def _case(snapshot: Snapshot, rows: Rows, user: int, start: int, stop: int) -> Case:
+    newest = max(1, (stop - start) // 10)
+    items: npt.NDArray[np.object_] = snapshot.items[rows.item[start:stop]]
+    history = [
+        Interaction(key, time) for key, time in zip(items[:-newest], rows.time[start:stop].tolist(), strict=False)
+    ]
+    properties = {name: column[user] for name, column in snapshot.user_columns.items() if column[user] is not None}
+    query = Query(
+        snapshot.users[user], history[-1].item_id, history, properties, exploration={"explorationWeight": 0.0}
+    )
+    return Case(query, frozenset(items[-newest:]))
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else 0.0

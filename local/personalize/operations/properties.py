@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `properties` of events, users and items: a string of JSON whose keys are the schema's columns in camelCase."""
+
+from collections.abc import Collection
+
+from local.personalize.errors import InvalidInput
+from local.personalize.schemas import Field, Schema
+from local.personalize.wire import Json, load_json
+
+
+def read(text: str | None) -> Json:
+    """The object in the string. Raises InvalidInput."""
+    try:
+        found = load_json(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("Error parsing properties json: it must be one JSON object in a string.")
+    return found
+
+
+def refuse(found: Json, forbidden: Collection[str]) -> None:
+    """Refuse keys that have a member of their own, in any case. Raises InvalidInput."""
+    for key in found:
+        if key.lower() in forbidden:
+            raise InvalidInput(f"properties must not have the key {key}: it has a member of its own.")
+
+
+def columns(found: Json, schema: Schema) -> dict[str, str | float | None]:
+    """The values by column; keys that the schema does not have are left out. Raises InvalidInput."""
+    fields = {camel_case(field.name): field for field in schema.fields}
+    return {fields[key].name: _cell(fields[key], value) for key, value in found.items() if key in fields}
+
+
+def camel_case(column: str) -> str:
+    """NUM_RATINGS → numRatings."""
+    first, *rest = column.lower().split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _cell(field: Field, value: object) -> str | float | None:
+    if value is None:
+        return None
+    if field.type == "string":
+        return value if isinstance(value, str) else _refuse(field, value)
+    if field.type == "boolean":
+        return float(value) if isinstance(value, bool) else _refuse(field, value)
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or not abs(number) < 2**63:
+        return _refuse(field, value)
+    return int(number) if field.type in {"int", "long"} else number
+
+
+def _refuse(field: Field, value: object) -> float:
+    kind = type(value).__name__
+    raise InvalidInput(f"Value of property {camel_case(field.name)} must be of type {field.type}, not {kind}.")

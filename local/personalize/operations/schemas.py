@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schemas: immutable, and there at once."""
+
+from local.personalize.engine import Engine, operation
+from local.personalize.errors import ResourceInUse
+from local.personalize.operations.common import describes, limit, lists
+from local.personalize.resources import DATASET, SCHEMA, Call
+from local.personalize.schemas import parse_schema
+from local.personalize.wire import Json
+
+
+@operation("CreateSchema")
+def create_schema(engine: Engine, call: Call, request: Json) -> Json:
+    """Keep a schema that follows the rules of its domain."""
+    parse_schema(request["schema"], request.get("domain"))
+    limit(engine.registry.find(SCHEMA, call.prefix), 500, "schemas in this region")
+    schema = engine.registry.add(SCHEMA, call.arn(SCHEMA, request["name"]), request, call.now)
+    return {"schemaArn": schema.arn}
+
+
+@operation("DeleteSchema")
+def delete_schema(engine: Engine, _call: Call, request: Json) -> None:
+    """Forget a schema that no dataset has."""
+    schema = engine.registry.get(SCHEMA, request["schemaArn"])
+    for dataset in engine.registry.find(DATASET, schemaArn=schema.arn):
+        raise ResourceInUse(f"{schema.arn} is used by {dataset.arn}.")
+    engine.registry.remove(schema)
+
+
+describes(SCHEMA)
+lists(SCHEMA)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What answers are made from, kept ready in memory: live data per dataset group, models per solution version."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from local.personalize import recipes
+from local.personalize.data import Column, PutRecord, StreamedEvent
+from local.personalize.live import LiveData
+from local.personalize.recipes import Model
+from local.personalize.resources import DATASET, Registry, Resource
+from local.personalize.store import Reader, Store
+
+T = TypeVar("T")
+ANSWERS = 10_000
+"""Answers whose items are remembered, for events that name their recommendationId."""
+_ROLES: Mapping[bool, Mapping[str, str]] = {
+    False: {"INTERACTIONS": "INTERACTIONS", "USERS": "USERS", "ITEMS": "ITEMS"},
+    True: {"ACTION_INTERACTIONS": "INTERACTIONS", "ACTIONS": "ITEMS"},
+}
+"""Which dataset types live data is made of, and as what: actions are treated as items. True: live data of actions."""
+
+
+def actions_of(group: str) -> str:
+    """The name, in the form of an ARN, under which a dataset group's actions are kept apart from its items."""
+    return group.replace(":dataset-group/", ":action-data/")
+
+
+def live_name(version: Resource) -> str:
+    """The name of the live data that a model answers from."""
+    actions = str(version.body["recipeArn"]).endswith("/aws-next-best-action")
+    return actions_of(version.group) if actions else version.group
+
+
+@dataclass
+class Catalogue:
+    """A model's items with their live metadata, as filters look at them."""
+
+    model: Model
+    live: LiveData
+    cache: dict[tuple[Hashable, ...], Any] = field(default_factory=dict)
+    """What filters keep between requests; emptied when an item changes."""
+
+    @property
+    def item_ids(self) -> npt.NDArray[np.object_]:
+        """The model's items."""
+        return self.model.item_ids
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {item_id: position for position, item_id in enumerate(self.item_ids.tolist())}
+
+    def index_of(self, item_id: str) -> int | None:
+        """An item's position in `item_ids`."""
+        return self._positions.get(item_id)
+
+    def column(self, name: str) -> Column:
+        """An Items column aligned with `item_ids`."""
+        return self.live.item_column(name, self.item_ids)
+
+
+class _Loader(Generic[T]):
+    """Values that are loaded once, however many ask at the same time."""
+
+    def __init__(self, load: Callable[[str], Coroutine[Any, Any, T]]) -> None:
+        self._load = load
+        self._tasks: dict[str, asyncio.Task[T]] = {}
+
+    async def get(self, key: str) -> T:
+        """The value, loaded if need be."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.create_task(self._load(key))
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            self.drop(key)
+            raise
+
+    def ready(self, key: str) -> T | None:
+        """The value, if it is loaded."""
+        task = self._tasks.get(key)
+        return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
+
+    def drop(self, key: str) -> T | None:
+        """Load anew when asked next; returns what was loaded."""
+        value = self.ready(key)
+        self._tasks.pop(key, None)
+        return value
+
+
+class Serving:
+    """Live data and models. Loading happens in threads; everything else belongs to the event loop."""
+
+    def __init__(self, store: Store, registry: Registry) -> None:
+        self._store = store
+        self._registry = registry
+        self._live: _Loader[LiveData] = _Loader(self._load_live)
+        self._models: _Loader[Model] = _Loader(lambda arn: asyncio.to_thread(recipes.load, store.folder(arn)))
+        self._catalogues: dict[str, Catalogue] = {}
+        self._answers: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    async def live(self, group: str) -> LiveData:
+        """The live data of a dataset group (by its ARN), or of its actions (`actions_of`)."""
+        return self._live.ready(group) or await self._live.get(group)
+
+    async def catalogue(self, version: Resource) -> Catalogue:
+        """A solution version's model with its dataset group's live data."""
+        if version.arn not in self._catalogues:
+            model, live = await self._models.get(version.arn), await self.live(live_name(version))
+            self._catalogues.setdefault(version.arn, Catalogue(model, live))
+        return self._catalogues[version.arn]
+
+    async def refresh(self, group: str) -> None:
+        """Take over what an import has just written."""
+        live = await self.live(group)
+        live.replace_bulk(self.bulk(group))
+        self._empty_caches(live)
+
+    def forget(self, *arns: str) -> None:
+        """Let go of models (by solution version) and live data (by dataset group)."""
+        for arn in arns:
+            self._models.drop(arn)
+            self._catalogues.pop(arn, None)
+            if (live := self._live.drop(arn)) is not None:
+                stale = [version for version, catalogue in self._catalogues.items() if catalogue.live is live]
+                for version in stale:
+                    del self._catalogues[version]
+
+    def remember(self, recommendation_id: str, items: Iterable[str]) -> None:
+        """Keep the items of an answer for events that name it; the oldest answers are forgotten."""
+        self._answers[recommendation_id] = tuple(items)
+        if len(self._answers) > ANSWERS:
+            self._answers.popitem(last=False)
+
+    def shown(self, recommendation_id: str | None) -> tuple[str, ...]:
+        """The items of an answer; nothing if it is unknown or forgotten."""
+        return self._answers.get(recommendation_id or "", ())
+
+    def add_events(self, group: str, events: Iterable[StreamedEvent]) -> None:
+        """Show events that are on disk to the next answer; if nothing is loaded yet, loading will find them."""
+        if (live := self._live.ready(group)) is not None:
+            for event in events:
+                live.add_event(event)
+
+    def put_users(self, group: str, users: Iterable[PutRecord]) -> None:
+        """Show users that are on disk to the next answer."""
+        if (live := self._live.ready(group)) is not None:
+            for user in users:
+                live.put_user(user.id, user.properties)
+
+    def put_items(self, group: str, items: Iterable[PutRecord]) -> None:
+        """Show items that are on disk to the next answer."""
+        if (live := self._live.ready(group)) is not None:
+            for item in items:
+                live.put_item(item.id, item.properties)
+            self._empty_caches(live)
+
+    async def _load_live(self, group: str) -> LiveData:
+        """Map bulk data and apply what was streamed; what arrives meanwhile is applied before anybody sees it."""
+        datasets = self.sources(group)
+        live, seen = await asyncio.to_thread(read_live, self._store.database, self.bulk(group), datasets)
+        for kind, arn in datasets.items():
+            if kind == "INTERACTIONS":
+                _apply(live, kind, self._store.events(arn, seen[kind]))
+            else:
+                _apply(live, kind, self._store.records(arn, seen[kind]))
+        return live
+
+    def sources(self, group: str) -> dict[str, str]:
+        """The datasets that live data is made of: ARNs by the type that they stand for."""
+        owner = group.replace(":action-data/", ":dataset-group/")
+        roles = _ROLES[owner != group]
+        found = self._registry.find(DATASET, datasetGroupArn=owner)
+        kinds = ((each.body["datasetType"], each) for each in found if not each.deleting)
+        return {roles[kind]: each.arn for kind, each in kinds if kind in roles}
+
+    def bulk(self, group: str) -> Path | None:
+        """The folder of a dataset group's imported data, if there is any."""
+        folder = self._store.folder(group)
+        return folder if folder.is_dir() else None
+
+    def _empty_caches(self, live: LiveData) -> None:
+        for catalogue in self._catalogues.values():
+            if catalogue.live is live:
+                catalogue.cache.clear()
+
+
+def read_live(database: Path, bulk: Path | None, datasets: Mapping[str, str]) -> tuple[LiveData, dict[str, int]]:
+    """Map bulk data and apply what was streamed so far; also the number of each dataset's last record."""
+    live = LiveData.load(bulk)
+    with Reader(database) as reader:
+        return live, {
+            kind: _apply(live, kind, reader.events(arn) if kind == "INTERACTIONS" else reader.records(arn))
+            for kind, arn in datasets.items()
+        }
+
+
+def _apply(live: LiveData, kind: str, records: Iterable[tuple[int, StreamedEvent | PutRecord]]) -> int:
+    """Apply a dataset's streamed records; returns the number of the last one."""
+    last = 0
+    for last, record in records:  # noqa: B007 — returned
+        if isinstance(record, StreamedEvent):
+            live.add_event(record)
+        elif kind == "USERS":
+            live.put_user(record.id, record.properties)
+        else:
+            live.put_item(record.id, record.properties)
+    return last

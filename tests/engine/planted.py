@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small data whose truth is known: what is planted here has to come out of the recipes."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from local.personalize.building import build_snapshot
+from local.personalize.data import PutRecord, Snapshot, SnapshotSpec, StreamedEvent, write_lines
+from local.personalize.importing import import_files
+from local.personalize.schemas import Field, Schema
+
+INTERACTIONS = Schema(
+    "INTERACTIONS",
+    (
+        Field("USER_ID", "string"),
+        Field("ITEM_ID", "string"),
+        Field("TIMESTAMP", "long"),
+        Field("EVENT_TYPE", "string"),
+        Field("EVENT_VALUE", "float", nullable=True),
+        Field("DEVICE", "string", nullable=True, categorical=True),
+    ),
+)
+USERS = Schema(
+    "USERS",
+    (
+        Field("USER_ID", "string"),
+        Field("TEAM", "string", nullable=True, categorical=True),
+        Field("AGE", "int", nullable=True),
+    ),
+)
+ITEMS = Schema(
+    "ITEMS",
+    (
+        Field("ITEM_ID", "string"),
+        Field("CATEGORY_L1", "string", nullable=True, categorical=True),
+        Field("PRICE", "float", nullable=True),
+        Field("NAME", "string", nullable=True),
+        Field("CREATION_TIMESTAMP", "long", nullable=True),
+    ),
+)
+BEGIN = 1_700_000_000
+Row = Sequence[object]
+
+
+def csv_file(path: Path, schema: Schema, rows: Iterable[Row]) -> Path:
+    """A drop with every column of the schema; missing cells at the end of a row are null."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(schema.names)
+        writer.writerows([*row, *[""] * (len(schema.fields) - len(row))] for row in rows)
+    return path
+
+
+def cycle_rows(users: int = 120, length: int = 10, items: int = 12) -> list[Row]:
+    """Everybody walks a circle: item n is always followed by item n + 1. Even users are team red and walk 0..5 only."""
+    rows: list[Row] = []
+    for user in range(users):
+        for step in range(length):
+            item = (user + step) % (items // 2 if user % 2 == 0 else items)
+            rows.append((f"u{user}", f"item-{item}", BEGIN + step * 3600, "View", 1.0 + step % 3, "phone"))
+    return rows
+
+
+def spec(
+    directory: Path, interactions: Iterable[Row], users: Iterable[Row] = (), items: Iterable[Row] = ()
+) -> SnapshotSpec:
+    """Import rows as an engine would."""
+    found: dict[str, list[Path]] = {}
+    for schema, rows in ((INTERACTIONS, interactions), (USERS, users), (ITEMS, items)):
+        kept = list(rows)
+        target = directory / f"{schema.dataset_type}.parquet"
+        if kept:
+            import_files([csv_file(directory / f"{schema.dataset_type}.csv", schema, kept)], schema, target)
+        found[schema.dataset_type] = [target] if kept else []
+    return SnapshotSpec(found["INTERACTIONS"], INTERACTIONS, found["USERS"], USERS, found["ITEMS"], ITEMS)
+
+
+def snapshot(
+    directory: Path, interactions: Iterable[Row], users: Iterable[Row] = (), items: Iterable[Row] = ()
+) -> Snapshot:
+    """Import rows and put them together."""
+    return build_snapshot(spec(directory, interactions, users, items))
+
+
+def event(number: int, item: str | None, *, user: str | None = None, session: str = "s") -> StreamedEvent:
+    """A click at a time after all planted rows; `number` makes its id and its order."""
+    return StreamedEvent(session, "View", BEGIN + 10**6 + number, f"e{number}", user, item)
+
+
+def event_file(path: Path, *events: StreamedEvent) -> Path:
+    """Events as the worker gets them."""
+    write_lines(path, events)
+    return path
+
+
+def record_file(path: Path, *records: PutRecord) -> Path:
+    """Users or items as the worker gets them."""
+    write_lines(path, records)
+    return path
