@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delivers the events that Personalize did not take at once, from the queue."""
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from personalization import queued
+from personalization.aws import clients, state
+from personalization.aws.delivering import Delivery
+from personalization.environment import Environment
+from personalization.observability import count, logger
+from personalization.pacing import TokenBucket
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+LOG = logger()
+RELEASES = state.Releases(state.fetch)
+MARGIN_MS = 20_000
+"""What is left of the function's time for a last call, for dead letters and for the answer."""
+
+
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
+    """Deliver a batch of messages of the queue.
+
+    Args:
+        event: Lambda's SQS event.
+        context: Lambda's, for the time that is left.
+
+    Returns:
+        `{batchItemFailures: [{itemIdentifier}]}`: the messages that have to come again.
+    """
+    environment = Environment()
+    delivery = Delivery(
+        clients.events(),
+        clients.sqs(),
+        environment.events_queue,
+        environment.dead_events_queue,
+        RELEASES,
+        _bucket(environment.event_calls_per_second),
+        time.monotonic,
+        time.sleep,
+    )
+    messages = [queued.read(record) for record in event["Records"]]
+    seconds = (context.get_remaining_time_in_millis() - MARGIN_MS) / 1000
+    again = delivery.deliver(messages, seconds)
+    LOG.info("Batch done", delivered=delivery.delivered, buried=delivery.buried, again=len(again))
+    count(environment.namespace, "DeliveredEvents", delivery.delivered)
+    count(environment.namespace, "BuriedEvents", delivery.buried)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in again]}
+
+
+@cache
+def _bucket(rate: float) -> TokenBucket:
+    """The container's share of the calls, kept between batches."""
+    return TokenBucket(rate)

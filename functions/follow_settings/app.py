@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop's settings were dropped, changed or deleted: its schedules become what they say."""
+
+from typing import Any
+
+from personalization import drops, schedules
+from personalization.aws import clients, timers
+from personalization.aws.settings_file import shop_settings
+from personalization.environment import Environment
+from personalization.errors import Rejected
+from personalization.observability import logger
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Create, update and delete the timers of one shop.
+
+    The file is read as it is now and not as the event had it, so that events may come twice or out of order. Settings
+    that are refused change nothing: the run that their drop started says why.
+
+    Args:
+        event: EventBridge's, of an object of the bucket.
+        _context: Lambda's.
+
+    Returns:
+        `{shop, created, updated, deleted}`, names of timers.
+
+    Raises:
+        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+    """
+    try:
+        drop = drops.recognise(str(event["detail"]["object"]["key"]))
+        environment = Environment()
+        if drop.kind != "settings":
+            return {}
+        wanted = schedules.timers(drop.shop, shop_settings(clients.s3(), environment.bucket, drop.shop))
+    except Rejected as refused:
+        LOG.warning("Settings refused; schedules left as they are", reason=str(refused))
+        return {}
+    done = timers.synchronise(clients.scheduler(), timers.target(environment), drop.shop, wanted)
+    answer: dict[str, object] = {
+        "shop": drop.shop,
+        "created": [timer.name for timer in done.create],
+        "updated": [timer.name for timer in done.update],
+        "deleted": list(done.delete),
+    }
+    LOG.info("Schedules follow the settings", done=answer)
+    return answer

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps that make or find what an import needs, one a call. Each can run twice."""
+
+from typing import Any
+
+from personalization.aws import clients, steps
+from personalization.environment import Environment
+from personalization.observability import logger
+from personalization.plans import ImportRequest
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Make or find one resource.
+
+    Args:
+        event: `{step: datasetGroup|schema|dataset|eventTracker|filter|importJob, plan, filter?}`.
+        _context: Lambda's.
+
+    Returns:
+        `{arn, status}`.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+    """
+    request = ImportRequest.read(event)
+    done = steps.import_step(clients.personalize(), request, Environment())
+    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status)
+    return done.as_json()

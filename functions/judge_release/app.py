@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps around a release: judge, probe, report; and what an override or a rollback by hand promotes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from personalization.aws import clients, judging
+from personalization.environment import Environment
+from personalization.observability import logger
+from personalization.verdicts import JudgeRequest, OverrideRequest, ProbeRequest, ReportRequest, RollbackRequest
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Do the step that the event names.
+
+    Args:
+        event: `{step: judge, plan, trained}`, `{step: probe, verdict, target}`, `{step: report, verdict}`,
+            `{step: override, shop, wanted?}` or `{step: rollback, shop}`.
+        _context: Lambda's.
+
+    Returns:
+        The verdict of judge and rollback; `{verdict, plan}` of an override; what a probe or a report did.
+
+    Raises:
+        Rejected: there is nothing to override or to roll back to.
+        Broken: a probe failed; otherwise, as RetryLater and LimitReached, as `personalization.aws.failures` says.
+    """
+    done = STEPS[event["step"]](event, Environment())
+    LOG.info("Step done", step=event["step"])
+    return done
+
+
+def _judge(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    request = JudgeRequest.read(event)
+    verdict = judging.judge(_clients(), request, environment, datetime.now(UTC))
+    LOG.info("Release judged", run=verdict.run, shop=verdict.shop, outcome=verdict.outcome, reason=verdict.reason)
+    return verdict.as_json()
+
+
+def _override(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return judging.override(clients.dynamodb(), OverrideRequest.read(event), environment).as_json()
+
+
+def _rollback(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return judging.rollback(clients.dynamodb(), RollbackRequest.read(event), environment).as_json()
+
+
+def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    request = ProbeRequest.read(event)
+    replies = judging.probe(_clients(), request, environment)
+    return {"answers": len(replies)}
+
+
+def _report(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return judging.report(clients.s3(), ReportRequest.read(event), environment)
+
+
+def _clients() -> judging.Clients:
+    return judging.Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
+
+
+STEPS = {"judge": _judge, "override": _override, "rollback": _rollback, "probe": _probe, "report": _report}

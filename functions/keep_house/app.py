@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Once a day: how long ago each shop was promoted, and what nothing uses any more."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from personalization import observability
+from personalization.aws import chores, clients
+from personalization.environment import Environment
+
+LOG = observability.logger()
+
+
+def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Measure the age of every shop's release; delete unused schemas and filters.
+
+    Args:
+        _event: nothing that matters.
+        _context: Lambda's.
+
+    Returns:
+        `{days: {shop: days}, schemas, filters}`, names of what was deleted.
+
+    Raises:
+        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+    """
+    environment = Environment()
+    done = chores.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, datetime.now(UTC))
+    for shop, days in done.days.items():
+        observability.count(environment.namespace, "DaysSincePromotion", days)
+        LOG.info("Shop looked at", shop=shop, daysSincePromotion=days)
+    LOG.info("Round made", schemas=done.schemas, filters=done.filters)
+    return {"days": dict(done.days), "schemas": list(done.schemas), "filters": list(done.filters)}

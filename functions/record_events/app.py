@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""POST events; PUT users and items."""
+
+import time
+import uuid
+from typing import Any
+
+from personalization import cold, events, problems
+from personalization.aws import clients, state
+from personalization.aws import events as delivery
+from personalization.breakers import Breaker
+from personalization.events import Events, Put, Who
+from personalization.releases import Release
+from personalization.web import Api, part
+
+API = Api()
+RELEASES = state.Releases(state.fetch)
+BREAKER = Breaker()
+clients.make_ahead(clients.events_once, clients.dynamodb)
+
+
+@API.routes.post("/shops/<shop>/events")
+def record(shop: str) -> tuple[dict[str, object], int]:
+    """What a shopper did; the very next answer knows what is delivered at once."""
+    asked = problems.checked_json(Events, API.body())
+    calls = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
+    delivered, queued = delivery.accept(part(shop), _release(shop).tracking_id, calls, BREAKER, time.monotonic)
+    API.note(events=delivered, queued=queued)
+    return events.accepted(calls, delivered, queued), 202
+
+
+@API.routes.put("/shops/<shop>/users/<user_id>")
+def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
+    """What is known of a user."""
+    problems.checked(Who, {"userId": part(user_id)})
+    asked = events.record(part(user_id), problems.checked_json(Put, API.body()), events.USER_BYTES)
+    there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
+    problems.there(there or None, "The shop has no users dataset: drop one first.")
+    return {"status": "delivered"}, 202
+
+
+@API.routes.put("/shops/<shop>/items/<item_id>")
+def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
+    """What is known of an item."""
+    problems.checked(Who, {"itemId": part(item_id)})
+    asked = events.record(part(item_id), problems.checked_json(Put, API.body()), events.ITEM_BYTES)
+    there = delivery.put_item(clients.events(), _release(shop).dataset_arn("ITEMS"), asked)
+    problems.there(there or None, "The shop has no items dataset: drop one first.")
+    return {"status": "delivered"}, 202
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answer one request of API Gateway (REST, proxy integration)."""
+    answer = API.answer(event, context)
+    cold.over()
+    return answer
+
+
+def _release(shop: str) -> Release:
+    return RELEASES.get(part(shop), time.monotonic())

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of training, one a call. Each can run twice."""
+
+from typing import Any
+
+from personalization.aws import clients, steps
+from personalization.observability import logger
+from personalization.plans import TrainRequest
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Make or find a solution, or the solution version of this run.
+
+    Args:
+        event: `{step: solution|solutionVersion, plan, recipe}`.
+        _context: Lambda's.
+
+    Returns:
+        `{arn, status}`.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+    """
+    request = TrainRequest.read(event)
+    done = steps.train_step(clients.personalize(), request)
+    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status)
+    return done.as_json()

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of promotion: a campaign serves a solution version, and then the shop's release record says so."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from personalization.aws import clients, promotion
+from personalization.environment import Environment
+from personalization.observability import logger
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Create or update a campaign, or write the release record and the list of bestsellers.
+
+    Args:
+        event: `{step: campaign, datasetGroupArn, campaign, solutionVersionArn}`,
+            `{step: release, plan, campaigns: [{alias, campaignArn, solutionVersionArn, run, baselineArn?}]}` or
+            `{step: restore, shop, restore}`, where `restore` is an earlier release's `promotedAt`.
+        _context: Lambda's.
+
+    Returns:
+        `{arn, status}` of the campaign, where status is that of what was asked for last; or the release record.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+    """
+    done = promotion.promotion_step(
+        clients.personalize(), clients.runtime(), clients.dynamodb(), event, Environment(), datetime.now(UTC)
+    )
+    LOG.info("Step done", step=event.get("step"))
+    return done

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was dropped, is it good, and what follows from it."""
+
+from typing import Any
+
+from personalization import observability
+from personalization.aws import clients, joining
+from personalization.environment import Environment
+from personalization.plans import PrepareRequest
+
+LOG = observability.logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Check a drop, write its import copy and answer the run's plan.
+
+    Args:
+        event: `{bucket, key, versionId?, run, also?: [{key, versionId?}]}`, or for a retraining
+            `{…, retrain: {shop, trainingMode, recipes}}`, which has no object.
+        _context: Lambda's.
+
+    Raises:
+        Rejected: the key, the settings or the data are refused, with the rule, or the lines and the report.
+        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+    """
+    request = PrepareRequest.read(event)
+    environment = Environment()
+    plan = joining.prepare_all(clients.s3(), clients.personalize(), environment.names, environment.bucket, request)
+    observability.count(environment.namespace, "RowsAccepted", plan.rows)
+    observability.count(environment.namespace, "RowsRejected", plan.rejects)
+    LOG.info("Drop checked", run=plan.run, shop=plan.shop, kind=plan.kind, notes=plan.notes)
+    return plan.as_json()

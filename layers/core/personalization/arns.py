@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of resources, and the ARNs that Personalize makes of them.
+
+A long-lived resource is named `<prefix>-<shop>[-<suffix>]`, so that two environments in one account never meet and a
+step that runs again finds what it made. Only import jobs and solution versions belong to a run.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+NAME_LENGTH = 63
+"""Characters that Personalize allows in a name."""
+PREFIX_LENGTH = 11
+"""Characters of a prefix, so that `<prefix>-<shop>-personalized-ranking` fits for every shop."""
+RUN_LENGTH = 12
+"""Characters of a run's id that go into the names of what belongs to it."""
+_DIGEST_LENGTH = 6
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A resource by name, and the ARN that follows from it."""
+
+    name: str
+    arn: str
+
+
+def run_short(run: str) -> str:
+    """The tail of a run's id that goes into names: at most 12 characters out of a-z and 0-9.
+
+    An id without any of them gives the beginning of its hash.
+    """
+    tail = _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:]
+    return tail or hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
+
+
+def fit(*parts: str) -> str:
+    """Join `parts` by hyphens into a name of at most 63 characters.
+
+    What is too long keeps its last part whole, and gets six hexadecimal digits of its hash in place of what is cut.
+    """
+    name = "-".join(parts)
+    if len(name) <= NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_LENGTH]
+    tail = f"-{digest}-{parts[-1]}"
+    return "-".join(parts[:-1])[: NAME_LENGTH - len(tail)].rstrip("-") + tail
+
+
+def dataset_arn(group_arn: str, kind: str) -> str:
+    """The ARN of the dataset of `kind` (INTERACTIONS, USERS, ITEMS) in a dataset group, whether or not it is there."""
+    return f"{group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names and ARNs of everything that one deployment makes in one account and region."""
+
+    prefix: str
+    region: str
+    account: str
+    partition: str = "aws"
+
+    def arn(self, kind: str, resource_id: str) -> str:
+        """The ARN of a resource: `kind` as Personalize spells it in ARNs, for example `dataset-group`."""
+        return f"arn:{self.partition}:personalize:{self.region}:{self.account}:{kind}/{resource_id}"
+
+    def recipe_arn(self, recipe: str) -> str:
+        """The ARN of one of Personalize's own recipes, which belong to no region and no account."""
+        return f"arn:{self.partition}:personalize:::recipe/{recipe}"
+
+    def shop(self, shop: str, *suffix: str) -> str:
+        """`<prefix>-<shop>[-<suffix>]`."""
+        return fit(self.prefix, shop, *suffix)
+
+    def dataset_group(self, shop: str) -> Named:
+        """The shop's dataset group."""
+        return self._named("dataset-group", self.shop(shop))
+
+    def dataset(self, shop: str, kind: str) -> Named:
+        """The dataset of `kind` (interactions, users, items); its ARN is made of the group's name and the type."""
+        return Named(self.shop(shop, kind), self.arn("dataset", f"{self.shop(shop)}/{kind.upper()}"))
+
+    def schema(self, kind: str, digest: str) -> Named:
+        """A schema, named by its content: `digest` is 12 hexadecimal digits."""
+        return self._named("schema", fit(self.prefix, kind, digest))
+
+    def import_job(self, shop: str, kind: str, run: str) -> Named:
+        """The import job of a run."""
+        return self._named("dataset-import-job", self.shop(shop, kind, run_short(run)))
+
+    def solution(self, shop: str, recipe: str) -> Named:
+        """The solution of a recipe (by our alias, for example `similar-items`)."""
+        return self._named("solution", self.shop(shop, recipe))
+
+    def solution_version(self, shop: str, recipe: str, run: str) -> str:
+        """The name of a run's solution version; Personalize makes up the last part of its ARN."""
+        return self.shop(shop, recipe, run_short(run))
+
+    def campaign(self, shop: str, recipe: str) -> Named:
+        """The campaign of a recipe; it has its solution's name."""
+        return self._named("campaign", self.shop(shop, recipe))
+
+    def filter(self, shop: str, name: str) -> Named:
+        """A filter of the shop."""
+        return self._named("filter", self.shop(shop, name))
+
+    def event_tracker(self, shop: str) -> str:
+        """The name of the shop's event tracker; Personalize makes up its ARN."""
+        return self.shop(shop, "events")
+
+    def _named(self, kind: str, name: str) -> Named:
+        return Named(name, self.arn(kind, name))

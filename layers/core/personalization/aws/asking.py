@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics of solution versions, and real requests to campaigns."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from personalization.aws import runtime
+from personalization.aws.control import found
+from personalization.aws.failures import about
+from personalization.errors import Rejected
+from personalization.probing import Question, Reply
+from personalization.recommendations import Ask, Predicted
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+
+
+def metrics(client: "PersonalizeClient", version: str | None) -> dict[str, float] | None:
+    """GetSolutionMetrics of a version by its ARN; None without an ARN, or where the version is gone."""
+    if version is None:
+        return None
+    with about(version):
+        answer = found(lambda: client.get_solution_metrics(solutionVersionArn=version))
+    return dict(answer.get("metrics") or {}) if answer is not None else None
+
+
+def ask(
+    client: "PersonalizeRuntimeClient", campaign_arn: str, questions: Sequence[Question], name: str | None
+) -> list[Reply]:
+    """Ask a campaign, one question after the other.
+
+    Args:
+        client: recommendations.
+        campaign_arn: the campaign.
+        questions: what to ask.
+        name: the column of Items that names an item, if there is one.
+
+    Raises:
+        RetryLater, Rejected, Broken: as `failures.about` says.
+    """
+    return [_reply(client, campaign_arn, question, name) for question in questions]
+
+
+def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, name: str | None) -> Reply:
+    columns: dict[str, Any] = {"metadataColumns": {"ITEMS": [name]}} if name else {}
+    started = time.perf_counter()
+    try:
+        predicted = _call(client, question, Ask(arn, {**question.parameters, **columns}))
+    except Rejected:
+        if not columns:
+            raise
+        # A campaign of the time before the shop had items gives no columns of them.
+        started = time.perf_counter()
+        predicted = _call(client, question, Ask(arn, question.parameters))
+    took = (time.perf_counter() - started) * 1000
+    named = {item["itemId"]: next(iter((item.get("metadata") or {}).values()), "") for item in predicted.items}
+    items = tuple(named)
+    return Reply(question.about, items, {item: text for item, text in named.items() if text}, round(took, 2))
+
+
+def _call(client: "PersonalizeRuntimeClient", question: Question, asked: Ask) -> Predicted:
+    return runtime.rank(client, asked) if question.call == "rank" else runtime.recommend(client, asked)

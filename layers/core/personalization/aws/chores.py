@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daily round on AWS: staleness is measured, unused schemas and filters are deleted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from personalization import chores, leases, releases
+from personalization.arns import Names
+from personalization.aws.failures import about
+from personalization.aws.removing import everything, gone_or_busy
+from personalization.aws.settings_file import shop_settings
+from personalization.aws.state import plain
+from personalization.chores import Aged, Promoted
+from personalization.environment import Environment
+from personalization.errors import Rejected
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round saw and did: days since the last promotion by shop, and the names of what was deleted."""
+
+    days: Mapping[str, float]
+    schemas: tuple[str, ...]
+    filters: tuple[str, ...]
+
+
+def make_round(
+    personalize: "PersonalizeClient",
+    table: "DynamoDBClient",
+    s3: "S3Client",
+    environment: Environment,
+    now: datetime,
+) -> Round:
+    """Look at every shop once, and delete what nothing uses.
+
+    A run may be about to use what it found: its shop's filters are left alone, and so are all schemas.
+    """
+    records = tuple(_records(table, environment.table))
+    promoted = chores.promoted(each for each in records if each["record"] == releases.RECORD)
+    led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
+    idle = [each for each in promoted if each.shop not in led]
+    filters = [name for each in idle for name in prune_filters(personalize, s3, environment, each, now)]
+    return Round(
+        days={each.shop: chores.days_since(each.at, now) for each in promoted},
+        schemas=() if led else prune_schemas(personalize, environment, now),
+        filters=tuple(filters),
+    )
+
+
+def _records(client: "DynamoDBClient", table: str) -> Iterator[Mapping[str, object]]:
+    after: dict[str, Any] = {}
+    while True:
+        with about(table):
+            page = client.scan(
+                TableName=table,
+                FilterExpression="#record IN (:release, :lease)",
+                ExpressionAttributeNames={"#record": "record"},
+                ExpressionAttributeValues={":release": {"S": releases.RECORD}, ":lease": {"S": leases.RECORD}},
+                **after,
+            )
+        yield from (plain(item) for item in page["Items"])
+        if not page.get("LastEvaluatedKey"):
+            return
+        after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:
+    """Delete this deployment's schemas that no dataset has; their names."""
+    with about("schemas"):
+        every = [_aged(each, "schemaArn") for each in everything(client.list_schemas, "schemas")]
+    gone = []
+    for schema in chores.unused_schemas(environment.names.prefix, every, now, environment.unused_days):
+        with about(schema.arn):
+            if gone_or_busy(partial(client.delete_schema, schemaArn=schema.arn)):
+                gone.append(schema.name)
+    return tuple(gone)
+
+
+def prune_filters(
+    client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: Promoted, now: datetime
+) -> tuple[str, ...]:
+    """Delete a shop's filters that neither its release nor its settings name; their names.
+
+    A shop whose settings cannot be read keeps them all.
+    """
+    try:
+        wanted = shop_settings(s3, environment.bucket, release.shop).filters
+    except Rejected:
+        return ()
+    group = release.dataset_group_arn
+    with about(group):
+        there = [_aged(each, "filterArn") for each in everything(client.list_filters, "Filters", datasetGroupArn=group)]
+    named = {*release.filters, *wanted}
+    start = _filter_start(environment.names, release.shop)
+    gone = []
+    for each in chores.unused_filters(start, there, named, now, environment.unused_days):
+        with about(each.arn):
+            if gone_or_busy(partial(client.delete_filter, filterArn=each.arn)):
+                gone.append(each.name)
+    return tuple(gone)
+
+
+def _filter_start(names: Names, shop: str) -> str:
+    return f"{names.shop(shop)}-"
+
+
+def _aged(each: Mapping[str, Any], arn: str) -> Aged:
+    return Aged(each["name"], each[arn], each["creationDateTime"])

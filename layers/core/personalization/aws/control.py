@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Personalize's control plane, made safe to repeat: every step describes, and creates what is not there.
+
+"Already exists" means found: two runs may race to make the same thing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from personalization import datasets
+from personalization.aws.failures import about, code, is_missing
+from personalization.datasets import Schema
+from personalization.drops import DataKind
+from personalization.errors import Rejected
+from personalization.plans import FilterPart, Plan, Step
+from personalization.statuses import ACTIVE, Progress, progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+
+T = TypeVar("T")
+CREATED = "CREATE PENDING"
+"""The status of what was just created."""
+UPDATED = "UPDATE PENDING"
+"""The status of what was just changed."""
+
+
+def found(describe: Callable[[], T]) -> T | None:
+    """What a describe call answers, or None where the resource is not there."""
+    try:
+        return describe()
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def created(create: Callable[[], object]) -> None:
+    """Create, or find that somebody else just did."""
+    try:
+        create()
+    except ClientError as error:
+        if code(error) != "ResourceAlreadyExistsException":
+            raise
+
+
+def group_domain(client: "PersonalizeClient", arn: str) -> tuple[bool, str | None]:
+    """Whether the dataset group is there, and its domain."""
+    with about(arn):
+        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"])
+        return answer is not None, answer.get("domain") if answer else None
+
+
+def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
+    """The schema of a dataset, or None where there is no dataset."""
+    with about(arn):
+        dataset = found(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
+        if dataset is None:
+            return None
+        # A replaced schema is the dataset's as soon as its update is through.
+        answer = client.describe_schema(schemaArn=dataset["schemaArn"])["schema"]
+        return datasets.read(arn, kind, answer["schema"])
+
+
+def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The shop's dataset group."""
+    group = plan.dataset_group
+    domain: dict[str, Any] = {"domain": group.domain} if group.domain else {}
+    with about(group.arn):
+        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
+        if answer is not None:
+            return Step(arn=group.arn, status=answer["status"])
+        created(lambda: client.create_dataset_group(name=group.name, **domain))
+        return Step(arn=group.arn, status=CREATED)
+
+
+def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The dataset's schema, which is there or not and has no status."""
+    schema = plan.schema_
+    domain: dict[str, Any] = {"domain": schema.domain} if schema.domain else {}
+    with about(schema.arn):
+        if found(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
+            created(lambda: client.create_schema(name=schema.name, schema=schema.text, **domain))
+        return Step(arn=schema.arn, status=ACTIVE)
+
+
+def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The dataset that the drop goes into; it gets the plan's schema if the plan changes it."""
+    dataset = plan.dataset
+    with about(dataset.arn):
+        answer = found(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
+        if answer is not None:
+            if dataset.changes and answer["schemaArn"] != plan.schema_.arn and not _is_changing(answer, plan):
+                client.update_dataset(datasetArn=dataset.arn, schemaArn=plan.schema_.arn)
+                return Step(arn=dataset.arn, status=UPDATED)
+            return Step(arn=dataset.arn, status=answer["status"])
+        created(
+            lambda: client.create_dataset(
+                name=dataset.name,
+                schemaArn=plan.schema_.arn,
+                datasetGroupArn=plan.dataset_group.arn,
+                datasetType=dataset.type,
+            )
+        )
+        return Step(arn=dataset.arn, status=CREATED)
+
+
+def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether the change that the plan wants was asked for before and goes on."""
+    update = dataset.get("latestDatasetUpdate") or {}
+    return update.get("schemaArn") == plan.schema_.arn and progress(update["status"]) is Progress.UNDER_WAY
+
+
+def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | None:
+    """The event tracker of a dataset group, which has at most one; Personalize makes up its ARN."""
+    with about(group_arn):
+        token: dict[str, Any] = {}
+        while True:
+            page = client.list_event_trackers(datasetGroupArn=group_arn, **token)
+            for tracker in page["eventTrackers"]:
+                return Step(arn=tracker["eventTrackerArn"], status=tracker["status"])
+            if not page.get("nextToken"):
+                return None
+            token = {"nextToken": page["nextToken"]}
+
+
+def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The shop's event tracker."""
+    group, name = plan.dataset_group.arn, plan.event_tracker.name
+    there = find_event_tracker(client, group)
+    if there is not None:
+        return there
+    with about(name):
+        arn = ""
+        try:
+            arn = client.create_event_tracker(name=name, datasetGroupArn=group)["eventTrackerArn"]
+        except ClientError as error:
+            if code(error) != "ResourceAlreadyExistsException":
+                raise
+    return Step(arn=arn, status=CREATED) if arn else _other_tracker(client, group)
+
+
+def _other_tracker(client: "PersonalizeClient", group_arn: str) -> Step:
+    there = find_event_tracker(client, group_arn)
+    if there is None:
+        raise Rejected(group_arn, "another event tracker has the shop's name; rename it")
+    return there
+
+
+def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
+    """The tracking id that live events of a shop are sent with.
+
+    Raises:
+        Rejected: the dataset group has no event tracker.
+    """
+    there = find_event_tracker(client, group_arn)
+    if there is None:
+        raise Rejected(group_arn, "the dataset group has no event tracker")
+    with about(there.arn):
+        return client.describe_event_tracker(eventTrackerArn=there.arn)["eventTracker"]["trackingId"]
+
+
+def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -> Step:
+    """One of the shop's filters.
+
+    Raises:
+        Rejected: the filter is there with another expression; Personalize cannot change it.
+    """
+    with about(wanted.arn):
+        answer = found(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
+        if answer is None:
+            created(
+                lambda: client.create_filter(
+                    name=wanted.name, datasetGroupArn=plan.dataset_group.arn, filterExpression=wanted.expression
+                )
+            )
+            return Step(arn=wanted.arn, status=CREATED)
+    if answer["filterExpression"] != wanted.expression:
+        raise Rejected(wanted.arn, "the filter is there with another expression: give the changed one a new name")
+    return Step(arn=wanted.arn, status=answer["status"])
+
+
+def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) -> Step:
+    """The import job of this run."""
+    job = plan.import_job
+    with about(job.arn):
+        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=job.arn)["datasetImportJob"])
+        if answer is not None:
+            return Step(arn=job.arn, status=answer["status"])
+        created(
+            lambda: client.create_dataset_import_job(
+                jobName=job.name,
+                datasetArn=plan.dataset.arn,
+                dataSource={"dataLocation": job.data_location},
+                roleArn=role_arn,
+                importMode=job.mode,
+            )
+        )
+        return Step(arn=job.arn, status=CREATED)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the queue to Personalize: what is taken is gone, what is not comes again, what never will be is buried."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from personalization.aws import events, queue, state
+from personalization.errors import PersonalizationError, Rejected
+from personalization.pacing import TokenBucket
+from personalization.problems import Problem
+from personalization.queued import Group, Message, groups
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize_events import PersonalizeEventsClient
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass
+class Delivery:
+    """One batch of messages on its way.
+
+    Args:
+        personalize: live events.
+        sqs: the queues' service.
+        waiting: URL of the queue that the messages came from.
+        dead: URL of the queue for what Personalize refuses.
+        releases: where the shops' tracking ids are known.
+        pace: how many calls a second.
+        clock: seconds that only move forward.
+        sleep: waits so many seconds.
+    """
+
+    personalize: "PersonalizeEventsClient"
+    sqs: "SQSClient"
+    waiting: str
+    dead: str
+    releases: state.Releases
+    pace: TokenBucket
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    delivered: int = 0
+    """Events that Personalize took."""
+    buried: int = 0
+    """Events, or messages that hold none, that went to the dead letters."""
+    failed: set[str] = field(default_factory=set)
+    """Ids of the messages that have to come again."""
+    _busy: set[str] = field(default_factory=set)
+    _until: float = 0.0
+
+    def deliver(self, messages: Sequence[Message], seconds: float) -> list[str]:
+        """Deliver a batch within so many seconds; returns the ids of the messages that have to come again."""
+        self._until = self.clock() + seconds
+        found, foreign = groups(messages)
+        for message in foreign:
+            self._bury(message.body, "not a message of events", {message.id})
+        for group in found:
+            self._send(group)
+        again = [message for message in messages if message.id in self.failed]
+        queue.postpone(self.sqs, self.waiting, again)
+        return [message.id for message in again]
+
+    def _send(self, group: Group) -> None:
+        """Send a group; one that is refused, event by event, so that a good event never suffers for a bad one."""
+        ids = {part.message for part in group.parts}
+        if group.shop in self._busy or not self._paced():
+            self.failed |= ids
+            return
+        try:
+            tracking_id = self.releases.get(group.shop, self.clock()).tracking_id
+            events.put(self.personalize, tracking_id, group.call())
+            self.delivered += len(group.parts)
+        except Problem:
+            self._bury(group.text(), "there is no such shop any more", ids, len(group.parts))
+        except Rejected as error:
+            if len(group.parts) == 1:
+                self._bury(group.text(), error.reason, ids)
+                return
+            for single in group.alone():
+                self._send(single)
+        except PersonalizationError:
+            # Whoever is throttled or down is not asked again for the rest of the batch.
+            self._busy.add(group.shop)
+            self.failed |= ids
+
+    def _paced(self) -> bool:
+        """Wait for a token; False where there is no time for that."""
+        pause = self.pace.take(self.clock())
+        if self.clock() + pause > self._until:
+            return False
+        if pause:
+            self.sleep(pause)
+        return True
+
+    def _bury(self, body: str, reason: str, ids: set[str], count: int = 1) -> None:
+        try:
+            queue.bury(self.sqs, self.dead, body, reason)
+            self.buried += count
+        except PersonalizationError:
+            self.failed |= ids

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live events, and records of users and items."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from personalization.aws import clients, queue
+from personalization.aws.failures import about, is_missing
+from personalization.breakers import Breaker
+from personalization.environment import Environment
+from personalization.errors import PersonalizationError, Rejected, RetryLater
+from personalization.events import Call, Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize_events import PersonalizeEventsClient
+
+
+PATIENCE = 1.0
+"""Seconds after which the rest of a request goes to the queue, so that the answer comes in time."""
+
+
+def accept(
+    shop: str, tracking_id: str, calls: Sequence[Call], breaker: Breaker, clock: Callable[[], float]
+) -> tuple[int, int]:
+    """See that events are safe: Personalize has them, or else the queue.
+
+    Args:
+        shop: whose events they are.
+        tracking_id: of the shop's event tracker.
+        calls: the events, split.
+        breaker: knows whether Personalize takes events at the moment.
+        clock: seconds that only move forward.
+
+    Returns:
+        How many events Personalize took, and how many after them the queue did.
+
+    Raises:
+        Rejected: Personalize calls the first of the calls invalid.
+        RetryLater: neither of the two takes a single event.
+    """
+    delivered, refused = deliver(clients.events_once, tracking_id, calls, breaker, clock)
+    taken = sum(len(call.events) for call in calls[:delivered])
+    if refused:
+        if not taken:
+            raise refused
+        return taken, 0
+    left = calls[delivered:]
+    held = queue.hold(clients.sqs(), Environment().events_queue, shop, left) if left else 0
+    if not taken and not held:
+        raise RetryLater("events", "neither Personalize nor the queue takes them")
+    return taken, held
+
+
+def deliver(
+    client: Callable[[], "PersonalizeEventsClient"],
+    tracking_id: str,
+    calls: Sequence[Call],
+    breaker: Breaker,
+    clock: Callable[[], float],
+) -> tuple[int, Rejected | None]:
+    """PutEvents, call after call, until one goes wrong or the time is over.
+
+    Returns:
+        How many calls were taken, from the first on, and the error where the next one was refused for good.
+    """
+    until = clock() + PATIENCE
+    for taken, call in enumerate(calls):
+        now = clock()
+        if now > until or not breaker.allows(tracking_id, now):
+            return taken, None
+        try:
+            put(client(), tracking_id, call)
+        except Rejected as error:
+            return taken, error
+        except PersonalizationError:
+            breaker.failed(tracking_id, clock())
+            return taken, None
+        breaker.succeeded(tracking_id)
+    return len(calls), None
+
+
+def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:
+    """PutEvents.
+
+    Raises:
+        RetryLater, Rejected, Broken: as `failures.about` says.
+    """
+    with about("events"):
+        client.put_events(trackingId=tracking_id, **call.parameters())
+
+
+def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
+    """PutUsers for one user; False where the shop has no Users dataset."""
+    with about(dataset_arn):
+        try:
+            client.put_users(datasetArn=dataset_arn, users=[{"userId": record.id, "properties": record.properties}])
+        except ClientError as error:
+            return _unless_missing(error)
+    return True
+
+
+def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
+    """PutItems for one item; False where the shop has no Items dataset."""
+    with about(dataset_arn):
+        try:
+            client.put_items(datasetArn=dataset_arn, items=[{"itemId": record.id, "properties": record.properties}])
+        except ClientError as error:
+            return _unless_missing(error)
+    return True
+
+
+def _unless_missing(error: ClientError) -> bool:
+    if is_missing(error):
+        return False
+    raise error

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From botocore's errors to ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnection,
+)
+
+from personalization.errors import Broken, LimitReached, PersonalizationError, Rejected, RetryLater
+
+_LATER = {
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestTimeout",
+    "ResourceInUseException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+_INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
+
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+
+
+def why(error: PersonalizationError) -> str:
+    """One word for what `about` made of an error: throttled, missing, slow, dropped or failing."""
+    cause = error.__cause__
+    if isinstance(cause, ClientError):
+        if code(cause) in _THROTTLED:
+            return "throttled"
+        return "missing" if is_missing(cause) else "failing"
+    if isinstance(cause, ReadTimeoutError | ConnectTimeoutError):
+        return "slow"
+    return "dropped" if isinstance(cause, HTTPClientError | NoConnection | IncompleteReadError) else "failing"
+
+
+def code(error: ClientError) -> str:
+    """The service's word for an error."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the error says that the resource is not there."""
+    return code(error) in {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
+
+
+@contextmanager
+def about(resource: str) -> Iterator[None]:
+    """Turn botocore's errors about `resource` into ours.
+
+    Raises:
+        RetryLater: throttling, a resource in use, an outage, no answer in time.
+        LimitReached: a quota.
+        Rejected: the service calls the request invalid.
+        Broken: everything else, a missing permission among it.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _translate(resource, error) from error
+    except ParamValidationError as error:
+        raise Rejected(resource, " ".join(str(error).split())) from error
+    except (HTTPClientError, NoConnection, IncompleteReadError) as error:
+        raise RetryLater(resource, f"no answer: {type(error).__name__}") from error
+    except BotoCoreError as error:
+        raise Broken(resource, str(error)) from error
+
+
+def _translate(resource: str, error: ClientError) -> PersonalizationError:
+    word, message = code(error), error.response.get("Error", {}).get("Message") or "no message"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    if word in _LATER or status >= 500:
+        return RetryLater(resource, f"{word}: {message}")
+    if word == "LimitExceededException":
+        # Jobs that run now end by themselves; everything else that is counted stays.
+        if "PENDING or IN_PROGRESS" in message:
+            return RetryLater(resource, f"{word}: {message}")
+        advice = "delete what is no longer used, or ask for more under Service Quotas, Amazon Personalize"
+        return LimitReached(resource, f"{message} ({advice})")
+    if word in _INVALID:
+        return Rejected(resource, message)
+    return Broken(resource, f"{word}: {message}")

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small objects of the bucket that the pipeline itself writes and reads: reports and what they are made of."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from personalization.aws.failures import about, is_missing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
+
+
+def put_text(client: "S3Client", bucket: str, key: str, text: str) -> None:
+    """Write a `.json` or `.html` object."""
+    with about(key):
+        client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=_TYPES[key.rpartition(".")[2]])
+
+
+def put_bytes(client: "S3Client", bucket: str, key: str, data: bytes, content_type: str) -> None:
+    """Write an object of any kind."""
+    with about(key):
+        client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
+
+
+def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
+    """An object, or None where there is none."""
+    with about(key):
+        try:
+            return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+
+
+def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:
+    """Write a document."""
+    put_text(client, bucket, key, json.dumps(document, ensure_ascii=False, indent=1))
+
+
+def get_json(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
+    """A document, or None where there is none."""
+    with about(key):
+        try:
+            return json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+
+
+def head_of_folder(client: "S3Client", bucket: str, folder: str, size: int) -> str:
+    """The first `size` bytes of the first object under a folder, as text; "" where there is none."""
+    with about(folder):
+        found = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
+        if not found or not found[0]["Size"]:
+            return ""
+        answer = client.get_object(Bucket=bucket, Key=found[0]["Key"], Range=f"bytes=0-{size - 1}")
+        return answer["Body"].read().decode(errors="ignore")

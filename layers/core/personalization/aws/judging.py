@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps around a release: judge what was trained, probe what was promoted, report, find earlier versions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from personalization import judging, probing, release_page, release_report, verdicts
+from personalization.arns import dataset_arn
+from personalization.aws import asking, control, files, history, state
+from personalization.environment import Environment
+from personalization.errors import Broken, PersonalizationError, Rejected
+from personalization.judging import Judgement, Measured
+from personalization.plans import Plan
+from personalization.probing import Reply, Sample
+from personalization.releases import CANDIDATE, HISTORY, RECORD, Value, versions
+from personalization.verdicts import (
+    JudgeRequest,
+    Overridden,
+    OverrideRequest,
+    ProbeRequest,
+    Record,
+    ReportRequest,
+    RollbackRequest,
+    Target,
+    Trained,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+    from mypy_boto3_s3 import S3Client
+
+HEAD_BYTES = 1 << 20
+"""How much of an import copy is looked at for shoppers and items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What judging asks: metrics, campaigns, the table of shops and the bucket."""
+
+    personalize: "PersonalizeClient"
+    runtime: "PersonalizeRuntimeClient"
+    table: "DynamoDBClient"
+    s3: "S3Client"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run's report is."""
+
+    bucket: str
+    shop: str
+    run: str
+
+    def key(self, file: str) -> str:
+        """The key of one file of the report."""
+        return f"reports/{self.shop}/{self.run}/{file}"
+
+    @property
+    def sample(self) -> str:
+        """The key of the shop's sample of shoppers and items, which outlives the import copies."""
+        return f"reports/{self.shop}/sample.json"
+
+
+def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:
+    """Judge what a run trained, keep it for an override, and write the report as far as it goes."""
+    plan, place = request.plan, Place(environment.bucket, request.plan.shop, request.plan.run)
+    release = history.get(aws.table, environment.table, plan.shop, RECORD)
+    arns = {each.alias: each.solution_version_arn for each in request.trained}
+    new = {alias: asking.metrics(aws.personalize, arn) for alias, arn in arns.items()}
+    old = {alias: _serving(aws.personalize, alias, release) for alias in arns}
+    baseline = asking.metrics(aws.personalize, verdicts.measure(plan, request.trained, release))
+    each = [judging.judge(alias, plan.gate, Measured(new[alias], baseline), old[alias]) for alias in arns]
+    judged = judging.release(each)
+    verdict = verdicts.of_judgements(plan, request.trained, judged, release)
+    _keep(aws.table, environment.table, request, judged, now)
+    known = _sample(aws.s3, place, plan)
+    before = _lists(aws, plan, release, known)
+    document = release_report.document(verdict, judged, new, old, now)
+    files.put_json(aws.s3, place.bucket, place.key("parts/judged.json"), document | {"before": before})
+    _write(aws.s3, place, {**document, "before": before}, {})
+    return verdict
+
+
+def override(table: "DynamoDBClient", request: OverrideRequest, environment: Environment) -> Overridden:
+    """What a run was refused, to be promoted by hand.
+
+    Raises:
+        Rejected: there is no such run, or nothing of it was refused.
+    """
+    shop, name = request.shop, environment.table
+    if request.wanted:
+        found = history.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
+        candidates = [found] if found else []
+    else:
+        candidates = [each for each in history.beginning(table, name, shop, CANDIDATE) if each["refused"]]
+    if not candidates:
+        raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
+    newest = max(candidates, key=lambda each: str(each["judgedAt"]))
+    plan = Plan.read(json.loads(newest["plan"]))
+    trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]
+    release = history.get(table, name, shop, RECORD)
+    return Overridden(verdict=verdicts.of_override(plan, trained, newest["refused"], release), plan=plan)
+
+
+def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Environment) -> Verdict:
+    """The release before the one that serves.
+
+    Raises:
+        Rejected: there is none.
+    """
+    release = history.get(table, environment.table, request.shop, RECORD)
+    earlier = history.beginning(table, environment.table, request.shop, HISTORY)
+    previous = verdicts.release_before(release, earlier, request.shop)
+    return verdicts.of_rollback(request.shop, release or {}, previous)
+
+
+def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> list[Reply]:
+    """Ask an updated campaign what shoppers would.
+
+    Raises:
+        Broken: its answers must not be shown; the reason says why.
+        RetryLater: it does not answer.
+    """
+    verdict, target = request.verdict, request.target
+    place = Place(environment.bucket, verdict.shop, verdict.run)
+    replies = _asked(aws, place, verdict, target)
+    found = probing.fault(target.alias, replies[: verdict.probe.requests], verdict.probe)
+    # The report of a release that is only gone back to stays as it was.
+    reported = verdict.restore is None
+    if reported:
+        part = {"lists": [_told(reply) for reply in replies], "fault": found}
+        files.put_json(aws.s3, place.bucket, place.key(f"parts/{target.alias}.json"), part)
+    if found and verdict.probe.enabled:
+        if reported:
+            _refresh(aws.s3, place, verdict, outcome="rolled back", reason=f"{target.alias}: {found}")
+        raise Broken(target.campaign.name, f"the probe failed: {found}")
+    return replies
+
+
+def report(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
+    """Complete the report of a promoted release; answers its key."""
+    verdict = request.verdict
+    place = Place(environment.bucket, verdict.shop, verdict.run)
+    _refresh(s3, place, verdict, outcome=verdict.outcome, reason=verdict.reason)
+    return {"report": place.key("release.html")}
+
+
+def _serving(personalize: "PersonalizeClient", alias: str, release: Record | None) -> Measured | None:
+    serving = versions(release).get(alias) if release else None
+    if release is None or serving is None:
+        return None
+    baseline = verdicts.baseline(alias, release)
+    return Measured(asking.metrics(personalize, serving), asking.metrics(personalize, baseline))
+
+
+def _keep(
+    table: "DynamoDBClient", name: str, request: JudgeRequest, judged: Sequence[Judgement], now: datetime
+) -> None:
+    plan = request.plan
+    record: dict[str, Value] = {
+        "shop": plan.shop,
+        "record": f"{CANDIDATE}{plan.run}",
+        "run": plan.run,
+        "judgedAt": now.isoformat(timespec="milliseconds"),
+        "plan": json.dumps(plan.as_json()),
+        "versions": {each.alias: each.solution_version_arn for each in request.trained},
+        "refused": [each.alias for each in judged if each.decision == "refused"],
+    }
+    state.put_release(table, name, record)
+
+
+def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:
+    """Shoppers and items of what was imported; where nothing was, those of the time before."""
+    folder = plan.import_job.data_location.partition(f"s3://{place.bucket}/")[2]
+    known = probing.sample(files.head_of_folder(s3, place.bucket, folder, HEAD_BYTES)) if folder else Sample()
+    if known.users:
+        files.put_json(s3, place.bucket, place.sample, asdict(known))
+    return known if known.users else _sample_of_before(s3, place)
+
+
+def _sample_of_before(s3: "S3Client", place: Place) -> Sample:
+    kept = files.get_json(s3, place.bucket, place.sample) or {}
+    return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
+
+
+def _lists(aws: Clients, plan: Plan, release: Record | None, known: Sample) -> dict[str, list[dict[str, Any]]]:
+    """What the serving campaigns answer to the sample; one that does not answer is left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    name = _name_column(aws.personalize, plan.dataset_group.arn) if release else None
+    for alias, entry in (release["campaigns"] if release else {}).items():
+        try:
+            replies = asking.ask(aws.runtime, entry["arn"], probing.questions(alias, known, probing.SHOPPERS), name)
+        except PersonalizationError:
+            continue
+        found[alias] = [_told(reply) for reply in replies]
+    return found
+
+
+def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target) -> list[Reply]:
+    asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), probing.SHOPPERS)
+    return asking.ask(aws.runtime, target.campaign.arn, asked, _name_column(aws.personalize, verdict.dataset_group_arn))
+
+
+def _name_column(personalize: "PersonalizeClient", group_arn: str) -> str | None:
+    schema = control.dataset_schema(personalize, "items", dataset_arn(group_arn, "ITEMS"))
+    return release_report.name_column(schema.metadata_columns(100)) if schema else None
+
+
+def _told(reply: Reply) -> dict[str, Any]:
+    return {"about": reply.about, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
+
+
+def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, reason: str) -> None:
+    """Write the report of a run again, with what its campaigns answer now."""
+    judged = files.get_json(s3, place.bucket, place.key("parts/judged.json"))
+    if judged is None:
+        # A release of the time before there were reports is rolled back to.
+        return
+    aliases = [each["alias"] for each in judged["recipes"]]
+    parts = {alias: files.get_json(s3, place.bucket, place.key(f"parts/{alias}.json")) for alias in aliases}
+    promoted = {target.alias for target in verdict.targets}
+    after = {alias: part["lists"] for alias, part in parts.items() if part and alias in promoted}
+    _write(s3, place, judged | {"outcome": outcome, "reason": reason}, after)
+
+
+def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    whole = release_report.with_lists(document, after)
+    files.put_json(s3, place.bucket, place.key("release.json"), whole)
+    files.put_text(s3, place.bucket, place.key("release.html"), release_page.page(whole))

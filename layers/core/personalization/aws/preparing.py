@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an object of the bucket to the plan of a run: read, check and copy it, and report what came."""
+
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from personalization import data_page, data_report, drops, findings, imports
+from personalization.arns import Names
+from personalization.aws import control, files, storage
+from personalization.aws.settings_file import shop_settings
+from personalization.data_report import About
+from personalization.drops import DataKind, Drop
+from personalization.errors import Rejected
+from personalization.findings import Findings
+from personalization.intake.copying import Copied, copy
+from personalization.plans import Nothing, Plan, PrepareRequest
+from personalization.settings import ShopSettings
+from personalization.validation import Checked, Expected
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+_OTHERS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
+
+
+def prepare(
+    s3: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, part: int = 0
+) -> Plan | Nothing:
+    """Check what was dropped, write its import copy, its report and its refused rows, and plan what follows.
+
+    Nothing is imported of a drop that is refused, and its report and refused rows are there all the same.
+
+    Args:
+        s3: the bucket's service.
+        personalize: the control plane.
+        names: what this deployment calls its resources.
+        request: the object.
+        part: the number of the copy among those that are imported together.
+
+    Raises:
+        Rejected: the key, the settings or the data are refused.
+        RetryLater, LimitReached, Broken: as `failures.about` says.
+    """
+    drop = drops.recognise(request.key)
+    if drop.kind == "nothing":
+        return imports.nothing(drop, request.run, "this object is no drop")
+    chosen = shop_settings(s3, request.bucket, drop.shop)
+    if drop.data_kind is None:
+        return imports.nothing(drop, request.run, "the settings are good; the next drop follows them")
+    now = datetime.now(UTC)
+    about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen)
+    reporter = _Reporter(s3, request.bucket, about, part)
+    try:
+        expected = _expected(personalize, names, drop, chosen, int(now.timestamp()))
+        copied = _copy(s3, request, drop, expected, reporter, part)
+    except Rejected as refused:
+        page = reporter.refused(refused.reason)
+        raise Rejected(refused.resource, f"{refused.reason} (report: {page})") from None
+    checked = reporter.accepted(copied)
+    return imports.plan(names, request.bucket, drop, request.run, chosen, checked)
+
+
+def _copy(
+    s3: "S3Client", request: PrepareRequest, drop: Drop, expected: Expected, reporter: "_Reporter", part: int
+) -> Copied:
+    """The drop in one pass; nothing is left of the copy when it raises."""
+    key = imports.copy_key(drop.shop, request.run, expected.kind, part)
+    kinds = (expected.kind, *_OTHERS[expected.kind])
+    known = {kind: files.get_bytes(s3, request.bucket, data_report.ids_key(drop.shop, kind)) for kind in kinds}
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        storage.reading(s3, request.bucket, request.key, request.version_id, compressed=drop.compressed) as chunks,
+        storage.writing(s3, request.bucket, key) as upload,
+    ):
+        copied = copy(chunks, expected, upload.write, Path(scratch), known)
+        reporter.saw(copied)
+        if problems := findings.problems(expected, copied.findings):
+            raise Rejected(expected.resource, "; ".join(problems))
+    return copied
+
+
+class _Reporter:
+    """Writes what there is to read about one drop."""
+
+    def __init__(self, s3: "S3Client", bucket: str, about: About, part: int) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._about = about
+        self._part = part
+        self._findings: Findings | None = None
+        self._rejects = ""
+        self._kept = 0
+
+    def saw(self, copied: Copied) -> None:
+        """Keep the refused rows."""
+        self._findings = copied.findings
+        if copied.rejects.rows:
+            about = self._about
+            self._rejects = data_report.rejects_key(about.shop, about.run, about.kind, self._part)
+            self._kept = copied.rejects.written
+            files.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
+
+    def refused(self, reason: str) -> str:
+        """Report a drop that is refused; returns the page's key."""
+        return self._write(reason)[0]
+
+    def accepted(self, copied: Copied) -> Checked:
+        """Report a drop that is imported."""
+        about = self._about
+        page, document = self._write("")
+        if not self._part:
+            files.put_json(self._s3, self._bucket, data_report.last_key(about.shop, about.kind), document)
+        if about.kind != "interactions":
+            # Without ids that can be compared, those of an earlier drop would tell lies.
+            ids = copied.ids if copied.ids is not None else b""
+            key = data_report.ids_key(about.shop, about.kind)
+            files.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
+        found = copied.findings
+        notes = found.notes
+        if found.rejected:
+            notes = (*notes, f"{found.rejected:,} of {found.rows:,} rows were left out: {self._rejects}")
+        checked = Checked(copied.schema, found.accepted, notes, bool(copied.layout.added))
+        return replace(checked, report=page, rejects=found.rejected)
+
+    def _write(self, reason: str) -> tuple[str, data_report.Document]:
+        about = self._about
+        before = files.get_json(self._s3, self._bucket, data_report.last_key(about.shop, about.kind))
+        document = data_report.document(about, self._findings, reason, before)
+        document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
+        name = data_report.folder(about.shop, about.run) + data_report.name(about.kind, self._part)
+        files.put_json(self._s3, self._bucket, f"{name}.json", document)
+        files.put_text(self._s3, self._bucket, f"{name}.html", data_page.page(document))
+        return f"{name}.html", document
+
+
+def _expected(personalize: "PersonalizeClient", names: Names, drop: Drop, chosen: ShopSettings, now: int) -> Expected:
+    kind = drop.data_kind or "interactions"
+    group, domain = control.group_domain(personalize, names.dataset_group(drop.shop).arn)
+    existing = control.dataset_schema(personalize, kind, names.dataset(drop.shop, kind).arn) if group else None
+    imports.check_existing(drop, chosen, domain, group=group, dataset=existing is not None)
+    return Expected(drop.key, kind, drop.mode, chosen, existing, now)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps that have campaigns serve versions, and that record what the shop serves."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from personalization import campaigns
+from personalization.arns import dataset_arn
+from personalization.aws import bestsellers, control, history, state, training
+from personalization.environment import Environment
+from personalization.errors import Rejected
+from personalization.releases import HISTORY, RECORD
+from personalization.verdicts import CampaignRequest, ReleaseRequest, RestoreRequest, history_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+
+
+def promotion_step(
+    client: "PersonalizeClient",
+    runtime: "PersonalizeRuntimeClient",
+    table: "DynamoDBClient",
+    event: Mapping[str, object],
+    environment: Environment,
+    now: datetime,
+) -> dict[str, object]:
+    """Have a campaign serve a version; or write what serves when all of them do.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `failures.about` says.
+    """
+    if event.get("step") == "release":
+        return _release(client, runtime, table, ReleaseRequest.read(event), environment.table, now)
+    if event.get("step") == "restore":
+        return _restore(runtime, table, RestoreRequest.read(event), environment.table, now)
+    request = CampaignRequest.read(event)
+    items = control.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
+    return training.ensure_campaign(
+        client, request.campaign, request.solution_version_arn, metadata=items is not None
+    ).as_json()
+
+
+def _release(
+    client: "PersonalizeClient",
+    runtime: "PersonalizeRuntimeClient",
+    table: "DynamoDBClient",
+    request: ReleaseRequest,
+    name: str,
+    now: datetime,
+) -> dict[str, object]:
+    group = request.plan.dataset_group.arn
+    items = control.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
+    users = control.dataset_schema(client, "users", dataset_arn(group, "USERS"))
+    there = {"ITEMS": items, "USERS": users}
+    promoted_at = _time(now)
+    record = campaigns.record(
+        request.plan,
+        request.campaigns,
+        promoted_at,
+        control.tracking_id(client, group),
+        items.metadata_columns() if items else [],
+        {kind: dataset_arn(group, kind) for kind, schema in there.items() if schema},
+    )
+    # The history first: what serves can always be returned to.
+    state.put_release(table, name, {**record, "record": history_key(promoted_at)})
+    state.put_release(table, name, record)
+    bestsellers.write(runtime, table, name, record)
+    return dict(record)
+
+
+def _restore(
+    runtime: "PersonalizeRuntimeClient", table: "DynamoDBClient", request: RestoreRequest, name: str, now: datetime
+) -> dict[str, object]:
+    shop = request.shop
+    releases = history.beginning(table, name, shop, HISTORY)
+    found = [each for each in releases if each["promotedAt"] == request.restore]
+    if not found:
+        raise Rejected(shop, f"there is no release of {request.restore}")
+    record = {**found[0], "record": RECORD, "restoredAt": _time(now)}
+    # Before the record moves: withdrawn releases are never gone back to, and a repeated step finds them again.
+    for each in releases:
+        if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
+            state.put_release(table, name, {**each, "withdrawnAt": _time(now)})
+    state.put_release(table, name, record)
+    bestsellers.write(runtime, table, name, record)
+    return record
+
+
+def _time(now: datetime) -> str:
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release records in the table of shops, remembered for a minute by each container that serves."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from personalization.aws import clients
+from personalization.aws.failures import about
+from personalization.drops import is_shop
+from personalization.environment import Environment
+from personalization.errors import RetryLater
+from personalization.problems import there
+from personalization.releases import RECORD, Release, Value
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REMEMBER_SECONDS = 60.0
+"""How long a release is used without asking again."""
+REMEMBER_NONE_SECONDS = 5.0
+"""How long it is remembered that there is no such shop."""
+_MOST_SHOPS = 1_000
+
+
+def put_release(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
+    """Store a shop's release record, in place of the one before."""
+    with about(table):
+        client.put_item(TableName=table, Item={key: _wrap(value) for key, value in record.items()})
+
+
+def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | None:
+    """A shop's release record, or None where nothing was ever promoted."""
+    with about(table):
+        key = {"shop": {"S": shop}, "record": {"S": RECORD}}
+        item = client.get_item(TableName=table, Key=key).get("Item")
+    return _release(plain(item)) if item else None
+
+
+def wrapped(record: Mapping[str, Value]) -> dict[str, Any]:
+    """A record of plain values, as the table keeps it."""
+    return {name: _wrap(value) for name, value in record.items()}
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Value]:
+    """A record as the table keeps it, in plain values."""
+    return {name: _unwrap(value) for name, value in item.items()}
+
+
+class Releases:
+    """Release records, cached in the process.
+
+    A record is asked for again after a minute; while the table does not answer, the old one serves on.
+
+    Args:
+        fetch: asks the table for a shop's release.
+    """
+
+    def __init__(self, fetch: Callable[[str], Release | None]) -> None:
+        self._fetch = fetch
+        self._known: dict[str, tuple[float, Release | None]] = {}
+
+    def get(self, shop: str, now: float) -> Release:
+        """The release of a shop.
+
+        Args:
+            shop: its name.
+            now: seconds of a clock that only moves forward.
+
+        Raises:
+            Problem: 404, there is none.
+            RetryLater: the table does not answer and nothing is remembered.
+        """
+        return there(self._get(shop, now), "There is no such shop, or nothing of it was promoted yet.")
+
+    def _get(self, shop: str, now: float) -> Release | None:
+        until, release = self._known.get(shop, (0.0, None))
+        if shop in self._known and now < until:
+            return release
+        try:
+            release = self._fetch(shop)
+        except RetryLater:
+            if release is None:
+                raise
+        if len(self._known) >= _MOST_SHOPS:
+            self._known.clear()
+        self._known[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
+        return release
+
+
+def fetch(shop: str) -> Release | None:
+    """Ask the table of this deployment; a name that no shop can have is not asked for."""
+    return get_release(clients.dynamodb(), Environment().table, shop) if is_shop(shop) else None
+
+
+def _release(record: Mapping[str, Any]) -> Release:
+    return Release(
+        shop=record["shop"],
+        tracking_id=record["trackingId"],
+        dataset_group_arn=record["datasetGroupArn"],
+        campaigns={alias: campaign["arn"] for alias, campaign in record["campaigns"].items()},
+        filters=tuple(record["filters"]),
+        metadata_columns=tuple(record["metadataColumns"]),
+    )
+
+
+def _wrap(value: Value) -> dict[str, Any]:
+    """A value in DynamoDB's notation."""
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, Mapping):
+        return {"M": {key: _wrap(each) for key, each in value.items()}}
+    return {"L": [_wrap(each) for each in value]}
+
+
+def _unwrap(value: Mapping[str, Any]) -> Value:
+    ((kind, content),) = value.items()
+    if kind == "M":
+        return {key: _unwrap(each) for key, each in content.items()}
+    if kind == "L":
+        return [_unwrap(each) for each in content]
+    if kind == "N":
+        return int(content)
+    plain: Value = content
+    return None if kind == "NULL" else plain

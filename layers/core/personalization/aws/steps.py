@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a run, by the words that the state machine calls them."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from personalization.aws import control, training
+from personalization.environment import Environment
+from personalization.errors import Broken
+from personalization.plans import FilterPart, ImportRequest, Step, TrainRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+
+
+def import_step(client: "PersonalizeClient", request: ImportRequest, environment: Environment) -> Step:
+    """Make or find what the step names.
+
+    Raises:
+        Broken: the step is `filter` and the request has none.
+    """
+    plan = request.plan
+    steps: Mapping[str, Callable[[], Step]] = {
+        "datasetGroup": lambda: control.ensure_dataset_group(client, plan),
+        "schema": lambda: control.ensure_schema(client, plan),
+        "dataset": lambda: control.ensure_dataset(client, plan),
+        "eventTracker": lambda: control.ensure_event_tracker(client, plan),
+        "filter": lambda: control.ensure_filter(client, plan, _filter(request)),
+        "importJob": lambda: control.ensure_import_job(client, plan, environment.role_arn),
+    }
+    return steps[request.step]()
+
+
+def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
+    """Make or find the solution, or the solution version of this run."""
+    if request.step == "solution":
+        return training.ensure_solution(client, request.plan, request.recipe)
+    return training.ensure_solution_version(client, request.recipe, request.plan.training_mode)
+
+
+def _filter(request: ImportRequest) -> FilterPart:
+    if request.filter is None:
+        raise Broken("filter", "the step needs a filter of the plan")
+    return request.filter

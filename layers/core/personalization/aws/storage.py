@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of the bucket: drops as streams, and copies that are written whole or not at all."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import ClientError
+from urllib3.exceptions import HTTPError
+
+from personalization.aws.failures import about, is_missing
+from personalization.errors import Rejected, RetryLater
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHUNK = 1 << 20
+PART = 16 << 20
+"""Bytes of a part of an upload: ten thousand of them hold what Personalize imports at most."""
+_SETTINGS_BYTES = 64 << 10
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_text(client: "S3Client", bucket: str, key: str) -> str | None:
+    """A small object as text (at most 64 KiB), or None where there is none.
+
+    Raises:
+        Rejected: it is larger, or not UTF-8.
+    """
+    with about(key):
+        try:
+            body = client.get_object(Bucket=bucket, Key=key)["Body"].read(_SETTINGS_BYTES + 1)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+    if len(body) > _SETTINGS_BYTES:
+        raise Rejected(key, "the file is larger than 64 KiB")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Rejected(key, f"the file is not UTF-8: byte {error.start + 1}") from None
+
+
+@contextmanager
+def reading(
+    client: "S3Client", bucket: str, key: str, version: str | None, *, compressed: bool
+) -> Iterator[Iterator[bytes]]:
+    """The bytes of an object in chunks of about a megabyte, decompressed if `compressed` (gzip).
+
+    Raises:
+        Rejected: the object is gone, or is not gzip although its name says so.
+        RetryLater: the connection broke.
+    """
+    which: dict[str, Any] = {"VersionId": version} if version else {}
+    with about(key):
+        try:
+            body = client.get_object(Bucket=bucket, Key=key, **which)["Body"]
+        except ClientError as error:
+            if is_missing(error):
+                raise Rejected(key, "the object is no longer there") from None
+            raise
+    try:
+        yield _chunks(key, gzip.GzipFile(fileobj=body) if compressed else body)
+    finally:
+        body.close()
+
+
+def _chunks(key: str, body: _Readable) -> Iterator[bytes]:
+    try:
+        with about(key):
+            while chunk := body.read(CHUNK):
+                yield chunk
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Rejected(key, f"the file is not whole gzip: {error}") from None
+    except (HTTPError, OSError) as error:
+        raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
+
+
+class Upload:
+    """An object that is being written: `write` bytes, and nothing is there before `writing` ends without an error."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str) -> None:
+        self._client = client
+        self._key = key
+        self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        self._pending = bytearray()
+        self._id: str | None = None
+        self._parts: list[dict[str, Any]] = []
+
+    def write(self, data: bytes) -> None:
+        """Add bytes; a full part is sent at once."""
+        self._pending += data
+        if len(self._pending) >= PART:
+            self._send()
+
+    def finish(self) -> None:
+        """Make the object."""
+        if self._id is not None:
+            self._send()
+        with about(self._key):
+            if self._id is None:
+                self._client.put_object(**self._where, Body=bytes(self._pending))
+            else:
+                parts: Any = {"Parts": self._parts}
+                self._client.complete_multipart_upload(**self._where, UploadId=self._id, MultipartUpload=parts)
+
+    def abort(self) -> None:
+        """Throw away what was sent."""
+        if self._id is not None:
+            with about(self._key):
+                self._client.abort_multipart_upload(**self._where, UploadId=self._id)
+
+    def _send(self) -> None:
+        number = len(self._parts) + 1
+        with about(self._key):
+            if self._id is None:
+                self._id = self._client.create_multipart_upload(**self._where)["UploadId"]
+            body = bytes(self._pending)
+            answer = self._client.upload_part(**self._where, UploadId=self._id, PartNumber=number, Body=body)
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._pending.clear()
+
+
+@contextmanager
+def writing(client: "S3Client", bucket: str, key: str) -> Iterator[Upload]:
+    """An upload that ends whole with the block, or leaves nothing when the block raises."""
+    upload = Upload(client, bucket, key)
+    try:
+        yield upload
+        upload.finish()
+    except BaseException:
+        upload.abort()
+        raise

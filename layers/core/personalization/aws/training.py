@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from personalization import campaigns, training
+from personalization.aws.control import CREATED, created, found
+from personalization.aws.failures import about, code
+from personalization.errors import RetryLater
+from personalization.plans import Plan, RecipePart, Resource, Step, TrainingMode
+from personalization.statuses import Deployment
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize.type_defs import CampaignTypeDef
+
+
+def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
+    """The shop's solution for a recipe; automatic training is off, because our machine decides."""
+    solution = recipe.solution
+    with about(solution.arn):
+        answer = found(lambda: client.describe_solution(solutionArn=solution.arn)["solution"])
+        if answer is not None:
+            return Step(arn=solution.arn, status=answer["status"])
+        created(
+            lambda: client.create_solution(
+                name=solution.name,
+                datasetGroupArn=plan.dataset_group.arn,
+                recipeArn=recipe.recipe_arn,
+                performAutoTraining=False,
+            )
+        )
+        return Step(arn=solution.arn, status=CREATED)
+
+
+def ensure_solution_version(client: "PersonalizeClient", recipe: RecipePart, mode: TrainingMode = "FULL") -> Step:
+    """The solution version that this run trains, found again by its name among the newest ones."""
+    name, solution = recipe.solution_version_name, recipe.solution.arn
+    with about(solution):
+        there = _version_called(client, solution, name)
+        if there is not None:
+            return there
+        try:
+            arn = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)[
+                "solutionVersionArn"
+            ]
+        except ClientError as error:
+            if code(error) != "ResourceAlreadyExistsException":
+                raise
+        else:
+            return Step(arn=arn, status=CREATED)
+        there = _version_called(client, solution, name)
+    if there is None:
+        raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
+    return there
+
+
+def _version_called(client: "PersonalizeClient", solution_arn: str, name: str) -> Step | None:
+    versions: list[tuple[float, str]] = []
+    token: dict[str, Any] = {}
+    while True:
+        page = client.list_solution_versions(solutionArn=solution_arn, maxResults=100, **token)
+        versions += [
+            (each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in page["solutionVersions"]
+        ]
+        if not page.get("nextToken"):
+            break
+        token = {"nextToken": page["nextToken"]}
+    for arn in training.newest(versions):
+        version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+        if version.get("name") == name:
+            return Step(arn=arn, status=version["status"])
+    return None
+
+
+def ensure_campaign(client: "PersonalizeClient", campaign: Resource, version: str, *, metadata: bool) -> Step:
+    """Have a campaign serve a solution version, by creating or updating it.
+
+    Args:
+        client: the control plane.
+        campaign: name and ARN.
+        version: ARN of the solution version.
+        metadata: whether answers can carry columns of Items.
+
+    Returns:
+        The status of what was asked for last: ACTIVE means promoted.
+
+    Raises:
+        RetryLater: Personalize is at work on another version of this campaign.
+    """
+    with about(campaign.arn):
+        described = found(lambda: client.describe_campaign(campaignArn=campaign.arn)["campaign"])
+        deployment = _deployment(described) if described else None
+        action = campaigns.decide(deployment, version)
+        if action == "busy":
+            raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
+        settings: dict[str, Any] = {
+            "solutionVersionArn": version,
+            "minProvisionedTPS": 1,
+            "campaignConfig": {"enableMetadataWithRecommendations": metadata},
+        }
+        if action == "create":
+            created(lambda: client.create_campaign(name=campaign.name, **settings))
+        if action == "update":
+            client.update_campaign(campaignArn=campaign.arn, **settings)
+    status = deployment.latest[0] if deployment and action in {"nothing", "wait"} else CREATED
+    return Step(arn=campaign.arn, status=status)
+
+
+def _deployment(campaign: "CampaignTypeDef") -> Deployment:
+    update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
+    return Deployment(
+        campaign["status"], campaign["solutionVersionArn"], update.get("status"), update.get("solutionVersionArn")
+    )

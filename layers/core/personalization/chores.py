@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daily round: which shops are stale, and which schemas and filters nothing uses any more.
+
+Personalize has no call that deletes a solution version or an import job alone: they go with their solution and their
+dataset.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_SCHEMA = re.compile(r"(interactions|users|items)-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A shop's release, as far as the round needs it."""
+
+    shop: str
+    at: datetime
+    filters: tuple[str, ...]
+    dataset_group_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """A schema or a filter by name and ARN, and when it was made."""
+
+    name: str
+    arn: str
+    made: datetime
+
+
+def promoted(records: Iterable[Mapping[str, object]]) -> tuple[Promoted, ...]:
+    """What the round needs of release records."""
+    return tuple(
+        Promoted(
+            str(record["shop"]),
+            datetime.fromisoformat(str(record["promotedAt"]).replace("Z", "+00:00")),
+            tuple(str(name) for name in _list(record.get("filters"))),
+            str(record["datasetGroupArn"]),
+        )
+        for record in records
+    )
+
+
+def _list(value: object) -> Collection[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def days_since(then: datetime, now: datetime) -> float:
+    """Days, with one decimal."""
+    return round((now - then) / timedelta(days=1), 1)
+
+
+def unused_schemas(prefix: str, schemas: Iterable[Aged], now: datetime, days: int) -> tuple[Aged, ...]:
+    """Our schemas that are old enough to be tried: Personalize refuses to delete one that a dataset has.
+
+    A younger one may belong to a run that has not made its dataset yet.
+    """
+    ours = re.compile(rf"{re.escape(prefix)}-{_SCHEMA.pattern}")
+    return tuple(each for each in schemas if ours.fullmatch(each.name) and days_since(each.made, now) >= days)
+
+
+def unused_filters(
+    start: str, filters: Iterable[Aged], named: Collection[str], now: datetime, days: int
+) -> tuple[Aged, ...]:
+    """Filters of a shop that neither its release nor its settings name, and that are old enough.
+
+    Args:
+        start: how the names of the shop's filters begin: `<prefix>-<shop>-`.
+        filters: those of the shop's dataset group.
+        named: the filters' names as the shop gives them.
+        now: the time.
+        days: their least age.
+    """
+    kept = {f"{start}{name}" for name in named}
+    return tuple(
+        each
+        for each in filters
+        if each.name.startswith(start) and each.name not in kept and days_since(each.made, now) >= days
+    )

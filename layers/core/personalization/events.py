@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live events and records of single users and items: requests as they come, and what Personalize is sent."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from personalization.problems import FieldError, Problem
+
+PER_CALL = 10
+"""Events that one PutEvents takes."""
+MOST_EVENTS = 100
+"""Events that one request may bring."""
+EVENT_BYTES = 10_000
+USER_BYTES, ITEM_BYTES = 24_000, 32_000
+"""Characters of the properties of a user and of an item."""
+NOT_SECONDS = 10**11
+"""From here on a number is no time in seconds but in milliseconds."""
+FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"}
+"""Property keys that Personalize keeps for itself, in small letters."""
+_COLUMN_LIKE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+PropertyValue = str | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
+Properties = dict[Annotated[str, StringConstraints(min_length=1, max_length=150)], PropertyValue]
+
+
+def epoch(value: object) -> object:
+    """A time as epoch seconds, from ISO 8601 (UTC where it names no zone) or from epoch seconds.
+
+    Raises:
+        ValueError: neither of them, or a number in milliseconds.
+    """
+    if isinstance(value, str):
+        value = _from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be ISO 8601 or epoch seconds")
+    if not 0 <= value < NOT_SECONDS:
+        raise ValueError("must be in seconds; this looks like milliseconds")
+    return int(value)
+
+
+def _from_text(value: str) -> float:
+    if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", value) and len(value) != 8:
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be ISO 8601 or epoch seconds") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
+Time = Annotated[int, BeforeValidator(epoch), WithJsonSchema(_TIME_SCHEMA)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class Event(_Request):
+    """Something that a shopper did."""
+
+    event_type: Id
+    item_id: Id | None = None
+    sent_at: Time | None = None
+    """ISO 8601 or epoch seconds; now where it is left out."""
+    event_id: Id | None = None
+    """Personalize trains on the first of several events with one id, so a repeated request counts once."""
+    event_value: float | None = Field(default=None, allow_inf_nan=False)
+    recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
+    properties: Properties | None = None
+    """Further columns of Interactions, by name."""
+
+    @field_validator("properties")
+    @classmethod
+    def _properties(cls, properties: Properties | None) -> Properties | None:
+        named = {camel(key): value for key, value in (properties or {}).items()}
+        taken = sorted(key for key in named if key.lower() in FORBIDDEN)
+        if taken:
+            raise ValueError(f"{', '.join(taken)} has a place of its own and cannot be a property")
+        if len(compact(named)) > 1024:
+            raise ValueError("properties may have 1024 characters as JSON")
+        return named or None
+
+
+class Events(_Request):
+    """What a shopper did in a session. Without a user id, it counts once a later event ties the session to a user."""
+
+    user_id: Id | None = None
+    session_id: Id
+    events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS)
+
+    @model_validator(mode="after")
+    def _session(self) -> "Events":
+        if self.session_id == "null":
+            raise ValueError("sessionId must be an id: Personalize drops events of the session null")
+        return self
+
+
+class Put(_Request):
+    """What is known of a user or an item: columns of its dataset, by name. It replaces what was known before."""
+
+    properties: Properties = Field(min_length=1)
+
+
+class Who(_Request):
+    """Ids that come in a path."""
+
+    user_id: Id | None = None
+    item_id: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One PutEvents: at most ten events of one session."""
+
+    session_id: str
+    user_id: str | None
+    events: Sequence[Mapping[str, Any]]
+
+    def parameters(self) -> dict[str, Any]:
+        """All but the tracking id."""
+        user = {"userId": self.user_id} if self.user_id is not None else {}
+        return {"sessionId": self.session_id, **user, "eventList": list(self.events)}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A user or an item, with its properties as JSON."""
+
+    id: str
+    properties: str
+
+
+def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
+    """Split a request into what single PutEvents take.
+
+    Args:
+        asked: the request.
+        now: epoch seconds, for events without a time.
+        new_id: makes an id for events without one.
+
+    Raises:
+        Problem: an event is larger than 10 KB.
+    """
+    sent = [_sent(event, now, new_id) for event in asked.events]
+    for index, event in enumerate(sent):
+        if len(compact(event).encode()) > EVENT_BYTES:
+            raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
+    starts = range(0, len(sent), PER_CALL)
+    return [Call(asked.session_id, asked.user_id, sent[start : start + PER_CALL]) for start in starts]
+
+
+def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:
+    """The answer when Personalize took the first `delivered` events and the queue the `queued` ones after them;
+    `answers.Accepted` describes it."""
+    ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
+    told = [
+        {"eventId": each, "status": "delivered" if index < delivered else "queued"} for index, each in enumerate(ids)
+    ]
+    return {"accepted": len(told), "events": told}
+
+
+def record(record_id: str, asked: Put, most: int) -> Record:
+    """A user or an item as Personalize takes it.
+
+    Raises:
+        Problem: the properties have more than `most` characters as JSON.
+    """
+    text = compact({camel(key): value for key, value in asked.properties.items()})
+    if len(text) > most:
+        raise Problem(
+            400, "The record is too large.", [FieldError("properties", f"may have {most} characters as JSON")]
+        )
+    return Record(record_id, text)
+
+
+def camel(column: str) -> str:
+    """A column's name as properties spell it: CATEGORY_L1 becomes categoryL1; other spellings stay."""
+    if not _COLUMN_LIKE.fullmatch(column):
+        return column
+    first, *others = [part for part in column.lower().split("_") if part]
+    return first + "".join(part.capitalize() for part in others)
+
+
+def compact(value: object) -> str:
+    """JSON without spaces, in UTF-8 where the text has it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
+    told = event.model_dump(by_alias=True, exclude_none=True, exclude={"properties"})
+    told["sentAt"] = event.sent_at if event.sent_at is not None else now
+    told["eventId"] = event.event_id or new_id()
+    if event.properties:
+        told["properties"] = compact(event.properties)
+    return told

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a look at all rows of a drop found, and whether the drop can be imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from personalization import datasets
+from personalization.validation import Expected
+
+EXAMPLES = 5
+"""Rows that are named for each reason."""
+MINIMUM_INTERACTIONS = 1_000
+MINIMUM_USERS = 25
+"""Users who must have two interactions or more; and they must be one in a hundred of all users."""
+RECOMMENDED_INTERACTIONS = 50_000
+RECOMMENDED_USERS = 1_000
+MOST_TYPES_AND_COLUMNS = 10
+"""Event types and the shop's own interaction columns, together."""
+MOST_TYPES = 1_000
+"""Event types that are counted apart."""
+INCREMENTAL_BYTES = 1_000_000_000
+"""The size of an INCREMENTAL import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row that was refused."""
+
+    line: int
+    told: str
+    """Why, without a person's id."""
+    value: str = ""
+    """The cell, shortened, where it says more than the reason does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A rule that rows broke."""
+
+    rule: str
+    rows: int
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A column, and how much of it is there."""
+
+    column: datasets.Column
+    cells: int
+    """Cells that are not empty."""
+    distinct: int | None = None
+    """Values that differ, where they are counted and few enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How rows are spread over the ids of a column."""
+
+    ids: int = 0
+    rows: int = 0
+    by_count: Mapping[int, int] = field(default_factory=dict)
+    """Ids by the number of their rows."""
+    top: tuple[tuple[str, int], ...] = ()
+    """The ids with most rows, where they may be named."""
+    unknown_rows: int | None = None
+    """Rows whose id the other dataset does not have; None where that is not known."""
+    unknown_ids: int | None = None
+
+    def at_least(self, rows: int) -> int:
+        """Ids that have so many rows or more."""
+        return sum(ids for count, ids in self.by_count.items() if count >= rows)
+
+    def share_of_top(self, share: float) -> float:
+        """The share of all rows that the busiest share of ids has."""
+        left, taken = max(1, round(self.ids * share)), 0
+        for count in sorted(self.by_count, reverse=True):
+            ids = min(left, self.by_count[count])
+            taken, left = taken + ids * count, left - ids
+            if not left:
+                break
+        return taken / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that is told of a drop."""
+
+    rows: int
+    """Rows of the file, blank lines apart."""
+    accepted: int
+    reasons: tuple[Reason, ...]
+    duplicates: int
+    """Interactions that are exactly like an earlier one; or users or items whose id came before."""
+    columns: tuple[Filled, ...]
+    size: int
+    """Bytes of the import copy."""
+    notes: tuple[str, ...] = ()
+    first: int | None = None
+    """Seconds of the earliest interaction."""
+    last: int | None = None
+    per_day: Mapping[int, int] = field(default_factory=dict)
+    """Interactions by day, as days since 1970."""
+    event_types: Mapping[str, int] = field(default_factory=dict)
+    users: Spread | None = None
+    items: Spread | None = None
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were refused."""
+        return self.rows - self.accepted
+
+
+def problems(expected: Expected, found: Findings) -> list[str]:
+    """Why a drop cannot be imported; nothing where it can."""
+    if not found.rows:
+        return ["the file has a header and no rows"]
+    limit = expected.settings.rejects.limit
+    if found.rejected > limit * found.rows:
+        return [too_many(found, limit)]
+    told = []
+    if expected.mode == "INCREMENTAL" and found.size > INCREMENTAL_BYTES:
+        told.append("an incremental drop can have 1 GB")
+    if expected.kind == "interactions":
+        told += _few(expected, found) + _many_types(expected, found)
+    return told
+
+
+def too_many(found: Findings, limit: float) -> str:
+    """Why a drop with many bad rows is refused: how many, and the first row of each of the main reasons."""
+    share = found.rejected / found.rows
+    reasons = [
+        f"{reason.rows:,} because {_of(reason.examples[0].told)} (first: line {reason.examples[0].line})"
+        for reason in found.reasons[:3]
+    ]
+    others = len(found.reasons) - 3
+    more = f"; {others} more reason{'s' * (others > 1)}" if others > 0 else ""
+    return (
+        f"{found.rejected:,} of {found.rows:,} rows are bad ({share:.2%}; the shop's limit is {limit:.2%}): "
+        f"{'; '.join(reasons)}{more}"
+    )
+
+
+def _of(told: str) -> str:
+    return told if told[:1].isupper() else f"the row {told}"
+
+
+def _few(expected: Expected, found: Findings) -> list[str]:
+    # Of an incremental drop the machine holds what is too little, until more has come; and it adds to a history that
+    # has been held against the users that it must have.
+    if expected.mode == "INCREMENTAL" or found.users is None:
+        return []
+    told, different = [], found.accepted - found.duplicates
+    if different < MINIMUM_INTERACTIONS:
+        told.append(f"Personalize needs {MINIMUM_INTERACTIONS:,} different interactions; here are {different:,}")
+    users, again = found.users.ids, found.users.at_least(2)
+    if again < MINIMUM_USERS or 100 * again < users:
+        told.append(
+            f"of {users:,} users only {again:,} have two interactions or more; Personalize needs 25, and 1 % of all"
+        )
+    return told
+
+
+def _many_types(expected: Expected, found: Findings) -> list[str]:
+    types = len(found.event_types)
+    names = [filled.column.name for filled in found.columns]
+    own = datasets.metadata("interactions", expected.settings.personalize_domain, names)
+    if types > MOST_TYPES_AND_COLUMNS:
+        return [f"there are {_at_least(types)} event types; Personalize takes {MOST_TYPES_AND_COLUMNS}"]
+    if types + len(own) > MOST_TYPES_AND_COLUMNS:
+        return [f"event types ({types}) and columns of your own ({len(own)}) can be ten together"]
+    return []
+
+
+def _at_least(types: int) -> str:
+    return f"more than {MOST_TYPES:,}" if types > MOST_TYPES else str(types)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a shop asks of a new solution version before and after it is promoted: the settings `gate` and `probe`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Metric = Literal[
+    "coverage",
+    "mean_reciprocal_rank_at_25",
+    "normalized_discounted_cumulative_gain_at_5",
+    "normalized_discounted_cumulative_gain_at_10",
+    "normalized_discounted_cumulative_gain_at_25",
+    "precision_at_5",
+    "precision_at_10",
+    "precision_at_25",
+]
+"""The metrics that Personalize computes for every recipe that we train; higher is better."""
+Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+BASELINE = "popularity-count"
+"""The recipe that the others are measured by."""
+
+
+class RecipeGate(BaseModel):
+    """What one recipe is held to instead; what is not given is the gate's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: Metric | None = None
+    tolerance: Tolerance | None = None
+    minimum_over_popularity: Lift | None = None
+
+
+class Gate(BaseModel):
+    """When a new solution version may serve; see `judging`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    """Without the gate every version is promoted that can be."""
+    metric: Metric = "normalized_discounted_cumulative_gain_at_10"
+    tolerance: Tolerance = 0.1
+    """The share by which a version's lift over popularity may be under what is asked of it."""
+    minimum_over_popularity: Lift = 1.0
+    """The lift that a recipe for shoppers must have at least; 0 asks for none."""
+    recipes: dict[str, RecipeGate] = {}
+    """Exceptions, by recipe alias."""
+
+    def of(self, alias: str) -> "Gate":
+        """The gate that one recipe has to pass."""
+        own = self.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
+        return self.model_copy(update={**own, "recipes": {}})
+
+
+class Probe(BaseModel):
+    """What a campaign must answer right after its update; see `probing`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    requests: Annotated[int, Field(ge=1, le=50)] = 20
+    """Real requests that are sent to each campaign."""
+    latency_ms: Annotated[float, Field(gt=0, le=60_000, allow_inf_nan=False)] = 1000
+    """The most that the median request may take, in milliseconds."""
+
+
+def impossible(document: object, recipes: Sequence[str]) -> list[str]:
+    """What no release of the shop could ever fulfil, or what could never matter, each with its place.
+
+    Args:
+        document: the settings as they were written, of any shape.
+        recipes: the recipes that the shop trains.
+    """
+    gate = document.get("gate") if isinstance(document, Mapping) else None
+    if not isinstance(gate, Mapping):
+        return []
+    own = gate.get("recipes")
+    exceptions: Mapping[object, object] = own if isinstance(own, Mapping) else {}
+    found = [
+        f"gate.recipes.{alias}: the shop does not train this recipe" for alias in exceptions if alias not in recipes
+    ]
+    if BASELINE not in recipes:
+        places = {"gate": gate} | {f"gate.recipes.{alias}": each for alias, each in exceptions.items()}
+        found += [
+            f"{place}.minimum_over_popularity: needs the recipe {BASELINE}, which the shop does not train"
+            for place, each in places.items()
+            if isinstance(each, Mapping) and each.get("minimum_over_popularity")
+        ]
+    return found

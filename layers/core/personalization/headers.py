@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a drop's header to the columns of the import: which cell goes where, and what is filled in."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from personalization import datasets
+from personalization.datasets import Column, Schema
+from personalization.drops import DataKind
+from personalization.errors import Rejected
+from personalization.settings import ShopSettings
+
+_OTHER = re.compile(r"[\W_]+")
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_MARKS: Mapping[DataKind, tuple[str, ...]] = {
+    "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
+    "users": ("USER_ID",),
+    "items": ("ITEM_ID",),
+}
+"""The columns that tell a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One column of the import."""
+
+    name: str
+    source: int | None
+    """Index of the drop's column, or None where the drop has none and `default` fills every row."""
+    default: str | None = None
+    """What empty cells are filled with, or None where they stay empty."""
+    column: Column | None = None
+    """What the column must be, or None where the data tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of an import in their order, and what the run has to say about them."""
+
+    kind: DataKind
+    slots: tuple[Slot, ...]
+    notes: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    """Columns that the dataset does not have yet, and gets by a change of its schema."""
+
+    def names(self) -> tuple[str, ...]:
+        """The column names, in order."""
+        return tuple(slot.name for slot in self.slots)
+
+
+def arrange(
+    resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings, existing: Schema | None
+) -> Layout:
+    """Decide the columns of an import.
+
+    Args:
+        resource: what the messages name.
+        kind: the dataset.
+        header: the drop's column names, in any case and order.
+        settings: the shop's mapping of names, its defaults and its domain.
+        existing: the schema of the dataset that is there already; its columns and their kinds stay.
+
+    Raises:
+        Rejected: a name that Personalize cannot take, a column twice or missing, too many of them; the columns are
+            those of another kind of drop; or they are not those of the dataset, and Personalize cannot add them.
+    """
+    domain = settings.personalize_domain
+    sources = _sources(resource, kind, header, settings)
+    defaults = _defaults(kind, settings)
+    required = [column.name for column in datasets.required(kind, domain)]
+    missing = [name for name in required if name not in sources and name not in defaults]
+    other = _other_kind(kind, sources)
+    if other and other != kind:
+        told = ", ".join(_MARKS[other])
+        raise Rejected(resource, f"these look like {other} ({told}): drop them under {other}/, not {kind}/")
+    if missing:
+        raise Rejected(resource, _missing(missing, settings))
+    names = [*required, *(name for name in sources if name not in required)]
+    datasets.check_limits(resource, kind, domain, names)
+    columns: Mapping[str, Column] = datasets.known(kind, domain)
+    added: tuple[str, ...] = ()
+    if existing is not None:
+        names, added = _columns_of(resource, kind, names, existing)
+        columns = {**columns, **{column.name: column for column in existing.columns}}
+        if required_new := [name for name in added if name in columns and not columns[name].nullable]:
+            raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
+    slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
+    return Layout(kind, slots, (*_notes(header, slots), *_new(added)), added)
+
+
+def canonical(name: str) -> str:
+    """A column's name in capitals, its words joined by single underscores."""
+    return _OTHER.sub("_", name).strip("_").upper()
+
+
+def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> dict[str, int]:
+    mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
+    # Personalize takes names for the same that differ only in underscores; so do we, for the names that it knows.
+    known = {name.replace("_", ""): name for name in datasets.known(kind, settings.personalize_domain)}
+    sources: dict[str, int] = {}
+    taken: dict[str, int] = {}
+    for index, theirs in enumerate(header):
+        name = canonical(theirs)
+        name = mapping.get(name) or known.get(name.replace("_", ""), name)
+        if not _NAME.fullmatch(name):
+            rule = "names are made of a-z, 0-9 and _; settings can map it to one"
+            raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
+        other = taken.setdefault(name.replace("_", ""), index)
+        if other != index:
+            raise Rejected(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}")
+        sources[name] = index
+    return sources
+
+
+def _defaults(kind: DataKind, settings: ShopSettings) -> dict[str, str]:
+    defaults = {name: str(value) for name, value in settings.defaults.items()}
+    if kind == "interactions":
+        defaults.setdefault("EVENT_TYPE", settings.event_type)
+    return defaults
+
+
+def _missing(missing: list[str], settings: ShopSettings) -> str:
+    told = f"required columns are missing: {', '.join(missing)}; settings can map a column to a required name"
+    if settings.domain == "ecommerce" and set(missing) & {"PRICE", "CATEGORY_L1"}:
+        return f"{told}, give it a default, or choose domain: custom before the shop is first dropped"
+    return f"{told} or give it a default"
+
+
+def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schema) -> tuple[list[str], tuple[str, ...]]:
+    """The columns of the dataset, and those that it is to get."""
+    there = existing.names()
+    gone = [name for name in there if name not in names]
+    new = tuple(name for name in names if name not in there)
+    if gone or (new and kind == "interactions"):
+        changes = [f"without {', '.join(gone)}"] * bool(gone) + [f"with new {', '.join(new)}"] * bool(new)
+        rule = "Personalize lets Users and Items datasets get more columns, and no dataset lose any"
+        raise Rejected(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}")
+    return [*there, *new], new
+
+
+def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
+    """The kind that a header is of beyond doubt, or None."""
+    if set(_MARKS["interactions"]) <= set(sources):
+        return "interactions"
+    # One column of ids and no time tells about those.
+    users, items = "USER_ID" in sources, "ITEM_ID" in sources
+    if users == items or (kind == "interactions" and "TIMESTAMP" in sources):
+        return None
+    return "users" if users else "items"
+
+
+def _new(added: tuple[str, ...]) -> list[str]:
+    return [f"{', '.join(added)}: new, so the dataset gets another schema"] if added else []
+
+
+def _notes(header: Sequence[str], slots: Sequence[Slot]) -> list[str]:
+    notes = []
+    for slot in slots:
+        if slot.source is None:
+            notes.append(f"{slot.name} is not in the drop: every row was given {slot.default}")
+        elif canonical(header[slot.source]) != slot.name:
+            notes.append(f"{header[slot.source]} was read as {slot.name}")
+    return notes

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a run, made from a drop that was accepted."""
+
+from personalization.arns import Named, Names
+from personalization.datasets import Schema
+from personalization.drops import DataKind, Drop
+from personalization.errors import Rejected
+from personalization.plans import (
+    Dataset,
+    DatasetGroup,
+    EventTracker,
+    FilterPart,
+    ImportJob,
+    Nothing,
+    Plan,
+    RecipePart,
+    Resource,
+    Retraining,
+    SchemaPart,
+)
+from personalization.settings import ShopSettings
+from personalization.training import RECIPES
+from personalization.validation import Checked
+
+
+def nothing(drop: Drop, run: str, *notes: str) -> Nothing:
+    """The plan of a run that imports nothing."""
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
+
+
+def copy_folder(shop: str, run: str, kind: DataKind) -> str:
+    """The folder of the bucket that the run's import copy is in, with its slash."""
+    return f"imports/{shop}/{run}/{kind}/"
+
+
+def copy_key(shop: str, run: str, kind: DataKind, part: int = 0) -> str:
+    """The key of the run's import copy, or of one of its parts if several objects are imported together."""
+    return f"{copy_folder(shop, run, kind)}part-{part}.csv"
+
+
+def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, group: bool, dataset: bool) -> None:
+    """Hold a drop against what is there already.
+
+    Args:
+        drop: the drop.
+        settings: the shop's settings.
+        domain: the domain of the dataset group that is there.
+        group: whether there is a dataset group.
+        dataset: whether there is a dataset of the drop's kind.
+
+    Raises:
+        Rejected: the settings name another domain than the shop has; or the first drop of a kind is incremental.
+    """
+    if group and domain != settings.personalize_domain:
+        told = "ecommerce" if domain == "ECOMMERCE" else "custom" if domain is None else domain
+        raise Rejected(drop.key, f"the shop was first dropped with domain: {told}, and a domain never changes")
+    if drop.mode == "INCREMENTAL" and not dataset:
+        raise Rejected(drop.key, f"the first {drop.kind} of a shop must be its whole history, not incremental")
+
+
+def plan(names: Names, bucket: str, drop: Drop, run: str, settings: ShopSettings, checked: Checked) -> Plan:
+    """Everything that a run will make or find, by name.
+
+    Args:
+        names: what this deployment calls its resources.
+        bucket: the bucket of the import copy.
+        drop: the drop, of interactions, users or items.
+        run: the run's id.
+        settings: the shop's settings.
+        checked: the accepted data.
+    """
+    kind, domain = checked.schema.kind, settings.personalize_domain
+    trains = kind == "interactions"
+    group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
+    schema = names.schema(kind, checked.schema.digest(domain))
+    job = names.import_job(drop.shop, kind, run)
+    location = f"s3://{bucket}/{copy_folder(drop.shop, run, kind)}"
+    return Plan(
+        run=run,
+        shop=drop.shop,
+        kind=kind,
+        mode=drop.mode,
+        dataset_group=DatasetGroup(name=group.name, arn=group.arn, domain=domain),
+        dataset=Dataset.model_validate(
+            {"name": dataset.name, "arn": dataset.arn, "type": kind.upper(), "changes": checked.changed}
+        ),
+        schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=checked.schema.text(), domain=domain),
+        event_tracker=EventTracker(name=names.event_tracker(drop.shop)),
+        import_job=ImportJob(name=job.name, arn=job.arn, mode=drop.mode, data_location=location),
+        filters=_filters(names, drop.shop, settings) if trains else (),
+        recipes=_recipes(names, drop.shop, run, settings) if trains else (),
+        rows=checked.rows,
+        notes=checked.notes,
+        report=checked.report,
+        rejects=checked.rejects,
+        gate=settings.gate,
+        probe=settings.probe,
+        serves=settings.recipes if trains else (),
+    )
+
+
+def joined(plan: Plan, other: Plan, key: str) -> Plan:
+    """The plan of an import to which the rows of another object, at `key`, are added."""
+    note = f"{key} is imported together with it: {other.rows:,} rows more"
+    rows, rejects = plan.rows + other.rows, plan.rejects + other.rejects
+    return plan.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*plan.notes, note)})
+
+
+def retraining(names: Names, bucket: str, wish: Retraining, run: str, settings: ShopSettings, schema: Schema) -> Plan:
+    """The plan of a run that imports nothing and trains on the data that is there.
+
+    Args:
+        names: what this deployment calls its resources.
+        bucket: the bucket, as in every plan.
+        wish: which recipes, and how.
+        run: the run's id.
+        settings: the shop's settings.
+        schema: that of the shop's interactions.
+
+    Raises:
+        Rejected: a recipe is none of the shop's; or one without UPDATE is to be trained by it.
+    """
+    strange = [alias for alias in wish.recipes if alias not in settings.recipes]
+    if strange:
+        raise Rejected(wish.shop, f"{', '.join(strange)} is no recipe of the shop's settings")
+    chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
+    if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
+        raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
+    wanted = settings.model_copy(update={"recipes": chosen})
+    drop = Drop("", "interactions", wish.shop)
+    made = plan(names, bucket, drop, run, wanted, Checked(schema, 0, ("trained on the data that is there",)))
+    return made.model_copy(update={"training_mode": wish.training_mode, "serves": settings.recipes})
+
+
+def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
+    named = [(names.filter(shop, name), expression) for name, expression in settings.filters.items()]
+    return tuple(FilterPart(name=found.name, arn=found.arn, expression=expression) for found, expression in named)
+
+
+def _recipes(names: Names, shop: str, run: str, settings: ShopSettings) -> tuple[RecipePart, ...]:
+    return tuple(
+        RecipePart(
+            alias=alias,
+            recipe_arn=names.recipe_arn(RECIPES[alias]),
+            solution=_resource(names.solution(shop, alias)),
+            campaign=_resource(names.campaign(shop, alias)),
+            solution_version_name=names.solution_version(shop, alias, run),
+        )
+        for alias in settings.recipes
+    )
+
+
+def _resource(named: Named) -> Resource:
+    return Resource(name=named.name, arn=named.arn)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is counted over all good rows of a drop: duplicates, users, items, days, event types."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypedDict
+
+import polars as pl
+
+from personalization.drops import DataKind
+from personalization.findings import MOST_TYPES, Spread
+from personalization.intake import known
+from personalization.intake.tallies import Hashes, Tally, Words
+from personalization.validation import Expected
+
+TOP = 10
+_DAY = 86_400
+
+
+class Counts(TypedDict, total=False):
+    """Members of Findings."""
+
+    duplicates: int
+    first: int | None
+    last: int | None
+    per_day: Mapping[int, int]
+    event_types: Mapping[str, int]
+    users: Spread
+    items: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted, and the ids of a Users or Items dataset."""
+
+    findings: Counts
+    ids: bytes | None
+
+
+class Counting:
+    """Counts the good rows of one drop.
+
+    Args:
+        expected: what the drop is held against.
+        scratch: a folder for what does not fit into memory.
+        ids: the ids of the other datasets, or of the same for an incremental drop; see `known`.
+    """
+
+    def __init__(self, expected: Expected, scratch: Path, ids: Mapping[DataKind, bytes | None]) -> None:
+        self._expected = expected
+        self._ids = ids
+        self._rows = 0
+        self._whole = Hashes(scratch, "rows")
+        self._users = Hashes(scratch, "users")
+        self._items = Words(scratch, "items")
+        self._days: Counter[int] = Counter()
+        self._types: Counter[str] = Counter()
+        self._first: int | None = None
+        self._last: int | None = None
+
+    def take(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
+        """Count some rows: their cells as they are imported, and their times."""
+        self._rows += frame.height
+        if not frame.height:
+            return
+        if self._expected.kind != "interactions" or seconds is None:
+            self._whole.take(known.hashed(frame.to_series()))
+            return
+        self._whole.take(_hash(frame))
+        self._users.take(known.hashed(frame["USER_ID"]))
+        self._items.take(frame["ITEM_ID"])
+        self._days.update(_counts(seconds // _DAY))
+        self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
+        low, high = int(seconds.min() or 0), int(seconds.max() or 0)  # type: ignore[arg-type]
+        self._first = low if self._first is None else min(self._first, low)
+        self._last = high if self._last is None else max(self._last, high)
+
+    def finish(self) -> Counted:
+        """What all rows gave."""
+        if self._expected.kind != "interactions":
+            ids = [frame["key"] for frame in self._whole.counts()]
+            distinct = sum(map(len, ids))
+            return Counted({"duplicates": self._rows - distinct}, self._packed(ids))
+        distinct = sum(frame.height for frame in self._whole.counts())
+        return Counted(
+            {
+                "duplicates": self._rows - distinct,
+                "first": self._first,
+                "last": self._last,
+                "per_day": dict(sorted(self._days.items())),
+                "event_types": dict(self._types.most_common()),
+                "users": self._spread(self._users, "users"),
+                "items": self._spread(self._items, "items"),
+            },
+            None,
+        )
+
+    def _packed(self, ids: list[pl.Series]) -> bytes | None:
+        earlier = known.unpack(self._ids.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+        if self._expected.mode == "INCREMENTAL" and earlier is None:
+            return None
+        every = [*ids, earlier] if earlier is not None else ids
+        return known.pack(pl.concat(every).unique()) if every else None
+
+    def _spread(self, tally: Tally, kind: DataKind) -> Spread:
+        there = known.unpack(self._ids.get(kind))
+        by_count: Counter[int] = Counter()
+        top: list[tuple[str, int]] = []
+        unknown_ids = unknown_rows = 0
+        for frame in tally.counts():
+            by_count.update(_counts(frame["rows"]))
+            if kind == "items":
+                top += frame.sort("rows", "key", descending=[True, False]).head(TOP).rows()
+            if there is not None:
+                hashes = known.hashed(frame["key"]) if kind == "items" else frame["key"]
+                strange = frame.with_columns(key=hashes).join(there.to_frame("key"), on="key", how="anti")
+                unknown_ids, unknown_rows = unknown_ids + strange.height, unknown_rows + int(strange["rows"].sum())
+        return Spread(
+            ids=by_count.total(),
+            rows=self._rows,
+            by_count=dict(by_count),
+            top=tuple(sorted(top, key=lambda each: (-each[1], each[0]))[:TOP]),
+            unknown_rows=None if there is None else unknown_rows,
+            unknown_ids=None if there is None else unknown_ids,
+        )
+
+
+def _hash(frame: pl.DataFrame) -> pl.Series:
+    """A number for each row: the same for rows that are exactly alike, and for no others."""
+    hashes = [pl.col(name).hash(seed) for seed, name in enumerate(frame.columns, 1)]
+    return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
+
+
+def _counts(values: pl.Series) -> dict[Any, int]:
+    return dict(values.value_counts().iter_rows())

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows that were refused, as a CSV for those who mend them: the line, the reason, the row as it came."""
+
+import csv
+from collections import Counter
+from io import StringIO
+
+from personalization.findings import EXAMPLES, Example, Reason
+
+MOST_ROWS = 100_000
+MOST_BYTES = 24_000_000
+
+
+class Rejects:
+    """Counts what is refused, and keeps rows of it up to a limit that no file of repairs needs."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[Example]] = {}
+        self._text = StringIO()
+        # Every text in quotes: before Python 3.13 a lone carriage return would be left without them, and unreadable.
+        self._writer = csv.writer(self._text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        self._writer.writerow(["line", "reason", "row"])
+        self.written = 0
+        """Rows in the file."""
+
+    @property
+    def rows(self) -> int:
+        """All rows that were refused."""
+        return self._counts.total()
+
+    @property
+    def full(self) -> bool:
+        """Whether no more rows are kept."""
+        return self.written >= MOST_ROWS or self._text.tell() >= MOST_BYTES
+
+    def count(self, rule: str, rows: int) -> None:
+        """Count rows that break a rule."""
+        self._counts[rule] += rows
+
+    def lacks(self, rule: str) -> bool:
+        """Whether a rule has too few examples yet."""
+        return len(self._examples.get(rule, ())) < EXAMPLES
+
+    def example(self, rule: str, example: Example) -> None:
+        """Remember one of the first rows that break a rule."""
+        examples = self._examples.setdefault(rule, [])
+        examples.append(example)
+        examples.sort(key=lambda each: each.line)
+        del examples[EXAMPLES:]
+
+    def keep(self, line: int, reason: str, row: str) -> None:
+        """Write a row."""
+        self._writer.writerow([line, reason, row])
+        self.written += 1
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """The rules that were broken, the most frequent first."""
+        return tuple(Reason(rule, rows, tuple(self._examples[rule])) for rule, rows in self._counts.most_common())
+
+    def file(self) -> bytes:
+        """The file."""
+        return self._text.getvalue().encode()

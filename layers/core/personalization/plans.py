@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a run: everything that the state machine and its functions agree on, as JSON in camelCase."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from personalization.drops import DataKind, Kind, Mode
+from personalization.errors import Broken
+from personalization.gates import Gate, Probe
+
+TrainingMode = Literal["FULL", "UPDATE"]
+
+
+class Part(BaseModel):
+    """A piece of JSON that crosses the border between the machine and a function."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Understand JSON that the machine hands over; what it adds is ignored.
+
+        Raises:
+            Broken: it is not as it must be, so machine and functions do not belong together.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise Broken("the step's input", " ".join(str(error).split())) from None
+
+    def as_json(self) -> dict[str, object]:
+        """The piece as the machine keeps it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Resource(Part):
+    """A resource by name and ARN."""
+
+    name: str
+    arn: str
+
+
+class DatasetGroup(Resource):
+    """The shop's dataset group."""
+
+    domain: Literal["ECOMMERCE"] | None
+
+
+class Dataset(Resource):
+    """The dataset that a drop goes into."""
+
+    type: Literal["INTERACTIONS", "USERS", "ITEMS"]
+    changes: bool = False
+    """Whether the dataset, which is there, gets the plan's schema in place of its own."""
+
+
+class SchemaPart(Resource):
+    """The dataset's schema; `text` is its Avro JSON."""
+
+    kind: DataKind
+    text: str
+    domain: Literal["ECOMMERCE"] | None
+
+
+class EventTracker(Part):
+    """The shop's event tracker; its ARN is made up by Personalize."""
+
+    name: str
+
+
+class ImportJob(Resource):
+    """The import job of this run."""
+
+    mode: Mode
+    data_location: str
+
+
+class FilterPart(Resource):
+    """A filter of the shop."""
+
+    expression: str
+
+
+class RecipePart(Part):
+    """A recipe with what is made for it."""
+
+    alias: str
+    recipe_arn: str
+    solution: Resource
+    campaign: Resource
+    solution_version_name: str
+
+
+class Joined(Part):
+    """An earlier object whose rows are imported together with those of another."""
+
+    key: str
+    version_id: str | None = None
+
+
+class Retraining(Part):
+    """A wish for a training on the data that is there; no recipe named means all of the shop's."""
+
+    shop: str
+    training_mode: TrainingMode = "FULL"
+    recipes: tuple[str, ...] = ()
+
+
+class PrepareRequest(Part):
+    """What the machine tells of an object that a run handles, or of a retraining, which has none."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    run: str
+    also: tuple[Joined, ...] = ()
+    retrain: Retraining | None = None
+
+
+class Nothing(Part):
+    """A run that has nothing to import: settings were dropped, or a marker."""
+
+    run: str
+    shop: str
+    kind: Kind
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """No rows."""
+        return 0
+
+    @property
+    def rejects(self) -> int:
+        """No rows."""
+        return 0
+
+
+class Plan(Part):
+    """A run that imports a dataset and, with interactions, trains and deploys."""
+
+    run: str
+    shop: str
+    kind: DataKind
+    mode: Mode
+    dataset_group: DatasetGroup
+    dataset: Dataset
+    schema_: SchemaPart
+    event_tracker: EventTracker
+    import_job: ImportJob
+    filters: tuple[FilterPart, ...]
+    recipes: tuple[RecipePart, ...]
+    rows: int
+    notes: tuple[str, ...]
+    report: str = ""
+    """The key of the report on the data, as a page."""
+    rejects: int = 0
+    """Rows that were left out."""
+    training_mode: TrainingMode = "FULL"
+    gate: Gate = Gate()
+    probe: Probe = Probe()
+    serves: tuple[str, ...] = ()
+    """The recipes of the shop's settings: of those that are not trained, the campaigns serve on."""
+
+    model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
+
+
+class Promoted(Part):
+    """A campaign and the version that it serves in a release."""
+
+    alias: str
+    campaign_arn: str
+    solution_version_arn: str
+    run: str
+    """The run that trained the version."""
+    baseline_arn: str | None = None
+    """The Popularity-Count version of that run."""
+
+
+class Step(Part):
+    """The answer of a step that made or found a resource."""
+
+    arn: str
+    status: str
+
+
+class ImportRequest(Part):
+    """A step that makes the import happen."""
+
+    step: Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "importJob"]
+    plan: Plan
+    filter: FilterPart | None = None
+
+
+class TrainRequest(Part):
+    """A step of training."""
+
+    step: Literal["solution", "solutionVersion"]
+    plan: Plan
+    recipe: RecipePart

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real requests to a campaign: which ones, and whether its answers may be shown to shoppers."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from personalization.gates import Probe
+
+Call = Literal["recommend", "rank"]
+SHOPPERS = 50
+"""Shoppers and items of a sample, at most."""
+LENGTH = 10
+"""Items that are asked for."""
+PERSONAL = ("user-personalization", "personalized-ranking")
+"""Recipes whose answers differ from shopper to shopper."""
+_FEWEST = 5
+"""With fewer shoppers, equal answers may be chance."""
+NOBODY = "nobody-yet"
+"""A shopper who has never been seen, for a shop of which no sample is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Ids of shoppers and items that the shop's data hold."""
+
+    users: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request: whom or what it is about (for people), and its parameters."""
+
+    about: str
+    call: Call
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a campaign answered: item ids in order, the names of those that have one, and how long it took."""
+
+    about: str
+    items: tuple[str, ...]
+    names: Mapping[str, str]
+    milliseconds: float
+
+
+def sample(head: str) -> Sample:
+    """Shoppers and items of the beginning of an import copy, evenly spread over it.
+
+    Args:
+        head: the header and whole rows of a CSV with USER_ID and ITEM_ID; a last row that is cut off is left out.
+    """
+    rows = list(csv.DictReader(head[: head.rfind("\n") + 1].splitlines(), escapechar="\\"))
+    users, items = (list(dict.fromkeys(row[name] for row in rows if row.get(name))) for name in ("USER_ID", "ITEM_ID"))
+    return Sample(_spread(users), _spread(items))
+
+
+def _spread(ids: Sequence[str]) -> tuple[str, ...]:
+    step = max(1, len(ids) // SHOPPERS)
+    return tuple(ids[::step][:SHOPPERS])
+
+
+def questions(alias: str, known: Sample, most: int) -> list[Question]:
+    """What a campaign of a recipe is asked: for shoppers, beside items, or once for everybody."""
+    users, items = known.users[:most] or (NOBODY,), known.items[:most]
+    size = {"numResults": LENGTH}
+    if alias == "personalized-ranking":
+        return [Question(user, "rank", {"userId": user, "inputList": list(items[:LENGTH])}) for user in users if items]
+    if alias == "similar-items":
+        return [Question(item, "recommend", {"itemId": item, **size}) for item in items]
+    if alias == "user-personalization":
+        return [Question(user, "recommend", {"userId": user, **size}) for user in users]
+    return [Question("everybody", "recommend", size)]
+
+
+def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
+    """Why a campaign must not serve, in plain words; None where nothing is wrong.
+
+    Args:
+        alias: the recipe.
+        replies: what the campaign answered to `questions`.
+        probe: the shop's settings.
+    """
+    empty = sum(not reply.items for reply in replies)
+    if empty:
+        return f"{empty} of {len(replies)} answers were empty"
+    if alias in PERSONAL and len(replies) >= _FEWEST and len({reply.items for reply in replies}) == 1:
+        return f"all {len(replies)} shoppers got the same items in the same order"
+    slow = median(reply.milliseconds for reply in replies) if replies else 0.0
+    if slow > probe.latency_ms:
+        return f"the median answer took {slow:.1f} ms, and the shop's settings allow {probe.latency_ms:g} ms"
+    return None

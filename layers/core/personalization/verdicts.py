@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows from a judgement, from an override or from a rollback: which campaign is to serve which version."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from personalization.errors import Rejected
+from personalization.gates import BASELINE, Probe
+from personalization.judging import Judgement
+from personalization.plans import Part, Plan, Promoted, Resource
+from personalization.releases import HISTORY, versions
+
+Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
+Record = Mapping[str, Any]
+"""A release record, or one of its history, as it is stored."""
+
+
+class Trained(Part):
+    """The version that a run trained for a recipe."""
+
+    alias: str
+    solution_version_arn: str
+
+
+class Target(Part):
+    """A campaign and the version that it is to serve."""
+
+    alias: str
+    campaign: Resource
+    solution_version_arn: str
+    run: str
+    """The run that trained the version."""
+    baseline_arn: str | None = None
+    """The Popularity-Count version of that run, for comparisons to come."""
+
+
+class Refused(Part):
+    """A recipe whose new version is not promoted."""
+
+    alias: str
+    reason: str
+
+
+class Verdict(Part):
+    """What the machine does next, and what it says about it."""
+
+    run: str
+    shop: str
+    dataset_group_arn: str
+    outcome: Outcome
+    reason: str
+    targets: tuple[Target, ...]
+    back: tuple[Target, ...]
+    """Where the targets' campaigns return to if one of them fails; a campaign that is new is not among them."""
+    kept: tuple[Promoted, ...] = ()
+    """Campaigns that serve on with what they have."""
+    approved: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+    probe: Probe = Probe()
+    restore: str | None = None
+    """The `promotedAt` of the release that is restored, in a rollback."""
+
+
+def of_judgements(
+    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None
+) -> Verdict:
+    """What follows from the judgements of a run.
+
+    Args:
+        plan: the run's plan.
+        trained: the versions that it trained.
+        judged: a judgement of each.
+        release: the shop's release record, if it has one.
+    """
+    refused = {each.alias: each.reason for each in judged if each.decision == "refused"}
+    approved = [each.alias for each in judged if each.alias not in refused]
+    outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
+    reason = "; ".join(f"{alias}: {why}" for alias, why in refused.items())
+    return _verdict(
+        plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved"
+    ).model_copy(update={"refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items())})
+
+
+def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: Record | None) -> Verdict:
+    """Promote what was refused.
+
+    Raises:
+        Rejected: the run has nothing that was refused.
+    """
+    if not refused:
+        raise Rejected(plan.run, "nothing of this run was refused")
+    reason = f"promoted by hand although refused: {', '.join(refused)}"
+    return _verdict(plan, trained, refused, release, outcome="promoted", reason=reason)
+
+
+def of_rollback(shop: str, release: Record, previous: Record) -> Verdict:
+    """Return to an earlier release.
+
+    Args:
+        shop: its name.
+        release: the release record as it is.
+        previous: the release that is to serve again.
+    """
+    now, then = versions(release), versions(previous)
+    changed = [alias for alias in then if then[alias] != now.get(alias)]
+    run = str(previous["run"])
+    return Verdict(
+        run=run,
+        shop=shop,
+        dataset_group_arn=str(release["datasetGroupArn"]),
+        outcome="rolled back",
+        reason=f"back to the release of {previous['promotedAt']}, run {run}",
+        targets=tuple(_serving(alias, previous) for alias in changed),
+        back=tuple(_serving(alias, release) for alias in changed if alias in now),
+        approved=tuple(changed),
+        restore=str(previous["promotedAt"]),
+    )
+
+
+def _verdict(
+    plan: Plan,
+    trained: Sequence[Trained],
+    aliases: Sequence[str],
+    release: Record | None,
+    *,
+    outcome: Outcome,
+    reason: str,
+) -> Verdict:
+    arns = {each.alias: each.solution_version_arn for each in trained}
+    campaigns = {recipe.alias: recipe.campaign for recipe in plan.recipes}
+    serving = versions(release) if release else {}
+    return Verdict(
+        run=plan.run,
+        shop=plan.shop,
+        dataset_group_arn=plan.dataset_group.arn,
+        outcome=outcome,
+        reason=reason,
+        targets=tuple(
+            Target(
+                alias=alias,
+                campaign=campaigns[alias],
+                solution_version_arn=arns[alias],
+                run=plan.run,
+                baseline_arn=measure(plan, trained, release),
+            )
+            for alias in aliases
+        ),
+        back=tuple(_serving(alias, release) for alias in aliases if release and alias in serving),
+        kept=tuple(
+            _promoted(_serving(alias, release))
+            for alias in plan.serves or campaigns
+            if release and alias in serving and alias not in aliases
+        ),
+        approved=tuple(aliases),
+        rows=plan.rows,
+        notes=plan.notes,
+        probe=plan.probe,
+    )
+
+
+def _serving(alias: str, release: Record) -> Target:
+    entry = release["campaigns"][alias]
+    name = str(entry["arn"]).rpartition("/")[2]
+    return Target(
+        alias=alias,
+        campaign=Resource(name=name, arn=entry["arn"]),
+        solution_version_arn=entry["solutionVersionArn"],
+        run=str(entry.get("run") or release["run"]),
+        baseline_arn=baseline(alias, release),
+    )
+
+
+def baseline(alias: str, release: Record) -> str | None:
+    """The Popularity-Count version of the import that a serving version was trained on.
+
+    A record of the time before releases were judged has whole releases only, with one import for all recipes.
+    """
+    entry: Record = release["campaigns"].get(alias, {})
+    if "run" in entry:
+        own = entry.get("baselineArn")
+        return str(own) if own else None
+    return versions(release).get(BASELINE)
+
+
+def measure(plan: Plan, trained: Sequence[Trained], release: Record | None) -> str | None:
+    """The Popularity-Count version that a run's versions are measured by.
+
+    A run that trains some recipes alone, on the data that is there, takes the one that serves.
+    """
+    own = {each.alias: each.solution_version_arn for each in trained}.get(BASELINE)
+    if own or release is None or BASELINE not in plan.serves:
+        return own
+    return versions(release).get(BASELINE)
+
+
+def _promoted(target: Target) -> Promoted:
+    return Promoted(
+        alias=target.alias,
+        campaign_arn=target.campaign.arn,
+        solution_version_arn=target.solution_version_arn,
+        run=target.run,
+        baseline_arn=target.baseline_arn,
+    )
+
+
+class JudgeRequest(Part):
+    """The step that judges what a run trained."""
+
+    step: Literal["judge"]
+    plan: Plan
+    trained: tuple[Trained, ...]
+
+
+class OverrideRequest(Part):
+    """The step that finds what a run was refused; without a run, what was refused last."""
+
+    step: Literal["override"]
+    shop: str
+    wanted: str | None = None
+
+
+class RollbackRequest(Part):
+    """The step that finds the release before the one that serves."""
+
+    step: Literal["rollback"]
+    shop: str
+
+
+class ProbeRequest(Part):
+    """The step that asks an updated campaign real questions."""
+
+    step: Literal["probe"]
+    verdict: Verdict
+    target: Target
+
+
+class ReportRequest(Part):
+    """The step that completes the release's report."""
+
+    step: Literal["report"]
+    verdict: Verdict
+
+
+class Overridden(Part):
+    """What an override promotes, and the plan of the run that trained it."""
+
+    verdict: Verdict
+    plan: Plan
+
+
+class CampaignRequest(Part):
+    """The step that has a campaign serve a solution version."""
+
+    step: Literal["campaign"]
+    dataset_group_arn: str
+    campaign: Resource
+    solution_version_arn: str
+
+
+class ReleaseRequest(Part):
+    """The step that records what serves now."""
+
+    step: Literal["release"]
+    plan: Plan
+    campaigns: tuple[Promoted, ...]
+
+
+class RestoreRequest(Part):
+    """The step that records that an earlier release serves again."""
+
+    step: Literal["restore"]
+    shop: str
+    restore: str
+
+
+def history_key(promoted_at: str) -> str:
+    """The sort key of a release in the history."""
+    return f"{HISTORY}{promoted_at}"
+
+
+def release_before(release: Record | None, history: Sequence[Record], shop: str) -> Record:
+    """The newest release before the one that serves which was not withdrawn and serves other versions.
+
+    Raises:
+        Rejected: there is none, or nothing was ever promoted.
+    """
+    if release is None:
+        raise Rejected(shop, "nothing of this shop was ever promoted")
+    earlier = [
+        each
+        for each in history
+        if each["promotedAt"] < release["promotedAt"]
+        and not each.get("withdrawnAt")
+        and versions(each) != versions(release)
+    ]
+    if not earlier:
+        raise Rejected(shop, "there is no earlier release to go back to")
+    return max(earlier, key=lambda each: str(each["promotedAt"]))

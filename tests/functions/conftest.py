@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What handlers have here: the template's environment, a bucket, a table, and a Personalize that tests script."""
+
+import gzip
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+from personalization.aws import clients, state
+
+from tests.functions.fakes import FakePersonalize
+from tests.functions.queues import Queues
+from tests.functions.samples import BUCKET, RELEASE, TABLE, Drop, Event, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "PREFIX": "retail",
+    "ACCOUNT_ID": "123456789012",
+    "PARTITION": "aws",
+    "BUCKET": BUCKET,
+    "SHOPS_TABLE": TABLE,
+    "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-personalize",
+    "ALLOWED_ORIGIN": "https://shop.example",
+    "SCHEDULE_GROUP": "retail-schedules",
+    "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-schedules",
+    "RETRAIN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain",
+    "CHORES_QUEUE_ARN": "arn:aws:sqs:us-east-1:123456789012:chores",
+    "UNUSED_DAYS": "30",
+    "EVENT_CALLS_PER_SECOND": "1000",
+    "EVENT_DELIVERIES": "2",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "POWERTOOLS_METRICS_NAMESPACE": "Test",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _personalize() -> Iterator[FakePersonalize]:
+    fake = FakePersonalize()
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in VARIABLES.items():
+            patch.setenv(name, value)
+        for service in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS"):
+            patch.setenv(f"AWS_ENDPOINT_URL_{service}", fake.url)
+        clients.forget()
+        yield fake
+    clients.forget()
+    fake.close()
+
+
+@pytest.fixture
+def personalize(_personalize: FakePersonalize) -> FakePersonalize:
+    """A Personalize in which there is nothing, until a test says otherwise."""
+    _personalize.reset()
+    return _personalize
+
+
+@pytest.fixture(scope="module")
+def _bucket(_personalize: FakePersonalize) -> "S3Client":
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+@pytest.fixture
+def bucket(_bucket: "S3Client") -> Iterator["S3Client"]:
+    """The drop bucket, empty."""
+    yield _bucket
+    for found in _bucket.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        _bucket.delete_object(Bucket=BUCKET, Key=found["Key"])
+
+
+@pytest.fixture(scope="module")
+def table(_personalize: FakePersonalize) -> "DynamoDBClient":
+    """The table of shops."""
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "shop", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("shop", "record")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
+
+
+@pytest.fixture
+def queues(_personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    """The queue of events and that of dead events, empty."""
+    client = boto3.client("sqs")
+    made = [client.create_queue(QueueName=name)["QueueUrl"] for name in ("events", "dead")]
+    monkeypatch.setenv("EVENTS_QUEUE_URL", made[0])
+    monkeypatch.setenv("DEAD_EVENTS_QUEUE_URL", made[1])
+    yield Queues(client, *made)
+    for url in made:
+        client.delete_queue(QueueUrl=url)
+
+
+@pytest.fixture(scope="module")
+def demo(table: "DynamoDBClient") -> None:
+    """A shop called `demo` that a run has promoted."""
+    state.put_release(table, TABLE, RELEASE)
+
+
+@pytest.fixture(scope="module")
+def _scheduler(_personalize: FakePersonalize) -> "EventBridgeSchedulerClient":
+    client = boto3.client("scheduler")
+    client.create_schedule_group(Name=VARIABLES["SCHEDULE_GROUP"])
+    return client
+
+
+@pytest.fixture
+def scheduler(_scheduler: "EventBridgeSchedulerClient") -> Iterator["EventBridgeSchedulerClient"]:
+    """EventBridge Scheduler with the stack's group, empty."""
+    yield _scheduler
+    for found in _scheduler.list_schedules(GroupName=VARIABLES["SCHEDULE_GROUP"])["Schedules"]:
+        _scheduler.delete_schedule(GroupName=VARIABLES["SCHEDULE_GROUP"], Name=found["Name"])
+
+
+@pytest.fixture
+def drop(bucket: "S3Client") -> Drop:
+    """See Drop."""
+
+    def put(key: str, content: str | bytes) -> Event:
+        data = content.encode() if isinstance(content, str) else content
+        body = gzip.compress(data) if key.endswith(".gz") else data
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return {**load("validate_drop"), "key": key}
+
+    return put

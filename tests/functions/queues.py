@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queues of events, as a test looks into them and as Lambda brings what is in them."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@dataclass
+class Context:
+    """What a function knows of its time."""
+
+    milliseconds: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """The time that is left."""
+        return self.milliseconds
+
+
+@dataclass
+class Queues:
+    """Events that wait, and events that are buried."""
+
+    client: "SQSClient"
+    events: str
+    dead: str
+
+    def messages(self, url: str) -> list[dict[str, Any]]:
+        """What is in a queue; it stays invisible afterwards."""
+        found = self.client.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        )
+        return [dict(each) for each in found.get("Messages", [])]
+
+    def batch(self) -> dict[str, Any]:
+        """Lambda's event for what is in the queue of events."""
+        return {
+            "Records": [
+                {
+                    "messageId": each["MessageId"],
+                    "receiptHandle": each["ReceiptHandle"],
+                    "body": each["Body"],
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                }
+                for each in self.messages(self.events)
+            ]
+        }
+
+    def put(self, *ids: str, session: str = "s", shop: str = "demo", sent_at: int = 1_795_594_812) -> None:
+        """A message of events with these ids."""
+        events = [{"eventType": "View", "eventId": each, "sentAt": sent_at} for each in ids]
+        body = {"shop": shop, "sessionId": session, "userId": "u", "events": events}
+        self.client.send_message(QueueUrl=self.events, MessageBody=json.dumps(body))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What handler tests start from: the files in `events/`, and data that Personalize would take."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from personalization.releases import Value
+
+from tests.functions.fakes import ARN
+
+EVENTS = Path(__file__).parents[2] / "events"
+BUCKET = "retail-dropbucket-1a2b3c"
+TABLE = "retail-shops"
+
+Event = dict[str, Any]
+
+
+def load(name: str) -> Event:
+    """One of the files in `events/`, to change as a test likes."""
+    event: Event = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
+
+
+def interactions(rows: int = 1200, users: int = 100, header: str = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_VALUE") -> str:
+    """A history that Personalize can train on."""
+    lines = [f"u{row % users},i{row % 50},{1_700_000_000 + row},{row % 7}.5" for row in range(rows)]
+    return "\n".join([header, *lines]) + "\n"
+
+
+Drop = Callable[[str, str | bytes], Event]
+"""Puts an object into the bucket; gives the machine's input to the first step."""
+
+
+RELEASE: Mapping[str, Value] = {
+    "shop": "demo",
+    "record": "release",
+    "run": "run-1",
+    "promotedAt": "2026-11-25T08:30:00Z",
+    "trackingId": "5d2f1b1e-6c1d-4a39-9a67-3a3b1f0e7c11",
+    "datasetGroupArn": f"{ARN}:dataset-group/retail-demo",
+    "domain": "ECOMMERCE",
+    "campaigns": {
+        alias: {"arn": f"{ARN}:campaign/retail-demo-{alias}", "solutionVersionArn": f"{ARN}:solution/x/1f2e3d4c"}
+        for alias in ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
+    },
+    "filters": ["not-purchased"],
+    "metadataColumns": ["PRICE", "CATEGORY_L1"],
+    "datasets": {"ITEMS": f"{ARN}:dataset/retail-demo/ITEMS"},
+}
+"""What the last run of the shop `demo` left in the table."""
+
+RECOMMENDED = {
+    "recommendationId": "RID-1d9bb4a4-3c0b-4a29-9a5b-0d1c2e3f4a5b",
+    "itemList": [
+        {"itemId": "1082185", "score": 0.0123, "metadata": {"price": "1.29"}},
+        {"itemId": "995242"},
+    ],
+}
+"""An answer of GetRecommendations."""
+
+
+def body(answer: Event) -> Any:  # noqa: ANN401 - it is JSON
+    """The JSON of an API answer."""
+    return json.loads(answer["body"])
+
+
+def fields(answer: Event) -> list[str]:
+    """The fields that a problem names."""
+    return [error["field"] for error in body(answer)["errors"]]

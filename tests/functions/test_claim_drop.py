@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two ends of a run as the machine asks for them: claim, collect, hold, finish, sweep."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from personalization.errors import Broken, Rejected
+
+from functions.claim_drop import app
+from tests.functions.samples import TABLE, Event, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+CLAIM = load("claim_drop_claim")
+KEY = CLAIM["input"]["detail"]["object"]["key"]
+
+
+def handler(event: Event, context: None) -> Any:  # noqa: ANN401 - the answers differ by step
+    """What the function answers."""
+    return app.handler(event, context)
+
+
+@pytest.fixture
+def machine(table: "DynamoDBClient") -> Iterator["SFNClient"]:
+    """A machine whose executions run until they are stopped, and a table without claims and leases."""
+    client = boto3.client("stepfunctions")
+    definition = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 9999, "End": True}}}
+    role, name = "arn:aws:iam::123456789012:role/machine", CLAIM["machine"].rpartition(":")[2]
+    client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role)
+    yield client
+    client.delete_state_machine(stateMachineArn=CLAIM["machine"])
+    for item in table.scan(TableName=TABLE)["Items"]:
+        if item["record"]["S"] != "release":
+            table.delete_item(TableName=TABLE, Key={"shop": item["shop"], "record": item["record"]})
+
+
+def begun(machine: "SFNClient", name: str = CLAIM["run"]) -> Event:
+    """Who asks, in the place of a running execution."""
+    arn = machine.start_execution(stateMachineArn=CLAIM["machine"], name=name)["executionArn"]
+    return {"run": name, "execution": arn, "machine": CLAIM["machine"]}
+
+
+def claims(table: "DynamoDBClient") -> list[dict[str, Any]]:
+    found = table.scan(TableName=TABLE)["Items"]
+    return [item for item in found if item["record"]["S"].startswith("drop#")]
+
+
+def test_a_run_claims_collects_holds_and_finishes(machine: "SFNClient", table: "DynamoDBClient") -> None:
+    begun(machine)
+    claimed = handler(CLAIM, None)
+    assert {key: claimed[key] for key in ("outcome", "shop", "kind", "key")} == {
+        "outcome": "leads", "shop": "demo", "kind": "interactions", "key": KEY,
+    }  # fmt: skip
+    (drop,) = handler(load("claim_drop_collect"), None)["drops"]
+    assert (drop["id"], drop["request"]["versionId"]) == (
+        load("claim_drop_hold")["drops"][0]["id"],
+        "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
+    )
+    assert handler(load("claim_drop_hold"), None) == {}
+    assert handler(load("claim_drop_finish"), None) == {"next": None}
+    (record,) = claims(table)
+    assert (record["state"], "ttl" in record) == ({"S": "done"}, True)
+
+
+def test_a_repeated_event_is_already_handled(machine: "SFNClient") -> None:
+    begun(machine)
+    for step in ("claim", "collect", "finish"):
+        handler(load(f"claim_drop_{step}"), None)
+    again = handler(CLAIM | begun(machine, "again"), None)
+    assert (again["outcome"], again["by"]) == ("alreadyHandled", CLAIM["run"])
+
+
+def test_a_run_that_was_stopped_is_swept_up(machine: "SFNClient") -> None:
+    who = begun(machine)
+    handler(CLAIM, None)
+    sweep = {"step": "claim", **begun(machine, "sweep"), "input": {"action": "sweep"}}
+    assert handler(sweep, None)["notes"] == []
+    machine.stop_execution(executionArn=who["execution"])
+    (note,) = handler(sweep, None)["notes"]
+    started = machine.list_executions(stateMachineArn=CLAIM["machine"])["executions"]
+    assert note.removeprefix("demo: ") in {each["name"] for each in started}
+
+
+def test_what_came_meanwhile_starts_the_run_that_follows_once(machine: "SFNClient") -> None:
+    begun(machine)
+    for step in ("claim", "collect"):
+        handler(load(f"claim_drop_{step}"), None)
+    late = json.loads(json.dumps(CLAIM["input"]).replace("00617F08299329D189", "00617F08299329D18A"))
+    assert handler(CLAIM | begun(machine, "late") | {"input": late}, None)["outcome"] == "queued"
+    named = {handler(load("claim_drop_finish"), None)["next"] for _ in range(2)}
+    assert len(named) == 1
+    asked = machine.describe_execution(executionArn=f"{CLAIM['execution'].rpartition(':')[0]}:{named.pop()}")
+    assert json.loads(asked["input"]) == {"action": "continue", "shop": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("started", "reason"),
+    [
+        ({"action": "explode", "shop": "demo"}, "not explode"),
+        ({"detail": {"bucket": {"name": "b"}, "object": {"key": "drops/demo/orders/a.csv"}}}, "not orders"),
+    ],
+)
+def test_what_is_none_of_ours_is_refused(machine: "SFNClient", started: object, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        handler(CLAIM | begun(machine) | {"input": started}, None)
+
+
+def test_a_folder_marker_is_nothing(machine: "SFNClient", table: "DynamoDBClient") -> None:
+    marker = {"detail": {"bucket": {"name": "b"}, "object": {"key": "drops/demo/items/"}}}
+    assert handler(CLAIM | begun(machine) | {"input": marker}, None)["outcome"] == "nothing"
+    assert claims(table) == []
+
+
+def test_a_step_that_nobody_knows_is_broken(machine: "SFNClient") -> None:
+    with pytest.raises(Broken, match="the step's input"):
+        handler(CLAIM | begun(machine) | {"step": "guess"}, None)

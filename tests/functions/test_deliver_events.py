@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from typing import Any, cast
+
+import pytest
+from personalization.environment import Environment
+
+from functions.deliver_events import app
+from tests.functions.fakes import FakePersonalize
+from tests.functions.queues import Context, Queues
+from tests.functions.samples import RELEASE, Event, load
+
+pytestmark = pytest.mark.usefixtures("demo")
+
+
+def deliver(event: Event, milliseconds: int = 60_000) -> list[str]:
+    answer = app.handler(event, cast("Any", Context(milliseconds)))
+    return [each["itemIdentifier"] for each in cast("list[dict[str, str]]", answer["batchItemFailures"])]
+
+
+def sent(personalize: FakePersonalize) -> list[list[str]]:
+    return [[event["eventId"] for event in asked["eventList"]] for _, asked in personalize.calls]
+
+
+def test_a_message_is_delivered_with_its_times_and_ids(personalize: FakePersonalize, queues: Queues) -> None:
+    assert deliver(load("deliver_events")) == []
+    asked = personalize.asked("PutEvents")
+    assert (asked["trackingId"], asked["userId"], asked["sessionId"]) == (RELEASE["trackingId"], "2375", "s-20261125")
+    assert [event["sentAt"] for event in asked["eventList"]] == [1795594812, 1795594813]
+    assert asked["eventList"][1]["eventId"] == "order-1009-1"
+    assert queues.messages(queues.dead) == []
+
+
+def test_messages_of_a_session_go_together_in_tens(personalize: FakePersonalize, queues: Queues) -> None:
+    for start in (0, 4, 8):
+        queues.put(*(str(number) for number in range(start, start + 4)), sent_at=1_795_594_812 + start)
+    queues.put("other", session="t")
+    assert deliver(queues.batch()) == []
+    assert [len(ids) for ids in sent(personalize)] == [10, 2, 1]
+    assert [int(each) for ids in sent(personalize)[:2] for each in ids] == list(range(12))
+
+
+@pytest.mark.parametrize(("code", "status"), [("ThrottlingException", 400), ("ServiceUnavailable", 503)])
+def test_what_is_not_taken_comes_again(code: str, status: int, personalize: FakePersonalize, queues: Queues) -> None:
+    queues.put("a")
+    queues.put("b", session="t")
+    batch = queues.batch()
+    personalize.fails("PutEvents", code, status=status)
+    assert sorted(deliver(batch)) == sorted(record["messageId"] for record in batch["Records"])
+    assert queues.messages(queues.dead) == []
+
+
+def test_a_shop_that_is_throttled_is_left_alone_for_the_batch(personalize: FakePersonalize, queues: Queues) -> None:
+    for session in "abcde":
+        queues.put("x", session=session)
+    personalize.fails("PutEvents", "ThrottlingException")
+    assert len(deliver(queues.batch())) == 5
+    assert len(personalize.calls) <= 2  # one call, and the SDK's second attempt
+
+
+def test_a_refused_event_is_buried_with_its_reason_and_its_neighbours_are_delivered(
+    personalize: FakePersonalize, queues: Queues
+) -> None:
+    queues.put("good", "bad")
+    for _ in range(2):
+        personalize.fails("PutEvents", "InvalidInputException", "Error parsing properties json")
+        personalize.says("PutEvents", {})
+    # The call of both is refused, "good" is taken, "bad" is refused.
+    assert deliver(queues.batch()) == []
+    (dead,) = queues.messages(queues.dead)
+    assert [event["eventId"] for event in json.loads(dead["Body"])["events"]] == ["bad"]
+    assert dead["MessageAttributes"]["reason"]["StringValue"] == "Error parsing properties json"
+
+
+def test_what_is_no_message_of_ours_is_buried(personalize: FakePersonalize, queues: Queues) -> None:
+    for body in ("nonsense", "{}", "[]", '{"shop":"demo","sessionId":"s","userId":null,"events":[1]}'):
+        queues.client.send_message(QueueUrl=queues.events, MessageBody=body)
+    assert deliver(queues.batch()) == []
+    assert len(queues.messages(queues.dead)) == 4
+    assert personalize.calls == []
+
+
+def test_events_of_a_shop_that_is_gone_are_buried(personalize: FakePersonalize, queues: Queues) -> None:
+    queues.put("a", shop="gone")
+    assert deliver(queues.batch()) == []
+    (dead,) = queues.messages(queues.dead)
+    assert "no such shop" in dead["MessageAttributes"]["reason"]["StringValue"]
+    assert personalize.calls == []
+
+
+def test_without_time_messages_come_again(personalize: FakePersonalize, queues: Queues) -> None:
+    queues.put("a")
+    assert len(deliver(queues.batch(), milliseconds=app.MARGIN_MS - 1)) == 1
+    assert personalize.calls == []
+
+
+def test_no_log_line_names_a_shopper(
+    personalize: FakePersonalize,
+    queues: Queues,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    personalize.fails("PutEvents", "InvalidInputException", "no")
+    deliver(load("deliver_events"))
+    told = capsys.readouterr().out + caplog.text
+    assert "Batch done" in told
+    assert queues.events
+    assert not [word for word in ("2375", "s-20261125", "1082185") if word in told]
+
+
+def test_a_container_gets_its_share_of_the_calls() -> None:
+    assert Environment({"EVENT_CALLS_PER_SECOND": "900", "EVENT_DELIVERIES": "5"}).event_calls_per_second == 180

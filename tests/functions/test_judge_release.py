@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization.aws import records, state
+from personalization.errors import Broken, Rejected, RetryLater
+
+from functions.judge_release.app import handler
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import BUCKET, RELEASE, TABLE, interactions, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+NDCG = "normalized_discounted_cumulative_gain_at_10"
+ALIASES = ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
+RUN = load("judge_release_judge")["plan"]["run"]
+FOLDER = f"reports/demo/{RUN}"
+pytestmark = pytest.mark.usefixtures("table")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(table: "DynamoDBClient") -> Iterator[None]:
+    yield
+    for record in records.records(table, TABLE, "demo"):
+        records.forget(table, TABLE, "demo", record)
+
+
+@pytest.fixture(autouse=True)
+def _copy(bucket: "S3Client") -> None:
+    """What the run imported."""
+    key = load("judge_release_judge")["plan"]["importJob"]["dataLocation"].partition(f"s3://{BUCKET}/")[2]
+    bucket.put_object(Bucket=BUCKET, Key=f"{key}part-0.csv", Body=interactions().encode())
+
+
+def document(bucket: "S3Client", name: str = "release.json") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(bucket.get_object(Bucket=BUCKET, Key=f"{FOLDER}/{name}")["Body"].read())
+    return found
+
+
+def measures(personalize: FakePersonalize, *values: float) -> None:
+    """The metrics that are asked for next, in order."""
+    for value in values:
+        personalize.says("GetSolutionMetrics", {"solutionVersionArn": "v", "metrics": {NDCG: value}})
+
+
+def recommends(personalize: FakePersonalize, *lists: str) -> None:
+    for items in lists:
+        personalize.says(
+            "GetRecommendations", {"itemList": [{"itemId": item} for item in items], "recommendationId": "r"}
+        )
+
+
+def test_a_first_release_that_beats_popularity_is_approved(personalize: FakePersonalize, bucket: "S3Client") -> None:
+    measures(personalize, 0.3, 0.3, 0.2, 0.1)
+    verdict = handler(load("judge_release_judge"), None)
+    assert (verdict["outcome"], verdict["approved"], verdict["back"], verdict["kept"]) == (
+        "promoted",
+        [*ALIASES],
+        [],
+        [],
+    )
+    targets: Any = verdict["targets"]
+    assert {target["baselineArn"] for target in targets} == {f"{ARN}:solution/retail-demo-popularity-count/1f2e3d4c"}
+    assert document(bucket)["recipes"][0]["decision"] == "approved"
+    assert (
+        len(json.loads(bucket.get_object(Bucket=BUCKET, Key="reports/demo/sample.json")["Body"].read())["users"]) == 50
+    )
+
+
+def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
+    personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
+) -> None:
+    state.put_release(table, TABLE, RELEASE)
+    # Four new versions, then each serving one beside its popularity.
+    measures(personalize, 0.2, 0.3, 0.3, 0.1, *[0.3, 0.1] * 3, 0.1)
+    recommends(personalize, "ab")
+    personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
+    verdict = handler(load("judge_release_judge"), None)
+    assert verdict["outcome"] == "partly promoted"
+    refused: Any = verdict["refused"]
+    kept: Any = verdict["kept"]
+    back: Any = verdict["back"]
+    assert [each["alias"] for each in refused] == ["user-personalization"]
+    assert [(each["alias"], each["solutionVersionArn"]) for each in kept] == [
+        ("user-personalization", f"{ARN}:solution/x/1f2e3d4c")
+    ]
+    assert {each["alias"] for each in back} == set(ALIASES[1:])
+    assert document(bucket)["lists"]["user-personalization"][0]["before"] == [
+        {"itemId": "a", "name": ""},
+        {"itemId": "b", "name": ""},
+    ]
+
+
+def test_a_version_without_metrics_is_refused(personalize: FakePersonalize) -> None:
+    personalize.fails("GetSolutionMetrics", "ResourceNotFoundException")
+    verdict = handler(load("judge_release_judge"), None)
+    assert (verdict["outcome"], verdict["targets"]) == ("refused", [])
+
+
+def test_a_campaign_that_does_not_answer_does_not_stop_the_judge(
+    personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
+) -> None:
+    state.put_release(table, TABLE, RELEASE)
+    measures(personalize, 0.3)
+    personalize.fails("GetRecommendations", "ResourceNotFoundException")
+    personalize.fails("GetPersonalizedRanking", "ResourceNotFoundException")
+    assert handler(load("judge_release_judge"), None)["outcome"] == "promoted"
+    assert document(bucket)["lists"] == {}
+
+
+def refuse_everything(personalize: FakePersonalize) -> None:
+    personalize.fails("GetSolutionMetrics", "ResourceNotFoundException")
+    handler(load("judge_release_judge"), None)
+
+
+@pytest.mark.parametrize("wanted", [RUN, None])
+def test_an_override_promotes_what_was_refused(wanted: str | None, personalize: FakePersonalize) -> None:
+    refuse_everything(personalize)
+    found = handler({**load("judge_release_override"), "wanted": wanted}, None)
+    verdict: Any = found["verdict"]
+    assert (verdict["outcome"], verdict["run"], verdict["approved"]) == ("promoted", RUN, [*ALIASES])
+    plan: Any = found["plan"]
+    assert plan["recipes"] == load("judge_release_judge")["plan"]["recipes"]
+
+
+def test_there_may_be_nothing_to_override() -> None:
+    with pytest.raises(Rejected, match="was not judged"):
+        handler(load("judge_release_override"), None)
+    with pytest.raises(Rejected, match="no run of it was refused"):
+        handler({**load("judge_release_override"), "wanted": None}, None)
+
+
+def released(table: "DynamoDBClient", day: int, version: str, **more: str) -> dict[str, Any]:
+    campaigns = {
+        "similar-items": {"arn": f"{ARN}:campaign/c", "solutionVersionArn": version, "run": "r", "baselineArn": None}
+    }
+    when = f"2026-11-{day}T08:30:00Z"
+    record: dict[str, Any] = {**RELEASE, "campaigns": campaigns, "promotedAt": when, "run": version, **more}
+    state.put_release(table, TABLE, {**record, "record": f"release#{when}"})
+    state.put_release(table, TABLE, {**record, "record": "release"})
+    return record
+
+
+def test_a_rollback_finds_the_newest_release_that_was_good(table: "DynamoDBClient") -> None:
+    released(table, 10, "v1")
+    released(table, 11, "v2")
+    released(table, 12, "v3", withdrawnAt="2026-11-12T09:00:00Z")
+    released(table, 13, "v4")
+    # A repeated step recorded the release of the 13th twice.
+    released(table, 14, "v4")
+    verdict: Any = handler(load("judge_release_rollback"), None)
+    assert (verdict["outcome"], verdict["restore"], verdict["run"]) == ("rolled back", "2026-11-11T08:30:00Z", "v2")
+    assert [target["solutionVersionArn"] for target in verdict["targets"]] == ["v2"]
+    assert [target["solutionVersionArn"] for target in verdict["back"]] == ["v4"]
+
+
+def test_there_may_be_nothing_to_go_back_to(table: "DynamoDBClient") -> None:
+    with pytest.raises(Rejected, match="nothing of this shop was ever promoted"):
+        handler(load("judge_release_rollback"), None)
+    released(table, 10, "v1")
+    with pytest.raises(Rejected, match="no earlier release"):
+        handler(load("judge_release_rollback"), None)
+
+
+@pytest.fixture
+def judged(personalize: FakePersonalize) -> None:
+    measures(personalize, 0.3)
+    handler(load("judge_release_judge"), None)
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_campaign_with_good_answers_passes_its_probe(personalize: FakePersonalize, bucket: "S3Client") -> None:
+    recommends(personalize, "ab", "ba")
+    assert handler(load("judge_release_probe"), None) == {"answers": 50}
+    key = handler(load("judge_release_report"), None)["report"]
+    assert key == f"{FOLDER}/release.html"
+    assert b"Release of demo" in bucket.get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
+    assert document(bucket)["lists"]["user-personalization"][0]["after"][0]["itemId"] == "a"
+
+
+@pytest.mark.parametrize(("items", "reason"), [("", "answers were empty"), ("ab", "the same items in the same order")])
+@pytest.mark.usefixtures("judged")
+def test_a_campaign_with_bad_answers_fails_its_probe(
+    items: str, reason: str, personalize: FakePersonalize, bucket: "S3Client"
+) -> None:
+    recommends(personalize, items)
+    with pytest.raises(Broken, match=reason):
+        handler(load("judge_release_probe"), None)
+    assert (document(bucket)["outcome"], reason in document(bucket)["reason"]) == ("rolled back", True)
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_probe_that_is_off_only_asks(personalize: FakePersonalize) -> None:
+    event = load("judge_release_probe")
+    event["verdict"]["probe"]["enabled"] = False
+    recommends(personalize, "")
+    assert handler(event, None) == {"answers": 50}
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_campaign_that_throttles_is_asked_again_later(personalize: FakePersonalize) -> None:
+    personalize.fails("GetRecommendations", "ThrottlingException", status=429)
+    with pytest.raises(RetryLater):
+        handler(load("judge_release_probe"), None)
+
+
+@pytest.mark.usefixtures("judged")
+def test_an_old_campaign_without_columns_is_asked_without_them(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    columns = [{"name": name, "type": "string"} for name in ("ITEM_ID", "PRODUCT_NAME")]
+    personalize.says("DescribeSchema", {"schema": {"schema": json.dumps({"fields": columns})}})
+    personalize.fails("GetRecommendations", "InvalidInputException", "no metadata")
+    recommends(personalize, "ab", "ba")
+    handler(load("judge_release_probe"), None)
+    asked = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
+    assert asked[0]["metadataColumns"] == {"ITEMS": ["PRODUCT_NAME"]}
+    assert "metadataColumns" not in asked[1]
+
+
+@pytest.mark.usefixtures("judged")
+def test_names_of_items_reach_the_page_escaped(personalize: FakePersonalize, bucket: "S3Client") -> None:
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    columns = [{"name": name, "type": "string"} for name in ("ITEM_ID", "NAME")]
+    personalize.says("DescribeSchema", {"schema": {"schema": json.dumps({"fields": columns})}})
+    for item in ("a", "b"):
+        named = {"itemId": item, "metadata": {"NAME": "<b>Salt & Pepper</b>"}}
+        personalize.says("GetRecommendations", {"itemList": [named], "recommendationId": "r"})
+    handler(load("judge_release_probe"), None)
+    handler(load("judge_release_report"), None)
+    page = bucket.get_object(Bucket=BUCKET, Key=f"{FOLDER}/release.html")["Body"].read().decode()
+    assert "&lt;b&gt;Salt &amp; Pepper&lt;/b&gt;" in page
+    assert "<b>Salt" not in page
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_rollback_that_fails_leaves_the_report_of_then(personalize: FakePersonalize, bucket: "S3Client") -> None:
+    event = load("judge_release_probe")
+    event["verdict"]["restore"] = "2026-11-25T08:30:00Z"
+    recommends(personalize, "")
+    with pytest.raises(Broken):
+        handler(event, None)
+    assert document(bucket)["outcome"] == "promoted"
+
+
+def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    state.put_release(table, TABLE, RELEASE)
+    event = load("judge_release_judge")
+    event["plan"]["recipes"], event["trained"] = event["plan"]["recipes"][:1], event["trained"][:1]
+    # The new version, the serving one beside its popularity, and the popularity that serves.
+    measures(personalize, 0.3, 0.3, 0.1, 0.1)
+    recommends(personalize, "ab")
+    personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
+    verdict: Any = handler(event, None)
+    assert [each["alias"] for each in verdict["kept"]] == list(ALIASES[1:])
+    assert [each["baselineArn"] for each in verdict["targets"]] == [f"{ARN}:solution/x/1f2e3d4c"]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization.aws import state
+
+from functions.keep_house.app import handler
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import RELEASE, TABLE, Drop, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DAY = 86_400
+
+
+def aged(kind: str, name: str, days: float) -> dict[str, Any]:
+    return {"name": name, f"{kind}Arn": f"{ARN}:{kind}/{name}", "creationDateTime": time.time() - days * DAY}
+
+
+def work() -> dict[str, Any]:
+    return handler(load("keep_house"), None)
+
+
+@pytest.mark.usefixtures("demo", "bucket", "personalize")
+def test_the_age_of_a_release_is_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    (days,) = work()["days"].values()
+    assert isinstance(days, float)
+    assert '"DaysSincePromotion":' in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("table", "bucket")
+def test_old_schemas_of_ours_that_nobody_has_go(personalize: FakePersonalize) -> None:
+    ours, theirs = "retail-items-0123456789ab", "retail-other-0123456789ab"
+    young = "retail-users-0123456789ab"
+    found = [aged("schema", ours, 31), aged("schema", theirs, 99), aged("schema", young, 29)]
+    personalize.says("ListSchemas", {"schemas": found})
+    assert work()["schemas"] == [ours]
+    personalize.fails("DeleteSchema", "ResourceInUseException")
+    assert work()["schemas"] == []
+
+
+@pytest.mark.usefixtures("demo")
+def test_old_filters_that_neither_release_nor_settings_name_go(personalize: FakePersonalize, drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", "filters: {wanted: x}")
+    names = [f"retail-demo-{name}" for name in ("not-purchased", "wanted", "unused", "young")]
+    found = [aged("filter", name, 1 if name.endswith("young") else 31) for name in names]
+    personalize.says("ListFilters", {"Filters": found})
+    assert work()["filters"] == ["retail-demo-unused"]
+    assert personalize.asked("DeleteFilter") == {"filterArn": f"{ARN}:filter/retail-demo-unused"}
+
+
+@pytest.mark.usefixtures("demo")
+def test_unreadable_settings_keep_all_filters(personalize: FakePersonalize, drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", "filters: [")
+    personalize.says("ListFilters", {"Filters": [aged("filter", "retail-demo-unused", 99)]})
+    assert work()["filters"] == []
+
+
+@pytest.mark.usefixtures("demo", "bucket")
+def test_nothing_is_deleted_beside_a_run(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    state.put_release(table, TABLE, {"shop": "demo", "record": "lease", "owner": "run-1"})
+    personalize.says("ListFilters", {"Filters": [aged("filter", "retail-demo-unused", 99)]})
+    personalize.says("ListSchemas", {"schemas": [aged("schema", "retail-items-0123456789ab", 99)]})
+    try:
+        assert (work()["filters"], work()["schemas"]) == ([], [])
+    finally:
+        table.delete_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
+    assert RELEASE["shop"] == "demo"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from personalization import openapi
+
+from functions.get_recommendations import app as recommendations
+from functions.record_events import app as events
+from tests.functions.samples import EVENTS, load
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "functions" / "get_recommendations" / "openapi.json"
+API_EVENTS = sorted(path.stem for path in EVENTS.glob("api_*.json"))
+
+
+def described() -> set[tuple[str, str]]:
+    paths = openapi.document()["paths"]
+    return {(method, path) for path, operations in paths.items() for method in operations}
+
+
+def test_the_committed_description_is_current() -> None:
+    how = "PYTHONPATH=layers/core python -m personalization.openapi functions/get_recommendations/openapi.json"
+    assert FILE.read_text() == openapi.text(), how
+
+
+def test_exactly_the_routes_of_both_functions_are_described() -> None:
+    routes: set[tuple[str, str]] = set()
+    for app in (recommendations, events):
+        for path, item in (app.API.routes.get_openapi_schema().paths or {}).items():
+            found = item.model_dump(exclude_none=True)
+            routes |= {(method, path) for method in found if method in {"get", "post", "put", "delete"}}
+    named = {(method, re.sub("{(user|item)_id}", r"{\1Id}", path)) for method, path in routes}
+    assert named == described()
+
+
+def test_every_described_route_has_its_event() -> None:
+    found = {(event["httpMethod"].lower(), event["resource"]) for event in map(load, API_EVENTS)}
+    assert found == described()
+
+
+@pytest.mark.parametrize("schema", openapi.document()["components"]["schemas"].values())
+def test_every_reference_and_every_model_is_explained(schema: dict[str, object]) -> None:
+    assert schema["description"]
+    names = re.findall(r"#/components/schemas/(\w+)", json.dumps(openapi.document()))
+    assert set(names) <= set(openapi.document()["components"]["schemas"])
+
+
+def test_the_hot_function_starts_without_what_it_does_not_use() -> None:
+    program = (
+        "import sys, json, functions.get_recommendations.app as app;"
+        "answer = app.handler(json.load(open(sys.argv[1])), None);"
+        "heavy = {'asyncio', 'boto3', 'yaml', 'aws_xray_sdk', 'personalization.plans', 'personalization.answers'};"
+        "sys.exit(str(heavy & set(sys.modules) or answer['statusCode'] - 200 or ''))"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "layers" / "core")])
+    command = [sys.executable, "-c", program, str(EVENTS / "api_health.json")]
+    done = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+import itertools
+import json
+
+import pytest
+from personalization.answers import Accepted, PutAccepted
+from personalization.aws import clients
+from personalization.aws.events import deliver
+from personalization.breakers import THRESHOLD, Breaker
+from personalization.events import Events, calls
+from personalization.problems import checked
+
+from functions.record_events import app
+from functions.record_events.app import handler
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.queues import Queues
+from tests.functions.samples import RELEASE, Event, body, fields, load
+
+pytestmark = pytest.mark.usefixtures("demo")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> None:
+    """Whatever failed in the test before is forgotten."""
+    app.BREAKER.succeeded(str(RELEASE["trackingId"]))
+
+
+def sent(events: object, **other: object) -> Event:
+    return {**load("api_events"), "body": json.dumps({"sessionId": "s", "events": events, **other})}
+
+
+def test_events_are_delivered_under_the_shops_tracking_id(personalize: FakePersonalize) -> None:
+    answer = handler(load("api_events"), None)
+    assert answer["statusCode"] == 202
+    accepted = Accepted.model_validate_json(answer["body"])
+    assert (accepted.accepted, accepted.events[1].event_id) == (2, "order-1009-1")
+    asked = personalize.asked("PutEvents")
+    assert (asked["trackingId"], asked["userId"]) == (RELEASE["trackingId"], "2375")
+    view, purchase = asked["eventList"]
+    assert (view["sentAt"], view["eventId"]) == (1795594812, accepted.events[0].event_id)
+    assert (purchase["sentAt"], purchase["eventValue"]) == (1795594813, 3.49)
+    assert purchase["properties"] == '{"store":"367"}'
+
+
+def test_more_than_ten_events_are_split_and_more_than_a_hundred_refused(personalize: FakePersonalize) -> None:
+    answer = handler(sent([{"eventType": "View", "eventId": str(number)} for number in range(23)]), None)
+    assert [len(asked["eventList"]) for _, asked in personalize.calls] == [10, 10, 3]
+    assert [event["eventId"] for event in body(answer)["events"]] == [str(number) for number in range(23)]
+    answer = handler(sent([{"eventType": "View"}] * 101), None)
+    assert (answer["statusCode"], fields(answer)) == (400, ["events"])
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        ({}, "events.0.eventType"),
+        ({"eventType": ""}, "events.0.eventType"),
+        ({"eventType": "View", "itemId": "i" * 300}, "events.0.itemId"),
+        ({"eventType": "View", "sentAt": "yesterday"}, "events.0.sentAt"),
+        ({"eventType": "View", "sentAt": 1_795_594_813_000}, "events.0.sentAt"),
+        ({"eventType": "View", "sentAt": True}, "events.0.sentAt"),
+        ({"eventType": "View", "eventValue": "much"}, "events.0.eventValue"),
+        ({"eventType": "View", "impression": ["i"] * 26}, "events.0.impression"),
+        ({"eventType": "View", "recommendationId": "r" * 41}, "events.0.recommendationId"),
+        ({"eventType": "View", "properties": {"USER_ID": "u"}}, "events.0.properties"),
+        ({"eventType": "View", "properties": {"store": "x" * 1024}}, "events.0.properties"),
+        ({"eventType": "View", "typo": 1}, "events.0.typo"),
+    ],
+)
+def test_a_bad_event_is_refused_by_its_field(event: object, field: str, personalize: FakePersonalize) -> None:
+    answer = handler(sent([event]), None)
+    assert answer["statusCode"] == 400
+    assert field in {name[: len(field)] for name in fields(answer)}
+    assert personalize.calls == []
+
+
+@pytest.mark.parametrize("content", [None, "", "null", "[]", '""', "{", '{"sessionId":"s"}', "[" * 9999, "\ud800"])
+def test_a_malformed_body_is_a_bad_request(content: str | None, personalize: FakePersonalize) -> None:
+    for name in ("api_events", "api_put_user", "api_put_item"):
+        answer = handler({**load(name), "body": content}, None)
+        assert answer["statusCode"] == 400
+        assert body(answer)["errors"]
+    assert personalize.calls == []
+
+
+def test_the_session_null_is_refused_because_personalize_would_drop_it() -> None:
+    assert handler(sent([{"eventType": "View"}], sessionId="null"), None)["statusCode"] == 400
+
+
+def test_a_large_body_and_a_large_event_are_refused() -> None:
+    assert handler({**load("api_events"), "body": " " * 262_145}, None)["statusCode"] == 413
+    event = {"eventType": "가" * 256, "itemId": "나" * 256, "impression": ["다" * 256] * 25}
+    answer = handler(sent([event]), None)
+    assert (answer["statusCode"], fields(answer)) == (400, ["events.0"])
+
+
+def test_an_unknown_shop_is_not_found(personalize: FakePersonalize) -> None:
+    for name in ("api_events", "api_put_user", "api_put_item"):
+        event = load(name)
+        event["pathParameters"]["shop"] = "nowhere"
+        assert handler(event, None)["statusCode"] == 404
+    assert personalize.calls == []
+
+
+def ids_of(queues: Queues) -> list[str]:
+    return [event["eventId"] for each in queues.messages(queues.events) for event in json.loads(each["Body"])["events"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("ThrottlingException", 400), ("ServiceUnavailable", 503), ("AccessDeniedException", 403)]
+)
+def test_what_personalize_does_not_take_is_queued(
+    code: str, status: int, personalize: FakePersonalize, queues: Queues
+) -> None:
+    personalize.fails("PutEvents", code, status=status)
+    answer = handler(sent([{"eventType": "View", "eventId": str(number)} for number in range(12)]), None)
+    accepted = Accepted.model_validate_json(answer["body"])
+    assert (answer["statusCode"], accepted.accepted) == (202, 12)
+    assert {event.status for event in accepted.events} == {"queued"}
+    assert sorted(map(int, ids_of(queues))) == list(range(12))
+
+
+def test_a_connection_that_ends_without_an_answer_queues(personalize: FakePersonalize, queues: Queues) -> None:
+    personalize.hangs_up("PutEvents")
+    assert handler(load("api_events"), None)["statusCode"] == 202
+    (message,) = queues.messages(queues.events)
+    told = json.loads(message["Body"])
+    assert (told["shop"], told["userId"]) == ("demo", "2375")
+    assert [event["sentAt"] for event in told["events"]] == [1795594812, 1795594813]
+
+
+def test_the_rest_of_a_request_is_queued_and_a_refused_rest_is_not(
+    personalize: FakePersonalize, queues: Queues
+) -> None:
+    for code, statuses in (("ThrottlingException", ["delivered"] * 10 + ["queued"] * 2), ("InvalidInputException", 10)):
+        personalize.reset()
+        personalize.says("PutEvents", {})
+        personalize.fails("PutEvents", code)
+        answer = handler(sent([{"eventType": "View", "eventId": str(number)} for number in range(12)]), None)
+        told = [event["status"] for event in body(answer)["events"]]
+        assert told == statuses or len(told) == statuses
+    assert len(ids_of(queues)) == 2
+
+
+@pytest.mark.parametrize("variable", ["EVENTS_QUEUE_URL"])
+def test_nothing_is_accepted_when_the_queue_fails_too(
+    variable: str, personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, queues.events + "-gone")
+    personalize.fails("PutEvents", "ThrottlingException")
+    answer = handler(load("api_events"), None)
+    assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
+    assert "accepted" not in body(answer)
+
+
+def test_a_slow_personalize_takes_what_it_can_in_time(personalize: FakePersonalize) -> None:
+    asked = checked(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 40})
+    ticks = itertools.count(0.0, 0.3)
+    made = calls(asked, 0, lambda: "id")
+    assert deliver(clients.events_once, "t", made, Breaker(), lambda: next(ticks)) == (3, None)
+    assert len(personalize.calls) == 3
+
+
+def test_a_personalize_that_keeps_failing_is_left_alone(personalize: FakePersonalize, queues: Queues) -> None:
+    personalize.fails("PutEvents", "ThrottlingException")
+    for _ in range(THRESHOLD + 3):
+        assert handler(load("api_events"), None)["statusCode"] == 202
+    assert len(personalize.calls) == THRESHOLD
+    assert len(queues.messages(queues.events)) == THRESHOLD + 3
+
+
+def test_what_personalize_calls_invalid_is_a_bad_request(personalize: FakePersonalize) -> None:
+    personalize.fails("PutEvents", "InvalidInputException", "Error parsing properties json")
+    answer = handler(load("api_events"), None)
+    assert (answer["statusCode"], "Error parsing properties json" in body(answer)["detail"]) == (400, True)
+
+
+def test_what_is_known_of_a_user_and_an_item_is_put(personalize: FakePersonalize) -> None:
+    for name in ("api_put_user", "api_put_item"):
+        answer = handler(load(name), None)
+        assert answer["statusCode"] == 202
+        PutAccepted.model_validate_json(answer["body"])
+    assert personalize.asked("PutUsers") == {
+        "datasetArn": f"{ARN}:dataset/retail-demo/USERS",
+        "users": [{"userId": "2375", "properties": '{"age":"35-44","householdSize":3}'}],
+    }
+    item = {"itemId": "1082185", "properties": '{"price":1.29,"categoryL1":"Produce"}'}
+    assert personalize.asked("PutItems") == {"datasetArn": f"{ARN}:dataset/retail-demo/ITEMS", "items": [item]}
+
+
+def test_a_shop_without_the_dataset_says_so(personalize: FakePersonalize) -> None:
+    for operation, name in (("PutUsers", "api_put_user"), ("PutItems", "api_put_item")):
+        personalize.fails(operation, "ResourceNotFoundException", status=404)
+        answer = handler(load(name), None)
+        assert (answer["statusCode"], "drop one first" in body(answer)["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize("properties", [{}, {"a": [1]}, {"a": {"b": 1}}, {"x": "y" * 33_000}, {"": 1}])
+def test_properties_are_a_flat_object_of_a_bounded_size(properties: object, personalize: FakePersonalize) -> None:
+    answer = handler({**load("api_put_item"), "body": json.dumps({"properties": properties})}, None)
+    assert answer["statusCode"] == 400
+    assert all(field.startswith("properties") for field in fields(answer))
+    assert personalize.calls == []
+
+
+def test_an_id_in_a_path_may_have_256_characters() -> None:
+    for name, parameter in (("api_put_user", "userId"), ("api_put_item", "itemId")):
+        event = load(name)
+        event["pathParameters"][parameter] = "x" * 300
+        answer = handler(event, None)
+        assert (answer["statusCode"], fields(answer)) == (400, [parameter])
+
+
+def test_no_log_line_names_a_shopper(
+    personalize: FakePersonalize, queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    personalize.fails("PutEvents", "ThrottlingException")
+    handler(load("api_events"), None)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert (json.loads(line)["queued"], "2375" in line, "s-2026" in line) == (2, False, False)
+    assert queues.events

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from personalization.errors import RetryLater
+
+from functions.train_solution.app import handler
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import load
+
+SOLUTION = f"{ARN}:solution/retail-demo-user-personalization"
+
+
+def listed(*versions: str) -> dict[str, object]:
+    return {
+        "solutionVersions": [
+            {"solutionVersionArn": f"{SOLUTION}/{version}", "status": "ACTIVE", "creationDateTime": 1_700_000_000 + age}
+            for age, version in enumerate(versions)
+        ]
+    }
+
+
+def described(name: str, status: str = "ACTIVE") -> dict[str, object]:
+    return {"solutionVersion": {"name": name, "status": status}}
+
+
+def test_a_solution_is_made_without_automatic_training(personalize: FakePersonalize) -> None:
+    step = handler(load("train_solution_solution"), None)
+    assert step == {"arn": SOLUTION, "status": "CREATE PENDING"}
+    asked = personalize.asked("CreateSolution")
+    assert asked["performAutoTraining"] is False
+    assert asked["recipeArn"] == "arn:aws:personalize:::recipe/aws-user-personalization"
+
+
+def test_a_solution_that_is_there_is_found(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeSolution", {"solution": {"status": "CREATE IN_PROGRESS"}})
+    assert handler(load("train_solution_solution"), None)["status"] == "CREATE IN_PROGRESS"
+    assert personalize.operations() == ["DescribeSolution"]
+
+
+def test_a_run_trains_a_version_of_its_own(personalize: FakePersonalize) -> None:
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", described("another"))
+    event = load("train_solution_solution_version")
+    assert handler(event, None) == {"arn": f"{SOLUTION}/1f2e3d4c", "status": "CREATE PENDING"}
+    assert personalize.asked("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
+
+
+def test_a_version_of_this_run_is_found_among_the_newest_and_not_trained_twice(personalize: FakePersonalize) -> None:
+    event = load("train_solution_solution_version")
+    personalize.says("ListSolutionVersions", {**listed("aaaa1111"), "nextToken": "more"})
+    personalize.says("ListSolutionVersions", listed("bbbb2222", "cccc3333"))
+    personalize.says("DescribeSolutionVersion", described("another"))
+    personalize.says("DescribeSolutionVersion", described(event["recipe"]["solutionVersionName"], "CREATE PENDING"))
+    step = handler(event, None)
+    assert step["status"] == "CREATE PENDING"
+    assert "CreateSolutionVersion" not in personalize.operations()
+
+
+def test_a_version_that_is_there_and_not_listed_yet_is_tried_again(personalize: FakePersonalize) -> None:
+    personalize.fails("CreateSolutionVersion", "ResourceAlreadyExistsException")
+    with pytest.raises(RetryLater, match="is not listed yet"):
+        handler(load("train_solution_solution_version"), None)
+
+
+def test_a_solution_that_is_still_being_made_is_tried_again(personalize: FakePersonalize) -> None:
+    personalize.fails("CreateSolutionVersion", "ResourceInUseException", "not ACTIVE")
+    with pytest.raises(RetryLater, match=f"{SOLUTION}: ResourceInUseException: not ACTIVE"):
+        handler(load("train_solution_solution_version"), None)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from personalization.aws import history, state
+from personalization.errors import Rejected, RetryLater
+
+from functions.update_campaign.app import handler
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import RELEASE, TABLE, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CAMPAIGN = f"{ARN}:campaign/retail-demo-user-personalization"
+VERSION = f"{ARN}:solution/retail-demo-user-personalization/1f2e3d4c"
+ITEMS = (
+    '{"fields": [{"name": "ITEM_ID", "type": "string"}, {"name": "PRICE", "type": "float"},'
+    '{"name": "PRODUCT_DESCRIPTION", "type": ["null", "string"], "textual": true}]}'
+)
+
+
+def campaign(status: str, version: str, *update: str) -> dict[str, object]:
+    names = ("status", "solutionVersionArn")
+    latest = {"latestCampaignUpdate": dict(zip(names, update, strict=True))} if update else {}
+    return {"campaign": {"status": status, "solutionVersionArn": version, **latest}}
+
+
+def with_items(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": ITEMS}})
+
+
+def test_a_campaign_is_created_with_one_tps_and_no_metadata(personalize: FakePersonalize) -> None:
+    assert handler(load("update_campaign_campaign"), None) == {"arn": CAMPAIGN, "status": "CREATE PENDING"}
+    assert personalize.asked("CreateCampaign") == {
+        "name": "retail-demo-user-personalization",
+        "solutionVersionArn": VERSION,
+        "minProvisionedTPS": 1,
+        "campaignConfig": {"enableMetadataWithRecommendations": False},
+    }
+
+
+def test_metadata_comes_with_an_items_dataset(personalize: FakePersonalize) -> None:
+    with_items(personalize)
+    handler(load("update_campaign_campaign"), None)
+    assert personalize.asked("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
+
+
+def test_a_campaign_that_serves_another_version_is_updated(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeCampaign", campaign("ACTIVE", "old"))
+    assert handler(load("update_campaign_campaign"), None)["status"] == "CREATE PENDING"
+    assert personalize.asked("UpdateCampaign")["solutionVersionArn"] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (campaign("ACTIVE", VERSION), "ACTIVE"),
+        (campaign("CREATE IN_PROGRESS", VERSION), "CREATE IN_PROGRESS"),
+        (campaign("ACTIVE", "old", "CREATE PENDING", VERSION), "CREATE PENDING"),
+        (campaign("ACTIVE", VERSION, "ACTIVE", VERSION), "ACTIVE"),
+    ],
+)
+def test_asking_twice_changes_nothing(found: dict[str, object], status: str, personalize: FakePersonalize) -> None:
+    personalize.says("DescribeCampaign", found)
+    assert handler(load("update_campaign_campaign"), None)["status"] == status
+    assert personalize.operations() == ["DescribeDataset", "DescribeCampaign"]
+
+
+def test_a_campaign_that_is_busy_with_another_version_is_tried_again(personalize: FakePersonalize) -> None:
+    busy = campaign("ACTIVE", "old", "CREATE IN_PROGRESS", "other")
+    personalize.says("DescribeCampaign", busy)
+    with pytest.raises(RetryLater, match=f"{CAMPAIGN}: .*another version"):
+        handler(load("update_campaign_campaign"), None)
+    assert "UpdateCampaign" not in personalize.operations()
+
+
+def test_an_update_that_lost_a_race_is_tried_again(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeCampaign", campaign("ACTIVE", "old"))
+    personalize.fails("UpdateCampaign", "ResourceInUseException")
+    with pytest.raises(RetryLater):
+        handler(load("update_campaign_campaign"), None)
+
+
+def test_a_release_is_recorded_for_serving(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    with_items(personalize)
+    tracker = {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+    personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    record = handler(load("update_campaign_release"), None)
+    release = state.get_release(table, TABLE, "demo")
+    assert release is not None
+    assert release.campaigns["user-personalization"] == CAMPAIGN
+    assert (release.tracking_id, release.filters, release.metadata_columns) == ("t-1", ("not-purchased",), ("PRICE",))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(record["promotedAt"]))
+    assert record["datasets"] == {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
+
+
+def test_a_release_needs_a_tracker(personalize: FakePersonalize) -> None:
+    with pytest.raises(Rejected, match="no event tracker"):
+        handler(load("update_campaign_release"), None)
+    assert "CreateEventTracker" not in personalize.operations()
+
+
+def test_a_release_is_kept_in_the_history(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    tracker = {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+    personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    record = handler(load("update_campaign_release"), None)
+    kept = history.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
+    assert kept == {**record, "record": f"release#{record['promotedAt']}"}
+
+
+def test_a_restored_release_serves_again_and_later_ones_are_withdrawn(table: "DynamoDBClient") -> None:
+    early, late = "2026-11-24T08:30:00Z", "2026-11-25T08:30:00Z"
+    for when in (early, late):
+        state.put_release(table, TABLE, {**RELEASE, "record": f"release#{when}", "promotedAt": when, "run": when})
+    for _ in range(2):
+        restored = handler(load("update_campaign_restore"), None)
+        assert (restored["run"], restored["promotedAt"]) == (early, early)
+        assert "withdrawnAt" in (history.get(table, TABLE, "demo", f"release#{late}") or {})
+        assert "withdrawnAt" not in (history.get(table, TABLE, "demo", f"release#{early}") or {})
+    assert (history.get(table, TABLE, "demo", "release") or {})["run"] == early
+
+
+@pytest.mark.usefixtures("table")
+def test_only_a_release_that_was_can_be_restored() -> None:
+    with pytest.raises(Rejected, match="no release of yesterday"):
+        handler({**load("update_campaign_restore"), "restore": "yesterday"}, None)

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization.errors import Broken, Rejected, RetryLater
+
+from functions.validate_drop.app import handler
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import BUCKET, Drop, Event, interactions, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+pytestmark = pytest.mark.usefixtures("personalize")
+HISTORY = "drops/demo/interactions/history.csv"
+ITEMS = "drops/demo/items/items.csv"
+
+
+def copied(bucket: "S3Client", event: Event, kind: str) -> list[str]:
+    key = f"imports/demo/{event['run']}/{kind}/part-0.csv"
+    return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode().splitlines()
+
+
+def report(bucket: "S3Client", event: Event, kind: str = "interactions") -> Any:  # noqa: ANN401 - it is JSON
+    key = f"reports/demo/{event['run']}/data-{kind}.json"
+    return json.loads(bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+
+def rejected(bucket: "S3Client", event: Event, kind: str) -> list[list[str]]:
+    body = bucket.get_object(Bucket=BUCKET, Key=f"rejects/demo/{event['run']}/{kind}.csv")["Body"].read().decode()
+    header, *rows = csv.reader(io.StringIO(body))
+    assert header == ["line", "reason", "row"]
+    return rows
+
+
+def left_over(bucket: "S3Client") -> bool:
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/").get("KeyCount", 0)
+    return listed > 0 or bool(bucket.list_multipart_uploads(Bucket=BUCKET).get("Uploads"))
+
+
+def existing(personalize: FakePersonalize, kind: str, schema: str, domain: str = "ECOMMERCE") -> None:
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": domain}})
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/{kind}"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": schema}})
+
+
+def test_a_drop_becomes_an_import_copy_and_the_plan_that_the_other_events_carry(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    event = drop(load("validate_drop")["key"], interactions())
+    assert handler(event, None) == load("import_data_schema")["plan"]
+    lines = copied(bucket, event, "interactions")
+    assert lines[:2] == ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE", "u0,i0,1700000000,Purchase,0.5"]
+    assert len(lines) == 1201
+    assert personalize.operations() == ["DescribeDatasetGroup"]
+
+
+def test_a_header_may_come_in_any_case_and_order(drop: Drop, bucket: "S3Client") -> None:
+    rows = "".join(f"{row}.50,cat,i{row}\n" for row in range(3))
+    event = drop(ITEMS, "price,Category l1,itemId\n" + rows)
+    plan = handler(event, None)
+    assert (plan["rows"], plan["recipes"], plan["filters"]) == (3, [], [])
+    assert copied(bucket, event, "items")[:2] == ["ITEM_ID,PRICE,CATEGORY_L1", "i0,0.50,cat"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "the file is empty"),
+        ("USER_ID,ITEM_ID,TIMESTAMP\n", "a header and no rows"),
+        (interactions(header="USER_ID,ITEM,TIMESTAMP,X"), "required columns are missing: ITEM_ID"),
+        (
+            interactions(header="USER_ID,ITEM_ID,TIMESTAMP,user id"),
+            "'USER_ID' and 'user id' are the same column USER_ID",
+        ),
+        (interactions(rows=999), "needs 1,000 different interactions; here are 999"),
+        (interactions(users=24), "of 24 users only 24 have two"),
+        (interactions().encode("utf-16"), "it is UTF-16: save it as UTF-8"),
+        (b"\x1f\x8b\x08" + bytes(50), "name it .csv.gz"),
+        (b"PK\x03\x04" + bytes(50), "a zip archive or an Excel workbook"),
+        ("ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n", "these look like items (ITEM_ID): drop them under items/"),
+        (
+            interactions().replace("\n", ",x\n").replace(",x", "", 1),
+            "1,200 because the row has 5 values and the header",
+        ),
+    ],
+)
+def test_a_bad_history_is_refused_by_name_and_imports_nothing(
+    content: str | bytes, reason: str, drop: Drop, bucket: "S3Client"
+) -> None:
+    event = drop(HISTORY, content)
+    with pytest.raises(Rejected) as refused:
+        handler(event, None)
+    assert reason in refused.value.reason
+    assert refused.value.resource == HISTORY
+    assert not left_over(bucket)
+    assert report(bucket, event)["reason"] in refused.value.reason
+
+
+BAD = {
+    "1700000100": ("1700000100000", "102", "TIMESTAMP must be Unix time in seconds; '1700000100000' looks like milli"),
+    "1700000101": ("soon", "103", "TIMESTAMP must be Unix time in whole seconds or an ISO 8601 date, not 'soon'"),
+    "1700000102": ("12", "104", "TIMESTAMP is not between 1990 and tomorrow: '12'"),
+    "u0,i0,1700000000": (",i0,1700000000", "2", "USER_ID is empty"),
+    "u1,i1,1700000001": ("u1,i1", "3", "has 3 values and the header has 4"),
+    "1700000003,3.5": ("1700000003,nan", "5", "EVENT_VALUE must be a number, not 'nan'"),
+    "u7,": ("u" * 257 + ",", "9", "USER_ID has 257 bytes; 256 are allowed"),
+    "u8,i8": ('"u8"x,i8', "10", "cannot be read: its quotes do not match"),
+    "u9,i9": ("u9,\0", "11", "contains a zero byte"),
+}
+
+
+@pytest.mark.parametrize("good", BAD)
+def test_a_bad_row_is_left_out_and_kept_with_its_line_and_the_reason(good: str, drop: Drop, bucket: "S3Client") -> None:
+    bad, line, reason = BAD[good]
+    event = drop(HISTORY, interactions().replace(good, bad, 1))
+    plan = handler(event, None)
+    assert (plan["rows"], plan["rejects"]) == (1199, 1)
+    assert len(copied(bucket, event, "interactions")) == 1200
+    (row,) = rejected(bucket, event, "interactions")
+    assert row[0] == line
+    assert row[1].startswith(reason)
+    assert bad.partition(",")[0] in row[2]
+
+
+@pytest.mark.parametrize(("limit", "accepted"), [("0.01", False), ("0.1", True), ("0", False)])
+def test_the_shop_says_how_many_bad_rows_it_puts_up_with(
+    limit: str, accepted: bool, drop: Drop, bucket: "S3Client"
+) -> None:
+    drop("drops/demo/settings.yaml", f"rejects: {{limit: {limit}}}")
+    content = interactions().replace(",17000001", ",soon")
+    event = drop(HISTORY, content)
+    if accepted:
+        assert handler(event, None)["rejects"] == content.count("soon")
+        return
+    with pytest.raises(Rejected, match=r"100 of 1,200 rows are bad \(8.33%; .* \(first: line 102\)") as refused:
+        handler(event, None)
+    assert "data-interactions.html" in refused.value.reason
+    assert not left_over(bucket)
+    assert len(rejected(bucket, event, "interactions")) == 100
+    assert report(bucket, event)["refused"][0]["rows"] == 100
+
+
+def test_dates_become_unix_time_and_that_is_said(drop: Drop, bucket: "S3Client") -> None:
+    event = drop(HISTORY, interactions().replace("1700000000", "2023-11-14T23:13:20+01:00", 1))
+    assert "1 dates of TIMESTAMP were turned into Unix time" in str(handler(event, None)["notes"])
+    assert copied(bucket, event, "interactions")[1] == "u0,i0,1700000000,Purchase,0.5"
+
+
+def test_the_report_tells_what_came_and_compares_it_with_the_drop_before(drop: Drop, bucket: "S3Client") -> None:
+    handler(drop(HISTORY, interactions()), None)
+    event = {**drop(HISTORY, interactions(rows=1500)), "run": "another-run"}
+    plan = handler(event, None)
+    told = report(bucket, event)
+    assert (told["outcome"], told["rows"]["accepted"]) == ("accepted", 1500)
+    assert {"what": "good rows", "before": 1200, "now": 1500} in told["changes"]["figures"]
+    page = bucket.get_object(Bucket=BUCKET, Key=str(plan["report"]))
+    assert page["ContentType"].startswith("text/html")
+    assert "1,500 of 50,000" not in page["Body"].read().decode()
+
+
+def test_interactions_are_held_against_the_ids_that_were_dropped_before(drop: Drop, bucket: "S3Client") -> None:
+    handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1\n" + "".join(f"i{row},1,c\n" for row in range(40))), None)
+    event = drop(HISTORY, interactions())
+    handler(event, None)
+    told = report(bucket, event)
+    assert told["items"]["unknown"] == {"rows": 240, "share": 0.2, "ids": 10}
+    assert "unknown" not in told["users"]
+
+
+def test_a_refusal_late_in_a_large_file_aborts_the_upload(drop: Drop, bucket: "S3Client") -> None:
+    rows = "".join(f"{row:0256},{row:0256},17000{row:05}\n" for row in range(40_000))
+    event = drop(f"{HISTORY}.gz", "USER_ID,ITEM_ID,TIMESTAMP\n" + rows + "u,i,soon\n" * 500)
+    with pytest.raises(Rejected, match=r"500 of 40,500 rows .* \(first: line 40002\)"):
+        handler(event, None)
+    assert not left_over(bucket)
+
+
+@pytest.mark.parametrize(
+    ("key", "rule"),
+    [
+        ("drops/demo/clicks/a.csv", "must be interactions, users or items, not clicks"),
+        ("drops/Demo Shop/items/a.csv", "1 to 30 characters"),
+        ("drops/demo/items/a.xlsx", r"end in .csv or .csv.gz"),
+        ("drops/demo/notes.txt", "keys are drops/"),
+    ],
+)
+def test_a_key_that_breaks_a_rule_is_refused_with_the_rule(key: str, rule: str, drop: Drop) -> None:
+    with pytest.raises(Rejected, match=rule):
+        handler(drop(key, "x"), None)
+
+
+def test_a_folder_marker_is_nothing(drop: Drop, personalize: FakePersonalize) -> None:
+    plan = handler(drop("drops/demo/items/", ""), None)
+    assert (plan["kind"], plan["notes"]) == ("nothing", ["this object is no drop"])
+    assert personalize.calls == []
+
+
+def test_settings_are_checked_when_they_are_dropped(drop: Drop) -> None:
+    assert handler(drop("drops/demo/settings.yaml", "domain: custom\n"), None)["kind"] == "settings"
+    with pytest.raises(Rejected, match="recipies is not a setting; the settings are domain, event_type, recipes"):
+        handler(drop("drops/demo/settings.yaml", "recipies: [similar-items]\n"), None)
+
+
+def test_settings_decide_names_defaults_and_recipes(drop: Drop, bucket: "S3Client") -> None:
+    drop(
+        "drops/demo/settings.json",
+        '{"columns": {"Household": "USER_ID"}, "event_type": "Buy", "recipes": ["similar-items"], "filters": {}}',
+    )
+    event = drop(HISTORY, interactions(header="household,ITEM_ID,TIMESTAMP,EVENT_VALUE"))
+    plan = handler(event, None)
+    assert plan["filters"] == []
+    assert [recipe["alias"] for recipe in load("import_data_schema")["plan"]["recipes"]][2:3] == ["similar-items"]
+    assert "household was read as USER_ID" in str(plan["notes"])
+    assert copied(bucket, event, "interactions")[1] == "u0,i0,1700000000,Buy,0.5"
+
+
+def test_an_existing_dataset_keeps_its_schema_and_the_order_of_its_columns(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    schema = load("import_data_schema")["plan"]["schema"]["text"].replace('["null","float"]', '["float","null"]')
+    existing(personalize, "interactions", schema)
+    event = drop(HISTORY, interactions(header="USER_ID,ITEM_ID,TIMESTAMP,event_value"))
+    assert '{"name":"EVENT_VALUE","type":["null","float"]}' in str(handler(event, None)["schema"])
+    assert copied(bucket, event, "interactions")[0] == "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE"
+
+
+def test_another_set_of_columns_than_the_datasets_is_refused(drop: Drop, personalize: FakePersonalize) -> None:
+    existing(personalize, "interactions", load("import_data_schema")["plan"]["schema"]["text"])
+    event = drop(HISTORY, interactions(header="USER_ID,ITEM_ID,TIMESTAMP,STORE"))
+    with pytest.raises(Rejected, match="without EVENT_VALUE and with new STORE; Personalize lets Users and Items"):
+        handler(event, None)
+
+
+def test_new_columns_of_items_change_the_schema_of_the_dataset(drop: Drop, personalize: FakePersonalize) -> None:
+    first: Event = handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n"), None)
+    existing(personalize, "items", first["schema"]["text"])
+    plan: Event = handler(drop(ITEMS, "ITEM_ID,BRAND,PRICE,CATEGORY_L1\n1,b,2,c\n"), None)
+    assert (plan["dataset"]["changes"], first["dataset"]["changes"]) == (True, False)
+    names = [field["name"] for field in json.loads(plan["schema"]["text"])["fields"]]
+    assert names == ["ITEM_ID", "PRICE", "CATEGORY_L1", "BRAND"]
+    assert "BRAND: new, so the dataset gets another schema" in plan["notes"]
+
+
+def test_a_domain_never_changes(drop: Drop, personalize: FakePersonalize) -> None:
+    drop("drops/demo/settings.yaml", "domain: custom")
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
+    with pytest.raises(Rejected, match="first dropped with domain: ecommerce"):
+        handler(drop(HISTORY, interactions()), None)
+
+
+def test_the_first_drop_of_a_shop_is_its_whole_history(drop: Drop) -> None:
+    with pytest.raises(Rejected, match="must be its whole history"):
+        handler(drop("drops/demo/interactions/incremental/new.csv", interactions()), None)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_an_object_that_is_gone_is_refused() -> None:
+    with pytest.raises(Rejected, match="no longer there"):
+        handler(load("validate_drop"), None)
+
+
+def test_cut_gzip_is_refused(drop: Drop, bucket: "S3Client") -> None:
+    event = drop(f"{HISTORY}.gz", interactions())
+    whole = bucket.get_object(Bucket=BUCKET, Key=event["key"])["Body"].read()
+    for data in (whole[:-20], b"USER_ID,ITEM_ID,TIMESTAMP\n"):
+        bucket.put_object(Bucket=BUCKET, Key=event["key"], Body=data)
+        with pytest.raises(Rejected, match="not whole gzip"):
+            handler(event, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [("ThrottlingException", 400, RetryLater), ("InternalFailure", 500, RetryLater), ("AccessDenied", 400, Broken)],
+)
+def test_what_personalize_answers_is_told_by_our_words(
+    code: str, status: int, error: type[Exception], drop: Drop, personalize: FakePersonalize
+) -> None:
+    personalize.fails("DescribeDatasetGroup", code, status=status)
+    with pytest.raises(error, match=f"{ARN}:dataset-group/retail-demo: {code}"):
+        handler(drop(HISTORY, interactions()), None)

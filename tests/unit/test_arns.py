@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.arns import NAME_LENGTH, Names, fit, run_short
+
+NAMES = Names("retail", "eu-west-1", "123456789012")
+ARN = "arn:aws:personalize:eu-west-1:123456789012"
+PERSONALIZE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
+shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
+
+
+def test_arns_follow_from_names() -> None:
+    assert NAMES.dataset_group("demo").arn == f"{ARN}:dataset-group/retail-demo"
+    assert NAMES.dataset("demo", "items").arn == f"{ARN}:dataset/retail-demo/ITEMS"
+    assert NAMES.campaign("demo", "similar-items").arn == f"{ARN}:campaign/retail-demo-similar-items"
+    assert NAMES.filter("demo", "not-purchased").name == "retail-demo-not-purchased"
+    assert NAMES.recipe_arn("aws-sims") == "arn:aws:personalize:::recipe/aws-sims"
+
+
+def test_china_has_a_partition_of_its_own() -> None:
+    assert Names("p", "cn-north-1", "1", "aws-cn").schema("items", "0" * 12).arn.startswith("arn:aws-cn:personalize:")
+
+
+@given(shop=shops, run=st.text(min_size=1, max_size=80))
+def test_every_name_fits_personalize(shop: str, run: str) -> None:
+    names = Names("retail-prod", "us-east-1", "123456789012")
+    made = [names.import_job(shop, "interactions", run).name, names.event_tracker(shop), names.dataset_group(shop).name]
+    made += [
+        names.solution_version(shop, "personalized-ranking", run),
+        names.campaign(shop, "personalized-ranking").name,
+    ]
+    assert all(PERSONALIZE_NAME.fullmatch(name) for name in made)
+
+
+@given(shop=shops)
+def test_long_lived_resources_are_never_shortened(shop: str) -> None:
+    names = Names("retail-prod", "us-east-1", "123456789012")
+    assert names.solution(shop, "personalized-ranking").name == f"retail-prod-{shop}-personalized-ranking"
+    assert names.filter(shop, "f" * 20).name == f"retail-prod-{shop}-{'f' * 20}"
+
+
+def test_what_is_too_long_keeps_its_tail_and_stays_apart() -> None:
+    first, second = fit("a" * 40, "b" * 30, "run"), fit("a" * 40, "b" * 29 + "c", "run")
+    assert len(first) <= NAME_LENGTH
+    assert first.endswith("-run")
+    assert first != second
+
+
+@pytest.mark.parametrize(("run", "short"), [("0B1F_51f0-C2d3E4b5", "1f51f0c2d3e4b5"[-12:]), ("run-1", "run1")])
+def test_a_run_is_shortened_to_its_tail(run: str, short: str) -> None:
+    assert run_short(run) == short
+
+
+def test_a_run_without_letters_and_digits_is_known_by_its_hash() -> None:
+    assert re.fullmatch(r"[0-9a-f]{12}", run_short("가을"))
+    assert run_short("가을") != run_short("봄")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command line: what it accepts, and what it says when it cannot do what is asked."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.__main__ import parser
+from local.client import drop_key
+from local.environments import LocalError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = {"up", "down", "status", "drop", "runs", "recommend", "similar", "event", "logs"}
+COMMANDS = sorted(next(action.choices for action in parser()._actions if isinstance(action.choices, dict)))
+
+
+def local(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `python -m local` with these arguments."""
+    line = [sys.executable, "-m", "local", *map(str, arguments)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command() -> None:
+    shown = local("--help")
+    assert shown.returncode == 0
+    assert all(f"    {command} " in shown.stdout for command in COMMANDS)
+    assert set(COMMANDS) >= CONTRACT
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parser().parse_args([command, "--help"])
+    shown = capsys.readouterr().out
+    assert "--json" in shown
+    assert f"  python -m local {command}" in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("runs", "shop"), ("recommend", "shop", "u"), ("similar", "shop", "i"), ("popular", "shop"),
+        ("ranking", "shop", "u", "i"), ("event", "shop", "u", "i", "View"), ("drop", "shop", "users", "x.csv"),
+    ],
+)  # fmt: skip
+def test_a_question_to_a_cloud_that_is_not_there_says_how_to_start_it(line: tuple[str, ...], tmp_path: Path) -> None:
+    refused = local(*line, "--run-dir", tmp_path)
+    assert refused.returncode == 3
+    assert "python -m local up" in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_status_of_nothing_is_code_3_in_json_too(tmp_path: Path) -> None:
+    shown = local("status", "--json", "--run-dir", tmp_path)
+    assert (shown.returncode, json.loads(shown.stdout), shown.stderr) == (3, {"running": False}, "")
+
+
+def test_down_with_nothing_to_stop_succeeds(tmp_path: Path) -> None:
+    shown = local("down", "--json", "--run-dir", tmp_path)
+    assert (shown.returncode, json.loads(shown.stdout)) == (0, {"stopped": []})
+
+
+def test_an_unknown_log_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "engine.log").write_text("one\ntwo\nthree\n")
+    assert local("logs", "engine", "--lines", 2, "--run-dir", tmp_path).stdout == "two\nthree\n"
+    refused = local("logs", "motor", "--run-dir", tmp_path)
+    assert refused.returncode == 1
+    assert "there are: engine" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("up --cloud-port 80", "not between 1024 and 65535"),
+        ("recommend shop u --limit 0", "not a number of at least 1"),
+        ("recommend shop u --context DEVICE", "not KEY=VALUE"),
+        ("drop shop orders x.csv", "invalid choice: 'orders'"),
+        ("drop shop users", "required: FILE"),
+        ("", "required: command"),
+    ],
+)
+def test_wrong_usage_is_named(line: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(line.split())
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "incremental", "key"),
+    [
+        ("interactions", "day one é.csv", False, "drops/shop/interactions/day one é.csv"),
+        ("interactions", "new.csv.gz", True, "drops/shop/interactions/incremental/new.csv.gz"),
+        ("settings", "mine.yaml", False, "drops/shop/settings.yaml"),
+    ],
+)
+def test_a_file_is_dropped_where_the_contract_says(
+    kind: str, name: str, incremental: bool, key: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    assert drop_key("shop", kind, tmp_path / name, incremental=incremental) == key
+
+
+@pytest.mark.parametrize(("kind", "name"), [("users", "users.txt"), ("settings", "s.csv"), ("items", "absent.csv")])
+def test_a_file_that_fits_no_kind_is_refused_before_it_is_sent(kind: str, name: str, tmp_path: Path) -> None:
+    if "absent" not in name:
+        (tmp_path / name).touch()
+    with pytest.raises(LocalError, match=name):
+        drop_key("shop", kind, tmp_path / name)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report on a drop: what it says, and that its page needs nothing else and trusts nothing that was dropped."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization import charts, data_page, data_report
+from personalization.data_report import About, Document
+from personalization.datasets import Column
+from personalization.findings import Example, Filled, Findings, Reason, Spread
+from personalization.prices import Prices, estimate
+from personalization.settings import ShopSettings
+
+NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
+ABOUT = About("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
+USERS = Spread(100, 812, {1: 90, 2: 5, 142: 4, 144: 1}, unknown_rows=81, unknown_ids=9)
+ITEMS = Spread(10, 812, {1: 8, 402: 2}, (("<b>i1</b>", 402), ("i2", 402)))
+FOUND = Findings(
+    rows=820,
+    accepted=812,
+    reasons=(Reason("PRICE is no number", 8, (Example(7, "PRICE must be a number, not '<x>'", "<x>"),)),),
+    duplicates=12,
+    columns=(Filled(Column("USER_ID"), 812), Filled(Column("BRAND", nullable=True, categorical=True), 406, 7)),
+    size=40_000,
+    notes=("a note & more",),
+    first=1_700_000_000,
+    last=1_700_300_000,
+    per_day={19_675: 800, 19_679: 12},
+    event_types={"View": 800, "Purchase": 12},
+    users=USERS,
+    items=ITEMS,
+)
+
+
+def told(found: Findings | None = FOUND, reason: str = "", before: Document | None = None) -> Document:
+    return data_report.document(ABOUT, found, reason, before)
+
+
+def test_progress_to_what_personalize_needs_is_told() -> None:
+    assert [(goal["have"], goal["minimum"]) for goal in told()["goals"]] == [(800, 1000), (10, 25)]
+    page = data_page.page(told(reason="too little"))
+    assert "800 of 1,000 different interactions that are needed: 200 are missing" in page
+    assert "Nothing of this file is imported." in page
+
+
+def test_one_user_in_a_hundred_is_the_minimum_of_a_large_shop() -> None:
+    users = Spread(10_000, 10_500, {1: 9_500, 2: 500})
+    assert told(replace(FOUND, users=users))["goals"][1]["minimum"] == 100
+
+
+def test_what_changed_since_the_last_drop_is_told() -> None:
+    earlier = told(replace(FOUND, rows=700, accepted=700, event_types={"View": 700, "Cart": 1})) | {"run": "run-0"}
+    changes = told(before=earlier)["changes"]
+    assert {"what": "good rows", "before": 700, "now": 812} in changes["figures"]
+    assert (changes["eventTypesAdded"], changes["eventTypesGone"]) == (["Purchase"], ["Cart"])
+    assert "+112 (+16.0%)" in data_page.page(told(before=earlier))
+    assert told(before=told())["changes"] is None
+
+
+def test_the_long_tail_and_unknown_ids_are_told() -> None:
+    document = told()
+    assert document["items"]["tail"][2] == {"top": 0.1, "share": pytest.approx(402 / 812)}
+    assert document["users"]["unknown"] == {"rows": 81, "share": pytest.approx(81 / 812), "ids": 9}
+    assert sum(group["ids"] for group in document["users"]["groups"]) == 100
+    assert "unknown" not in document["items"]
+    assert "10% of the interactions" in data_page.page(document)
+
+
+def test_a_run_is_priced_by_the_shops_own_table() -> None:
+    cost = estimate(Prices(training_hour=1.0, training_hours_per_million=2.0), 2_000_000_000, 1_000_000, 4)
+    assert (cost.import_dollars, cost.training_hours, cost.training_dollars) == (0.1, 8.0, 8.0)
+    assert cost.month_dollars == pytest.approx(4 * 0.0556 * 3.6 * 730)
+    assert estimate(Prices(), 100, 0, 4).month_dollars == 0
+    assert "Prices as of 2026-01" in data_page.page(told())
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and whether each is closed."""
+
+    VOID = frozenset({"meta", "br", "line", "rect", "html"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "action"}]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("found", [FOUND, replace(FOUND, reasons=(), accepted=820), None])
+def test_a_page_is_whole_and_loads_nothing(found: Findings | None) -> None:
+    page = data_page.page(told(found, "" if found else "it is no table"))
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.addresses == []
+    assert not tags.seen & {"script", "link", "img", "iframe", "b>i1"}
+    assert "url(" not in page
+    assert "<x>" not in page
+    assert "<b>i1</b>" not in page
+    assert 'name="viewport"' in page
+    assert "prefers-color-scheme:dark" in page
+
+
+def test_a_refused_row_of_a_person_is_shown_by_its_line_alone() -> None:
+    reason = Reason("USER_ID is longer than 256 bytes", 1, (Example(9, "USER_ID is longer than 256 bytes"),))
+    page = data_page.page(told(replace(FOUND, reasons=(reason,))))
+    assert "<li>line 9</li>" in page
+
+
+@given(st.dictionaries(st.integers(7_305, 20_800), st.integers(1, 10**9), min_size=1, max_size=40))
+def test_any_timeline_is_a_picture_with_few_bars(days: dict[int, int]) -> None:
+    per_day = [
+        (datetime.fromtimestamp(day * 86_400, UTC).date().isoformat(), rows) for day, rows in sorted(days.items())
+    ]
+    picture, word = charts.timeline(per_day)
+    parsed = ElementTree.fromstring(re.sub(r"=(\w+)(?=[ >/])", r"='\1'", picture))  # noqa: S314 - our own
+    bars = parsed.findall(".//rect")
+    assert 1 <= len(bars) <= 124
+    assert word in {"day", "week", "month", "year"}
+    assert all(0 <= float(bar.attrib["height"]) <= charts.HEIGHT for bar in bars)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from personalization.gates import Gate, RecipeGate
+from personalization.judging import FLOOR, Judgement, Measured, Metrics, judge, lift, release
+
+NDCG = Gate().metric
+RANKER = "user-personalization"
+SHARE = st.floats(0, 1)
+ALIASES = st.sampled_from(["user-personalization", "personalized-ranking", "similar-items", "popularity-count"])
+GATES = st.builds(Gate, tolerance=st.floats(0, 0.99), minimum_over_popularity=st.floats(0, 3))
+
+
+def measured(value: float | None, popularity: float | None) -> Measured:
+    return Measured(metrics(value), metrics(popularity))
+
+
+def metrics(value: float | None) -> Metrics | None:
+    return None if value is None else {NDCG: value}
+
+
+MEASURED = st.builds(measured, SHARE, st.none() | SHARE)
+
+
+@given(ALIASES, GATES, MEASURED, st.none() | MEASURED, SHARE)
+def test_a_better_version_is_never_refused_where_a_worse_one_is_approved(
+    alias: str, gate: Gate, new: Measured, serving: Measured | None, better: float
+) -> None:
+    assert new.metrics is not None
+    assume(better >= new.metrics[NDCG])
+    worse, best = (judge(alias, gate, Measured(each, new.baseline), serving) for each in (new.metrics, metrics(better)))
+    assert (worse.decision, best.decision) != ("approved", "refused")
+
+
+@given(ALIASES, GATES, st.sampled_from([math.nan, math.inf, -math.inf, -0.1, None]), st.none() | MEASURED)
+def test_a_version_without_a_usable_metric_is_never_approved(
+    alias: str, gate: Gate, value: float | None, serving: Measured | None
+) -> None:
+    found = judge(alias, gate, measured(value, 0.1), serving)
+    assert found.decision == "refused"
+    assert NDCG in found.reason
+    assert judge(alias, gate, Measured({"precision_at_5": 1.0}, None), serving).decision == "refused"
+
+
+@given(ALIASES, st.floats(0.001, 1), SHARE)
+def test_the_same_figures_as_those_that_serve_are_approved(alias: str, value: float, popularity: float) -> None:
+    same = measured(value, popularity)
+    assert judge(alias, Gate(tolerance=0, minimum_over_popularity=0), same, same).decision == "approved"
+
+
+@given(st.floats(0, 0.9), st.floats(0.01, 0.5), st.sampled_from([-1, 1]))
+def test_the_tolerance_is_where_it_says(tolerance: float, old: float, side: int) -> None:
+    gate = Gate(tolerance=tolerance, minimum_over_popularity=0)
+    new = (old + FLOOR) * (1 - tolerance + side * 1e-6) - FLOOR
+    assume(new >= 0)
+    found = judge(RANKER, gate, measured(new, 0.2), measured(old, 0.2))
+    assert found.decision == ("approved" if side > 0 else "refused")
+
+
+def test_an_easier_test_does_not_make_a_better_version() -> None:
+    # The metric rose by a half; popularity's, on the same import, doubled.
+    found = judge(RANKER, Gate(), measured(0.3, 0.2), measured(0.2, 0.1))
+    assert found.decision == "refused"
+    assert "1.50 times popularity (0.3000)" in found.reason
+    assert "1.99 times popularity (0.2000)" in found.reason
+
+
+def test_a_harder_test_does_not_make_a_worse_version() -> None:
+    assert judge(RANKER, Gate(), measured(0.1, 0.05), measured(0.2, 0.1)).decision == "approved"
+
+
+def test_a_first_release_has_to_beat_popularity() -> None:
+    assert judge(RANKER, Gate(), measured(0.0921, 0.1), None).decision == "approved"
+    found = judge(RANKER, Gate(), measured(0.08, 0.1), None)
+    assert found.decision == "refused"
+    assert "0.80 times popularity" in found.reason
+
+
+def test_similar_items_may_be_under_popularity() -> None:
+    # They are asked for beside an item, which is another question than what a shopper buys next.
+    assert judge("similar-items", Gate(), measured(0.01, 0.1), None).decision == "approved"
+    assert judge("similar-items", Gate(), measured(0.01, 0.1), measured(0.02, 0.1)).decision == "refused"
+
+
+def test_without_popularity_the_figures_are_compared_as_they_are() -> None:
+    found = judge(RANKER, Gate(), measured(0.1, None), measured(0.2, None))
+    assert found.decision == "refused"
+    assert "0.1000 (0.1000)" in found.reason
+    assert "as they are" in found.reason
+    assert judge(RANKER, Gate(), measured(0.19, None), measured(0.2, 0.1)).decision == "approved"
+
+
+def test_a_serving_version_that_is_gone_is_nothing_to_compare_with() -> None:
+    found = judge(RANKER, Gate(), measured(0.2, 0.1), measured(None, None))
+    assert found.decision == "approved"
+    assert "no metrics of the serving version" in found.reason
+
+
+def test_a_recipe_can_have_rules_of_its_own() -> None:
+    gate = Gate(recipes={RANKER: RecipeGate(tolerance=0.5, metric="coverage")})
+    both = Measured({"coverage": 0.6}, {"coverage": 0.1}), Measured({"coverage": 1.0}, {"coverage": 0.1})
+    assert judge(RANKER, gate, *both).decision == "approved"
+    assert judge("similar-items", gate, *both).decision == "refused"
+
+
+def test_a_gate_that_is_off_lets_everything_pass() -> None:
+    assert judge(RANKER, Gate(enabled=False), Measured(None, None), None).decision == "approved"
+
+
+@pytest.mark.parametrize(("value", "baseline"), [(None, 0.1), (0.1, None), (None, None)])
+def test_there_is_no_lift_without_both_figures(value: float | None, baseline: float | None) -> None:
+    assert lift(value, baseline) is None
+
+
+def test_a_baseline_of_nothing_makes_no_infinite_lift() -> None:
+    assert lift(0.0, 0.0) == 1
+    assert lift(0.1, 0.0) == pytest.approx(101)
+
+
+def test_popularity_goes_with_the_others() -> None:
+    def judged(alias: str, decision: str) -> Judgement:
+        return Judgement(alias, "approved" if decision == "approved" else "refused", "", NDCG)
+
+    refused = release([judged(RANKER, "refused"), judged("popularity-count", "approved")])
+    assert [each.decision for each in refused] == ["refused", "refused"]
+    mixed = [judged(RANKER, "refused"), judged("similar-items", "approved"), judged("popularity-count", "approved")]
+    assert release(mixed) == mixed
+    assert release([mixed[2]]) == [mixed[2]]

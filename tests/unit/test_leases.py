@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In whatever order drops come, and runs take steps and are stopped: one run leads a shop, and nothing is lost."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+from personalization import leases
+from personalization.aws.ledger import DynamoLedger
+from personalization.errors import Rejected
+from personalization.leases import Drop, Lease, Ledger
+
+from tests.unit.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SHOPS = ("green", "blue")
+DROPS = st.tuples(st.just("drop"), st.sampled_from(SHOPS), st.sampled_from(KINDS))
+REPEATS = st.tuples(st.just("repeat"), st.integers(0, 20), st.just(""))
+STEPS = st.tuples(st.sampled_from(["step", "step", "step", "stop"]), st.integers(0, 20), st.just(""))
+KILLS = st.tuples(st.just("kill"), st.integers(1, 4), st.just(""))
+HAPPENINGS = st.lists(st.one_of(DROPS, STEPS, STEPS, REPEATS, KILLS), max_size=60)
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator["DynamoDBClient"]:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        client.create_table(
+            TableName="shops",
+            KeySchema=[{"AttributeName": "shop", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("shop", "record")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+
+
+def emptied(client: "DynamoDBClient") -> DynamoLedger:
+    for item in client.scan(TableName="shops")["Items"]:
+        client.delete_item(TableName="shops", Key={"shop": item["shop"], "record": item["record"]})
+    return DynamoLedger(client, "shops", NOW)
+
+
+def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
+    """Let it all happen, then come to rest; then every drop is handled once, or replaced by a newer one."""
+    flaky, dropped = Flaky(ledger), list[dict[str, Any]]()
+    world = World(flaky)
+    for what, which, kind in happenings:
+        if what == "drop":
+            dropped.append(event(which, kind, len(dropped)))
+            world.start(f"run-{len(world.names)}", dropped[-1])
+        elif what == "kill":
+            flaky.left = which
+        elif what == "repeat" and dropped:
+            world.start(f"run-{len(world.names)}", dropped[which % len(dropped)])
+        elif world.running and what in {"step", "stop"}:
+            name = sorted(world.running)[which % len(world.running)]
+            (world.step if what == "step" else world.stop)(name)
+    world.settle()
+    states = {claim.id: claim.state for shop in SHOPS for claim in ledger.claims(shop)}
+    assert set(states.values()) <= {"done", "superseded"}
+    assert len(world.handled) == len(set(world.handled))
+    assert set(world.handled) == {each for each, state in states.items() if state == "done"}
+    assert not any(ledger.lease(shop) for shop in SHOPS)
+
+
+@given(HAPPENINGS)
+@settings(max_examples=300, deadline=None)
+def test_any_order_of_events_in_memory(happenings: list[tuple[str, Any, str]]) -> None:
+    live(DictLedger(), happenings)
+
+
+@given(HAPPENINGS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_of_events_in_dynamodb(table: "DynamoDBClient", happenings: list[tuple[str, Any, str]]) -> None:
+    live(emptied(table), happenings)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def world(request: pytest.FixtureRequest, table: "DynamoDBClient") -> World:
+    return World(DictLedger() if request.param == "memory" else emptied(table))
+
+
+def begun(world: World, name: str, started: object) -> Any:  # noqa: ANN401 - the answer's JSON
+    world.running[name] = iter(())
+    return leases.claim(world.ledger, world, world.run(name), started)
+
+
+def test_a_drop_is_queued_while_a_run_leads_and_followed_up(world: World) -> None:
+    assert begun(world, "a", event("green", "users", 1))["outcome"] == "leads"
+    queued = begun(world, "b", event("green", "items", 2))
+    assert (queued["outcome"], queued["by"]) == ("queued", "a")
+    assert begun(world, "c", event("blue", "items", 3))["outcome"] == "leads"
+
+
+def test_an_event_that_comes_again_is_already_handled(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    leases.collect(world.ledger, world.run("a"), "green")
+    for _ in range(2):
+        again = begun(world, "b", event("green", "users", 1))
+        assert (again["outcome"], again["by"]) == ("alreadyHandled", "a")
+
+
+def test_an_older_object_of_a_key_is_superseded(world: World) -> None:
+    key = "drops/green/users/u.csv"
+    begun(world, "a", event("green", "users", 2, sequencer=0xFF, key=key))
+    late = begun(world, "b", event("green", "users", 1, sequencer=0xFE, key=key))
+    assert (late["outcome"], late["by"]) == ("superseded", "a")
+
+
+def test_a_first_step_that_is_repeated_leads_still(world: World) -> None:
+    for _ in range(2):
+        assert begun(world, "a", event("green", "users", 1))["outcome"] == "leads"
+
+
+def test_the_lease_of_a_dead_run_is_taken_over_with_its_drops(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    leases.collect(world.ledger, world.run("a"), "green")
+    world.stop("a")
+    assert begun(world, "b", {"action": "continue", "shop": "green"})["outcome"] == "leads"
+    found: Any = leases.collect(world.ledger, world.run("b"), "green")
+    assert [each["key"] for each in found["drops"]] == ["drops/green/users/1.csv"]
+    with pytest.raises(Rejected, match="led by run b"):
+        leases.collect(world.ledger, world.run("a"), "green")
+
+
+def test_a_run_that_lost_its_shop_pays_for_no_training(world: World) -> None:
+    begun(world, "a", event("green", "interactions", 1))
+    found: Any = leases.collect(world.ledger, world.run("a"), "green")
+    drops = [Drop(id=found["drops"][0]["id"], key="", kind="", mode="", outcome="imported")]
+    world.stop("a")
+    begun(world, "b", {"action": "continue", "shop": "green"})
+    leases.collect(world.ledger, world.run("b"), "green")
+    with pytest.raises(Rejected, match="run b has taken over"):
+        leases.hold(world.ledger, world, world.run("a"), "green", drops)
+
+
+def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -> None:
+    lease = Lease(shop="green", owner="a", execution_arn="arn:a", since=NOW, expires_at=NOW + leases.LASTS)
+
+    class Blind(World):
+        def alive(self, arn: str) -> bool | None:  # noqa: ARG002 - it sees nothing
+            return None
+
+    blind = Blind(world.ledger)
+    assert leases.lives(blind, lease, NOW + timedelta(minutes=1))
+    assert not leases.lives(blind, lease, NOW + timedelta(minutes=6))
+    assert not leases.lives(world, lease, NOW + leases.LASTS)
+
+
+def test_what_failed_waits_for_who_asks_again(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    leases.collect(world.ledger, world.run("a"), "green")
+    assert leases.finish(world.ledger, world, world.run("a"), "green", [], "Broken: it broke") == {"next": None}
+    assert leases.sweep(world.ledger, world, world.run("s")) == []
+    asked = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
+    found: Any = leases.collect(world.ledger, world.run("b"), "green", asked["again"])
+    assert len(found["drops"]) == 1
+
+
+def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    leases.collect(world.ledger, world.run("a"), "green")
+    begun(world, "b", event("green", "items", 2))
+    closed = [leases.finish(world.ledger, world, world.run("a"), "green", [], None) for _ in range(2)]
+    assert closed[0] == closed[1] == {"next": leases.follower("green", "a")}
+    assert len(leases.follower("s" * 30, "a")) <= 80
+
+
+def test_by_hand_nothing_is_done_beside_a_run(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    for action in ("rollback", "promote"):
+        with pytest.raises(Rejected, match="run a is at work"):
+            begun(world, "b", {"action": action, "shop": "green"})
+    assert begun(world, "c", {"action": "retrain", "shop": "green"})["outcome"] == "queued"

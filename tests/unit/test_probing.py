@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from personalization.gates import Probe
+from personalization.probing import LENGTH, NOBODY, SHOPPERS, Reply, Sample, fault, questions, sample
+
+KNOWN = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
+
+
+def replies(*lists: str, milliseconds: float = 5.0) -> list[Reply]:
+    return [Reply(f"u{n}", tuple(items), {}, milliseconds) for n, items in enumerate(lists)]
+
+
+def test_a_sample_is_spread_over_the_head_of_the_file() -> None:
+    rows = [f"u{n // 3},i{n % 70},{n}" for n in range(600)]
+    found = sample("\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows, "u9999,i9"]))
+    assert len(found.users) == SHOPPERS
+    assert found.users[:2] == ("u0", "u4")
+    assert "u9999" not in found.users
+    assert found.items[:2] == ("i0", "i1")
+
+
+@pytest.mark.parametrize("head", ["", "USER_ID,ITEM_ID\n", "no line end", "A,B\n1,2\n"])
+def test_a_file_without_rows_gives_no_sample(head: str) -> None:
+    assert sample(head) == Sample()
+
+
+def test_quoted_ids_are_read_as_personalize_reads_them() -> None:
+    assert sample('USER_ID,ITEM_ID\n"a,\\"b\\"",i\n').users == ('a,"b"',)
+
+
+def test_each_recipe_is_asked_what_it_answers() -> None:
+    asked = {
+        alias: questions(alias, KNOWN, 20) for alias in ("user-personalization", "similar-items", "popularity-count")
+    }
+    assert [len(each) for each in asked.values()] == [20, 20, 1]
+    assert asked["user-personalization"][0].parameters == {"userId": "u0", "numResults": LENGTH}
+    assert asked["similar-items"][0].parameters == {"itemId": "i0", "numResults": LENGTH}
+    ranking = questions("personalized-ranking", KNOWN, 20)[0]
+    assert (ranking.call, ranking.parameters["inputList"]) == ("rank", [f"i{n}" for n in range(10)])
+
+
+def test_without_a_sample_somebody_new_asks() -> None:
+    assert [each.about for each in questions("user-personalization", Sample(), 20)] == [NOBODY]
+    assert questions("similar-items", Sample(), 20) == questions("personalized-ranking", Sample(), 20) == []
+
+
+def test_good_answers_have_no_fault() -> None:
+    assert fault("user-personalization", replies("ab", "ba", "ab", "ca", "cb"), Probe()) is None
+    assert fault("similar-items", [], Probe()) is None
+
+
+def test_an_empty_answer_is_a_fault() -> None:
+    assert fault("popularity-count", replies(""), Probe()) == "1 of 1 answers were empty"
+
+
+def test_the_same_list_for_all_shoppers_is_a_fault_of_a_personal_recipe() -> None:
+    same = replies(*["ab"] * 5)
+    assert fault("user-personalization", same, Probe()) == "all 5 shoppers got the same items in the same order"
+    assert fault("similar-items", same, Probe()) is None
+    assert fault("user-personalization", same[:4], Probe()) is None
+
+
+def test_slow_answers_are_a_fault_and_one_slow_answer_is_not() -> None:
+    slow = [*replies("ab", "ba"), *replies("ca", milliseconds=5000)]
+    assert fault("user-personalization", slow, Probe()) is None
+    told = fault("user-personalization", slow[1:], Probe())
+    assert told == "the median answer took 2502.5 ms, and the shop's settings allow 1000 ms"

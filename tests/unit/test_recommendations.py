@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.problems import Problem, checked
+from personalization.recommendations import Ask, Listing, Predicted, Ranking, answer, listing, ranking, values
+from personalization.releases import Release
+
+GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
+RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, ("cheap",), ("PRICE",))
+
+
+def asked(**query: str) -> Ask:
+    return listing(RELEASE, "similar-items", checked(Listing, values(query)))
+
+
+def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:
+    assert RELEASE.filter_arn("cheap") == "arn:aws:personalize:us-east-1:1:filter/retail-demo-cheap"
+    assert RELEASE.dataset_arn("USERS") == "arn:aws:personalize:us-east-1:1:dataset/retail-demo/USERS"
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("Soups", '"Soups"'),
+        ("Soups, Bread", '"Soups","Bread"'),
+        ("12.50", "12.50"),
+        ("-3", "-3"),
+        ('"12","13"', '"12","13"'),
+        ("5.", '"5."'),
+        ('a"b', '"a\\"b"'),
+        ("가", '"가"'),
+    ],
+)
+def test_filter_values_are_quoted_unless_they_are_a_number(value: str, sent: str) -> None:
+    ask = asked(filter="cheap", **{"filterValues.X": value})
+    assert ask.parameters["filterValues"] == {"X": sent}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"filterValues.bad name": "x"},
+        {"filterValues.X": "x" * 1000},
+        {"context.": "x"},
+        {"context.X": "x" * 1001},
+        {"filter": ""},
+        {"itemId": ""},
+        {f"filterValues.X{n}": "1" for n in range(26)},
+    ],
+)
+def test_what_personalize_would_refuse_is_refused_first(query: dict[str, str]) -> None:
+    with pytest.raises(Problem) as problem:
+        asked(**query)
+    assert problem.value.status == 400
+
+
+def test_a_recipe_that_the_shop_left_out_is_not_found() -> None:
+    with pytest.raises(Problem, match="leave out popularity-count"):
+        listing(RELEASE, "popularity-count", Listing())
+
+
+def test_the_path_wins_over_the_query() -> None:
+    assert values({"userId": "mallory", "limit": "3"}, userId="alice")["userId"] == "alice"
+
+
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=6))
+def test_any_query_is_asked_or_a_bad_request(query: dict[str, str]) -> None:
+    try:
+        ask = asked(**query)
+    except Problem as problem:
+        status = problem.status
+    else:
+        status = 200 if 1 <= ask.parameters["numResults"] <= 500 else 0
+    assert status in {200, 400}
+
+
+@given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=60))
+def test_a_ranking_asks_for_each_item_once(items: list[str]) -> None:
+    release = Release("demo", "t", GROUP, {"personalized-ranking": "arn:r"}, (), ("PRICE",))
+    ask = ranking(release, Ranking(user_id="u", item_ids=items))
+    assert ask.parameters["inputList"] == list(dict.fromkeys(items))
+    assert ("metadataColumns" in ask.parameters) == (len(set(items)) <= 50)
+
+
+def test_reasons_and_metadata_are_passed_on() -> None:
+    items: list[dict[str, object]] = [
+        {"itemId": "a", "score": 0.5, "reason": ["Popular item"], "metadata": {"price": "1"}},
+        {"itemId": "b"},
+    ]
+    assert answer(Predicted("RID", items)) == {
+        "recommendationId": "RID",
+        "items": [
+            {"itemId": "a", "score": 0.5, "source": "campaign", "reason": ["Popular item"], "metadata": {"price": "1"}},
+            {"itemId": "b", "score": None, "source": "campaign"},
+        ],
+    }

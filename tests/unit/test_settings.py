@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.environment import Environment
+from personalization.errors import Broken, Rejected
+from personalization.settings import NOT_PURCHASED, RECIPES, ShopSettings, parse
+
+
+def test_retail_defaults() -> None:
+    settings = ShopSettings()
+    assert (settings.personalize_domain, settings.event_type, settings.recipes) == ("ECOMMERCE", "Purchase", RECIPES)
+    assert settings.filters == {"not-purchased": NOT_PURCHASED}
+
+
+def test_yaml_and_json_say_the_same() -> None:
+    text = "domain: custom\nrecipes: [similar-items, similar-items]\ncolumns: {Kunde: USER_ID}\ndefaults: {PRICE: 0}\n"
+    chosen = parse("settings.yaml", text)
+    same = {"domain": "custom", "recipes": ["similar-items"], "columns": {"Kunde": "USER_ID"}, "defaults": {"PRICE": 0}}
+    assert chosen == parse("settings.json", json.dumps(same))
+    assert chosen.personalize_domain is None
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}", "  \n"])
+def test_an_empty_file_means_the_defaults(text: str) -> None:
+    assert parse("settings.yaml", text) == ShopSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "gates: {}",
+            "gates is not a setting; the settings are domain, event_type, recipes, filters, columns, defaults",
+        ),
+        ("domain: video", "domain: must be 'ecommerce' or 'custom'"),
+        ("recipes: []", "recipes: Tuple should have at least 1 item"),
+        ("recipes: [sims]", "recipes.0: must be 'user-personalization'"),
+        ("filters: {Not OK: x}", "filters.Not OK: String should match"),
+        ("columns: {kunde: user id}", "columns.kunde: String should match"),
+        ("rejects: {limit: 3}", "rejects.limit: must be less than or equal to 1"),
+        ("rejects: {limt: 0}", "rejects.limt is not a setting; the settings are limit"),
+        ("prices: {as_of: soon, hour: 1}", "prices.as_of: String should match .*; prices.hour is not a setting"),
+        ("[a, b]", "the file: "),
+        ("a: [", "is not YAML"),
+        ("x: &a [*a]", "x is not a setting"),
+        ("a: 2001-13-45", "is not YAML|a is not a setting"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(text: str, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        parse("settings.yaml", text)
+
+
+@pytest.mark.parametrize("text", ["{", "nonsense", "[" * 100_000, '{"domain": NaN}'])
+def test_broken_json_is_refused(text: str) -> None:
+    with pytest.raises(Rejected):
+        parse("settings.json", text)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_settings_or_refused(text: str) -> None:
+    for key in ("settings.yaml", "settings.json"):
+        with suppress(Rejected):
+            assert parse(key, text).recipes
+
+
+def test_the_environment_is_read_when_it_is_asked() -> None:
+    environment = Environment({"PREFIX": "retail", "AWS_REGION": "us-east-1", "ACCOUNT_ID": "123456789012"})
+    assert environment.names.dataset_group("demo").name == "retail-demo"
+    assert (environment.allowed_origin, environment.service) == ("*", "personalization")
+    with pytest.raises(Broken, match="BUCKET is not set"):
+        assert environment.bucket

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.breakers import Breaker
+from personalization.errors import Broken, PersonalizationError, RetryLater
+from personalization.recommendations import Ask, Predicted
+from personalization.releases import Release
+from personalization.shelf import ATTEMPT_SECONDS, BUDGET_SECONDS, Memory, Shelf
+
+ARN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo"
+RELEASE = Release("demo", "t", "g", {"user-personalization": f"{ARN}-up", "popularity-count": f"{ARN}-pop"})
+ASK = Ask(f"{ARN}-up", {"numResults": 3, "userId": "u"})
+
+
+class World:
+    """A clock, a campaign that takes time and fails, and a shelf in front of it."""
+
+    def __init__(self, best: Sequence[str] = ("b1", "b2", "b3", "b4")) -> None:
+        self.now = 0.0
+        self.script: list[tuple[float, Sequence[str] | PersonalizationError]] = []
+        self.asked: list[str] = []
+        self.told: list[str] = []
+        listed = [{"itemId": each} for each in best]
+        self.shelf = Shelf(lambda _: "slow", lambda _shop, _now: listed, lambda: self.now, self.told.append)
+
+    def predict(self, ask: Ask) -> Predicted:
+        self.asked.append(ask.campaign_arn)
+        seconds, answer = self.script.pop(0) if self.script else (ATTEMPT_SECONDS, RetryLater("c", "no answer"))
+        self.now += min(seconds, ATTEMPT_SECONDS)
+        if isinstance(answer, PersonalizationError):
+            raise answer
+        return Predicted("RID", [{"itemId": each} for each in answer])
+
+    def fill(self, ask: Ask = ASK) -> dict[str, object]:
+        return self.shelf.fill(RELEASE, ask, self.predict)
+
+
+def sources(answer: dict[str, object]) -> list[str]:
+    items = answer["items"]
+    assert isinstance(items, list)
+    return [item["source"] for item in items]
+
+
+Step = tuple[float, list[str] | PersonalizationError]
+steps = st.lists(
+    st.tuples(
+        st.floats(0, 2),
+        st.one_of(
+            st.lists(st.sampled_from("abcdef"), unique=True, max_size=3),
+            st.builds(RetryLater, st.just("c"), st.just("x")),
+            st.builds(Broken, st.just("c"), st.just("x")),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(steps, st.integers(1, 12))
+def test_whatever_personalize_does_the_shelf_is_filled_within_the_budget(script: list[Step], requests: int) -> None:
+    world = World()
+    world.script = list(script)
+    for _ in range(requests):
+        started = world.now
+        answer = world.fill()
+        assert answer["items"]
+        assert len(sources(answer)) <= 3
+        assert world.now - started <= BUDGET_SECONDS + ATTEMPT_SECONDS
+        assert (set(sources(answer)) == {"campaign"}) == ("degraded" not in answer)
+        items = answer["items"]
+        assert isinstance(items, list)
+        assert len({item["itemId"] for item in items}) == len(items)
+
+
+def test_a_campaign_that_hangs_leaves_no_time_for_a_second_one_that_does() -> None:
+    world = World()
+    assert sources(world.fill()) == ["bestsellers"] * 3
+    assert world.now <= BUDGET_SECONDS + 1e-9
+
+
+def test_an_empty_answer_is_filled_up_unless_a_filter_made_it_empty() -> None:
+    world = World()
+    world.script = [(0.0, []), (0.0, ["p"])]
+    answer = world.fill()
+    assert (sources(answer), answer["degradedReason"]) == (["popular", "bestsellers", "bestsellers"], "empty")
+    world.script = [(0.0, [])]
+    assert world.fill(Ask(ASK.campaign_arn, {**ASK.parameters, "filterArn": "f"}))["items"] == []
+
+
+def test_without_anything_to_show_the_failure_is_the_answer() -> None:
+    with pytest.raises(RetryLater):
+        World(best=()).fill()
+
+
+def test_answers_are_one_shoppers_and_get_old() -> None:
+    memory = Memory(most=2, seconds=10)
+    first, second = Predicted("1", ()), Predicted("2", ())
+    memory.keep("a", first, 0)
+    memory.keep("b", second, 0)
+    assert (memory.find("a", 5), memory.find("a", 10)) == (first, None)
+    memory.keep("c", second, 5)
+    assert (memory.find("a", 6), memory.find("b", 6)) == (first, None)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 10)), max_size=50))
+def test_a_breaker_lets_calls_through_again_after_a_rest(history: list[tuple[bool, float]]) -> None:
+    breaker, now, failures = Breaker(threshold=3, rest=5.0), 0.0, 0
+    for well, pause in history:
+        now += pause
+        if not breaker.allows("c", now):
+            assert failures >= 3
+            assert pause < 5.0
+            continue
+        if well:
+            breaker.succeeded("c")
+        else:
+            breaker.failed("c", now)
+        failures = 0 if well else failures + 1
+    assert breaker.allows("c", now + 5.0)
+    assert breaker.allows("another", now)
