@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading the state machine: its scopes (the machine itself, and each Map's states), its states, its expressions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonata
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "statemachines" / "retrain.asl.yaml"
+SUBSTITUTIONS = {"SettleSeconds": "30", "PollSeconds": "60", "WaitMinutes": "300", "Prefix": "retail"}
+"""What the tests put in place of the template's substitutions; other names stand for themselves."""
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """States that see each other: the machine's own, or those of one Map, whose name is `owner`."""
+
+    owner: str
+    start: str
+    states: dict[str, State]
+
+    def assigned(self) -> set[str]:
+        """The variables that this scope's states assign, Catch and Choice rules included."""
+        return {name for state in self.states.values() for place in places(state) for name in place.get("Assign", {})}
+
+
+def substituted(text: str) -> str:
+    """`text` as the deployed machine has it."""
+    return re.sub(r"\$\{(\w+)\}", lambda found: SUBSTITUTIONS.get(found[1], found[1]), text)
+
+
+MACHINES: dict[str, State] = {
+    path.name.partition(".")[0]: yaml.safe_load(substituted(path.read_text()))
+    for path in sorted(FILE.parent.glob("*.asl.yaml"))
+}
+"""Every machine, by its file's name."""
+MACHINE = MACHINES["retrain"]
+"""The main one, which is meant where no other is named."""
+
+
+def scopes(machine: State = MACHINE) -> list[Scope]:
+    """The machine's scope, then those of its Maps."""
+    top = Scope("", machine["StartAt"], machine["States"])
+    maps = {name: state["ItemProcessor"] for name, state in top.states.items() if state["Type"] == "Map"}
+    return [top, *(Scope(name, inner["StartAt"], inner["States"]) for name, inner in maps.items())]
+
+
+def states(*types: str) -> dict[str, State]:
+    """All states of the given types (all types, if none is given), whatever their scope."""
+    every = {name: state for scope in scopes() for name, state in scope.states.items()}
+    return {name: state for name, state in every.items() if not types or state["Type"] in types}
+
+
+def every_scope() -> dict[str, Scope]:
+    """The scopes of all machines, by machine and owner."""
+    found = [(name, scope) for name, machine in MACHINES.items() for scope in scopes(machine)]
+    return {f"{name}: {scope.owner or 'machine'}": scope for name, scope in found}
+
+
+def every_state(*types: str) -> dict[str, State]:
+    """The states of all machines of the given types, by machine and name."""
+    found = [(place.partition(":")[0], scope) for place, scope in every_scope().items()]
+    every = {f"{machine}: {name}": state for machine, scope in found for name, state in scope.states.items()}
+    return {name: state for name, state in every.items() if state["Type"] in types}
+
+
+def pauses() -> dict[str, State]:
+    """The Wait states that come between two looks at a resource."""
+    return {name: state for name, state in states("Wait").items() if name.startswith("Wait for ")}
+
+
+def tasks(resource: str) -> dict[str, State]:
+    """The Task states whose resource ends in, or continues after `arn:aws:states:::` with, `resource`."""
+    start = f"arn:aws:states:::{resource}"
+    return {name: state for name, state in states("Task").items() if state["Resource"].startswith(start)}
+
+
+def places(state: State) -> list[State]:
+    """A state and the parts of it that lead on: its catchers and its choices."""
+    return [state, *state.get("Catch", []), *state.get("Choices", [])]
+
+
+def successors(state: State) -> set[str]:
+    """The names of the states that may come next."""
+    return {place[key] for place in places(state) for key in ("Next", "Default") if key in place}
+
+
+def expressions(node: object) -> Iterator[str]:
+    """Every JSONata expression below `node`, without its delimiters; a Map's inner states included."""
+    if isinstance(node, str) and node.startswith("{%"):
+        yield node.removeprefix("{%").removesuffix("%}").strip()
+    elif isinstance(node, Mapping):
+        yield from (found for value in node.values() for found in expressions(value))
+    elif isinstance(node, list):
+        yield from (found for value in node for found in expressions(value))
+
+
+def evaluate(node: object, states_value: State, **variables: object) -> Any:  # noqa: ANN401 - any JSON
+    """`node` with its expressions evaluated, where `$states` is `states_value` and `$name` comes from `variables`."""
+    if isinstance(node, str) and node.startswith("{%"):
+        (text,) = expressions(node)
+        return jsonata.Jsonata.jsonata(text).evaluate(None, {"states": states_value, **variables})
+    if isinstance(node, Mapping):
+        return {key: evaluate(value, states_value, **variables) for key, value in node.items()}
+    return node
+
+
+def chosen(state: State, seen: State, **variables: object) -> str:
+    """Where a Choice state goes when its input is `seen`."""
+    rules = (rule["Next"] for rule in state["Choices"] if evaluate(rule["Condition"], {"input": seen}, **variables))
+    return next(rules, str(state.get("Default")))

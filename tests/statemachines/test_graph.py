@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every state can be reached, every path ends, and every failure is announced before it ends."""
+
+import json
+import re
+
+import pytest
+from statelint.linter import Linter
+
+from tests.statemachines.machine import MACHINES, Scope, State, every_scope, scopes, successors
+
+SCOPES = pytest.mark.parametrize("scope", every_scope().values(), ids=every_scope())
+EACH = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+
+
+def spread(graph: dict[str, set[str]], found: set[str]) -> set[str]:
+    """The nodes of `graph` that lead on from `found`, itself included."""
+    while more := {after for name in found for after in graph[name]} - found:
+        found = found | more
+    return found
+
+
+@SCOPES
+def test_no_next_dangles_and_every_state_is_reached(scope: Scope) -> None:
+    graph = {name: successors(state) for name, state in scope.states.items()}
+    assert set().union(*graph.values()) <= set(scope.states)
+    assert spread(graph, {scope.start}) == set(scope.states)
+
+
+@SCOPES
+def test_every_path_ends(scope: Scope) -> None:
+    ends = {name for name, state in scope.states.items() if state["Type"] in {"Succeed", "Fail"} or state.get("End")}
+    before = {name: {was for was, state in scope.states.items() if name in successors(state)} for name in scope.states}
+    assert spread(before, ends) == set(scope.states)
+
+
+@SCOPES
+def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
+    graph = {name: successors(state) for name, state in scope.states.items()}
+    for name, state in scope.states.items():
+        # A refused file does not stop the others: it is announced, and the run goes on.
+        for caught in {catcher["Next"] for catcher in state.get("Catch", [])} - {"Announce that the drop is refused"}:
+            ends = {end for end in spread(graph, {caught}) if not graph[end]}
+            assert {scope.states[end]["Type"] for end in ends} == {"Fail"}, name
+
+
+def inside(machine: State) -> dict[str, State]:
+    """All states of a machine, whatever their scope."""
+    return {name: state for scope in scopes(machine) for name, state in scope.states.items()}
+
+
+def test_a_removal_fails_only_after_the_announcement() -> None:
+    top = scopes(MACHINES["teardown"])[0].states
+    assert {name for name, state in top.items() if state["Type"] == "Fail"} == {"The removal failed"}
+    assert [name for name, state in top.items() if "The removal failed" in successors(state)] == [
+        "Announce that the removal failed"
+    ]
+
+
+def test_the_machine_fails_only_after_the_announcement() -> None:
+    top = scopes()[0].states
+    assert {name for name, state in top.items() if state["Type"] == "Fail"} == {"The run failed"}
+    assert {name for name, state in top.items() if "The run failed" in successors(state)} == {"Close the failed run"}
+    assert [name for name, state in top.items() if "Close the failed run" in successors(state)] == [
+        "Announce that the run failed"
+    ]
+
+
+@EACH
+def test_names_are_unique_and_sentences_and_choices_are_questions(machine: State) -> None:
+    states = inside(machine)
+    assert len(states) == sum(len(scope.states) for scope in scopes(machine))
+    for name, state in states.items():
+        assert name[0].isupper(), name
+        assert " " in name, name
+        assert name.endswith("?") == (state["Type"] == "Choice"), name
+
+
+@EACH
+def test_what_is_not_obvious_is_commented(machine: State) -> None:
+    states = inside(machine)
+    loops = {name for name in states if name.startswith("Is the ") and name.endswith(" ready?")}
+    asked = {name: state for name, state in states.items() if state["Type"] in {"Choice", "Map"}}
+    for name, state in (asked | {"": machine}).items():
+        assert "Comment" in state or name in loops, name
+
+
+@EACH
+def test_statelint_finds_nothing(machine: State) -> None:
+    # It takes an expression for a missing number where a wait's seconds stand.
+    whole = re.sub(r'"Seconds": "{%[^"]*%}"', '"Seconds": 1', json.dumps(machine))
+    assert Linter.validate(json.loads(whole)) == []

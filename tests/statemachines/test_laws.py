@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the house asks of every task: time limits, retries with jitter, errors by name, nothing lost when it fails."""
+
+import inspect
+import re
+
+import jsonata
+import pytest
+from personalization import errors
+
+from tests.statemachines.machine import (
+    MACHINE,
+    MACHINES,
+    SUBSTITUTIONS,
+    Scope,
+    State,
+    every_scope,
+    every_state,
+    expressions,
+    scopes,
+    states,
+    tasks,
+)
+from tests.template.stack import STACK
+
+OURS = {
+    name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__base__ is errors.PersonalizationError
+}
+TRANSIENT = {
+    f"Lambda.{name}"
+    for name in ("ServiceException", "AWSLambdaException", "SdkClientException", "TooManyRequestsException", "Unknown")
+}
+TASKS = pytest.mark.parametrize("task", every_state("Task").values(), ids=every_state("Task"))
+CAUGHT = {name: state for name, state in every_state("Task", "Map").items() if state.get("Catch")}
+LAMBDAS = {name: task for name, task in every_state("Task").items() if task["Resource"].endswith("lambda:invoke")}
+
+
+def names(state: State) -> set[str]:
+    """Every error name that a state's retriers and catchers know."""
+    return {name for rule in state["Retry"] + state["Catch"] for name in rule["ErrorEquals"]}
+
+
+@TASKS
+def test_a_task_has_a_time_limit(task: State) -> None:
+    assert type(task["TimeoutSeconds"]) is int
+
+
+@pytest.mark.parametrize("task", LAMBDAS.values(), ids=LAMBDAS)
+def test_a_function_ends_before_its_task_gives_up(task: State) -> None:
+    limit = STACK.resources[task["Arguments"]["FunctionName"]]["Properties"]["Timeout"]
+    assert limit < task["TimeoutSeconds"] <= limit + 10
+
+
+@TASKS
+def test_retries_are_bounded_and_spread(task: State) -> None:
+    for rule in task["Retry"]:
+        assert rule["JitterStrategy"] == "FULL"
+        assert rule["BackoffRate"] > 1
+        assert rule["IntervalSeconds"] <= rule["MaxDelaySeconds"] <= 300
+        assert 1 <= rule["MaxAttempts"] <= 20
+        assert "States.ALL" not in rule["ErrorEquals"]
+
+
+@TASKS
+def test_error_names_are_known_ones(task: State) -> None:
+    sdk = {"Personalize.PersonalizeException", "Personalize.ResourceNotFoundException"}
+    lambdas = OURS | TRANSIENT
+    known = lambdas if "lambda" in task["Resource"] else sdk if "personalize" in task["Resource"] else set()
+    assert {name for name in names(task) if not name.startswith("States.")} <= known
+
+
+def test_the_words_of_the_machine_are_the_classes_of_the_error_tree() -> None:
+    for name, task in LAMBDAS.items():
+        caught = [error for rule in task["Catch"][:-1] for error in rule["ErrorEquals"]]
+        assert sorted(caught) == sorted(OURS), name
+        assert [rule for rule in task["Retry"] if rule["ErrorEquals"] == ["RetryLater"]], name
+
+
+@pytest.mark.parametrize("state", CAUGHT.values(), ids=CAUGHT)
+def test_whatever_fails_is_caught_and_kept(state: State) -> None:
+    assert state["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+    for catcher in state["Catch"]:
+        (kept,) = catcher["Assign"].values()
+        assert "$states.errorOutput" in " ".join(expressions(kept))
+
+
+@pytest.mark.parametrize(("place", "scope"), every_scope().items(), ids=every_scope())
+def test_variables_are_assigned_in_one_scope_and_read_where_they_are_visible(place: str, scope: Scope) -> None:
+    outer = scopes(MACHINES[place.partition(":")[0]])[0].assigned()
+    if scope.owner:
+        # AWS lets a Map's states read the outer variables, and refuses that they assign one.
+        assert not scope.assigned() & outer
+    inside = {name: state for name, state in scope.states.items() if state["Type"] != "Map"}
+    read = {name for text in expressions(inside) for name in re.findall(r"\$(\w+)(?![\w(])", text)}
+    assert read - {"states"} <= scope.assigned() | outer
+
+
+def test_no_variable_takes_the_name_of_a_jsonata_function() -> None:
+    functions = set(jsonata.Jsonata.static_frame.bindings)
+    assert "millis" in functions
+    assert not functions & {name for scope in every_scope().values() for name in scope.assigned()}
+
+
+def test_the_machine_outlives_the_sum_of_its_waits() -> None:
+    waits = len(states("Wait")) * int(SUBSTITUTIONS["WaitMinutes"]) * 60
+    assert waits + sum(task["TimeoutSeconds"] for task in states("Task").values()) < MACHINE["TimeoutSeconds"]
+
+
+def test_the_state_machine_gets_every_substitution_that_it_names() -> None:
+    given = STACK.source["Resources"]["RetrainStateMachine"]["Properties"]["DefinitionSubstitutions"]
+    named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke").values()}
+    assert set(given) == named | set(SUBSTITUTIONS)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machine sends to the functions, and reads of their answers, is what the domain package says."""
+
+import re
+from typing import Any, get_args
+
+import pytest
+from personalization import plans, verdicts
+from personalization.flows import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from personalization.gates import Gate, Probe
+from personalization.leases import Claimed
+from personalization.plans import ImportRequest, Part, Plan, PrepareRequest, TrainRequest
+from personalization.verdicts import (
+    CampaignRequest,
+    JudgeRequest,
+    OverrideRequest,
+    ProbeRequest,
+    ReleaseRequest,
+    ReportRequest,
+    RestoreRequest,
+    RollbackRequest,
+    Verdict,
+)
+
+from tests.statemachines.machine import MACHINE, State, chosen, evaluate, expressions, states, tasks
+
+NAMED = {"name": "retail-shop", "arn": "arn:aws:personalize:us-east-1:123456789012:thing/retail-shop"}
+RECIPE = {
+    "alias": "popular",
+    "recipeArn": "arn:recipe",
+    "solution": NAMED,
+    "campaign": NAMED,
+    "solutionVersionName": "v",
+}
+FILTER = NAMED | {"expression": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'}
+PLAN: dict[str, Any] = {
+    "run": "run", "shop": "shop", "kind": "interactions", "mode": "FULL", "rows": 1000, "notes": ["a note"],
+    "datasetGroup": NAMED | {"domain": "ECOMMERCE"}, "dataset": NAMED | {"type": "INTERACTIONS", "changes": False},
+    "report": "reports/shop/run/data-interactions.html", "rejects": 0,
+    "schema": NAMED | {"kind": "interactions", "text": "{}", "domain": "ECOMMERCE"}, "eventTracker": {"name": "events"},
+    "importJob": NAMED | {"mode": "FULL", "dataLocation": "s3://bucket/imports/"},
+    "filters": [FILTER], "recipes": [RECIPE], "trainingMode": "FULL",
+    "gate": Gate().model_dump(), "probe": Probe().model_dump(),
+    "serves": ["popular", "similar"],
+}  # fmt: skip
+TARGET = {
+    "alias": "popular", "campaign": NAMED, "solutionVersionArn": "arn:version", "run": "run", "baselineArn": "arn:b",
+}  # fmt: skip
+KEPT = {
+    "alias": "similar", "campaignArn": "arn:campaign", "solutionVersionArn": "arn:version", "run": "run",
+    "baselineArn": None,
+}  # fmt: skip
+VERDICT: dict[str, Any] = {
+    "run": "run", "shop": "shop", "datasetGroupArn": "arn:group", "outcome": "partly promoted",
+    "reason": "similar: worse",
+    "targets": [TARGET], "back": [TARGET], "kept": [KEPT], "approved": ["popular"],
+    "refused": [{"alias": "similar", "reason": "worse"}], "rows": 1000, "notes": ["a note"],
+    "probe": Probe().model_dump(), "restore": "2026-11-25T08:30:00Z",
+}  # fmt: skip
+DROP = {
+    "id": "0f", "also": ["0e"], "key": "drops/shop/interactions/a b.csv", "kind": "interactions", "mode": "FULL",
+    "outcome": "imported", "rows": 1000, "reason": "",
+}  # fmt: skip
+CHECK = {
+    "bucket": "drops", "key": "drops/shop/interactions/a b.csv", "versionId": "v1", "run": "run",
+    "also": [{"key": "drops/shop/interactions/incremental/b.csv", "versionId": None}], "retrain": None,
+}  # fmt: skip
+VARIABLES: dict[str, Any] = {
+    "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP], "claim": {"again": None},
+    "failure": {"Error": "Broken", "Cause": "it: broke"},
+    "recipe": RECIPE, "versionArn": "arn:version", "shop": "shop", "wantedRun": None, "verdict": VERDICT,
+    "target": TARGET,
+    "trained": [{"alias": "popular", "solutionVersionArn": "arn:version"}], "campaigns": [KEPT],
+}  # fmt: skip
+REQUESTS: dict[str, tuple[type[Part], ...]] = {
+    "ClaimDropFunction": (ClaimRequest, CollectRequest, HoldRequest, FinishRequest),
+    "ValidateDropFunction": (PrepareRequest,),
+    "ImportDataFunction": (ImportRequest,),
+    "TrainSolutionFunction": (TrainRequest,),
+    "JudgeReleaseFunction": (JudgeRequest, OverrideRequest, RollbackRequest, ProbeRequest, ReportRequest),
+    "UpdateCampaignFunction": (CampaignRequest, ReleaseRequest, RestoreRequest),
+}
+ANSWERS: dict[str, type[Part]] = {
+    "ClaimDropFunction": Claimed,
+    "ValidateDropFunction": Plan,
+    "JudgeReleaseFunction": verdicts.Overridden,
+}
+LAMBDAS = pytest.mark.parametrize("task", tasks("lambda:invoke").values(), ids=tasks("lambda:invoke"))
+
+
+def payload(name: str, task: State) -> dict[str, Any]:
+    """What a Lambda task sends in a run of PLAN."""
+    others = {"Check the drop": {"request": CHECK}, "Ensure the schema": PLAN, "Claim what started the run": {"a": 1}}
+    update = "Campaign" in task["Arguments"]["FunctionName"]
+    item = others.get(name) or (FILTER if "filter" in name else TARGET if update else RECIPE)
+    context = {"Execution": {"Id": "arn:execution"}, "StateMachine": {"Id": "arn:machine"}}
+    seen = {"input": item, "context": context}
+    sent: dict[str, Any] = evaluate(task["Arguments"]["Payload"], seen, **VARIABLES)
+    return sent
+
+
+def named(task: State) -> str | None:
+    """The step that a Lambda task asks for; None where the function has only one."""
+    sent = task["Arguments"]["Payload"]
+    return sent.get("step") if isinstance(sent, dict) else None
+
+
+def request(task: State) -> type[Part]:
+    """The model of what a Lambda task sends."""
+    models = REQUESTS[task["Arguments"]["FunctionName"]]
+    step = named(task)
+    (found,) = [model for model in models if step is None or step in get_args(model.model_fields["step"].annotation)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "task"), tasks("lambda:invoke").items(), ids=tasks("lambda:invoke"))
+def test_a_function_understands_what_it_is_sent(name: str, task: State) -> None:
+    sent = payload(name, task)
+    understood = request(task).model_validate(sent).as_json()
+    assert set(sent) <= set(understood)
+    assert {key: understood[key] for key in sent} == sent
+
+
+def test_every_step_of_the_functions_is_taken() -> None:
+    models = [model for functions in REQUESTS.values() for model in functions if "step" in model.model_fields]
+    known = {step for model in models for step in get_args(model.model_fields["step"].annotation)}
+    assert {named(task) for task in tasks("lambda:invoke").values()} - {None} == known
+
+
+@LAMBDAS
+def test_what_is_read_of_an_answer_is_in_it(task: State) -> None:
+    read = {
+        name
+        for text in expressions(task.get("Assign", {}))
+        for name in re.findall(r"\$states\.result\.Payload\.(\w+)", text)
+    }
+    answered = ANSWERS.get(task["Arguments"]["FunctionName"], plans.Step)
+    assert read <= set(answered.model_json_schema()["properties"]) | {"report"}
+
+
+def test_what_is_read_of_a_plan_is_in_it() -> None:
+    for path in {path for text in expressions(MACHINE) for path in re.findall(r"\$plan\.([\w.]+)", text)}:
+        node: Any = PLAN
+        for name in path.split("."):
+            node = node[name]
+    assert Plan.model_validate(PLAN).as_json() == PLAN
+
+
+def test_what_is_read_of_a_verdict_is_in_it() -> None:
+    for name in {name for text in expressions(MACHINE) for name in re.findall(r"\$verdict\.(\w+)", text)}:
+        assert name in VERDICT
+    assert Verdict.model_validate(VERDICT).as_json() == VERDICT
+
+
+def test_the_words_of_an_outcome_are_the_domains() -> None:
+    words = set(get_args(verdicts.Outcome))
+    for text in expressions(MACHINE):
+        if "$verdict.outcome" in text and "'" in text:
+            assert set(re.findall(r"'([a-z ]+)'", text)) <= words
+
+
+def test_what_the_promoted_recipe_reports_is_what_a_release_records() -> None:
+    reported = evaluate(states()["Report the promoted recipe"]["Output"], {}, target=TARGET, campaignArn="arn:campaign")
+    assert plans.Promoted.model_validate(reported).as_json() == reported
+
+
+@pytest.mark.parametrize(
+    ("started", "shop", "kind", "key"),
+    [
+        ("drops/shop/interactions/a b.csv", "shop", "interactions", "drops/shop/interactions/a b.csv"),
+        ("drops/café/users/새 파일.csv", "café", "users", "drops/café/users/새 파일.csv"),
+        ("drops/shop", "shop", "", "drops/shop"),
+        ("drops/", "", "", "drops/"),
+        ({"action": "retrain", "shop": "shop"}, "shop", "retrain", ""),
+        ({"action": "sweep"}, "", "sweep", ""),
+        ({}, "", "", ""),
+    ],
+)
+def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop: str, kind: str, key: str) -> None:
+    event = {"detail": {"bucket": {"name": "b"}, "object": {"key": started}}} if isinstance(started, str) else started
+    seen = {"context": {"Execution": {"Name": "run"}}, "input": event}
+    noted = evaluate(states()["Note what started the run"]["Assign"], seen)
+    assert noted == {"run": "run", "shop": shop, "kind": kind, "key": key, "drops": []}
+
+
+def result(kind: str, outcome: str) -> dict[str, Any]:
+    """What the check of one drop reports."""
+    drop = DROP | {"kind": kind, "outcome": outcome, "key": f"drops/shop/{kind}", "reason": f"{kind} bad"}
+    plan = {"plan": PLAN | {"kind": "interactions" if kind == "retrain" else kind}}
+    return {"drop": drop} | ({} if outcome == "refused" else plan)
+
+
+@pytest.mark.parametrize(
+    ("results", "after", "imports", "trainings"),
+    [
+        ([], "Report that nothing was imported", 0, 0),
+        ([("settings", "settings")], "Report that nothing was imported", 0, 0),
+        ([("users", "imported")], "Announce that the run started", 1, 0),
+        ([("users", "imported"), ("interactions", "imported")], "Announce that the run started", 2, 1),
+        ([("users", "imported"), ("interactions", "refused")], "Announce that the run started", 1, 0),
+        ([("interactions", "refused")], "Announce that the run failed", 0, 0),
+        ([("users", "refused"), ("interactions", "refused")], "Announce that the run failed", 0, 0),
+        ([("retrain", "retrained")], "Announce that the run started", 0, 1),
+        ([("interactions", "held")], "Report that nothing was imported", 0, 0),
+    ],
+)
+def test_what_came_of_the_checks_decides(
+    results: list[tuple[str, str]], after: str, imports: int, trainings: int
+) -> None:
+    told = [result(*each) for each in results]
+    found = evaluate(states()["Check each drop"]["Assign"], {"result": told})
+    assert (len(found["imports"]), len(found["trainings"]), len(found["drops"])) == (imports, trainings, len(results))
+    assert chosen(states()["What came of the checks?"], {}, **found) == after
+    if after == "Report that nothing was imported":
+        output = evaluate(states()[after]["Output"], {}, **found, collected={"notes": []}, shop="shop", run="run")
+        assert output["outcome"] == (results[0][1] if results else "nothing")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""template.yaml compiled by the SAM translator, without network or credentials, and its values worked out."""
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+Resource = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "template.yaml"
+PSEUDO = {
+    "AWS::StackName": "retail", "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012",
+    "AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": None,
+}  # fmt: skip
+MANAGED = {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`source` is the template as written, `resources` are CloudFormation's, with their values worked out.
+
+    A reference to a resource is worked out to its logical id, an attribute of one to ``Id.Attribute``.
+    """
+
+    source: Resource
+    resources: dict[str, Resource]
+    outputs: dict[str, Resource]
+
+    def of(self, kind: str) -> dict[str, Resource]:
+        """The properties of the resources of one type, such as ``Lambda::Function``, by logical id."""
+        return {n: r.get("Properties", {}) for n, r in self.resources.items() if r["Type"] == f"AWS::{kind}"}
+
+
+def compiled(parameters: dict[str, Any] | None = None, places: dict[str, str] | None = None) -> Stack:
+    """The stack that the template makes with these parameters, its artefacts at these S3 addresses (by logical id)."""
+    source = yaml_parse(FILE.read_text())
+    packaged = copy.deepcopy(source)
+    functions = packaged["Globals"]["Function"].pop("CodeUri")
+    for name, resource in packaged["Resources"].items():
+        properties = resource.get("Properties", {})
+        place = (places or {}).get(name, f"s3://artefacts/{name}")
+        if resource["Type"] == "AWS::Serverless::Function":
+            assert properties.setdefault("CodeUri", functions) == functions
+        properties.update({key: place for key in ("CodeUri", "ContentUri", "DefinitionUri") if key in properties})
+    values = {name: entry.get("Default") for name, entry in source["Parameters"].items()} | (parameters or {})
+    session = boto3.session.Session(region_name=PSEUDO["AWS::Region"])
+    template = Translator(MANAGED, Parser(), boto_session=session).translate(packaged, values)
+    worked = Values(values | PSEUDO, template["Conditions"])
+    made = {n: r for n, r in template["Resources"].items() if worked.condition(r.get("Condition"))}
+    return Stack(source, worked.out(made), worked.out(template["Outputs"]))
+
+
+@dataclass(frozen=True)
+class Values:
+    """CloudFormation's functions, as far as the template uses them."""
+
+    known: dict[str, Any]
+    conditions: dict[str, Any]
+
+    def condition(self, name: str | None) -> bool:
+        """Whether the condition of that name holds; no name, no condition."""
+        return name is None or bool(self.out(self.conditions[name]))
+
+    def out(self, node: Any) -> Any:  # noqa: ANN401 - any part of a template
+        """`node` with every function in it worked out."""
+        if isinstance(node, list):
+            return [self.out(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1 and (key := next(iter(node))) in FUNCTIONS:
+            return FUNCTIONS[key](self, node[key])
+        worked = {key: self.out(value) for key, value in node.items()}
+        return {key: value for key, value in worked.items() if value is not None}
+
+    def ref(self, name: str) -> Any:  # noqa: ANN401 - a parameter may have any value
+        """A parameter's value, or a resource's logical id."""
+        return self.known.get(name, name)
+
+    def sub(self, argument: str | list[Any]) -> str:
+        """A text with its references filled in, from a map of its own first."""
+        text, own = (argument, {}) if isinstance(argument, str) else argument
+        worked = self.out(own)
+        return re.sub(r"\$\{([^!}]+)\}", lambda found: str(worked.get(found[1], self.ref(found[1]))), text)
+
+    def pick(self, argument: list[Any]) -> Any:  # noqa: ANN401 - either branch
+        """Fn::If."""
+        return self.out(argument[1] if self.condition(argument[0]) else argument[2])
+
+
+FUNCTIONS: dict[str, Callable[[Values, Any], Any]] = {
+    "Ref": Values.ref,
+    "Fn::Sub": Values.sub,
+    "Fn::If": Values.pick,
+    "Fn::GetAtt": lambda _, path: path if isinstance(path, str) else ".".join(path),
+    "Fn::Not": lambda values, argument: not values.out(argument[0]),
+    "Fn::Equals": lambda values, argument: len({str(values.out(side)) for side in argument}) == 1,
+    "Fn::Split": lambda values, argument: values.out(argument[1]).split(argument[0]),
+    "Fn::Join": lambda values, argument: argument[0].join(map(str, values.out(argument[1]))),
+}
+STACK = compiled()

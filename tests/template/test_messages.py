@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people are told: which announcements reach the topic, in which words, and who may publish to it."""
+
+import json
+import re
+
+import pytest
+
+from tests.template.stack import STACK, Resource, compiled
+
+TOPIC_RULES = {
+    name: rule for name, rule in STACK.of("Events::Rule").items() if rule["Targets"][0]["Arn"] == "NotifyTopic"
+}
+RULES = pytest.mark.parametrize("rule", TOPIC_RULES.values(), ids=TOPIC_RULES)
+EVENT = {
+    "detail-type": "Run failed",
+    "detail": {
+        "shop": "green",
+        "run": "run-1",
+        "key": "data.csv",
+        "reason": "row 7 has no ITEM_ID",
+        "prefix": "retail",
+    },
+}
+
+
+def lines(rule: Resource) -> list[str]:
+    """The message of a rule for EVENT."""
+    transformer = rule["Targets"][0]["InputTransformer"]
+    text = str(transformer["InputTemplate"])
+    for name, path in transformer["InputPathsMap"].items():
+        value: object = EVENT
+        for part in path.removeprefix("$.").split("."):
+            assert isinstance(value, dict)
+            value = value[part]
+        text = text.replace(f"<{name}>", str(value))
+    return [str(json.loads(line)) for line in text.splitlines()]
+
+
+@RULES
+def test_a_message_is_plain_words_with_everything_filled_in(rule: Resource) -> None:
+    told = lines(rule)
+    assert told[0].startswith("Shop green: ")
+    assert not re.search(r"[<>{}]", " ".join(told))
+
+
+def test_bad_news_says_why() -> None:
+    for name in ("FailedRunsRule", "RefusedDropsRule", "RefusedRunsRule"):
+        assert "Why: row 7 has no ITEM_ID" in lines(TOPIC_RULES[name])
+
+
+def test_every_outcome_is_told_once() -> None:
+    told = [kind for rule in TOPIC_RULES.values() for kind in rule["EventPattern"]["detail-type"]]
+    assert sorted(told) == [
+        "Drop refused", "Run failed", "Run promoted", "Run refused", "Run rolled back",
+        "Shop removal failed", "Shop removed",
+    ]  # fmt: skip
+
+
+@RULES
+def test_the_runs_of_another_stack_are_not_told(rule: Resource) -> None:
+    assert rule["EventPattern"]["source"] == ["retail-personalization"]
+    assert rule["EventPattern"]["detail"] == {"prefix": ["retail"]}
+
+
+def test_an_address_that_is_given_subscribes() -> None:
+    assert not STACK.of("SNS::Subscription")
+    (made,) = compiled({"NotifyEmail": "shop@example.com"}).of("SNS::Subscription").values()
+    assert (made["Protocol"], made["Endpoint"], made["TopicArn"]) == ("email", "shop@example.com", "NotifyTopic")
+
+
+def test_these_rules_and_the_alarms_alone_may_publish() -> None:
+    statements = STACK.of("SNS::TopicPolicy")["NotifyTopicPolicy"]["PolicyDocument"]["Statement"]
+    may = {each["Principal"]["Service"]: each for each in statements}
+    assert set(may) == {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
+    publishers = may["events.amazonaws.com"]["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert set(publishers) == {f"{name}.Arn" for name in TOPIC_RULES}

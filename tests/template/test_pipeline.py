@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bucket, the way from a drop to a run, and what Personalize may read."""
+
+from tests.statemachines.machine import FILE
+from tests.template.stack import PSEUDO, ROOT, STACK, compiled
+
+BUCKET = STACK.of("S3::Bucket")["DropBucket"]
+POLICY = {each["Sid"]: each for each in STACK.of("S3::BucketPolicy")["DropBucketPolicy"]["PolicyDocument"]["Statement"]}
+RULE = STACK.of("Events::Rule")["RetrainStateMachineDrop"]
+
+
+def test_the_bucket_is_private_encrypted_and_announces_what_is_dropped() -> None:
+    assert set(BUCKET["PublicAccessBlockConfiguration"].values()) == {True}
+    (rule,) = BUCKET["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    # A KMS key would be one that Personalize may not use.
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert BUCKET["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert BUCKET["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_import_copies_expire_and_drops_do_not() -> None:
+    rules = BUCKET["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {"imports/": 7, "reports/": 365, "rejects/": 30}
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_the_bucket_answers_over_tls_only() -> None:
+    deny = POLICY["TlsOnly"]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert deny["Resource"] == ["DropBucket.Arn", "DropBucket.Arn/*"]
+
+
+def test_personalize_reads_and_lists_for_this_account_only() -> None:
+    reading, listing = POLICY["PersonalizeReadsImports"], POLICY["PersonalizeListsTheBucket"]
+    assert (reading["Action"], reading["Resource"]) == ("s3:GetObject", "DropBucket.Arn/imports/*")
+    assert (listing["Action"], listing["Resource"]) == ("s3:ListBucket", "DropBucket.Arn")
+    for statement in (reading, listing):
+        assert statement["Principal"] == {"Service": "personalize.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": PSEUDO["AWS::AccountId"]}
+        assert statement["Condition"]["ArnLike"] == {"aws:SourceArn": "arn:aws:personalize:us-east-1:123456789012:*"}
+
+
+def test_data_outlives_the_stack() -> None:
+    for name in ("DropBucket", "ShopsTable"):
+        resource = STACK.resources[name]
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert STACK.of("DynamoDB::Table")["ShopsTable"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+
+
+def test_a_drop_starts_the_machine() -> None:
+    assert RULE["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["DropBucket"]}, "object": {"key": [{"prefix": "drops/"}]}},
+    }
+    assert RULE["Targets"][0]["Arn"] == "RetrainStateMachine"
+    assert "Input" not in RULE["Targets"][0]
+
+
+def test_what_cannot_be_delivered_is_kept_and_seen() -> None:
+    (target,) = RULE["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": "UnstartedRunsQueue.Arn"}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+    queue = STACK.of("SQS::Queue")["UnstartedRunsQueue"]
+    assert (queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) == (14 * 86400, True)
+
+
+def test_queued_events_are_delivered_within_bounds_and_end_as_dead_letters() -> None:
+    (mapping,) = STACK.of("Lambda::EventSourceMapping").values()
+    assert (mapping["EventSourceArn"], mapping["FunctionName"]) == ("EventsQueue.Arn", "DeliverEventsFunction")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] <= 10 or mapping["MaximumBatchingWindowInSeconds"] >= 1
+    variables = STACK.of("Lambda::Function")["DeliverEventsFunction"]["Environment"]["Variables"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": int(variables["EVENT_DELIVERIES"])}
+    queue, function = STACK.of("SQS::Queue")["EventsQueue"], STACK.of("Lambda::Function")["DeliverEventsFunction"]
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "DeadEventsQueue.Arn"
+
+
+def test_every_queue_is_encrypted_and_keeps_for_two_weeks() -> None:
+    for queue in STACK.of("SQS::Queue").values():
+        assert (queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]) == (14 * 86400, True)
+
+
+def test_every_rule_and_schedule_leaves_what_it_cannot_deliver() -> None:
+    targets = [target for rule in STACK.of("Events::Rule").values() for target in rule["Targets"]]
+    targets += [schedule["Target"] for schedule in STACK.of("Scheduler::Schedule").values()]
+    queues = {f"{queue}.Arn" for queue in STACK.of("SQS::Queue")}
+    assert {target["DeadLetterConfig"]["Arn"] for target in targets} <= queues
+
+
+def test_a_function_that_nobody_waits_for_leaves_a_dead_letter() -> None:
+    for function in ("FollowSettingsFunction", "KeepHouseFunction"):
+        assert STACK.of("Lambda::Function")[function]["DeadLetterConfig"] == {"TargetArn": "ChoresQueue.Arn"}
+
+
+def test_rules_may_leave_dead_letters_in_the_chores_queue() -> None:
+    (statement,) = STACK.of("SQS::QueuePolicy")["ChoresQueuePolicy"]["PolicyDocument"]["Statement"]
+    rules = STACK.of("Events::Rule")
+    leaving = {
+        name for name, rule in rules.items() if rule["Targets"][0]["DeadLetterConfig"] == {"Arn": "ChoresQueue.Arn"}
+    }
+    assert set(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == {f"{name}.Arn" for name in leaving}
+
+
+def test_only_what_starts_runs_may_leave_dead_letters() -> None:
+    (statement,) = STACK.of("SQS::QueuePolicy")["UnstartedRunsQueuePolicy"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    rules = {"RetrainStateMachineDrop.Arn", "RetrainStateMachineStopped.Arn"}
+    assert set(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == rules
+
+
+def test_a_stopped_run_and_the_clock_start_the_sweep() -> None:
+    stopped, sweep = STACK.of("Events::Rule")["RetrainStateMachineStopped"], STACK.of("Scheduler::Schedule")
+    assert stopped["EventPattern"]["detail"] == {
+        "stateMachineArn": ["RetrainStateMachine"],
+        "status": ["ABORTED", "TIMED_OUT"],
+    }
+    timed = sweep["RetrainStateMachineSweep"]
+    assert (timed["ScheduleExpression"], timed["Target"]["Arn"]) == ("rate(15 minutes)", "RetrainStateMachine")
+    assert {stopped["Targets"][0]["Input"], timed["Target"]["Input"]} == {'{"action": "sweep"}'}
+
+
+def test_claims_and_leases_expire() -> None:
+    table = STACK.of("DynamoDB::Table")["ShopsTable"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+
+
+def test_the_machine_is_the_file_in_the_repository_and_logs_its_failures() -> None:
+    machine = STACK.source["Resources"]["RetrainStateMachine"]["Properties"]
+    assert ROOT / machine["DefinitionUri"] == FILE
+    made = STACK.of("StepFunctions::StateMachine")["RetrainStateMachine"]
+    assert made["LoggingConfiguration"]["Level"] == "ERROR"
+    assert made["TracingConfiguration"] == {"Enabled": True}
+
+
+def test_the_prefix_is_the_stacks_name_unless_it_is_given() -> None:
+    for stack, prefix in ((STACK, "retail"), (compiled({"Prefix": "b2"}), "b2")):
+        told = {each["Environment"]["Variables"]["PREFIX"] for each in stack.of("Lambda::Function").values()}
+        machine = stack.of("StepFunctions::StateMachine")["RetrainStateMachine"]
+        assert told == {machine["DefinitionSubstitutions"]["Prefix"]} == {prefix}

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for the whole stack: descriptions, names, alarms, logs, environments."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests.template.stack import FILE, ROOT, STACK, compiled
+
+ALARMS = STACK.of("CloudWatch::Alarm")
+CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+
+def test_every_parameter_and_output_is_explained() -> None:
+    for name, entry in (STACK.source["Parameters"] | STACK.source["Outputs"]).items():
+        assert len(entry["Description"].split()) > 3, name
+
+
+def test_cloudformation_names_the_resources() -> None:
+    # A fixed name stops a second stack in the account, and a replacement of the resource.
+    fixed = {"FunctionName", "RoleName", "QueueName", "BucketName", "TableName", "StateMachineName", "AlarmName"}
+    for name, resource in STACK.source["Resources"].items():
+        # An event source mapping has no name; it names its function.
+        own = fixed - {"FunctionName"} if resource["Type"] == "AWS::Lambda::EventSourceMapping" else fixed
+        assert not own & set(resource.get("Properties", {})), name
+
+
+def test_the_template_has_no_yaml_alias() -> None:
+    # CloudFormation refuses them.
+    assert re.findall(r"(?m)^[^#\n]*[\s\[{,][&*]\w+", FILE.read_text()) == []
+
+
+def test_every_log_group_forgets_and_is_written_to() -> None:
+    groups = STACK.of("Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    whole = str(STACK.resources)
+    assert {name for name in groups if f"{name}.Arn" not in whole and f"'LogGroup': '{name}'" not in whole} == set()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "metric"),
+    [
+        ("AWS/States", "ExecutionsFailed"),
+        ("AWS/States", "ExecutionsTimedOut"),
+        ("AWS/ApiGateway", "5XXError"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+        ("AWS/Events", "Invocations"),
+        ("RetailPersonalization", "DaysSincePromotion"),
+        ("RetailPersonalization", "DegradedAnswers"),
+    ],
+)
+def test_what_goes_wrong_raises_an_alarm(namespace: str, metric: str) -> None:
+    assert [each for each in ALARMS.values() if (each["Namespace"], each["MetricName"]) == (namespace, metric)]
+
+
+def test_every_function_has_an_alarm_on_its_errors() -> None:
+    errors = [each for each in ALARMS.values() if (each["Namespace"], each["MetricName"]) == ("AWS/Lambda", "Errors")]
+    assert {each["Dimensions"][0]["Value"] for each in errors} == set(STACK.of("Lambda::Function"))
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarm_says_what_to_do_and_rests_when_nothing_happens(alarm: str) -> None:
+    assert len(ALARMS[alarm]["AlarmDescription"].split()) > 5
+    assert ALARMS[alarm]["TreatMissingData"] == "notBreaching"
+    assert ALARMS[alarm]["AlarmActions"] == ["NotifyTopic"]
+
+
+def test_alarms_notify_a_topic_that_is_given() -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:operators"
+    told = [each["AlarmActions"] for each in compiled({"AlarmTopicArn": topic}).of("CloudWatch::Alarm").values()]
+    assert told == [[topic]] * len(ALARMS)
+
+
+def test_every_dead_letter_queue_has_an_alarm() -> None:
+    watched = {each["Dimensions"][0]["Value"] for each in ALARMS.values() if each["Namespace"] == "AWS/SQS"}
+    assert watched == {f"{queue}.QueueName" for queue in STACK.of("SQS::Queue")}
+
+
+def test_the_stale_alarm_counts_what_the_daily_round_measures() -> None:
+    alarm, handler = ALARMS["StaleShopAlarm"], (ROOT / "functions/keep_house/app.py").read_text()
+    variables = STACK.of("Lambda::Function")["KeepHouseFunction"]["Environment"]["Variables"]
+    assert f'"{alarm["MetricName"]}"' in handler
+    assert alarm["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"]
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]}]
+    assert compiled({"StaleDays": 3}).of("CloudWatch::Alarm")["StaleShopAlarm"]["Threshold"] == 3
+
+
+def test_the_accounts_log_role_may_be_left_to_another_stack() -> None:
+    kept = compiled({"ManageApiGatewayLogRole": "false"}).resources
+    assert set(STACK.resources) - set(kept) == {"ApiGatewayAccount", "ApiGatewayLogRole"}
+
+
+@pytest.mark.parametrize("environment", ["default", "dev", "prod", "local"])
+def test_an_environment_deploys_this_template(environment: str) -> None:
+    settings = CONFIG[environment]["deploy"]["parameters"]
+    assert settings["resolve_s3"]
+    assert settings["capabilities"] == "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
+    given = dict(pair.split("=") for pair in settings.get("parameter_overrides", "").split())
+    assert set(given) <= set(STACK.source["Parameters"])
+    # A hyphen would let the rights of one prefix reach the resources of another.
+    assert re.fullmatch(
+        r"[a-z0-9]{1,11}", given.get("Prefix", CONFIG[environment]["global"]["parameters"]["stack_name"])
+    )
