@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ``python -m local``, one function each, named as typed; a number is an exit code."""
+
+import collections
+import importlib
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from local import cloud, dead_events, environments, removals, reports
+from local.client import Answer, Client
+from local.environments import LocalError
+from local.home import Home, NotRunningError, State, require, running
+from local.runs import Run
+from local.terminal import Terminal, run_json
+
+
+def setup(_options: Namespace, terminal: Terminal) -> None:
+    """Make the environments."""
+    for note in environments.ensure(terminal.step):
+        terminal.note(note)
+    if terminal.as_json:
+        terminal.json({"python": environments.python_runtime()})
+
+
+def up(options: Namespace, terminal: Terminal) -> None:
+    """Start the cloud."""
+    ports = {"cloud_port": options.cloud_port, "engine_port": options.engine_port}
+    state, notes = cloud.up(Home(options.run_dir), terminal.step, **ports, fresh=options.fresh, faults=options.faults)
+    for note in notes:
+        terminal.note(note)
+    show_status(state, terminal)
+
+
+def down(options: Namespace, terminal: Terminal) -> None:
+    """Stop the cloud."""
+    stopped = cloud.down(Home(options.run_dir), terminal.step, wipe=options.wipe)
+    if terminal.as_json:
+        terminal.json({"stopped": stopped})
+    elif not stopped:
+        terminal.note("nothing was running")
+
+
+def status(options: Namespace, terminal: Terminal) -> int:
+    """Show what runs."""
+    home = Home(options.run_dir)
+    state = running(home)
+    if state is not None:
+        show_status(state, terminal)
+        return 0
+    if terminal.as_json:
+        terminal.json({"running": False})
+        return NotRunningError.code
+    raise NotRunningError
+
+
+def show_status(state: State, terminal: Terminal) -> None:
+    """The addresses, the memory and the shops of a running cloud."""
+    shops = Client(state).shops()
+    memory = {process.name: megabytes(process.pid) for process in state.processes}
+    if terminal.as_json:
+        terminal.json(
+            {
+                "running": True,
+                "api": {"url": state.api, "key": state.key},
+                "bucket": state.outputs["BucketName"],
+                "engine": state.engine,
+                "endpoint": state.endpoint,
+                "shops": shops,
+                "memoryMegabytes": memory,
+            }
+        )
+        return
+    rows = [
+        ("API", state.api),
+        ("API key", state.key),
+        ("bucket", state.outputs["BucketName"]),
+        ("engine", state.engine),
+        ("local AWS", state.endpoint),
+        ("memory", ", ".join(f"{name} {size} MB" for name, size in memory.items())),
+        (
+            "shops",
+            ", ".join(str(shop["shop"]) for shop in shops) or "none yet: python -m local drop SHOP interactions FILE",
+        ),
+    ]
+    terminal.table(("", ""), rows)
+
+
+def megabytes(pid: int) -> int:
+    """Resident memory of a process and its descendants."""
+    process = psutil.Process(pid)
+    sizes = []
+    for member in [process, *process.children(recursive=True)]:
+        try:
+            sizes.append(member.memory_info().rss)
+        except psutil.NoSuchProcess:
+            continue
+    return round(sum(sizes) / 2**20)
+
+
+def client(options: Namespace) -> Client:
+    """The client of the running cloud."""
+    return Client(require(Home(options.run_dir)))
+
+
+def drop(options: Namespace, terminal: Terminal) -> int:
+    """Upload files, and follow what they start."""
+    cloud_client, results, failed = client(options), [], False
+    for file in options.files:
+        with terminal.step(f"uploading {file.name}"):
+            upload = cloud_client.drop(options.shop, options.kind, file, incremental=options.incremental)
+        result: dict[str, object] = {"bucket": cloud_client.state.outputs["BucketName"], "key": upload.key}
+        if options.watch:
+            run = watch(cloud_client, cloud_client.runs.started_by(upload.key, upload.before), terminal)
+            failed = failed or run.status != "SUCCEEDED"
+            result["run"] = run_json(run)
+        results.append(result)
+    if terminal.as_json:
+        terminal.json(results)
+    elif not options.watch:
+        terminal.note(f"follow it: python -m local runs {options.shop} --watch")
+    return int(failed)
+
+
+def runs(options: Namespace, terminal: Terminal) -> int:
+    """List the runs of a shop, or follow the newest."""
+    cloud_client = client(options)
+    found = cloud_client.runs.newest(options.shop, 1 if options.watch else options.limit)
+    if not found:
+        raise LocalError(
+            f"{options.shop} has no runs: drop a file with `python -m local drop {options.shop} KIND FILE`"
+        )
+    if options.watch:
+        run = watch(cloud_client, cloud_client.runs.handling(found[0]), terminal)
+        if terminal.as_json:
+            terminal.json(run_json(run))
+        return int(run.status != "SUCCEEDED")
+    if terminal.as_json:
+        terminal.json([run_json(run) for run in found])
+    else:
+        terminal.runs(found)
+    return 0
+
+
+def report(options: Namespace, terminal: Terminal) -> None:
+    """Fetch the pages about a run."""
+    reports.fetch(client(options).state, options, terminal)
+
+
+def teardown(options: Namespace, terminal: Terminal) -> int:
+    """Remove a shop, or list what that would remove."""
+    return removals.remove(removals.Removals(client(options).state), options, terminal)
+
+
+def watch(cloud_client: Client, run: Run, terminal: Terminal) -> Run:
+    """Follow a run to its end and say what came of it."""
+    with terminal.story(run) as tell:
+        for moment in cloud_client.runs.follow(run.arn):
+            tell(moment)
+    run = cloud_client.runs.describe(run.arn)
+    if not terminal.as_json:
+        terminal.runs([run])
+        for address in cloud_client.papers(run):
+            terminal.note(address)
+    return run
+
+
+def rollback(options: Namespace, terminal: Terminal) -> int:
+    """Return a shop's campaigns to the release before."""
+    return acted(options, terminal, client(options), "rollback")
+
+
+def promote(options: Namespace, terminal: Terminal) -> int:
+    """Promote what the gate refused."""
+    more = {"run": options.run} if options.run else {}
+    return acted(options, terminal, client(options), "promote", **more)
+
+
+def acted(options: Namespace, terminal: Terminal, cloud_client: Client, action: str, **more: str) -> int:
+    """Start a run by hand and follow it to its end."""
+    run = watch(cloud_client, cloud_client.runs.start(options.shop, action, **more), terminal)
+    if terminal.as_json:
+        terminal.json(run_json(run))
+    return int(run.status != "SUCCEEDED")
+
+
+def recommend(options: Namespace, terminal: Terminal) -> None:
+    """Ask for a user's items."""
+    query = {"limit": str(options.limit)} | ({"filter": options.filter} if options.filter else {})
+    query |= {f"filterValues.{key}": value for key, value in options.value}
+    query |= {f"context.{key}": value for key, value in options.context}
+    show(client(options).recommend(options.shop, options.user, **query), f"for {options.user}", terminal)
+
+
+def similar(options: Namespace, terminal: Terminal) -> None:
+    """Ask for similar items."""
+    show(
+        client(options).similar(options.shop, options.item, limit=str(options.limit)),
+        f"similar to {options.item}",
+        terminal,
+    )
+
+
+def popular(options: Namespace, terminal: Terminal) -> None:
+    """Ask for popular items."""
+    show(client(options).popular(options.shop, limit=str(options.limit)), "popular", terminal)
+
+
+def ranking(options: Namespace, terminal: Terminal) -> None:
+    """Ask for an order of items."""
+    show(client(options).ranking(options.shop, options.user, options.items), f"ranked for {options.user}", terminal)
+
+
+def show(answer: Answer, title: str, terminal: Terminal) -> None:
+    """Items of an answer."""
+    if terminal.as_json:
+        terminal.json(answer.body | {"milliseconds": round(answer.milliseconds, 1)})
+    else:
+        terminal.items(answer, title)
+
+
+def event(options: Namespace, terminal: Terminal) -> None:
+    """Send one event."""
+    answer = client(options).event(options.shop, options.user, options.item, options.type, options.session)
+    if terminal.as_json:
+        terminal.json(answer.body | {"milliseconds": round(answer.milliseconds, 1)})
+    else:
+        accepted = answer.body.get("accepted")
+        terminal.line(f"{accepted} event accepted in {answer.milliseconds:.1f} ms")
+
+
+def replay(options: Namespace, terminal: Terminal) -> None:
+    """Bring dead letters back."""
+    reasons = dead_events.replay(client(options).state)
+    if terminal.as_json:
+        terminal.json({"replayed": reasons.total(), "reasons": reasons})
+    elif reasons:
+        terminal.table(("messages", "why they were dead"), [(str(many), why) for why, many in reasons.items()])
+    else:
+        terminal.note("there are no dead letters")
+
+
+def logs(options: Namespace, terminal: Terminal) -> None:
+    """Show a log, or which there are."""
+    home = Home(options.run_dir)
+    files = {path.stem: path for path in sorted(home.run.glob("*.log"))}
+    if options.name in files:
+        return print_lines(file_lines(files[options.name], options.lines, follow=options.follow), terminal)
+    state = running(home)
+    functions = Client(state).functions() if state is not None else {}
+    if options.name in functions and state is not None:
+        lines = Client(state).log_lines(functions[options.name], follow=options.follow, limit=options.lines)
+        return print_lines(lines, terminal)
+    if options.name:
+        known = ", ".join([*files, *functions]) or "none before `python -m local up`"
+        raise LocalError(f"there is no log {options.name}; there are: {known}")
+    places = {name: str(path) for name, path in files.items()} | functions
+    if terminal.as_json:
+        return terminal.json(places)
+    return terminal.table(("log", "where"), places.items())
+
+
+def print_lines(lines: Iterator[str], terminal: Terminal) -> None:
+    """Lines of a log; as JSON, one string a line."""
+    for line in lines:
+        if terminal.as_json:
+            terminal.json(line)
+        else:
+            terminal.line(line)
+
+
+def file_lines(path: Path, limit: int, *, follow: bool) -> Iterator[str]:
+    """The last `limit` lines of a file; with `follow`, then what is added, without end."""
+    with path.open(errors="replace") as file:
+        yield from (line.rstrip("\n") for line in collections.deque(file, limit))
+        while follow:
+            line = file.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                time.sleep(0.2)
+
+
+def demo(options: Namespace, terminal: Terminal) -> int:
+    """Run the demo."""
+    code: int = importlib.import_module("local.demo").main(options, terminal)
+    return code
+
+
+def shopfront(options: Namespace, terminal: Terminal) -> None:
+    """Serve the demo shop."""
+    importlib.import_module("local.shopfront").main(options, terminal)

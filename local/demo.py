@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make demo``: the main job on real data, from an empty machine to an answer that three events have changed."""
+
+import json
+import shlex
+import signal
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from local import cloud, demo_data, shopfront
+from local.client import Answer, Client, Upload
+from local.demo_data import DemoData
+from local.environments import LOCAL, LocalError
+from local.home import Home, State
+from local.runs import Run
+from local.terminal import Terminal, run_json
+
+SHOP = "demo"
+EVENTS = ("View", "AddToCart", "Purchase")
+
+
+def main(options: Namespace, terminal: Terminal) -> int:
+    """Run every step, show what comes of it, then stay up until Ctrl-C; with ``--once`` stop at the end.
+
+    Raises:
+        LocalError: a step did not do what it should; the cloud is stopped, its data and logs stay.
+    """
+    home = Home(options.run_dir)
+    started = time.perf_counter()
+    try:
+        state = bring_up(home, terminal)
+        client = Client(state)
+        with terminal.step("preparing the sample data: groceries, simulated after real shopping patterns"):
+            data = demo_data.prepare(LOCAL / "demo", lambda _: None)
+        runs = [run_json(run) for run in fill(client, data, terminal)]
+        shopper = show_shopper(client, data, terminal)
+        newcomer = show_newcomer(client, data, shopper, terminal)
+        seconds = time.perf_counter() - started
+        if terminal.as_json:
+            terminal.json({"seconds": round(seconds, 1), "runs": runs, "shopper": shopper, "newcomer": newcomer})
+        terminal.note(f"everything worked, in {seconds:.0f} s")
+        if not options.once:
+            with shopfront.serving(shopfront.open_shop(state, SHOP, shopfront.demo_files())) as address:
+                stay(state, address, shopper["user"], shopper["similar"][0]["itemId"], terminal)
+    finally:
+        cloud.down(home, terminal.step)
+    return 0
+
+
+def bring_up(home: Home, terminal: Terminal) -> State:
+    """Environments, local AWS, engine and the deployed template."""
+    terminal.heading("The shipped template on a local AWS, with the embedded engine as Amazon Personalize")
+    state, notes = cloud.up(home, terminal.step)
+    for note in notes:
+        terminal.note(note)
+    return state
+
+
+def fill(client: Client, data: DemoData, terminal: Terminal) -> list[Run]:
+    """Drop interactions, items and users at once, and follow the one run that handles them to its promotion."""
+    terminal.heading("Three CSV files dropped into the bucket are one run of the state machine")
+    # The largest first: the others are there before the run looks at what has come.
+    uploads = [drop(client, kind, data, terminal) for kind in ("interactions", "items", "users")]
+    run = finish(client, uploads[0], terminal)
+    handled = {dropped["key"] for dropped in run.output["drops"]}
+    late = [finish(client, upload, terminal) for upload in uploads if upload.key not in handled]
+    terminal.note(f"from the drop to all four campaigns ACTIVE: {run.seconds:.1f} s for {run.output['rows']:,} rows")
+    return [run, *late]
+
+
+def drop(client: Client, kind: str, data: DemoData, terminal: Terminal) -> Upload:
+    """Upload one of the sample files."""
+    file: Path = getattr(data, kind)
+    with terminal.step(f"dropping {file.name}: {data.rows[kind]:,} rows"):
+        return client.drop(SHOP, kind, file)
+
+
+def finish(client: Client, upload: Upload, terminal: Terminal) -> Run:
+    """Follow the run that an upload started.
+
+    Raises:
+        LocalError: the run failed; the message is its reason.
+    """
+    run = client.runs.started_by(upload.key, upload.before)
+    for moment in client.runs.follow(run.arn):
+        terminal.moment(moment)
+    run = client.runs.describe(run.arn)
+    if run.status != "SUCCEEDED":
+        raise LocalError(f"the run of {upload.key} ended {run.status}: {run.reason}")
+    return run
+
+
+def show_shopper(client: Client, data: DemoData, terminal: Terminal) -> dict[str, Any]:
+    """A shopper with a history: her last purchases, her recommendations, and what goes with the first of them."""
+    user = demo_data.sample_shopper(data)
+    terminal.heading(f"Household {user} and what it bought last")
+    bought = demo_data.recent_purchases(data, user, 6)
+    rows = [
+        (datetime.fromtimestamp(row.timestamp, UTC).strftime("%d %b %Y"), row.name, f"{row.price:.2f}")
+        for row in bought
+    ]
+    terminal.table(("bought", "item", "price#"), rows)
+    recommended = client.recommend(SHOP, user, limit="10")
+    terminal.heading(f"Ten recommendations for household {user}")
+    terminal.items(some(recommended), "")
+    first = recommended.body["items"][0]
+    terminal.heading(f"Similar to {name(first)}")
+    similar = client.similar(SHOP, first["itemId"], limit="5")
+    terminal.items(some(similar), "")
+    return {"user": user, "recommended": recommended.body["items"], "similar": similar.body["items"]}
+
+
+def show_newcomer(client: Client, data: DemoData, shopper: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
+    """A new shopper: served from demographics at once, and from behaviour after three events."""
+    profile = demo_data.cold_profile(data)
+    user = f"new-{datetime.now(UTC):%H%M%S}"
+    terminal.heading("A new shopper, of whom only demographics are known")
+    terminal.note(", ".join(f"{column.replace('_', ' ').lower()} {value}" for column, value in profile.items()))
+    client.ask("PUT", f"/shops/{SHOP}/users/{user}", body={"properties": profile})
+    before = some(client.recommend(SHOP, user, limit="10"))
+    strangers = some(client.recommend(SHOP, f"{user}-stranger", limit="10"))
+    same = len({item["itemId"] for item in before.body["items"]} & {item["itemId"] for item in strangers.body["items"]})
+    terminal.note(f"{10 - same} of her ten items differ from those of a stranger without demographics")
+    interest = next(item for item in shopper["similar"] if item["itemId"] not in ids(before))
+    sent = [client.event(SHOP, user, interest["itemId"], kind, f"session-{user}") for kind in EVENTS]
+    after = some(client.recommend(SHOP, user, limit="10"))
+    terminal.heading(f"She views {name(interest)}, puts it into the cart and buys it")
+    compare(before, after, terminal)
+    times = " + ".join(f"{answer.milliseconds:.0f}" for answer in sent)
+    terminal.note(
+        f"three events in {times} ms; answers in {before.milliseconds:.0f} ms before, {after.milliseconds:.0f} ms after"
+    )
+    if ids(before) == ids(after):
+        raise LocalError(
+            "the answer did not change after three events; see `python -m local logs RecordEventsFunction`"
+        )
+    return {"user": user, "before": before.body["items"], "after": after.body["items"]}
+
+
+def compare(before: Answer, after: Answer, terminal: Terminal) -> None:
+    """Two lists side by side; what is new in the second is marked."""
+    known = set(ids(before))
+    rows = [
+        (place, name(old), name(new), "" if new["itemId"] in known else "new")
+        for place, (old, new) in enumerate(zip(before.body["items"], after.body["items"], strict=False), 1)
+    ]
+    terminal.table(("#", "before", "after", ""), rows)
+
+
+def stay(state: State, shop: str, user: str, item: str, terminal: Terminal) -> None:
+    """Say what to try next, in the shop at the address `shop` and with the API, then wait for Ctrl-C."""
+    base = f"{state.api}/shops/{SHOP}"
+    curl = f"curl -s -H {shlex.quote('x-api-key: ' + state.key)}"
+    event = {"userId": user, "sessionId": "s1", "events": [{"eventType": "View", "itemId": item}]}
+    terminal.heading("It stays up until Ctrl-C. Try")
+    terminal.line(f"the shop itself, in a browser: {shop}")
+    terminal.line(f".venv/bin/python -m local recommend {SHOP} {user}")
+    terminal.line(f"{curl} '{base}/popular?limit=3'")
+    terminal.line(f"{curl} -d {shlex.quote(json.dumps(event))} {base}/events")
+    terminal.line(f"{curl} '{base}/users/{user}/recommendations?limit=10'")
+    signal.pause()
+
+
+def some(answer: Answer) -> Answer:
+    """The answer, which must have items.
+
+    Raises:
+        LocalError: it has none.
+    """
+    if not answer.body.get("items"):
+        raise LocalError("the API answered without items; see `python -m local logs GetRecommendationsFunction`")
+    return answer
+
+
+def ids(answer: Answer) -> Sequence[str]:
+    """The item ids of an answer, in its order."""
+    return [item["itemId"] for item in answer.body["items"]]
+
+
+def name(item: dict[str, Any]) -> str:
+    """How a person calls an item of an answer: its name where the metadata has one, else its id."""
+    metadata = item.get("metadata") or {}
+    return str(next((value for column, value in metadata.items() if column.upper() == "NAME"), item["itemId"]))

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One local cloud for all tests of the whole: on free ports, in a folder of its own, gone at the end."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from local import cloud
+from local.client import Answer
+from local.home import Home
+from local.runs import Run
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+
+@pytest.fixture(scope="session")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    """The stack built from these sources and deployed on a cloud that no other session knows of."""
+    home = Home(tmp_path_factory.mktemp("cloud"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        try:
+            state, _ = cloud.up(home, faults=True)
+            yield Laptop(home, state, tmp_path_factory.mktemp("files"))
+        finally:
+            cloud.down(home, wipe=True)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop whose users, items and interactions were dropped in that order, and the runs that this started."""
+
+    name: str
+    laptop: Laptop
+    runs: tuple[Run, ...]
+
+    def call(self, method: str, path: str, body: object = None, **query: str) -> Answer:
+        """One request below ``/shops/<shop>``; any status is an answer."""
+        return self.laptop.call(method, f"/shops/{self.name}{path}", body, **query)
+
+    def items(self, user: str, **query: str) -> list[str]:
+        """The item ids recommended to `user`."""
+        answer = self.call("GET", f"/users/{user}/recommendations", **query)
+        assert answer.status == 200, answer.body
+        return [item["itemId"] for item in answer.body["items"]]
+
+
+@pytest.fixture(scope="session")
+def shop(laptop: Laptop) -> Shop:
+    """The small shop of :mod:`tests.app.retail`, trained and promoted."""
+    contents = {"users": retail.users(), "items": retail.items(), "interactions": retail.interactions()}
+    return Shop("green", laptop, tuple(laptop.drop("green", kind, content) for kind, content in contents.items()))

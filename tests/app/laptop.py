@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A test's hand on a local cloud of its own, with the whole stack deployed."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from mypy_boto3_dynamodb.service_resource import Table
+from mypy_boto3_personalize import PersonalizeClient
+from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+from mypy_boto3_s3 import S3Client
+
+from local.client import Answer, Client, Upload
+from local.faults import FaultDoor
+from local.home import Home, State, access
+from local.runs import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Laptop:
+    """The cloud's folder and state; see :class:`local.client.Client` for what a shop can ask."""
+
+    home: Home
+    state: State
+    scratch: Path
+
+    @cached_property
+    def client(self) -> Client:
+        """What the operator's commands use."""
+        return Client(self.state)
+
+    @property
+    def s3(self) -> S3Client:
+        """S3 of the local AWS."""
+        return boto3.client("s3", **access(self.state.endpoint))
+
+    @property
+    def bucket(self) -> str:
+        """The drop bucket."""
+        return self.state.outputs["BucketName"]
+
+    @property
+    def shops(self) -> Table:
+        """The table of what the API serves."""
+        return boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
+
+    @property
+    def personalize(self) -> PersonalizeClient:
+        """The engine's control plane."""
+        return boto3.client("personalize", **access(self.state.engine))
+
+    @property
+    def runtime(self) -> PersonalizeRuntimeClient:
+        """The engine's recommendations, beside the HTTP API."""
+        return boto3.client("personalize-runtime", **access(self.state.engine))
+
+    @property
+    def faults(self) -> FaultDoor:
+        """What makes the engine fail."""
+        return FaultDoor(self.state.engine)
+
+    def call(self, method: str, path: str, body: object = None, *, key: str | None = None, **query: str) -> Answer:
+        """One request to the HTTP API, with the key or with `key`; any status is an answer."""
+        return self.client.call(method, path, query, body, key=key)
+
+    def drop(
+        self, shop: str, kind: str, content: str | bytes, name: str = "data.csv", *, incremental: bool = False
+    ) -> Run:
+        """Drop `content` as a file called `name`, as the command does, and return its run when it has ended."""
+        file = self.scratch / name
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.wait_for_run(self.client.drop(shop, kind, file, incremental=incremental))
+
+    def put(self, key: str, content: str | bytes) -> Run:
+        """Put an object at any key of the bucket and return its run when it has ended."""
+        upload = Upload(key, set(self.client.runs.arns()))
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content.encode() if isinstance(content, str) else content)
+        return self.wait_for_run(upload)
+
+    def wait_for_run(self, upload: Upload) -> Run:
+        """The run that an upload started, when it has ended."""
+        run = self.client.runs.started_by(upload.key, upload.before)
+        for _ in self.client.runs.follow(run.arn):
+            pass
+        return self.client.runs.describe(run.arn)
+
+    def history(self, run: Run) -> list[Mapping[str, Any]]:
+        """All events of a run's execution, oldest first."""
+        return list(self.client.runs.events_after(run.arn, 0))
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m local …` on this cloud."""
+        line = [sys.executable, "-m", "local", *arguments, "--run-dir", str(self.home.run)]
+        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    def command_json(self, *arguments: str) -> Any:  # noqa: ANN401 - each command has a shape of its own
+        """Run `python -m local … --json` on this cloud; it must succeed."""
+        done = self.command(*arguments, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The local cloud itself: what `up`, `status` and `down` promise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from local import cloud, environments
+from local.environments import LocalError
+from local.home import Home, access, running
+from tests.app.laptop import Laptop
+
+
+def test_status_has_the_contract_s_shape(laptop: Laptop) -> None:
+    status = laptop.command_json("status")
+    assert status["api"] == {"url": laptop.state.api, "key": laptop.state.key}
+    assert status["bucket"] == laptop.bucket
+    assert (status["endpoint"], status["engine"]) == (laptop.state.endpoint, laptop.state.engine)
+    assert isinstance(status["shops"], list)
+    assert laptop.call("GET", "/health").status == 200
+
+
+def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
+    again = laptop.command("up")
+    assert again.returncode == 0
+    assert "already running" in again.stderr
+    assert running(laptop.home) == laptop.state
+
+
+def test_everything_listens_on_loopback_alone(laptop: Laptop) -> None:
+    processes = cloud.marked(laptop.home)
+    assert len(processes) >= 2
+    sockets = [socket for process in processes for socket in process.net_connections("inet")]
+    assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+
+def test_the_local_aws_knows_who_asks(laptop: Laptop) -> None:
+    mine = access(laptop.state.endpoint)
+    mine["aws_access_key_id"] = "AKIASTRANGER00000000"
+    stranger = boto3.client("s3", **mine)
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        stranger.list_objects_v2(Bucket=laptop.bucket)
+
+
+def test_an_unknown_route_and_a_missing_key_are_problems(laptop: Laptop) -> None:
+    assert laptop.call("GET", "/nothing-here").status == 404
+    refused = laptop.call("GET", "/shops/none/popular", key="")
+    assert (refused.status, refused.body["status"], refused.body["title"]) == (403, 403, "Forbidden")
+
+
+def test_a_browser_s_preflight_is_answered_without_a_key(laptop: Laptop) -> None:
+    answer = laptop.client.http.request("OPTIONS", f"{laptop.state.api}/shops/any/popular")
+    assert answer.status == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "X-Api-Key" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_what_was_there_before_down_is_there_after_up(laptop: Laptop) -> None:
+    laptop.s3.put_object(Bucket=laptop.bucket, Key="notes/kept", Body=b"kept")
+    assert cloud.down(laptop.home) == ["engine", "cloud"]
+    assert running(laptop.home) is None
+    state, notes = cloud.up(laptop.home, faults=True)
+    assert notes == environments.find_python()[1]
+    assert replace(state, processes=()) == replace(laptop.state, processes=())
+    laptop.state = state
+    assert laptop.s3.get_object(Bucket=laptop.bucket, Key="notes/kept")["Body"].read() == b"kept"
+    assert laptop.call("GET", "/health").status == 200
+
+
+def test_down_leaves_no_process_even_when_the_state_is_lost(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    cloud.wait_ready(home, cloud.start(home))
+    home.forget()
+    assert len(cloud.down(home)) >= 2
+    assert cloud.marked(home) == []
+    assert not (home.run / "tmp").exists()
+
+
+def test_a_killed_cloud_is_told_from_a_stopped_one(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    state = cloud.start(home)
+    cloud.wait_ready(home, state)
+    for process in state.processes:
+        psutil.Process(process.pid).kill()
+    cloud.down(home)
+    assert not home.whole
+
+
+def test_a_taken_port_is_named(tmp_path: Path, laptop: Laptop) -> None:
+    taken = int(laptop.state.endpoint.rpartition(":")[2])
+    with pytest.raises(LocalError, match=f"port {taken} is taken"):
+        cloud.start(Home(tmp_path), cloud_port=taken)
+
+
+def test_one_up_at_a_time(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with home.locked(), pytest.raises(LocalError, match="another `up` or `down`"):
+        cloud.down(home)

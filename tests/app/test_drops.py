@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a drop may look like, and what becomes of one that is refused: a named failure, and nothing half built."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+
+def rows_of(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def group_exists(laptop: Laptop, shop: str) -> bool:
+    groups = laptop.personalize.get_paginator("list_dataset_groups").paginate()
+    return any(group["name"].endswith(f"-{shop}") for page in groups for group in page["datasetGroups"])
+
+
+GOOD = retail.interactions()
+REFUSED: dict[str, tuple[str | bytes, str]] = {
+    "a required column is missing": (GOOD.replace("ITEM_ID", "SKU", 1), "ITEM_ID"),
+    "empty": ("", "empty"),
+    "only a header": ("USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP\n", "no rows"),
+    "not UTF-8": (GOOD.replace("garden", "g\xe4rten").encode("latin-1"), "UTF-8"),
+    "milliseconds": (GOOD.replace("\n", "000\n").replace("TIMESTAMP000", "TIMESTAMP"), "milliseconds"),
+    "under 1,000 interactions": ("\n".join(rows_of(GOOD)[:900]), "1,000"),
+    "under 25 users with two or more": (retail.interactions(users=20, each=60), "25"),
+    "too many bad rows": (GOOD + "u1,garden-01\n" * 20, "20 of 1,520 rows are bad (1.32%; the shop's limit is 1.00%)"),
+    "another kind": (retail.items(), "these look like items (ITEM_ID): drop them under items/"),
+    "a workbook": (b"PK\x03\x04" + bytes(200), "a zip archive or an Excel workbook"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_file_is_refused_by_name_and_leaves_nothing(laptop: Laptop, case: str) -> None:
+    content, reason = REFUSED[case]
+    run = laptop.drop("refused", "interactions", content)
+    assert run.status == "FAILED"
+    assert "Rejected" in run.reason
+    assert reason in run.reason
+    assert not group_exists(laptop, "refused")
+    assert "Contents" not in laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix="imports/refused/")
+    told = laptop.s3.get_object(Bucket=laptop.bucket, Key=f"reports/refused/{run.name}/data-interactions.json")
+    assert reason in json.loads(told["Body"].read())["reason"]
+
+
+def test_a_few_bad_rows_are_left_out_and_kept_for_whoever_mends_them(laptop: Laptop) -> None:
+    run = laptop.drop("mended", "users", retail.users(300) + "u1,18-24,x\n" + "x" * 300 + ",65+\n")
+    assert (run.status, run.output["rows"]) == ("SUCCEEDED", 300), run.reason
+    rejects = laptop.s3.get_object(Bucket=laptop.bucket, Key=f"rejects/mended/{run.name}/users.csv")["Body"].read()
+    assert rejects.decode().splitlines()[1:] == [
+        '302,"has 3 values and the header has 2","u1,18-24,x"',
+        f'303,"USER_ID has 300 bytes; 256 are allowed","{"x" * 300},65+"',
+    ]
+    (page,) = laptop.command_json("report", "mended")
+    assert page["key"].endswith(f"reports/mended/{run.name}/data-users.html")
+    assert "2 rows were left out" in Path(page["path"]).read_text()
+
+
+def test_a_new_column_changes_the_schema_of_the_dataset(laptop: Laptop) -> None:
+    assert laptop.drop("grown", "users", retail.users()).status == "SUCCEEDED"
+    wider = retail.users().replace("USER_ID,AGE", "CITY,USER_ID,AGE").replace("\nu", "\nUlm,u")
+    run = laptop.drop("grown", "users", wider)
+    assert run.status == "SUCCEEDED", run.reason
+    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-grown"))
+    dataset = laptop.personalize.describe_dataset(datasetArn=f"{group.replace(':dataset-group/', ':dataset/')}/USERS")
+    schema = laptop.personalize.describe_schema(schemaArn=dataset["dataset"]["schemaArn"])["schema"]["schema"]
+    assert [field["name"] for field in json.loads(schema)["fields"]] == ["USER_ID", "AGE", "CITY"]
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("drops/keys/orders/data.csv", "orders"),
+        ("drops/keys/interactions/data.xlsx", "csv"),
+        ("drops/No_Such-Shop-Name/interactions/data.csv", "No_Such-Shop-Name"),
+        (f"drops/{'s' * 31}/interactions/data.csv", "30"),
+    ],
+)
+def test_a_key_that_names_no_drop_is_refused(laptop: Laptop, key: str, reason: str) -> None:
+    run = laptop.put(key, GOOD)
+    assert run.status == "FAILED"
+    assert reason in run.reason
+
+
+def test_an_incremental_drop_needs_a_history_first(laptop: Laptop) -> None:
+    run = laptop.drop("newborn", "interactions", GOOD, incremental=True)
+    assert run.status == "FAILED"
+    assert "whole history" in run.reason
+
+
+def test_a_failed_training_fails_the_run_with_personalize_s_reason(laptop: Laptop) -> None:
+    assert laptop.drop("stuck", "users", retail.users()).status == "SUCCEEDED"
+    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-stuck"))
+    name = f"{group.rpartition('/')[2]}-similar-items"
+    recipe = "arn:aws:personalize:::recipe/aws-similar-items"
+    laptop.personalize.create_solution(
+        name=name, datasetGroupArn=group, recipeArn=recipe, eventType="Return", performAutoTraining=False
+    )
+    run = laptop.drop("stuck", "interactions", GOOD)
+    assert run.status == "FAILED"
+    assert "fewer than 1000 interactions" in run.reason
+    assert "Item" not in laptop.shops.get_item(Key={"shop": "stuck", "record": "release"})
+
+
+def test_a_users_drop_imports_and_trains_nothing(laptop: Laptop) -> None:
+    run = laptop.drop("people", "users", retail.users())
+    assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "imported")
+    groups = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    group = next(group["datasetGroupArn"] for group in groups if group["name"].endswith("-people"))
+    assert laptop.personalize.list_solutions(datasetGroupArn=group)["solutions"] == []
+    with pytest.raises(ClientError, match="does not exist"):
+        laptop.personalize.describe_campaign(
+            campaignArn=group.replace("dataset-group/", "campaign/") + "-similar-items"
+        )
+
+
+def test_any_order_and_case_of_columns_and_a_missing_event_type_are_accepted(laptop: Laptop) -> None:
+    settings = "recipes: [popularity-count]\n"
+    assert laptop.drop("tolerant", "settings", settings, "settings.yaml").status == "SUCCEEDED"
+    plain = [line.split(",") for line in rows_of(retail.interactions(event_type=None))]
+    turned = "\r\n".join(f"{time.lower()},{item.lower()},{user}" for user, item, time in plain)
+    run = laptop.put(
+        "drops/tolerant/interactions/Käufe im März 2026.csv.gz", gzip.compress(b"\xef\xbb\xbf" + turned.encode())
+    )
+    assert (run.status, run.output["rows"]) == ("SUCCEEDED", 1500), run.reason
+    assert any("EVENT_TYPE" in note and "Purchase" in note for note in run.output["notes"])
+    copies = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"imports/tolerant/{run.name}/")["Contents"]
+    first = laptop.s3.get_object(Bucket=laptop.bucket, Key=copies[0]["Key"])["Body"].read().decode().splitlines()[:2]
+    assert set(first[0].split(",")) == {"USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"}
+    assert "Purchase" in first[1]
+
+
+def test_wrong_settings_are_refused_by_name(laptop: Laptop) -> None:
+    run = laptop.drop("tolerant", "settings", "recepies: [similar-items]\n", "settings.yaml")
+    assert run.status == "FAILED"
+    assert "recepies" in run.reason

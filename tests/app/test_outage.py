@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Personalize fails on demand: shelves stay full and say why, and no accepted event is lost or counted twice."""
+
+import csv
+import io
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local.faults import FaultDoor
+from local.home import access
+from tests.app.conftest import Shop
+
+SECONDS = 60.0
+ACCOUNT = "arn:aws:personalize:us-east-1:000000000000"
+LISTS = ("/users/u1/recommendations", "/items/garden-01/similar", "/popular")
+
+
+@pytest.fixture
+def faults(shop: Shop) -> Iterator[FaultDoor]:
+    """The engine's door; at the end nothing fails, and no circuit is open any more."""
+    door = FaultDoor(shop.laptop.state.engine)
+    yield door
+    door.clear()
+    until(lambda: not any("degraded" in shop.call("GET", path).body for path in LISTS))
+    recovered(shop)
+
+
+def recovered(shop: Shop) -> None:
+    """Wait until events are delivered at once again."""
+    until(lambda: send(shop, "again") == ["delivered"])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that has to become true."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def send(shop: Shop, *ids: str, sent_at: int = 1_700_500_000) -> list[str]:
+    """Views of one item, a second apart; what became of each."""
+    view = {"eventType": "View", "itemId": "garden-03"}
+    events = [{**view, "eventId": each, "sentAt": sent_at + number} for number, each in enumerate(ids)]
+    answer = shop.call("POST", "/events", {"userId": "outage", "sessionId": "s-outage", "events": events})
+    assert (answer.status, answer.body["accepted"]) == (202, len(ids)), answer.body
+    return [event["status"] for event in answer.body["events"]]
+
+
+@pytest.mark.parametrize("action", ["throttle", "internalFailure", "hang", "dropConnection"])
+def test_shelves_are_filled_whatever_happens_to_personalize(shop: Shop, faults: FaultDoor, action: str) -> None:
+    with faults.during(action, "Get*"):
+        for path in LISTS:
+            answer = shop.call("GET", path, limit="8")
+            assert (answer.status, len(answer.body["items"]), answer.body["degraded"]) == (200, 8, True), answer.body
+            assert {item["source"] for item in answer.body["items"]} <= {"cache", "popular", "bestsellers"}
+        ranked = shop.call("POST", "/users/u1/ranking", {"itemIds": ["garden-02", "garden-01"]})
+        assert [(item["itemId"], item["source"]) for item in ranked.body["items"]] == [
+            ("garden-02", "caller"), ("garden-01", "caller"),
+        ]  # fmt: skip
+
+
+def test_a_stranger_is_shown_popular_items_when_one_campaign_is_gone(shop: Shop, faults: FaultDoor) -> None:
+    with faults.during("throttle", "GetRecommendations", "*-user-personalization"):
+        answer = shop.call("GET", "/users/never-seen-before/recommendations", limit="5")
+    assert {item["source"] for item in answer.body["items"]} == {"popular"}
+    assert answer.body["degradedReason"] in {"throttled", "resting"}
+
+
+def recorded(shop: Shop, name: str) -> Counter[int]:
+    """How many of the shopper's events Personalize has of each second, from an export."""
+    group = f"retail-{shop.name}"
+    made = shop.laptop.personalize.create_dataset_export_job(
+        jobName=name,
+        datasetArn=f"{ACCOUNT}:dataset/{group}/INTERACTIONS",
+        ingestionMode="PUT",
+        roleArn=f"arn:aws:iam::{ACCOUNT.rpartition(':')[2]}:role/personalize",
+        jobOutput={"s3DataDestination": {"path": f"s3://{shop.laptop.bucket}/reports/exports/"}},
+    )["datasetExportJobArn"]
+    described = shop.laptop.personalize.describe_dataset_export_job
+    until(lambda: described(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE")
+    found = shop.laptop.s3.get_object(Bucket=shop.laptop.bucket, Key=f"reports/exports/{name}.csv")["Body"].read()
+    rows = csv.DictReader(io.StringIO(found.decode()))
+    return Counter(int(row["TIMESTAMP"]) for row in rows if row["USER_ID"] == "outage")
+
+
+def test_events_of_an_outage_are_delivered_once_with_their_times_when_it_is_over(shop: Shop, faults: FaultDoor) -> None:
+    with faults.during("throttle", "PutEvents"):
+        assert send(shop, *(f"throttled-{number}" for number in range(23)), sent_at=1_700_500_001) == ["queued"] * 23
+    recovered(shop)
+    with faults.during("dropConnection", "PutEvents", performed=True, times=1):
+        assert send(shop, "lost-answer", sent_at=1_700_500_100) == ["queued"]
+    until(lambda: waiting(shop, "EventsQueueUrl") == 0)
+    times = recorded(shop, f"outage-{uuid.uuid4().hex[:8]}")
+    assert {time: many for time, many in times.items() if time > 1_700_500_000} == {
+        1_700_500_000 + second: 1 for second in [*range(1, 24), 100]
+    }
+
+
+def test_a_refused_event_is_a_dead_letter_until_it_is_replayed(shop: Shop) -> None:
+    sqs = boto3.client("sqs", **access(shop.laptop.state.endpoint))
+    body: dict[str, Any] = {"shop": "nobody", "sessionId": "s", "userId": None}
+    body["events"] = [{"eventType": "View", "eventId": "dead", "sentAt": 1_700_500_000}]
+    sqs.send_message(QueueUrl=shop.laptop.state.outputs["EventsQueueUrl"], MessageBody=json.dumps(body))
+    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1)
+    replayed = shop.laptop.command_json("replay")
+    assert replayed == {"replayed": 1, "reasons": {"there is no such shop any more": 1}}
+    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1)
+
+
+def waiting(shop: Shop, output: str) -> int:
+    """Messages in a queue, those under way included."""
+    sqs = boto3.client("sqs", **access(shop.laptop.state.endpoint))
+    found = sqs.get_queue_attributes(QueueUrl=shop.laptop.state.outputs[output], AttributeNames=["All"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
