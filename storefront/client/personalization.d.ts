@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Types of personalization.js: the HTTP API of docs/api.md as a browser sees it. */
+
+/** An item of an answer. */
+export interface Item {
+  itemId: string;
+  /** Personalize's score; null where the recipe has none. */
+  score: number | null;
+  /** Where the item came from, such as `campaign` or `popular`. */
+  source: string;
+  /** Why, where Personalize says so. */
+  reason?: string;
+  /** Columns of the items dataset, as text. */
+  metadata?: Record<string, string>;
+}
+
+/** An answer with items, best first. */
+export interface Answer {
+  recommendationId?: string;
+  items: Item[];
+}
+
+/** What a list can be asked with; see docs/api.md. */
+export interface Query {
+  limit?: number;
+  filter?: string;
+  filterValues?: Record<string, string | number>;
+  context?: Record<string, string>;
+  /** Gives up; replaces the time limit of the options. */
+  signal?: AbortSignal;
+}
+
+/** What an event says beside its type; all of it is optional. */
+export interface EventFields {
+  itemId?: string;
+  /** A number, such as the price of what was bought. */
+  eventValue?: number;
+  /** Default: a new one. A second event with the same id counts once. */
+  eventId?: string;
+  /** ISO 8601; default: now. */
+  sentAt?: string;
+  /** Default: that of the last answer which had the item. */
+  recommendationId?: string;
+  /** Ids that were shown, at most 25; default: those of that answer. */
+  impression?: string[];
+  /** Further columns of the interactions dataset. */
+  properties?: Record<string, unknown>;
+}
+
+/** An event in the queue. */
+export interface QueuedEvent extends EventFields {
+  eventId: string;
+  eventType: string;
+  sentAt: string;
+  sessionId: string;
+  userId?: string;
+}
+
+/** One request, as told to `onCall`. */
+export interface Call {
+  method: "GET" | "POST" | "PUT";
+  /** Below `/shops/{shop}`. */
+  path: string;
+  /** HTTP status; 0 where no answer came. */
+  status: number;
+  milliseconds: number;
+  /** The request's document. */
+  body?: unknown;
+  /** The answer's document. */
+  answer?: unknown;
+  /** 0 for the first try, 1 for the second … */
+  tries: number;
+}
+
+export interface Options {
+  /** Address of the API without a slash at its end, such as `https://….amazonaws.com/v1`, or `/api` of a proxy. */
+  baseUrl: string;
+  /** The shop's name. */
+  shop: string;
+  /** Headers of each call, such as a token; asked anew each time, and may wait. */
+  headers?: () => Record<string, string> | Promise<Record<string, string>>;
+  /** Further tries of a call that may go well later; default 3. */
+  retries?: number;
+  /** Milliseconds until a try is given up; default 8000. */
+  timeout?: number;
+  /** Milliseconds that an event waits for others; default 400. */
+  delay?: number;
+  /** Told of each request, for logs and panels. */
+  onCall?: (call: Call) => void;
+  /** Told of events that the API refuses for what they are; they are dropped. */
+  onRefused?: (events: QueuedEvent[], error: ApiError) => void;
+  /** Where session, user and queue are kept; default localStorage. */
+  storage?: Pick<Storage, "getItem" | "setItem">;
+  /** For tests; default: the browser's. */
+  fetch?: typeof fetch;
+  /** For tests: how to wait for some milliseconds. */
+  wait?: (milliseconds: number) => Promise<unknown>;
+}
+
+/** The API refused a call. */
+export class ApiError extends Error {
+  status: number;
+  /** An RFC 9457 document. */
+  problem: { title?: string; detail?: string; errors?: { field: string; message: string }[]; requestId?: string };
+}
+
+/** One visitor of one shop: session, user after `login`, and a queue of events that outlives the page. */
+export class Personalization {
+  constructor(options: Options);
+  /** The session; `logout` begins another. */
+  get sessionId(): string;
+  /** The user who is logged in, if any. */
+  get userId(): string | undefined;
+  /** Events that the API has not accepted yet, oldest first; at most 500. */
+  get pending(): QueuedEvent[];
+  /** From now on events carry user and session, which ties what went before to the user. */
+  login(userId: string): void;
+  /** A stranger in a new session. */
+  logout(): void;
+  /** Items for this visitor: the user, or a stranger's session. */
+  recommend(query?: Query & { itemId?: string }): Promise<Answer>;
+  /** Items similar to one. */
+  similar(itemId: string, query?: Query & { userId?: string }): Promise<Answer>;
+  /** What most users choose. */
+  popular(query?: Query): Promise<Answer>;
+  /** The given items, best for this visitor first. */
+  ranking(itemIds: string[], query?: Omit<Query, "limit">): Promise<Answer>;
+  /** Set what is known of the visitor, in place of what was. */
+  setUser(properties: Record<string, string | number>): Promise<unknown>;
+  /** Queue an event; returns its id. */
+  track(eventType: string, event?: EventFields): string;
+  /** Send what is queued; resolves to the number of events that still wait. */
+  flush(): Promise<number>;
+  /** Send all by requests that outlive the page; called when the page is hidden. */
+  leave(): void;
+}

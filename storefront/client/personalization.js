@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Recommendations and events of a shop, for browsers. Types: personalization.d.ts; guide: docs/client.md. */
+
+const BATCH = 10, KEPT = 500, REMEMBERED = 1000, SHOWN = 25;
+const encode = encodeURIComponent;
+const makeId = () => crypto.randomUUID?.() ?? `${Date.now()}-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
+const transient = (status) => !status || status === 408 || status === 429 || status >= 500;
+
+/** The API refused a call: its `status`, and `problem`, an RFC 9457 document. */
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `HTTP ${status}`);
+    Object.assign(this, { status, problem });
+  }
+}
+
+/** One visitor of one shop: session, user after `login`, and a queue of events that outlives the page. */
+export class Personalization {
+  #options;
+  #store;
+  #memory = {};
+  #origins = new Map();
+  #timer;
+  #sending;
+
+  /** @param {import("./personalization").Options} options */
+  constructor(options) {
+    this.#options = {
+      retries: 3, timeout: 8000, delay: 400, headers: () => ({}), fetch: (...request) => fetch(...request),
+      wait: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)), ...options,
+    };
+    try {
+      this.#store = options.storage ?? localStorage;
+    } catch { /* Blocked: see `#write`. */ }
+    globalThis.addEventListener?.("online", () => this.flush());
+    globalThis.document?.addEventListener("visibilitychange", () => document.hidden && this.leave());
+    if (this.pending.length) this.#later();
+  }
+
+  /** The session; `logout` begins another. */
+  get sessionId() {
+    return this.#read().sessionId ?? this.#write({ sessionId: makeId() }).sessionId;
+  }
+
+  /** The user who is logged in, if any. */
+  get userId() {
+    return this.#read().userId;
+  }
+
+  /** Events that the API has not accepted yet. */
+  get pending() {
+    return this.#read().queue ?? [];
+  }
+
+  /** From now on events carry user and session, which ties what went before to the user. */
+  login(userId) {
+    this.#write({ sessionId: this.sessionId, userId });
+  }
+
+  /** A stranger in a new session. */
+  logout() {
+    this.#write({ sessionId: makeId(), userId: undefined });
+  }
+
+  /** Items for this visitor. */
+  recommend(query) {
+    return this.#list("GET", `${this.#who()}/recommendations`, query);
+  }
+
+  /** Items similar to one. */
+  similar(itemId, query) {
+    return this.#list("GET", `/items/${encode(itemId)}/similar`, query);
+  }
+
+  /** What most users choose. */
+  popular(query) {
+    return this.#list("GET", "/popular", query);
+  }
+
+  /** The given items, best for this visitor first. */
+  ranking(itemIds, query) {
+    return this.#list("POST", `${this.#who()}/ranking`, query, { itemIds });
+  }
+
+  /** Set what is known of the visitor, in place of what was. */
+  setUser(properties) {
+    return this.#call("PUT", this.#who(), { properties });
+  }
+
+  /** Queue an event; returns its id. An item of an answer brings that answer's recommendationId and impression. */
+  track(eventType, event = {}) {
+    const { sessionId, userId, pending } = this;
+    const eventId = makeId(), sentAt = new Date().toISOString();
+    pending.push({ eventId, eventType, sentAt, ...this.#origins.get(event.itemId), ...event, sessionId, userId });
+    this.#write({ queue: pending.slice(-KEPT) });
+    if (pending.length < BATCH) this.#later();
+    else this.flush();
+    return event.eventId ?? eventId;
+  }
+
+  /** Send what is queued; resolves to the number of events that still wait. */
+  flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    return (this.#sending ??= this.#drain().finally(() => (this.#sending = undefined)));
+  }
+
+  /** Send all by requests that outlive the page; what is not confirmed is sent again, and counts once. */
+  leave() {
+    for (const batch of this.#batches()) this.#post(batch, { keepalive: true, retries: 0 }).catch(() => {});
+  }
+
+  #later() {
+    this.#timer ||= setTimeout(() => this.flush(), this.#options.delay);
+  }
+
+  async #drain() {
+    for (let batch; (batch = this.#batches()[0]);) {
+      try {
+        await this.#post(batch);
+      } catch (error) {
+        const { status } = error;
+        if (transient(status) || status === 401 || status === 403) break;
+        this.#forget(batch); // It would be refused for ever.
+        this.#options.onRefused?.(batch, error);
+      }
+    }
+    return this.pending.length;
+  }
+
+  /** The queue in calls, each of one session and user. */
+  #batches() {
+    const batches = [];
+    for (const entry of this.pending) {
+      const last = batches.at(-1);
+      const fits = last?.length < BATCH && last[0].sessionId === entry.sessionId && last[0].userId === entry.userId;
+      fits ? last.push(entry) : batches.push([entry]);
+    }
+    return batches;
+  }
+
+  async #post(batch, how) {
+    const { sessionId, userId } = batch[0];
+    const events = batch.map((event) => ({ ...event, sessionId: undefined, userId: undefined }));
+    const { accepted } = await this.#call("POST", "/events", { sessionId, userId, events }, how);
+    this.#forget(batch.slice(0, accepted || batch.length));
+  }
+
+  #forget(batch) {
+    const ids = batch.map(({ eventId }) => eventId);
+    this.#write({ queue: this.pending.filter(({ eventId }) => !ids.includes(eventId)) });
+  }
+
+  #who() {
+    return `/users/${encode(this.userId ?? this.sessionId)}`;
+  }
+
+  async #list(method, path, { signal, filterValues, context, ...query } = {}, body) {
+    for (const [name, values] of Object.entries({ filterValues, context }))
+      for (const key in values) query[`${name}.${key}`] = values[key];
+    for (const key in query) query[key] ?? delete query[key];
+    const answer = await this.#call(method, `${path}?${new URLSearchParams(query)}`, body, { signal });
+    const { recommendationId, items } = answer, impression = items.slice(0, SHOWN).map(({ itemId }) => itemId);
+    if (this.#origins.size > REMEMBERED) this.#origins.clear();
+    if (recommendationId) for (const { itemId } of items) this.#origins.set(itemId, { recommendationId, impression });
+    return answer;
+  }
+
+  async #call(method, path, body, { keepalive, signal, retries = this.#options.retries } = {}) {
+    const { baseUrl, shop, headers, timeout, wait, onCall } = this.#options;
+    for (let tries = 0; ; tries++) {
+      const started = performance.now();
+      let status = 0, answer, failure, after;
+      try {
+        const response = await this.#options.fetch(`${baseUrl}/shops/${encode(shop)}${path}`, {
+          method, keepalive, body: body && JSON.stringify(body), signal: signal ?? AbortSignal.timeout(timeout),
+          headers: { ...(body && { "content-type": "application/json" }), ...(await headers()) },
+        });
+        status = response.status;
+        after = response.headers.get("retry-after");
+        answer = await response.json().catch(() => ({}));
+        if (!response.ok) failure = new ApiError(status, answer);
+      } catch (error) {
+        failure = error;
+      }
+      onCall?.({ method, path, status, milliseconds: performance.now() - started, body, answer, tries });
+      if (!failure) return answer;
+      if (tries >= retries || signal?.aborted || !transient(status)) throw failure;
+      const seconds = +after || (Date.parse(after) - Date.now()) / 1000;
+      await wait(seconds > 0 ? Math.min(seconds, 60) * 1000 : 250 * 2 ** tries * (0.5 + Math.random()));
+    }
+  }
+
+  #read() {
+    try {
+      return JSON.parse(this.#store.getItem(this.#key)) ?? {};
+    } catch {
+      return this.#memory;
+    }
+  }
+
+  #write(change) {
+    this.#memory = { ...this.#read(), ...change };
+    try {
+      this.#store.setItem(this.#key, JSON.stringify(this.#memory));
+    } catch {
+      this.#store = undefined; // Full: this page remembers.
+    }
+    return this.#memory;
+  }
+
+  get #key() {
+    return `personalization:${this.#options.shop}`;
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Cards and shelves: rows of items that come from the API and move when it answers anew. */
+
+import { h, icon } from "./dom.js";
+import { has, money, t } from "./i18n.js";
+import * as panel from "./panel.js";
+import { known, put } from "./shop.js";
+import { tile } from "./tiles.js";
+
+const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Where an item came from, as a word. */
+const sourceOf = (source) => (has(`source.${source}`) ? t(`source.${source}`) : source);
+
+/** The address of an item's page. */
+export const linkTo = (item) => `#/p/${encodeURIComponent(item.id)}`;
+
+/** The card of an item. `from` is its entry in an answer, `isNew` marks what was not in the answer before. */
+export function card(item, from = {}, isNew = false) {
+  const price = item.price === undefined ? "" : money(item.price);
+  return h("li.card", { "data-id": item.id },
+    h("div.cover", {},
+      h("a", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, tile(item)),
+      isNew && h("span.new", {}, t("newBadge")),
+      h("button.round.add", { type: "button", "aria-label": t("addNamed", { name: item.title }), onclick: () => put(item) }, icon("plus"))),
+    h("a.title", { href: linkTo(item) }, item.title),
+    h("p.detail", {}, item.detail || " "),
+    h("p.foot", {}, h("span.price", {}, price), from.source && h("span", { class: `source ${from.source}`, title: t("source") }, sourceOf(from.source))),
+    from.reason && h("p.detail", {}, from.reason));
+}
+
+/**
+ * A shelf: a titled row of cards. `ask` gives an answer of the API; `key` names the list, so that the panel can tell how it
+ * moves. It fills itself, and again at each `load()`.
+ */
+export function shelf({ key, title, hint, ask, follows = true }) {
+  const row = h("ul.row", { tabindex: 0, "aria-label": title }, Array.from({ length: 8 }, () => h("li.card.waiting", { "aria-hidden": "true" }, h("div.cover", {}, h("span.tile")), h("p.detail", {}, " "))));
+  const origin = h("span.origin", {});
+  const go = (sign) => () => row.scrollBy({ left: sign * row.clientWidth * 0.8, behavior: isCalm.matches ? "auto" : "smooth" });
+  const arrows = h("div.arrows", {},
+    h("button.round", { type: "button", "aria-label": `${t("previous")}: ${title}`, onclick: go(-1) }, icon("left")),
+    h("button.round", { type: "button", "aria-label": `${t("next")}: ${title}`, onclick: go(1) }, icon("right")));
+  const section = h("section.shelf", { "data-key": key, "aria-busy": "true" }, h("header", {}, h("div", {}, h("h2", {}, title), hint && h("p.hint", {}, hint)), origin, arrows), row);
+
+  async function load() {
+    section.setAttribute("aria-busy", "true");
+    const started = performance.now();
+    try {
+      const answer = await ask();
+      const { rows, isFirst } = panel.moves(key, answer);
+      const sources = [...new Set(answer.items.map(({ source }) => source).filter(Boolean))].map(sourceOf);
+      origin.textContent = [sources.join(" + "), `${Math.round(performance.now() - started)} ms`].filter(Boolean).join(" · ");
+      section.hidden = !answer.items.length;
+      fill(row, answer.items.map((from) => card(known(from), from, !isFirst && !rows.get(from.itemId).was)));
+    } catch {
+      row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
+    }
+    section.setAttribute("aria-busy", "false");
+  }
+
+  if (follows) section.addEventListener("moved", load);
+  load();
+  return section;
+}
+
+/** Put new cards into a row: what was there glides to its new place, what is new fades in. */
+function fill(row, cards) {
+  const places = new Map([...row.querySelectorAll("[data-id]")].map((old) => [old.dataset.id, old.getBoundingClientRect()]));
+  const focused = row.contains(document.activeElement) && document.activeElement.closest("[data-id]")?.dataset.id;
+  row.replaceChildren(...cards);
+  if (focused) row.querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus({ preventScroll: true });
+  if (isCalm.matches || !places.size) return;
+  for (const fresh of cards) {
+    const old = places.get(fresh.dataset.id), now = fresh.getBoundingClientRect();
+    if (!old) fresh.animate([{ opacity: 0, transform: "scale(.94)" }, { opacity: 1, transform: "none" }], { duration: 420, easing: "ease-out" });
+    else if (old.left !== now.left) fresh.animate([{ transform: `translateX(${old.left - now.left}px)` }, { transform: "none" }], { duration: 520, easing: "cubic-bezier(.2,.8,.2,1)" });
+  }
+}
+
+/** A grid of items that shows `size` more at a time. */
+export function grid(items, size = 24) {
+  const list = h("ul.grid", {});
+  const more = h("button.secondary", { type: "button", onclick: next }, t("more"));
+  let shown = 0;
+  function next() {
+    const from = list.children.length;
+    list.append(...items.slice(shown, shown + size).map((item) => card(item)));
+    shown += size;
+    more.hidden = shown >= items.length;
+    if (from) list.children[from]?.querySelector(".title").focus();
+  }
+  next();
+  return h("div", {}, list, h("p.center", {}, more));
+}

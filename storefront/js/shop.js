@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The shop's state: catalogue, cart, who is shopping; and what a click does. */
+
+import { Personalization } from "../client/personalization.js";
+import { announce, keep, kept } from "./dom.js";
+import { has, t } from "./i18n.js";
+import * as panel from "./panel.js";
+
+const RANKED = 500;
+/** Items that one ranking call may have. */
+
+export const shop = { name: "", items: new Map(), departments: [], shoppers: [], profiles: {}, client: undefined };
+const cart = new Map(kept("cart", []));
+
+/** Load the catalogue and open the API's client. */
+export async function open() {
+  const response = await fetch("catalogue.json");
+  const { shop: name, columns, items, shoppers, profiles } = await response.json();
+  const rows = items.map((row) => item(Object.fromEntries(columns.map((column, place) => [column, row[place]]))));
+  Object.assign(shop, { name, shoppers, profiles, items: new Map(rows.map((row) => [row.id, row])) });
+  shop.departments = departments(rows);
+  shop.client = new Personalization({ baseUrl: `${location.origin}/api`, shop: name, delay: 200, onCall: panel.call });
+}
+
+/** The departments with most items first, each with its shelves. */
+function departments(rows) {
+  const found = new Map();
+  for (const { l1, l2 } of rows) {
+    if (!l1) continue;
+    const entry = found.get(l1) ?? { name: l1, count: 0, shelves: new Map() };
+    entry.count += 1;
+    if (l2) entry.shelves.set(l2, (entry.shelves.get(l2) ?? 0) + 1);
+    found.set(l1, entry);
+  }
+  const most = (one, other) => other[1] - one[1];
+  return [...found.values()].sort((one, other) => other.count - one.count)
+    .map((entry) => ({ ...entry, shelves: [...entry.shelves].sort(most).map(([shelf]) => shelf) }));
+}
+
+/** An item with its name taken apart: `Chunky Soup 18.6 oz (maker 1251)` has a title and a detail. */
+function item({ id, name, price, l1, l2 }) {
+  const [, plain, maker = ""] = /^(.*?)(?:\s+\(([^()]*)\))?$/.exec(name || id);
+  const [, title, size = ""] = /^(.*?)(?:\s+(\d[\d./-]*(?:\s[a-z. ]+)?))?$/.exec(plain);
+  const detail = [size, maker].filter(Boolean).join(" · ");
+  return { id, name: name || id, title: title || plain, detail, price: price ?? undefined, l1: l1 ?? "", l2: l2 ?? "" };
+}
+
+/** What is known of an item of an answer: the catalogue's, or what the answer itself tells. */
+export function known({ itemId, metadata = {} }) {
+  const found = shop.items.get(itemId);
+  if (found) return found;
+  const told = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name.toUpperCase(), value]));
+  const name = told.NAME ?? told.PRODUCT_NAME ?? told.TITLE;
+  const made = item({ id: itemId, name, price: told.PRICE && Number(told.PRICE), l1: told.CATEGORY_L1, l2: told.CATEGORY_L2 });
+  shop.items.set(itemId, made);
+  return made;
+}
+
+/** The item of an id. */
+export const itemOf = (id) => known({ itemId: id });
+
+/** Who is shopping: a sample shopper, a new one, or undefined for a stranger. */
+export function shopper() {
+  const { userId } = shop.client;
+  if (!userId) return undefined;
+  return shop.shoppers.find(({ id }) => id === userId) ?? { id: userId, facts: kept("facts", {}), last: [], often: [], isNew: true };
+}
+
+/** How a person calls a shopper: by what is known of the household. */
+export function nameOf(someone) {
+  if (!someone) return t("stranger");
+  const { AGE, KIDS } = someone.facts;
+  const kids = KIDS && (has(`kids_${KIDS}`) ? t(`kids_${KIDS}`) : t("kids", { count: KIDS }));
+  const about = [AGE && t("age", { age: AGE.replace("-", "–") }), kids].filter(Boolean).join(", ");
+  if (someone.isNew) return about ? `${t("newcomer")} (${about})` : t("newcomer");
+  return about || t("household", { id: someone.id });
+}
+
+/** Log in; `facts` are set for a new shopper. */
+export async function logIn(id, facts) {
+  shop.client.login(id);
+  panel.cause("login", { name: nameOf(shopper()) });
+  if (facts) {
+    keep("facts", facts);
+    panel.cause("login", { name: nameOf(shopper()) });
+    await shop.client.setUser(facts).catch(() => {});
+  }
+}
+
+/** A stranger again. */
+export function logOut() {
+  shop.client.logout();
+  keep("viewed", []);
+  panel.cause("logout");
+}
+
+/** Send events now, and tell the shelves that the shopper has moved. */
+export async function happened(events) {
+  for (const [type, fields] of events) shop.client.track(type, fields);
+  await shop.client.flush();
+}
+
+/** The shopper looks at an item. */
+export async function view(seen) {
+  keep("viewed", [seen.id, ...kept("viewed", []).filter((id) => id !== seen.id)].slice(0, 12));
+  await happened([["View", { itemId: seen.id }]]);
+}
+
+/** Items that were looked at, newest first. */
+export const viewed = () => kept("viewed", []);
+
+/** What is in the cart: `[id, quantity]`, in the order it was put there. */
+export const lines = () => [...cart];
+
+/** How many pieces are in the cart. */
+export const pieces = () => lines().reduce((sum, [, count]) => sum + count, 0);
+
+/** What the cart costs. */
+export const total = () => lines().reduce((sum, [id, count]) => sum + (itemOf(id).price ?? 0) * count, 0);
+
+/** Change how many of an item are in the cart. */
+export function setQuantity(id, count) {
+  if (count > 0) cart.set(id, count);
+  else cart.delete(id);
+  keep("cart", lines());
+  document.dispatchEvent(new Event("cart"));
+}
+
+/** Put an item into the cart; the shelves of this page follow. */
+export async function put(wanted, count = 1) {
+  setQuantity(wanted.id, (cart.get(wanted.id) ?? 0) + count);
+  announce(t("added", { name: wanted.title }));
+  panel.cause("cart", { name: wanted.title });
+  await happened([["AddToCart", { itemId: wanted.id, eventValue: wanted.price }]]);
+  document.dispatchEvent(new Event("moved"));
+}
+
+/** Buy the cart: one Purchase for each item. Resolves to how many. */
+export async function buy() {
+  const bought = lines();
+  panel.cause("buy");
+  cart.clear();
+  keep("cart", []);
+  document.dispatchEvent(new Event("cart"));
+  const worth = (id, count) => Math.round((itemOf(id).price ?? 0) * count * 100) / 100;
+  await happened(bought.map(([id, count]) => ["Purchase", { itemId: id, eventValue: worth(id, count) }]));
+  return bought;
+}
+
+/** What goes with the cart: similar to the newest things in it, not in it, best for this shopper first. */
+export async function goesWith() {
+  const inside = new Set(cart.keys());
+  const answers = await Promise.all([...inside].slice(-3).map((id) => shop.client.similar(id, { limit: 12 })));
+  const ids = new Set(answers.flatMap(({ items }) => items.map(({ itemId }) => itemId)).filter((id) => !inside.has(id)));
+  return ids.size ? shop.client.ranking([...ids]) : { items: [] };
+}
+
+/** Items in the order that suits the shopper; what cannot be ranked keeps its order. */
+export async function forShopper(items) {
+  const step = Math.max(1, items.length / RANKED);
+  const asked = items.filter((_, place) => Math.floor(place / step) !== Math.floor((place - 1) / step)).slice(0, RANKED);
+  const { items: ranked } = await shop.client.ranking(asked.map(({ id }) => id));
+  const first = ranked.map(known), placed = new Set(first);
+  return [...first, ...items.filter((one) => !placed.has(one))];
+}
+
+/** Items of a department, or of one of its shelves; without either, all. */
+export function browse(l1, l2) {
+  return [...shop.items.values()].filter((one) => (!l1 || one.l1 === l1) && (!l2 || one.l2 === l2));
+}
+
+/** Items whose name or category has every word; those whose name begins with it first. */
+export function find(query) {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = (one) => `${one.name} ${one.l2} ${one.l1}`.toLowerCase();
+  const found = browse().filter((one) => words.every((word) => text(one).includes(word)));
+  const place = (one) => one.name.toLowerCase().search(`\\b${(words[0] ?? "").replace(/\W/g, "\\$&")}`) >>> 0;
+  return found.map((one) => [place(one), one]).sort(([one], [other]) => one - other).map(([, one]) => one);
+}

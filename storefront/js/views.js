@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The pages of the shop; each gives its title and its content. */
+
+import { choose } from "./account.js";
+import { h, icon } from "./dom.js";
+import { department, money, t } from "./i18n.js";
+import { grid, linkTo, shelf } from "./shelf.js";
+import { browse, buy, find, forShopper, goesWith, itemOf, lines, nameOf, put, setQuantity, shop, shopper, total, view, viewed } from "./shop.js";
+import { glyphOf, tile } from "./tiles.js";
+
+const RECOMMENDED = 18;
+
+const heading = (text, ...more) => h("h1", { tabindex: -1 }, text, ...more);
+const recommended = (title = t("recommended")) => shelf({ key: "recommended", title, ask: () => shop.client.recommend({ limit: RECOMMENDED }) });
+const similar = (item, title) => shelf({ key: `similar:${item.id}`, title, follows: false, ask: () => shop.client.similar(item.id, { limit: 12 }) });
+
+/** Three items whose tiles differ. */
+function differing(items) {
+  const found = new Map();
+  for (const item of items) {
+    if (found.size === 3) break;
+    const glyph = glyphOf(item);
+    if (!found.has(glyph)) found.set(glyph, item);
+  }
+  return [...found.values()];
+}
+
+/** The front page. */
+export function home() {
+  const someone = shopper();
+  const seen = viewed()[0], bought = someone?.last?.[0], because = seen ?? bought;
+  const because_ = because && itemOf(because);
+  const picks = differing(someone?.last?.length ? someone.last.map(itemOf) : browse());
+  const hero = h("section.hero", {},
+    h("div", {},
+      h("p.eyebrow", {}, someone ? t("heroUser", { name: nameOf(someone) }) : t("tagline")),
+      heading(someone ? t("welcome") : t("welcomeStranger")),
+      h("p.lead", {}, someone ? t("heroText") : `${t("heroStranger")} ${t("heroText")}`),
+      h("p", {}, h("button.primary", { type: "button", onclick: choose }, t("change")))),
+    picks.length === 3 && h("div.still", { "aria-hidden": "true" }, picks.map(tile)));
+  return {
+    title: "",
+    content: [hero, recommended(),
+      because_ && similar(because_, t(seen ? "becauseViewed" : "becauseBought", { name: because_.title })),
+      shelf({ key: "popular", title: t("popular"), follows: false, ask: () => shop.client.popular({ limit: RECOMMENDED }) })],
+  };
+}
+
+/** A list of items with an order to choose. */
+function listing(title, items, above) {
+  const place = h("div", { "aria-live": "polite" }, h("p.hint", {}, "…"));
+  const orders = {
+    you: () => forShopper(items), price: () => [...items].sort((one, other) => (one.price ?? Infinity) - (other.price ?? Infinity)),
+    name: () => [...items].sort((one, other) => one.title.localeCompare(other.title)),
+  };
+  async function order(by) {
+    place.replaceChildren(grid(await Promise.resolve(orders[by]()).catch(() => items)));
+  }
+  const select = h("select", { id: "sort", onchange: ({ target }) => order(target.value) },
+    h("option", { value: "you" }, t("sortFor")), h("option", { value: "price" }, t("sortPrice")), h("option", { value: "name" }, t("sortName")));
+  if (items.length) order("you");
+  else place.replaceChildren(h("p.nothing", {}, t("nothing")));
+  const head = h("header.page", {}, heading(title), h("p.hint", {}, t("results", { count: items.length.toLocaleString() })), h("label.sort", { for: "sort" }, t("sort"), " ", select));
+  return { title, content: [above, head, place] };
+}
+
+/** A department, or one of its shelves. */
+export function category(l1, l2) {
+  const entry = shop.departments.find(({ name }) => name === l1);
+  const link = (name) => h("a", { href: `#/c/${encodeURIComponent(l1)}/${encodeURIComponent(name)}`, "aria-current": name === l2 ? "page" : null }, name);
+  const trail = h("nav.trail", { "aria-label": t("departments") }, h("a", { href: "#/" }, t("shopName")), l1 && h("a", { href: `#/c/${encodeURIComponent(l1)}` }, department(l1)), l2 && h("span", {}, l2));
+  const above = [trail, entry && h("nav.chips", { "aria-label": department(l1) }, entry.shelves.slice(0, 30).map(link))];
+  const page = listing(l2 || (l1 ? department(l1) : t("all")), browse(l1, l2), above);
+  return l1 ? page : { ...page, content: [h("nav.chips", { "aria-label": t("departments") }, shop.departments.map(({ name }) => h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)))), ...page.content.slice(1)] };
+}
+
+/** What a search finds. */
+export const search = (query) => listing(t("resultsFor", { query }), find(query));
+
+/** A number with buttons beside it. */
+function stepper(count, label, change) {
+  const output = h("output", { "aria-live": "polite" }, count);
+  return h("div.stepper", { role: "group", "aria-label": label },
+    h("button.round", { type: "button", "aria-label": t("less"), onclick: () => (output.value = change(-1)) }, icon("minus")), output,
+    h("button.round", { type: "button", "aria-label": t("oneMore"), onclick: () => (output.value = change(1)) }, icon("plus")));
+}
+
+/** An item. Looking at it is an event; what is recommended below knows of it. */
+export function product(id) {
+  const item = itemOf(id);
+  let count = 1;
+  const trail = h("nav.trail", { "aria-label": t("departments") }, h("a", { href: "#/" }, t("shopName")),
+    item.l1 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}` }, department(item.l1)),
+    item.l2 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}/${encodeURIComponent(item.l2)}` }, item.l2));
+  const below = h("div", {}, similar(item, t("similar")));
+  view(item).catch(() => {}).then(() => below.append(recommended()));
+  const about = h("div.about", {}, trail, heading(item.title), h("p.detail", {}, item.detail), h("p.price", {}, item.price === undefined ? "" : money(item.price)),
+    h("div.buy", {}, stepper(count, t("quantity"), (by) => (count = Math.max(1, Math.min(99, count + by)))), h("button.primary", { type: "button", onclick: () => put(item, count) }, t("add"))),
+    h("p.hint", {}, t("unit", { id: item.id })));
+  return { title: item.title, content: [h("article.product", {}, h("div.cover", {}, tile(item)), about), below] };
+}
+
+/** One line of the cart. */
+function cartLine([id, count]) {
+  const item = itemOf(id);
+  const set = (number) => setQuantity(id, number);
+  return h("li.line", {}, h("a.cover", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, tile(item)),
+    h("div", {}, h("a.title", { href: linkTo(item) }, item.title), h("p.detail", {}, item.detail), h("button.text", { type: "button", "aria-label": t("remove", { name: item.title }), onclick: () => set(0) }, t("remove", { name: "" }).trim())),
+    stepper(count, `${t("quantity")}: ${item.title}`, (by) => (set(Math.min(99, count + by)), count + by)),
+    h("p.price", {}, money((item.price ?? 0) * count)));
+}
+
+/** The cart, and what goes with it. */
+export function cart() {
+  const inside = h("div.cart", {});
+  function draw() {
+    const found = lines();
+    if (!found.length) return inside.replaceChildren(h("p.nothing", {}, t("cartEmpty")), h("p.center", {}, h("a.primary", { href: "#/" }, t("goShopping"))));
+    const sum = h("div.summary", {}, h("p.sum", {}, h("span", {}, t("subtotal")), h("b", {}, money(total()))), h("a.primary", { href: "#/checkout" }, t("checkout")));
+    const focused = inside.contains(document.activeElement) && [...inside.querySelectorAll("button")].indexOf(document.activeElement);
+    inside.replaceChildren(h("ul.lines", {}, found.map(cartLine)), sum);
+    if (focused !== false) inside.querySelectorAll("button")[focused]?.focus();
+    return undefined;
+  }
+  draw();
+  const redraw = () => (inside.isConnected ? draw() : document.removeEventListener("cart", redraw));
+  document.addEventListener("cart", redraw);
+  const more = lines().length ? shelf({ key: "goes-with", title: t("goesWith"), hint: t("goesWithHint"), ask: goesWith }) : undefined;
+  return { title: t("cart"), content: [h("header.page", {}, heading(t("cart"))), inside, more, recommended()] };
+}
+
+/** The last step: when it comes, what it costs. Ordering sends Purchase events. */
+export function checkout() {
+  const found = lines();
+  if (!found.length) return cart();
+  const slots = ["slotToday", "slotTomorrow", "slotPick"].map((slot, at) => h("label.slot", {}, h("input", { type: "radio", name: "slot", value: slot, checked: at === 0 }), h("span", {}, t(slot)), h("span.hint", {}, t("free"))));
+  const order = async (event) => {
+    event.preventDefault();
+    form.querySelector("button").disabled = true;
+    const bought = await buy();
+    sessionStorage.setItem("bought", JSON.stringify(bought));
+    location.hash = "#/done";
+  };
+  const rows = found.map(([id, count]) => h("li", {}, h("span", {}, `${count} × ${itemOf(id).title}`), h("span", {}, money((itemOf(id).price ?? 0) * count))));
+  const form = h("form.checkout", { onsubmit: order },
+    h("fieldset", {}, h("legend", {}, t("delivery")), slots),
+    h("div.summary", {}, h("ul.bill", {}, rows), h("p.sum", {}, h("span", {}, t("total")), h("b", {}, money(total()))), h("button.primary", {}, t("placeOrder")), h("p.hint", {}, t("noOrder"))));
+  return { title: t("checkout"), content: [h("header.page", {}, heading(t("checkout"))), form] };
+}
+
+/** After the order. */
+export function done() {
+  const bought = JSON.parse(sessionStorage.getItem("bought") ?? "[]");
+  const head = h("section.hero", {}, h("div", {}, h("span.tick", { "aria-hidden": "true" }, icon("check")), heading(t("thanks")), h("p.lead", {}, t("thanksText", { count: bought.length })), h("p", {}, h("a.primary", { href: "#/" }, t("backHome")))));
+  const first = bought[0] && itemOf(bought[0][0]);
+  return { title: t("thanks"), content: [head, recommended(), first && similar(first, t("becauseBought", { name: first.title }))] };
+}
+
+/** No such page. */
+export const nowhere = () => ({ title: t("notFound"), content: [h("header.page", {}, heading(t("notFound"))), h("p", {}, h("a.primary", { href: "#/" }, t("backHome")))] });

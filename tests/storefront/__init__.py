@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The storefront: its JavaScript client, its server, its pages."""

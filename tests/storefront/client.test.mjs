@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// Run by tests/storefront/test_client.py with `node --test`.
+
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { ApiError, Personalization } from "../../storefront/client/personalization.js";
+
+// An event waits for others by a timer, which must not keep this process.
+const start = globalThis.setTimeout;
+globalThis.setTimeout = (...timer) => start(...timer).unref();
+
+let requests, answers, waits, stored;
+
+const reply = (status, document = {}, headers = {}) => new Response(JSON.stringify(document), { status, headers });
+const accept = (request) => reply(202, { accepted: request.body.events.length, events: [] });
+const list = (...ids) => ({ recommendationId: "RID-1", items: ids.map((itemId) => ({ itemId, score: 1, source: "campaign" })) });
+const storage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
+
+async function fetch(address, options) {
+  const request = { ...options, address, path: address.replace("http://api/v1/shops/my%20shop", ""), body: options.body && JSON.parse(options.body) };
+  requests.push(request);
+  const next = answers.length > 1 ? answers.shift() : answers[0];
+  const answer = typeof next === "function" ? next(request) : next;
+  if (answer instanceof Error) throw answer;
+  return answer;
+}
+
+function open(options = {}) {
+  const wait = async (milliseconds) => void waits.push(milliseconds);
+  return new Personalization({ baseUrl: "http://api/v1", shop: "my shop", delay: 1e6, fetch, wait, storage, ...options });
+}
+
+const sent = () => requests.flatMap(({ body }) => body.events);
+
+beforeEach(() => {
+  [requests, waits, stored, answers] = [[], [], new Map(), [accept]];
+});
+
+test("lists are asked for the session, then for the user", async () => {
+  answers = [() => reply(200, list("a"))];
+  const shop = open();
+  const { items } = await shop.recommend({ limit: 5, filter: undefined, context: { DEVICE: "phone" }, filterValues: { brand: "x y" } });
+  shop.login("Zoë/1");
+  await shop.recommend();
+  await shop.similar("a b");
+  await shop.popular({ limit: 3 });
+  await shop.ranking(["a", "b"]);
+  assert.equal(items[0].itemId, "a");
+  assert.equal(requests[0].path, `/users/${shop.sessionId}/recommendations?limit=5&filterValues.brand=x+y&context.DEVICE=phone`);
+  assert.deepEqual(requests.slice(1).map(({ method, path }) => `${method} ${path.replace(/\?$/, "")}`), [
+    "GET /users/Zo%C3%AB%2F1/recommendations", "GET /items/a%20b/similar", "GET /popular?limit=3", "POST /users/Zo%C3%AB%2F1/ranking",
+  ]);
+  assert.deepEqual(requests[4].body, { itemIds: ["a", "b"] });
+});
+
+test("headers come with each call, and may take their time", async () => {
+  answers = [() => reply(200, list("a"))];
+  let token = 0;
+  const shop = open({ headers: async () => ({ authorization: `t${++token}` }) });
+  await shop.popular();
+  await shop.ranking(["a"]);
+  assert.deepEqual(requests.map(({ headers }) => headers), [{ authorization: "t1" }, { "content-type": "application/json", authorization: "t2" }]);
+});
+
+test("events go ten at a time, with the time and the id of when they happened", async () => {
+  const shop = open();
+  const ids = Array.from({ length: 23 }, (_, number) => shop.track("View", { itemId: `i${number}` }));
+  assert.equal(await shop.flush(), 0);
+  assert.deepEqual(requests.map(({ body }) => body.events.length), [10, 10, 3]);
+  assert.deepEqual(sent().map(({ eventId }) => eventId), ids);
+  assert.equal(new Set(ids).size, 23);
+  assert.ok(sent().every(({ sentAt, sessionId }) => Math.abs(Date.parse(sentAt) - Date.now()) < 60000 && sessionId === undefined));
+});
+
+test("a tenth event does not wait for the others", async () => {
+  const shop = open();
+  for (let number = 0; number < 10; number++) shop.track("View", { itemId: "a" });
+  await shop.flush();
+  assert.deepEqual(requests.map(({ body }) => body.events.length), [10]);
+});
+
+test("login joins: what went before is of the session alone, what comes after names both", async () => {
+  const shop = open();
+  const { sessionId } = shop;
+  shop.track("View", { itemId: "a" });
+  shop.login("u1");
+  shop.track("Purchase", { itemId: "a" });
+  shop.logout();
+  shop.track("View", { itemId: "b" });
+  await shop.flush();
+  assert.deepEqual(requests.map(({ body }) => [body.sessionId === sessionId, body.userId]), [[true, undefined], [true, "u1"], [false, undefined]]);
+});
+
+test("an event brings the recommendation and the impression that it came from", async () => {
+  const ids = Array.from({ length: 30 }, (_, number) => `i${number}`);
+  answers = [() => reply(200, list(...ids)), accept];
+  const shop = open();
+  await shop.recommend();
+  shop.track("View", { itemId: "i2" });
+  shop.track("View", { itemId: "elsewhere" });
+  shop.track("View", { itemId: "i3", recommendationId: "mine", impression: ["i3"] });
+  await shop.flush();
+  const [from, without, own] = requests[1].body.events;
+  assert.deepEqual([from.recommendationId, from.impression], ["RID-1", ids.slice(0, 25)]);
+  assert.deepEqual([without.recommendationId, without.impression], [undefined, undefined]);
+  assert.deepEqual([own.recommendationId, own.impression], ["mine", ["i3"]]);
+});
+
+test("Retry-After is honoured, else waits double and differ", async () => {
+  answers = [reply(429, {}, { "retry-after": "2" }), reply(503), new TypeError("network"), reply(200, list("a"))];
+  assert.equal((await open().popular()).items.length, 1);
+  assert.equal(waits[0], 2000);
+  assert.ok(waits[1] >= 250 && waits[1] <= 750 && waits[2] >= 500 && waits[2] <= 1500, String(waits));
+});
+
+test("an absurd Retry-After is a minute, a date is understood", async () => {
+  const soon = new Date(Date.now() + 30000).toUTCString();
+  answers = [reply(429, {}, { "retry-after": "86400" }), reply(503, {}, { "retry-after": soon }), reply(200, list("a"))];
+  await open().popular();
+  assert.equal(waits[0], 60000);
+  assert.ok(waits[1] > 25000 && waits[1] <= 30000, String(waits));
+});
+
+test("a refusal is an error with its problem, and is not tried again", async () => {
+  answers = [() => reply(400, { title: "Bad Request", detail: "limit is not", errors: [{ field: "limit", message: "no" }] })];
+  await assert.rejects(open().popular(), (error) => error instanceof ApiError && error.status === 400 && error.message === "limit is not" && error.problem.errors.length === 1);
+  assert.equal(requests.length, 1);
+});
+
+test("what does not answer is given up after its tries", async () => {
+  answers = [new TypeError("network")];
+  await assert.rejects(open({ retries: 2 }).popular(), TypeError);
+  assert.equal(requests.length, 3);
+});
+
+test("a caller may give up", async () => {
+  const controller = new AbortController();
+  answers = [() => (controller.abort(), new DOMException("", "AbortError"))];
+  await assert.rejects(open().popular({ signal: controller.signal }), { name: "AbortError" });
+  assert.equal(requests.length, 1);
+});
+
+test("events outlive a lost network and the page", async () => {
+  answers = [new TypeError("network")];
+  const before = open({ retries: 0 });
+  before.track("View", { itemId: "a" });
+  before.track("View", { itemId: "b" });
+  assert.equal(await before.flush(), 2);
+  [requests, answers] = [[], [accept]];
+  const after = open();
+  assert.equal(after.sessionId, before.sessionId);
+  assert.equal(await after.flush(), 0);
+  assert.deepEqual(sent().map(({ itemId }) => itemId), ["a", "b"]);
+});
+
+test("the queue keeps the newest five hundred", async () => {
+  answers = [new TypeError("network")];
+  const shop = open({ retries: 0 });
+  for (let number = 0; number < 520; number++) shop.track("View", { itemId: `i${number}` });
+  await shop.flush();
+  assert.equal(shop.pending.length, 500);
+  assert.equal(shop.pending.at(-1).itemId, "i519");
+});
+
+test("what is half accepted is sent from there on", async () => {
+  answers = [reply(202, { accepted: 2 }), accept];
+  const shop = open();
+  for (const itemId of ["a", "b", "c"]) shop.track("View", { itemId });
+  assert.equal(await shop.flush(), 0);
+  assert.deepEqual(requests.map(({ body }) => body.events.map(({ itemId }) => itemId)), [["a", "b", "c"], ["c"]]);
+});
+
+test("events that are refused for what they are do not stop the others", async () => {
+  answers = [reply(400, { detail: "no" }), accept];
+  const refused = [];
+  const shop = open({ onRefused: (events, error) => refused.push([events[0].itemId, error.status]) });
+  shop.track("View", { itemId: "bad" });
+  shop.login("u1");
+  shop.track("View", { itemId: "good" });
+  assert.equal(await shop.flush(), 0);
+  assert.deepEqual(refused, [["bad", 400]]);
+  assert.equal(requests[1].body.events[0].itemId, "good");
+});
+
+test("a missing right keeps the events for better headers", async () => {
+  answers = [() => reply(403)];
+  const shop = open();
+  shop.track("View", { itemId: "a" });
+  assert.equal(await shop.flush(), 1);
+  assert.equal(requests.length, 1);
+});
+
+test("leaving sends at once, by requests that outlive the page; unconfirmed ones keep their ids", async () => {
+  answers = [() => new TypeError("the page is gone")];
+  const shop = open();
+  for (let number = 0; number < 8; number++) shop.track("View", { itemId: `i${number}` });
+  shop.login("u1");
+  const id = shop.track("View", { itemId: "last" });
+  shop.leave();
+  await new Promise(setImmediate);
+  assert.deepEqual(requests.map(({ keepalive, body }) => [keepalive, body.events.length]), [[true, 8], [true, 1]]);
+  assert.equal(shop.pending.length, 9);
+  [requests, answers] = [[], [accept]];
+  assert.equal(await open().flush(), 0);
+  assert.equal(sent().at(-1).eventId, id);
+});
+
+test("a browser without storage, or with a full one, remembers for the page", async () => {
+  for (const broken of [{ getItem() { throw new Error("blocked"); }, setItem() { throw new Error("blocked"); } }, { ...storage, setItem() { throw new Error("full"); } }]) {
+    requests = [];
+    const shop = open({ storage: broken });
+    const { sessionId } = shop;
+    shop.login("u1");
+    shop.track("View", { itemId: "a" });
+    assert.equal(await shop.flush(), 0);
+    assert.deepEqual([requests[0].body.sessionId, requests[0].body.userId], [sessionId, "u1"]);
+  }
+});
+
+test("two pages of one visitor share the queue and lose nothing", async () => {
+  const [one, other] = [open(), open()];
+  one.track("View", { itemId: "a" });
+  other.track("View", { itemId: "b" });
+  assert.equal(one.pending.length, 2);
+  await one.flush();
+  assert.deepEqual([sent().length, other.pending.length], [2, 0]);
+});
+
+test("each request is told, with its time and tries", async () => {
+  answers = [reply(503), reply(200, list("a"))];
+  const calls = [];
+  await open({ onCall: (call) => calls.push(call) }).similar("a");
+  assert.deepEqual(calls.map(({ method, status, tries }) => [method, status, tries]), [["GET", 503, 0], ["GET", 200, 1]]);
+  assert.ok(calls.every(({ milliseconds, path }) => milliseconds >= 0 && path.startsWith("/items/a/similar")));
+});
+
+test("what is known of the visitor is put", async () => {
+  answers = [() => reply(202, { status: "delivered" })];
+  const shop = open();
+  shop.login("u1");
+  await shop.setUser({ AGE: "25-34" });
+  assert.deepEqual([requests[0].method, requests[0].path, requests[0].body], ["PUT", "/users/u1", { properties: { AGE: "25-34" } }]);
+});

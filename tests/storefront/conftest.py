@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One shop and one shopfront for all tests of the storefront."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from local.shopfront import serving
+from tests.storefront.shop import Api, front, listening
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open shop: its address, which ends with a slash, and the API behind it."""
+
+    address: str
+    api: Api
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """The shop of :mod:`tests.storefront.shop`, served."""
+    with listening(Api()) as api, serving(front(api, tmp_path_factory.mktemp("shop"))) as address:
+        yield Open(address, api)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small shop behind an API that answers as docs/api.md says, and a shopfront that serves it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.catalogue import catalogue, document
+from local.shopfront import Shopfront
+
+KEY = "the-key-that-no-browser-may-see"
+ITEMS = [("bread", "Bakery"), ("milk", "Dairy"), ("apple", "Produce"), ("soup", "Grocery"), ("roses", "Floral")]
+ROWS = [
+    f"{kind}-{number},{kind.title()} {number} 8 oz (maker {number}),{number + 0.5},{shelf},{kind}"
+    for number in range(8)
+    for kind, shelf in ITEMS
+]
+
+
+@dataclass
+class Api:
+    """An API whose lists begin with what the visitor had to do with last; it keeps what it was asked."""
+
+    requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    address: str = ""
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
+        if path.endswith("/events"):
+            self.events += [event | {"userId": body.get("userId")} for event in body["events"]]
+            return 202, {"accepted": len(body["events"]), "events": []}
+        if method == "PUT":
+            return 202, {"status": "delivered"}
+        if path.startswith("/shops/absent/"):
+            return 404, {"title": "Not Found", "status": 404}
+        seen = [event["itemId"] for event in reversed(self.events)]
+        ids = list(dict.fromkeys(seen + [row.split(",")[0] for row in ROWS]))
+        asked = body["itemIds"] if body else ids[:12]
+        source = "popular" if path.endswith("/popular") else "campaign"
+        items = [{"itemId": item, "score": 0.1, "source": source} for item in asked]
+        return 200, {"recommendationId": f"RID-{len(self.requests)}", "items": items}
+
+
+@contextmanager
+def listening(api: Api) -> Iterator[Api]:
+    """Serve `api` on 127.0.0.1."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            api.requests.append((self.command, self.path, headers, body))
+            status, content = api.answer(self.command, urlsplit(self.path).path, body)
+            raw = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.send_header("X-Internal", "not for browsers")
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    api.address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """The shop's CSVs."""
+    users = [f"u{number},{['18-24', '65+'][number % 2]},{number % 3}" for number in range(30)]
+    history = [
+        f"u{number},{ROWS[(number * 7 + step) % len(ROWS)].split(',')[0]},{1000 + step}"
+        for number in range(30)
+        for step in range(10)
+    ]
+    contents = {
+        "items": ["item_id,Name,PRICE,CATEGORY_L1,CATEGORY_L2", *ROWS],
+        "users": ["USER_ID,AGE,KIDS", *users],
+        "interactions": ["USER_ID,ITEM_ID,TIMESTAMP", *history],
+    }
+    for kind, rows in contents.items():
+        (folder / f"{kind}.csv").write_text("\n".join(rows) + "\n")
+    return {kind: folder / f"{kind}.csv" for kind in contents}
+
+
+def front(api: Api, folder: Path) -> Shopfront:
+    """The shopfront of this shop, in front of `api`."""
+    return Shopfront(api.address, KEY, document(catalogue("green", **files(folder))))
