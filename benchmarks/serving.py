@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What our recommendation handler costs over the least that a handler can do: one boto3 call and json.dumps.
+
+Both run against the same local server, which answers as Personalize and the table of shops would; both have bytecode.
+`cold` is a fresh process up to its first answer, taken in turns; `warm` is paired calls in one process.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any, cast
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+EVENT = json.loads((REPOSITORY / "events" / "api_recommendations.json").read_text())
+CAMPAIGN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo-user-personalization"
+COLD_RUNS, WARM_PAIRS = 15, 2_000
+
+ITEMS = [{"itemId": str(1_000_000 + index), "score": round(1 / (index + 3), 7)} for index in range(25)]
+ANSWER = json.dumps({"itemList": ITEMS, "recommendationId": "RID-1d9bb4a4-3c0b-4a29-9a5b-0d1c2e3f4a5b"})
+RECORD = {
+    "shop": {"S": "demo"},
+    "trackingId": {"S": "t"},
+    "datasetGroupArn": {"S": "arn:aws:personalize:us-east-1:123456789012:dataset-group/retail-demo"},
+    "campaigns": {"M": {"user-personalization": {"M": {"arn": {"S": CAMPAIGN}}}}},
+    "filters": {"L": [{"S": "not-purchased"}]},
+    "metadataColumns": {"L": []},
+}
+RELEASE = json.dumps({"Item": RECORD})
+
+OURS = """
+import functions.get_recommendations.app as app
+handler = app.handler
+"""
+BARE = f"""
+import json
+import boto3
+client = boto3.client("personalize-runtime")
+def handler(event, context):
+    user = event["pathParameters"]["userId"]
+    answer = client.get_recommendations(campaignArn="{CAMPAIGN}", userId=user, numResults=25)
+    return {{"statusCode": 200, "body": json.dumps(answer["itemList"])}}
+"""
+FIRST_ANSWER = """
+import json, sys
+answer = handler(json.loads(sys.argv[1]), None)
+sys.stderr.write(str(answer["statusCode"]))
+sys.stderr.flush()
+import os
+os._exit(0)
+"""
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while head := await _head(reader):
+        size = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        await reader.readexactly(size)
+        body = (RELEASE if b"DynamoDB" in head else ANSWER).encode()
+        kind = b"application/x-amz-json-1.0" if b"DynamoDB" in head else b"application/json"
+        start = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+        writer.write(start + body)
+    writer.close()
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+
+
+def serve() -> None:
+    """The server, in a process of its own; prints its port."""
+
+    async def main() -> None:
+        server = await asyncio.start_server(_answer, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+def environment(port: int, cache: str) -> dict[str, str]:
+    """The variables of a function, with every endpoint at the server."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONDONTWRITEBYTECODE"}}
+    return kept | {
+        "PYTHONPYCACHEPREFIX": cache,
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'layers' / 'core'}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "PREFIX": "retail",
+        "ACCOUNT_ID": "123456789012",
+        "SHOPS_TABLE": "shops",
+    }
+
+
+def cold(source: str, variables: dict[str, str]) -> float:
+    """Milliseconds of a fresh process up to its first answer."""
+    command = [sys.executable, "-c", source + FIRST_ANSWER, json.dumps(EVENT)]
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=REPOSITORY
+    )
+    errors = cast("IO[bytes]", process.stderr)
+    status = errors.read(3)
+    elapsed = time.perf_counter() - started
+    if status != b"200":
+        sys.exit((status + errors.read()).decode())
+    errors.close()
+    process.wait()
+    return elapsed * 1000
+
+
+def timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1e6
+
+
+def warm() -> tuple[float, float, float]:
+    """Median microseconds of our handler, of the bare handler, and of the boto3 call alone, taken in turns."""
+    ours: dict[str, Any] = {}
+    bare: dict[str, Any] = {}
+    exec(OURS, ours)  # noqa: S102 - the very sources of the cold runs
+    exec(BARE, bare)  # noqa: S102
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: ours["handler"](EVENT, None),
+        lambda: bare["handler"](EVENT, None),
+        lambda: bare["client"].get_recommendations(campaignArn=CAMPAIGN, userId="2375", numResults=25),
+    )
+    with redirect_stdout(StringIO()):
+        for each in calls * 50:
+            each()
+        rounds = [[timed(each) for each in calls] for _ in range(WARM_PAIRS)]
+    first, second, third = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return first, second, third
+
+
+def main() -> None:
+    server = subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True)
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            variables = environment(int(cast("IO[str]", server.stdout).readline()), cache)
+            for source in (OURS, BARE):
+                cold(source, variables)
+            runs = [(cold(OURS, variables), cold(BARE, variables)) for _ in range(COLD_RUNS)]
+            ours, bare = (statistics.median(column) for column in zip(*runs, strict=True))
+            print(f"cold: ours {ours:.0f} ms, bare boto3 handler {bare:.0f} ms: {ours / bare:.2f}x (at most 1.5x)")
+            command = [sys.executable, __file__, "warm"]
+            subprocess.run(command, env=variables, cwd=REPOSITORY, check=True)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def print_warm() -> None:
+    ours, bare, call = warm()
+    over = ours - call
+    print(f"warm: ours {ours:.0f} us, bare boto3 handler {bare:.0f} us, the boto3 call {call:.0f} us: ", end="")
+    print(f"{over:.0f} us over the call (at most 150 us)")
+
+
+if __name__ == "__main__":
+    {"serve": serve, "warm": print_warm}.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checking a drop of interactions: rows a second on one core and resident memory, beside the csv module's.
+
+Protocol: generated purchases (five columns, shoppers and items with a long tail), once clean and once with one row in
+a thousand damaged (no user, milliseconds, no time, an id of 300 characters, no number, a value too many). Each
+measurement is a process of its own, on one processor, with the same file; ours reads, checks, counts exactly, writes
+the import copy (and throws it away) and keeps the refused rows; the peer is the plain oracle of the tests, which
+checks the same rules with the csv module and counts the same. Both must find the same, else nothing is printed.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+NOW = 1_900_000_000
+HEADER = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
+PIECE = 500_000
+
+
+def write(path: Path, rows: int, *, dirty: bool) -> None:
+    """A file of interactions."""
+    import polars as pl  # noqa: PLC0415 - the peer's process does without
+
+    def word(letter: str, number: pl.Expr) -> pl.Expr:
+        return pl.format(f"{letter}{{}}", number.cast(pl.Int64))
+
+    with path.open("wb") as file:
+        file.write((",".join(HEADER) + "\n").encode())
+        for start in range(0, rows, PIECE):
+            row = pl.int_range(start, min(rows, start + PIECE))
+            chance = (row.hash(1) % 1_000_000) / 1e6
+            columns = [
+                word("u", row.hash(2) % max(100, rows // 30)),
+                word("i", (chance**3 * 20_000).floor()),
+                (1_600_000_000 + row).cast(pl.String).alias("time"),
+                pl.when(row % 4 == 0).then(pl.lit("Purchase")).otherwise(pl.lit("View")).alias("type"),
+                pl.format("{}.5", row % 97).alias("value"),
+            ]
+            lines = pl.select(pl.concat_str(columns, separator=",")).to_series()
+            if dirty:
+                lines = lines.set(pl.select((row % 1000) == 999).to_series(), None)
+                damaged = (_damage(number) for number in range(start + 999, start + len(lines), 1000))
+                lines = pl.Series(line if line is not None else next(damaged) for line in lines)
+            file.write(("\n".join(lines) + "\n").encode())
+
+
+def _damage(number: int) -> str:
+    kinds = (
+        f",i1,{1_600_000_000 + number},View,1",
+        f"u1,i1,{1_600_000_000 + number}000,View,1",
+        "u1,i1,yesterday,View,1",
+        f"{'x' * 300},i1,{1_600_000_000 + number},View,1",
+        f"u1,i1,{1_600_000_000 + number},View,a lot",
+        f"u1,i1,{1_600_000_000 + number},View,1,more",
+    )
+    return kinds[number // 1000 % len(kinds)]
+
+
+def ours(path: Path) -> dict[str, object]:
+    """What the validator finds, and how long it takes."""
+    from personalization.intake.copying import copy  # noqa: PLC0415
+    from personalization.settings import ShopSettings  # noqa: PLC0415
+    from personalization.validation import Expected  # noqa: PLC0415
+
+    expected = Expected(path.name, "interactions", "FULL", ShopSettings(), now=NOW)
+    started, used = time.perf_counter(), time.process_time()
+    with tempfile.TemporaryDirectory() as scratch:
+        copied = copy(_chunks(path), expected, len, Path(scratch))
+    found = copied.findings
+    seconds = (time.perf_counter() - started, time.process_time() - used)
+    users, items = found.users, found.items
+    assert users is not None  # noqa: S101
+    assert items is not None  # noqa: S101
+    counts = [found.rows, found.accepted, found.duplicates, users.ids, users.at_least(2), items.ids, found.first]
+    return _told(seconds, [*counts, sorted(found.event_types.items())])
+
+
+def peer(path: Path) -> dict[str, object]:
+    """The same from the csv module."""
+    from benchmarks.csv_oracle import outcome_of  # noqa: PLC0415
+
+    started, used = time.perf_counter(), time.process_time()
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file, strict=True)
+        found = outcome_of(((reader.line_num, row) for row in reader), NOW, keep=False)
+    seconds = (time.perf_counter() - started, time.process_time() - used)
+    again = sum(count > 1 for count in found.users.values())
+    counts = [found.rows, found.accepted, found.duplicates, len(found.users), again, len(found.items), found.first]
+    return _told(seconds, [*counts, sorted(found.types.items())])
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk
+
+
+def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, object]:
+    # Not getrusage's peak: that begins with what the process before it had.
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peak = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    return {"seconds": seconds[0], "cpu": seconds[1], "megabytes": peak, "counts": counts}
+
+
+def measured(who: str, path: Path) -> dict[str, object]:
+    """One measurement in a process of its own, on one processor."""
+    command = [sys.executable, "-m", "benchmarks.validation", "--measure", who, str(path)]
+    environment = os.environ | {"POLARS_MAX_THREADS": "1"}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def main() -> None:
+    """Print the figures of the validator that the README claims."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of each file; default 10 million")
+    parser.add_argument("--measure", nargs=2, metavar=("WHO", "FILE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        who, file = options.measure
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        print(json.dumps({"ours": ours, "peer": peer}[who](Path(file))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, dirty in (("clean", False), ("one row in 1,000 damaged", True)):
+            path = Path(folder) / "interactions.csv"
+            write(path, options.rows, dirty=dirty)
+            print(f"{options.rows:,} interactions, {path.stat().st_size / 1e6:.0f} MB, {name}")
+            results = {who: measured(who, path) for who in ("ours", "peer")}
+            if results["ours"]["counts"] != results["peer"]["counts"]:
+                sys.exit(f"different findings: {results['ours']['counts']} and {results['peer']['counts']}")
+            for who, label in (("ours", "validator"), ("peer", "csv module")):
+                _line(label, results[who], options.rows)
+            ratio = _number(results["peer"], "cpu") / _number(results["ours"], "cpu")
+            print(f"  {ratio:.1f} times the csv module's rows by processor time")
+
+
+def _number(result: dict[str, object], key: str) -> float:
+    value = result[key]
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _line(label: str, result: dict[str, object], rows: int) -> None:
+    wall, cpu = (rows / _number(result, key) / 1e6 for key in ("seconds", "cpu"))
+    peak = _number(result, "megabytes")
+    print(f"  {label:11} {wall:5.2f} million rows/s ({cpu:.2f} by processor time), peak {peak:.0f} MB resident")
+
+
+if __name__ == "__main__":
+    main()
