@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links, anchors, headings: what a page says about other pages, and the two READMEs about each other."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, READMES, ROOT, SKIPPED, anchors, blocks, headings, links, name, prose, read
+
+SOURCES = ("*.py", "*.yaml", "*.sh", "Makefile", ".ci/run")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), f"{link}: no such file"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_page_has_one_title_and_skips_no_level(page: Path) -> None:
+    levels = [level for level, _ in headings(page)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("0*.md")), ids=name)
+def test_a_decision_has_its_three_parts_and_is_listed(page: Path) -> None:
+    assert [text for level, text in headings(page) if level == 2] == ["Context", "Decision", "Consequences"]
+    assert f"({page.name})" in read("docs/decisions/README.md")
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs/decisions").glob("0*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_both_readmes_give_the_same_commands() -> None:
+    english, korean = (blocks(page) for page in READMES)
+    assert english == korean
+
+
+def test_both_readmes_have_the_same_headings_and_links() -> None:
+    english, korean = READMES
+    assert [level for level, _ in headings(english)] == [level for level, _ in headings(korean)]
+    assert set(links(english)) - {"README.ko.md"} == set(links(korean)) - {"README.md"}
+
+
+def test_both_readmes_have_the_same_table_rows_and_figures() -> None:
+    english, korean = (prose(page) for page in READMES)
+    assert english.count("\n|") == korean.count("\n|")
+    figures = re.compile(r"\$[\d.]+|FIGURE-[A-Z0-9-]+|\b\.\d{4}\b|\b\d+(?:\.\d+)? (?:ms|µs|s|MB)\b")
+    assert sorted(figures.findall(english)) == sorted(figures.findall(korean))
+
+
+def test_the_korean_readme_is_korean() -> None:
+    text = prose(READMES[1])
+    assert len(re.findall(r"[가-힣]", text)) > len(text) / 5
+
+
+def test_every_source_file_begins_with_its_licence() -> None:
+    found = {path for pattern in SOURCES for path in ROOT.rglob(pattern)}
+    sources = [path for path in found if not SKIPPED & set(path.relative_to(ROOT).parts)]
+    written = [path for path in sources if path.stat().st_size]
+    bare = [name(path) for path in written if "SPDX-License-Identifier: Apache-2.0" not in "".join(head(path))]
+    assert sorted(bare) == []
+
+
+def head(path: Path) -> list[str]:
+    """The first two lines: the licence, or a `#!` and the licence."""
+    return path.read_text(encoding="utf-8").split("\n", 2)[:2]

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference pages list what the code has, no more and no less: settings, routes, parameters, outputs, alarms."""
+
+import json
+import re
+
+import yaml
+from personalization.settings import ShopSettings, parse
+
+from tests.docs.pages import ROOT, blocks, first_cells, headings, read, section
+
+
+class Template(yaml.SafeLoader):
+    """YAML with CloudFormation's tags, whose values do not matter here."""
+
+
+Template.add_multi_constructor("!", lambda *_: None)
+TEMPLATE = yaml.load(read("template.yaml"), Template)  # noqa: S506 - a SafeLoader
+ROUTE = re.compile(r"^`([A-Z]+) (/\S*)`$")
+
+
+def test_every_setting_is_explained() -> None:
+    assert set(first_cells(section("docs/settings.md", "Keys"))) == set(ShopSettings.model_fields)
+
+
+def test_the_example_is_a_shops_settings() -> None:
+    examples = [text for language, text in blocks(ROOT / "docs/settings.md") if language == "yaml"]
+    assert set(yaml.safe_load(examples[0])) == set(ShopSettings.model_fields)
+    assert parse("settings.yaml", examples[0]).recipes == ("user-personalization", "similar-items")
+
+
+def test_the_default_filter_is_the_one_that_the_page_gives() -> None:
+    name, expression = ShopSettings().filters.popitem()
+    assert f"`{name}`" in read("docs/settings.md")
+    assert f"`{expression}`" in read("docs/settings.md")
+
+
+def test_every_route_is_explained() -> None:
+    served = json.loads(read("functions/get_recommendations/openapi.json"))["paths"]
+    routes = {(method.upper(), path) for path, methods in served.items() for method in methods}
+    titles = [ROUTE.match(text) for _, text in headings(ROOT / "docs/api.md")]
+    assert {title.groups() for title in titles if title} == routes
+
+
+def test_every_template_parameter_is_explained() -> None:
+    assert set(TEMPLATE["Parameters"]) | set(TEMPLATE["Outputs"]) == set(
+        first_cells(section("docs/operations.md", "Deploy"))
+    )
+
+
+def test_every_alarm_is_explained() -> None:
+    alarms = {key for key, value in TEMPLATE["Resources"].items() if value["Type"] == "AWS::CloudWatch::Alarm"}
+    assert set(first_cells(section("docs/operations.md", "Alarms"))) == alarms
+
+
+def test_parameters_have_the_defaults_that_the_page_gives() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `?(.*?)`? \|$", section("docs/operations.md", "Deploy"), re.MULTILINE)
+    for parameter, default in rows:
+        actual = str(TEMPLATE["Parameters"][parameter]["Default"])
+        assert actual in {default, ""}, parameter
