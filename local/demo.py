@@ -7,6 +7,7 @@ import signal
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,8 @@ def stay(state: State, shop: str, user: str, item: str, terminal: Terminal) -> N
     terminal.line(f"{curl} '{base}/popular?limit=3'")
     terminal.line(f"{curl} -d {shlex.quote(json.dumps(event))} {base}/events")
     terminal.line(f"{curl} '{base}/users/{user}/recommendations?limit=10'")
-    signal.pause()
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def some(answer: Answer) -> Answer:
