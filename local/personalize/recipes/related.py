@@ -61,14 +61,11 @@ class ListModel:
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """The nearest (or most popular) allowed items; the item itself is never among them."""
-        item = self._catalogue.position(query.item_id) if self._near else -1
-        mass = self._popular if item < 0 else self._nearness(item)
-        return [Scored(self.item_ids[i]) for i in best(mass, allowed, limit).tolist()]
+        return [Scored(self.item_ids[i]) for i in best(self._mass(query), allowed, limit).tolist()]
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         """A caller's list in the order of `recommend`; unknown items last."""
-        item = self._catalogue.position(query.item_id) if self._near else -1
-        mass = self._popular if item < 0 else self._nearness(item)
+        mass = self._mass(query)
         known = self._catalogue.positions(item_ids)
         order = sorted(range(len(item_ids)), key=lambda i: (-mass[known[i]] if known[i] >= 0 else 1.0, known[i]))
         return [Scored(item_ids[i]) for i in order]
@@ -82,6 +79,11 @@ class ListModel:
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
         """What was saved."""
         return cls(Settings(**facts["settings"]), Catalogue.from_arrays(files), files)
+
+    def _mass(self, query: Query) -> Mass:
+        """[items] nearness to the item that was asked about; popularity where that is none or not known."""
+        item = self._catalogue.position(query.item_id) if self._near else -1
+        return self._popular if item < 0 else self._nearness(item)
 
     def _nearness(self, item: int) -> Mass:
         """[items] shares by interactions and by metadata, and a trace of popularity; -1 for the item itself."""
