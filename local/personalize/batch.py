@@ -21,7 +21,8 @@ from local.personalize.live import LiveData
 from local.personalize.objects import deliver, fetch
 from local.personalize.recipes import Query
 from local.personalize.recipes.segments import AffinityModel
-from local.personalize.recipes.table import RECIPES, RecipeSpec
+from local.personalize.recipes.spec import RecipeSpec
+from local.personalize.recipes.table import RECIPES
 from local.personalize.schemas import Schema
 from local.personalize.serving import Catalogue, read_live
 from local.personalize.wire import Json, load_json

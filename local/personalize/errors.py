@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors that Amazon Personalize's models name, and the two reasons for which work ends in CREATE FAILED."""
 
-from typing import ClassVar
-
 
 class ServiceError(Exception):
     """An error that a caller sees: `code` goes on the wire, `status` is the HTTP status of the REST services."""
 
-    code: ClassVar[str] = "InternalFailure"
-    status: ClassVar[int] = 500
+    code: str = "InternalFailure"
+    status: int = 500
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

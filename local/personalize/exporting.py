@@ -48,7 +48,7 @@ def _streamed(task: ExportTask, scratch: Path) -> pl.DataFrame:
     """Events with an item and a user, or put records, in the columns of the schema."""
     schema = as_items(task.schema)
     kind = schema.dataset_type
-    spec = with_streamed(SnapshotSpec((), schema), task.database, {kind: task.dataset}, scratch)
+    spec, _ = with_streamed(SnapshotSpec((), schema), task.database, {kind: task.dataset}, scratch)
     if kind == "INTERACTIONS":
         return streamed(spec)
     key, records = _key(schema), read_records(spec.put_users or spec.put_items)
@@ -118,7 +118,7 @@ def report(task: ReportTask) -> int:
 def _items(task: ReportTask, scratch: Path) -> pl.DataFrame | None:
     if task.spec.items_schema is None:
         return None
-    spec = with_streamed(task.spec, task.database, task.datasets, scratch)
+    spec, _ = with_streamed(task.spec, task.database, task.datasets, scratch)
     tables = [read_rows(path) for path in spec.items]
     names = task.spec.items_schema.names
     put = [

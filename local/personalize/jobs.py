@@ -26,6 +26,8 @@ from local.personalize.store import Reader
 
 P = ParamSpec("P")
 T = TypeVar("T")
+TRAINED_UNTIL: Final = "trained-until"
+"""File in a model's folder: the number of the newest event that it was trained on."""
 IDLE_SECONDS: Final = 30.0
 """After this long without work the worker process ends, and its memory goes back."""
 ATTEMPTS: Final = 2
@@ -66,7 +68,7 @@ class Workers:
     def _worker(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=begin)
         return self._pool
 
     def discard(self) -> None:
@@ -82,8 +84,8 @@ class Workers:
             self.discard()
 
 
-def _begin() -> None:
-    """Set a fresh worker up: it never outlives the engine, and leaves Ctrl-C to it."""
+def begin() -> None:
+    """Set a fresh worker process up: it never outlives its parent, and leaves Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent:
@@ -138,23 +140,30 @@ def run_training(task: TrainingTask) -> tuple[dict[str, float], float]:
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="training-") as scratch:
-        snapshot = build_snapshot(with_streamed(task.spec, task.database, task.datasets, Path(scratch)))
+        spec, last = with_streamed(task.spec, task.database, task.datasets, Path(scratch))
+        snapshot = build_snapshot(spec)
     trained = train(task.recipe, snapshot, task.config)
     task.target.parent.mkdir(parents=True, exist_ok=True)
     trained.model.save(task.target)
+    (task.target / TRAINED_UNTIL).write_text(str(last))
     return trained.metrics, time.perf_counter() - began
 
 
-def with_streamed(spec: SnapshotSpec, database: Path, datasets: Mapping[str, str], scratch: Path) -> SnapshotSpec:
-    """The spec with what was streamed to the datasets (ARNs by type), written out as lines."""
-    paths = {kind: scratch / f"{kind}.jsonl" for kind in datasets}
+def with_streamed(
+    spec: SnapshotSpec, database: Path, datasets: Mapping[str, str], scratch: Path
+) -> tuple[SnapshotSpec, int]:
+    """The spec with what was streamed to datasets (ARNs by type), written out as lines; the newest event's number."""
+    paths, last = {kind: scratch / f"{kind}.jsonl" for kind in datasets}, 0
     with Reader(database) as reader:
         for kind, arn in datasets.items():
             if kind == "INTERACTIONS":
-                write_lines(paths[kind], (event for _, event in reader.events(arn)))
+                events = list(reader.events(arn))
+                last = max((number for number, _ in events), default=0)
+                write_lines(paths[kind], (event for _, event in events))
             else:
                 write_lines(paths[kind], (record for _, record in reader.records(arn)))
-    return replace(spec, events=paths.get("INTERACTIONS"), put_users=paths.get("USERS"), put_items=paths.get("ITEMS"))
+    found = replace(spec, events=paths.get("INTERACTIONS"), put_users=paths.get("USERS"), put_items=paths.get("ITEMS"))
+    return found, last
 
 
 def run_live(spec: SnapshotSpec, target: Path) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from local.personalize.bulk import Bulk, Cell
 from local.personalize.data import Column, StreamedEvent
+from local.personalize.recipes.absorbed import Owned
 from local.personalize.recipes.base import Interaction, Value
 
 _CATALOGUES = 8
@@ -27,6 +28,8 @@ class LiveData:
         self._sessions: dict[str, list[Interaction]] = {}
         self._anonymous: dict[str, list[Interaction]] = {}
         self._owner: dict[str, str] = {}
+        self.owned: list[Owned] = []
+        """Every event that belongs to a user, in the order in which it came to belong to him."""
         self._users: dict[str, Mapping[str, Value]] = {}
         self._items: dict[str, Mapping[str, Value]] = {}
         self._catalogues: OrderedDict[int, _Catalogue] = OrderedDict()
@@ -53,8 +56,8 @@ class LiveData:
         rows.sort(key=_moment)
         return rows
 
-    def add_event(self, event: StreamedEvent) -> bool:
-        """Count an event, O(1); False if its id was counted before.
+    def add_event(self, event: StreamedEvent, number: int = 0) -> bool:
+        """Count an event, O(1); False if its id was counted before. `number`: its place in the store.
 
         An event without an item is remembered by its id only, except that it still ties its session to its user.
         """
@@ -62,9 +65,10 @@ class LiveData:
             return False
         self._event_ids.add(event.event_id)
         if event.user_id:
-            self._log_in(event.session_id, event.user_id)
+            self._log_in(event.session_id, event.user_id, number)
         if event.item_id:
-            self._file(event, Interaction(event.item_id, event.sent_at, event.event_type, event.event_value))
+            row = Interaction(event.item_id, event.sent_at, event.event_type, event.event_value)
+            self._file(event, row, number)
         return True
 
     def put_user(self, user_id: str, properties: Mapping[str, Value | None]) -> None:
@@ -99,17 +103,19 @@ class LiveData:
                 self._catalogues.popitem(last=False)
         return catalogue.column(name, self._items)
 
-    def _log_in(self, session_id: str, user_id: str) -> None:
+    def _log_in(self, session_id: str, user_id: str, number: int) -> None:
         self._owner[session_id] = user_id
         before = self._anonymous.pop(session_id, None)
         if before:
             self._events.setdefault(user_id, []).extend(before)
+            self.owned += [Owned(number, user_id, row) for row in before]
 
-    def _file(self, event: StreamedEvent, row: Interaction) -> None:
+    def _file(self, event: StreamedEvent, row: Interaction, number: int) -> None:
         owner = event.user_id or self._owner.get(event.session_id)
         self._sessions.setdefault(event.session_id, []).append(row)
         if owner:
             self._events.setdefault(owner, []).append(row)
+            self.owned.append(Owned(number, owner, row))
         else:
             self._anonymous.setdefault(event.session_id, []).append(row)
 

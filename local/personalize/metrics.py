@@ -6,19 +6,17 @@ oldest nine tenths of each such user's interactions; the items of the newest ten
 of these users are asked, which bounds the time; `coverage` counts the items in their answers.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from personalization.metrics import DEEPEST, Answer, summary
 
 from local.personalize.data import Snapshot
 from local.personalize.recipes.base import Interaction, Model, Query
 from local.personalize.recipes.rows import Mask, Rows, hashes
 
-DEPTHS = (5, 10, 25)
-DEEPEST = 25
 SAMPLE = 500
 
 
@@ -28,46 +26,6 @@ class Case:
 
     query: Query
     relevant: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The items that a model answered, best first, and the relevant ones."""
-
-    items: Sequence[str]
-    relevant: frozenset[str]
-
-    def hits(self, depth: int) -> list[int]:
-        """Positions (from 1) of relevant items within `depth`."""
-        return [place for place, item in enumerate(self.items[:depth], 1) if item in self.relevant]
-
-
-def precision(answer: Answer, depth: int) -> float:
-    """Share of the first `depth` places that hold a relevant item."""
-    return len(answer.hits(depth)) / depth
-
-
-def reciprocal_rank(answer: Answer, depth: int = DEEPEST) -> float:
-    """One over the place of the first relevant item; 0 if there is none within `depth`."""
-    hits = answer.hits(depth)
-    return 1.0 / hits[0] if hits else 0.0
-
-
-def discounted_gain(answer: Answer, depth: int) -> float:
-    """Gain of the hits, less the later they come, as a share of the best that was possible (NDCG)."""
-    ideal = sum(1.0 / math.log(1 + place) for place in range(1, min(depth, len(answer.relevant)) + 1))
-    return sum(1.0 / math.log(1 + place) for place in answer.hits(depth)) / ideal if ideal else 0.0
-
-
-def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
-    """Every metric over all answers, in four decimals, in the order of the alphabet."""
-    shown = {item for answer in answers for item in answer.items}
-    found = {"coverage": len(shown) / catalogue if catalogue else 0.0}
-    found["mean_reciprocal_rank_at_25"] = _mean(reciprocal_rank(answer) for answer in answers)
-    for depth in DEPTHS:
-        found[f"normalized_discounted_cumulative_gain_at_{depth}"] = _mean(discounted_gain(a, depth) for a in answers)
-        found[f"precision_at_{depth}"] = _mean(precision(answer, depth) for answer in answers)
-    return {name: round(found[name], 4) for name in sorted(found)}
 
 
 def test_users(snapshot: Snapshot) -> Mask:
@@ -107,8 +65,3 @@ def _case(snapshot: Snapshot, rows: Rows, user: int, start: int, stop: int) -> C
         snapshot.users[user], history[-1].item_id, history, properties, exploration={"explorationWeight": 0.0}
     )
     return Case(query, frozenset(items[-newest:]))
-
-
-def _mean(values: Iterable[float]) -> float:
-    numbers = list(values)
-    return sum(numbers) / len(numbers) if numbers else 0.0

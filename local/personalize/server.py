@@ -15,11 +15,12 @@ from local.personalize import scheduling
 from local.personalize.doors import DOORS, open_door
 from local.personalize.engine import Engine, Options
 from local.personalize.errors import BodyTooLarge, InternalFailure, MissingToken, NotBuilt, ServiceError
-from local.personalize.faults import DropConnection, Rule, strike
+from local.personalize.faults import DropConnection, strike
 from local.personalize.operations import HANDLERS
 from local.personalize.resources import Call
 from local.personalize.store import Store
 from local.personalize.wire import MAX_BODY, Operation, Wire, error_answer
+from local.rules import Rule
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

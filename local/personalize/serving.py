@@ -14,8 +14,11 @@ import numpy.typing as npt
 
 from local.personalize import recipes
 from local.personalize.data import Column, PutRecord, StreamedEvent
+from local.personalize.jobs import TRAINED_UNTIL
 from local.personalize.live import LiveData
 from local.personalize.recipes import Model
+from local.personalize.recipes.absorbed import Absorbed
+from local.personalize.recipes.personal import PersonalModel
 from local.personalize.resources import DATASET, Registry, Resource
 from local.personalize.store import Reader, Store
 
@@ -48,6 +51,24 @@ class Catalogue:
     live: LiveData
     cache: dict[tuple[Hashable, ...], Any] = field(default_factory=dict)
     """What filters keep between requests; emptied when an item changes."""
+    trained: int = 0
+    """Number of the newest event that trained the model."""
+    absorbed: Absorbed | None = None
+    """What events have added to the model's counts; None for recipes that change by training only."""
+    _done: int = 0
+    """How many of the live data's owned events are absorbed, or were in the training."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, PersonalModel):
+            self.absorbed = self.model.absorbing()
+            self.absorb()
+
+    def absorb(self) -> None:
+        """Count the events that came to belong to users since the last time."""
+        if self.absorbed is not None:
+            fresh = [owned for owned in self.live.owned[self._done :] if owned.number > self.trained]
+            self._done = len(self.live.owned)
+            self.absorbed.absorb(fresh, self.live.history)
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:
@@ -116,7 +137,8 @@ class Serving:
         """A solution version's model with its dataset group's live data."""
         if version.arn not in self._catalogues:
             model, live = await self._models.get(version.arn), await self.live(live_name(version))
-            self._catalogues.setdefault(version.arn, Catalogue(model, live))
+            trained = trained_until(self._store.folder(version.arn))
+            self._catalogues.setdefault(version.arn, Catalogue(model, live, trained=trained))
         return self._catalogues[version.arn]
 
     async def refresh(self, group: str) -> None:
@@ -145,11 +167,17 @@ class Serving:
         """The items of an answer; nothing if it is unknown or forgotten."""
         return self._answers.get(recommendation_id or "", ())
 
-    def add_events(self, group: str, events: Iterable[StreamedEvent]) -> None:
-        """Show events that are on disk to the next answer; if nothing is loaded yet, loading will find them."""
+    def add_events(self, group: str, events: Iterable[StreamedEvent], last: int) -> None:
+        """Show events that are on disk to the next answer; if nothing is loaded yet, loading will find them.
+
+        `last`: the number of the last of them in the store.
+        """
         if (live := self._live.ready(group)) is not None:
             for event in events:
-                live.add_event(event)
+                live.add_event(event, last)
+            for catalogue in self._catalogues.values():
+                if catalogue.live is live:
+                    catalogue.absorb()
 
     def put_users(self, group: str, users: Iterable[PutRecord]) -> None:
         """Show users that are on disk to the next answer."""
@@ -194,6 +222,11 @@ class Serving:
                 catalogue.cache.clear()
 
 
+def trained_until(model: Path) -> int:
+    """The number of the newest event that a model was trained on (see `jobs.run_training`)."""
+    return int((model / TRAINED_UNTIL).read_text())
+
+
 def read_live(database: Path, bulk: Path | None, datasets: Mapping[str, str]) -> tuple[LiveData, dict[str, int]]:
     """Map bulk data and apply what was streamed so far; also the number of each dataset's last record."""
     live = LiveData.load(bulk)
@@ -207,9 +240,9 @@ def read_live(database: Path, bulk: Path | None, datasets: Mapping[str, str]) ->
 def _apply(live: LiveData, kind: str, records: Iterable[tuple[int, StreamedEvent | PutRecord]]) -> int:
     """Apply a dataset's streamed records; returns the number of the last one."""
     last = 0
-    for last, record in records:  # noqa: B007 — returned
+    for last, record in records:
         if isinstance(record, StreamedEvent):
-            live.add_event(record)
+            live.add_event(record, last)
         elif kind == "USERS":
             live.put_user(record.id, record.properties)
         else:

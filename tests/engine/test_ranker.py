@@ -9,6 +9,7 @@ import pytest
 from local.personalize.data import Snapshot
 from local.personalize.recipes import Interaction, Query, TrainingConfig, load, ranking, train
 from local.personalize.recipes.boosting import Lists, Plan, boost
+from local.personalize.recipes.learning import Case, ideal, training_lists
 from local.personalize.recipes.personal import PersonalModel
 from local.personalize.recipes.rows import training_rows
 from local.personalize.recipes.trees import Trees
@@ -45,7 +46,7 @@ def lists(count: int, *, seed: int = 0) -> Lists:
     best = features[:, 0].reshape(count, 10).argmax(axis=1) + np.arange(count) * 10
     chosen = np.zeros(count * 10)
     chosen[best] = 1.0
-    return Lists(features, chosen, np.zeros(count * 10), np.arange(0, count * 10, 10))
+    return Lists(features, chosen, np.zeros(count * 10), np.arange(0, count * 10, 10), np.ones(count))
 
 
 def test_boosting_learns_which_feature_decides() -> None:
@@ -90,12 +91,12 @@ def test_times_that_are_no_clock_are_split_by_user(tmp_path: Path) -> None:
 
 
 def test_the_fast_tier_only_counts(world: Snapshot) -> None:
-    assert trained(world, tier="fast").trees is None
-    assert trained(world, tier="standard").trees is not None
+    assert trained(world, tier="fast").rankers.trees is None
+    assert trained(world, tier="standard").rankers.trees is not None
 
 
 def test_a_ranker_that_does_not_beat_counting_is_left_out(tmp_path: Path) -> None:
-    assert trained(snapshot(tmp_path, clubs())).trees is None
+    assert trained(snapshot(tmp_path, clubs())).rankers.trees is None
 
 
 def test_too_few_moments_teach_nothing(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_too_few_moments_teach_nothing(tmp_path: Path) -> None:
         for user in range(30)
         for step in range(34)
     ]
-    assert trained(snapshot(tmp_path, rows)).trees is None
+    assert trained(snapshot(tmp_path, rows)).rankers.trees is None
 
 
 def test_a_ranker_is_saved_with_its_model(world: Snapshot, tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_ranker_is_saved_with_its_model(world: Snapshot, tmp_path: Path) -> No
     model.save(tmp_path / "model")
     again = load(tmp_path / "model")
     query = Query("u1", history=[Interaction("item-1", BEGIN), Interaction("item-7", BEGIN + 9)])
-    assert model.trees is not None
+    assert model.rankers.trees is not None
     assert again.recommend(query, None, 20) == model.recommend(query, None, 20)
     assert sum(s.score or 0 for s in model.recommend(query, None, 500)) == pytest.approx(1.0, abs=1e-4)
 
@@ -128,9 +129,9 @@ def test_both_recipes_of_a_drop_share_one_ranker(world: Snapshot) -> None:
     )
     assert isinstance(one, PersonalModel)
     assert isinstance(two, PersonalModel)
-    assert one.trees is not None
-    assert two.trees is not None
-    assert np.array_equal(one.trees.value, two.trees.value)
+    assert one.rankers.trees is not None
+    assert two.rankers.trees is not None
+    assert np.array_equal(one.rankers.trees.value, two.rankers.trees.value)
 
 
 ODD: dict[str, list[Row]] = {
@@ -150,3 +151,23 @@ def test_odd_data_trains_and_answers(tmp_path: Path, name: str, recipe: str) -> 
     least = 1 if len(model.item_ids) > 1 or recipe != "aws-similar-items" else 0  # an item is never like itself
     assert least <= len(model.recommend(query, None, 5)) <= 5
     assert [each.item_id for each in model.rank(query, ["unheard-of"])] == ["unheard-of"]
+
+
+@pytest.mark.parametrize(("heavy", "upwards"), [(slice(0, 100), True), (slice(100, 200), False)])
+def test_lists_teach_by_their_weight(heavy: slice, upwards: bool) -> None:
+    """Half of the lists want the largest first feature, the others the smallest."""
+    up, down, weight = lists(100), lists(100, seed=3), np.ones(200)
+    weight[heavy] = 4.0
+    features = np.concatenate((up.features, 1.0 - down.features))
+    chosen, offset = np.concatenate((up.chosen, down.chosen)), np.zeros(2000)
+    trees = boost(Lists(features, chosen, offset, np.arange(0, 2000, 10), weight), Plan())
+    low, high = trees.predict(np.array([[0.02, 0.5], [0.98, 0.5]], np.float32)).tolist()
+    assert (high > low) == upwards
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_large_baskets_count_more_by_ndcg(even: bool) -> None:
+    features, wanted = np.zeros((40, 2), np.float32), np.arange(40)
+    one, ten = (Case(features, np.zeros(40), wanted < n, 0) for n in (1, 10))
+    light, heavy = training_lists([one, ten], even=even).weight.tolist()
+    assert heavy / light == pytest.approx(1.0 if even else 10 / ideal(10))

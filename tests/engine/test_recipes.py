@@ -86,7 +86,7 @@ def test_demographics_choose_for_a_user_without_history(tmp_path: Path) -> None:
 
 
 def test_a_user_that_nobody_knows_gets_popular_items(models: dict[str, Model]) -> None:
-    assert asked(models[USER], Query(user_id="stranger"), 12) == ids(models[USER].recommend(Query(), None, 13))[:12]
+    assert asked(models[USER], Query(user_id="stranger"), 13) == asked(models[USER], Query(), 13)
     assert set(asked(models[USER], Query(history=past("item-unheard-of")), 6)) == {f"item-{n}" for n in range(6)}
 
 
@@ -155,8 +155,24 @@ def test_people_who_come_back_are_offered_what_they_come_back_for(tmp_path: Path
         for step in range(20)
     ]
     model = train(USER, snapshot(tmp_path, rows), TrainingConfig()).model
-    history = past("item-33", "item-2", "item-33", "item-5", "item-33", "item-9")
+    taken = ("item-33", "item-2", "item-33", "item-5", "item-33", "item-9")
+    history = [Interaction(item, BEGIN + (20 + day) * 86_400) for day, item in enumerate(taken)]
     assert asked(model, Query(history=history), 1) == ["item-33"]
+
+
+@pytest.mark.parametrize("tier", ["fast", "standard"])
+def test_where_nobody_comes_back_nothing_known_is_offered(tmp_path: Path, tier: str) -> None:
+    rows: list[Row] = [
+        (f"u{user}", f"item-{(user * 7 + step) % 60}", BEGIN + step * 86_400 + user, "Buy")
+        for user in range(120)
+        for step in range(20)
+    ]
+    options = TrainingConfig(hyperparameters={"tier": tier})
+    model = train(USER, snapshot(tmp_path, rows), options).model
+    known = ("item-33", "item-34", "item-35", "item-36")
+    assert not set(asked(model, Query(history=past(*known)), 20)) & set(known)
+    only = np.isin(model.item_ids, known)
+    assert set(ids(model.recommend(Query(history=past(*known)), only, 4))) == set(known)
 
 
 def test_context_tilts_the_answer(tmp_path: Path) -> None:
@@ -281,3 +297,20 @@ def test_metrics_have_personalize_names_and_find_what_was_planted(tmp_path: Path
     depths = [f"{name}_at_{k}" for name in ("normalized_discounted_cumulative_gain", "precision") for k in (5, 10, 25)]
     assert list(metrics) == sorted(["coverage", "mean_reciprocal_rank_at_25", *depths])
     assert metrics["mean_reciprocal_rank_at_25"] > 0.5
+
+
+def test_unseen_items_are_put_in_order_by_their_kind(tmp_path: Path) -> None:
+    """Everybody walks on within even or odd items; two items that nobody has seen are offered to their own kind."""
+    rows: list[Row] = [
+        (f"u{user}", f"item-{(2 * (user + step) + user % 2) % 40}", BEGIN + step * 3600, "View")
+        for user in range(120)
+        for step in range(12)
+    ]
+    kinds = [(f"item-{n}", ("even", "odd")[n % 2], 1.0, "", BEGIN) for n in range(40)]
+    fresh = [("new-even", "even", 1.0, "", BEGIN), ("new-odd", "odd", 1.0, "", BEGIN)]
+    model = train(USER, snapshot(tmp_path, rows, items=[*kinds, *fresh]), TrainingConfig()).model
+    included = np.isin(model.item_ids, ["new-even", "new-odd"])
+    for kind, seen in (("even", ("item-4", "item-6")), ("odd", ("item-5", "item-7"))):
+        query = Query(history=past(*seen), exploration=NO_EXPLORATION)
+        assert ids(model.recommend(query, included, 2))[0] == f"new-{kind}"
+        assert ids(model.rank(query, ["new-even", "new-odd"]))[0] == f"new-{kind}"

@@ -48,7 +48,7 @@ def put_events(engine: Engine, _call: Call, request: Json) -> None:
         return
     events = [_with_impression(engine, event) for event in events]
     engine.store.add_events(dataset.arn, events)
-    engine.serving.add_events(dataset.group, events)
+    engine.serving.add_events(dataset.group, events, engine.store.last_event(dataset.arn))
 
 
 def _with_impression(engine: Engine, event: StreamedEvent) -> StreamedEvent:
@@ -127,7 +127,7 @@ def put_action_interactions(engine: Engine, _call: Call, request: Json) -> None:
     schema = schema_of(engine, dataset)
     events = [_action_event(each, schema) for each in request["actionInteractions"]]
     engine.store.add_events(dataset.arn, events)
-    engine.serving.add_events(actions_of(dataset.group), events)
+    engine.serving.add_events(actions_of(dataset.group), events, engine.store.last_event(dataset.arn))
 
 
 def _action_event(event: Json, schema: Schema) -> StreamedEvent:

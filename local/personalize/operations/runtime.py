@@ -176,6 +176,7 @@ def _query(
         user=catalogue.live.user(user_id) if user_id else {},
         context=context,
         now=call.now,
+        absorbed=catalogue.absorbed,
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
     )
 

@@ -18,7 +18,8 @@ from local.personalize.recipes.base import (
 from local.personalize.recipes.personal import PersonalModel
 from local.personalize.recipes.related import ListModel
 from local.personalize.recipes.segments import AffinityModel
-from local.personalize.recipes.table import RECIPES, RecipeSpec
+from local.personalize.recipes.spec import RecipeSpec
+from local.personalize.recipes.table import RECIPES
 
 __all__ = [
     "RECIPES",

@@ -20,7 +20,7 @@ from local.personalize.data import Snapshot, Strings
 from local.personalize.errors import TrainingRefused
 from local.personalize.recipes.base import Interaction, Query, Scored, Trained, TrainingConfig
 from local.personalize.recipes.rows import Floats, Ints, Mask, hashes
-from local.personalize.recipes.table import RecipeSpec
+from local.personalize.recipes.spec import RecipeSpec
 
 WINDOW = 42 * 86_400
 """Seconds before the newest interaction that count."""

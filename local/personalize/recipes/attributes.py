@@ -70,6 +70,11 @@ class Vocabulary:
         order = np.argsort(row, kind="stable")
         return row[order], code[order]
 
+    def spans(self) -> list[tuple[int, int]]:
+        """The first code of each column and the one after its last."""
+        text = [(min(known.values()), max(known.values()) + 1) for known in self.codes.values() if known]
+        return sorted(text + [(first, first + len(cuts) + 1) for cuts, first in self.bands.values()])
+
     def facts(self) -> dict[str, object]:
         """What to save as JSON."""
         return {"codes": self.codes, "bands": self.bands, "size": self.size}

@@ -4,11 +4,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from local.personalize.recipes.absorbed import Absorbed
+
+RETURN = "return"
+"""The event type, in lower case, that takes a purchase back: it trains only where a solution names it."""
 Value = str | float
 """A cell of a Users or Items row: text (several values joined by `|`), a number, or a boolean as 1.0 / 0.0."""
 
@@ -46,9 +51,11 @@ class Query:
     context: Mapping[str, str] = field(default_factory=dict)
     """Interactions metadata of this moment by column name."""
     now: float = 0.0
-    """Unix epoch seconds, for recipes whose answers change with the clock (none of these does yet)."""
+    """Unix epoch seconds, for recipes whose answers change with the season."""
     exploration: Mapping[str, float] = field(default_factory=dict)
     """`explorationWeight` (0 to 1) and `explorationItemAgeCutOff` (days); User-Personalization v1 only."""
+    absorbed: "Absorbed | None" = None
+    """What events have added to the model's counts since its training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,17 +32,21 @@ class Lists:
     """[rows] the score that the trees start from."""
     starts: Starts
     """[lists] first row of each list."""
+    weight: Values
+    """[lists] how much each list counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How to boost."""
 
-    trees: int = 60
+    trees: int = 100
     depth: int = 5
-    rate: float = 0.15
+    rate: float = 0.1
     sample: float = 0.5
     """Share of the lists that each tree's questions are chosen on; all of them give its answers."""
+    columns: float = 0.5
+    """Share of the features that each tree may ask about."""
     ridge: float = 3.0
     """What every leaf's curvature is raised by: the larger, the more cautious are small leaves."""
 
@@ -55,14 +59,19 @@ def boost(lists: Lists, plan: Plan) -> Trees:
     binned = binned.astype(np.uint8)
     lengths = np.diff(np.append(lists.starts, len(lists.chosen)))
     share = lists.chosen / np.repeat(np.add.reduceat(lists.chosen, lists.starts), lengths)
-    score = lists.offset.copy()
+    weight = np.repeat(lists.weight, lengths)
+    useful, score = binned.max(axis=1) > 0, lists.offset.copy()
     features, thresholds, values = [], [], []
     for _ in range(plan.trees):
         mass = np.exp(score - np.repeat(np.maximum.reduceat(score, lists.starts), lengths))
         mass /= np.repeat(np.add.reduceat(mass, lists.starts), lengths)
-        pull, curvature = share - mass, mass * (1.0 - mass)
+        pull, curvature = weight * (share - mass), weight * mass * (1.0 - mass)
         some = np.flatnonzero(np.repeat(random.random(len(lengths)) < plan.sample, lengths))
-        splits = _grow(binned[:, some], pull[some], curvature[some], plan)
+        columns = np.flatnonzero(useful & (random.random(len(useful)) < plan.columns))
+        if not len(columns):
+            columns = np.flatnonzero(useful)
+        splits = _grow(binned[np.ix_(columns, some)], pull[some], curvature[some], plan)
+        splits = [(int(columns[column]), edge) for column, edge in splits]
         leaf = sum((binned[column] > edge).astype(np.intp) << level for level, (column, edge) in enumerate(splits))
         sums = [np.bincount(leaf, each, minlength=2**plan.depth) for each in (pull, curvature)]
         value = plan.rate * sums[0] / (sums[1] + plan.ridge)
@@ -97,7 +106,7 @@ def _question(
     leaves: int,
     ridge: float,
 ) -> tuple[int, int]:
-    best, found, last = -1.0, (0, 0), binned.max(axis=1)
+    best, found, last = -1.0, (0, 0), binned.max(axis=1, initial=0)
     base = leaf * BINS
     for column in np.flatnonzero(last > 0).tolist():
         place = base + binned[column]

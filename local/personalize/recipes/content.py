@@ -12,6 +12,8 @@ from local.personalize.data import Column
 from local.personalize.recipes.attributes import Vocabulary
 
 Codes = npt.NDArray[np.int32]
+KIND = 5
+"""Items that a category needs to be a kind of item."""
 
 
 class Content:
@@ -26,6 +28,8 @@ class Content:
         self._weight = np.log1p((len(starts) - 1) / np.maximum(counts, 1))
         norms = np.bincount(items, self._weight[codes] ** 2, minlength=len(starts) - 1)
         self._norm = np.sqrt(np.maximum(norms, 1e-9))
+        self.kinds = _kinds(items, codes, counts, len(starts) - 1)
+        """[items] the rarest category of each that KIND items or more have; -1 where it has none such."""
 
     @classmethod
     def of(cls, columns: Mapping[str, Column], items: int) -> Self:
@@ -71,3 +75,11 @@ class Content:
     def from_arrays(cls, files: Arrays) -> Self:
         """What was saved."""
         return cls(np.asarray(files["content.start"]), np.asarray(files["content.code"]), int(files["content.size"][0]))
+
+
+def _kinds(items: Codes, codes: Codes, counts: npt.NDArray[np.intp], size: int) -> Codes:
+    some = np.flatnonzero(counts[codes] >= KIND)
+    rarest_last = some[np.argsort(-counts[codes[some]], kind="stable")]
+    kinds = np.full(size, -1, np.int32)
+    kinds[items[rarest_last]] = codes[rarest_last]
+    return kinds

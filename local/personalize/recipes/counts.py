@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from local.personalize.recipes.absorbed import WINDOW
 from local.personalize.recipes.rows import Floats, Ints, Mask, Rows
 from local.personalize.recipes.sparse_rows import SparseRows
 
-WINDOW = 50
-"""Longest distance, in interactions of one user, at which two items still count as a pair."""
 PAIRS = 4_000_000
 """Most pairs that are counted; beyond, distances are sampled, ever more sparsely the longer they are."""
 Positions = npt.NDArray[np.int32]
@@ -89,10 +88,11 @@ def pruned(matrix: Matrix, keep: int) -> SparseRows:
 
 def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:
     threshold = np.partition(values, len(values) - keep)[len(values) - keep]
-    chosen: Mask = values > threshold
-    level = np.flatnonzero(values == threshold)
-    level = level[np.argsort(columns[level], kind="stable")]
-    chosen[level[: keep - int(chosen.sum())]] = True
+    chosen: Mask = values >= threshold
+    spare = int(np.count_nonzero(chosen)) - keep
+    if spare:
+        level = np.flatnonzero(values == threshold)
+        chosen[level[np.argsort(-columns[level], kind="stable")][:spare]] = False
     return chosen
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from local.personalize.arrays import Arrays
+from local.personalize.recipes import habits
 from local.personalize.recipes.choosing import Mass
 from local.personalize.recipes.content import Content
+from local.personalize.recipes.habits import DAY, Past, Places
+from local.personalize.recipes.pulse import WINDOWS, Pulse
 from local.personalize.recipes.sparse_rows import SparseRows
 
-Places = npt.NDArray[np.intp]
-DAY = 86_400.0
-SOURCES = ("follow", "near", "walk", "factor", "content", "prior")
+SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "lately")
 CANDIDATES: Mapping[str, int] = {
     "follow": 60,
     "near": 40,
@@ -27,6 +28,7 @@ CANDIDATES: Mapping[str, int] = {
     "factor": 30,
     "content": 30,
     "prior": 20,
+    "lately": 20,
     "mixed": 60,
 }
 """How many of the best items of each source the ranker looks at."""
@@ -41,18 +43,18 @@ NAMES = (
     "last follow",
     "last near",
     "last content",
+    "basket near",
     "popularity",
     "recent popularity",
     "age",
-    "times",
-    "share of baskets",
-    "baskets since",
-    "days since",
-    "due",
+    *(f"{kind} of window {place}" for place in range(len(WINDOWS)) for kind in ("share", "growth")),
+    *habits.NAMES,
     "returns",
-    "history",
-    "variety",
-    "last popularity",
+    "item gap",
+    "kind times",
+    "kind since",
+    *habits.USER_NAMES,
+    "tilt",
     "mixed",
     "mixed relative",
 )
@@ -62,25 +64,13 @@ TRUST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """A user's history as the model knows it, oldest first."""
-
-    items: Places
-    times: npt.NDArray[np.float64]
-    weights: Mass
-    """[rows] falls with the number of newer interactions."""
-    now: float
-    """The moment of the question, on the clock of the training data."""
-
-
-@dataclass(frozen=True, slots=True)
 class Sources:
     """The simple models."""
 
     near: SparseRows
     """Items that the same people choose, in any order."""
     walk: SparseRows
-    """Items two steps of `follow` away."""
+    """Items two steps of `near` away."""
     factors: npt.NDArray[np.float32]
     """[items, dimensions] unit-free item vectors; alike items point the same way."""
     content: Content
@@ -90,6 +80,10 @@ class Sources:
     """[items] share of the newest interactions over the share of all."""
     created: npt.NDArray[np.float64]
     returns: npt.NDArray[np.float32]
+    gaps: npt.NDArray[np.float32]
+    """[items] days until people come back to an item."""
+    pulse: Pulse
+    """[windows, items] interactions in the newest windows of time."""
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays to save that the model does not save already."""
@@ -105,10 +99,26 @@ class Sources:
             np.asarray(files["factors"]),
             content,
             np.asarray(files["seen"], np.float32),
-            np.asarray(files["recent"]),
-            np.asarray(files["created"]),
-            np.asarray(files["returns"]),
+            *(np.asarray(files[name]) for name in ("recent", "created", "returns", "gaps", "pulse")),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Masses:
+    """[items] what the simple models that need no ranker say."""
+
+    follow: Mass
+    """Follows from the latest items."""
+    last_follow: Mass
+    """Follows from the latest item."""
+    content: Mass
+    """Like the latest items by their categories."""
+    prior: Mass
+    """Popular among people alike."""
+    mixed: Mass
+    """All of that as the recipe answers without a ranker; the trees start from it."""
+    tilt: Mass | None = None
+    """How much more often this moment's context chooses an item; None: no context."""
 
 
 def _best(mass: Mass, most: int) -> Places:
@@ -125,33 +135,59 @@ def _best(mass: Mass, most: int) -> Places:
 class View:
     """One user's look at the whole catalogue."""
 
-    def __init__(self, sources: Sources, past: Past, follow: Mass, last_follow: Mass, prior: Mass) -> None:
-        self._sources, self._past = sources, past
-        self.follow, self._last_follow, self._prior = follow, last_follow, prior
-        self.mixed = prior
-        """[items] the counted masses, which the ranker starts from."""
+    def __init__(self, sources: Sources, past: Past, masses: Masses, pulse: Pulse | None = None) -> None:
+        self._sources, self._past, self._counted = sources, past, masses
+        self._pulse = sources.pulse if pulse is None else pulse
 
     @cached_property
     def _masses(self) -> Mapping[str, Mass]:
-        sources, count = self._sources, len(self._prior)
+        sources, counted, count = self._sources, self._counted, len(self._counted.prior)
         items, weights = self._past.items[-LATEST:], self._past.weights[-LATEST:]
         return {
-            "follow": self.follow,
+            "follow": counted.follow,
             "near": sources.near.weighted(items, weights**0.5, count),
             "walk": sources.walk.weighted(items, weights, count),
             "factor": self._alike(items, weights**0.5),
-            "content": sources.content.affinity(sources.content.profile(items, weights), CATEGORIES),
-            "prior": self._prior,
-            "mixed": self.mixed,
+            "content": counted.content,
+            "prior": counted.prior,
+            "lately": self._lately,
+            "mixed": counted.mixed,
         }
+
+    @property
+    def _lately(self) -> Mass:
+        """[items] the middle window, and a little of the long one where it knows nothing."""
+        lately: Mass = self._pulse[1] + 0.25 * self._pulse[2].astype(np.float64)
+        return lately
 
     def _alike(self, items: Places, weights: Mass) -> Mass:
         factors = self._sources.factors
         return np.maximum(factors @ (weights.astype(np.float32) @ factors[items]), 0.0).astype(np.float64)
 
+    @property
+    def follow(self) -> Mass:
+        """[items] what follows from the user's latest items."""
+        return self._counted.follow
+
+    @property
+    def content(self) -> Mass:
+        """[items] how much each is like the user's latest items, by its categories."""
+        return self._counted.content
+
+    @property
+    def unknown(self) -> npt.NDArray[np.bool_]:
+        """[items] whether each is new to the user."""
+        mask = np.ones(len(self._counted.prior), bool)
+        mask[self._past.items] = False
+        return mask
+
+    def all_new(self, items: Places) -> bool:
+        """Whether the user has taken none of some items."""
+        return not np.isin(items, self._past.items).any()
+
     def candidates(self, allowed: npt.NDArray[np.bool_] | None) -> Places:
         """The best allowed items of each source, and the user's own, in order of position."""
-        chosen = np.zeros(len(self._prior), bool)
+        chosen = np.zeros(len(self._counted.prior), bool)
         chosen[self._past.items[-OWN:]] = True
         for name, most in CANDIDATES.items():
             mass = self._masses[name]
@@ -162,47 +198,47 @@ class View:
 
     def features(self, candidates: Places) -> npt.NDArray[np.float32]:
         """[candidates, NAMES] what the trees ask about."""
+        sources, past, mixed = self._sources, self._past, self._counted.mixed
         columns: list[npt.NDArray[Any]] = []
         for name in SOURCES:
             mass = self._masses[name]
             some = mass[candidates]
             columns += [some, some / max(float(mass.max()), 1e-12)]
-        columns += self._last(candidates) + self._facts(candidates) + self._own(candidates) + self._user(candidates)
-        mixed = self.mixed[candidates]
-        columns += [mixed, mixed / float(self.mixed.max())]
+        columns += self._last(candidates) + self._facts(candidates)
+        columns += past.habits(candidates, sources.gaps, len(mixed))
+        columns += [sources.returns[candidates], sources.gaps[candidates]]
+        columns += past.of_kind(candidates, sources.content.kinds)
+        ones = np.ones(len(candidates))
+        columns += [ones * fact for fact in past.facts(sources.seen)]
+        columns += [ones if self._counted.tilt is None else self._counted.tilt[candidates]]
+        columns += [mixed[candidates], mixed[candidates] / float(mixed.max())]
         return np.stack(columns, axis=1).astype(np.float32)
 
     def _last(self, candidates: Places) -> list[npt.NDArray[Any]]:
-        last = self._past.items[-1:]
-        content, count = self._sources.content, len(self._last_follow)
+        """What the newest item and the newest basket say."""
+        last, basket = self._past.items[-1:], self._past.last_basket(LATEST)
+        content, count = self._sources.content, len(self._counted.prior)
         near = self._sources.near.row(int(last[0]), count)
+        together = self._sources.near.weighted(basket, np.ones(len(basket)), count)
         alike = content.affinity_of(candidates, content.profile(last, np.ones(1)))
-        return [self._last_follow[candidates], near[candidates], alike]
+        return [self._counted.last_follow[candidates], near[candidates], alike, together[candidates]]
 
     def _facts(self, candidates: Places) -> list[npt.NDArray[Any]]:
+        """How popular each candidate is, how new, and how that changes: windows are held against the whole time."""
         sources = self._sources
-        age = (self._past.now - sources.created[candidates]) / DAY
-        return [sources.seen[candidates], sources.recent[candidates], age]
+        seen, total = sources.seen[candidates], max(float(sources.seen.sum()), 1.0)
+        columns: list[npt.NDArray[Any]] = [
+            seen,
+            sources.recent[candidates],
+            (self._past.now - sources.created[candidates]) / DAY,
+        ]
+        for window in self._pulse:
+            lately, part = window[candidates], max(float(window.sum()) / total, 1e-9)
+            columns += [lately / part, (lately + 1.0) / (seen * part + 1.0)]
+        return columns
 
-    def _own(self, candidates: Places) -> list[npt.NDArray[Any]]:
-        """How often, when and how regularly the user took each candidate."""
-        past, count = self._past, len(self._last_follow)
-        basket = np.cumsum(np.diff(past.times, prepend=past.times[0]) > 0)
-        times = np.bincount(past.items, minlength=count)[candidates]
-        newest, first = np.full(count, -1.0), np.full(count, np.inf)
-        newest[past.items] = past.times
-        np.minimum.at(first, past.items, past.times)
-        latest = np.full(count, -1)
-        latest[past.items] = basket
-        known = times > 0
-        since = np.where(known, (past.now - newest[candidates]) / DAY, 1e4)
-        baskets = np.where(known, basket[-1] - latest[candidates], 1e4)
-        with np.errstate(invalid="ignore"):
-            gap = (newest[candidates] - first[candidates]) / DAY / np.maximum(times - 1, 1)
-        due = np.where(times > 1, since / np.maximum(gap, 1e-3), -1.0)
-        return [times, times / (basket[-1] + 1.0), baskets, since, due, self._sources.returns[candidates]]
 
-    def _user(self, candidates: Places) -> list[npt.NDArray[Any]]:
-        past, ones = self._past, np.ones(len(candidates))
-        variety = len(set(past.items.tolist())) / len(past.items)
-        return [ones * len(past.items), ones * variety, ones * float(self._sources.seen[past.items[-1]])]
+def offset(mixed: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The score that the trees start from, made of the counted masses."""
+    start: npt.NDArray[np.float64] = TRUST * np.log(np.maximum(mixed.astype(np.float64), 1e-12))
+    return start

@@ -6,7 +6,7 @@ user take: each source gives every item a mass, and the masses are mixed by how 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 from zlib import crc32
@@ -16,46 +16,30 @@ import numpy.typing as npt
 
 from local.personalize import arrays
 from local.personalize.arrays import Arrays
+from local.personalize.recipes import seasons
+from local.personalize.recipes.absorbed import Absorbed
 from local.personalize.recipes.attributes import Vocabulary
-from local.personalize.recipes.base import Interaction, Query, Scored, Value
+from local.personalize.recipes.base import RETURN, EventParameters, Interaction, Query, Scored, Value
 from local.personalize.recipes.choosing import Mass, best, ranked, shares
 from local.personalize.recipes.content import Content
-from local.personalize.recipes.features import TRUST, Past, Places, Sources, View
+from local.personalize.recipes.crowd import Crowd
+from local.personalize.recipes.features import CATEGORIES, LATEST, Masses, Sources, View, offset
+from local.personalize.recipes.habits import DAY, Past, Places
 from local.personalize.recipes.items import Catalogue
+from local.personalize.recipes.personal_settings import Settings
+from local.personalize.recipes.pulse import Pulse
 from local.personalize.recipes.sparse_rows import SparseRows
-from local.personalize.recipes.trees import Trees
+from local.personalize.recipes.trees import Rankers
+from local.personalize.recipes.unseen import Unseen
 
+BACKWARD, FROM, TO = 0.25, -0.5, -0.15
+"""What precedes counts a quarter of what follows; powers of the popularity of where a step starts and where it ends."""
 NEW = 2000
 """Newest items that exploration chooses from."""
 EXPLORED = 50
 """New items that one answer may explore."""
 EXPLORATION_SHARE = 0.1
 """Mass of the explored items at explorationWeight 1."""
-DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What training decided, and what serving needs to know of the recipe."""
-
-    recipe: str
-    recipe_type: str
-    second_generation: bool
-    """v2: scores are shares of a candidate subset, popular placeholders have none, exploration is not configurable."""
-    sequence: int
-    """How many of the latest interactions count (bptt)."""
-    recency: float
-    """Power by which an interaction's weight falls with the number of newer ones."""
-    repeats: float
-    """Share of interactions in training that were with an item the user already knew."""
-    sequence_share: float
-    """Share of the rest that goes to items following from the latest ones."""
-    latest: float
-    """Time of the newest interaction in training."""
-    clock: bool = True
-    """Whether the users' times are one clock; else each user's own last moment is all that is known of now."""
-    scores_shown: bool = True
-    """Whether answers carry scores: use cases keep them to themselves."""
 
 
 class PersonalModel:
@@ -73,7 +57,9 @@ class PersonalModel:
         self._context_values = Vocabulary.from_facts(facts["context"])
         self._content = Content.from_arrays(files)
         self._new: dict[float, npt.NDArray[np.intp]] = {}
-        self.trees = Trees.from_arrays(files)
+        self._unseen = Unseen.from_arrays(files)
+        self._crowd = Crowd.from_arrays(files)
+        self.rankers = Rankers.from_arrays(files)
         self._sources = Sources.from_arrays(files, self._content)
 
     @property
@@ -94,8 +80,12 @@ class PersonalModel:
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """The heaviest allowed items; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
         mass, personal, view = self._mass(query)
-        if view is not None and self.trees is not None:
-            mass = self._reordered(view, mass, view.candidates(allowed))
+        if view is not None:
+            if not self.settings.returning:
+                mass = np.where(view.unknown, mass, self.settings.repeats * mass)
+            if self.rankers.for_histories:
+                mass = self._reordered(view, mass, view.candidates(self._offered(view, allowed)))
+            mass = mass if allowed is None else self._with_unseen(view, mass)
         if not self.settings.second_generation:
             mass = self._explore(mass, query)
         top = best(mass, allowed, limit)
@@ -106,12 +96,19 @@ class PersonalModel:
             return [Scored(self.item_ids[i], score) for i, score in zip(top.tolist(), scores, strict=True)]
         return self._candidates_only(mass, personal, top)
 
+    def _offered(self, view: View, allowed: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
+        """What a ranker chooses from: where people hardly ever come back to items, only what is new to the user."""
+        if self.settings.returning:
+            return allowed
+        return view.unknown if allowed is None else allowed & view.unknown
+
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         """The same items, best first; the scores of known ones add up to 1, unknown ones come last without."""
         mass, _, view = self._mass(query)
         known = self._catalogue.positions(item_ids)
-        if view is not None and self.trees is not None:
+        if view is not None:
             mass = self._reordered(view, mass, np.unique([place for place in known if place >= 0]).astype(np.intp))
+            mass = self._with_unseen(view, mass)
         return ranked(item_ids, known, mass)
 
     def save(self, directory: Path) -> None:
@@ -122,53 +119,110 @@ class PersonalModel:
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
         """What was saved."""
-        return cls(Settings(**facts["settings"]), Catalogue.from_arrays(files), files, facts)
+        settings = facts["settings"]
+        events = tuple(EventParameters(**event) for event in settings["events"])
+        return cls(Settings(**{**settings, "events": events}), Catalogue.from_arrays(files), files, facts)
 
-    def with_trees(self, trees: Trees | None) -> Self:
-        """The same model with a ranker on top."""
-        files = self._files if trees is None else {**self._files, **trees.arrays()}
-        return type(self)(self.settings, self._catalogue, files, self._facts)
+    def with_rankers(self, rankers: Rankers) -> Self:
+        """The same model with rankers on top."""
+        return type(self)(self.settings, self._catalogue, {**self._files, **rankers.arrays()}, self._facts)
 
     def _mass(self, query: Query) -> tuple[Mass, Mass | None, View | None]:
         """[items] mass of each item; the part of it that does not come from popularity; what the ranker sees."""
-        prior = self._prior_of(query.user)
-        past = self._known(query.history)
+        past, context = self._known(query.history), query.context
+        if self.settings.seasons:
+            context = {**context, seasons.COLUMN: seasons.current(query.now, self.settings.latest)}
         if not len(past.items):
-            return self._in_context(prior, query.context), None, None
-        view = self._view(past, prior)
-        personal = self._personal(past, view.follow)
-        mass = self._in_context(personal + (1.0 - personal.sum()) * prior, query.context)
-        view.mixed = mass
-        return mass, personal, view
+            fresh = query.absorbed.seen if query.absorbed and query.absorbed.count else None
+            return self._crowd.order(self._codes(query.user, context), self.rankers.newcomers, fresh), None, None
+        return self._seen(past, query.user, context, absorbed=query.absorbed)
 
-    def view(self, items: Places, times: npt.NDArray[np.float64], user: Mapping[str, Value]) -> View:
-        """What the ranker sees of a user with such a history (positions in `item_ids`, oldest first)."""
-        prior = self._prior_of(user)
-        past = self._past(items, times)
-        view = self._view(past, prior)
-        personal = self._personal(past, view.follow)
-        view.mixed = personal + (1.0 - personal.sum()) * prior
-        return view
+    def _codes(self, user: Mapping[str, Value], context: Mapping[str, Value]) -> list[int]:
+        """The values of a user's metadata and of a moment's context, as the crowd numbers them."""
+        shift = self._user_values.size
+        return [*self._user_values.encode(user), *(shift + code for code in self._context_values.encode(context))]
 
-    def _view(self, past: Past, prior: Mass) -> View:
-        last, count = -self.settings.sequence, len(self._catalogue)
-        follow = self._follows.weighted(past.items[last:], past.weights[last:], count)
-        return View(self._sources, past, follow, self._follows.row(int(past.items[-1]), count), prior)
+    def view(
+        self,
+        items: Places,
+        times: npt.NDArray[np.float64],
+        user: Mapping[str, Value],
+        context: Mapping[str, Value],
+        pulse: Pulse | None,
+    ) -> View:
+        """What a ranker sees of a user with such a history (positions in `item_ids`, oldest first)."""
+        return self._seen(self._past(items, times), user, context, pulse)[2]
+
+    def absorbing(self) -> Absorbed:
+        """A place for the counts of events that come after the training."""
+        return Absorbed(self.positions, len(self._catalogue), self.settings.events)
+
+    def _seen(
+        self,
+        past: Past,
+        user: Mapping[str, Value],
+        context: Mapping[str, Value],
+        pulse: Pulse | None = None,
+        absorbed: Absorbed | None = None,
+    ) -> tuple[Mass, Mass, View]:
+        last = -self.settings.sequence
+        absorbed = absorbed if absorbed and absorbed.count else None
+        follow = self._following(past.items[last:], past.weights[last:], absorbed)
+        alike = self._alike(past)
+        prior, tilt, personal = (
+            self._prior_of(user),
+            self._tilt(context),
+            self._personal(past, follow * (1.0 + alike) if self.settings.by_kind else follow),
+        )
+        mass = personal + (1.0 - personal.sum()) * prior
+        if tilt is not None:
+            mass = _tilted(mass, tilt)
+        masses = Masses(follow, self._following(past.items[-1:], np.ones(1), absorbed), alike, prior, mass, tilt)
+        if absorbed is not None:
+            pulse = (self._sources.pulse if pulse is None else pulse) + absorbed.seen.astype(np.float32)
+        return mass, personal, View(self._sources, past, masses, pulse)
+
+    def _alike(self, past: Past) -> Mass:
+        """[items] how much each is like the latest ones by its categories; 1 for the most alike."""
+        content, items, weights = self._content, past.items[-LATEST:], past.weights[-LATEST:]
+        alike = content.affinity(content.profile(items, weights), CATEGORIES)
+        return alike / max(float(alike.max(initial=0.0)), 1e-12)
+
+    def _following(self, items: Places, weights: Mass, absorbed: Absorbed | None) -> Mass:
+        """[items] what follows from some items, by the counts of training and of the events since."""
+        follow = self._follows.weighted(items, weights, len(self._catalogue))
+        if absorbed is not None:
+            popular = np.maximum(self._sources.seen, 1.0).astype(np.float64)
+            since = absorbed.weighted(items, weights * popular[items] ** FROM, backward=BACKWARD)
+            follow += since * popular**TO
+        return follow
 
     def _prior_of(self, user: Mapping[str, Value]) -> Mass:
-        return self._tilted(self._prior, "user_lift", self._user_values.encode(user)) if user else self._prior
+        lift = self._lift("user_lift", self._user_values.encode(user)) if user else None
+        return self._prior if lift is None else _tilted(self._prior, lift)
 
-    def _in_context(self, mass: Mass, context: Mapping[str, str]) -> Mass:
-        return self._tilted(mass, "context_lift", self._context_values.encode(context)) if context else mass
+    def _tilt(self, context: Mapping[str, Value]) -> Mass | None:
+        return self._lift("context_lift", self._context_values.encode(context)) if context else None
 
     def _reordered(self, view: View, mass: Mass, items: Places) -> Mass:
         """Share the mass of some items out among them as the ranker finds right."""
-        if self.trees is None or len(items) < 2:
+        items = items[self._sources.seen[items] > 0]
+        trees = self.rankers.new if self.rankers.new is not None and view.all_new(items) else self.rankers.trees
+        if trees is None or len(items) < 2:
             return mass
-        score = self.trees.predict(view.features(items))
-        weight = mass[items] ** TRUST * np.exp(score - score.max())
+        score = offset(mass[items]) + trees.predict(view.features(items))
+        weight = np.exp(score - score.max())
         mass = mass.copy()
         mass[items] = (mass[items].sum() / weight.sum()) * weight
+        return mass
+
+    def _with_unseen(self, view: View, mass: Mass) -> Mass:
+        """Share the mass of unseen items out among them as items of the same kind suggest."""
+        unseen = self._unseen.items
+        if not len(unseen):
+            return mass
+        mass = mass.copy()
+        mass[unseen] = mass[unseen].sum() * self._unseen.shares(view.follow, view.content[unseen])
         return mass
 
     def positions(self, item_ids: Iterable[str]) -> list[int]:
@@ -176,6 +230,8 @@ class PersonalModel:
         return self._catalogue.positions(item_ids)
 
     def _known(self, history: Sequence[Interaction]) -> Past:
+        named = any(event.event_type.lower() == RETURN for event in self.settings.events)
+        history = [row for row in history if named or (row.event_type or "").lower() != RETURN]
         places = np.array(self._catalogue.positions([row.item_id for row in history]), np.intp)
         times = np.array([row.timestamp for row in history], np.float64)
         known = places >= 0
@@ -193,20 +249,18 @@ class PersonalModel:
         share = self.settings.sequence_share * (1.0 - self.settings.repeats)
         mass = follow * (share / total) if total > 0 else np.zeros(len(follow))
         if self.settings.repeats > 0:
-            baskets = np.cumsum(np.diff(past.times, prepend=past.times[0]) > 0)
-            again = (1.0 + baskets[-1] - baskets) ** -0.4 * self._returns[past.items]
+            again = past.faded(clock=self.settings.clock) * self._returns[past.items] ** 0.5
             np.add.at(mass, past.items, self.settings.repeats * again / again.sum())
         return mass
 
-    def _tilted(self, mass: Mass, table: str, codes: list[int]) -> Mass:
-        """Mass times the lifts of some values over the most popular items; its sum stays."""
+    def _lift(self, table: str, codes: list[int]) -> Mass | None:
+        """[items] how much more often some values choose an item than all do; None: nothing is known of them."""
         if not codes:
-            return mass
-        lift = np.prod(self._files[table][codes], axis=0, dtype=np.float64)
-        tilted = mass.copy()
-        tilted[: len(lift)] *= lift
-        tilted *= mass.sum() / max(tilted.sum(), 1e-12)
-        return tilted
+            return None
+        known = np.prod(self._files[table][codes], axis=0, dtype=np.float64)
+        lift = np.ones(len(self._catalogue))
+        lift[: len(known)] = known
+        return lift
 
     def _explore(self, mass: Mass, query: Query) -> Mass:
         """Give some mass to new items, the more the less they were seen and the more they are like the user's items."""
@@ -243,3 +297,10 @@ class PersonalModel:
             Scored(self.item_ids[i], score) if candidate[i] else Scored(self.item_ids[i], None, "Popular item")
             for i, score in zip(top.tolist(), scores, strict=True)
         ]
+
+
+def _tilted(mass: Mass, lift: Mass) -> Mass:
+    """Mass times lift; its sum stays."""
+    tilted = mass * lift
+    tilted *= mass.sum() / max(float(tilted.sum()), 1e-12)
+    return tilted

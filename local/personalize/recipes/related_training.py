@@ -13,10 +13,10 @@ from local.personalize.recipes import counts, trending
 from local.personalize.recipes.base import Model, TrainingConfig
 from local.personalize.recipes.content import Content
 from local.personalize.recipes.items import Catalogue, by_popularity, places
-from local.personalize.recipes.personal_training import allowed
+from local.personalize.recipes.people import allowed
 from local.personalize.recipes.related import ListModel, Settings
 from local.personalize.recipes.rows import Floats, Ints, Rows, renumbered
-from local.personalize.recipes.table import RecipeSpec
+from local.personalize.recipes.spec import RecipeSpec
 
 KEPT = 500
 """Neighbours that are kept for each item: as many as one answer may hold."""

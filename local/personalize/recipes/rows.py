@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from local.personalize.data import Snapshot, Strings
 from local.personalize.errors import TrainingRefused
-from local.personalize.recipes.base import EventParameters, TrainingConfig
+from local.personalize.recipes.base import RETURN, EventParameters, TrainingConfig
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -127,8 +127,15 @@ def _chosen(snapshot: Snapshot, config: TrainingConfig) -> Mask:
             chosen |= _of(snapshot, event.event_type, event.threshold)
         return chosen
     if config.event_type is None and config.event_value_threshold is None:
-        return np.ones(len(snapshot.user_index), bool)
-    return _of(snapshot, config.event_type, config.event_value_threshold)
+        return _no_return(snapshot)
+    chosen = _of(snapshot, config.event_type, config.event_value_threshold)
+    return chosen if config.event_type else chosen & _no_return(snapshot)
+
+
+def _no_return(snapshot: Snapshot) -> Mask:
+    codes = [code for code, name in enumerate(snapshot.event_types) if name.lower() == RETURN]
+    mask: Mask = ~np.isin(snapshot.event_type, codes)
+    return mask
 
 
 def _of(snapshot: Snapshot, event_type: str | None, threshold: float | None) -> Mask:

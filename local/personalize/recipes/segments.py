@@ -19,7 +19,7 @@ from local.personalize.arrays import Arrays, StringTable
 from local.personalize.data import Snapshot
 from local.personalize.recipes.base import Query, Scored, Trained, TrainingConfig
 from local.personalize.recipes.rows import Floats, Mask, Rows, training_rows
-from local.personalize.recipes.table import RecipeSpec
+from local.personalize.recipes.spec import RecipeSpec
 
 HALF_LIFE = 90 * 86_400.0
 """Seconds after which an interaction counts half."""

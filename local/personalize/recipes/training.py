@@ -12,7 +12,8 @@ from local.personalize.errors import TrainingRefused
 from local.personalize.recipes import actions, personal_training, related_training, segments, trending
 from local.personalize.recipes.base import Model, Trained, TrainingConfig
 from local.personalize.recipes.rows import Rows, training_rows
-from local.personalize.recipes.table import RECIPES, RecipeSpec
+from local.personalize.recipes.spec import RecipeSpec
+from local.personalize.recipes.table import RECIPES
 
 Fit = Callable[[Snapshot, Rows, RecipeSpec, TrainingConfig, Model | None], Model]
 _FAMILIES: dict[str, Fit] = {

@@ -49,13 +49,40 @@ class Trees:
         values: Features = self.value.ravel()[leaf]
         return values
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         """The arrays to save."""
-        return {"trees.feature": self.feature, "trees.threshold": self.threshold, "trees.value": self.value}
+        return {f"{name}.feature": self.feature, f"{name}.threshold": self.threshold, f"{name}.value": self.value}
 
     @classmethod
-    def from_arrays(cls, files: Arrays) -> Self | None:
-        """What was saved; None if there are no trees."""
-        if "trees.feature" not in files:
+    def from_arrays(cls, files: Arrays, name: str) -> Self | None:
+        """What was saved as `name`; None if there are no such trees."""
+        if f"{name}.feature" not in files:
             return None
-        return cls(*(np.array(files[f"trees.{part}"]) for part in ("feature", "threshold", "value")))
+        return cls(*(np.array(files[f"{name}.{part}"]) for part in ("feature", "threshold", "value")))
+
+
+@dataclass(frozen=True, slots=True)
+class Rankers:
+    """The trees of a model, by what they put in order; None where counting is better or nothing could be learned."""
+
+    trees: Trees | None = None
+    """All items, those that the user knows among them."""
+    new: Trees | None = None
+    """Items that are new to the user."""
+    newcomers: Trees | None = None
+    """Items for users without a history."""
+
+    @property
+    def for_histories(self) -> bool:
+        """Whether any of them answers for users with a history."""
+        return self.trees is not None or self.new is not None
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to save."""
+        named = {"trees": self.trees, "new": self.new, "newcomers": self.newcomers}
+        return {name: a for key, each in named.items() if each for name, a in each.arrays(key).items()}
+
+    @classmethod
+    def from_arrays(cls, files: Arrays) -> Self:
+        """What was saved."""
+        return cls(*(Trees.from_arrays(files, name) for name in ("trees", "new", "newcomers")))

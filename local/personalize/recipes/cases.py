@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a ranker learns from: lists of candidates before moments of users, made by models that know the past only."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from local.personalize.data import Column, Snapshot
+from local.personalize.recipes import seasons
+from local.personalize.recipes.base import Value
+from local.personalize.recipes.features import MIXED, offset
+from local.personalize.recipes.learning import Case
+from local.personalize.recipes.personal import PersonalModel
+from local.personalize.recipes.pulse import Pulse, Pulses, span
+from local.personalize.recipes.rows import Ints, Mask, Rows, renumbered
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What the models are made of, and the moments that they have to foretell."""
+
+    before: Mask
+    """[rows] the past."""
+    asked: Ints
+    """[moments] the first row of each moment to foretell."""
+    clock: bool
+    """Whether the past ends at one time for all; else it ends with each user's last moment but one."""
+
+
+class Moments:
+    """The moments of a split, as a model of its past sees them."""
+
+    def __init__(self, snapshot: Snapshot, rows: Rows, split: Split, model: PersonalModel) -> None:
+        self._snapshot, self._model = snapshot, model
+        self._rows = renumbered(rows, np.array(model.positions(snapshot.items), np.int64))
+        self._pulses: Pulses | None = None
+        if split.clock:
+            whole, asked = span(rows.time[split.before]), rows.time[split.asked]
+            self._pulses = Pulses.of(rows.time, self._rows.item, rows.items, whole, asked)
+
+    def cases(self, row: int, *, fresh: bool, new: bool) -> Iterator[tuple[str, Case]]:
+        """(which trees learn from it, list) of the moment that begins with a row.
+
+        `fresh`: the shop's windows of time end at the moment. `new`: where people come back to items, also make the
+        list of items that are new to the user; where they do not, it is the only one.
+        """
+        rows, model = self._rows, self._model
+        user, time = int(rows.user[row]), int(rows.time[row])
+        start, stop = np.searchsorted(rows.user, [user, user + 1]).tolist()
+        end = row + int(np.searchsorted(rows.time[row:stop], time, side="right"))
+        past, chosen = rows.item[start:row], np.unique(rows.item[row:end])
+        pulse: Pulse | None = self._pulses.before(time) if fresh and self._pulses else None
+        user_values = at(self._snapshot.user_columns, user)
+        context = {**at(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
+        view = model.view(past, rows.time[start:row].astype(np.float64), user_values, context, pulse)
+        unknown = np.ones(len(model.item_ids), bool)
+        unknown[past] = False
+        for kind, allowed in (("trees", None), ("new", unknown)) if model.settings.returning else (("trees", unknown),):
+            wanted = chosen if allowed is None else chosen[allowed[chosen]]
+            if len(wanted) and (kind == "trees" or new):
+                candidates = view.candidates(allowed)
+                hit = np.isin(candidates, wanted)
+                features = view.features(candidates)
+                yield kind, Case(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()))
+
+
+def at(columns: Mapping[str, Column], row: int) -> dict[str, Value]:
+    """The values of one row that are not missing."""
+    cells = {name: column[row] for name, column in columns.items()}
+    return {name: cell for name, cell in cells.items() if cell is not None and cell == cell}  # noqa: PLR0124 — NaN

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What everybody takes, of late, at first and among people alike: the answer without a history (numpy only)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from local.personalize.arrays import Arrays
+from local.personalize.recipes.choosing import Mass
+from local.personalize.recipes.habits import DAY, Places
+from local.personalize.recipes.trees import Trees
+
+HALVES = (1 / 90, 1 / 36, 1 / 13, 1 / 4)
+"""Half-lives of popularity, as shares of the data's span (a year at most): four days, ten, four weeks, three months."""
+BASE = 1
+"""The half-life that the base answer takes."""
+RECENT = 2
+"""The half-life of what people alike take of late."""
+FIRSTS = 100.0
+"""First choices that popularity stands in for: a basket or two say little."""
+DOUBTS = (3.0, 20.0)
+"""Choices, expected and counted, that a lift is shrunk by: lightly, and in earnest."""
+ALIKE = 50.0
+"""Choices of a group that popularity stands in for."""
+BEST = 50
+"""How many of the best items of each kind of popularity are put in order."""
+NAMES = (
+    *(f"{kind} share by {place}" for place in range(len(HALVES)) for kind in ("whole", "first")),
+    "group share",
+    "recent group share",
+    *(f"lift less {doubt:g}" for doubt in DOUBTS),
+    "group size",
+    "age",
+    "popularity",
+    "base",
+)
+
+
+@dataclass
+class Crowd:
+    """Decayed counts at one moment; training moves it through time, serving takes it as it stands at the end."""
+
+    time: float
+    """Unix epoch seconds."""
+    whole: npt.NDArray[np.float64]
+    """[halves, items] interactions."""
+    first: npt.NDArray[np.float64]
+    """[halves, items] interactions of users' first moments."""
+    total: npt.NDArray[np.float64]
+    """[items] interactions, not decayed."""
+    groups: npt.NDArray[np.float32]
+    """[values, most popular items] interactions by value of users' metadata and of context, not decayed."""
+    recent: npt.NDArray[np.float32]
+    """[values, most popular items] the same, decayed."""
+    created: npt.NDArray[np.float64]
+    """[items] Unix epoch seconds."""
+    spans: npt.NDArray[np.int64]
+    """[columns of context, 2] the first value of each and the one after its last."""
+
+    @classmethod
+    def empty(
+        cls, time: float, values: int, lifted: int, created: npt.NDArray[np.float64], spans: npt.NDArray[np.int64]
+    ) -> Self:
+        """Before the first interaction; groups are counted over the `lifted` most popular items."""
+        items = len(created)
+        halves, groups = (len(HALVES), items), (values, min(lifted, items))
+        return cls(
+            time,
+            np.zeros(halves),
+            np.zeros(halves),
+            np.zeros(items),
+            np.zeros(groups, np.float32),
+            np.zeros(groups, np.float32),
+            created,
+            spans,
+        )
+
+    @cached_property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """[2 * halves, items] popularity, and popularity among first choices, for each half-life in turn."""
+        even = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
+        found = []
+        for whole, first in zip(self.whole, self.first, strict=True):
+            popular = (whole + 0.1 * even) / (whole.sum() + 0.1)
+            found += [popular, (first + FIRSTS * popular) / (first.sum() + FIRSTS)]
+        return np.stack(found)
+
+    @cached_property
+    def _base(self) -> Mass:
+        base: Mass = self.shares[2 * BASE : 2 * BASE + 2].mean(axis=0)
+        return base
+
+    @cached_property
+    def _best(self) -> Places:
+        return np.unique(np.argpartition(-self.shares, min(BEST, len(self.total) - 1), axis=1)[:, :BEST])
+
+    @cached_property
+    def _expected(self) -> npt.NDArray[np.float64]:
+        """[most popular items] share of all interactions."""
+        known = self.total[: self.groups.shape[1]]
+        share: npt.NDArray[np.float64] = known / max(float(self.total.sum()), 1.0)
+        return share
+
+    def base(self, codes: Sequence[int]) -> Mass:
+        """[items] what people with these values of metadata and context take, by counting alone; adds up to 1."""
+        if len(self.spans):
+            tilted: Mass = self._in_context * self._all_lifts(codes, DOUBTS[1])
+            return tilted / float(tilted.sum())
+        mass = self._base.copy()
+        if codes:
+            mass[: self.groups.shape[1]] *= self._lift(codes, DOUBTS[1])
+            shared = self._group_share(codes, self.groups) + self._group_share(codes, self.recent)
+            mass = 0.5 * mass / mass.sum() + 0.25 * shared
+        mass /= mass.sum()
+        return mass
+
+    def order(self, codes: Sequence[int], trees: Trees | None, fresh: Mass | None = None) -> Mass:
+        """[items] the base answer, its best items put in order by trees; `fresh`: interactions [items] since."""
+        mass = self.base(codes)
+        if fresh is not None:
+            known = float(self.whole[BASE].sum())
+            mass = (known * mass + fresh) / (known + float(fresh.sum()))
+        if trees is None:
+            return mass
+        candidates = self.candidates(mass)
+        weight = np.exp(offset(mass[candidates]) + trees.predict(self.features(codes, candidates, mass)))
+        mass[candidates] = (mass[candidates].sum() / weight.sum()) * weight
+        return mass
+
+    def candidates(self, mass: Mass) -> Places:
+        """The best items of each kind of popularity and of a base answer, in order of position."""
+        own = np.argpartition(-mass, min(2 * BEST, len(mass) - 1))[: 2 * BEST]
+        return np.union1d(self._best, own)
+
+    def features(self, codes: Sequence[int], candidates: Places, mass: Mass) -> npt.NDArray[np.float32]:
+        """[candidates, NAMES] what the trees ask about."""
+        columns: list[npt.NDArray[Any]] = list(self.shares[:, candidates])
+        columns += [self._group_share(codes, table)[candidates] for table in (self.groups, self.recent)]
+        columns += [self._all_lifts(codes, doubt)[candidates] for doubt in DOUBTS]
+        size = float(self.groups[codes].sum(axis=1).min()) / max(float(self.total.sum()), 1.0) if codes else 1.0
+        columns += [np.full(len(candidates), size), (self.time - self.created[candidates]) / DAY]
+        columns += [self.total[candidates], mass[candidates]]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    @cached_property
+    def _in_context(self) -> Mass:
+        """[items] share of all times growth of late, held against what the contexts of late let expect.
+
+        What sells in winter does not grow because it is winter: a question of June has nothing from that.
+        """
+        share = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
+        lately, width = self.whole[RECENT], self.groups.shape[1]
+        usual = share * lately.sum()
+        expected = usual.copy()
+        for start, stop in self.spans.tolist():
+            groups = self.groups[start:stop].astype(np.float64) + ALIKE * share[:width]
+            groups *= (self.recent[start:stop].sum(axis=1) / groups.sum(axis=1))[:, None]
+            expected[:width] *= groups.sum(axis=0) / np.maximum(self.recent[start:stop].sum() * share[:width], 1e-12)
+        growth: Mass = share * (lately + FIRSTS) / (expected + FIRSTS)
+        return growth
+
+    def _all_lifts(self, codes: Sequence[int], doubt: float) -> Mass:
+        lift = np.ones(len(self.total))
+        lift[: self.groups.shape[1]] = self._lift(codes, doubt)
+        return lift
+
+    def _lift(self, codes: Sequence[int], doubt: float) -> npt.NDArray[np.float64]:
+        """[most popular items] how much more often these values choose an item than all do, multiplied.
+
+        The product is tempered: several columns say in part the same of a user.
+        """
+        lift = np.ones(self.groups.shape[1])
+        for code in codes:
+            group = self.groups[code].astype(np.float64)
+            lift *= (group + doubt) / (self._expected * float(group.sum()) + doubt)
+        tempered: npt.NDArray[np.float64] = lift ** (max(len(codes), 1) ** -0.5)
+        return tempered
+
+    def _group_share(self, codes: Sequence[int], table: npt.NDArray[np.float32]) -> Mass:
+        """[items] share among those who have one of these values, shrunk towards popularity; the mean of the values."""
+        if not codes:
+            return self._base
+        found = np.zeros(len(self._base))
+        for code in codes:
+            group = table[code].astype(np.float64)
+            part = ALIKE * self._base
+            part[: len(group)] += group
+            found += part / (group.sum() + ALIKE)
+        return found / len(codes)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to save."""
+        names = ("whole", "first", "total", "groups", "recent", "created", "spans")
+        return {"crowd.time": np.array([self.time]), **{f"crowd.{name}": getattr(self, name) for name in names}}
+
+    @classmethod
+    def from_arrays(cls, files: Arrays) -> Self:
+        """What was saved."""
+        names = ("whole", "first", "total", "groups", "recent", "created", "spans")
+        return cls(float(files["crowd.time"][0]), *(np.asarray(files[f"crowd.{name}"]) for name in names))
+
+
+def offset(mass: Mass) -> npt.NDArray[np.float64]:
+    """The score that the trees start from: they correct the base answer."""
+    return np.log(np.maximum(mass.astype(np.float64), 1e-12))

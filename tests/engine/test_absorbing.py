@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events change what User-Personalization and Personalized-Ranking count, at once, as a training on them would."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.personalize.data import StreamedEvent
+from local.personalize.live import LiveData
+from local.personalize.recipes import EventParameters, Interaction, Model, Query, TrainingConfig, counts, train
+from local.personalize.recipes.absorbed import DECAY, Absorbed, Owned, weight_of
+from local.personalize.recipes.personal import PersonalModel
+from local.personalize.recipes.rows import Rows
+from local.personalize.serving import Catalogue
+from tests.engine.planted import BEGIN, cycle_rows, event, snapshot
+
+ITEMS = 6
+QUIET = {"explorationWeight": 0.0}
+HISTORIES = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, ITEMS - 1), st.booleans()), min_size=1, max_size=60
+)  # user, item, whether it comes after the training
+WEIGHED = (EventParameters("View", weight=0.5), EventParameters("Buy", threshold=2.0, weight=1.0))
+
+
+def places(items: Sequence[str]) -> list[int]:
+    return [int(item) for item in items]
+
+
+def trained_on(rows: list[tuple[int, int, int]]) -> np.ndarray:
+    """What training counts of (user, item, time), in one pass."""
+    user, item, times = (np.array([row[n] for row in sorted(rows, key=lambda r: (r[0], r[2]))]) for n in range(3))
+    whole = Rows(user.astype(np.int64), item.astype(np.int64), times, np.ones(len(rows)), np.arange(len(rows)), ITEMS)
+    return np.asarray(counts.pairs(whole, DECAY).todense())
+
+
+def added(absorbed: Absorbed) -> np.ndarray:
+    found = np.zeros((ITEMS, ITEMS))
+    for item in range(ITEMS):
+        for after, weight in absorbed.after(item).items():
+            found[item, after] = weight
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(HISTORIES, st.randoms(use_true_random=False))
+def test_events_one_by_one_come_to_what_a_training_on_all_counts(
+    history: list[tuple[int, int, bool]], shuffle: random.Random
+) -> None:
+    rows = [(user, item, BEGIN + place) for place, (user, item, _) in enumerate(history)]
+    late = [row for row, (_, _, streamed) in zip(rows, history, strict=True) if streamed]
+    known = [row for row in rows if row not in late]
+    shuffle.shuffle(late)
+    live: dict[str, list[Interaction]] = {}
+    for user, item, moment in known:
+        live.setdefault(str(user), []).append(Interaction(str(item), moment))
+    absorbed = Absorbed(places, ITEMS, ())
+    for user, item, moment in late:
+        fresh = Owned(1, str(user), Interaction(str(item), moment))
+        live.setdefault(str(user), []).append(fresh.row)
+        live[str(user)].sort(key=lambda row: row.timestamp)
+        absorbed.absorb([fresh], lambda name: live[name])
+    before = trained_on(known) if known else np.zeros((ITEMS, ITEMS))
+    assert before + added(absorbed) == pytest.approx(trained_on(rows), abs=1e-4)
+    assert absorbed.seen.tolist() == np.bincount([row[1] for row in late], minlength=ITEMS).tolist()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> PersonalModel:
+    found = train(
+        "aws-user-personalization", snapshot(tmp_path_factory.mktemp("world"), cycle_rows()), TrainingConfig()
+    )
+    assert isinstance(found.model, PersonalModel)
+    return found.model
+
+
+def stream(live: LiveData, catalogue: Catalogue, *events: StreamedEvent) -> None:
+    for place, each in enumerate(events):
+        live.add_event(each, 100 + place)
+        catalogue.absorb()
+
+
+def first(catalogue: Catalogue, *items: str) -> str:
+    history = [Interaction(item, BEGIN + 10**6) for item in items]
+    allowed = ~np.isin(catalogue.item_ids, items)
+    return catalogue.model.recommend(
+        Query("u", history=history, absorbed=catalogue.absorbed, exploration=QUIET), allowed, 1
+    )[0].item_id
+
+
+def test_what_people_do_now_is_what_the_next_one_is_offered(model: PersonalModel) -> None:
+    live = LiveData()
+    catalogue = Catalogue(model, live, trained=0)
+    assert first(catalogue, "item-8") == "item-9"
+    pairs = [(n, item) for n in range(200) for item in ("item-8", "item-2")]
+    stream(live, catalogue, *(event(2 * n + (item == "item-2"), item, user=f"new-{n}") for n, item in pairs))
+    assert first(catalogue, "item-8") == "item-2"
+
+
+def test_events_of_the_training_are_not_counted_again(model: PersonalModel) -> None:
+    live = LiveData()
+    live.add_event(event(1, "item-1", user="u1"), 7)
+    live.add_event(event(2, "item-2", user="u1"), 8)
+    for trained, count in ((8, 0), (7, 1), (0, 2)):
+        found = Catalogue(model, live, trained=trained).absorbed
+        assert found is not None
+        assert found.count == count
+
+
+def test_a_session_counts_from_the_log_in_on(model: PersonalModel) -> None:
+    live = LiveData()
+    catalogue = Catalogue(model, live, trained=0)
+    stream(live, catalogue, event(1, "item-8", session="s"), event(2, "item-2", session="s"))
+    assert catalogue.absorbed is not None
+    assert catalogue.absorbed.count == 0
+    stream(live, catalogue, event(3, None, user="late", session="s"))
+    [eight, two] = model.positions(["item-8", "item-2"])
+    assert catalogue.absorbed.count == 2
+    assert catalogue.absorbed.after(eight) == {two: 1.0}
+
+
+@pytest.mark.parametrize("recipe", ["aws-similar-items", "aws-popularity-count"])
+def test_similar_items_and_popularity_change_by_training_only(tmp_path: Path, recipe: str) -> None:
+    listing: Model = train(recipe, snapshot(tmp_path, cycle_rows()), TrainingConfig()).model
+    assert Catalogue(listing, LiveData()).absorbed is None
+
+
+@pytest.mark.parametrize(
+    ("row", "weight"),
+    [
+        (Interaction("i", 0, "view"), 0.5),
+        (Interaction("i", 0, "Buy", 3.0), 1.0),
+        (Interaction("i", 0, "Buy", 1.0), None),
+        (Interaction("i", 0, "Buy"), None),
+        (Interaction("i", 0, "Return"), None),
+        (Interaction("i", 0), None),
+    ],
+)
+def test_only_what_trains_is_absorbed(row: Interaction, weight: float | None) -> None:
+    assert weight_of(row, WEIGHED) == weight
