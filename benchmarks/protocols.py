@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocols that quality is measured by: which rows train, what a recipe is told, what it has to foretell.
+
+All of them: item ids drawn at random, all items ranked, ties against the one that is measured, one seed.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from personalization.settings import ShopSettings
+
+from local.evaluation import splitting
+from local.evaluation.files import Tables, read
+from local.evaluation.pasts import Past, prepared
+from local.evaluation.questions import Question
+from local.evaluation.splitting import DAY, Split
+from local.personalize.frames import pl
+from local.personalize.recipes import Interaction, TrainingConfig
+
+SEED = 7
+SAMPLE = 4_000
+"""Shoppers who are asked, where there are more."""
+WEEKS = 26
+"""Weekly origins of the cold users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """One training, and the questions to what it gives."""
+
+    past: Past
+    questions: Sequence[Question]
+    new: bool
+    """Whether items of the shopper's history are left out of the lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How quality is measured on one data set."""
+
+    data: str
+    title: str
+    about: str
+    exams: Callable[[Tables], Iterator[Exam]]
+    cold: bool = False
+    """Shoppers without a past: only lists for everybody and User-Personalization have an answer."""
+
+
+def tables(folder: Path, scratch: Path) -> Tables:
+    """The files interactions, users and items of a data set, .csv or .csv.gz."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    kinds = [kind for kind in ("interactions", "users", "items") if any(folder.glob(f"{kind}.csv*"))]
+    paths = [min(folder.glob(f"{kind}.csv*")) for kind in kinds]
+    return read(paths, ShopSettings(domain="custom"), scratch, SEED)
+
+
+def judged(given: Tables) -> Iterator[Exam]:
+    """All but each shopper's last interaction trains."""
+    split = splitting.by_last(given.interactions, None, 0)
+    past = prepared(given, split, TrainingConfig())
+    yield Exam(past, _questions(past, split.tests), new=True)
+
+
+def published(given: Tables) -> Iterator[Exam]:
+    """All but the last two trains; the last but one is shown to the recipe as history, the last is asked for."""
+    last = splitting.by_last(given.interactions, None, 0)
+    before = splitting.by_last(last.training.filter(pl.col("USER_ID").is_in(list(last.tests))), None, 0, moments=2)
+    others = last.training.filter(~pl.col("USER_ID").is_in(list(before.tests)))
+    split = Split("last", pl.concat([before.training, others]), last.tests, before.cut, 0)
+    past = prepared(given, split, TrainingConfig())
+    newest = dict(last.training.group_by("USER_ID").agg(pl.col("TIMESTAMP").max()).iter_rows())
+    shown = [
+        _told(question, before.tests[question.user], newest[question.user]) for question in _questions(past, last.tests)
+    ]
+    yield Exam(past, shown, new=True)
+
+
+def baskets(given: Tables) -> Iterator[Exam]:
+    """All but the last basket of each shopper with three trains; repeats are allowed."""
+    split = splitting.by_last(splitting.of_type(given.interactions, "Purchase"), None, 0)
+    past = prepared(given, split, TrainingConfig())
+    yield Exam(past, _questions(past, split.tests), new=False)
+
+
+def weeks(given: Tables) -> Iterator[Exam]:
+    """Purchases up to four weeks before the end train; each known shopper's first basket after that is asked for."""
+    rows = splitting.of_type(given.interactions, "Purchase")
+    split = splitting.by_time(rows, None, _last(rows), 28)
+    past = prepared(given, split, TrainingConfig())
+    known = {user: items for user, items in split.tests.items() if user in past.active}
+    yield Exam(past, _questions(past, known), new=False)
+
+
+def strangers(given: Tables) -> Iterator[Exam]:
+    """Before each of the last 26 weeks a training; the first baskets of those who come for the first time in it."""
+    rows = splitting.of_type(given.interactions, "Purchase")
+    for week in range(WEEKS, 0, -1):
+        end = _last(rows) - (week - 1) * 7 * DAY
+        split = splitting.by_time(rows.filter(pl.col("TIMESTAMP") <= end), None, end, 7)
+        past = prepared(given, split, TrainingConfig())
+        cold = {user: items for user, items in split.tests.items() if user not in past.active}
+        yield Exam(past, _questions(past, cold), new=False)
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    "demo-basket": Protocol(
+        "demo", "Next basket, the demo's households",
+        "purchases; each household's last basket (all rows of its last timestamp), households with three or more; "
+        "everything before trains; repeats allowed; recall over the basket's size",
+        baskets,
+    ),
+    "beauty-judged": Protocol(
+        "amazon-beauty", "Amazon Beauty, last interaction",
+        "leave-one-out: all but each user's last interaction trains, users with three or more, history left out",
+        judged,
+    ),
+    "beauty-published": Protocol(
+        "amazon-beauty", "Amazon Beauty, as published",
+        "fitted on all but the last two; the last but one only shown as history; the last asked for; history left out",
+        published,
+    ),
+    "journey-basket": Protocol(
+        "completejourney-dev", "Next basket, Complete Journey",
+        "as the demo's, on the households without demographics", baskets,
+    ),
+    "retail-basket": Protocol(
+        "online-retail", "Next basket, Online Retail",
+        "purchases up to 28 days before the end train; each known customer's first basket after that; no events fed",
+        weeks,
+    ),
+    "retail-cold": Protocol(
+        "online-retail", "New customers, Online Retail",
+        "26 weekly origins, trained before each; first baskets of customers who come for the first time", strangers,
+        cold=True,
+    ),
+}  # fmt: skip
+
+
+def _questions(past: Past, tests: Mapping[str, frozenset[str]]) -> list[Question]:
+    users = sorted(tests)
+    random.Random(SEED).shuffle(users)
+    return [past.people.question(user, tests[user]) for user in users[:SAMPLE]]
+
+
+def _told(question: Question, items: frozenset[str], moment: float) -> Question:
+    more = [*question.query.history, *(Interaction(item, moment) for item in sorted(items))]
+    query = replace(question.query, history=more, item_id=more[-1].item_id)
+    return replace(question, query=query, seen=question.seen | items)
+
+
+def _last(rows: pl.DataFrame) -> int:
+    return int(rows["TIMESTAMP"].max())  # type: ignore[arg-type]

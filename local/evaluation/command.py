@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m local evaluate``: from the command line to tables, JSON and a page."""
+
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+
+from personalization.errors import Rejected
+from personalization.settings import ShopSettings, parse
+
+from local.environments import LOCAL
+from local.evaluation import page, tables
+from local.evaluation.files import BadInput, read
+from local.evaluation.trial import Plan, evaluate
+from local.terminal import Terminal
+
+
+def main(options: Namespace, terminal: Terminal) -> None:
+    """Evaluate the files that were named.
+
+    Raises:
+        BadInput: they cannot be evaluated.
+    """
+    settings = _settings(options.settings)
+    plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days)
+    with terminal.bar() as tell, tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
+        tell("reading the files", 0.0)
+        found = evaluate(read(options.files, settings, Path(scratch), plan.seed), plan, tell)
+    target = _target(options)
+    found["page"] = str(target.resolve())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page.page(found), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{target}: the page cannot be written: {error.strerror or error}") from None
+    if terminal.as_json:
+        terminal.json(found)
+    else:
+        tables.show(found, terminal)
+
+
+def _settings(path: Path | None) -> ShopSettings:
+    """The shop's settings; without a file, no column but those of every shop is asked for."""
+    if path is None:
+        return ShopSettings(domain="custom")
+    try:
+        return parse(path.name, path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
+    except (Rejected, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {error}") from None
+
+
+def _target(options: Namespace) -> Path:
+    if options.html is not None:
+        return Path(options.html)
+    name = options.files[0].name.removesuffix(".gz").removesuffix(".csv")
+    return LOCAL / "evaluation" / f"{name}.html"

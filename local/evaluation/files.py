@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From files to rows: the same checks as for a drop, the same import as the engine's, and items under other names."""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from personalization import findings
+from personalization.datasets import Schema as Checked
+from personalization.drops import DataKind
+from personalization.errors import Rejected
+from personalization.headers import recognise
+from personalization.intake.copying import copy
+from personalization.intake.rows import Table
+from personalization.settings import ShopSettings
+from personalization.validation import Expected
+
+from local.environments import LocalError
+from local.personalize.building import read_rows
+from local.personalize.errors import ImportRefused
+from local.personalize.frames import pl
+from local.personalize.importing import import_files
+from local.personalize.schemas import Schema, parse_schema
+
+_CHUNK = 1 << 20
+
+
+class BadInput(LocalError):
+    """The files cannot be evaluated: the message says which one, why, and what to do."""
+
+    code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One of the files that were given."""
+
+    name: str
+    kind: DataKind
+    rows: int
+    """Rows that were taken."""
+    rejected: int
+    """Rows that were left out, as an import would leave them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The files of a shop as tables; items have names that tell nothing of their order in the files."""
+
+    sources: tuple[Source, ...]
+    interactions: pl.DataFrame
+    schemas: dict[DataKind, Schema]
+    """As the engine reads them; interactions always, users and items where there are files of them."""
+    users: pl.DataFrame | None
+    items: pl.DataFrame | None
+
+
+def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int) -> Tables:
+    """Check and import files of interactions, users and items, told apart by their columns.
+
+    Args:
+        paths: .csv or .csv.gz; several of one kind must have the same columns.
+        settings: the shop's: names of columns, defaults, how many bad rows are suffered.
+        scratch: a folder for what is made on the way.
+        seed: of the items' new names.
+
+    Raises:
+        BadInput: a file is missing, or would be refused as a drop; or none has interactions.
+    """
+    kinds = [_kind(path, settings) for path in paths]
+    if "interactions" not in kinds:
+        told = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
+        raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {told}")
+    schemas: dict[DataKind, Checked] = {}
+    sources, copies = [], dict[DataKind, list[Path]]()
+    for number, (path, kind) in enumerate(zip(paths, kinds, strict=True)):
+        alone = kinds.count(kind) == 1
+        expected = Expected(path.name, kind, "FULL" if alone else "INCREMENTAL", settings, schemas.get(kind))
+        copies.setdefault(kind, []).append(scratch / f"{number}.csv")
+        source, schemas[kind] = _checked(path, expected, copies[kind][-1])
+        sources.append(source)
+    engines = {kind: parse_schema(schema.text(), settings.personalize_domain) for kind, schema in schemas.items()}
+    tables = {kind: _imported(files, engines[kind], scratch / f"{kind}.parquet") for kind, files in copies.items()}
+    interactions, items = _renamed(tables["interactions"], tables.get("items"), seed)
+    return Tables(tuple(sources), interactions, engines, tables.get("users"), items)
+
+
+def _kind(path: Path, settings: ShopSettings) -> DataKind:
+    try:
+        return recognise(path.name, Table(path.name, _chunks(path)).header, settings)
+    except Rejected as refused:
+        raise BadInput(f"{path}: {refused.reason}") from None
+
+
+def _checked(path: Path, expected: Expected, target: Path) -> tuple[Source, Checked]:
+    """Write the good rows of a file as a drop's are written to be imported."""
+    try:
+        with target.open("wb") as file:
+            copied = copy(_chunks(path), expected, file.write, target.parent)
+    except Rejected as refused:
+        raise BadInput(f"{path}: {refused.reason}") from None
+    found = copied.findings
+    if problems := findings.problems(expected, found):
+        raise BadInput(f"{path}: {'; '.join(problems)}")
+    return Source(path.name, expected.kind, found.accepted, found.rejected), copied.schema
+
+
+def _imported(copies: Sequence[Path], schema: Schema, target: Path) -> pl.DataFrame:
+    """The rows as the engine reads them."""
+    try:
+        import_files(copies, schema, target)
+    except ImportRefused as refused:
+        raise BadInput(f"the files cannot be imported: {refused}") from None
+    return read_rows(target)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, decompressed where its name ends in .gz."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: the file is not whole gzip: {error}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
+
+
+def _renamed(rows: pl.DataFrame, items: pl.DataFrame | None, seed: int) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Items under names drawn at random: in many files, ids in order tell what is bestselling or what is new."""
+    ids = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
+    ids = ids.unique().sort()
+    drawn = pl.Series([f"item-{number:08d}" for number in np.random.default_rng(seed).permutation(ids.len())])
+    renamed = pl.col("ITEM_ID").replace_strict(ids, drawn)
+    return rows.with_columns(renamed), None if items is None else items.with_columns(renamed)

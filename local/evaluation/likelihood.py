@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a purchase likelihood would mean what it says: the model that would serve, tested on the last horizon."""
+
+from typing import Any
+
+from personalization.likelihood.histories import Reader
+from personalization.likelihood.scores import Quality
+from personalization.likelihood.training import TooLittle, fit
+
+from local.evaluation.files import Tables
+from local.personalize.frames import pl
+
+DAYS = 7
+"""The horizon: the default of a shop's settings."""
+USUAL = "purchase"
+
+
+def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
+    """Fit on the past and test on the newest DAYS, as the fit of a release does.
+
+    Args:
+        tables: the shop's files.
+        event_type: what is predicted; None: purchases, or the only type that there is.
+
+    Returns:
+        Figures and bins; or the reason why nothing could be fitted; None where no type is meant to be predicted.
+    """
+    rows = tables.interactions
+    name = _name(rows["EVENT_TYPE"].drop_nulls().unique().to_list(), event_type)
+    if name is None:
+        return None
+    end = int(rows["TIMESTAMP"].max())  # type: ignore[arg-type]
+    reader = Reader(name, end)
+    for row in rows.select("USER_ID", "ITEM_ID", "TIMESTAMP", pl.col("EVENT_TYPE").fill_null("")).iter_rows():
+        reader.event(*row)
+    if tables.users is not None:
+        reader.users(tables.users.write_csv().splitlines())
+    if tables.items is not None:
+        reader.items(tables.items.write_csv().splitlines())
+    told: dict[str, Any] = {"eventType": name, "days": DAYS}
+    try:
+        fitted = fit(reader.history(), DAYS, end)
+    except TooLittle as little:
+        return told | {"reason": f"it {little}"}
+    tested = fitted.tested
+    return told | {
+        "auc": round(tested.auc, 4),
+        "logLoss": tested.log_loss,
+        "baseRateLogLoss": fitted.base,
+        "baseRate": tested.base_rate,
+        "calibrationError": round(tested.calibration_error, 4),
+        "pairs": round(tested.pairs),
+        "purchases": round(tested.purchases),
+        "bins": _bins(tested),
+        "boughtBefore": {"auc": round(fitted.tested_seen.auc, 4), "baseRate": fitted.tested_seen.base_rate},
+    }
+
+
+def _name(there: list[str], asked: str | None) -> str | None:
+    wanted = (asked or USUAL).lower()
+    found = [name for name in there if name.lower() == wanted]
+    return found[0] if found else there[0] if asked is None and len(there) == 1 else None
+
+
+def _bins(tested: Quality) -> list[dict[str, float]]:
+    """Predicted and observed probability of each bin of equal predicted purchases, the least likely first."""
+    return [
+        {"pairs": round(pairs), "predicted": predicted / pairs, "observed": observed / pairs}
+        for pairs, predicted, observed in tested.bins
+        if pairs
+    ]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known at the end of a past, in the forms that recipes and simple rules read."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from local.evaluation import splitting
+from local.evaluation.files import Tables
+from local.evaluation.questions import People
+from local.evaluation.rules import Rules, Tuning
+from local.evaluation.splitting import Split
+from local.personalize.data import Snapshot
+from local.personalize.frames import pl
+from local.personalize.recipes import TrainingConfig
+from local.personalize.recipes.rows import Rows, hashes, training_rows
+
+
+@dataclass(frozen=True)
+class Past:
+    """A past, and who is in it."""
+
+    split: Split
+    snapshot: Snapshot
+    rows: Rows
+    """Those that train."""
+
+    @cached_property
+    def people(self) -> People:
+        """Its shoppers, to be asked about."""
+        return People(self.snapshot, self.split.cut)
+
+    @cached_property
+    def active(self) -> frozenset[str]:
+        """The shoppers with interactions in it."""
+        return frozenset(self.snapshot.users[np.diff(self.snapshot.starts) > 0].tolist())
+
+    def rules(self, tuning: Tuning) -> Rules:
+        """Simple rules on it."""
+        return Rules(self.rows, self.snapshot.items, self.people.numbers, self.split.cut, tuning)
+
+
+def prepared(tables: Tables, given: Split, config: TrainingConfig) -> Past:
+    """A split's past, ready. Raises TrainingRefused where it is under Personalize's minimums."""
+    with tempfile.TemporaryDirectory(prefix="past-") as folder:
+        made = splitting.snapshot(tables, given, Path(folder))
+    return Past(given, made, training_rows(made, config))
+
+
+def thinned(given: Split, share: float) -> Split:
+    """The same split with a share of the shoppers in its past, chosen by a hash of their ids; the tests stay."""
+    users = given.training["USER_ID"].unique().sort()
+    kept = users.filter(pl.Series(hashes(users.to_numpy()) < share * 2**32))
+    return replace(given, training=given.training.filter(pl.col("USER_ID").is_in(kept.implode())))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simple rules that a recipe has to beat: what sells, what sells now, what the shopper buys, and a mixture of these.
+
+The rules with parameters are at their best: their parameters are chosen on the shop's own past (`tuned`), as the
+recipes' are. All of them rank every item; ties are broken by popularity and what is still equal counts against them,
+as it does for the recipes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from personalization.metrics import Answer, against_us, discounted_gain, mean
+
+from local.personalize.recipes.rows import Rows
+
+Scores = npt.NDArray[np.float64]
+Pairs = list[tuple[str, object]]
+"""Items with what they are ordered by, best first."""
+DAY = 86_400.0
+HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 90.0, 365.0)
+"""Days that are tried for the time after which an interaction counts half."""
+BLENDS = (0.001, 0.1, 0.5, 2.0)
+"""Weights of what sells now beside the shopper's own interactions that are tried."""
+TUNING = 400
+"""Shoppers that parameters are chosen on."""
+SPARE = 15
+"""Items beyond the depth that is looked at: ties may reach across the cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The parameters of the rules, in days and as a weight."""
+
+    recent: float = 14.0
+    """Half-life of what sells now."""
+    own: float = 90.0
+    """Half-life of a shopper's own interactions."""
+    blend: float = 0.001
+    """Weight of what sells now, as a share of the best seller, against one interaction of today."""
+
+
+class Rules:
+    """Counts of the past, and the lists that they give.
+
+    Args:
+        rows: the past, sorted by user.
+        items: [items] ids by the numbers in `rows`.
+        users: numbers of users by id.
+        now: Unix epoch seconds at which the past ends.
+        tuning: parameters.
+    """
+
+    def __init__(
+        self, rows: Rows, items: npt.NDArray[np.object_], users: Mapping[str, int], now: float, tuning: Tuning
+    ) -> None:
+        self._rows, self._items, self._users = rows, items, users
+        self._age: Scores = ((now - rows.time) / DAY).astype(np.float64)
+        self._starts = np.searchsorted(rows.user, np.arange(len(users) + 1))
+        total = np.bincount(rows.item, minlength=rows.items).astype(np.float64)
+        self._all = total / max(float(total.max()), 1.0)
+        self._tuning = tuning
+        self._now = self._recent(tuning.recent)
+
+    def popular(self, _user: str) -> Scores:
+        """What was taken most."""
+        return self._all
+
+    def recent(self, _user: str) -> Scores:
+        """What was taken most lately."""
+        return self._now
+
+    def again(self, user: str) -> Scores:
+        """What the shopper took most, then what is popular."""
+        own, _ = self._own(user)
+        return np.bincount(own, minlength=self._rows.items) + 0.5 * self._all
+
+    def decayed(self, user: str) -> Scores:
+        """What the shopper took most and last, mixed with what is popular lately."""
+        own, age = self._own(user)
+        mine = np.bincount(own, 0.5 ** (age / self._tuning.own), minlength=self._rows.items)
+        return mine + self._tuning.blend * self._now + 1e-9 * self._all
+
+    def list(self, scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Pairs:
+        """The best allowed items with their scores."""
+        shown = np.where(allowed, scores, -1.0) if allowed is not None else scores
+        top = np.argpartition(-shown, min(limit, len(shown) - 1))[:limit]
+        top = top[np.argsort(-shown[top], kind="stable")]
+        return [(self._items[place], float(shown[place])) for place in top.tolist() if shown[place] >= 0]
+
+    def _own(self, user: str) -> tuple[npt.NDArray[np.int64], Scores]:
+        number = self._users.get(user, -1)
+        where = slice(self._starts[number], self._starts[number + 1]) if number >= 0 else slice(0, 0)
+        return self._rows.item[where], self._age[where]
+
+    def _recent(self, half_life: float) -> Scores:
+        counted = np.bincount(self._rows.item, 0.5 ** (self._age / half_life), minlength=self._rows.items)
+        lately: Scores = counted / max(float(counted.max()), 1e-300) + 1e-9 * self._all
+        return lately
+
+
+def tuned(make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[str]]], depth: int) -> Tuning:
+    """The parameters with the best NDCG on tests that lie before those of the evaluation.
+
+    Args:
+        make: rules on the past of these tests.
+        tests: shoppers and what they took.
+        depth: of the lists.
+    """
+    asked = list(tests)[:TUNING]
+
+    def gain(tuning: Tuning, rule: Callable[[Rules, str], Scores]) -> float:
+        rules = make(tuning)
+        lists = ((rules.list(rule(rules, user), None, depth + SPARE), relevant) for user, relevant in asked)
+        return mean(discounted_gain(Answer(against_us(pairs, wanted), wanted), depth) for pairs, wanted in lists)
+
+    recent = max(HALF_LIVES, key=lambda days: gain(Tuning(recent=days), Rules.recent))
+    mixtures = [Tuning(recent, own, blend) for own, blend in product(HALF_LIVES, BLENDS)]
+    return max(mixtures, key=lambda tuning: gain(tuning, Rules.decayed))

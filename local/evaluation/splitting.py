@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The past to learn from, and what each shopper did next: cut by time, as a shop lives through it.
+
+Everything up to the cut trains. The test of a shopper is the first moment after it: what was taken then is relevant. A
+shopper who has a past is *known*, one who has none is *cold*. Where times are positions and no clock that shoppers
+share (public data sets are often published so), nobody would go on after a cut: there the last moment of each shopper
+with three moments is the test, and everything else trains.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from local.evaluation.files import BadInput, Tables
+from local.personalize.building import build_snapshot
+from local.personalize.data import Snapshot, SnapshotSpec
+from local.personalize.frames import pl
+from local.personalize.importing import write
+
+DAY = 86_400
+SHARE, LEAST_DAYS, MOST_DAYS = 0.1, 7, 28
+"""The newest part of the time that is the test, and its bounds where the whole is long enough."""
+FEW = 25
+"""Known shoppers below which a cut by time tells nothing."""
+LEAST_ROWS = 1_000
+"""Rows without which nothing trains."""
+MOMENTS = 3
+"""Moments of a shopper whose last one is asked about where times are no clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What trains, and what is asked."""
+
+    kind: Literal["time", "last"]
+    """Cut by time, or before each shopper's last moment."""
+    training: pl.DataFrame
+    """All rows of the past, of every event type."""
+    tests: Mapping[str, frozenset[str]]
+    """By shopper: the items of the first moment after the past, of the event type that is foretold."""
+    cut: int
+    """Unix epoch seconds of the newest row that trains."""
+    days: float
+    """How much time the tests are taken from."""
+
+
+def split(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Split:
+    """Cut a shop's interactions into past and tests.
+
+    Args:
+        rows: USER_ID, ITEM_ID, EVENT_TYPE, TIMESTAMP; other columns go along.
+        event_type: what is foretold; None = all.
+        days: how much of the end is the test; None = a tenth of the time, 7 to 28 days.
+
+    Raises:
+        BadInput: there are no such interactions, nothing to choose from, or no past or no shopper to foretell.
+    """
+    wanted = of_type(rows, event_type)
+    if wanted["ITEM_ID"].n_unique() < 2:
+        raise BadInput("all interactions are with one item: there is nothing to choose from")
+    first, last = _seconds(wanted["TIMESTAMP"].min()), _seconds(wanted["TIMESTAMP"].max())
+    if first == last:
+        raise BadInput("all interactions are of one instant: nothing comes before anything, so nothing can be foretold")
+    span = (last - first) / DAY
+    if days is not None and days >= span:
+        raise BadInput(f"--days {days:g} leaves nothing to train on: the interactions span {span:.1f} days")
+    found = by_time(rows, event_type, last, days or _usual(span))
+    if days is None and _known(found) < max(FEW, 0.02 * _returning(wanted)):
+        found = max(found, by_last(rows, event_type, found.days), key=_known)
+    if not _known(found):
+        told = f"no shopper with a past does anything in the last {found.days:g} days"
+        raise BadInput(f"{told}: choose more of them with --days, or give a longer history")
+    return found
+
+
+def earlier(given: Split, event_type: str | None) -> Split | None:
+    """The same split of the past alone: what parameters are chosen on. None where the past is too short."""
+    if given.kind == "last":
+        found = by_last(given.training, event_type, given.days)
+    else:
+        found = by_time(given.training, event_type, given.cut, given.days)
+    return found if _known(found) else None
+
+
+def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
+    """The rows of an event type, in any case.
+
+    Raises:
+        BadInput: there are none.
+    """
+    if event_type is None:
+        return rows
+    found = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    if found.is_empty():
+        known = ", ".join(str(name) for name in rows["EVENT_TYPE"].drop_nulls().unique().sort()[:10])
+        raise BadInput(f"there are no interactions of type {event_type}; the types are {known}")
+    return found
+
+
+def known_users(given: Split) -> frozenset[str]:
+    """The shoppers who have a past."""
+    return frozenset(given.training["USER_ID"].unique())
+
+
+def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
+    """What a training reads: the past, all users, and the items that were there before the cut."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spec: dict[str, object] = {"interactions": [_kept(given.training, folder / "interactions.parquet")]}
+    items = tables.items
+    if items is not None and "CREATION_TIMESTAMP" in items.columns:
+        items = items.filter(pl.col("CREATION_TIMESTAMP").fill_null(0) <= given.cut)
+    for kind, rows in (("users", tables.users), ("items", items)):
+        if rows is not None and not rows.is_empty():
+            spec |= {kind: [_kept(rows, folder / f"{kind}.parquet")], f"{kind}_schema": tables.schemas[kind]}  # type: ignore[index]
+    return build_snapshot(SnapshotSpec(interactions_schema=tables.schemas["interactions"], **spec))  # type: ignore[arg-type]
+
+
+def by_time(rows: pl.DataFrame, event_type: str | None, last: int, days: float) -> Split:
+    """Cut so many days before second `last`; what comes after that is neither past nor test."""
+    cut = int(last - days * DAY)
+    later = of_type(rows, event_type).filter(pl.col("TIMESTAMP").is_between(cut, last, closed="right"))
+    moment = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").min().over("USER_ID")
+    return Split("time", rows.filter(pl.col("TIMESTAMP") <= cut), _tests(later.filter(moment)), cut, days)
+
+
+def by_last(rows: pl.DataFrame, event_type: str | None, days: float, moments: int = MOMENTS) -> Split:
+    """Cut before the last moment of each shopper with so many of them; all rows of the others are past."""
+    last = (
+        of_type(rows, event_type)
+        .group_by("USER_ID")
+        .agg(pl.col("TIMESTAMP").max().alias("last"), pl.col("TIMESTAMP").n_unique().alias("moments"))
+    )
+    held = rows.join(last.filter(pl.col("moments") >= moments), on="USER_ID", how="left", maintain_order="left")
+    before = (pl.col("TIMESTAMP") < pl.col("last")).fill_null(value=True)
+    past = held.filter(before).drop("last", "moments")
+    tests = _tests(of_type(held.filter(~before), event_type))
+    return Split("last", past, tests, _seconds(past["TIMESTAMP"].max()), days)
+
+
+def _tests(rows: pl.DataFrame) -> dict[str, frozenset[str]]:
+    taken = rows.group_by("USER_ID").agg("ITEM_ID").sort("USER_ID")
+    return {user: frozenset(items) for user, items in taken.iter_rows()}
+
+
+def _known(given: Split) -> int:
+    return len(known_users(given) & given.tests.keys())
+
+
+def _returning(rows: pl.DataFrame) -> int:
+    moments = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").n_unique())
+    return int((moments["TIMESTAMP"] > 1).sum())
+
+
+def _usual(span: float) -> float:
+    days = max(LEAST_DAYS, min(MOST_DAYS, SHARE * span))
+    return float(round(days)) if days <= span / 2 else span / 4
+
+
+def _kept(rows: pl.DataFrame, path: Path) -> Path:
+    write(rows, path)
+    return path
+
+
+def _seconds(value: object) -> int:
+    return value if isinstance(value, int) else 0

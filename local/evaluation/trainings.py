@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trainings side by side: each in a process of its own kind, its model saved and loaded as the engine does."""
+
+import multiprocessing
+import os
+import pickle
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.environments import LocalError
+from local.personalize import recipes
+from local.personalize.data import Snapshot
+from local.personalize.jobs import begin
+from local.personalize.recipes import Model, TrainingConfig
+
+AT_ONCE = 2
+"""Trainings at one time, where there are as many processors: each may need a gigabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A trained model, and what its training took."""
+
+    model: Model
+    seconds: float
+    """Wall-clock time, Personalize's offline metrics included."""
+    cpu_seconds: float
+
+
+class Trainings:
+    """Starts trainings and waits for them. Made by `opened`."""
+
+    def __init__(self, pool: ProcessPoolExecutor, folder: Path) -> None:
+        self._pool, self._folder = pool, folder
+        self._started: dict[str, Future[tuple[float, float]]] = {}
+        self._snapshots: dict[str, Path] = {}
+
+    def start(self, recipe: str, name: str, snapshot: Snapshot, config: TrainingConfig) -> None:
+        """Begin to train a recipe on the snapshot called `name`, if that has not begun yet."""
+        key = _key(recipe, name, config)
+        if key in self._started:
+            return
+        if name not in self._snapshots:
+            self._snapshots[name] = path = self._folder / f"{name}.pickle"
+            path.write_bytes(pickle.dumps(snapshot, protocol=5))
+        self._started[key] = self._pool.submit(_train, recipe, self._snapshots[name], config, self._folder / key)
+
+    def wait(self, recipe: str, name: str, config: TrainingConfig) -> Learned:
+        """The model of a training that was started.
+
+        Raises:
+            TrainingRefused: Personalize's minimums are not met.
+            LocalError: the process died, for want of memory most likely.
+        """
+        key = _key(recipe, name, config)
+        try:
+            seconds, cpu_seconds = self._started[key].result()
+        except BrokenProcessPool:
+            raise LocalError(f"the training of {recipe} was killed: it may need more memory than is free") from None
+        return Learned(recipes.load(self._folder / key), seconds, cpu_seconds)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Trainings]:
+    """Processes to train in, and a folder for what they make; whatever ends the block early ends them at once."""
+    # Threads of polars do not live through a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(AT_ONCE, os.cpu_count() or 1), mp_context=context, initializer=begin)
+    try:
+        yield Trainings(pool, folder)
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _key(recipe: str, name: str, config: TrainingConfig) -> str:
+    return f"{recipe}-{name}-{config.hyperparameters.get('tier', '')}"
+
+
+def _train(recipe: str, snapshot: Path, config: TrainingConfig, target: Path) -> tuple[float, float]:
+    """Train in this process and save; returns wall-clock and processor seconds."""
+    data: Snapshot = pickle.loads(snapshot.read_bytes())  # noqa: S301 - written by our own parent
+    started, cpu = time.perf_counter(), time.process_time()
+    model = recipes.train(recipe, data, config).model
+    took = time.perf_counter() - started, time.process_time() - cpu
+    model.save(target)
+    return took

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole evaluation: split, train, ask, count, and say what it means, as one document."""
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from personalization.metrics import Answer, tail_share
+
+from local.evaluation import contest, likelihood, questions, splitting, summaries, words
+from local.evaluation.contest import Document, Field, Method
+from local.evaluation.files import BadInput, Tables
+from local.evaluation.pasts import Past, prepared, thinned
+from local.evaluation.questions import Question
+from local.evaluation.rules import Rules, Tuning, tuned
+from local.evaluation.splitting import Split
+from local.evaluation.trainings import Trainings, opened
+from local.evaluation.work import Tell, Work
+from local.personalize.errors import TrainingRefused
+from local.personalize.frames import pl
+from local.personalize.recipes import TrainingConfig
+
+PERSONAL = "aws-user-personalization"
+RANKING = "aws-personalized-ranking"
+RECIPES = (PERSONAL, "aws-similar-items", "aws-sims", "aws-popularity-count", "aws-trending-now", RANKING)
+RULES: Mapping[str, contest.Rule] = {
+    "popular": Rules.popular,
+    "popular lately": Rules.recent,
+    "bought before": Rules.again,
+    "bought before and lately": Rules.decayed,
+}
+POPULAR = "popular"
+FOR_EVERYBODY = ("aws-popularity-count", "aws-trending-now")
+FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, "popular", "popular lately")
+CURVE = (0.25, 0.5)
+"""Shares of the shoppers that are trained on, in the fast tier, to see what more of them bring."""
+ENOUGH = 100
+"""Cold shoppers that are enough to tell; with fewer, known ones are asked about as if they were strangers."""
+HEAD = 0.2
+"""The share of the items that are bestsellers; the others are the long tail."""
+USUAL = "Purchase"
+"""The event type that is foretold where a shop has enough of it and nobody chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for."""
+
+    depth: int = 10
+    seed: int = 7
+    tier: str = "standard"
+    event_type: str | None = None
+    """None: purchases where there are enough of them, else everything; `all`: everything."""
+    days: float | None = None
+
+
+def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
+    """Everything that the report says.
+
+    Raises:
+        BadInput: there is too little to train on, or nothing to foretell.
+    """
+    started = time.perf_counter()
+    event_type = _event_type(tables.interactions, plan.event_type)
+    given = splitting.split(tables.interactions, event_type, plan.days)
+    config = TrainingConfig(event_type=event_type, hyperparameters={"tier": plan.tier})
+    try:
+        with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch, opened(Path(scratch)) as trainings:
+            trial = _Trial(tables, plan, given, config, trainings, Work(tell))
+            found = trial.document()
+    except TrainingRefused as refused:
+        raise BadInput(f"what lies before the test is too little to train on: {refused}") from None
+    return found | {"seconds": round(time.perf_counter() - started, 1)}
+
+
+def _event_type(rows: pl.DataFrame, asked: str | None) -> str | None:
+    if asked is not None:
+        return None if asked.lower() == "all" else asked
+    counted = int((rows["EVENT_TYPE"].str.to_lowercase() == USUAL.lower()).sum())
+    return USUAL if 2 * splitting.LEAST_ROWS <= counted < rows.height else None
+
+
+class _Trial:
+    """One run over one shop's tables."""
+
+    def __init__(
+        self, tables: Tables, plan: Plan, given: Split, config: TrainingConfig, trainings: Trainings, work: Work
+    ) -> None:
+        self._tables, self._plan, self._config = tables, plan, config
+        self._trainings, self._work = trainings, work
+        self._fast = replace(config, hyperparameters={"tier": "fast"})
+        self._past = prepared(tables, given, config)
+        self._panel = questions.panel(given, self._past.people, self._past.snapshot, plan.seed)
+        seen = np.bincount(self._past.rows.item, minlength=self._past.rows.items)
+        order = np.argsort(-seen, kind="stable")[: int((seen > 0).sum())]
+        self._sold: list[str] = self._past.snapshot.items[order].tolist()
+        head = frozenset(self._sold[: max(1, round(HEAD * len(self._sold)))])
+        self._field = Field(plan.depth, len(self._past.snapshot.items), head, plan.seed)
+
+    def document(self) -> Document:
+        """Train, ask, count."""
+        parts = self._begin()
+        tuning = self._tuned()
+        with self._work.stage("fitting the purchase likelihood", 8):
+            calibration = likelihood.of(self._tables, self._config.event_type)
+        methods = [self._trained(recipe, "all", self._config) for recipe in RECIPES] + self._rules(self._past, tuning)
+        lists = [each for each in methods if each.name != RANKING]
+        new = [each for each in lists if each.recipe or each.name in FOR_STRANGERS]
+        rankings = [each for each in methods if each.name == RANKING or not each.recipe]
+        strangers = self._strangers(methods, parts, tuning)
+        tasks = [
+            self._task("next", lists, self._panel.known),
+            self._task("discovery", new, questions.discoveries(self._panel.known)),
+            self._ranking(rankings),
+            strangers,
+        ]
+        told: Document = {
+            "data": summaries.of(self._tables, self._config.event_type),
+            "protocol": self._protocol(tuning),
+            "training": [_took(each) for each in methods if each.recipe],
+            "tasks": [task for task in tasks if task["shoppers"]],
+            "learning": self._learning(parts),
+            "calibration": calibration,
+        }
+        return told | {"words": words.about(told)}
+
+    def _begin(self) -> dict[float, Past]:
+        """Start every training, the longest first; returns the pasts of fewer shoppers that are enough to train on."""
+        begin, whole = self._trainings.start, self._past.snapshot
+        begin(PERSONAL, "all", whole, self._config)
+        parts: dict[float, Past] = {}
+        for share in reversed(CURVE):
+            try:
+                parts[share] = prepared(self._tables, thinned(self._past.split, share), self._config)
+            except TrainingRefused:
+                continue
+        half = self._kept_out(parts)
+        if half is not None:
+            for recipe in (PERSONAL, *FOR_EVERYBODY):
+                begin(recipe, f"{half}", parts[half].snapshot, self._config)
+        for recipe in (RANKING, *(each for each in RECIPES if each not in {PERSONAL, RANKING})):
+            begin(recipe, "all", whole, self._config)
+        for name, past in ({f"{share}": past for share, past in parts.items()} | {"all": self._past}).items():
+            begin(PERSONAL, name, past.snapshot, self._fast)
+        return parts
+
+    def _kept_out(self, parts: Mapping[float, Past]) -> float | None:
+        """The share whose others stand for new shoppers; None where there are new ones enough, or no such share."""
+        return None if len(self._panel.cold) >= ENOUGH else max(parts, default=None)
+
+    def _tuned(self) -> Tuning:
+        with self._work.stage("choosing the parameters of the simple rules", 8):
+            before = splitting.earlier(self._past.split, self._config.event_type)
+            if before is None:
+                return Tuning()
+            try:
+                past = prepared(self._tables, before, self._config)
+            except TrainingRefused:
+                return Tuning()
+            users = questions.drawn(past.active & before.tests.keys(), questions.MOST, self._plan.seed)
+            return tuned(past.rules, [(user, before.tests[user]) for user in users], self._plan.depth)
+
+    def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
+        of_whom = "" if name == "all" else f" on {float(name):.0%} of the shoppers"
+        with self._work.stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
+            return contest.of_model(recipe, self._trainings.wait(recipe, name, config))
+
+    @staticmethod
+    def _rules(past: Past, tuning: Tuning) -> list[Method]:
+        rules = past.rules(tuning)
+        return [contest.of_rule(name, rules, rule, past.snapshot.items) for name, rule in RULES.items()]
+
+    def _task(self, name: str, methods: Sequence[Method], asked: Sequence[Question]) -> Document:
+        answers: dict[str, list[Answer]] = {}
+        for method in methods:
+            weight = 4 if method.name == PERSONAL else 0.5
+            with self._work.stage(f"asking {method.name}", weight, len(asked)) as step:
+                new = name == "discovery"
+                answers[method.name] = contest.ask_all(method, asked, self._field.depth, new=new, tell=step)
+        return self._told(name, answers, asked)
+
+    def _ranking(self, methods: Sequence[Method]) -> Document:
+        items = set(self._sold)
+        asked = [questions.only(each, items) for each in self._panel.known if each.relevant & items]
+        lists = contest.lists_to_rank(asked, self._sold, self._plan.seed)
+        answers: dict[str, list[Answer]] = {}
+        for method in methods:
+            with self._work.stage(f"ranking lists by {method.name}", 1, len(asked)) as step:
+                answers[method.name] = contest.rank_all(method, asked, lists, step)
+        return self._told("ranking", answers, asked)
+
+    def _strangers(self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Tuning) -> Document:
+        """Shoppers whom the models have never seen: those who came after the cut, else those who were kept out."""
+        share = self._kept_out(parts)
+        if share is None:
+            lists = [each for each in methods if each.name in FOR_STRANGERS]
+            return self._task("strangers", lists, self._panel.cold) | {"real": True}
+        past = parts[share]
+        made = [self._trained(recipe, f"{share}", self._config) for recipe in (PERSONAL, *FOR_EVERYBODY)]
+        rules = [each for each in self._rules(past, tuning) if each.name in FOR_STRANGERS]
+        asked = [questions.as_stranger(each) for each in self._panel.known if each.user not in past.active]
+        return self._task("strangers", [*made, *rules], asked) | {"real": False}
+
+    def _learning(self, parts: Mapping[float, Past]) -> list[Document]:
+        """The same shoppers, their own past told, asked of models that learned from fewer others.
+
+        `times` is NDCG as a multiple of that of the model before.
+        """
+        asked, told, before = self._panel.known, list[Document](), list[Answer]()
+        for share, past in [*sorted(parts.items()), (1.0, self._past)]:
+            method = self._trained(PERSONAL, "all" if share == 1.0 else f"{share}", self._fast)
+            with self._work.stage(f"asking the model of {share:.0%} of the shoppers", 2, len(asked)) as step:
+                answers = contest.ask_all(method, asked, self._field.depth, new=False, tell=step)
+            figures = contest.figures({"": before or answers, "now": answers}, "", self._field)["now"]
+            point = {"share": share, "shoppers": len(past.active)}
+            told.append(point | {"ndcg": figures["ndcg"], "times": figures["times"]})
+            before = answers
+        return told
+
+    def _told(self, name: str, answers: dict[str, list[Answer]], asked: Sequence[Question]) -> Document:
+        if not asked:
+            return {"task": name, "shoppers": 0}
+        taken = [each.relevant for each in asked]
+        catalogue = set(self._past.snapshot.items.tolist())
+        figures = contest.figures(answers, POPULAR, self._field)
+        best = max((each for each in RULES if each in figures), key=lambda each: figures[each]["ndcg"][0])
+        first = next(iter(answers))
+        pair = {best: answers[best], first: answers[first]}
+        return {
+            "task": name,
+            "shoppers": len(asked),
+            "items": round(sum(map(len, taken)) / len(taken), 2),
+            "unknownItems": round(sum(len(each - catalogue) for each in taken) / sum(map(len, taken)), 4),
+            "tailTaken": round(tail_share(taken, self._field.head), 4),
+            "bestRule": best,
+            "timesBestRule": contest.figures(pair, best, self._field)[first]["times"],
+            "methods": [{"method": method} | each for method, each in figures.items()],
+        }
+
+    def _protocol(self, tuning: Tuning) -> Document:
+        given, panel = self._past.split, self._panel
+        return {
+            "eventType": self._config.event_type,
+            "split": given.kind,
+            "cut": datetime.fromtimestamp(given.cut, UTC).isoformat().replace("+00:00", "Z"),
+            "days": given.days,
+            "trainingRows": len(self._past.rows),
+            "knownShoppers": panel.knowns,
+            "newShoppers": panel.colds,
+            "asked": len(panel.known),
+            "depth": self._plan.depth,
+            "seed": self._plan.seed,
+            "tier": self._plan.tier,
+            "catalogue": self._field.catalogue,
+            "rules": {"recentHalfLife": tuning.recent, "ownHalfLife": tuning.own, "blend": tuning.blend},
+        }
+
+
+def _took(method: Method) -> Document:
+    return {"method": method.name, "seconds": round(method.seconds, 2), "cpuSeconds": round(method.cpu_seconds, 2)}

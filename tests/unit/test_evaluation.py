@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluating a shop's own files: what is refused, how it is split, what the rules say, and what is made of it."""
+
+import gzip
+import html.parser
+import json
+import multiprocessing
+import random
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from personalization.settings import ShopSettings
+
+from local.environments import LocalError
+from local.evaluation import page, plots, splitting, words
+from local.evaluation.files import BadInput, Tables, read
+from local.evaluation.pasts import prepared, thinned
+from local.evaluation.questions import discoveries, panel
+from local.evaluation.rules import Rules, Scores, Tuning, tuned
+from local.evaluation.splitting import DAY, split
+from local.evaluation.trainings import Trainings, opened
+from local.evaluation.trial import Plan, evaluate
+from local.personalize.recipes import TrainingConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN = 1_700_000_000
+Row = tuple[str, str, int, str]
+
+
+def shop(days: int = 60, shoppers: int = 120, items: int = 40) -> list[Row]:
+    """Everybody has two favourites and buys one of them, or a bestseller, about every other day."""
+    rng = random.Random(5)  # noqa: S311 - no secret
+    rows = []
+    for user in range(shoppers):
+        mine = rng.sample(range(items), 2)
+        for day in range(days):
+            if rng.random() < 0.5:
+                item = rng.choice(mine) if rng.random() < 0.7 else min(int(rng.paretovariate(1)) - 1, items - 1)
+                rows.append((f"u{user}", f"i{item:03d}", BEGIN + day * DAY + user, "Purchase"))
+    return rows
+
+
+def write(path: Path, rows: Iterable[Sequence[object]], header: str = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE") -> Path:
+    """A CSV."""
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return path
+
+
+def tables(
+    folder: Path, rows: Iterable[Sequence[object]], *others: Path, settings: ShopSettings | None = None
+) -> Tables:
+    """The files as they are read."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    paths = [write(folder / "interactions.csv", rows), *others]
+    return read(paths, settings or ShopSettings(domain="custom"), scratch, 7)
+
+
+def silent(_text: str, _share: float) -> None:
+    """Nobody looks."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "a header and no rows"),
+        ([("u", f"i{n}", BEGIN + n, "View") for n in range(1500)], "of 1 users only 1"),
+        ([(f"u{n % 50}", f"i{n}", BEGIN + n, "View") for n in range(500)], "needs 1,000 different interactions"),
+        ([(f"u{n % 50}", "i", BEGIN + n * 999, "View") for n in range(1500)], "with one item"),
+        ([(f"u{n % 50}", f"i{n}", BEGIN, "View") for n in range(1500)], "of one instant"),
+        ([(f"u{n % 50}", f"i{n}", "soon", "View") for n in range(1500)], "1,500 of 1,500 rows are bad"),
+    ],
+)
+def test_what_cannot_be_evaluated_says_why(rows: list[Row], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=reason):
+        evaluate(tables(tmp_path, rows), Plan(), silent)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.csv", b"", "is empty"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8 text"),
+        ("book.csv", b"PK\x03\x04rest", "zip archive or an Excel workbook"),
+        ("cut.csv.gz", gzip.compress(b"USER_ID,ITEM_ID,TIMESTAMP\n" * 999)[:40], "not whole gzip"),
+        ("plain.csv.gz", b"USER_ID,ITEM_ID,TIMESTAMP\n", "not whole gzip"),
+        ("other.csv", b"sku,colour\n1,red\n", "do not tell what it holds"),
+        ("users.csv", b"USER_ID,AGE\nu,30\n", "none of the files has interactions"),
+    ],
+)
+def test_a_file_that_is_none_is_named(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=reason) as refused:
+        read([path], ShopSettings(domain="custom"), tmp_path, 7)
+    assert name in str(refused.value)
+    assert refused.value.code == 2
+
+
+def test_an_unknown_event_type_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no interactions of type Sale; the types are Purchase"):
+        evaluate(tables(tmp_path, shop()), Plan(event_type="Sale"), silent)
+
+
+def test_more_days_than_there_are_leave_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"--days 60 leaves nothing to train on: the interactions span 59\.\d days"):
+        evaluate(tables(tmp_path, shop()), Plan(days=60), silent)
+
+
+def test_the_command_ends_with_code_2_and_no_traceback(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "local", "evaluate", str(tmp_path / "absent.csv")]
+    ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "absent.csv: No such file or directory" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_columns_go_by_the_shops_settings_and_bad_rows_are_counted(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "mine.csv", [*shop(), ("u1", "i1", "never", "Purchase")], "Customer,sku,TIMESTAMP,EVENT_TYPE"
+    )
+    settings = ShopSettings(domain="custom", columns={"customer": "USER_ID", "SKU": "ITEM_ID"})
+    found = read([path], settings, tmp_path, 7)
+    assert [(each.kind, each.rejected) for each in found.sources] == [("interactions", 1)]
+    assert found.interactions.height == len(shop())
+
+
+def test_several_files_of_a_kind_are_one(tmp_path: Path) -> None:
+    more = write(tmp_path / "more.csv", [("u1", "i001", BEGIN + 99 * DAY, "Purchase"), shop()[0]])
+    found = tables(tmp_path, shop(), more)
+    assert found.interactions.height == len(shop()) + 1
+    assert [each.rows for each in found.sources] == [len(shop()), 2]
+
+
+def test_files_of_a_kind_with_other_columns_are_refused(tmp_path: Path) -> None:
+    more = write(tmp_path / "more.csv", [("u1", "i001", 1, BEGIN)], "USER_ID,ITEM_ID,DEVICE,TIMESTAMP")
+    with pytest.raises(BadInput, match=r"more\.csv: the columns differ .*DEVICE"):
+        tables(tmp_path, shop(), more)
+
+
+def test_items_go_by_other_names_and_keep_what_belongs_together(tmp_path: Path) -> None:
+    items = write(tmp_path / "items.csv", [(f"i{n:03d}", n % 4) for n in range(40)], "ITEM_ID,KIND")
+    found = tables(tmp_path, shop(), items)
+    assert found.items is not None
+    names = found.interactions["ITEM_ID"].unique()
+    assert not set(names) & {f"i{n:03d}" for n in range(40)}
+    assert set(names) <= set(found.items["ITEM_ID"])
+    counted = sorted(found.interactions["ITEM_ID"].value_counts()["count"])
+    given = np.unique([row[1] for row in shop()], return_counts=True)[1]
+    assert counted == sorted(given.tolist())
+
+
+def test_nothing_of_the_test_is_in_the_past(tmp_path: Path) -> None:
+    given = split(tables(tmp_path, shop()).interactions, None, 10)
+    first = {user: min(t for u, _, t, _ in shop() if u == user and t > given.cut) for user in given.tests}
+    assert given.training["TIMESTAMP"].max() <= given.cut  # type: ignore[operator]
+    assert given.cut == max(row[2] for row in shop()) - 10 * DAY
+    assert all(len(items) == 1 for items in given.tests.values())
+    assert first.keys() == given.tests.keys()
+
+
+def test_a_basket_is_one_test_and_only_of_the_type_that_is_foretold(tmp_path: Path) -> None:
+    late = BEGIN + 59 * DAY + 500
+    rows = [row for row in shop() if row[0] != "u1" or row[2] < BEGIN + 40 * DAY]
+    basket = [("u1", "i001", late, "Purchase"), ("u1", "i002", late, "Purchase"), ("u1", "i003", late, "View")]
+    found = tables(tmp_path, [*rows, *basket, ("u1", "i004", late - 60, "View")])
+    assert len(split(found.interactions, "purchase", 10).tests["u1"]) == 2
+    assert len(split(found.interactions, None, 10).tests["u1"]) == 1
+
+
+def test_positions_instead_of_times_are_noticed(tmp_path: Path) -> None:
+    rows = [
+        (f"u{u}", f"i{(u * 7 + n) % 30:03d}", BEGIN + n * DAY, "View")
+        for u in range(90)
+        for n in range(8 + 40 * (u < 9))
+    ]
+    given = split(tables(tmp_path, rows).interactions, None, None)
+    assert given.kind == "last"
+    assert len(given.tests) == 90
+    assert given.training.height == len(rows) - 90
+
+
+def test_items_that_come_after_the_cut_are_not_there_yet(tmp_path: Path) -> None:
+    made = [(f"i{n:03d}", BEGIN if n < 30 else BEGIN + 58 * DAY) for n in range(50)]
+    items = write(tmp_path / "items.csv", made, "ITEM_ID,CREATION_TIMESTAMP")
+    with_kind = write(tmp_path / "items.csv", [(*row, "a") for row in made], "ITEM_ID,CREATION_TIMESTAMP,KIND")
+    assert items == with_kind
+    found = tables(tmp_path, [row for row in shop() if row[1] < "i030"], items)
+    given = split(found.interactions, None, 10)
+    assert len(splitting.snapshot(found, given, tmp_path / "past").items) == 30
+
+
+def test_panels_are_drawn_by_the_seed_alone_and_strangers_are_apart(tmp_path: Path) -> None:
+    late = [(f"new{n}", "i001", BEGIN + 59 * DAY, "Purchase") for n in range(5)]
+    found = tables(tmp_path, [*shop(), *late])
+    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
+    one, other = (panel(past.split, past.people, past.snapshot, seed=3, most=20) for _ in range(2))
+    assert [each.user for each in one.known] == [each.user for each in other.known]
+    assert sorted(each.user for each in one.cold) == [f"new{n}" for n in range(5)]
+    assert (len(one.known), one.knowns > 100, one.colds) == (20, True, 5)
+    assert all(each.query.history[-1].timestamp <= past.split.cut for each in one.known)
+    assert all(not each.relevant & each.seen for each in discoveries(one.known))
+
+
+def test_rules_know_what_sells_and_what_the_shopper_buys(tmp_path: Path) -> None:
+    old = [(f"u{n % 40}", f"old{n % 3}", BEGIN + n, "Buy") for n in range(1200)]
+    new = [(f"u{n % 40}", f"new{n % 3}", BEGIN + 99 * DAY + n, "Buy") for n in range(600)]
+    own = [("u1", "own", BEGIN + 50 * DAY + n, "Buy") for n in range(50)]
+    found = tables(tmp_path, [*old, *new, *own, ("u1", "own", BEGIN + 101 * DAY, "Buy")])
+    past = prepared(found, split(found.interactions, None, 1.5), TrainingConfig())
+    rules = past.rules(Tuning(recent=3.0))
+    counts: dict[str, int] = dict(zip(past.snapshot.items.tolist(), np.bincount(past.rows.item).tolist(), strict=True))
+
+    def best(scores: Scores) -> int:
+        [(item, _), *_rest] = rules.list(scores, None, 3)
+        return counts[item]
+
+    assert best(rules.popular("u1")) == 400
+    assert best(rules.recent("u1")) == 200
+    assert best(rules.again("u1")) == 50
+    assert best(rules.again("nobody")) == 400
+
+
+def test_the_parameters_of_the_rules_follow_the_shop(tmp_path: Path) -> None:
+    found = tables(tmp_path, shop())
+    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
+    chosen = tuned(past.rules, list(past.split.tests.items()), 10)
+    assert chosen.blend < 2.0
+    assert chosen.own > 3.0
+
+
+def test_lists_of_rules_leave_out_what_is_not_allowed_and_end_with_the_catalogue(tmp_path: Path) -> None:
+    found = tables(tmp_path, shop())
+    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
+    rules: Rules = past.rules(Tuning())
+    allowed = np.arange(40) % 2 == 0
+    listed = rules.list(rules.popular("u"), allowed, 99)
+    assert {item for item, _ in listed} == set(past.snapshot.items[allowed])
+    scores = np.array([score for _, score in listed], np.float64)
+    assert np.all(np.diff(scores) <= 0)
+
+
+def test_a_thinner_past_keeps_whole_shoppers_and_all_tests(tmp_path: Path) -> None:
+    given = split(tables(tmp_path, shop()).interactions, None, 10)
+    half = thinned(given, 0.5)
+    kept = set(half.training["USER_ID"])
+    assert 35 < len(kept) < 85
+    assert half.training.height == sum(user in kept for user in given.training["USER_ID"])
+    assert half.tests == given.tests
+
+
+def begun(folder: Path, trainings: Trainings) -> None:
+    """Start a training that is still under way when this returns."""
+    found = tables(folder, shop())
+    past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
+    trainings.start("aws-user-personalization", "all", past.snapshot, TrainingConfig())
+
+
+def interrupted(folder: Path) -> None:
+    """Somebody presses Ctrl-C during a training."""
+    with opened(folder) as trainings:
+        begun(folder, trainings)
+        raise KeyboardInterrupt
+
+
+def test_whoever_interrupts_leaves_no_process_behind(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_training_that_is_killed_is_named(tmp_path: Path) -> None:
+    with opened(tmp_path) as trainings:
+        begun(tmp_path, trainings)
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises(LocalError, match="aws-user-personalization was killed"):
+            trainings.wait("aws-user-personalization", "all", TrainingConfig())
+
+
+class Balance(html.parser.HTMLParser):
+    """Notes elements that are opened and never closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
+        if tag not in {"meta"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        """Closed at once."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A whole evaluation from the command line, as JSON."""
+    folder = tmp_path_factory.mktemp("shop")
+    users = write(folder / "users.csv", [(f"u{n}", 20 + n % 50) for n in range(120)], "USER_ID,AGE")
+    files = [str(write(folder / "<i>.csv", shop())), str(users)]
+    line = [
+        sys.executable,
+        "-m",
+        "local",
+        "evaluate",
+        *files,
+        "--json",
+        "--tier",
+        "fast",
+        "--html",
+        str(folder / "r.html"),
+    ]
+    ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def test_favourites_are_found_where_popularity_finds_less(report: dict[str, Any]) -> None:
+    tasks = {task["task"]: task for task in report["tasks"]}
+    assert tasks.keys() == {"next", "discovery", "ranking", "strangers"}
+    personal, *_ = tasks["next"]["methods"]
+    assert personal["method"] == "aws-user-personalization"
+    assert personal["times"][1] > 1.2
+    assert all(low <= value <= high for value, low, high in (each["ndcg"] for each in tasks["next"]["methods"]))
+    assert tasks["strangers"]["real"] is False
+
+
+def test_a_quarter_of_these_shoppers_is_too_little_to_learn_from(report: dict[str, Any]) -> None:
+    shares, shoppers = zip(*((point["share"], point["shoppers"]) for point in report["learning"]), strict=True)
+    assert shares == (0.5, 1.0)
+    assert shoppers[0] < shoppers[1] == 120
+
+
+def test_the_report_says_what_was_done(report: dict[str, Any]) -> None:
+    assert report["protocol"] | {"seed": 7, "tier": "fast", "split": "time", "days": 7.0} == report["protocol"]
+    assert report["data"]["interactions"] == len(shop())
+    assert [each["title"] for each in report["words"]][:2] == [
+        "Is it better than simple rules?",
+        "Is there enough data?",
+    ]
+
+
+def test_the_page_is_whole_and_lets_nothing_in(report: dict[str, Any]) -> None:
+    reader, text = Balance(), Path(report["page"]).read_text(encoding="utf-8")
+    reader.feed(text)
+    assert reader.open == []
+    assert "http" not in text
+    assert "<script" not in text
+    assert "&lt;i&gt;.csv" in text
+    told = " ".join(reader.text)
+    assert all(word["title"] in told for word in report["words"])
+
+
+def test_the_likelihood_is_tested_on_the_last_week(report: dict[str, Any]) -> None:
+    told = report["calibration"]
+    assert (told["eventType"], told["days"]) == ("Purchase", 7)
+    assert told["auc"] > 0.8
+    assert told["logLoss"] < told["baseRateLogLoss"]
+    assert sum(each["pairs"] for each in told["bins"]) == pytest.approx(120 * 40, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("told", "shown", "said"),
+    [
+        ({"reason": "it needs more days"}, "It cannot be told", "it needs more days"),
+        ({"calibrationError": 0.5}, "class=same", "off by 50%"),
+    ],
+)
+def test_a_likelihood_is_drawn_or_refused(report: dict[str, Any], told: dict[str, Any], shown: str, said: str) -> None:
+    changed = report | {"calibration": report["calibration"] | told}
+    text = page.page(changed)
+    assert shown in text
+    assert any(said in each["text"] for each in words.about(changed))
+
+
+def test_an_evaluation_without_purchases_has_no_likelihood(report: dict[str, Any]) -> None:
+    assert "likelihood" not in page.page(report | {"calibration": None, "words": report["words"][:2]})
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0.0, 1.0), (0.0004, 0.0004), (0.012, 0.015), (0.11, 0.15), (0.92, 1.0), (1.0, 1.0)]
+)
+def test_scales_end_at_round_numbers(most: float, top: float) -> None:
+    assert plots.nice(most) == pytest.approx(top)
+
+
+@pytest.mark.parametrize(
+    ("times", "mark", "said"),
+    [
+        ([1.3, 1.1, 1.5], "good", "better than the best simple rule by +30%"),
+        ([0.9, 0.8, 0.95], "bad", "worse than the best simple rule: -10%"),
+        ([1.02, 0.9, 1.1], "mixed", "may be chance"),
+        (None, "mixed", "finds nothing"),
+    ],
+)
+def test_words_follow_the_interval(report: dict[str, Any], times: list[float] | None, mark: str, said: str) -> None:
+    tasks = [task | {"timesBestRule": times} for task in report["tasks"]]
+    first, *_ = words.about(report | {"tasks": tasks})
+    assert first["mark"] == mark
+    assert said in first["text"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "users", "mark"), [(900, 200, "bad"), (5_000, 20, "bad"), (5_000, 200, "mixed"), (60_000, 2_000, "good")]
+)
+def test_enough_is_held_against_personalizes_figures(report: dict[str, Any], rows: int, users: int, mark: str) -> None:
+    told = words.about(report | {"data": report["data"] | {"trains": rows, "returning": users}})
+    assert next(each["mark"] for each in told if each["title"] == "Is there enough data?") == mark
