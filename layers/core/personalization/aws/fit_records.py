@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of the fit that serves a shop: a later run's is never overwritten, nor is a fit by a refusal."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from personalization.aws import history, likelihoods, state
+from personalization.aws.failures import about, code
+from personalization.releases import HISTORY, RECORD
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class Records:
+    """What the table of shops knows of the fits of a shop.
+
+    Args:
+        client, table: the table. shop: the shop. run: the run whose fit is recorded.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, shop: str, run: str) -> None:
+        self._client = client
+        self._table = table
+        self._shop = shop
+        self._run = run
+
+    def promotions(self) -> dict[str, str]:
+        """When each run that is remembered promoted its release (ISO 8601), by run."""
+        every = history.beginning(self._client, self._table, self._shop, HISTORY)
+        now = history.get(self._client, self._table, self._shop, RECORD)
+        return {str(each["run"]): str(each["promotedAt"]) for each in (*every, *([now] if now else []))}
+
+    def fitted(self, at: str) -> set[str] | None:
+        """Have the run's fit serve.
+
+        Args:
+            at: the time, ISO 8601.
+
+        Returns:
+            The runs whose counters are kept: this one, the one that served before, and those promoted later, whose
+            fits may be at work. None where a fit of a later run serves already, which stays.
+        """
+        before = likelihoods.read(self._client, self._table, self._shop) or {}
+        promotions = self.promotions()
+        mine = promotions.get(self._run, "")
+        no_later = "attribute_not_exists(promotedAt) OR promotedAt <= :promotedAt"
+        if not self._put({"run": self._run, "at": at, "promotedAt": mine}, no_later):
+            return None
+        later = {run for run, promoted in promotions.items() if promoted > mine}
+        return {self._run, str(before.get("run", self._run)), *later}
+
+    def refused(self, reason: str, at: str) -> str | None:
+        """Say why there is no fit, unless there is one; returns the run whose fit serves on."""
+        if self._put({"reason": reason, "at": at}, "attribute_not_exists(#run)"):
+            return None
+        return str((likelihoods.read(self._client, self._table, self._shop) or {}).get("run", "")) or None
+
+    def _put(self, told: Mapping[str, str], condition: str) -> bool:
+        record = {"shop": self._shop, "record": likelihoods.RECORD, **told}
+        more: dict[str, Any] = {}
+        if "#run" in condition:
+            more["ExpressionAttributeNames"] = {"#run": "run"}
+        else:
+            more["ExpressionAttributeValues"] = state.wrapped({":promotedAt": told["promotedAt"]})
+        with about(self._table):
+            try:
+                self._client.put_item(
+                    TableName=self._table, Item=state.wrapped(record), ConditionExpression=condition, **more
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers how likely purchases are: the model and the counters from the bucket, kept by the container; live events."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from personalization import problems
+from personalization.aws import clients, failures, files, runtime, shopper_events, state
+from personalization.aws.failures import about
+from personalization.breakers import Breaker
+from personalization.environment import Environment
+from personalization.errors import Broken, PersonalizationError, Rejected
+from personalization.likelihood import answering, counters, shards
+from personalization.likelihood import model as models
+from personalization.likelihood.answering import NOT_YET, Counted, LikelihoodBody
+from personalization.likelihood.counters import Item, Shopper
+from personalization.likelihood.model import Model
+from personalization.problems import Problem
+from personalization.recommendations import Ask, Predicted
+from personalization.releases import Release
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+RECORD = "likelihood"
+"""The sort key of the record that says which fit serves, or why there is none."""
+REMEMBER_SECONDS = 15.0
+"""How long a fit is used without asking whether there is a newer one."""
+_MOST_FILES = 64
+"""Files of counters that a container keeps."""
+
+
+class Files:
+    """Stored documents, the least recently used forgotten first. They never change, but for users who are deleted."""
+
+    def __init__(self, most: int = _MOST_FILES) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, s3: "S3Client", bucket: str, keys: Iterable[str]) -> dict[str, Any]:
+        """Documents by key; missing ones are asked for side by side.
+
+        Raises:
+            RetryLater, Broken: the bucket does not answer, or a file is gone.
+        """
+        wanted = list(dict.fromkeys(keys))
+        missing = [key for key in wanted if key not in self._kept]
+        if missing:
+            with ThreadPoolExecutor(min(8, len(missing))) as pool:
+                found = list(pool.map(lambda key: _file(s3, bucket, key), missing))
+            self._kept.update(zip(missing, found, strict=True))
+        answer = {}
+        for key in wanted:
+            self._kept.move_to_end(key)
+            answer[key] = self._kept[key]
+        while len(self._kept) > max(self._most, len(wanted)):
+            self._kept.popitem(last=False)
+        return answer
+
+
+def _file(s3: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
+    data = files.get_bytes(s3, bucket, key)
+    if data is None:
+        raise Broken(key, "the file is gone")
+    return shards.unpacked(data)
+
+
+class Likelihoods:
+    """Answers for as long as a container lives.
+
+    Args:
+        degraded: is told the word whenever an answer goes without scores that it should have.
+        clock: seconds that only move forward, for what is remembered.
+    """
+
+    def __init__(self, degraded: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._degraded = degraded
+        self._clock = clock
+        self._files = Files()
+        self._models: dict[str, tuple[float, Model | str]] = {}
+        self._breaker = Breaker()
+
+    def respond(self, release: Release, body: bytes, query: Mapping[str, object], now: int) -> dict[str, object]:
+        """The answer to a request as it came.
+
+        Args:
+            release: what serves. body: JSON. query: the parameters, with the user. now: epoch seconds.
+
+        Raises:
+            Problem: as `answer` says, or 400 where the request is not as it must be.
+        """
+        wanted = problems.checked_json(LikelihoodBody, body)
+        return self.answer(release, problems.checked(answering.Asking, query), wanted, now)
+
+    def answer(self, release: Release, asked: answering.Asking, body: LikelihoodBody, now: int) -> dict[str, object]:
+        """The answer to a request; see `answering.answer`.
+
+        Raises:
+            Problem: 409, there is no model, and why; 400, an item is unknown.
+            RetryLater, Broken: the table or the bucket does not answer.
+        """
+        model = self._model(release.shop)
+        shopper, items = self._known(release.shop, model, asked, body.item_ids)
+        answering.unknown(body.item_ids, items)
+        found = answering.counted(model, shopper, {each: items[each] for each in body.item_ids}, now)
+        wanted = answering.asks(model, release, asked.user_id, body.item_ids, {})
+        if not wanted:
+            return answering.answer(model, found, body.item_ids, None)
+        return self._anchored(model, found, body.item_ids, wanted)
+
+    def _anchored(self, model: Model, found: Counted, items: Sequence[str], wanted: Sequence[Ask]) -> dict[str, object]:
+        scores: dict[str, float] = {}
+        try:
+            for ask in wanted:
+                scores |= answering.anchored_scores(self._ranked(ask), items, model.anchors)
+        except PersonalizationError as error:
+            reason = "resting" if isinstance(error, _Resting) else failures.why(error)
+            self._degraded(reason)
+            return answering.answer(model, found, items, None, reason)
+        return answering.answer(model, found, items, scores)
+
+    def _ranked(self, ask: Ask) -> Predicted:
+        if not self._breaker.allows(ask.campaign_arn, self._clock()):
+            raise _Resting(ask.campaign_arn, "left alone after several failures")
+        try:
+            predicted = runtime.rank(clients.runtime_once(), ask)
+        except Rejected:
+            self._breaker.succeeded(ask.campaign_arn)
+            raise
+        except PersonalizationError:
+            self._breaker.failed(ask.campaign_arn, self._clock())
+            raise
+        self._breaker.succeeded(ask.campaign_arn)
+        return predicted
+
+    def _model(self, shop: str) -> Model:
+        until, model = self._models.get(shop, (0.0, ""))
+        now = self._clock()
+        if not model or now >= until:
+            model = self._fetch(shop)
+            self._models[shop] = (now + (REMEMBER_SECONDS if isinstance(model, Model) else 5.0), model)
+        if isinstance(model, str):
+            raise Problem(409, model)
+        return model
+
+    def _fetch(self, shop: str) -> Model | str:
+        environment = Environment()
+        record = read(clients.dynamodb(), environment.table, shop)
+        if record is None:
+            return NOT_YET
+        if record.get("reason"):
+            return f"There is too little data for a purchase likelihood: it {record['reason']}."
+        key = f"{shards.folder(shop, str(record['run']))}model.json.gz"
+        return models.of_json(self._files.get(clients.s3_once(), environment.bucket, [key])[key])
+
+    def _known(
+        self, shop: str, model: Model, asked: answering.Asking, items: Sequence[str]
+    ) -> tuple[Shopper, dict[str, Item]]:
+        """The shopper's counters with live events, and the items that are known."""
+        environment, user = Environment(), asked.user_id
+        table = environment.shopper_events_table
+        live = shopper_events.of_shopper(clients.dynamodb(), table, shop, user, model.at, model.event_type)
+        names = [*items, *(each.item_id for each in live)]
+        at = {name: shards.key(shop, model.run, "items", shards.place(name, model.item_shards)) for name in names}
+        own = shards.key(shop, model.run, "shoppers", shards.place(user, model.shopper_shards))
+        found = self._files.get(clients.s3_once(), environment.bucket, [own, *at.values()])
+        known = {name: counters.item(found[key][name]) for name, key in at.items() if name in found[key]}
+        shopper = counters.shopper(found[own].get(user), model)
+        if asked.context:
+            shopper.groups = {**shopper.groups, **asked.context}
+        for event in live:
+            shopper.add(event, known.get(event.item_id))
+        return shopper, known
+
+
+class _Resting(PersonalizationError):
+    """The circuit of the ranking campaign is open."""
+
+
+def read(client: "DynamoDBClient", table: str, shop: str) -> Mapping[str, Any] | None:
+    """Which fit serves a shop, as `{run}`, or why there is none, as `{reason}`."""
+    with about(table):
+        key = {"shop": {"S": shop}, "record": {"S": RECORD}}
+        found = client.get_item(TableName=table, Key=key).get("Item")
+    return state.plain(found) if found else None

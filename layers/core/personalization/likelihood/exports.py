@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What serving reads: the model, and the counters of every item and shopper as of the end of the history."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from personalization.likelihood import shards
+from personalization.likelihood.features import DAY, ITEM, KIND, PAIR, USER
+from personalization.likelihood.histories import Floats, Ints
+from personalization.likelihood.model import Model
+from personalization.likelihood.tables import RANK, Tables, item_weights
+from personalization.likelihood.training import Fit
+
+
+def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: int, event_type: str) -> Model:
+    """The model of a fit, with what the tables as of the end of the history add to it."""
+    history = table.history
+    numbers = sum(len(each) for each in table.kind_keys) * len(KIND) + len(table.keys) * len(PAIR)
+    return Model(
+        run=run,
+        fitted_at=fitted_at,
+        horizon_days=horizon_days,
+        event_type=event_type,
+        start=history.start,
+        at=table.at,
+        levels=history.levels,
+        base_rate=fitted.calibrated.purchases / fitted.calibrated.weight.sum(),
+        calibrated_from=fitted.calibrated_from,
+        calibrated_to=fitted.calibrated_to,
+        calibrated_pairs=round(float(fitted.calibrated.weight.sum())),
+        calibrated_purchases=round(fitted.calibrated.purchases),
+        seen=fitted.formulas.seen,
+        other=fitted.formulas.other,
+        shares=tuple(
+            dict(zip(names, shards.short(share.tolist()), strict=True))
+            for names, share in zip(history.kind_names, table.share, strict=True)
+        ),
+        lifts=_lifts(table),
+        item_shards=shards.files(len(history.items) * (len(ITEM) + RANK), shards.OF_ITEMS),
+        shopper_shards=shards.files(numbers, shards.OF_SHOPPERS),
+    )
+
+
+def _lifts(table: Tables) -> dict[str, dict[str, dict[str, float]]]:
+    history = table.history
+    kinds = history.kind_names[-1] if history.levels else ()
+    return {
+        column: {
+            value: dict(zip(kinds, shards.short(np.round(lift[place], 4).tolist()), strict=True))
+            for place, value in enumerate(history.group_names[column])
+        }
+        for column, lift in table.lifts.items()
+    }
+
+
+def items(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each item and its entry."""
+    history = table.history
+    counts = np.stack([table.item[name] for name in ITEM], 1)
+    weights = item_weights(table.item["buyers"])
+    for place, name in enumerate(history.items):
+        codes = [level[place] for level in history.kinds]
+        kinds = ["" if code < 0 else names[code] for code, names in zip(codes, history.kind_names, strict=True)]
+        yield (
+            name,
+            {
+                "counts": shards.short(counts[place].tolist()),
+                "kinds": kinds,
+                "vector": shards.short(table.vectors[place].tolist()),
+                "weight": shards.short([float(weights[place])])[0],
+            },
+        )
+
+
+def shoppers(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each shopper of whom something is known, and the entry."""
+    history = table.history
+    who, what = np.divmod(table.keys, max(len(history.items), 1))
+    pair = _stacked(table, table.pair, PAIR)
+    user = _stacked(table, table.user, USER)
+    places = np.searchsorted(who, np.arange(len(history.users) + 1))
+    value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
+    length = np.bincount(who, value * value, len(history.users))
+    kinds = [_Level(table, level) for level in range(history.levels)]
+    for shopper, name in enumerate(history.users):
+        inside = slice(places[shopper], places[shopper + 1])
+        groups = {
+            column: history.group_names[column][values[shopper]]
+            for column, values in history.groups.items()
+            if values[shopper] >= 0
+        }
+        if inside.start == inside.stop and not groups:
+            continue
+        yield (
+            name,
+            {
+                "user": shards.short(user[shopper].tolist()),
+                "pairs": {
+                    history.items[item]: shards.short(row)
+                    for item, row in zip(what[inside].tolist(), pair[inside].tolist(), strict=True)
+                },
+                "kinds": [level.of(shopper) for level in kinds],
+                "groups": groups,
+                "taste": shards.short(table.taste[shopper].tolist()),
+                "length": float(length[shopper]),
+            },
+        )
+
+
+class _Level:
+    """The categories of one level that shoppers bought of."""
+
+    def __init__(self, table: Tables, level: int) -> None:
+        self._names = table.history.kind_names[level]
+        who, self._code = np.divmod(table.kind_keys[level], max(len(self._names), 1))
+        self._places: Ints = np.searchsorted(who, np.arange(len(table.history.users) + 1))
+        self._rows = _stacked(table, table.kind[level], KIND)
+
+    def of(self, shopper: int) -> dict[str, list[float]]:
+        inside = slice(self._places[shopper], self._places[shopper + 1])
+        found = zip(self._code[inside].tolist(), self._rows[inside].tolist(), strict=True)
+        return {self._names[code]: shards.short(row) for code, row in found}
+
+
+def _stacked(table: Tables, columns: Any, names: tuple[str, ...]) -> Floats:  # noqa: ANN401 - arrays by name
+    """Columns side by side, ages as epoch seconds: serving tells how old they are when it is asked."""
+    bought = columns["n"] > 0
+    parts = [
+        np.where(bought, np.round(table.at - columns[name] * DAY), 0.0) if name in {"first", "last"} else columns[name]
+        for name in names
+    ]
+    return np.stack(parts, 1)

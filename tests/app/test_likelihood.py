@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Purchase likelihood through the whole: drops, fits, the public API, live events, and snapshots that come of age."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from local.runs import Run
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+SHOP, DAY, SHOPPERS, ITEMS = "likely", 86_400, 150, 100
+SETTINGS = "recipes: [personalized-ranking, popularity-count]\ngate: {enabled: false}\nprobe: {enabled: false}\n"
+PATIENCE = 120.0
+
+
+def history(days: int) -> str:
+    """Shoppers walk through the items of their taste in order, one a day: what comes next, counts alone cannot tell."""
+    lines = ["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP"]
+    for day in range(days):
+        for number in range(SHOPPERS):
+            item = f"{'ab'[number % 2]}{(number * 7 // 2 + day) % ITEMS}"
+            lines.append(f"u{number},{item},Purchase,{retail.START + day * DAY + number}")
+    return "\n".join(lines) + "\n"
+
+
+def fitted(laptop: Laptop, run: Run) -> dict[str, Any]:
+    """What came of the fit that a run started, when it has ended."""
+    assert run.output.get("outcome") == "promoted", run.reason or run.output
+    states = laptop.client.runs.client
+    (machine,) = [
+        each["stateMachineArn"]
+        for each in states.list_state_machines()["stateMachines"]
+        if "Likelihood" in each["name"]
+    ]
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run.name[-80:]}"
+    until = time.monotonic() + PATIENCE
+    while (told := states.describe_execution(executionArn=arn))["status"] == "RUNNING" and time.monotonic() < until:
+        time.sleep(0.1)
+    assert told["status"] == "SUCCEEDED", told
+    found: dict[str, Any] = json.loads(told["output"])
+    return found
+
+
+def report(laptop: Laptop, run: Run) -> dict[str, Any]:
+    body = laptop.s3.get_object(Bucket=laptop.bucket, Key=f"reports/{SHOP}/{run.name}/likelihood.json")["Body"].read()
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def answer(laptop: Laptop, user: str, *items: str, **query: str) -> dict[str, Any]:
+    told = laptop.call("POST", f"/shops/{SHOP}/users/{user}/purchase-likelihood", {"itemIds": items}, **query)
+    assert told.status == 200, told.body
+    return told.body
+
+
+def chances(laptop: Laptop, user: str, *items: str) -> dict[str, float]:
+    return {each["itemId"]: each["probability"] for each in answer(laptop, user, *items)["items"]}
+
+
+@pytest.fixture(scope="module")
+def first(laptop: Laptop) -> Run:
+    """The shop's first release, with a fit on counts."""
+    laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS)
+    run = laptop.drop(SHOP, "interactions", history(70))
+    assert fitted(laptop, run)["outcome"] == "fitted"
+    return run
+
+
+def test_a_short_history_is_a_refusal_that_says_what_is_needed(laptop: Laptop) -> None:
+    laptop.put("drops/brief/settings.yaml", SETTINGS)
+    assert fitted(laptop, laptop.drop("brief", "interactions", retail.interactions()))["outcome"] == "refused"
+    told = laptop.call("POST", "/shops/brief/users/u1/purchase-likelihood", {"itemIds": [retail.ITEMS[0]]})
+    assert told.status == 409
+    assert "needs purchases over 35 days" in told.body["detail"]
+
+
+def test_the_same_pair_alone_and_among_others_on_counts(laptop: Laptop, first: Run) -> None:
+    assert first.output["outcome"] == "promoted"
+    agree(laptop, "counts")
+
+
+def agree(laptop: Laptop, method: str) -> None:
+    """The same users and items alone, among five and among a hundred others, within two per cent."""
+    others = [f"{taste}{number}" for taste in "ab" for number in range(ITEMS)]
+    for user, item in (("u0", "a71"), ("u0", "a3"), ("u1", "a50"), ("stranger", "b7")):
+        assert answer(laptop, user, item)["method"] == method
+        rest = [each for each in others if each != item]
+        alone = chances(laptop, user, item)[item]
+        for many in (5, 100):
+            assert chances(laptop, user, item, *rest[:many])[item] == pytest.approx(alone, rel=0.02)
+
+
+def test_a_purchase_changes_the_next_answer_and_counts_once(laptop: Laptop, first: Run) -> None:
+    assert first.status == "SUCCEEDED"
+    event = {"eventType": "Purchase", "itemId": "b9", "eventId": "order-1"}
+    body = {"userId": "u2", "sessionId": "s", "events": [event]}
+    before = chances(laptop, "u2", "b9")["b9"]
+    assert laptop.call("POST", f"/shops/{SHOP}/events", body).status == 202
+    after = chances(laptop, "u2", "b9")["b9"]
+    assert laptop.call("POST", f"/shops/{SHOP}/events", body).status == 202
+    assert before != after == chances(laptop, "u2", "b9")["b9"]
+
+
+def test_the_command_asks_and_what_is_unknown_is_named(laptop: Laptop, first: Run) -> None:
+    told = laptop.command_json("likelihood", SHOP, "u0", "a1", "b1")
+    assert [each["itemId"] for each in told["items"]] == ["a1", "b1"]
+    assert told["run"] == first.name
+    refused = laptop.call("POST", f"/shops/{SHOP}/users/u0/purchase-likelihood", {"itemIds": ["moon"]})
+    assert (refused.status, refused.body["errors"][0]["field"]) == (400, "itemIds.0")
+    assert laptop.command("likelihood", SHOP, "u0", "moon").returncode == 1
+
+
+def test_snapshots_come_of_age_and_scores_join_the_counts(laptop: Laptop, first: Run) -> None:
+    runs = [first]
+    for days in (77, 84):
+        run = laptop.drop(SHOP, "interactions", history(days))
+        assert fitted(laptop, run)["outcome"] == "fitted"
+        runs.append(run)
+    decisions = [report(laptop, run)["scores"]["decision"] for run in runs]
+    assert decisions == ["waiting", "waiting", "better"]
+    until = time.monotonic() + PATIENCE
+    while answer(laptop, "u0", "a86")["run"] != runs[-1].name and time.monotonic() < until:
+        time.sleep(0.5)
+    agree(laptop, "anchored")
+    upcoming, past = chances(laptop, "u0", "a86", "a40").values()
+    assert upcoming > past
+    with laptop.faults.during("throttle", "GetPersonalizedRanking"):
+        told = answer(laptop, "u0", "a86")
+    assert (told["method"], told["degraded"]) == ("counts", True)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers: the moment they are about, lists that make no difference, and what was asked of Personalize."""
+
+import math
+from dataclasses import replace
+from functools import cache
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from personalization.claims import Claim
+from personalization.likelihood import answering, inputs, page, shards
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import Reader
+from personalization.likelihood.model import Anchored, Model
+from personalization.problems import Problem
+from personalization.recommendations import Predicted
+from personalization.releases import Release
+
+from tests.likelihood import worlds
+from tests.likelihood.worlds import World
+
+ANCHORS = ("i0", "i1", "i2")
+RELEASE = Release("demo", "t", "arn:dataset-group/x", {"personalized-ranking": "arn:ranking"})
+
+
+@cache
+def world() -> World:
+    return World()
+
+
+def anchored() -> Model:
+    return replace(world().model, anchored=Anchored("arn:version", 0.1, 0.9, 0.4), anchors=ANCHORS)
+
+
+def softmax(items: list[str]) -> Predicted:
+    """What a campaign answers: scores that add up to one over whatever list it is sent."""
+    raw = {item: math.exp(int(item[1:]) / 10) for item in items}
+    return Predicted("RID", [{"itemId": item, "score": raw[item] / sum(raw.values())} for item in items])
+
+
+def test_fresh_data_speak_of_now_and_old_data_of_their_end() -> None:
+    model = world().model
+    assert answering.as_of(model, model.at + 6 * DAY) == model.at + 6 * DAY
+    assert answering.as_of(model, model.at + 8 * DAY) == model.at
+    assert answering.as_of(model, model.at + 80 * DAY, newest=model.at + 79 * DAY) == model.at + 79 * DAY
+    assert answering.as_of(model, model.at - DAY) == model.at
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(0, 39), min_size=1, max_size=40), st.integers(0, 39))
+def test_an_anchored_score_is_the_same_alone_and_among_others(others: set[int], asked: int) -> None:
+    item = f"i{asked}"
+    alone = softmax(list(dict.fromkeys([item, *ANCHORS])))
+    among = softmax(list(dict.fromkeys([*(f"i{each}" for each in others), item, *ANCHORS])))
+    found = [answering.anchored_scores(each, [item], ANCHORS)[item] for each in (alone, among)]
+    assert found[0] == pytest.approx(found[1], abs=1e-9)
+
+
+def test_scores_of_nothing_are_left_out_and_zero_is_bounded() -> None:
+    predicted = Predicted("RID", [{"itemId": "i9", "score": 0.0}, {"itemId": "i0", "score": 0.5}, {"itemId": "i8"}])
+    assert answering.anchored_scores(predicted, ["i9", "i7"], ["i0"]) == {"i9": math.log(1e-12) - math.log(0.5)}
+    assert answering.anchored_scores(predicted, ["i0"], ["i8"]) == {}
+
+
+def test_many_items_are_several_calls_each_with_all_anchors() -> None:
+    items = [f"x{n}" for n in range(500)]
+    calls = answering.asks(anchored(), RELEASE, "u1", items, {})
+    lists = [call.parameters["inputList"] for call in calls]
+    assert [len(each) for each in lists] == [453, 53]
+    assert all(set(ANCHORS) <= set(each) for each in lists)
+    assert answering.asks(world().model, RELEASE, "u1", items, {}) == []
+    assert answering.asks(anchored(), replace(RELEASE, campaigns={}), "u1", items, {}) == []
+
+
+def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
+    known = world()
+    found = answering.counted(known.model, known.shopper("u0"), {"i0": known.item("i0")}, known.model.at)
+    told = answering.answer(known.model, found, ["i0"], None)
+    (item,) = cast("list[dict[str, Any]]", told["items"])
+    assert 0 < item["probability"] < 1
+    assert (told["method"], told["horizonDays"], told["asOf"]) == ("counts", 7, answering.iso(known.model.at))
+    score = answering.answer(anchored(), found, ["i0"], {"i0": -3.0})
+    assert score["method"] == "anchored"
+    assert score["items"] != told["items"]
+    late = answering.answer(anchored(), found, ["i0"], None, "slow")
+    assert (late["method"], late["degraded"], late["degradedReason"]) == ("counts", True, "slow")
+
+
+def test_what_the_shop_does_not_know_is_named() -> None:
+    with pytest.raises(Problem) as refused:
+        answering.unknown(["i0", "moon", "i1", "sun"], {"i0": 1, "i1": 1})
+    assert [error.field for error in refused.value.errors] == ["itemIds.1", "itemIds.3"]
+
+
+@given(st.dictionaries(st.text(max_size=20), st.lists(st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
+def test_every_entry_is_found_in_the_file_of_its_id(entries: dict[str, list[float]]) -> None:
+    for many in (1, 4):
+        found = {number: shards.unpacked(data) for number, data in shards.spread(entries.items(), many)}
+        assert set(found) == set(range(many))
+        assert all(found[shards.place(name, many)][name] == entry for name, entry in entries.items())
+
+
+def test_files_are_read_from_the_newest_whole_history_on_and_live_events_stay() -> None:
+    def key(mode: str, at: int, run: str) -> str:
+        return inputs.key("s", "interactions", mode, at, run)  # type: ignore[arg-type]
+
+    old, live, whole, more = (
+        key("FULL", 1, "a"),
+        key("INCREMENTAL", 2, "live"),
+        key("FULL", 3, "b"),
+        key("INCREMENTAL", 4, "c"),
+    )
+    found = inputs.chosen([more, whole, live, old], {}, "c", 0)
+    assert (found.read["interactions"], found.replaced) == ([live, whole, more], [old])
+    assert inputs.chosen([more, live], {}, "c", 0).read["interactions"] == [live, more]
+    assert inputs.run_of(shards.key("s", "run-1", "items", 0)) == "run-1"
+    assert inputs.run_of(old) == ""
+
+
+def test_live_events_go_when_no_fit_has_use_for_them() -> None:
+    day = 86_400
+    live = [inputs.key("s", "interactions", "INCREMENTAL", at * day * 1_000, "live") for at in (100, 209, 210, 301)]
+    whole = inputs.key("s", "interactions", "FULL", 300 * day * 1_000, "b")
+    assert inputs.chosen(live, {}, "b", 209 * day).replaced == live[:1]
+    found = inputs.chosen([*live, whole], {}, "b", 0)
+    assert (found.read["interactions"], found.replaced) == ([live[2], whole, live[3]], live[:2])
+    assert (inputs.covered([*live, whole]), inputs.covered([whole])) == (301 * day, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "loaded", "read", "kept"),
+    [
+        ("done", False, "new", False),
+        ("failed", True, "new", False),
+        ("held", False, "new", False),
+        ("failed", False, "old", True),
+        ("refused", False, "old", True),
+        ("taken", False, "old", True),
+    ],
+)
+def test_only_a_history_that_was_imported_replaces_another(state: str, loaded: bool, read: str, kept: bool) -> None:
+    keys = {run: inputs.key("s", "users", "FULL", at, run) for at, run in enumerate(("old", "new"))}
+    claim = Claim(id="1", shop="s", kind="users", state=state, loaded=loaded, runs=("new", "again"))  # type: ignore[arg-type]
+    found = inputs.chosen(keys.values(), inputs.came([claim]), "another", 0)
+    assert (found.read["users"], found.replaced) == ([keys[read]], [] if kept else [keys["old"]])
+
+
+def test_what_the_promoted_run_imported_is_read_and_replaces_nothing_before_its_claim_is_closed() -> None:
+    old, new = (inputs.key("s", "items", "FULL", at, run) for at, run in enumerate(("old", "new")))
+    claim = Claim(id="1", shop="s", kind="items", state="taken", runs=("new",))
+    found = inputs.chosen([old, new], inputs.came([claim]), "new", 0)
+    assert (found.read["items"], found.replaced) == ([new], [])
+
+
+def test_live_events_are_rows_like_any_other_and_count_once() -> None:
+    text = b"".join(inputs.events_csv([("a,b", 'i"1', "Purchase", 5), ("u", "i2", "View", 6)])).decode()
+    reader = Reader("Purchase", 10)
+    for _ in range(2):
+        reader.interactions(text.splitlines(keepends=True))
+    past = reader.history()
+    assert (past.users, past.items, past.bought.tolist()) == (["a,b", "u"], ['i"1', "i2"], [True, False])
+
+
+def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
+    known = world()
+    told = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
+    document = page.document("<shop>", known.model, known.fit, known.history, told)
+    text = page.page(document)
+    assert "&lt;shop&gt;" in text
+    assert text.count("<circle") == len(document["tested"]["bins"]) > 5
+    assert "until there are 2 labelled samples" in text
+    assert "http" not in text
+
+
+def test_history_of_the_world_has_levels_and_groups() -> None:
+    past = worlds.history()
+    assert (past.levels, list(past.groups)) == (2, ["AGE"])

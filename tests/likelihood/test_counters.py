@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a shopper is told by while serving is what a fit computes, also after live events."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from personalization.likelihood import features
+from personalization.likelihood.counters import Happening
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import History
+from personalization.likelihood.tables import tables
+
+from tests.likelihood import worlds
+from tests.likelihood.worlds import World
+
+
+@cache
+def world() -> World:
+    return World()
+
+
+def number(name: str) -> int:
+    return int(name[1:])
+
+
+def place(names: object, name: str) -> int:
+    return list(names).index(name)  # type: ignore[call-overload, no-any-return]
+
+
+def fitted(past: History, at: int, user: str, item: str) -> dict[str, float]:
+    """The features that a fit has as of a moment, with the factors of the world."""
+    known = tables(past, at, world().tables.vectors)
+    users, items = np.array([place(past.users, user)]), np.array([place(past.items, item)])
+    return {name: float(values[0]) for name, values in known.features(users, items).items()}
+
+
+@pytest.mark.parametrize("pair", [("u0", "i0"), ("u0", "i1"), ("u7", "i21"), ("u31", "i2")])
+def test_serving_has_the_features_of_the_fit(pair: tuple[str, str]) -> None:
+    user, item = pair
+    at = world().model.at
+    found = features.features(world().shopper(user).statistics(item, world().item(item), world().model, at), 2)
+    assert found == pytest.approx(fitted(world().history, at, user, item), abs=2e-4, rel=2e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 39), st.integers(0, 6 * DAY), st.booleans()), max_size=6),
+    st.integers(0, 39),
+    st.integers(0, 59),
+)
+def test_live_events_count_as_if_they_had_been_imported(
+    happened: list[tuple[int, int, bool]], asked: int, who: int
+) -> None:
+    known, user, item = world(), f"u{who}", f"i{asked}"
+    moments = sorted({(after, item_number, bought) for item_number, after, bought in happened})
+    live = [(f"i{each}", known.model.at + after, bought) for after, each, bought in moments]
+    now = known.model.at + 7 * DAY
+    mine = known.shopper(user)
+    for event, (name, at, bought) in enumerate(live):
+        mine.add(Happening(str(event), name, at, bought), known.item(name))
+    rows = [*worlds.rows(), *((user, name, "Purchase" if bought else "View", at) for name, at, bought in live)]
+    wanted = fitted(worlds.history(rows), now, user, item)
+    found = features.features(mine.statistics(item, known.item(item), known.model, now), 2)
+    # Of the cut-off stay the rates of items and categories, which purchases tell how much of taste, and the span.
+    kept = ("user_n", "user_items")
+    own = [name for name in found if name.startswith(("pair", "user", "seen", "stranger")) and name not in kept]
+    assert {name: found[name] for name in own} == pytest.approx(
+        {name: wanted[name] for name in own}, abs=5e-3, rel=5e-3
+    )
+
+
+def test_a_purchase_turns_taste_towards_the_item() -> None:
+    known, late = world(), world().model.at + 60
+    mine, item = known.shopper("u0"), known.item("i1")
+    before = mine.statistics("i1", item, known.model, late)["near16"]
+    mine.add(Happening("e1", "i1", late, bought=True), item)
+    after = mine.statistics("i1", item, known.model, late)["near16"]
+    rows = [*worlds.rows(), ("u0", "i1", "Purchase", late)]
+    wanted = fitted(worlds.history(rows), late + 1, "u0", "i1")["near16"]
+    assert before < after == pytest.approx(np.exp(wanted) - 0.001, rel=0.1)
+
+
+def test_a_purchase_makes_the_next_answer_another() -> None:
+    known, item = world(), "i1"
+    before, after = known.shopper("u0"), known.shopper("u0")
+    after.add(Happening("e1", item, known.model.at + 60, bought=True), known.item(item))
+    now = known.model.at + 3600
+    first, second = (
+        known.model.logit(features.features(each.statistics(item, known.item(item), known.model, now), 2))
+        for each in (before, after)
+    )
+    assert second > first + 0.5
+
+
+def test_of_a_stranger_nothing_is_known_but_the_group() -> None:
+    known = world()
+    mine = known.shopper("nobody")
+    mine.groups = {"AGE": "65+"}
+    told = {name: mine.statistics(name, known.item(name), known.model, known.model.at) for name in ("i0", "i1")}
+    assert all(each["user.n"] == each["pair.n"] == each["near16"] == 0 for each in told.values())
+    assert told["i1"]["group"] > 0 > told["i0"]["group"]
+    fruit, tool = (known.model.logit(features.features(told[name], 2)) for name in ("i0", "i1"))
+    assert np.isfinite([fruit, tool]).all()
+
+
+def test_an_event_of_long_after_the_cut_off_is_no_overflow() -> None:
+    known = world()
+    mine = known.shopper("u0")
+    late = known.model.at + 40 * 365 * DAY
+    mine.add(Happening("e1", "i0", late, bought=True), known.item("i0"))
+    found = features.features(mine.statistics("i0", known.item("i0"), known.model, late), 2)
+    assert np.isfinite(list(found.values())).all()

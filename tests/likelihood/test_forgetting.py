@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Users are taken out of files as they are: all other rows stay, byte by byte."""
+
+import csv
+import io
+import random
+
+import pytest
+from personalization.likelihood import forgetting, shards
+
+ODD = ("u1", "u,2", 'u"3"', "u\n4", "사용자", " u1", "")
+
+
+def table(chance: random.Random, header: list[str], end: str) -> bytes:
+    """A CSV with odd users, in the column of that name."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=end, quoting=chance.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
+    writer.writerow(header)
+    for _ in range(chance.randrange(40)):
+        writer.writerow(
+            [chance.choice(ODD) if name == "USER_ID" else chance.choice(("x", "", "a,b", 'q"\r\n')) for name in header]
+        )
+    return text.getvalue().encode()
+
+
+def parsed(data: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(data.decode(), newline="")))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - data of a test
+    header = chance.choice((["USER_ID", "A"], ["A", "USER_ID"], ["A", "B", "USER_ID", "C"]))
+    data = table(chance, header, chance.choice(("\n", "\r\n")))
+    data = data.rstrip(b"\r\n") if chance.random() < 0.5 else data
+    size = chance.randrange(1, 30)
+    rows = list(forgetting.rows(data[start : start + size] for start in range(0, len(data), size)))
+    assert b"".join(rows) == data
+    assert [parsed(row) for row in rows] == [[row] for row in parsed(data)]
+    column = forgetting.place(rows[0])
+    assert column == header.index("USER_ID")
+    assert [forgetting.user(row, column) for row in rows[1:]] == [row[column] for row in parsed(data)[1:]]
+
+
+def test_a_file_without_users_and_a_row_that_is_too_short_name_nobody() -> None:
+    assert forgetting.place(b"ITEM_ID,USER\n") is None
+    assert forgetting.place(b"") is None
+    assert forgetting.user(b"a\n", 1) == ""
+
+
+def test_the_file_of_a_shopper_s_counters_is_the_one_that_answers_read() -> None:
+    keys = [
+        shards.key("demo", run, kind, number)
+        for run, many in (("r1", 4), ("r2", 1))
+        for kind in ("items", "shoppers")
+        for number in range(many)
+    ]
+    users = [f"u{number}" for number in range(50)]
+    found = forgetting.files(keys, users)
+    assert found[shards.key("demo", "r2", "shoppers", 0)] == set(users)
+    for user in users:
+        assert user in found[shards.key("demo", "r1", "shoppers", shards.place(user, 4))]
+    assert sum(map(len, found.values())) == 100
+    assert forgetting.files([], users) == {}

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots: what is sampled, when it is labelled, and when the campaign's scores join the counts."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from personalization.likelihood import snapshots
+from personalization.likelihood.features import DAY
+
+from tests.likelihood import worlds
+from tests.likelihood.worlds import World
+
+
+@cache
+def world() -> World:
+    return World()
+
+
+def taken(score: Mapping[str, float] | None = None, at: int | None = None) -> dict[str, Any]:
+    """A snapshot in which every item has its score."""
+    known = world()
+    facts = {"run": "run-1", "at": known.model.at if at is None else at, "horizonDays": 7, "anchors": ["i0"]}
+    scored = [
+        (pairs, {known.history.items[item]: (score or {}).get(known.history.items[item], -1.0) for item in pairs.items})
+        for pairs in snapshots.sample(known.tables, 1)
+    ]
+    return snapshots.snapshot(known.tables, known.fit.formulas, scored, facts)
+
+
+def labelled(at: int, useful: float, seed: int, pairs: int = 3_000) -> dict[str, Any]:
+    """A labelled snapshot in which scores say something that counts do not: `useful` is how much."""
+    chance = np.random.default_rng(seed)
+    logits, scores = chance.normal(-2.0, 1.0, pairs), chance.normal(-4.0, 1.0, pairs)
+    odds = logits + useful * (scores + 4.0)
+    labels = (chance.random(pairs) < 1 / (1 + np.exp(-odds))).astype(int)
+    columns = {"logits": logits.tolist(), "scores": scores.tolist(), "labels": labels.tolist()}
+    return {"at": at, "weights": [1.0] * pairs, **columns}
+
+
+def test_a_sample_has_own_and_other_items_and_stands_for_all_of_them() -> None:
+    known = world()
+    for pairs in snapshots.sample(known.tables, 1):
+        assert len(set(pairs.items.tolist())) == len(pairs.items)
+        assert (pairs.weights > 0).all()
+    total = sum(float(pairs.weights.sum()) for pairs in snapshots.sample(known.tables, 1))
+    assert total == pytest.approx(worlds.SHOPPERS * worlds.ITEMS, rel=0.15)
+
+
+def test_the_same_run_takes_the_same_sample() -> None:
+    assert taken() == taken()
+
+
+def test_a_snapshot_is_labelled_only_when_its_horizon_has_passed() -> None:
+    known, early = world(), world().model.at - 7 * DAY
+    assert snapshots.labelled(taken(), known.history) is None
+    found = snapshots.labelled(taken(at=early), known.history)
+    assert found is not None
+    bought = {
+        (known.history.users[user], known.history.items[item])
+        for user, item, at, did in zip(
+            known.history.user, known.history.item, known.history.time, known.history.bought, strict=True
+        )
+        if did and early <= at < early + 7 * DAY
+    }
+    pairs = list(zip(found["users"], found["items"], strict=True))
+    assert found["labels"] == [int(pair in bought) for pair in pairs]
+    assert 0 < sum(found["labels"]) < len(pairs)
+
+
+def test_anchors_stay_and_those_that_nobody_buys_any_more_are_replaced() -> None:
+    first = snapshots.anchors(world().tables, [])
+    assert len(first) == len(set(first)) == len(world().history.items)
+    assert snapshots.anchors(world().tables, ["i3", "gone", "i1"])[:2] == ["i3", "i1"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "decision"),
+    [
+        ([], "waiting"),
+        ([labelled(1, 1.0, 1)], "waiting"),
+        ([labelled(1, 1.0, 1, 100), labelled(2, 1.0, 2, 100)], "waiting"),
+        ([labelled(1, 1.0, 1), taken()], "waiting"),
+        ([labelled(1, 1.0, 1), labelled(2, 1.0, 2)], "better"),
+        ([labelled(1, -1.0, 1), labelled(2, -1.0, 2)], "no better"),
+    ],
+)
+def test_scores_join_the_counts_when_two_labelled_snapshots_say_so(
+    stored: Sequence[dict[str, Any]], decision: str
+) -> None:
+    found = snapshots.joined(stored, "arn:version")
+    assert found.told["decision"] == decision
+    assert (found.anchored is not None) == (decision == "better")
+
+
+def test_the_weight_of_the_score_is_the_planted_one_and_never_negative() -> None:
+    found = snapshots.joined([labelled(1, 0.8, 1, 8_000), labelled(2, 0.8, 2, 8_000)], "arn:version").anchored
+    assert found is not None
+    assert (found.slope, found.weight) == pytest.approx((1.0, 0.8), abs=0.12)
+    assert found.logit(-2.0, -3.0) > found.logit(-2.0, -4.0)
