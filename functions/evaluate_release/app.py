@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a test on held-out time that ask Personalize, one a call. Each can run twice."""
+
+from typing import Any
+
+from personalization.aws import clients, holding_out
+from personalization.environment import Environment
+from personalization.heldout import (
+    AskRequest,
+    ClearRequest,
+    ExportRequest,
+    MeasureRequest,
+    TrialRequest,
+    UntestedRequest,
+)
+from personalization.observability import logger
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Do the step that the event names.
+
+    Args:
+        event: `{step: plan, evaluation, attempt}`, `{step: export, source}`, `{step: ask, question,
+            solutionVersionArn}`, `{step: measure, trial, split, imported}`, `{step: untested, trial, split}` or
+            `{step: clear, shop}`.
+        _context: Lambda's.
+
+    Returns:
+        `{trial, before}` of plan; `{arn, status}` of export and ask; the result of measure and untested;
+        `{left, waitingFor}` of clear.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+    """
+    done = STEPS[event["step"]](event, Environment())
+    LOG.info("Step done", step=event["step"])
+    return done
+
+
+def _plan(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return holding_out.plan(clients.personalize(), clients.s3(), TrialRequest.read(event), environment).as_json()
+
+
+def _export(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return holding_out.export(clients.personalize(), ExportRequest.read(event), environment.role_arn).as_json()
+
+
+def _ask(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return holding_out.ask(clients.personalize(), AskRequest.read(event), environment.role_arn).as_json()
+
+
+def _measure(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    result = holding_out.measure(clients.personalize(), clients.s3(), environment.bucket, MeasureRequest.read(event))
+    LOG.info("Tested on held-out time", outcome=result.outcome, reason=result.reason)
+    return result.as_json()
+
+
+def _untested(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return holding_out.untested(clients.s3(), environment.bucket, UntestedRequest.read(event)).as_json()
+
+
+def _clear(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+    return holding_out.clear(clients.personalize(), ClearRequest.read(event), environment).as_json()
+
+
+STEPS = {
+    "plan": _plan,
+    "export": _export,
+    "ask": _ask,
+    "measure": _measure,
+    "untested": _untested,
+    "clear": _clear,
+}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a test on held-out time that read rows: cutting a history in two, and looking at the import again."""
+
+from typing import Any
+
+from personalization.aws import clients, splitting
+from personalization.environment import Environment
+from personalization.heldout import SplitRequest, VerifyRequest
+from personalization.observability import logger
+
+LOG = logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
+    """Do the step that the event names.
+
+    Args:
+        event: `{step: split, trial}` or `{step: verify, trial}`.
+        _context: Lambda's.
+
+    Returns:
+        What came of the split, or what was found in the import.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+    """
+    done = STEPS[event["step"]](event)
+    LOG.info("Step done", step=event["step"])
+    return done
+
+
+def _split(event: dict[str, Any]) -> dict[str, object]:
+    return splitting.split(clients.s3(), Environment().bucket, SplitRequest.read(event).trial).as_json()
+
+
+def _verify(event: dict[str, Any]) -> dict[str, object]:
+    return splitting.verify(clients.s3(), Environment().bucket, VerifyRequest.read(event).trial).as_json()
+
+
+STEPS = {"split": _split, "verify": _verify}

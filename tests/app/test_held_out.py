@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop that asks for a test on held-out time: releases that foretell what shoppers bought, and that do not."""
+
+import json
+import random
+from typing import Any, cast
+
+import pytest
+
+from local.runs import Run
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+SHOP = "foretold"
+SETTINGS = "gate: {tolerance: 0.9, minimum_over_popularity: 0, held_out: {days: 1, minimum_users: 30}}\n"
+PURCHASES = 27
+"""Of each shopper, one in three hours: those of the last day are held out."""
+
+
+def history() -> str:
+    """Each shopper walks through the items of the own category, eight steps a day."""
+    header, *rows = retail.interactions(each=PURCHASES).splitlines()
+    slow = [line.rsplit(",", 1) for line in rows]
+    return (
+        "\n".join([header, *(f"{rest},{retail.START + 3 * (int(when) - retail.START)}" for rest, when in slow)]) + "\n"
+    )
+
+
+def noise() -> str:
+    """The same history with items at random: nothing in it tells who will buy what."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    header, *rows = history().splitlines()
+    cells = [row.split(",") for row in rows]
+    return "\n".join([header, *(",".join([one[0], chance.choice(retail.ITEMS), *one[2:]]) for one in cells)]) + "\n"
+
+
+def report(laptop: Laptop, shop: str, run: Run, name: str = "heldout") -> dict[str, Any]:
+    body = laptop.s3.get_object(Bucket=laptop.bucket, Key=f"reports/{shop}/{run.name}/{name}.json")["Body"].read()
+    return cast(dict[str, Any], json.loads(body))
+
+
+def campaigns(laptop: Laptop) -> dict[str, Any]:
+    """What the API serves from."""
+    record = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
+    return cast(dict[str, Any], record["campaigns"])
+
+
+def groups(laptop: Laptop) -> list[str]:
+    """The dataset groups of tests."""
+    found = laptop.personalize.list_dataset_groups()["datasetGroups"]
+    return [each["name"] for each in found if "heldout_" in each["name"]]
+
+
+@pytest.fixture(scope="module")
+def good(laptop: Laptop) -> Run:
+    """A shop's first release, tested on held-out time."""
+    laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS)
+    laptop.drop(SHOP, "items", retail.items())
+    return laptop.drop(SHOP, "interactions", history())
+
+
+def test_a_release_that_foretells_what_was_bought_is_promoted(laptop: Laptop, good: Run) -> None:
+    assert good.output["outcome"] == "promoted", good.reason or good.output
+    found = report(laptop, SHOP, good)
+    assert (found["outcome"], found["shoppers"], found["eventType"]) == ("judged", 60, "Purchase")
+    personal = {each["alias"]: each for each in found["recipes"]}["user-personalization"]
+    assert personal["decision"] == "approved"
+    assert personal["lift"]["low"] > 1.5
+    assert found["trainedOn"] + found["heldOut"] == 60 * PURCHASES
+
+
+def test_nothing_of_the_test_stays_and_nothing_serves_from_it(laptop: Laptop, good: Run) -> None:
+    assert good.status == "SUCCEEDED"
+    assert groups(laptop) == []
+    page = laptop.s3.get_object(Bucket=laptop.bucket, Key=good.output["report"])["Body"].read().decode()
+    assert "On held-out time" in page
+
+
+def test_noise_is_refused_by_the_test_and_the_old_versions_serve_on(laptop: Laptop, good: Run) -> None:
+    before = campaigns(laptop)
+    run = laptop.drop(SHOP, "interactions", noise())
+    assert (good.status, run.status) == ("SUCCEEDED", "SUCCEEDED"), run.reason
+    assert "user-personalization: " in run.output["reason"]
+    assert "held-out time" in run.output["reason"]
+    assert before["user-personalization"] == campaigns(laptop)["user-personalization"]
+
+
+def test_too_few_shoppers_are_said_and_the_offline_metrics_decide(laptop: Laptop) -> None:
+    few = "recipes: [user-personalization, popularity-count]\ngate: {held_out: {days: 1, minimum_users: 200}}\n"
+    laptop.put("drops/small/settings.yaml", few)
+    run = laptop.drop("small", "interactions", history())
+    assert run.output["outcome"] == "promoted", run.reason or run.output
+    assert any("only 60 shoppers with a past came back" in note for note in run.output["notes"])
+    assert report(laptop, "small", run)["outcome"] == "tooLittle"
+    assert groups(laptop) == []
+
+
+def test_a_test_that_fails_costs_no_training_and_a_rerun_continues(laptop: Laptop) -> None:
+    laptop.put("drops/unlucky/settings.yaml", "recipes: [user-personalization, popularity-count]\n" + SETTINGS)
+    with laptop.faults.during("createFailed", "CreateSolutionVersion", "*heldout_unlucky*", reason="no luck"):
+        run = laptop.drop("unlucky", "interactions", history())
+    assert run.status == "FAILED"
+    assert "the test on held-out time failed: " in run.reason
+    assert "no luck" in run.reason
+    assert groups(laptop) == []
+    solutions = laptop.personalize.get_paginator("list_solutions").paginate().search("solutions[].name")
+    assert [name for name in solutions if "unlucky" in name] == []
+    again = laptop.client.runs.start("unlucky", "continue", run=run.name)
+    for _ in laptop.client.runs.follow(again.arn):
+        pass
+    assert laptop.client.runs.describe(again.arn).output["outcome"] == "promoted"

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine that tests on held-out time: what it sends, what it decides, what a run sends it and reads of it."""
+
+import json
+from typing import Any, get_args
+
+import pytest
+from personalization.heldout import (
+    AskRequest,
+    ClearRequest,
+    ExportRequest,
+    Imported,
+    MeasureRequest,
+    Planned,
+    RecipeResult,
+    Result,
+    Split,
+    SplitRequest,
+    TrialRequest,
+    UntestedRequest,
+    VerifyRequest,
+)
+from personalization.plans import Evaluation, ImportRequest, Part, TrainRequest
+
+from tests.functions.samples import load
+from tests.statemachines.machine import MACHINES, State, chosen, evaluate, states, tasks
+from tests.statemachines.test_payloads import EVALUATION
+from tests.template.stack import ROOT, STACK
+
+MACHINE = MACHINES["evaluate"]
+STATES = states(machine=MACHINE)
+TASKS = tasks("lambda:invoke", MACHINE)
+RUN = states()
+MODELS: dict[str, tuple[type[Part], ...]] = {
+    "EvaluateReleaseFunction": (
+        TrialRequest, ClearRequest, ExportRequest, AskRequest, MeasureRequest, UntestedRequest,
+    ),
+    "SplitHistoryFunction": (SplitRequest, VerifyRequest),
+    "ImportDataFunction": (ImportRequest,),
+    "TrainSolutionFunction": (TrainRequest,),
+}  # fmt: skip
+MEASURE = load("evaluate_release_measure")
+TRIAL = MEASURE["trial"]
+RESULT = Result(
+    outcome="judged",
+    reason="user-personalization: better",
+    recipes=(RecipeResult(alias="user-personalization", decision="approved", reason="better"),),
+    report="reports/shop/run/heldout.json",
+).as_json()
+VARIABLES: dict[str, Any] = {
+    "evaluation": EVALUATION, "attempt": "run-1", "trial": TRIAL, "cut": MEASURE["split"], "versionArn": "arn:version",
+    "imported": MEASURE["imported"], "load": TRIAL["imports"][0], "question": TRIAL["questions"][0], "result": RESULT,
+}  # fmt: skip
+ITEMS = {"Export the dataset": TRIAL["sources"][0], "Ensure the schema": TRIAL["imports"][0]}
+
+
+def model(task: State) -> type[Part]:
+    """The model of what a task sends."""
+    step = task["Arguments"]["Payload"]["step"]
+    every = MODELS[task["Arguments"]["FunctionName"]]
+    (found,) = [each for each in every if step in get_args(each.model_fields["step"].annotation)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "task"), TASKS.items(), ids=TASKS)
+def test_a_function_understands_what_it_is_sent(name: str, task: State) -> None:
+    seen = {"input": ITEMS.get(name, TRIAL["questions"][0])}
+    sent = evaluate(task["Arguments"]["Payload"], seen, **VARIABLES)
+    understood = model(task).model_validate(sent).as_json()
+    assert {key: understood[key] for key in sent} == sent
+
+
+def test_every_step_of_its_own_functions_is_taken() -> None:
+    own = [each for name in ("EvaluateReleaseFunction", "SplitHistoryFunction") for each in MODELS[name]]
+    known = {step for each in own for step in get_args(each.model_fields["step"].annotation)}
+    taken = {task["Arguments"]["Payload"]["step"] for task in TASKS.values()}
+    assert known <= taken
+
+
+def test_what_is_read_of_answers_is_in_them() -> None:
+    planned = STATES["Plan the test"]["Assign"]
+    assert {each.rpartition(".")[2].split()[0] for each in planned.values()} <= set(Planned.model_fields)
+    assert chosen(STATES["Is there enough to test on?"], {}, cut=MEASURE["split"]) == "Ensure the dataset group"
+    few = load("evaluate_release_untested")["split"]
+    assert chosen(STATES["Is there enough to test on?"], {}, cut=few) == "Report that there is too little"
+    assert Split.model_validate(few).as_json() == few
+    assert Imported.model_validate(MEASURE["imported"]).as_json() == MEASURE["imported"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "Export each dataset"), (RESULT, "Report the result before")])
+def test_a_test_that_was_made_before_is_not_made_again(before: object, after: str) -> None:
+    assert chosen(STATES["Was this test made before?"], {}, before=before) == after
+    assert evaluate(STATES["Report the result before"]["Output"], {}, before=RESULT) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("question", "gone", "waits", "late"),
+    [
+        ("Is the way clear?", "Plan the test", "Wait until the way is clear", "The test failed"),
+        ("Is everything cleared up?", "Report the result", "Wait until it is cleared up", "Report the result"),
+        ("Is the failure cleared up?", "The test failed", "Wait until the failure is cleared up", "The test failed"),
+    ],
+)
+def test_what_a_test_made_is_waited_for_until_it_is_gone_or_the_budget_is_used_up(
+    question: str, gone: str, waits: str, late: str
+) -> None:
+    now, some = evaluate("{% $millis() %}", {}), {"left": 2, "waitingFor": ["retail-heldout_shop"]}
+    assert chosen(STATES[question], {"left": 0, "waitingFor": []}, since=now) == gone
+    assert chosen(STATES[question], some, since=now) == waits
+    assert chosen(STATES[question], some, since=now - 301 * 60_000) == late
+
+
+def test_whatever_fails_is_cleared_up_after_and_keeps_its_reason() -> None:
+    before = {"Clear what an earlier test left", "Clear up after the test", "Clear up after the failure"}
+    caught = {
+        catch["Next"]
+        for name, each in MACHINE["States"].items()
+        if name not in before
+        for catch in each.get("Catch", [])
+    }
+    assert caught == {"Note when it failed"}
+    assert STATES["Note when it failed"]["Next"] == "Clear up after the failure"
+    failed = evaluate(STATES["The test failed"], {}, failure={"Error": "Broken", "Cause": "it: broke"})
+    assert (failed["Error"], failed["Cause"]) == ("Broken", "it: broke")
+
+
+def test_the_machine_is_told_what_it_names() -> None:
+    made = STACK.source["Resources"]["EvaluateStateMachine"]["Properties"]
+    assert (ROOT / made["DefinitionUri"]).name == "evaluate.asl.yaml"
+    assert set(made["DefinitionSubstitutions"]) == {"PollSeconds", "WaitMinutes", *MODELS}
+
+
+@pytest.mark.parametrize(("evaluation", "after"), [(None, "Train each recipe"), (EVALUATION, "Test on held-out time")])
+def test_a_run_tests_only_where_its_plan_says_so(evaluation: object, after: str) -> None:
+    assert chosen(RUN["Is held-out time to be tested?"], {}, plan={"evaluation": evaluation}) == after
+    nothing = evaluate(RUN["Ensure each filter"]["Assign"], {})["heldOut"]
+    assert Result.model_validate(nothing).outcome == "notAsked"
+
+
+@pytest.mark.parametrize("run", ["run-1", "0b1f5c1e-5f0a-7d0c-6f2e-2f6d9b1c7a44_8d1f2a6e-3c1b-4c0d-9a7e-51f0c2d3e4b5"])
+def test_a_run_starts_a_test_of_its_own_name(run: str) -> None:
+    context = {"Execution": {"Id": "arn:run"}, "State": {"EnteredTime": "2026-11-25T08:30:00.123Z"}}
+    asked = evaluate(
+        RUN["Test on held-out time"]["Arguments"], {"context": context}, run=run, plan={"evaluation": EVALUATION}
+    )
+    assert asked["Name"] == f"{run[-40:]}-1795595400123"
+    assert len(asked["Name"]) <= 80
+    assert Evaluation.model_validate(asked["Input"]["evaluation"]).as_json() == EVALUATION
+    noted = evaluate(
+        STATES["Note what is asked"]["Assign"],
+        {"context": {"Execution": {"Name": asked["Name"]}}, "input": asked["Input"]},
+    )
+    assert (noted["attempt"], noted["evaluation"]) == (asked["Name"], EVALUATION)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kept"),
+    [
+        (
+            json.dumps({"ExecutionArn": "arn", "Status": "FAILED", "Error": "Broken", "Cause": "solution: it broke"}),
+            {"Error": "Broken", "Cause": "the test on held-out time failed: solution: it broke"},
+        ),
+        (json.dumps({"ExecutionArn": "arn", "Status": "ABORTED"}), {"Error": "States.TaskFailed"}),
+        ("no such machine", {"Error": "States.TaskFailed", "Cause": "no such machine"}),
+    ],
+)
+def test_a_run_fails_with_the_reason_of_its_test(cause: str, kept: dict[str, str]) -> None:
+    error = {"Error": "States.TaskFailed", "Cause": cause}
+    catch = RUN["Test on held-out time"]["Catch"][0]
+    found = evaluate(catch["Assign"], {"errorOutput": error})["failure"]
+    assert {key: found[key] for key in kept} == kept
+    assert found["Cause"]
