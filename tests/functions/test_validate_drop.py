@@ -5,7 +5,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from personalization.aws import storage
 from personalization.errors import Broken, Rejected, RetryLater
+from personalization.plans import Plan
 
 from functions.validate_drop.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
@@ -144,6 +146,29 @@ def test_the_shop_says_how_many_bad_rows_it_puts_up_with(
     assert report(bucket, event)["refused"][0]["rows"] == 100
 
 
+def test_a_drop_above_the_shops_limit_is_counted_apart(drop: Drop, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Rejected) as refused:
+        handler(drop(HISTORY, interactions().replace(",17000001", ",soon")), None)
+    assert type(refused.value) is Rejected
+    assert '"RejectsAboveLimit":[1.0]' in capsys.readouterr().out
+    with pytest.raises(Rejected):
+        handler(drop(HISTORY, interactions(rows=999)), None)
+    assert "RejectsAboveLimit" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("key", "told"), [(HISTORY, "has 0.0 GB"), (f"{HISTORY}.gz", "more than 0 GB when it is")])
+def test_a_drop_that_one_function_cannot_check_is_refused_by_its_size(
+    key: str, told: str, drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = interactions().encode()
+    monkeypatch.setattr(storage, "LARGEST", len(content) - 1)
+    event = drop(key, content)
+    with pytest.raises(Rejected, match="leave out columns or old rows") as refused:
+        handler(event, None)
+    assert told in refused.value.reason
+    assert not left_over(bucket)
+
+
 def test_dates_become_unix_time_and_that_is_said(drop: Drop, bucket: "S3Client") -> None:
     event = drop(HISTORY, interactions().replace("1700000000", "2023-11-14T23:13:20+01:00", 1))
     assert "1 dates of TIMESTAMP were turned into Unix time" in str(handler(event, None)["notes"])
@@ -201,8 +226,29 @@ def test_a_folder_marker_is_nothing(drop: Drop, personalize: FakePersonalize) ->
 
 def test_settings_are_checked_when_they_are_dropped(drop: Drop) -> None:
     assert handler(drop("drops/demo/settings.yaml", "domain: custom\n"), None)["kind"] == "settings"
-    with pytest.raises(Rejected, match="recipies is not a setting; the settings are domain, event_type, recipes"):
+    with pytest.raises(
+        Rejected, match=r"recipies is not a setting \(did you mean recipes\? the settings are domain, event_type"
+    ):
         handler(drop("drops/demo/settings.yaml", "recipies: [similar-items]\n"), None)
+
+
+def test_settings_that_are_refused_leave_those_before_in_force(drop: Drop, bucket: "S3Client") -> None:
+    bucket.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    drop("drops/demo/settings.yaml", "recipes: [similar-items]\n")
+    drop("drops/demo/settings.yaml", "recipes: [sims]\ngate: 3\n")
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert "settings.yaml is refused (recipes.0: must be " in plan.notes[0]
+    assert "gate: must be settings, each with its name): the settings before it hold" in plan.notes[0]
+
+
+def test_a_first_settings_file_that_is_refused_lets_nothing_start(drop: Drop, bucket: "S3Client") -> None:
+    bucket.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    drop("drops/demo/settings.yaml", "recipes: [similar-items]\n")
+    bucket.delete_object(Bucket=BUCKET, Key="drops/demo/settings.yaml")
+    drop("drops/demo/settings.yaml", "domain: shopify\n")
+    with pytest.raises(Rejected, match="domain: must be"):
+        handler(drop(HISTORY, interactions()), None)
 
 
 def test_settings_decide_names_defaults_and_recipes(drop: Drop, bucket: "S3Client") -> None:

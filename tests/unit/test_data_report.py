@@ -14,6 +14,7 @@ from personalization import charts, data_page, data_report
 from personalization.data_report import About, Document
 from personalization.datasets import Column
 from personalization.findings import Example, Filled, Findings, Reason, Spread
+from personalization.gates import Gate, HeldOut
 from personalization.prices import Prices, estimate
 from personalization.settings import ShopSettings
 
@@ -59,7 +60,7 @@ def test_what_changed_since_the_last_drop_is_told() -> None:
     changes = told(before=earlier)["changes"]
     assert {"what": "good rows", "before": 700, "now": 812} in changes["figures"]
     assert (changes["eventTypesAdded"], changes["eventTypesGone"]) == (["Purchase"], ["Cart"])
-    assert "+112 (+16.0%)" in data_page.page(told(before=earlier))
+    assert "+112 <span>(+16.0%)" in data_page.page(told(before=earlier))
     assert told(before=told())["changes"] is None
 
 
@@ -78,6 +79,17 @@ def test_a_run_is_priced_by_the_shops_own_table() -> None:
     assert cost.month_dollars == pytest.approx(4 * 0.0556 * 3.6 * 730)
     assert estimate(Prices(), 100, 0, 4).month_dollars == 0
     assert "Prices as of 2026-01" in data_page.page(told())
+
+
+def test_a_test_on_held_out_time_is_priced_before_it_is_paid_for() -> None:
+    assert told()["next"]["heldOut"] is None
+    chosen = ShopSettings(gate=Gate(held_out=HeldOut(days=14, users=500)))
+    document = data_report.document(replace(ABOUT, settings=chosen), FOUND, "")
+    cost = document["next"]["heldOut"]
+    assert (cost["days"], cost["recipes"]) == (14, ["user-personalization", "personalized-ranking"])
+    assert (cost["trainingHours"], cost["lists"]) == (0.5, 1_000)
+    assert cost["dollars"] == pytest.approx(0.5 * 0.24 + 0.067, abs=0.001)
+    assert "on the last 14 days, which a second training" in data_page.page(document)
 
 
 class Tags(HTMLParser):
@@ -108,7 +120,7 @@ def test_a_page_is_whole_and_loads_nothing(found: Findings | None) -> None:
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
-    assert tags.addresses == []
+    assert tags.addresses == (["release.html"] if found else [])
     assert not tags.seen & {"script", "link", "img", "iframe", "b>i1"}
     assert "url(" not in page
     assert "<x>" not in page

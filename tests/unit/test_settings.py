@@ -34,25 +34,55 @@ def test_an_empty_file_means_the_defaults(text: str) -> None:
     [
         (
             "gates: {}",
-            "gates is not a setting; the settings are domain, event_type, recipes, filters, columns, defaults",
+            r"gates is not a setting \(did you mean gate\? the settings are domain, event_type, recipes, filters, ",
         ),
         ("domain: video", "domain: must be 'ecommerce' or 'custom'"),
-        ("recipes: []", "recipes: Tuple should have at least 1 item"),
+        ("recipes: []", "recipes: must have at least one"),
         ("recipes: [sims]", "recipes.0: must be 'user-personalization'"),
-        ("filters: {Not OK: x}", "filters.Not OK: String should match"),
-        ("columns: {kunde: user id}", "columns.kunde: String should match"),
+        ("filters: {Not OK: x}", "filters.Not OK: must be 1 to 20 characters"),
+        ("columns: {kunde: user id}", "columns.kunde: must be a column's name in capitals"),
         ("rejects: {limit: 3}", "rejects.limit: must be less than or equal to 1"),
-        ("rejects: {limt: 0}", "rejects.limt is not a setting; the settings are limit"),
-        ("prices: {as_of: soon, hour: 1}", "prices.as_of: String should match .*; prices.hour is not a setting"),
+        ("rejects: {limt: 0}", r"rejects.limt is not a setting \(did you mean limit\? the settings are limit"),
+        ("prices: {as_of: soon, hour: 1}", "prices.as_of: must be a month or a day.*; prices.hour is not a setting"),
         ("[a, b]", "the file: "),
         ("a: [", "is not YAML"),
         ("x: &a [*a]", "x is not a setting"),
+        ("defaults: {PRICE: []}", "defaults.PRICE: must be a text or a number"),
+        ("recipes: similar-items", "recipes: must be a list"),
+        ("domain: custom\nevent_type: View\ndomain: ecommerce", "domain: is there twice, in lines 1 and 3"),
+        ("probe:\n  requests: 3\n  requests: 4", "probe.requests: is there twice, in lines 2 and 3"),
         ("a: 2001-13-45", "is not YAML|a is not a setting"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(text: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         parse("settings.yaml", text)
+
+
+def test_every_error_is_told_at_once() -> None:
+    text = """
+domain: shopify
+recipess: []
+recipes: [similar-items]
+rejects: {limit: much}
+gate: {minimum_over_popularity: 2, tolerance: 7}
+probe: {requests: 0, requests: 1}
+schedules:
+  - {name: a, every: never, training_mode: UPDATE}
+  - {name: a, every: rate(2 days), recipes: [popularity-count]}
+"""
+    with pytest.raises(Rejected) as refused:
+        parse("settings.yaml", text)
+    places = [each.partition(": ")[0].partition(" is ")[0] for each in refused.value.reason.split("; ")]
+    assert sorted(places) == [
+        "domain", "gate.minimum_over_popularity", "gate.tolerance", "probe.requests", "recipess",
+        "rejects.limit", "schedules", "schedules.0.every", "schedules.0.training_mode", "schedules.1.recipes",
+    ]  # fmt: skip
+
+
+def test_a_name_that_json_has_twice_is_refused() -> None:
+    with pytest.raises(Rejected, match="limit: is there twice"):
+        parse("settings.json", '{"rejects": {"limit": 0, "limit": 1}}')
 
 
 @pytest.mark.parametrize("text", ["{", "nonsense", "[" * 100_000, '{"domain": NaN}'])
@@ -71,6 +101,6 @@ def test_any_text_is_settings_or_refused(text: str) -> None:
 def test_the_environment_is_read_when_it_is_asked() -> None:
     environment = Environment({"PREFIX": "retail", "AWS_REGION": "us-east-1", "ACCOUNT_ID": "123456789012"})
     assert environment.names.dataset_group("demo").name == "retail-demo"
-    assert (environment.allowed_origin, environment.service) == ("*", "personalization")
+    assert environment.service == "personalization"
     with pytest.raises(Broken, match="BUCKET is not set"):
         assert environment.bucket

@@ -37,7 +37,7 @@ def checked(
     mode: Mode = "FULL",
     size: int = 1 << 20,
 ) -> tuple[Copied, list[str]]:
-    written: list[bytes] = []
+    written: list[bytes | memoryview] = []
     data = content.encode() if isinstance(content, str) else content
     expected = Expected("drop.csv", kind, mode, shop, existing, 1_800_000_000)
     chunks = [data[start : start + 1000] for start in range(0, len(data), 1000)]
@@ -247,9 +247,9 @@ def test_counts_are_the_same_in_memory_and_on_disk(keys: list[int], most: int) -
         for start in range(0, len(keys), 7):
             some = pl.Series(keys[start : start + 7], dtype=pl.UInt64)
             hashes.take(some)
-            words.take(some.cast(pl.String))
+            words.take(some, some.cast(pl.String))
         numbers = [row for frame in hashes.counts() for row in frame.iter_rows()]
-        texts = [row for frame in words.counts() for row in frame.iter_rows()]
+        texts = [row for frame in words.counts() for row in frame.select("word", "rows").iter_rows()]
     assert sorted(numbers) == sorted((key, keys.count(key)) for key in set(keys))
     assert sorted(texts) == sorted((str(key), keys.count(key)) for key in set(keys))
 

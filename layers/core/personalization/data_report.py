@@ -17,7 +17,8 @@ from personalization.findings import (
     Reason,
     Spread,
 )
-from personalization.prices import estimate
+from personalization.gates import FOR_SHOPPERS
+from personalization.prices import estimate, estimate_trial
 from personalization.settings import ShopSettings
 
 Document = dict[str, Any]
@@ -185,6 +186,7 @@ def _next(about: About, found: Findings) -> Document:
     cost = estimate(prices, found.size, found.accepted if trains else 0, len(about.settings.recipes))
     return {
         "recipes": list(about.settings.recipes) if trains else [],
+        "recommenders": list(about.settings.recommenders) if trains else [],
         "importDollars": cost.import_dollars,
         "trainingHours": cost.training_hours,
         "trainingDollars": cost.training_dollars,
@@ -192,7 +194,23 @@ def _next(about: About, found: Findings) -> Document:
         "campaigns": cost.campaigns,
         "campaignMonthDollars": cost.campaign_month_dollars,
         "monthDollars": cost.month_dollars,
+        "heldOut": _held_out(about, found) if trains else None,
         "prices": prices.model_dump(),
+    }
+
+
+def _held_out(about: About, found: Findings) -> Document | None:
+    """What the test on held-out time costs, if the shop asks for one."""
+    gate, recipes = about.settings.gate, [alias for alias in about.settings.recipes if alias in FOR_SHOPPERS]
+    if gate.held_out is None or not gate.enabled:
+        return None
+    cost = estimate_trial(about.settings.prices, found.size, found.accepted, len(recipes), gate.held_out.users)
+    return {
+        "days": gate.held_out.days,
+        "recipes": recipes,
+        "trainingHours": cost.training_hours,
+        "lists": cost.lists,
+        "dollars": cost.dollars,
     }
 
 

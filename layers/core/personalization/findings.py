@@ -115,15 +115,19 @@ def problems(expected: Expected, found: Findings) -> list[str]:
     """Why a drop cannot be imported; nothing where it can."""
     if not found.rows:
         return ["the file has a header and no rows"]
-    limit = expected.settings.rejects.limit
-    if found.rejected > limit * found.rows:
-        return [too_many(found, limit)]
+    if above_limit(expected, found):
+        return [too_many(found, expected.settings.rejects.limit)]
     told = []
     if expected.mode == "INCREMENTAL" and found.size > INCREMENTAL_BYTES:
         told.append("an incremental drop can have 1 GB")
     if expected.kind == "interactions":
         told += _few(expected, found) + _many_types(expected, found)
     return told
+
+
+def above_limit(expected: Expected, found: Findings) -> bool:
+    """Whether more rows are bad than the shop allows."""
+    return found.rejected > expected.settings.rejects.limit * found.rows
 
 
 def too_many(found: Findings, limit: float) -> str:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop's own settings, `drops/<shop>/settings.yaml` or `.json`. Without the file, retail defaults."""
 
+import hashlib
 import json
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -12,13 +14,15 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
-from personalization import gates
+from personalization import gates, placements, recommenders
 from personalization.errors import Rejected
-from personalization.gates import Gate, Probe, RecipeGate
+from personalization.explaining import explain, twice_in_json, twice_in_yaml
+from personalization.gates import Gate, Probe
+from personalization.placements import Placements
 from personalization.prices import Prices
+from personalization.recommenders import Recommenders
 
 RecipeAlias = Literal["user-personalization", "personalized-ranking", "similar-items", "popularity-count"]
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -56,12 +60,6 @@ class Schedule(BaseModel):
             raise ValueError("write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)")
         return every
 
-    @model_validator(mode="after")
-    def _updates_what_can_be_updated(self) -> Self:
-        if self.training_mode == "UPDATE" and set(self.recipes) != {"user-personalization"}:
-            raise ValueError("training_mode UPDATE needs recipes: [user-personalization], the only one that has it")
-        return self
-
 
 class RejectSettings(BaseModel):
     """How many bad rows a drop may have."""
@@ -70,6 +68,19 @@ class RejectSettings(BaseModel):
 
     limit: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
     """The share of a drop's rows that may be bad: they are left out. With more of them the drop is refused."""
+
+
+class Likelihood(BaseModel):
+    """What the purchase likelihood predicts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    """Whether a promotion is followed by a fit."""
+    horizon_days: Annotated[int, Field(ge=1, le=90)] = 7
+    """The days within which the purchase happens."""
+    event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
+    """The event type that is predicted; those of other types are signs of it."""
 
 
 class ShopSettings(BaseModel):
@@ -99,6 +110,12 @@ class ShopSettings(BaseModel):
     """What a new solution version must reach before it may serve."""
     probe: Probe = Probe()
     """What a campaign must answer after its update, or else it goes back to the version before."""
+    likelihood: Likelihood = Likelihood()
+    """What the purchase likelihood predicts."""
+    recommenders: Recommenders = {}
+    """Personalize's use cases for shops, by name, that runs make and keep as they are here."""
+    placements: Placements = {}
+    """Named slots of the shop, each with what it shows."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=10)] = ()
     """Times at which recipes are trained without a drop."""
 
@@ -107,20 +124,11 @@ class ShopSettings(BaseModel):
     def _each_once(cls, recipes: tuple[RecipeAlias, ...]) -> tuple[RecipeAlias, ...]:
         return tuple(dict.fromkeys(recipes))
 
-    @field_validator("schedules")
-    @classmethod
-    def _each_name_once(cls, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
-        names = [schedule.name for schedule in schedules]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two schedules are named {', '.join(twice)}")
-        return schedules
-
-    @model_validator(mode="after")
-    def _trains_its_own_recipes(self) -> Self:
-        for schedule in self.schedules:
-            if strange := [alias for alias in schedule.recipes if alias not in self.recipes]:
-                raise ValueError(f"schedule {schedule.name} names {', '.join(strange)}, which recipes leaves out")
-        return self
+    @property
+    def digest(self) -> str:
+        """Four hexadecimal digits of what decides which data an import has; another import needs another training."""
+        decides = self.model_dump_json(include={"domain", "event_type", "columns", "defaults"})
+        return hashlib.sha256(decides.encode()).hexdigest()[:4]
 
     @property
     def personalize_domain(self) -> Literal["ECOMMERCE"] | None:
@@ -138,15 +146,16 @@ def parse(key: str, text: str) -> ShopSettings:
     Raises:
         Rejected: it is not YAML or JSON, has a key that we do not know, or a value that does not fit.
     """
-    document = _json(key, text) if key.endswith(".json") else _yaml(key, text)
-    problems: list[str] = []
+    document, problems = _json(key, text) if key.endswith(".json") else _yaml(key, text)
     chosen = ShopSettings()
     try:
         chosen = ShopSettings.model_validate({} if document is None else document)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems += explain(error, ShopSettings)
     # In one go with the others, so that nobody has to drop the file once for each mistake.
-    problems += gates.impossible(document, _recipes(document))
+    problems += gates.impossible(document, _recipes(document)) + _untimely(document, _recipes(document))
+    problems += placements.impossible(document, _recipes(document), _filters(document))
+    problems += recommenders.impossible(document)
     if problems:
         raise Rejected(key, "; ".join(problems))
     return chosen
@@ -157,44 +166,43 @@ def _recipes(document: object) -> list[str]:
     return [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "gate": Gate,
-    "probe": Probe,
-    "schedules": Schedule,
-    "rejects": RejectSettings,
-    "prices": Prices,
-}
+def _filters(document: object) -> dict[str, str]:
+    named = document.get("filters") if isinstance(document, dict) else None
+    filters = named if isinstance(named, dict) else {"not-purchased": NOT_PURCHASED}
+    return {str(name): str(expression) for name, expression in filters.items()}
 
 
-def _known(place: tuple[object, ...]) -> type[BaseModel]:
-    """The settings among which a name at this place is looked for."""
-    if place[0] == "gate" and len(place) > 2:
-        return RecipeGate
-    return _SECTIONS.get(str(place[0]), ShopSettings) if len(place) > 1 else ShopSettings
+def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
+    """What is wrong with schedules that are right one by one."""
+    given = document.get("schedules") if isinstance(document, dict) else None
+    schedules = [(place, each) for place, each in enumerate(given if isinstance(given, list) else ())]
+    named = [str(each["name"]) for _, each in schedules if isinstance(each, dict) and "name" in each]
+    found = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
+    for place, each in schedules:
+        own = each.get("recipes", []) if isinstance(each, dict) else []
+        own = [str(alias) for alias in own] if isinstance(own, list) else []
+        if strange := [alias for alias in own if alias in RECIPES and alias not in recipes]:
+            found.append(f"schedules.{place}.recipes: {', '.join(strange)} is left out of the shop's recipes")
+        if isinstance(each, dict) and each.get("training_mode") == "UPDATE" and set(own) != {"user-personalization"}:
+            told = "UPDATE needs recipes: [user-personalization], the only one that has it"
+            found.append(f"schedules.{place}.training_mode: {told}")
+    return found
 
 
-def _explain(problem: object) -> str:
-    if not isinstance(problem, dict):
-        return str(problem)
-    place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-    if problem["type"] == "extra_forbidden":
-        known = _known(problem["loc"])
-        return f"{place} is not a setting; the settings are {', '.join(known.model_fields)}"
-    message = re.sub(r"^Input should be", "must be", str(problem["msg"]).removeprefix("Value error, "))
-    return f"{place or 'the file'}: {message}"
-
-
-def _json(key: str, text: str) -> object:
+def _json(key: str, text: str) -> tuple[object, list[str]]:
+    """What a file says, and the names that it has twice."""
+    if not text.strip():
+        return None, []
     try:
-        return json.loads(text) if text.strip() else None
+        return json.loads(text), twice_in_json(text)
     except (ValueError, RecursionError) as error:
         raise Rejected(key, f"is not JSON: {error}") from None
 
 
-def _yaml(key: str, text: str) -> object:
+def _yaml(key: str, text: str) -> tuple[object, list[str]]:
     import yaml  # noqa: PLC0415 - only a settings file needs it
 
     try:
-        return yaml.safe_load(text)
+        return yaml.safe_load(text), twice_in_yaml(yaml.compose(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Rejected(key, f"is not YAML: {' '.join(str(error).split())}") from None

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a drop is held against, and what is left of it when it was accepted. `intake` does the looking."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from personalization.datasets import Schema
 from personalization.drops import DataKind, Mode
 from personalization.settings import ShopSettings
+from personalization.streamed import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Checked:
     """The key of the report as a page."""
     rejects: int = 0
     """Rows that were left out."""
+    events: Mapping[str, int] | None = None
+    """How many interactions there are of each event type, where the drop is the shop's whole history of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,5 @@ class Expected:
     """The schema of the dataset, if it is there already."""
     now: int = 2**33
     """Seconds since 1970: no interaction is of much later."""
+    group: Group | None = None
+    """The dataset group, if it is there already: what was streamed to it must not be imported as well."""

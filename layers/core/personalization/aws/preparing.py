@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalization import data_page, data_report, drops, findings, imports
+from personalization import data_page, data_report, drops, findings, imports, recommenders
 from personalization.arns import Names
 from personalization.aws import control, files, storage
-from personalization.aws.settings_file import shop_settings
+from personalization.aws.recommenders import statuses
+from personalization.aws.settings_file import settings_that_hold, shop_settings
 from personalization.data_report import About
 from personalization.drops import DataKind, Drop
-from personalization.errors import Rejected
+from personalization.errors import Rejected, TooManyRejects
 from personalization.findings import Findings
+from personalization.imports import Whose
 from personalization.intake.copying import Copied, copy
+from personalization.likelihood import inputs
 from personalization.plans import Nothing, Plan, PrepareRequest
 from personalization.settings import ShopSettings
 from personalization.validation import Checked, Expected
@@ -48,9 +51,10 @@ def prepare(
     drop = drops.recognise(request.key)
     if drop.kind == "nothing":
         return imports.nothing(drop, request.run, "this object is no drop")
-    chosen = shop_settings(s3, request.bucket, drop.shop)
     if drop.data_kind is None:
+        shop_settings(s3, request.bucket, drop.shop)
         return imports.nothing(drop, request.run, "the settings are good; the next drop follows them")
+    chosen, remark = settings_that_hold(s3, request.bucket, drop.shop)
     now = datetime.now(UTC)
     about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen)
     reporter = _Reporter(s3, request.bucket, about, part)
@@ -59,9 +63,24 @@ def prepare(
         copied = _copy(s3, request, drop, expected, reporter, part)
     except Rejected as refused:
         page = reporter.refused(refused.reason)
-        raise Rejected(refused.resource, f"{refused.reason} (report: {page})") from None
+        raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
     checked = reporter.accepted(copied)
-    return imports.plan(names, request.bucket, drop, request.run, chosen, checked)
+    _keep(s3, request, drop, now, part)
+    if remark:
+        checked = replace(checked, notes=(remark, *checked.notes))
+    if expected.group and drop.data_kind == "interactions" and not part:
+        there = statuses(personalize, names.dataset_group(drop.shop).arn)
+        checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
+    whose = Whose(request.run, request.imported_by, request.trained_by)
+    return imports.plan(names, request.bucket, drop, whose, chosen, checked)
+
+
+def _keep(s3: "S3Client", request: PrepareRequest, drop: Drop, now: datetime, part: int) -> None:
+    """Keep what is imported for the fits of the purchase likelihood; the import copy expires."""
+    kind = drop.data_kind or "interactions"
+    source = imports.copy_key(drop.shop, request.run, kind, part)
+    key = inputs.key(drop.shop, kind, drop.mode, int(now.timestamp() * 1000), request.run, part)
+    files.copy(s3, request.bucket, source, key)
 
 
 def _copy(
@@ -79,7 +98,8 @@ def _copy(
         copied = copy(chunks, expected, upload.write, Path(scratch), known)
         reporter.saw(copied)
         if problems := findings.problems(expected, copied.findings):
-            raise Rejected(expected.resource, "; ".join(problems))
+            kind = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
+            raise kind(expected.resource, "; ".join(problems))
     return copied
 
 
@@ -124,7 +144,8 @@ class _Reporter:
         if found.rejected:
             notes = (*notes, f"{found.rejected:,} of {found.rows:,} rows were left out: {self._rejects}")
         checked = Checked(copied.schema, found.accepted, notes, bool(copied.layout.added))
-        return replace(checked, report=page, rejects=found.rejected)
+        whole = about.kind == "interactions" and about.mode == "FULL"
+        return replace(checked, report=page, rejects=found.rejected, events=found.event_types if whole else None)
 
     def _write(self, reason: str) -> tuple[str, data_report.Document]:
         about = self._about
@@ -139,7 +160,7 @@ class _Reporter:
 
 def _expected(personalize: "PersonalizeClient", names: Names, drop: Drop, chosen: ShopSettings, now: int) -> Expected:
     kind = drop.data_kind or "interactions"
-    group, domain = control.group_domain(personalize, names.dataset_group(drop.shop).arn)
+    group, domain = control.group_domain(personalize, names.dataset_group(drop.shop))
     existing = control.dataset_schema(personalize, kind, names.dataset(drop.shop, kind).arn) if group else None
-    imports.check_existing(drop, chosen, domain, group=group, dataset=existing is not None)
-    return Expected(drop.key, kind, drop.mode, chosen, existing, now)
+    imports.check_existing(drop, chosen, domain, group=group is not None, dataset=existing is not None)
+    return Expected(drop.key, kind, drop.mode, chosen, existing, now, group)

@@ -2,29 +2,29 @@
 """Stream a drop into its import copy: columns named and ordered as in the schema, gaps filled, bad rows left out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
-from personalization import datasets
+from personalization import datasets, streamed
 from personalization.datasets import Column, Schema
 from personalization.drops import DataKind
 from personalization.findings import Example, Filled, Findings
-from personalization.headers import Layout, Slot, arrange
+from personalization.headers import Layout, Slot, arrange, canonical
 from personalization.intake import rules
 from personalization.intake.counting import Counting
 from personalization.intake.kinds import Kind
 from personalization.intake.pieces import PIECE_BYTES
 from personalization.intake.rejects import Rejects
 from personalization.intake.rows import LINE, Rows, Table, source
+from personalization.intake.writing import render
 from personalization.validation import Expected
 
 _CODES = 16
 """A row's code is the place of its first bad column times this, and the number of the rule."""
-_SPECIAL = r'[",\n\r]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Copied:
 def copy(
     chunks: Iterable[bytes],
     expected: Expected,
-    write: Callable[[bytes], object],
+    write: Callable[[bytes | memoryview], object],
     scratch: Path,
     known: Mapping[DataKind, bytes | None] | None = None,
     size: int = PIECE_BYTES,
@@ -62,14 +62,34 @@ def copy(
         Rejected: the file is no table, or its columns do not do.
     """
     table = Table(expected.resource, chunks, size)
+    rows = _new_to(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
     work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}))
     write((",".join(layout.names()) + "\n").encode())
-    for rows in table.rows():
-        data = work.take(rows)
-        if data:
+    for some in rows:
+        for data in work.take(some):
             write(data)
     return work.finish()
+
+
+def _new_to(expected: Expected, table: Table) -> Iterator[Rows]:
+    """The rows of a drop, each piece of a copy of events looked at for what the dataset group has already.
+
+    The first piece is looked at at once: that it is such a copy is the reason to give, whatever its columns are.
+    """
+    rows, names = table.rows(), [canonical(name) for name in table.header]
+    if expected.group is None or not streamed.marked(names):
+        return rows
+    group, marks = expected.group, source(names.index(streamed.MARK))
+
+    def looked() -> Iterator[Rows]:
+        for some in rows:
+            group.refuse(expected.resource, some.frame[marks].unique().to_list())
+            yield some
+
+    found = looked()
+    first = next(found, None)
+    return found if first is None else chain([first], found)
 
 
 class _Work:
@@ -89,27 +109,27 @@ class _Work:
         self._accepted = 0
         self._size = 0
 
-    def take(self, rows: Rows) -> bytes:
+    def take(self, rows: Rows) -> list[bytes | memoryview]:
         """Look at some rows; returns the good ones as they are imported."""
         self._rows += rows.frame.height + len(rows.unreadable)
-        for bad in rows.unreadable:
-            self._rejects.count(bad.rule, 1)
-            self._reject(rows, bad.rule, Example(bad.line, bad.reason), bad.reason)
+        self._refuse_unreadable(rows)
         changed = self._filled.total() + self._converted.total()
         looked = [self._look(slot, rows.frame) for slot in self._layout.slots]
         changed = self._filled.total() + self._converted.total() - changed
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in self._named(looked)])
         seconds = next((verdict.seconds for name, verdict in self._named(looked) if name == "TIMESTAMP"), None)
+        left_out = rows.left_out
         broken = _codes(looked)
         if broken is not None:
-            self._refuse(rows, broken)
             good = broken == 0
+            left_out = pl.concat([left_out, self._refuse(rows, broken)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
         self._count(frame, seconds)
-        plain = rows.plain if self._same and broken is None and not changed else None
-        data = plain if plain is not None else self._render(frame, clean=rows.plain is not None)
-        self._size += len(data)
-        return data
+        same = rows.plain and self._same and not changed
+        parts: list[bytes | memoryview]
+        parts = rows.text.without(left_out) if same else [self._render(frame, clean=rows.plain)]
+        self._size += sum(map(len, parts))
+        return parts
 
     def finish(self) -> Copied:
         """What all rows gave."""
@@ -155,27 +175,40 @@ class _Work:
         self._filled[slot.name] += int(empty.sum())
         return values if not empty.any() else values.set(empty, slot.default)
 
-    def _refuse(self, rows: Rows, broken: pl.Series) -> None:
+    def _refuse_unreadable(self, rows: Rows) -> None:
+        for bad in rows.unreadable:
+            self._rejects.count(bad.rule, 1)
+        told = [bad for bad in rows.unreadable if self._rejects.wants(bad.rule)]
+        originals = rows.text.originals([bad.line for bad in told])
+        for bad, original in zip(told, originals, strict=True):
+            if self._rejects.lacks(bad.rule):
+                self._rejects.example(bad.rule, Example(bad.line, bad.reason))
+            self._rejects.keep(bad.line, bad.reason, original)
+
+    def _refuse(self, rows: Rows, broken: pl.Series) -> pl.Series:
+        """Count and keep the broken rows; returns their lines."""
         bad = rows.frame.with_columns(broken.alias("code")).filter(pl.col("code") > 0)
+        lines, wanted = bad[LINE], []
         for code, count in bad["code"].value_counts().iter_rows():
             self._rejects.count(self._rule(code), count)
-        for row in bad.iter_rows(named=True):
-            rule = self._rule(row["code"])
-            if self._rejects.full and not self._rejects.lacks(rule):
-                continue
-            slot, number = self._broken(row["code"])
-            value = row[source(slot.source)] if slot.source is not None else slot.default or ""
+            wanted += [code] * self._rejects.wants(self._rule(code))
+        bad = bad.filter(pl.col("code").is_in(wanted))
+        cells = {code: self._cells_of(self._broken(code)[0], bad) for code in wanted}
+        told = zip(bad[LINE].to_list(), bad["code"].to_list(), rows.text.originals(bad[LINE].to_list()), strict=True)
+        for place, (line, code, original) in enumerate(told):
+            slot, number = self._broken(code)
+            value, rule = cells[code][place], self._rule(code)
             reason = rules.reason(slot.name, number, value)
-            # A report is read by more people than the file of refused rows: it names no person.
-            named = slot.name == "USER_ID"
-            example = Example(row[LINE], rule if named else reason, "" if named else rules.shown(value))
-            self._reject(rows, rule, example, reason)
+            if self._rejects.lacks(rule):
+                # A report is read by more people than the file of refused rows: it names no person.
+                named = slot.name == "USER_ID"
+                example = Example(line, rule if named else reason, "" if named else rules.shown(value))
+                self._rejects.example(rule, example)
+            self._rejects.keep(line, reason, original)
+        return lines
 
-    def _reject(self, rows: Rows, rule: str, example: Example, reason: str) -> None:
-        if self._rejects.lacks(rule):
-            self._rejects.example(rule, example)
-        if not self._rejects.full:
-            self._rejects.keep(example.line, reason, rows.original(example.line))
+    def _cells_of(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
+        return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height
 
     def _broken(self, code: int) -> tuple[Slot, int]:
         place, number = divmod(code, _CODES)
@@ -213,10 +246,7 @@ class _Work:
         if not frame.height:
             return b""
         given = {slot.name for slot in self._slots if slot.default is not None}
-        odd = [name for name in frame.columns if (not clean or name in given) and _is_special(frame[name])]
-        file = BytesIO()
-        frame.with_columns(_quoted(name) for name in odd).write_csv(file, include_header=False, quote_style="never")
-        return file.getvalue()
+        return render(frame, [name for name in frame.columns if not clean or name in given])
 
 
 def _is_sorted(column: Column | None) -> bool:
@@ -232,16 +262,3 @@ def _codes(looked: list[rules.Verdict]) -> pl.Series | None:
         if verdict.broken is not None
     ]
     return pl.select(pl.coalesce(*coded, pl.lit(0, pl.UInt16)).alias("code")).to_series() if coded else None
-
-
-def _is_special(values: pl.Series) -> bool:
-    return bool(values.str.contains(_SPECIAL).any())
-
-
-def _quoted(name: str) -> pl.Expr:
-    """The cells of a column, in quotes where they need them: in the form that Personalize reads."""
-    cell = pl.col(name)
-    # A backslash before the closing quote would turn it into an escaped one.
-    tail = pl.when(cell.str.ends_with("\\")).then(pl.lit("\\")).otherwise(pl.lit(""))
-    escaped = cell.str.replace_all('"', '\\"', literal=True)
-    return pl.when(cell.str.contains(_SPECIAL)).then(pl.format('"{}{}"', escaped, tail)).otherwise(cell).alias(name)

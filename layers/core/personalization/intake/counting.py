@@ -71,7 +71,7 @@ class Counting:
             return
         self._whole.take(_hash(frame))
         self._users.take(known.hashed(frame["USER_ID"]))
-        self._items.take(frame["ITEM_ID"])
+        self._items.take(known.hashed(frame["ITEM_ID"]), frame["ITEM_ID"])
         self._days.update(_counts(seconds // _DAY))
         self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
         low, high = int(seconds.min() or 0), int(seconds.max() or 0)  # type: ignore[arg-type]
@@ -84,10 +84,9 @@ class Counting:
             ids = [frame["key"] for frame in self._whole.counts()]
             distinct = sum(map(len, ids))
             return Counted({"duplicates": self._rows - distinct}, self._packed(ids))
-        distinct = sum(frame.height for frame in self._whole.counts())
         return Counted(
             {
-                "duplicates": self._rows - distinct,
+                "duplicates": self._rows - self._whole.distinct(),
                 "first": self._first,
                 "last": self._last,
                 "per_day": dict(sorted(self._days.items())),
@@ -113,10 +112,9 @@ class Counting:
         for frame in tally.counts():
             by_count.update(_counts(frame["rows"]))
             if kind == "items":
-                top += frame.sort("rows", "key", descending=[True, False]).head(TOP).rows()
+                top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
             if there is not None:
-                hashes = known.hashed(frame["key"]) if kind == "items" else frame["key"]
-                strange = frame.with_columns(key=hashes).join(there.to_frame("key"), on="key", how="anti")
+                strange = frame.join(there.to_frame("key"), on="key", how="anti")
                 unknown_ids, unknown_rows = unknown_ids + strange.height, unknown_rows + int(strange["rows"].sum())
         return Spread(
             ids=by_count.total(),

@@ -6,7 +6,7 @@ Everything is counted in physical lines, as an editor shows them: the first line
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from personalization.errors import Rejected
@@ -21,7 +21,7 @@ BOM = b"\xef\xbb\xbf"
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
 _FOREIGN = {
     b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
-    b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz",
+    b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
     b"\xd0\xcf\x11\xe0": "it is an old Excel workbook, not CSV: save it as CSV",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstd: use gzip and name it .csv.gz",
     b"%PDF": "it is a PDF, not CSV",
@@ -53,7 +53,7 @@ class Unreadable:
 
 
 class Pieces:
-    """The pieces of a file, whose consumer may give back the end of one that only makes sense with the next.
+    """The pieces of a file. Who reads one says how many lines of it are done with before it asks for the next.
 
     Args:
         resource: what the messages name, for example the object's key.
@@ -75,28 +75,22 @@ class Pieces:
     def __iter__(self) -> Iterator[Piece]:
         ended = False
         while not ended:
-            data, ended = self._gather()
-            cut = len(data) if ended else data.rfind(b"\n") + 1
-            self._rest = data[cut:]
+            piece, ended = self._gather()
             if len(self._rest) > LONGEST:
-                line = self._line + data.count(b"\n", 0, cut)
+                line = self._line + piece.count(b"\n")
                 raise Rejected(self._resource, f"line {line} is longer than 8 MB")
-            if not cut:
-                continue
-            # Text that ends without a line feed ends in a line all the same.
-            piece = data[:cut] if data.endswith(b"\n", 0, cut) else data[:cut] + b"\n"
-            line, self._line = self._line, self._line + piece.count(b"\n")
-            yield Piece(piece, line, ended)
+            if piece:
+                yield Piece(piece, self._line, ended)
 
-    def give_back(self, data: bytes) -> None:
-        """The end of the last piece, which comes again at the beginning of the next."""
-        self._line -= data.count(b"\n")
-        self._rest = data + self._rest
+    def done(self, lines: int, rest: bytes = b"") -> None:
+        """So many lines of the last piece are done with; the rest of it comes again at the beginning of the next."""
+        self._line += lines
+        self._rest = rest + self._rest
 
     def _gather(self) -> tuple[bytes, bool]:
-        """What is left and what comes next, and whether the file ends with it."""
-        held = [self._rest]
-        size, ended = 0, False
+        """What is left and the whole lines of what comes next, and whether the file ends with them."""
+        held, self._rest = [self._rest], b""
+        size, ended = len(held[0]), False
         for chunk in self._chunks:
             held.append(chunk)
             size += len(chunk)
@@ -104,12 +98,17 @@ class Pieces:
                 break
         else:
             ended = True
-        data = b"".join(held)
         if not self._begun:
             self._begun = True
-            self._recognise(data)
-            data = data.removeprefix(BOM)
-        return data, ended
+            held = [b"".join(held)]
+            self._recognise(held[0])
+            held = [held[0].removeprefix(BOM)]
+        if not ended:
+            self._rest = _cut(held)
+        elif any(held) and not next(part for part in reversed(held) if part).endswith(b"\n"):
+            # Text that ends without a line feed ends in a line all the same.
+            held.append(b"\n")
+        return b"".join(held), ended
 
     def _recognise(self, data: bytes) -> None:
         for mark, told in _FOREIGN.items():
@@ -117,61 +116,116 @@ class Pieces:
                 raise Rejected(self._resource, f"the file is not UTF-8 text: {told}")
 
 
+def _cut(parts: list[bytes]) -> bytes:
+    """Cut off what comes after the last line feed, and return it."""
+    rest: list[bytes] = []
+    while parts:
+        last = parts.pop()
+        if end := last.rfind(b"\n") + 1:
+            parts.append(last[:end])
+            rest.append(last[end:])
+            break
+        rest.append(last)
+    return b"".join(reversed(rest))
+
+
 class Lines:
-    """Reads rows out of single lines, exactly: the slow way, for what is quoted, damaged or both.
+    """Reads single rows out of a piece, exactly: the slow way, for what is quoted, damaged or both.
 
     A row that cannot be read, or has another number of values than the header, is refused by its first line, and
     reading goes on at the line after it: a quote that was never closed costs one row and not all that follow.
 
     Args:
-        lines: the lines without their line feeds.
-        last: whether the file ends with them.
+        piece: the piece.
+        width: the number of values that a row has, or None for any.
     """
 
-    def __init__(self, lines: Sequence[bytes], *, last: bool) -> None:
-        self._lines = lines
-        self._last = last
-        # Apart from this object: a circle of references would keep the lines long after they are done with.
-        self._place = _Place(lines)
-        self._reader = csv.reader(self._place, strict=True)
+    def __init__(self, piece: Piece, width: int | None) -> None:
+        self._data = piece.data
+        self._last = piece.last
+        self._width = width
 
-    def row(self, index: int) -> tuple[list[str] | Unreadable | None, int]:
-        """The row that begins at a line: its values, or why there are none; and the index of the line after it.
+    def row(self, start: int) -> tuple[list[str] | Unreadable | None, int]:
+        """The row that begins at a byte: its values, or why there are none; and the place of the line after it.
 
         None where the row needs lines that come with the next piece.
         """
-        self._place.at = index
-        try:
-            values = next(self._reader)
-        except _NotTextError as error:
-            return Unreadable(0, str(error), str(error)), index + 1
-        except csv.Error as error:
-            if self._place.at >= len(self._lines) and not self._last and self._size(index) <= LONGEST:
-                return None, index
-            told = _readable(str(error))
-            return Unreadable(0, told, told), index + 1
-        return values, self._place.at
+        place = _Place(self._data, start, skipping=True)
+        found = self._read(place, start)
+        fits = isinstance(found, list) and self._width in {None, len(found)}
+        if place.skipped and (fits or place.at - start > LONGEST_VALUE):
+            place = _Place(self._data, start, skipping=False)
+            found = self._read(place, start)
+        if isinstance(found, list) and self._width not in {None, len(found)}:
+            found = ragged(len(found), self._width or 0)
+        return found, self._data.index(b"\n", start) + 1 if isinstance(found, Unreadable) else place.at
 
-    def _size(self, index: int) -> int:
-        return sum(map(len, self._lines[index:]))
+    def _read(self, place: "_Place", start: int) -> list[str] | Unreadable | None:
+        try:
+            return next(csv.reader(place, strict=True))
+        except _NotTextError as error:
+            return Unreadable(0, str(error), str(error))
+        except csv.Error as error:
+            if place.at >= len(self._data) and not self._last and len(self._data) - start <= LONGEST:
+                return None
+            told = _readable(str(error))
+            return Unreadable(0, told, told)
 
 
 class _Place:
-    """Lines as text, from a place that can be changed."""
+    """The lines of a piece as text, from a byte on.
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self._lines = lines
-        self.at = 0
+    Args:
+        data: the piece.
+        start: the byte.
+        skipping: whether lines are left out that only go on with a quoted value. The row has as many values, and the
+            same fault, without them; and a quote that nobody closed shows without reading thousands of lines.
+    """
+
+    def __init__(self, data: bytes, start: int, *, skipping: bool) -> None:
+        self._data = data
+        self._start = start
+        self._skipping = skipping
+        self.at = start
+        self.skipped = False
 
     def __iter__(self) -> "_Place":
         return self
 
     def __next__(self) -> str:
-        if self.at >= len(self._lines):
+        # Whoever asks for another line has a quote open.
+        if self._skipping and self.at > self._start:
+            self._skip()
+        if self.at >= len(self._data):
             raise StopIteration
-        line = self._lines[self.at]
-        self.at += 1
+        end = self._data.index(b"\n", self.at)
+        line, self.at = self._data[self.at : end], end + 1
         return text(line) + "\n"
+
+    def _skip(self) -> None:
+        quote = self._data.find(b'"', self.at)
+        end = len(self._data) if quote < 0 else max(self.at, self._data.rfind(b"\n", self.at, quote) + 1)
+        characters = 0
+        while self.at < end:
+            upto = end if end - self.at <= LONGEST_VALUE else self._data.index(b"\n", self.at + LONGEST_VALUE) + 1
+            good = _good(self._data[self.at : upto])
+            characters += len(good.decode())
+            if characters > LONGEST_VALUE:
+                raise csv.Error(_TOO_LARGE)
+            self.skipped = self.skipped or bool(good)
+            self.at += len(good)
+            if self.at < upto:
+                return
+
+
+def _good(lines: bytes) -> bytes:
+    """The lines before the first that is no text."""
+    bad = lines.find(b"\0")
+    try:
+        lines.decode()
+    except UnicodeDecodeError as error:
+        bad = error.start if bad < 0 else min(bad, error.start)
+    return lines if bad < 0 else lines[: lines.rfind(b"\n", 0, bad) + 1]
 
 
 class _NotTextError(Exception):
@@ -195,23 +249,24 @@ def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
     Raises:
         Rejected: there is no header, or it is not readable.
     """
-    lines = piece.data.split(b"\n")[:-1]
-    reader = Lines(lines, last=True)
-    index = 0
-    while index < len(lines) and not lines[index].strip(b"\r"):
-        index += 1
-    if index == len(lines):
+    start, line = 0, piece.line
+    while start < len(piece.data):
+        end = piece.data.index(b"\n", start)
+        if piece.data[start:end].strip(b"\r"):
+            break
+        start, line = end + 1, line + 1
+    else:
         raise Rejected(resource, _EMPTY)
-    found, end = reader.row(index)
+    found, end = Lines(piece, None).row(start)
     if not isinstance(found, list):
         told = found.reason if found else "its quotes do not match"
-        raise Rejected(resource, f"line {piece.line + index}, which must name the columns, {told}")
+        raise Rejected(resource, f"line {line}, which must name the columns, {told}")
     if not any(name.strip() for name in found):
         raise Rejected(resource, _EMPTY)
-    rest = b"\n".join(lines[end:])
-    return found, Piece(rest + b"\n" if rest or end < len(lines) else b"", piece.line + end, piece.last)
+    return found, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
 
 
+_TOO_LARGE = "field larger"
 _EMPTY = "the file is empty: its first row must name the columns"
 
 
@@ -222,7 +277,7 @@ def ragged(values: int, width: int) -> Unreadable:
 
 
 def _readable(message: str) -> str:
-    if "field larger" in message:
+    if _TOO_LARGE in message:
         return f"has a value of more than {LONGEST_VALUE:,} characters"
     if "new-line character" in message:
         return "has a carriage return in it"

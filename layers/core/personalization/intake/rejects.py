@@ -42,17 +42,19 @@ class Rejects:
         """Whether a rule has too few examples yet."""
         return len(self._examples.get(rule, ())) < EXAMPLES
 
+    def wants(self, rule: str) -> bool:
+        """Whether another row that breaks a rule would be kept."""
+        return not self.full or self.lacks(rule)
+
     def example(self, rule: str, example: Example) -> None:
         """Remember one of the first rows that break a rule."""
-        examples = self._examples.setdefault(rule, [])
-        examples.append(example)
-        examples.sort(key=lambda each: each.line)
-        del examples[EXAMPLES:]
+        self._examples.setdefault(rule, []).append(example)
 
     def keep(self, line: int, reason: str, row: str) -> None:
-        """Write a row."""
-        self._writer.writerow([line, reason, row])
-        self.written += 1
+        """Write a row, unless the file is full."""
+        if not self.full:
+            self._writer.writerow([line, reason, row])
+            self.written += 1
 
     def reasons(self) -> tuple[Reason, ...]:
         """The rules that were broken, the most frequent first."""

@@ -1,33 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of a CSV as frames of text, each row with the number of its line.
 
-Most pieces are as CSV should be, and polars takes them whole. A piece in which something is odd (a broken quote, a
-line break inside quotes, a row with too many values, bytes that are no text) is taken apart line by line instead,
-with the same outcome for the rows that are fine.
+polars takes all lines that are rows of the table beyond doubt. The others (a broken quote, a line break inside quotes,
+too many values, bytes that are no text) are read one by one, with the same outcome as if the csv module had read the
+whole file.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import compress, count
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
-from personalization.intake.pieces import (
-    BOM,
-    LONGEST_VALUE,
-    PIECE_BYTES,
-    Lines,
-    Piece,
-    Pieces,
-    Unreadable,
-    header,
-    ragged,
-)
+from personalization.intake import odd
+from personalization.intake.odd import MARKED, starts
+from personalization.intake.pieces import LONGEST_VALUE, PIECE_BYTES, Piece, Pieces, Unreadable, header
 
 LINE = "line"
 """The column with the line numbers; no other has small letters."""
 _SHOWN = 10_000
 """Bytes of a refused row that are kept."""
+_FEW = 0.1
+"""The share of lines with quotes up to which each of them is read by itself."""
+_ZEROS = "personalization.zeros"
+_NO_LINES = pl.Series(dtype=pl.UInt32)
 
 
 def source(index: int) -> str:
@@ -36,23 +32,43 @@ def source(index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """The lines of a piece."""
+
+    piece: Piece
+    lines: pl.Series
+    """Without their ends. Bytes that are no text are zeros."""
+
+    def originals(self, numbers: Sequence[int]) -> list[str]:
+        """The lines of some numbers, shortened if they are very long."""
+        found = self.lines.gather([number - self.piece.line for number in numbers])
+        return [_shown(line.replace("\0", "\ufffd")) for line in found.to_list()]
+
+    def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
+        """The lines but for those of some numbers, which go up: as parts that together have a line feed after each."""
+        data = self.piece.data
+        whole, kept, end = memoryview(data), list[bytes | memoryview](), 0
+        places = numbers - self.piece.line
+        sizes = self.lines.gather(places).str.len_bytes()
+        for begin, size in zip(starts(data, self.lines, places), sizes, strict=True):
+            kept.append(whole[end:begin])
+            end = data.index(b"\n", begin + size) + 1
+        kept.append(whole[end:])
+        return [b"".join(kept).replace(b"\r\n", b"\n")] if b"\r" in data else kept
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Some rows of the file."""
 
     frame: pl.DataFrame
     """The values of each row as text, and its line."""
-    plain: bytes | None
-    """The rows as bytes, if these are exactly what `frame` would be written as."""
-    unreadable: tuple[Unreadable, ...]
-    piece: Piece
-    origins: list[bytes] = field(default_factory=list)
-    """Lines of the piece, split when somebody asks for one."""
-
-    def original(self, line: int) -> str:
-        """The line of the file at which a row begins, shortened if it is very long."""
-        if not self.origins:
-            self.origins.extend(self.piece.data.split(b"\n"))
-        return self.origins[line - self.piece.line].rstrip(b"\r")[:_SHOWN].decode(errors="replace")
+    plain: bool
+    """Whether each row is written as it came, apart from the line's end."""
+    left_out: pl.Series
+    """The numbers of the other lines, where the rows are plain."""
+    unreadable: Sequence[Unreadable]
+    text: Text
 
 
 class Table:
@@ -72,6 +88,7 @@ class Table:
         self._turn = iter(self._pieces)
         first = next(self._turn, Piece(b"", 1, last=True))
         self.header, self._first = header(resource, first)
+        self._pieces.done(self._first.line - first.line)
         self._width = len(self.header)
 
     def rows(self) -> Iterator[Rows]:
@@ -82,123 +99,97 @@ class Table:
             yield self._read(piece)
 
     def _read(self, piece: Piece) -> Rows:
-        data = piece.data
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
-        odd = b"\0" in data or b"\r" in data or data.startswith(BOM) or self._width == 1
-        quoted = b'"' in data
-        frame = None
-        if not odd:
-            frame = self._quoted(data) if quoted else self._plain(data)
-        if frame is None:
-            return self._one_by_one(piece)
-        numbered = frame.with_row_index(LINE, piece.line)
-        return Rows(numbered, None if quoted else data, (), piece)
+        data = _readable(piece.data)
+        text = Text(piece, pl.scan_lines(data).collect().to_series())
+        quoted = text.lines.str.contains('"', literal=True).mean() if b'"' in data else 0
+        many = isinstance(quoted, float) and quoted > _FEW
+        frame, regular = self._quoted(text.lines, data) if many else self._plain(text.lines, data)
+        if regular is not None:
+            return self._mixed(piece, text, frame, regular, plain=not many)
+        self._pieces.done(text.lines.len())
+        return Rows(frame.with_row_index(LINE, piece.line), not many, _NO_LINES, (), text)
 
-    def _plain(self, data: bytes) -> pl.DataFrame | None:
-        """A piece without quotes, or None where not every line is a row of the table."""
-        frame = self._parse(data, None)
-        # polars refuses a row that is too long and fills up one that is too short.
-        if frame is None or data.count(b",") != frame.height * (self._width - 1):
-            return None
-        return frame if self._short(frame) else None
+    def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
+        """The rows of a piece that have no quotes, and which lines they are, or None for all."""
+        frame = self._parse(data, None) if self._width > 1 else lines.alias(source(0)).to_frame()
+        sizes = lines.str.len_bytes()
+        # polars cuts off what is too much and fills in what is missing: then the sizes do not add up.
+        cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series()
+        regular = (sizes == cells + (self._width - 1)) & (sizes <= LONGEST_VALUE)
+        if self._width == 1:
+            regular &= (sizes > 0) & ~lines.str.contains(",", literal=True)
+        if any(mark in data for mark in (b'"', b"\0", b"\r")):
+            regular &= ~lines.str.contains(MARKED)
+        return (frame, None) if regular.all() else (frame.filter(regular), regular)
 
-    def _quoted(self, data: bytes) -> pl.DataFrame | None:
-        """A piece with quotes in the form of RFC 4180 and none of its rows on several lines, or None."""
+    def _quoted(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
+        """The rows of a piece with quotes in the form of RFC 4180, none on several lines; and which lines they are."""
+        value = r'(?:[^",\r\x00]*|"(?:[^"\r\x00]|"")*")'
+        sizes = lines.str.len_bytes()
+        regular = (sizes > 0) & (sizes <= LONGEST_VALUE)
+        regular &= lines.str.contains(rf"^{value}(?:,{value}){{{self._width - 1}}}$")
         if b'\\"' in data:
-            return None
-        value = r'(?:[^",]*|"(?:[^"]|"")*")'
-        regular = rf"^{value}(?:,{value}){{{self._width - 1}}}$"
-        try:
-            fine = pl.scan_lines(data).select(pl.col(LINE).str.contains(regular).all()).collect().item()
-        except pl.exceptions.PolarsError:
-            return None
-        frame = self._parse(data, '"') if fine else None
-        return frame if frame is not None and self._short(frame) else None
+            regular &= ~lines.str.contains('\\"', literal=True)
+        if regular.all():
+            return self._parse(data, '"'), None
+        some = lines.filter(regular)
+        return self._parse(("\n".join(some) + "\n").encode() if some.len() else b"", '"'), regular
 
-    def _parse(self, data: bytes, quote: str | None) -> pl.DataFrame | None:
+    def _parse(self, data: bytes, quote: str | None) -> pl.DataFrame:
         schema = {source(index): pl.String for index in range(self._width)}
-        try:
-            return pl.read_csv(data, has_header=False, schema=schema, quote_char=quote, empty_string_is_null=False)
-        except pl.exceptions.PolarsError:
-            return None
+        if not data:
+            return pl.DataFrame(schema=schema)
+        return pl.read_csv(
+            data,
+            has_header=False,
+            schema=schema,
+            quote_char=quote,
+            empty_string_is_null=False,
+            extra_columns="ignore",
+            missing_columns="insert",
+        )
 
-    def _short(self, frame: pl.DataFrame) -> bool:
-        longest = frame.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item()
-        return longest is None or longest <= LONGEST_VALUE
+    def _mixed(self, piece: Piece, text: Text, frame: pl.DataFrame, regular: pl.Series, *, plain: bool) -> Rows:
+        """A piece of which `frame` has the regular lines, with what the other ones give."""
+        others = odd.read(piece, text.lines, regular, self._width)
+        self._pieces.done(others.done, others.rest)
+        place = pl.col(LINE)
+        frame = frame.select(regular.arg_true().alias(LINE), pl.all())
+        if others.taken or others.rest:
+            frame = frame.filter(place.is_in(others.taken).not_() & (place < others.done))
+        if others.rows:
+            frame = pl.concat([frame, self._from_lists(others.rows, others.places)]).sort(LINE)
+        numbered = frame.with_columns(place + piece.line)
+        return Rows(
+            numbered, plain and not others.rows, regular.not_().arg_true() + piece.line, others.unreadable, text
+        )
 
-    def _one_by_one(self, piece: Piece) -> Rows:
-        """A piece with something odd in it: its odd lines are read one by one, and polars takes the others."""
-        lines = piece.data.split(b"\n")[:-1]
-        kept = bytearray(b"\1") * len(lines)
-        parsed: list[list[str]] = []
-        parsed_lines: list[int] = []
-        unreadable: list[Unreadable] = []
-        reader = Lines(lines, last=piece.last)
-        after = 0
-        for index in self._odd(piece.data, lines):
-            if index < after:
-                continue
-            kept[index] = 0
-            if not lines[index].strip(b"\r"):
-                continue
-            found, after = reader.row(index)
-            if found is None:
-                self._pieces.give_back(b"".join(each + b"\n" for each in lines[index:]))
-                del kept[index:]
-                break
-            if isinstance(found, list) and len(found) != self._width:
-                found, after = ragged(len(found), self._width), index + 1
-            if isinstance(found, list):
-                kept[index:after] = bytes(after - index)
-                parsed.append(found)
-                parsed_lines.append(piece.line + index)
-            else:
-                unreadable.append(Unreadable(piece.line + index, found.reason, found.rule))
-        frame = self._frame(list(compress(lines, kept)), list(compress(count(piece.line), kept)))
-        if parsed:
-            frame = pl.concat([frame, self._from_lists(parsed, parsed_lines)]).sort(LINE)
-        return Rows(frame, None, tuple(unreadable), piece, lines)
-
-    def _odd(self, data: bytes, lines: list[bytes]) -> list[int]:
-        """The lines that are not, beyond doubt, rows of the table; a row may begin at one of them and end later."""
-        commas = self._width - 1
-        # A carriage return belongs to the line's end if every line has one there.
-        ends = data.count(b"\r\n")
-        if (
-            ends == data.count(b"\r")
-            and ends in {0, len(lines)}
-            and not any(mark in data for mark in (b'"', b"\0", BOM))
-        ):
-            blank = b"\r" if ends else b""
-            if _is_text(data) and max(map(len, lines)) <= LONGEST_VALUE:
-                return [index for index, line in enumerate(lines) if line.count(b",") != commas or line == blank]
-        return [index for index, line in enumerate(lines) if not self._is_plain(line)]
-
-    def _is_plain(self, line: bytes) -> bool:
-        line = line.removesuffix(b"\r")
-        if line.count(b",") != self._width - 1 or not line or b'"' in line or b"\r" in line or b"\0" in line:
-            return False
-        return len(line) <= LONGEST_VALUE and not line.startswith(BOM) and _is_text(line)
-
-    def _frame(self, plain: list[bytes], lines: list[int]) -> pl.DataFrame:
-        data = b"\n".join(plain) + b"\n"
-        frame = self._parse(data.replace(b"\r", b"") if b"\r" in data else data, None) if plain else None
-        if frame is None:
-            return self._from_lists([line.decode().removesuffix("\r").split(",") for line in plain], lines)
-        return frame.select(pl.Series(LINE, lines, pl.UInt32), pl.all())
-
-    def _from_lists(self, rows: list[list[str]], lines: list[int]) -> pl.DataFrame:
-        columns = list(zip(*rows, strict=True)) or [()] * self._width
-        texts = {source(index): pl.Series(values, dtype=pl.String) for index, values in enumerate(columns)}
-        return pl.DataFrame({LINE: pl.Series(lines, dtype=pl.UInt32), **texts})
+    def _from_lists(self, rows: Sequence[Sequence[str]], places: Sequence[int]) -> pl.DataFrame:
+        texts = {
+            source(index): pl.Series(values, dtype=pl.String) for index, values in enumerate(zip(*rows, strict=True))
+        }
+        return pl.DataFrame({LINE: pl.Series(places, dtype=pl.UInt32), **texts})
 
 
-def _is_text(data: bytes) -> bool:
+def _readable(data: bytes) -> bytes:
+    """A piece as UTF-8 of the same size."""
     if data.isascii():
-        return True
+        return data
     try:
         data.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return data.decode(errors=_ZEROS).encode()
+    return data
+
+
+def _zeros(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\0" * (error.end - error.start), error.end
+
+
+codecs.register_error(_ZEROS, _zeros)
+
+
+def _shown(line: str) -> str:
+    return line if len(line) <= _SHOWN // 4 else line.encode()[:_SHOWN].decode(errors="replace")

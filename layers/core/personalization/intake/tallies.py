@@ -19,9 +19,6 @@ PARTITIONS = 16
 class Tally(Protocol):
     """How often each key came."""
 
-    def take(self, keys: pl.Series) -> None:
-        """Count the keys of some rows."""
-
     def counts(self) -> Iterator[pl.DataFrame]:
         """Frames of `key` and `rows`, which have no key in common. To be asked for once, after the last row."""
 
@@ -42,7 +39,7 @@ class Hashes:
         self._size = 0
 
     def take(self, keys: pl.Series) -> None:
-        """See Tally."""
+        """Count the keys of some rows."""
         self._held.append(keys.alias("key"))
         self._size += keys.len()
         if self._size > self._most:
@@ -57,18 +54,25 @@ class Hashes:
         for frame in self._files.read():
             yield _runs(frame["key"])
 
+    def distinct(self) -> int:
+        """How many keys there are; in place of `counts`, and once as well."""
+        if self._held and self._files.any:
+            self._spill()
+        found = pl.concat(self._held).sort().n_unique() if self._held else 0
+        return found + sum(frame["key"].sort().n_unique() for frame in self._files.read())
+
     def _spill(self) -> None:
-        self._files.write(pl.concat(self._held).to_frame(), pl.col("key"))
+        self._files.write(pl.concat(self._held).to_frame())
         self._held, self._size = [], 0
 
 
 class Words:
-    """A tally of texts, of which there are far fewer than rows: added up as they come.
+    """A tally of hashes with a text each, of which there are far fewer than rows: added up as they come.
 
     Args:
         folder: where files may be made.
         name: tells its files from those of other tallies.
-        most: texts in memory.
+        most: keys in memory.
     """
 
     def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:
@@ -77,16 +81,17 @@ class Words:
         self._held: list[pl.DataFrame] = []
         self._size = 0
 
-    def take(self, keys: pl.Series) -> None:
-        """See Tally."""
-        frame = keys.alias("key").to_frame().group_by("key").agg(pl.len().cast(pl.UInt64).alias("rows"))
+    def take(self, keys: pl.Series, words: pl.Series) -> None:
+        """Count the keys of some rows; words with the same key are the same."""
+        rows = pl.DataFrame([keys.alias("key"), words.alias("word")])
+        frame = rows.group_by("key").agg(pl.first("word"), pl.len().cast(pl.UInt64).alias("rows"))
         self._held.append(frame)
         self._size += frame.height
         if self._size > self._most:
             self._settle()
 
     def counts(self) -> Iterator[pl.DataFrame]:
-        """See Tally."""
+        """See Tally; with the `word` of each key."""
         if self._held and self._files.any:
             self._spill(_added(self._held))
         if self._held:
@@ -102,7 +107,7 @@ class Words:
             self._held, self._size = [whole], whole.height
 
     def _spill(self, frame: pl.DataFrame) -> None:
-        self._files.write(frame, pl.col("key").hash(1))
+        self._files.write(frame)
         self._held, self._size = [], 0
 
 
@@ -119,9 +124,9 @@ class _Files:
         """Whether anything was written."""
         return self._count > 0
 
-    def write(self, frame: pl.DataFrame, key: pl.Expr) -> None:
-        """Write a frame, spread by a number of each row."""
-        spread = frame.with_columns((key % PARTITIONS).alias("part"))
+    def write(self, frame: pl.DataFrame) -> None:
+        """Write a frame, spread by the key of each row."""
+        spread = frame.with_columns((pl.col("key") % PARTITIONS).alias("part"))
         for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
             some.write_ipc(self._folder / f"{self._name}-{part}-{self._count}.ipc")
         self._count += 1
@@ -140,4 +145,4 @@ def _runs(keys: pl.Series) -> pl.DataFrame:
 
 
 def _added(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(frames).group_by("key").agg(pl.col("rows").sum())
+    return pl.concat(frames).group_by("key").agg(pl.first("word"), pl.col("rows").sum())
