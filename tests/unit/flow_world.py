@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table and a state machine in memory, and runs that can be stopped after any of their steps."""
+"""A table, a state machine and a Personalize in memory, and runs that can be stopped after any of their steps."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from personalization import leases
+from personalization import handling, sweeping, training
 from personalization.claims import Claim
 from personalization.errors import PersonalizationError
-from personalization.leases import Drop, Lease, Ledger, Run
+from personalization.handling import SUCCESS, Drop, End
+from personalization.leases import Lease, Ledger, Run
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
-KINDS = ("users", "items", "interactions", "interactions/incremental")
+KINDS = ("users", "users/incremental", "items", "interactions", "interactions/incremental")
 
 
 class DictLedger:
@@ -84,6 +86,48 @@ def event(shop: str, kind: str, number: int, sequencer: int | None = None, key: 
 
 
 @dataclass
+class Jobs:
+    """A Personalize that knows import jobs and trainings by their names, and what the datasets hold."""
+
+    there: dict[str, str] = field(default_factory=dict)
+    """Statuses."""
+    data: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Ids of claims by shop and kind of data, in the order in which they were imported."""
+    trainings: list[tuple[str, object]] = field(default_factory=list)
+    """Of each that succeeded the shop, and the data that it was on."""
+    left: int = -1
+    """The job that many from now fails."""
+
+    def begin(self, what: str, runs: Sequence[str]) -> tuple[bool, str]:
+        """Whether a new job is begun for the last of the runs, and its status then."""
+        name = training.wanted([f"{what} {run}" for run in runs], self.there)
+        new = name not in self.there
+        if new:
+            self.left -= 1
+            self.there[name] = "CREATE FAILED" if self.left == 0 else "ACTIVE"
+        return new, self.there[name]
+
+    def load(self, shop: str, item: Mapping[str, Any], run: str) -> bool:
+        """Import a drop with what is joined to it; whether that is successful."""
+        what = (shop, item["kind"])
+        new, status = self.begin(f"import {what}", [*item["request"]["importedBy"], run])
+        if new and status == "ACTIVE":
+            before = () if item["mode"] == "FULL" else self.data.get(what, ())
+            self.data[what] = (*before, *item["also"], item["id"])
+        return status == "ACTIVE"
+
+    def train(self, shop: str, items: Sequence[Mapping[str, Any]], run: str) -> bool:
+        """Train on what a shop has, if interactions came; whether that is successful."""
+        (trained_by,) = [each["request"]["trainedBy"] for each in items if each["kind"] == "interactions"] or [None]
+        if trained_by is None:
+            return True
+        new, status = self.begin(f"train {shop}", [*trained_by, run])
+        if new and status == "ACTIVE":
+            self.trainings.append((shop, {what: ids for what, ids in self.data.items() if what[0] == shop}))
+        return status == "ACTIVE"
+
+
+@dataclass
 class World:
     """Executions of the machine: each is a sequence of steps, of which one is taken at a time."""
 
@@ -92,9 +136,12 @@ class World:
     running: dict[str, Iterator[None]] = field(default_factory=dict)
     led: dict[str, str] = field(default_factory=dict)
     """Shop by the run that works on it between collecting and closing."""
-    handled: list[str] = field(default_factory=list)
-    """Ids of claims whose handling ended."""
+    jobs: Jobs = field(default_factory=Jobs)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """Shop and name of runs that failed."""
     names: set[str] = field(default_factory=set)
+    asked: dict[str, object] = field(default_factory=dict)
+    """The executions' inputs."""
 
     def alive(self, arn: str) -> bool | None:
         """See `leases.Executions`."""
@@ -104,6 +151,7 @@ class World:
         """See `leases.Executions`."""
         if name not in self.names:
             self.names.add(name)
+            self.asked[name] = asked
             self.running[name] = self.steps(name, asked)
 
     def run(self, name: str) -> Run:
@@ -112,7 +160,7 @@ class World:
     def steps(self, name: str, asked: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
         run = self.run(name)
-        claimed: Any = self.twice(lambda: leases.claim(self.ledger, self, run, asked))
+        claimed: Any = self.twice(lambda: handling.claim(self.ledger, self, run, asked))
         yield
         if claimed["outcome"] != "leads":
             return
@@ -120,15 +168,25 @@ class World:
         assert shop not in self.led.values(), "two runs lead a shop"
         self.led[name] = shop
         yield
-        found: Any = self.twice(lambda: leases.collect(self.ledger, run, shop))
+        again = claimed["again"]
+        found: Any = self.twice(lambda: handling.collect(self.ledger, run, shop, again))
         yield
         known = ("id", "also", "key", "kind", "mode")
         drops = [Drop(**{key: each[key] for key in known}, outcome="imported") for each in found["drops"]]
-        self.twice(lambda: leases.hold(self.ledger, self, run, shop, drops))
-        yield
-        self.handled += [each for drop in drops for each in (drop.id, *drop.also)]
+        good = loaded = True
+        for item in found["drops"]:
+            good = loaded = self.jobs.load(shop, item, name) and good
+            yield
+        if good:
+            self.twice(lambda: handling.hold(self.ledger, self, run, shop, drops))
+            yield
+            good = self.jobs.train(shop, found["drops"], name)
+            yield
         del self.led[name]
-        self.twice(lambda: leases.finish(self.ledger, self, run, shop, drops, None))
+        self.failed += [] if good else [(shop, name)]
+        self.twice(
+            lambda: handling.finish(self.ledger, self, run, shop, drops, SUCCESS if good else End("it broke", loaded))
+        )
 
     def twice(self, step: Callable[[], T]) -> T:
         """What a step answers, at the second time if it is killed at the first."""
@@ -140,9 +198,15 @@ class World:
     def step(self, name: str) -> None:
         """Take the next step of an execution; one that fails is over."""
         try:
-            next(self.running[name])
+            next(self.running.get(name, iter(())))
         except (StopIteration, PersonalizationError):
             self.stop(name)
+
+    def kill(self, name: str) -> None:
+        """Somebody stops an execution, wherever it is; the event of that starts the sweep."""
+        self.stop(name)
+        detail = {"name": name, "input": json.dumps(self.asked[name])}
+        self.start(f"sweep-{len(self.names)}", {"source": "aws.states", "detail": detail})
 
     def stop(self, name: str) -> None:
         """An execution is over, wherever it is."""
@@ -150,12 +214,15 @@ class World:
         self.led.pop(name, None)
 
     def settle(self) -> None:
-        """Let everything come to rest: the sweep finds what was left."""
+        """Let everything come to rest: the sweep finds what was left, and what failed is asked for again."""
         for _ in range(50):
             while self.running:
                 for name in sorted(self.running):
                     self.step(name)
-            swept = leases.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}"))
-            if not swept:
+            swept = sweeping.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}"))
+            if not swept and not self.failed:
                 return
+            for shop, run in self.failed if not swept else ():
+                self.start(f"again-{len(self.names)}", {"action": "continue", "shop": shop, "run": run})
+            self.failed = self.failed if swept else []
         raise AssertionError("it never comes to rest")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an execution's input means, and which of a shop's claims one run handles."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization import claims
+from personalization import batches, claims
 from personalization.claims import Claim, State
 from personalization.errors import Rejected
 
@@ -20,12 +21,12 @@ def claim(kind: str, number: int, state: State = "pending", key: str = "", run: 
 
 
 def picked(*every: Claim, again: str | None = None) -> list[list[str]]:
-    chosen = claims.choose(every, again).chosen
-    return [[each.key.removeprefix("drops/shop/") for each in (first, *joined)] for first, joined in chosen]
+    chosen = batches.choose(every, "run", again).chosen
+    return [[each.key.removeprefix("drops/shop/") for each in (one.claim, *one.joined)] for one in chosen]
 
 
 def replaced(*every: Claim) -> list[str]:
-    return [old.key.removeprefix("drops/shop/") for old, _ in claims.choose(every).superseded]
+    return [old.key.removeprefix("drops/shop/") for old, _ in batches.choose(every, "run").superseded]
 
 
 def test_kinds_come_in_their_order() -> None:
@@ -51,6 +52,13 @@ def test_incremental_interactions_are_joined_and_users_are_not() -> None:
     assert picked(claim("users/incremental", 1), claim("users/incremental", 2)) == [["users/incremental/1.csv"]]
 
 
+def test_no_more_files_are_joined_than_a_run_can_carry() -> None:
+    every = [claim("interactions/incremental", number) for number in range(3 * batches.TOGETHER)]
+    ((*names,),) = picked(*every)
+    assert len(names) == batches.TOGETHER
+    assert names[0] == f"interactions/incremental/{len(every) - 1}.csv"
+
+
 def test_what_is_held_waits_for_company() -> None:
     assert picked(claim("interactions/incremental", 1, "held")) == []
     assert picked(claim("interactions/incremental", 1, "held"), claim("interactions", 2)) == [["interactions/2.csv"]]
@@ -60,7 +68,7 @@ def test_of_one_key_the_newest_counts() -> None:
     key = "drops/shop/interactions/incremental/day.csv"
     every = [claim("", 1, key=key), claim("", 2, key=key)]
     assert picked(*every) == [["interactions/incremental/day.csv"]]
-    assert [old.sequencer for old, _ in claims.choose(every).superseded] == ["000001"]
+    assert [old.sequencer for old, _ in batches.choose(every, "run").superseded] == ["000001"]
 
 
 def test_what_ended_is_left_alone_unless_it_is_asked_for_again() -> None:
@@ -76,6 +84,21 @@ def test_what_ended_is_left_alone_unless_it_is_asked_for_again() -> None:
 def test_sequencers_are_filled_up_at_the_right(older: str, newer: str) -> None:
     assert claims.padded(older) < claims.padded(newer)
     assert claims.padded("00A0") == claims.padded("00a")
+
+
+def test_the_event_of_a_stopped_run_is_a_sweep_that_knows_its_drop() -> None:
+    dropped = event("shop", "users", 1)
+    told = {"source": "aws.states", "detail": {"name": "dead", "input": json.dumps(dropped), "status": "ABORTED"}}
+    request, own = claims.read(told, "run"), claims.read(dropped, "dead")
+    assert (request.action, request.claim) == ("sweep", own.claim)
+    wish = told | {"detail": {"name": "dead", "input": '{"action": "retrain", "shop": "shop"}'}}
+    assert claims.read(wish, "run").claim == claims.read({"action": "retrain", "shop": "shop"}, "dead").claim
+
+
+@pytest.mark.parametrize("given", [None, "", "[]", '{"action": "sweep"}', '{"action": "explode"}', "[" * 100_000])
+def test_a_stopped_run_of_which_nothing_is_known_is_swept_all_the_same(given: str | None) -> None:
+    request = claims.read({"source": "aws.states", "detail": {"name": "dead", "input": given}}, "run")
+    assert (request.action, request.claim) == ("sweep", None)
 
 
 @pytest.mark.parametrize(

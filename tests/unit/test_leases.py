@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
-from personalization import leases
+from personalization import handling, leases, sweeping
 from personalization.aws.ledger import DynamoLedger
+from personalization.claims import Claim
 from personalization.errors import Rejected
-from personalization.leases import Drop, Lease, Ledger
+from personalization.handling import Drop, End
+from personalization.leases import Lease, Ledger
 
 from tests.unit.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
 
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 SHOPS = ("green", "blue")
 DROPS = st.tuples(st.just("drop"), st.sampled_from(SHOPS), st.sampled_from(KINDS))
 REPEATS = st.tuples(st.just("repeat"), st.integers(0, 20), st.just(""))
-STEPS = st.tuples(st.sampled_from(["step", "step", "step", "stop"]), st.integers(0, 20), st.just(""))
+STEPS = st.tuples(st.just("step"), st.integers(0, 20), st.sampled_from(["", "12", "1234", "12345678"]))
+STOPS = st.tuples(st.just("stop"), st.integers(0, 20), st.just(""))
 KILLS = st.tuples(st.just("kill"), st.integers(1, 4), st.just(""))
-HAPPENINGS = st.lists(st.one_of(DROPS, STEPS, STEPS, REPEATS, KILLS), max_size=60)
+BREAKS = st.tuples(st.just("break"), st.integers(1, 3), st.just(""))
+HAPPENINGS = st.lists(st.one_of(DROPS, STEPS, STEPS, STEPS, STOPS, REPEATS, KILLS, BREAKS), max_size=60)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,10 @@ def emptied(client: "DynamoDBClient") -> DynamoLedger:
 
 
 def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
-    """Let it all happen, then come to rest; then every drop is handled once, or replaced by a newer one."""
+    """Let it all happen, then come to rest; then the datasets hold every drop once that no newer one replaced.
+
+    And nothing was trained twice on the same data.
+    """
     flaky, dropped = Flaky(ledger), list[dict[str, Any]]()
     world = World(flaky)
     for what, which, kind in happenings:
@@ -59,17 +66,38 @@ def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
             world.start(f"run-{len(world.names)}", dropped[-1])
         elif what == "kill":
             flaky.left = which
+        elif what == "break":
+            world.jobs.left = which
         elif what == "repeat" and dropped:
             world.start(f"run-{len(world.names)}", dropped[which % len(dropped)])
         elif world.running and what in {"step", "stop"}:
             name = sorted(world.running)[which % len(world.running)]
-            (world.step if what == "step" else world.stop)(name)
+            if what == "stop":
+                world.kill(name)
+            for _ in kind or "1":
+                world.step(name)
     world.settle()
-    states = {claim.id: claim.state for shop in SHOPS for claim in ledger.claims(shop)}
-    assert set(states.values()) <= {"done", "superseded"}
-    assert len(world.handled) == len(set(world.handled))
-    assert set(world.handled) == {each for each, state in states.items() if state == "done"}
+    every = [claim for shop in SHOPS for claim in ledger.claims(shop)]
+    assert {claim.state for claim in every} <= {"done", "superseded"}
+    assert {claim.key for claim in every} == {str(each["detail"]["object"]["key"]) for each in dropped}
+    assert {what: held(what[1], ids) for what, ids in world.jobs.data.items()} == expected(every)
     assert not any(ledger.lease(shop) for shop in SHOPS)
+    for number, once in enumerate(world.jobs.trainings):
+        assert once not in world.jobs.trainings[:number]
+
+
+def held(kind: str, ids: tuple[str, ...]) -> list[str]:
+    """What a dataset holds: interactions in any order; of users and items the rows that came last count."""
+    return sorted(ids) if kind == "interactions" else list(dict.fromkeys(reversed(ids)))[::-1]
+
+
+def expected(every: list[Claim]) -> dict[tuple[str, str], list[str]]:
+    """What the datasets hold if one drop is handled after the other: the last whole history, and what came after."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for claim in sorted(every, key=lambda each: each.order):
+        what = (claim.shop, claim.kind)
+        found[what] = [*([] if claim.mode == "FULL" else found.get(what, [])), claim.id]
+    return {what: held(what[1], tuple(ids)) for what, ids in found.items()}
 
 
 @given(HAPPENINGS)
@@ -91,7 +119,7 @@ def world(request: pytest.FixtureRequest, table: "DynamoDBClient") -> World:
 
 def begun(world: World, name: str, started: object) -> Any:  # noqa: ANN401 - the answer's JSON
     world.running[name] = iter(())
-    return leases.claim(world.ledger, world, world.run(name), started)
+    return handling.claim(world.ledger, world, world.run(name), started)
 
 
 def test_a_drop_is_queued_while_a_run_leads_and_followed_up(world: World) -> None:
@@ -103,7 +131,7 @@ def test_a_drop_is_queued_while_a_run_leads_and_followed_up(world: World) -> Non
 
 def test_an_event_that_comes_again_is_already_handled(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    leases.collect(world.ledger, world.run("a"), "green")
+    handling.collect(world.ledger, world.run("a"), "green")
     for _ in range(2):
         again = begun(world, "b", event("green", "users", 1))
         assert (again["outcome"], again["by"]) == ("alreadyHandled", "a")
@@ -123,24 +151,24 @@ def test_a_first_step_that_is_repeated_leads_still(world: World) -> None:
 
 def test_the_lease_of_a_dead_run_is_taken_over_with_its_drops(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    leases.collect(world.ledger, world.run("a"), "green")
+    handling.collect(world.ledger, world.run("a"), "green")
     world.stop("a")
     assert begun(world, "b", {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    found: Any = leases.collect(world.ledger, world.run("b"), "green")
+    found: Any = handling.collect(world.ledger, world.run("b"), "green")
     assert [each["key"] for each in found["drops"]] == ["drops/green/users/1.csv"]
     with pytest.raises(Rejected, match="led by run b"):
-        leases.collect(world.ledger, world.run("a"), "green")
+        handling.collect(world.ledger, world.run("a"), "green")
 
 
 def test_a_run_that_lost_its_shop_pays_for_no_training(world: World) -> None:
     begun(world, "a", event("green", "interactions", 1))
-    found: Any = leases.collect(world.ledger, world.run("a"), "green")
+    found: Any = handling.collect(world.ledger, world.run("a"), "green")
     drops = [Drop(id=found["drops"][0]["id"], key="", kind="", mode="", outcome="imported")]
     world.stop("a")
     begun(world, "b", {"action": "continue", "shop": "green"})
-    leases.collect(world.ledger, world.run("b"), "green")
+    handling.collect(world.ledger, world.run("b"), "green")
     with pytest.raises(Rejected, match="run b has taken over"):
-        leases.hold(world.ledger, world, world.run("a"), "green", drops)
+        handling.hold(world.ledger, world, world.run("a"), "green", drops)
 
 
 def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -> None:
@@ -158,21 +186,21 @@ def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -
 
 def test_what_failed_waits_for_who_asks_again(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    leases.collect(world.ledger, world.run("a"), "green")
-    assert leases.finish(world.ledger, world, world.run("a"), "green", [], "Broken: it broke") == {"next": None}
-    assert leases.sweep(world.ledger, world, world.run("s")) == []
+    handling.collect(world.ledger, world.run("a"), "green")
+    assert handling.finish(world.ledger, world, world.run("a"), "green", [], End("Broken: it broke")) == {"next": None}
+    assert sweeping.sweep(world.ledger, world, world.run("s")) == []
     asked = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
-    found: Any = leases.collect(world.ledger, world.run("b"), "green", asked["again"])
+    found: Any = handling.collect(world.ledger, world.run("b"), "green", asked["again"])
     assert len(found["drops"]) == 1
 
 
 def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    leases.collect(world.ledger, world.run("a"), "green")
+    handling.collect(world.ledger, world.run("a"), "green")
     begun(world, "b", event("green", "items", 2))
-    closed = [leases.finish(world.ledger, world, world.run("a"), "green", [], None) for _ in range(2)]
-    assert closed[0] == closed[1] == {"next": leases.follower("green", "a")}
-    assert len(leases.follower("s" * 30, "a")) <= 80
+    closed = [handling.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
+    assert closed[0] == closed[1] == {"next": sweeping.follower("green", "a")}
+    assert len(sweeping.follower("s" * 30, "a")) <= 80
 
 
 def test_by_hand_nothing_is_done_beside_a_run(world: World) -> None:

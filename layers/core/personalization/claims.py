@@ -6,8 +6,8 @@ to `taken` by one run and to its end, so that whatever is dropped is handled onc
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from personalization import drops
@@ -21,6 +21,8 @@ Action = Literal["drop", "continue", "retrain", "rollback", "promote", "sweep"]
 ACTIONS: tuple[Action, ...] = ("continue", "retrain", "rollback", "promote", "sweep")
 ORDER: tuple[ClaimKind, ...] = ("settings", "users", "items", "interactions", "retrain")
 """The kinds in the order in which a run looks at them."""
+PREFIX = "drop#"
+"""How the sort keys of claims begin; the claim's id follows."""
 KEPT_DAYS = 400
 """Days that a claim is remembered; S3 repeats an event within a day."""
 
@@ -44,6 +46,10 @@ class Claim(Part):
     state: State = "pending"
     run: str = ""
     """The run that took it, or refused or superseded it."""
+    runs: tuple[str, ...] = ()
+    """Every run that has taken it, the first one first: import jobs and solution versions are named after runs."""
+    loaded: bool = False
+    """Of one that failed: its data are in the dataset all the same, because what failed came after the import."""
     reason: str = ""
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     recipes: tuple[str, ...] = ()
@@ -51,6 +57,15 @@ class Claim(Part):
     def moved(self, state: State, run: str, reason: str = "") -> "Claim":
         """The claim in another state."""
         return self.model_copy(update={"state": state, "run": run, "reason": reason})
+
+    def taken(self, run: str) -> "Claim":
+        """The claim as a run takes it."""
+        runs = self.runs if run in self.runs else (*self.runs, run)
+        return self.moved("taken", run).model_copy(update={"runs": runs})
+
+    def undone(self) -> "Claim":
+        """The claim without what runs have done for it: what was imported of it is not in the dataset any more."""
+        return self.model_copy(update={"runs": (), "loaded": False})
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -65,7 +80,7 @@ class Request(Part):
     shop: str = ""
     run: str | None = None
     claim: Claim | None = None
-    """What is to be remembered: the object, or the wish for a retraining."""
+    """What is to be remembered: the object or the wish for a retraining; of a sweep, that of a run that was stopped."""
 
 
 def padded(sequencer: str) -> str:
@@ -79,7 +94,7 @@ def identity(bucket: str, key: str, version: str, sequencer: str) -> str:
 
 
 def read(started: object, run: str) -> Request:
-    """Understand an execution's input: EventBridge's event of an object, or `{action, shop, …}`.
+    """Understand an execution's input: EventBridge's event of an object or of a stopped run, or `{action, shop, …}`.
 
     Args:
         started: the input.
@@ -94,6 +109,8 @@ def read(started: object, run: str) -> Request:
         found = started.get("detail")
         if isinstance(found, Mapping) and isinstance(found.get("object"), Mapping):
             return _dropped(started, found, run)
+        if isinstance(found, Mapping) and started.get("source") == "aws.states":
+            return Request(action="sweep", claim=_stopped(found))
     raise Rejected("the execution's input", "must be S3's event of an object, or {action, shop}")
 
 
@@ -117,6 +134,14 @@ def _dropped(event: Mapping[str, object], detail: Mapping[str, object], run: str
         claimed_by=run,
     )
     return Request(action="drop", shop=drop.shop, claim=claim)
+
+
+def _stopped(detail: Mapping[str, object]) -> Claim | None:
+    """What a stopped run was started for: it may not have come to its claim."""
+    try:
+        return read(json.loads(str(detail.get("input"))), str(detail.get("name"))).claim
+    except (ValueError, RecursionError, Rejected):
+        return None
 
 
 def _asked(started: Mapping[str, object], run: str) -> Request:
@@ -146,64 +171,6 @@ def _wish(started: Mapping[str, object], shop: str, run: str) -> Claim:
         training_mode="UPDATE" if mode == "UPDATE" else "FULL",
         recipes=tuple(str(alias) for alias in recipes),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The claims that one run handles: of each kind one, with those that are imported together with it."""
-
-    chosen: tuple[tuple[Claim, tuple[Claim, ...]], ...]
-    """(the claim, the earlier ones that are joined with it), in the order of ORDER."""
-    superseded: tuple[tuple[Claim, Claim], ...]
-    """(a claim that needs no handling any more, the one that replaces it)."""
-
-
-def waiting(claim: Claim, run: str = "") -> bool:
-    """Whether a run is wanted for a claim; `run` is the one that asks, whose own claims are not waiting."""
-    return claim.state == "pending" or (claim.state == "taken" and claim.run != run)
-
-
-def choose(every: Iterable[Claim], again: str | None = None) -> Batch:
-    """What a run that holds the shop's lease handles.
-
-    What another run had taken is free: only who holds the lease takes, so that run is dead. Per kind: of one key the
-    newest object counts. The newest FULL comes first and replaces what is older; incremental drops that came after it
-    wait for the next run. Without a FULL, incremental drops of interactions are joined into one import, and those of
-    users and items, where a later row replaces an earlier one, are taken one a run.
-
-    Args:
-        every: the shop's claims.
-        again: a failed run whose claims are to be handled again.
-    """
-    free = [each for each in every if _free(each, again)]
-    chosen, superseded = [], []
-    for kind in ORDER:
-        ours = sorted((each for each in free if each.kind == kind), key=lambda each: each.order)
-        newest = {each.key: each for each in ours}
-        superseded += [(each, newest[each.key]) for each in ours if newest[each.key] is not each]
-        picked, replaced = _pick(kind, [each for each in ours if newest[each.key] is each])
-        chosen += picked
-        superseded += replaced
-    return Batch(tuple(chosen), tuple(superseded))
-
-
-def _free(claim: Claim, again: str | None) -> bool:
-    return claim.state in {"pending", "taken", "held"} or (claim.state == "failed" and claim.run == again)
-
-
-def _pick(
-    kind: ClaimKind, ours: list[Claim]
-) -> tuple[list[tuple[Claim, tuple[Claim, ...]]], list[tuple[Claim, Claim]]]:
-    full = [each for each in ours if each.mode == "FULL"]
-    if full:
-        whole = full[-1]
-        older = [each for each in ours if each is not whole and (each.mode == "FULL" or each.at < whole.at)]
-        return [(whole, ())], [(each, whole) for each in older]
-    if not any(each.state != "held" for each in ours):
-        return [], []
-    if kind != "interactions":
-        return [(ours[0], ())], []
-    return [(ours[-1], tuple(ours[:-1]))], []
 
 
 def later(claim: Claim, every: Iterable[Claim]) -> Claim | None:

@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run, made from a drop that was accepted."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from personalization import recommenders
 from personalization.arns import Named, Names
 from personalization.datasets import Schema
 from personalization.drops import DataKind, Drop
 from personalization.errors import Rejected
+from personalization.gates import FOR_SHOPPERS
 from personalization.plans import (
     Dataset,
     DatasetGroup,
+    Evaluation,
     EventTracker,
     FilterPart,
     ImportJob,
     Nothing,
     Plan,
     RecipePart,
+    RecommenderPart,
     Resource,
     Retraining,
     SchemaPart,
 )
-from personalization.settings import ShopSettings
+from personalization.settings import RecipeAlias, ShopSettings
 from personalization.training import RECIPES
 from personalization.validation import Checked
 
@@ -58,23 +65,31 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
         raise Rejected(drop.key, f"the first {drop.kind} of a shop must be its whole history, not incremental")
 
 
-def plan(names: Names, bucket: str, drop: Drop, run: str, settings: ShopSettings, checked: Checked) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The run that a plan is for, and the earlier ones whose work it goes on with."""
+
+    run: str
+    imported_by: tuple[str, ...] = ()
+    trained_by: tuple[str, ...] = ()
+
+
+def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSettings, checked: Checked) -> Plan:
     """Everything that a run will make or find, by name.
 
     Args:
         names: what this deployment calls its resources.
         bucket: the bucket of the import copy.
         drop: the drop, of interactions, users or items.
-        run: the run's id.
+        whose: the run.
         settings: the shop's settings.
         checked: the accepted data.
     """
-    kind, domain = checked.schema.kind, settings.personalize_domain
+    kind, domain, run = checked.schema.kind, settings.personalize_domain, whose.run
     trains = kind == "interactions"
     group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
     schema = names.schema(kind, checked.schema.digest(domain))
-    job = names.import_job(drop.shop, kind, run)
-    location = f"s3://{bucket}/{copy_folder(drop.shop, run, kind)}"
+    made, remarks = _recommenders(names, drop.shop, settings, checked) if trains else ((), ())
     return Plan(
         run=run,
         shop=drop.shop,
@@ -86,16 +101,19 @@ def plan(names: Names, bucket: str, drop: Drop, run: str, settings: ShopSettings
         ),
         schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=checked.schema.text(), domain=domain),
         event_tracker=EventTracker(name=names.event_tracker(drop.shop)),
-        import_job=ImportJob(name=job.name, arn=job.arn, mode=drop.mode, data_location=location),
+        import_job=_import_job(names, bucket, drop, whose, kind, settings),
         filters=_filters(names, drop.shop, settings) if trains else (),
-        recipes=_recipes(names, drop.shop, run, settings) if trains else (),
+        recipes=recipes(names, drop.shop, run, settings.recipes, settings.digest, whose.trained_by) if trains else (),
         rows=checked.rows,
-        notes=checked.notes,
+        notes=(*checked.notes, *remarks),
         report=checked.report,
         rejects=checked.rejects,
         gate=settings.gate,
         probe=settings.probe,
         serves=settings.recipes if trains else (),
+        evaluation=_evaluation(drop.shop, whose, settings) if trains else None,
+        placements=settings.placements if trains else {},
+        recommenders=made,
     )
 
 
@@ -106,14 +124,16 @@ def joined(plan: Plan, other: Plan, key: str) -> Plan:
     return plan.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*plan.notes, note)})
 
 
-def retraining(names: Names, bucket: str, wish: Retraining, run: str, settings: ShopSettings, schema: Schema) -> Plan:
+def retraining(
+    names: Names, bucket: str, wish: Retraining, whose: Whose, settings: ShopSettings, schema: Schema
+) -> Plan:
     """The plan of a run that imports nothing and trains on the data that is there.
 
     Args:
         names: what this deployment calls its resources.
         bucket: the bucket, as in every plan.
         wish: which recipes, and how.
-        run: the run's id.
+        whose: the run.
         settings: the shop's settings.
         schema: that of the shop's interactions.
 
@@ -128,8 +148,12 @@ def retraining(names: Names, bucket: str, wish: Retraining, run: str, settings: 
         raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
     wanted = settings.model_copy(update={"recipes": chosen})
     drop = Drop("", "interactions", wish.shop)
-    made = plan(names, bucket, drop, run, wanted, Checked(schema, 0, ("trained on the data that is there",)))
-    return made.model_copy(update={"training_mode": wish.training_mode, "serves": settings.recipes})
+    made = plan(names, bucket, drop, whose, wanted, Checked(schema, 0, ("trained on the data that is there",)))
+    # An update takes in what is new; a second full training would cost many times as much.
+    evaluation = made.evaluation if wish.training_mode == "FULL" else None
+    return made.model_copy(
+        update={"training_mode": wish.training_mode, "serves": settings.recipes, "evaluation": evaluation}
+    )
 
 
 def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
@@ -137,16 +161,81 @@ def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPar
     return tuple(FilterPart(name=found.name, arn=found.arn, expression=expression) for found, expression in named)
 
 
-def _recipes(names: Names, shop: str, run: str, settings: ShopSettings) -> tuple[RecipePart, ...]:
+def _recommenders(
+    names: Names, shop: str, settings: ShopSettings, checked: Checked
+) -> tuple[tuple[RecommenderPart, ...], tuple[str, ...]]:
+    """Those that the run makes, and remarks."""
+    made, remarks = recommenders.possible(settings.recommenders, checked.events)
+    remarks += recommenders.unmade(
+        settings.recommenders, (each.recommender for each in settings.placements.values() if each.recommender)
+    )
+    named = [(names.recommender(shop, name), each) for name, each in made.items()]
+    parts = tuple(
+        RecommenderPart(name=found.name, arn=found.arn, recipe_arn=names.recipe_arn(each.recipe), config=each.config)
+        for found, each in named
+    )
+    return parts, tuple(remarks)
+
+
+def _import_job(
+    names: Names, bucket: str, drop: Drop, whose: Whose, kind: DataKind, settings: ShopSettings
+) -> ImportJob:
+    # What an incremental job has added stays there: under other settings it would be added a second time.
+    digest = settings.digest if drop.mode == "FULL" else ""
+    own, *earlier = (names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by))
+    return ImportJob(
+        name=own.name,
+        arn=own.arn,
+        mode=drop.mode,
+        data_location=f"s3://{bucket}/{copy_folder(drop.shop, whose.run, kind)}",
+        earlier=tuple(_resource(each) for each in earlier),
+    )
+
+
+def recipes(
+    names: Names,
+    shop: str,
+    run: str,
+    aliases: Iterable[RecipeAlias],
+    settings: str = "",
+    earlier: Iterable[str] = (),
+) -> tuple[RecipePart, ...]:
+    """What is made for each recipe of a shop in a run.
+
+    Args:
+        names: what this deployment calls its resources.
+        shop: the shop.
+        run: the run.
+        aliases: the recipes.
+        settings: the digest of the shop's settings; another one means other solution versions.
+        earlier: the runs whose solution versions will do as well.
+    """
     return tuple(
         RecipePart(
             alias=alias,
             recipe_arn=names.recipe_arn(RECIPES[alias]),
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
-            solution_version_name=names.solution_version(shop, alias, run),
+            solution_version_name=names.solution_version(shop, alias, run, settings),
+            earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in earlier),
         )
-        for alias in settings.recipes
+        for alias in aliases
+    )
+
+
+def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation | None:
+    held_out = settings.gate.held_out
+    tested = tuple(alias for alias in settings.recipes if alias in FOR_SHOPPERS)
+    if held_out is None or not settings.gate.enabled or not tested:
+        return None
+    return Evaluation(
+        run=whose.run,
+        shop=shop,
+        domain=settings.personalize_domain,
+        event_type=settings.event_type,
+        recipes=tested,
+        held_out=held_out,
+        made_by=whose.trained_by,
     )
 
 

@@ -8,7 +8,9 @@ from pydantic.alias_generators import to_camel
 
 from personalization.drops import DataKind, Kind, Mode
 from personalization.errors import Broken
-from personalization.gates import Gate, Probe
+from personalization.gates import Gate, HeldOut, Probe
+from personalization.placements import Placement
+from personalization.settings import RecipeAlias
 
 TrainingMode = Literal["FULL", "UPDATE"]
 
@@ -75,12 +77,22 @@ class ImportJob(Resource):
 
     mode: Mode
     data_location: str
+    earlier: tuple[Resource, ...] = ()
+    """Jobs of the same objects that earlier runs may have started, the first one first."""
 
 
 class FilterPart(Resource):
     """A filter of the shop."""
 
     expression: str
+
+
+class RecommenderPart(Resource):
+    """A recommender of the shop."""
+
+    recipe_arn: str
+    config: dict[str, int | bool]
+    """What the settings decide of its configuration, as Personalize names it."""
 
 
 class RecipePart(Part):
@@ -91,13 +103,28 @@ class RecipePart(Part):
     solution: Resource
     campaign: Resource
     solution_version_name: str
+    earlier_versions: tuple[str, ...] = ()
+    """Names of trainings on the same data that earlier runs may have started, the first one first."""
 
 
 class Joined(Part):
     """An earlier object whose rows are imported together with those of another."""
 
+    id: str = ""
+    """Its claim's."""
     key: str
     version_id: str | None = None
+
+
+class LeftOut(Part):
+    """An object that is not imported together with the others of its import."""
+
+    id: str
+    """Its claim's."""
+    key: str
+    outcome: Literal["refused", "later"]
+    """`later`: the run that follows imports it."""
+    reason: str
 
 
 class Retraining(Part):
@@ -111,12 +138,33 @@ class Retraining(Part):
 class PrepareRequest(Part):
     """What the machine tells of an object that a run handles, or of a retraining, which has none."""
 
+    id: str = ""
+    """Its claim's."""
     bucket: str
     key: str
     version_id: str | None = None
     run: str
     also: tuple[Joined, ...] = ()
     retrain: Retraining | None = None
+    imported_by: tuple[str, ...] = ()
+    """Earlier runs that had exactly these objects to import."""
+    trained_by: tuple[str, ...] = ()
+    """Earlier runs that had exactly the drops of this one to train on."""
+
+
+class Evaluation(Part):
+    """A test on held-out time that a run is to make before it trains; see `heldout`."""
+
+    run: str
+    shop: str
+    domain: Literal["ECOMMERCE"] | None
+    event_type: str
+    """The event type that a shopper is expected to have had: the shop's own word for a purchase."""
+    recipes: tuple[RecipeAlias, ...]
+    """Those that are tested."""
+    held_out: HeldOut
+    made_by: tuple[str, ...] = ()
+    """Earlier runs with the same data: a test of theirs need not be made and paid for again."""
 
 
 class Nothing(Part):
@@ -158,11 +206,19 @@ class Plan(Part):
     """The key of the report on the data, as a page."""
     rejects: int = 0
     """Rows that were left out."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Objects whose rows are not in the import copy."""
     training_mode: TrainingMode = "FULL"
     gate: Gate = Gate()
     probe: Probe = Probe()
     serves: tuple[str, ...] = ()
     """The recipes of the shop's settings: of those that are not trained, the campaigns serve on."""
+    evaluation: Evaluation | None = None
+    """The test on held-out time that the shop's settings ask for."""
+    placements: dict[str, Placement] = {}
+    """The shop's placements by name."""
+    recommenders: tuple[RecommenderPart, ...] = ()
+    """Those of the settings that the data are enough for."""
 
     model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
 
@@ -189,9 +245,10 @@ class Step(Part):
 class ImportRequest(Part):
     """A step that makes the import happen."""
 
-    step: Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "importJob"]
+    step: Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "recommender", "importJob"]
     plan: Plan
     filter: FilterPart | None = None
+    recommender: RecommenderPart | None = None
 
 
 class TrainRequest(Part):

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from personalization import datasets
+from personalization import datasets, training
+from personalization.arns import Named
 from personalization.aws.failures import about, code, is_missing
 from personalization.datasets import Schema
 from personalization.drops import DataKind
-from personalization.errors import Rejected
-from personalization.plans import FilterPart, Plan, Step
-from personalization.statuses import ACTIVE, Progress, progress
+from personalization.errors import Rejected, RetryLater
+from personalization.plans import FilterPart, Plan, Resource, Step
+from personalization.statuses import ACTIVE, Progress, leaving, progress, stillborn
+from personalization.streamed import Group
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -46,11 +48,27 @@ def created(create: Callable[[], object]) -> None:
             raise
 
 
-def group_domain(client: "PersonalizeClient", arn: str) -> tuple[bool, str | None]:
-    """Whether the dataset group is there, and its domain."""
-    with about(arn):
-        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"])
-        return answer is not None, answer.get("domain") if answer else None
+def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
+    """What is there already, unless its creation failed: then it is removed first, since its name is wanted.
+
+    Raises:
+        RetryLater: it is being removed, and can be made when it is gone.
+    """
+    if stillborn(status):
+        delete()
+    if stillborn(status) or leaving(status):
+        raise RetryLater(arn, f"was found in {status}: it is removed, and then made again")
+    return Step(arn=arn, status=status)
+
+
+def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
+    """The dataset group, if it is there, and its domain."""
+    with about(group.arn):
+        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
+    if answer is None:
+        return None, None
+    made = answer.get("creationDateTime")
+    return Group(group.name, int(made.timestamp()) if made else 0), answer.get("domain")
 
 
 def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
@@ -71,7 +89,7 @@ def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
     with about(group.arn):
         answer = found(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
         if answer is not None:
-            return Step(arn=group.arn, status=answer["status"])
+            return usable(group.arn, answer["status"], lambda: client.delete_dataset_group(datasetGroupArn=group.arn))
         created(lambda: client.create_dataset_group(name=group.name, **domain))
         return Step(arn=group.arn, status=CREATED)
 
@@ -95,7 +113,7 @@ def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
             if dataset.changes and answer["schemaArn"] != plan.schema_.arn and not _is_changing(answer, plan):
                 client.update_dataset(datasetArn=dataset.arn, schemaArn=plan.schema_.arn)
                 return Step(arn=dataset.arn, status=UPDATED)
-            return Step(arn=dataset.arn, status=answer["status"])
+            return usable(dataset.arn, answer["status"], lambda: client.delete_dataset(datasetArn=dataset.arn))
         created(
             lambda: client.create_dataset(
                 name=dataset.name,
@@ -131,7 +149,9 @@ def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
     group, name = plan.dataset_group.arn, plan.event_tracker.name
     there = find_event_tracker(client, group)
     if there is not None:
-        return there
+        found_arn = there.arn
+        with about(found_arn):
+            return usable(found_arn, there.status, lambda: client.delete_event_tracker(eventTrackerArn=found_arn))
     with about(name):
         arn = ""
         try:
@@ -177,25 +197,39 @@ def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -
                 )
             )
             return Step(arn=wanted.arn, status=CREATED)
+        step = usable(wanted.arn, answer["status"], lambda: client.delete_filter(filterArn=wanted.arn))
     if answer["filterExpression"] != wanted.expression:
         raise Rejected(wanted.arn, "the filter is there with another expression: give the changed one a new name")
-    return Step(arn=wanted.arn, status=answer["status"])
+    return step
 
 
 def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) -> Step:
-    """The import job of this run."""
-    job = plan.import_job
+    """The import job of this run, or of an earlier one whose work it goes on with.
+
+    A job that failed is not tried again under its name, which is taken: the next run's name is.
+    """
+    jobs = (*plan.import_job.earlier, plan.import_job)
+    there = {job.name: _import_job(client, job.arn) for job in jobs}
+    wanted = training.wanted([job.name for job in jobs], {name: step.status for name, step in there.items() if step})
+    job = next(each for each in jobs if each.name == wanted)
+    return there[wanted] or _new_import_job(client, plan, job, role_arn)
+
+
+def _import_job(client: "PersonalizeClient", arn: str) -> Step | None:
+    with about(arn):
+        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    return Step(arn=arn, status=answer["status"]) if answer else None
+
+
+def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:
     with about(job.arn):
-        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=job.arn)["datasetImportJob"])
-        if answer is not None:
-            return Step(arn=job.arn, status=answer["status"])
         created(
             lambda: client.create_dataset_import_job(
                 jobName=job.name,
                 datasetArn=plan.dataset.arn,
-                dataSource={"dataLocation": job.data_location},
+                dataSource={"dataLocation": plan.import_job.data_location},
                 roleArn=role_arn,
-                importMode=job.mode,
+                importMode=plan.import_job.mode,
             )
         )
         return Step(arn=job.arn, status=CREATED)

@@ -10,15 +10,13 @@ from botocore.exceptions import ClientError
 
 from personalization.aws.failures import about, code
 from personalization.aws.state import plain, wrapped
-from personalization.claims import KEPT_DAYS, Claim
+from personalization.claims import KEPT_DAYS, PREFIX, Claim
 from personalization.leases import RECORD, Lease
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
 
-PREFIX = "drop#"
-"""How the sort keys of claims begin; the claim's id follows."""
 _RUNNING = {"RUNNING", "PENDING_REDRIVE"}
 
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from personalization import campaigns, training
-from personalization.aws.control import CREATED, created, found
+from personalization.aws.control import CREATED, created, found, usable
 from personalization.aws.failures import about, code
 from personalization.errors import RetryLater
 from personalization.plans import Plan, RecipePart, Resource, Step, TrainingMode
-from personalization.statuses import Deployment
+from personalization.statuses import Deployment, Progress, progress
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -24,7 +24,7 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
     with about(solution.arn):
         answer = found(lambda: client.describe_solution(solutionArn=solution.arn)["solution"])
         if answer is not None:
-            return Step(arn=solution.arn, status=answer["status"])
+            return usable(solution.arn, answer["status"], lambda: client.delete_solution(solutionArn=solution.arn))
         created(
             lambda: client.create_solution(
                 name=solution.name,
@@ -37,12 +37,16 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
 
 
 def ensure_solution_version(client: "PersonalizeClient", recipe: RecipePart, mode: TrainingMode = "FULL") -> Step:
-    """The solution version that this run trains, found again by its name among the newest ones."""
-    name, solution = recipe.solution_version_name, recipe.solution.arn
+    """The solution version that this run trains, or that an earlier one did whose work it goes on with.
+
+    Versions are found by their names among the newest ones.
+    """
+    names, solution = (*recipe.earlier_versions, recipe.solution_version_name), recipe.solution.arn
     with about(solution):
-        there = _version_called(client, solution, name)
-        if there is not None:
-            return there
+        there = _versions_called(client, solution, names)
+        name = training.wanted(names, {each: step.status for each, step in there.items()})
+        if name in there:
+            return there[name]
         try:
             arn = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)[
                 "solutionVersionArn"
@@ -52,13 +56,25 @@ def ensure_solution_version(client: "PersonalizeClient", recipe: RecipePart, mod
                 raise
         else:
             return Step(arn=arn, status=CREATED)
-        there = _version_called(client, solution, name)
-    if there is None:
+        there = _versions_called(client, solution, (name,))
+    if name not in there:
         raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
-    return there
+    return there[name]
 
 
-def _version_called(client: "PersonalizeClient", solution_arn: str, name: str) -> Step | None:
+def _versions_called(client: "PersonalizeClient", solution_arn: str, names: Collection[str]) -> dict[str, Step]:
+    """Those of the names that exist. Stops at the first that has not failed: there is one at most."""
+    found: dict[str, Step] = {}
+    for arn in _newest_versions(client, solution_arn):
+        version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+        if version.get("name") in names:
+            found[version["name"]] = Step(arn=arn, status=version["status"])
+            if len(found) == len(names) or progress(version["status"]) is not Progress.FAILED:
+                break
+    return found
+
+
+def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str]:
     versions: list[tuple[float, str]] = []
     token: dict[str, Any] = {}
     while True:
@@ -69,11 +85,11 @@ def _version_called(client: "PersonalizeClient", solution_arn: str, name: str) -
         if not page.get("nextToken"):
             break
         token = {"nextToken": page["nextToken"]}
-    for arn in training.newest(versions):
-        version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
-        if version.get("name") == name:
-            return Step(arn=arn, status=version["status"])
-    return None
+    # The solution tells of its latest version by itself, which may be sooner than the list does.
+    solution = found(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
+    latest = solution.get("latestSolutionVersion") if solution else None
+    versions += [(latest["creationDateTime"].timestamp(), latest["solutionVersionArn"])] if latest else []
+    return training.newest(versions)
 
 
 def ensure_campaign(client: "PersonalizeClient", campaign: Resource, version: str, *, metadata: bool) -> Step:

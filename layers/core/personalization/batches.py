@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of a shop's claims one run handles, and whose work it goes on with.
+
+Import jobs and solution versions are named after the run that made them. A run that handles exactly what an earlier
+run had before that died or failed looks for the earlier one's jobs and trainings, so that nothing is paid for twice.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from personalization.claims import ORDER, Claim, ClaimKind
+
+DATA: tuple[ClaimKind, ...] = ("users", "items", "interactions")
+"""The kinds that are imported: what a training depends on."""
+TOGETHER = 200
+"""Files that are joined into one import at most: a run's state has 256 KiB, and one function reads them all. The others
+wait for the run that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A claim that a run handles, with the earlier ones that are imported together with it."""
+
+    claim: Claim
+    joined: tuple[Claim, ...] = ()
+    imported_by: tuple[str, ...] = ()
+    """Earlier runs that had exactly these claims of the kind to import, the first one first."""
+
+    @property
+    def all(self) -> tuple[Claim, ...]:
+        """Oldest first."""
+        return (*self.joined, self.claim)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a run does with a shop's claims."""
+
+    chosen: tuple[Chosen, ...]
+    """Of each kind one, in the order of ORDER."""
+    superseded: tuple[tuple[Claim, Claim], ...]
+    """(a claim that needs no handling any more, the one that replaces it)."""
+    later: tuple[tuple[Claim, Claim], ...]
+    """(a claim as it was, as it waits for the run that follows)."""
+    trained_by: tuple[str, ...]
+    """Earlier runs that had exactly this batch to train on, the first one first."""
+
+
+def waiting(claim: Claim, run: str = "") -> bool:
+    """Whether a run is wanted for a claim; `run` is the one that asks, whose own claims are not waiting."""
+    return claim.state == "pending" or (claim.state == "taken" and claim.run != run)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfKind:
+    chosen: tuple[Chosen, ...] = ()
+    superseded: tuple[tuple[Claim, Claim], ...] = ()
+    later: tuple[tuple[Claim, Claim], ...] = ()
+
+
+def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
+    """What a run that holds the shop's lease handles.
+
+    What another run had taken is free: only who holds the lease takes, so that run is dead. Per kind: of one key the
+    newest object counts. The newest FULL comes first and replaces what is older; incremental drops that came after it
+    wait for the next run. Without a FULL, incremental drops of interactions are joined into one import, except that
+    those which an earlier run had joined stay by themselves: they may be imported already. Those of users and items,
+    where a later row replaces an earlier one, are taken one a run. What is later than what is imported now, and was
+    imported before, is imported again by the run that follows.
+
+    Args:
+        every: the shop's claims.
+        run: the run that asks.
+        again: a failed run whose claims are to be handled again.
+    """
+    kinds = [_choose(kind, every, again) for kind in ORDER]
+    chosen = tuple(
+        replace(one, imported_by=_same(every, one.all, (one.claim.kind,), run)) for kind in kinds for one in kind.chosen
+    )
+    return Batch(
+        chosen,
+        tuple(pair for kind in kinds for pair in kind.superseded),
+        tuple(pair for kind in kinds for pair in kind.later),
+        _trained_by(every, chosen, run),
+    )
+
+
+def _choose(kind: ClaimKind, every: Sequence[Claim], again: str | None) -> _OfKind:
+    known = sorted((each for each in every if each.kind == kind), key=lambda each: each.order)
+    free = [each for each in known if _free(each, again)]
+    # A wish has no place in time: an earlier one that was followed replaces none.
+    done = [each for each in known if each.state == "done" or each.loaded] if kind != "retrain" else []
+    replaced = {each.id: _newer(each, free) or _outdated_by(each, done) for each in free}
+    superseded = tuple((each, newer) for each in free if (newer := replaced[each.id]))
+    ours = [each for each in free if not replaced[each.id]]
+    picked = _pick(kind, ours)
+    if picked is None:
+        return _OfKind((), superseded)
+    again_later = _imported_before(kind, picked.claim, known, {each.id for each in free})
+    if again_later:
+        picked = replace(picked, claim=picked.claim.undone())
+    taken = {each.id for each in picked.all} | {old.id for old, _ in again_later}
+    put_off = [each for each in ours if each.id not in taken and each.state == "failed"]
+    return _OfKind((picked,), superseded, (*again_later, *((each, each.moved("pending", "")) for each in put_off)))
+
+
+def _free(claim: Claim, again: str | None) -> bool:
+    return claim.state in {"pending", "taken", "held"} or (claim.state == "failed" and claim.run == again)
+
+
+def _newer(claim: Claim, free: Sequence[Claim]) -> Claim | None:
+    """What replaces a claim of those that wait with it: a later object of its key, or a later whole history."""
+    after = (
+        each
+        for each in reversed(free)
+        if (each.key == claim.key and each.order > claim.order)
+        or (each.mode == "FULL" and (each.at > claim.at or (claim.mode == "FULL" and each.order > claim.order)))
+    )
+    return next(after, None)
+
+
+def _outdated_by(claim: Claim, done: Sequence[Claim]) -> Claim | None:
+    """What was imported already and replaces a claim. Of different keys only S3's clock tells which came later."""
+    after = (
+        each
+        for each in reversed(done)
+        if (each.key == claim.key and each.order > claim.order) or (each.mode == "FULL" and each.at > claim.at)
+    )
+    return next(after, None)
+
+
+def _pick(kind: ClaimKind, ours: Sequence[Claim]) -> Chosen | None:
+    """One import of claims that nothing replaces, oldest first: so a FULL is the only one."""
+    full = [each for each in ours if each.mode == "FULL"]
+    if full:
+        return Chosen(full[-1])
+    if not any(each.state != "held" for each in ours):
+        return None
+    if kind != "interactions":
+        return Chosen(ours[0])
+    begun = [each for each in ours if each.runs and each.state != "held"]
+    together = [each for each in begun if {*each.runs} & {*begun[0].runs}] if begun else ours[-TOGETHER:]
+    return Chosen(together[-1], tuple(together[:-1]))
+
+
+def _imported_before(
+    kind: ClaimKind, picked: Claim, known: Sequence[Claim], free: Collection[str]
+) -> tuple[tuple[Claim, Claim], ...]:
+    """What is later than the claim and may be in the dataset already: the import would undo it.
+
+    Interactions are only added, by an import that is no FULL.
+    """
+    if kind not in DATA or picked.loaded or (kind == "interactions" and picked.mode != "FULL"):
+        return ()
+    later = [each for each in known if each.order > picked.order and each.at >= picked.at and each.runs]
+    lost = [each for each in later if each.state in {"done", "taken", "failed"}]
+    return tuple(
+        (each, each.undone().moved("pending", "") if each.state == "done" or each.id in free else each.undone())
+        for each in lost
+    )
+
+
+def _trained_by(every: Sequence[Claim], chosen: Sequence[Chosen], run: str) -> tuple[str, ...]:
+    kinds = {each.claim.kind for each in chosen}
+    # With interactions a wish for a retraining is fulfilled by the way.
+    of: tuple[ClaimKind, ...] = DATA if "interactions" in kinds else (*DATA, "retrain")
+    mine = [each for one in chosen for each in one.all if one.claim.kind in of]
+    since = max((each.at for each in mine), default="")
+    newer = {each.run for each in every if each.kind in DATA and each.state == "done" and each.at > since}
+    return tuple(each for each in _same(every, mine, of, run) if newer <= {each})
+
+
+def _same(every: Sequence[Claim], mine: Sequence[Claim], kinds: Collection[ClaimKind], run: str) -> tuple[str, ...]:
+    """The earlier runs that had exactly these claims of the kinds, but for what they refused or were through with."""
+    if not mine:
+        return ()
+    ids = {each.id for each in mine}
+    common = [each for each in mine[-1].runs if each != run and all(each in claim.runs for claim in mine)]
+    others = [each for each in every if each.kind in kinds and each.id not in ids and each.state != "refused"]
+    return tuple(
+        earlier
+        for earlier in common
+        if not any(earlier in each.runs and (each.state, each.run) != ("done", earlier) for each in others)
+    )

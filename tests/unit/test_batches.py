@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run that takes over goes on with what the dead one had imported and trained; a later drop changes that."""
+
+import pytest
+from personalization import training
+from personalization.claims import Claim
+
+from tests.unit.flow_world import DictLedger, World, event
+
+SHOP = "green"
+FULL, MORE = "interactions", "interactions/incremental"
+
+
+@pytest.fixture
+def world() -> World:
+    return World(DictLedger())
+
+
+def begin(world: World, name: str, kind: str, number: int, steps: int = 0) -> None:
+    """Drop something, and take some steps of the run that it starts: 1 claims, 3 collects, 4 imports, 6 trains."""
+    world.start(name, event(SHOP, kind, number))
+    walk(world, name, steps)
+
+
+def walk(world: World, name: str, steps: int = 20) -> None:
+    for _ in range(steps):
+        world.step(name)
+
+
+def go_on(world: World, name: str, run: str | None = None) -> None:
+    """A run that is asked for by hand, to its end."""
+    world.start(name, {"action": "continue", "shop": SHOP} | ({"run": run} if run else {}))
+    walk(world, name)
+
+
+def claims(world: World) -> dict[str, Claim]:
+    return {each.key.removeprefix(f"drops/{SHOP}/"): each for each in world.ledger.claims(SHOP)}
+
+
+def rows(world: World, kind: str = FULL) -> list[str]:
+    """Keys of what a dataset holds."""
+    keys = {each.id: key for key, each in claims(world).items()}
+    return [keys[each] for each in world.jobs.data[SHOP, kind]]
+
+
+@pytest.mark.parametrize("steps", [4, 5, 6])
+def test_a_killed_runs_import_and_training_are_adopted(world: World, steps: int) -> None:
+    begin(world, "a", FULL, 1, steps)
+    world.stop("a")
+    go_on(world, "b")
+    assert set(world.jobs.there) == {f"import {(SHOP, FULL)} a", f"train {SHOP} a"}
+    assert claims(world)["interactions/1.csv"].state == "done"
+
+
+def test_a_chain_of_killed_runs_has_one_training(world: World) -> None:
+    begin(world, "a", FULL, 1, 6)
+    world.stop("a")
+    for name in ("b", "c"):
+        world.start(name, {"action": "continue", "shop": SHOP})
+        walk(world, name, 4)
+        world.stop(name)
+    go_on(world, "d")
+    assert len(world.jobs.trainings) == 1
+
+
+def test_what_failed_is_tried_again_under_a_name_of_its_own_and_the_rest_is_adopted(world: World) -> None:
+    world.jobs.left = 2
+    begin(world, "a", FULL, 1, 20)
+    assert world.failed == [(SHOP, "a")]
+    go_on(world, "b", "a")
+    assert world.jobs.there == {
+        f"import {(SHOP, FULL)} a": "ACTIVE", f"train {SHOP} a": "CREATE FAILED", f"train {SHOP} b": "ACTIVE",
+    }  # fmt: skip
+
+
+def test_a_newer_whole_history_means_a_new_training(world: World) -> None:
+    begin(world, "a", FULL, 1, 6)
+    world.stop("a")
+    begin(world, "b", FULL, 2, 20)
+    assert [len(data[SHOP, FULL]) for _, data in world.jobs.trainings] == [1, 1]  # type: ignore[index]
+    assert rows(world) == ["interactions/2.csv"]
+    assert claims(world)["interactions/1.csv"].state == "superseded"
+
+
+def test_newer_users_mean_a_new_training_on_the_interactions_that_are_imported(world: World) -> None:
+    begin(world, "a", FULL, 1, 6)
+    world.stop("a")
+    begin(world, "b", "users", 2, 20)
+    assert list(world.jobs.there) == [
+        f"import {(SHOP, FULL)} a", f"train {SHOP} a", f"import {(SHOP, 'users')} b", f"train {SHOP} b",
+    ]  # fmt: skip
+
+
+def test_what_a_dead_run_had_joined_is_imported_once_and_what_came_later_by_itself(world: World) -> None:
+    begin(world, "whole", FULL, 1, 20)
+    begin(world, "a", MORE, 2, 1)
+    begin(world, "b", MORE, 3, 1)
+    walk(world, "a", 3)
+    world.stop("a")
+    begin(world, "c", MORE, 4, 20)
+    world.settle()
+    assert sorted(rows(world)) == sorted(claims(world))
+    assert len(world.jobs.trainings) == 3
+
+
+def test_a_whole_history_that_comes_late_is_followed_by_what_was_imported_before_it(world: World) -> None:
+    begin(world, "a", MORE, 2, 20)
+    begin(world, "b", FULL, 1, 20)
+    assert rows(world) == ["interactions/1.csv"]
+    world.settle()
+    assert rows(world) == ["interactions/1.csv", "interactions/incremental/2.csv"]
+
+
+def test_a_failed_drop_that_a_later_one_replaced_is_not_handled_again(world: World) -> None:
+    world.jobs.left = 1
+    begin(world, "a", FULL, 1, 20)
+    begin(world, "b", FULL, 2, 20)
+    go_on(world, "c", "a")
+    assert rows(world) == ["interactions/2.csv"]
+    assert claims(world)["interactions/1.csv"].state == "superseded"
+
+
+def test_what_failed_after_its_import_is_done_when_a_later_run_has_trained_on_it(world: World) -> None:
+    world.jobs.left = 2
+    begin(world, "a", FULL, 1, 20)
+    assert claims(world)["interactions/1.csv"].state == "failed"
+    begin(world, "b", MORE, 2, 20)
+    assert {each.state for each in claims(world).values()} == {"done"}
+    go_on(world, "c", "a")
+    assert len(world.jobs.trainings) == 1
+
+
+def test_a_whole_history_that_failed_beside_others_is_imported_again_and_so_is_what_followed(world: World) -> None:
+    begin(world, "u", "users", 1, 1)
+    begin(world, "a", FULL, 2, 1)
+    world.jobs.left = 1
+    walk(world, "u")
+    begin(world, "c", MORE, 3, 20)
+    go_on(world, "d", "u")
+    world.settle()
+    assert rows(world) == ["interactions/2.csv", "interactions/incremental/3.csv"]
+
+
+def test_what_comes_late_is_in_a_whole_history_that_failed_after_its_import(world: World) -> None:
+    world.jobs.left = 2
+    begin(world, "a", FULL, 2, 20)
+    begin(world, "b", MORE, 1, 20)
+    assert rows(world) == ["interactions/2.csv"]
+    assert claims(world)["interactions/incremental/1.csv"].state == "superseded"
+
+
+def test_a_training_older_than_what_was_imported_since_is_not_adopted(world: World) -> None:
+    begin(world, "a", FULL, 1, 20)
+    world.jobs.left = 4
+    begin(world, "b", MORE, 2, 6)
+    world.stop("b")
+    other = claims(world)["interactions/incremental/2.csv"]
+    world.ledger.move(other, other.moved("failed", "b"))
+    begin(world, "c", "users", 3, 20)
+    go_on(world, "d", "b")
+    assert list(world.jobs.there)[-1] == f"train {SHOP} d"
+
+
+@pytest.mark.parametrize(
+    ("names", "there", "wanted"),
+    [
+        (["a"], {}, "a"),
+        (["a"], {"a": "CREATE FAILED"}, "a"),
+        (["a", "b"], {}, "a"),
+        (["a", "b"], {"a": "ACTIVE"}, "a"),
+        (["a", "b"], {"a": "CREATE PENDING"}, "a"),
+        (["a", "b"], {"a": "CREATE FAILED"}, "b"),
+        (["a", "b"], {"a": "CREATE STOPPED"}, "b"),
+        (["a", "b", "c"], {"a": "CREATE FAILED", "b": "ACTIVE"}, "b"),
+        (["a", "b", "c"], {"a": "CREATE FAILED", "c": "CREATE IN_PROGRESS"}, "c"),
+        (["a", "b"], {"a": "CREATE FAILED", "b": "CREATE FAILED"}, "b"),
+    ],
+)
+def test_which_name_is_used(names: list[str], there: dict[str, str], wanted: str) -> None:
+    assert training.wanted(names, there) == wanted
