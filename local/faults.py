@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the engine's doors `/faults` and `/clock`, for tests: see "Faults on demand" in docs/local.md."""
+"""A client of the doors `/faults` and `/clock`, for tests: see "Faults on demand" in docs/local.md."""
 
 import json
 import urllib.error
@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 Rule = dict[str, Any]
-"""A rule as JSON: `action`, and what `local.personalize.faults.Rule` names."""
+"""A rule as JSON: `action`, and what `local.rules.Rule` names."""
 SECONDS = 30.0
-"""How long the engine may take to answer."""
+"""How long a door may take to answer."""
 
 
 class FaultDoor:
-    """An engine that was started with `--faults`, at its address (`status --json` calls it `engine`)."""
+    """The doors of a cloud that was started with `--faults`.
+
+    Args:
+        url: the engine's address (`engine` in `status --json`), or that of the local AWS (`endpoint`) and `/_local`.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -45,12 +49,19 @@ class FaultDoor:
             self.clear(rule["id"])
 
     def now(self) -> float:
-        """The engine's time in Unix epoch seconds."""
+        """The time behind the door in Unix epoch seconds."""
         return float(self._ask("GET", "/clock")["now"])
 
-    def advance(self, seconds: float) -> float:
-        """Move the engine's clock forward; returns its time."""
-        return float(self._ask("POST", "/clock", {"advanceSeconds": seconds})["now"])
+    def advance(self, seconds: float, resource: str | None = None) -> float:
+        """Move the clock forward, of the local AWS for executions about `resource` only; returns the time."""
+        given = {"advanceSeconds": seconds} | ({"resource": resource} if resource else {})
+        return float(self._ask("POST", "/clock", given)["now"])
+
+    def scale_waits(self, factor: float) -> float:
+        """Let a second of the local machines' waits and pauses take `factor` of one; returns the factor before."""
+        before = float(self._ask("GET", "/clock")["waitScale"])
+        self._ask("POST", "/clock", {"waitScale": factor})
+        return before
 
     def _ask(self, method: str, path: str, document: object = None) -> dict[str, Any]:
         body = None if document is None else json.dumps(document).encode()

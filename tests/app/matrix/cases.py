@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All cases of the fault matrix."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from tests.app.matrix.case import Case, Fault
+
+CALLS: Final = "Calls of Personalize"
+JOBS: Final = "Jobs of Personalize"
+DROPS: Final = "Files and S3's events"
+FUNCTIONS: Final = "Functions that are killed"
+RUNS: Final = "Runs"
+SERVICES: Final = "Other services, and time"
+PARTS: Final = (CALLS, JOBS, DROPS, FUNCTIONS, RUNS, SERVICES)
+
+BY_SCHEMA: Final = "*{schema}*"
+BY_TRACKER: Final = "{tracker}"
+CREATES: Final = {
+    "CreateDatasetGroup": "", "CreateSchema": BY_SCHEMA, "CreateDataset": "", "CreateEventTracker": "",
+    "CreateFilter": "", "CreateSolution": "", "CreateCampaign": "",
+}  # fmt: skip
+"""Calls that only a shop's first run makes, by the pattern of what they name."""
+REPEATED: Final = {
+    "CreateDatasetImportJob": "", "CreateSolutionVersion": "", "UpdateCampaign": "", "GetSolutionMetrics": "",
+    "ListSolutionVersions": "", "ListEventTrackers": "", "DescribeDatasetGroup": "", "DescribeSchema": BY_SCHEMA,
+    "DescribeDataset": "", "DescribeDatasetImportJob": "", "DescribeEventTracker": BY_TRACKER, "DescribeFilter": "",
+    "DescribeSolution": "", "DescribeSolutionVersion": "", "DescribeCampaign": "", "GetRecommendations": "",
+    "ListRecommenders": "",
+}  # fmt: skip
+"""Calls that every run makes, likewise."""
+
+
+def engine(action: str, operation: str, pattern: str = "", **more: Any) -> Fault:  # noqa: ANN401
+    """A rule for the engine's door, by default about everything of the case's shop."""
+    return Fault.of("engine", action, operation, more | ({"resource": pattern} if pattern else {}))
+
+
+def cloud(action: str, operation: str, **more: Any) -> Fault:  # noqa: ANN401
+    """A rule for the door of the local AWS, likewise."""
+    return Fault.of("cloud", action, operation, {"resource": "*{shop}*"} | more)
+
+
+def calls() -> list[Case]:
+    """Every call of Personalize throttles and fails; those that make something lose their answer, too."""
+    found = []
+    for operation, pattern in {**CREATES, **REPEATED}.items():
+        first, made = operation in CREATES, operation.startswith(("Create", "Update"))
+        # Four in a row: one more than an SDK tries by itself, so that the machine has to.
+        for action, words in (("throttle", "is throttled"), ("internalFailure", "fails inside Personalize")):
+            fault = engine(action, operation, pattern, times=4, spread=0 if made else 1)
+            found.append(Case(f"{operation} {words}", CALLS, (fault,), first=first))
+        if made:
+            lost = engine("dropConnection", operation, pattern, performed=True)
+            found.append(Case(f"the answer of {operation} is lost", CALLS, (lost,), first=first))
+    return found
+
+
+def refusals() -> list[Case]:
+    """Answers that mean something."""
+    found = []
+    for operation, pattern in CREATES.items():
+        exists = engine("resourceAlreadyExists", operation, pattern, performed=True)
+        found.append(Case(f"{operation} says that somebody just made it", CALLS, (exists,), first=True))
+    for operation in ("CreateDatasetImportJob", "CreateSolutionVersion"):
+        exists = engine("resourceAlreadyExists", operation, performed=True)
+        busy = engine("limitExceeded", operation, times=4)
+        found.append(Case(f"{operation} says that it exists already", CALLS, (exists,)))
+        found.append(Case(f"{operation} exceeds the number of jobs under way", CALLS, (busy,)))
+    for operation in ("CreateDatasetGroup", "CreateSolution", "CreateCampaign", "CreateFilter", "CreateSchema"):
+        full = engine("limitExceeded", operation, CREATES[operation], times=4, reason="More than 5 of them.")
+        case = Case(
+            f"{operation} exceeds a quota",
+            CALLS,
+            (full,),
+            first=True,
+            error="LimitReached",
+            reason="More than 5",
+            human="continue",
+        )
+        found.append(case)
+    for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign"):
+        found.append(Case(f"{operation} finds it in use", CALLS, (engine("resourceInUse", operation, times=2),)))
+    for operation in ("CreateDataset", "CreateFilter", "CreateSolution", "CreateCampaign"):
+        in_use = engine("resourceInUse", operation, times=2)
+        found.append(Case(f"{operation} finds it in use", CALLS, (in_use,), first=True))
+    for operation in ("DatasetGroup", "Dataset", "Filter", "Solution", "Campaign"):
+        # The first look finds nothing in truth: it is the one before the creation.
+        unseen = engine("resourceNotFound", f"Describe{operation}", skip=1, times=2)
+        found.append(Case(f"a new {operation} is not seen yet", CALLS, (unseen,), first=True))
+    for operation in ("DatasetImportJob", "SolutionVersion"):
+        unseen = engine(
+            "resourceNotFound", f"Describe{operation}", skip=1 if operation == "DatasetImportJob" else 0, times=2
+        )
+        found.append(Case(f"a new {operation} is not seen yet", CALLS, (unseen,), first=True))
+    return found
+
+
+def silences() -> list[Case]:
+    """Calls that are not answered in time, and connections that end."""
+    found = []
+    for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign", "DescribeSolutionVersion"):
+        hang = engine("hang", operation, seconds=40.0)
+        found.append(Case(f"{operation} does not answer", CALLS, (hang,)))
+    for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign", "DescribeCampaign"):
+        dropped = engine("dropConnection", operation, times=4)
+        found.append(Case(f"the connection of {operation} ends", CALLS, (dropped,)))
+    forever = engine("internalFailure", "GetRecommendations", times=None)
+    always = engine("throttle", "DescribeEventTracker", BY_TRACKER, times=None)
+    refused = engine("invalidInput", "CreateSolutionVersion", reason="not enough data")
+    return [
+        *found,
+        Case("GetRecommendations never answers the probe", CALLS, (forever,), error="RetryLater",
+             reason="InternalFailure", human="continue", note="the campaign goes back to the version before"),
+        Case("DescribeEventTracker is throttled for minutes", CALLS, (always,),
+             error="Personalize.PersonalizeException", reason="Rate exceeded", human="continue"),
+        Case("CreateSolutionVersion is refused", CALLS, (refused,), error="Rejected", reason="not enough data",
+             human="continue"),
+    ]  # fmt: skip
+
+
+def jobs() -> list[Case]:
+    """Jobs that end in CREATE FAILED, and jobs that never end."""
+    found = []
+    for kind in ("DatasetGroup", "Dataset", "EventTracker", "Filter", "Solution", "Campaign"):
+        found += _job(f"Create{kind}", kind, first=True)
+    for operation, kind in (
+        ("CreateDatasetImportJob", "DatasetImportJob"),
+        ("CreateSolutionVersion", "SolutionVersion"),
+    ):
+        found += _job(operation, kind, first=False)
+    return found + _job("UpdateCampaign", "campaign's update", first=False)
+
+
+def _job(operation: str, kind: str, *, first: bool) -> list[Case]:
+    named = f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+    course = "stuck_update" if operation == "UpdateCampaign" else "stuck"
+    told = "no reason" if kind in {"Dataset", "EventTracker", "Solution"} else "disk on fire"
+    again = 2 if kind == "SolutionVersion" else 1
+    failed = engine("createFailed", operation, reason="disk on fire")
+    never = engine("neverEnd", operation)
+    note = "only the training that failed is made again" if again == 2 else ""
+    return [
+        Case(f"{named} ends in CREATE FAILED", JOBS, (failed,), first=first, error="Broken", reason=told,
+             human="continue", trained=again, note=note),
+        Case(f"{named} never ends", JOBS, (never,), course, first=first, error="Broken",
+             reason="still .* after 30 minutes",
+             human="continue", note="to be continued once Personalize has gone on"),
+    ]  # fmt: skip
+
+
+def drops() -> list[Case]:
+    """What happens to files, and to the events that tell of them."""
+    events, shop = "ObjectCreated", "drops/{shop}/interactions/*"
+    early = cloud("holdEvent", events, resource=shop)
+    # Both events a second late: whatever the order of things, both objects are there before a run begins.
+    late = cloud("holdEvent", events, resource=shop, times=2, seconds=1.0)
+    return [
+        Case("an event comes twice", DROPS, (cloud("repeatEvent", events, resource=shop),)),
+        Case("an event comes again after its run", DROPS, course="repeated_later"),
+        Case("the events of one key come out of order", DROPS, (early,), "same_key_twice"),
+        Case("the events of two files come out of order", DROPS, (early,), "two_keys"),
+        Case("two whole histories come at once", DROPS, (late,), "two_keys"),
+        Case("a key has spaces, signs and other letters", DROPS, course="strange_key"),
+        Case("a file is deleted before its run reads it", DROPS, course="deleted_at_once", error="Rejected",
+             reason="no longer there", human="drop again"),
+        Case("a file is deleted when it was checked", DROPS, course="deleted_during"),
+        Case("a file is overwritten before its run reads it", DROPS, (late,), "same_key_twice"),
+        Case("a file is overwritten during its run", DROPS, course="overwritten_during", trained=2, done=2,
+             note="each content has a run of its own"),
+        Case("another file comes during a run", DROPS, course="another_during", trained=2, done=2,
+             note="each file has a run of its own"),
+        Case("a file has zero bytes", DROPS, course="empty_file", error="Rejected", reason="empty", human="drop again"),
+        Case("a zip archive is called .csv", DROPS, course="not_a_csv", error="Rejected",
+             reason="it is a zip archive", human="drop again"),
+        Case("a compressed file is cut off", DROPS, course="broken_gzip", error="Rejected",
+             reason="the file is not whole gzip", human="drop again"),
+        Case("an object that is no drop lies beside", DROPS, course="no_drop"),
+    ]  # fmt: skip
+
+
+STEPS: Final = {
+    "ClaimDropFunction": ("claim", "collect", "hold", "finish"),
+    "ImportDataFunction": ("datasetGroup", "schema", "dataset", "importJob", "eventTracker", "filter"),
+    "TrainSolutionFunction": ("solution", "solutionVersion"),
+    "JudgeReleaseFunction": ("judge", "probe", "report"),
+    "UpdateCampaignFunction": ("campaign", "release"),
+}
+"""The steps of each function that is asked to do several."""
+
+
+def functions() -> list[Case]:
+    """Each function of the pipeline is killed at each of its steps: before it has done anything, and after it all."""
+    steps = [(function, step) for function, each in STEPS.items() for step in each]
+    found = []
+    for done, words in ((False, "before it begins"), (True, "when it is done")):
+        for function, step in steps:
+            kill = cloud("killFunction", f"*{function}*.{step}", performed=done, times=2)
+            found.append(Case(f"{function} is killed at {step} {words}", FUNCTIONS, (kill,), first=True))
+        check = cloud("killFunction", "*ValidateDropFunction*", performed=done)
+        found.append(Case(f"ValidateDropFunction is killed {words}", FUNCTIONS, (check,), first=True,
+                          error="Runtime.ExitError", reason="signal: killed", human="continue",
+                          note="not tried again by itself: what is too large for it once is so again"))  # fmt: skip
+    return found
+
+
+def runs() -> list[Case]:
+    """Executions that meet, that are stopped, and that are redriven."""
+    slow = engine("neverEnd", "CreateSolutionVersion")
+    importing = engine("neverEnd", "CreateDatasetImportJob")
+    promoting = engine("neverEnd", "UpdateCampaign")
+    judging = cloud("killFunction", "*JudgeReleaseFunction*.judge", times=2)
+    taken = "another run takes over what the stopped one had begun"
+    return [
+        Case("three executions begin at once", RUNS, course="two_runs"),
+        Case("a rollback is asked for during a run", RUNS, course="rollback_during",
+             note="the rollback is refused: a run is at work"),
+        Case("a run is stopped while it imports", RUNS, (importing,), "killed while importing", note=taken),
+        Case("a run is stopped while it trains", RUNS, (slow,), "killed while training", note=taken),
+        Case("a run is stopped while it judges", RUNS, (judging,), "killed while judging", note=taken),
+        Case("a run is stopped while it promotes", RUNS, (promoting,), "killed while promoting", note=taken),
+        Case("a stopped run is redriven after another took over", RUNS, course="redriven",
+             note="the redriven run ends: its drops have been taken over"),
+        Case("the campaign is being updated already", RUNS, (engine("neverEnd", "UpdateCampaign"),), "busy_campaign"),
+        Case("the probe fails", RUNS, course="slow_answers", error="Broken", reason="the probe failed",
+             human="continue", note="the campaign goes back to the version before"),
+        Case("the update fails, and so does going back", RUNS,
+             (engine("createFailed", "UpdateCampaign", times=2, reason="no capacity"),), error="Broken",
+             reason="no capacity", human="continue", note="a failed update leaves the version that serves"),
+    ]  # fmt: skip
+
+
+def services() -> list[Case]:
+    """The other services that a run needs, and clocks that do not agree."""
+    tasks = {"resource": "{shop}"}
+    return [
+        Case("announcements are throttled", SERVICES, (cloud("throttle", "putEvents", times=3, **tasks),)),
+        Case("the answer of an announcement is lost", SERVICES,
+             (cloud("internalFailure", "putEvents", performed=True, **tasks),)),
+        Case("nothing can be announced", SERVICES, (cloud("throttle", "putEvents", times=14, **tasks),),
+             error="ThrottlingException", reason="Rate exceeded", human="continue"),
+        Case("DynamoDB throttles", SERVICES, (cloud("throttle", "PutItem", times=4, **tasks),)),
+        Case("the answer of a write to DynamoDB is lost", SERVICES,
+             (cloud("internalFailure", "PutItem", performed=True, times=2, **tasks),)),
+        Case("DynamoDB does not tell who leads", SERVICES, (cloud("internalFailure", "GetItem", times=4, **tasks),)),
+        Case("S3 does not give the file", SERVICES, (cloud("serviceUnavailable", "GET", times=4, **tasks),)),
+        Case("S3 does not take the import copy", SERVICES,
+             (cloud("serviceUnavailable", "PUT", skip=1, times=4, **tasks),)),
+        Case("Personalize's clock is a day ahead", SERVICES, course="later_engine"),
+        Case("the machine's clock jumps ahead", SERVICES, course="later_machine"),
+    ]  # fmt: skip
+
+
+RECOMMENDERS: Final = "recommenders: {best: {use_case: best-sellers}}\n"
+
+
+def recommenders() -> list[Case]:
+    """What can happen to a recommender of the settings, which the first run makes."""
+    create, look = "CreateRecommender", "DescribeRecommender"
+    full = engine("limitExceeded", create, times=4, reason="More than 5 of them.")
+    failed = engine("createFailed", create, reason="disk on fire")
+    passing = {
+        f"{create} is throttled": engine("throttle", create, times=4),
+        f"{create} fails inside Personalize": engine("internalFailure", create, times=4),
+        f"the answer of {create} is lost": engine("dropConnection", create, performed=True),
+        f"{create} says that somebody just made it": engine("resourceAlreadyExists", create, performed=True),
+        f"{create} finds it in use": engine("resourceInUse", create, times=2),
+        f"{look} is throttled": engine("throttle", look, times=4, spread=1),
+        "a new Recommender is not seen yet": engine("resourceNotFound", look, skip=1, times=2),
+    }
+    found = [Case(name, CALLS, (fault,), first=True) for name, fault in passing.items()]
+    found.append(Case(f"{create} exceeds a quota", CALLS, (full,), first=True, error="LimitReached",
+                      reason="More than 5", human="continue"))  # fmt: skip
+    found.append(Case("a Recommender ends in CREATE FAILED", JOBS, (failed,), first=True, error="Broken",
+                      reason="disk on fire", human="continue", note="the training is not made again"))  # fmt: skip
+    for done, words in ((False, "before it begins"), (True, "when it is done")):
+        kill = cloud("killFunction", "*ImportDataFunction*.recommender", performed=done, times=2)
+        found.append(Case(f"ImportDataFunction is killed at recommender {words}", FUNCTIONS, (kill,), first=True))
+    return [replace(case, settings=RECOMMENDERS) for case in found]
+
+
+CASES: Final = (
+    *calls(), *refusals(), *silences(), *jobs(), *drops(), *functions(), *runs(), *services(), *recommenders()
+)  # fmt: skip
+"""Every case, in the order of the page."""

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a shop and the world around it do while something goes wrong; a case names one of these functions.
+
+Each takes the shop, begins after the case's rules were injected, and ends when the shop is at rest.
+"""
+
+import json
+from collections.abc import Callable
+
+from tests.app.matrix.shop import Shop
+
+FRESH, FRESHER = 26, 27
+"""Interactions of each user in the files that a case drops; the first release was trained on 25."""
+HALF_AN_HOUR = 31 * 60.0
+"""More than the local stack's WaitMinutes."""
+DAY = 86_400.0
+
+
+def drop(shop: Shop) -> None:
+    """One file is dropped."""
+    shop.put(shop.csv(FRESH))
+    shop.rest()
+
+
+def _begun(shop: Shop, state: str, known: set[str]) -> str:
+    """Wait until a new run of the shop has entered a state; answers its ARN."""
+    found: list[str] = []
+
+    def entered() -> bool:
+        fresh = [run["executionArn"] for run in shop.runs() if run["executionArn"] not in known]
+        found[:] = [arn for arn in fresh if state in states(shop, arn)]
+        return bool(found)
+
+    shop.world.until(entered, f"{shop.name} in {state}")
+    return found[0]
+
+
+def states(shop: Shop, arn: str) -> list[str]:
+    """The states of the top level that an execution has entered."""
+    pages = shop.world.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
+    entered = [event.get("stateEnteredEventDetails") for page in pages for event in page["events"]]
+    return [each["name"] for each in entered if each]
+
+
+def _known(shop: Shop) -> set[str]:
+    return {run["executionArn"] for run in shop.runs()}
+
+
+def stuck(shop: Shop) -> None:
+    """One file is dropped; when its job is seen not to end, the budget of the wait runs out."""
+    shop.put(shop.csv(FRESH))
+    shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name}: a job never ends")
+    shop.world.cloud.advance(HALF_AN_HOUR, shop.name)
+    shop.rest()
+
+
+def stuck_update(shop: Shop) -> None:
+    """The update of a campaign takes longer than a run waits; while the run goes back, it ends after all."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name}: an update never ends")
+    shop.world.cloud.advance(HALF_AN_HOUR, shop.name)
+    _begun(shop, "Put each campaign back", known)
+    shop.heal()
+    shop.rest()
+
+
+def repeated_later(shop: Shop) -> None:
+    """The event of a file comes again when the run that it started is over."""
+    drop(shop)
+    last = next(run for run in reversed(shop.runs()) if "detail" in json.loads(run["input"]))
+    again = shop.world.steps.start_execution(stateMachineArn=shop.world.machine, input=last["input"])
+    shop.world.until(lambda: shop.ended(again["executionArn"]), "the repeated event is handled")
+    shop.rest()
+
+
+def same_key_twice(shop: Shop) -> None:
+    """A file is uploaded, and at once again under the same key."""
+    shop.put(shop.csv(FRESHER))
+    shop.put(shop.csv(FRESH))
+    shop.rest()
+
+
+def two_keys(shop: Shop) -> None:
+    """Two whole histories come one after the other under two keys."""
+    shop.put(shop.csv(FRESHER), "interactions/monday.csv")
+    shop.put(shop.csv(FRESH), "interactions/tuesday.csv")
+    shop.rest()
+
+
+def strange_key(shop: Shop) -> None:
+    """A file whose key has spaces, signs and letters beyond ASCII."""
+    shop.put(shop.csv(FRESH), "interactions/Käufe 2026+11 (1) 100%25 선물.csv")
+    shop.rest()
+
+
+def deleted_at_once(shop: Shop) -> None:
+    """A file is deleted before its run reads it."""
+    shop.put(shop.csv(FRESH))
+    shop.delete()
+    shop.rest()
+
+
+def deleted_during(shop: Shop) -> None:
+    """A file is deleted when its run has checked it."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Ensure the dataset group", known)
+    shop.delete()
+    shop.rest()
+
+
+def overwritten_during(shop: Shop) -> None:
+    """A newer file takes the key while the run of the older one imports."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Ensure the dataset group", known)
+    shop.put(shop.csv(FRESHER))
+    shop.rest()
+
+
+def another_during(shop: Shop) -> None:
+    """Another file is uploaded while a run trains."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Train each recipe", known)
+    shop.put(shop.csv(FRESHER), "interactions/another.csv")
+    shop.rest()
+
+
+def empty_file(shop: Shop) -> None:
+    """A file of zero bytes."""
+    shop.put(b"")
+    shop.rest()
+
+
+def not_a_csv(shop: Shop) -> None:
+    """A zip archive that is called .csv."""
+    shop.put(b"PK\x03\x04" + bytes(range(256)) * 20)
+    shop.rest()
+
+
+def broken_gzip(shop: Shop) -> None:
+    """A compressed file whose end is missing."""
+    shop.put(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"cut off", "interactions/data.csv.gz")
+    shop.rest()
+
+
+def no_drop(shop: Shop) -> None:
+    """An object that is no drop comes into the shop's folder, and then a file."""
+    known = _known(shop)
+    shop.world.s3.put_object(Bucket=shop.world.laptop.bucket, Key=f"drops/{shop.name}/README.txt", Body=b"hello")
+    shop.world.until(lambda: bool(_known(shop) - known), "the object has started a run")
+    (stray,) = _known(shop) - known
+    shop.refused(stray, "README.txt: keys are drops/")
+    drop(shop)
+
+
+def two_runs(shop: Shop) -> None:
+    """Two more executions are started for the shop at the moment of the upload."""
+    shop.put(shop.csv(FRESH))
+    started = [shop.start("continue"), shop.start("continue")]
+    shop.world.until(lambda: all(shop.ended(arn) for arn in started), "both runs have ended")
+    shop.rest()
+
+
+def rollback_during(shop: Shop) -> None:
+    """Somebody asks for a rollback while a run trains."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Train each recipe", known)
+    shop.refused(shop.start("rollback"), "is at work on this shop")
+    shop.rest()
+
+
+def killed_in(state: str) -> Callable[[Shop], None]:
+    """The course in which a run is stopped in a state; the sweep has another take over."""
+
+    def course(shop: Shop) -> None:
+        known = _known(shop)
+        shop.put(shop.csv(FRESH))
+        begun = _begun(shop, state, known)
+        shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name} held in {state}")
+        shop.world.steps.stop_execution(executionArn=begun)
+        shop.heal()
+        shop.rest()
+
+    course.__doc__ = f"A run is stopped in the state “{state}”."
+    return course
+
+
+def redriven(shop: Shop) -> None:
+    """A run is stopped while it trains, another takes over, and then the stopped one is redriven."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    stopped = _begun(shop, "Import each file", known)
+    shop.world.steps.stop_execution(executionArn=stopped)
+    shop.rest()
+    shop.world.steps.redrive_execution(executionArn=stopped)
+    shop.world.until(lambda: _status(shop, stopped) not in {"RUNNING", "ABORTED"}, "the redriven run has ended")
+    shop.refused(stopped, "has taken over")
+    shop.rest()
+
+
+def _status(shop: Shop, arn: str) -> str:
+    return str(shop.world.steps.describe_execution(executionArn=arn)["status"])
+
+
+def busy_campaign(shop: Shop) -> None:
+    """The campaign is being updated by hand, to the version that serves, when a run wants to update it."""
+    campaign = shop.names.campaign(shop.name, "popularity-count").arn
+    shop.world.personalize.update_campaign(campaignArn=campaign, solutionVersionArn=shop.standing().serving)
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Promote each approved recipe", known)
+    shop.heal()
+    shop.rest()
+
+
+def slow_answers(shop: Shop) -> None:
+    """The settings allow an answer no time, so that the probe fails."""
+    shop.settle(latency=0.001)
+    drop(shop)
+    # What a person does: correct the settings.
+    shop.settle()
+
+
+def later_engine(shop: Shop) -> None:
+    """Personalize's clock jumps a day ahead of ours in the middle of the run."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Import each file", known)
+    shop.world.engine.advance(DAY)
+    shop.rest()
+
+
+def later_machine(shop: Shop) -> None:
+    """The state machine's clock jumps twenty minutes ahead in the middle of the run."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Import each file", known)
+    shop.world.cloud.advance(20 * 60.0, shop.name)
+    shop.rest()
+
+
+COURSES: dict[str, Callable[[Shop], None]] = {
+    **{
+        course.__name__: course
+        for course in (
+            drop,
+            stuck,
+            stuck_update,
+            repeated_later,
+            same_key_twice,
+            two_keys,
+            strange_key,
+            deleted_at_once,
+            deleted_during,
+            overwritten_during,
+            another_during,
+            empty_file,
+            not_a_csv,
+            broken_gzip,
+            no_drop,
+            two_runs,
+            rollback_during,
+            redriven,
+            busy_campaign,
+            slow_answers,
+            later_engine,
+            later_machine,
+        )
+    },
+    "killed while importing": killed_in("Import each file"),
+    "killed while training": killed_in("Train each recipe"),
+    "killed while judging": killed_in("Judge the release"),
+    "killed while promoting": killed_in("Promote each approved recipe"),
+}
+"""The courses by name."""

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Safeguards that are taken out of a copy of the sources, one at a time: cases of the matrix must fail without them.
+
+``.venv/bin/python -m tests.app.matrix.mutants [WORD…]`` tries them, or those whose safeguard has one of the words.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+DOMAIN: Final = "layers/core/personalization"
+TEST: Final = "tests/app/test_reliability.py::test_a_case_comes_out_as_the_page_says"
+MACHINE: Final = "statemachines/retrain.asl.yaml"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A safeguard, the edit that takes it out, and the names of the cases that must fail then."""
+
+    safeguard: str
+    file: str
+    text: str
+    instead: str
+    cases: tuple[str, ...]
+
+
+MUTANTS: Final = (
+    Mutant(
+        "a solution version is named after its run",
+        f"{DOMAIN}/aws/training.py",
+        "create_solution_version(name=name, solutionArn",
+        "create_solution_version(solutionArn",
+        (
+            "the answer of CreateSolutionVersion is lost",
+            "TrainSolutionFunction is killed at solutionVersion when it is done",
+        ),
+    ),
+    Mutant(
+        "a run that goes on looks for the trainings of the run before",
+        f"{DOMAIN}/aws/training.py",
+        "(*recipe.earlier_versions, recipe.solution_version_name)",
+        "(recipe.solution_version_name,)",
+        ("a campaign's update ends in CREATE FAILED", "a run is stopped while it trains"),
+    ),
+    Mutant(
+        "a run that goes on looks for the import jobs of the run before",
+        f"{DOMAIN}/aws/control.py",
+        "jobs = (*plan.import_job.earlier, plan.import_job)",
+        "jobs = (plan.import_job,)",
+        ("a SolutionVersion ends in CREATE FAILED", "a run is stopped while it judges"),
+    ),
+    Mutant(
+        "a dropped object is claimed once",
+        f"{DOMAIN}/aws/ledger.py",
+        '"attribute_not_exists(#record)"',
+        '"attribute_not_exists(#record) OR attribute_exists(#record)"',
+        ("an event comes again after its run",),
+    ),
+    Mutant(
+        "a shop is led by one run",
+        f"{DOMAIN}/aws/ledger.py",
+        '"attribute_not_exists(#owner) OR #owner = :owner OR #owner = :other"',
+        '"attribute_not_exists(#owner) OR #owner = :owner OR #owner <> :other"',
+        ("another file comes during a run",),
+    ),
+    Mutant(
+        "before a training, a run makes sure that it still leads its shop",
+        f"{DOMAIN}/handling.py",
+        "    if holder or lost:\n",
+        "    if holder and lost and not drops:\n",
+        ("a stopped run is redriven after another took over",),
+    ),
+    Mutant(
+        "a function that was killed is tried again",
+        MACHINE,
+        " Sandbox.Timedout, Runtime.ExitError,",
+        "",
+        (
+            "ImportDataFunction is killed at importJob before it begins",
+            "JudgeReleaseFunction is killed at judge when it is done",
+        ),
+    ),
+    Mutant(
+        "what was just made may not be visible yet",
+        MACHINE,
+        " Personalize.ResourceNotFoundException,",
+        "",
+        ("a new Filter is not seen yet", "a new SolutionVersion is not seen yet"),
+    ),
+    Mutant(
+        "“already exists” means found",
+        f"{DOMAIN}/aws/control.py",
+        'if code(error) != "ResourceAlreadyExistsException":',
+        "if code(error):",
+        ("CreateFilter says that somebody just made it", "CreateDatasetImportJob says that it exists already"),
+    ),
+    Mutant(
+        "what is found in CREATE FAILED is made again",
+        f"{DOMAIN}/statuses.py",
+        'return status == "CREATE FAILED"',
+        'return status == "NEVER"',
+        ("a DatasetGroup ends in CREATE FAILED", "a Filter ends in CREATE FAILED"),
+    ),
+    Mutant(
+        "jobs under way end by themselves, and their number is waited for",
+        f"{DOMAIN}/aws/failures.py",
+        'if "PENDING or IN_PROGRESS" in message:',
+        'if "NEVER" in message:',
+        ("CreateSolutionVersion exceeds the number of jobs under way",),
+    ),
+    Mutant(
+        "a campaign that is being updated is waited for",
+        f"{DOMAIN}/campaigns.py",
+        'return "wait" if latest == version and Progress.LEAVING not in moving else "busy"',
+        'return "update"',
+        ("the campaign is being updated already",),
+    ),
+    Mutant(
+        "a release that fails its probe is taken back",
+        MACHINE,
+        'Condition: "{% $count($verdict.back) > 0 %}"',
+        'Condition: "{% $count($verdict.back) > 999 %}"',
+        ("the probe fails", "GetRecommendations never answers the probe"),
+    ),
+)
+"""Representative safeguards, of every part of a run."""
+
+
+def survives(mutant: Mutant) -> str:
+    """Play a mutant's cases on a copy of the sources without its safeguard; tells which of them did not fail."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder)
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+        (copy / ".local").mkdir()
+        for shared in (".venv", ".local/cloud", ".local/sam"):
+            (copy / shared).symlink_to(ROOT / shared)
+        changed = (copy / mutant.file).read_text()
+        if mutant.text not in changed:
+            return f"{mutant.file} has no {mutant.text!r} any more"
+        (copy / mutant.file).write_text(changed.replace(mutant.text, mutant.instead))
+        chosen = [f"{TEST}[{case}]" for case in mutant.cases]
+        done = subprocess.run(
+            [".venv/bin/python", "-m", "pytest", "-q", "-rfpE", "--tb=no", "-p", "no:cacheprovider", *chosen],
+            cwd=copy, env=os.environ | {"PYTHONPATH": ""}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        alive = [case for case in mutant.cases if f"FAILED {TEST}[{case}]" not in done.stdout]
+        return f"{'; '.join(alive)} did not fail:\n{done.stdout[-1500:]}" if alive else ""
+
+
+def main(words: list[str]) -> int:
+    """Try mutants and say what came of each; the exit code is how many survived."""
+    survivors = 0
+    for mutant in MUTANTS:
+        if words and not any(word in mutant.safeguard for word in words):
+            continue
+        told = survives(mutant)
+        survivors += bool(told)
+        word = "SURVIVES" if told else "noticed"
+        print(f"{word}: without “{mutant.safeguard}” {told}", flush=True)  # noqa: T201
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One shop of the matrix: what is dropped, what its runs come to, and what Personalize has of it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+from personalization import datasets
+from personalization.arns import Names
+from personalization.datasets import Column, Schema
+
+from tests.app import retail
+from tests.app.matrix.case import Fault
+from tests.app.matrix.world import World
+
+PREFIX = "retail"
+SETTINGS = "recipes: [popularity-count]\nprobe: {{requests: 1, latency_ms: {latency}}}\n"
+ACCOUNT = "000000000000"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a shop serves, and what was made for it so far."""
+
+    release: str
+    """The run whose release is recorded; empty where there is none."""
+    recorded: str
+    """ARN of the solution version that the record names."""
+    serving: str
+    """ARN of the solution version that the campaign serves; empty unless the campaign is ACTIVE."""
+    versions: tuple[str, ...]
+    """ARNs of all solution versions."""
+    imports: int
+    """Import jobs of interactions that are ACTIVE."""
+
+
+@dataclass
+class Shop:
+    """A shop of its own for one case."""
+
+    name: str
+    world: World
+    more: str = ""
+    """What its settings have besides."""
+    rules: list[tuple[Fault, int]] = field(default_factory=list)
+    healed: list[int] = field(default_factory=list)
+    """How often the rules had fired that were taken away."""
+    keys: list[str] = field(default_factory=list)
+    """Keys of all objects that were dropped."""
+    beside: set[str] = field(default_factory=set)
+    """ARNs of runs that were meant to fail beside what the case is about, and did."""
+
+    @property
+    def names(self) -> Names:
+        """What this deployment calls the shop's resources."""
+        return Names(PREFIX, "us-east-1", ACCOUNT)
+
+    @property
+    def column(self) -> str:
+        """A column that only this shop's interactions have, so that its schema is its own."""
+        return f"C{self.name.upper()}"
+
+    @cached_property
+    def schema(self) -> str:
+        """The name of the schema that the shop's interactions get."""
+        own = Column(self.column, nullable=True, categorical=True)
+        whole = Schema("interactions", (*datasets.required("interactions", "ECOMMERCE"), own))
+        return self.names.schema("interactions", whole.digest("ECOMMERCE")).name
+
+    @property
+    def tracker(self) -> str:
+        """The ARN of the shop's event tracker, which Personalize made up."""
+        group = self.names.dataset_group(self.name).arn
+        found = listed(lambda: self.world.personalize.list_event_trackers(datasetGroupArn=group))
+        return str(found[0]["eventTrackerArn"]) if found else ""
+
+    def csv(self, each: int) -> str:
+        """A whole history, in which every user has `each` interactions."""
+        header, *rows = retail.interactions(each=each).splitlines()
+        return "\n".join([f"{header},{self.column}", *(f"{row},{'ab'[number % 2]}" for number, row in enumerate(rows))])
+
+    def put(self, content: str | bytes, key: str = "interactions/data.csv") -> None:
+        """Drop an object at a key below the shop's folder."""
+        self.keys.append(f"drops/{self.name}/{key}")
+        body = content.encode() if isinstance(content, str) else content
+        self.world.s3.put_object(Bucket=self.world.laptop.bucket, Key=self.keys[-1], Body=body)
+
+    def delete(self, key: str = "interactions/data.csv") -> None:
+        """Delete a dropped object."""
+        self.world.s3.delete_object(Bucket=self.world.laptop.bucket, Key=f"drops/{self.name}/{key}")
+
+    def settle(self, latency: float = 60_000) -> None:
+        """Drop settings that make runs cheap, and wait for their run."""
+        self.put(SETTINGS.format(latency=latency) + self.more, "settings.yaml")
+        self.rest()
+
+    def open(self) -> None:
+        """Drop settings and a first history together, and wait for the release."""
+        self.put(SETTINGS.format(latency=60_000) + self.more, "settings.yaml")
+        self.put(self.csv(25))
+        self.rest()
+
+    def inject(self, *faults: Fault, seed: int = 0) -> None:
+        """Put rules into the doors for this shop alone."""
+        for fault in faults:
+            door = self.world.engine if fault.door == "engine" else self.world.cloud
+            wanted = fault.resource
+            told = wanted.format(prefix=PREFIX, shop=self.name, schema=self.schema, tracker=self.tracker_if(wanted))
+            limits = {"skip": fault.skip + seed % (fault.spread + 1)} | ({"times": fault.times} if fault.times else {})
+            rule = door.add(fault.action, fault.operation, told, seed=seed, **limits, **fault.more)
+            self.rules.append((fault, rule["id"]))
+
+    def scatter(self, seed: int) -> None:
+        """Let three in a hundred calls about the shop be throttled, another three for each seed; 0 scatters nothing."""
+        if seed:
+            self.inject(Fault("engine", "throttle", "*", times=None, more={"probability": 0.03}), seed=seed)
+
+    def tracker_if(self, resource: str) -> str:
+        """The event tracker, where a rule is about it."""
+        return self.tracker if "{tracker}" in resource else ""
+
+    def fired(self) -> list[int]:
+        """How often each injected rule has fired, those that were taken away first."""
+        if not self.rules:
+            return self.healed
+        shown = {"engine": self.world.engine.rules(), "cloud": self.world.cloud.rules()}
+        by_id = {(door, rule["id"]): int(rule["fired"]) for door, rules in shown.items() for rule in rules}
+        return [*self.healed, *(by_id[fault.door, number] for fault, number in self.rules)]
+
+    def heal(self) -> None:
+        """Take the injected rules away."""
+        self.healed = self.fired()
+        for fault, number in self.rules:
+            (self.world.engine if fault.door == "engine" else self.world.cloud).clear(number)
+        self.rules.clear()
+
+    def start(self, action: str, **more: str) -> str:
+        """Start a run by hand; answers its ARN."""
+        given = json.dumps({"action": action, "shop": self.name, **more})
+        started = self.world.steps.start_execution(stateMachineArn=self.world.machine, input=given)
+        return str(started["executionArn"])
+
+    def refused(self, arn: str, reason: str) -> None:
+        """Wait for the end of a run that must fail for this reason, beside what the case is about."""
+        self.world.until(lambda: self.ended(arn), f"{arn} has ended")
+        found = self.world.steps.describe_execution(executionArn=arn)
+        assert (found["status"], reason in found.get("cause", "")) == ("FAILED", True), found
+        self.beside.add(arn)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The shop's executions, oldest first."""
+        return self.world.runs(self.name)
+
+    def ended(self, arn: str) -> bool:
+        """Whether an execution is seen to have ended."""
+        return any(run["executionArn"] == arn and run["status"] != "RUNNING" for run in self.runs())
+
+    def claims(self) -> list[dict[str, Any]]:
+        """What the table says of each dropped object."""
+        return [item for record, item in self.world.records(self.name).items() if record.startswith("drop#")]
+
+    def rest(self) -> None:
+        """Wait until everything that was dropped is claimed and handled and nothing of the shop runs."""
+        self.world.until(self._rests, f"{self.name} at rest")
+
+    def _rests(self) -> bool:
+        if any(run["status"] == "RUNNING" for run in self.runs()):
+            return False
+        records = self.world.records(self.name)
+        claims = [item for record, item in records.items() if record.startswith("drop#")]
+        waiting = any(claim["state"] in {"pending", "taken"} for claim in claims)
+        return "lease" not in records and not waiting and len(claims) >= len(self.keys)
+
+    def standing(self) -> Standing:
+        """What the shop serves now."""
+        release = self.world.records(self.name).get("release", {})
+        recorded = release.get("campaigns", {}).get("popularity-count", {})
+        dataset = self.names.dataset(self.name, "interactions").arn
+        jobs = listed(lambda: self.world.personalize.list_dataset_import_jobs(datasetArn=dataset, maxResults=100))
+        return Standing(
+            str(release.get("run", "")),
+            str(recorded.get("solutionVersionArn", "")),
+            self._serving(str(recorded.get("arn", ""))),
+            tuple(self.versions()),
+            sum(job["status"] == "ACTIVE" for job in jobs),
+        )
+
+    def _serving(self, arn: str) -> str:
+        if not arn:
+            return ""
+        campaign = self.world.personalize.describe_campaign(campaignArn=arn)["campaign"]
+        return str(campaign["solutionVersionArn"]) if campaign["status"] == "ACTIVE" else ""
+
+    def versions(self) -> list[str]:
+        """The solution versions that Personalize has made for the shop, oldest first."""
+        solution = self.names.solution(self.name, "popularity-count").arn
+        found = listed(lambda: self.world.personalize.list_solution_versions(solutionArn=solution, maxResults=100))
+        return [each["solutionVersionArn"] for each in sorted(found, key=lambda each: each["creationDateTime"])]
+
+    def looks(self, arn: str) -> list[str]:
+        """The campaign's own status at each look that an execution took at it."""
+        pages = self.world.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
+        told = [event.get("taskSucceededEventDetails", {}) for page in pages for event in page["events"]]
+        outputs = [json.loads(each["output"]) for each in told if "describeCampaign" in each.get("resource", "")]
+        return [str(output["Campaign"]["Status"]) for output in outputs]
+
+
+def listed(ask: Callable[[], Any]) -> list[dict[str, Any]]:
+    """What a list call answers; nothing where its parent is not there."""
+    try:
+        answer = ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return []
+    return next(list(value) for value in answer.values() if isinstance(value, list))

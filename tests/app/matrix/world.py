@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The local cloud as the matrix sees it: shared clients, and one look at all executions for everybody who waits."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
+from botocore.config import Config
+
+from local.faults import FaultDoor
+from local.home import access
+from tests.app.laptop import Laptop
+
+BOUND = 240.0
+"""Seconds after which something that has to become true has failed to."""
+LOOK = 0.2
+
+
+class World:
+    """Everything that the cases of one local cloud share. It waits in one thread for all."""
+
+    def __init__(self, laptop: Laptop) -> None:
+        self.laptop = laptop
+        self.machine = laptop.state.outputs["StateMachineArn"]
+        self.engine = FaultDoor(laptop.state.engine)
+        self.cloud = FaultDoor(f"{laptop.state.endpoint}/_local")
+        self._executions: dict[str, dict[str, Any]] = {}
+        self._by_shop: dict[str, list[str]] = defaultdict(list)
+        self._looked = threading.Condition()
+        self._stop = threading.Event()
+        self._failure: Exception | None = None
+        self._scale = 1.0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "World":
+        self._scale = self.cloud.scale_waits(0.1)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.engine.clear()
+        self.cloud.clear()
+        self.cloud.scale_waits(self._scale)
+
+    def _client(self, service: str, endpoint: str) -> Any:  # noqa: ANN401 - of whichever service
+        arguments = access(endpoint)
+        # The rules are about whoever calls: what they do to the test itself, the client tries again.
+        patient = Config(max_pool_connections=50, retries={"mode": "standard", "total_max_attempts": 15})
+        arguments["config"] = arguments["config"].merge(patient)
+        return boto3.client(service, **arguments)  # type: ignore[call-overload]
+
+    @cached_property
+    def steps(self) -> Any:  # noqa: ANN401
+        """Step Functions."""
+        return self._client("stepfunctions", self.laptop.state.endpoint)
+
+    @cached_property
+    def s3(self) -> Any:  # noqa: ANN401
+        """S3."""
+        return self._client("s3", self.laptop.state.endpoint)
+
+    @cached_property
+    def personalize(self) -> Any:  # noqa: ANN401
+        """The engine's control plane."""
+        return self._client("personalize", self.laptop.state.engine)
+
+    @cached_property
+    def table(self) -> Any:  # noqa: ANN401
+        """The table of shops."""
+        resource = boto3.resource("dynamodb", **access(self.laptop.state.endpoint))
+        return resource.Table(self.laptop.state.outputs["ShopsTableName"])
+
+    def records(self, shop: str) -> dict[str, dict[str, Any]]:
+        """A shop's records by their sort key."""
+        found = self.table.query(KeyConditionExpression=Key("shop").eq(shop), ConsistentRead=True)["Items"]
+        return {str(item["record"]): dict(item) for item in found}
+
+    def runs(self, shop: str) -> list[dict[str, Any]]:
+        """The executions of a shop, oldest first, as described when they were last looked at."""
+        with self._looked:
+            return [self._executions[arn] for arn in self._by_shop[shop]]
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until something holds; it is asked after each look at the executions. Fails after BOUND."""
+        deadline = time.monotonic() + BOUND
+        while not holds():
+            with self._looked:
+                self._looked.wait(5)
+            assert self._failure is None, self._failure
+            assert time.monotonic() < deadline, f"still not: {what}"
+
+    def _look(self) -> None:
+        while not self._stop.wait(LOOK):
+            try:
+                self._refresh()
+            except Exception as error:  # noqa: BLE001 - whoever waits tells it
+                self._failure = error
+            with self._looked:
+                self._looked.notify_all()
+
+    def _refresh(self) -> None:
+        page = self.steps.list_executions(stateMachineArn=self.machine, maxResults=1000)["executions"]
+        for each in reversed(page):
+            known = self._executions.get(each["executionArn"])
+            if known and known["status"] == each["status"]:
+                continue
+            found = self.steps.describe_execution(executionArn=each["executionArn"])
+            with self._looked:
+                if known is None:
+                    self._by_shop[shop_of(found["input"])].append(each["executionArn"])
+                self._executions[each["executionArn"]] = found
+
+
+def shop_of(given: str) -> str:
+    """The shop that an execution's input is about; empty where it is about none."""
+    document = json.loads(given)
+    key = str(document.get("detail", {}).get("object", {}).get("key", ""))
+    return key.split("/")[1] if key.count("/") > 1 else str(document.get("shop", ""))

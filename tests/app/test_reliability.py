@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault matrix: whatever goes wrong, a run gets through or ends with its reason and goes on when it is told to.
+
+All cases run at a time, each in a shop of its own, on one local cloud. `docs/reliability.md` is the table.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.app.laptop import Laptop
+from tests.app.matrix.case import Case
+from tests.app.matrix.cases import CASES
+from tests.app.matrix.courses import COURSES, FRESH
+from tests.app.matrix.page import PAGE, page
+from tests.app.matrix.shop import Shop, Standing
+from tests.app.matrix.world import World
+
+SEED = int(os.environ.get("MATRIX_SEED", "0"))
+"""Other seeds move faults to later calls, and throttle others beside."""
+AT_A_TIME = 32
+"""Cases that are played at the same time: they mostly wait."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a case came to: how its shop stood before, when something had gone wrong, and in the end."""
+
+    before: Standing
+    failed: Standing
+    after: Standing
+    reason: str
+    done: int
+    fired: tuple[int, ...]
+    looks: tuple[str, ...]
+    """The campaign's own status at each look at it, while something served before."""
+
+
+def play(world: World, number: int, case: Case) -> Story:
+    """Let a case happen, and do what it says that a person does."""
+    shop = Shop(f"m{number:03d}", world, case.settings)
+    if case.first:
+        shop.settle()
+    else:
+        shop.open()
+    before, known = shop.standing(), len(shop.runs())
+    shop.inject(*case.faults, seed=SEED)
+    shop.scatter(SEED)
+    COURSES[case.course](shop)
+    fired, failed = tuple(shop.fired()[: len(case.faults)]), shop.standing()
+    fresh = [run for run in shop.runs()[known:] if run["executionArn"] not in shop.beside]
+    bad = [run for run in fresh if run["status"] == "FAILED"]
+    shop.heal()
+    if case.human == "continue" and bad:
+        again = shop.start("continue", run=str(bad[0]["name"]))
+        shop.world.until(lambda: shop.ended(again), "the run that goes on has ended")
+        shop.rest()
+    if case.human == "drop again":
+        shop.put(shop.csv(FRESH))
+        shop.rest()
+    reason = f"{bad[0].get('error')}: {bad[0].get('cause')}" if bad else ""
+    done = sum(claim["state"] == "done" and claim["kind"] == "interactions" for claim in shop.claims())
+    looks = [status for run in shop.runs()[known:] for status in shop.looks(run["executionArn"])]
+    served = tuple(looks) if before.serving else ()
+    return Story(before, failed, shop.standing(), reason, done - (not case.first), fired, served)
+
+
+def verify(case: Case, story: Story) -> None:
+    """Hold what came of a case against what it promises."""
+    assert all(story.fired), f"a rule never fired: {story.fired}"
+    assert story.reason.partition(":")[0] == case.error, story.reason or "it got through"
+    assert re.search(case.reason, story.reason, re.DOTALL), story.reason
+    made = [version for version in story.after.versions if version not in story.before.versions]
+    assert len(made) == case.trained, f"{len(made)} trainings"
+    assert (story.done, story.after.imports - story.before.imports) == (case.done, case.done), "handled and imported"
+    assert story.after.serving == story.after.recorded == made[-1]
+    if case.error:
+        # What was imported or trained before it ended stays; what serves is what served.
+        assert replace(story.failed, versions=(), imports=0) == replace(story.before, versions=(), imports=0)
+    assert set(story.looks) <= {"ACTIVE"}
+
+
+@pytest.fixture(scope="module")
+def stories(laptop: Laptop, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Story]]]:
+    """The chosen cases, under way; when all went as they should, the page is written where that is asked for."""
+    chosen = {case.name for item in request.session.items if (case := case_of(item))}
+    numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen]
+    began = time.monotonic()
+    with World(laptop) as world, ThreadPoolExecutor(AT_A_TIME) as pool:
+        found = {case.name: pool.submit(play, world, number, case) for number, case in numbered}
+        yield found
+        pool.shutdown(cancel_futures=True)
+    if "MATRIX_PAGE" in os.environ and len(chosen) == len(CASES):
+        for case in CASES:
+            verify(case, found[case.name].result())
+        PAGE.write_text(page(time.monotonic() - began, datetime.now(UTC).date().isoformat()))
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case that a test is about, if it is one of these."""
+    found = (
+        item.callspec.params.get("case") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
+    return found if isinstance(found, Case) else None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_comes_out_as_the_page_says(stories: dict[str, Future[Story]], case: Case) -> None:
+    verify(case, stories[case.name].result())

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for conditions, in bounds; no test waits for a time."""
+
+import threading
+import time
+from collections.abc import Callable
+
+BOUND = 60.0
+"""Seconds after which something that has to become true has failed to."""
+LOOK = 0.05
+
+
+def until(holds: Callable[[], bool], what: str, bound: float = BOUND) -> None:
+    """Look again and again until something holds. Fails with `what` it was after `bound` seconds."""
+    deadline, pause = time.monotonic() + bound, threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, f"still not: {what}"
+        pause.wait(LOOK)
