@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hostile requests in the hundred thousands: to the handlers, and with `--run-dir` to a local cloud over sockets.
+
+Prints how many were sent, what was answered, and what must not have come of it: 5xx, tracebacks, log lines with what a
+shopper sent, another's data. The generator is seeded: the same seed sends the same requests.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import urllib3
+
+from local import environments, login
+from local.environments import LOCAL, REPOSITORY
+from local.home import Home, State, require
+from tests.hostile.forgeries import Forge
+from tests.hostile.wire import Wire
+from tests.hostile.world import world
+
+DESCRIPTION = REPOSITORY / "functions/get_recommendations/openapi.json"
+TOKEN_EVERY = 4
+"""One forged token after so many requests."""
+
+
+def handlers(requests: int, seed: int) -> list[str]:
+    """Send requests and forged tokens to the handlers; returns what is broken."""
+    random, started = Random(seed), time.perf_counter()
+    with world() as hostile:
+        if not hostile.good_tokens_are_good():
+            sys.exit("the tokens that forgeries are made of are not taken: nothing would be tried")
+        for number in range(requests):
+            hostile.request(random)
+            if number % TOKEN_EVERY == 0:
+                hostile.token(random)
+        statuses: Counter[int] = Counter()
+        for (_, status), count in hostile.statuses.items():
+            statuses[status] += count
+        tell("handlers", statuses, time.perf_counter() - started, hostile.broken)
+        return hostile.broken
+
+
+def over_http(requests: int, seed: int, home: Home, shop: str) -> list[str]:
+    """Send them to the cloud in a folder, which has this shop; returns what is broken."""
+    random, state, started = Random(seed), require(home), time.perf_counter()
+    user = login.user_token(home, state, "u1", time.time())
+    address = f"{state.browser_api}/shops/{shop}/sessions"
+    visitor, joined = (urllib3.request("POST", address, json=asked).json() for asked in ({}, {"userToken": user}))
+    tokens = {"u1": joined["token"], visitor["userId"]: visitor["token"]}
+    wire = Wire((state.api, state.key), (state.browser_api, tokens), shop)
+    claims = {"iss": login.issuer(state), "aud": login.AUDIENCE, "sub": "u1", "exp": int(time.time()) + 3600}
+    forge = Forge.of_stranger(claims, visitor["token"])
+    for number in range(requests):
+        wire.request(random)
+        if number % TOKEN_EVERY == 0:
+            wire.token(random, forge)
+    tell("over HTTP", wire.statuses, time.perf_counter() - started, wire.broken)
+    return wire.broken
+
+
+def described(state: State, shop: str, seconds: int) -> list[str]:
+    """What schemathesis finds between the OpenAPI document and the API of servers, in so many seconds.
+
+    Two of its rules are not ours: that a method which is nowhere described is answered 405 (API Gateway says 404), and
+    that whatever a JSON schema admits is taken (a schema cannot say that a time is after 1970, or a filter the shop's).
+    """
+    environments.refresh("audit", environments.find_python()[0])
+    with tempfile.TemporaryDirectory() as made:
+        settings = Path(made, "schemathesis.toml")
+        settings.write_text(f'[parameters]\n"path.shop" = "{shop}"\n')
+        command = [str(LOCAL / "audit/bin/schemathesis"), "--config-file", str(settings), "run", str(DESCRIPTION)]
+        command += [
+            "--url",
+            state.api,
+            "--header",
+            f"x-api-key: {state.key}",
+            "--exclude-path",
+            "/shops/{shop}/sessions",
+        ]
+        command += ["--exclude-checks", "unsupported_method,positive_data_acceptance", "--max-time", str(seconds)]
+        command += ["--generation-database", "none", "--no-color", "--continue-on-failure", "--max-examples", "100"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=made)
+    found = re.search(r"[\d,]+ generated.*", done.stdout)
+    print(f"schemathesis: {found[0] if found else done.stdout[-2000:] + done.stderr[-2000:]}")
+    return [] if done.returncode == 0 else [done.stdout]
+
+
+def tell(where: str, statuses: Counter[int], seconds: float, broken: list[str]) -> None:
+    """One paragraph of what was sent and what came of it."""
+    answered = "  ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
+    print(f"{where}: {statuses.total():,} requests in {seconds:.0f} s\n  {answered}\n  broken: {len(broken)}")
+    for each in broken[:20]:
+        print(f"  - {each[:500]}")
+
+
+def main() -> None:
+    """Send them, and fail where anything came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=100_000, help="to the handlers")
+    parser.add_argument("--http", type=int, default=3_000, help="to the cloud of --run-dir")
+    parser.add_argument("--run-dir", type=Path, help="folder of a running local cloud")
+    parser.add_argument("--shop", default="demo", help="its shop")
+    parser.add_argument("--seconds", type=int, default=120, help="for schemathesis")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    broken = handlers(options.requests, options.seed)
+    if options.run_dir:
+        home = Home(options.run_dir)
+        broken += over_http(options.http, options.seed, home, options.shop)
+        broken += described(require(home), options.shop, options.seconds)
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells API Gateway whom the token of a browser names, and which usage plan pays for it."""
+
+import time
+from typing import Any
+
+from personalization import cold, gate, observability
+from personalization.aws import clients, trusting
+from personalization.environment import Environment
+from personalization.tokens import Refused
+
+clients.make_ahead(clients.secretsmanager)
+
+
+def handler(event: dict[str, Any], _context: object) -> gate.Answer:
+    """Answer a REQUEST authorizer's question.
+
+    Args:
+        event: API Gateway's, with `methodArn` and `multiValueHeaders`.
+
+    Returns:
+        A policy for the whole API, with the caller as `context` and the plan's key as `usageIdentifierKey`; or one
+        that denies it. API Gateway keeps either for the token.
+
+    Raises:
+        PersonalizationError: nobody tells the keys. API Gateway keeps nothing then, and answers 503.
+    """
+    environment, started = Environment(), time.perf_counter()
+    arn, reason = str(event["methodArn"]), "none"
+    try:
+        caller = trusting.trust().caller(gate.bearer(event.get("multiValueHeaders")), int(time.time()))
+        plan = environment.shopper_key if caller.user else environment.visitor_key
+        answer = gate.allowed(arn, caller, plan)
+    except Refused as refused:
+        answer, reason = gate.denied(arn), refused.reason
+    times = {"AuthorizeTime": round((time.perf_counter() - started) * 1000, 2)}
+    keys = {"service": environment.service, "outcome": "admitted" if reason == "none" else "refused", "reason": reason}
+    observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **keys))
+    cold.over()
+    return answer

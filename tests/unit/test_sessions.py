@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a session begins, goes on, and becomes a shopper's."""
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+from personalization import sessions, tokens
+from personalization.gate import Trust
+from personalization.problems import Problem
+from personalization.sessions import LONGEST, SessionRequest, next_session
+from personalization.tokens import Policy, Session
+
+NOW = 1_795_000_000
+RSA = RSAKey.generate_key(2048, {"kid": "a"})
+SECRET = b"0" * 64
+POLICY = Policy("https://login.example", "shop-front", ("RS256",))
+TRUST = Trust(POLICY, {"a": RSA}.get, {"v1": SECRET}.get)
+
+
+def login(user: str, seconds: int = 600) -> str:
+    claims = {"iss": POLICY.issuer, "aud": POLICY.audience, "sub": user, "exp": NOW + seconds}
+    return jwt.encode({"alg": "RS256", "kid": "a"}, claims, RSA, ["RS256"])
+
+
+def asked(session: Session | None = None, user: str | None = None) -> SessionRequest:
+    token = tokens.signed(session, "v1", SECRET, NOW) if session else None
+    return SessionRequest(sessionToken=token, userToken=login(user) if user else None)  # type: ignore[call-arg]
+
+
+def following(request: SessionRequest, now: int = NOW, shop: str = "demo", trust: Trust = TRUST) -> Session:
+    return next_session(request, shop, trust, 3600, now)
+
+
+def test_a_visitor_s_session_is_random_and_ends() -> None:
+    one, two = (following(asked()) for _ in range(2))
+    assert one.id != two.id
+    assert one == Session(one.id, "demo", "", 0, NOW, NOW + 3600)
+
+
+def test_a_session_goes_on_under_its_id_until_it_is_too_old() -> None:
+    one = following(asked())
+    later = following(asked(one), NOW + 100)
+    assert (later.id, later.begun, later.expires) == (one.id, NOW, NOW + 3700)
+    old = Session(one.id, "demo", "", 0, NOW - LONGEST + 10, NOW + 10)
+    assert following(asked(old)).expires == NOW + 10
+    past = Session(one.id, "demo", "", 0, NOW - LONGEST, NOW + 10)
+    assert following(asked(past)).id != one.id
+
+
+def test_at_login_the_session_becomes_the_shopper_s_for_as_long_as_the_login() -> None:
+    visitor = following(asked())
+    joined = following(asked(visitor, "u1"))
+    assert joined == Session(visitor.id, "demo", "u1", NOW + 600, NOW, NOW + 600)
+    assert following(asked(joined), NOW + 300) == joined
+
+
+def test_a_joined_session_is_left_to_its_shopper() -> None:
+    joined = following(asked(following(asked()), "u1"))
+    other = following(asked(joined, "u2"))
+    assert other.id != joined.id
+    assert other.user == "u2"
+
+
+def test_a_shopper_may_begin_without_a_session() -> None:
+    assert following(asked(user="u1")).user == "u1"
+
+
+@pytest.mark.parametrize(
+    ("request_", "shop", "status"),
+    [
+        (SessionRequest(sessionToken="forged"), "demo", 401),  # type: ignore[call-arg]
+        (SessionRequest(userToken="a.b.c"), "demo", 401),  # type: ignore[call-arg]
+        (asked(Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW)), "demo", 401),
+        (asked(Session("s-" + "A" * 22, "other", "", 0, NOW, NOW + 60)), "demo", 403),
+        (asked(), "No Shop", 404),
+    ],
+)
+def test_a_session_goes_on_from_nothing_false(request_: SessionRequest, shop: str, status: int) -> None:
+    with pytest.raises(Problem) as caught:
+        following(request_, shop=shop)
+    assert caught.value.status == status
+
+
+def test_without_an_issuer_nobody_logs_in() -> None:
+    with pytest.raises(Problem) as caught:
+        following(asked(user="u1"), trust=Trust(None, TRUST.public, TRUST.secret))
+    assert caught.value.status == 401
+
+
+def test_the_browser_is_told_who_it_is_and_until_when() -> None:
+    told = sessions.answer(Session("s-" + "A" * 22, "demo", "", 0, NOW, NOW), "t")
+    assert told == {"token": "t", "sessionId": "s-" + "A" * 22, "userId": "s-" + "A" * 22,
+                    "expiresAt": "2026-11-18T11:06:40Z"}  # fmt: skip
