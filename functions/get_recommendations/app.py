@@ -1,46 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET recommendations, similar and popular items; POST ranking; the API's health and description."""
+"""Recommendations, similar and popular items, placements, ranking, purchase likelihood, and the API's description."""
 
 import time
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from personalization import cold, problems, recommendations
+from personalization import caching, callers, cold, placing, problems, recommendations, shopper_context, tallies
 from personalization.aws import bestsellers, clients, failures, runtime, state
-from personalization.recommendations import Ask, Listing, Predicted, Ranking, RankingBody
+from personalization.placing import PageBody, Slot
+from personalization.recommendations import Ask, Listing, Predicted, Ranking, RankingBody, Source
 from personalization.releases import Release
 from personalization.shelf import Shelf
-from personalization.web import JSON, Api, Response, part
+from personalization.together import Together
+from personalization.web import Api, Response, part
+
+if TYPE_CHECKING:
+    from personalization.aws.likelihoods import Likelihoods
 
 API = Api()
 RELEASES = state.Releases(state.fetch)
 SHELF = Shelf(failures.why, bestsellers.Lists(bestsellers.fetch).get, time.monotonic, API.degraded)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
+TOGETHER = Together()
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 
 
 @API.routes.get("/shops/<shop>/users/<user_id>/recommendations")
 def recommend(shop: str, user_id: str) -> dict[str, object]:
     """Items for a user."""
-    asked = problems.checked(Listing, recommendations.values(API.query(), userId=part(user_id)))
-    release = _release(shop)
-    return SHELF.fill(release, recommendations.listing(release, "user-personalization", asked), _predict)
+    asked = problems.checked(Listing, _fields(userId=part(user_id)))
+    return _list(_release(shop), "user-personalization", asked)
 
 
 @API.routes.get("/shops/<shop>/items/<item_id>/similar")
-def similar(shop: str, item_id: str) -> dict[str, object]:
+def similar(shop: str, item_id: str) -> Response[str]:
     """Items that are like an item."""
-    asked = problems.checked(Listing, recommendations.values(API.query(), itemId=part(item_id)))
-    release = _release(shop)
-    return SHELF.fill(release, recommendations.listing(release, "similar-items", asked), _predict)
+    asked = problems.checked(Listing, _fields(itemId=part(item_id)))
+    return API.shared(_list(_release(shop), "similar-items", asked), personal=asked.user_id is not None)
 
 
 @API.routes.get("/shops/<shop>/popular")
-def popular(shop: str) -> dict[str, object]:
+def popular(shop: str) -> Response[str]:
     """The items that most users take."""
-    asked = problems.checked(Listing, recommendations.values(API.query()))
-    release = _release(shop)
-    return SHELF.fill(release, recommendations.listing(release, "popularity-count", asked), _predict, "popular")
+    asked = problems.checked(Listing, _fields())
+    return API.shared(_list(_release(shop), "popularity-count", asked, "popular"), personal=asked.user_id is not None)
+
+
+@API.routes.get("/shops/<shop>/users/<user_id>/placements/<placement>")
+def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
+    """What one of the shop's placements shows a user."""
+    asked, release, name = problems.checked(Slot, _fields(userId=part(user_id))), _release(shop), part(placement)
+    question = placing.ask(release, name, asked, _around(release))
+    return _counted(release, f"placement/{name}", placing.one(SHELF, release, name, question, _predict))
+
+
+@API.routes.post("/shops/<shop>/users/<user_id>/placements")
+def show_page(shop: str, user_id: str) -> dict[str, object]:
+    """What the placements of a page show a user, no item twice."""
+    body, release = problems.checked_json(PageBody, API.body()), _release(shop)
+    asks = placing.slots(release, body, _fields(userId=part(user_id)), _around(release))
+    told: dict[str, Any] = placing.page(SHELF, release, asks, _predict, TOGETHER)
+    for each in told["placements"]:
+        _counted(release, f"placement/{each['placement']}", each)
+    return told
 
 
 @API.routes.post("/shops/<shop>/users/<user_id>/ranking")
@@ -49,7 +72,25 @@ def ranking(shop: str, user_id: str) -> dict[str, object]:
     body = problems.checked_json(RankingBody, API.body())
     fields = recommendations.values(API.query(), userId=part(user_id))
     asked = problems.checked(Ranking, {**fields, "itemIds": body.item_ids})
-    return SHELF.order(recommendations.ranking(_release(shop), asked), _rank)
+    release = _release(shop)
+    told = SHELF.order(recommendations.ranking(release, asked, _around(release)), _rank)
+    return _counted(release, "personalized-ranking", told)
+
+
+@API.routes.post("/shops/<shop>/users/<user_id>/purchase-likelihood")
+def purchase_likelihood(shop: str, user_id: str) -> dict[str, object]:
+    """How likely a user is to buy items."""
+    query, release = recommendations.values(API.query(), userId=part(user_id)), _release(shop)
+    told = likelihoods().respond(release, API.body(), query, int(time.time()))
+    return _counted(release, "purchase-likelihood", told)
+
+
+@cache
+def likelihoods() -> "Likelihoods":
+    """What answers them; imported when first asked for, so that nobody else's start is longer for it."""
+    from personalization.aws.likelihoods import Likelihoods  # noqa: PLC0415
+
+    return Likelihoods(API.degraded)
 
 
 @API.routes.get("/health")
@@ -61,7 +102,8 @@ def health() -> dict[str, str]:
 @API.routes.get("/openapi.json")
 def describe() -> Response[str]:
     """The API's description, as it was generated from the code."""
-    return Response(200, JSON, DESCRIPTION.read_text())
+    text = DESCRIPTION.read_text()
+    return API.kept(text, caching.tag(text), caching.DESCRIPTION_SECONDS)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -73,6 +115,25 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def _release(shop: str) -> Release:
     return RELEASES.get(part(shop), time.monotonic())
+
+
+def _fields(**known: str) -> dict[str, object]:
+    return recommendations.values(API.query(), **known, excludeItemIds=API.queries("excludeItemIds"))
+
+
+def _around(release: Release) -> dict[str, str]:
+    return shopper_context.of(API.headers(), release.context_columns, time.time())
+
+
+def _list(release: Release, recipe: str, asked: Listing, source: Source = "campaign") -> dict[str, object]:
+    callers.own(API.caller, asked.user_id)
+    ask = recommendations.listing(release, recipe, asked, _around(release))
+    return recommendations.after(release, ask, _counted(release, recipe, SHELF.fill(release, ask, _predict, source)))
+
+
+def _counted(release: Release, name: str, told: dict[str, object]) -> dict[str, object]:
+    API.count(tallies.of_list(release.shop, name, told))
+    return told
 
 
 def _predict(ask: Ask) -> Predicted:

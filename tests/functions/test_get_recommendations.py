@@ -297,8 +297,20 @@ def test_a_degraded_answer_is_counted(personalize: FakePersonalize, capsys: pyte
     personalize.reset()
     personalize.fails("GetRecommendations", "ThrottlingException")
     handler(load("api_popular"), None)
-    counted, told = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (counted["DegradedAnswers"], told["degraded"]) == (1.0, "throttled")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["DegradedAnswers"], told["degraded"], told["source"]) == (1.0, "throttled", "bestsellers")
+
+
+def test_lists_are_counted_by_source_and_name(personalize: FakePersonalize, capsys: pytest.CaptureFixture[str]) -> None:
+    personalize.reset()
+    personalize.says("GetRecommendations", RECOMMENDED)
+    handler(load("api_similar"), None)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["Lists"], told["shop"], told["list"], told["source"]) == (1.0, "demo", "similar-items", "campaign")
+    assert "DegradedAnswers" not in told
+    made = {each["Metrics"][0]["Name"]: each["Dimensions"] for each in told["_aws"]["CloudWatchMetrics"]}
+    assert all(dimension in told for sets in made.values() for dimensions in sets for dimension in dimensions)
+    assert set(made) == {"AnswerTime", "Lists"}
 
 
 def test_what_personalize_calls_invalid_is_400(personalize: FakePersonalize) -> None:

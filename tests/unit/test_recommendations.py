@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.problems import Problem, checked
-from personalization.recommendations import Ask, Listing, Predicted, Ranking, answer, listing, ranking, values
+from personalization.recommendations import Ask, Listing, Predicted, Ranking, answer, item, listing, ranking, values
 from personalization.releases import Release
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
@@ -78,7 +78,7 @@ def test_any_query_is_asked_or_a_bad_request(query: dict[str, str]) -> None:
 @given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=60))
 def test_a_ranking_asks_for_each_item_once(items: list[str]) -> None:
     release = Release("demo", "t", GROUP, {"personalized-ranking": "arn:r"}, (), ("PRICE",))
-    ask = ranking(release, Ranking(user_id="u", item_ids=items))
+    ask = ranking(release, Ranking.model_validate({"userId": "u", "itemIds": items}))
     assert ask.parameters["inputList"] == list(dict.fromkeys(items))
     assert ("metadataColumns" in ask.parameters) == (len(set(items)) <= 50)
 
@@ -88,10 +88,25 @@ def test_reasons_and_metadata_are_passed_on() -> None:
         {"itemId": "a", "score": 0.5, "reason": ["Popular item"], "metadata": {"price": "1"}},
         {"itemId": "b"},
     ]
+    told = {"score": 0.5, "reason": ["Popular item"], "because": {"code": "popular"}, "metadata": {"price": "1"}}
     assert answer(Predicted("RID", items)) == {
         "recommendationId": "RID",
         "items": [
-            {"itemId": "a", "score": 0.5, "source": "campaign", "reason": ["Popular item"], "metadata": {"price": "1"}},
+            {"itemId": "a", "source": "campaign", **told},
             {"itemId": "b", "score": None, "source": "campaign"},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("predicted", "code"),
+    [
+        ({"promotionName": "sale", "reason": ["Promoted item"]}, "promoted"),
+        ({"reason": ["Exploration"]}, "new"),
+        ({"reason": ["Something that AWS adds one day"]}, "similarTo"),
+        ({}, "similarTo"),
+    ],
+)
+def test_personalizes_own_reason_comes_before_that_of_the_question(predicted: dict[str, object], code: str) -> None:
+    because = item({"itemId": "a", **predicted}, "campaign", {"code": "similarTo", "itemId": "b"})["because"]
+    assert because == ({"code": code, "itemId": "b"} if code == "similarTo" else {"code": code})

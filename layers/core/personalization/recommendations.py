@@ -2,29 +2,37 @@
 """What shoppers are recommended: requests as they come, what Personalize is asked, and answers."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
+from personalization import filtering, paging
+from personalization.paging import NOTHING, Hidden
 from personalization.problems import FieldError, Problem
 from personalization.releases import Release
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Source = Literal["campaign", "cache", "popular", "bestsellers", "caller"]
+Fallback = Literal["popular", "bestsellers", "none"]
+Source = Literal["campaign", "recommender", "cache", "popular", "bestsellers", "caller"]
 """Where an item came from; `caller` is an item of a ranking that stands where the caller put it."""
 
+REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new", "Popular item": "popular"}
+"""Personalize's reasons, in the words of `because`."""
+CONTEXTUAL = ("user-personalization", "personalized-ranking")
+"""The recipes that look at context."""
+POPULAR = {"code": "popular"}
 MOST_WITH_METADATA = 50
 """Items of an answer up to which Personalize adds columns of Items."""
-_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,50}")
 _CONTEXT_NAME = re.compile(r"[A-Za-z0-9_]{1,150}")
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, populate_by_name=True, defer_build=True)
+    # By the names of the wire alone: a second spelling of userId would pass by what admits a browser.
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
 
 
 class Choice(_Request):
@@ -53,9 +61,11 @@ class Choice(_Request):
 class Listing(Choice):
     """A request for a list of items."""
 
-    limit: int = Field(default=25, ge=1, le=500)
+    limit: int = Field(default=25, ge=1, le=paging.MOST)
     user_id: Id | None = None
     item_id: Id | None = None
+    exclude_item_ids: tuple[Id, ...] = Field(default=(), max_length=100)
+    next: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
 
 
 class Ranking(Choice):
@@ -78,7 +88,17 @@ class Ask:
     """A question to a campaign: the parameters of GetRecommendations or GetPersonalizedRanking."""
 
     campaign_arn: str
+    """Or a recommender's; empty where the release has none, and something else must fill the list."""
     parameters: Mapping[str, Any]
+    limit: int = paging.MOST
+    """Items that are shown; more are asked for where some are hidden."""
+    hidden: Hidden = NOTHING
+    because: Mapping[str, str] | None = None
+    """Why the campaign's items are shown, where that follows from the question."""
+    fallback: Fallback = "popular"
+    """What stands in for the campaign where no good answer is remembered."""
+    scope: tuple[str, ...] = ()
+    """What a page of the list belongs to; see `paging`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +110,8 @@ class Predicted:
     items: Sequence[Mapping[str, Any]]
 
 
-def values(query: Mapping[str, str] | None, **known: str) -> dict[str, object]:
-    """Query parameters as the fields of a request; `known` ones come from the path and win."""
+def values(query: Mapping[str, str] | None, **known: object) -> dict[str, object]:
+    """Query parameters as the fields of a request; `known` ones, such as those of the path, win."""
     fields: dict[str, object] = {}
     groups: dict[str, dict[str, str]] = {"filterValues": {}, "context": {}}
     for name, value in (query or {}).items():
@@ -103,37 +123,96 @@ def values(query: Mapping[str, str] | None, **known: str) -> dict[str, object]:
     return {**fields, **groups, **known}
 
 
-def listing(release: Release, recipe: str, asked: Listing) -> Ask:
-    """What the campaign of a recipe is asked for a list of items."""
-    parameters = _shared(release, asked, asked.limit)
-    parameters["numResults"] = asked.limit
+def listing(
+    release: Release, recipe: str, asked: Listing, around: Mapping[str, str] | None = None, arn: str | None = None
+) -> Ask:
+    """What the campaign of a recipe is asked for a list of items.
+
+    Args:
+        release: the shop's.
+        recipe: its alias, or another name of the list.
+        asked: the request.
+        around: context that is known without the request's saying so; what it says wins.
+        arn: what is asked; the recipe's campaign, if nothing else is said.
+
+    Raises:
+        Problem: 400, naming what is wrong; 404, there is no such campaign.
+    """
+    scope = _scope(release, recipe, asked)
+    shown = paging.read(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
+    hidden = Hidden(frozenset(asked.exclude_item_ids), shown) if asked.exclude_item_ids or shown else NOTHING
+    limit = min(asked.limit, paging.MOST - len(shown))
+    parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
+    parameters["numResults"] = min(limit + len(hidden), paging.MOST)
+    because = None
     if asked.user_id is not None:
         parameters["userId"] = asked.user_id
     if asked.item_id is not None:
         parameters["itemId"] = asked.item_id
-    return Ask(_campaign(release, recipe), parameters)
+        because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
+    if recipe == "popularity-count":
+        because = POPULAR
+    asked_of = _campaign(release, recipe) if arn is None else arn
+    return Ask(asked_of, parameters, limit, hidden, because, scope=scope)
 
 
-def ranking(release: Release, asked: Ranking) -> Ask:
+def after(release: Release, ask: Ask, told: dict[str, object]) -> dict[str, object]:
+    """An answer with the token of the next page, where there may be one; `ask` is what was asked for this page."""
+    items: Any = told["items"]
+    seen = ask.hidden.shown.union(paging.mark(each["itemId"]) for each in items)
+    if len(items) < ask.limit or len(seen) >= paging.MOST:
+        return told
+    return {**told, "next": paging.token(release.tracking_id, ask.scope, seen)}
+
+
+def without(ask: Ask, items: Collection[str]) -> Ask:
+    """The same question for a list in which `items` are not shown either."""
+    hidden = ask.hidden.and_also(items)
+    parameters = dict(ask.parameters)
+    most = MOST_WITH_METADATA if "metadataColumns" in parameters else paging.MOST
+    parameters["numResults"] = max(parameters["numResults"], min(ask.limit + len(hidden), most))
+    return replace(ask, parameters=parameters, hidden=hidden)
+
+
+def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None = None) -> Ask:
     """What the ranking campaign is asked; an item that is named twice is ranked once."""
     items = list(dict.fromkeys(asked.item_ids))
-    parameters = _shared(release, asked, len(items))
+    parameters = _shared(release, asked, len(items), around)
     return Ask(_campaign(release, "personalized-ranking"), {**parameters, "userId": asked.user_id, "inputList": items})
 
 
-def answer(predicted: Predicted, source: Source = "campaign") -> dict[str, object]:
-    """The answer's JSON; `answers.Answer` describes it."""
+def answer(predicted: Predicted, source: Source = "campaign", ask: Ask | None = None) -> dict[str, object]:
+    """The answer's JSON; `answers.Answer` describes it. Without the question, nothing of it is hidden or explained."""
+    items = predicted.items
+    because = None
+    if ask is not None:
+        because = ask.because
+        if ask.hidden:
+            items = [each for each in items if each["itemId"] not in ask.hidden]
+        if len(items) > ask.limit:
+            items = items[: ask.limit]
     return {
         "recommendationId": predicted.recommendation_id,
-        "items": [item(each, source) for each in predicted.items],
+        "items": [item(each, source, because) for each in items],
     }
 
 
-def item(predicted: Mapping[str, Any], source: Source) -> dict[str, object]:
-    """An item's JSON; `answers.Item` describes it."""
+def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str] | None = None) -> dict[str, object]:
+    """An item's JSON; `answers.Item` describes it.
+
+    Args:
+        predicted: as Personalize describes it.
+        source: where it came from.
+        because: why it is shown, unless Personalize says so itself.
+    """
     told = {"itemId": predicted["itemId"], "score": predicted.get("score"), "source": source}
-    if predicted.get("reason"):
-        told["reason"] = predicted["reason"]
+    if predicted.get("promotionName"):
+        because = {"code": "promoted"}
+    elif reasons := predicted.get("reason"):
+        because = next(({"code": REASONS[each]} for each in reasons if each in REASONS), because)
+        told["reason"] = reasons
+    if because is not None:
+        told["because"] = because
     if predicted.get("metadata"):
         told["metadata"] = predicted["metadata"]
     return told
@@ -144,20 +223,30 @@ def popular_instead(release: Release, ask: Ask) -> Ask | None:
     arn = release.campaigns.get("popularity-count")
     if arn is None or arn == ask.campaign_arn:
         return None
-    return Ask(arn, {name: value for name, value in ask.parameters.items() if name != "context"})
+    parameters = {name: value for name, value in ask.parameters.items() if name not in {"context", "promotions"}}
+    return replace(ask, campaign_arn=arn, parameters=parameters, because=POPULAR)
 
 
-def _shared(release: Release, asked: Choice, items: int) -> dict[str, Any]:
+def _scope(release: Release, recipe: str, asked: Listing) -> tuple[str, ...]:
+    filtered = [part for pair in sorted(asked.filter_values.items()) for part in pair]
+    return (release.shop, recipe, asked.user_id or "", asked.item_id or "", asked.filter or "", *filtered)
+
+
+def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, str] | None) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if asked.filter is not None:
         if asked.filter not in release.filters:
             known = ", ".join(release.filters) or "none"
             raise Problem(400, "The shop has no such filter.", [FieldError("filter", f"must be one of: {known}")])
         parameters["filterArn"] = release.filter_arn(asked.filter)
-        if asked.filter_values:
-            parameters["filterValues"] = asked.filter_values
-    if asked.context:
-        parameters["context"] = asked.context
+        kinds = release.filter_parameters.get(asked.filter)
+        given = asked.filter_values if kinds is None else filtering.checked(asked.filter_values, kinds)
+        if given:
+            parameters["filterValues"] = given
+    elif asked.filter_values:
+        raise Problem(400, "Values need a filter.", [FieldError("filter", "is missing, and there are filterValues")])
+    if asked.context or around:
+        parameters["context"] = {**around, **asked.context} if around else asked.context
     if release.metadata_columns and items <= MOST_WITH_METADATA:
         parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns)}
     return parameters
@@ -172,6 +261,6 @@ def _campaign(release: Release, recipe: str) -> str:
 
 def _filter_value(value: str) -> str:
     """`a,b` as Personalize wants it, `"a","b"`; a number, or what is quoted already, as it is."""
-    if _NUMBER.fullmatch(value) or value.startswith('"'):
+    if filtering.NUMBER.fullmatch(value) or value.startswith('"'):
         return value
     return ",".join('"' + part.strip().replace('"', '\\"') + '"' for part in value.split(","))

@@ -10,7 +10,8 @@ from typing import Any
 
 from personalization.breakers import Breaker
 from personalization.errors import PersonalizationError, Rejected, RetryLater
-from personalization.recommendations import Ask, Predicted, Source, answer, item, popular_instead
+from personalization.paging import Hidden
+from personalization.recommendations import POPULAR, Ask, Predicted, Source, answer, item, popular_instead
 from personalization.releases import Release
 
 BUDGET_SECONDS = 1.5
@@ -84,29 +85,58 @@ class Shelf:
         self._memory = Memory()
 
     def fill(
-        self, release: Release, ask: Ask, predict: Callable[[Ask], Predicted], source: Source = "campaign"
+        self,
+        release: Release,
+        ask: Ask,
+        predict: Callable[[Ask], Predicted],
+        source: Source = "campaign",
+        since: float | None = None,
     ) -> dict[str, object]:
         """The answer to a request for a list of items.
+
+        Args:
+            release: the shop's.
+            ask: the question.
+            predict: asks Personalize.
+            source: what the campaign's items are marked with.
+            since: when the budget began, by the shelf's clock; now, unless several lists share one.
 
         Raises:
             Rejected: Personalize calls the request invalid.
             PersonalizationError: Personalize does not answer, and nothing is known that could be shown.
         """
-        started = self._clock()
+        started = self._clock() if since is None else since
         try:
             predicted = self._asked(ask, predict, started)
         except Rejected:
             raise
         except PersonalizationError as error:
             found = self._instead(release, ask, predict, started)
-            if not found["items"]:
+            # A slot may be left out, and everything that is known may be hidden; else a list is never empty.
+            known = ask.hidden and self._bestsellers(release.shop, started)
+            if not found["items"] and ask.fallback != "none" and not known:
                 raise
             return self._told(found, self._reason(error))
-        # A filter may well exclude everything, and then nothing is the right answer.
-        if predicted.items or "filterArn" in ask.parameters:
+        filtered = "filterArn" in ask.parameters
+        if predicted.items or filtered:
             self._memory.keep(_key(ask), predicted, started)
-            return answer(predicted, source)
+        told = answer(predicted, source, ask)
+        # A filter may well exclude everything, and then nothing is the right answer; and a list has its last page.
+        if told["items"] or filtered or ask.hidden.shown:
+            return told
         return self._told(self._instead(release, ask, predict, started), "empty")
+
+    def worth(self, ask: Ask) -> bool:
+        """Whether there is a campaign to ask, and it does not rest."""
+        return bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self._clock())
+
+    def unfilled(self, error: PersonalizationError) -> dict[str, object]:
+        """An empty answer, for one list of several which `error` kept from being filled."""
+        return self._told({"recommendationId": None, "items": []}, self._reason(error))
+
+    def now(self) -> float:
+        """The time by the shelf's clock."""
+        return self._clock()
 
     def order(self, ask: Ask, rank: Callable[[Ask], Predicted]) -> dict[str, object]:
         """The answer to a request for an order: without Personalize, the caller's own.
@@ -132,8 +162,10 @@ class Shelf:
     def _asked(self, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
         """Ask a campaign that is worth it, a second time where the first one failed at once."""
         name = ask.campaign_arn
+        if not name:
+            raise _Unasked("campaign", "missing")
         if not self._breaker.allows(name, started):
-            raise _Resting(name, "left alone after several failures")
+            raise _Unasked(name, "resting")
         try:
             predicted = self._twice(ask, predict, started)
         except Rejected:
@@ -157,18 +189,21 @@ class Shelf:
         self, release: Release, ask: Ask, predict: Callable[[Ask], Predicted], started: float
     ) -> dict[str, object]:
         """What is shown in place of the campaign's answer."""
-        limit, filtered = ask.parameters["numResults"], "filterArn" in ask.parameters
+        limit, filtered = min(ask.limit, ask.parameters["numResults"]), "filterArn" in ask.parameters
         own = ask.parameters.get("itemId")
         source: Source = "cache"
+        because = ask.because
         predicted = self._memory.find(_key(ask), started)
         if predicted is None:
-            source, predicted = "popular", self._popular(release, ask, predict, started)
-        shown = [item(each, source) for each in predicted.items if each["itemId"] != own][:limit]
+            source, because, predicted = "popular", POPULAR, self._popular(release, ask, predict, started)
+        hidden = ask.hidden.and_also([own] if own else ())
+        shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
         told: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
         # Nobody but Personalize can apply a filter, so it is not topped up with what it may exclude.
-        if len(shown) < limit and not (shown and filtered):
+        if len(shown) < limit and not (shown and filtered) and ask.fallback != "none":
             best = self._bestsellers(release.shop, started)
-            shown += list(_unseen(best, {own, *(each["itemId"] for each in shown)}, ask))[: limit - len(shown)]
+            seen = hidden.and_also(str(each["itemId"]) for each in shown)
+            shown += list(_unseen(best, seen, ask))[: limit - len(shown)]
             if filtered and shown:
                 told["filterApplied"] = False
         return told
@@ -176,7 +211,7 @@ class Shelf:
     def _popular(self, release: Release, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
         """The popular campaign's answer, where there is one and time for it."""
         other, now = popular_instead(release, ask), self._clock()
-        if other is None or now + ATTEMPT_SECONDS > started + BUDGET_SECONDS:
+        if other is None or ask.fallback != "popular" or now + ATTEMPT_SECONDS > started + BUDGET_SECONDS:
             return Predicted(None, ())
         try:
             return self._asked(other, predict, now)
@@ -184,11 +219,11 @@ class Shelf:
             return Predicted(None, ())
 
     def _reason(self, error: PersonalizationError) -> str:
-        return "resting" if isinstance(error, _Resting) else self._why(error)
+        return error.reason if isinstance(error, _Unasked) else self._why(error)
 
 
-class _Resting(RetryLater):
-    """The circuit of a campaign is open."""
+class _Unasked(RetryLater):
+    """A campaign is not asked, for the word in `reason`: its circuit is open, or the release has no such campaign."""
 
 
 def _key(ask: Ask) -> Hashable:
@@ -204,11 +239,11 @@ def _key(ask: Ask) -> Hashable:
     )
 
 
-def _unseen(best: Sequence[Mapping[str, Any]], seen: set[object], ask: Ask) -> Iterator[dict[str, object]]:
+def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: Ask) -> Iterator[dict[str, object]]:
     """Bestsellers that are not on the shelf yet, with metadata where it was asked for."""
     for each in best:
         if each["itemId"] not in seen:
-            told = item(each, "bestsellers")
+            told = item(each, "bestsellers", POPULAR)
             if "metadataColumns" not in ask.parameters:
                 told.pop("metadata", None)
             yield told

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a settings file: everything at once, each with its place, in words for who wrote it."""
+
+import json
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    import yaml
+
+_TEXTS: Mapping[str, str] = {
+    r"^[a-z0-9][a-z0-9-]{0,19}$": "must be 1 to 20 characters out of a-z, 0-9 and -, beginning with a letter or digit",
+    r"^[A-Z_][A-Z0-9_]{0,149}$": "must be a column's name in capitals, out of A-Z, 0-9 and _",
+    r"^\d{4}-\d{2}(-\d{2})?$": "must be a month or a day, such as 2026-11 or 2026-11-25",
+    r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$": "must be a time zone, such as Europe/Berlin",
+}
+"""What the patterns of texts mean."""
+_KINDS: Mapping[str, str] = {
+    "model_type": "must be settings, each with its name",
+    "dict_type": "must be a mapping of names to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text",
+    "missing": "is missing",
+    "too_short": "must have at least one",
+    "invalid_key": "names must be texts",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+}
+_SCALARS = {"str": "a text", "int": "a whole number", "float": "a number"}
+"""What pydantic puts at the end of a place where one of several types would do."""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every error in a line of its own.
+
+    Args:
+        error: what the model said.
+        model: the settings, whose names are told where one is wrong.
+    """
+    return list(dict.fromkeys(_told(problem, model) for problem in error.errors()))
+
+
+def _told(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's own shape
+    place = [part for part in problem["loc"] if part != "[key]"]
+    told = ".".join(map(str, place)) or "the file"
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{told} is not a setting ({_known(str(place[-1]), _model_at(model, place[:-1]))})"
+    if len(place) > 1 and place[-1] in _SCALARS:
+        return f"{'.'.join(map(str, place[:-1]))}: must be a text or a number"
+    if kind == "string_pattern_mismatch":
+        return f"{told}: {_TEXTS.get(context['pattern'], 'must match ' + context['pattern'])}"
+    if kind == "string_too_short" and context["min_length"] == 1:
+        return f"{told}: must not be empty"
+    message = re.sub(r"^(Input|String|Tuple|List) should (be|have)", r"must \2", str(problem["msg"]))
+    return f"{told}: {_KINDS.get(kind, message.removeprefix('Value error, '))}"
+
+
+def _known(name: str, model: type[BaseModel]) -> str:
+    names = list(model.model_fields)
+    near = get_close_matches(name, names, 1)
+    return f"{f'did you mean {near[0]}? ' if near else ''}the settings are {', '.join(names)}"
+
+
+def _model_at(model: type[BaseModel], place: list[Any]) -> type[BaseModel]:
+    """The settings among which a name at this place is looked for."""
+    for part in place:
+        field = model.model_fields.get(str(part))
+        model = next(_models(field.annotation), model) if field else model
+    return model
+
+
+def _models(kind: object) -> Iterator[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for part in typing.get_args(kind):
+        yield from _models(part)
+
+
+def twice_in_json(text: str) -> list[str]:
+    """The names that one object of a JSON file has twice: all but the last would be ignored."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        found.extend(f"{name}: is there twice" for name in dict.fromkeys(names) if names.count(name) > 1)
+        return dict(pairs)
+
+    json.loads(text, object_pairs_hook=note)
+    return found
+
+
+def twice_in_yaml(node: "yaml.Node | None", place: str = "", seen: set[int] | None = None) -> list[str]:
+    """The same for YAML.
+
+    Args:
+        node: what the file was composed to.
+        place: where the node is.
+        seen: the nodes that were looked at, which an alias may name again.
+    """
+    import yaml  # noqa: PLC0415 - only a settings file needs it
+
+    found: list[str] = []
+    seen = set() if seen is None else seen
+    if node is None or id(node) in seen:
+        return found
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = f"{place}{key.value}", key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and name in lines:
+                found.append(f"{name}: is there twice, in lines {lines[name]} and {line}")
+            lines.setdefault(name, line)
+            found += twice_in_yaml(value, f"{name}.", seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            found += twice_in_yaml(value, f"{place}{index}.", seen)
+    return found

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.paging import MOST, Hidden, mark, read, token
+from personalization.problems import Problem, checked
+from personalization.recommendations import Listing, Predicted, after, answer, listing, values
+from personalization.releases import Release
+
+RELEASE = Release("demo", "secret", "arn:g", {"user-personalization": "arn:c"})
+scopes = st.lists(st.text(max_size=10), max_size=4)
+ids = st.lists(st.text(min_size=1, max_size=8), unique=True, min_size=1, max_size=60)
+
+
+@given(scopes, st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=MOST))
+def test_a_token_gives_back_what_it_holds(scope: list[str], marks: set[int]) -> None:
+    text = token("secret", scope, marks)
+    assert read("secret", scope, text) == marks
+    assert len(text) <= 4096
+
+
+@given(scopes, scopes, st.text(max_size=60))
+def test_a_token_of_another_list_shop_or_forger_is_refused(scope: list[str], other: list[str], text: str) -> None:
+    good = token("secret", scope, {1, 2})
+    flipped = ("A" if good[0] != "A" else "B") + good[1:]
+    for secret, asked, given_ in (("other", scope, good), ("secret", [*scope, "x"], good), ("secret", scope, flipped)):
+        with pytest.raises(Problem) as refused:
+            read(secret, asked, given_)
+        assert (refused.value.status, refused.value.errors[0].field) == (400, "next")
+    for secret, asked, given_ in (("secret", other, good), ("secret", scope, text)):
+        if asked != scope or given_ != good:
+            with pytest.raises(Problem):
+                read(secret, asked, given_)
+
+
+def page(order: list[str], limit: int, following: str | None, excluded: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A page of a list that Personalize has in `order`."""
+    query = {"limit": str(limit)} | ({"next": following} if following else {})
+    asked = checked(Listing, values(query, userId="u", excludeItemIds=excluded))
+    ask = listing(RELEASE, "user-personalization", asked)
+    best = [{"itemId": each} for each in order][: ask.parameters["numResults"]]
+    return after(RELEASE, ask, answer(Predicted("RID", best), "campaign", ask))
+
+
+@given(ids, st.integers(1, 20), st.randoms(), st.data())
+def test_no_page_repeats_an_item_whatever_happens_between(
+    order: list[str], limit: int, random: Random, data: st.DataObject
+) -> None:
+    excluded = tuple(data.draw(st.lists(st.sampled_from(order), max_size=3, unique=True)))
+    seen: list[str] = []
+    following = None
+    while True:
+        told = page(order, limit, following, excluded)
+        items = [each["itemId"] for each in told["items"]]
+        assert len(items) <= limit
+        seen += items
+        following = told.get("next")
+        if following is None:
+            break
+        # An event came: the list is another one now.
+        random.shuffle(order)
+    assert sorted(seen) == sorted(set(order) - set(excluded))
+
+
+def test_pages_end_where_personalize_does() -> None:
+    order = [f"i{number}" for number in range(600)]
+    following, seen = None, set[str]()
+    for limit in (300, 150, 100):
+        told = page(order, limit, following)
+        following = told.get("next")
+        seen |= {each["itemId"] for each in told["items"]}
+    assert (len(seen), following) == (500, None)
+
+
+def test_what_is_hidden_is_hidden_by_id_or_by_mark() -> None:
+    hidden = Hidden(frozenset({"a"}), frozenset({mark("b")})).and_also(["c"])
+    assert [each for each in "abcd" if each in hidden] == ["a", "b", "c"]
+    assert (len(hidden), len(Hidden())) == (3, 0)
