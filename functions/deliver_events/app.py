@@ -37,15 +37,20 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         clients.sqs(),
         environment.events_queue,
         environment.dead_events_queue,
+        clients.dynamodb(),
+        environment.shopper_events_table,
         RELEASES,
         _bucket(environment.event_calls_per_second),
         time.monotonic,
         time.sleep,
+        time.time,
     )
     messages = [queued.read(record) for record in event["Records"]]
     seconds = (context.get_remaining_time_in_millis() - MARGIN_MS) / 1000
     again = delivery.deliver(messages, seconds)
     LOG.info("Batch done", delivered=delivery.delivered, buried=delivery.buried, again=len(again))
+    if delivery.paused_by_queue:
+        LOG.warning("Pauses not set", messages=delivery.paused_by_queue)
     count(environment.namespace, "DeliveredEvents", delivery.delivered)
     count(environment.namespace, "BuriedEvents", delivery.buried)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in again]}

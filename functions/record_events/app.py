@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST events; PUT users and items."""
+"""POST events; PUT users and items; DELETE users."""
 
 import time
 import uuid
 from typing import Any
 
-from personalization import cold, events, problems
-from personalization.aws import clients, state
+from personalization import callers, cold, events, problems, tallies
+from personalization.aws import clients, erasure_requests, state
 from personalization.aws import events as delivery
 from personalization.breakers import Breaker
+from personalization.environment import Environment
 from personalization.events import Events, Put, Who
 from personalization.releases import Release
 from personalization.web import Api, part
@@ -16,16 +17,21 @@ from personalization.web import Api, part
 API = Api()
 RELEASES = state.Releases(state.fetch)
 BREAKER = Breaker()
-clients.make_ahead(clients.events_once, clients.dynamodb)
+clients.make_ahead(clients.events_once, clients.dynamodb, clients.dynamodb_once)
 
 
 @API.routes.post("/shops/<shop>/events")
 def record(shop: str) -> tuple[dict[str, object], int]:
     """What a shopper did; the very next answer knows what is delivered at once."""
-    asked = problems.checked_json(Events, API.body())
+    asked = callers.bound(API.caller, problems.checked_json(Events, API.body()))
     calls = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
     delivered, queued = delivery.accept(part(shop), _release(shop).tracking_id, calls, BREAKER, time.monotonic)
+    taken = events.first(calls, delivered + queued)
+    missed = delivery.keep(part(shop), taken, time.time())
+    API.count(*tallies.of_events(part(shop), taken))
     API.note(events=delivered, queued=queued)
+    if missed:
+        API.count(({"UncopiedEvents": float(missed)}, {}))
     return events.accepted(calls, delivered, queued), 202
 
 
@@ -37,6 +43,16 @@ def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
     problems.there(there or None, "The shop has no users dataset: drop one first.")
     return {"status": "delivered"}, 202
+
+
+@API.routes.delete("/shops/<shop>/users/<user_id>")
+def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
+    """A user is to be deleted: written down here, done by the next round of `erase_users`."""
+    problems.checked(Who, {"userId": part(user_id)})
+    shop_name, table = _release(shop).shop, Environment().shopper_events_table
+    now, receipt = int(time.time()), str(uuid.uuid4())
+    told = erasure_requests.ask(clients.dynamodb(), table, shop_name, part(user_id), receipt, now)
+    return {"receiptId": told}, 202
 
 
 @API.routes.put("/shops/<shop>/items/<item_id>")

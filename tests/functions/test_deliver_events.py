@@ -8,7 +8,7 @@ from personalization.environment import Environment
 from functions.deliver_events import app
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Context, Queues
-from tests.functions.samples import RELEASE, Event, load
+from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, load
 
 pytestmark = pytest.mark.usefixtures("demo")
 
@@ -48,6 +48,19 @@ def test_what_is_not_taken_comes_again(code: str, status: int, personalize: Fake
     personalize.fails("PutEvents", code, status=status)
     assert sorted(deliver(batch)) == sorted(record["messageId"] for record in batch["Records"])
     assert queues.messages(queues.dead) == []
+
+
+def test_a_pause_that_is_not_set_is_told(
+    personalize: FakePersonalize, queues: Queues, caplog: pytest.LogCaptureFixture
+) -> None:
+    queues.put("a")
+    batch = queues.batch()
+    personalize.fails("PutEvents", "ThrottlingException")
+    assert len(deliver(batch)) == 1
+    assert "Pauses not set" not in caplog.text
+    batch["Records"][0]["receiptHandle"] = "of another delivery"
+    assert len(deliver(batch)) == 1
+    assert "Pauses not set" in caplog.text
 
 
 def test_a_shop_that_is_throttled_is_left_alone_for_the_batch(personalize: FakePersonalize, queues: Queues) -> None:
@@ -92,6 +105,28 @@ def test_without_time_messages_come_again(personalize: FakePersonalize, queues: 
     queues.put("a")
     assert len(deliver(queues.batch(), milliseconds=app.MARGIN_MS - 1)) == 1
     assert personalize.calls == []
+
+
+def test_a_table_that_does_not_answer_is_left_alone_for_the_batch(
+    personalize: FakePersonalize, queues: Queues, unanswered: list[str]
+) -> None:
+    for session in "abcde":
+        queues.put("x", session=session, delivered=True)
+    queues.put("y")
+    batch = queues.batch()
+    written = {each["messageId"] for each in batch["Records"] if json.loads(each["body"])["delivered"]}
+    assert (set(deliver(batch)), len(written)) == (written, 5)
+    assert unanswered == [SHOPPER_EVENTS]
+    # Personalize is asked all the same, and the table again by the next batch.
+    assert sent(personalize) == [["y"]]
+    assert set(deliver(batch)) == written
+    assert len(unanswered) == 2
+
+
+def test_without_time_nothing_is_written_down(queues: Queues, unanswered: list[str]) -> None:
+    queues.put("a", delivered=True)
+    assert len(deliver(queues.batch(), milliseconds=app.MARGIN_MS - 1)) == 1
+    assert unanswered == []
 
 
 def test_no_log_line_names_a_shopper(

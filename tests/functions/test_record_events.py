@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
 import json
+from typing import Any
 
 import pytest
 from personalization.answers import Accepted, PutAccepted
 from personalization.aws import clients
-from personalization.aws.events import deliver
+from personalization.aws.events import PATIENCE, deliver
 from personalization.breakers import THRESHOLD, Breaker
 from personalization.events import Events, calls
 from personalization.problems import checked
@@ -14,7 +15,8 @@ from functions.record_events import app
 from functions.record_events.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Queues
-from tests.functions.samples import RELEASE, Event, body, fields, load
+from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, body, fields, load
+from tests.template.stack import STACK
 
 pytestmark = pytest.mark.usefixtures("demo")
 
@@ -60,6 +62,9 @@ def test_more_than_ten_events_are_split_and_more_than_a_hundred_refused(personal
         ({"eventType": "View", "sentAt": 1_795_594_813_000}, "events.0.sentAt"),
         ({"eventType": "View", "sentAt": True}, "events.0.sentAt"),
         ({"eventType": "View", "eventValue": "much"}, "events.0.eventValue"),
+        ({"eventType": "View", "eventValue": "3.49"}, "events.0.eventValue"),
+        ({"eventType": "View", "eventValue": False}, "events.0.eventValue"),
+        ({"eventType": "View", "sentAt": "1969-12-31T23:59:59Z"}, "events.0.sentAt"),
         ({"eventType": "View", "impression": ["i"] * 26}, "events.0.impression"),
         ({"eventType": "View", "recommendationId": "r" * 41}, "events.0.recommendationId"),
         ({"eventType": "View", "properties": {"USER_ID": "u"}}, "events.0.properties"),
@@ -169,10 +174,63 @@ def test_a_personalize_that_keeps_failing_is_left_alone(personalize: FakePersona
     assert len(queues.messages(queues.events)) == THRESHOLD + 3
 
 
+def hundred() -> Event:
+    return sent([{"eventType": "View", "itemId": "i", "eventId": str(number)} for number in range(100)])
+
+
+def test_a_table_that_does_not_answer_is_asked_once_and_the_queue_has_the_events(
+    personalize: FakePersonalize, queues: Queues, unanswered: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = handler(hundred(), None)
+    assert (answer["statusCode"], len(personalize.calls)) == (202, 10)
+    assert {event["status"] for event in body(answer)["events"]} == {"delivered"}
+    assert unanswered == [SHOPPER_EVENTS]
+    held = [json.loads(each["Body"]) for each in queues.messages(queues.events)]
+    assert sorted(int(event["eventId"]) for told in held for event in told["events"]) == list(range(100))
+    assert all(told["delivered"] for told in held)
+    assert "UncopiedEvents" not in capsys.readouterr().out
+
+
+def test_what_neither_it_nor_the_queue_takes_is_counted(
+    personalize: FakePersonalize,
+    queues: Queues,
+    unanswered: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("EVENTS_QUEUE_URL", queues.events + "-gone")
+    assert handler(hundred(), None)["statusCode"] == 202
+    assert (len(personalize.calls), len(unanswered)) == (10, 1)
+    assert '"UncopiedEvents":100' in capsys.readouterr().out
+
+
+def longest(client: Any) -> float:  # noqa: ANN401 - of any service
+    """Seconds that a call may take which nobody answers, with the SDK's pauses of a second at most."""
+    config = client.meta.config
+    attempts: int = config.retries["total_max_attempts"]
+    return attempts * float(config.connect_timeout + config.read_timeout) + attempts - 1
+
+
+def test_an_answer_comes_in_time_when_neither_dynamodb_nor_personalize_gives_one() -> None:
+    # The release's record, the events at Personalize, then one try to write them down.
+    waits = longest(clients.dynamodb()) + PATIENCE + longest(clients.events_once()) + longest(clients.dynamodb_once())
+    # A fifth of the time is left for the queue, which answers.
+    assert waits < 0.8 * STACK.of("Lambda::Function")["RecordEventsFunction"]["Timeout"]
+
+
 def test_what_personalize_calls_invalid_is_a_bad_request(personalize: FakePersonalize) -> None:
     personalize.fails("PutEvents", "InvalidInputException", "Error parsing properties json")
     answer = handler(load("api_events"), None)
     assert (answer["statusCode"], "Error parsing properties json" in body(answer)["detail"]) == (400, True)
+
+
+def test_a_message_of_personalize_is_passed_on_without_arns_and_accounts(personalize: FakePersonalize) -> None:
+    about = f"No schema for {ARN}:dataset/retail-demo/USERS. Account 123456789012 has '{ARN}:event-tracker/0bad-cafe'."
+    personalize.fails("PutUsers", "InvalidInputException", about)
+    answer = handler(load("api_put_user"), None)
+    assert answer["statusCode"] == 400
+    told = "No schema for USERS. Account … has '0bad-cafe'."
+    assert body(answer)["detail"] == f"Amazon Personalize refuses the request: {told}"
 
 
 def test_what_is_known_of_a_user_and_an_item_is_put(personalize: FakePersonalize) -> None:
@@ -216,6 +274,23 @@ def test_no_log_line_names_a_shopper(
 ) -> None:
     personalize.fails("PutEvents", "ThrottlingException")
     handler(load("api_events"), None)
-    (line,) = capsys.readouterr().out.splitlines()
-    assert (json.loads(line)["queued"], "2375" in line, "s-2026" in line) == (2, False, False)
+    logged = capsys.readouterr().out
+    assert (json.loads(logged.splitlines()[0])["queued"], "2375" in logged, "s-2026" in logged) == (2, False, False)
     assert queues.events
+
+
+def test_accepted_events_are_counted_by_type(personalize: FakePersonalize, capsys: pytest.CaptureFixture[str]) -> None:
+    bought = [{"eventType": "Purchase", "recommendationId": "RID-1"}, {"eventType": "purchase", "itemId": "i2"}]
+    assert handler(sent([*bought, {"eventType": "a stranger's word"}]), None)["statusCode"] == 202
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = {each["eventType"]: (each["Events"], each["AttributedEvents"], each["shop"]) for each in told}
+    assert counted == {"Purchase": (2.0, 1.0, "demo"), "Other": (1.0, 0.0, "demo")}
+    assert [each for each in told if "AnswerTime" in each] == told[:1]
+    assert "stranger" not in str(told)
+    assert personalize.operations() == ["PutEvents"]
+
+
+def test_what_is_refused_counts_as_no_event(personalize: FakePersonalize, capsys: pytest.CaptureFixture[str]) -> None:
+    personalize.fails("PutEvents", "InvalidInputException")
+    assert handler(load("api_events"), None)["statusCode"] == 400
+    assert '"Events"' not in capsys.readouterr().out

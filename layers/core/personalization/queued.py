@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from personalization.events import PER_CALL, Call, compact
@@ -40,6 +40,8 @@ class Group:
     session_id: str
     user_id: str | None
     parts: Sequence[Part]
+    delivered: bool = False
+    """Whether they are only to be written down, as Personalize is told of them otherwise."""
 
     def call(self) -> Call:
         """The PutEvents for these events, of which there are at most ten."""
@@ -47,16 +49,19 @@ class Group:
 
     def alone(self) -> list["Group"]:
         """Each event by itself."""
-        return [Group(self.shop, self.session_id, self.user_id, [part]) for part in self.parts]
+        return [replace(self, parts=[part]) for part in self.parts]
 
     def text(self) -> str:
         """These events as a message."""
-        return text(self.shop, self.call())
+        return text(self.shop, self.call(), delivered=self.delivered)
 
 
-def text(shop: str, call: Call) -> str:
+def text(shop: str, call: Call, *, delivered: bool = False) -> str:
     """The message of a call: times and ids of the events are in it, so that a delivery much later changes neither."""
-    told = compact({"shop": shop, "sessionId": call.session_id, "userId": call.user_id, "events": list(call.events)})
+    about: dict[str, object] = {"shop": shop, "sessionId": call.session_id, "userId": call.user_id}
+    if delivered:
+        about["delivered"] = True
+    told = compact({**about, "events": list(call.events)})
     # The only two characters that SQS refuses and JSON leaves as they are.
     return told.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
@@ -72,19 +77,19 @@ def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
 
     Events of one session that came in several messages go together.
     """
-    found: dict[tuple[str, str, str | None], list[Part]] = {}
+    found: dict[tuple[str, str, str | None, bool], list[Part]] = {}
     foreign = []
     for message in messages:
         try:
             told = json.loads(message.body)
-            key = (str(told["shop"]), str(told["sessionId"]), told["userId"])
+            key = (str(told["shop"]), str(told["sessionId"]), told["userId"], told.get("delivered") is True)
             parts = [Part(event, message.id) for event in told["events"] if event["sentAt"] >= 0]
             found.setdefault(key, []).extend(parts)
         except (ValueError, TypeError, KeyError):
             foreign.append(message)
     return [
-        Group(*key, parts[start : start + PER_CALL])
-        for key, unsorted in found.items()
+        Group(shop, session, user, parts[start : start + PER_CALL], delivered)
+        for (shop, session, user, delivered), unsorted in found.items()
         for parts in [sorted(unsorted, key=lambda part: float(part.event["sentAt"]))]
         for start in range(0, len(parts), PER_CALL)
     ], foreign

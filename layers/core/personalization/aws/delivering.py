@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from personalization.aws import events, queue, state
+from personalization.aws import events, queue, shopper_events, state
 from personalization.errors import PersonalizationError, Rejected
 from personalization.pacing import TokenBucket
 from personalization.problems import Problem
 from personalization.queued import Group, Message, groups
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_personalize_events import PersonalizeEventsClient
     from mypy_boto3_sqs import SQSClient
 
@@ -25,27 +26,36 @@ class Delivery:
         sqs: the queues' service.
         waiting: URL of the queue that the messages came from.
         dead: URL of the queue for what Personalize refuses.
+        dynamodb: the table's service.
+        table: what shoppers did, for events that could not be written down when they came.
         releases: where the shops' tracking ids are known.
         pace: how many calls a second.
         clock: seconds that only move forward.
         sleep: waits so many seconds.
+        now: epoch seconds.
     """
 
     personalize: "PersonalizeEventsClient"
     sqs: "SQSClient"
     waiting: str
     dead: str
+    dynamodb: "DynamoDBClient"
+    table: str
     releases: state.Releases
     pace: TokenBucket
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    now: Callable[[], float]
     delivered: int = 0
     """Events that Personalize took."""
     buried: int = 0
     """Events, or messages that hold none, that went to the dead letters."""
     failed: set[str] = field(default_factory=set)
     """Ids of the messages that have to come again."""
+    paused_by_queue: int = 0
+    """How many of them come again after the queue's own pause, because SQS did not take theirs."""
     _busy: set[str] = field(default_factory=set)
+    _table_fails: bool = False
     _until: float = 0.0
 
     def deliver(self, messages: Sequence[Message], seconds: float) -> list[str]:
@@ -57,12 +67,15 @@ class Delivery:
         for group in found:
             self._send(group)
         again = [message for message in messages if message.id in self.failed]
-        queue.postpone(self.sqs, self.waiting, again)
+        self.paused_by_queue = queue.postpone(self.sqs, self.waiting, again)
         return [message.id for message in again]
 
     def _send(self, group: Group) -> None:
         """Send a group; one that is refused, event by event, so that a good event never suffers for a bad one."""
         ids = {part.message for part in group.parts}
+        if group.delivered:
+            self._note(group, ids)
+            return
         if group.shop in self._busy or not self._paced():
             self.failed |= ids
             return
@@ -81,6 +94,14 @@ class Delivery:
         except PersonalizationError:
             # Whoever is throttled or down is not asked again for the rest of the batch.
             self._busy.add(group.shop)
+            self.failed |= ids
+
+    def _note(self, group: Group, ids: set[str]) -> None:
+        """Write down what Personalize has; a table that fails is not asked again for the rest of the batch."""
+        if self._table_fails or self.clock() > self._until:
+            self.failed |= ids
+        elif shopper_events.note(self.dynamodb, self.table, group.shop, [group.call()], self.now()):
+            self._table_fails = True
             self.failed |= ids
 
     def _paced(self) -> bool:

@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 _BATCH = 10
 
 
-def hold(client: "SQSClient", queue: str, shop: str, calls: Sequence[Call]) -> int:
-    """Put calls into the queue, one message each; returns how many events are safe there, from the first on."""
+def hold(client: "SQSClient", queue: str, shop: str, calls: Sequence[Call], *, delivered: bool = False) -> int:
+    """Put calls into the queue, one message each; returns how many events are safe there, from the first on.
+
+    Args:
+        client: the queue's service.
+        queue: its URL.
+        shop: whose events they are.
+        calls: the events.
+        delivered: whether they are only to be written down, as Personalize is told of them otherwise.
+    """
     held = 0
     for call in calls:
         try:
             with about("events queue"):
-                client.send_message(QueueUrl=queue, MessageBody=text(shop, call))
+                client.send_message(QueueUrl=queue, MessageBody=text(shop, call, delivered=delivered))
         except PersonalizationError:
             break
         held += len(call.events)
@@ -43,8 +51,13 @@ def bury(client: "SQSClient", queue: str, body: str, reason: str) -> None:
         )
 
 
-def postpone(client: "SQSClient", queue: str, messages: Sequence[Message]) -> None:
-    """Have messages come again after a pause that grows with each try; if SQS fails, the queue's own pause holds."""
+def postpone(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
+    """Have messages come again after a pause that grows with each try.
+
+    Returns:
+        How many messages SQS does not do that for: for those the queue's own pause holds.
+    """
+    left = 0
     for some in _tens(messages):
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
             {"Id": str(index), "ReceiptHandle": each.receipt, "VisibilityTimeout": delay(each.receives)}
@@ -52,9 +65,11 @@ def postpone(client: "SQSClient", queue: str, messages: Sequence[Message]) -> No
         ]
         try:
             with about("events queue"):
-                client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
+                answer = client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
+            left += len(answer.get("Failed", []))
         except PersonalizationError:
-            return
+            left += len(some)
+    return left
 
 
 def _tens(messages: Sequence[Message]) -> list[Sequence[Message]]:

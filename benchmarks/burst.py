@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A burst of events at ten times the quota, with the engine killed in the middle: what was lost, what counted twice.
+
+Protocol: a local cloud of its own with one small shop. Shoppers' requests of a hundred events each come over the HTTP
+API from eight threads, as fast as it takes them, while the engine throttles nine of ten PutEvents. When a third of the
+requests is answered, the engine is killed (SIGKILL) and started again two seconds later; the throttling goes on. A
+front end repeats what was not accepted, with the same ids. When all is accepted, the throttling ends, and the queue
+drains. Then every accepted event is looked up in the engine's store, by its id, in an export of the dataset, by its
+second, and in the raw copy in S3. Like Personalize, the engine takes an event's id once.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import boto3
+import psutil
+
+from local import cloud
+from local.client import Client, Upload
+from local.environments import LocalError
+from local.faults import FaultDoor
+from local.home import ACCOUNT, REGION, Home, State, access
+
+PER_REQUEST, THREADS = 100, 8
+SHARE = 0.9
+"""Of PutEvents that are throttled: what comes is ten times what is taken."""
+AWAY_SECONDS = 2.0
+PATIENCE_SECONDS = 1_200.0
+START = 1_700_600_000
+"""Epoch seconds of the first event; each later one is a second after it."""
+
+
+@dataclass
+class Outcome:
+    """What became of a burst."""
+
+    events: int
+    seconds: float = 0.0
+    """From the first request to the last one accepted."""
+    drain_seconds: float = 0.0
+    """From there until the queue was empty."""
+    repeated: int = 0
+    """Requests that were sent again, whole or in part."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    """Events by what the API said of them: delivered or queued."""
+    lost: int = 0
+    """Accepted events that the engine does not have."""
+    doubled: int = 0
+    """Events that its dataset has more than once."""
+    changed: int = 0
+    """Events that it has at another time than they were sent with."""
+    foreign: int = 0
+    """Events that it has under ids that nobody sent."""
+    copied: int = 0
+    """Events that are in the raw copy."""
+    copied_twice: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether every event is there once, as it was sent."""
+        wrong = self.lost + self.doubled + self.changed + self.foreign + self.copied_twice
+        return wrong == 0 and self.copied == self.events
+
+
+def identity(number: int) -> str:
+    """The id of an event."""
+    return f"burst-{number:06d}"
+
+
+def send(client: Client, shop: str, numbers: Sequence[int], outcome: Outcome, lock: threading.Lock) -> None:
+    """Send one request, and again what of it was not accepted."""
+    left = list(numbers)
+    while left:
+        view = {"eventType": "View", "itemId": "garden-03"}
+        events = [{**view, "eventId": identity(number), "sentAt": START + number} for number in left]
+        person = f"burst-{numbers[0]}"
+        try:
+            body = {"userId": person, "sessionId": f"s-{person}", "events": events}
+            answer = client.call("POST", f"/shops/{shop}/events", body=body)
+        except LocalError:
+            answer = None
+        told = answer.body["events"] if answer and answer.status == 202 else []
+        with lock:
+            outcome.statuses.update(each["status"] for each in told)
+            outcome.repeated += len(told) < len(left)
+        left = left[len(told) :]
+        if left:
+            time.sleep(0.2)
+
+
+def kill_and_restart(home: Home, state: State, away: float = AWAY_SECONDS) -> State:
+    """Kill the engine and start it again on its port and its data."""
+    (engine,) = [each for each in state.processes if each.name == "engine"]
+    process = psutil.Process(engine.pid)
+    command, environment, family = process.cmdline(), process.environ(), process.children(recursive=True)
+    for member in (process, *family):
+        member.kill()
+    psutil.wait_procs([process, *family], timeout=10)
+    time.sleep(away)
+    started = cloud.spawn("engine", command, environment, home)
+    state = replace(state, processes=tuple(started if each == engine else each for each in state.processes))
+    home.write(state)
+    cloud.wait_ready(home, state)
+    return state
+
+
+def play(home: Home, state: State, shop: str, events: int) -> tuple[Outcome, State]:
+    """The burst; returns what became of it, and the state of the cloud with its new engine."""
+    door, client, outcome, lock = FaultDoor(state.engine), Client(state), Outcome(events), threading.Lock()
+    door.add("throttle", "PutEvents", probability=SHARE, seed=1)
+    requests = [range(start, min(start + PER_REQUEST, events)) for start in range(0, events, PER_REQUEST)]
+    started = time.monotonic()
+    with ThreadPoolExecutor(THREADS) as pool:
+        sent = [pool.submit(send, client, shop, numbers, outcome, lock) for numbers in requests]
+        wait(lambda: sum(each.done() for each in sent) >= len(sent) // 3, "a third of the requests is answered")
+        state = kill_and_restart(home, state)
+        door.add("throttle", "PutEvents", probability=SHARE, seed=2)
+        for each in sent:
+            each.result()
+    outcome.seconds = time.monotonic() - started
+    door.clear()
+    started = time.monotonic()
+    wait(lambda: waiting(state) == 0, "the queue is empty")
+    outcome.drain_seconds = time.monotonic() - started
+    look_up(home, outcome)
+    outcome.doubled = exported_twice(state, shop)
+    wait(lambda: copied(state, shop, outcome).copied >= events, "every event is in the raw copy", give_up=60.0)
+    return outcome, state
+
+
+def wait(true: Callable[[], bool], what: str, give_up: float = PATIENCE_SECONDS) -> None:
+    """Return once something is true."""
+    until = time.monotonic() + give_up
+    while not true():
+        if time.monotonic() > until:
+            sys.exit(f"never: {what}")
+        time.sleep(0.1)
+
+
+def waiting(state: State) -> int:
+    """Messages in the queue of events, those under way and those put off included."""
+    sqs = boto3.client("sqs", **access(state.endpoint))
+    url = state.outputs["EventsQueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return sum(int(many) for name, many in found.items() if name.startswith("ApproximateNumberOfMessages"))
+
+
+def look_up(home: Home, outcome: Outcome) -> None:
+    """Count in the engine's store what is missing, changed or unknown."""
+    database = (home.data / "engine" / "engine.sqlite").absolute().as_uri()
+    with closing(sqlite3.connect(f"{database}?mode=ro", uri=True)) as store:
+        rows = store.execute("SELECT event_id, body FROM events WHERE event_id LIKE 'burst-%'").fetchall()
+    found = {name: json.loads(body)["sent_at"] for name, body in rows}
+    sent = {identity(number): START + number for number in range(outcome.events)}
+    outcome.lost = len(set(sent) - set(found))
+    outcome.foreign = len(set(found) - set(sent))
+    outcome.changed = sum(found.get(name, at) != at for name, at in sent.items())
+
+
+def exported_twice(state: State, shop: str) -> int:
+    """Events that an export of the dataset has more than once, each told by its second."""
+    control, bucket = boto3.client("personalize", **access(state.engine)), state.outputs["BucketName"]
+    made = control.create_dataset_export_job(
+        jobName=f"burst-{int(time.time())}",
+        datasetArn=f"arn:aws:personalize:{REGION}:{ACCOUNT}:dataset/retail-{shop}/INTERACTIONS",
+        ingestionMode="PUT",
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/personalize",
+        jobOutput={"s3DataDestination": {"path": f"s3://{bucket}/reports/burst/"}},
+    )["datasetExportJobArn"]
+    describe = control.describe_dataset_export_job
+    wait(lambda: describe(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "the export is made")
+    seconds = Counter(row["TIMESTAMP"] for row in rows_under(state, "reports/burst/") if "burst-" in row["USER_ID"])
+    return sum(many - 1 for many in seconds.values())
+
+
+def rows_under(state: State, prefix: str) -> Iterator[dict[str, str]]:
+    """The rows of all CSVs under a prefix of the bucket."""
+    s3, bucket = boto3.client("s3", **access(state.endpoint)), state.outputs["BucketName"]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [each["Key"] for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".csv")]
+    for key in keys:
+        yield from csv.DictReader(io.StringIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()))
+
+
+def copied(state: State, shop: str, outcome: Outcome) -> Outcome:
+    """Count the rows of the raw copy in S3."""
+    ids = Counter(row["EVENT_ID"] for row in rows_under(state, f"events/{shop}/"))
+    burst = {name: many for name, many in ids.items() if name.startswith("burst-")}
+    outcome.copied, outcome.copied_twice = len(burst), sum(many - 1 for many in burst.values())
+    return outcome
+
+
+def drop_shop(client: Client, shop: str) -> None:
+    """A small shop, trained and promoted."""
+    items = [f"{kind}-{number:02d}" for kind in ("garden", "kitchen") for number in range(30)]
+    times = [(n, step, 1_700_000_000 + step * 3600 + n) for n in range(60) for step in range(25)]
+    rows = [f"u{n},{items[(n + step) % 60]},Purchase,{at}" for n, step, at in times]
+    for name, text in (
+        ("settings.yaml", "domain: custom\nrecipes: [popularity-count]\n"),
+        ("interactions/all.csv", "\n".join(["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", *rows])),
+    ):
+        upload = Upload(f"drops/{shop}/{name}", set(client.runs.arns()))
+        s3 = boto3.client("s3", **access(client.state.endpoint))
+        s3.put_object(Bucket=client.state.outputs["BucketName"], Key=upload.key, Body=text.encode())
+        run = client.runs.started_by(upload.key, upload.before)
+        for _ in client.runs.follow(run.arn):
+            pass
+    if client.call("GET", f"/shops/{shop}/popular").status != 200:
+        sys.exit("the shop does not serve")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000)
+    events: int = parser.parse_args().events
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "cloud")
+        try:
+            state, _ = cloud.up(home, faults=True)
+            drop_shop(Client(state), "burst")
+            outcome, _ = play(home, state, "burst", events)
+        finally:
+            cloud.down(home, wipe=True)
+    told = ", ".join(f"{many:,} {status}" for status, many in outcome.statuses.items())
+    print(
+        f"burst: {events:,} events accepted in {outcome.seconds:.0f} s ({told}; {outcome.repeated} requests repeated)"
+    )
+    print(f"drained {outcome.drain_seconds:.0f} s after the last one was accepted")
+    print(
+        f"{outcome.lost} lost, {outcome.doubled} doubled, {outcome.changed} at another time, {outcome.foreign} foreign"
+    )
+    print(f"raw copy: {outcome.copied:,} events, {outcome.copied_twice} of them twice")
+    if not outcome.good:
+        sys.exit("not as it should be")
+
+
+if __name__ == "__main__":
+    main()

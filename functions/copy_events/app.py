@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies accepted events to the bucket, as CSV, from the stream of the table that they are written down in."""
+
+from typing import Any
+
+from personalization import observability, streamed
+from personalization.aws import clients, copying
+from personalization.environment import Environment
+
+LOG = observability.logger()
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """Write the rows of a batch of the stream.
+
+    What fails is tried again with the whole batch, which then replaces what it had written. A record that is not an
+    event's goes to the dead letters, so that no other waits for it.
+
+    Args:
+        event: Lambda's, of a DynamoDB stream.
+        _context: Lambda's.
+
+    Raises:
+        RetryLater, Broken: the bucket does not take an object, or the queue a dead letter; all others are written.
+    """
+    environment = Environment()
+    made = streamed.texts(event["Records"], environment.names)
+    copying.write(clients.s3(), environment.bucket, made.files)
+    LOG.info("Events copied", objects=len(made.files), records=len(event["Records"]))
+    if made.foreign:
+        LOG.error("Records that are no events", records=len(made.foreign))
+        observability.count(environment.namespace, "UncopiedEvents", len(made.foreign))
+        copying.bury(clients.sqs(), environment.chores_queue, made.foreign)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A user is deleted on request: from what Personalize has, and from the stack's own table."""
+
+import json
+from typing import Any
+
+import boto3
+
+from local.home import access
+from tests.app.conftest import Shop
+from tests.app.waiting import until
+
+LEAVER, OTHER = "leaver", "stayer"
+
+
+def round_made(shop: Shop) -> dict[str, Any]:
+    """What the hourly round says when it is made now."""
+    functions = boto3.client("lambda", **access(shop.laptop.state.endpoint))
+    pages = functions.get_paginator("list_functions").paginate()
+    (name,) = [
+        each["FunctionName"] for page in pages for each in page["Functions"] if "EraseUsers" in each["FunctionName"]
+    ]
+    told: dict[str, Any] = json.loads(functions.invoke(FunctionName=name)["Payload"].read())
+    assert told["failed"] == [], told
+    return told
+
+
+def known(shop: Shop) -> dict[str, int]:
+    """How many events the stack's own table has of both users."""
+    tables = boto3.client("dynamodb", **access(shop.laptop.state.endpoint))
+    (table,) = [each for each in tables.list_tables()["TableNames"] if "ShopperEvents" in each]
+    found = tables.scan(TableName=table)["Items"]
+    return {user: sum(user in item["shopper"]["S"] for item in found) for user in (LEAVER, OTHER)}
+
+
+def hidden(shop: Shop, user: str) -> bool | None:
+    """Whether the filter hides an item as bought by the user; None while another answer than Personalize's is shown."""
+    answer = shop.call("GET", f"/users/{user}/recommendations", limit="100", filter="not-purchased")
+    assert answer.status == 200, answer.body
+    return None if "degraded" in answer.body else "garden-03" not in {item["itemId"] for item in answer.body["items"]}
+
+
+def test_a_user_is_forgotten_and_nobody_else(shop: Shop) -> None:
+    for user in (LEAVER, OTHER):
+        events = [{"eventType": "Purchase", "itemId": "garden-03"}, {"eventType": "Search"}]
+        assert shop.call("POST", "/events", {"userId": user, "sessionId": f"s-{user}", "events": events}).status == 202
+    until(lambda: hidden(shop, LEAVER) is True and hidden(shop, OTHER) is True, "both have bought")
+    answer = shop.call("DELETE", f"/users/{LEAVER}")
+    assert (answer.status, list(answer.body)) == (202, ["receiptId"])
+    assert shop.call("DELETE", f"/users/{LEAVER}").body == answer.body
+    assert round_made(shop)["sent"] == 1
+    until(lambda: round_made(shop)["gone"] == 1, "the user is gone")
+    assert known(shop) == {LEAVER: 0, OTHER: 2}
+    until(lambda: hidden(shop, LEAVER) is False, "the user is a stranger")
+    until(lambda: hidden(shop, OTHER) is True, "the other one is not")
