@@ -55,6 +55,17 @@ def catalogue(
     return found
 
 
+def for_strangers(shop: str, items: Path | None, api: str) -> dict[str, Any]:
+    """The same for pages that anybody may open: no user's row, and tokens of sessions in place of a server's key.
+
+    Args:
+        shop: its name.
+        items: its items CSV.
+        api: path of the API of browsers on the page's own host, without a slash at its end.
+    """
+    return catalogue(shop, items) | {"api": api, "tokens": True}
+
+
 def document(content: dict[str, Any]) -> bytes:
     """The catalogue as JSON, without blanks."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

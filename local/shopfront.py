@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve ``storefront/`` on 127.0.0.1: its files, the catalogue, and the HTTP API behind a proxy that adds the key.
 
-The key stays in this process. A page of another origin, or another name for this address, is refused: the proxy would
-lend the key to it. The server lives as long as the command or the demo that started it.
+The key stays in this process. With ``--tokens`` there is none: pages ask the API of browsers with tokens of their own,
+as they do from CloudFront. A page of another origin, or another name for this address, is refused: the proxy would lend
+the key to it. The server lives as long as the command or the demo that started it.
 """
 
 import gzip
@@ -15,6 +16,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -50,6 +52,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+NO_HEADERS = Message()
+SHOPPER = ("User-Agent", "Sec-CH-UA-Mobile", "X-Time-Zone")
+"""What a browser tells of its shopper's device and hour, and the API makes context of."""
 API_PATH = re.compile(r"/(shops/[^/].*|health|openapi\.json)")
 
 
@@ -74,7 +79,7 @@ class Shopfront:
 
     Attributes:
         api: address of the HTTP API, without a slash at its end.
-        key: sent to the API as ``x-api-key``; never to a browser.
+        key: sent to the API as ``x-api-key``, never to a browser; without one the browser's token goes along.
         catalogue: the document at ``/catalogue.json``.
         folder: the static files.
     """
@@ -101,12 +106,17 @@ class Shopfront:
             return problem(404, "Not Found", "There is no such page.")
         return Reply(200, target.read_bytes(), {"Content-Type": kind})
 
-    def forward(self, method: str, target: str, body: bytes | None) -> Reply:
-        """Ask the API at `target` (path and query, below ``/api``) with the key."""
+    def forward(self, method: str, target: str, body: bytes | None, sent: Message = NO_HEADERS) -> Reply:
+        """Ask the API at `target` (path and query, below ``/api``) with the key, or else with the browser's token.
+
+        Of the headers that the browser has `sent`, the API also gets those that tell of the shopper's device and hour.
+        """
         path = urlsplit(target).path
         if not API_PATH.fullmatch(path) or {".", ".."} & set(re.split(r"[/\\]", unquote(path))):
             return problem(404, "Not Found", "The API has no such route.")
-        headers = {"x-api-key": self.key, "accept": "application/json"}
+        told = SHOPPER if self.key else (*SHOPPER, "Authorization")
+        headers = {name: str(sent[name]) for name in told if name in sent} | {"accept": "application/json"}
+        headers |= {"x-api-key": self.key} if self.key else {}
         headers |= {} if body is None else {"content-type": "application/json"}
         try:
             answer = self.http.request(method, self.api + target, body=body, headers=headers, redirect=False)
@@ -132,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
         if refused:
             return self.reply(refused)
         if self.path.startswith("/api/"):
-            return self.reply(self.front.forward("GET", self.path[4:], None))
+            return self.reply(self.front.forward("GET", self.path[4:], None, self.headers))
         return self.reply(self.front.file(urlsplit(self.path).path))
 
     def do_POST(self) -> None:
@@ -154,7 +164,8 @@ class Handler(BaseHTTPRequestHandler):
             return problem(413, "Content Too Large", f"A body has at most {BODY_LIMIT} bytes.")
         if self.headers.get_content_type() != "application/json":
             return problem(415, "Unsupported Media Type", "Send application/json.")
-        return self.front.forward(self.command, self.path[4:], self.rfile.read(int(length)))
+        body = self.rfile.read(int(length))
+        return self.front.forward(self.command, self.path[4:], body, self.headers)
 
     def stranger(self) -> Reply | None:
         """The refusal of a request that another site's page may have caused."""
@@ -249,7 +260,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
     files = {kind: getattr(options, kind) for kind in ("items", "users", "interactions")}
     if options.shop == "demo" and not any(files.values()):
         files = demo_files()
-    front = open_shop(require(home), options.shop, files)
+    front = open_shop(require(home), options.shop, files, tokens=options.tokens)
     with serving(front, options.port) as address:
         if terminal.as_json:
             terminal.json({"url": address, "shop": options.shop})
@@ -260,8 +271,15 @@ def main(options: Namespace, terminal: Terminal) -> None:
     terminal.note("the local cloud went down, and the shop with it")
 
 
-def open_shop(state: State, shop: str, files: Mapping[str, Path | None]) -> Shopfront:
-    """The shopfront of `shop`; `files` are its CSVs by kind, as far as there are any."""
+def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, tokens: bool = False) -> Shopfront:
+    """The shopfront of `shop`; `files` are its CSVs by kind, as far as there are any.
+
+    With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
+    """
+    if tokens:
+        return Shopfront(
+            state.browser_api, "", catalogue.document(catalogue.for_strangers(shop, files["items"], "/api"))
+        )
     return Shopfront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files)))
 
 

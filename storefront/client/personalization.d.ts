@@ -8,16 +8,33 @@ export interface Item {
   score: number | null;
   /** Where the item came from, such as `campaign` or `popular`. */
   source: string;
-  /** Why, where Personalize says so. */
-  reason?: string;
+  /** Why, in Personalize's own words, where it says so. */
+  reason?: string[];
+  /** Why, as a code to find words for, such as `popular` or `similarTo`; and the item that it is about. */
+  because?: { code: string; itemId?: string };
   /** Columns of the items dataset, as text. */
   metadata?: Record<string, string>;
 }
 
 /** An answer with items, best first. */
 export interface Answer {
-  recommendationId?: string;
+  /** Null where nothing of it is Personalize's. */
+  recommendationId: string | null;
   items: Item[];
+  /** Whether something else fills in for the campaign that was asked. */
+  degraded?: boolean;
+  /** Why, such as `throttled`. */
+  degradedReason?: string;
+  /** False where the filter could not be applied. */
+  filterApplied?: boolean;
+  /** Asks for the next page, where there may be one. */
+  next?: string;
+}
+
+/** What a placement shows. */
+export interface Placed extends Answer {
+  /** Its name. */
+  placement: string;
 }
 
 /** What a list can be asked with; see docs/api.md. */
@@ -26,6 +43,10 @@ export interface Query {
   filter?: string;
   filterValues?: Record<string, string | number>;
   context?: Record<string, string>;
+  /** Items that are not shown, up to 100. */
+  excludeItemIds?: string[];
+  /** The next page: `next` of the answer before, with all else as it was. */
+  next?: string;
   /** Gives up; replaces the time limit of the options. */
   signal?: AbortSignal;
 }
@@ -72,13 +93,25 @@ export interface Call {
   tries: number;
 }
 
+/** Whom a call names. */
+export interface Who {
+  readonly sessionId: string;
+  readonly userId?: string;
+}
+
+type Headers = Record<string, string>;
+
+/** What a client is made with. */
 export interface Options {
   /** Address of the API without a slash at its end, such as `https://….amazonaws.com/v1`, or `/api` of a proxy. */
   baseUrl: string;
   /** The shop's name. */
   shop: string;
-  /** Headers of each call, such as a token; asked anew each time, and may wait. */
-  headers?: () => Record<string, string> | Promise<Record<string, string>>;
+  /**
+   * Headers of each call, such as a token; asked anew each time, and may wait. `who` is whose call it is: events that
+   * waited may be of an ended session.
+   */
+  headers?: (who: Who) => Headers | undefined | Promise<Headers | undefined>;
   /** Further tries of a call that may go well later; default 3. */
   retries?: number;
   /** Milliseconds until a try is given up; default 8000. */
@@ -115,8 +148,10 @@ export class Personalization {
   get pending(): QueuedEvent[];
   /** From now on events carry user and session, which ties what went before to the user. */
   login(userId: string): void;
-  /** A stranger in a new session. */
-  logout(): void;
+  /** A stranger in a new session, or in the one that a token is for. */
+  logout(sessionId?: string): void;
+  /** The same visitor in another session, such as where the last one has ended; events that wait go with it. */
+  renew(sessionId: string): void;
   /** Items for this visitor: the user, or a stranger's session. */
   recommend(query?: Query & { itemId?: string }): Promise<Answer>;
   /** Items similar to one. */
@@ -124,7 +159,14 @@ export class Personalization {
   /** What most users choose. */
   popular(query?: Query): Promise<Answer>;
   /** The given items, best for this visitor first. */
-  ranking(itemIds: string[], query?: Omit<Query, "limit">): Promise<Answer>;
+  ranking(itemIds: string[], query?: Omit<Query, "limit" | "excludeItemIds" | "next">): Promise<Answer>;
+  /** What one of the shop's placements shows; its filter is its own. */
+  placement(name: string, query?: Omit<Query, "filter"> & { itemId?: string }): Promise<Placed>;
+  /** What up to ten placements of a page show, no item twice. */
+  placements(
+    placements: string[],
+    query?: Omit<Query, "filter" | "limit" | "next"> & { itemId?: string },
+  ): Promise<{ placements: Placed[] }>;
   /** Set what is known of the visitor, in place of what was. */
   setUser(properties: Record<string, string | number>): Promise<unknown>;
   /** Queue an event; returns its id. */

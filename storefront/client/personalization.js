@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Recommendations and events of a shop, for browsers. Types: personalization.d.ts; guide: docs/client.md. */
+/** Lists and events of a shop: docs/client.md. What each member is: personalization.d.ts. */
 
 const BATCH = 10, KEPT = 500, REMEMBERED = 1000, SHOWN = 25;
 const encode = encodeURIComponent;
-const makeId = () => crypto.randomUUID?.() ?? `${Date.now()}-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
+const makeId = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 const transient = (status) => !status || status === 408 || status === 429 || status >= 500;
 
-/** The API refused a call: its `status`, and `problem`, an RFC 9457 document. */
+/** The API refused a call. */
 export class ApiError extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `HTTP ${status}`);
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-/** One visitor of one shop: session, user after `login`, and a queue of events that outlives the page. */
+/** One visitor of one shop. */
 export class Personalization {
   #options;
   #store;
@@ -23,7 +23,6 @@ export class Personalization {
   #timer;
   #sending;
 
-  /** @param {import("./personalization").Options} options */
   constructor(options) {
     this.#options = {
       retries: 3, timeout: 8000, delay: 400, headers: () => ({}), fetch: (...request) => fetch(...request),
@@ -37,57 +36,74 @@ export class Personalization {
     if (this.pending.length) this.#later();
   }
 
-  /** The session; `logout` begins another. */
+  /** The session. */
   get sessionId() {
     return this.#read().sessionId ?? this.#write({ sessionId: makeId() }).sessionId;
   }
 
-  /** The user who is logged in, if any. */
+  /** Who is logged in. */
   get userId() {
     return this.#read().userId;
   }
 
-  /** Events that the API has not accepted yet. */
+  /** Events that wait. */
   get pending() {
     return this.#read().queue ?? [];
   }
 
-  /** From now on events carry user and session, which ties what went before to the user. */
+  /** Events carry user and session. */
   login(userId) {
     this.#write({ sessionId: this.sessionId, userId });
   }
 
   /** A stranger in a new session. */
-  logout() {
-    this.#write({ sessionId: makeId(), userId: undefined });
+  logout(sessionId = makeId()) {
+    this.#write({ sessionId, userId: undefined });
   }
 
-  /** Items for this visitor. */
+  /** The same visitor in another session. */
+  renew(sessionId) {
+    const { pending: queue } = this;
+    for (const event of queue) if (event.sessionId === this.sessionId) event.sessionId = sessionId;
+    this.#write({ sessionId, queue });
+  }
+
+  /** Items for the visitor. */
   recommend(query) {
     return this.#list("GET", `${this.#who()}/recommendations`, query);
   }
 
-  /** Items similar to one. */
+  /** Items like one. */
   similar(itemId, query) {
     return this.#list("GET", `/items/${encode(itemId)}/similar`, query);
   }
 
-  /** What most users choose. */
+  /** What most choose. */
   popular(query) {
     return this.#list("GET", "/popular", query);
   }
 
-  /** The given items, best for this visitor first. */
+  /** The items, best first. */
   ranking(itemIds, query) {
     return this.#list("POST", `${this.#who()}/ranking`, query, { itemIds });
   }
 
-  /** Set what is known of the visitor, in place of what was. */
+  /** A slot of the shop. */
+  placement(name, query) {
+    return this.#list("GET", `${this.#who()}/placements/${encode(name)}`, query);
+  }
+
+  /** Slots of a page, no item twice. */
+  placements(placements, { itemId, excludeItemIds, ...query } = {}) {
+    return this.#list("POST", `${this.#who()}/placements`, query, { placements, itemId, excludeItemIds });
+  }
+
+  /** Set what is known of the visitor. */
   setUser(properties) {
     return this.#call("PUT", this.#who(), { properties });
   }
 
-  /** Queue an event; returns its id. An item of an answer brings that answer's recommendationId and impression. */
+  /** Queue an event; returns its id. */
   track(eventType, event = {}) {
     const { sessionId, userId, pending } = this;
     const eventId = makeId(), sentAt = new Date().toISOString();
@@ -98,14 +114,14 @@ export class Personalization {
     return event.eventId ?? eventId;
   }
 
-  /** Send what is queued; resolves to the number of events that still wait. */
+  /** Send the queue; resolves to what still waits. */
   flush() {
     clearTimeout(this.#timer);
     this.#timer = 0;
     return (this.#sending ??= this.#drain().finally(() => (this.#sending = undefined)));
   }
 
-  /** Send all by requests that outlive the page; what is not confirmed is sent again, and counts once. */
+  /** Send all by requests that outlive the page. */
   leave() {
     for (const batch of this.#batches()) this.#post(batch, { keepalive: true, retries: 0 }).catch(() => {});
   }
@@ -115,12 +131,17 @@ export class Personalization {
   }
 
   async #drain() {
-    for (let batch; (batch = this.#batches()[0]);) {
+    const held = [];
+    for (let batch; (batch = this.#batches().find(([{ sessionId }]) => !held.includes(sessionId)));) {
       try {
         await this.#post(batch);
       } catch (error) {
         const { status } = error;
-        if (transient(status) || status === 401 || status === 403) break;
+        if (transient(status)) break;
+        if (status === 401 || status === 403) {
+          held.push(batch[0].sessionId);
+          continue;
+        }
         this.#forget(batch); // It would be refused for ever.
         this.#options.onRefused?.(batch, error);
       }
@@ -128,7 +149,6 @@ export class Personalization {
     return this.pending.length;
   }
 
-  /** The queue in calls, each of one session and user. */
   #batches() {
     const batches = [];
     for (const entry of this.pending) {
@@ -142,7 +162,7 @@ export class Personalization {
   async #post(batch, how) {
     const { sessionId, userId } = batch[0];
     const events = batch.map((event) => ({ ...event, sessionId: undefined, userId: undefined }));
-    const { accepted } = await this.#call("POST", "/events", { sessionId, userId, events }, how);
+    const { accepted } = await this.#call("POST", "/events", { sessionId, userId, events }, { who: batch[0], ...how });
     this.#forget(batch.slice(0, accepted || batch.length));
   }
 
@@ -156,17 +176,19 @@ export class Personalization {
   }
 
   async #list(method, path, { signal, filterValues, context, ...query } = {}, body) {
-    for (const [name, values] of Object.entries({ filterValues, context }))
-      for (const key in values) query[`${name}.${key}`] = values[key];
-    for (const key in query) query[key] ?? delete query[key];
-    const answer = await this.#call(method, `${path}?${new URLSearchParams(query)}`, body, { signal });
-    const { recommendationId, items } = answer, impression = items.slice(0, SHOWN).map(({ itemId }) => itemId);
+    const asked = new URLSearchParams();
+    for (const [start, values] of [["", query], ["filterValues.", filterValues], ["context.", context]])
+      for (const key in values) for (const value of [values[key] ?? []].flat()) asked.append(start + key, value);
+    const answer = await this.#call(method, `${path}?${asked}`, body, { signal });
     if (this.#origins.size > REMEMBERED) this.#origins.clear();
-    if (recommendationId) for (const { itemId } of items) this.#origins.set(itemId, { recommendationId, impression });
+    for (const { recommendationId, items } of answer.placements ?? [answer]) {
+      const impression = items.slice(0, SHOWN).map(({ itemId }) => itemId);
+      if (recommendationId) for (const { itemId } of items) this.#origins.set(itemId, { recommendationId, impression });
+    }
     return answer;
   }
 
-  async #call(method, path, body, { keepalive, signal, retries = this.#options.retries } = {}) {
+  async #call(method, path, body, { who = this, keepalive, signal, retries = this.#options.retries } = {}) {
     const { baseUrl, shop, headers, timeout, wait, onCall } = this.#options;
     for (let tries = 0; ; tries++) {
       const started = performance.now();
@@ -174,7 +196,7 @@ export class Personalization {
       try {
         const response = await this.#options.fetch(`${baseUrl}/shops/${encode(shop)}${path}`, {
           method, keepalive, body: body && JSON.stringify(body), signal: signal ?? AbortSignal.timeout(timeout),
-          headers: { ...(body && { "content-type": "application/json" }), ...(await headers()) },
+          headers: { ...(body && { "content-type": "application/json" }), ...(await headers(who)) },
         });
         status = response.status;
         after = response.headers.get("retry-after");

@@ -18,10 +18,10 @@ export function choose() {
   };
   dialog.append(
     h("header", {}, h("h2", { id: "account-title" }, t("accountTitle")), h("button.round", { type: "button", "aria-label": t("close"), onclick: leave }, icon("close"))),
-    h("p.hint", {}, t("accountText")),
+    h("p.hint", {}, t(shop.sessions ? "accountSession" : "accountText")),
     h("ul.people", {}, person(t("stranger"), t("strangerText"), !shop.client.userId, as(logOut)), shop.shoppers.map((someone) =>
       person(nameOf(someone), about(someone), shop.client.userId === someone.id, as(() => logIn(someone.id))))),
-    newcomer(as), shop.shoppers.length ? "" : byId(as));
+    newcomer(as), shop.shoppers.length || shop.sessions ? "" : byId(as));
   dialog.addEventListener("close", () => (dialog.remove(), opener?.focus?.()));
   dialog.addEventListener("click", ({ target }) => target === dialog && leave());
   document.body.append(dialog);

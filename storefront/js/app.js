@@ -5,7 +5,7 @@ import { choose } from "./account.js";
 import { h, icon, keep, kept } from "./dom.js";
 import { current, department, LANGUAGES, t, use } from "./i18n.js";
 import * as panel from "./panel.js";
-import { itemOf, nameOf, open, pieces, shop, shopper } from "./shop.js";
+import { itemOf, nameOf, open, pieces, ready, shop, shopper } from "./shop.js";
 import * as views from "./views.js";
 
 const NAV = 7;
@@ -81,7 +81,7 @@ function header() {
   const seek = h("form.search", { role: "search", onsubmit: (event) => (event.preventDefault(), field.value.trim() && (location.hash = `#/s?q=${encodeURIComponent(field.value.trim())}`)) }, icon("search"), field);
   const other = Object.keys(LANGUAGES).find((code) => code !== current());
   const tools = h("div.tools", {},
-    h("button.text", { type: "button", lang: other, "aria-label": `${t("language")}: ${LANGUAGES[other]}`, onclick: () => (use(other), frame(), show()) }, other === "ko" ? "한국어" : "EN"),
+    h("button.text", { type: "button", lang: other, "aria-label": `${t("language")}: ${LANGUAGES[other]}`, onclick: () => (use(other), frame(), show()) }, LANGUAGES[other]),
     h("button.round", { type: "button", "aria-label": t("theme"), onclick: () => theme() }, icon("sun")),
     h("button.pill", { type: "button", id: "account", "aria-haspopup": "dialog", onclick: choose }, icon("user"), h("span", { id: "who" })),
     h("a.round", { id: "cart", href: "#/cart" }, icon("bag"), h("span.number", { "aria-hidden": "true" })));
@@ -112,7 +112,7 @@ async function start() {
     return;
   }
   frame();
-  addEventListener("hashchange", show);
+  addEventListener("hashchange", () => ready().catch(() => {}).then(show));
   document.addEventListener("visitor", show);
   document.addEventListener("cart", drawCart);
   document.addEventListener("moved", () => main.querySelectorAll(".shelf").forEach((shelf) => shelf.dispatchEvent(new Event("moved"))));

@@ -6,21 +6,23 @@ import { keep, kept } from "./dom.js";
 const TEXTS = {
   en: {
     shopName: "Fennel", tagline: "Everyday groceries", demo: "A demo shop on sample data. Nothing is sold, and nothing leaves this machine.",
-    skip: "Skip to content", search: "Search", searchHint: "Search milk, coffee, pizza…", departments: "Departments", all: "All departments",
-    cart: "Cart", cartCount: "Cart, {count} items", account: "Account", stranger: "Stranger", theme: "Light or dark", language: "Language",
+    skip: "Skip to content", search: "Search", searchHint: "Search milk, coffee, pizza…", departments: "Departments", trail: "You are here", all: "All departments",
+    cart: "Cart", cartCount: "Cart, {count} items", cartCount_1: "Cart, 1 item", account: "Account", stranger: "Stranger", theme: "Light or dark", language: "Language",
     panel: "What just happened", panelOpen: "Show what just happened", panelClose: "Hide what just happened", panelEmpty: "Click around: every call to the API appears here, and how it moves the lists.",
     panelClear: "Clear", previous: "Back", next: "Forward", add: "Add to cart", addNamed: "Add {name} to cart", added: "{name} is in the cart",
     welcome: "Good to see you", welcomeStranger: "Groceries that get to know you", heroText: "Look at something, put it into the cart, and watch the shelves rearrange themselves.",
     heroUser: "You are shopping as {name}.", heroStranger: "You are a stranger here: the shop knows this session and nothing else.", change: "Shop as someone else",
     recommended: "Recommended for you", popular: "Popular", becauseViewed: "Because you looked at {name}", becauseBought: "Because you bought {name}",
     similar: "Similar items", goesWith: "Goes with it", goesWithHint: "Similar to what is in the cart, ranked for you", source: "Source", moreLike: "More from {name}",
+    "because.popular": "Popular", "because.new": "New here", "because.promoted": "On offer", "because.similarTo": "Similar to {name}", "because.becauseYouBought": "Because you bought {name}",
+    "because.becauseYouViewed": "Because you looked at {name}", "because.goesWithBasket": "Goes with {name} in the cart",
     "source.campaign": "campaign", "source.popular": "popular", "source.cache": "cache", "source.bestsellers": "best sellers", "source.ranking": "ranking",
-    sortFor: "For you", sortPrice: "Price", sortName: "Name", sort: "Sort", results: "{count} items", resultsFor: "“{query}”", nothing: "Nothing here has that name. Try milk, bread or coffee.",
+    sortFor: "For you", sortPrice: "Price", sortName: "Name", sort: "Sort", results: "{count} items", results_1: "1 item", resultsFor: "“{query}”", nothing: "Nothing here has that name. Try milk, bread or coffee.",
     more: "Show more", unit: "Item {id}", quantity: "Quantity", less: "One less", oneMore: "One more", remove: "Remove {name}",
     cartEmpty: "The cart is empty.", subtotal: "Subtotal", checkout: "Check out", goShopping: "Go shopping", delivery: "Delivery",
     slotToday: "Today, 18:00 – 20:00", slotTomorrow: "Tomorrow, 8:00 – 10:00", slotPick: "I pick it up", free: "free", placeOrder: "Place the order", noOrder: "This sends one Purchase event for each item, and nothing else.",
-    thanks: "Thank you", thanksText: "{count} Purchase events are on their way. The shelves below know already.", backHome: "Back to the shop",
-    accountTitle: "Who is shopping?", accountText: "Each sample shopper has a year of purchases. A stranger has none.", shoppers: "Sample shoppers",
+    thanks: "Thank you", thanksText: "{count} Purchase events are on their way. The shelves below know already.", thanksText_1: "1 Purchase event is on its way. The shelves below know already.", backHome: "Back to the shop",
+    accountTitle: "Who is shopping?", accountText: "Each sample shopper has a year of purchases. A stranger has none.", accountSession: "You are a stranger in a session of your own. A new one begins with no past.", shoppers: "Sample shoppers",
     newShopper: "A new shopper", newText: "Never bought anything here; only this is known:", any: "any", start: "Start shopping", beStranger: "Stay a stranger", strangerText: "A new anonymous session",
     often: "Often: {list}", current: "current", close: "Close", userId: "User id", logIn: "Log in", household: "Household {id}",
     cause_open: "Opened the shop", cause_view: "Looked at {name}", cause_cart: "Put {name} into the cart", cause_buy: "Placed an order", cause_login: "Logged in as {name}", cause_logout: "Became a stranger", cause_browse: "Browsed {name}", cause_opencart: "Opened the cart", cause_search: "Searched “{name}”", cause_back: "Came back to the front page",
@@ -31,21 +33,23 @@ const TEXTS = {
   },
   ko: {
     shopName: "Fennel", tagline: "매일의 장보기", demo: "샘플 데이터로 만든 데모 상점입니다. 실제로 팔지 않으며, 아무것도 이 컴퓨터를 떠나지 않습니다.",
-    skip: "본문으로 건너뛰기", search: "검색", searchHint: "milk, coffee, pizza 검색…", departments: "매장", all: "전체 매장",
-    cart: "장바구니", cartCount: "장바구니, {count}개", account: "계정", stranger: "비회원", theme: "밝게 또는 어둡게", language: "언어",
+    skip: "본문으로 건너뛰기", search: "검색", searchHint: "milk, coffee, pizza 검색…", departments: "매장", trail: "현재 위치", all: "전체 매장",
+    cart: "장바구니", cartCount: "장바구니, 상품 수: {count}", cartCount_1: "장바구니, 상품 수: 1", account: "계정", stranger: "비회원", theme: "밝게 또는 어둡게", language: "언어",
     panel: "방금 일어난 일", panelOpen: "방금 일어난 일 보기", panelClose: "방금 일어난 일 숨기기", panelEmpty: "둘러보세요. API 호출이 하나하나 여기에 나타나고, 목록이 어떻게 바뀌는지 보입니다.",
     panelClear: "지우기", previous: "이전", next: "다음", add: "장바구니에 담기", addNamed: "{name} 장바구니에 담기", added: "{name} 담았습니다",
     welcome: "다시 오셨네요", welcomeStranger: "볼수록 나를 알아 가는 장보기", heroText: "상품을 보고 장바구니에 담아 보세요. 진열대가 바로 다시 짜입니다.",
     heroUser: "{name} 고객으로 쇼핑하고 있습니다.", heroStranger: "비회원입니다. 상점은 이번 세션 말고는 아무것도 모릅니다.", change: "다른 고객으로 쇼핑하기",
     recommended: "추천 상품", popular: "인기 상품", becauseViewed: "{name} 상품을 보셨기에", becauseBought: "{name} 상품을 사셨기에",
     similar: "비슷한 상품", goesWith: "함께 담으면 좋은 상품", goesWithHint: "담은 상품과 비슷한 것을 고객 취향 순으로", source: "출처", moreLike: "{name} 더 보기",
+    "because.popular": "인기 상품", "because.new": "새로 나온 상품", "because.promoted": "할인 상품", "because.similarTo": "{name} 상품과 비슷해요", "because.becauseYouBought": "{name} 상품을 사셨기에",
+    "because.becauseYouViewed": "{name} 상품을 보셨기에", "because.goesWithBasket": "담으신 {name} 상품과 잘 어울려요",
     "source.campaign": "캠페인", "source.popular": "인기", "source.cache": "캐시", "source.bestsellers": "베스트셀러", "source.ranking": "순위",
-    sortFor: "추천순", sortPrice: "가격순", sortName: "이름순", sort: "정렬", results: "상품 {count}개", resultsFor: "“{query}”", nothing: "그런 이름의 상품이 없습니다. milk, bread, coffee로 찾아 보세요.",
+    sortFor: "추천순", sortPrice: "가격순", sortName: "이름순", sort: "정렬", results: "상품 {count}개", results_1: "상품 1개", resultsFor: "“{query}”", nothing: "그런 이름의 상품이 없습니다. milk, bread, coffee로 찾아 보세요.",
     more: "더 보기", unit: "상품 {id}", quantity: "수량", less: "하나 빼기", oneMore: "하나 더", remove: "{name} 빼기",
     cartEmpty: "장바구니가 비어 있습니다.", subtotal: "합계", checkout: "주문하기", goShopping: "쇼핑하러 가기", delivery: "배송",
     slotToday: "오늘 18:00 – 20:00", slotTomorrow: "내일 8:00 – 10:00", slotPick: "직접 찾아갑니다", free: "무료", placeOrder: "주문 완료하기", noOrder: "상품마다 Purchase 이벤트를 하나씩 보낼 뿐, 그 밖의 일은 하지 않습니다.",
-    thanks: "고맙습니다", thanksText: "Purchase 이벤트 {count}건을 보냈습니다. 아래 진열대는 벌써 알고 있습니다.", backHome: "상점으로 돌아가기",
-    accountTitle: "누가 쇼핑하나요?", accountText: "샘플 고객에게는 1년 치 구매 이력이 있습니다. 비회원에게는 없습니다.", shoppers: "샘플 고객",
+    thanks: "고맙습니다", thanksText: "Purchase 이벤트 {count}건을 보냈습니다. 아래 진열대는 벌써 알고 있습니다.", thanksText_1: "Purchase 이벤트 1건을 보냈습니다. 아래 진열대는 벌써 알고 있습니다.", backHome: "상점으로 돌아가기",
+    accountTitle: "누가 쇼핑하나요?", accountText: "샘플 고객에게는 1년 치 구매 이력이 있습니다. 비회원에게는 없습니다.", accountSession: "나만의 세션에 있는 비회원입니다. 새 세션은 이력 없이 시작합니다.", shoppers: "샘플 고객",
     newShopper: "신규 고객", newText: "아직 산 것이 없고, 다음만 알려진 고객입니다.", any: "무관", start: "쇼핑 시작", beStranger: "비회원으로 남기", strangerText: "새로운 익명 세션",
     often: "자주 사는 것: {list}", current: "지금 고객", close: "닫기", userId: "사용자 ID", logIn: "로그인", household: "{id}번 가구",
     cause_open: "상점을 열었습니다", cause_view: "{name} 상품을 보았습니다", cause_cart: "{name} 상품을 담았습니다", cause_buy: "주문했습니다", cause_login: "{name} 고객으로 로그인했습니다", cause_logout: "비회원이 되었습니다", cause_browse: "{name} 매장을 둘러보았습니다", cause_opencart: "장바구니를 열었습니다", cause_search: "“{name}” 검색했습니다", cause_back: "첫 화면으로 돌아왔습니다",
@@ -78,9 +82,9 @@ export function use(code) {
   document.documentElement.lang = code;
 }
 
-/** A text in the language in use; `{name}` is filled in. */
+/** A text in the language in use; `{name}` is filled in, and a `count` may have a text of its own (`key_1`). */
 export function t(key, values = {}) {
-  const text = TEXTS[language][key] ?? TEXTS.en[key] ?? key;
+  const text = TEXTS[language][`${key}_${values.count}`] ?? TEXTS[language][key] ?? TEXTS.en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 

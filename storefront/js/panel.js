@@ -104,7 +104,7 @@ export function build() {
   const list = h("ol", { id: "happened" });
   const clear = h("button.text", { type: "button", onclick: () => ((groups = []), draw()) }, t("panelClear"));
   const close = h("button.round", { type: "button", "aria-label": t("panelClose"), onclick: () => toggle(false) }, icon("close"));
-  const aside = h("aside", { id: "panel", "aria-label": t("panel") }, h("header", {}, h("h2", {}, t("panel")), clear, close), list);
+  const aside = h("aside", { id: "panel", "aria-label": t("panel"), onkeydown: ({ key }) => key === "Escape" && toggle(false) }, h("header", {}, h("h2", {}, t("panel")), clear, close), list);
   return aside;
 }
 

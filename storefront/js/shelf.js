@@ -12,12 +12,16 @@ const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 /** Where an item came from, as a word. */
 const sourceOf = (source) => (has(`source.${source}`) ? t(`source.${source}`) : source);
 
+/** Why an item is shown, in words; nothing for a reason that has none here. */
+const reasonOf = ({ code, itemId }) => has(`because.${code}`) && t(`because.${code}`, { name: itemId && known({ itemId }).title });
+
 /** The address of an item's page. */
 export const linkTo = (item) => `#/p/${encodeURIComponent(item.id)}`;
 
 /** The card of an item. `from` is its entry in an answer, `isNew` marks what was not in the answer before. */
 export function card(item, from = {}, isNew = false) {
   const price = item.price === undefined ? "" : money(item.price);
+  const why = from.because && reasonOf(from.because);
   return h("li.card", { "data-id": item.id },
     h("div.cover", {},
       h("a", { href: linkTo(item), tabindex: -1, "aria-hidden": "true" }, tile(item)),
@@ -26,7 +30,7 @@ export function card(item, from = {}, isNew = false) {
     h("a.title", { href: linkTo(item) }, item.title),
     h("p.detail", {}, item.detail || " "),
     h("p.foot", {}, h("span.price", {}, price), from.source && h("span", { class: `source ${from.source}`, title: t("source") }, sourceOf(from.source))),
-    from.reason && h("p.detail", {}, from.reason));
+    why && h("p.detail.why", {}, why));
 }
 
 /**
@@ -51,7 +55,9 @@ export function shelf({ key, title, hint, ask, follows = true }) {
       const sources = [...new Set(answer.items.map(({ source }) => source).filter(Boolean))].map(sourceOf);
       origin.textContent = [sources.join(" + "), `${Math.round(performance.now() - started)} ms`].filter(Boolean).join(" · ");
       section.hidden = !answer.items.length;
-      fill(row, answer.items.map((from) => card(known(from), from, !isFirst && !rows.get(from.itemId).was)));
+      // A reason that all cards share is the shelf's, and its title tells it.
+      const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
+      fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !rows.get(from.itemId).was)));
     } catch {
       row.replaceChildren(h("li.problem", {}, t("offlineShelf")));
     }

@@ -3,24 +3,38 @@
 
 import { Personalization } from "../client/personalization.js";
 import { announce, keep, kept } from "./dom.js";
-import { has, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import * as panel from "./panel.js";
+import { Sessions } from "./sessions.js";
 
 const RANKED = 500;
 /** Items that one ranking call may have. */
 
-export const shop = { name: "", items: new Map(), departments: [], shoppers: [], profiles: {}, client: undefined };
+export const shop = { name: "", items: new Map(), departments: [], shoppers: [], profiles: {}, client: undefined, sessions: undefined };
 const cart = new Map(kept("cart", []));
 
 /** Load the catalogue and open the API's client. */
 export async function open() {
   const response = await fetch("catalogue.json");
-  const { shop: name, columns, items, shoppers, profiles } = await response.json();
+  const { shop: name, columns, items, shoppers, profiles, api = "/api", tokens = false } = await response.json();
   const rows = items.map((row) => item(Object.fromEntries(columns.map((column, place) => [column, row[place]]))));
   Object.assign(shop, { name, shoppers, profiles, items: new Map(rows.map((row) => [row.id, row])) });
   shop.departments = departments(rows);
-  shop.client = new Personalization({ baseUrl: `${location.origin}/api`, shop: name, delay: 200, onCall: panel.call });
+  const baseUrl = location.origin + api;
+  if (tokens) shop.sessions = new Sessions(`${baseUrl}/shops/${encodeURIComponent(name)}/sessions`);
+  const here = { "x-time-zone": Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC" };
+  shop.client = new Personalization({ baseUrl, shop: name, delay: 200, onCall: called, headers: async (who) => ({ ...here, ...(await shop.sessions?.headers(who)) }) });
+  await shop.sessions?.follow(shop.client);
 }
+
+/** A request was made. */
+function called(made) {
+  if (made.status === 401) shop.sessions?.refused();
+  panel.call(made);
+}
+
+/** Resolves once the visitor may ask. */
+export const ready = async () => shop.sessions?.ready();
 
 /** The departments with most items first, each with its shelves. */
 function departments(rows) {
@@ -70,7 +84,7 @@ export function shopper() {
 export function nameOf(someone) {
   if (!someone) return t("stranger");
   const { AGE, KIDS } = someone.facts;
-  const kids = KIDS && (has(`kids_${KIDS}`) ? t(`kids_${KIDS}`) : t("kids", { count: KIDS }));
+  const kids = KIDS && t("kids", { count: KIDS });
   const about = [AGE && t("age", { age: AGE.replace("-", "–") }), kids].filter(Boolean).join(", ");
   if (someone.isNew) return about ? `${t("newcomer")} (${about})` : t("newcomer");
   return about || t("household", { id: someone.id });
@@ -88,8 +102,9 @@ export async function logIn(id, facts) {
 }
 
 /** A stranger again. */
-export function logOut() {
-  shop.client.logout();
+export async function logOut() {
+  if (shop.sessions) await shop.sessions.restart();
+  else shop.client.logout();
   keep("viewed", []);
   panel.cause("logout");
 }

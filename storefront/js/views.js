@@ -48,19 +48,21 @@ export function home() {
 
 /** A list of items with an order to choose. */
 function listing(title, items, above) {
-  const place = h("div", { "aria-live": "polite" }, h("p.hint", {}, "…"));
+  const place = h("div", { "aria-live": "polite", "aria-busy": items.length ? "true" : null }, h("p.hint", {}, "…"));
   const orders = {
     you: () => forShopper(items), price: () => [...items].sort((one, other) => (one.price ?? Infinity) - (other.price ?? Infinity)),
     name: () => [...items].sort((one, other) => one.title.localeCompare(other.title)),
   };
   async function order(by) {
+    place.setAttribute("aria-busy", "true");
     place.replaceChildren(grid(await Promise.resolve(orders[by]()).catch(() => items)));
+    place.setAttribute("aria-busy", "false");
   }
   const select = h("select", { id: "sort", onchange: ({ target }) => order(target.value) },
     h("option", { value: "you" }, t("sortFor")), h("option", { value: "price" }, t("sortPrice")), h("option", { value: "name" }, t("sortName")));
   if (items.length) order("you");
   else place.replaceChildren(h("p.nothing", {}, t("nothing")));
-  const head = h("header.page", {}, heading(title), h("p.hint", {}, t("results", { count: items.length.toLocaleString() })), h("label.sort", { for: "sort" }, t("sort"), " ", select));
+  const head = h("header.page", {}, heading(title), h("p.hint", {}, t("results", { count: items.length.toLocaleString() })), items.length > 1 && h("label.sort", { for: "sort" }, t("sort"), " ", select));
   return { title, content: [above, head, place] };
 }
 
@@ -68,10 +70,10 @@ function listing(title, items, above) {
 export function category(l1, l2) {
   const entry = shop.departments.find(({ name }) => name === l1);
   const link = (name) => h("a", { href: `#/c/${encodeURIComponent(l1)}/${encodeURIComponent(name)}`, "aria-current": name === l2 ? "page" : null }, name);
-  const trail = h("nav.trail", { "aria-label": t("departments") }, h("a", { href: "#/" }, t("shopName")), l1 && h("a", { href: `#/c/${encodeURIComponent(l1)}` }, department(l1)), l2 && h("span", {}, l2));
+  const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, t("shopName")), l1 && h("a", { href: `#/c/${encodeURIComponent(l1)}` }, department(l1)), l2 && h("span", {}, l2));
   const above = [trail, entry && h("nav.chips", { "aria-label": department(l1) }, entry.shelves.slice(0, 30).map(link))];
   const page = listing(l2 || (l1 ? department(l1) : t("all")), browse(l1, l2), above);
-  return l1 ? page : { ...page, content: [h("nav.chips", { "aria-label": t("departments") }, shop.departments.map(({ name }) => h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)))), ...page.content.slice(1)] };
+  return l1 ? page : { ...page, content: [h("nav.chips", { "aria-label": t("all") }, shop.departments.map(({ name }) => h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)))), ...page.content.slice(1)] };
 }
 
 /** What a search finds. */
@@ -89,7 +91,7 @@ function stepper(count, label, change) {
 export function product(id) {
   const item = itemOf(id);
   let count = 1;
-  const trail = h("nav.trail", { "aria-label": t("departments") }, h("a", { href: "#/" }, t("shopName")),
+  const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, t("shopName")),
     item.l1 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}` }, department(item.l1)),
     item.l2 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}/${encodeURIComponent(item.l2)}` }, item.l2));
   const below = h("div", {}, similar(item, t("similar")));
@@ -115,12 +117,12 @@ export function cart() {
   const inside = h("div.cart", {});
   function draw() {
     const found = lines();
-    if (!found.length) return inside.replaceChildren(h("p.nothing", {}, t("cartEmpty")), h("p.center", {}, h("a.primary", { href: "#/" }, t("goShopping"))));
-    const sum = h("div.summary", {}, h("p.sum", {}, h("span", {}, t("subtotal")), h("b", {}, money(total()))), h("a.primary", { href: "#/checkout" }, t("checkout")));
     const focused = inside.contains(document.activeElement) && [...inside.querySelectorAll("button")].indexOf(document.activeElement);
-    inside.replaceChildren(h("ul.lines", {}, found.map(cartLine)), sum);
-    if (focused !== false) inside.querySelectorAll("button")[focused]?.focus();
-    return undefined;
+    const sum = h("div.summary", {}, h("p.sum", {}, h("span", {}, t("subtotal")), h("b", {}, money(total()))), h("a.primary", { href: "#/checkout" }, t("checkout")));
+    if (found.length) inside.replaceChildren(h("ul.lines", {}, found.map(cartLine)), sum);
+    else inside.replaceChildren(h("p.nothing", {}, t("cartEmpty")), h("p.center", {}, h("a.primary", { href: "#/" }, t("goShopping"))));
+    // What had the focus is another element now, or gone with its line.
+    if (focused !== false) (inside.querySelectorAll("button")[focused] ?? inside.querySelector("a.primary")).focus();
   }
   draw();
   const redraw = () => (inside.isConnected ? draw() : document.removeEventListener("cart", redraw));

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 30.0
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}
+"""Codes of keys, and the text that they write."""
+MOST_TABS = 60
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -103,6 +106,22 @@ class Page:
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]
         self.ask("Emulation.setEmulatedMedia", features=features)
+
+    def press(self, key: str) -> None:
+        """Press a key, such as Tab or Enter, and let it go."""
+        number, text = KEYS[key]
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": number}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", **told, **({"text": text} if text else {}))
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **told)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until what has the focus matches, and can be seen to have it."""
+        for _ in range(MOST_TABS):
+            self.press("Tab")
+            if self.run(f"document.activeElement.matches({json.dumps(selector)})"):
+                assert self.run("document.activeElement.matches(':focus-visible')"), selector
+                return
+        raise AssertionError(f"Tab never comes to {selector}")
 
     def picture(self, file: Path) -> None:
         """A PNG of what is seen."""

@@ -53,6 +53,22 @@ test("lists are asked for the session, then for the user", async () => {
   assert.deepEqual(requests[4].body, { itemIds: ["a", "b"] });
 });
 
+test("placements are asked for one by one or for a page, and events know of which answer they are", async () => {
+  const [home, cart] = [["home", "RID-1", "a"], ["cart", "RID-2", "b"]].map(([placement, recommendationId, item]) => ({ placement, ...list(item), recommendationId }));
+  answers = [reply(200, home), reply(200, { placements: [home, cart] }), accept];
+  const shop = open();
+  shop.login("u1");
+  await shop.placement("home", { limit: 3, next: "N1", excludeItemIds: ["x", "y"] });
+  const page = await shop.placements(["home", "cart"], { itemId: "i", excludeItemIds: ["x"], filterValues: { MOST: 3 } });
+  shop.track("View", { itemId: "b" });
+  await shop.flush();
+  assert.equal(requests[0].path, "/users/u1/placements/home?limit=3&next=N1&excludeItemIds=x&excludeItemIds=y");
+  assert.equal(`${requests[1].method} ${requests[1].path}`, "POST /users/u1/placements?filterValues.MOST=3");
+  assert.deepEqual(requests[1].body, { placements: ["home", "cart"], itemId: "i", excludeItemIds: ["x"] });
+  assert.deepEqual(page.placements.map(({ placement }) => placement), ["home", "cart"]);
+  assert.deepEqual([requests[2].body.events[0].recommendationId, requests[2].body.events[0].impression], ["RID-2", ["b"]]);
+});
+
 test("headers come with each call, and may take their time", async () => {
   answers = [() => reply(200, list("a"))];
   let token = 0;
@@ -89,6 +105,18 @@ test("login joins: what went before is of the session alone, what comes after na
   shop.track("View", { itemId: "b" });
   await shop.flush();
   assert.deepEqual(requests.map(({ body }) => [body.sessionId === sessionId, body.userId]), [[true, undefined], [true, "u1"], [false, undefined]]);
+});
+
+test("a stranger's session may be the one that a token is for", async () => {
+  answers = [() => reply(200, list("a")), accept];
+  const shop = open();
+  shop.login("u1");
+  shop.logout("s-1");
+  await shop.recommend();
+  shop.track("View", { itemId: "a" });
+  await shop.flush();
+  assert.equal(requests[0].path, "/users/s-1/recommendations?");
+  assert.deepEqual([requests[1].body.sessionId, requests[1].body.userId], ["s-1", undefined]);
 });
 
 test("an event brings the recommendation and the impression that it came from", async () => {
@@ -240,4 +268,49 @@ test("what is known of the visitor is put", async () => {
   shop.login("u1");
   await shop.setUser({ AGE: "25-34" });
   assert.deepEqual([requests[0].method, requests[0].path, requests[0].body], ["PUT", "/users/u1", { properties: { AGE: "25-34" } }]);
+});
+
+test("an event of an ended session is sent with what proves that session", async () => {
+  const tokens = new Map();
+  const shop = open({ headers: ({ sessionId, userId }) => ({ authorization: `${tokens.get(sessionId)} ${userId}` }) });
+  tokens.set(shop.sessionId, "first");
+  shop.login("u1");
+  shop.track("Purchase", { itemId: "a" });
+  tokens.set("s-2", "second");
+  shop.logout("s-2");
+  shop.track("View", { itemId: "b" });
+  assert.equal(await shop.flush(), 0);
+  assert.deepEqual(requests.map(({ headers, body }) => [headers.authorization, body.events[0].itemId]), [["first u1", "a"], ["second undefined", "b"]]);
+  answers = [() => reply(200, list("a"))];
+  await shop.popular();
+  assert.equal(requests.at(-1).headers.authorization, "second undefined");
+});
+
+test("a session that may not send holds up no other, and is tried again", async () => {
+  answers = [({ body }) => (body.sessionId === "s-2" ? accept({ body }) : reply(403))];
+  const shop = open();
+  shop.track("Purchase", { itemId: "a" });
+  shop.logout("s-2");
+  shop.track("View", { itemId: "b" });
+  shop.track("View", { itemId: "c" });
+  assert.equal(await shop.flush(), 1);
+  assert.deepEqual(requests.map(({ body }) => body.events.length), [1, 2]);
+  assert.equal(shop.pending[0].itemId, "a");
+  answers = [accept];
+  assert.equal(await shop.flush(), 0);
+  assert.equal(sent().at(-1).itemId, "a");
+});
+
+test("what waits goes along into the session that follows, and what is another's does not", async () => {
+  const shop = open();
+  const before = shop.sessionId;
+  shop.track("View", { itemId: "a" });
+  shop.logout("s-2");
+  const id = shop.track("Purchase", { itemId: "b" });
+  shop.login("u1");
+  shop.renew("s-3");
+  assert.deepEqual([shop.sessionId, shop.userId], ["s-3", "u1"]);
+  assert.equal(await shop.flush(), 0);
+  assert.deepEqual(requests.map(({ body }) => body.sessionId), [before, "s-3"]);
+  assert.equal(requests[1].body.events[0].eventId, id);
 });

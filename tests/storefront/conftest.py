@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from local.shopfront import serving
-from tests.storefront.shop import Api, front, listening
+from tests.storefront.shop import Api, front, front_for_strangers, listening
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,12 @@ class Open:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
     """The shop of :mod:`tests.storefront.shop`, served."""
     with listening(Api()) as api, serving(front(api, tmp_path_factory.mktemp("shop"))) as address:
+        yield Open(address, api)
+
+
+@pytest.fixture(scope="session")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """The same shop as CloudFront shows it to strangers, served."""
+    folder = tmp_path_factory.mktemp("strangers")
+    with listening(Api()) as api, serving(front_for_strangers(api, folder)) as address:
         yield Open(address, api)

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.catalogue import catalogue, document
+from local.catalogue import catalogue, document, for_strangers
 from local.shopfront import Shopfront
 
 KEY = "the-key-that-no-browser-may-see"
@@ -30,8 +31,18 @@ class Api:
     requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     address: str = ""
+    minutes: float = 60
+    """How long a session's token is good."""
+
+    def session(self, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
+        """The session at hand goes on, or another begins: its token is its id."""
+        session = body.get("sessionToken") or f"s-{len(self.requests)}"
+        end = datetime.now(UTC) + timedelta(minutes=self.minutes)
+        return 201, {"token": session, "sessionId": session, "userId": session, "expiresAt": end.isoformat()}
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
+        if path.endswith("/sessions"):
+            return self.session(body)
         if path.endswith("/events"):
             self.events += [event | {"userId": body.get("userId")} for event in body["events"]]
             return 202, {"accepted": len(body["events"]), "events": []}
@@ -105,6 +116,11 @@ def files(folder: Path) -> dict[str, Path]:
     for kind, rows in contents.items():
         (folder / f"{kind}.csv").write_text("\n".join(rows) + "\n")
     return {kind: folder / f"{kind}.csv" for kind in contents}
+
+
+def front_for_strangers(api: Api, folder: Path) -> Shopfront:
+    """The same as CloudFront shows it: no key, and tokens of sessions."""
+    return Shopfront(api.address, "", document(for_strangers("green", files(folder)["items"], "/api")))
 
 
 def front(api: Api, folder: Path) -> Shopfront:

@@ -49,7 +49,7 @@ def test_a_click_moves_the_list_and_the_panel_tells_how(page: Page, shop: Open) 
     moved = page.run("[...document.querySelectorAll('#happened .moves li')].slice(0, 2).map((one) => one.className)")
     assert (moved, [event["eventType"] for event in shop.api.events]) == (["up", "down"], ["AddToCart"])
     assert shop.api.events[0]["recommendationId"].startswith("RID-")
-    assert page.run("document.querySelector('#cart').getAttribute('aria-label')") == "Cart, 1 items"
+    assert page.run("document.querySelector('#cart').getAttribute('aria-label')") == "Cart, 1 item"
 
 
 def test_from_the_shelf_through_the_cart_to_the_purchase(page: Page, shop: Open) -> None:

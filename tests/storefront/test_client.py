@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JavaScript client: its size, its types, and its logic under node's own test runner."""
+"""The JavaScript client: its size, its types, its logic and that of sessions under node's own test runner."""
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-CLIENT = HERE.parents[1] / "storefront" / "client"
+ROOT = HERE.parents[1]
+CLIENT = ROOT / "storefront" / "client"
+CODE, TYPES = ((CLIENT / f"personalization.{kind}").read_text() for kind in ("js", "d.ts"))
+DESCRIPTION = json.loads((ROOT / "functions" / "get_recommendations" / "openapi.json").read_text())
+BYTES = 3_000
+"""What the client may weigh as it travels: three thousand, and not 3 KiB."""
 SECONDS = 60
 
 
@@ -22,26 +28,71 @@ def node() -> str | None:
     return path if found and int(found[1]) >= 20 else None
 
 
-def test_it_travels_in_three_kilobytes() -> None:
-    assert len(gzip.compress((CLIENT / "personalization.js").read_bytes(), 9, mtime=0)) <= 3 * 1024
+def test_it_travels_in_three_thousand_bytes() -> None:
+    assert len(gzip.compress(CODE.encode(), 9, mtime=0)) <= BYTES
 
 
 def test_it_depends_on_nothing() -> None:
-    text = (CLIENT / "personalization.js").read_text()
-    assert not re.search(r"^\s*import\s|\bimport\(\"(?!\./personalization\")|\brequire\(", text, re.MULTILINE)
+    assert not re.search(r"^\s*import\s|\bimport\(|\brequire\(", CODE, re.MULTILINE)
 
 
-def test_each_public_member_has_its_type() -> None:
-    text, types = ((CLIENT / f"personalization.{kind}").read_text() for kind in ("js", "d.ts"))
-    body = text[text.index("export class Personalization") :]
-    members = set(re.findall(r"^  (?:get |async )?([a-z]\w*)\(", body, re.MULTILINE)) - {"constructor"}
-    declared = types[types.index("export class Personalization") :]
-    assert members == set(re.findall(r"^  (?:get )?([a-z]\w*)\(", declared, re.MULTILINE)) - {"constructor"}
+def members(text: str, pattern: str) -> dict[str, list[str]]:
+    """The public members of the class, each with the names of its parameters; `{}` for one that is taken apart."""
+    found = re.findall(pattern, text[text.index("export class Personalization") :], re.MULTILINE | re.DOTALL)
+    given = {name: re.sub(r"\{[^{}]*\}|<[^<>]*>", "{}", parameters).split(",") for name, parameters in found}
+    return {name: [m[1] for each in parts if (m := re.match(r"\s*(\w+|{})", each))] for name, parts in given.items()}
+
+
+def declared(name: str) -> set[str]:
+    """The members of an interface of the types."""
+    start = TYPES.index(f"export interface {name} ")
+    return set(re.findall(r"^  (?:readonly )?(\w+)\??:", TYPES[start : TYPES.index("\n}", start)], re.MULTILINE))
+
+
+def test_each_public_member_has_its_type_with_the_same_parameters() -> None:
+    coded = members(CODE, r"^  (?:get |async )?([a-z]\w*)\((.*?)\) \{$")
+    typed = members(TYPES, r"^  (?:get )?([a-z]\w*)\((.*?)\)(?:: [^\n]*)?;$")
+    assert coded.keys() == typed.keys()
+    assert len(coded) > 15
+    for name, parameters in coded.items():
+        same = [own in {theirs, "{}"} for own, theirs in zip(parameters, typed[name], strict=True)]
+        assert all(same), name
+    exports = r"^export (?:class|interface|type) (\w+)"
+    assert set(re.findall(exports, CODE, re.MULTILINE)) <= set(re.findall(exports, TYPES, re.MULTILINE))
+
+
+def test_each_option_and_what_callbacks_are_told_has_its_type() -> None:
+    defaults = re.search(r"this\.#options = \{(.*?)\.\.\.options", CODE, re.DOTALL)
+    taken = re.search(r"const \{ ([\w, ]+) \} = this\.#options;", CODE)
+    told = re.search(r"onCall\?\.\(\{ (.*?) \}\)", CODE)
+    assert defaults
+    assert taken
+    assert told
+    used = {*re.findall(r"(\w+): ", re.sub(r"=>.*", "", defaults[1])), *taken[1].split(", ")}
+    used |= set(re.findall(r"options\??\.(\w+)", CODE)) | {"fetch", "timeout", "delay", "retries"}
+    assert used == declared("Options")
+    assert {part.split(":")[0] for part in told[1].split(", ")} == declared("Call")
+    pushed = re.search(r"pending\.push\(\{ (.*?) \}\);", CODE)
+    assert pushed
+    assert set(re.findall(r"(?:^|, )(\w+)(?=,|$)", pushed[1])) == declared("QueuedEvent")
+
+
+def test_the_types_are_those_of_the_api() -> None:
+    schemas = DESCRIPTION["components"]["schemas"]
+    for name in ("Answer", "Item"):
+        assert declared(name) == set(schemas[name]["properties"]), name
+    assert declared("Answer") | declared("Placed") == set(schemas["Placed"]["properties"])
+    sent = set(schemas["Event"]["properties"])
+    assert declared("EventFields") | {"eventType"} == sent
+    asked = DESCRIPTION["paths"]["/shops/{shop}/users/{userId}/recommendations"]["get"]["parameters"]
+    query = {each["name"].partition(".")[0] for each in asked if each["in"] == "query"}
+    assert declared("Query") - {"signal"} | {"itemId"} == query
 
 
 @pytest.mark.skipif(node() is None, reason="node 20 or newer is not on this machine")
-def test_its_logic() -> None:
-    command = [str(node()), "--test", str(HERE / "client.test.mjs")]
+@pytest.mark.parametrize(("file", "passed"), [("client.test.mjs", 26), ("sessions.test.mjs", 7)])
+def test_its_logic(file: str, passed: int) -> None:
+    command = [str(node()), "--test", str(HERE / file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"\bpass 21\b", done.stdout), done.stdout
+    assert re.search(rf"\bpass {passed}\b", done.stdout), done.stdout

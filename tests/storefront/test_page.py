@@ -61,6 +61,13 @@ def test_it_is_light() -> None:
     assert sum(path.stat().st_size for path in SOURCES) <= 150_000
 
 
+def test_no_module_waits_for_another_to_name_it() -> None:
+    page = (FOLDER / "index.html").read_text()
+    preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    modules = {path.relative_to(FOLDER).as_posix() for path in SOURCES if path.suffix == ".js"}
+    assert sorted(preloaded) == sorted(modules - {"js/app.js"})
+
+
 def test_the_page_has_what_every_page_must_have() -> None:
     page = (FOLDER / "index.html").read_text()
     assert page.startswith("<!doctype html>")

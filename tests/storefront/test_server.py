@@ -50,6 +50,14 @@ def test_the_catalogue_is_small_on_the_way_and_the_same_again(shop: Open) -> Non
     assert (again, nothing) == (304, b"")
 
 
+def test_the_api_hears_of_the_shoppers_device_and_hour_and_of_nothing_else(shop: Open) -> None:
+    told = {"User-Agent": "Mozilla/5.0 (iPhone)", "X-Time-Zone": "Asia/Seoul"}
+    ask(shop, "GET", "/api/shops/green/popular", headers={**told, "Authorization": "Bearer x", "X-Other": "y"})
+    sent = shop.api.requests[-1][2]
+    assert {name: sent.get(name.lower()) for name in told} == told
+    assert not {"authorization", "x-other"} & set(sent)
+
+
 def test_the_key_is_added_on_the_way_and_never_comes_back(shop: Open) -> None:
     status, headers, content = ask(shop, "GET", "/api/shops/green/popular?limit=3", headers={"Cookie": "a=b"})
     method, path, sent, _ = shop.api.requests[-1]

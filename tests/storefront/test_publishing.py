@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is put into the bucket that CloudFront serves, and how long each object may be kept."""
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local.environments import LocalError
+from local.publishing import FOR_EVER, Upload, main, publish, uploads
+from local.terminal import Terminal
+
+BUCKET = "storefront"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        client = boto3.client("s3", "us-east-1")
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+def keys(s3: Any) -> list[str]:  # noqa: ANN401 - moto's client
+    return [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+
+
+def release(number: int) -> list[Upload]:
+    return [Upload(f"releases/{number}/app.js", b"", FOR_EVER), Upload("index.html", b"", "no-cache")]
+
+
+def test_what_never_changes_goes_first_and_the_page_last() -> None:
+    made = uploads(b"{}")
+    assert [each.key for each in made[-2:]] == ["catalogue.json", "index.html"]
+    assert {each.kept for each in made[:-2]} == {FOR_EVER}
+    assert [each.kept for each in made[-2:]] == ["public, max-age=60", "no-cache"]
+    assert not [each.key for each in made if each.key.endswith(".d.ts")]
+
+
+def test_the_page_names_its_release_and_every_file_that_it_names_is_there() -> None:
+    made = uploads(b"{}")
+    named = re.findall(r'(?:src|href)="([^"]+)"', made[-1].content.decode())
+    assert len(named) > 10
+    assert set(named) <= {each.key for each in made}
+
+
+def test_another_file_is_another_release_and_another_catalogue_is_not(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text('<script src="app.js"></script>')
+    (tmp_path / "app.js").write_text("1")
+    first, catalogue = uploads(b"{}", tmp_path), uploads(b"[]", tmp_path)
+    (tmp_path / "app.js").write_text("2")
+    assert first[0].key == catalogue[0].key != uploads(b"{}", tmp_path)[0].key
+
+
+def test_objects_say_what_they_are_and_for_how_long(s3: Any) -> None:  # noqa: ANN401 - moto's client
+    publish(s3, BUCKET, uploads(b"{}"))
+    page = s3.head_object(Bucket=BUCKET, Key="index.html")
+    assert (page["ContentType"], page["CacheControl"]) == ("text/html; charset=utf-8", "no-cache")
+    (script,) = (key for key in keys(s3) if key.endswith("/js/app.js"))
+    told = s3.head_object(Bucket=BUCKET, Key=script)
+    assert (told["ContentType"], told["CacheControl"]) == ("text/javascript; charset=utf-8", FOR_EVER)
+
+
+def test_a_page_that_is_open_keeps_its_release_and_older_ones_go(s3: Any) -> None:  # noqa: ANN401 - moto's client
+    for number in (1, 2):
+        assert publish(s3, BUCKET, release(number)) == []
+    assert publish(s3, BUCKET, release(3)) == ["releases/1/app.js"]
+    assert publish(s3, BUCKET, release(3)) == []
+    assert keys(s3) == ["index.html", "releases/2/app.js", "releases/3/app.js"]
+
+
+def test_a_stack_that_cannot_be_looked_at_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with pytest.raises(LocalError, match="the stack absent cannot be looked at"):
+        main(Namespace(stack="absent", shop="green", items=None), Terminal(as_json=True))
