@@ -36,6 +36,14 @@ def run_short(run: str) -> str:
     return tail or hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
 
 
+def of_run(run: str, settings: str) -> str:
+    """The last part of the name of what a run made under certain settings, which are told by their digest.
+
+    Who goes on with the run under other settings looks for another name.
+    """
+    return f"{run_short(run)}-{settings}" if settings else run_short(run)
+
+
 def fit(*parts: str) -> str:
     """Join `parts` by hyphens into a name of at most 63 characters.
 
@@ -87,17 +95,25 @@ class Names:
         """A schema, named by its content: `digest` is 12 hexadecimal digits."""
         return self._named("schema", fit(self.prefix, kind, digest))
 
-    def import_job(self, shop: str, kind: str, run: str) -> Named:
-        """The import job of a run."""
-        return self._named("dataset-import-job", self.shop(shop, kind, run_short(run)))
+    def import_job(self, shop: str, kind: str, run: str, settings: str = "") -> Named:
+        """The import job of a run; see `of_run`."""
+        return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings)))
+
+    def export_job(self, shop: str, kind: str, run: str) -> Named:
+        """The export job of a run."""
+        return self._named("dataset-export-job", self.shop(shop, kind, run_short(run)))
+
+    def lists_job(self, shop: str, recipe: str, run: str) -> Named:
+        """The batch inference job of a run."""
+        return self._named("batch-inference-job", self.shop(shop, recipe, run_short(run)))
 
     def solution(self, shop: str, recipe: str) -> Named:
         """The solution of a recipe (by our alias, for example `similar-items`)."""
         return self._named("solution", self.shop(shop, recipe))
 
-    def solution_version(self, shop: str, recipe: str, run: str) -> str:
-        """The name of a run's solution version; Personalize makes up the last part of its ARN."""
-        return self.shop(shop, recipe, run_short(run))
+    def solution_version(self, shop: str, recipe: str, run: str, settings: str = "") -> str:
+        """The name of a run's solution version (see `of_run`); Personalize makes up the last part of its ARN."""
+        return self.shop(shop, recipe, of_run(run, settings))
 
     def campaign(self, shop: str, recipe: str) -> Named:
         """The campaign of a recipe; it has its solution's name."""
@@ -106,6 +122,10 @@ class Names:
     def filter(self, shop: str, name: str) -> Named:
         """A filter of the shop."""
         return self._named("filter", self.shop(shop, name))
+
+    def recommender(self, shop: str, name: str) -> Named:
+        """A recommender of the shop."""
+        return self._named("recommender", self.shop(shop, name))
 
     def event_tracker(self, shop: str) -> str:
         """The name of the shop's event tracker; Personalize makes up its ARN."""

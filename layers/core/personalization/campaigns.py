@@ -4,6 +4,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from personalization import filtering, placements
+from personalization.datasets import Schema
 from personalization.plans import Plan, Promoted
 from personalization.releases import RECORD, Value
 from personalization.statuses import Deployment, Progress, progress, promoted
@@ -38,8 +40,8 @@ def record(
     promoted: Sequence[Promoted],
     promoted_at: str,
     tracking_id: str,
-    metadata_columns: Sequence[str],
     datasets: Mapping[str, str],
+    schemas: Sequence[Schema] = (),
 ) -> dict[str, Value]:
     """The record as it is stored.
 
@@ -48,10 +50,14 @@ def record(
         promoted: the campaigns with the versions that they serve; where this run was refused, those of earlier ones.
         promoted_at: ISO 8601.
         tracking_id: of the shop's event tracker.
-        metadata_columns: columns of Items that answers can show.
         datasets: ARNs of the ITEMS and USERS datasets that exist.
+        schemas: those of the shop's datasets.
     """
     start = len(f"{plan.dataset_group.name}-")
+    items = next((schema for schema in schemas if schema.kind == "items"), None)
+    shown = items.metadata_columns(100) if items else []
+    context = [name for schema in schemas for name in schema.context_columns()]
+    numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
     return {
         "shop": plan.shop,
         "record": RECORD,
@@ -70,6 +76,11 @@ def record(
             for each in promoted
         },
         "filters": [filter_.name[start:] for filter_ in plan.filters],
-        "metadataColumns": list(metadata_columns),
+        "filterParameters": {
+            filter_.name[start:]: filtering.parameters(filter_.expression, numeric) for filter_ in plan.filters
+        },
+        "metadataColumns": items.metadata_columns() if items else [],
+        "contextColumns": context,
+        "placements": placements.record(plan.placements, shown, context),
         "datasets": dict(datasets),
     }

@@ -8,6 +8,7 @@ from html import escape
 WIDTH, HEIGHT = 720, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 8, 16, 30
 _MOST_BARS = 120
+_WIDEST = 60
 
 
 def meter(share: float, label: str, mark: str = "") -> str:
@@ -34,9 +35,10 @@ def timeline(per_day: Sequence[tuple[str, int]]) -> tuple[str, str]:
     top = _round_up(most)
     inner, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     step = inner / len(bars)
+    wide = max(0.8, min(_WIDEST, step * 0.8))
     drawn = "".join(
-        f"<rect x='{_LEFT + index * step:.1f}' y='{_TOP + tall * (1 - rows / top):.1f}' "
-        f"width='{max(0.8, step * 0.8):.1f}' height='{tall * rows / top:.1f}'>"
+        f"<rect x='{_LEFT + index * step + (step * 0.8 - wide) / 2:.1f}' y='{_TOP + tall * (1 - rows / top):.1f}' "
+        f"width='{wide:.1f}' height='{tall * rows / top:.1f}'>"
         f"<title>{_told(day, word)}: {rows:,}</title></rect>"
         for index, (day, rows) in enumerate(bars)
     )
@@ -87,7 +89,7 @@ def _round_up(most: int) -> float:
 
 
 def _line(value: float, y: float) -> str:
-    text = f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+    text = f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 10_000 else f"{value:,g}"
     return (
         f"<line x1='{_LEFT}' x2='{WIDTH - _RIGHT}' y1='{y:.1f}' y2='{y:.1f}'/>"
         f"<text x='{_LEFT - 6}' y='{y + 4:.1f}' text-anchor=end>{text}</text>"

@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daily round: which shops are stale, and which schemas and filters nothing uses any more.
+"""The daily round: which shops are stale, and which schemas, filters and records nothing needs any more.
 
 Personalize has no call that deletes a solution version or an import job alone: they go with their solution and their
 dataset.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from personalization import verdicts
+from personalization.errors import Rejected
+from personalization.releases import CANDIDATE, HISTORY, RECORD
+
+RELEASES = 30
+"""Releases of a shop that are remembered, the newest ones."""
+CANDIDATES = 10
+"""Judged runs of a shop whose plan is kept for an override by hand, the newest ones."""
 _SCHEMA = re.compile(r"(interactions|users|items)-[0-9a-f]{12}")
 
 
@@ -81,3 +92,33 @@ def unused_filters(
         for each in filters
         if each.name.startswith(start) and each.name not in kept and days_since(each.made, now) >= days
     )
+
+
+def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Shop and sort key of the releases and judged runs that are older than those that are remembered.
+
+    The release that serves and the one that a rollback would return to are never among them.
+
+    Args:
+        records: release records, those of the history, and judged runs, of any shops.
+    """
+    shops: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for each in records:
+        shops[str(each["shop"])].append(each)
+    return tuple((shop, record) for shop, mine in shops.items() for record in _outdated(shop, mine))
+
+
+def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
+    release = next((each for each in records if each["record"] == RECORD), None)
+    past = _newest_first(records, HISTORY, "promotedAt")
+    judged = _newest_first(records, CANDIDATE, "judgedAt")
+    needed = {verdicts.history_key(str(release["promotedAt"]))} if release else set()
+    with suppress(Rejected):
+        needed.add(str(verdicts.release_before(release, past, shop)["record"]))
+    old = [str(each["record"]) for each in (*past[RELEASES:], *judged[CANDIDATES:])]
+    return [record for record in old if record not in needed]
+
+
+def _newest_first(records: Iterable[Mapping[str, Any]], start: str, when: str) -> list[Mapping[str, Any]]:
+    found = [each for each in records if str(each["record"]).startswith(start)]
+    return sorted(found, key=lambda each: str(each[when]), reverse=True)

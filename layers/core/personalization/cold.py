@@ -7,12 +7,18 @@ it. What is imported and read at the start stays for good, and looking for garba
 """
 
 import gc
+import random
 
 gc.disable()
 
 
 def over() -> None:
-    """The start is over: collect as ever, and never look at what the start left."""
+    """The start is over: collect as ever, and never look at what the start left.
+
+    Containers that started from one snapshot (SnapStart) began with the same chance, which the SDK's pauses between
+    two attempts are drawn from. From here on each has its own.
+    """
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+        random.seed()

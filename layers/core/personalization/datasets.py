@@ -37,6 +37,11 @@ class Column:
     categorical: bool = False
     textual: bool = False
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers."""
+        return self.type != "string"
+
     def field(self) -> dict[str, object]:
         """The column as a field of an Avro record."""
         described: dict[str, object] = {"name": self.name, "type": ["null", self.type] if self.nullable else self.type}
@@ -72,6 +77,11 @@ class Schema:
         """The columns that an answer can show of an item: all but the id and long text, at most `most`."""
         shown = [column.name for column in self.columns if column.name != "ITEM_ID" and not column.textual]
         return shown[:most]
+
+    def context_columns(self) -> list[str]:
+        """The columns that a request can give as context: those of interactions beside the reserved ones."""
+        reserved = {column.name for column in (*_REQUIRED[self.kind], *_RESERVED[self.kind])}
+        return [name for name in self.names() if name not in reserved] if self.kind == "interactions" else []
 
 
 def _words(*names: str, nullable: bool = True) -> tuple[Column, ...]:

@@ -36,6 +36,11 @@ class Environment:
         return self._get("SHOPS_TABLE")
 
     @property
+    def shopper_events_table(self) -> str:
+        """The name of the table that holds what shoppers did since the last fit."""
+        return self._get("SHOPPER_EVENTS_TABLE")
+
+    @property
     def role_arn(self) -> str:
         """The role that Personalize assumes to read the bucket."""
         return self._get("PERSONALIZE_ROLE_ARN")
@@ -61,6 +66,11 @@ class Environment:
         return self._get("CHORES_QUEUE_ARN")
 
     @property
+    def chores_queue(self) -> str:
+        """URL of that queue."""
+        return self._get("CHORES_QUEUE_URL")
+
+    @property
     def events_queue(self) -> str:
         """URL of the queue of events that Personalize did not take at once."""
         return self._get("EVENTS_QUEUE_URL")
@@ -81,9 +91,44 @@ class Environment:
         return int(self._get("UNUSED_DAYS"))
 
     @property
-    def allowed_origin(self) -> str:
-        """The origin that browsers may call the API from; `*` where nothing is set."""
-        return self.variables.get("ALLOWED_ORIGIN") or "*"
+    def token_issuer(self) -> str:
+        """The OIDC issuer whose tokens name users; "" where there is none."""
+        return self.variables.get("TOKEN_ISSUER") or ""
+
+    @property
+    def token_audience(self) -> str:
+        """What the `aud` of the issuer's tokens has to name."""
+        return self.variables.get("TOKEN_AUDIENCE") or ""
+
+    @property
+    def token_algorithms(self) -> tuple[str, ...]:
+        """The algorithms that the issuer signs with."""
+        return tuple(self._get("TOKEN_ALGORITHMS").replace(" ", "").split(","))
+
+    @property
+    def token_user_claim(self) -> str:
+        """The claim of the issuer's tokens that is the user's id."""
+        return self._get("TOKEN_USER_CLAIM")
+
+    @property
+    def session_keys(self) -> str:
+        """The secret with the keys that sessions' tokens are signed with."""
+        return self._get("SESSION_KEYS")
+
+    @property
+    def session_seconds(self) -> int:
+        """How long a session's token is good."""
+        return int(self._get("SESSION_MINUTES")) * 60
+
+    @property
+    def shopper_key(self) -> str:
+        """The API key of the usage plan of shoppers who are logged in."""
+        return self._get("SHOPPER_KEY")
+
+    @property
+    def visitor_key(self) -> str:
+        """The API key of the usage plan of visitors."""
+        return self._get("VISITOR_KEY")
 
     @property
     def service(self) -> str:

@@ -24,6 +24,10 @@ class Rejected(PersonalizationError):
     """The shop's input is refused; the same input will be refused again."""
 
 
+class TooManyRejects(Rejected):
+    """More of a drop's rows are bad than the shop allows. A function counts it and raises what it is: Rejected."""
+
+
 class LimitReached(PersonalizationError):
     """A quota of the account is used up; waiting does not help."""
 

@@ -51,7 +51,9 @@ def epoch(value: object) -> object:
         value = _from_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError("must be ISO 8601 or epoch seconds")
-    if not 0 <= value < NOT_SECONDS:
+    if value < 0:
+        raise ValueError("must be 1970 or later")
+    if value >= NOT_SECONDS:
         raise ValueError("must be in seconds; this looks like milliseconds")
     return int(value)
 
@@ -66,7 +68,8 @@ def _from_text(value: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-_TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
+_SECONDS_SCHEMA = {"type": "number", "minimum": 0, "exclusiveMaximum": NOT_SECONDS}
+_TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, _SECONDS_SCHEMA]}
 Time = Annotated[int, BeforeValidator(epoch), WithJsonSchema(_TIME_SCHEMA)]
 
 
@@ -83,7 +86,7 @@ class Event(_Request):
     """ISO 8601 or epoch seconds; now where it is left out."""
     event_id: Id | None = None
     """Personalize trains on the first of several events with one id, so a repeated request counts once."""
-    event_value: float | None = Field(default=None, allow_inf_nan=False)
+    event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
     impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
     properties: Properties | None = None
@@ -167,6 +170,16 @@ def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
             raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
     starts = range(0, len(sent), PER_CALL)
     return [Call(asked.session_id, asked.user_id, sent[start : start + PER_CALL]) for start in starts]
+
+
+def first(made: Sequence[Call], many: int) -> list[Call]:
+    """The calls with their first `many` events."""
+    taken = []
+    for call in made:
+        if many > 0:
+            taken.append(Call(call.session_id, call.user_id, call.events[:many]))
+        many -= len(call.events)
+    return taken
 
 
 def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:

@@ -3,7 +3,7 @@
 
 from typing import Literal
 
-from personalization.leases import Drop
+from personalization.handling import Drop
 from personalization.plans import Part
 
 
@@ -48,3 +48,5 @@ class FinishRequest(_Asked):
     shop: str
     drops: tuple[Drop, ...]
     failure: str | None = None
+    loaded: bool = False
+    """Whether everything was imported before it failed."""

@@ -21,6 +21,8 @@ Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 BASELINE = "popularity-count"
 """The recipe that the others are measured by."""
+FOR_SHOPPERS = ("user-personalization", "personalized-ranking")
+"""Recipes that have to do better than what everybody likes; the others answer another question."""
 
 
 class RecipeGate(BaseModel):
@@ -31,6 +33,21 @@ class RecipeGate(BaseModel):
     metric: Metric | None = None
     tolerance: Tolerance | None = None
     minimum_over_popularity: Lift | None = None
+
+
+class HeldOut(BaseModel):
+    """A test on days that a training of its own has not seen; see `heldout`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    days: Annotated[int, Field(ge=1, le=90)]
+    """The days at the end of the history that are held out."""
+    users: Annotated[int, Field(ge=20, le=10_000)] = 1_000
+    """Shoppers of these days who are asked about, at most: a sample, the same one every time."""
+    minimum_users: Annotated[int, Field(ge=20, le=10_000)] = 50
+    """With fewer of them nothing is judged by this test, and the offline metrics decide."""
+    minimum_lift: Lift = 1.0
+    """How many times as good as popularity a recipe must be, beyond what chance may have done; 0 asks for nothing."""
 
 
 class Gate(BaseModel):
@@ -45,6 +62,8 @@ class Gate(BaseModel):
     """The share by which a version's lift over popularity may be under what is asked of it."""
     minimum_over_popularity: Lift = 1.0
     """The lift that a recipe for shoppers must have at least; 0 asks for none."""
+    held_out: HeldOut | None = None
+    """A test on held-out time, which costs a second training; none unless it is asked for."""
     recipes: dict[str, RecipeGate] = {}
     """Exceptions, by recipe alias."""
 
@@ -81,6 +100,8 @@ def impossible(document: object, recipes: Sequence[str]) -> list[str]:
     found = [
         f"gate.recipes.{alias}: the shop does not train this recipe" for alias in exceptions if alias not in recipes
     ]
+    if gate.get("held_out") is not None:
+        found += _untestable(gate, recipes)
     if BASELINE not in recipes:
         places = {"gate": gate} | {f"gate.recipes.{alias}": each for alias, each in exceptions.items()}
         found += [
@@ -88,4 +109,17 @@ def impossible(document: object, recipes: Sequence[str]) -> list[str]:
             for place, each in places.items()
             if isinstance(each, Mapping) and each.get("minimum_over_popularity")
         ]
+    return found
+
+
+def _untestable(gate: Mapping[object, object], recipes: Sequence[str]) -> list[str]:
+    found = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
+    if not set(FOR_SHOPPERS) & set(recipes):
+        found.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_SHOPPERS)}")
+    asked = gate["held_out"]
+    if isinstance(asked, Mapping):
+        fields = HeldOut.model_fields
+        least, most = (asked.get(name, fields[name].default) for name in ("minimum_users", "users"))
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            found.append("gate.held_out: minimum_users is above users, so the test could never decide")
     return found

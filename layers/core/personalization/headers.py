@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from personalization import datasets
+from personalization import datasets, streamed
 from personalization.datasets import Column, Schema
 from personalization.drops import DataKind
 from personalization.errors import Rejected
@@ -13,6 +13,9 @@ from personalization.settings import ShopSettings
 
 _OTHER = re.compile(r"[\W_]+")
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
+_SHOWN = 12
+"""Columns that a message names."""
 _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
     "users": ("USER_ID",),
@@ -66,6 +69,7 @@ def arrange(
             those of another kind of drop; or they are not those of the dataset, and Personalize cannot add them.
     """
     domain = settings.personalize_domain
+    _check_separator(resource, header)
     sources = _sources(resource, kind, header, settings)
     defaults = _defaults(kind, settings)
     required = [column.name for column in datasets.required(kind, domain)]
@@ -75,7 +79,7 @@ def arrange(
         told = ", ".join(_MARKS[other])
         raise Rejected(resource, f"these look like {other} ({told}): drop them under {other}/, not {kind}/")
     if missing:
-        raise Rejected(resource, _missing(missing, settings))
+        raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_told(header)}")
     names = [*required, *(name for name in sources if name not in required)]
     datasets.check_limits(resource, kind, domain, names)
     columns: Mapping[str, Column] = datasets.known(kind, domain)
@@ -86,7 +90,31 @@ def arrange(
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
-    return Layout(kind, slots, (*_notes(header, slots), *_new(added)), added)
+    return Layout(kind, slots, (*_notes(header, slots), *_new(added), *_left_out(header)), added)
+
+
+def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> DataKind:
+    """Which dataset a file is for, by its columns alone.
+
+    Raises:
+        Rejected: the columns are those of none, or not those of one beyond doubt.
+    """
+    kind = _other_kind("interactions", _sources(resource, "interactions", header, settings))
+    if kind is None:
+        marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
+        raise Rejected(resource, f"the columns do not tell what it holds ({marks}): it has {_told(header)}")
+    return kind
+
+
+def _check_separator(resource: str, header: Sequence[str]) -> None:
+    for mark, word in _SEPARATORS.items():
+        if len(header) == 1 and mark in header[0]:
+            raise Rejected(resource, f"the values are separated by {word}: save the file with commas between them")
+
+
+def _told(header: Sequence[str]) -> str:
+    more = len(header) - _SHOWN
+    return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def canonical(name: str) -> str:
@@ -98,6 +126,7 @@ def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: Sho
     mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
     # Personalize takes names for the same that differ only in underscores; so do we, for the names that it knows.
     known = {name.replace("_", ""): name for name in datasets.known(kind, settings.personalize_domain)}
+    copy = streamed.marked(map(canonical, header))
     sources: dict[str, int] = {}
     taken: dict[str, int] = {}
     for index, theirs in enumerate(header):
@@ -106,6 +135,8 @@ def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: Sho
         if not _NAME.fullmatch(name):
             rule = "names are made of a-z, 0-9 and _; settings can map it to one"
             raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
+        if copy and name in streamed.BESIDE:
+            continue
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
             raise Rejected(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}")
@@ -152,6 +183,11 @@ def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
 
 def _new(added: tuple[str, ...]) -> list[str]:
     return [f"{', '.join(added)}: new, so the dataset gets another schema"] if added else []
+
+
+def _left_out(header: Sequence[str]) -> list[str]:
+    beside = [name for name in map(canonical, header) if name in streamed.BESIDE]
+    return [f"{', '.join(beside)}: left out of a copy of events"] if streamed.marked(beside) else []
 
 
 def _notes(header: Sequence[str], slots: Sequence[Slot]) -> list[str]:

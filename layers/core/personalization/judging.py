@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from personalization.gates import BASELINE, Gate
+from personalization.gates import BASELINE, FOR_SHOPPERS, Gate
 
 Metrics = Mapping[str, float]
 """Metrics of a solution version by Personalize's names."""
 Decision = Literal["approved", "refused"]
 
-FOR_SHOPPERS = ("user-personalization", "personalized-ranking")
-"""Recipes that have to do better than what everybody likes; the others answer another question."""
 FLOOR = 0.001
 """Added on both sides of a lift, so that a baseline of nothing does not make every lift infinite."""
 

@@ -9,10 +9,37 @@ no import.
 import json
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
+
+_OF_A_LIST = (("service", "shop", "source"), ("service", "shop", "list"))
+_OF_EVENTS = ("service", "shop", "eventType")
+
+METRICS: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
+    "AnswerTime": ("Milliseconds", (("service", "route"),)),
+    "FailedAnswers": ("Count", (("service",),)),
+    "AuthorizeTime": ("Milliseconds", (("service", "outcome"),)),
+    "Lists": ("Count", _OF_A_LIST),
+    "DegradedAnswers": ("Count", (("service",), *_OF_A_LIST[:1])),
+    "Events": ("Count", (("service",), _OF_EVENTS)),
+    "AttributedEvents": ("Count", (_OF_EVENTS,)),
+    "DeliveredEvents": ("Count", (("service",),)),
+    "BuriedEvents": ("Count", (("service",),)),
+    "UncopiedEvents": ("Count", (("service",),)),
+    "RowsAccepted": ("Count", (("service",),)),
+    "RowsRejected": ("Count", (("service",),)),
+    "RejectsAboveLimit": ("Count", (("service",),)),
+    "DaysSincePromotion": ("Count", (("service",),)),
+    "FailedErasures": ("Count", (("service",),)),
+}
+"""Every metric that the code writes: its unit, and the sets of dimensions that CloudWatch keeps it by.
+
+`service` is the stack. No dimension takes a value that a caller makes up: each value is a metric of its own, with a
+price. docs/operations.md says what they mean, and the template's dashboard shows them all.
+"""
 
 
 def logger() -> "Logger":
@@ -23,36 +50,36 @@ def logger() -> "Logger":
 
 
 def count(namespace: str, name: str, value: float) -> None:
-    """One metric of one business fact, in a CloudWatch namespace."""
+    """One metric of one business fact, in a CloudWatch namespace; one of METRICS, by the service alone."""
     from aws_lambda_powertools import single_metric  # noqa: PLC0415 - the API functions never pay for it
     from aws_lambda_powertools.metrics import MetricUnit  # noqa: PLC0415
 
-    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=namespace):
+    with single_metric(name=name, unit=MetricUnit(METRICS[name][0]), value=value, namespace=namespace):
         pass
 
 
-def emf(
-    namespace: str,
-    dimensions: Mapping[str, str],
-    metrics: Mapping[str, float],
-    unit: str = "Milliseconds",
-    **keys: object,
-) -> str:
-    """One log line that is also metrics: values by name, under `dimensions`, with further `keys` to search for.
+def emf(namespace: str, metrics: Mapping[str, float], timestamp: int, **keys: object) -> str:
+    """One log line that is also metrics.
 
     Args:
         namespace: CloudWatch namespace.
-        dimensions: names and values of the only dimension set.
-        metrics: values by name; `timestamp` among `keys` is the time of them in epoch milliseconds.
-        unit: CloudWatch's, of all of them.
+        metrics: values by name; each name is one of METRICS.
+        timestamp: the time of them, in epoch milliseconds.
+        keys: the values of their dimensions, and further ones to search for.
     """
-    definition = {
-        "Namespace": namespace,
-        "Dimensions": [list(dimensions)],
-        "Metrics": [{"Name": name, "Unit": unit} for name in metrics],
-    }
-    directive = {"Timestamp": keys.pop("timestamp", 0), "CloudWatchMetrics": [definition]}
-    return json.dumps({"_aws": directive, **dimensions, **metrics, **keys}, separators=(",", ":"))
+    directives = _directives(namespace, tuple(metrics))
+    told = json.dumps({**metrics, **keys}, separators=(",", ":"))
+    return f'{{"_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":{directives}}},{told[1:]}'
+
+
+@cache
+def _directives(namespace: str, names: tuple[str, ...]) -> str:
+    """What CloudWatch makes of the metrics, as JSON."""
+    made = [
+        {"Namespace": namespace, "Dimensions": METRICS[name][1], "Metrics": [{"Name": name, "Unit": METRICS[name][0]}]}
+        for name in names
+    ]
+    return json.dumps(made, separators=(",", ":"))
 
 
 def write(line: str) -> None:

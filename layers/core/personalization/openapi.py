@@ -14,14 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from personalization import answers, events, problems, recommendations
+from personalization import answers, events, placing, problems, recommendations, sessions
 from personalization.drops import SHOP, SHOP_RULE
+from personalization.likelihood import answering
 
 VERSION = "0.1.0"
 _REF = "#/components/schemas/{model}"
@@ -29,11 +30,16 @@ _PATH_PARAMETERS: Mapping[str, Mapping[str, object]] = {
     "shop": {"type": "string", "pattern": f"^{SHOP.pattern}$", "description": SHOP_RULE},
     "userId": {"type": "string", "minLength": 1, "maxLength": 256},
     "itemId": {"type": "string", "minLength": 1, "maxLength": 256},
+    "placement": {
+        "type": "string",
+        "pattern": "^[a-z0-9][a-z0-9-]{0,19}$",
+        "description": "The name of one of the shop's placements.",
+    },
 }
 _Parameter = tuple[str, Mapping[str, object], str]
 """A query parameter: name, JSON schema, description."""
 _CHOICE: Sequence[_Parameter] = (
-    ("filter", {"type": "string"}, "The name of one of the shop's filters."),
+    ("filter", {"type": "string", "minLength": 1, "maxLength": 63}, "The name of one of the shop's filters."),
     (
         "filterValues.NAME",
         {"type": "string"},
@@ -43,8 +49,49 @@ _CHOICE: Sequence[_Parameter] = (
     ("context.NAME", {"type": "string"}, "The value of the Interactions column NAME at this moment."),
 )
 _LIMIT: _Parameter = ("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 25}, "How many items.")
+_PAGES: Sequence[_Parameter] = (
+    (
+        "excludeItemIds",
+        {"type": "array", "maxItems": 100, "items": {"type": "string", "minLength": 1, "maxLength": 256}},
+        "Items that are not shown, such as those in the basket; once for each.",
+    ),
+    (
+        "next",
+        {"type": "string", "minLength": 1, "maxLength": 4096},
+        "The `next` of the page before, with all other parameters as they were.",
+    ),
+)
+_VALUES = _CHOICE[1:]
+"""What a placement leaves to the request: its filter is its own."""
+_LIMIT_OF_SLOT: _Parameter = (
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": 100},
+    "How many items; the placement's own number without it.",
+)
 _USER: _Parameter = ("userId", _PATH_PARAMETERS["userId"], "The user, for filters on what the user did.")
 _ITEM: _Parameter = ("itemId", _PATH_PARAMETERS["itemId"], "The item that is being looked at.")
+
+_ABOUT_USER: _Parameter = (
+    "context.NAME",
+    {"type": "string"},
+    "The value of the Users column NAME, in place of what the last run knew of this user.",
+)
+
+_SCHEMES = {"everybody": (), "servers": ("apiKey",), "browsers too": ("apiKey", "token")}
+_SECURITY: Mapping[str, Mapping[str, str]] = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "A server's, at the API of servers.",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A browser's, at the API of browsers: from beginSession, or of the shop's OIDC issuer.",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +107,9 @@ class Route:
     query: Sequence[_Parameter] = ()
     body: type[BaseModel] | None = None
     problems: Sequence[int] = (400, 403, 404, 429, 503)
-    secured: bool = True
+    callers: Literal["everybody", "servers", "browsers too"] = "servers"
+    kept: bool = False
+    """Whether a client may keep the answer, and ask with If-None-Match whether it is still good."""
 
 
 ROUTES: Sequence[Route] = (
@@ -70,7 +119,8 @@ ROUTES: Sequence[Route] = (
         "recommend",
         "Items for a user. A user whom nobody knows is recommended what new shoppers like.",
         answers.Answer,
-        query=(_LIMIT, *_CHOICE, _ITEM),
+        query=(_LIMIT, *_CHOICE, _ITEM, *_PAGES),
+        callers="browsers too",
     ),
     Route(
         "get",
@@ -78,7 +128,9 @@ ROUTES: Sequence[Route] = (
         "similar",
         "Items that are like an item. For an item that nobody knows they are popular ones.",
         answers.Answer,
-        query=(_LIMIT, *_CHOICE, _USER),
+        query=(_LIMIT, *_CHOICE, _USER, *_PAGES),
+        callers="browsers too",
+        kept=True,
     ),
     Route(
         "get",
@@ -86,7 +138,29 @@ ROUTES: Sequence[Route] = (
         "popular",
         "The items that most users take.",
         answers.Answer,
-        query=(_LIMIT, *_CHOICE, _USER),
+        query=(_LIMIT, *_CHOICE, _USER, *_PAGES),
+        callers="browsers too",
+        kept=True,
+    ),
+    Route(
+        "get",
+        "/shops/{shop}/users/{userId}/placements/{placement}",
+        "placement",
+        "What one of the shop's placements shows the user.",
+        answers.Placed,
+        query=(_LIMIT_OF_SLOT, *_VALUES, _ITEM, *_PAGES),
+        callers="browsers too",
+    ),
+    Route(
+        "post",
+        "/shops/{shop}/users/{userId}/placements",
+        "placements",
+        "What the placements of a page show the user, in one answer, with no item twice.",
+        answers.Page,
+        query=_VALUES,
+        body=placing.PageBody,
+        problems=(400, 403, 404, 413, 429, 503),
+        callers="browsers too",
     ),
     Route(
         "post",
@@ -97,6 +171,17 @@ ROUTES: Sequence[Route] = (
         query=_CHOICE,
         body=recommendations.RankingBody,
         problems=(400, 403, 404, 413, 429, 503),
+        callers="browsers too",
+    ),
+    Route(
+        "post",
+        "/shops/{shop}/users/{userId}/purchase-likelihood",
+        "purchaseLikelihood",
+        "How likely the user is to buy each of the given items within the shop's horizon: calibrated probabilities.",
+        answers.Likelihood,
+        query=(_ABOUT_USER,),
+        body=answering.LikelihoodBody,
+        problems=(400, 403, 404, 409, 413, 429, 503),
     ),
     Route(
         "post",
@@ -107,6 +192,7 @@ ROUTES: Sequence[Route] = (
         202,
         body=events.Events,
         problems=(400, 403, 404, 413, 429, 503),
+        callers="browsers too",
     ),
     Route(
         "put",
@@ -119,6 +205,14 @@ ROUTES: Sequence[Route] = (
         problems=(400, 403, 404, 413, 429, 503),
     ),
     Route(
+        "delete",
+        "/shops/{shop}/users/{userId}",
+        "deleteUser",
+        "Delete a user and what is known of her. It takes up to a day, and models know her until their next training.",
+        answers.Receipt,
+        202,
+    ),
+    Route(
         "put",
         "/shops/{shop}/items/{itemId}",
         "putItem",
@@ -128,8 +222,19 @@ ROUTES: Sequence[Route] = (
         body=events.Put,
         problems=(400, 403, 404, 413, 429, 503),
     ),
-    Route("get", "/health", "health", "Whether the API answers.", answers.Health, problems=(), secured=False),
-    Route("get", "/openapi.json", "describe", "This description.", None, problems=(403, 429)),
+    Route(
+        "post",
+        "/shops/{shop}/sessions",
+        "beginSession",
+        "A browser's token: for a visitor, and from her login on for the shopper. At the API of browsers only.",
+        answers.SessionBegun,
+        201,
+        body=sessions.SessionRequest,
+        problems=(400, 401, 403, 404, 413, 429, 503),
+        callers="everybody",
+    ),
+    Route("get", "/health", "health", "Whether the API answers.", answers.Health, problems=(), callers="everybody"),
+    Route("get", "/openapi.json", "describe", "This description.", None, problems=(403, 429), kept=True),
 )
 
 
@@ -150,7 +255,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": _SECURITY,
         },
     }
 
@@ -180,7 +285,7 @@ def _schemas() -> dict[str, Any]:
 
 def _attributes() -> Iterator[tuple[tuple[str, str], str]]:
     """What the sources say under each field of a model, by model and JSON name."""
-    for module in (answers, events, recommendations):
+    for module in (answers, answering, events, placing, recommendations, sessions):
         for node in ast.parse(inspect.getsource(module)).body:
             body = node.body if isinstance(node, ast.ClassDef) else []
             for field, words in pairwise(body):
@@ -192,26 +297,36 @@ def _attributes() -> Iterator[tuple[tuple[str, str], str]]:
 def _operation(route: Route) -> dict[str, Any]:
     names: list[str] = re.findall(r"{(\w+)}", route.path)
     told: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
-    told["security"] = [{"apiKey": []}] if route.secured else []
+    told["security"] = [{name: []} for name in _SCHEMES[route.callers]]
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]} for name in names
     ] + [{"name": name, "in": "query", "schema": schema, "description": why} for name, schema, why in route.query]
+    if route.kept:
+        why = "The ETag of the answer that is kept."
+        parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
     if parameters:
         told["parameters"] = parameters
     if route.body:
         told["requestBody"] = {"required": True, "content": _content("application/json", route.body)}
-    answer = {"description": "Accepted" if route.status == 202 else "The answer"}
+    answer = {"description": {201: "Made", 202: "Accepted"}.get(route.status, "The answer")}
     content = _content("application/json", route.answer) if route.answer else {"application/json": {}}
     told["responses"] = {str(route.status): {**answer, "content": content}}
-    told["responses"] |= {str(status): _problem(status) for status in route.problems}
+    if route.kept:
+        etag = {"schema": {"type": "string"}, "description": "Names the answer; weak for lists"}
+        told["responses"][str(route.status)]["headers"] = {"ETag": etag}
+        told["responses"]["304"] = {"description": "What is kept is still good"}
+    refusals = sorted({*route.problems, *([401] if "token" in _SCHEMES[route.callers] else [])})
+    told["responses"] |= {str(status): _problem(status) for status in refusals}
     return told
 
 
 def _problem(status: int) -> dict[str, Any]:
     meanings = {
         400: "A field is not as it must be; `errors` names it",
-        403: "The API key is missing or wrong",
+        401: "The token is missing, has expired or is not valid",
+        403: "The API key is missing or wrong, or the request names what is not the token's",
         404: "There is no such shop, or nothing of it was promoted yet",
+        409: "The shop has too little data for this; `detail` says what is needed",
         413: "The body is larger than 256 KiB",
         429: "Too many requests for this key",
         503: "Nothing was done; try again after Retry-After seconds",

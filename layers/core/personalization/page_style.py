@@ -13,7 +13,7 @@ main{max-width:72rem;margin:0 auto;padding:2rem 1.25rem 4rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .5rem;display:flex;gap:.75rem;align-items:center;flex-wrap:wrap}
 h2{font-size:1.25rem;margin:2.5rem 0 .5rem}h3{font-size:1.0625rem;margin:1.75rem 0 .25rem}
 p{margin:.25rem 0 .75rem;max-width:46rem}small{color:var(--quiet);font-weight:400;font-size:.8125em}
-.quiet{color:var(--quiet)}
+.quiet{color:var(--quiet)}a{color:var(--accent)}
 .facts{display:flex;gap:.25rem 1.5rem;flex-wrap:wrap;margin:0 0 1rem;color:var(--quiet);font-size:.875rem}
 .facts dt{display:inline}.facts dd{display:inline;margin:0 0 0 .35rem;color:var(--ink);overflow-wrap:anywhere}
 .tag{display:inline-block;padding:.05rem .6rem;border-radius:1rem;font-size:.8125rem;font-weight:600;white-space:nowrap}

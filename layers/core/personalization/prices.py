@@ -24,6 +24,8 @@ class Prices(BaseModel):
     training_hour: Dollars = 0.24
     """A training hour is one hour of 4 processors with 8 GiB."""
     thousand_recommendations: Dollars = 0.0556
+    thousand_batch_recommendations: Dollars = 0.067
+    """What a batch inference job costs for a thousand lists."""
     training_hours_per_million: Dollars = 2.0
     """Training hours of a recipe for a million interactions: a guess until your own runs tell better."""
 
@@ -50,6 +52,41 @@ class Estimate:
         return self.campaigns * self.campaign_month_dollars
 
 
+@dataclass(frozen=True, slots=True)
+class TrialEstimate:
+    """What a test on held-out time costs besides."""
+
+    training_hours: float
+    lists: int
+    """Lists that are asked for, at most."""
+    dollars: float
+    """Import, training and lists together; exports and the dataset group cost nothing."""
+
+
+def campaign_month(prices: Prices) -> float:
+    """The least dollars that a campaign costs a month: one request a second, asked for or not."""
+    return prices.thousand_recommendations * 3.6 * _MONTH_HOURS
+
+
+def estimate_trial(prices: Prices, size: int, interactions: int, recipes: int, users: int) -> TrialEstimate:
+    """What a test on held-out time roughly costs at most: as if nothing were held out.
+
+    Args:
+        prices: the price table.
+        size: bytes of the interactions.
+        interactions: how many they are.
+        recipes: recipes that are tested.
+        users: shoppers whose lists are asked for, of each recipe.
+    """
+    run = estimate(prices, size, interactions, recipes)
+    lists = recipes * users
+    return TrialEstimate(
+        training_hours=run.training_hours,
+        lists=lists,
+        dollars=run.run_dollars + prices.thousand_batch_recommendations * lists / 1_000,
+    )
+
+
 def estimate(prices: Prices, size: int, interactions: int, recipes: int) -> Estimate:
     """What a run roughly costs.
 
@@ -67,5 +104,5 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: int) -> Esti
         training_hours=hours,
         training_dollars=prices.training_hour * hours,
         campaigns=trained,
-        campaign_month_dollars=prices.thousand_recommendations * 3.6 * _MONTH_HOURS,
+        campaign_month_dollars=campaign_month(prices),
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that say what is wrong: RFC 9457's `application/problem+json`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,11 +16,16 @@ M = TypeVar("M", bound=BaseModel)
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 """What Retry-After asks a client to wait."""
-
+PERSONALIZE_BUSY = "Amazon Personalize does not answer right now; try again."
+_ARN = re.compile(r"\barn:[\w-]*:[\w-]*:[\w-]*:\w*:[\w*](?:[\w:/.*+=@-]*[\w*])?")
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 _TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
+    409: "Conflict",
     413: "Content Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -56,13 +62,23 @@ class Problem(Exception):
         return {**told, "requestId": request_id}
 
 
-def of_error(error: PersonalizationError) -> Problem:
-    """What a shopper's front end is told of one of our errors: nothing about our resources."""
+def of_error(error: PersonalizationError, busy: str = PERSONALIZE_BUSY) -> Problem:
+    """What a shopper's front end is told of one of our errors: nothing about our resources.
+
+    Args:
+        error: what went wrong.
+        busy: what is said where the same request may work later.
+    """
     if isinstance(error, Rejected):
-        return Problem(400, f"Amazon Personalize refuses the request: {error.reason}")
+        return Problem(400, f"Amazon Personalize refuses the request: {_public(error.reason)}")
     if isinstance(error, RetryLater):
-        return Problem(503, "Amazon Personalize does not answer right now; try again.")
+        return Problem(503, busy)
     return Problem(503, "The shop cannot be served right now.")
+
+
+def _public(text: str) -> str:
+    """A message of AWS without the account that it came from: of an ARN only the last part is left."""
+    return _ACCOUNT.sub("…", _ARN.sub(lambda arn: re.split("[:/]", arn[0])[-1], text))
 
 
 def there(value: T | None, detail: str) -> T:

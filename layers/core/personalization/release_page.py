@@ -29,14 +29,27 @@ def page(report: Document) -> str:
         mark=_mark(report["outcome"]),
         shop=shop,
         run=run,
-        when=escape(report["judgedAt"].replace("T", " ").replace("Z", " UTC")),
+        when=_time(report["judgedAt"]),
         rows=f"{report['rows']:,}",
         reason=escape(_sentence(report)),
+        pages=_pages(report.get("pages", ())),
         verdicts="".join(_row(each) for each in report["recipes"]),
         metrics="".join(_metrics(each) for each in report["recipes"]),
+        test=_test(report.get("heldOut")),
         lists="".join(_section(alias, pairs) for alias, pairs in report["lists"].items()) or _NO_LISTS,
         style=_STYLE,
     )
+
+
+def _pages(names: Sequence[str]) -> str:
+    """Links to what else there is to read about the run, in the same folder."""
+    links = ", ".join(f"<a href='{escape(name, quote=True)}'>{_called(name)}</a>" for name in names)
+    return f"<p>Also about this run: {links}.</p>" if links else ""
+
+
+def _called(name: str) -> str:
+    word, _, rest = name.removesuffix(".html").partition("-")
+    return f"the {escape(rest.replace('-', ' part '))} that were dropped" if word == "data" else escape(word)
 
 
 def _mark(outcome: str) -> str:
@@ -76,7 +89,7 @@ def _words(recipe: Document) -> str:
     """The reason, with Personalize's metric as words and not as an identifier that never wraps."""
     metric = str(recipe["metric"])
     words = str(recipe["reason"]).replace(metric, metric.replace("_", " "))
-    return escape(words[:1].upper() + words[1:])
+    return escape(_capital(words))
 
 
 def _title(alias: str) -> str:
@@ -92,6 +105,48 @@ def _metrics(recipe: Document) -> str:
     )
     head = "<thead><tr><th scope=col>Metric</th><th scope=col class=n>New</th><th scope=col class=n>Serving</th></tr></thead>"
     return f"<details><summary>{_title(recipe['alias'])}</summary><table>{head}<tbody>{rows}</tbody></table></details>"
+
+
+def _test(test: Document | None) -> str:
+    """The section on held-out time; nothing where no test was asked for."""
+    if not test:
+        return ""
+    kind = f"{escape(test['eventType'])} events" if test["eventType"] else "interactions"
+    told = (
+        f"The last {test['days']} days were held out: recipes were trained on the {test['trainedOn']:,} interactions up to "
+        f"{_time(test['cutOff'])}, and their lists held against the {kind} that {test['shoppers']:,} sample shoppers had "
+        f"afterwards. {test['newShoppers']:,} more shoppers were new then, so that nothing was known of them."
+    )
+    if test["outcome"] != "judged":
+        return f"<h2>On held-out time</h2><p>{escape(_capital(test['reason']))}</p><p class=quiet>{told}</p>"
+    again = f"Of what the shoppers had afterwards, {test['boughtAgain']:.0%} they had had before."
+    rows = "".join(_tested(each) for each in test["recipes"])
+    return f"<h2>On held-out time</h2><p class=quiet>{told} {again}</p>{_TESTED.format(rows=rows)}"
+
+
+def _tested(recipe: Document) -> str:
+    mark = {"approved": "good", "refused": "bad"}.get(recipe["decision"], "mixed")
+    lift = recipe.get("lift")
+    between = f" <small>{lift['low']:.2f} – {lift['high']:.2f}</small>" if lift else ""
+    figures = "".join(
+        f"<td class=n>{_number(both['new'])} <small>{_number(both['popularity'])}</small></td>"
+        for both in (
+            recipe.get("measures", {}).get(name, _UNKNOWN) for name in ("ndcg", "hitRate", "recall", "coverage")
+        )
+    )
+    return (
+        f"<tr><th scope=row>{_title(recipe['alias'])}</th><td><span class='tag {mark}'>{escape(recipe['decision'])}</span></td>"
+        f"<td class=n>{recipe['shoppers']:,}</td><td class=n><b>{_times(lift['value'] if lift else None)}</b>{between}</td>{figures}</tr>"
+        f"<tr class=why><td colspan=8><div>{escape(_capital(recipe['reason']))}.</div></td></tr>"
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _time(moment: str) -> str:
+    return escape(moment.replace("T", " ").replace("Z", " UTC"))
 
 
 def _section(alias: str, pairs: Sequence[Document]) -> str:
@@ -140,6 +195,14 @@ def _line(item: Document, *, fresh: bool) -> str:
     return f"<li>{text}{' <span class=new>new</span>' if fresh else ''}</li>"
 
 
+_UNKNOWN: Document = {"new": None, "popularity": None}
+_TESTED = """<div class="scroll" tabindex="0" role="region" aria-label="On held-out time"><table>
+<thead><tr><th scope="col">Recipe</th><th scope="col">Test</th><th scope="col" class="n">Shoppers</th>
+<th scope="col" class="n">Times popularity,<br>95 % between</th><th scope="col" class="n">NDCG at 10<br>beside popularity</th>
+<th scope="col" class="n">Hit rate at 10<br>beside popularity</th><th scope="col" class="n">Recall at 10<br>beside popularity</th>
+<th scope="col" class="n">Coverage<br>beside popularity</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
+"""
 _NO_LISTS = "<p class=quiet>Nothing served before this run, and nothing was promoted by it.</p>"
 _STYLE = (
     STYLE
@@ -167,6 +230,7 @@ _PAGE = """<!doctype html>
 <p>{reason}</p>
 <dl class="facts"><div><dt>Shop</dt><dd>{shop}</dd></div><div><dt>Judged</dt><dd>{when}</dd></div>
 <div><dt>Rows imported</dt><dd>{rows}</dd></div><div><dt>Run</dt><dd>{run}</dd></div></dl>
+{pages}
 <h2>Decisions</h2>
 <p class="quiet">Two imports have two different tests. So a version is not judged by its metric alone but by how many times it is
 that of popularity, trained on the same data and tested in the same way.</p>
@@ -176,7 +240,7 @@ that of popularity, trained on the same data and tested in the same way.</p>
 <th scope="col" class="n">Popularity<br>beside new</th><th scope="col" class="n">Serving</th>
 <th scope="col" class="n">Popularity<br>beside serving</th></tr></thead>
 <tbody>{verdicts}</tbody></table></div>
-<h2>All metrics</h2>{metrics}
+{test}<h2>All metrics</h2>{metrics}
 <h2>Before and after</h2>
 <p class="quiet">Real answers to sample shoppers, asked before and after the update. Items marked <span class="new">new</span>
 were not in the list before.</p>

@@ -11,6 +11,7 @@ from typing import Literal
 from personalization.drops import SHOP_RULE, is_shop
 from personalization.errors import Rejected
 from personalization.plans import Part
+from personalization.prices import Prices, campaign_month
 from personalization.statuses import Progress, progress
 
 Kind = Literal[
@@ -41,7 +42,7 @@ BILLS: Mapping[Kind, str] = {
     "datasetGroup": "nothing; it counts against the quota of dataset groups",
 }
 """What each piece costs while it is there."""
-FOLDERS = ("drops", "imports", "reports", "rejects")
+FOLDERS = ("drops", "imports", "erasures", "evaluations", "events", "likelihood", "reports", "rejects")
 """The folders of the bucket that have one of each shop's."""
 
 
@@ -53,6 +54,8 @@ class Found(Part):
     arn: str
     status: str
     bills: str
+    month_dollars: float | None = None
+    """The least that it costs a month, or None where the price table does not know."""
 
 
 class Removal(Part):
@@ -67,6 +70,8 @@ class Removal(Part):
     """Sort keys of its records in the table of shops."""
     schedules: tuple[str, ...]
     """Names of its schedules."""
+    prices_as_of: str
+    """When the prices were right that `monthDollars` are made with."""
 
 
 class Left(Part):
@@ -136,6 +141,14 @@ def ordered(found: Iterable[Found]) -> tuple[Found, ...]:
     """The pieces in the order in which they go."""
     places = {kind: place for place, kind in enumerate(kind for stage in STAGES for kind in stage)}
     return tuple(sorted(found, key=lambda piece: (places[piece.kind], piece.name)))
+
+
+def priced(found: Iterable[Found], prices: Prices) -> tuple[Found, ...]:
+    """The pieces, with what each costs a month where the price table knows: of campaigns, which are its dearest."""
+    month = campaign_month(prices)
+    return tuple(
+        piece.model_copy(update={"month_dollars": month}) if piece.kind == "campaign" else piece for piece in found
+    )
 
 
 def stage(found: Iterable[Found]) -> tuple[Found, ...]:

@@ -31,6 +31,21 @@ def progress(status: str) -> Progress:
     return Progress.LEAVING if status in _LEAVING else Progress.UNDER_WAY
 
 
+def resting(status: str) -> bool:
+    """Whether somebody has stopped a recommender: it answers nothing and bills nothing until it is started again."""
+    return status == "INACTIVE"
+
+
+def stillborn(status: str) -> bool:
+    """Whether a resource has never been usable: its creation failed, and nothing but its name is there."""
+    return status == "CREATE FAILED"
+
+
+def leaving(status: str) -> bool:
+    """Whether a resource is being deleted."""
+    return progress(status) is Progress.LEAVING
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A campaign's own status and version, and those of its latest update if it was ever updated."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipes that a shop can train, and how a run finds the solution version that it started."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from personalization.settings import RecipeAlias
+from personalization.statuses import Progress, progress
 
 RECIPES: Mapping[RecipeAlias, str] = {
     "user-personalization": "aws-user-personalization",
@@ -17,6 +18,22 @@ LOOK_BACK = 20
 """The newest solution versions among which a run looks for its own."""
 
 
+def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:
+    """Which of several names for one piece of work is the one to use.
+
+    Args:
+        names: those of the runs that may have begun it, the first one first and that of the run that asks last.
+        there: the statuses of those that exist.
+
+    Returns:
+        The newest that has not failed; else the first that was never used, so that two runs which begin at the same
+        time ask Personalize for the same name, and it makes one; else the last, which has failed.
+    """
+    alive = [name for name in names if name in there and progress(there[name]) is not Progress.FAILED]
+    unused = [name for name in names if name not in there]
+    return alive[-1] if alive else [*unused, names[-1]][0]
+
+
 def newest(versions: list[tuple[float, str]]) -> list[str]:
     """The ARNs of the newest solution versions, newest first, from creation times (epoch seconds) and ARNs."""
-    return [arn for _, arn in sorted(versions, reverse=True)[:LOOK_BACK]]
+    return [arn for _, arn in sorted(set(versions), reverse=True)[:LOOK_BACK]]

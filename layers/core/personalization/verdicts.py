@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from personalization.errors import Rejected
 from personalization.gates import BASELINE, Probe
+from personalization.heldout import Result
 from personalization.judging import Judgement
 from personalization.plans import Part, Plan, Promoted, Resource
 from personalization.releases import HISTORY, versions
@@ -61,10 +62,12 @@ class Verdict(Part):
     probe: Probe = Probe()
     restore: str | None = None
     """The `promotedAt` of the release that is restored, in a rollback."""
+    held_out: str = ""
+    """What a test on held-out time said, in words; empty where none was asked for."""
 
 
 def of_judgements(
-    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None
+    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None, held_out: Result
 ) -> Verdict:
     """What follows from the judgements of a run.
 
@@ -73,14 +76,20 @@ def of_judgements(
         trained: the versions that it trained.
         judged: a judgement of each.
         release: the shop's release record, if it has one.
+        held_out: what a test on held-out time said; the judgements have it in them.
     """
     refused = {each.alias: each.reason for each in judged if each.decision == "refused"}
     approved = [each.alias for each in judged if each.alias not in refused]
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
     reason = "; ".join(f"{alias}: {why}" for alias, why in refused.items())
-    return _verdict(
-        plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved"
-    ).model_copy(update={"refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items())})
+    verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved")
+    told = {
+        "refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items()),
+        "held_out": held_out.reason,
+        # Whoever counts on the test must not believe that there was one.
+        "notes": (*plan.notes, held_out.reason) if held_out.outcome == "tooLittle" else plan.notes,
+    }
+    return verdict.model_copy(update=told)
 
 
 def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: Record | None) -> Verdict:
@@ -211,6 +220,8 @@ class JudgeRequest(Part):
     step: Literal["judge"]
     plan: Plan
     trained: tuple[Trained, ...]
+    held_out: Result = Result(outcome="notAsked")
+    """What a test on held-out time said."""
 
 
 class OverrideRequest(Part):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daily round on AWS: staleness is measured, unused schemas and filters are deleted."""
+"""The daily round on AWS: staleness is measured, unused schemas, filters and records are deleted."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from personalization import chores, leases, releases
 from personalization.arns import Names
 from personalization.aws.failures import about
+from personalization.aws.records import forget
 from personalization.aws.removing import everything, gone_or_busy
 from personalization.aws.settings_file import shop_settings
 from personalization.aws.state import plain
@@ -23,13 +24,26 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+_ARE_WANTED = "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
+_WANTED: Any = {
+    ":release": {"S": releases.RECORD},
+    ":lease": {"S": leases.RECORD},
+    ":history": {"S": releases.HISTORY},
+    ":candidate": {"S": releases.CANDIDATE},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round saw and did: days since the last promotion by shop, and the names of what was deleted."""
+    """What a round saw and did: days since the last promotion by shop, and the names of what was deleted.
+
+    Of records of the table, how many.
+    """
 
     days: Mapping[str, float]
     schemas: tuple[str, ...]
     filters: tuple[str, ...]
+    records: int = 0
 
 
 def make_round(
@@ -41,17 +55,25 @@ def make_round(
 ) -> Round:
     """Look at every shop once, and delete what nothing uses.
 
-    A run may be about to use what it found: its shop's filters are left alone, and so are all schemas.
+    A run may be about to use what it found: its shop's filters and records are left alone, and so are all schemas.
     """
     records = tuple(_records(table, environment.table))
     promoted = chores.promoted(each for each in records if each["record"] == releases.RECORD)
     led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
     idle = [each for each in promoted if each.shop not in led]
     filters = [name for each in idle for name in prune_filters(personalize, s3, environment, each, now)]
+    old = [
+        each
+        for each in chores.outdated(each for each in records if each["record"] != leases.RECORD)
+        if each[0] not in led
+    ]
+    for shop, record in old:
+        forget(table, environment.table, shop, record)
     return Round(
         days={each.shop: chores.days_since(each.at, now) for each in promoted},
         schemas=() if led else prune_schemas(personalize, environment, now),
         filters=tuple(filters),
+        records=len(old),
     )
 
 
@@ -61,9 +83,9 @@ def _records(client: "DynamoDBClient", table: str) -> Iterator[Mapping[str, obje
         with about(table):
             page = client.scan(
                 TableName=table,
-                FilterExpression="#record IN (:release, :lease)",
+                FilterExpression=_ARE_WANTED,
                 ExpressionAttributeNames={"#record": "record"},
-                ExpressionAttributeValues={":release": {"S": releases.RECORD}, ":lease": {"S": leases.RECORD}},
+                ExpressionAttributeValues=_WANTED,
                 **after,
             )
         yield from (plain(item) for item in page["Items"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -62,6 +63,12 @@ def s3() -> "S3Client":
 
 
 @cache
+def s3_once() -> "S3Client":
+    """The drop bucket's service, bounded for serving."""
+    return cast("S3Client", _session().create_client("s3", config=_TABLE))
+
+
+@cache
 def scheduler() -> "EventBridgeSchedulerClient":
     """EventBridge Scheduler, which keeps the shops' schedules."""
     return cast("EventBridgeSchedulerClient", _session().create_client("scheduler", config=_STEP))
@@ -77,6 +84,12 @@ def stepfunctions() -> "SFNClient":
 def dynamodb() -> "DynamoDBClient":
     """The table of shops, bounded for serving."""
     return cast("DynamoDBClient", _session().create_client("dynamodb", config=_TABLE))
+
+
+@cache
+def dynamodb_once() -> "DynamoDBClient":
+    """The table of what shoppers did, for callers who have a queue for what is not taken at the first attempt."""
+    return cast("DynamoDBClient", _session().create_client("dynamodb", config=_ONCE))
 
 
 @cache
@@ -104,6 +117,12 @@ def events_once() -> "PersonalizeEventsClient":
 
 
 @cache
+def secretsmanager() -> "SecretsManagerClient":
+    """The keys of sessions."""
+    return cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_SERVING))
+
+
+@cache
 def sqs() -> "SQSClient":
     """The queues."""
     return cast("SQSClient", _session().create_client("sqs", config=_SERVING))
@@ -121,13 +140,16 @@ def forget() -> None:
     for made in (
         personalize,
         s3,
+        s3_once,
         scheduler,
         stepfunctions,
         dynamodb,
+        dynamodb_once,
         runtime,
         runtime_once,
         events,
         events_once,
+        secretsmanager,
         sqs,
         _session,
     ):

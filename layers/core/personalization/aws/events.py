@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from personalization.aws import clients, queue
+from personalization.aws import clients, queue, shopper_events
 from personalization.aws.failures import about, is_missing
 from personalization.breakers import Breaker
 from personalization.environment import Environment
@@ -51,6 +51,27 @@ def accept(
     if not taken and not held:
         raise RetryLater("events", "neither Personalize nor the queue takes them")
     return taken, held
+
+
+def keep(shop: str, calls: Sequence[Call], now: float) -> int:
+    """Write down what was accepted, for the purchase likelihood and for the raw copy; by way of the queue, if need be.
+
+    The events are accepted whether or not this works: they are with Personalize, or in the queue to it.
+
+    Args:
+        shop: whose events they are.
+        calls: the accepted events.
+        now: epoch seconds.
+
+    Returns:
+        How many events neither the table nor the queue takes.
+    """
+    environment = Environment()
+    missed = shopper_events.note(clients.dynamodb_once(), environment.shopper_events_table, shop, calls, now)
+    if not missed:
+        return 0
+    held = queue.hold(clients.sqs(), environment.events_queue, shop, missed, delivered=True)
+    return sum(len(call.events) for call in missed) - held
 
 
 def deliver(

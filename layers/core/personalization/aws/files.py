@@ -11,6 +11,8 @@ from personalization.aws.failures import about, is_missing
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_MOST_AT_ONCE = 5 << 30
+"""Bytes that S3 copies in one request."""
 _TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
 
 
@@ -24,6 +26,35 @@ def put_bytes(client: "S3Client", bucket: str, key: str, data: bytes, content_ty
     """Write an object of any kind."""
     with about(key):
         client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
+
+
+def copy(client: "S3Client", bucket: str, source: str, target: str) -> None:
+    """Copy an object within the bucket; one of more than five gigabytes in parts of that size."""
+    where: Any = {"Bucket": bucket, "Key": source}
+    with about(target):
+        size = client.head_object(Bucket=bucket, Key=source)["ContentLength"]
+        if size <= _MOST_AT_ONCE:
+            client.copy_object(Bucket=bucket, Key=target, CopySource=where)
+            return
+        upload = client.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
+        parts: list[Any] = []
+        for number, start in enumerate(range(0, size, _MOST_AT_ONCE), 1):
+            answer = client.upload_part_copy(
+                Bucket=bucket,
+                Key=target,
+                CopySource=where,
+                CopySourceRange=f"bytes={start}-{min(start + _MOST_AT_ONCE, size) - 1}",
+                PartNumber=number,
+                UploadId=upload,
+            )
+            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+        client.complete_multipart_upload(Bucket=bucket, Key=target, UploadId=upload, MultipartUpload={"Parts": parts})
+
+
+def remove(client: "S3Client", bucket: str, key: str) -> None:
+    """Delete an object; one that is not there is fine."""
+    with about(key):
+        client.delete_object(Bucket=bucket, Key=key)
 
 
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from personalization import leases
+from personalization import handling
 from personalization.aws.ledger import DynamoLedger, StateMachine
 from personalization.environment import Environment
 from personalization.flows import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from personalization.handling import End
 from personalization.leases import Run
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def flow_step(
     environment: Environment,
     now: datetime,
 ) -> dict[str, object]:
-    """Take one step: see `leases.claim`, `collect`, `hold` and `finish` for what each answers and raises.
+    """Take one step: see `handling.claim`, `collect`, `hold` and `finish` for what each answers and raises.
 
     Raises:
         Broken: machine and function do not belong together.
@@ -41,10 +42,11 @@ def flow_step(
     executions = StateMachine(machine, request.machine)
     run = Run(request.run, request.execution, now)
     if isinstance(request, ClaimRequest):
-        return leases.claim(ledger, executions, run, request.input)
+        return handling.claim(ledger, executions, run, request.input)
     if isinstance(request, CollectRequest):
-        return leases.collect(ledger, run, request.shop, request.again)
+        return handling.collect(ledger, run, request.shop, request.again)
     if isinstance(request, HoldRequest):
-        leases.hold(ledger, executions, run, request.shop, request.drops)
+        handling.hold(ledger, executions, run, request.shop, request.drops)
         return {}
-    return leases.finish(ledger, executions, run, request.shop, request.drops, request.failure)
+    end = End(request.failure, request.loaded)
+    return handling.finish(ledger, executions, run, request.shop, request.drops, end)

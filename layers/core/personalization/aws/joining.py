@@ -3,16 +3,22 @@
 
 from typing import TYPE_CHECKING
 
-from personalization import imports
+from personalization import drops, imports, recommenders
 from personalization.arns import Names
-from personalization.aws import control, preparing
-from personalization.aws.settings_file import shop_settings
+from personalization.aws import control, files, preparing
+from personalization.aws.recommenders import statuses
+from personalization.aws.settings_file import settings_that_hold
+from personalization.drops import DataKind
 from personalization.errors import Rejected
-from personalization.plans import Nothing, Plan, PrepareRequest, Retraining
+from personalization.imports import Whose
+from personalization.plans import Joined, LeftOut, Nothing, Plan, PrepareRequest, Retraining
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
+
+KIND: DataKind = "interactions"
+"""The one kind of which several objects are imported together."""
 
 
 def prepare_all(
@@ -20,35 +26,53 @@ def prepare_all(
 ) -> Plan | Nothing:
     """Check the object and those that are imported with it, each into a part of its own; or plan a retraining.
 
+    One of several that is refused is left out, and so is one that has other columns: the others are imported.
+
     Raises:
-        Rejected: one of them is refused; or there is nothing to train on.
+        Rejected: the object is refused, or every one of them; or there is nothing to train on.
         RetryLater, LimitReached, Broken: as `failures.about` says.
     """
     if request.retrain is not None:
-        return retraining(s3, personalize, names, bucket, request.run, request.retrain)
-    plan = preparing.prepare(s3, personalize, names, request)
-    if not isinstance(plan, Plan):
-        return plan
-    for part, other in enumerate(request.also, 1):
-        alone = request.model_copy(update={"key": other.key, "version_id": other.version_id, "also": ()})
-        joined = preparing.prepare(s3, personalize, names, alone, part)
-        if not isinstance(joined, Plan) or joined.schema_ != plan.schema_:
-            raise Rejected(request.key, f"cannot be imported together with {other.key}: their columns differ")
-        plan = imports.joined(plan, joined, other.key)
-    return plan
+        whose = Whose(request.run, request.imported_by, request.trained_by)
+        return retraining(s3, personalize, names, bucket, whose, request.retrain)
+    plan: Plan | None = None
+    left_out: list[LeftOut] = []
+    for part, each in enumerate((Joined(id=request.id, key=request.key, version_id=request.version_id), *request.also)):
+        alone = request.model_copy(update={"key": each.key, "version_id": each.version_id, "also": ()})
+        try:
+            made = preparing.prepare(s3, personalize, names, alone, part)
+        except Rejected as refused:
+            if not request.also:
+                raise
+            left_out.append(LeftOut(id=each.id, key=each.key, outcome="refused", reason=refused.reason))
+        else:
+            if not isinstance(made, Plan):
+                return made
+            if plan is None or made.schema_ == plan.schema_:
+                plan = imports.joined(plan, made, each.key) if plan else made
+                continue
+            told = f"has other columns than {request.key}: the run that follows imports it"
+            left_out.append(LeftOut(id=each.id, key=each.key, outcome="later", reason=told))
+        # The whole folder is imported: also what an attempt before this one may have left there.
+        files.remove(s3, request.bucket, imports.copy_key(drops.recognise(each.key).shop, request.run, KIND, part))
+    if plan is None:
+        raise Rejected(request.key, "; ".join(f"{each.key}: {each.reason}" for each in left_out))
+    return plan.model_copy(update={"left_out": tuple(left_out)})
 
 
 def retraining(
-    s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, run: str, wish: Retraining
+    s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, whose: Whose, wish: Retraining
 ) -> Plan:
     """The plan of a run that trains on the data that is there.
 
     Raises:
         Rejected: the shop has no interactions, or the recipes or the training mode do not fit its settings.
     """
-    settings = shop_settings(s3, bucket, wish.shop)
+    settings, remark = settings_that_hold(s3, bucket, wish.shop)
     arn = names.dataset(wish.shop, "interactions").arn
     schema = control.dataset_schema(personalize, "interactions", arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
-    return imports.retraining(names, bucket, wish, run, settings, schema)
+    plan = imports.retraining(names, bucket, wish, whose, settings, schema)
+    unnamed = recommenders.unnamed(settings.recommenders, statuses(personalize, plan.dataset_group.arn))
+    return plan.model_copy(update={"notes": (*([remark] if remark else []), *plan.notes, *unnamed)})

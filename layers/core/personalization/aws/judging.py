@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization import judging, probing, release_page, release_report, verdicts
+from personalization import heldout_judging, judging, probing, release_page, release_report, verdicts
 from personalization.arns import dataset_arn
-from personalization.aws import asking, control, files, history, state
+from personalization.aws import asking, control, files, history, state, storage
 from personalization.environment import Environment
 from personalization.errors import Broken, PersonalizationError, Rejected
 from personalization.judging import Judgement, Measured
@@ -76,12 +76,14 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     old = {alias: _serving(aws.personalize, alias, release) for alias in arns}
     baseline = asking.metrics(aws.personalize, verdicts.measure(plan, request.trained, release))
     each = [judging.judge(alias, plan.gate, Measured(new[alias], baseline), old[alias]) for alias in arns]
-    judged = judging.release(each)
-    verdict = verdicts.of_judgements(plan, request.trained, judged, release)
+    judged = judging.release([heldout_judging.with_test(one, request.held_out) for one in each])
+    verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     _keep(aws.table, environment.table, request, judged, now)
     known = _sample(aws.s3, place, plan)
     before = _lists(aws, plan, release, known)
     document = release_report.document(verdict, judged, new, old, now)
+    if request.held_out.report:
+        document["heldOut"] = files.get_json(aws.s3, place.bucket, request.held_out.report)
     files.put_json(aws.s3, place.bucket, place.key("parts/judged.json"), document | {"before": before})
     _write(aws.s3, place, {**document, "before": before}, {})
     return verdict
@@ -230,6 +232,13 @@ def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, re
 
 
 def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    whole = release_report.with_lists(document, after)
+    whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
     files.put_json(s3, place.bucket, place.key("release.json"), whole)
     files.put_text(s3, place.bucket, place.key("release.html"), release_page.page(whole))
+
+
+def _pages(s3: "S3Client", place: Place) -> list[str]:
+    """The names of the run's other pages, which are beside this one."""
+    keys = storage.keys(s3, place.bucket, place.key(""))
+    names = sorted(key.removeprefix(place.key("")) for key in keys if key.endswith(".html"))
+    return [name for name in names if "/" not in name and name != "release.html"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from personalization import campaigns
+from personalization import campaigns, datasets
 from personalization.arns import dataset_arn
 from personalization.aws import bestsellers, control, history, state, training
 from personalization.environment import Environment
@@ -55,14 +55,15 @@ def _release(
     items = control.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = control.dataset_schema(client, "users", dataset_arn(group, "USERS"))
     there = {"ITEMS": items, "USERS": users}
+    interactions = datasets.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
     record = campaigns.record(
         request.plan,
         request.campaigns,
         promoted_at,
         control.tracking_id(client, group),
-        items.metadata_columns() if items else [],
         {kind: dataset_arn(group, kind) for kind, schema in there.items() if schema},
+        [schema for schema in (interactions, items, users) if schema],
     )
     # The history first: what serves can always be returned to.
     state.put_release(table, name, {**record, "record": history_key(promoted_at)})

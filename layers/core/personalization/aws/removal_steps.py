@@ -2,19 +2,23 @@
 """The steps of a shop's removal, by the words that the state machine calls them. Each can run twice."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization import leases
+from personalization import handling, leases
 from personalization.aws import records, removing, timers
 from personalization.aws.failures import about
 from personalization.aws.ledger import DynamoLedger, StateMachine
+from personalization.aws.settings_file import shop_settings
 from personalization.environment import Environment
 from personalization.errors import Rejected
+from personalization.heldout import label
 from personalization.plans import Part
+from personalization.prices import Prices
 from personalization.releases import RECORD
-from personalization.removal import Finished, Forgotten, Objects, Removal, RemovalRequest
+from personalization.removal import Finished, Forgotten, Objects, Removal, RemovalRequest, priced
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,11 +44,10 @@ class Clients:
 
 def step(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Mapping[str, object]:
     """Take the step that the request names, and answer what the machine reads of it."""
-    group = environment.names.dataset_group(request.shop).arn
     steps: Mapping[str, Callable[[], Part]] = {
         "list": lambda: survey(clients, request.shop, environment),
         "forget": lambda: forget(clients, request, environment, now),
-        "remove": lambda: removing.remove(clients.personalize(), group),
+        "remove": lambda: removing.remove(clients.personalize(), *_groups(request.shop, environment)),
         "schemas": lambda: removing.remove_schemas(clients.personalize(), request.schemas),
         "objects": lambda: remove_objects(clients.s3(), environment.bucket, request.folders),
         "finish": lambda: finish(clients, request, environment, now),
@@ -55,14 +58,24 @@ def step(clients: Clients, request: RemovalRequest, environment: Environment, no
 def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     """Everything that a shop has but its objects. Changes nothing."""
     personalize = clients.personalize()
-    pieces = removing.inventory(personalize, environment.names.dataset_group(shop).arn)
+    pieces = removing.inventory(personalize, *_groups(shop, environment))
+    prices = Prices()
+    # Whoever removes a shop is not to be kept from it by what its settings say.
+    with suppress(Rejected):
+        prices = shop_settings(clients.s3(), environment.bucket, shop).prices
     return Removal(
         shop=shop,
-        resources=pieces,
+        resources=priced(pieces, prices),
+        prices_as_of=prices.as_of,
         schemas=removing.schemas_of(personalize, pieces),
         records=records.records(clients.dynamodb(), environment.table, shop),
         schedules=timers.names(clients.scheduler(), environment.schedule_group, shop),
     )
+
+
+def _groups(shop: str, environment: Environment) -> tuple[str, ...]:
+    """The shop's dataset group, and that of a test on held-out time which could not clear up."""
+    return tuple(environment.names.dataset_group(name).arn for name in (shop, label(shop)))
 
 
 def forget(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Forgotten:
@@ -87,7 +100,7 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
 def finish(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Finished:
     """Give the lease back, and have what was dropped meanwhile handled by a run."""
     run = leases.Run(request.run, request.execution, now)
-    after = leases.finish(*_flow(clients, environment, now), run, request.shop, (), None)
+    after = handling.finish(*_flow(clients, environment, now), run, request.shop, ())
     return Finished(shop=request.shop, next=str(after["next"]) if after["next"] else None)
 
 

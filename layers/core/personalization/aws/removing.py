@@ -30,13 +30,15 @@ def everything(ask: Callable[..., Any], member: str, **where: str) -> Iterator[M
         token = {"nextToken": page["nextToken"]}
 
 
-def inventory(client: "PersonalizeClient", group: str) -> tuple[Found, ...]:
-    """What a dataset group (an ARN) owns, itself included, in the order in which it goes; nothing without the group."""
+def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
+    """What dataset groups (ARNs) own, themselves included, in the order in which it goes; nothing without a group."""
+    return ordered(piece for group in groups for piece in _owned(client, group))
+
+
+def _owned(client: "PersonalizeClient", group: str) -> tuple[Found, ...]:
     with about(group):
         described = found(lambda: client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
-        if described is None:
-            return ()
-        return ordered([_piece("datasetGroup", described), *_members(client, group)])
+        return (_piece("datasetGroup", described), *_members(client, group)) if described else ()
 
 
 def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
@@ -70,9 +72,9 @@ def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[
     return tuple(dict.fromkeys(arns))
 
 
-def remove(client: "PersonalizeClient", group: str) -> Left:
+def remove(client: "PersonalizeClient", *groups: str) -> Left:
     """Tell everything to go that nothing needs any more; what Personalize still works on is left for the next look."""
-    pieces = inventory(client, group)
+    pieces = inventory(client, *groups)
     for piece in to_delete(pieces):
         _delete(client, piece)
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in stage(pieces)))

@@ -17,7 +17,10 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
         RetryLater, Rejected, Broken: as `failures.about` says; a campaign that is gone is Broken.
     """
     with about(ask.campaign_arn):
-        answer = client.get_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
+        if ":recommender/" in ask.campaign_arn:
+            answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **ask.parameters)
+        else:
+            answer = client.get_recommendations(campaignArn=ask.campaign_arn, **ask.parameters)
         return Predicted(answer["recommendationId"], answer["itemList"])
 
 

@@ -100,6 +100,10 @@ def _release(record: Mapping[str, Any]) -> Release:
         campaigns={alias: campaign["arn"] for alias, campaign in record["campaigns"].items()},
         filters=tuple(record["filters"]),
         metadata_columns=tuple(record["metadataColumns"]),
+        # Releases of the time before there were placements have none of these.
+        context_columns=tuple(record.get("contextColumns", ())),
+        filter_parameters=record.get("filterParameters", {}),
+        placements=record.get("placements", {}),
     )
 
 

@@ -4,10 +4,10 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from personalization.aws import control, training
+from personalization.aws import control, recommenders, training
 from personalization.environment import Environment
 from personalization.errors import Broken
-from personalization.plans import FilterPart, ImportRequest, Step, TrainRequest
+from personalization.plans import FilterPart, ImportRequest, RecommenderPart, Step, TrainRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -17,7 +17,7 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
     """Make or find what the step names.
 
     Raises:
-        Broken: the step is `filter` and the request has none.
+        Broken: the step is `filter` or `recommender` and the request has none.
     """
     plan = request.plan
     steps: Mapping[str, Callable[[], Step]] = {
@@ -26,6 +26,7 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
         "dataset": lambda: control.ensure_dataset(client, plan),
         "eventTracker": lambda: control.ensure_event_tracker(client, plan),
         "filter": lambda: control.ensure_filter(client, plan, _filter(request)),
+        "recommender": lambda: recommenders.ensure_recommender(client, plan, _recommender(request)),
         "importJob": lambda: control.ensure_import_job(client, plan, environment.role_arn),
     }
     return steps[request.step]()
@@ -42,3 +43,9 @@ def _filter(request: ImportRequest) -> FilterPart:
     if request.filter is None:
         raise Broken("filter", "the step needs a filter of the plan")
     return request.filter
+
+
+def _recommender(request: ImportRequest) -> RecommenderPart:
+    if request.recommender is None:
+        raise Broken("recommender", "the step needs a recommender of the plan")
+    return request.recommender

@@ -20,13 +20,25 @@ CHUNK = 1 << 20
 PART = 16 << 20
 """Bytes of a part of an upload: ten thousand of them hold what Personalize imports at most."""
 _SETTINGS_BYTES = 64 << 10
+LARGEST = 8_000_000_000
+"""Bytes of the largest drop, unpacked: what one Lambda checks within its 15 minutes and its disk (decision 0028)."""
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read_text(client: "S3Client", bucket: str, key: str) -> str | None:
+def versions(client: "S3Client", bucket: str, key: str) -> Iterator[str]:
+    """The versions of an object, the newest first, as far back as where it was last deleted."""
+    with about(key):
+        page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
+    deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
+    for each in page.get("Versions", []):
+        if each["Key"] == key and not any(each["LastModified"] <= moment for moment in deleted):
+            yield each["VersionId"]
+
+
+def read_text(client: "S3Client", bucket: str, key: str, version: str | None = None) -> str | None:
     """A small object as text (at most 64 KiB), or None where there is none.
 
     Raises:
@@ -34,7 +46,8 @@ def read_text(client: "S3Client", bucket: str, key: str) -> str | None:
     """
     with about(key):
         try:
-            body = client.get_object(Bucket=bucket, Key=key)["Body"].read(_SETTINGS_BYTES + 1)
+            which: dict[str, Any] = {"VersionId": version} if version else {}
+            body = client.get_object(Bucket=bucket, Key=key, **which)["Body"].read(_SETTINGS_BYTES + 1)
         except ClientError as error:
             if is_missing(error):
                 return None
@@ -47,6 +60,18 @@ def read_text(client: "S3Client", bucket: str, key: str) -> str | None:
         raise Rejected(key, f"the file is not UTF-8: byte {error.start + 1}") from None
 
 
+def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
+    """The keys of all objects below a folder that are not empty, at any depth."""
+    token: dict[str, Any] = {}
+    with about(folder):
+        while True:
+            page = client.list_objects_v2(Bucket=bucket, Prefix=folder, **token)
+            yield from (each["Key"] for each in page.get("Contents", []) if each["Size"])
+            if not page.get("NextContinuationToken"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+
 @contextmanager
 def reading(
     client: "S3Client", bucket: str, key: str, version: str | None, *, compressed: bool
@@ -54,32 +79,44 @@ def reading(
     """The bytes of an object in chunks of about a megabyte, decompressed if `compressed` (gzip).
 
     Raises:
-        Rejected: the object is gone, or is not gzip although its name says so.
+        Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
         RetryLater: the connection broke.
     """
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with about(key):
         try:
-            body = client.get_object(Bucket=bucket, Key=key, **which)["Body"]
+            found = client.get_object(Bucket=bucket, Key=key, **which)
         except ClientError as error:
             if is_missing(error):
                 raise Rejected(key, "the object is no longer there") from None
             raise
+    body = found["Body"]
     try:
+        if found["ContentLength"] > LARGEST:
+            raise _too_large(key, f"has {found['ContentLength'] / 1e9:,.1f} GB")
         yield _chunks(key, gzip.GzipFile(fileobj=body) if compressed else body)
     finally:
         body.close()
 
 
 def _chunks(key: str, body: _Readable) -> Iterator[bytes]:
+    size = 0
     try:
         with about(key):
             while chunk := body.read(CHUNK):
+                size += len(chunk)
+                if size > LARGEST:
+                    raise _too_large(key, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
                 yield chunk
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Rejected(key, f"the file is not whole gzip: {error}") from None
     except (HTTPError, OSError) as error:
         raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
+
+
+def _too_large(key: str, told: str) -> Rejected:
+    what = f"the file {told}; a drop can have {LARGEST / 1e9:,.0f} GB"
+    return Rejected(key, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
 
 
 class Upload:
@@ -93,7 +130,7 @@ class Upload:
         self._id: str | None = None
         self._parts: list[dict[str, Any]] = []
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Add bytes; a full part is sent at once."""
         self._pending += data
         if len(self._pending) >= PART:

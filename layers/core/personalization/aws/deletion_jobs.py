@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data deletion jobs of Personalize: found by their names, started once."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from personalization import erasures
+from personalization.aws.control import found
+from personalization.aws.failures import about, code
+from personalization.environment import Environment
+from personalization.erasures import Progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+
+
+class DeletionJobs:
+    """The jobs.
+
+    Args:
+        client: the control plane.
+        environment: which bucket their files are in, and the role with which Personalize reads them.
+    """
+
+    def __init__(self, client: "PersonalizeClient", environment: Environment) -> None:
+        self._client = client
+        self._environment = environment
+
+    def progress(self, job: str) -> Progress:
+        """How far a job is, by its ARN."""
+        with about(job):
+            told = found(lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"])
+        return erasures.progress(told["status"] if told else None)
+
+    def start(self, group: str, name: str, key: str) -> str:
+        """Start a job, or find the one of that name; returns its ARN.
+
+        Args:
+            group: ARN of the dataset group. name: of the job. key: of the file that lists the users.
+
+        Raises:
+            RetryLater, LimitReached, Rejected, Broken: as `failures.about` says.
+        """
+        with about(name):
+            try:
+                return self._client.create_data_deletion_job(
+                    jobName=name,
+                    datasetGroupArn=group,
+                    dataSource={"dataLocation": f"s3://{self._environment.bucket}/{key}"},
+                    roleArn=self._environment.role_arn,
+                )["dataDeletionJobArn"]
+            except ClientError as error:
+                if code(error) != "ResourceAlreadyExistsException":
+                    raise
+            return str(next(each for each in self._all(group) if each["jobName"] == name)["dataDeletionJobArn"])
+
+    def _all(self, group: str) -> Iterator[Any]:
+        after: dict[str, Any] = {}
+        while True:
+            page = self._client.list_data_deletion_jobs(datasetGroupArn=group, **after)
+            yield from page["dataDeletionJobs"]
+            if not page.get("nextToken"):
+                return
+            after = {"nextToken": page["nextToken"]}
