@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        As `personalization.leases` says of each step.
+        As `personalization.handling` says of each step.
 
     Raises:
         Rejected: what was dropped or asked for is refused; or the run does not lead its shop any more.

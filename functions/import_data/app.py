@@ -15,7 +15,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """Make or find one resource.
 
     Args:
-        event: `{step: datasetGroup|schema|dataset|eventTracker|filter|importJob, plan, filter?}`.
+        event: `{step: datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob, plan, filter?,
+            recommender?}`.
         _context: Lambda's.
 
     Returns:

@@ -6,6 +6,7 @@ from typing import Any
 from personalization import observability
 from personalization.aws import clients, joining
 from personalization.environment import Environment
+from personalization.errors import Rejected, TooManyRejects
 from personalization.plans import PrepareRequest
 
 LOG = observability.logger()
@@ -25,7 +26,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """
     request = PrepareRequest.read(event)
     environment = Environment()
-    plan = joining.prepare_all(clients.s3(), clients.personalize(), environment.names, environment.bucket, request)
+    try:
+        plan = joining.prepare_all(clients.s3(), clients.personalize(), environment.names, environment.bucket, request)
+    except TooManyRejects as refused:
+        observability.count(environment.namespace, "RejectsAboveLimit", 1)
+        # The machine knows the word of the kind that it belongs to.
+        raise Rejected(refused.resource, refused.reason) from None
     observability.count(environment.namespace, "RowsAccepted", plan.rows)
     observability.count(environment.namespace, "RowsRejected", plan.rejects)
     LOG.info("Drop checked", run=plan.run, shop=plan.shop, kind=plan.kind, notes=plan.notes)

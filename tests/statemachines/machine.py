@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading the state machine: its scopes (the machine itself, and each Map's states), its states, its expressions."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,9 +53,9 @@ def scopes(machine: State = MACHINE) -> list[Scope]:
     return [top, *(Scope(name, inner["StartAt"], inner["States"]) for name, inner in maps.items())]
 
 
-def states(*types: str) -> dict[str, State]:
+def states(*types: str, machine: State = MACHINE) -> dict[str, State]:
     """All states of the given types (all types, if none is given), whatever their scope."""
-    every = {name: state for scope in scopes() for name, state in scope.states.items()}
+    every = {name: state for scope in scopes(machine) for name, state in scope.states.items()}
     return {name: state for name, state in every.items() if not types or state["Type"] in types}
 
 
@@ -71,15 +72,16 @@ def every_state(*types: str) -> dict[str, State]:
     return {name: state for name, state in every.items() if state["Type"] in types}
 
 
-def pauses() -> dict[str, State]:
+def pauses(machine: State = MACHINE) -> dict[str, State]:
     """The Wait states that come between two looks at a resource."""
-    return {name: state for name, state in states("Wait").items() if name.startswith("Wait for ")}
+    return {name: state for name, state in states("Wait", machine=machine).items() if name.startswith("Wait for ")}
 
 
-def tasks(resource: str) -> dict[str, State]:
-    """The Task states whose resource ends in, or continues after `arn:aws:states:::` with, `resource`."""
+def tasks(resource: str, machine: State = MACHINE) -> dict[str, State]:
+    """The Task states whose resource continues after `arn:aws:states:::` with `resource`."""
     start = f"arn:aws:states:::{resource}"
-    return {name: state for name, state in states("Task").items() if state["Resource"].startswith(start)}
+    found = states("Task", machine=machine)
+    return {name: state for name, state in found.items() if state["Resource"].startswith(start)}
 
 
 def places(state: State) -> list[State]:
@@ -106,7 +108,10 @@ def evaluate(node: object, states_value: State, **variables: object) -> Any:  # 
     """`node` with its expressions evaluated, where `$states` is `states_value` and `$name` comes from `variables`."""
     if isinstance(node, str) and node.startswith("{%"):
         (text,) = expressions(node)
-        return jsonata.Jsonata.jsonata(text).evaluate(None, {"states": states_value, **variables})
+        compiled = jsonata.Jsonata.jsonata(text)
+        # Step Functions' own, beside those of JSONata.
+        compiled.register_lambda("parse", json.loads)
+        return compiled.evaluate(None, {"states": states_value, **variables})
     if isinstance(node, Mapping):
         return {key: evaluate(value, states_value, **variables) for key, value in node.items()}
     return node

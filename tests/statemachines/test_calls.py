@@ -7,10 +7,11 @@ import botocore.session
 import pytest
 from botocore.model import OperationModel, Shape, StructureShape
 
-from tests.statemachines.machine import State, expressions, pauses, states, successors, tasks
+from tests.statemachines.machine import MACHINES, State, evaluate, expressions, pauses, states, successors, tasks
 
 SESSION = botocore.session.get_session()
-SDK = tasks("aws-sdk:")
+RUN = "arn:aws:states:eu-west-1:123456789012:execution:retrain:run-1"
+SDK = {f"{name}: {task}": state for name, each in MACHINES.items() for task, state in tasks("aws-sdk:", each).items()}
 DESCRIBES = pytest.mark.parametrize("task", SDK.values(), ids=SDK)
 
 
@@ -56,27 +57,50 @@ def test_errors_are_those_of_the_operation(task: State) -> None:
 def test_an_announcement_is_an_entry_of_put_events(task: State) -> None:
     shape = SESSION.get_service_model("events").shape_for("PutEventsRequestEntry")
     assert isinstance(shape, StructureShape)
-    (entry,) = task["Arguments"]["Entries"]
-    assert set(entry) <= set(shape.members)
-    assert entry["Source"] == "retail-personalization"
-    assert set(entry["Detail"]) >= {"prefix", "run", "shop", "kind", "key"}
+    for entry in task["Arguments"]["Entries"]:
+        assert set(entry) <= set(shape.members)
+        assert entry["Source"] == "retail-personalization"
+        assert set(entry["Detail"]) >= {"prefix", "run", "shop", "kind", "key", "links"}
+        links = evaluate(entry["Detail"]["links"], {"context": {"Execution": {"Id": RUN}}}, shop="demo", run="run-1")
+        assert links["reports"] == "s3://DropBucket/reports/demo/run-1/"
+        assert links["run"].endswith(f"region=eu-west-1#/v2/executions/details/{RUN}")
 
 
 def test_every_outcome_is_announced_once() -> None:
-    announced = [task["Arguments"]["Entries"][0]["DetailType"] for task in tasks("events:").values()]
-    # A release is taken back by a failed probe, or by hand.
-    twice = ["Run rolled back", "Run rolled back"]
-    once = ["Drop refused", "Run approved", "Run failed", "Run imported", "Run promoted", "Run refused", "Run started"]
+    announced = [entry["DetailType"] for task in tasks("events:").values() for entry in task["Arguments"]["Entries"]]
+    # A release is taken back by a failed probe, or by hand; a file is refused alone, or among those that it came with.
+    twice = ["Run rolled back", "Run rolled back", "Drop refused", "Drop refused"]
+    once = [
+        "Likelihood not fitted",
+        "Run approved",
+        "Run failed",
+        "Run imported",
+        "Run promoted",
+        "Run refused",
+        "Run started",
+        "Run validated",
+    ]
     assert sorted(announced) == sorted(once + twice)
 
 
-def test_every_wait_is_a_look_a_question_and_a_pause() -> None:
-    for name in pauses():
-        noun = name.removeprefix("Wait for the ")
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("retrain", {"Let the burst settle"}),
+        (
+            "evaluate",
+            {f"Wait until {what}" for what in ("the way is clear", "it is cleared up", "the failure is cleared up")},
+        ),
+    ],
+)
+def test_every_wait_is_a_look_a_question_and_a_pause(name: str, others: set[str]) -> None:
+    machine = MACHINES[name]
+    every, looks = states(machine=machine), tasks("aws-sdk:", machine)
+    for wait in pauses(machine):
+        noun = wait.removeprefix("Wait for the ")
         look, ask = f"Look at the {noun}", f"Is the {noun} ready?"
-        assert look in SDK
-        assert ask in successors(SDK[look])
-        assert states()[ask]["Default"] == name
-        assert states()[name]["Next"] == look
-    assert len(pauses()) == len(SDK)
-    assert set(states("Wait")) - set(pauses()) == {"Let the burst settle"}
+        assert ask in successors(looks[look])
+        assert every[ask]["Default"] == wait
+        assert every[wait]["Next"] == look
+    assert len(pauses(machine)) == len(looks)
+    assert set(states("Wait", machine=machine)) - set(pauses(machine)) == others

@@ -7,8 +7,10 @@ from typing import Any, get_args
 import pytest
 from personalization import plans, verdicts
 from personalization.flows import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
-from personalization.gates import Gate, Probe
-from personalization.leases import Claimed
+from personalization.gates import Gate, HeldOut, Probe
+from personalization.handling import Claimed, Drop
+from personalization.heldout import Result
+from personalization.placements import Placement
 from personalization.plans import ImportRequest, Part, Plan, PrepareRequest, TrainRequest
 from personalization.verdicts import (
     CampaignRequest,
@@ -31,17 +33,25 @@ RECIPE = {
     "solution": NAMED,
     "campaign": NAMED,
     "solutionVersionName": "v",
+    "earlierVersions": ["u"],
 }
 FILTER = NAMED | {"expression": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'}
+RECOMMENDER = NAMED | {"recipeArn": "arn:recipe", "config": {"minRecommendationRequestsPerSecond": 1}}
+EVALUATION: dict[str, Any] = {
+    "run": "run", "shop": "shop", "domain": "ECOMMERCE", "eventType": "Purchase", "recipes": ["user-personalization"],
+    "heldOut": HeldOut(days=7).model_dump(), "madeBy": ["earlier"],
+}  # fmt: skip
 PLAN: dict[str, Any] = {
     "run": "run", "shop": "shop", "kind": "interactions", "mode": "FULL", "rows": 1000, "notes": ["a note"],
     "datasetGroup": NAMED | {"domain": "ECOMMERCE"}, "dataset": NAMED | {"type": "INTERACTIONS", "changes": False},
-    "report": "reports/shop/run/data-interactions.html", "rejects": 0,
+    "report": "reports/shop/run/data-interactions.html", "rejects": 0, "leftOut": [],
     "schema": NAMED | {"kind": "interactions", "text": "{}", "domain": "ECOMMERCE"}, "eventTracker": {"name": "events"},
-    "importJob": NAMED | {"mode": "FULL", "dataLocation": "s3://bucket/imports/"},
+    "importJob": NAMED | {"mode": "FULL", "dataLocation": "s3://bucket/imports/", "earlier": [NAMED]},
     "filters": [FILTER], "recipes": [RECIPE], "trainingMode": "FULL",
     "gate": Gate().model_dump(), "probe": Probe().model_dump(),
-    "serves": ["popular", "similar"],
+    "serves": ["popular", "similar"], "evaluation": EVALUATION,
+    "placements": {"home": Placement(recipe="popularity-count").model_dump(mode="json")},
+    "recommenders": [RECOMMENDER],
 }  # fmt: skip
 TARGET = {
     "alias": "popular", "campaign": NAMED, "solutionVersionArn": "arn:version", "run": "run", "baselineArn": "arn:b",
@@ -56,18 +66,21 @@ VERDICT: dict[str, Any] = {
     "targets": [TARGET], "back": [TARGET], "kept": [KEPT], "approved": ["popular"],
     "refused": [{"alias": "similar", "reason": "worse"}], "rows": 1000, "notes": ["a note"],
     "probe": Probe().model_dump(), "restore": "2026-11-25T08:30:00Z",
+    "heldOut": "popular: better",
 }  # fmt: skip
 DROP = {
     "id": "0f", "also": ["0e"], "key": "drops/shop/interactions/a b.csv", "kind": "interactions", "mode": "FULL",
     "outcome": "imported", "rows": 1000, "reason": "",
 }  # fmt: skip
 CHECK = {
-    "bucket": "drops", "key": "drops/shop/interactions/a b.csv", "versionId": "v1", "run": "run",
-    "also": [{"key": "drops/shop/interactions/incremental/b.csv", "versionId": None}], "retrain": None,
+    "id": "0f", "bucket": "drops", "key": "drops/shop/interactions/a b.csv", "versionId": "v1", "run": "run",
+    "also": [{"id": "0e", "key": "drops/shop/interactions/incremental/b.csv", "versionId": None}], "retrain": None,
+    "importedBy": ["earlier"], "trainedBy": ["earlier"],
 }  # fmt: skip
 VARIABLES: dict[str, Any] = {
-    "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP], "claim": {"again": None},
-    "failure": {"Error": "Broken", "Cause": "it: broke"},
+    "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP], "loaded": True,
+    "claim": {"again": None}, "failure": {"Error": "Broken", "Cause": "it: broke"},
+    "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
     "recipe": RECIPE, "versionArn": "arn:version", "shop": "shop", "wantedRun": None, "verdict": VERDICT,
     "target": TARGET,
     "trained": [{"alias": "popular", "solutionVersionArn": "arn:version"}], "campaigns": [KEPT],
@@ -92,6 +105,7 @@ def payload(name: str, task: State) -> dict[str, Any]:
     """What a Lambda task sends in a run of PLAN."""
     others = {"Check the drop": {"request": CHECK}, "Ensure the schema": PLAN, "Claim what started the run": {"a": 1}}
     update = "Campaign" in task["Arguments"]["FunctionName"]
+    others["Ensure the recommender"] = RECOMMENDER
     item = others.get(name) or (FILTER if "filter" in name else TARGET if update else RECIPE)
     context = {"Execution": {"Id": "arn:execution"}, "StateMachine": {"Id": "arn:machine"}}
     seen = {"input": item, "context": context}
@@ -180,7 +194,9 @@ def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop:
     event = {"detail": {"bucket": {"name": "b"}, "object": {"key": started}}} if isinstance(started, str) else started
     seen = {"context": {"Execution": {"Name": "run"}}, "input": event}
     noted = evaluate(states()["Note what started the run"]["Assign"], seen)
-    assert noted == {"run": "run", "shop": shop, "kind": kind, "key": key, "drops": []}
+    assert noted == {"run": "run", "shop": shop, "kind": kind, "key": key, "drops": [], "loaded": False} | {
+        "collected": {"drops": [], "notes": []}
+    }
 
 
 def result(kind: str, outcome: str) -> dict[str, Any]:
@@ -214,3 +230,43 @@ def test_what_came_of_the_checks_decides(
     if after == "Report that nothing was imported":
         output = evaluate(states()[after]["Output"], {}, **found, collected={"notes": []}, shop="shop", run="run")
         assert output["outcome"] == (results[0][1] if results else "nothing")
+
+
+LEFT = {"id": "0e", "key": "b", "outcome": "refused", "reason": "it is empty"}
+
+
+@pytest.mark.parametrize(
+    ("left", "kept", "also", "after"),
+    [
+        ([], ("0f", "a"), ["0e", "0d"], "Report the checked drop"),
+        ([LEFT], ("0f", "a"), ["0d"], "Announce that parts are refused"),
+        ([LEFT | {"outcome": "later"}], ("0f", "a"), ["0d"], "Report the checked drop"),
+        ([LEFT | {"id": "0f", "key": "a"}], ("0e", "b"), ["0d"], "Announce that parts are refused"),
+        ([LEFT, LEFT | {"id": "0d"}], ("0f", "a"), [], "Announce that parts are refused"),
+    ],
+)
+def test_what_is_left_out_of_a_joined_import_is_reported_beside_the_rest(
+    left: list[dict[str, str]], kept: tuple[str, str], also: list[str], after: str
+) -> None:
+    every, checked = states(), {"rows": 1200, "leftOut": left}
+    others = [{"id": "0e", "key": "b", "versionId": None}, {"id": "0d", "key": "c", "versionId": None}]
+    item = {"id": "0f", "also": ["0e", "0d"], "key": "a", "kind": "interactions", "mode": "INCREMENTAL",
+            "request": {"also": others}}  # fmt: skip
+    seen = {"input": item, "result": {"Payload": checked}}
+    found = evaluate(every["Check the drop"]["Assign"], seen)
+    assert chosen(every["Was a part refused?"], {}, **found) == after
+    told = evaluate(every["Report the checked drop"]["Output"], {}, **found)
+    assert (told["drop"]["id"], told["drop"]["key"], told["drop"]["also"]) == (*kept, also)
+    assert [(each["id"], each["outcome"]) for each in told["others"]] == [
+        (each["id"], each["outcome"]) for each in left
+    ]
+    whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
+    assert [Drop.model_validate(each).id for each in whole["drops"]] == [kept[0], *(each["id"] for each in left)]
+
+
+def test_refused_parts_are_announced_with_their_reasons() -> None:
+    checked = {"leftOut": [LEFT, LEFT | {"key": "c", "outcome": "later"}, LEFT | {"key": "d", "reason": "it is gone"}]}
+    task = states()["Announce that parts are refused"]
+    (entry,) = task["Arguments"]["Entries"]
+    detail = evaluate(entry["Detail"], {}, checked=checked, file={"kind": "interactions"}, run="run", shop="shop")
+    assert (detail["key"], detail["reason"]) == ("b, d", "it is empty; it is gone")

@@ -6,24 +6,46 @@ import itertools
 import pytest
 from personalization.statuses import Deployment, Progress, progress, promoted
 
-from tests.statemachines.machine import SUBSTITUTIONS, Scope, State, chosen, evaluate, pauses, scopes, states
+from tests.statemachines.machine import (
+    MACHINE,
+    MACHINES,
+    SUBSTITUTIONS,
+    Scope,
+    State,
+    chosen,
+    evaluate,
+    pauses,
+    scopes,
+    states,
+)
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 POLL, BUDGET = int(SUBSTITUTIONS["PollSeconds"]), int(SUBSTITUTIONS["WaitMinutes"]) * 60
 STATUSES = [
     "CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE", "CREATE FAILED", "DELETE PENDING", "DELETE IN_PROGRESS",
 ]  # fmt: skip
-QUESTIONS = [name for name in states("Choice") if name.endswith(" ready?")]
+QUESTIONS = {
+    f"{machine}: {name}": state
+    for machine, each in MACHINES.items()
+    for name, state in states("Choice", machine=each).items()
+    if name.endswith(" ready?")
+}
+ASKED = pytest.mark.parametrize("state", QUESTIONS.values(), ids=QUESTIONS)
 NEW, OLD = "arn:new", "arn:old"
+CONFIG = {"minRecommendationRequestsPerSecond": 2, "enableMetadataWithRecommendations": True}
 QUOTAS = {
     "Check each drop": 5,
     "Import each file": 3,
     "Ensure each filter": 30,
+    "Start each recommender": 5,
     "Train each recipe": 5,
     "Promote each approved recipe": 5,
     "Put each campaign back": 5,
+    "Export each dataset": 3,
+    "Import each dataset": 3,
+    "Train and ask each recipe": 2,
 }
-"""The most items of each Map: kinds of drops and of data, and Personalize's quotas of filters and campaigns."""
+"""The most items of each Map: kinds of drops and of data, Personalize's quotas of filters and campaigns, recipes."""
 
 
 def variables(waited: int = 0) -> State:
@@ -32,16 +54,24 @@ def variables(waited: int = 0) -> State:
     resource = {"name": "the-resource"}
     plan = dict.fromkeys(("datasetGroup", "dataset", "eventTracker", "importJob"), resource)
     recipe = {"solution": resource, "solutionVersionName": "the-resource", "campaign": resource}
-    since = dict.fromkeys(("since", "loadSince", "filterSince", "recipeSince", "campaignSince", "returnSince"), began)
+    begun = ("since", "loadSince", "filterSince", "recipeSince", "campaignSince", "returnSince", "exportSince")
+    since = dict.fromkeys((*begun, "recommenderSince"), began)
     target = {"campaign": resource, "solutionVersionArn": NEW}
     targets = {"target": target, "earlier": target}
-    return {"plan": plan, "load": plan, "wanted": resource, "recipe": recipe, "versionArn": NEW} | since | targets
+    tested = {
+        "trial": {"imports": [plan]},
+        "source": {"job": resource},
+        "question": {"recipe": recipe, "job": resource},
+    }
+    tested["awaited"] = [resource | {"arn": "arn:recommender", "config": CONFIG}]
+    return (
+        {"plan": plan, "load": plan, "wanted": resource, "recipe": recipe, "versionArn": NEW} | since | targets | tested
+    )
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@ASKED
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_question_reads_a_status_as_the_domain_does(question: str, status: str) -> None:
-    state = states()[question]
+def test_a_question_reads_a_status_as_the_domain_does(state: State, status: str) -> None:
     seen = {"status": status, "reason": "", "campaign": "ACTIVE", "version": NEW}
     after = chosen(state, seen, **variables())
     meaning = {Progress.READY: state["Choices"][0]["Next"], Progress.FAILED: state["Choices"][1]["Next"]}
@@ -54,17 +84,15 @@ def test_a_training_that_was_stopped_has_failed() -> None:
     assert progress("CREATE STOPPED") is Progress.FAILED
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_failure_names_the_resource_and_the_reason(question: str) -> None:
-    state = states()[question]
+@ASKED
+def test_a_failure_names_the_resource_and_the_reason(state: State) -> None:
     seen = {"status": "CREATE FAILED", "reason": "no such bucket", "version": NEW}
     (kept,) = evaluate(state["Choices"][1]["Assign"], {"input": seen}, **variables()).values()
     assert kept == {"Error": "Broken", "Cause": "the-resource: no such bucket"}
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_wait_beyond_its_budget_fails(question: str) -> None:
-    state = states()[question]
+@ASKED
+def test_a_wait_beyond_its_budget_fails(state: State) -> None:
     seen = {"status": "CREATE IN_PROGRESS", "reason": "", "campaign": "ACTIVE", "version": NEW}
     assert chosen(state, seen, **variables(299 * MINUTE)) == state["Default"]
     assert chosen(state, seen, **variables(301 * MINUTE)) == state["Choices"][2]["Next"]
@@ -88,37 +116,104 @@ def test_promoted_means_what_it_means_in_the_domain(
     assert (after == done) == promoted(deployment, NEW)
 
 
+OTHER = CONFIG | {"minRecommendationRequestsPerSecond": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "update", "asked", "after"),
+    [
+        ("CREATE IN_PROGRESS", None, None, "Wait for the recommender"),
+        ("ACTIVE", None, None, "Is a recommender still awaited?"),
+        ("ACTIVE", "CREATE IN_PROGRESS", CONFIG, "Wait for the recommender"),
+        ("ACTIVE", "CREATE FAILED", CONFIG, "Announce that the run failed"),
+        # What somebody asked for at another time is no business of this run.
+        ("ACTIVE", "CREATE FAILED", OTHER, "Is a recommender still awaited?"),
+        ("ACTIVE", "CREATE FAILED", {}, "Is a recommender still awaited?"),
+        ("START IN_PROGRESS", "ACTIVE", CONFIG, "Wait for the recommender"),
+        ("STOP PENDING", "ACTIVE", CONFIG, "Wait for the recommender"),
+        ("INACTIVE", "ACTIVE", CONFIG, "Is a recommender still awaited?"),
+        ("CREATE FAILED", None, None, "Announce that the run failed"),
+    ],
+)
+def test_a_recommender_is_waited_for_until_it_is_as_the_plan_has_it_or_stopped(
+    status: str, update: str | None, asked: dict[str, object] | None, after: str
+) -> None:
+    config = {name[0].upper() + name[1:]: value for name, value in (asked or {}).items()}
+    latest = {"Status": update, "FailureReason": "the update broke", "RecommenderConfig": config}
+    told = {"Status": status, "FailureReason": "it broke"} | ({"LatestRecommenderUpdate": latest} if update else {})
+    seen = evaluate(states()["Look at the recommender"]["Output"], {"result": {"Recommender": told}}, **variables())
+    state = states()["Is the recommender ready?"]
+    assert chosen(state, seen, **variables()) == after
+    if after == "Announce that the run failed":
+        (kept,) = evaluate(state["Choices"][1]["Assign"], {"input": seen}, **variables()).values()
+        assert kept["Cause"] == f"the-resource: {'the update broke' if update else 'it broke'}"
+
+
+def test_recommenders_are_waited_for_one_after_the_other_and_then_the_release_is_judged() -> None:
+    begun = evaluate(states()["Start each recommender"]["Assign"], {}, plan={"recommenders": ["a", "b"]})
+    awaited, question, seen = begun["awaited"], states()["Is a recommender still awaited?"], []
+    while chosen(question, {}, awaited=awaited) == "Look at the recommender":
+        seen.append(awaited[0])
+        awaited = evaluate(states()["Is the recommender ready?"]["Choices"][0]["Assign"], {}, awaited=awaited)[
+            "awaited"
+        ]
+    assert (seen, chosen(question, {}, awaited=awaited)) == (["a", "b"], "Judge the release")
+    none = evaluate(states()["Start each recommender"]["Assign"], {}, plan={"recommenders": []})
+    assert chosen(question, {}, awaited=none["awaited"]) == "Judge the release"
+
+
 def growth(name: str) -> int:
     """The part of the time waited by which the pauses of a wait grow: filters are many and quick."""
     return 4 if name.endswith(" filter") or " filter " in name else 10
 
 
+EARLY, LATE = 0.9, 1.1
+"""The least and the most of a pause that is waited: chance decides, so that runs do not ask in step."""
+
+
 def test_pauses_are_whole_seconds_that_grow_by_a_tenth_or_those_of_filters_by_a_quarter() -> None:
+    for name, state in [*pauses().items(), *pauses(MACHINES["evaluate"]).items()]:
+        for waited in (0, 60, 6000):
+            seconds = evaluate(state["Seconds"], {}, **variables(waited * 1000))
+            assert isinstance(seconds, int), name
+            whole = POLL + waited // growth(name)
+            assert int(EARLY * whole) <= seconds <= LATE * whole, name
+
+
+def test_runs_that_begin_together_do_not_ask_together() -> None:
     for name, state in pauses().items():
-        seconds = [evaluate(state["Seconds"], {}, **variables(minutes * MINUTE)) for minutes in (0, 1, 100)]
-        assert seconds == [POLL, POLL + 60 // growth(name), POLL + 6000 // growth(name)], name
+        assert len({evaluate(state["Seconds"], {}, **variables(HOUR)) for _ in range(40)}) > 10, name
+
+
+def test_a_pause_of_the_local_cloud_is_a_second() -> None:
+    for name, state in pauses().items():
+        text = str(state["Seconds"]).replace(f"({POLL} +", "(1 +")
+        assert evaluate(text, {}, **variables()) == 1, name
 
 
 def longest_wait(name: str) -> int:
-    """The looks of a wait that uses up its budget, when looks take no time; `name` is one of its states."""
+    """The most looks of a wait that uses up its budget, when looks take no time; `name` is one of its states."""
     waited = looks = 0
     while waited <= BUDGET:
-        waited += POLL + waited // growth(name)
+        waited += int(EARLY * (POLL + waited // growth(name)))
         looks += 1
     return looks + 1
 
 
-def events(scope: Scope) -> int:
+def events(scope: Scope, machine: State = MACHINE) -> int:
     """The most history events of one pass through a scope, with every retry of the steps outside of the polls."""
     total = 0
     for name, state in scope.states.items():
-        looped = name.startswith(("Look at ", "Wait for ")) or name in QUESTIONS
+        looped = name.startswith(("Look at the ", "Wait ", "Clear ")) or name.endswith(
+            (" ready?", " clear?", " cleared up?")
+        )
         attempts = sum(rule["MaxAttempts"] for rule in state.get("Retry", []))
         once = {"Task": 5, "Map": 5}.get(state["Type"], 2)
         total += once * longest_wait(name) if looped else once + 3 * attempts
-    inner = {inner.owner: events(inner) for inner in scopes() if inner.owner and not scope.owner}
+    inner = {inner.owner: events(inner, machine) for inner in scopes(machine) if inner.owner and not scope.owner}
     return total + sum(QUOTAS[owner] * (2 + each) for owner, each in inner.items())
 
 
-def test_the_longest_run_fits_into_an_executions_history() -> None:
-    assert events(scopes()[0]) < 25_000
+@pytest.mark.parametrize("name", ["retrain", "evaluate"])
+def test_the_longest_run_fits_into_an_executions_history(name: str) -> None:
+    assert events(scopes(MACHINES[name])[0], MACHINES[name]) < 25_000

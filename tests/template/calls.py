@@ -27,6 +27,7 @@ SERVICES = {
     "PersonalizeEventsClient": "personalize-events",
     "PersonalizeRuntimeClient": "personalize-runtime",
     "S3Client": "s3",
+    "SecretsManagerClient": "secretsmanager",
     "SFNClient": "stepfunctions",
     "SQSClient": "sqs",
 }

@@ -19,8 +19,21 @@ FILE = ROOT / "template.yaml"
 PSEUDO = {
     "AWS::StackName": "retail", "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012",
     "AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": None,
+    "AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/retail/51af3dc0-da77-11e4-872e-1234567db123",
 }  # fmt: skip
 MANAGED = {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
+
+
+OPTIONS = {
+    "Browsers": "true",
+    "WebAcl": "true",
+    "Storefront": "true",
+    "StorefrontDomain": "shop.example.com",
+    "StorefrontCertificate": "00000000-0000-0000-0000-000000000000",
+    "StorefrontWebAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/shop/0",
+    "StorefrontLogBucket": "logs.s3.amazonaws.com",
+}
+"""What a stack may have and need not: the tests look at it all."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,8 @@ def compiled(parameters: dict[str, Any] | None = None, places: dict[str, str] | 
         if resource["Type"] == "AWS::Serverless::Function":
             assert properties.setdefault("CodeUri", functions) == functions
         properties.update({key: place for key in ("CodeUri", "ContentUri", "DefinitionUri") if key in properties})
-    values = {name: entry.get("Default") for name, entry in source["Parameters"].items()} | (parameters or {})
+    defaults = {name: entry.get("Default") for name, entry in source["Parameters"].items()}
+    values = defaults | OPTIONS | (parameters or {})
     session = boto3.session.Session(region_name=PSEUDO["AWS::Region"])
     template = Translator(MANAGED, Parser(), boto_session=session).translate(packaged, values)
     worked = Values(values | PSEUDO, template["Conditions"])
@@ -100,6 +114,9 @@ FUNCTIONS: dict[str, Callable[[Values, Any], Any]] = {
     "Fn::Sub": Values.sub,
     "Fn::If": Values.pick,
     "Fn::GetAtt": lambda _, path: path if isinstance(path, str) else ".".join(path),
+    "Condition": lambda values, name: values.condition(name),
+    "Fn::And": lambda values, argument: all(values.out(each) for each in argument),
+    "Fn::Select": lambda values, argument: values.out(argument[1])[int(argument[0])],
     "Fn::Not": lambda values, argument: not values.out(argument[0]),
     "Fn::Equals": lambda values, argument: len({str(values.out(side)) for side in argument}) == 1,
     "Fn::Split": lambda values, argument: values.out(argument[1]).split(argument[0]),

@@ -9,9 +9,8 @@ import pytest
 
 from tests.template.stack import STACK, compiled
 
-(API,) = STACK.of("ApiGateway::RestApi").values()
-(STAGE,) = STACK.of("ApiGateway::Stage").values()
-BODY: dict[str, Any] = API["Body"]
+STAGE = STACK.of("ApiGateway::Stage")["Apiv1Stage"]
+BODY: dict[str, Any] = STACK.of("ApiGateway::RestApi")["Api"]["Body"]
 REFUSALS: dict[str, Any] = BODY["x-amazon-apigateway-gateway-responses"]
 METHODS = {
     (method.upper(), path): operation
@@ -23,11 +22,15 @@ ROUTES = {
     ("GET", "/shops/{shop}/items/{itemId}/similar"): "GetRecommendationsFunction",
     ("GET", "/shops/{shop}/popular"): "GetRecommendationsFunction",
     ("POST", "/shops/{shop}/users/{userId}/ranking"): "GetRecommendationsFunction",
+    ("GET", "/shops/{shop}/users/{userId}/placements/{placement}"): "GetRecommendationsFunction",
+    ("POST", "/shops/{shop}/users/{userId}/placements"): "GetRecommendationsFunction",
+    ("POST", "/shops/{shop}/users/{userId}/purchase-likelihood"): "GetRecommendationsFunction",
     ("GET", "/openapi.json"): "GetRecommendationsFunction",
     ("GET", "/health"): "GetRecommendationsFunction",
     ("POST", "/shops/{shop}/events"): "RecordEventsFunction",
     ("PUT", "/shops/{shop}/users/{userId}"): "RecordEventsFunction",
     ("PUT", "/shops/{shop}/items/{itemId}"): "RecordEventsFunction",
+    ("DELETE", "/shops/{shop}/users/{userId}"): "RecordEventsFunction",
 }
 
 
@@ -44,8 +47,10 @@ def test_every_route_but_health_asks_for_the_key() -> None:
 
 
 def test_the_key_belongs_to_a_plan_with_a_rate() -> None:
-    (plan,) = STACK.of("ApiGateway::UsagePlan").values()
-    (key,) = STACK.of("ApiGateway::UsagePlanKey").values()
+    plan, key = (
+        STACK.of("ApiGateway::UsagePlan")["ApiUsagePlan"],
+        STACK.of("ApiGateway::UsagePlanKey")["ApiUsagePlanKey"],
+    )
     assert plan["Throttle"] == {"RateLimit": 100, "BurstLimit": 200}
     assert plan["ApiStages"] == [{"ApiId": "Api", "Stage": "Apiv1Stage"}]
     assert key == {"KeyId": "ApiApiKey", "KeyType": "API_KEY", "UsagePlanId": "ApiUsagePlan"}
@@ -91,16 +96,19 @@ def test_browsers_ask_first_and_without_a_key() -> None:
     assert asked == {path for _, path in ROUTES}
     answer = METHODS["OPTIONS", "/shops/{shop}/popular"]["x-amazon-apigateway-integration"]["responses"]["default"]
     headers = answer["responseParameters"]
-    assert headers["method.response.header.Access-Control-Allow-Headers"] == "'Content-Type,X-Api-Key'"
+    assert headers["method.response.header.Access-Control-Allow-Headers"] == "'Content-Type,X-Api-Key,X-Time-Zone'"
     assert "PUT" in headers["method.response.header.Access-Control-Allow-Methods"]
 
 
 def test_the_allowed_origin_is_a_parameter() -> None:
     stack = compiled({"AllowedOrigin": "https://shop.example.com"})
-    (api,) = stack.of("ApiGateway::RestApi").values()
-    origins = re.findall(r"Access-Control-Allow-Origin': \"'([^']*)'\"", str(api["Body"]))
-    told = {each["Environment"]["Variables"].get("ALLOWED_ORIGIN") for each in stack.of("Lambda::Function").values()}
-    assert set(origins) == told - {None} == {"https://shop.example.com"}
+    origins = re.findall(r"Access-Control-Allow-Origin': \"'([^']*)'\"", str(stack.of("ApiGateway::RestApi")))
+    told = {each["Variables"]["origins"] for each in stack.of("ApiGateway::Stage").values()}
+    assert set(origins) == told == {"https://shop.example.com"}
+    # A stage variable takes no *; the functions take it from one that is not there.
+    assert (
+        "Variables" not in compiled({"AllowedOrigin": "*", "Browsers": "false"}).of("ApiGateway::Stage")["Apiv1Stage"]
+    )
 
 
 def test_access_is_logged_by_route_and_never_by_path() -> None:

@@ -2,6 +2,7 @@
 """Functions and layers: what they run on, what they are told, how a new version goes live, and how they are built."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -12,11 +13,23 @@ from pathlib import Path
 import pytest
 
 from tests.template.calls import body, calls, reached, source
-from tests.template.stack import ROOT, STACK, compiled
+from tests.template.stack import OPTIONS, ROOT, STACK, Stack, compiled
 from tests.template.test_permissions import FOLDERS, FUNCTIONS
 
 LAMBDAS = STACK.of("Lambda::Function")
-API = ("GetRecommendationsFunction", "RecordEventsFunction")
+API = ("GetRecommendationsFunction", "RecordEventsFunction", "AuthorizeRequestFunction", "IssueSessionFunction")
+CHANGES = {
+    "PythonRuntime": "python3.12",
+    "Architecture": "x86_64",
+    "LogLevel": "DEBUG",
+    "SnapStart": "PublishedVersions",
+    "SessionMinutes": 30,
+    "TokenIssuer": "https://issuer.example.com",
+    "TokenAudience": "the-shop",
+    "TokenAlgorithms": "ES256",
+    "TokenUserClaim": "email",
+}
+"""What the API functions are made with, and other values of it."""
 EVERYWHERE = {"PREFIX", "ACCOUNT_ID", "PARTITION"}
 UNNAMED = {"AWS_REGION"}
 """Variables that Lambda itself gives."""
@@ -91,21 +104,99 @@ def test_a_change_of_code_or_layer_alone_makes_a_new_version_and_moves_the_alias
     assert {function for function in API if moved[function] != stood[function]} == affected
 
 
+def versions(stack: Stack) -> dict[str, str]:
+    """What the live version of each API function is made from: a new version comes where any of it is another."""
+    made = stack.of("Lambda::Version")
+    return {each["FunctionName"]: f"{name} {each['Description']}" for name, each in made.items()}
+
+
+@pytest.mark.parametrize("parameter", CHANGES)
+def test_a_parameter_that_changes_a_function_makes_a_new_version_and_no_other_does(parameter: str) -> None:
+    # Lambda refuses to publish a version of a function that is what it was.
+    after = compiled({parameter: CHANGES[parameter]})
+    changed = {name for name in API if after.of("Lambda::Function")[name] != LAMBDAS[name]}
+    assert changed
+    assert {name for name in API if versions(after)[name] != versions(STACK)[name]} == changed
+
+
+def test_every_parameter_of_an_api_function_is_one_of_them() -> None:
+    resources = STACK.source["Resources"]
+    properties = [STACK.source["Globals"]["Function"], *(resources[name]["Properties"] for name in API)]
+    apart = {"Policies", "DeploymentPreference", "VersionDescription", "Events", "Layers"}
+    text = json.dumps([{key: value for key, value in each.items() if key not in apart} for each in properties])
+    named = {name for name in STACK.source["Parameters"] if re.search(rf'"{name}"|\$\{{{name}\}}', text)}
+    # None of them reads the prefix: names are in the release record.
+    assert not any("PREFIX" in read_by(FOLDERS[name]) for name in API)
+    assert named - {"Prefix"} == set(CHANGES)
+
+
+def test_a_versions_description_has_room_for_whatever_the_parameters_may_be() -> None:
+    longest = {
+        name: "x" * each["MaxLength"] for name, each in STACK.source["Parameters"].items() if "MaxLength" in each
+    }
+    longest |= {
+        name: max(map(str, each["AllowedValues"]), key=len)
+        for name, each in STACK.source["Parameters"].items()
+        if "AllowedValues" in each and name not in OPTIONS
+    }
+    told = [each["Description"] for each in compiled(longest).of("Lambda::Version").values()]
+    assert longest["TokenIssuer"] in str(told)
+    # Lambda's limit.
+    assert max(map(len, told)) <= 256
+
+
 def test_the_same_artefacts_make_the_same_version() -> None:
-    assert set(compiled().of("Lambda::Version")) == set(STACK.of("Lambda::Version"))
+    assert versions(compiled()) == versions(STACK)
 
 
 @pytest.mark.parametrize("function", API)
 def test_a_new_version_takes_over_gradually_and_gives_way_when_it_fails(function: str) -> None:
     group = STACK.of("CodeDeploy::DeploymentGroup")[f"{function}DeploymentGroup"]
-    (alarm,) = group["AlarmConfiguration"]["Alarms"]
-    watched = STACK.of("CloudWatch::Alarm")[alarm["Name"]]
-    assert watched["Dimensions"] == [{"Name": "FunctionName", "Value": function}]
+    assert set(group["AutoRollbackConfiguration"]["Events"]) >= {"DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"}
+    assert group["AlarmConfiguration"]["Enabled"] is True
+    watched = {
+        each["Name"]: STACK.of("CloudWatch::Alarm")[each["Name"]] for each in group["AlarmConfiguration"]["Alarms"]
+    }
+    assert watched[f"{function.removesuffix('Function')}ErrorsAlarm"]["Dimensions"] == [
+        {"Name": "FunctionName", "Value": function}
+    ]
+    # A canary stands for five minutes: what rings later comes too late.
+    assert all(each["EvaluationPeriods"] * each["Period"] <= 300 for each in watched.values())
     assert "Canary10Percent5Minutes" in str(group["DeploymentConfigName"])
 
 
+def test_a_version_gives_way_when_it_answers_badly_without_an_error() -> None:
+    groups = STACK.of("CodeDeploy::DeploymentGroup")
+    watched = {name: str(each["AlarmConfiguration"]) for name, each in groups.items()}
+    answering = set(API) - {"AuthorizeRequestFunction"}
+    assert {f"{name}DeploymentGroup" for name in answering} == {
+        name for name, alarms in watched.items() if "FailedAnswersAlarm" in alarms
+    }
+    assert "DegradedAnswersAlarm" in watched["GetRecommendationsFunctionDeploymentGroup"]
+
+
+def test_no_alarm_keeps_a_repair_from_being_deployed_at_once() -> None:
+    groups = compiled({"DeploymentStyle": "AllAtOnce"}).of("CodeDeploy::DeploymentGroup")
+    assert len(groups) == len(API)
+    assert not any(each.get("AlarmConfiguration") for each in groups.values())
+
+
+def test_snapshots_are_a_parameter_of_the_functions_that_answer() -> None:
+    assert {each["SnapStart"]["ApplyOn"] for each in map(LAMBDAS.__getitem__, API)} == {"None"}
+    stack = compiled({"SnapStart": "PublishedVersions"})
+    snapped = {
+        name: each
+        for name, each in stack.of("Lambda::Function").items()
+        if each.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+    }
+    assert set(snapped) == set(API)
+    # What Lambda does not take together with it.
+    assert not any({"EphemeralStorage", "FileSystemConfigs", "ImageConfig"} & set(each) for each in snapped.values())
+    assert not any("ProvisionedConcurrencyConfig" in each for each in stack.of("Lambda::Alias").values())
+
+
 def test_botocore_keeps_the_services_that_the_code_calls() -> None:
-    makefile = (ROOT / "layers/dependencies/Makefile").read_text()
+    makefile = (ROOT / "layers/wheels/Makefile").read_text()
     kept = re.findall(r"^SERVICES = (.*)$", makefile, re.MULTILINE)[0].split()
     created = re.findall(
         r"(?:create_client|client)\(\s*\"([\w-]+)\"", (ROOT / "layers/core/personalization/aws/clients.py").read_text()
@@ -114,12 +205,20 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
     assert set(kept) == set(created) == called
 
 
-def test_of_all_functions_the_one_that_checks_drops_carries_polars() -> None:
+def test_of_all_functions_those_that_read_histories_carry_polars() -> None:
     carrying = {name for name, each in LAMBDAS.items() if "PolarsLayer" in str(each["Layers"])}
-    assert carrying == {"ValidateDropFunction"}
-    locked = (ROOT / "layers/polars/requirements.txt").read_text()
+    assert carrying == {"ValidateDropFunction", "SplitHistoryFunction"}
+    locked = (ROOT / "layers/wheels/polars.txt").read_text()
     assert f"polars=={metadata.version('polars')} " in locked
     assert f"polars-runtime-32=={metadata.version('polars-runtime-32')} " in locked
+
+
+def test_of_all_functions_those_that_check_tokens_carry_cryptography() -> None:
+    carrying = {name for name, each in LAMBDAS.items() if "TokensLayer" in str(each["Layers"])}
+    assert carrying == {"AuthorizeRequestFunction", "IssueSessionFunction"}
+    locked = (ROOT / "layers/wheels/tokens.txt").read_text()
+    assert f"joserfc=={metadata.version('joserfc')} " in locked
+    assert f"cryptography=={metadata.version('cryptography')} " in locked
 
 
 def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:

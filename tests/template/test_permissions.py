@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.statemachines.machine import tasks
+from tests.statemachines.machine import MACHINES, tasks
 from tests.template.calls import Call, calls, unrecognised
 from tests.template.stack import PSEUDO, STACK, Resource, compiled
 
@@ -17,15 +17,24 @@ FOLDERS = {
     "TrainSolutionFunction": "train_solution",
     "JudgeReleaseFunction": "judge_release",
     "UpdateCampaignFunction": "update_campaign",
+    "FitLikelihoodFunction": "fit_likelihood",
     "GetRecommendationsFunction": "get_recommendations",
     "RecordEventsFunction": "record_events",
     "DeliverEventsFunction": "deliver_events",
+    "CopyEventsFunction": "copy_events",
+    "EraseUsersFunction": "erase_users",
     "FollowSettingsFunction": "follow_settings",
     "KeepHouseFunction": "keep_house",
     "RemoveShopFunction": "remove_shop",
+    "AuthorizeRequestFunction": "authorize_request",
+    "IssueSessionFunction": "issue_session",
+    "SplitHistoryFunction": "split_history",
+    "EvaluateReleaseFunction": "evaluate_release",
 }
 FUNCTIONS = pytest.mark.parametrize("function", FOLDERS)
 S3 = {
+    "CopyObject": "PutObject",
+    "UploadPartCopy": "PutObject",
     "CreateMultipartUpload": "PutObject",
     "UploadPart": "PutObject",
     "CompleteMultipartUpload": "PutObject",
@@ -40,6 +49,14 @@ SQS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility"}
 BESIDES = {
     # What Lambda itself does with the queue on the function's behalf.
     "DeliverEventsFunction": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    # What Lambda does with the stream on the function's behalf, and where it says what it gave up.
+    "CopyEventsFunction": {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "sqs:SendMessage",
+    },
     # A version is read by an action of its own; without the right to list, a missing object is called forbidden.
     "ValidateDropFunction": {"s3:GetObjectVersion", "s3:ListBucket"},
     # The role goes along with the import job.
@@ -47,12 +64,19 @@ BESIDES = {
     # The role goes along with a schedule; what two retries of the function do not get done is a dead letter.
     "FollowSettingsFunction": {"s3:ListBucket", "iam:PassRole", "sqs:SendMessage"},
     "KeepHouseFunction": {"s3:ListBucket", "sqs:SendMessage"},
-    "RemoveShopFunction": {"s3:DeleteObjectVersion"},
+    "EraseUsersFunction": {"iam:PassRole", "sqs:SendMessage"},
+    "RemoveShopFunction": {"s3:DeleteObjectVersion", "s3:ListBucket"},
+    # What Secrets Manager does with the secret's key on the function's behalf.
+    "AuthorizeRequestFunction": {"kms:Decrypt"},
+    "IssueSessionFunction": {"kms:Decrypt"},
+    # The role goes along with the jobs that write to the bucket.
+    "EvaluateReleaseFunction": {"iam:PassRole"},
 }
 NO_RESOURCE = {
     "personalize:ListEventTrackers", "personalize:ListSolutionVersions", "personalize:ListRecommenders",
     "personalize:ListCampaigns", "personalize:ListFilters", "personalize:ListSolutions", "personalize:ListSchemas",
-    "personalize:ListMetricAttributions", "personalize:ListDatasets", "scheduler:ListSchedules",
+    "personalize:ListMetricAttributions", "personalize:ListDatasets", "personalize:ListDataDeletionJobs",
+    "scheduler:ListSchedules",
     "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
     "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
 }  # fmt: skip
@@ -61,6 +85,8 @@ TYPES = {
     "Campaign": "campaign", "Dataset": "dataset", "DatasetGroup": "dataset-group", "EventTracker": "event-tracker",
     "DatasetImportJob": "dataset-import-job", "Filter": "filter", "Schema": "schema", "Solution": "solution",
     "SolutionVersion": "solution", "Recommender": "recommender", "MetricAttribution": "metric-attribution",
+    "DatasetExportJob": "dataset-export-job", "BatchInferenceJob": "batch-inference-job",
+    "DataDeletionJob": "data-deletion-job",
 }  # fmt: skip
 OTHERS = {
     "GetRecommendations": "campaign", "GetPersonalizedRanking": "campaign", "PutEvents": "event-tracker",
@@ -68,8 +94,9 @@ OTHERS = {
 }  # fmt: skip
 BEYOND = {
     # What is created below something else, and what a request names, may be asked about too.
-    "CreateSolution": {"dataset-group"}, "CreateCampaign": {"solution"},
-    "GetRecommendations": {"filter"}, "GetPersonalizedRanking": {"filter"},
+    "CreateSolution": {"dataset-group"}, "CreateCampaign": {"solution"}, "CreateBatchInferenceJob": {"solution"},
+    "CreateDataDeletionJob": {"dataset-group"},
+    "GetRecommendations": {"filter", "recommender"}, "GetPersonalizedRanking": {"filter"},
 }  # fmt: skip
 
 
@@ -113,14 +140,32 @@ def test_a_function_may_call_what_it_calls_and_nothing_else(function: str) -> No
     assert sorted(granted) == sorted(wanted)
 
 
-def test_the_machine_may_call_what_it_calls_and_nothing_else() -> None:
-    described = {
-        f"personalize:D{task['Resource'].rpartition(':d')[2]}" for task in tasks("aws-sdk:personalize:").values()
-    }
+WAITING = {
+    "states:StartExecution", "states:DescribeExecution", "states:StopExecution", "events:PutTargets", "events:PutRule",
+    "events:DescribeRule",
+}  # fmt: skip
+"""What Step Functions does for a machine that starts another one and waits for it."""
+
+
+@pytest.mark.parametrize(
+    ("machine", "besides"), [("Retrain", {"events:PutEvents", *WAITING}), ("Evaluate", set[str]())]
+)
+def test_a_machine_may_call_what_it_calls_and_nothing_else(machine: str, besides: set[str]) -> None:
+    asked = tasks("aws-sdk:personalize:", MACHINES[machine.lower()]).values()
+    described = {f"personalize:D{task['Resource'].rpartition(':d')[2]}" for task in asked}
     logs = {name for name in NO_RESOURCE if name.startswith("logs:")}
-    assert sorted(actions("RetrainStateMachineRole")) == sorted(
-        {"lambda:InvokeFunction", "events:PutEvents"} | described | logs
-    )
+    wanted = {"lambda:InvokeFunction"} | besides | described | logs
+    assert sorted(actions(f"{machine}StateMachineRole")) == sorted(wanted)
+
+
+def test_a_run_starts_and_stops_tests_alone() -> None:
+    found = {name: each["Resource"] for each in statements("RetrainStateMachineRole") for name in each["Action"]}
+    # Tests on held-out time are waited for, fits of the purchase likelihood are not.
+    assert found["states:StartExecution"] == ["EvaluateStateMachine", "LikelihoodStateMachine"]
+    executions = ["arn:aws:states:us-east-1:123456789012:execution:EvaluateStateMachine.Name:*"]
+    assert found["states:StopExecution"] == found["states:DescribeExecution"] == executions
+    (rule,) = found["events:PutRule"]
+    assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
 
 
 def test_runs_are_started_and_looked_at_on_their_own_machine_alone() -> None:
@@ -131,9 +176,11 @@ def test_runs_are_started_and_looked_at_on_their_own_machine_alone() -> None:
     assert all(each.startswith(start) for each in found["states:DescribeExecution"])
 
 
-def test_the_machine_may_invoke_what_it_invokes() -> None:
-    (invoked,) = [each for each in statements("RetrainStateMachineRole") if each["Action"] == ["lambda:InvokeFunction"]]
-    named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke").values()}
+@pytest.mark.parametrize("machine", ["Retrain", "Evaluate"])
+def test_a_machine_may_invoke_what_it_invokes(machine: str) -> None:
+    every = statements(f"{machine}StateMachineRole")
+    (invoked,) = [each for each in every if each["Action"] == ["lambda:InvokeFunction"]]
+    named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke", MACHINES[machine.lower()]).values()}
     assert set(invoked["Resource"]) == {f"{name}.Arn" for name in named}
 
 
@@ -185,11 +232,14 @@ def test_personalize_is_allowed_on_the_actions_own_resources_of_the_prefix(role:
         names = [name.partition(":")[2] for name in statement["Action"] if name.startswith("personalize:")]
         if not names or statement["Resource"] == ["*"]:
             continue
-        # Neither a probe nor the list of bestsellers names a filter.
-        unfiltered = role in {"JudgeReleaseFunctionRole", "UpdateCampaignFunctionRole"}
-        beyond = {name: more for name, more in BEYOND.items() if not (unfiltered and more == {"filter"})}
+        # Neither a probe, nor the list of bestsellers, nor a snapshot names a filter or a placement's recommender.
+        unfiltered = role in {"JudgeReleaseFunctionRole", "UpdateCampaignFunctionRole", "FitLikelihoodFunctionRole"}
+        beyond = {name: more for name, more in BEYOND.items() if not (unfiltered and "filter" in more)}
         types = {own_type(name) for name in names}.union(*(beyond.get(name, set()) for name in names))
-        wanted = {f"{start}{kind}/" + ("*" if kind == "event-tracker" else "retail-*") for kind in types}
+        # What clears up after a test on held-out time may remove nothing that a shop serves from.
+        tests = role == "EvaluateReleaseFunctionRole" and all(name.startswith("Delete") for name in names)
+        own = "retail-heldout_*" if tests else "retail-*"
+        wanted = {f"{start}{kind}/" + ("*" if kind == "event-tracker" else own) for kind in types}
         assert set(statement["Resource"]) == wanted
 
 
@@ -210,6 +260,8 @@ def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
     }
     to = {
         "ImportDataFunctionRole": ("PersonalizeRole", "personalize"),
+        "EvaluateReleaseFunctionRole": ("PersonalizeRole", "personalize"),
+        "EraseUsersFunctionRole": ("PersonalizeRole", "personalize"),
         "FollowSettingsFunctionRole": ("ShopScheduleRole", "scheduler"),
     }
     assert passing == {

@@ -21,7 +21,9 @@ def test_the_bucket_is_private_encrypted_and_announces_what_is_dropped() -> None
 def test_import_copies_expire_and_drops_do_not() -> None:
     rules = BUCKET["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"imports/": 7, "reports/": 365, "rejects/": 30}
+    assert expiring == {
+        "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "reports/": 365, "rejects/": 30,
+    }  # fmt: skip
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
@@ -32,11 +34,17 @@ def test_the_bucket_answers_over_tls_only() -> None:
     assert deny["Resource"] == ["DropBucket.Arn", "DropBucket.Arn/*"]
 
 
-def test_personalize_reads_and_lists_for_this_account_only() -> None:
+def test_personalize_reads_lists_and_tests_for_this_account_only() -> None:
     reading, listing = POLICY["PersonalizeReadsImports"], POLICY["PersonalizeListsTheBucket"]
-    assert (reading["Action"], reading["Resource"]) == ("s3:GetObject", "DropBucket.Arn/imports/*")
+    assert reading["Action"] == "s3:GetObject"
+    assert reading["Resource"] == ["DropBucket.Arn/imports/*", "DropBucket.Arn/erasures/*"]
     assert (listing["Action"], listing["Resource"]) == ("s3:ListBucket", "DropBucket.Arn")
-    for statement in (reading, listing):
+    testing = POLICY["PersonalizeReadsAndWritesEvaluations"]
+    assert (testing["Action"], testing["Resource"]) == (
+        ["s3:GetObject", "s3:PutObject"],
+        "DropBucket.Arn/evaluations/*",
+    )
+    for statement in (reading, listing, testing):
         assert statement["Principal"] == {"Service": "personalize.amazonaws.com"}
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": PSEUDO["AWS::AccountId"]}
         assert statement["Condition"]["ArnLike"] == {"aws:SourceArn": "arn:aws:personalize:us-east-1:123456789012:*"}
@@ -68,7 +76,7 @@ def test_what_cannot_be_delivered_is_kept_and_seen() -> None:
 
 
 def test_queued_events_are_delivered_within_bounds_and_end_as_dead_letters() -> None:
-    (mapping,) = STACK.of("Lambda::EventSourceMapping").values()
+    mapping = STACK.of("Lambda::EventSourceMapping")["EventsDelivery"]
     assert (mapping["EventSourceArn"], mapping["FunctionName"]) == ("EventsQueue.Arn", "DeliverEventsFunction")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] <= 10 or mapping["MaximumBatchingWindowInSeconds"] >= 1
@@ -77,6 +85,22 @@ def test_queued_events_are_delivered_within_bounds_and_end_as_dead_letters() -> 
     queue, function = STACK.of("SQS::Queue")["EventsQueue"], STACK.of("Lambda::Function")["DeliverEventsFunction"]
     assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "DeadEventsQueue.Arn"
+
+
+def test_accepted_events_are_copied_from_the_stream_of_their_table() -> None:
+    mapping = STACK.of("Lambda::EventSourceMapping")["EventsCopy"]
+    assert (mapping["EventSourceArn"], mapping["FunctionName"]) == (
+        "ShopperEventsTable.StreamArn",
+        "CopyEventsFunction",
+    )
+    # From the first record on, and given up only shortly before the stream forgets it: nobody is told of that.
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert "MaximumRetryAttempts" not in mapping
+    assert 23 * 3600 <= mapping["MaximumRecordAgeInSeconds"] < 24 * 3600
+    assert mapping["DestinationConfig"]["OnFailure"] == {"Destination": "ChoresQueue.Arn"}
+    assert STACK.of("DynamoDB::Table")["ShopperEventsTable"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    rules = STACK.of("S3::Bucket")["DropBucket"]["LifecycleConfiguration"]["Rules"]
+    assert [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "events/"] == [30]
 
 
 def test_every_queue_is_encrypted_and_keeps_for_two_weeks() -> None:
@@ -92,7 +116,7 @@ def test_every_rule_and_schedule_leaves_what_it_cannot_deliver() -> None:
 
 
 def test_a_function_that_nobody_waits_for_leaves_a_dead_letter() -> None:
-    for function in ("FollowSettingsFunction", "KeepHouseFunction"):
+    for function in ("FollowSettingsFunction", "KeepHouseFunction", "EraseUsersFunction"):
         assert STACK.of("Lambda::Function")[function]["DeadLetterConfig"] == {"TargetArn": "ChoresQueue.Arn"}
 
 
@@ -120,7 +144,9 @@ def test_a_stopped_run_and_the_clock_start_the_sweep() -> None:
     }
     timed = sweep["RetrainStateMachineSweep"]
     assert (timed["ScheduleExpression"], timed["Target"]["Arn"]) == ("rate(15 minutes)", "RetrainStateMachine")
-    assert {stopped["Targets"][0]["Input"], timed["Target"]["Input"]} == {'{"action": "sweep"}'}
+    assert timed["Target"]["Input"] == '{"action": "sweep"}'
+    # The whole event: it says what the stopped run was started for.
+    assert not {"Input", "InputPath", "InputTransformer"} & set(stopped["Targets"][0])
 
 
 def test_claims_and_leases_expire() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for the whole stack: descriptions, names, alarms, logs, environments."""
 
+import json
 import re
 import tomllib
 
@@ -9,6 +10,7 @@ import pytest
 from tests.template.stack import FILE, ROOT, STACK, compiled
 
 ALARMS = STACK.of("CloudWatch::Alarm")
+REFUSALS = STACK.of("ApiGateway::RestApi")["Api"]["Body"]["x-amazon-apigateway-gateway-responses"]
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
 
@@ -21,8 +23,9 @@ def test_cloudformation_names_the_resources() -> None:
     # A fixed name stops a second stack in the account, and a replacement of the resource.
     fixed = {"FunctionName", "RoleName", "QueueName", "BucketName", "TableName", "StateMachineName", "AlarmName"}
     for name, resource in STACK.source["Resources"].items():
-        # An event source mapping has no name; it names its function.
-        own = fixed - {"FunctionName"} if resource["Type"] == "AWS::Lambda::EventSourceMapping" else fixed
+        # These have no name; they name their function.
+        nameless = {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission"}
+        own = fixed - {"FunctionName"} if resource["Type"] in nameless else fixed
         assert not own & set(resource.get("Properties", {})), name
 
 
@@ -48,7 +51,13 @@ def test_every_log_group_forgets_and_is_written_to() -> None:
         ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
         ("AWS/Events", "Invocations"),
         ("RetailPersonalization", "DaysSincePromotion"),
+        ("AWS/Lambda", "Duration"),
+        ("AWS/Lambda", "Throttles"),
         ("RetailPersonalization", "DegradedAnswers"),
+        ("RetailPersonalization", "FailedAnswers"),
+        ("RetailPersonalization", "ThrottledRequests"),
+        ("RetailPersonalization", "Events"),
+        ("RetailPersonalization", "RejectsAboveLimit"),
     ],
 )
 def test_what_goes_wrong_raises_an_alarm(namespace: str, metric: str) -> None:
@@ -63,8 +72,42 @@ def test_every_function_has_an_alarm_on_its_errors() -> None:
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_an_alarm_says_what_to_do_and_rests_when_nothing_happens(alarm: str) -> None:
     assert len(ALARMS[alarm]["AlarmDescription"].split()) > 5
-    assert ALARMS[alarm]["TreatMissingData"] == "notBreaching"
+    assert ALARMS[alarm]["TreatMissingData"] == ("breaching" if alarm == "NoEventsAlarm" else "notBreaching")
     assert ALARMS[alarm]["AlarmActions"] == ["NotifyTopic"]
+
+
+def test_silence_rings_after_the_minutes_that_a_shop_gives_and_never_for_none() -> None:
+    alarm = compiled({"QuietMinutes": 480}).of("CloudWatch::Alarm")["NoEventsAlarm"]
+    assert (alarm["EvaluationPeriods"], alarm["Period"], alarm["Statistic"]) == (480, 60, "Sum")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    # CloudWatch looks back over a day at most.
+    assert STACK.source["Parameters"]["QuietMinutes"]["MaxValue"] * alarm["Period"] == 86400
+    without = compiled({"QuietMinutes": 0})
+    assert set(STACK.resources) - set(without.resources) == {"NoEventsAlarm"}
+
+
+@pytest.mark.parametrize("function", ["GetRecommendations", "RecordEvents"])
+def test_slow_is_what_one_answer_of_a_hundred_takes_for_several_minutes(function: str) -> None:
+    alarm = compiled({"SlowMilliseconds": 700}).of("CloudWatch::Alarm")[f"{function}SlowAlarm"]
+    assert (alarm["Threshold"], alarm["ExtendedStatistic"], "Statistic" in alarm) == (700, "p99", False)
+    assert alarm["DatapointsToAlarm"] < alarm["EvaluationPeriods"]
+    # A canary has five minutes, in which it must be heard.
+    assert alarm["EvaluationPeriods"] * alarm["Period"] <= 300
+
+
+def test_requests_over_the_rate_are_counted_from_the_access_log_of_the_stack() -> None:
+    logged = {
+        json.dumps(json.loads(each["AccessLogSetting"]["Format"])) for each in STACK.of("ApiGateway::Stage").values()
+    }
+    counted = STACK.of("Logs::MetricFilter")["ThrottledRequests"]
+    (told,) = counted["MetricTransformations"]
+    for line in map(json.loads, logged):
+        assert (line["service"], line["errorType"]) == ("retail", "$context.error.responseType")
+    assert told["Dimensions"] == [{"Key": "service", "Value": "$.service"}]
+    refused = {kind for kind, each in REFUSALS.items() if str(each.get("statusCode")) == "429"}
+    assert (
+        set(re.findall(r'errorType = "(\w+)"', counted["FilterPattern"])) == refused == {"THROTTLED", "QUOTA_EXCEEDED"}
+    )
 
 
 def test_alarms_notify_a_topic_that_is_given() -> None:
