@@ -2,6 +2,7 @@
 """The operator's command line on the laptop: ``python -m local --help``."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     add_operations(add)
     add_runs(add)
     add_questions(add)
+    add_evaluate(add)
     return main
 
 
@@ -97,6 +99,16 @@ def add_shopfront(add: Add) -> None:
     ):
         front.add_argument(f"--{kind}", type=Path, metavar="CSV", help=f"the shop's {kind}: {what}")
     front.add_argument("--port", type=port, default=0, metavar="PORT", help="port of 127.0.0.1; default: a free one")
+    what = "as from CloudFront: for strangers, by the API of browsers with tokens of sessions, and no key"
+    front.add_argument("--tokens", action="store_true", help=what)
+    publish = add(
+        "publish",
+        "put the demo shop into the bucket of a stack on AWS that has Storefront",
+        "publish retail-dev --shop myshop --items items.csv",
+    )
+    publish.add_argument("stack", metavar="STACK", help="the stack; the credentials and the region are the shell's")
+    publish.add_argument("--shop", required=True, metavar="SHOP", help="the shop, which a run has promoted")
+    publish.add_argument("--items", type=Path, metavar="CSV", help="the shop's items: names, prices and categories")
 
 
 def add_runs(add: Add) -> None:
@@ -157,12 +169,50 @@ def add_questions(add: Add) -> None:
     shop(ranking)
     ranking.add_argument("user", metavar="USER", help="a user id")
     ranking.add_argument("items", metavar="ITEM", nargs="+", help="item ids")
+    likelihood = add(
+        "likelihood",
+        "how likely a user is to buy items",
+        "likelihood myshop u42 i1 i2 i3",
+        "likelihood myshop newcomer i1 --context AGE=25-34",
+    )
+    shop(likelihood)
+    likelihood.add_argument("user", metavar="USER", help="a user id, known or not")
+    likelihood.add_argument("items", metavar="ITEM", nargs="+", help="item ids")
+    told = "a column of users, in place of what is known of this one; repeatable"
+    likelihood.add_argument("--context", action="append", default=[], type=pair, metavar="KEY=VALUE", help=told)
     event = add("event", "send an event; the next recommendations know of it", "event myshop u42 i7 View --session s1")
     shop(event)
     for name, what in (("user", "a user id"), ("item", "an item id"), ("type", "an event type, such as View")):
         event.add_argument(name, metavar=name.upper(), help=what)
     event.add_argument("--session", metavar="ID", help="the session; default: a new one")
+    token = add("token", "a browser's token, of a visitor or of a shopper who is logged in", "token myshop u42")
+    shop(token)
+    token.add_argument("user", metavar="USER", nargs="?", help="a user id; without it, a visitor's")
     add("replay", "deliver events again that could not be delivered, once the cause is gone", "replay")
+
+
+def add_evaluate(add: Add) -> None:
+    """The command that needs no cloud: what quality to expect from one's own files."""
+    evaluate = add(
+        "evaluate",
+        "what quality to expect from your own CSVs, without a cloud: every recipe beside simple rules",
+        "evaluate interactions.csv",
+        "evaluate interactions.csv.gz users.csv items.csv --event-type Purchase --days 28",
+    )
+    text = "interactions, and users and items if there are any: .csv or .csv.gz, told apart by their columns"
+    evaluate.add_argument("files", metavar="FILE", nargs="+", type=Path, help=text)
+    text = "what trains and is foretold, or `all`; default: Purchase where there are enough of them, else all"
+    evaluate.add_argument("--event-type", metavar="TYPE", help=text)
+    text = "the test: so many days at the end; default: a tenth of the time, 7 to 28"
+    evaluate.add_argument("--days", type=positive, metavar="N", help=text)
+    evaluate.add_argument("--k", type=depth, default=10, metavar="N", help="length of the lists, 1 to 50; default 10")
+    text = "of User-Personalization and Personalized-Ranking; default standard"
+    evaluate.add_argument("--tier", choices=("fast", "standard"), default="standard", help=text)
+    evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="of everything that is drawn; default 7")
+    text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are suffered"
+    evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)
+    text = "where the report goes as a page; default .local/evaluation/NAME.html"
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help=text)
 
 
 def shop(command: argparse.ArgumentParser) -> None:
@@ -183,6 +233,24 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
     return int(text)
+
+
+def depth(text: str) -> int:
+    """A number from 1 to 50."""
+    if count(text) > 50:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 50")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -115,6 +115,11 @@ class Client:
         """These items, best for `user` first."""
         return self.ask("POST", f"/shops/{quoted(shop)}/users/{quoted(user)}/ranking", body={"itemIds": list(items)})
 
+    def likelihood(self, shop: str, user: str, items: Sequence[str], **query: str) -> Answer:
+        """How likely `user` is to buy each of these items; query names as in the API: ``context.X``."""
+        path = f"/shops/{quoted(shop)}/users/{quoted(user)}/purchase-likelihood"
+        return self.ask("POST", path, query, {"itemIds": list(items)})
+
     def event(self, shop: str, user: str, item: str, kind: str, session: str | None = None) -> Answer:
         """One event of type `kind`, such as View, of `user` on `item`."""
         event = {"eventType": kind, "itemId": item}
@@ -133,16 +138,20 @@ class Client:
         return Upload(key, before)
 
     def papers(self, run: Run) -> list[str]:
-        """Where the reports of a run are, and the rows that it refused: addresses in S3."""
+        """Where the reports of a run are, pages first, and the rows that it refused: addresses in S3."""
         bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state.endpoint))
         folders = [f"{folder}/{run.shop}/{run.name}" for folder in ("reports", "rejects")] if run.shop else []
         pages = [s3.list_objects_v2(Bucket=bucket, Prefix=folder) for folder in folders]
-        return [f"s3://{bucket}/{each['Key']}" for page in pages for each in page.get("Contents", [])]
+        keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+        # What a report is put together from is not for reading.
+        whole = sorted((key for key in keys if "/parts/" not in key), key=lambda key: not key.endswith(".html"))
+        return [f"s3://{bucket}/{key}" for key in whole]
 
     def shops(self) -> list[dict[str, Any]]:
         """What the API serves: for each shop the run that was promoted last, and its campaigns."""
         table = boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
-        records = [item for item in table.scan()["Items"] if item["record"] == "release"]
+        pages = table.meta.client.get_paginator("scan").paginate(TableName=table.name)
+        records = [item for page in pages for item in page["Items"] if str(item["record"]) == "release"]
         return [
             {
                 "shop": str(record["shop"]),

@@ -20,6 +20,8 @@ from local.environments import REPOSITORY, LocalError, Step, quiet
 from local.home import ACCOUNT, MARK, REGION, Home, Process, State, process_environment, running, tail
 
 READY_SECONDS = 60
+DATASET_GROUPS = "500"
+"""The quota of dataset groups, which on AWS is 5 and raised on request."""
 STOP_SECONDS = 15
 CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
@@ -42,7 +44,8 @@ def up(
         cloud_port: port of the local AWS; by default the last one, or a free one.
         engine_port: port of the engine, likewise.
         fresh: forget everything that earlier sessions left.
-        faults: open the engine's doors by which tests make it fail; a cloud that runs already stays as it is.
+        faults: open the doors by which tests make the engine and the local AWS fail; a cloud that runs already stays
+            as it is.
 
     Returns:
         The running state, and what the operator should know.
@@ -93,7 +96,7 @@ def down(home: Home, step: Step = quiet, *, wipe: bool = False) -> list[str]:
     """Stop everything of the cloud and return the names of what ran; `wipe` also removes its data."""
     with home.locked():
         with step("stopping"):
-            stopped = stop(home)
+            stopped = stop(home, save=not wipe)
         if wipe:
             shutil.rmtree(home.data, ignore_errors=True)
     return stopped
@@ -111,10 +114,11 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", ())
     environment = process_environment(home, state)
     served = ["--port", str(engine), "--data-dir", str(home.data / "engine"), "--account-id", ACCOUNT]
-    served += ["--dataset-groups", "50", *(["--faults"] if faults else [])]
+    doors = ["--faults"] if faults else []
+    served += ["--dataset-groups", DATASET_GROUPS, *doors]
     commands = {
         "engine": [sys.executable, "-m", "local.personalize", *served, "--region", REGION],
-        "cloud": [str(environments.cloud_python()), str(REPOSITORY / "local" / "launcher.py")],
+        "cloud": [str(environments.cloud_python()), "-m", "local.launcher", *doors],
     }
     started = tuple(spawn(name, command, environment, home) for name, command in commands.items())
     state = State(state.endpoint, state.engine, started)
@@ -197,16 +201,19 @@ def answers(pool: urllib3.PoolManager, address: str) -> bool:
         return False
 
 
-def stop(home: Home) -> list[str]:
+def stop(home: Home, *, save: bool = True) -> list[str]:
     """End every process of this cloud, also those that a lost or stale state no longer names; returns their names.
 
-    The local AWS ends first and saves its state. What does not end in time is killed.
+    The local AWS ends first and saves its state, which takes as long as it has runs to remember; without `save` it is
+    killed. What does not end in time is killed, too.
     """
     state = home.read()
     named = [process for process in (state.processes if state else ()) if process.alive()]
     for process in reversed(named):
         parent = psutil.Process(process.pid)
         family = parent.children(recursive=True)
+        for member in [] if save else [parent, *family]:
+            member.kill()
         end([parent])
         end(family)
     strays = marked(home)

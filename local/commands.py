@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of ``python -m local``, one function each, named as typed; a number is an exit code."""
 
-import collections
 import importlib
-import time
 from argparse import Namespace
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
-from local import cloud, dead_events, environments, removals, reports
+from local import cloud, dead_events, environments, log_lines, removals, reports
 from local.client import Answer, Client
 from local.environments import LocalError
 from local.home import Home, NotRunningError, State, require, running
@@ -66,6 +62,7 @@ def show_status(state: State, terminal: Terminal) -> None:
             {
                 "running": True,
                 "api": {"url": state.api, "key": state.key},
+                "browserApi": {"url": state.browser_api},
                 "bucket": state.outputs["BucketName"],
                 "engine": state.engine,
                 "endpoint": state.endpoint,
@@ -163,8 +160,11 @@ def watch(cloud_client: Client, run: Run, terminal: Terminal) -> Run:
     run = cloud_client.runs.describe(run.arn)
     if not terminal.as_json:
         terminal.runs([run])
-        for address in cloud_client.papers(run):
+        papers = cloud_client.papers(run)
+        for address in papers:
             terminal.note(address)
+        if any(address.endswith(".html") for address in papers):
+            terminal.note(f"fetch the pages: python -m local report {run.shop} {run.name}")
     return run
 
 
@@ -214,6 +214,16 @@ def ranking(options: Namespace, terminal: Terminal) -> None:
     show(client(options).ranking(options.shop, options.user, options.items), f"ranked for {options.user}", terminal)
 
 
+def likelihood(options: Namespace, terminal: Terminal) -> None:
+    """Ask how likely purchases are."""
+    context = {f"context.{key}": value for key, value in options.context}
+    answer = client(options).likelihood(options.shop, options.user, options.items, **context)
+    if terminal.as_json:
+        terminal.json(answer.body | {"milliseconds": round(answer.milliseconds, 1)})
+    else:
+        terminal.likelihoods(answer, options.user)
+
+
 def show(answer: Answer, title: str, terminal: Terminal) -> None:
     """Items of an answer."""
     if terminal.as_json:
@@ -232,6 +242,11 @@ def event(options: Namespace, terminal: Terminal) -> None:
         terminal.line(f"{accepted} event accepted in {answer.milliseconds:.1f} ms")
 
 
+def token(options: Namespace, terminal: Terminal) -> None:
+    """Get a browser's token."""
+    importlib.import_module("local.login").main(options, terminal)
+
+
 def replay(options: Namespace, terminal: Terminal) -> None:
     """Bring dead letters back."""
     reasons = dead_events.replay(client(options).state)
@@ -245,43 +260,12 @@ def replay(options: Namespace, terminal: Terminal) -> None:
 
 def logs(options: Namespace, terminal: Terminal) -> None:
     """Show a log, or which there are."""
-    home = Home(options.run_dir)
-    files = {path.stem: path for path in sorted(home.run.glob("*.log"))}
-    if options.name in files:
-        return print_lines(file_lines(files[options.name], options.lines, follow=options.follow), terminal)
-    state = running(home)
-    functions = Client(state).functions() if state is not None else {}
-    if options.name in functions and state is not None:
-        lines = Client(state).log_lines(functions[options.name], follow=options.follow, limit=options.lines)
-        return print_lines(lines, terminal)
-    if options.name:
-        known = ", ".join([*files, *functions]) or "none before `python -m local up`"
-        raise LocalError(f"there is no log {options.name}; there are: {known}")
-    places = {name: str(path) for name, path in files.items()} | functions
-    if terminal.as_json:
-        return terminal.json(places)
-    return terminal.table(("log", "where"), places.items())
+    log_lines.show(options, terminal)
 
 
-def print_lines(lines: Iterator[str], terminal: Terminal) -> None:
-    """Lines of a log; as JSON, one string a line."""
-    for line in lines:
-        if terminal.as_json:
-            terminal.json(line)
-        else:
-            terminal.line(line)
-
-
-def file_lines(path: Path, limit: int, *, follow: bool) -> Iterator[str]:
-    """The last `limit` lines of a file; with `follow`, then what is added, without end."""
-    with path.open(errors="replace") as file:
-        yield from (line.rstrip("\n") for line in collections.deque(file, limit))
-        while follow:
-            line = file.readline()
-            if line:
-                yield line.rstrip("\n")
-            else:
-                time.sleep(0.2)
+def evaluate(options: Namespace, terminal: Terminal) -> None:
+    """Evaluate files."""
+    importlib.import_module("local.evaluation.command").main(options, terminal)
 
 
 def demo(options: Namespace, terminal: Terminal) -> int:
@@ -293,3 +277,8 @@ def demo(options: Namespace, terminal: Terminal) -> int:
 def shopfront(options: Namespace, terminal: Terminal) -> None:
     """Serve the demo shop."""
     importlib.import_module("local.shopfront").main(options, terminal)
+
+
+def publish(options: Namespace, terminal: Terminal) -> None:
+    """Put the demo shop into a stack's bucket."""
+    importlib.import_module("local.publishing").main(options, terminal)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local import cloud, demo_data, shopfront
-from local.client import Answer, Client, Upload
+from local.client import Answer, ApiError, Client, Upload
 from local.demo_data import DemoData
 from local.environments import LOCAL, LocalError
 from local.home import Home, State
@@ -22,6 +22,8 @@ from local.terminal import Terminal, run_json
 
 SHOP = "demo"
 EVENTS = ("View", "AddToCart", "Purchase")
+FIT_SECONDS = 60.0
+"""How long the fit of the purchase likelihood may take."""
 
 
 def main(options: Namespace, terminal: Terminal) -> int:
@@ -40,9 +42,11 @@ def main(options: Namespace, terminal: Terminal) -> int:
         runs = [run_json(run) for run in fill(client, data, terminal)]
         shopper = show_shopper(client, data, terminal)
         newcomer = show_newcomer(client, data, shopper, terminal)
+        likely = show_likelihood(client, shopper, newcomer, terminal).body
         seconds = time.perf_counter() - started
         if terminal.as_json:
-            terminal.json({"seconds": round(seconds, 1), "runs": runs, "shopper": shopper, "newcomer": newcomer})
+            told = {"runs": runs, "shopper": shopper, "newcomer": newcomer, "likelihood": likely}
+            terminal.json({"seconds": round(seconds, 1), **told})
         terminal.note(f"everything worked, in {seconds:.0f} s")
         if not options.once:
             with shopfront.serving(shopfront.open_shop(state, SHOP, shopfront.demo_files())) as address:
@@ -140,6 +144,33 @@ def show_newcomer(client: Client, data: DemoData, shopper: dict[str, Any], termi
             "the answer did not change after three events; see `python -m local logs RecordEventsFunction`"
         )
     return {"user": user, "before": before.body["items"], "after": after.body["items"]}
+
+
+def show_likelihood(client: Client, shopper: dict[str, Any], newcomer: dict[str, Any], terminal: Terminal) -> Answer:
+    """How likely the shopper is to buy what was recommended, and somebody of whom nothing is known."""
+    items = [str(item["itemId"]) for item in shopper["recommended"][:4]]
+    terminal.heading("How likely is it that they buy it within a week?")
+    answer = likelihood(client, shopper["user"], items)
+    terminal.likelihoods(answer, f"household {shopper['user']}")
+    # Not the new shopper: her events are of today, and the sample's other purchases years old by then.
+    terminal.likelihoods(likelihood(client, f"{newcomer['user']}-stranger", items), "a stranger")
+    return answer
+
+
+def likelihood(client: Client, user: str, items: Sequence[str]) -> Answer:
+    """Ask for probabilities, while the fit that the run started may be at work still.
+
+    Raises:
+        LocalError: there are none after FIT_SECONDS.
+    """
+    until = time.monotonic() + FIT_SECONDS
+    while True:
+        try:
+            return client.likelihood(SHOP, user, items)
+        except ApiError as error:
+            if error.answer.status != 409 or time.monotonic() > until:
+                raise
+        time.sleep(0.2)
 
 
 def compare(before: Answer, after: Answer, terminal: Terminal) -> None:

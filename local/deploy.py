@@ -16,6 +16,7 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
+from local import layers, login
 from local.environments import LOCAL, REPOSITORY, LocalError, Step, python_runtime
 from local.home import REGION, Home, State, access, client_environment, tail
 
@@ -41,6 +42,7 @@ def build(home: Home, step: Step) -> None:
             places = ["--build-dir", str(BUILD / "sam"), "--cache-dir", str(BUILD / "cache")]
             target = [f"PythonRuntime={python_runtime()}", f"Architecture={architecture()}"]
             sam(home, "build", ["--template-file", "template.yaml", *places, "--parameter-overrides", *target], {})
+            layers.pack(BUILD / "sam")
         note.write_text(wanted)
 
 
@@ -52,24 +54,28 @@ def deploy(home: Home, state: State, step: Step) -> State:
     """
     build(home, step)
     note = home.data / "deployed"
-    wanted = fingerprint()
+    wanted = f"{fingerprint()} {login.issuer(state)}"
     status = stack_status(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
         note.unlink(missing_ok=True)
         with step(f"deploying the stack {state.stack} (sam deploy)"), one_at_a_time():
             if status and status not in SETTLED:
                 delete(state)
-            template = ["--template-file", str(BUILD / "sam" / "template.yaml"), "--stack-name", state.stack]
+            login.publish(home, state)
+            packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state.endpoint)))
+            template = ["--template-file", str(packed), "--stack-name", state.stack]
             sam(
                 home,
                 "deploy",
-                [*template, "--no-progressbar", "--parameter-overrides", *parameters()],
+                [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *login.parameters(state)],
                 client_environment(state),
             )
         note.write_text(wanted)
     outputs = stack_outputs(state)
     api = api_address(state, outputs["ApiUrl"])
-    state = replace(state, outputs=outputs, api=api, key=api_key(state, outputs["ApiKeyId"]))
+    browser_api = api_address(state, outputs["BrowserApiUrl"])
+    key = api_key(state, outputs["ApiKeyId"])
+    state = replace(state, outputs=outputs, api=api, browser_api=browser_api, key=key)
     home.write(state)
     return state
 

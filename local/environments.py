@@ -67,11 +67,20 @@ def ensure(step: Step = quiet) -> list[str]:
     """
     python, notes = find_python()
     for name in ("cloud", "sam"):
-        made = {"lock": hashlib.sha256(lock_file(name).read_bytes()).hexdigest(), "python": python.version}
-        if read_note(name) != made:
-            with step(f"making .local/{name} (Python {python.version})"):
-                make(name, python.path, made)
+        refresh(name, python, step)
     return notes
+
+
+def refresh(name: str, python: Interpreter, step: Step = quiet) -> None:
+    """Make or refresh one environment where its lock file or the Python has changed.
+
+    Raises:
+        LocalError: uv failed; its own words are in the message.
+    """
+    made = {"lock": hashlib.sha256(lock_file(name).read_bytes()).hexdigest(), "python": python.version}
+    if read_note(name) != made:
+        with step(f"making .local/{name} (Python {python.version})"):
+            make(name, python.path, made)
 
 
 def make(name: str, python: str, made: dict[str, str]) -> None:

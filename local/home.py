@@ -61,7 +61,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A running cloud: addresses of the local AWS and the engine, processes; the stack's outputs, its API and key."""
+    """A running cloud: addresses of the local AWS and the engine, processes; the stack's outputs, its APIs and key."""
 
     endpoint: str
     engine: str
@@ -70,6 +70,7 @@ class State:
     outputs: dict[str, str] = field(default_factory=dict)
     api: str = ""
     key: str = ""
+    browser_api: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 # ruff: noqa: SLF001 - the names touched here are private: ministack is pinned, and tests/unit/test_launcher.py holds them.
 """Start the local AWS (ministack, pinned) with what this project needs of it; `docs/local.md` tells each point.
 
-Runs inside the cloud environment: ``.local/cloud/bin/python local/launcher.py``, settings by environment variables
-(``GATEWAY_PORT``, ``AWS_ENDPOINT_URL_PERSONALIZE``, ``AUTH`` … as :mod:`local.cloud` sets them). It only replaces
-entries of ministack's own tables, so everything else behaves as ministack documents it.
+Runs inside the cloud environment: ``.local/cloud/bin/python -m local.launcher [--faults]``, settings by environment
+variables (``GATEWAY_PORT``, ``AWS_ENDPOINT_URL_PERSONALIZE``, ``AUTH`` … as :mod:`local.cloud` sets them). It only
+replaces entries of ministack's own tables, so everything else behaves as ministack documents it.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ from ministack import app
 from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
+
+from local import cloud_faults, executions, gateway
 
 VERSION = "1.5.33"
 """The only ministack that this file has been written for and tested against."""
@@ -227,6 +229,27 @@ def schedules_in_groups() -> None:
     iam_actions.extract_resource_arn = arn
 
 
+def batches_of_messages() -> None:
+    """Check the rights on batches of SQS as AWS does: those of the single call; it has no actions for batches."""
+    stock = iam_actions.extract_iam_action
+
+    def action(*request: Any) -> str | None:  # noqa: ANN401 - service, method, path, headers, body, query
+        found: str | None = stock(*request)
+        return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
+
+    iam_actions.extract_iam_action = action
+
+
+def nested_failures() -> None:
+    """Tell a machine of a failed child as AWS does: States.TaskFailed, and what DescribeExecution says as the cause."""
+
+    def failure(child: dict[str, Any]) -> tuple[str, str]:
+        told = {name[0].upper() + name[1:]: value for name, value in child.items() if name != "output"}
+        return "States.TaskFailed", json.dumps(told)
+
+    stepfunctions._nested_execution_failure = failure
+
+
 def main() -> None:
     """Check the version, apply the points above and serve until SIGTERM, which saves the state.
 
@@ -243,6 +266,13 @@ def main() -> None:
     openapi_extensions()
     loopback_is_tls()
     schedules_in_groups()
+    batches_of_messages()
+    nested_failures()
+    executions.install()
+    gateway.install()
+    if "--faults" in sys.argv:
+        cloud_faults.install()
+    del sys.argv[1:]  # ministack has options of its own
     saved = Path(os.environ.get("STATE_DIR", ""), "saved")
     saved.unlink(missing_ok=True)
     app.main()

@@ -114,12 +114,21 @@ def agreed(shop: str) -> bool:
     return input(f"Remove {shop} and all of this? Type its name: ").strip() == shop
 
 
+def bills(piece: Mapping[str, Any]) -> str:
+    """What a piece costs, in dollars where they are known."""
+    month = piece.get("monthDollars")
+    return f"${month:,.0f} a month, {piece['bills']}" if month else str(piece["bills"])
+
+
 def show(has: dict[str, Any], terminal: Terminal) -> None:
     """What would go, in its order, with what each piece bills."""
     pieces = has["resources"]
-    rows = [(KINDS.get(each["kind"], each["kind"]), each["name"], each["status"], each["bills"]) for each in pieces]
+    rows = [(KINDS.get(each["kind"], each["kind"]), each["name"], each["status"], bills(each)) for each in pieces]
     shared = "nothing; kept where another shop has it"
     rows += [("schema", arn.rpartition("/")[2], "", shared) for arn in has["schemas"]]
     rows += [("record", record, "", "nothing") for record in has["records"]]
     rows += [("schedule", name, "", "each training that it starts") for name in has["schedules"]]
     terminal.table(("kind", "name", "status", "bills"), rows)
+    if saved := sum(each.get("monthDollars") or 0 for each in pieces):
+        prices = f"prices of {has['pricesAsOf']}, at one request a second"
+        terminal.line(f"saves about ${saved:,.0f} a month at least ({prices}; AWS's own list decides)")

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from local.board import drawn
@@ -37,6 +38,20 @@ class Terminal:
         with self.progress.status(f"{escape(text)} …"):
             yield
         self.progress.print(f"[green]✓[/] {escape(text)} [dim]{time.perf_counter() - started:.1f} s[/]")
+
+    @contextmanager
+    def bar(self) -> Iterator[Callable[[str, float], None]]:
+        """Show how far long work is, on a terminal alone: the callable takes what is being done and the share done."""
+        columns = (
+            TimeElapsedColumn(),
+            BarColumn(30),
+            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.description}"),
+        )
+        silent = self.as_json or not self.progress.is_terminal
+        with Progress(*columns, console=self.progress, transient=True, disable=silent) as progress:
+            task = progress.add_task("", total=1.0)
+            yield lambda text, share: progress.update(task, description=escape(text), completed=share)
 
     def note(self, text: str) -> None:
         """Something the operator should know."""
@@ -112,6 +127,21 @@ class Terminal:
             rows.append((place, item["itemId"], name, price, score, item.get("source", "")))
         self.table(("#", "item", "name", "price#", "score#", "source"), rows, title)
         self.out.print(f"[dim]{len(items)} items in {answer.milliseconds:.1f} ms[/]")
+
+    def likelihoods(self, answer: Answer, user: str) -> None:
+        """How likely purchases are, the likeliest first, each beside how likely one of any pair is."""
+        body = answer.body
+        rows = [
+            (item["itemId"], f"{item['probability']:.2%}", f"{item['probability'] / body['baseRate']:.1f}")
+            for item in sorted(body["items"], key=lambda item: -float(item["probability"]))
+        ]
+        title = f"{body['eventType']} by {user} within {body['horizonDays']} days of {body['asOf'][:10]}"
+        self.table(("item", "probability#", "times the base rate#"), rows, title)
+        on = body["calibratedOn"]
+        self.out.print(
+            f"[dim]from {body['method']}, calibrated on {on['purchases']:,} purchases of {on['from'][:10]} to "
+            f"{on['to'][:10]}; base rate {body['baseRate']:.3%}; {answer.milliseconds:.1f} ms[/]"
+        )
 
 
 def said(run: Run) -> str:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: SLF001 - the names touched here are private: ministack is pinned, and tests/unit/test_launcher.py holds them.
+"""Executions of the local AWS that were stopped: they stop inside a Map too, and can be redriven."""
+
+import contextvars
+import json
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from ministack import app
+from ministack.services import stepfunctions
+
+KEPT = 1000
+"""Executions whose variables are remembered for a redrive."""
+_contexts: OrderedDict[str, dict[str, Any]] = OrderedDict()
+Json = dict[str, Any]
+
+
+def install() -> None:
+    """Let a stopped execution begin no further task, and answer RedriveExecution, which ministack does not know."""
+    task, step, handle = stepfunctions._execute_task, stepfunctions._execute_map, app.SERVICE_HANDLERS["states"]
+
+    def run_task(state: Json, given: object, execution: Json, context: Json) -> object:
+        _remember(execution, context)
+        if execution["status"] != "RUNNING":
+            raise stepfunctions._ExecutionError("States.Aborted", "the execution was stopped")
+        return task(state, given, execution, context)
+
+    def run_map(state: Json, given: object, execution: Json, context: Json) -> object:
+        _remember(execution, context)
+        return step(state, given, execution, context)
+
+    async def states(method: str, path: str, headers: dict[str, str], body: bytes, query: Json) -> object:
+        if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
+            return stepfunctions._finalize_response(redrive(json.loads(body)["executionArn"]))
+        return await handle(method, path, headers, body, query)
+
+    stepfunctions._execute_task, stepfunctions._execute_map = run_task, run_map
+    app.SERVICE_HANDLERS["states"] = states
+
+
+def _remember(execution: Json, context: Json) -> None:
+    """Keep the context of a state that is not inside a Map: its variables are what a redrive goes on with."""
+    if "Map" not in context:
+        _contexts[execution["executionArn"]] = context
+        _contexts.move_to_end(execution["executionArn"])
+        if len(_contexts) > KEPT:
+            _contexts.popitem(last=False)
+
+
+def redrive(arn: str) -> object:
+    """Go on with an execution at the state that it had not finished, the whole of it where that is a Map."""
+    old, context = stepfunctions._executions.get(arn), _contexts.get(arn)
+    if not old or old["status"] not in {"ABORTED", "FAILED"} or context is None:
+        return stepfunctions.error_response_json("ExecutionNotRedrivable", f"{arn} cannot be redriven", 400)
+    states = json.loads(stepfunctions._state_machines[old["stateMachineArn"]]["definition"])["States"]
+    entered = [event["stateEnteredEventDetails"] for event in old["events"] if "stateEnteredEventDetails" in event]
+    last = [each for each in entered if each["name"] in states][-1]
+    # A new record: what still runs of the old execution goes on seeing that it was stopped.
+    again = {**old, "status": "RUNNING", "stopDate": None, "error": None, "cause": None, "events": [*old["events"]]}
+    stepfunctions._executions[arn] = again
+    stepfunctions._add_event(again, "ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": 1}})
+    stepfunctions._emit_execution_status_event(again)
+    target = contextvars.copy_context().run
+    threading.Thread(target=target, args=(_resume, again, states, last, context), daemon=True).start()
+    return stepfunctions.json_response({"redriveDate": stepfunctions.now_iso()})
+
+
+def _resume(execution: Json, states: Json, last: Json, context: Json) -> None:
+    try:
+        output = stepfunctions._run_sub_machine(states, last["name"], json.loads(last["input"]), execution, context)
+    except stepfunctions._ExecutionError as error:
+        if execution["status"] == "RUNNING":
+            stepfunctions._fail_execution(execution, error.error, error.cause)
+        return
+    if execution["status"] != "RUNNING":
+        return
+    execution |= {"status": "SUCCEEDED", "output": json.dumps(output), "stopDate": stepfunctions.now_iso()}
+    ended = {"executionSucceededEventDetails": {"output": execution["output"]}}
+    stepfunctions._add_event(execution, "ExecutionSucceeded", ended)
+    stepfunctions._emit_execution_status_event(execution)

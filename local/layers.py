@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layers as archives that every deployment to a local AWS takes: `sam deploy` would pack 270 MB anew for each.
+
+They are packed once, when they are built, and put into a bucket that the template then names. What is in them is what
+`sam build` made; functions are small, and packed by `sam deploy` as on AWS.
+"""
+
+import hashlib
+import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "local-layers"
+PACKED = "packed.yaml"
+"""The template that names the archives, beside the one that `sam build` made."""
+_CONTENT = re.compile(r"^( +ContentUri: )(\w+)$", re.MULTILINE)
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+"""Of every file, so that equal layers are equal archives."""
+
+
+def pack(build: Path) -> None:
+    """Make an archive of each layer that `sam build` left in a folder, and the template that names them."""
+    template = (build / "template.yaml").read_text()
+    names = [found[2] for found in _CONTENT.finditer(template)]
+    for old in build.glob("*.zip"):
+        old.unlink()
+    with ThreadPoolExecutor() as pool:
+        keys = dict(zip(names, pool.map(lambda name: _archive(build, name).name, names), strict=True))
+    named = _CONTENT.sub(lambda found: f"{found[1]}s3://{BUCKET}/{keys[found[2]]}", template)
+    (build / PACKED).write_text(named)
+
+
+def put(build: Path, s3: "S3Client") -> Path:
+    """Put the archives where the template says that they are; that template."""
+    s3.create_bucket(Bucket=BUCKET)
+    for archive in build.glob("*.zip"):
+        s3.upload_file(str(archive), BUCKET, archive.name)
+    return build / PACKED
+
+
+def _archive(build: Path, name: str) -> Path:
+    unnamed = build / f"{name}.part"
+    with zipfile.ZipFile(unnamed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(each for each in (build / name).rglob("*") if each.is_file()):
+            entry = zipfile.ZipInfo(str(path.relative_to(build / name)), _MOMENT)
+            entry.external_attr = path.stat().st_mode << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes(), compresslevel=1)
+    with unnamed.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return unnamed.rename(build / f"{name}-{digest[:16]}.zip")
