@@ -52,6 +52,11 @@ class Laptop:
         """The table of what the API serves."""
         return boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
 
+    def records(self) -> list[dict[str, Any]]:
+        """Everything in that table."""
+        pages = self.shops.meta.client.get_paginator("scan").paginate(TableName=self.shops.name)
+        return [dict(item) for page in pages for item in page["Items"]]
+
     @property
     def personalize(self) -> PersonalizeClient:
         """The engine's control plane."""

@@ -2,16 +2,17 @@
 """Many uploads and few runs: bursts, uploads during a run, repeated events, two shops at a time, a killed run."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.client import Upload
+from local.faults import FaultDoor
 from local.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
+from tests.app.waiting import until
 
 FILES = {"interactions": retail.interactions(), "items": retail.items(), "users": retail.users()}
 SMALL = "recipes: [popularity-count]\n"
@@ -43,7 +44,7 @@ def handled(run: Run) -> dict[str, str]:
 
 def claim(laptop: Laptop, name: str) -> dict[str, Any]:
     """The claim of the file of that name."""
-    (found,) = [item for item in laptop.shops.scan()["Items"] if str(item.get("key", "")).endswith(name)]
+    (found,) = [item for item in laptop.records() if str(item.get("key", "")).endswith(name)]
     return dict(found)
 
 
@@ -56,11 +57,8 @@ def jobs(laptop: Laptop) -> int:
 def begun(laptop: Laptop, upload: Upload) -> Run:
     """The run of an upload, which has begun to import."""
     run = laptop.client.runs.started_by(upload.key, upload.before)
-    for _ in range(400):
-        if any("Ensure the dataset group" in json.dumps(event, default=str) for event in laptop.history(run)):
-            return run
-        time.sleep(0.02)
-    pytest.fail("the run has not begun")
+    until(lambda: "Ensure the dataset group" in json.dumps(laptop.history(run), default=str), "the run has begun")
+    return run
 
 
 def ended(laptop: Laptop, arn: str) -> Run:
@@ -70,9 +68,30 @@ def ended(laptop: Laptop, arn: str) -> Run:
     return laptop.client.runs.describe(arn)
 
 
+def claimed(laptop: Laptop, uploads: list[Upload]) -> None:
+    """Wait until all uploads are known."""
+    keys = {each.key for each in uploads}
+    until(lambda: {str(item.get("key")) for item in laptop.records()} >= keys, "all files are claimed")
+
+
+def together(laptop: Laptop, *files: tuple[str, str, str]) -> Run:
+    """The run that handles files (kind, content, name) which all came while another run was at work."""
+    with laptop.faults.during("neverEnd", "CreateDatasetImportJob", f"*-{SHOP}-*"):
+        begun(laptop, upload(laptop, "users", FILES["users"], "before.csv"))
+        uploads = [upload(laptop, *file) for file in files]
+        claimed(laptop, uploads)
+    (arn,) = {laptop.wait_for_run(each).arn for each in uploads}
+    return laptop.client.runs.describe(arn)
+
+
 def test_a_burst_of_three_files_is_one_run(laptop: Laptop) -> None:
+    cloud = FaultDoor(f"{laptop.state.endpoint}/_local")
+    # The burst settles for four seconds, which is enough for a busy machine.
+    cloud.scale_waits(4.0)
     upload(laptop, "settings", SMALL, "settings.yaml")
     uploads = [upload(laptop, kind, content, "data.csv") for kind, content in FILES.items()]
+    claimed(laptop, uploads)
+    cloud.scale_waits(0.25)
     runs = [laptop.wait_for_run(each) for each in uploads]
     assert len({run.arn for run in runs}) == 1
     assert (runs[0].status, runs[0].output["outcome"], runs[0].output["rows"]) == ("SUCCEEDED", "promoted", 1500)
@@ -114,18 +133,13 @@ def test_what_a_killed_run_had_taken_is_handled_by_another(laptop: Laptop) -> No
     run = begun(laptop, upload(laptop, "users", FILES["users"], "killed.csv"))
     laptop.client.runs.client.stop_execution(executionArn=run.arn)
     # The rule on stopped runs starts the sweep, and the sweep a run.
-    for _ in range(600):
-        if (found := claim(laptop, "killed.csv"))["state"] == "done":
-            break
-        time.sleep(0.05)
-    assert (found["state"], str(found["run"]).split("-")[0]) == ("done", "continue")
+    until(lambda: bool(claim(laptop, "killed.csv")["state"] == "done"), "another run has handled the file")
+    assert str(claim(laptop, "killed.csv")["run"]).split("-")[0] == "continue"
     assert laptop.client.runs.describe(run.arn).status == "ABORTED"
 
 
 def test_a_refused_file_does_not_stop_the_others(laptop: Laptop) -> None:
-    first = upload(laptop, "users", FILES["users"], "good.csv")
-    upload(laptop, "items", "", "empty.csv")
-    run = laptop.wait_for_run(first)
+    run = together(laptop, ("users", FILES["users"], "good.csv"), ("items", "", "empty.csv"))
     assert (run.status, handled(run)) == ("SUCCEEDED", {"users": "imported", "items": "refused"})
     assert "empty" in claim(laptop, "items/empty.csv")["reason"]
 
@@ -140,6 +154,22 @@ def test_too_little_is_held_and_joined_with_the_next(laptop: Laptop) -> None:
     assert (joined.status, joined.output["rows"]) == ("SUCCEEDED", 1200), joined.reason
     assert {claim(laptop, name)["state"] for name in ("one.csv", "two.csv")} == {"done"}
     assert "one.csv is imported together with it" in json.dumps(joined.output["notes"])
+
+
+def test_of_joined_files_the_one_that_is_refused_does_not_stop_the_others(laptop: Laptop) -> None:
+    whole = retail.interactions(each=60).splitlines()
+    more = "\n".join([whole[0], *whole[-1200:]])
+    run = together(
+        laptop,
+        ("interactions/incremental", more, "whole.csv"),
+        ("interactions/incremental", "USER_ID,ITEM_ID\nu1,", "broken.csv"),
+    )
+    assert (run.status, run.output["rows"]) == ("SUCCEEDED", 1200), run.reason
+    assert {claim(laptop, name)["state"] for name in ("whole.csv", "broken.csv")} == {"done", "refused"}
+    assert "TIMESTAMP" in claim(laptop, "broken.csv")["reason"]
+    folder = f"imports/{SHOP}/{run.name}/interactions/"
+    (copy,) = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=folder)["Contents"]
+    assert copy["Size"] > 1000
 
 
 def test_a_retraining_needs_no_drop_and_an_unknown_action_is_refused(laptop: Laptop) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The local cloud itself: what `up`, `status` and `down` promise."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,16 @@ def test_status_has_the_contract_s_shape(laptop: Laptop) -> None:
     assert (status["endpoint"], status["engine"]) == (laptop.state.endpoint, laptop.state.engine)
     assert isinstance(status["shops"], list)
     assert laptop.call("GET", "/health").status == 200
+
+
+def test_the_dashboard_shows_the_alarms_that_are_there(laptop: Laptop) -> None:
+    cloudwatch = boto3.client("cloudwatch", **access(laptop.state.endpoint))
+    (entry,) = cloudwatch.list_dashboards()["DashboardEntries"]
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
+    shown = [arn for each in body["widgets"] if each["type"] == "alarm" for arn in each["properties"]["alarms"]]
+    pages = cloudwatch.get_paginator("describe_alarms").paginate()
+    assert sorted(shown) == sorted(each["AlarmArn"] for page in pages for each in page["MetricAlarms"])
+    assert len(shown) > 40
 
 
 def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
@@ -55,7 +66,7 @@ def test_an_unknown_route_and_a_missing_key_are_problems(laptop: Laptop) -> None
 def test_a_browser_s_preflight_is_answered_without_a_key(laptop: Laptop) -> None:
     answer = laptop.client.http.request("OPTIONS", f"{laptop.state.api}/shops/any/popular")
     assert answer.status == 200
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:8080"
     assert "X-Api-Key" in answer.headers["Access-Control-Allow-Headers"]
 
 

@@ -4,10 +4,9 @@
 import csv
 import io
 import json
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -16,8 +15,8 @@ import pytest
 from local.faults import FaultDoor
 from local.home import access
 from tests.app.conftest import Shop
+from tests.app.waiting import until
 
-SECONDS = 60.0
 ACCOUNT = "arn:aws:personalize:us-east-1:000000000000"
 LISTS = ("/users/u1/recommendations", "/items/garden-01/similar", "/popular")
 
@@ -28,21 +27,13 @@ def faults(shop: Shop) -> Iterator[FaultDoor]:
     door = FaultDoor(shop.laptop.state.engine)
     yield door
     door.clear()
-    until(lambda: not any("degraded" in shop.call("GET", path).body for path in LISTS))
+    until(lambda: not any("degraded" in shop.call("GET", path).body for path in LISTS), "nothing is degraded")
     recovered(shop)
 
 
 def recovered(shop: Shop) -> None:
     """Wait until events are delivered at once again."""
-    until(lambda: send(shop, "again") == ["delivered"])
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that has to become true."""
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: send(shop, "again") == ["delivered"], "events are delivered at once")
 
 
 def send(shop: Shop, *ids: str, sent_at: int = 1_700_500_000) -> list[str]:
@@ -85,7 +76,7 @@ def recorded(shop: Shop, name: str) -> Counter[int]:
         jobOutput={"s3DataDestination": {"path": f"s3://{shop.laptop.bucket}/reports/exports/"}},
     )["datasetExportJobArn"]
     described = shop.laptop.personalize.describe_dataset_export_job
-    until(lambda: described(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE")
+    until(lambda: described(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "the export ends")
     found = shop.laptop.s3.get_object(Bucket=shop.laptop.bucket, Key=f"reports/exports/{name}.csv")["Body"].read()
     rows = csv.DictReader(io.StringIO(found.decode()))
     return Counter(int(row["TIMESTAMP"]) for row in rows if row["USER_ID"] == "outage")
@@ -97,7 +88,7 @@ def test_events_of_an_outage_are_delivered_once_with_their_times_when_it_is_over
     recovered(shop)
     with faults.during("dropConnection", "PutEvents", performed=True, times=1):
         assert send(shop, "lost-answer", sent_at=1_700_500_100) == ["queued"]
-    until(lambda: waiting(shop, "EventsQueueUrl") == 0)
+    until(lambda: waiting(shop, "EventsQueueUrl") == 0, "the queue is empty")
     times = recorded(shop, f"outage-{uuid.uuid4().hex[:8]}")
     assert {time: many for time, many in times.items() if time > 1_700_500_000} == {
         1_700_500_000 + second: 1 for second in [*range(1, 24), 100]
@@ -109,10 +100,10 @@ def test_a_refused_event_is_a_dead_letter_until_it_is_replayed(shop: Shop) -> No
     body: dict[str, Any] = {"shop": "nobody", "sessionId": "s", "userId": None}
     body["events"] = [{"eventType": "View", "eventId": "dead", "sentAt": 1_700_500_000}]
     sqs.send_message(QueueUrl=shop.laptop.state.outputs["EventsQueueUrl"], MessageBody=json.dumps(body))
-    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1)
+    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1, "there is one dead letter")
     replayed = shop.laptop.command_json("replay")
     assert replayed == {"replayed": 1, "reasons": {"there is no such shop any more": 1}}
-    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1)
+    until(lambda: waiting(shop, "DeadEventsQueueUrl") == 1, "there is one dead letter")
 
 
 def waiting(shop: Shop, output: str) -> int:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from personalization.aws import clients, state
+from personalization.releases import RECORD
 
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Queues
-from tests.functions.samples import BUCKET, RELEASE, TABLE, Drop, Event, load
+from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Drop, Event, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,8 +31,8 @@ VARIABLES = {
     "PARTITION": "aws",
     "BUCKET": BUCKET,
     "SHOPS_TABLE": TABLE,
+    "SHOPPER_EVENTS_TABLE": SHOPPER_EVENTS,
     "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-personalize",
-    "ALLOWED_ORIGIN": "https://shop.example",
     "SCHEDULE_GROUP": "retail-schedules",
     "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/retail-schedules",
     "RETRAIN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain",
@@ -81,8 +83,14 @@ def bucket(_bucket: "S3Client") -> Iterator["S3Client"]:
 
 @pytest.fixture(scope="module")
 def table(_personalize: FakePersonalize) -> "DynamoDBClient":
-    """The table of shops."""
+    """The table of shops, and beside it that of what shoppers did since the last fit."""
     client = boto3.client("dynamodb")
+    client.create_table(
+        TableName=SHOPPER_EVENTS,
+        KeySchema=[{"AttributeName": "shopper", "KeyType": "HASH"}, {"AttributeName": "event", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("shopper", "event")],
+        BillingMode="PAY_PER_REQUEST",
+    )
     client.create_table(
         TableName=TABLE,
         KeySchema=[{"AttributeName": "shop", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
@@ -90,6 +98,23 @@ def table(_personalize: FakePersonalize) -> "DynamoDBClient":
         BillingMode="PAY_PER_REQUEST",
     )
     return client
+
+
+@pytest.fixture
+def unanswered() -> Iterator[list[str]]:
+    """A DynamoDB that answers no BatchWriteItem; the tables that it was asked for."""
+    asked: list[str] = []
+
+    def fail(params: dict[str, dict[str, object]], **_: object) -> None:
+        asked.extend(params["RequestItems"])
+        raise ReadTimeoutError(endpoint_url="dynamodb")
+
+    made = (clients.dynamodb(), clients.dynamodb_once())
+    for client in made:
+        client.meta.events.register("provide-client-params.dynamodb.BatchWriteItem", fail)
+    yield asked
+    for client in made:
+        client.meta.events.unregister("provide-client-params.dynamodb.BatchWriteItem", fail)
 
 
 @pytest.fixture
@@ -136,3 +161,27 @@ def drop(bucket: "S3Client") -> Drop:
         return {**load("validate_drop"), "key": key}
 
     return put
+
+
+@pytest.fixture
+def unfitted(table: "DynamoDBClient") -> Iterator[None]:
+    """A container that has just started, and a shop without a fit or an event; so it is left, too."""
+    from functions.get_recommendations import app  # noqa: PLC0415 - reads the variables
+
+    app.likelihoods.cache_clear()
+    yield
+    for each in table.scan(TableName=TABLE)["Items"]:
+        if each["record"]["S"] != RECORD:
+            table.delete_item(TableName=TABLE, Key={name: each[name] for name in ("shop", "record")})
+    for each in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
+        table.delete_item(TableName=SHOPPER_EVENTS, Key={name: each[name] for name in ("shopper", "event")})
+
+
+@pytest.fixture
+def fitted(unfitted: None, bucket: "S3Client", personalize: FakePersonalize) -> dict[str, object]:  # noqa: ARG001
+    """The shop's likelihood, fitted on the world of `worlds`; what the function answered."""
+    from functions.fit_likelihood.app import handler  # noqa: PLC0415 - reads the variables
+    from tests.functions import likelihoods  # noqa: PLC0415 - reads the variables
+
+    likelihoods.drop(bucket, personalize)
+    return handler(load("fit_likelihood"), None)

@@ -49,8 +49,15 @@ class Queues:
             ]
         }
 
-    def put(self, *ids: str, session: str = "s", shop: str = "demo", sent_at: int = 1_795_594_812) -> None:
-        """A message of events with these ids."""
+    def put(
+        self,
+        *ids: str,
+        session: str = "s",
+        shop: str = "demo",
+        sent_at: int = 1_795_594_812,
+        delivered: bool = False,
+    ) -> None:
+        """A message of events with these ids; of delivered ones, it is that they are still to be written down."""
         events = [{"eventType": "View", "eventId": each, "sentAt": sent_at} for each in ids]
-        body = {"shop": shop, "sessionId": session, "userId": "u", "events": events}
+        body = {"shop": shop, "sessionId": session, "userId": "u", "delivered": delivered, "events": events}
         self.client.send_message(QueueUrl=self.events, MessageBody=json.dumps(body))

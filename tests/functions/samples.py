@@ -13,6 +13,7 @@ from tests.functions.fakes import ARN
 EVENTS = Path(__file__).parents[2] / "events"
 BUCKET = "retail-dropbucket-1a2b3c"
 TABLE = "retail-shops"
+SHOPPER_EVENTS = "retail-shopper-events"
 
 Event = dict[str, Any]
 
@@ -47,6 +48,28 @@ RELEASE: Mapping[str, Value] = {
     },
     "filters": ["not-purchased"],
     "metadataColumns": ["PRICE", "CATEGORY_L1"],
+    "contextColumns": ["DEVICE"],
+    "placements": {
+        "home": {
+            "recipe": "user-personalization",
+            "limit": 3,
+            "fallback": "popular",
+            "filterValues": {},
+            "context": {},
+            "promotions": [],
+            "filter": "not-purchased",
+        },
+        "goes-with": {
+            "recipe": "similar-items",
+            "limit": 2,
+            "fallback": "none",
+            "filterValues": {},
+            "context": {},
+            "promotions": [],
+            "metadata": ["PRICE"],
+            "because": "goesWithBasket",
+        },
+    },
     "datasets": {"ITEMS": f"{ARN}:dataset/retail-demo/ITEMS"},
 }
 """What the last run of the shop `demo` left in the table."""

@@ -86,6 +86,43 @@ def test_a_run_that_was_stopped_is_swept_up(machine: "SFNClient") -> None:
     assert note.removeprefix("demo: ") in {each["name"] for each in started}
 
 
+def test_what_a_run_was_started_for_that_was_stopped_before_its_claim_is_swept_up(
+    machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    detail = {"name": "dead", "status": "ABORTED", "input": json.dumps(CLAIM["input"])}
+    sweep = {"step": "claim", **begun(machine, "sweep"), "input": {"source": "aws.states", "detail": detail}}
+    (note,) = handler(sweep, None)["notes"]
+    assert note.startswith("demo: continue-demo-")
+    (record,) = claims(table)
+    assert (record["state"], record["claimedBy"]) == ({"S": "pending"}, {"S": "dead"})
+
+
+def test_who_takes_over_is_told_whose_work_to_go_on_with(machine: "SFNClient") -> None:
+    who = begun(machine)
+    for step in ("claim", "collect"):
+        handler(load(f"claim_drop_{step}"), None)
+    machine.stop_execution(executionArn=who["execution"])
+    after = begun(machine, "after")
+    handler(CLAIM | after | {"input": {"action": "continue", "shop": "demo"}}, None)
+    for _ in range(2):
+        told = handler(load("claim_drop_collect") | after, None)
+        (drop,) = told["drops"]
+        assert (drop["request"]["importedBy"], drop["request"]["trainedBy"]) == ([who["run"]], [who["run"]])
+    assert told["notes"] == [f"goes on with what run {who['run']} has imported and trained"]
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_failed_run_says_whether_its_data_are_imported(
+    loaded: bool, machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    begun(machine)
+    for step in ("claim", "collect"):
+        handler(load(f"claim_drop_{step}"), None)
+    assert handler(load("claim_drop_finish") | {"failure": "Broken: it", "loaded": loaded}, None) == {"next": None}
+    (record,) = claims(table)
+    assert (record["state"], record["loaded"]) == ({"S": "failed"}, {"BOOL": loaded})
+
+
 def test_what_came_meanwhile_starts_the_run_that_follows_once(machine: "SFNClient") -> None:
     begun(machine)
     for step in ("claim", "collect"):

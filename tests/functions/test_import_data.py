@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -14,7 +15,14 @@ CREATES = {
     "dataset": "CreateDataset",
     "event_tracker": "CreateEventTracker",
     "filter": "CreateFilter",
+    "recommender": "CreateRecommender",
     "import_job": "CreateDatasetImportJob",
+}
+RECOMMENDER = {
+    "status": "ACTIVE",
+    "datasetGroupArn": f"{ARN}:dataset-group/retail-demo",
+    "recipeArn": "arn:aws:personalize:::recipe/aws-ecomm-frequently-bought-together",
+    "recommenderConfig": {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False},
 }
 DESCRIBES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "dataset_group": ("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE"}}),
@@ -25,6 +33,7 @@ DESCRIBES: Mapping[str, tuple[str, Mapping[str, object]]] = {
         {"eventTrackers": [{"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}]},
     ),
     "filter": ("DescribeFilter", {"filter": {"status": "ACTIVE", "filterExpression": "?"}}),
+    "recommender": ("DescribeRecommender", {"recommender": RECOMMENDER}),
     "import_job": ("DescribeDatasetImportJob", {"datasetImportJob": {"status": "ACTIVE"}}),
 }
 
@@ -52,6 +61,18 @@ def test_what_is_there_is_found_and_nothing_is_created(name: str, personalize: F
 def test_somebody_elses_creation_counts_as_found(name: str, personalize: FakePersonalize) -> None:
     personalize.fails(CREATES[name], "ResourceAlreadyExistsException", "Another resource with Arn x already exists.")
     assert str(handler(load(f"import_data_{name}"), None)["arn"]).startswith(f"{ARN}:")
+
+
+@pytest.mark.parametrize(("status", "deleted"), [("CREATE FAILED", True), ("DELETE IN_PROGRESS", False)])
+@pytest.mark.parametrize("name", ["dataset_group", "dataset", "event_tracker", "filter", "recommender"])
+def test_what_never_came_into_being_is_removed_before_it_is_made_again(
+    name: str, status: str, deleted: bool, personalize: FakePersonalize
+) -> None:
+    operation, answer = DESCRIBES[name]
+    personalize.says(operation, json.loads(json.dumps(answer).replace("ACTIVE", status)))
+    with pytest.raises(RetryLater, match=status):
+        handler(load(f"import_data_{name}"), None)
+    assert personalize.operations() == [operation, *([CREATES[name].replace("Create", "Delete")] if deleted else [])]
 
 
 def test_a_tracker_that_somebody_else_made_is_looked_up(personalize: FakePersonalize) -> None:
@@ -94,6 +115,35 @@ def test_an_import_names_the_copy_and_the_role(personalize: FakePersonalize) -> 
     assert asked["importMode"] == "FULL"
 
 
+@pytest.mark.parametrize(
+    ("earlier", "own", "created"),
+    [
+        ("ACTIVE", None, None),
+        ("CREATE IN_PROGRESS", None, None),
+        ("CREATE FAILED", None, "own"),
+        (None, None, "earlier"),
+        ("CREATE FAILED", "ACTIVE", None),
+        ("CREATE FAILED", "CREATE FAILED", None),
+    ],
+)
+def test_the_import_of_a_dead_run_is_adopted_unless_it_failed(
+    earlier: str | None, own: str | None, created: str | None, personalize: FakePersonalize
+) -> None:
+    event = load("import_data_import_job")
+    job = event["plan"]["importJob"]
+    job["earlier"] = [{"name": "earlier", "arn": f"{ARN}:dataset-import-job/earlier"}]
+    for status in (earlier, own):
+        if status:
+            personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": status}})
+        else:
+            personalize.fails("DescribeDatasetImportJob", "ResourceNotFoundException")
+    step = handler(event, None)
+    names = [body["jobName"] for operation, body in personalize.calls if operation.startswith("Create")]
+    assert names == ([] if created is None else ["earlier" if created == "earlier" else job["name"]])
+    if not created:
+        assert step["status"] == (own or earlier)
+
+
 def test_a_custom_dataset_group_has_no_domain(personalize: FakePersonalize) -> None:
     event = load("import_data_dataset_group")
     handler(event, None)
@@ -107,6 +157,85 @@ def test_a_filter_never_changes_under_its_name(personalize: FakePersonalize) -> 
     personalize.says(*DESCRIBES["filter"])
     with pytest.raises(Rejected, match="give the changed one a new name"):
         handler(load("import_data_filter"), None)
+
+
+def recommended(personalize: FakePersonalize, **more: object) -> dict[str, object]:
+    event, there = load("import_data_recommender"), {**RECOMMENDER, **more}
+    event["recommender"]["config"]["minRecommendationRequestsPerSecond"] = 2
+    personalize.says("DescribeRecommender", {"recommender": there})
+    return handler(event, None)
+
+
+def test_a_new_recommender_is_of_the_shops_dataset_group_with_the_settings(personalize: FakePersonalize) -> None:
+    event = load("import_data_recommender")
+    handler(event, None)
+    asked = personalize.asked("CreateRecommender")
+    assert (asked["name"], asked["datasetGroupArn"]) == ("retail-demo-together", RECOMMENDER["datasetGroupArn"])
+    assert (asked["recipeArn"], asked["recommenderConfig"]) == (
+        RECOMMENDER["recipeArn"],
+        event["recommender"]["config"],
+    )
+
+
+def test_a_recommender_is_changed_where_it_differs_and_keeps_what_the_settings_do_not_decide(
+    personalize: FakePersonalize,
+) -> None:
+    own = {"itemExplorationConfig": {"explorationWeight": "0.5"}, "minRecommendationRequestsPerSecond": 1}
+    assert recommended(personalize, recommenderConfig=own)["status"] == "CREATE PENDING"
+    told = personalize.asked("UpdateRecommender")["recommenderConfig"]
+    assert told == own | {"minRecommendationRequestsPerSecond": 2, "enableMetadataWithRecommendations": False}
+    personalize.reset()
+    # Answers leave out what is as it is by default.
+    assert recommended(personalize, recommenderConfig={"minRecommendationRequestsPerSecond": 2})["status"] == "ACTIVE"
+    assert personalize.operations() == ["DescribeRecommender"]
+
+
+WANTED = {"minRecommendationRequestsPerSecond": 2, "enableMetadataWithRecommendations": False}
+
+
+@pytest.mark.parametrize(
+    ("status", "config", "update", "then"),
+    [
+        ("ACTIVE", {}, {"status": "CREATE IN_PROGRESS", "recommenderConfig": WANTED}, "nothing"),
+        ("ACTIVE", WANTED, {"status": "CREATE IN_PROGRESS", "recommenderConfig": {}}, "later"),
+        ("ACTIVE", {}, {"status": "CREATE FAILED", "recommenderConfig": WANTED}, "update"),
+        ("ACTIVE", WANTED, {"status": "CREATE FAILED", "recommenderConfig": WANTED}, "update"),
+        ("ACTIVE", WANTED, {"status": "CREATE FAILED", "recommenderConfig": {}}, "nothing"),
+        ("INACTIVE", {}, None, "nothing"),
+        ("STOP IN_PROGRESS", {}, None, "later"),
+        ("CREATE IN_PROGRESS", WANTED, None, "nothing"),
+        ("CREATE IN_PROGRESS", {}, None, "later"),
+    ],
+)
+def test_what_goes_on_with_a_recommender_is_not_asked_for_again(
+    status: str,
+    config: Mapping[str, object],
+    update: Mapping[str, object] | None,
+    then: str,
+    personalize: FakePersonalize,
+) -> None:
+    more = {"latestRecommenderUpdate": update} if update else {}
+    if then == "later":
+        with pytest.raises(RetryLater, match="at work on the recommender"):
+            recommended(personalize, status=status, recommenderConfig=config, **more)
+    else:
+        recommended(personalize, status=status, recommenderConfig=config, **more)
+    assert ("UpdateRecommender" in personalize.operations()) == (then == "update")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"recipeArn": "arn:aws:personalize:::recipe/aws-ecomm-popular-items-by-views"}, "for another use case"),
+        ({"datasetGroupArn": f"{ARN}:dataset-group/retail-demo-2"}, "of another shop"),
+    ],
+)
+def test_a_name_that_something_else_has_is_refused(
+    more: Mapping[str, str], reason: str, personalize: FakePersonalize
+) -> None:
+    with pytest.raises(Rejected, match=reason):
+        recommended(personalize, **more)
+    assert personalize.operations() == ["DescribeRecommender"]
 
 
 def test_a_quota_says_what_to_do(personalize: FakePersonalize) -> None:
@@ -143,4 +272,6 @@ def test_a_step_that_nobody_knows_is_an_error(personalize: FakePersonalize) -> N
         handler({**load("import_data_schema"), "step": "cake"}, None)
     with pytest.raises(Broken, match="needs a filter"):
         handler({**load("import_data_filter"), "filter": None}, None)
+    with pytest.raises(Broken, match="needs a recommender"):
+        handler({**load("import_data_recommender"), "recommender": None}, None)
     assert personalize.calls == []

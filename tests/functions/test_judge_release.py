@@ -175,10 +175,13 @@ def judged(personalize: FakePersonalize) -> None:
 @pytest.mark.usefixtures("judged")
 def test_a_campaign_with_good_answers_passes_its_probe(personalize: FakePersonalize, bucket: "S3Client") -> None:
     recommends(personalize, "ab", "ba")
+    bucket.put_object(Bucket=BUCKET, Key=f"{FOLDER}/data-interactions.html", Body=b"<!doctype html>")
     assert handler(load("judge_release_probe"), None) == {"answers": 50}
     key = handler(load("judge_release_report"), None)["report"]
     assert key == f"{FOLDER}/release.html"
-    assert b"Release of demo" in bucket.get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
+    page = bucket.get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
+    assert b"Release of demo" in page
+    assert b"<a href='data-interactions.html'>" in page
     assert document(bucket)["lists"]["user-personalization"][0]["after"][0]["itemId"] == "a"
 
 

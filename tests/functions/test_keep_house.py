@@ -68,3 +68,48 @@ def test_nothing_is_deleted_beside_a_run(personalize: FakePersonalize, table: "D
     finally:
         table.delete_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
     assert RELEASE["shop"] == "demo"
+
+
+def at(number: int) -> str:
+    return f"2026-01-{number + 1:02d}T00:00:00Z" if number < 31 else f"2026-02-{number - 30:02d}T00:00:00Z"
+
+
+def versions(name: str) -> dict[str, Any]:
+    return {"popularity-count": {"arn": "arn:c", "solutionVersionArn": name}}
+
+
+def remembered(table: "DynamoDBClient", start: str) -> list[str]:
+    items = table.scan(TableName=TABLE)["Items"]
+    return sorted(
+        item["record"]["S"] for item in items if item["shop"]["S"] == "old" and item["record"]["S"].startswith(start)
+    )
+
+
+@pytest.mark.usefixtures("bucket", "personalize")
+def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_needs(table: "DynamoDBClient") -> None:
+    """Forty releases, of which all but the first serve the same version."""
+    for number in range(40):
+        record = {
+            **RELEASE,
+            "shop": "old",
+            "promotedAt": at(number),
+            "campaigns": versions("new" if number else "first"),
+        }
+        state.put_release(table, TABLE, {**record, "record": f"release#{at(number)}"})
+        run = {"shop": "old", "record": f"candidate#r{number}", "judgedAt": at(number)}
+        state.put_release(table, TABLE, run)
+    state.put_release(table, TABLE, {**record, "record": "release"})
+    assert work()["records"] == 39
+    assert remembered(table, "release#") == [f"release#{at(number)}" for number in (0, *range(10, 40))]
+    assert remembered(table, "candidate#") == [f"candidate#r{number}" for number in range(30, 40)]
+    assert work()["records"] == 0
+
+
+@pytest.mark.usefixtures("bucket", "personalize")
+def test_records_of_a_shop_with_a_run_at_work_are_kept(table: "DynamoDBClient") -> None:
+    for number in range(12):
+        state.put_release(table, TABLE, {"shop": "busy", "record": f"candidate#r{number}", "judgedAt": at(number)})
+    state.put_release(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
+    assert work()["records"] == 0
+    table.delete_item(TableName=TABLE, Key={"shop": {"S": "busy"}, "record": {"S": "lease"}})
+    assert work()["records"] == 2

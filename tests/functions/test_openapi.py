@@ -10,6 +10,7 @@ import pytest
 from personalization import openapi
 
 from functions.get_recommendations import app as recommendations
+from functions.issue_session import app as sessions
 from functions.record_events import app as events
 from tests.functions.samples import EVENTS, load
 
@@ -28,9 +29,9 @@ def test_the_committed_description_is_current() -> None:
     assert FILE.read_text() == openapi.text(), how
 
 
-def test_exactly_the_routes_of_both_functions_are_described() -> None:
+def test_exactly_the_routes_of_the_functions_are_described() -> None:
     routes: set[tuple[str, str]] = set()
-    for app in (recommendations, events):
+    for app in (recommendations, events, sessions):
         for path, item in (app.API.routes.get_openapi_schema().paths or {}).items():
             found = item.model_dump(exclude_none=True)
             routes |= {(method, path) for method in found if method in {"get", "post", "put", "delete"}}

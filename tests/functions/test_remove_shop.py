@@ -8,7 +8,7 @@ from personalization.errors import Broken, Rejected, RetryLater
 
 from functions.remove_shop.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import BUCKET, RELEASE, TABLE, load
+from tests.functions.samples import BUCKET, RELEASE, TABLE, Drop, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,6 +29,8 @@ def piece(kind: str, arn: str, status: str = "ACTIVE") -> dict[str, Any]:
 def stocked(personalize: FakePersonalize, *, campaigns: bool = True, solutions: bool = True) -> None:
     """A shop with a dataset, and perhaps a solution and its campaign."""
     personalize.says("DescribeDatasetGroup", {"datasetGroup": piece("datasetGroup", GROUP)})
+    # The group of a test on held-out time, which has cleared up after itself.
+    personalize.fails("DescribeDatasetGroup", "ResourceNotFoundException")
     personalize.says("ListDatasets", {"datasets": [piece("dataset", DATASET)]})
     personalize.says("DescribeDataset", {"dataset": {"schemaArn": SCHEMA}})
     personalize.says("ListSolutions", {"solutions": [piece("solution", SOLUTION)] if solutions else []})
@@ -39,7 +41,7 @@ def deletions(personalize: FakePersonalize) -> list[str]:
     return [name for name in personalize.operations() if name.startswith("Delete")]
 
 
-@pytest.mark.usefixtures("scheduler", "demo")
+@pytest.mark.usefixtures("bucket", "scheduler", "demo")
 def test_a_listing_has_everything_in_its_order_and_changes_nothing(personalize: FakePersonalize) -> None:
     stocked(personalize)
     listed = handler(load("remove_shop_list"), None)
@@ -47,7 +49,20 @@ def test_a_listing_has_everything_in_its_order_and_changes_nothing(personalize: 
     assert isinstance(found, list)
     assert [each["kind"] for each in found] == ["campaign", "solution", "dataset", "datasetGroup"]
     assert (listed["schemas"], listed["records"]) == ([SCHEMA], ["release"])
+    assert [each["monthDollars"] for each in found] == [pytest.approx(146.12, abs=0.01), None, None, None]
     assert deletions(personalize) == []
+
+
+@pytest.mark.usefixtures("scheduler", "demo")
+@pytest.mark.parametrize(("settings", "dollars"), [("prices: {thousand_recommendations: 1}", 2628), ("prices: 3", 146)])
+def test_what_a_removal_saves_is_told_in_the_shops_own_prices(
+    settings: str, dollars: float, drop: Drop, personalize: FakePersonalize
+) -> None:
+    drop("drops/demo/settings.yaml", settings)
+    stocked(personalize)
+    found = handler(load("remove_shop_list"), None)["resources"]
+    assert isinstance(found, list)
+    assert found[0]["monthDollars"] == pytest.approx(dollars, abs=1)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +83,7 @@ def test_what_others_are_based_on_waits(
 
 def test_what_is_leaving_already_is_not_told_again(personalize: FakePersonalize) -> None:
     personalize.says("DescribeDatasetGroup", {"datasetGroup": piece("datasetGroup", GROUP, "DELETE IN_PROGRESS")})
+    personalize.fails("DescribeDatasetGroup", "ResourceNotFoundException")
     answer = handler(load("remove_shop_remove"), None)
     assert answer == {"left": 1, "waitingFor": ["retail-demo"]}
     assert deletions(personalize) == []

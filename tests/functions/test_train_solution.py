@@ -4,12 +4,12 @@ from personalization.errors import RetryLater
 
 from functions.train_solution.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import load
+from tests.functions.samples import Event, load
 
 SOLUTION = f"{ARN}:solution/retail-demo-user-personalization"
 
 
-def listed(*versions: str) -> dict[str, object]:
+def listed(*versions: str) -> dict[str, list[dict[str, object]]]:
     return {
         "solutionVersions": [
             {"solutionVersionArn": f"{SOLUTION}/{version}", "status": "ACTIVE", "creationDateTime": 1_700_000_000 + age}
@@ -36,6 +36,13 @@ def test_a_solution_that_is_there_is_found(personalize: FakePersonalize) -> None
     assert personalize.operations() == ["DescribeSolution"]
 
 
+def test_a_solution_whose_creation_failed_is_removed_before_it_is_made_again(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeSolution", {"solution": {"status": "CREATE FAILED"}})
+    with pytest.raises(RetryLater, match="made again"):
+        handler(load("train_solution_solution"), None)
+    assert personalize.operations() == ["DescribeSolution", "DeleteSolution"]
+
+
 def test_a_run_trains_a_version_of_its_own(personalize: FakePersonalize) -> None:
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("another"))
@@ -53,6 +60,49 @@ def test_a_version_of_this_run_is_found_among_the_newest_and_not_trained_twice(p
     step = handler(event, None)
     assert step["status"] == "CREATE PENDING"
     assert "CreateSolutionVersion" not in personalize.operations()
+
+
+def went_on() -> Event:
+    """The step of a run that goes on with what another one, now dead, had begun."""
+    event = load("train_solution_solution_version")
+    event["recipe"]["earlierVersions"] = ["of-the-dead-run"]
+    return event
+
+
+@pytest.mark.parametrize("status", ["CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE"])
+def test_the_version_of_a_dead_run_is_adopted(status: str, personalize: FakePersonalize) -> None:
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", described("of-the-dead-run", status))
+    assert handler(went_on(), None) == {"arn": f"{SOLUTION}/aaaa1111", "status": status}
+    assert "CreateSolutionVersion" not in personalize.operations()
+
+
+@pytest.mark.parametrize("status", ["CREATE FAILED", "CREATE STOPPED"])
+def test_a_failed_version_of_a_dead_run_is_trained_again_under_a_name_of_its_own(
+    status: str, personalize: FakePersonalize
+) -> None:
+    event = went_on()
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", described("of-the-dead-run", status))
+    assert handler(event, None)["status"] == "CREATE PENDING"
+    assert personalize.asked("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
+
+
+def test_a_training_that_the_dead_run_had_not_begun_has_its_name(personalize: FakePersonalize) -> None:
+    """The dead run's function may still be at it: Personalize makes one of two versions with the same name."""
+    personalize.says("ListSolutionVersions", {"solutionVersions": []})
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", described("of-the-dead-run", "CREATE PENDING"))
+    personalize.fails("CreateSolutionVersion", "ResourceAlreadyExistsException")
+    assert handler(went_on(), None)["arn"] == f"{SOLUTION}/aaaa1111"
+    assert personalize.asked("CreateSolutionVersion")["name"] == "of-the-dead-run"
+
+
+def test_a_version_that_only_the_solution_tells_of_is_found(personalize: FakePersonalize) -> None:
+    (latest,) = listed("aaaa1111")["solutionVersions"]
+    personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE", "latestSolutionVersion": latest}})
+    personalize.says("DescribeSolutionVersion", described("of-the-dead-run"))
+    assert handler(went_on(), None)["arn"] == f"{SOLUTION}/aaaa1111"
 
 
 def test_a_version_that_is_there_and_not_listed_yet_is_tried_again(personalize: FakePersonalize) -> None:

@@ -98,6 +98,21 @@ def test_a_release_is_recorded_for_serving(personalize: FakePersonalize, table: 
     assert record["datasets"] == {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
 
 
+def test_a_release_says_what_requests_may_ask(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    with_items(personalize)
+    tracker = {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+    personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    handler(load("update_campaign_release"), None)
+    release = state.get_release(table, TABLE, "demo")
+    assert release is not None
+    assert (release.context_columns, release.filter_parameters) == (("DEVICE",), {"not-purchased": {}})
+    home = {"recipe": "user-personalization", "limit": 8, "filter": "not-purchased", "metadata": ["PRICE"]}
+    empty: dict[str, object] = {"filterValues": {}, "context": {}, "promotions": []}
+    assert list(release.placements) == ["home", "cart"]
+    assert release.placements["home"] == {**home, **empty, "fallback": "popular"}
+
+
 def test_a_release_needs_a_tracker(personalize: FakePersonalize) -> None:
     with pytest.raises(Rejected, match="no event tracker"):
         handler(load("update_campaign_release"), None)

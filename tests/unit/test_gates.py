@@ -8,6 +8,13 @@ def test_the_gate_has_sane_defaults() -> None:
     gate = ShopSettings().gate
     assert (gate.enabled, gate.tolerance, gate.minimum_over_popularity) == (True, 0.1, 1.0)
     assert gate.metric == "normalized_discounted_cumulative_gain_at_10"
+    assert gate.held_out is None
+
+
+def test_a_test_on_held_out_time_needs_only_its_days() -> None:
+    held_out = parse("settings.yaml", "gate: {held_out: {days: 14}}").gate.held_out
+    assert held_out is not None
+    assert (held_out.days, held_out.users, held_out.minimum_users, held_out.minimum_lift) == (14, 1_000, 50, 1.0)
 
 
 def test_every_mistake_is_told_at_once_with_its_place() -> None:
@@ -18,6 +25,7 @@ gate:
   tolerance: 1
   minimum_over_popularity: 2
   strict: true
+  held_out: {days: 0, users: 100, minimum_users: 10, weeks: 2}
   recipes:
     similar-items: {tolerance: -1}
     user-personalization: {minimum_over_popularity: .nan}
@@ -31,10 +39,13 @@ probe: {latency_ms: 0, requests: 51, sleep: 1}
         "gate.tolerance: must be less than 1",
         "gate.recipes.similar-items.tolerance: must be greater than or equal to 0",
         "gate.recipes.user-personalization.minimum_over_popularity: must be a finite number",
-        "gate.strict is not a setting; the settings are enabled, metric, ",
+        "gate.strict is not a setting (did you mean metric? the settings are enabled, metric, ",
+        "gate.held_out.days: must be greater than or equal to 1",
+        "gate.held_out.minimum_users: must be greater than or equal to 20",
+        "gate.held_out.weeks is not a setting (the settings are days, users, minimum_users, minimum_lift)",
         "probe.requests: must be less than or equal to 50",
         "probe.latency_ms: must be greater than 0",
-        "probe.sleep is not a setting; the settings are enabled, requests, latency_ms",
+        "probe.sleep is not a setting (the settings are enabled, requests, latency_ms)",
         "gate.recipes.similar-items: the shop does not train this recipe",
         "gate.minimum_over_popularity: needs the recipe popularity-count",
     ):
@@ -48,6 +59,10 @@ probe: {latency_ms: 0, requests: 51, sleep: 1}
         ("gate: {recipes: {sims: {}}}", "gate.recipes.sims: the shop does not train this recipe"),
         ("gate: 3", "gate: "),
         ("gate: {recipes: [a]}", "gate.recipes: "),
+        ("gate: {held_out: {}}", "gate.held_out.days: is missing"),
+        ("gate: {held_out: {days: 7, users: 40}}", "gate.held_out: minimum_users is above users"),
+        ("gate: {enabled: false, held_out: {days: 7}}", "gate.held_out: the gate is off"),
+        ("recipes: [popularity-count, similar-items]\ngate: {held_out: {days: 7}}", "gate.held_out: needs one of"),
         (
             "gate: {recipes: {similar-items: {enabled: true}}}",
             "settings are metric, tolerance, minimum_over_popularity",

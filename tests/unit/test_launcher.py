@@ -5,19 +5,24 @@ import ast
 import io
 import json
 import subprocess
+import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import boto3
 import psutil
 import pytest
+import urllib3
 
 from local import cloud
 from local.environments import cloud_python
+from local.faults import FaultDoor
 from local.home import Home, State, access
 
-LAUNCHER = Path(__file__).resolve().parents[2] / "local" / "launcher.py"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [ROOT / "local" / f"{name}.py" for name in ("launcher", "executions", "cloud_faults", "gateway")]
+"""What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
@@ -25,21 +30,23 @@ pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/c
 
 def in_cloud(code: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in the cloud environment, with the launcher importable."""
-    line = [str(cloud_python()), "-c", f"import sys; sys.path.insert(0, {str(LAUNCHER.parent)!r})\n{code}"]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    line = [str(cloud_python()), "-c", f"from local import launcher\n{code}"]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def private_names() -> list[str]:
     """Each `module._name` of ministack that the launcher reads or replaces."""
-    nodes = [node for node in ast.walk(ast.parse(LAUNCHER.read_text())) if isinstance(node, ast.Attribute)]
+    trees = [ast.parse(source.read_text()) for source in SOURCES]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     names = {ast.unparse(node) for node in nodes if node.attr.startswith("_") and not node.attr.startswith("__")}
-    return sorted(name for name in names if "(" not in name)
+    return sorted(name for name in names if "(" not in name and not name.startswith("self."))
 
 
 def test_every_private_name_that_the_launcher_touches_exists() -> None:
     names = [*private_names(), "app.pin_request_origin", "app.SERVICE_HANDLERS", "router.SERVICE_PATTERNS"]
     assert len(names) > 12
-    found = in_cloud(f"import launcher\nfor name in {names!r}: eval('launcher.' + name)")
+    modules = "{**vars(launcher), **vars(launcher.cloud_faults), **vars(launcher.executions), **vars(launcher.gateway)}"
+    found = in_cloud(f"for name in {names!r}: eval(name, {modules})")
     assert found.returncode == 0, found.stderr
 
 
@@ -61,8 +68,18 @@ for function in (worker.__init__, worker._build_handler_class, worker._drain_std
     ]
 
 
+def test_a_batch_of_messages_needs_the_right_of_a_single_one() -> None:
+    found = in_cloud("""
+launcher.batches_of_messages()
+for target in ('AmazonSQS.ChangeMessageVisibilityBatch', 'AmazonSQS.SendMessage', 'DynamoDB_20120810.BatchGetItem'):
+    service = 'sqs' if 'SQS' in target else 'dynamodb'
+    print(launcher.iam_actions.extract_iam_action(service, 'POST', '/', {'x-amz-target': target}, b'{}', {}))
+""")
+    assert found.stdout.split() == ["sqs:ChangeMessageVisibility", "sqs:SendMessage", "dynamodb:BatchGetItem"]
+
+
 def test_another_ministack_is_refused() -> None:
-    refused = in_cloud("import launcher; launcher.importlib.metadata.version = lambda _: '9.9.9'; launcher.main()")
+    refused = in_cloud("launcher.importlib.metadata.version = lambda _: '9.9.9'; launcher.main()")
     assert refused.returncode == 1
     assert "written for ministack 1.5.33" in refused.stderr
     assert "python -m local setup" in refused.stderr
@@ -107,6 +124,13 @@ def run(state: State, name: str, task: Mapping[str, object]) -> dict[str, object
     return output
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Ask again and again until something holds, for a minute at most; each question takes its time."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+
+
 def test_a_function_s_error_reaches_the_state_machine_by_its_class_name(started: State) -> None:
     arn = function(
         started, "failing", "class Rejected(Exception): pass\ndef handler(event, _): raise Rejected('row 7')"
@@ -133,3 +157,128 @@ def test_personalize_errors_have_aws_s_names_in_a_state_machine(started: State) 
     engine = next(process for process in started.processes if process.name == "engine")
     psutil.Process(engine.pid).kill()
     assert run(started, "away", task)["Error"] == "Personalize.PersonalizeException"
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """A local AWS whose doors are open, with a role."""
+    home = Home(tmp_path_factory.mktemp("faulty"))
+    state = cloud.start(home, faults=True)
+    try:
+        cloud.wait_ready(home, state)
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        boto3.client("iam", **access(state.endpoint)).create_role(
+            RoleName="anyone", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        )
+        yield state
+    finally:
+        cloud.stop(home, save=False)
+
+
+@pytest.fixture
+def door(faulty: State) -> Iterator[FaultDoor]:
+    """The door of the local AWS, without rules at the end."""
+    found = FaultDoor(f"{faulty.endpoint}/_local")
+    yield found
+    found.clear()
+
+
+def test_the_doors_are_shut_unless_they_were_asked_for(started: State) -> None:
+    answer = urllib3.request("GET", f"{started.endpoint}/_local/faults", retries=False)
+    assert answer.status >= 400
+
+
+@pytest.mark.parametrize("performed", [False, True])
+def test_a_function_is_killed_at_a_step_before_or_after_its_work(
+    faulty: State, door: FaultDoor, tmp_path: Path, performed: bool
+) -> None:
+    name, file = f"writing-{performed}", tmp_path / "written"
+    source = "import pathlib\ndef handler(event, _): pathlib.Path(event['file']).write_text('done')"
+    payload = {"step": "write", "file": str(file)}
+    arguments = {"FunctionName": function(faulty, name, source), "Payload": payload}
+    door.add("killFunction", f"{name}.write", str(file), performed=performed, times=1)
+    task = {"Resource": "arn:aws:states:::lambda:invoke", "Arguments": arguments}
+    assert run(faulty, name, task)["Error"] == "Runtime.ExitError"
+    assert file.exists() is performed
+
+
+def test_an_answer_is_lost_when_the_request_was_performed(faulty: State, door: FaultDoor) -> None:
+    table = boto3.client("dynamodb", **access(faulty.endpoint))
+    keys = [{"AttributeName": "k", "AttributeType": "S"}]
+    table.create_table(
+        TableName="lost",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=keys,  # type: ignore[arg-type]
+        BillingMode="PAY_PER_REQUEST",
+    )
+    door.add("internalFailure", "PutItem", "blue", performed=True, times=1)
+    # The client tries again by itself, and finds what its first attempt has done.
+    with pytest.raises(table.exceptions.ConditionalCheckFailedException):
+        table.put_item(TableName="lost", Item={"k": {"S": "blue"}}, ConditionExpression="attribute_not_exists(k)")
+    assert door.rules()[0]["fired"] == 1
+
+
+def test_an_event_of_s3_comes_twice_and_another_comes_late(faulty: State, door: FaultDoor) -> None:
+    s3, sqs = boto3.client("s3", **access(faulty.endpoint)), boto3.client("sqs", **access(faulty.endpoint))
+    events = boto3.client("events", **access(faulty.endpoint))
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    s3.create_bucket(Bucket="told")
+    s3.put_bucket_notification_configuration(Bucket="told", NotificationConfiguration={"EventBridgeConfiguration": {}})
+    events.put_rule(Name="told", EventPattern=json.dumps({"source": ["aws.s3"]}))
+    events.put_targets(Rule="told", Targets=[{"Id": "1", "Arn": arn}])
+    door.add("holdEvent", "ObjectCreated", "a*", times=1)
+    door.add("repeatEvent", "ObjectCreated", "c")
+    for key in ("a1", "b", "a2", "c"):
+        s3.put_object(Bucket="told", Key=key)
+    seen: list[str] = []
+    while len(seen) < 5:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=10).get("Messages", [])
+        assert found, seen
+        seen += [json.loads(each["Body"])["detail"]["object"]["key"] for each in found]
+    assert sorted(seen) == ["a1", "a2", "b", "c", "c"]
+    assert seen.index("a2") < seen.index("a1")
+
+
+def test_a_stopped_execution_is_redriven_with_its_variables(faulty: State, tmp_path: Path) -> None:
+    client, file = boto3.client("stepfunctions", **access(faulty.endpoint)), tmp_path / "go"
+    source = "import pathlib\ndef handler(event, _):\n    if not pathlib.Path(event).exists(): raise OSError('not yet')"
+    retry = [{"ErrorEquals": ["OSError"], "IntervalSeconds": 1, "MaxAttempts": 99, "BackoffRate": 1.0}]
+    arguments = {"FunctionName": function(faulty, "waiting", source), "Payload": str(file)}
+    states = {
+        "Note": {"Type": "Pass", "Assign": {"noted": "seven"}, "Next": "Try"},
+        "Try": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Arguments": arguments, "Retry": retry,
+                "Output": "{% $noted %}", "End": True},
+    }  # fmt: skip
+    definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Note", "States": states})
+    machine = client.create_state_machine(name="redriven", definition=definition, roleArn=ROLE)["stateMachineArn"]
+    arn = client.start_execution(stateMachineArn=machine)["executionArn"]
+
+    def failed() -> bool:
+        events = client.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        return any(event["type"] == "TaskFailed" for event in events)
+
+    until(failed)
+    client.stop_execution(executionArn=arn)
+    file.touch()
+    client.redrive_execution(executionArn=arn)
+    until(lambda: client.describe_execution(executionArn=arn)["status"] == "SUCCEEDED")
+    assert client.describe_execution(executionArn=arn)["output"] == '"seven"'
+
+
+def test_the_machine_s_clock_moves_for_some_executions_alone(faulty: State, door: FaultDoor) -> None:
+    door.advance(3600, "blue*")
+    client = boto3.client("stepfunctions", **access(faulty.endpoint))
+    states = {"Tell": {"Type": "Pass", "Output": "{% $millis() %}", "End": True}}
+    definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Tell", "States": states})
+    machine = client.create_state_machine(name="clock", definition=definition, roleArn=ROLE, type="EXPRESS")
+    told = [
+        int(client.start_sync_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(given))["output"])
+        for given in ({"key": "drops/blue-1/x.csv"}, {"key": "drops/green/x.csv"})
+    ]
+    assert 3500 < (told[0] - told[1]) / 1000 < 3700
+
+
+def test_a_bad_rule_is_refused(door: FaultDoor) -> None:
+    with pytest.raises(ValueError, match="killFunction"):
+        door.add("createFailed", "CreateCampaign")

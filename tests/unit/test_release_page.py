@@ -46,6 +46,13 @@ def parsed(text: str) -> Nesting:
     return reader
 
 
+def test_the_run_s_other_pages_are_linked_in_words() -> None:
+    text = page({**with_lists(JUDGED, {}), "pages": ["data-interactions.html", "data-users-1.html", "likelihood.html"]})
+    assert "<a href='data-interactions.html'>the interactions that were dropped</a>" in text
+    assert "<a href='data-users-1.html'>the users part 1 that were dropped</a>" in text
+    assert "<a href='likelihood.html'>likelihood</a>" in text
+
+
 @pytest.mark.parametrize("after", [{}, AFTER])
 def test_the_page_is_whole_and_needs_nothing_else(after: dict[str, Any]) -> None:
     text = page(with_lists(JUDGED, after))
@@ -82,3 +89,31 @@ def test_what_was_not_in_the_list_before_is_marked() -> None:
 )
 def test_the_column_that_names_an_item_is_recognised(columns: list[str], name: str | None) -> None:
     assert name_column(columns) == name
+
+
+TESTED: dict[str, Any] = {
+    "days": 7, "cutOff": "2026-11-18T08:30:00Z", "trainedOn": 9_000, "heldOut": 1_000, "eventType": "Purchase",
+    "shoppers": 120, "newShoppers": 3, "outcome": "judged", "reason": "", "boughtAgain": 0.25, "recipes": [
+        {"alias": "user-personalization", "decision": "approved", "reason": "on <held-out> time it is better",
+         "shoppers": 120, "lift": {"value": 1.5, "low": 1.2, "high": 1.9},
+         "measures": {name: {"new": 0.3, "popularity": 0.2} for name in ("ndcg", "hitRate", "recall", "coverage")}},
+        {"alias": "personalized-ranking", "decision": "unjudged", "reason": "only 12 shoppers", "shoppers": 12},
+    ],
+}  # fmt: skip
+
+
+def test_a_test_on_held_out_time_has_a_section_of_its_own() -> None:
+    text = page(with_lists(JUDGED | {"heldOut": TESTED}, {}))
+    parsed(text)
+    assert "The last 7 days were held out" in text
+    assert "<b>1.50 \u00d7</b> <small>1.20 \u2013 1.90" in text
+    assert "On &lt;held-out&gt; time it is better." in text
+    assert "On held-out time" not in page(with_lists(JUDGED, {}))
+
+
+@pytest.mark.parametrize("outcome", ["tooLittle", "leaked"])
+def test_a_test_that_did_not_judge_says_why(outcome: str) -> None:
+    told = TESTED | {"outcome": outcome, "reason": "the import has <later> rows", "recipes": []}
+    text = page(with_lists(JUDGED | {"heldOut": told}, {}))
+    parsed(text)
+    assert "The import has &lt;later&gt; rows" in text

@@ -52,9 +52,9 @@ def test_all_errors_are_told_at_once_with_their_places() -> None:
 
 def test_a_name_or_a_recipe_that_is_not_the_shops_is_refused() -> None:
     twice = "{name: a, every: rate(3 days)}"
-    assert "two schedules are named a" in reason(f"schedules: [{twice}, {twice}]")
+    assert "schedules: two are named a" in reason(f"schedules: [{twice}, {twice}]")
     foreign = "recipes: [similar-items]\nschedules: [{name: a, every: rate(3 days), recipes: [popularity-count]}]"
-    assert "schedule a names popularity-count" in reason(foreign)
+    assert "schedules.0.recipes: popularity-count is left out" in reason(foreign)
 
 
 def test_no_shops_timers_begin_as_anothers() -> None:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives of layers for the local AWS: equal for equal layers, and named by the template."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local import layers
+
+TEMPLATE = "Resources:\n  L:\n    Properties:\n      ContentUri: PolarsLayer\n  F:\n    Properties:\n      CodeUri: F\n"
+
+
+def built(folder: Path) -> Path:
+    (folder / "PolarsLayer/python/bin").mkdir(parents=True)
+    (folder / "PolarsLayer/python/a.py").write_text("A = 1\n")
+    (folder / "PolarsLayer/python/bin/run").write_text("#!/bin/sh\n")
+    (folder / "PolarsLayer/python/bin/run").chmod(0o755)
+    (folder / "template.yaml").write_text(TEMPLATE)
+    return folder
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    return built(tmp_path)
+
+
+def test_the_template_names_an_archive_that_has_what_was_built(build: Path) -> None:
+    layers.pack(build)
+    (archive,) = build.glob("*.zip")
+    assert (build / layers.PACKED).read_text() == TEMPLATE.replace(
+        "ContentUri: PolarsLayer", f"ContentUri: s3://{layers.BUCKET}/{archive.name}"
+    )
+    with zipfile.ZipFile(archive) as found:
+        modes = {each.filename: each.external_attr >> 16 & 0o777 for each in found.infolist()}
+        assert found.read("python/a.py") == b"A = 1\n"
+    assert sorted(modes) == ["python/a.py", "python/bin/run"]
+    assert modes["python/bin/run"] == 0o755
+
+
+def test_the_same_layer_is_the_same_archive_and_another_replaces_it(build: Path) -> None:
+    layers.pack(build)
+    before = {each.name for each in build.glob("*.zip")}
+    os.utime(build / "PolarsLayer/python/a.py", (1, 1))
+    layers.pack(build)
+    assert {each.name for each in build.glob("*.zip")} == before
+    (build / "PolarsLayer/python/a.py").write_text("A = 2\n")
+    layers.pack(build)
+    assert len({each.name for each in build.glob("*.zip")} - before) == 1
+    assert len(list(build.glob("*.zip"))) == 1
