@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench deploy lock clean
+.PHONY: help setup demo test nightly reliability check format bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
 PYTHON := $(shell for p in python3.13 python3; do \
@@ -10,6 +10,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' locks/project.txt)
 ENV ?= dev
+SEEDS ?= 20
 export SAM_CLI_TELEMETRY := 0
 
 help: ## this list
@@ -21,24 +22,35 @@ setup: .venv/.locked ## make the environments: .venv, .local/cloud, .local/sam
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup ## all tests
+test: setup .local/axe/.locked ## all tests
 	$(BIN)/pytest $(ARGS)
 
-check: setup ## format, lint, types, import rules, template, state machine, docs
+nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard
+	@for seed in $$(seq 1 $(SEEDS)); do \
+		MATRIX_SEED=$$seed $(BIN)/pytest -q tests/app/test_reliability.py || exit 1; \
+		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
+	$(BIN)/python -m tests.app.matrix.mutants
+	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --requests 100000
+
+reliability: setup ## play the fault matrix and write docs/reliability.md
+	MATRIX_PAGE=1 $(BIN)/pytest -q tests/app/test_reliability.py
+
+check: setup ## format, lint, types, import rules, security, template, state machine, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=.:layers/core $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
+	$(BIN)/python -m tests.template.audit
 	$(BIN)/pytest -q tests/template tests/statemachines tests/docs
 
 format: .venv/.locked ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## every figure that the README claims, beside a peer's or a floor's
-	@for name in engine quality serving "validation --rows 2000000"; do \
+bench: setup ## every figure that the README claims, beside a peer's or a floor's (FAST=1: no other libraries)
+	@for name in engine "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving recording outage burst authorizer costs "validation --rows 2000000" growth; do \
 		echo "== $$name"; PYTHONPATH=layers/core $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
@@ -49,12 +61,21 @@ lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --group local --group dev -o locks/project.txt pyproject.toml
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
-	$(LOCK) -o layers/dependencies/requirements.txt pyproject.toml
-	$(LOCK) --group validation -o layers/polars/requirements.txt
+	$(LOCK) --group audit -o locks/audit.txt
+	$(subst 3.11,3.13,$(LOCK)) --group bench -o locks/bench.txt
+	$(LOCK) -o layers/wheels/dependencies.txt pyproject.toml
+	$(LOCK) --group validation -o layers/wheels/polars.txt
+	$(LOCK) --group fitting -o layers/wheels/numpy.txt
+	$(LOCK) --group tokens -o layers/wheels/tokens.txt
 LOCK = $(UV) pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-header
 
 clean: ## remove what make made (stop the local cloud first)
 	rm -rf .venv .local .aws-sam
+
+# What looks for accessibility violations (MPL-2.0); without npm those tests are skipped, as are a browser's without one.
+.local/axe/.locked: tests/storefront/package-lock.json
+	@mkdir -p $(@D) && cp tests/storefront/package.json tests/storefront/package-lock.json $(@D)
+	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring axe-core: its tests are skipped"
 
 .venv/.locked: locks/project.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv"; exit 1; }
