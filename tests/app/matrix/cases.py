@@ -29,6 +29,8 @@ REPEATED: Final = {
     "ListRecommenders": "",
 }  # fmt: skip
 """Calls that every run makes, likewise."""
+ONCE: Final = {"ListSolutionVersions", "ListRecommenders"}
+"""Those of them that a run makes once, so that there is no later one to fail."""
 
 
 def engine(action: str, operation: str, pattern: str = "", **more: Any) -> Fault:  # noqa: ANN401
@@ -48,7 +50,7 @@ def calls() -> list[Case]:
         first, made = operation in CREATES, operation.startswith(("Create", "Update"))
         # Four in a row: one more than an SDK tries by itself, so that the machine has to.
         for action, words in (("throttle", "is throttled"), ("internalFailure", "fails inside Personalize")):
-            fault = engine(action, operation, pattern, times=4, spread=0 if made else 1)
+            fault = engine(action, operation, pattern, times=4, spread=0 if made or operation in ONCE else 1)
             found.append(Case(f"{operation} {words}", CALLS, (fault,), first=first))
         if made:
             lost = engine("dropConnection", operation, pattern, performed=True)
