@@ -29,11 +29,15 @@ from pathlib import Path
 import boto3
 import psutil
 
+from benchmarks import shops
 from local import cloud
-from local.client import Client, Upload
+from local.client import Client
 from local.environments import LocalError
 from local.faults import FaultDoor
 from local.home import ACCOUNT, REGION, Home, State, access
+
+SETTINGS = "domain: custom\nrecipes: [popularity-count]\n"
+"""Of the shop whose events are sent."""
 
 PER_REQUEST, THREADS = 100, 8
 SHARE = 0.9
@@ -204,25 +208,6 @@ def copied(state: State, shop: str, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def drop_shop(client: Client, shop: str) -> None:
-    """A small shop, trained and promoted."""
-    items = [f"{kind}-{number:02d}" for kind in ("garden", "kitchen") for number in range(30)]
-    times = [(n, step, 1_700_000_000 + step * 3600 + n) for n in range(60) for step in range(25)]
-    rows = [f"u{n},{items[(n + step) % 60]},Purchase,{at}" for n, step, at in times]
-    for name, text in (
-        ("settings.yaml", "domain: custom\nrecipes: [popularity-count]\n"),
-        ("interactions/all.csv", "\n".join(["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", *rows])),
-    ):
-        upload = Upload(f"drops/{shop}/{name}", set(client.runs.arns()))
-        s3 = boto3.client("s3", **access(client.state.endpoint))
-        s3.put_object(Bucket=client.state.outputs["BucketName"], Key=upload.key, Body=text.encode())
-        run = client.runs.started_by(upload.key, upload.before)
-        for _ in client.runs.follow(run.arn):
-            pass
-    if client.call("GET", f"/shops/{shop}/popular").status != 200:
-        sys.exit("the shop does not serve")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
@@ -233,7 +218,7 @@ def main() -> None:
         home = Home(Path(folder) / "cloud")
         try:
             state, _ = cloud.up(home, faults=True)
-            drop_shop(Client(state), "burst")
+            shops.drop(Client(state), "burst", SETTINGS)
             outcome, _ = play(home, state, "burst", events)
         finally:
             cloud.down(home, wipe=True)

@@ -33,9 +33,10 @@ from typing import IO, Any, Self, cast
 import boto3
 from personalization.shelf import BUDGET_SECONDS
 
+from benchmarks import shops
 from benchmarks.harness import REPOSITORY, percentile
 from local import cloud
-from local.client import Client, Upload
+from local.client import Client
 from local.faults import FaultDoor
 from local.home import Home, State, access, client_environment
 
@@ -174,23 +175,6 @@ def deployed(state: State) -> dict[str, str]:
     return dict(found["Environment"]["Variables"])
 
 
-def drop_shop(client: Client) -> None:
-    """A small shop, trained and promoted."""
-    items = [f"{kind}-{number:02d}" for kind in ("garden", "kitchen") for number in range(30)]
-    times = [(n, step, 1_700_000_000 + step * 3600 + n) for n in range(60) for step in range(25)]
-    rows = [f"u{n},{items[(n * 7 + step) % 60]},Purchase,{at}" for n, step, at in times]
-    history = "\n".join(["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", *rows])
-    for name, text in (("settings.yaml", SETTINGS), ("interactions/all.csv", history)):
-        upload = Upload(f"drops/{SHOP}/{name}", set(client.runs.arns()))
-        s3 = boto3.client("s3", **access(client.state.endpoint))
-        s3.put_object(Bucket=client.state.outputs["BucketName"], Key=upload.key, Body=text.encode())
-        run = client.runs.started_by(upload.key, upload.before)
-        for _ in client.runs.follow(run.arn):
-            pass
-    if client.call("GET", f"/shops/{SHOP}/popular").status != 200:
-        sys.exit("the shop does not serve")
-
-
 def told(name: str, outcome: Outcome) -> str:
     """A round's figures."""
     times = ", ".join(f"p{share} {percentile(outcome.milliseconds, share):,.1f} ms" for share in (50, 99))
@@ -213,7 +197,7 @@ def main() -> None:
         home = Home(Path(folder) / "cloud")
         try:
             state, _ = cloud.up(home, faults=True)
-            drop_shop(Client(state))
+            shops.drop(Client(state), SHOP, SETTINGS, stride=7)
             before, outage = play(state, chosen.requests, chosen.action)
         finally:
             cloud.down(home, wipe=True)

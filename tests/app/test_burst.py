@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import burst
+from benchmarks import burst, shops
 from tests.app.laptop import Laptop
 
 SHOP, EVENTS = "flood", 2_000
@@ -17,7 +17,7 @@ SHOP, EVENTS = "flood", 2_000
 @pytest.fixture(scope="module", autouse=True)
 def _flood(laptop: Laptop) -> Iterator[None]:
     """The shop; it is gone at the end, as Personalize allows few dataset groups."""
-    burst.drop_shop(laptop.client, SHOP)
+    shops.drop(laptop.client, SHOP, burst.SETTINGS)
     yield
     laptop.command("teardown", SHOP, "--yes", "--objects")
 

@@ -2,7 +2,6 @@
 """Purchase likelihood through the whole: drops, fits, the public API, live events, and snapshots that come of age."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from local.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
+from tests.app.waiting import until
 
 SHOP, DAY, SHOPPERS, ITEMS = "likely", 86_400, 150, 100
 SETTINGS = "recipes: [personalized-ranking, popularity-count]\ngate: {enabled: false}\nprobe: {enabled: false}\n"
@@ -36,9 +36,8 @@ def fitted(laptop: Laptop, run: Run) -> dict[str, Any]:
         if "Likelihood" in each["name"]
     ]
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run.name[-80:]}"
-    until = time.monotonic() + PATIENCE
-    while (told := states.describe_execution(executionArn=arn))["status"] == "RUNNING" and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING", "the fit has ended", PATIENCE)
+    told = states.describe_execution(executionArn=arn)
     assert told["status"] == "SUCCEEDED", told
     found: dict[str, Any] = json.loads(told["output"])
     return found
@@ -121,9 +120,7 @@ def test_snapshots_come_of_age_and_scores_join_the_counts(laptop: Laptop, first:
         runs.append(run)
     decisions = [report(laptop, run)["scores"]["decision"] for run in runs]
     assert decisions == ["waiting", "waiting", "better"]
-    until = time.monotonic() + PATIENCE
-    while answer(laptop, "u0", "a86")["run"] != runs[-1].name and time.monotonic() < until:
-        time.sleep(0.5)
+    until(lambda: answer(laptop, "u0", "a86")["run"] == runs[-1].name, "the newest fit serves", PATIENCE)
     agree(laptop, "anchored")
     upcoming, past = chances(laptop, "u0", "a86", "a40").values()
     assert upcoming > past

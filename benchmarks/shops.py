@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small shops on a local cloud, for benchmarks of what stands before the engine."""
+
+import sys
+
+import boto3
+
+from local.client import Client, Upload
+from local.home import access
+
+
+def drop(client: Client, shop: str, settings: str, stride: int = 1) -> None:
+    """Have a shop of sixty shoppers, who walk through sixty items, trained and promoted; ends the program if it is not.
+
+    Args:
+        client: of the local cloud.
+        shop: its name.
+        settings: its settings file.
+        stride: how many items further each shopper begins than the one before.
+    """
+    items = [f"{kind}-{number:02d}" for kind in ("garden", "kitchen") for number in range(30)]
+    times = [(n, step, 1_700_000_000 + step * 3600 + n) for n in range(60) for step in range(25)]
+    rows = [f"u{n},{items[(n * stride + step) % 60]},Purchase,{at}" for n, step, at in times]
+    history = "\n".join(["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", *rows])
+    s3 = boto3.client("s3", **access(client.state.endpoint))
+    for name, text in (("settings.yaml", settings), ("interactions/all.csv", history)):
+        upload = Upload(f"drops/{shop}/{name}", set(client.runs.arns()))
+        s3.put_object(Bucket=client.state.outputs["BucketName"], Key=upload.key, Body=text.encode())
+        run = client.runs.started_by(upload.key, upload.before)
+        for _ in client.runs.follow(run.arn):
+            pass
+    if client.call("GET", f"/shops/{shop}/popular").status != 200:
+        sys.exit("the shop does not serve")
