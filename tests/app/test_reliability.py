@@ -58,9 +58,7 @@ def play(world: World, number: int, case: Case) -> Story:
     bad = [run for run in fresh if run["status"] == "FAILED"]
     shop.heal()
     if case.human == "continue" and bad:
-        again = shop.start("continue", run=str(bad[0]["name"]))
-        shop.world.until(lambda: shop.ended(again), "the run that goes on has ended")
-        shop.rest()
+        shop.go_on(str(bad[0]["name"]))
     if case.human == "drop again":
         shop.put(shop.csv(FRESH))
         shop.rest()

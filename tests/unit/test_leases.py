@@ -209,3 +209,18 @@ def test_by_hand_nothing_is_done_beside_a_run(world: World) -> None:
         with pytest.raises(Rejected, match="run a is at work"):
             begun(world, "b", {"action": action, "shop": "green"})
     assert begun(world, "c", {"action": "retrain", "shop": "green"})["outcome"] == "queued"
+    assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "queued"
+    # The run that follows would not look at what has failed.
+    with pytest.raises(Rejected, match="run a is at work"):
+        begun(world, "e", {"action": "continue", "shop": "green", "run": "failed"})
+
+
+def test_the_sweep_starts_nothing_for_a_shop_whose_run_ends_while_it_looks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(world, "a", event("green", "users", 1))
+    handling.collect(world.ledger, world.run("a"), "green")
+    seen = world.ledger.shops()
+    handling.finish(world.ledger, world, world.run("a"), "green", [])
+    monkeypatch.setattr(world.ledger, "shops", lambda: seen)
+    assert (list(seen), sweeping.sweep(world.ledger, world, world.run("s"))) == (["green"], [])

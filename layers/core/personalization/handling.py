@@ -106,7 +106,7 @@ def _lead_by_hand(ledger: Ledger, executions: Executions, run: Run, request: Req
     holder = lead(ledger, executions, run, request.shop)
     if holder is None:
         return _answer(request, "leads")
-    if request.action == "continue":
+    if request.action == "continue" and not request.run:
         return _answer(request, "queued", by=holder)
     raise Rejected(request.shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again")
 

@@ -3,6 +3,7 @@
 
 import hashlib
 
+from personalization import batches
 from personalization.claims import Claim
 from personalization.leases import Executions, Ledger, Run, lives
 
@@ -26,7 +27,10 @@ def sweep(ledger: Ledger, executions: Executions, run: Run, stopped: Claim | Non
     notes = []
     for shop in ledger.shops():
         lease = ledger.lease(shop)
-        if lease is None or not lives(executions, lease, run.now):
+        if lease is not None and lives(executions, lease, run.now):
+            continue
+        # The list of shops may be older than the end of a run: what has no leader now must still be waiting.
+        if any(batches.waiting(each) for each in ledger.claims(shop)):
             name = follower(shop, run.name)
             executions.start(name, {"action": "continue", "shop": shop})
             notes.append(f"{shop}: {name}")
