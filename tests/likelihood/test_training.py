@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 from personalization.likelihood import logistic, scores, training
-from personalization.likelihood.features import DAY
+from personalization.likelihood.features import DAY, ITEM, PAIR, RANKS, USER, features
 from personalization.likelihood.histories import Floats, History
-from personalization.likelihood.tables import tables
+from personalization.likelihood.tables import ARRAYS, tables
 from personalization.likelihood.training import TooLittle
 
 from tests.likelihood import worlds
@@ -132,3 +132,17 @@ def test_perfect_calibration_has_no_error() -> None:
     chance = np.repeat([0.1, 0.5], 1_000)
     label = np.concatenate([np.arange(1_000) % 10 == 0, np.arange(1_000) % 2 == 0]).astype(float)
     assert scores.quality(chance, label, np.ones(2_000)).calibration_error < 0.35
+
+
+def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
+    chance, sold = np.random.default_rng(4), np.tile([0.05, 0.5, 2.0, 8.0, 32.0], 8_000)
+    # Slow sellers sell alike, however slow; beyond them the odds grow with the square.
+    true = 0.005 + 2e-4 * np.maximum(sold - 2.0, 0.0) ** 2
+    told = {f"{of}.{name}": 0.0 * sold for of, known in (("pair", PAIR), ("user", USER)) for name in known}
+    told |= dict.fromkeys(("group", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {"span": 1.0 + 0.0 * sold}
+    found = features(told | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
+    label, one = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
+    rows = training.Rows(found, label, one, found["seen"] > 0)
+    predicted = logistic.sigmoid(rows.logits(training.formulas(rows, 0)))
+    for rate in np.unique(sold):
+        assert predicted[sold == rate].mean() == pytest.approx(true[sold == rate].mean(), rel=0.25)

@@ -24,8 +24,19 @@ ITEM = ("n", "d7", "d28", "d91", "buyers", "w28", "w91", "o7")
 """Of an item: purchases, shoppers who bought it, and how many did so for the first time (w: decayed)."""
 KIND = ("n", "d91", "last")
 """Of a shopper and a category: purchases."""
-RANKS = (4, 8, 16)
+RANKS = (2, 4, 8, 16)
 """Numbers of leading factors of the shoppers' purchases over which a shopper is held against an item."""
+BENDS = (1.0, 10.0)
+"""Purchases that are added to an item's counts before the logarithm, beside next to none.
+
+The odds are no power of how well an item sells: they hardly differ among slow sellers, and much among bestsellers.
+"""
+_BENT = tuple(
+    (f"item_{name}_{bend:g}", f"item.{name}", bend, name in {"n", "buyers"})
+    for name in ("d7", "d28", "d91", "w28", "w91", "n", "buyers")
+    for bend in BENDS
+)
+"""Feature, statistic, what is added, and whether the statistic is of all time."""
 SHRINK = 10.0
 """Purchases of an average shopper that are added before a share is taken."""
 
@@ -58,7 +69,7 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
 
     Args:
         s: statistics by name: `pair.n`, `user.d7`, `item.buyers` …; `kind0.n`, `kind0.share` … for each level of the
-            categories; `group`, the lift of the shopper's demographics; `near4` …, how near the shopper's purchases are
+            categories; `group`, the lift of the shopper's demographics; `near2` …, how near the shopper's purchases are
             to the item's buyers; `span`, the history's length, by which counts of all time are divided, since they
             grow with it. First and last are ages in days, 0 for never.
         levels: how many levels of categories there are.
@@ -67,7 +78,8 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
     Returns:
         Values by name; `seen` is 1 where the shopper bought the item before.
     """
-    return {**_of_pairs(s, maths), **_of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
+    found = {**_of_pairs(s, maths), **_of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
+    return {**found, "item_user": found["user_d91"] * found["item_d91"]}
 
 
 def _of_pairs(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
@@ -109,6 +121,7 @@ def _of_users(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
 def _of_items(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
     log = maths.log
     found = {f"item_d{days}": log(s[f"item.d{days}"] + 0.05) for days in HALF_LIVES}
+    found |= {name: log(bend + s[count] / (s["span"] if whole else 1.0)) for name, count, bend, whole in _BENT}
     return found | {
         "item_n": log(1.0 + s["item.n"]) - log(s["span"]),
         "item_buyers": log(1.0 + s["item.buyers"]) - log(s["span"]),
@@ -128,6 +141,7 @@ def _of_kinds(s: Mapping[str, Value], levels: int, maths: Maths) -> dict[str, Va
         for count in ("n", "d91"):
             expected = (s[f"user.{count}"] + SHRINK) * share
             found[f"{name}_{count}"] = maths.log((s[f"{name}.{count}"] + SHRINK * share) / expected)
+        found |= {f"{name}_share": maths.log(share), f"{name}_square": found[f"{name}_d91"] ** 2}
         bought = (s[f"{name}.n"] > 0) * 1.0
         last = maths.least(s[f"{name}.last"], LONGEST)
         found[f"{name}_last"] = maths.log(1.0 + last * bought + LONGEST * (1.0 - bought))
