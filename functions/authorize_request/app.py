@@ -12,6 +12,7 @@ from personalization.tokens import Refused
 clients.make_ahead(clients.secretsmanager)
 
 
+@cold.start
 def handler(event: dict[str, Any], _context: object) -> gate.Answer:
     """Answer a REQUEST authorizer's question.
 
@@ -36,5 +37,4 @@ def handler(event: dict[str, Any], _context: object) -> gate.Answer:
     times = {"AuthorizeTime": round((time.perf_counter() - started) * 1000, 2)}
     keys = {"service": environment.service, "outcome": "admitted" if reason == "none" else "refused", "reason": reason}
     observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **keys))
-    cold.over()
     return answer

@@ -106,11 +106,8 @@ def describe() -> Response[str]:
     return API.kept(text, caching.tag(text), caching.DESCRIPTION_SECONDS)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer one request of API Gateway (REST, proxy integration)."""
-    answer = API.answer(event, context)
-    cold.over()
-    return answer
+handler = cold.start(API.answer)
+"""Answers one request of API Gateway (REST, proxy integration)."""
 
 
 def _release(shop: str) -> Release:

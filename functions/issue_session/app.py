@@ -2,7 +2,6 @@
 """POST sessions: the token with which a browser asks and tells, for a visitor and from her login on."""
 
 import time
-from typing import Any
 
 from personalization import cold, problems, sessions, tokens
 from personalization.aws import clients, secrets, trusting
@@ -25,8 +24,5 @@ def begin(shop: str) -> Response[str]:
     return Response(201, JSON, compact(told), {"Cache-Control": "no-store"})
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer one request of API Gateway (REST, proxy integration)."""
-    answer = API.answer(event, context)
-    cold.over()
-    return answer
+handler = cold.start(API.answer)
+"""Answers one request of API Gateway (REST, proxy integration)."""

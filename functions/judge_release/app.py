@@ -7,7 +7,7 @@ from typing import Any
 from personalization.aws import clients, judging
 from personalization.environment import Environment
 from personalization.observability import logger
-from personalization.verdicts import JudgeRequest, OverrideRequest, ProbeRequest, ReportRequest, RollbackRequest
+from personalization.release_steps import JudgeRequest, OverrideRequest, ProbeRequest, ReportRequest, RollbackRequest
 
 LOG = logger()
 

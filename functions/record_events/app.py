@@ -3,7 +3,6 @@
 
 import time
 import uuid
-from typing import Any
 
 from personalization import callers, cold, events, problems, tallies
 from personalization.aws import clients, erasure_requests, state
@@ -11,23 +10,26 @@ from personalization.aws import events as delivery
 from personalization.breakers import Breaker
 from personalization.environment import Environment
 from personalization.events import Events, Put, Who
+from personalization.pacing import deadline
 from personalization.releases import Release
 from personalization.web import Api, part
 
 API = Api()
-RELEASES = state.Releases(state.fetch)
+RELEASES = state.Releases(state.fetch_once)
 BREAKER = Breaker()
-clients.make_ahead(clients.events_once, clients.dynamodb, clients.dynamodb_once)
+clients.make_ahead(clients.events_once, clients.dynamodb_once)
 
 
 @API.routes.post("/shops/<shop>/events")
 def record(shop: str) -> tuple[dict[str, object], int]:
     """What a shopper did; the very next answer knows what is delivered at once."""
+    late = deadline(time.monotonic, delivery.BUDGET_SECONDS)
     asked = callers.bound(API.caller, problems.checked_json(Events, API.body()))
     calls = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
-    delivered, queued = delivery.accept(part(shop), _release(shop).tracking_id, calls, BREAKER, time.monotonic)
+    tracking_id = _release(shop).tracking_id
+    delivered, queued = delivery.accept(part(shop), tracking_id, calls, BREAKER, time.monotonic, late)
     taken = events.first(calls, delivered + queued)
-    missed = delivery.keep(part(shop), taken, time.time())
+    missed = delivery.keep(part(shop), taken, time.time(), late)
     API.count(*tallies.of_events(part(shop), taken))
     API.note(events=delivered, queued=queued)
     if missed:
@@ -65,11 +67,8 @@ def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
     return {"status": "delivered"}, 202
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer one request of API Gateway (REST, proxy integration)."""
-    answer = API.answer(event, context)
-    cold.over()
-    return answer
+handler = cold.start(API.answer)
+"""Answers one request of API Gateway (REST, proxy integration)."""
 
 
 def _release(shop: str) -> Release:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
-from personalization.aws import clients, state
+from personalization.aws import clients, records
 from personalization.releases import RECORD
 
 from tests.functions.fakes import FakePersonalize
@@ -132,7 +132,7 @@ def queues(_personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture(scope="module")
 def demo(table: "DynamoDBClient") -> None:
     """A shop called `demo` that a run has promoted."""
-    state.put_release(table, TABLE, RELEASE)
+    records.put(table, TABLE, RELEASE)
 
 
 @pytest.fixture(scope="module")

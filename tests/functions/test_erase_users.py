@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from personalization.answers import Receipt
-from personalization.aws import erasure_requests, shopper_events, state
+from personalization.aws import erasure_requests, records, shopper_events
 from personalization.erasures import PATIENCE_SECONDS, Request
 from personalization.errors import Broken
 from personalization.events import Call
@@ -237,7 +237,7 @@ def test_a_request_that_another_round_has_closed_does_not_come_back(table: "Dyna
 def test_of_two_shops_the_second_is_served_though_the_first_fails(
     personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
-    state.put_release(table, TABLE, {**RELEASE, "shop": "a-shop", "datasetGroupArn": f"{ARN}:dataset-group/a-shop"})
+    records.put(table, TABLE, {**RELEASE, "shop": "a-shop", "datasetGroupArn": f"{ARN}:dataset-group/a-shop"})
     erasure_requests.ask(table, SHOPPER_EVENTS, "a-shop", "u", "receipt", 5)
     ask()
     personalize.reset()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.answers import Answer
-from personalization.aws import bestsellers, failures, state
+from personalization.aws import bestsellers, failures, records
 from personalization.bestsellers import record
 from personalization.breakers import THRESHOLD
 from personalization.shelf import BUDGET_SECONDS, Shelf
@@ -52,7 +52,7 @@ def _bestsellers(table: "DynamoDBClient") -> None:
     """The list that the pipeline left."""
     items = [{"itemId": f"best-{number}"} for number in range(5)]
     known = [{"itemId": "best-0", "metadata": {"PRICE": "1.29"}}]
-    state.put_release(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, known))
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, known))
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.aws import records, state
+from personalization.aws import records
 from personalization.errors import Broken, Rejected, RetryLater
 
 from functions.judge_release.app import handler
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("table")
 @pytest.fixture(autouse=True)
 def _nothing_kept(table: "DynamoDBClient") -> Iterator[None]:
     yield
-    for record in records.records(table, TABLE, "demo"):
+    for record in records.keys(table, TABLE, "demo"):
         records.forget(table, TABLE, "demo", record)
 
 
@@ -74,7 +74,7 @@ def test_a_first_release_that_beats_popularity_is_approved(personalize: FakePers
 def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
-    state.put_release(table, TABLE, RELEASE)
+    records.put(table, TABLE, RELEASE)
     # Four new versions, then each serving one beside its popularity.
     measures(personalize, 0.2, 0.3, 0.3, 0.1, *[0.3, 0.1] * 3, 0.1)
     recommends(personalize, "ab")
@@ -104,7 +104,7 @@ def test_a_version_without_metrics_is_refused(personalize: FakePersonalize) -> N
 def test_a_campaign_that_does_not_answer_does_not_stop_the_judge(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
-    state.put_release(table, TABLE, RELEASE)
+    records.put(table, TABLE, RELEASE)
     measures(personalize, 0.3)
     personalize.fails("GetRecommendations", "ResourceNotFoundException")
     personalize.fails("GetPersonalizedRanking", "ResourceNotFoundException")
@@ -140,8 +140,8 @@ def released(table: "DynamoDBClient", day: int, version: str, **more: str) -> di
     }
     when = f"2026-11-{day}T08:30:00Z"
     record: dict[str, Any] = {**RELEASE, "campaigns": campaigns, "promotedAt": when, "run": version, **more}
-    state.put_release(table, TABLE, {**record, "record": f"release#{when}"})
-    state.put_release(table, TABLE, {**record, "record": "release"})
+    records.put(table, TABLE, {**record, "record": f"release#{when}"})
+    records.put(table, TABLE, {**record, "record": "release"})
     return record
 
 
@@ -250,7 +250,7 @@ def test_a_rollback_that_fails_leaves_the_report_of_then(personalize: FakePerson
 
 
 def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
-    state.put_release(table, TABLE, RELEASE)
+    records.put(table, TABLE, RELEASE)
     event = load("judge_release_judge")
     event["plan"]["recipes"], event["trained"] = event["plan"]["recipes"][:1], event["trained"][:1]
     # The new version, the serving one beside its popularity, and the popularity that serves.

@@ -3,7 +3,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.aws import state
+from personalization.aws import records
 
 from functions.keep_house.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
@@ -60,7 +60,7 @@ def test_unreadable_settings_keep_all_filters(personalize: FakePersonalize, drop
 
 @pytest.mark.usefixtures("demo", "bucket")
 def test_nothing_is_deleted_beside_a_run(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
-    state.put_release(table, TABLE, {"shop": "demo", "record": "lease", "owner": "run-1"})
+    records.put(table, TABLE, {"shop": "demo", "record": "lease", "owner": "run-1"})
     personalize.says("ListFilters", {"Filters": [aged("filter", "retail-demo-unused", 99)]})
     personalize.says("ListSchemas", {"schemas": [aged("schema", "retail-items-0123456789ab", 99)]})
     try:
@@ -95,10 +95,10 @@ def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_need
             "promotedAt": at(number),
             "campaigns": versions("new" if number else "first"),
         }
-        state.put_release(table, TABLE, {**record, "record": f"release#{at(number)}"})
+        records.put(table, TABLE, {**record, "record": f"release#{at(number)}"})
         run = {"shop": "old", "record": f"candidate#r{number}", "judgedAt": at(number)}
-        state.put_release(table, TABLE, run)
-    state.put_release(table, TABLE, {**record, "record": "release"})
+        records.put(table, TABLE, run)
+    records.put(table, TABLE, {**record, "record": "release"})
     assert work()["records"] == 39
     assert remembered(table, "release#") == [f"release#{at(number)}" for number in (0, *range(10, 40))]
     assert remembered(table, "candidate#") == [f"candidate#r{number}" for number in range(30, 40)]
@@ -108,8 +108,8 @@ def test_old_releases_and_judged_runs_are_forgotten_but_not_what_a_rollback_need
 @pytest.mark.usefixtures("bucket", "personalize")
 def test_records_of_a_shop_with_a_run_at_work_are_kept(table: "DynamoDBClient") -> None:
     for number in range(12):
-        state.put_release(table, TABLE, {"shop": "busy", "record": f"candidate#r{number}", "judgedAt": at(number)})
-    state.put_release(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
+        records.put(table, TABLE, {"shop": "busy", "record": f"candidate#r{number}", "judgedAt": at(number)})
+    records.put(table, TABLE, {"shop": "busy", "record": "lease", "owner": "run-1"})
     assert work()["records"] == 0
     table.delete_item(TableName=TABLE, Key={"shop": {"S": "busy"}, "record": {"S": "lease"}})
     assert work()["records"] == 2

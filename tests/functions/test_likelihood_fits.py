@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.aws import likelihoods, shopper_events, state
+from personalization.aws import likelihoods, records, shopper_events
 from personalization.claims import Claim
 from personalization.events import Call
 from personalization.likelihood import inputs
@@ -37,7 +37,7 @@ def live(bucket: "S3Client") -> list[str]:
 
 
 def promoted(table: "DynamoDBClient", run: str, at: str) -> None:
-    state.put_release(table, TABLE, {**RELEASE, "record": f"release#{at}", "run": run, "promotedAt": at})
+    records.put(table, TABLE, {**RELEASE, "record": f"release#{at}", "run": run, "promotedAt": at})
 
 
 def test_a_fit_adds_only_the_live_events_that_no_file_has(
@@ -59,12 +59,12 @@ def test_events_of_a_removed_shop_of_the_same_name_are_not_taken_in(
     bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
     now = int(time.time())
-    state.put_release(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-0", "done", now - 3_600)})
+    records.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-0", "done", now - 3_600)})
     promoted(table, "run-0", iso(now - 1_800))
     noted(table, "removed", 7_200)
     noted(table, "newcomer", 60)
     put(bucket, "interactions", shifted())
-    state.put_release(table, TABLE, {**RELEASE, "promotedAt": iso(now - 1_800)})
+    records.put(table, TABLE, {**RELEASE, "promotedAt": iso(now - 1_800)})
     fit(load("fit_likelihood"), None)
     (key,) = live(bucket)
     assert (b"newcomer" in stored(bucket, key), b"removed" in stored(bucket, key)) == (True, False)
@@ -78,7 +78,7 @@ def claim(run: str, became: Any, at: int = 0) -> dict[str, Any]:  # noqa: ANN401
 def test_a_whole_history_whose_import_failed_replaces_nothing(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
-    state.put_release(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-9", "failed")})
+    records.put(table, TABLE, {"shop": "demo", "record": "drop#1", **claim("run-9", "failed")})
     key = inputs.key("demo", "interactions", "FULL", 2, "run-9")
     bucket.put_object(Bucket=BUCKET, Key=key, Body="".join(shifted(2)).encode())
     assert fit({**load("fit_likelihood"), "run": "run-2"}, None)["outcome"] == fitted["outcome"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.answers import Answer, Page, Placed
-from personalization.aws import bestsellers, failures, state
+from personalization.aws import bestsellers, failures, records
 from personalization.bestsellers import record
 from personalization.shelf import BUDGET_SECONDS, Shelf
 
@@ -34,7 +34,7 @@ def personalize(personalize: FakePersonalize) -> FakePersonalize:
 def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
     items = [{"itemId": f"best-{number}"} for number in range(9)]
-    state.put_release(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, ()))
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, ()))
     lists = bestsellers.Lists(bestsellers.fetch)
     monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
 

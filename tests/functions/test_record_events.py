@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
 import json
-from typing import Any
 
 import pytest
 from personalization.answers import Accepted, PutAccepted
 from personalization.aws import clients
-from personalization.aws.events import PATIENCE, deliver
+from personalization.aws.events import deliver
 from personalization.breakers import THRESHOLD, Breaker
 from personalization.events import Events, calls
 from personalization.problems import checked
@@ -16,7 +15,6 @@ from functions.record_events.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, body, fields, load
-from tests.template.stack import STACK
 
 pytestmark = pytest.mark.usefixtures("demo")
 
@@ -202,20 +200,6 @@ def test_what_neither_it_nor_the_queue_takes_is_counted(
     assert handler(hundred(), None)["statusCode"] == 202
     assert (len(personalize.calls), len(unanswered)) == (10, 1)
     assert '"UncopiedEvents":100' in capsys.readouterr().out
-
-
-def longest(client: Any) -> float:  # noqa: ANN401 - of any service
-    """Seconds that a call may take which nobody answers, with the SDK's pauses of a second at most."""
-    config = client.meta.config
-    attempts: int = config.retries["total_max_attempts"]
-    return attempts * float(config.connect_timeout + config.read_timeout) + attempts - 1
-
-
-def test_an_answer_comes_in_time_when_neither_dynamodb_nor_personalize_gives_one() -> None:
-    # The release's record, the events at Personalize, then one try to write them down.
-    waits = longest(clients.dynamodb()) + PATIENCE + longest(clients.events_once()) + longest(clients.dynamodb_once())
-    # A fifth of the time is left for the queue, which answers.
-    assert waits < 0.8 * STACK.of("Lambda::Function")["RecordEventsFunction"]["Timeout"]
 
 
 def test_what_personalize_calls_invalid_is_a_bad_request(personalize: FakePersonalize) -> None:

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from personalization.aws import state
+from personalization.aws import records, state
 from personalization.errors import Broken, Rejected, RetryLater
 
 from functions.remove_shop.app import handler
@@ -120,7 +120,7 @@ def test_a_shop_is_forgotten_and_another_is_not(
     table: "DynamoDBClient", scheduler: "EventBridgeSchedulerClient"
 ) -> None:
     for shop in ("demo", "demo-b"):
-        state.put_release(table, TABLE, {**RELEASE, "shop": shop})
+        records.put(table, TABLE, {**RELEASE, "shop": shop})
         target: Any = {
             "Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain",
             "RoleArn": "arn:aws:iam::123456789012:role/r",

@@ -3,7 +3,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from personalization.aws import history, state
+from personalization.aws import records, state
 from personalization.errors import Rejected, RetryLater
 
 from functions.update_campaign.app import handler
@@ -124,20 +124,20 @@ def test_a_release_is_kept_in_the_history(personalize: FakePersonalize, table: "
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     record = handler(load("update_campaign_release"), None)
-    kept = history.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
+    kept = records.get(table, TABLE, "demo", f"release#{record['promotedAt']}")
     assert kept == {**record, "record": f"release#{record['promotedAt']}"}
 
 
 def test_a_restored_release_serves_again_and_later_ones_are_withdrawn(table: "DynamoDBClient") -> None:
     early, late = "2026-11-24T08:30:00Z", "2026-11-25T08:30:00Z"
     for when in (early, late):
-        state.put_release(table, TABLE, {**RELEASE, "record": f"release#{when}", "promotedAt": when, "run": when})
+        records.put(table, TABLE, {**RELEASE, "record": f"release#{when}", "promotedAt": when, "run": when})
     for _ in range(2):
         restored = handler(load("update_campaign_restore"), None)
         assert (restored["run"], restored["promotedAt"]) == (early, early)
-        assert "withdrawnAt" in (history.get(table, TABLE, "demo", f"release#{late}") or {})
-        assert "withdrawnAt" not in (history.get(table, TABLE, "demo", f"release#{early}") or {})
-    assert (history.get(table, TABLE, "demo", "release") or {})["run"] == early
+        assert "withdrawnAt" in (records.get(table, TABLE, "demo", f"release#{late}") or {})
+        assert "withdrawnAt" not in (records.get(table, TABLE, "demo", f"release#{early}") or {})
+    assert (records.get(table, TABLE, "demo", "release") or {})["run"] == early
 
 
 @pytest.mark.usefixtures("table")

@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
-from personalization.aws import clients, state, trusting
+from personalization.aws import clients, records, trusting
 from personalization.identities import Caller
 
 from functions.authorize_request import app as authorize
@@ -191,6 +191,6 @@ def furnish() -> None:
             BillingMode="PAY_PER_REQUEST",
         )
     datasets = {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
-    state.put_release(tables, TABLE, {**RELEASE, "datasets": datasets})
+    records.put(tables, TABLE, {**RELEASE, "datasets": datasets})
     os.environ["EVENTS_QUEUE_URL"] = boto3.client("sqs").create_queue(QueueName="events")["QueueUrl"]
     boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)

@@ -5,14 +5,14 @@ import re
 from typing import Any, get_args
 
 import pytest
-from personalization import plans, verdicts
+from personalization import plans, release_steps, verdicts
 from personalization.flows import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
 from personalization.gates import Gate, HeldOut, Probe
 from personalization.handling import Claimed, Drop
 from personalization.heldout import Result
 from personalization.placements import Placement
 from personalization.plans import ImportRequest, Part, Plan, PrepareRequest, TrainRequest
-from personalization.verdicts import (
+from personalization.release_steps import (
     CampaignRequest,
     JudgeRequest,
     OverrideRequest,
@@ -21,8 +21,8 @@ from personalization.verdicts import (
     ReportRequest,
     RestoreRequest,
     RollbackRequest,
-    Verdict,
 )
+from personalization.verdicts import Verdict
 
 from tests.statemachines.machine import MACHINE, State, chosen, evaluate, expressions, states, tasks
 
@@ -96,7 +96,7 @@ REQUESTS: dict[str, tuple[type[Part], ...]] = {
 ANSWERS: dict[str, type[Part]] = {
     "ClaimDropFunction": Claimed,
     "ValidateDropFunction": Plan,
-    "JudgeReleaseFunction": verdicts.Overridden,
+    "JudgeReleaseFunction": release_steps.Overridden,
 }
 LAMBDAS = pytest.mark.parametrize("task", tasks("lambda:invoke").values(), ids=tasks("lambda:invoke"))
 

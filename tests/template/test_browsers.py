@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from personalization import openapi
+from personalization import routes
 from personalization.callers import BROWSERS, READS_AND_WRITES
 
 from tests.template.stack import STACK, compiled
@@ -31,7 +31,7 @@ def test_nothing_of_it_is_made_unless_it_is_asked_for() -> None:
 
 
 def test_its_routes_are_those_that_browsers_may_call() -> None:
-    described = {(each.method.upper(), each.path) for each in openapi.ROUTES if each.callers == "browsers too"}
+    described = {(each.method.upper(), each.path) for each in routes.ROUTES if each.callers == "browsers too"}
     assert {route for route in METHODS if route[0] != "OPTIONS"} == described | {SESSIONS}
     assert {method for method, _ in METHODS} == {*READS_AND_WRITES, "OPTIONS"}
 

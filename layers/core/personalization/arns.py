@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 NAME_LENGTH = 63
 """Characters that Personalize allows in a name."""
-PREFIX_LENGTH = 11
-"""Characters of a prefix, so that `<prefix>-<shop>-personalized-ranking` fits for every shop."""
 RUN_LENGTH = 12
 """Characters of a run's id that go into the names of what belongs to it."""
 _DIGEST_LENGTH = 6
@@ -67,6 +65,7 @@ class Names:
     """The names and ARNs of everything that one deployment makes in one account and region."""
 
     prefix: str
+    """At most 11 characters, as the template sees to: `<prefix>-<shop>-personalized-ranking` fits for every shop."""
     region: str
     account: str
     partition: str = "aws"

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from personalization import verdicts
 from personalization.errors import Rejected
-from personalization.releases import CANDIDATE, HISTORY, RECORD
+from personalization.releases import CANDIDATE, HISTORY, RECORD, history_key, release_before
 
 RELEASES = 30
 """Releases of a shop that are remembered, the newest ones."""
@@ -112,9 +111,9 @@ def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
     release = next((each for each in records if each["record"] == RECORD), None)
     past = _newest_first(records, HISTORY, "promotedAt")
     judged = _newest_first(records, CANDIDATE, "judgedAt")
-    needed = {verdicts.history_key(str(release["promotedAt"]))} if release else set()
+    needed = {history_key(str(release["promotedAt"]))} if release else set()
     with suppress(Rejected):
-        needed.add(str(verdicts.release_before(release, past, shop)["record"]))
+        needed.add(str(release_before(release, past, shop)["record"]))
     old = [str(each["record"]) for each in (*past[RELEASES:], *judged[CANDIDATES:])]
     return [record for record in old if record not in needed]
 

@@ -10,73 +10,21 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from personalization import answers, events, placing, problems, recommendations, sessions
-from personalization.drops import SHOP, SHOP_RULE
 from personalization.likelihood import answering
+from personalization.routes import PATH_PARAMETERS, ROUTES, Route
 
 VERSION = "0.1.0"
 _REF = "#/components/schemas/{model}"
-_PATH_PARAMETERS: Mapping[str, Mapping[str, object]] = {
-    "shop": {"type": "string", "pattern": f"^{SHOP.pattern}$", "description": SHOP_RULE},
-    "userId": {"type": "string", "minLength": 1, "maxLength": 256},
-    "itemId": {"type": "string", "minLength": 1, "maxLength": 256},
-    "placement": {
-        "type": "string",
-        "pattern": "^[a-z0-9][a-z0-9-]{0,19}$",
-        "description": "The name of one of the shop's placements.",
-    },
-}
-_Parameter = tuple[str, Mapping[str, object], str]
-"""A query parameter: name, JSON schema, description."""
-_CHOICE: Sequence[_Parameter] = (
-    ("filter", {"type": "string", "minLength": 1, "maxLength": 63}, "The name of one of the shop's filters."),
-    (
-        "filterValues.NAME",
-        {"type": "string"},
-        "The value of the filter's parameter NAME; several values are separated by commas, and a value that looks like "
-        "a number but is text is put into double quotes. Example: `filterValues.CATEGORIES=Soups,Bread`.",
-    ),
-    ("context.NAME", {"type": "string"}, "The value of the Interactions column NAME at this moment."),
-)
-_LIMIT: _Parameter = ("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 25}, "How many items.")
-_PAGES: Sequence[_Parameter] = (
-    (
-        "excludeItemIds",
-        {"type": "array", "maxItems": 100, "items": {"type": "string", "minLength": 1, "maxLength": 256}},
-        "Items that are not shown, such as those in the basket; once for each.",
-    ),
-    (
-        "next",
-        {"type": "string", "minLength": 1, "maxLength": 4096},
-        "The `next` of the page before, with all other parameters as they were.",
-    ),
-)
-_VALUES = _CHOICE[1:]
-"""What a placement leaves to the request: its filter is its own."""
-_LIMIT_OF_SLOT: _Parameter = (
-    "limit",
-    {"type": "integer", "minimum": 1, "maximum": 100},
-    "How many items; the placement's own number without it.",
-)
-_USER: _Parameter = ("userId", _PATH_PARAMETERS["userId"], "The user, for filters on what the user did.")
-_ITEM: _Parameter = ("itemId", _PATH_PARAMETERS["itemId"], "The item that is being looked at.")
-
-_ABOUT_USER: _Parameter = (
-    "context.NAME",
-    {"type": "string"},
-    "The value of the Users column NAME, in place of what the last run knew of this user.",
-)
-
 _SCHEMES = {"everybody": (), "servers": ("apiKey",), "browsers too": ("apiKey", "token")}
 _SECURITY: Mapping[str, Mapping[str, str]] = {
     "apiKey": {
@@ -92,150 +40,6 @@ _SECURITY: Mapping[str, Mapping[str, str]] = {
         "description": "A browser's, at the API of browsers: from beginSession, or of the shop's OIDC issuer.",
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation of the API."""
-
-    method: str
-    path: str
-    operation: str
-    summary: str
-    answer: type[BaseModel] | None
-    status: int = 200
-    query: Sequence[_Parameter] = ()
-    body: type[BaseModel] | None = None
-    problems: Sequence[int] = (400, 403, 404, 429, 503)
-    callers: Literal["everybody", "servers", "browsers too"] = "servers"
-    kept: bool = False
-    """Whether a client may keep the answer, and ask with If-None-Match whether it is still good."""
-
-
-ROUTES: Sequence[Route] = (
-    Route(
-        "get",
-        "/shops/{shop}/users/{userId}/recommendations",
-        "recommend",
-        "Items for a user. A user whom nobody knows is recommended what new shoppers like.",
-        answers.Answer,
-        query=(_LIMIT, *_CHOICE, _ITEM, *_PAGES),
-        callers="browsers too",
-    ),
-    Route(
-        "get",
-        "/shops/{shop}/items/{itemId}/similar",
-        "similar",
-        "Items that are like an item. For an item that nobody knows they are popular ones.",
-        answers.Answer,
-        query=(_LIMIT, *_CHOICE, _USER, *_PAGES),
-        callers="browsers too",
-        kept=True,
-    ),
-    Route(
-        "get",
-        "/shops/{shop}/popular",
-        "popular",
-        "The items that most users take.",
-        answers.Answer,
-        query=(_LIMIT, *_CHOICE, _USER, *_PAGES),
-        callers="browsers too",
-        kept=True,
-    ),
-    Route(
-        "get",
-        "/shops/{shop}/users/{userId}/placements/{placement}",
-        "placement",
-        "What one of the shop's placements shows the user.",
-        answers.Placed,
-        query=(_LIMIT_OF_SLOT, *_VALUES, _ITEM, *_PAGES),
-        callers="browsers too",
-    ),
-    Route(
-        "post",
-        "/shops/{shop}/users/{userId}/placements",
-        "placements",
-        "What the placements of a page show the user, in one answer, with no item twice.",
-        answers.Page,
-        query=_VALUES,
-        body=placing.PageBody,
-        problems=(400, 403, 404, 413, 429, 503),
-        callers="browsers too",
-    ),
-    Route(
-        "post",
-        "/shops/{shop}/users/{userId}/ranking",
-        "rank",
-        "The given items, best first for the user. Items that nobody knows come last.",
-        answers.Answer,
-        query=_CHOICE,
-        body=recommendations.RankingBody,
-        problems=(400, 403, 404, 413, 429, 503),
-        callers="browsers too",
-    ),
-    Route(
-        "post",
-        "/shops/{shop}/users/{userId}/purchase-likelihood",
-        "purchaseLikelihood",
-        "How likely the user is to buy each of the given items within the shop's horizon: calibrated probabilities.",
-        answers.Likelihood,
-        query=(_ABOUT_USER,),
-        body=answering.LikelihoodBody,
-        problems=(400, 403, 404, 409, 413, 429, 503),
-    ),
-    Route(
-        "post",
-        "/shops/{shop}/events",
-        "recordEvents",
-        "What a shopper did. The very next answer knows it.",
-        answers.Accepted,
-        202,
-        body=events.Events,
-        problems=(400, 403, 404, 413, 429, 503),
-        callers="browsers too",
-    ),
-    Route(
-        "put",
-        "/shops/{shop}/users/{userId}",
-        "putUser",
-        "What is known of a user, in place of what was known before.",
-        answers.PutAccepted,
-        202,
-        body=events.Put,
-        problems=(400, 403, 404, 413, 429, 503),
-    ),
-    Route(
-        "delete",
-        "/shops/{shop}/users/{userId}",
-        "deleteUser",
-        "Delete a user and what is known of her. It takes up to a day, and models know her until their next training.",
-        answers.Receipt,
-        202,
-    ),
-    Route(
-        "put",
-        "/shops/{shop}/items/{itemId}",
-        "putItem",
-        "What is known of an item, in place of what was known before.",
-        answers.PutAccepted,
-        202,
-        body=events.Put,
-        problems=(400, 403, 404, 413, 429, 503),
-    ),
-    Route(
-        "post",
-        "/shops/{shop}/sessions",
-        "beginSession",
-        "A browser's token: for a visitor, and from her login on for the shopper. At the API of browsers only.",
-        answers.SessionBegun,
-        201,
-        body=sessions.SessionRequest,
-        problems=(400, 401, 403, 404, 413, 429, 503),
-        callers="everybody",
-    ),
-    Route("get", "/health", "health", "Whether the API answers.", answers.Health, problems=(), callers="everybody"),
-    Route("get", "/openapi.json", "describe", "This description.", None, problems=(403, 429), kept=True),
-)
 
 
 def document() -> dict[str, Any]:
@@ -298,9 +102,9 @@ def _operation(route: Route) -> dict[str, Any]:
     names: list[str] = re.findall(r"{(\w+)}", route.path)
     told: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
     told["security"] = [{name: []} for name in _SCHEMES[route.callers]]
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]} for name in names
-    ] + [{"name": name, "in": "query", "schema": schema, "description": why} for name, schema, why in route.query]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names] + [
+        {"name": name, "in": "query", "schema": schema, "description": why} for name, schema, why in route.query
+    ]
     if route.kept:
         why = "The ETag of the answer that is kept."
         parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
@@ -315,8 +119,10 @@ def _operation(route: Route) -> dict[str, Any]:
         etag = {"schema": {"type": "string"}, "description": "Names the answer; weak for lists"}
         told["responses"][str(route.status)]["headers"] = {"ETag": etag}
         told["responses"]["304"] = {"description": "What is kept is still good"}
-    refusals = sorted({*route.problems, *([401] if "token" in _SCHEMES[route.callers] else [])})
-    told["responses"] |= {str(status): _problem(status) for status in refusals}
+    refusals = {*route.problems}
+    refusals |= {401} if "token" in _SCHEMES[route.callers] else set()
+    refusals |= {413} if route.body else set()
+    told["responses"] |= {str(status): _problem(status) for status in sorted(refusals)}
     return told
 
 

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A token bucket: so many calls a second, and no more than a second's worth of them at once."""
+"""How fast calls are made, and for how long. Times are seconds of a clock that only moves forward."""
+
+from collections.abc import Callable
+
+
+def deadline(clock: Callable[[], float], seconds: float) -> Callable[[], bool]:
+    """Tells from so many seconds after now on that it is late."""
+    until = clock() + seconds
+    return lambda: clock() >= until
 
 
 class TokenBucket:
-    """Says how long to wait before each call. Times are seconds of a clock that only moves forward.
+    """A token bucket: says how long to wait before each call, and lets no more than a second's worth come at once.
 
     Args:
         rate: calls a second, more than 0.

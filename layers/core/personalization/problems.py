@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 """What Retry-After asks a client to wait."""
-PERSONALIZE_BUSY = "Amazon Personalize does not answer right now; try again."
+BUSY = "A service that this needs does not answer right now; try again."
 _ARN = re.compile(r"\barn:[\w-]*:[\w-]*:[\w-]*:\w*:[\w*](?:[\w:/.*+=@-]*[\w*])?")
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
@@ -62,7 +62,7 @@ class Problem(Exception):
         return {**told, "requestId": request_id}
 
 
-def of_error(error: PersonalizationError, busy: str = PERSONALIZE_BUSY) -> Problem:
+def of_error(error: PersonalizationError, busy: str = BUSY) -> Problem:
     """What a shopper's front end is told of one of our errors: nothing about our resources.
 
     Args:

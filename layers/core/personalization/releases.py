@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The release record of a shop: what its last promoted run made, which is all that serving needs to know."""
+"""The release record of a shop: what its last promoted run made, which is all that serving needs to know.
+
+And its history: what served before.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from personalization.errors import Rejected
 
 RECORD = "release"
 """The sort key of the record in the table of shops."""
@@ -16,6 +21,8 @@ Kind = Literal["number", "text"]
 """What a filter's parameter takes."""
 Value = str | int | bool | None | Sequence["Value"] | Mapping[str, "Value"]
 """What a record can hold."""
+Record = Mapping[str, Any]
+"""A release record, or one of its history, as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,31 @@ class Release:
         return f"{self.dataset_group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
 
 
-def versions(record: Mapping[str, Any]) -> dict[str, str]:
+def versions(record: Record) -> dict[str, str]:
     """The solution versions of a stored release, by recipe alias."""
     return {alias: str(entry["solutionVersionArn"]) for alias, entry in record["campaigns"].items()}
+
+
+def history_key(promoted_at: str) -> str:
+    """The sort key of a release in the history."""
+    return f"{HISTORY}{promoted_at}"
+
+
+def release_before(release: Record | None, history: Sequence[Record], shop: str) -> Record:
+    """The newest release before the one that serves which was not withdrawn and serves other versions.
+
+    Raises:
+        Rejected: there is none, or nothing was ever promoted.
+    """
+    if release is None:
+        raise Rejected(shop, "nothing of this shop was ever promoted")
+    earlier = [
+        each
+        for each in history
+        if each["promotedAt"] < release["promotedAt"]
+        and not each.get("withdrawnAt")
+        and versions(each) != versions(release)
+    ]
+    if not earlier:
+        raise Rejected(shop, "there is no earlier release to go back to")
+    return max(earlier, key=lambda each: str(each["promotedAt"]))

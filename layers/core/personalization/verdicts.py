@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows from a judgement, from an override or from a rollback: which campaign is to serve which version."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from personalization.errors import Rejected
 from personalization.gates import BASELINE, Probe
 from personalization.heldout import Result
 from personalization.judging import Judgement
 from personalization.plans import Part, Plan, Promoted, Resource
-from personalization.releases import HISTORY, versions
+from personalization.releases import Record, versions
 
 Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
-Record = Mapping[str, Any]
-"""A release record, or one of its history, as it is stored."""
 
 
 class Trained(Part):
@@ -212,100 +210,3 @@ def _promoted(target: Target) -> Promoted:
         run=target.run,
         baseline_arn=target.baseline_arn,
     )
-
-
-class JudgeRequest(Part):
-    """The step that judges what a run trained."""
-
-    step: Literal["judge"]
-    plan: Plan
-    trained: tuple[Trained, ...]
-    held_out: Result = Result(outcome="notAsked")
-    """What a test on held-out time said."""
-
-
-class OverrideRequest(Part):
-    """The step that finds what a run was refused; without a run, what was refused last."""
-
-    step: Literal["override"]
-    shop: str
-    wanted: str | None = None
-
-
-class RollbackRequest(Part):
-    """The step that finds the release before the one that serves."""
-
-    step: Literal["rollback"]
-    shop: str
-
-
-class ProbeRequest(Part):
-    """The step that asks an updated campaign real questions."""
-
-    step: Literal["probe"]
-    verdict: Verdict
-    target: Target
-
-
-class ReportRequest(Part):
-    """The step that completes the release's report."""
-
-    step: Literal["report"]
-    verdict: Verdict
-
-
-class Overridden(Part):
-    """What an override promotes, and the plan of the run that trained it."""
-
-    verdict: Verdict
-    plan: Plan
-
-
-class CampaignRequest(Part):
-    """The step that has a campaign serve a solution version."""
-
-    step: Literal["campaign"]
-    dataset_group_arn: str
-    campaign: Resource
-    solution_version_arn: str
-
-
-class ReleaseRequest(Part):
-    """The step that records what serves now."""
-
-    step: Literal["release"]
-    plan: Plan
-    campaigns: tuple[Promoted, ...]
-
-
-class RestoreRequest(Part):
-    """The step that records that an earlier release serves again."""
-
-    step: Literal["restore"]
-    shop: str
-    restore: str
-
-
-def history_key(promoted_at: str) -> str:
-    """The sort key of a release in the history."""
-    return f"{HISTORY}{promoted_at}"
-
-
-def release_before(release: Record | None, history: Sequence[Record], shop: str) -> Record:
-    """The newest release before the one that serves which was not withdrawn and serves other versions.
-
-    Raises:
-        Rejected: there is none, or nothing was ever promoted.
-    """
-    if release is None:
-        raise Rejected(shop, "nothing of this shop was ever promoted")
-    earlier = [
-        each
-        for each in history
-        if each["promotedAt"] < release["promotedAt"]
-        and not each.get("withdrawnAt")
-        and versions(each) != versions(release)
-    ]
-    if not earlier:
-        raise Rejected(shop, "there is no earlier release to go back to")
-    return max(earlier, key=lambda each: str(each["promotedAt"]))

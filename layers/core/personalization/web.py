@@ -64,7 +64,7 @@ class Api:
         caller: who asks, in the request at hand; None for a server.
     """
 
-    def __init__(self, *, public: bool = False, busy: str = problems.PERSONALIZE_BUSY) -> None:
+    def __init__(self, *, public: bool = False, busy: str = problems.BUSY) -> None:
         self._public = public
         self._busy = busy
         self.routes = APIGatewayRestResolver(enable_validation=False, serializer=compact)

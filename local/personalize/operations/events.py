@@ -23,11 +23,6 @@ from local.personalize.wire import Json
 MAX_EVENT: Final = 10_240
 """Bytes of one event."""
 _FORBIDDEN: Final = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
-_KEYS: Final = {
-    "USERS": frozenset({"userid"}),
-    "ITEMS": frozenset({"itemid"}),
-    "ACTIONS": frozenset({"actionid"}),
-}
 _ACTION_EVENTS: Final = frozenset({"TAKEN", "NOT_TAKEN", "VIEWED"})
 LOGGER: Final = logging.getLogger("personalize")
 
@@ -92,28 +87,22 @@ def _item(value: object) -> str | None:
 @operation("PutUsers")
 def put_users(engine: Engine, _call: Call, request: Json) -> None:
     """Replace users, one by one, whole."""
-    dataset = _dataset(engine, request["datasetArn"], "USERS")
-    users = [_record(user["userId"], user, dataset, engine) for user in request["users"]]
-    engine.store.put_records(dataset.arn, users)
-    engine.serving.put_users(dataset.group, users)
+    group, users = _put(engine, request, "user")
+    engine.serving.put_users(group, users)
 
 
 @operation("PutItems")
 def put_items(engine: Engine, _call: Call, request: Json) -> None:
     """Replace items, one by one, whole."""
-    dataset = _dataset(engine, request["datasetArn"], "ITEMS")
-    items = [_record(item["itemId"], item, dataset, engine) for item in request["items"]]
-    engine.store.put_records(dataset.arn, items)
-    engine.serving.put_items(dataset.group, items)
+    group, items = _put(engine, request, "item")
+    engine.serving.put_items(group, items)
 
 
 @operation("PutActions")
 def put_actions(engine: Engine, _call: Call, request: Json) -> None:
     """Replace actions, one by one, whole."""
-    dataset = _dataset(engine, request["datasetArn"], "ACTIONS")
-    actions = [_record(action["actionId"], action, dataset, engine) for action in request["actions"]]
-    engine.store.put_records(dataset.arn, actions)
-    engine.serving.put_items(actions_of(dataset.group), actions)
+    group, actions = _put(engine, request, "action")
+    engine.serving.put_items(actions_of(group), actions)
 
 
 @operation("PutActionInteractions")
@@ -151,6 +140,15 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
     )
 
 
+def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]]:
+    """Store the records of a request about each `noun`; the ARN of their dataset group, and they."""
+    dataset = _dataset(engine, request["datasetArn"], f"{noun}s".upper())
+    schema = schema_of(engine, dataset)
+    records = [_record(each[f"{noun}Id"], each, noun, schema) for each in request[f"{noun}s"]]
+    engine.store.put_records(dataset.arn, records)
+    return dataset.group, records
+
+
 def _dataset(engine: Engine, arn: str, kind: str) -> Resource:
     dataset = engine.registry.get(DATASET, arn)
     if dataset.body["datasetType"] != kind:
@@ -160,7 +158,7 @@ def _dataset(engine: Engine, arn: str, kind: str) -> Resource:
     return dataset
 
 
-def _record(key: str, record: Json, dataset: Resource, engine: Engine) -> PutRecord:
+def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:
     found = properties.read(record.get("properties"))
-    properties.refuse(found, _KEYS[dataset.body["datasetType"]])
-    return PutRecord(key, properties.columns(found, schema_of(engine, dataset)))
+    properties.refuse(found, frozenset({f"{noun}id"}))
+    return PutRecord(key, properties.columns(found, schema))

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from personalization.aws import runtime
-from personalization.aws.control import found
-from personalization.aws.failures import about
+from personalization.aws.failures import about, found
 from personalization.errors import Rejected
 from personalization.probing import Question, Reply
 from personalization.recommendations import Ask, Predicted

@@ -6,8 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from personalization import bestsellers
-from personalization.aws import clients, runtime, state
-from personalization.aws.failures import about
+from personalization.aws import clients, records, runtime, state
 from personalization.environment import Environment
 from personalization.errors import PersonalizationError
 
@@ -45,17 +44,14 @@ class Lists:
 
 
 def fetch(shop: str) -> Items:
-    """Ask the table of this deployment."""
-    return read(clients.dynamodb(), Environment().table, shop)
+    """Ask the table of this deployment, once: Personalize, and perhaps the table before, has had its time already."""
+    return read(clients.dynamodb_once(), Environment().table, shop)
 
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Items:
     """A shop's list, or none."""
-    with about(table):
-        key = {"shop": {"S": shop}, "record": {"S": bestsellers.RECORD}}
-        found = client.get_item(TableName=table, Key=key).get("Item")
-    items: Any = state.plain(found)["items"] if found else ()
-    return tuple(items)
+    found = records.get(client, table, shop, bestsellers.RECORD, stale=True)
+    return tuple(found["items"]) if found else ()
 
 
 def write(
@@ -74,7 +70,7 @@ def write(
         if not answers or not answers[0]:
             return 0
         shop, run, at = release["shop"], release["run"], release["promotedAt"]
-        state.put_release(table, name, bestsellers.record(shop, run, at, answers[0], answers[-1]))
+        records.put(table, name, bestsellers.record(shop, run, at, answers[0], answers[-1]))
     except PersonalizationError:
         return 0
     return len(answers[0])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from personalization import chores, leases, releases
 from personalization.arns import Names
 from personalization.aws.failures import about
-from personalization.aws.records import forget
-from personalization.aws.removing import everything, gone_or_busy
+from personalization.aws.listing import everything
+from personalization.aws.records import forget, plain, wrapped
+from personalization.aws.removing import gone_or_busy
 from personalization.aws.settings_file import shop_settings
-from personalization.aws.state import plain
 from personalization.chores import Aged, Promoted
 from personalization.environment import Environment
 from personalization.errors import Rejected
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 _ARE_WANTED = "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
-_WANTED: Any = {
-    ":release": {"S": releases.RECORD},
-    ":lease": {"S": leases.RECORD},
-    ":history": {"S": releases.HISTORY},
-    ":candidate": {"S": releases.CANDIDATE},
+_WANTED = {
+    ":release": releases.RECORD,
+    ":lease": leases.RECORD,
+    ":history": releases.HISTORY,
+    ":candidate": releases.CANDIDATE,
 }
 
 
@@ -78,20 +78,16 @@ def make_round(
 
 
 def _records(client: "DynamoDBClient", table: str) -> Iterator[Mapping[str, object]]:
-    after: dict[str, Any] = {}
-    while True:
-        with about(table):
-            page = client.scan(
-                TableName=table,
-                FilterExpression=_ARE_WANTED,
-                ExpressionAttributeNames={"#record": "record"},
-                ExpressionAttributeValues=_WANTED,
-                **after,
-            )
-        yield from (plain(item) for item in page["Items"])
-        if not page.get("LastEvaluatedKey"):
-            return
-        after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    with about(table):
+        items = everything(
+            client.scan,
+            "Items",
+            TableName=table,
+            FilterExpression=_ARE_WANTED,
+            ExpressionAttributeNames={"#record": "record"},
+            ExpressionAttributeValues=wrapped(_WANTED),
+        )
+        yield from map(plain, items)
 
 
 def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:

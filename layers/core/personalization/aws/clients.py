@@ -36,9 +36,9 @@ _SERVING = Config(
 )
 """For answers to shoppers: two attempts and the pause between them take five seconds at most, so that together with
 the table's four an answer comes before the function's time of ten is over."""
-_ONCE = _SERVING.merge(
-    Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=0.3, read_timeout=1.0)
-)
+_QUEUE = _SERVING.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=0.3))
+"""For what somebody waits for: who is told that it was not taken sends it again."""
+_ONCE = _QUEUE.merge(Config(read_timeout=1.0))
 """For live events: what one attempt does not bring goes to the queue."""
 _SHELF = _ONCE.merge(Config(connect_timeout=0.25, read_timeout=0.6))
 """For shelves that something else fills in time."""
@@ -88,7 +88,7 @@ def dynamodb() -> "DynamoDBClient":
 
 @cache
 def dynamodb_once() -> "DynamoDBClient":
-    """The table of what shoppers did, for callers who have a queue for what is not taken at the first attempt."""
+    """The tables, for callers who have something else when the first attempt fails, or little time."""
     return cast("DynamoDBClient", _session().create_client("dynamodb", config=_ONCE))
 
 
@@ -128,6 +128,12 @@ def sqs() -> "SQSClient":
     return cast("SQSClient", _session().create_client("sqs", config=_SERVING))
 
 
+@cache
+def sqs_once() -> "SQSClient":
+    """The queues, for callers whose own caller waits: one attempt."""
+    return cast("SQSClient", _session().create_client("sqs", config=_QUEUE))
+
+
 def make_ahead(*makers: Callable[[], object]) -> None:
     """Make clients while a function starts, when Lambda gives it a whole processor; nothing outside of Lambda."""
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
@@ -151,6 +157,7 @@ def forget() -> None:
         events_once,
         secretsmanager,
         sqs,
+        sqs_once,
         _session,
     ):
         made.cache_clear()

@@ -5,13 +5,14 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from personalization import datasets, training
 from personalization.arns import Named
-from personalization.aws.failures import about, code, is_missing
+from personalization.aws.failures import about, code, found, unless
+from personalization.aws.listing import everything
 from personalization.datasets import Schema
 from personalization.drops import DataKind
 from personalization.errors import Rejected, RetryLater
@@ -22,30 +23,15 @@ from personalization.streamed import Group
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
 
-T = TypeVar("T")
 CREATED = "CREATE PENDING"
 """The status of what was just created."""
 UPDATED = "UPDATE PENDING"
 """The status of what was just changed."""
 
 
-def found(describe: Callable[[], T]) -> T | None:
-    """What a describe call answers, or None where the resource is not there."""
-    try:
-        return describe()
-    except ClientError as error:
-        if is_missing(error):
-            return None
-        raise
-
-
 def created(create: Callable[[], object]) -> None:
     """Create, or find that somebody else just did."""
-    try:
-        create()
-    except ClientError as error:
-        if code(error) != "ResourceAlreadyExistsException":
-            raise
+    unless("ResourceAlreadyExistsException", create)
 
 
 def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
@@ -59,6 +45,28 @@ def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
     if stillborn(status) or leaving(status):
         raise RetryLater(arn, f"was found in {status}: it is removed, and then made again")
     return Step(arn=arn, status=status)
+
+
+def ensured(
+    arn: str,
+    describe: Callable[[], Mapping[str, Any]],
+    create: Callable[[], object],
+    delete: Callable[[], object] | None = None,
+) -> Step:
+    """What is there, else what is created then.
+
+    Args:
+        arn: the resource's.
+        describe: asks for it; a member of the answer is its `status`.
+        create: makes it.
+        delete: removes what cannot be used, see `usable`; without it, what is there is answered as it is.
+    """
+    with about(arn):
+        there = found(describe)
+        if there is None:
+            created(create)
+            return Step(arn=arn, status=CREATED)
+        return usable(arn, there["status"], delete) if delete else Step(arn=arn, status=there["status"])
 
 
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
@@ -86,12 +94,12 @@ def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
     """The shop's dataset group."""
     group = plan.dataset_group
     domain: dict[str, Any] = {"domain": group.domain} if group.domain else {}
-    with about(group.arn):
-        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
-        if answer is not None:
-            return usable(group.arn, answer["status"], lambda: client.delete_dataset_group(datasetGroupArn=group.arn))
-        created(lambda: client.create_dataset_group(name=group.name, **domain))
-        return Step(arn=group.arn, status=CREATED)
+    return ensured(
+        group.arn,
+        lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"],
+        lambda: client.create_dataset_group(name=group.name, **domain),
+        lambda: client.delete_dataset_group(datasetGroupArn=group.arn),
+    )
 
 
 def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
@@ -134,14 +142,9 @@ def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
 def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | None:
     """The event tracker of a dataset group, which has at most one; Personalize makes up its ARN."""
     with about(group_arn):
-        token: dict[str, Any] = {}
-        while True:
-            page = client.list_event_trackers(datasetGroupArn=group_arn, **token)
-            for tracker in page["eventTrackers"]:
-                return Step(arn=tracker["eventTrackerArn"], status=tracker["status"])
-            if not page.get("nextToken"):
-                return None
-            token = {"nextToken": page["nextToken"]}
+        trackers = everything(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
+        tracker = next(trackers, None)
+    return Step(arn=tracker["eventTrackerArn"], status=tracker["status"]) if tracker else None
 
 
 def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data deletion jobs of Personalize: found by their names, started once."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from personalization import erasures
-from personalization.aws.control import found
-from personalization.aws.failures import about, code
+from personalization.aws.failures import about, code, found
+from personalization.aws.listing import everything
 from personalization.environment import Environment
 from personalization.erasures import Progress
 
@@ -54,13 +53,5 @@ class DeletionJobs:
             except ClientError as error:
                 if code(error) != "ResourceAlreadyExistsException":
                     raise
-            return str(next(each for each in self._all(group) if each["jobName"] == name)["dataDeletionJobArn"])
-
-    def _all(self, group: str) -> Iterator[Any]:
-        after: dict[str, Any] = {}
-        while True:
-            page = self._client.list_data_deletion_jobs(datasetGroupArn=group, **after)
-            yield from page["dataDeletionJobs"]
-            if not page.get("nextToken"):
-                return
-            after = {"nextToken": page["nextToken"]}
+            jobs = everything(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
+            return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])

@@ -98,11 +98,15 @@ class Delivery:
 
     def _note(self, group: Group, ids: set[str]) -> None:
         """Write down what Personalize has; a table that fails is not asked again for the rest of the batch."""
-        if self._table_fails or self.clock() > self._until:
-            self.failed |= ids
-        elif shopper_events.note(self.dynamodb, self.table, group.shop, [group.call()], self.now()):
+        calls = [group.call()]
+        if self._table_fails or shopper_events.note(
+            self.dynamodb, self.table, group.shop, calls, self.now(), self._late
+        ):
             self._table_fails = True
             self.failed |= ids
+
+    def _late(self) -> bool:
+        return self.clock() > self._until
 
     def _paced(self) -> bool:
         """Wait for a token; False where there is no time for that."""

@@ -9,11 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from personalization.aws.failures import about, code
+from personalization.aws.failures import about, unless
+from personalization.aws.listing import everything
 from personalization.erasures import KEPT_SECONDS, Request
-from personalization.errors import PersonalizationError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,20 +69,16 @@ class Requests:
 
     def all(self) -> Iterator[Request]:
         """Those that wait and those that a job has."""
-        after: dict[str, Any] = {}
-        while True:
-            with about(self._table):
-                page = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression="shopper = :shop",
-                    ExpressionAttributeValues={":shop": {"S": waiting(self._shop)}},
-                    ConsistentRead=True,
-                    **after,
-                )
-            yield from (_request(item) for item in page["Items"])
-            if not page.get("LastEvaluatedKey"):
-                return
-            after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        with about(self._table):
+            items = everything(
+                self._client.query,
+                "Items",
+                TableName=self._table,
+                KeyConditionExpression="shopper = :shop",
+                ExpressionAttributeValues={":shop": {"S": waiting(self._shop)}},
+                ConsistentRead=True,
+            )
+            yield from map(_request, items)
 
     def sent(self, batch: Iterable[Request], job: str) -> None:
         """A job has these."""
@@ -117,21 +111,17 @@ class Requests:
         return self._forget(request)
 
     def _forget(self, request: Request) -> bool:
-        try:
-            with about(self._table):
-                self._client.delete_item(
+        with about(self._table):
+            return unless(
+                "ConditionalCheckFailedException",
+                lambda: self._client.delete_item(
                     TableName=self._table,
                     Key=self._key(request),
                     ConditionExpression="attribute_not_exists(#asked) OR #asked <= :sent",
                     ExpressionAttributeNames={"#asked": "asked"},
                     ExpressionAttributeValues={":sent": {"N": str(request.sent)}},
-                )
-        except PersonalizationError as error:
-            cause = error.__cause__
-            if isinstance(cause, ClientError) and code(cause) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+                ),
+            )
 
     def _change(self, request: Request, change: str, **values: str | int) -> None:
         told: Any = {

@@ -4,10 +4,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from personalization.aws import clients, queue, shopper_events
-from personalization.aws.failures import about, is_missing
+from personalization.aws.failures import about, unless
 from personalization.breakers import Breaker
 from personalization.environment import Environment
 from personalization.errors import PersonalizationError, Rejected, RetryLater
@@ -15,14 +13,23 @@ from personalization.events import Call, Record
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize_events import PersonalizeEventsClient
+    from mypy_boto3_personalize_events.type_defs import ItemTypeDef, UserTypeDef
 
-
+_MISSING = "ResourceNotFoundException"
 PATIENCE = 1.0
 """Seconds after which the rest of a request goes to the queue, so that the answer comes in time."""
+BUDGET_SECONDS = 5.0
+"""Seconds after which nothing more is begun for a request: one more call, and its answer is there before the function's
+ten are over, whatever does not answer."""
 
 
 def accept(
-    shop: str, tracking_id: str, calls: Sequence[Call], breaker: Breaker, clock: Callable[[], float]
+    shop: str,
+    tracking_id: str,
+    calls: Sequence[Call],
+    breaker: Breaker,
+    clock: Callable[[], float],
+    late: Callable[[], bool],
 ) -> tuple[int, int]:
     """See that events are safe: Personalize has them, or else the queue.
 
@@ -32,13 +39,14 @@ def accept(
         calls: the events, split.
         breaker: knows whether Personalize takes events at the moment.
         clock: seconds that only move forward.
+        late: tells when the budget is used up.
 
     Returns:
         How many events Personalize took, and how many after them the queue did.
 
     Raises:
         Rejected: Personalize calls the first of the calls invalid.
-        RetryLater: neither of the two takes a single event.
+        RetryLater: neither of the two takes a single event in time.
     """
     delivered, refused = deliver(clients.events_once, tracking_id, calls, breaker, clock)
     taken = sum(len(call.events) for call in calls[:delivered])
@@ -47,13 +55,13 @@ def accept(
             raise refused
         return taken, 0
     left = calls[delivered:]
-    held = queue.hold(clients.sqs(), Environment().events_queue, shop, left) if left else 0
+    held = queue.hold(clients.sqs_once(), Environment().events_queue, shop, left, late) if left else 0
     if not taken and not held:
         raise RetryLater("events", "neither Personalize nor the queue takes them")
     return taken, held
 
 
-def keep(shop: str, calls: Sequence[Call], now: float) -> int:
+def keep(shop: str, calls: Sequence[Call], now: float, late: Callable[[], bool]) -> int:
     """Write down what was accepted, for the purchase likelihood and for the raw copy; by way of the queue, if need be.
 
     The events are accepted whether or not this works: they are with Personalize, or in the queue to it.
@@ -62,15 +70,16 @@ def keep(shop: str, calls: Sequence[Call], now: float) -> int:
         shop: whose events they are.
         calls: the accepted events.
         now: epoch seconds.
+        late: tells when the budget is used up.
 
     Returns:
         How many events neither the table nor the queue takes.
     """
     environment = Environment()
-    missed = shopper_events.note(clients.dynamodb_once(), environment.shopper_events_table, shop, calls, now)
+    missed = shopper_events.note(clients.dynamodb_once(), environment.shopper_events_table, shop, calls, now, late)
     if not missed:
         return 0
-    held = queue.hold(clients.sqs(), environment.events_queue, shop, missed, delivered=True)
+    held = queue.hold(clients.sqs_once(), environment.events_queue, shop, missed, late, delivered=True)
     return sum(len(call.events) for call in missed) - held
 
 
@@ -114,25 +123,13 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """PutUsers for one user; False where the shop has no Users dataset."""
+    user: UserTypeDef = {"userId": record.id, "properties": record.properties}
     with about(dataset_arn):
-        try:
-            client.put_users(datasetArn=dataset_arn, users=[{"userId": record.id, "properties": record.properties}])
-        except ClientError as error:
-            return _unless_missing(error)
-    return True
+        return unless(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
 
 
 def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """PutItems for one item; False where the shop has no Items dataset."""
+    item: ItemTypeDef = {"itemId": record.id, "properties": record.properties}
     with about(dataset_arn):
-        try:
-            client.put_items(datasetArn=dataset_arn, items=[{"itemId": record.id, "properties": record.properties}])
-        except ClientError as error:
-            return _unless_missing(error)
-    return True
-
-
-def _unless_missing(error: ClientError) -> bool:
-    if is_missing(error):
-        return False
-    raise error
+        return unless(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From botocore's errors to ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,6 +20,7 @@ from botocore.exceptions import (
 
 from personalization.errors import Broken, LimitReached, PersonalizationError, Rejected, RetryLater
 
+T = TypeVar("T")
 _LATER = {
     "InternalError",
     "InternalFailure",
@@ -69,6 +71,27 @@ def code(error: ClientError) -> str:
 def is_missing(error: ClientError) -> bool:
     """Whether the error says that the resource is not there."""
     return code(error) in {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
+
+
+def found(ask: Callable[[], T]) -> T | None:
+    """What a call answers, or None where the service says that it has no such thing."""
+    try:
+        return ask()
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def unless(word: str, act: Callable[[], object]) -> bool:
+    """Act; False where the service answers with an error of that word, such as that somebody else was faster."""
+    try:
+        act()
+    except ClientError as error:
+        if code(error) != word:
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -4,9 +4,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from personalization.aws.failures import about, is_missing
+from personalization.aws.failures import about, found
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,12 +58,8 @@ def remove(client: "S3Client", bucket: str, key: str) -> None:
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """An object, or None where there is none."""
     with about(key):
-        try:
-            return client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
+        there = found(lambda: client.get_object(Bucket=bucket, Key=key))
+        return there["Body"].read() if there else None
 
 
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:
@@ -75,20 +69,15 @@ def put_json(client: "S3Client", bucket: str, key: str, document: object) -> Non
 
 def get_json(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
     """A document, or None where there is none."""
-    with about(key):
-        try:
-            return json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
+    data = get_bytes(client, bucket, key)
+    return None if data is None else json.loads(data)
 
 
 def head_of_folder(client: "S3Client", bucket: str, folder: str, size: int) -> str:
     """The first `size` bytes of the first object under a folder, as text; "" where there is none."""
     with about(folder):
-        found = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
-        if not found or not found[0]["Size"]:
+        first = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
+        if not first or not first[0]["Size"]:
             return ""
-        answer = client.get_object(Bucket=bucket, Key=found[0]["Key"], Range=f"bytes=0-{size - 1}")
+        answer = client.get_object(Bucket=bucket, Key=first[0]["Key"], Range=f"bytes=0-{size - 1}")
         return answer["Body"].read().decode(errors="ignore")

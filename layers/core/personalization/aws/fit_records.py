@@ -2,12 +2,10 @@
 """The record of the fit that serves a shop: a later run's is never overwritten, nor is a fit by a refusal."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from personalization.aws import history, likelihoods, state
-from personalization.aws.failures import about, code
+from personalization.aws import likelihoods, records
 from personalization.releases import HISTORY, RECORD
 
 if TYPE_CHECKING:
@@ -26,11 +24,12 @@ class Records:
         self._table = table
         self._shop = shop
         self._run = run
+        self._put_if = partial(records.put_if, client, table)
 
     def promotions(self) -> dict[str, str]:
         """When each run that is remembered promoted its release (ISO 8601), by run."""
-        every = history.beginning(self._client, self._table, self._shop, HISTORY)
-        now = history.get(self._client, self._table, self._shop, RECORD)
+        every = records.beginning(self._client, self._table, self._shop, HISTORY)
+        now = records.get(self._client, self._table, self._shop, RECORD)
         return {str(each["run"]): str(each["promotedAt"]) for each in (*every, *([now] if now else []))}
 
     def fitted(self, at: str) -> set[str] | None:
@@ -47,31 +46,18 @@ class Records:
         promotions = self.promotions()
         mine = promotions.get(self._run, "")
         no_later = "attribute_not_exists(promotedAt) OR promotedAt <= :promotedAt"
-        if not self._put({"run": self._run, "at": at, "promotedAt": mine}, no_later):
+        told = {"run": self._run, "at": at, "promotedAt": mine}
+        if not self._put_if(self._record(told), no_later, values={":promotedAt": mine}):
             return None
         later = {run for run, promoted in promotions.items() if promoted > mine}
         return {self._run, str(before.get("run", self._run)), *later}
 
     def refused(self, reason: str, at: str) -> str | None:
         """Say why there is no fit, unless there is one; returns the run whose fit serves on."""
-        if self._put({"reason": reason, "at": at}, "attribute_not_exists(#run)"):
+        record = self._record({"reason": reason, "at": at})
+        if self._put_if(record, "attribute_not_exists(#run)", names={"#run": "run"}):
             return None
         return str((likelihoods.read(self._client, self._table, self._shop) or {}).get("run", "")) or None
 
-    def _put(self, told: Mapping[str, str], condition: str) -> bool:
-        record = {"shop": self._shop, "record": likelihoods.RECORD, **told}
-        more: dict[str, Any] = {}
-        if "#run" in condition:
-            more["ExpressionAttributeNames"] = {"#run": "run"}
-        else:
-            more["ExpressionAttributeValues"] = state.wrapped({":promotedAt": told["promotedAt"]})
-        with about(self._table):
-            try:
-                self._client.put_item(
-                    TableName=self._table, Item=state.wrapped(record), ConditionExpression=condition, **more
-                )
-            except ClientError as error:
-                if code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+    def _record(self, told: Mapping[str, str]) -> dict[str, str]:
+        return {"shop": self._shop, "record": likelihoods.RECORD, **told}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from personalization import release_page
-from personalization.aws import files, fit_records, history, likelihood_files, runtime
+from personalization.aws import files, fit_records, likelihood_files, records, runtime
 from personalization.aws.settings_file import shop_settings
 from personalization.claims import PREFIX, Claim
 from personalization.environment import Environment
@@ -86,7 +86,7 @@ class _Job:
 
     def _history(self, chosen: Likelihood) -> History:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
-        claims = [Claim.read(each) for each in history.beginning(table, self.environment.table, shop, PREFIX)]
+        claims = [Claim.read(each) for each in records.beginning(table, self.environment.table, shop, PREFIX)]
         began = likelihood_files.began(claims, self._records.promotions().values())
         likelihood_files.add_live(s3, table, self.environment, shop, began, now)
         return likelihood_files.history(s3, self._bucket, self.request, claims, chosen, now)
@@ -123,7 +123,7 @@ class _Job:
             files.put_text(self.aws.s3, self._bucket, f"{key}.html", release_page.page(told))
 
     def _campaign(self) -> Mapping[str, str] | None:
-        release = history.get(self.aws.table, self.environment.table, self.request.shop, RECORD) or {}
+        release = records.get(self.aws.table, self.environment.table, self.request.shop, RECORD) or {}
         found: Mapping[str, str] | None = release.get("campaigns", {}).get(_RANKING)
         return found
 

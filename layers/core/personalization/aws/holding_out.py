@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from personalization import heldout, heldout_judging, removal
 from personalization.aws import control, files, removing, storage
-from personalization.aws.control import CREATED, created, found
-from personalization.aws.failures import about
+from personalization.aws.control import ensured
+from personalization.aws.failures import about, found
 from personalization.drops import DataKind
 from personalization.environment import Environment
 from personalization.errors import Broken
@@ -79,20 +79,17 @@ def clear(client: "PersonalizeClient", request: ClearRequest, environment: Envir
 def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -> Step:
     """The job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
-    with about(job.arn):
-        answer = found(lambda: client.describe_dataset_export_job(datasetExportJobArn=job.arn)["datasetExportJob"])
-        if answer is not None:
-            return Step(arn=job.arn, status=answer["status"])
-        created(
-            lambda: client.create_dataset_export_job(
-                jobName=job.name,
-                datasetArn=request.source.dataset_arn,
-                ingestionMode="ALL",
-                roleArn=role_arn,
-                jobOutput={"s3DataDestination": {"path": request.source.location}},
-            )
-        )
-        return Step(arn=job.arn, status=CREATED)
+    return ensured(
+        job.arn,
+        lambda: client.describe_dataset_export_job(datasetExportJobArn=job.arn)["datasetExportJob"],
+        lambda: client.create_dataset_export_job(
+            jobName=job.name,
+            datasetArn=request.source.dataset_arn,
+            ingestionMode="ALL",
+            roleArn=role_arn,
+            jobOutput={"s3DataDestination": {"path": request.source.location}},
+        ),
+    )
 
 
 def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step:
@@ -101,22 +98,19 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
     job = question.job
     # What is explored is no mistake of the recipe.
     plain: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
-    with about(job.arn):
-        answer = found(lambda: client.describe_batch_inference_job(batchInferenceJobArn=job.arn)["batchInferenceJob"])
-        if answer is not None:
-            return Step(arn=job.arn, status=answer["status"])
-        created(
-            lambda: client.create_batch_inference_job(
-                jobName=job.name,
-                solutionVersionArn=request.solution_version_arn,
-                numResults=heldout.LISTED,
-                jobInput={"s3DataSource": {"path": question.source}},
-                jobOutput={"s3DataDestination": {"path": question.target}},
-                roleArn=role_arn,
-                **(plain if question.recipe.alias == "user-personalization" else {}),
-            )
-        )
-        return Step(arn=job.arn, status=CREATED)
+    return ensured(
+        job.arn,
+        lambda: client.describe_batch_inference_job(batchInferenceJobArn=job.arn)["batchInferenceJob"],
+        lambda: client.create_batch_inference_job(
+            jobName=job.name,
+            solutionVersionArn=request.solution_version_arn,
+            numResults=heldout.LISTED,
+            jobInput={"s3DataSource": {"path": question.source}},
+            jobOutput={"s3DataDestination": {"path": question.target}},
+            roleArn=role_arn,
+            **(plain if question.recipe.alias == "user-personalization" else {}),
+        ),
+    )
 
 
 def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: MeasureRequest) -> Result:

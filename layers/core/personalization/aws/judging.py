@@ -9,25 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from personalization import heldout_judging, judging, probing, release_page, release_report, verdicts
 from personalization.arns import dataset_arn
-from personalization.aws import asking, control, files, history, state, storage
+from personalization.aws import asking, control, files, records, storage
 from personalization.environment import Environment
 from personalization.errors import Broken, PersonalizationError, Rejected
 from personalization.judging import Judgement, Measured
 from personalization.plans import Plan
 from personalization.probing import Reply, Sample
-from personalization.releases import CANDIDATE, HISTORY, RECORD, Value, versions
-from personalization.verdicts import (
+from personalization.release_steps import (
     JudgeRequest,
     Overridden,
     OverrideRequest,
     ProbeRequest,
-    Record,
     ReportRequest,
     RollbackRequest,
-    Target,
-    Trained,
-    Verdict,
 )
+from personalization.releases import CANDIDATE, HISTORY, RECORD, Record, Value, release_before, versions
+from personalization.verdicts import Target, Trained, Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -70,7 +67,7 @@ class Place:
 def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:
     """Judge what a run trained, keep it for an override, and write the report as far as it goes."""
     plan, place = request.plan, Place(environment.bucket, request.plan.shop, request.plan.run)
-    release = history.get(aws.table, environment.table, plan.shop, RECORD)
+    release = records.get(aws.table, environment.table, plan.shop, RECORD)
     arns = {each.alias: each.solution_version_arn for each in request.trained}
     new = {alias: asking.metrics(aws.personalize, arn) for alias, arn in arns.items()}
     old = {alias: _serving(aws.personalize, alias, release) for alias in arns}
@@ -97,16 +94,16 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     """
     shop, name = request.shop, environment.table
     if request.wanted:
-        found = history.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
+        found = records.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
         candidates = [found] if found else []
     else:
-        candidates = [each for each in history.beginning(table, name, shop, CANDIDATE) if each["refused"]]
+        candidates = [each for each in records.beginning(table, name, shop, CANDIDATE) if each["refused"]]
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
     newest = max(candidates, key=lambda each: str(each["judgedAt"]))
     plan = Plan.read(json.loads(newest["plan"]))
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]
-    release = history.get(table, name, shop, RECORD)
+    release = records.get(table, name, shop, RECORD)
     return Overridden(verdict=verdicts.of_override(plan, trained, newest["refused"], release), plan=plan)
 
 
@@ -116,9 +113,9 @@ def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Env
     Raises:
         Rejected: there is none.
     """
-    release = history.get(table, environment.table, request.shop, RECORD)
-    earlier = history.beginning(table, environment.table, request.shop, HISTORY)
-    previous = verdicts.release_before(release, earlier, request.shop)
+    release = records.get(table, environment.table, request.shop, RECORD)
+    earlier = records.beginning(table, environment.table, request.shop, HISTORY)
+    previous = release_before(release, earlier, request.shop)
     return verdicts.of_rollback(request.shop, release or {}, previous)
 
 
@@ -174,7 +171,7 @@ def _keep(
         "versions": {each.alias: each.solution_version_arn for each in request.trained},
         "refused": [each.alias for each in judged if each.decision == "refused"],
     }
-    state.put_release(table, name, record)
+    records.put(table, name, record)
 
 
 def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:

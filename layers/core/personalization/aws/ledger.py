@@ -4,12 +4,15 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from personalization.aws.failures import about, code
-from personalization.aws.state import plain, wrapped
+from personalization.aws import records
+from personalization.aws.failures import about, code, unless
+from personalization.aws.listing import everything
+from personalization.aws.records import wrapped
 from personalization.claims import KEPT_DAYS, PREFIX, Claim
 from personalization.leases import RECORD, Lease
 
@@ -33,116 +36,67 @@ class DynamoLedger:
         self._client = client
         self._table = table
         self._now = now
+        self._put_if = partial(records.put_if, client, table)
 
     def add(self, claim: Claim) -> Claim | None:
         """See Ledger."""
-        if self._put(self._claim(claim), "attribute_not_exists(#record)", {}, {"#record": "record"}):
+        if self._put_if(self._claim(claim), "attribute_not_exists(#record)", names={"#record": "record"}):
             return None
-        with about(self._table):
-            key = {"shop": {"S": claim.shop}, "record": {"S": PREFIX + claim.id}}
-            found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return Claim.read(plain(found["Item"]))
+        return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
 
     def claims(self, shop: str) -> list[Claim]:
         """See Ledger."""
-        found: list[Claim] = []
-        after: dict[str, Any] = {}
-        while True:
-            with about(self._table):
-                page = self._client.query(
-                    TableName=self._table,
-                    KeyConditionExpression="#shop = :shop AND begins_with(#record, :prefix)",
-                    ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
-                    ExpressionAttributeValues={":shop": {"S": shop}, ":prefix": {"S": PREFIX}},
-                    ConsistentRead=True,
-                    **after,
-                )
-            found += [Claim.read(plain(item)) for item in page["Items"]]
-            if not page.get("LastEvaluatedKey"):
-                return found
-            after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        return [Claim.read(each) for each in records.beginning(self._client, self._table, shop, PREFIX)]
 
     def move(self, seen: Claim, after: Claim) -> bool:
         """See Ledger."""
         values = {":state": seen.state, ":run": seen.run}
-        return self._put(
-            self._claim(after), "#state = :state AND #run = :run", values, {"#state": "state", "#run": "run"}
-        )
+        names = {"#state": "state", "#run": "run"}
+        return self._put_if(self._claim(after), "#state = :state AND #run = :run", names=names, values=values)
 
     def lease(self, shop: str) -> Lease | None:
         """See Ledger."""
-        with about(self._table):
-            key = {"shop": {"S": shop}, "record": {"S": RECORD}}
-            item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        return Lease.read(plain(item)) if item else None
+        record = records.get(self._client, self._table, shop, RECORD)
+        return Lease.read(record) if record else None
 
     def take(self, lease: Lease, over: Lease | None) -> bool:
         """See Ledger."""
-        record = {**lease.as_json(), "record": RECORD, "ttl": int(lease.expires_at.timestamp())}
+        record: dict[str, Any] = {**lease.as_json(), "record": RECORD, "ttl": int(lease.expires_at.timestamp())}
         owners = {":owner": lease.owner, ":other": over.owner if over else lease.owner}
         condition = "attribute_not_exists(#owner) OR #owner = :owner OR #owner = :other"
-        return self._put(record, condition, owners, {"#owner": "owner"})
+        return self._put_if(record, condition, names={"#owner": "owner"}, values=owners)
 
     def free(self, shop: str, owner: str) -> None:
         """See Ledger."""
         with about(self._table):
-            try:
-                self._client.delete_item(
+            unless(
+                "ConditionalCheckFailedException",
+                lambda: self._client.delete_item(
                     TableName=self._table,
                     Key={"shop": {"S": shop}, "record": {"S": RECORD}},
                     ConditionExpression="#owner = :owner",
                     ExpressionAttributeNames={"#owner": "owner"},
                     ExpressionAttributeValues={":owner": {"S": owner}},
-                )
-            except ClientError as error:
-                if code(error) != "ConditionalCheckFailedException":
-                    raise
+                ),
+            )
 
     def shops(self) -> list[str]:
         """See Ledger."""
-        found: set[str] = set()
-        after: dict[str, Any] = {}
-        while True:
-            with about(self._table):
-                page = self._client.scan(
-                    TableName=self._table,
-                    FilterExpression="begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
-                    ProjectionExpression="#shop",
-                    ExpressionAttributeNames={"#shop": "shop", "#record": "record", "#state": "state"},
-                    ExpressionAttributeValues={
-                        ":prefix": {"S": PREFIX},
-                        ":pending": {"S": "pending"},
-                        ":taken": {"S": "taken"},
-                    },
-                    **after,
-                )
-            found |= {item["shop"]["S"] for item in page["Items"]}
-            if not page.get("LastEvaluatedKey"):
-                return sorted(found)
-            after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        with about(self._table):
+            items = everything(
+                self._client.scan,
+                "Items",
+                TableName=self._table,
+                FilterExpression="begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
+                ProjectionExpression="#shop",
+                ExpressionAttributeNames={"#shop": "shop", "#record": "record", "#state": "state"},
+                ExpressionAttributeValues=wrapped({":prefix": PREFIX, ":pending": "pending", ":taken": "taken"}),
+            )
+            return sorted({item["shop"]["S"] for item in items})
 
     def _claim(self, claim: Claim) -> dict[str, Any]:
         expires = int((self._now + timedelta(days=KEPT_DAYS)).timestamp())
         return {**claim.as_json(), "record": PREFIX + claim.id, "ttl": expires}
-
-    def _put(
-        self, record: Mapping[str, Any], condition: str, values: Mapping[str, str], names: Mapping[str, str]
-    ) -> bool:
-        more: dict[str, Any] = {"ExpressionAttributeValues": wrapped(values)} if values else {}
-        with about(self._table):
-            try:
-                self._client.put_item(
-                    TableName=self._table,
-                    Item=wrapped(record),
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=dict(names),
-                    **more,
-                )
-            except ClientError as error:
-                if code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
 
 
 class StateMachine:
@@ -170,8 +124,7 @@ class StateMachine:
     def start(self, name: str, asked: Mapping[str, str]) -> None:
         """See Executions."""
         with about(self._arn):
-            try:
-                self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(asked))
-            except ClientError as error:
-                if code(error) != "ExecutionAlreadyExists":
-                    raise
+            unless(
+                "ExecutionAlreadyExists",
+                lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(asked)),
+            )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.aws import shopper_events, storage
 from personalization.aws.failures import about
+from personalization.aws.listing import everything
 from personalization.claims import Claim
 from personalization.environment import Environment
 from personalization.likelihood import inputs, training
@@ -78,15 +79,9 @@ def began(claims: Iterable[Claim], promotions: Iterable[str]) -> int:
 
 def keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
     """The keys below a folder, in order."""
-    found: list[str] = []
-    after: dict[str, Any] = {}
-    while True:
-        with about(folder):
-            answer = s3.list_objects_v2(Bucket=bucket, Prefix=folder, **after)
-        found += [each["Key"] for each in answer.get("Contents", [])]
-        if not answer.get("IsTruncated"):
-            return sorted(found)
-        after = {"ContinuationToken": answer["NextContinuationToken"]}
+    with about(folder):
+        objects = everything(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
+        return sorted(each["Key"] for each in objects)
 
 
 def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from personalization import problems
-from personalization.aws import clients, failures, files, runtime, shopper_events, state
-from personalization.aws.failures import about
+from personalization.aws import clients, failures, files, records, runtime, shopper_events
 from personalization.breakers import Breaker
 from personalization.environment import Environment
 from personalization.errors import Broken, PersonalizationError, Rejected
@@ -183,7 +182,4 @@ class _Resting(PersonalizationError):
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Mapping[str, Any] | None:
     """Which fit serves a shop, as `{run}`, or why there is none, as `{reason}`."""
-    with about(table):
-        key = {"shop": {"S": shop}, "record": {"S": RECORD}}
-        found = client.get_item(TableName=table, Key=key).get("Item")
-    return state.plain(found) if found else None
+    return records.get(client, table, shop, RECORD, stale=True)

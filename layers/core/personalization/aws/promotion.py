@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from personalization import campaigns, datasets
 from personalization.arns import dataset_arn
-from personalization.aws import bestsellers, control, history, state, training
+from personalization.aws import bestsellers, control, records, training
 from personalization.environment import Environment
 from personalization.errors import Rejected
-from personalization.releases import HISTORY, RECORD
-from personalization.verdicts import CampaignRequest, ReleaseRequest, RestoreRequest, history_key
+from personalization.release_steps import CampaignRequest, ReleaseRequest, RestoreRequest
+from personalization.releases import HISTORY, RECORD, history_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,8 +66,8 @@ def _release(
         [schema for schema in (interactions, items, users) if schema],
     )
     # The history first: what serves can always be returned to.
-    state.put_release(table, name, {**record, "record": history_key(promoted_at)})
-    state.put_release(table, name, record)
+    records.put(table, name, {**record, "record": history_key(promoted_at)})
+    records.put(table, name, record)
     bestsellers.write(runtime, table, name, record)
     return dict(record)
 
@@ -76,7 +76,7 @@ def _restore(
     runtime: "PersonalizeRuntimeClient", table: "DynamoDBClient", request: RestoreRequest, name: str, now: datetime
 ) -> dict[str, object]:
     shop = request.shop
-    releases = history.beginning(table, name, shop, HISTORY)
+    releases = records.beginning(table, name, shop, HISTORY)
     found = [each for each in releases if each["promotedAt"] == request.restore]
     if not found:
         raise Rejected(shop, f"there is no release of {request.restore}")
@@ -84,8 +84,8 @@ def _restore(
     # Before the record moves: withdrawn releases are never gone back to, and a repeated step finds them again.
     for each in releases:
         if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
-            state.put_release(table, name, {**each, "withdrawnAt": _time(now)})
-    state.put_release(table, name, record)
+            records.put(table, name, {**each, "withdrawnAt": _time(now)})
+    records.put(table, name, record)
     bestsellers.write(runtime, table, name, record)
     return record
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queue of events that Personalize did not take at once, and the one of those that it never will."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from personalization.aws.failures import about
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 _BATCH = 10
 
 
-def hold(client: "SQSClient", queue: str, shop: str, calls: Sequence[Call], *, delivered: bool = False) -> int:
+def hold(
+    client: "SQSClient",
+    queue: str,
+    shop: str,
+    calls: Sequence[Call],
+    late: Callable[[], bool],
+    *,
+    delivered: bool = False,
+) -> int:
     """Put calls into the queue, one message each; returns how many events are safe there, from the first on.
 
     Args:
@@ -24,10 +32,13 @@ def hold(client: "SQSClient", queue: str, shop: str, calls: Sequence[Call], *, d
         queue: its URL.
         shop: whose events they are.
         calls: the events.
+        late: tells when there is no time left for another one.
         delivered: whether they are only to be written down, as Personalize is told of them otherwise.
     """
     held = 0
     for call in calls:
+        if late():
+            break
         try:
             with about("events queue"):
                 client.send_message(QueueUrl=queue, MessageBody=text(shop, call, delivered=delivered))

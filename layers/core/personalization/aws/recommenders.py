@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from personalization import recommenders
-from personalization.aws.control import CREATED, created, found, usable
-from personalization.aws.failures import about
+from personalization.aws.control import CREATED, created, usable
+from personalization.aws.failures import about, found
+from personalization.aws.listing import everything
 from personalization.errors import Rejected, RetryLater
 from personalization.plans import Plan, RecommenderPart, Step
 
@@ -53,12 +54,6 @@ def statuses(client: "PersonalizeClient", group_arn: str) -> Mapping[str, str]:
     Those that are named otherwise than a run would name them have their whole name.
     """
     start = f"{group_arn.rpartition('/')[2]}-"
-    names: dict[str, str] = {}
-    token: dict[str, Any] = {}
     with about(group_arn):
-        while True:
-            page = client.list_recommenders(datasetGroupArn=group_arn, maxResults=100, **token)
-            names |= {each["name"].removeprefix(start): each["status"] for each in page["recommenders"]}
-            if not page.get("nextToken"):
-                return names
-            token = {"nextToken": page["nextToken"]}
+        found = everything(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100)
+        return {each["name"].removeprefix(start): each["status"] for each in found}

@@ -68,7 +68,7 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
         resources=priced(pieces, prices),
         prices_as_of=prices.as_of,
         schemas=removing.schemas_of(personalize, pieces),
-        records=records.records(clients.dynamodb(), environment.table, shop),
+        records=records.keys(clients.dynamodb(), environment.table, shop),
         schedules=timers.names(clients.scheduler(), environment.schedule_group, shop),
     )
 
@@ -88,7 +88,7 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
     """
     table, scheduler, shop = clients.dynamodb(), clients.scheduler(), request.shop
     _lead(*_flow(clients, environment, now), request, now)
-    found = tuple(each for each in records.records(table, environment.table, shop) if each != leases.RECORD)
+    found = tuple(each for each in records.keys(table, environment.table, shop) if each != leases.RECORD)
     for record in sorted(found, key=lambda record: (record != RECORD, record)):
         records.forget(table, environment.table, shop, record)
     schedules = timers.names(scheduler, environment.schedule_group, shop)

@@ -9,25 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from personalization.aws.control import found
-from personalization.aws.failures import about, code, is_missing
+from personalization.aws.failures import about, found, unless
+from personalization.aws.listing import everything
 from personalization.removal import BILLS, Found, Kind, Left, Schemas, ordered, stage, to_delete
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
-
-
-def everything(ask: Callable[..., Any], member: str, **where: str) -> Iterator[Mapping[str, Any]]:
-    """All pages of a list call: `member` is the answer's member that holds the list."""
-    token: dict[str, str] = {}
-    while True:
-        page = ask(**where, **token)
-        yield from page[member]
-        if not page.get("nextToken"):
-            return
-        token = {"nextToken": page["nextToken"]}
 
 
 def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
@@ -98,14 +85,7 @@ def _delete(client: "PersonalizeClient", piece: Found) -> None:
 
 def gone_or_busy(delete: Callable[[], object]) -> bool:
     """Delete; False where Personalize says that the resource is in use. One that is gone already is fine."""
-    try:
-        delete()
-    except ClientError as error:
-        if code(error) == "ResourceInUseException":
-            return False
-        if not is_missing(error):
-            raise
-    return True
+    return unless("ResourceInUseException", lambda: found(delete))
 
 
 def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schemas:

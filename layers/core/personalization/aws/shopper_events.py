@@ -5,10 +5,11 @@ The table's stream makes the raw copy of accepted events (`personalization.strea
 names no user or no item counts for nothing else, and is under a key that no shopper has.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from personalization.aws.failures import about
+from personalization.aws.listing import everything, pages
 from personalization.errors import PersonalizationError, RetryLater
 from personalization.events import PER_CALL, Call, compact
 from personalization.likelihood.counters import Happening
@@ -24,10 +25,18 @@ _MOST = 2_000
 """Newest events of a shopper that an answer looks at; more of them are a machine's."""
 
 
-def note(client: "DynamoDBClient", table: str, shop: str, calls: Sequence[Call], now: float) -> list[Call]:
+def note(
+    client: "DynamoDBClient",
+    table: str,
+    shop: str,
+    calls: Sequence[Call],
+    now: float,
+    late: Callable[[], bool] = lambda: False,
+) -> list[Call]:
     """Write down the events of a request; one with the same id replaces itself.
 
-    A table that fails once is not asked for the rest: whoever waits for an answer waits for one failure.
+    A table that fails once is not asked for the rest: whoever waits for an answer waits for one failure. When it is
+    `late`, it is not asked either.
 
     Returns:
         The events that could not be written down; the caller sees to it that they are later.
@@ -36,6 +45,9 @@ def note(client: "DynamoDBClient", table: str, shop: str, calls: Sequence[Call],
     keys = list(puts)
     missed: list[tuple[Call, Mapping[str, Any]]] = []
     for start in range(0, len(keys), _PER_CALL):
+        if late():
+            missed += [puts[key][1:] for key in keys[start:]]
+            break
         part = keys[start : start + _PER_CALL]
         requests: dict[str, Any] = {table: [{"PutRequest": {"Item": puts[key][0]}} for key in part]}
         try:
@@ -93,22 +105,19 @@ def of_shopper(
 ) -> list[Happening]:
     """The events of a shopper at or after a moment (epoch seconds), oldest first."""
     found: list[Happening] = []
-    after: dict[str, Any] = {}
-    while len(found) < _MOST:
-        with about(table):
-            page = client.query(
-                TableName=table,
-                KeyConditionExpression="shopper = :shopper",
-                FilterExpression="#at >= :since",
-                ExpressionAttributeNames={"#at": "at"},
-                ExpressionAttributeValues={":shopper": {"S": _shopper(shop, user)}, ":since": {"N": str(since)}},
-                ConsistentRead=True,
-                **after,
-            )
-        found += [_happening(each, event_type) for each in page["Items"]]
-        if not page.get("LastEvaluatedKey"):
-            break
-        after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    with about(table):
+        for page in pages(
+            client.query,
+            TableName=table,
+            KeyConditionExpression="shopper = :shopper",
+            FilterExpression="#at >= :since",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues={":shopper": {"S": _shopper(shop, user)}, ":since": {"N": str(since)}},
+            ConsistentRead=True,
+        ):
+            found += [_happening(each, event_type) for each in page["Items"]]
+            if len(found) >= _MOST:
+                break
     return sorted(found, key=lambda each: (each.at, each.event_id))[-_MOST:]
 
 
@@ -146,23 +155,19 @@ def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iter
     Args:
         client, table: the table. shop: whose events. since: epoch seconds.
     """
-    after: dict[str, Any] = {}
     start = f"{shop}#"
-    while True:
-        with about(table):
-            page = client.scan(
-                TableName=table,
-                FilterExpression="begins_with(shopper, :start) AND #ttl > :last",
-                ExpressionAttributeNames={"#ttl": "ttl"},
-                ExpressionAttributeValues={":start": {"S": start}, ":last": {"N": str(since + KEPT_SECONDS)}},
-                **after,
-            )
-        for each in page["Items"]:
+    with about(table):
+        items = everything(
+            client.scan,
+            "Items",
+            TableName=table,
+            FilterExpression="begins_with(shopper, :start) AND #ttl > :last",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues={":start": {"S": start}, ":last": {"N": str(since + KEPT_SECONDS)}},
+        )
+        for each in items:
             user = each["shopper"]["S"].removeprefix(start)
             yield user, each["item"]["S"], each["type"]["S"], int(each["at"]["N"])
-        if not page.get("LastEvaluatedKey"):
-            return
-        after = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def _shopper(shop: str, user: str) -> str:

@@ -4,13 +4,12 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.aws import clients
-from personalization.aws.failures import about
+from personalization.aws import clients, records
 from personalization.drops import is_shop
 from personalization.environment import Environment
 from personalization.errors import RetryLater
 from personalization.problems import there
-from personalization.releases import RECORD, Release, Value
+from personalization.releases import RECORD, Release
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,28 +21,10 @@ REMEMBER_NONE_SECONDS = 5.0
 _MOST_SHOPS = 1_000
 
 
-def put_release(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
-    """Store a shop's release record, in place of the one before."""
-    with about(table):
-        client.put_item(TableName=table, Item={key: _wrap(value) for key, value in record.items()})
-
-
 def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | None:
     """A shop's release record, or None where nothing was ever promoted."""
-    with about(table):
-        key = {"shop": {"S": shop}, "record": {"S": RECORD}}
-        item = client.get_item(TableName=table, Key=key).get("Item")
-    return _release(plain(item)) if item else None
-
-
-def wrapped(record: Mapping[str, Value]) -> dict[str, Any]:
-    """A record of plain values, as the table keeps it."""
-    return {name: _wrap(value) for name, value in record.items()}
-
-
-def plain(item: Mapping[str, Any]) -> dict[str, Value]:
-    """A record as the table keeps it, in plain values."""
-    return {name: _unwrap(value) for name, value in item.items()}
+    record = records.get(client, table, shop, RECORD, stale=True)
+    return _release(record) if record else None
 
 
 class Releases:
@@ -92,6 +73,11 @@ def fetch(shop: str) -> Release | None:
     return get_release(clients.dynamodb(), Environment().table, shop) if is_shop(shop) else None
 
 
+def fetch_once(shop: str) -> Release | None:
+    """The same in one attempt, for callers who have more to do in their time."""
+    return get_release(clients.dynamodb_once(), Environment().table, shop) if is_shop(shop) else None
+
+
 def _release(record: Mapping[str, Any]) -> Release:
     return Release(
         shop=record["shop"],
@@ -105,30 +91,3 @@ def _release(record: Mapping[str, Any]) -> Release:
         filter_parameters=record.get("filterParameters", {}),
         placements=record.get("placements", {}),
     )
-
-
-def _wrap(value: Value) -> dict[str, Any]:
-    """A value in DynamoDB's notation."""
-    if value is None:
-        return {"NULL": True}
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if isinstance(value, Mapping):
-        return {"M": {key: _wrap(each) for key, each in value.items()}}
-    return {"L": [_wrap(each) for each in value]}
-
-
-def _unwrap(value: Mapping[str, Any]) -> Value:
-    ((kind, content),) = value.items()
-    if kind == "M":
-        return {key: _unwrap(each) for key, each in content.items()}
-    if kind == "L":
-        return [_unwrap(each) for each in content]
-    if kind == "N":
-        return int(content)
-    plain: Value = content
-    return None if kind == "NULL" else plain

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import ClientError
 from urllib3.exceptions import HTTPError
 
-from personalization.aws.failures import about, is_missing
+from personalization.aws.failures import about, found
+from personalization.aws.listing import everything
 from personalization.errors import Rejected, RetryLater
 
 if TYPE_CHECKING:
@@ -45,13 +45,11 @@ def read_text(client: "S3Client", bucket: str, key: str, version: str | None = N
         Rejected: it is larger, or not UTF-8.
     """
     with about(key):
-        try:
-            which: dict[str, Any] = {"VersionId": version} if version else {}
-            body = client.get_object(Bucket=bucket, Key=key, **which)["Body"].read(_SETTINGS_BYTES + 1)
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
+        which: dict[str, Any] = {"VersionId": version} if version else {}
+        there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+        if there is None:
+            return None
+        body = there["Body"].read(_SETTINGS_BYTES + 1)
     if len(body) > _SETTINGS_BYTES:
         raise Rejected(key, "the file is larger than 64 KiB")
     try:
@@ -62,14 +60,9 @@ def read_text(client: "S3Client", bucket: str, key: str, version: str | None = N
 
 def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
     """The keys of all objects below a folder that are not empty, at any depth."""
-    token: dict[str, Any] = {}
     with about(folder):
-        while True:
-            page = client.list_objects_v2(Bucket=bucket, Prefix=folder, **token)
-            yield from (each["Key"] for each in page.get("Contents", []) if each["Size"])
-            if not page.get("NextContinuationToken"):
-                return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+        objects = everything(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
+        yield from (each["Key"] for each in objects if each["Size"])
 
 
 @contextmanager
@@ -84,16 +77,13 @@ def reading(
     """
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with about(key):
-        try:
-            found = client.get_object(Bucket=bucket, Key=key, **which)
-        except ClientError as error:
-            if is_missing(error):
-                raise Rejected(key, "the object is no longer there") from None
-            raise
-    body = found["Body"]
+        there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+    if there is None:
+        raise Rejected(key, "the object is no longer there")
+    body = there["Body"]
     try:
-        if found["ContentLength"] > LARGEST:
-            raise _too_large(key, f"has {found['ContentLength'] / 1e9:,.1f} GB")
+        if there["ContentLength"] > LARGEST:
+            raise _too_large(key, f"has {there['ContentLength'] / 1e9:,.1f} GB")
         yield _chunks(key, gzip.GzipFile(fileobj=body) if compressed else body)
     finally:
         body.close()

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shops' timers in the stack's schedule group of EventBridge Scheduler."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from personalization import schedules
-from personalization.aws.failures import about, code, is_missing
+from personalization.aws.failures import about, found, unless
+from personalization.aws.listing import everything
 from personalization.environment import Environment
 from personalization.schedules import Changes, Timer
 
@@ -39,15 +37,11 @@ def target(environment: Environment) -> Target:
 
 def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
     """The names of a shop's timers."""
-    found, token = [], dict[str, Any]()
-    while True:
-        with about(group):
-            page = client.list_schedules(GroupName=group, NamePrefix=schedules.start(shop), **token)
-        found += [timer["Name"] for timer in page["Schedules"]]
-        if not page.get("NextToken"):
-            # The prefix once more: a shop's timers are the only ones that may be touched.
-            return tuple(name for name in found if name.startswith(schedules.start(shop)))
-        token = {"NextToken": page["NextToken"]}
+    start = schedules.start(shop)
+    with about(group):
+        listed = everything(client.list_schedules, "Schedules", GroupName=group, NamePrefix=start)
+        # The prefix once more: a shop's timers are the only ones that may be touched.
+        return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(start))
 
 
 def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str, wanted: tuple[Timer, ...]) -> Changes:
@@ -56,7 +50,7 @@ def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str,
     todo = schedules.changes({name: timer for name, timer in there.items() if timer is not None}, wanted)
     for timer in todo.create:
         with about(timer.name):
-            _unless("ConflictException", partial(client.create_schedule, **_settings(target, timer)))
+            unless("ConflictException", partial(client.create_schedule, **_settings(target, timer)))
     for timer in todo.update:
         with about(timer.name):
             client.update_schedule(**_settings(target, timer))
@@ -68,26 +62,14 @@ def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str,
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
     """Delete a timer; one that is not there is fine."""
     with about(name):
-        _unless("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
-
-
-def _unless(word: str, act: Callable[[], object]) -> None:
-    """Act, and let an error of that word pass: somebody else was faster."""
-    try:
-        act()
-    except ClientError as error:
-        if code(error) != word:
-            raise
+        unless("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
 
 
 def _timer(client: "EventBridgeSchedulerClient", group: str, name: str) -> Timer | None:
     with about(name):
-        try:
-            kept = client.get_schedule(GroupName=group, Name=name)
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
+        kept = found(lambda: client.get_schedule(GroupName=group, Name=name))
+    if kept is None:
+        return None
     return Timer(
         name, kept["ScheduleExpression"], kept.get("ScheduleExpressionTimezone", "UTC"), kept["Target"].get("Input", "")
     )

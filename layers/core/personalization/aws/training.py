@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from personalization import campaigns, training
-from personalization.aws.control import CREATED, created, found, usable
-from personalization.aws.failures import about, code
+from personalization.aws.control import CREATED, created, ensured
+from personalization.aws.failures import about, code, found
+from personalization.aws.listing import everything
 from personalization.errors import RetryLater
 from personalization.plans import Plan, RecipePart, Resource, Step, TrainingMode
 from personalization.statuses import Deployment, Progress, progress
@@ -21,19 +22,17 @@ if TYPE_CHECKING:
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
     """The shop's solution for a recipe; automatic training is off, because our machine decides."""
     solution = recipe.solution
-    with about(solution.arn):
-        answer = found(lambda: client.describe_solution(solutionArn=solution.arn)["solution"])
-        if answer is not None:
-            return usable(solution.arn, answer["status"], lambda: client.delete_solution(solutionArn=solution.arn))
-        created(
-            lambda: client.create_solution(
-                name=solution.name,
-                datasetGroupArn=plan.dataset_group.arn,
-                recipeArn=recipe.recipe_arn,
-                performAutoTraining=False,
-            )
-        )
-        return Step(arn=solution.arn, status=CREATED)
+    return ensured(
+        solution.arn,
+        lambda: client.describe_solution(solutionArn=solution.arn)["solution"],
+        lambda: client.create_solution(
+            name=solution.name,
+            datasetGroupArn=plan.dataset_group.arn,
+            recipeArn=recipe.recipe_arn,
+            performAutoTraining=False,
+        ),
+        lambda: client.delete_solution(solutionArn=solution.arn),
+    )
 
 
 def ensure_solution_version(client: "PersonalizeClient", recipe: RecipePart, mode: TrainingMode = "FULL") -> Step:
@@ -75,21 +74,13 @@ def _versions_called(client: "PersonalizeClient", solution_arn: str, names: Coll
 
 
 def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str]:
-    versions: list[tuple[float, str]] = []
-    token: dict[str, Any] = {}
-    while True:
-        page = client.list_solution_versions(solutionArn=solution_arn, maxResults=100, **token)
-        versions += [
-            (each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in page["solutionVersions"]
-        ]
-        if not page.get("nextToken"):
-            break
-        token = {"nextToken": page["nextToken"]}
+    ask = client.list_solution_versions
+    versions = list(everything(ask, "solutionVersions", solutionArn=solution_arn, maxResults=100))
     # The solution tells of its latest version by itself, which may be sooner than the list does.
     solution = found(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
     latest = solution.get("latestSolutionVersion") if solution else None
-    versions += [(latest["creationDateTime"].timestamp(), latest["solutionVersionArn"])] if latest else []
-    return training.newest(versions)
+    versions += [latest] if latest else []
+    return training.newest([(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions])
 
 
 def ensure_campaign(client: "PersonalizeClient", campaign: Resource, version: str, *, metadata: bool) -> Step:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""However many services do not answer, the API answers, well before its functions' time is over."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from personalization import shelf
+from personalization.aws import clients, state
+from personalization.aws.events import BUDGET_SECONDS, PATIENCE, accept, keep
+from personalization.breakers import Breaker
+from personalization.errors import RetryLater
+from personalization.events import Call, Events, calls
+from personalization.pacing import deadline
+from personalization.problems import checked
+
+from functions.get_recommendations import app as recommendations
+from functions.record_events import app as recording
+from tests.functions.fakes import FakePersonalize
+from tests.functions.queues import Queues
+from tests.functions.samples import body, load
+from tests.template.stack import STACK
+
+pytestmark = pytest.mark.usefixtures("demo")
+Waited = list[tuple[str, float]]
+"""The operations that were asked for in vain, once for each attempt, and the seconds that it may take."""
+
+
+def longest(client: Any) -> float:  # noqa: ANN401 - of any service
+    """Seconds that a call may take which nobody answers, with the SDK's pauses of a second at most."""
+    config = client.meta.config
+    attempts: int = config.retries["total_max_attempts"]
+    return attempts * float(config.connect_timeout + config.read_timeout) + attempts - 1
+
+
+def most(function: str) -> float:
+    """What an answer may take: a fifth of the function's time is for everything but waiting."""
+    return 0.8 * float(STACK.of("Lambda::Function")[function]["Timeout"])
+
+
+def hundred() -> list[Call]:
+    asked = checked(Events, {"sessionId": "s", "events": [{"eventType": "View", "itemId": "i"}] * 100})
+    numbers = itertools.count()
+    return calls(asked, 0, lambda: str(next(numbers)))
+
+
+@pytest.fixture
+def old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered of the shop `demo` is a minute old."""
+    releases = state.Releases(state.fetch_once)
+    releases.get("demo", -state.REMEMBER_SECONDS)
+    monkeypatch.setattr(recording, "RELEASES", releases)
+
+
+@pytest.fixture
+def silent() -> Iterator[Waited]:
+    """No service answers any more."""
+    waited: Waited = []
+    made: list[Any] = [clients.dynamodb_once(), clients.events_once(), clients.sqs_once()]
+
+    def hang(seconds: float, event_name: str, **_: object) -> None:
+        waited.append((event_name.rpartition(".")[2], seconds))
+        raise ReadTimeoutError(endpoint_url="https://aws.invalid")
+
+    hooks = [(client.meta.events, partial(hang, longest(client))) for client in made]
+    for events, hook in hooks:
+        events.register_first("before-send", hook)
+    yield waited
+    for events, hook in hooks:
+        events.unregister("before-send", hook)
+
+
+@pytest.mark.usefixtures("old")
+def test_when_nothing_answers_events_are_refused_in_time(queues: Queues, silent: Waited) -> None:
+    answer = recording.handler(load("api_events"), None)
+    assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
+    assert [operation for operation, _ in silent] == ["GetItem", "PutEvents", "SendMessage"]
+    assert sum(seconds for _, seconds in silent) < most("RecordEventsFunction")
+    assert queues.messages(queues.events) == []
+
+
+def test_events_are_answered_in_time_however_slow_every_service_is() -> None:
+    release, sending = longest(clients.dynamodb_once()), longest(clients.events_once())
+    # Whatever went before, there is time to ask the queue.
+    assert release + PATIENCE + sending < BUDGET_SECONDS
+    last = max(longest(clients.sqs_once()), longest(clients.dynamodb_once()))
+    assert BUDGET_SECONDS + last < most("RecordEventsFunction")
+    # The other routes make one call beside that for the release.
+    assert release + max(longest(clients.events()), longest(clients.dynamodb())) < most("RecordEventsFunction")
+
+
+def test_lists_are_answered_in_time_when_the_table_does_not_answer_either() -> None:
+    # The release's record, the shelf, then the list of bestsellers.
+    waits = longest(clients.dynamodb()) + shelf.BUDGET_SECONDS + longest(clients.dynamodb_once())
+    assert waits < most("GetRecommendationsFunction")
+
+
+def test_a_slow_queue_takes_what_it_can_in_time(personalize: FakePersonalize, queues: Queues) -> None:
+    personalize.fails("PutEvents", "ThrottlingException")
+    ticks = itertools.count(0.0, 1.0)
+    late = deadline(lambda: next(ticks), 3.0)
+    assert accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late) == (0, 20)
+    held = [json.loads(each["Body"])["events"] for each in queues.messages(queues.events)]
+    assert sorted(int(event["eventId"]) for some in held for event in some) == list(range(20))
+    with pytest.raises(RetryLater):
+        accept("demo", "t", hundred(), Breaker(), lambda: 0.0, late)
+
+
+def test_what_is_too_late_to_write_down_is_counted(queues: Queues, unanswered: list[str]) -> None:
+    assert keep("demo", hundred(), 0.0, lambda: True) == 100
+    assert (unanswered, queues.messages(queues.events)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["events", "put_user", "put_item", "delete_user"])
+def test_a_table_that_does_not_answer_is_asked_once_and_not_called_personalize(name: str, silent: Waited) -> None:
+    event = load(f"api_{name}")
+    event["pathParameters"]["shop"] = "not-remembered"
+    answer = recording.handler(event, None)
+    assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
+    assert [operation for operation, _ in silent] == ["GetItem"]
+    assert "Personalize" not in body(answer)["detail"]
+
+
+@pytest.mark.parametrize("name", ["recommendations", "similar", "popular", "ranking", "purchase_likelihood"])
+def test_nor_is_it_where_lists_are_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_shop: str) -> None:
+        raise RetryLater("shops", "no answer")
+
+    monkeypatch.setattr(recommendations, "RELEASES", state.Releases(away))
+    answer = recommendations.handler(load(f"api_{name}"), None)
+    assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
+    assert "Personalize" not in body(answer)["detail"]
