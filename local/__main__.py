@@ -207,7 +207,7 @@ def add_evaluate(add: Add) -> None:
     evaluate.add_argument("--days", type=positive, metavar="N", help=text)
     evaluate.add_argument("--k", type=depth, default=10, metavar="N", help="length of the lists, 1 to 50; default 10")
     text = "of User-Personalization and Personalized-Ranking; default standard"
-    evaluate.add_argument("--tier", choices=("fast", "standard"), default="standard", help=text)
+    evaluate.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard", help=text)
     evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="of everything that is drawn; default 7")
     text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are suffered"
     evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)

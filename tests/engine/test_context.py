@@ -17,7 +17,6 @@ from tests.engine.planted import Row, snapshot
 
 USER = "aws-user-personalization"
 DAY = 86_400
-NO_CONTEXT = np.zeros((0, 2), np.int64)
 QUIET = {"explorationWeight": 0.0}
 WINTER, SUMMER = ({f"{season}-{n}" for n in range(8)} for season in ("winter", "summer"))
 
@@ -110,7 +109,7 @@ def counted(times: list[int], items: list[int], users: list[int], groups: list[s
     vocabulary = Vocabulary.of({"COUNTRY": column})
     nothing = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     codes = row_codes(rows, vocabulary.pairs({"COUNTRY": column}), nothing, vocabulary.size)
-    return at_the_end(Timeline(rows, codes, vocabulary.size, NO_CONTEXT), 4, np.zeros(4))
+    return at_the_end(Timeline(rows, codes, np.array(vocabulary.spans()), 0), 4, np.zeros(4))
 
 
 def test_counts_that_move_through_time_are_those_of_one_pass() -> None:
@@ -118,7 +117,7 @@ def test_counts_that_move_through_time_are_those_of_one_pass() -> None:
     times = sorted(random.integers(0, 400 * DAY, 60).tolist())
     items, users = random.integers(0, 4, 60), np.sort(random.integers(0, 9, 60))
     rows = Rows(users, items, np.array(times), np.ones(60), np.arange(60), 4)
-    line = Timeline(rows, (np.arange(60), items % 2), 2, NO_CONTEXT)
+    line = Timeline(rows, (np.arange(60), items % 2), np.array([[0, 2]]), 0)
     steps = line.start(4, np.zeros(4))
     for begin, end in ((0, 20), (20, 21), (21, 60)):
         steps = line.moved(steps, begin, end, float(times[end - 1] + 1))
@@ -135,3 +134,12 @@ def test_what_a_country_takes_counts_more_there_and_little_evidence_counts_littl
     assert french.sum() == pytest.approx(1.0)
     few = counted(times[:31], items[:31], list(range(31)), ["uk"] * 30 + ["fr"])
     assert few.base([0])[0] > few.base([0])[1]
+
+
+def test_where_most_are_at_home_the_rare_countries_are_like_each_other() -> None:
+    times, items = list(range(1000)), [0] * 800 + [1] * 199 + [2]
+    crowd = counted(times, items, times, ["uk"] * 800 + ["fr"] * 100 + ["de"] * 99 + ["es"])
+    everywhere, spanish, british = (crowd.base(codes) for codes in ([], [1], [3]))
+    assert everywhere[0] > everywhere[1]
+    assert spanish[1] > spanish[0]
+    assert british.tolist() == everywhere.tolist()

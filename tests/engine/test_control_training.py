@@ -41,6 +41,7 @@ def test_solution_is_described_as_made(aws: Aws) -> None:
     [
         (UP, {"solutionConfig": {"algorithmHyperParameters": {"depth": "3"}}}, "named depth"),
         (UP, {"solutionConfig": {"algorithmHyperParameters": {"bptt": "99"}}}, "out of the range of bptt"),
+        (UP, {"solutionConfig": {"algorithmHyperParameters": {"tier": "deepest"}}}, "out of the range of tier"),
         (UP, {"solutionConfig": {"featureTransformationParameters": {"bptt": "9"}}}, "named bptt"),
         (UP, {"solutionConfig": {"eventsConfig": {"eventParametersList": []}}}, "-v2"),
         (UP, {"solutionConfig": {"eventValueThreshold": "high"}}, "is a number"),

@@ -25,6 +25,8 @@ from local.personalize.recipes import (
     load,
     train,
 )
+from local.personalize.recipes.sparse_rows import SparseRows
+from local.personalize.recipes.unseen import Unseen
 from tests.engine.planted import BEGIN, Row, cycle_rows, event, event_file, record_file, snapshot, spec
 
 USER, USER_V2 = "aws-user-personalization", "aws-user-personalization-v2"
@@ -134,6 +136,19 @@ def test_similar_items_are_those_of_the_same_people(models: dict[str, Model], re
 def test_a_cold_item_is_like_items_of_its_category(models: dict[str, Model]) -> None:
     answer = asked(models[SIMILAR], Query(item_id="item-new"), 6)
     assert {int(item.split("-")[1]) % 2 for item in answer} == {0}
+
+
+def test_a_cold_item_is_like_another_of_its_brand_however_many_brands_there_are(tmp_path: Path) -> None:
+    brands = {f"item-{n}": f"brand-{n % 250}" for n in range(500)} | {"item-77": "rare", "item-new": "rare"}
+    rows = [(f"u{n % 100}", f"item-{n * 7 % 500}", BEGIN + n, "View") for n in range(3_000)]
+    model = train(SIMILAR, snapshot(tmp_path, rows, items=brands.items()), TrainingConfig()).model
+    assert asked(model, Query(item_id="item-new"), 1) == ["item-77"]
+
+
+def test_a_new_item_that_both_follows_and_is_alike_comes_first() -> None:
+    lenders = SparseRows(np.array([0, 1, 2, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32))
+    shares = Unseen(np.array([2, 3, 4]), lenders).shares(np.array([1.0, 0.4, 0.0, 0.0, 0.0]), np.array([0.0, 0.4, 1.0]))
+    assert int(np.argmax(shares)) == 1
 
 
 def test_an_unknown_item_is_answered_by_popular_ones(models: dict[str, Model]) -> None:

@@ -29,14 +29,14 @@ class Vocabulary:
     size: int
 
     @classmethod
-    def of(cls, columns: Mapping[str, Column]) -> Self:
-        """Learn the values of columns."""
+    def of(cls, columns: Mapping[str, Column], most: int = VALUES, least: int = 1) -> Self:
+        """Learn the values of columns: of each the `most` frequent ones that `least` rows or more have."""
         codes: dict[str, dict[str, int]] = {}
         bands: dict[str, tuple[Sequence[float], int]] = {}
         size = 0
         for name, column in sorted(columns.items()):
             if column.dtype == object:
-                codes[name] = {value: size + place for place, value in enumerate(_frequent(column))}
+                codes[name] = {value: size + place for place, value in enumerate(_frequent(column, most, least))}
                 size += len(codes[name])
             else:
                 cuts = _cuts(column)
@@ -108,12 +108,13 @@ def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[n
     return np.repeat(np.arange(len(column)), counts), flat[np.repeat(starts[number], counts) + within]
 
 
-def _frequent(column: Column) -> list[str]:
+def _frequent(column: Column, most: int, least: int) -> list[str]:
     values: dict[str, int] = {}
     for cell in column.tolist():
         for value in _split(cell):
             values[value] = values.get(value, 0) + 1
-    return sorted(sorted(values, key=lambda value: (-values[value], value))[:VALUES])
+    enough = (value for value, count in values.items() if count >= least)
+    return sorted(sorted(enough, key=lambda value: (-values[value], value))[:most])
 
 
 def _split(cell: str | None) -> Iterable[str]:

@@ -60,16 +60,17 @@ def boost(lists: Lists, plan: Plan) -> Trees:
     lengths = np.diff(np.append(lists.starts, len(lists.chosen)))
     share = lists.chosen / np.repeat(np.add.reduceat(lists.chosen, lists.starts), lengths)
     weight = np.repeat(lists.weight, lengths)
-    useful, score = binned.max(axis=1) > 0, lists.offset.copy()
+    # What is the same for all has no part in the draw either: a source that a shop's data lack changes nothing.
+    useful, score = np.flatnonzero(binned.max(axis=1) > 0), lists.offset.copy()
     features, thresholds, values = [], [], []
     for _ in range(plan.trees):
         mass = np.exp(score - np.repeat(np.maximum.reduceat(score, lists.starts), lengths))
         mass /= np.repeat(np.add.reduceat(mass, lists.starts), lengths)
         pull, curvature = weight * (share - mass), weight * mass * (1.0 - mass)
         some = np.flatnonzero(np.repeat(random.random(len(lengths)) < plan.sample, lengths))
-        columns = np.flatnonzero(useful & (random.random(len(useful)) < plan.columns))
+        columns = useful[random.random(len(useful)) < plan.columns]
         if not len(columns):
-            columns = np.flatnonzero(useful)
+            columns = useful
         splits = _grow(binned[np.ix_(columns, some)], pull[some], curvature[some], plan)
         splits = [(int(columns[column]), edge) for column, edge in splits]
         leaf = sum((binned[column] > edge).astype(np.intp) << level for level, (column, edge) in enumerate(splits))

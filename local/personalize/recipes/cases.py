@@ -9,7 +9,7 @@ import numpy as np
 from local.personalize.data import Column, Snapshot
 from local.personalize.recipes import seasons
 from local.personalize.recipes.base import Value
-from local.personalize.recipes.features import MIXED, offset
+from local.personalize.recipes.features import MIXED, View, offset
 from local.personalize.recipes.learning import Case
 from local.personalize.recipes.personal import PersonalModel
 from local.personalize.recipes.pulse import Pulse, Pulses, span
@@ -43,7 +43,8 @@ class Moments:
         """(which trees learn from it, list) of the moment that begins with a row.
 
         `fresh`: the shop's windows of time end at the moment. `new`: where people come back to items, also make the
-        list of items that are new to the user; where they do not, it is the only one.
+        list of items that are new to the user; where they do not, it is the only one. Of a moment with several items
+        (a basket) there is also the list `more`: a part of it, drawn at random, is taken already.
         """
         rows, model = self._rows, self._model
         user, time = int(rows.user[row]), int(rows.time[row])
@@ -53,16 +54,37 @@ class Moments:
         pulse: Pulse | None = self._pulses.before(time) if fresh and self._pulses else None
         user_values = at(self._snapshot.user_columns, user)
         context = {**at(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
-        view = model.view(past, rows.time[start:row].astype(np.float64), user_values, context, pulse)
-        unknown = np.ones(len(model.item_ids), bool)
-        unknown[past] = False
+
+        def view(taken: Ints) -> View:
+            times = np.concatenate((rows.time[start:row], np.full(len(taken), time))).astype(np.float64)
+            return model.view(np.concatenate((past, taken)), times, user_values, context, pulse)
+
+        before = view(chosen[:0])
+        unknown = before.unknown
         for kind, allowed in (("trees", None), ("new", unknown)) if model.settings.returning else (("trees", unknown),):
             wanted = chosen if allowed is None else chosen[allowed[chosen]]
             if len(wanted) and (kind == "trees" or new):
-                candidates = view.candidates(allowed)
-                hit = np.isin(candidates, wanted)
-                features = view.features(candidates)
-                yield kind, Case(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()))
+                yield kind, self._case(before, wanted, allowed)
+        taken, rest = _parted(chosen, row)
+        wanted = rest[unknown[rest]]
+        if len(taken) and len(wanted):
+            begun = view(taken)
+            yield "more", self._case(begun, wanted, begun.unknown)
+
+    def _case(self, view: View, wanted: Ints, allowed: Mask | None) -> Case:
+        candidates = view.candidates(allowed)
+        hit = np.isin(candidates, wanted)
+        features = view.features(candidates)
+        counted = np.isin(candidates, view.candidates(allowed, deep=False)) if self._model.deep else None
+        return Case(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()), counted)
+
+
+def _parted(items: Ints, seed: int) -> tuple[Ints, Ints]:
+    """Some of the items, and the others, of which there is always one."""
+    random = np.random.default_rng(seed)
+    mixed = random.permutation(items)
+    size = int(random.integers(len(items)))
+    return mixed[:size], mixed[size:]
 
 
 def at(columns: Mapping[str, Column], row: int) -> dict[str, Value]:

@@ -12,6 +12,8 @@ from local.personalize.data import Column
 from local.personalize.recipes.attributes import Vocabulary
 
 Codes = npt.NDArray[np.int32]
+VALUES, SHARED = 5_000, 2
+"""Most values of a column that count (brands are many), and how many items have to share one for it to count."""
 KIND = 5
 """Items that a category needs to be a kind of item."""
 
@@ -35,10 +37,17 @@ class Content:
     def of(cls, columns: Mapping[str, Column], items: int) -> Self:
         """Read the text columns of an item catalogue of `items` rows."""
         texts = {name: column for name, column in columns.items() if column.dtype == object}
-        vocabulary = Vocabulary.of(texts)
+        vocabulary = Vocabulary.of(texts, VALUES, SHARED)
         rows, codes = vocabulary.pairs(texts)
         starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=items))))
         return cls(starts, codes.astype(np.int32), vocabulary.size)
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """[codes] how much each code says of its item; the squares of an item's add up to 1."""
+        owner = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        weights: npt.NDArray[np.float64] = self._weight[self.codes] / self._norm[owner]
+        return weights
 
     def profile(self, items: npt.NDArray[np.intp], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """[categories] how much each category weighs in some items."""

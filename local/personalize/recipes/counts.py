@@ -4,6 +4,7 @@
 Counts of disjoint sets of users add up, so a model without the test users and the full one share their work.
 """
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -30,9 +31,7 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     before: list[Positions] = []
     after: list[Positions] = []
     weights: list[Weights] = []
-    for distance, spacing in _distances(rows, window):
-        first = np.flatnonzero(rows.user[distance:] == rows.user[:-distance])
-        second = first + distance
+    for distance, spacing, first, second in _steps(rows.user, window):
         weight = (spacing * distance**-decay * rows.weight[second]).astype(np.float32)
         together = rows.time[first] == rows.time[second]
         before += [item[first], item[second[together]]]
@@ -41,8 +40,30 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     return _summed(before, after, weights, rows.items)
 
 
-def _distances(rows: Rows, window: int) -> list[tuple[int, float]]:
-    lengths: Ints = np.bincount(rows.user, minlength=1)
+def together(rows: Rows, window: int = WINDOW) -> Matrix:
+    """[items, items] how often two items were taken at one moment."""
+    moments = np.cumsum(rows.begins()) - 1
+    item = rows.item.astype(np.int32)
+    one: list[Positions] = []
+    other: list[Positions] = []
+    weights: list[Weights] = []
+    for _, spacing, first, second in _steps(moments, window):
+        both = item[first] != item[second]
+        one.append(item[first[both]])
+        other.append(item[second[both]])
+        weights.append(np.full(len(one[-1]), spacing, np.float32))
+    return both_ways(_summed(one, other, weights, rows.items), 1.0)
+
+
+def _steps(owner: Ints, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
+    """(distance, how many distances it stands for, rows of `owner`, the rows so far after them of the same owners)."""
+    for distance, spacing in _distances(owner, window):
+        first = np.flatnonzero(owner[distance:] == owner[:-distance])
+        yield distance, spacing, first, first + distance
+
+
+def _distances(owner: Ints, window: int) -> list[tuple[int, float]]:
+    lengths: Ints = np.bincount(owner, minlength=1)
     window = min(window, max(int(np.max(lengths)) - 1, 0))
     in_reach = np.maximum(lengths[:, None] - np.arange(1, window + 1), 0).sum(axis=0)
     if in_reach.sum() <= PAIRS or window < 3:

@@ -26,6 +26,8 @@ DOUBTS = (3.0, 20.0)
 """Choices, expected and counted, that a lift is shrunk by: lightly, and in earnest."""
 ALIKE = 50.0
 """Choices of a group that popularity stands in for."""
+COMMON = 0.75
+"""Share of a column's interactions from which on a value is what most have."""
 BEST = 50
 """How many of the best items of each kind of popularity are put in order."""
 NAMES = (
@@ -59,15 +61,17 @@ class Crowd:
     created: npt.NDArray[np.float64]
     """[items] Unix epoch seconds."""
     spans: npt.NDArray[np.int64]
-    """[columns of context, 2] the first value of each and the one after its last."""
+    """[columns, 2] the first value of each column of users' metadata, then of context, and the one after its last."""
+    of_context: npt.NDArray[np.int64]
+    """[1] how many of the columns are context."""
 
     @classmethod
     def empty(
-        cls, time: float, values: int, lifted: int, created: npt.NDArray[np.float64], spans: npt.NDArray[np.int64]
+        cls, time: float, lifted: int, created: npt.NDArray[np.float64], spans: npt.NDArray[np.int64], of_context: int
     ) -> Self:
         """Before the first interaction; groups are counted over the `lifted` most popular items."""
         items = len(created)
-        halves, groups = (len(HALVES), items), (values, min(lifted, items))
+        halves, groups = (len(HALVES), items), (int(spans.max(initial=0)), min(lifted, items))
         return cls(
             time,
             np.zeros(halves),
@@ -77,6 +81,7 @@ class Crowd:
             np.zeros(groups, np.float32),
             created,
             spans,
+            np.array([of_context]),
         )
 
     @cached_property
@@ -107,13 +112,14 @@ class Crowd:
 
     def base(self, codes: Sequence[int]) -> Mass:
         """[items] what people with these values of metadata and context take, by counting alone; adds up to 1."""
-        if len(self.spans):
+        codes = self._telling(codes)
+        if self.of_context[0]:
             tilted: Mass = self._in_context * self._all_lifts(codes, DOUBTS[1])
             return tilted / float(tilted.sum())
         mass = self._base.copy()
         if codes:
             mass[: self.groups.shape[1]] *= self._lift(codes, DOUBTS[1])
-            shared = self._group_share(codes, self.groups) + self._group_share(codes, self.recent)
+            shared = self._group_share(codes, lately=False) + self._group_share(codes, lately=True)
             mass = 0.5 * mass / mass.sum() + 0.25 * shared
         mass /= mass.sum()
         return mass
@@ -138,8 +144,9 @@ class Crowd:
 
     def features(self, codes: Sequence[int], candidates: Places, mass: Mass) -> npt.NDArray[np.float32]:
         """[candidates, NAMES] what the trees ask about."""
+        codes = self._telling(codes)
         columns: list[npt.NDArray[Any]] = list(self.shares[:, candidates])
-        columns += [self._group_share(codes, table)[candidates] for table in (self.groups, self.recent)]
+        columns += [self._group_share(codes, lately=lately)[candidates] for lately in (False, True)]
         columns += [self._all_lifts(codes, doubt)[candidates] for doubt in DOUBTS]
         size = float(self.groups[codes].sum(axis=1).min()) / max(float(self.total.sum()), 1.0) if codes else 1.0
         columns += [np.full(len(candidates), size), (self.time - self.created[candidates]) / DAY]
@@ -156,7 +163,7 @@ class Crowd:
         lately, width = self.whole[RECENT], self.groups.shape[1]
         usual = share * lately.sum()
         expected = usual.copy()
-        for start, stop in self.spans.tolist():
+        for start, stop in self.spans[len(self.spans) - int(self.of_context[0]) :].tolist():
             groups = self.groups[start:stop].astype(np.float64) + ALIKE * share[:width]
             groups *= (self.recent[start:stop].sum(axis=1) / groups.sum(axis=1))[:, None]
             expected[:width] *= groups.sum(axis=0) / np.maximum(self.recent[start:stop].sum() * share[:width], 1e-12)
@@ -175,33 +182,76 @@ class Crowd:
         """
         lift = np.ones(self.groups.shape[1])
         for code in codes:
-            group = self.groups[code].astype(np.float64)
-            lift *= (group + doubt) / (self._expected * float(group.sum()) + doubt)
+            group, alike = self.groups[code].astype(np.float64), self._rare.get(code)
+            usual = 1.0 if alike is None else self._raised(alike[0], ALIKE)
+            lift *= (group + doubt * usual) / (self._expected * float(group.sum()) + doubt)
         tempered: npt.NDArray[np.float64] = lift ** (max(len(codes), 1) ** -0.5)
         return tempered
 
-    def _group_share(self, codes: Sequence[int], table: npt.NDArray[np.float32]) -> Mass:
-        """[items] share among those who have one of these values, shrunk towards popularity; the mean of the values."""
+    def _raised(self, group: Mass, doubt: float) -> Mass:
+        """[most popular items] how much more often a group chooses an item than all do, shrunk."""
+        lift: Mass = (group + doubt) / (self._expected * float(group.sum()) + doubt)
+        return lift
+
+    def _group_share(self, codes: Sequence[int], *, lately: bool) -> Mass:
+        """[items] share among those who have one of these values, shrunk towards popularity; the mean of the values.
+
+        A rare value's is shrunk towards the share among those who have any of the column's rare values.
+        """
         if not codes:
             return self._base
         found = np.zeros(len(self._base))
         for code in codes:
-            group = table[code].astype(np.float64)
-            part = ALIKE * self._base
-            part[: len(group)] += group
-            found += part / (group.sum() + ALIKE)
+            alike = self._rare.get(code)
+            usual = self._base if alike is None else _shrunk(alike[lately], self._base)
+            found += _shrunk((self.recent if lately else self.groups)[code], usual)
         return found / len(codes)
+
+    def _telling(self, codes: Sequence[int]) -> list[int]:
+        """The values but those that most have: they say no more than what everybody takes."""
+        common = {each for each, _ in self._majorities}
+        return [code for code in codes if code not in common]
+
+    @cached_property
+    def _majorities(self) -> list[tuple[int, Places]]:
+        """The value that most interactions have, and the rare ones, of each column that has such a value."""
+        found = []
+        for start, stop in self.spans.tolist():
+            sizes = self.groups[start:stop].sum(axis=1, dtype=np.float64)
+            common = start + int(sizes.argmax())
+            if sizes.max() > COMMON * sizes.sum():
+                found.append((common, np.array([code for code in range(start, stop) if code != common], np.intp)))
+        return found
+
+    @cached_property
+    def _rare(self) -> dict[int, tuple[Mass, Mass]]:
+        """[most popular items] of each rare value: interactions of all rare values of its column, and those of late.
+
+        Where most people are of one kind, say at home, the others have in common that they are not.
+        """
+        found: dict[int, tuple[Mass, Mass]] = {}
+        for _, rare in self._majorities:
+            whole, recent = (table[rare].sum(axis=0, dtype=np.float64) for table in (self.groups, self.recent))
+            found |= dict.fromkeys(rare.tolist(), (whole, recent))
+        return found
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays to save."""
-        names = ("whole", "first", "total", "groups", "recent", "created", "spans")
+        names = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
         return {"crowd.time": np.array([self.time]), **{f"crowd.{name}": getattr(self, name) for name in names}}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
         """What was saved."""
-        names = ("whole", "first", "total", "groups", "recent", "created", "spans")
+        names = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
         return cls(float(files["crowd.time"][0]), *(np.asarray(files[f"crowd.{name}"]) for name in names))
+
+
+def _shrunk(group: npt.NDArray[Any], usual: Mass) -> Mass:
+    """[items] share among a group, which counts the most popular ones, shrunk towards what is usual."""
+    part: Mass = ALIKE * usual
+    part[: len(group)] += group
+    return part / (float(group.sum()) + ALIKE)
 
 
 def offset(mass: Mass) -> npt.NDArray[np.float64]:

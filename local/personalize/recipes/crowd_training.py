@@ -2,6 +2,7 @@
 """Training of the answer for users without a history: counts moved through time, a ranker of users' first moments."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,14 +29,14 @@ HELD_OUT = 0.15
 class Timeline:
     """Interactions in the order of time, with the values of metadata and context that each one has."""
 
-    def __init__(self, rows: Rows, codes: tuple[Ints, Ints], values: int, spans: Ints) -> None:
-        """`codes`: (row, code) pairs of `values` values; `spans`: those of each column of context."""
+    def __init__(self, rows: Rows, codes: tuple[Ints, Ints], spans: Ints, of_context: int) -> None:
+        """`codes`: (row, code) pairs; `spans`: those of each column, the last `of_context` of which are context."""
         order = np.argsort(rows.time, kind="stable")[-NEWEST:]
         begin = np.full(int(np.max(rows.user)) + 1, np.iinfo(np.int64).max)
         np.minimum.at(begin, rows.user, rows.time)
         self.time, self.item, self.user = rows.time[order], rows.item[order], rows.user[order]
         self.first = self.time == begin[self.user]
-        self.span, self._values = max(span(rows.time), SHORTEST), values
+        self.span, self._of_context = max(span(rows.time), SHORTEST), of_context
         place = np.full(len(rows), -1, np.int64)
         place[order] = np.arange(len(order))
         row, code = place[codes[0]], codes[1]
@@ -45,7 +46,7 @@ class Timeline:
 
     def start(self, lifted: int, created: Floats) -> Crowd:
         """Counts before the first interaction."""
-        return Crowd.empty(float(self.time[0]), self._values, lifted, created, self._spans)
+        return Crowd.empty(float(self.time[0]), lifted, created, self._spans, self._of_context)
 
     def codes(self, row: int) -> list[int]:
         """The values of one interaction."""
@@ -64,7 +65,9 @@ class Timeline:
             firsts.append(fade * crowd.first[place] + np.bincount(item, weight * first, minlength=count))
         groups, recent = self._grouped(crowd, (start, stop), now)
         total = crowd.total + np.bincount(item, minlength=count)
-        return Crowd(now, np.stack(whole), np.stack(firsts), total, groups, recent, crowd.created, crowd.spans)
+        return replace(
+            crowd, time=now, whole=np.stack(whole), first=np.stack(firsts), total=total, groups=groups, recent=recent
+        )
 
     def _grouped(
         self, crowd: Crowd, rows: tuple[int, int], now: float

@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from local.personalize.arrays import Arrays
-from local.personalize.recipes import habits
+from local.personalize.recipes import habits, seasons
 from local.personalize.recipes.choosing import Mass
 from local.personalize.recipes.content import Content
 from local.personalize.recipes.habits import DAY, Past, Places
 from local.personalize.recipes.pulse import WINDOWS, Pulse
+from local.personalize.recipes.sequence import SequenceModel
 from local.personalize.recipes.sparse_rows import SparseRows
 
-SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "lately")
+SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "lately", "together")
 CANDIDATES: Mapping[str, int] = {
     "follow": 60,
     "near": 40,
@@ -29,13 +30,17 @@ CANDIDATES: Mapping[str, int] = {
     "content": 30,
     "prior": 20,
     "lately": 20,
+    "together": 60,
     "mixed": 60,
+    "sequence": 60,
 }
-"""How many of the best items of each source the ranker looks at."""
+"""How many of the best items of each source the ranker looks at; `sequence` is the deep tier's."""
 OWN = 60
 """How many of the user's own latest items it looks at."""
 LATEST = 50
 """How many of the user's latest interactions the sources start from."""
+SESSION = 3600.0
+"""Seconds after an interaction for which its moment goes on."""
 CATEGORIES = 12
 """How many of the user's categories bring candidates."""
 NAMES = (
@@ -58,6 +63,8 @@ NAMES = (
     "mixed",
     "mixed relative",
 )
+DEEP_NAMES = ("sequence mass", "sequence relative")
+"""What the deep tier adds, after NAMES."""
 MIXED = NAMES.index("mixed")
 TRUST = 0.5
 """The trees start from the counted masses to this power: 1 trusts them wholly, 0 starts from nothing."""
@@ -71,6 +78,8 @@ class Sources:
     """Items that the same people choose, in any order."""
     walk: SparseRows
     """Items two steps of `near` away."""
+    together: SparseRows
+    """Items that are taken at one moment."""
     factors: npt.NDArray[np.float32]
     """[items, dimensions] unit-free item vectors; alike items point the same way."""
     content: Content
@@ -84,22 +93,30 @@ class Sources:
     """[items] days until people come back to an item."""
     pulse: Pulse
     """[windows, items] interactions in the newest windows of time."""
+    sequence: SequenceModel | None
+    """The deep tier's network; None: there is none."""
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays to save that the model does not save already."""
         own = {"factors": self.factors, "recent": self.recent}
-        return {**self.near.arrays("near"), **self.walk.arrays("walk"), **own}
+        return {
+            **self.near.arrays("near"),
+            **self.walk.arrays("walk"),
+            **self.together.arrays("together"),
+            **own,
+        }
 
     @classmethod
     def from_arrays(cls, files: Arrays, content: Content) -> Self:
         """What was saved."""
         return cls(
-            SparseRows.from_arrays(files, "near"),
-            SparseRows.from_arrays(files, "walk"),
-            np.asarray(files["factors"]),
-            content,
-            np.asarray(files["seen"], np.float32),
-            *(np.asarray(files[name]) for name in ("recent", "created", "returns", "gaps", "pulse")),
+            near=SparseRows.from_arrays(files, "near"),
+            walk=SparseRows.from_arrays(files, "walk"),
+            together=SparseRows.from_arrays(files, "together"),
+            content=content,
+            seen=np.asarray(files["seen"], np.float32),
+            **{name: np.asarray(files[name]) for name in ("factors", "recent", "created", "returns", "gaps", "pulse")},
+            sequence=SequenceModel.from_arrays(files),
         )
 
 
@@ -143,6 +160,7 @@ class View:
     def _masses(self) -> Mapping[str, Mass]:
         sources, counted, count = self._sources, self._counted, len(self._counted.prior)
         items, weights = self._past.items[-LATEST:], self._past.weights[-LATEST:]
+        basket = self._past.last_basket(LATEST)
         return {
             "follow": counted.follow,
             "near": sources.near.weighted(items, weights**0.5, count),
@@ -151,7 +169,9 @@ class View:
             "content": counted.content,
             "prior": counted.prior,
             "lately": self._lately,
+            "together": sources.together.weighted(basket, np.ones(len(basket)), count),
             "mixed": counted.mixed,
+            **({} if sources.sequence is None else {"sequence": sources.sequence.mass(self._past)}),
         }
 
     @property
@@ -181,29 +201,31 @@ class View:
         mask[self._past.items] = False
         return mask
 
+    def goes_on(self, now: float, latest: float) -> float:
+        """How likely it is that the user's newest moment goes on: that he fills a basket still."""
+        if seasons.is_replay(now, latest):
+            return 0.5
+        return float(now - self._past.times[-1] <= SESSION)
+
     def all_new(self, items: Places) -> bool:
         """Whether the user has taken none of some items."""
         return not np.isin(items, self._past.items).any()
 
-    def candidates(self, allowed: npt.NDArray[np.bool_] | None) -> Places:
-        """The best allowed items of each source, and the user's own, in order of position."""
+    def candidates(self, allowed: npt.NDArray[np.bool_] | None, *, deep: bool = True) -> Places:
+        """The best allowed items of each source and the user's own, in order of position; not `deep`: no network's."""
         chosen = np.zeros(len(self._counted.prior), bool)
         chosen[self._past.items[-OWN:]] = True
-        for name, most in CANDIDATES.items():
-            mass = self._masses[name]
-            chosen[_best(mass if allowed is None else mass * allowed, most)] = True
+        for name, mass in self._masses.items():
+            if deep or name != "sequence":
+                chosen[_best(mass if allowed is None else mass * allowed, CANDIDATES[name])] = True
         if allowed is not None:
             chosen &= allowed
         return np.flatnonzero(chosen)
 
     def features(self, candidates: Places) -> npt.NDArray[np.float32]:
-        """[candidates, NAMES] what the trees ask about."""
+        """[candidates, NAMES, then DEEP_NAMES if there is a network] what the trees ask about."""
         sources, past, mixed = self._sources, self._past, self._counted.mixed
-        columns: list[npt.NDArray[Any]] = []
-        for name in SOURCES:
-            mass = self._masses[name]
-            some = mass[candidates]
-            columns += [some, some / max(float(mass.max()), 1e-12)]
+        columns = [column for name in SOURCES for column in self._weighed(name, candidates)]
         columns += self._last(candidates) + self._facts(candidates)
         columns += past.habits(candidates, sources.gaps, len(mixed))
         columns += [sources.returns[candidates], sources.gaps[candidates]]
@@ -211,8 +233,16 @@ class View:
         ones = np.ones(len(candidates))
         columns += [ones * fact for fact in past.facts(sources.seen)]
         columns += [ones if self._counted.tilt is None else self._counted.tilt[candidates]]
-        columns += [mixed[candidates], mixed[candidates] / float(mixed.max())]
+        columns += self._weighed("mixed", candidates)
+        if sources.sequence is not None:
+            columns += self._weighed("sequence", candidates)
         return np.stack(columns, axis=1).astype(np.float32)
+
+    def _weighed(self, name: str, candidates: Places) -> list[npt.NDArray[Any]]:
+        """What a source gives each candidate, and that as a share of what it gives its favourite."""
+        mass = self._masses[name]
+        some = mass[candidates]
+        return [some, some / max(float(mass.max()), 1e-12)]
 
     def _last(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """What the newest item and the newest basket say."""

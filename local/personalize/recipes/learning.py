@@ -34,17 +34,33 @@ class Case:
     chosen: Mask
     missed: int
     """Chosen items that are no candidates."""
+    counted: Mask | None = None
+    """Which candidates counting alone brings up; None: all of them."""
+
+    def without_network(self, columns: int) -> "Case":
+        """The same list as it is without the deep tier, whose features come after the first `columns`."""
+        if self.counted is None:
+            return self
+        kept, lost = self.counted, int(self.chosen[~self.counted].sum())
+        return Case(self.features[kept, :columns], self.offset[kept], self.chosen[kept], self.missed + lost)
 
 
-def learned(training: Sequence[Case], asked: Sequence[Case], alike: float = 0.0, *, even: bool = False) -> Trees | None:
+def learned(
+    training: Sequence[Case],
+    asked: Sequence[Case],
+    alike: float = 0.0,
+    *,
+    even: bool = False,
+    plan: Plan | None = None,
+) -> Trees | None:
     """Trees made from `training`, as many of them as order `asked` best; None if their own scores are as good.
 
     `alike`: standard errors by which more trees may be worse and still be taken. `even`: whether all lists count the
-    same; else as much as NDCG makes of them, large baskets more.
+    same; else as much as NDCG makes of them, large baskets more. `plan`: how to boost.
     """
     if len(training) < LEAST or len(asked) < LEAST // 5:
         return None
-    trees = boost(training_lists(training, even=even), Plan())
+    trees = boost(training_lists(training, even=even), plan or Plan())
     return trees.first(_best_length(trees, asked, alike))
 
 

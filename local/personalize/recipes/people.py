@@ -55,8 +55,8 @@ class People:
         """The rows in the order of time; all at one time if times are no clock."""
         rows = self._rows if clock else replace(self._rows, time=np.zeros(len(self._rows), np.int64))
         codes = crowd_training.row_codes(rows, self._of_user, self._of_row, self.users.size)
-        spans = np.array(self.context.spans(), np.int64).reshape(-1, 2) + self.users.size
-        return Timeline(rows, codes, self.users.size + self.context.size, spans)
+        of_user, of_row = (np.array(each.spans(), np.int64).reshape(-1, 2) for each in (self.users, self.context))
+        return Timeline(rows, codes, np.concatenate((of_user, of_row + self.users.size)), len(of_row))
 
 
 def allowed(columns: Mapping[str, Column], config: TrainingConfig, dataset: str) -> dict[str, Column]:

@@ -6,10 +6,9 @@ user take: each source gives every item a mass, and the masses are mixed by how 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -23,23 +22,19 @@ from local.personalize.recipes.base import RETURN, EventParameters, Interaction,
 from local.personalize.recipes.choosing import Mass, best, ranked, shares
 from local.personalize.recipes.content import Content
 from local.personalize.recipes.crowd import Crowd
+from local.personalize.recipes.exploring import Exploration
 from local.personalize.recipes.features import CATEGORIES, LATEST, Masses, Sources, View, offset
-from local.personalize.recipes.habits import DAY, Past, Places
+from local.personalize.recipes.habits import Past, Places
 from local.personalize.recipes.items import Catalogue
 from local.personalize.recipes.personal_settings import Settings
 from local.personalize.recipes.pulse import Pulse
 from local.personalize.recipes.sparse_rows import SparseRows
-from local.personalize.recipes.trees import Rankers
+from local.personalize.recipes.spec import RecipeSpec
+from local.personalize.recipes.trees import Rankers, Trees
 from local.personalize.recipes.unseen import Unseen
 
 BACKWARD, FROM, TO = 0.25, -0.5, -0.15
 """What precedes counts a quarter of what follows; powers of the popularity of where a step starts and where it ends."""
-NEW = 2000
-"""Newest items that exploration chooses from."""
-EXPLORED = 50
-"""New items that one answer may explore."""
-EXPLORATION_SHARE = 0.1
-"""Mass of the explored items at explorationWeight 1."""
 
 
 class PersonalModel:
@@ -52,11 +47,10 @@ class PersonalModel:
         self._follows = SparseRows.from_arrays(files, "follows")
         self._prior = np.asarray(files["prior"], np.float64)
         self._returns = files["returns"]
-        self._created = files["created"]
         self._user_values = Vocabulary.from_facts(facts["users"])
         self._context_values = Vocabulary.from_facts(facts["context"])
         self._content = Content.from_arrays(files)
-        self._new: dict[float, npt.NDArray[np.intp]] = {}
+        self._exploration = Exploration(files, self._content, settings.latest)
         self._unseen = Unseen.from_arrays(files)
         self._crowd = Crowd.from_arrays(files)
         self.rankers = Rankers.from_arrays(files)
@@ -84,10 +78,11 @@ class PersonalModel:
             if not self.settings.returning:
                 mass = np.where(view.unknown, mass, self.settings.repeats * mass)
             if self.rankers.for_histories:
-                mass = self._reordered(view, mass, view.candidates(self._offered(view, allowed)))
+                mass = self._reordered(view, mass, view.candidates(self._offered(view, allowed)), query.now)
             mass = mass if allowed is None else self._with_unseen(view, mass)
         if not self.settings.second_generation:
-            mass = self._explore(mass, query)
+            past = self._known(query.history[-self.settings.sequence :])
+            mass = self._exploration.mixed(mass, query, past)
         top = best(mass, allowed, limit)
         if not self.scores_shown:
             return [Scored(self.item_ids[i]) for i in top.tolist()]
@@ -107,7 +102,9 @@ class PersonalModel:
         mass, _, view = self._mass(query)
         known = self._catalogue.positions(item_ids)
         if view is not None:
-            mass = self._reordered(view, mass, np.unique([place for place in known if place >= 0]).astype(np.intp))
+            mass = self._reordered(
+                view, mass, np.unique([place for place in known if place >= 0]).astype(np.intp), query.now
+            )
             mass = self._with_unseen(view, mass)
         return ranked(item_ids, known, mass)
 
@@ -122,6 +119,23 @@ class PersonalModel:
         settings = facts["settings"]
         events = tuple(EventParameters(**event) for event in settings["events"])
         return cls(Settings(**{**settings, "events": events}), Catalogue.from_arrays(files), files, facts)
+
+    @property
+    def deep(self) -> bool:
+        """Whether a neural network is one of its sources."""
+        return self._sources.sequence is not None
+
+    def of_recipe(self, spec: RecipeSpec, events: tuple[EventParameters, ...]) -> Self:
+        """The same counts as another recipe answers by them, of which these events train."""
+        settings = replace(
+            self.settings,
+            recipe=spec.name,
+            recipe_type=spec.recipe_type,
+            second_generation=spec.events_config,
+            scores_shown=spec.scores_shown,
+            events=events,
+        )
+        return type(self)(settings, self._catalogue, self._files, self._facts)
 
     def with_rankers(self, rankers: Rankers) -> Self:
         """The same model with rankers on top."""
@@ -204,17 +218,30 @@ class PersonalModel:
     def _tilt(self, context: Mapping[str, Value]) -> Mass | None:
         return self._lift("context_lift", self._context_values.encode(context)) if context else None
 
-    def _reordered(self, view: View, mass: Mass, items: Places) -> Mass:
-        """Share the mass of some items out among them as the ranker finds right."""
+    def _reordered(self, view: View, mass: Mass, items: Places, now: float) -> Mass:
+        """Share the mass of some items out among them as the rankers find right."""
         items = items[self._sources.seen[items] > 0]
-        trees = self.rankers.new if self.rankers.new is not None and view.all_new(items) else self.rankers.trees
-        if trees is None or len(items) < 2:
+        asked = self._asked(view, items, now)
+        if len(items) < 2 or all(trees is None for trees, _ in asked):
             return mass
-        score = offset(mass[items]) + trees.predict(view.features(items))
-        weight = np.exp(score - score.max())
+        features, start = view.features(items), offset(mass[items])
+        weight = np.zeros(len(items))
+        for trees, share in asked:
+            score = start if trees is None else start + trees.predict(features)
+            each = np.exp(score - score.max())
+            weight += share * each / each.sum()
         mass = mass.copy()
-        mass[items] = (mass[items].sum() / weight.sum()) * weight
+        mass[items] = mass[items].sum() * weight
         return mass
+
+    def _asked(self, view: View, items: Places, now: float) -> list[tuple[Trees | None, float]]:
+        """Whose order counts how much; None is that of the counts."""
+        rankers = self.rankers
+        if not view.all_new(items):
+            return [(rankers.trees, 1.0)]
+        more = view.goes_on(now, self.settings.latest) if rankers.more is not None else 0.0
+        shares = [(rankers.trees if rankers.new is None else rankers.new, 1.0 - more), (rankers.more, more)]
+        return [(trees, share) for trees, share in shares if share]
 
     def _with_unseen(self, view: View, mass: Mass) -> Mass:
         """Share the mass of unseen items out among them as items of the same kind suggest."""
@@ -261,30 +288,6 @@ class PersonalModel:
         lift = np.ones(len(self._catalogue))
         lift[: len(known)] = known
         return lift
-
-    def _explore(self, mass: Mass, query: Query) -> Mass:
-        """Give some mass to new items, the more the less they were seen and the more they are like the user's items."""
-        weight = query.exploration.get("explorationWeight", 0.3)
-        days = query.exploration.get("explorationItemAgeCutOff", 30.0)
-        new = self._new_items(days) if weight > 0 else np.zeros(0, np.intp)
-        if not len(new):
-            return mass
-        past = self._known(query.history[-self.settings.sequence :])
-        liking = self._content.affinity_of(new, self._content.profile(past.items, past.weights))
-        chance = np.random.default_rng(crc32((query.user_id or "").encode())).uniform(0.5, 1.0, len(new))
-        bonus = chance * (liking + 0.01) / (1.0 + self._files["seen"][new] + self._files["shown"][new])
-        chosen = np.argsort(-bonus, kind="stable")[:EXPLORED]
-        share = EXPLORATION_SHARE * weight
-        mixed = mass * (1.0 - share)
-        mixed[new[chosen]] += share * bonus[chosen] / bonus[chosen].sum()
-        return mixed
-
-    def _new_items(self, days: float) -> npt.NDArray[np.intp]:
-        """The newest items that are at most so many days older than the newest interaction, NEW of them at most."""
-        if days not in self._new:
-            new = np.flatnonzero(self._created >= self.settings.latest - days * DAY)
-            self._new[days] = new[np.argsort(-self._created[new], kind="stable")][:NEW]
-        return self._new[days]
 
     def _candidates_only(self, mass: Mass, touched: Mass | None, top: npt.NDArray[np.intp]) -> list[Scored]:
         """v2: what sequence, repeats or broad popularity bring up has scores; popular items without one fill up."""

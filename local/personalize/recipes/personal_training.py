@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from local.personalize.data import Snapshot
-from local.personalize.recipes import counts, crowd_training, ranking
+from local.personalize.recipes import counts, crowd_training, ranking, sequence_training
 from local.personalize.recipes.absorbed import DECAY
 from local.personalize.recipes.base import EventParameters, Model, TrainingConfig
 from local.personalize.recipes.content import Content
@@ -32,8 +32,12 @@ NEAR, WALKED = 200, 100
 """Neighbours, and neighbours' neighbours, that are kept for each item."""
 DIMENSIONS = 48
 """Length of an item's vector."""
-_LATEST: list[tuple[object, tuple[Rankers, bool]]] = []
-"""The rankers that this process learned last, and from what."""
+_LATEST: list[tuple[object, tuple[Rankers, bool, bool]]] = []
+"""The rankers that this process learned last (as `_rankers` gives them), and from what."""
+_COUNTED: list[tuple[object, PersonalModel]] = []
+"""What this process counted last, and from what: without the users that a recipe is measured on, and with them."""
+SHARED = 3_000_000
+"""Rows up to which counts are kept for the next recipe; of more, memory is dearer than time."""
 UNSEEN = 0.001
 """Part of the prior that every item has, interactions or none."""
 
@@ -41,29 +45,41 @@ UNSEEN = 0.001
 def fit(
     snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig, tuned: Model | None = None
 ) -> PersonalModel:
-    """Count, put the counts in the form that serves, and let rankers learn if they are not taken over from `tuned`."""
+    """Count, put the counts in the form that serves, and let rankers learn if they are not taken over from `tuned`.
+
+    User-Personalization and Personalized-Ranking of one drop share all of it.
+    """
     options = {**spec.defaults(), **config.hyperparameters}
-    rankers, clock = Rankers(), True
+    same = (_digest(snapshot, rows), options, config.excluded_columns)
+    rankers, clock, deep = Rankers(), True, False
     if isinstance(tuned, PersonalModel):
-        rankers, clock = tuned.rankers, tuned.settings.clock
-    elif options.get("tier", "standard") != "fast":
-        rankers, clock = _rankers(snapshot, rows, spec, config)
-    ranked = rankers.for_histories
-    return count(snapshot, rows, spec, config, clock=clock, ranked=ranked).with_rankers(rankers)
+        rankers, clock, deep = tuned.rankers, tuned.settings.clock, tuned.deep
+    elif options.get("tier", "standard").lower() != "fast":
+        rankers, clock, deep = _rankers(same, snapshot, rows, spec, config)
+    how = {"clock": clock, "ranked": rankers.for_histories, "deep": deep}
+    found = next((model for known, model in _COUNTED if known == (same, how)), None)
+    if found is None:
+        found = count(snapshot, rows, spec, config, **how)
+        _COUNTED[:] = [*_COUNTED[-1:], ((same, how), found)] if len(rows) <= SHARED else []
+    return found.of_recipe(spec, _events(config)).with_rankers(rankers)
 
 
-def _rankers(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig) -> tuple[Rankers, bool]:
-    """Rankers, and whether times are a clock; User-Personalization and Personalized-Ranking of one drop share them."""
-    same = (_digest(snapshot, rows), {**spec.defaults(), **config.hyperparameters}, config.excluded_columns)
+def _rankers(
+    same: object, snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig
+) -> tuple[Rankers, bool, bool]:
+    """Rankers, whether times are a clock, and whether the rankers ask a network; those learned from the `same`."""
     if _LATEST and _LATEST[0][0] == same:
         return _LATEST[0][1]
     splits = ranking.splits(rows)
     clock = splits[0].clock
-    rankers = ranking.learn(snapshot, rows, splits, lambda past: count(snapshot, past, spec, config, clock=clock))
+    deep = config.hyperparameters.get("tier", "").lower() == "deep"
+    rankers, deep = ranking.learn(
+        snapshot, rows, splits, lambda past: count(snapshot, past, spec, config, clock=clock, deep=deep)
+    )
     if clock:
         rankers = replace(rankers, newcomers=_newcomers(snapshot, rows, config))
-    _LATEST[:] = [(same, (rankers, clock))]
-    return rankers, clock
+    _LATEST[:] = [(same, (rankers, clock, deep))]
+    return rankers, clock, deep
 
 
 def _newcomers(snapshot: Snapshot, rows: Rows, config: TrainingConfig) -> Trees | None:
@@ -84,10 +100,20 @@ def _digest(snapshot: Snapshot, rows: Rows) -> bytes:
     return digest.digest()
 
 
-def count(
-    snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig, *, clock: bool, ranked: bool = True
+def count(  # noqa: PLR0913 - what is known of the data, and what is wanted
+    snapshot: Snapshot,
+    rows: Rows,
+    spec: RecipeSpec,
+    config: TrainingConfig,
+    *,
+    clock: bool,
+    ranked: bool = True,
+    deep: bool = False,
 ) -> PersonalModel:
-    """Count, and put the counts in the form that serves; what only rankers look at is left out if there are none."""
+    """Count, and put the counts in the form that serves; what only rankers look at is left out if there are none.
+
+    `deep`: train the network too.
+    """
     options = {**spec.defaults(), **config.hyperparameters}
     recent = _on(options, "recency_mask") and _on(options, "apply_recency_bias")
     order = by_popularity(snapshot.items, popularity(rows, recent=recent))
@@ -113,7 +139,7 @@ def count(
     columns = {name: column[order] for name, column in allowed(snapshot.item_columns, config, "ITEMS").items()}
     born, content = created(rows, columns), Content.of(columns, rows.items)
     files: dict[str, npt.NDArray[Any]] = {
-        **_sources(rows, seen, prior, ranked=ranked),
+        **_sources(rows, seen, prior, ranked=ranked, content=content if deep else None),
         **content.arrays(),
         **Unseen.of(content, seen, born).arrays(),
         "prior": (1 - UNSEEN) * prior / prior.sum() + UNSEEN / rows.items,
@@ -129,16 +155,25 @@ def count(
     return PersonalModel(settings, Catalogue(snapshot.items[order]), files, people.facts())
 
 
-def _sources(rows: Rows, seen: Ints, prior: Floats, *, ranked: bool) -> dict[str, npt.NDArray[Any]]:
-    """What follows what; for a ranker (else empty) what goes with what, and what both say in two steps."""
+def _sources(
+    rows: Rows, seen: Ints, prior: Floats, *, ranked: bool, content: Content | None
+) -> dict[str, npt.NDArray[Any]]:
+    """What follows what; for a ranker (else empty) what goes with what, and what both say in two steps.
+
+    With `content`, the network too.
+    """
     popular = np.maximum(seen, 1).astype(np.float64)
     pairs = counts.pairs(rows, decay=DECAY)
     follow = counts.scaled(counts.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
     near = counts.scaled(counts.both_ways(pairs, backward=1.0), popular**-0.5, popular**-0.5) if ranked else pairs[:0]
+    together = counts.scaled(counts.together(rows), popular**-0.5, popular**-0.5) if ranked else pairs[:0]
     recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
+    network = None if content is None else sequence_training.learn(rows, content, near)
     return {
+        **({} if network is None else network.arrays()),
         **counts.pruned(follow, KEPT).arrays("follows"),
         **counts.pruned(near, NEAR).arrays("near"),
+        **counts.pruned(together, NEAR).arrays("together"),
         **(counts.two_steps(near, WALKED) if ranked else counts.pruned(near, WALKED)).arrays("walk"),
         "factors": counts.factors(near, DIMENSIONS) if ranked else np.zeros((rows.items, 0), np.float32),
         "recent": recent.astype(np.float32),

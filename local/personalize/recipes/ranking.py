@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from local.personalize.data import Snapshot
+from local.personalize.recipes.boosting import Plan
 from local.personalize.recipes.cases import Moments, Split
-from local.personalize.recipes.learning import ALIKE, LEAST, Case, learned
+from local.personalize.recipes.features import NAMES
+from local.personalize.recipes.learning import ALIKE, LEAST, Case, gain, learned
 from local.personalize.recipes.personal import PersonalModel
-from local.personalize.recipes.rows import Mask, Rows
-from local.personalize.recipes.trees import Rankers
+from local.personalize.recipes.rows import Floats, Rows
+from local.personalize.recipes.trees import Rankers, Trees
 
 LISTS = (1700, 12_000)
 """Moments that the ranker is made from, some only to stop it in time: as many as users, within these bounds.
@@ -26,14 +28,19 @@ FRESH = 0.5
 
 A shop that streams its events answers from the former, one that only drops files from something like the latter.
 """
+DEEP = Plan(rate=0.15)
+"""How trees that ask a network are boosted: they have more to say, and want longer steps."""
 CUTS = (0.9, 0.8, 0.7, 0.6)
 """Shares of the rows that are the past: a later cut first, earlier ones where that gives too few lists."""
+
+_Lists = dict[str, list[Case]]
+"""Lists by the trees that learn from them."""
 
 
 def splits(rows: Rows) -> list[Split]:
     """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each last moment."""
     users = int(np.max(rows.user)) + 1
-    first = _firsts(rows)
+    first = rows.begins()
     moments = np.bincount(rows.user[first], minlength=users)
     found: list[Split] = []
     end = int(np.max(rows.time))
@@ -50,22 +57,48 @@ def splits(rows: Rows) -> list[Split]:
     return found
 
 
-def learn(snapshot: Snapshot, rows: Rows, splits: Sequence[Split], count: Callable[[Rows], PersonalModel]) -> Rankers:
-    """Trees that correct the counted order; none where held-out users' next items don't come up sooner by them."""
-    found: dict[str, list[tuple[int, Case]]] = {"trees": [], "new": []}
-    for user, kind, case in _cases(snapshot, rows, splits, count):
-        found[kind].append((user, case))
+def learn(
+    snapshot: Snapshot, rows: Rows, splits: Sequence[Split], count: Callable[[Rows], PersonalModel]
+) -> tuple[Rankers, bool]:
+    """Trees that correct the counted order; none where held-out users' next items don't come up sooner by them.
+
+    Also whether they ask a network: only where `count` trains one, and lists gain by it more than their standard error.
+    """
+    training: _Lists = {"trees": [], "new": [], "more": []}
+    asked: _Lists = {"trees": [], "new": [], "more": []}
     held_out = np.random.default_rng(11).permutation(int(np.max(rows.user)) + 1) % HELD_OUT == 0
+    for user, kind, case in _cases(snapshot, rows, splits, count):
+        (asked if held_out[user] else training)[kind].append(case)
+    plain = _rankers(_without_network(training), _without_network(asked))
+    if all(case.counted is None for case in asked["trees"]):
+        return plain, False
+    deep = _rankers(training, asked, DEEP)
+    more = _gains(deep, asked) - _gains(plain, _without_network(asked))
+    better = float(more.mean()) > float(more.std()) / len(more) ** 0.5
+    return (deep, True) if better else (plain, False)
+
+
+def _rankers(training: _Lists, asked: _Lists, plan: Plan | None = None) -> Rankers:
     return Rankers(
         **{
-            kind: learned(
-                [case for u, case in cases if not held_out[u]],
-                [case for u, case in cases if held_out[u]],
-                ALIKE if kind == "trees" else 0.0,
-            )
-            for kind, cases in found.items()
+            kind: learned(cases, asked[kind], ALIKE if kind == "trees" else 0.0, plan=plan)
+            for kind, cases in training.items()
         }
     )
+
+
+def _without_network(lists: _Lists) -> _Lists:
+    return {kind: [case.without_network(len(NAMES)) for case in cases] for kind, cases in lists.items()}
+
+
+def _gains(rankers: Rankers, lists: _Lists) -> Floats:
+    """[lists] how good the order of each is."""
+    trees = {"trees": rankers.trees, "new": rankers.new or rankers.trees, "more": rankers.more}
+    return np.array([_gain(trees[kind], case) for kind, cases in lists.items() for case in cases])
+
+
+def _gain(trees: Trees | None, case: Case) -> float:
+    return gain(case, case.offset if trees is None else case.offset + trees.predict(case.features))
 
 
 def _cases(
@@ -84,10 +117,3 @@ def _cases(
                 yield int(rows.user[row]), kind, case
             if made >= most:
                 return
-
-
-def _firsts(rows: Rows) -> Mask:
-    """[rows] whether a row is the first of its moment."""
-    first = np.ones(len(rows), bool)
-    first[1:] = (rows.time[1:] != rows.time[:-1]) | (rows.user[1:] != rows.user[:-1])
-    return first

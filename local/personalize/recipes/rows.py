@@ -60,11 +60,15 @@ class Rows:
         """[rows] how many rows this row's user has."""
         return np.bincount(self.user)[self.user] if len(self) else np.zeros(0, np.int64)
 
+    def begins(self) -> Mask:
+        """[rows] whether a row is the first of its moment."""
+        first = np.ones(len(self), bool)
+        first[1:] = (self.time[1:] != self.time[:-1]) | (self.user[1:] != self.user[:-1])
+        return first
+
     def baskets_from_end(self) -> Ints:
         """[rows] how many later moments the same user has interactions in."""
-        first = np.ones(len(self), np.int64)
-        first[1:] = (self.time[1:] != self.time[:-1]) | (self.user[1:] != self.user[:-1])
-        number = np.cumsum(first)
+        number = np.cumsum(self.begins())
         return number[np.searchsorted(self.user, self.user, side="right") - 1] - number
 
     def once(self) -> Self:

@@ -34,4 +34,9 @@ def months(times: npt.NDArray[np.int64]) -> Strings:
 
 def current(now: float, latest: float) -> str:
     """The month of a question, of data whose newest interaction was at `latest`."""
-    return month(now if latest <= now <= latest + REPLAY else latest)
+    return month(latest if now < latest or is_replay(now, latest) else now)
+
+
+def is_replay(now: float, latest: float) -> bool:
+    """Whether the data were over long before the question: then nobody knows how long after them it is meant to be."""
+    return now > latest + REPLAY

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from local.personalize.recipes.spec import Parameter, RecipeSpec
 
 _SWITCH = ("true", "false")
-_TIER = {"tier": Parameter("standard", "categorical", values=("fast", "standard"))}
-"""Of this engine only: `fast` counts, `standard` puts a learned ranker on top where that is better."""
+_TIER = {"tier": Parameter("standard", "categorical", values=("fast", "standard", "deep"))}
+"""Of this engine only: `fast` counts, `standard` puts a learned ranker on top where that is better, `deep` gives the
+ranker a neural network's opinion too where that is better."""
 _RECENCY_BIAS = {"apply_recency_bias": Parameter("true", "categorical", values=_SWITCH), **_TIER}
 _SEQUENCE = {
     "hidden_dimension": Parameter("149", "integer", 32, 256, tunable=True),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boosted oblivious trees at serving time: every level of a tree asks all items the same question (numpy only)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -71,18 +71,23 @@ class Rankers:
     """Items that are new to the user."""
     newcomers: Trees | None = None
     """Items for users without a history."""
+    more: Trees | None = None
+    """Items that are new to the user, to add to what he has just taken: the rest of a basket."""
 
     @property
     def for_histories(self) -> bool:
         """Whether any of them answers for users with a history."""
-        return self.trees is not None or self.new is not None
+        return any(each is not None for each in (self.trees, self.new, self.more))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays to save."""
-        named = {"trees": self.trees, "new": self.new, "newcomers": self.newcomers}
+        named = {name: getattr(self, name) for name in _NAMES}
         return {name: a for key, each in named.items() if each for name, a in each.arrays(key).items()}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
         """What was saved."""
-        return cls(*(Trees.from_arrays(files, name) for name in ("trees", "new", "newcomers")))
+        return cls(*(Trees.from_arrays(files, name) for name in _NAMES))
+
+
+_NAMES = tuple(each.name for each in fields(Rankers))

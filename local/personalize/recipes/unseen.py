@@ -17,8 +17,10 @@ MOST = 1500
 """Unseen items, the newest, that borrow."""
 LENDERS = 30
 """Items, the most alike by their categories, that each borrows from."""
-POWER = 3.0
+POWER = 6.0
 """Power of a lender's likeness that its say grows by."""
+DOUBT = 0.02
+"""What is added to either of two shares, of the best, before they are multiplied: none of them has the last word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Unseen:
         """[unseen items] shares, from what follows [items] and from likeness to the user's own items [unseen items]."""
         rows = np.repeat(np.arange(len(self.items)), np.diff(self.lenders.start))
         borrowed = np.bincount(rows, follow[self.lenders.column] * self.lenders.value, minlength=len(self.items))
-        share: Mass = _relative(borrowed) + _relative(alike) + 1e-3
+        share: Mass = (_relative(borrowed) + DOUBT) * (_relative(alike) + DOUBT)
         return share / float(share.sum())
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
