@@ -87,7 +87,7 @@ def main() -> None:
     """Print a line for each size, the exponent, and an event's cost."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--millions", type=float, nargs="+", default=[0.2, 0.6, 2.0])
-    asked.add_argument("--tier", choices=("fast", "standard"), default="standard")
+    asked.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard")
     asked.add_argument("--one", type=int, help="measure this many interactions in this process and print JSON")
     options = asked.parse_args()
     if options.one:

@@ -24,6 +24,8 @@ SAMPLE = 4_000
 """Shoppers who are asked, where there are more."""
 WEEKS = 26
 """Weekly origins of the cold users."""
+DRAWS, REMOVED = 3, 0.1
+"""How often cold items are drawn, and the share of all items that they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Exam:
     questions: Sequence[Question]
     new: bool
     """Whether items of the shopper's history are left out of the lists."""
+    only: frozenset[str] | None = None
+    """The items that lists are made of, as by an INCLUDE filter; None = all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Protocol:
     about: str
     exams: Callable[[Tables], Iterator[Exam]]
     cold: bool = False
-    """Shoppers without a past: only lists for everybody and User-Personalization have an answer."""
+    """Shoppers or items without a past: only lists for everybody and User-Personalization have an answer."""
 
 
 def tables(folder: Path, scratch: Path) -> Tables:
@@ -93,6 +97,22 @@ def weeks(given: Tables) -> Iterator[Exam]:
     yield Exam(past, _questions(past, known), new=False)
 
 
+def rest(given: Tables) -> Iterator[Exam]:
+    """Of each shopper's last basket one item does not train; while the basket is filled, it is asked for."""
+    rows = splitting.of_type(given.interactions, "Purchase").sort("USER_ID", "TIMESTAMP", "ITEM_ID")
+    newest = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").max().over("USER_ID")
+    drawn = rows.filter(newest).sample(fraction=1.0, shuffle=True, seed=SEED).unique("USER_ID", keep="first")
+    left_out = rows.join(drawn, on=["USER_ID", "TIMESTAMP", "ITEM_ID"], how="semi")
+    training = rows.join(left_out, on=["USER_ID", "TIMESTAMP", "ITEM_ID"], how="anti")
+    ends = dict(training.group_by("USER_ID").agg(pl.col("TIMESTAMP").max()).iter_rows())
+    tests = {user: frozenset({item}) for user, item, end in drawn.select("USER_ID", "ITEM_ID", "TIMESTAMP").iter_rows()
+             if ends.get(user) == end}  # fmt: skip
+    past = prepared(given, Split("last", training, tests, _last(training), 0), TrainingConfig())
+    asked = [each for each in _questions(past, tests) if not each.relevant & each.seen]
+    filling = [replace(each, query=replace(each.query, now=float(ends[each.user]))) for each in asked]
+    yield Exam(past, filling, new=True)
+
+
 def strangers(given: Tables) -> Iterator[Exam]:
     """Before each of the last 26 weeks a training; the first baskets of those who come for the first time in it."""
     rows = splitting.of_type(given.interactions, "Purchase")
@@ -104,12 +124,31 @@ def strangers(given: Tables) -> Iterator[Exam]:
         yield Exam(past, _questions(past, cold), new=False)
 
 
+def unseen(given: Tables) -> Iterator[Exam]:
+    """A tenth of the items never train; who took one of them last is asked to find it among those alone."""
+    split = splitting.by_last(given.interactions, None, 0)
+    items = sorted(given.interactions["ITEM_ID"].unique())
+    before = {user: frozenset(mine) for user, mine in split.training.group_by("USER_ID").agg("ITEM_ID").iter_rows()}
+    for draw in range(DRAWS):
+        cold = frozenset(random.Random(SEED + draw).sample(items, round(REMOVED * len(items))))
+        training = split.training.filter(~pl.col("ITEM_ID").is_in(list(cold)))
+        past = prepared(given, replace(split, training=training), TrainingConfig())
+        tests = {user: last for user, last in split.tests.items() if last <= cold}
+        asked = [replace(each, seen=before[each.user]) for each in _questions(past, tests)]
+        yield Exam(past, asked, new=True, only=cold)
+
+
 PROTOCOLS: Mapping[str, Protocol] = {
     "demo-basket": Protocol(
         "demo", "Next basket, the demo's households",
         "purchases; each household's last basket (all rows of its last timestamp), households with three or more; "
         "everything before trains; repeats allowed; recall over the basket's size",
         baskets,
+    ),
+    "demo-rest": Protocol(
+        "demo", "The rest of a basket, the demo's households",
+        "purchases; of each household's last basket one item, drawn at random, does not train and is asked for while "
+        "the rest of the basket is the newest of its history; history left out; households for whom it is new", rest,
     ),
     "beauty-judged": Protocol(
         "amazon-beauty", "Amazon Beauty, last interaction",
@@ -121,6 +160,13 @@ PROTOCOLS: Mapping[str, Protocol] = {
         "fitted on all but the last two; the last but one only shown as history; the last asked for; history left out",
         published,
     ),
+    "beauty-cold": Protocol(
+        "amazon-beauty", "New items, Amazon Beauty",
+        "leave-one-out; a tenth of the items, drawn three times, is removed from training; users whose last item is "
+        "one of them, ranked among those alone",
+        unseen,
+        cold=True,
+    ),
     "journey-basket": Protocol(
         "completejourney-dev", "Next basket, Complete Journey",
         "as the demo's, on the households without demographics", baskets,
@@ -129,6 +175,10 @@ PROTOCOLS: Mapping[str, Protocol] = {
         "online-retail", "Next basket, Online Retail",
         "purchases up to 28 days before the end train; each known customer's first basket after that; no events fed",
         weeks,
+    ),
+    "retail-rest": Protocol(
+        "online-retail", "The rest of a basket, Online Retail",
+        "as the demo's", rest,
     ),
     "retail-cold": Protocol(
         "online-retail", "New customers, Online Retail",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality of User-Personalization beside other libraries and simple rules, each protocol in one run.
 
-``python -m benchmarks.quality [PROTOCOL…] [--data DIR] [--fast]``. The demo's protocol needs nothing (its data come
-from PyPI); the others need DIR with a folder for each data set, named as in `benchmarks.protocols`, with interactions,
-users and items in Personalize's columns; without it they are left out, with a word. Peers live in `.local/bench`
-(Python 3.13, `locks/bench.txt`), which is made when it is missing; `--fast` leaves them out, and the standard tier of
-the 26 trainings for new customers.
+``python -m benchmarks.quality [PROTOCOL…] [--data DIR] [--fast] [--deep]``. The demo's protocol needs nothing (its
+data come from PyPI); the others need DIR with a folder for each data set, named as in `benchmarks.protocols`, with
+interactions, users and items in Personalize's columns; without it they are left out, with a word. Peers live in
+`.local/bench` (Python 3.13, `locks/bench.txt`), which is made when it is missing; `--fast` leaves them out, and the
+standard tier of the 26 trainings for new customers. `--deep` measures the deep tier too, but not for new customers:
+it has nothing to read of them.
 
 Every figure is a mean over shoppers with its 95 % interval (bootstrap); `gain` is that of NDCG over the best simple
 rule, in pairs. Processor seconds are of one thread: training, and one answer. Rules and recipes choose nothing on the
@@ -49,6 +50,7 @@ RULES = {
     "recent popularity": Rules.recent,
     "personal frequency": Rules.again,
     "decayed frequency + recent": Rules.decayed,
+    "taken together": Rules.together,
 }
 FOR_EVERYBODY = ("popularity", "recent popularity")
 
@@ -74,7 +76,9 @@ def ours(results: dict[str, Result], exam: Exam, tier: str) -> None:
         begun = time.process_time()
         scored = model.recommend(question.query, allowed, K + SPARE)
         result.asking += time.process_time() - begun
-        pairs = [(each.item_id, -at if each.score is None else each.score) for at, each in enumerate(scored)]
+        # Of items that nobody has taken, the printed scores are rounded to nothing.
+        blind = exam.only is not None
+        pairs = [(each.item_id, -at if blind or each.score is None else each.score) for at, each in enumerate(scored)]
         result.answers.append(_cut(pairs, question.relevant))
 
 
@@ -93,10 +97,11 @@ def simple(results: dict[str, Result], exam: Exam, tuning: Tuning, names: Iterab
 def _allowed(exam: Exam, items: Strings) -> Iterator[tuple[Question, npt.NDArray[np.bool_] | None]]:
     """Each question with the mask of what its list may hold."""
     places = {item: place for place, item in enumerate(items.tolist())}
+    only = None if exam.only is None else np.isin(items, list(exam.only))
     for question in exam.questions:
-        mask = None
+        mask = only
         if exam.new:
-            mask = np.ones(len(items), bool)
+            mask = np.ones(len(items), bool) if only is None else only.copy()
             mask[[places[item] for item in question.seen if item in places]] = False
         yield question, mask
 
@@ -155,7 +160,7 @@ def parameters(exam: Exam, given: Tables) -> Tuning:
     return tuned(past.rules, sorted((user, items) for user, items in before.tests.items() if user in past.active), K)
 
 
-def measure(protocol: Protocol, data: Path, *, fast: bool) -> dict[str, Result]:
+def measure(protocol: Protocol, data: Path, *, fast: bool, deep: bool) -> dict[str, Result]:
     """All methods on one protocol."""
     results: dict[str, Result] = {}
     with tempfile.TemporaryDirectory(prefix="quality-") as scratch:
@@ -164,12 +169,18 @@ def measure(protocol: Protocol, data: Path, *, fast: bool) -> dict[str, Result]:
         for exam in protocol.exams(given):
             tuning = tuning or parameters(exam, given)
             simple(results, exam, tuning, FOR_EVERYBODY if protocol.cold else RULES)
-            for tier in ("fast",) if fast and protocol.cold else ("fast", "standard"):
+            for tier in _tiers(protocol, fast=fast, deep=deep):
                 ours(results, exam, tier)
             if not protocol.cold and not fast:
                 for name in PEERS:
                     peer(results, exam, name, Path(scratch))
     return results
+
+
+def _tiers(protocol: Protocol, *, fast: bool, deep: bool) -> Sequence[str]:
+    if protocol.cold:
+        return ("fast",) if fast else ("fast", "standard")
+    return ("fast", "standard", "deep") if deep else ("fast", "standard")
 
 
 def show(protocol: Protocol, results: Mapping[str, Result]) -> None:
@@ -208,6 +219,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("protocols", nargs="*", metavar="PROTOCOL", help=", ".join(PROTOCOLS))
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder for each data set but the demo's")
     parser.add_argument("--fast", action="store_true", help="without the peers")
+    parser.add_argument("--deep", action="store_true", help="the deep tier too")
     options = parser.parse_args(given)
     if unknown := [name for name in options.protocols if name not in PROTOCOLS]:
         parser.error(f"unknown: {', '.join(unknown)}; the protocols are {', '.join(PROTOCOLS)}")
@@ -228,7 +240,7 @@ def main() -> None:
             continue
         else:
             data = options.data / protocol.data
-        show(protocol, measure(protocol, data, fast=options.fast))
+        show(protocol, measure(protocol, data, fast=options.fast, deep=options.deep))
 
 
 if __name__ == "__main__":

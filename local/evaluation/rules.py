@@ -8,11 +8,13 @@ as it does for the recipes.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 from personalization.metrics import Answer, against_us, discounted_gain, mean
+from scipy import sparse
 
 from local.personalize.recipes.rows import Rows
 
@@ -82,6 +84,24 @@ class Rules:
         own, age = self._own(user)
         mine = np.bincount(own, 0.5 ** (age / self._tuning.own), minlength=self._rows.items)
         return mine + self._tuning.blend * self._now + 1e-9 * self._all
+
+    def together(self, user: str) -> Scores:
+        """What is taken at one moment with what the shopper took last: the sum of their cosines."""
+        own, age = self._own(user)
+        basket = own[age == age.min(initial=np.inf)]
+        shared: Scores = self._cosines[basket].sum(axis=0)
+        return shared + 1e-9 * self._all
+
+    @cached_property
+    def _cosines(self) -> sparse.csr_array:
+        """[items, items] moments that two items share, as a share of the mean of theirs; no item with itself."""
+        rows = self._rows
+        places = (np.cumsum(rows.begins()) - 1, rows.item)
+        taken = sparse.coo_array((np.ones(len(rows)), places), shape=(len(rows), rows.items)).tocsr()
+        taken.data[:] = 1.0
+        rare = sparse.diags_array(np.maximum(taken.sum(axis=0), 1.0) ** -0.5)
+        found = (rare @ (taken.T @ taken) @ rare).tocsr()
+        return found - sparse.diags_array(found.diagonal())
 
     def list(self, scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Pairs:
         """The best allowed items with their scores."""

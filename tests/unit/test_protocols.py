@@ -54,10 +54,29 @@ def test_as_published_the_last_but_one_is_told_and_does_not_train(exams: dict[st
     assert all({row.item_id for row in each.query.history} == each.seen for each in exam.questions)
 
 
+def test_of_the_last_basket_one_item_is_asked_for_while_it_is_filled(exams: dict[str, list[Exam]]) -> None:
+    [exam] = exams["demo-rest"]
+    assert set(asked(exam).values()) == {(19, 1)}
+    assert len(exam.past.rows) == 80 * 19
+    assert exam.new
+    for each in exam.questions:
+        assert each.query.now == each.query.history[-1].timestamp
+        assert not each.relevant & each.seen
+
+
 def test_as_judged_all_but_the_last_trains(exams: dict[str, list[Exam]]) -> None:
     [exam] = exams["beauty-judged"]
     assert len(exam.past.rows) == 80 * 18 + 23
     assert exam.new
+
+
+def test_new_items_never_train_and_lists_are_made_of_them_alone(exams: dict[str, list[Exam]]) -> None:
+    assert len(exams["beauty-cold"]) == protocols.DRAWS
+    for exam in exams["beauty-cold"]:
+        assert exam.only is not None
+        assert len(exam.only) == 5
+        assert not exam.only & set(exam.past.snapshot.items[np.unique(exam.past.rows.item)])
+        assert all(each.relevant <= exam.only for each in exam.questions)
 
 
 def test_four_weeks_before_the_end_are_the_cut(exams: dict[str, list[Exam]]) -> None:
