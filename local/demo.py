@@ -148,12 +148,12 @@ def show_newcomer(client: Client, data: DemoData, shopper: dict[str, Any], termi
 
 def show_likelihood(client: Client, shopper: dict[str, Any], newcomer: dict[str, Any], terminal: Terminal) -> Answer:
     """How likely the shopper is to buy what was recommended, and somebody of whom nothing is known."""
-    items = [str(item["itemId"]) for item in shopper["recommended"][:4]]
+    names = {str(item["itemId"]): name(item) for item in shopper["recommended"][:4]}
     terminal.heading("How likely is it that they buy it within a week?")
-    answer = likelihood(client, shopper["user"], items)
-    terminal.likelihoods(answer, f"household {shopper['user']}")
+    answer = likelihood(client, shopper["user"], list(names))
+    terminal.likelihoods(answer, f"household {shopper['user']}", names)
     # Not the new shopper: her events are of today, and the sample's other purchases years old by then.
-    terminal.likelihoods(likelihood(client, f"{newcomer['user']}-stranger", items), "a stranger")
+    terminal.likelihoods(likelihood(client, f"{newcomer['user']}-stranger", list(names)), "a stranger", names)
     return answer
 
 

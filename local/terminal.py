@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -128,11 +129,18 @@ class Terminal:
         self.table(("#", "item", "name", "price#", "score#", "source"), rows, title)
         self.out.print(f"[dim]{len(items)} items in {answer.milliseconds:.1f} ms[/]")
 
-    def likelihoods(self, answer: Answer, user: str) -> None:
-        """How likely purchases are, the likeliest first, each beside how likely one of any pair is."""
+    def likelihoods(self, answer: Answer, user: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
+        """How likely purchases are, the likeliest first, each beside how likely one of any pair is.
+
+        `names` are those of items, by id; an item without one is called by its id.
+        """
         body = answer.body
         rows = [
-            (item["itemId"], f"{item['probability']:.2%}", f"{item['probability'] / body['baseRate']:.1f}")
+            (
+                names.get(item["itemId"], item["itemId"]),
+                f"{item['probability']:.2%}" if item["probability"] >= 0.0001 else "< 0.01%",
+                f"{times:.1f}" if (times := item["probability"] / body["baseRate"]) >= 0.1 else "< 0.1",
+            )
             for item in sorted(body["items"], key=lambda item: -float(item["probability"]))
         ]
         title = f"{body['eventType']} by {user} within {body['horizonDays']} days of {body['asOf'][:10]}"
