@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daily round on AWS: staleness is measured, unused schemas, filters and records are deleted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from personalization import chores, leases, releases
 from personalization.arns import Names
 from personalization.aws.failures import about
 from personalization.aws.listing import everything
-from personalization.aws.records import forget, plain, wrapped
+from personalization.aws.records import forget, scanned
 from personalization.aws.removing import gone_or_busy
 from personalization.aws.settings_file import shop_settings
 from personalization.chores import Aged, Promoted
@@ -57,7 +57,7 @@ def make_round(
 
     A run may be about to use what it found: its shop's filters and records are left alone, and so are all schemas.
     """
-    records = tuple(_records(table, environment.table))
+    records = tuple(scanned(table, environment.table, _ARE_WANTED, names={"#record": "record"}, values=_WANTED))
     promoted = chores.promoted(each for each in records if each["record"] == releases.RECORD)
     led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
     idle = [each for each in promoted if each.shop not in led]
@@ -75,19 +75,6 @@ def make_round(
         filters=tuple(filters),
         records=len(old),
     )
-
-
-def _records(client: "DynamoDBClient", table: str) -> Iterator[Mapping[str, object]]:
-    with about(table):
-        items = everything(
-            client.scan,
-            "Items",
-            TableName=table,
-            FilterExpression=_ARE_WANTED,
-            ExpressionAttributeNames={"#record": "record"},
-            ExpressionAttributeValues=wrapped(_WANTED),
-        )
-        yield from map(plain, items)
 
 
 def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:

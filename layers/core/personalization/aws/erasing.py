@@ -4,20 +4,17 @@
 Every step can be made again: a batch's job is named after its content, a request stays until its job is through.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from personalization import erasures, leases, releases
-from personalization.aws import files, forgetting, shopper_events
+from personalization.aws import files, forgetting, records, shopper_events
 from personalization.aws.deletion_jobs import DeletionJobs
 from personalization.aws.erasure_requests import THREADS, Requests
-from personalization.aws.failures import about
-from personalization.aws.listing import everything
-from personalization.aws.records import plain, wrapped
 from personalization.environment import Environment
 from personalization.erasures import Request, Shop
 from personalization.errors import PersonalizationError
@@ -130,32 +127,26 @@ class Eraser:
 
 def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
     """Every shop that serves."""
-    records = list(_records(client, table))
-    led = {each["shop"] for each in records if each["record"] == leases.RECORD}
+    kept = list(
+        records.scanned(
+            client,
+            table,
+            "#record IN (:release, :lease) OR begins_with(#record, :candidate)",
+            names={"#record": "record"},
+            values={":release": releases.RECORD, ":lease": leases.RECORD, ":candidate": releases.CANDIDATE},
+            wanted="shop, #record, datasetGroupArn, promotedAt, judgedAt",
+        )
+    )
+    led = {each["shop"] for each in kept if each["record"] == leases.RECORD}
     ran: dict[str, int] = {}
-    for each in records:
+    for each in kept:
         for when in ("promotedAt", "judgedAt"):
             if when in each:
                 ran[each["shop"]] = max(ran.get(each["shop"], 0), _seconds(each[when]))
-    for each in records:
+    for each in kept:
         if each["record"] == releases.RECORD:
             shop = each["shop"]
             yield Shop(shop, each["datasetGroupArn"], shop in led, ran.get(shop, 0))
-
-
-def _records(client: "DynamoDBClient", table: str) -> Iterator[Mapping[str, Any]]:
-    wanted = {":release": releases.RECORD, ":lease": leases.RECORD, ":candidate": releases.CANDIDATE}
-    with about(table):
-        items = everything(
-            client.scan,
-            "Items",
-            TableName=table,
-            FilterExpression="#record IN (:release, :lease) OR begins_with(#record, :candidate)",
-            ProjectionExpression="shop, #record, datasetGroupArn, promotedAt, judgedAt",
-            ExpressionAttributeNames={"#record": "record"},
-            ExpressionAttributeValues=wrapped(wanted),
-        )
-        yield from map(plain, items)
 
 
 def _seconds(iso: str) -> int:

@@ -11,8 +11,6 @@ from botocore.exceptions import ClientError
 
 from personalization.aws import records
 from personalization.aws.failures import about, code, unless
-from personalization.aws.listing import everything
-from personalization.aws.records import wrapped
 from personalization.claims import KEPT_DAYS, PREFIX, Claim
 from personalization.leases import RECORD, Lease
 
@@ -82,17 +80,15 @@ class DynamoLedger:
 
     def shops(self) -> list[str]:
         """See Ledger."""
-        with about(self._table):
-            items = everything(
-                self._client.scan,
-                "Items",
-                TableName=self._table,
-                FilterExpression="begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
-                ProjectionExpression="#shop",
-                ExpressionAttributeNames={"#shop": "shop", "#record": "record", "#state": "state"},
-                ExpressionAttributeValues=wrapped({":prefix": PREFIX, ":pending": "pending", ":taken": "taken"}),
-            )
-            return sorted({item["shop"]["S"] for item in items})
+        found = records.scanned(
+            self._client,
+            self._table,
+            "begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
+            names={"#shop": "shop", "#record": "record", "#state": "state"},
+            values={":prefix": PREFIX, ":pending": "pending", ":taken": "taken"},
+            wanted="#shop",
+        )
+        return sorted({each["shop"] for each in found})
 
     def _claim(self, claim: Claim) -> dict[str, Any]:
         expires = int((self._now + timedelta(days=KEPT_DAYS)).timestamp())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop's records in the table of shops, whatever they are, by their sort keys; and DynamoDB's notation of values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from personalization.aws.failures import about, unless
@@ -48,6 +48,36 @@ def keys(client: "DynamoDBClient", table: str, shop: str) -> tuple[str, ...]:
             ConsistentRead=True,
         )
         return tuple(item["record"]["S"] for item in items)
+
+
+def scanned(
+    client: "DynamoDBClient",
+    table: str,
+    condition: str,
+    *,
+    names: Mapping[str, str],
+    values: Mapping[str, Value],
+    wanted: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The records of all shops that fulfil a condition.
+
+    Args:
+        client, table: the table. condition: DynamoDB's expression.
+        names, values: what stands in it for attributes' names, and for plain values.
+        wanted: the attributes that are read, as DynamoDB writes them; all without it.
+    """
+    asked: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
+    with about(table):
+        items = everything(
+            client.scan,
+            "Items",
+            TableName=table,
+            FilterExpression=condition,
+            ExpressionAttributeNames=dict(names),
+            ExpressionAttributeValues=wrapped(values),
+            **asked,
+        )
+        yield from map(plain, items)
 
 
 def put(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
