@@ -102,8 +102,7 @@ def rest(given: Tables) -> Iterator[Exam]:
     rows = splitting.of_type(given.interactions, "Purchase").sort("USER_ID", "TIMESTAMP", "ITEM_ID")
     newest = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").max().over("USER_ID")
     drawn = rows.filter(newest).sample(fraction=1.0, shuffle=True, seed=SEED).unique("USER_ID", keep="first")
-    left_out = rows.join(drawn, on=["USER_ID", "TIMESTAMP", "ITEM_ID"], how="semi")
-    training = rows.join(left_out, on=["USER_ID", "TIMESTAMP", "ITEM_ID"], how="anti")
+    training = rows.join(drawn, on=["USER_ID", "TIMESTAMP", "ITEM_ID"], how="anti")
     ends = dict(training.group_by("USER_ID").agg(pl.col("TIMESTAMP").max()).iter_rows())
     tests = {user: frozenset({item}) for user, item, end in drawn.select("USER_ID", "ITEM_ID", "TIMESTAMP").iter_rows()
              if ends.get(user) == end}  # fmt: skip

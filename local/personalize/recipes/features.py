@@ -96,16 +96,6 @@ class Sources:
     sequence: SequenceModel | None
     """The deep tier's network; None: there is none."""
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save that the model does not save already."""
-        own = {"factors": self.factors, "recent": self.recent}
-        return {
-            **self.near.arrays("near"),
-            **self.walk.arrays("walk"),
-            **self.together.arrays("together"),
-            **own,
-        }
-
     @classmethod
     def from_arrays(cls, files: Arrays, content: Content) -> Self:
         """What was saved."""
@@ -160,7 +150,6 @@ class View:
     def _masses(self) -> Mapping[str, Mass]:
         sources, counted, count = self._sources, self._counted, len(self._counted.prior)
         items, weights = self._past.items[-LATEST:], self._past.weights[-LATEST:]
-        basket = self._past.last_basket(LATEST)
         return {
             "follow": counted.follow,
             "near": sources.near.weighted(items, weights**0.5, count),
@@ -169,10 +158,15 @@ class View:
             "content": counted.content,
             "prior": counted.prior,
             "lately": self._lately,
-            "together": sources.together.weighted(basket, np.ones(len(basket)), count),
+            "together": self._of_basket(sources.together),
             "mixed": counted.mixed,
             **({} if sources.sequence is None else {"sequence": sources.sequence.mass(self._past)}),
         }
+
+    def _of_basket(self, source: SparseRows) -> Mass:
+        """[items] what goes with the newest basket."""
+        basket = self._past.last_basket(LATEST)
+        return source.weighted(basket, np.ones(len(basket)), len(self._counted.prior))
 
     @property
     def _lately(self) -> Mass:
@@ -246,12 +240,16 @@ class View:
 
     def _last(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """What the newest item and the newest basket say."""
-        last, basket = self._past.items[-1:], self._past.last_basket(LATEST)
+        last = self._past.items[-1:]
         content, count = self._sources.content, len(self._counted.prior)
         near = self._sources.near.row(int(last[0]), count)
-        together = self._sources.near.weighted(basket, np.ones(len(basket)), count)
         alike = content.affinity_of(candidates, content.profile(last, np.ones(1)))
-        return [self._counted.last_follow[candidates], near[candidates], alike, together[candidates]]
+        return [
+            self._counted.last_follow[candidates],
+            near[candidates],
+            alike,
+            self._of_basket(self._sources.near)[candidates],
+        ]
 
     def _facts(self, candidates: Places) -> list[npt.NDArray[Any]]:
         """How popular each candidate is, how new, and how that changes: windows are held against the whole time."""

@@ -240,7 +240,7 @@ class PersonalModel:
         if not view.all_new(items):
             return [(rankers.trees, 1.0)]
         more = view.goes_on(now, self.settings.latest) if rankers.more is not None else 0.0
-        shares = [(rankers.trees if rankers.new is None else rankers.new, 1.0 - more), (rankers.more, more)]
+        shares = [(rankers.for_new, 1.0 - more), (rankers.more, more)]
         return [(trees, share) for trees, share in shares if share]
 
     def _with_unseen(self, view: View, mass: Mass) -> Mass:

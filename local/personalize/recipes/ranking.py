@@ -33,6 +33,8 @@ DEEP = Plan(rate=0.15)
 CUTS = (0.9, 0.8, 0.7, 0.6)
 """Shares of the rows that are the past: a later cut first, earlier ones where that gives too few lists."""
 
+KINDS = ("trees", "new", "more")
+"""The rankers that learn from moments of users with a history."""
 _Lists = dict[str, list[Case]]
 """Lists by the trees that learn from them."""
 
@@ -64,16 +66,17 @@ def learn(
 
     Also whether they ask a network: only where `count` trains one, and lists gain by it more than their standard error.
     """
-    training: _Lists = {"trees": [], "new": [], "more": []}
-    asked: _Lists = {"trees": [], "new": [], "more": []}
+    training: _Lists = {kind: [] for kind in KINDS}
+    asked: _Lists = {kind: [] for kind in KINDS}
     held_out = np.random.default_rng(11).permutation(int(np.max(rows.user)) + 1) % HELD_OUT == 0
     for user, kind, case in _cases(snapshot, rows, splits, count):
         (asked if held_out[user] else training)[kind].append(case)
-    plain = _rankers(_without_network(training), _without_network(asked))
+    counted = _without_network(asked)
+    plain = _rankers(_without_network(training), counted)
     if all(case.counted is None for case in asked["trees"]):
         return plain, False
     deep = _rankers(training, asked, DEEP)
-    more = _gains(deep, asked) - _gains(plain, _without_network(asked))
+    more = _gains(deep, asked) - _gains(plain, counted)
     better = float(more.mean()) > float(more.std()) / len(more) ** 0.5
     return (deep, True) if better else (plain, False)
 
@@ -93,7 +96,7 @@ def _without_network(lists: _Lists) -> _Lists:
 
 def _gains(rankers: Rankers, lists: _Lists) -> Floats:
     """[lists] how good the order of each is."""
-    trees = {"trees": rankers.trees, "new": rankers.new or rankers.trees, "more": rankers.more}
+    trees = {"trees": rankers.trees, "new": rankers.for_new, "more": rankers.more}
     return np.array([_gain(trees[kind], case) for kind, cases in lists.items() for case in cases])
 
 

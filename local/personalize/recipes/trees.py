@@ -75,6 +75,11 @@ class Rankers:
     """Items that are new to the user, to add to what he has just taken: the rest of a basket."""
 
     @property
+    def for_new(self) -> Trees | None:
+        """What orders new items where nothing else is known: their own trees, or else those of all items."""
+        return self.trees if self.new is None else self.new
+
+    @property
     def for_histories(self) -> bool:
         """Whether any of them answers for users with a history."""
         return any(each is not None for each in (self.trees, self.new, self.more))
