@@ -85,9 +85,11 @@ class World:
         for _ in range(20):
             self.calm()
             states = Counter(each.state for each in self.claims())
-            failed = sorted((each for each in self.claims() if each.state == "failed"), key=lambda each: each.order)
+            failed = sorted(
+                (each for each in self.claims() if each.state == "failed"), key=lambda each: each.taken_at[-1:]
+            )
             asked = ['{"action": "sweep"}'] if states["pending"] or states["taken"] else []
-            # The newest of a shop: its training has what those before it imported.
+            # The one of a shop that failed last: its training has what those before it imported.
             for shop, run in () if asked else {each.shop: each.run for each in failed}.items():
                 asked.append(f'{{"action": "continue", "shop": "{shop}", "run": "{run}"}}')
             if not asked:

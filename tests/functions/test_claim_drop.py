@@ -111,16 +111,52 @@ def test_who_takes_over_is_told_whose_work_to_go_on_with(machine: "SFNClient") -
     assert told["notes"] == [f"goes on with what run {who['run']} has imported and trained"]
 
 
-@pytest.mark.parametrize("loaded", [True, False])
-def test_a_failed_run_says_whether_its_data_are_imported(
-    loaded: bool, machine: "SFNClient", table: "DynamoDBClient"
+@pytest.mark.parametrize(("imported", "loaded"), [([], False), (["users"], False), (["users", "interactions"], True)])
+def test_a_failed_run_says_which_of_its_data_are_imported(
+    imported: list[str], loaded: bool, machine: "SFNClient", table: "DynamoDBClient"
 ) -> None:
     begun(machine)
     for step in ("claim", "collect"):
         handler(load(f"claim_drop_{step}"), None)
-    assert handler(load("claim_drop_finish") | {"failure": "Broken: it", "loaded": loaded}, None) == {"next": None}
+    assert handler(load("claim_drop_finish") | {"failure": "Broken: it", "imported": imported}, None) == {"next": None}
     (record,) = claims(table)
     assert (record["state"], record["loaded"]) == ({"S": "failed"}, {"BOOL": loaded})
+
+
+def test_what_is_imported_stays_so_when_the_run_that_goes_on_fails_early(
+    machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    begun(machine)
+    for step in ("claim", "collect"):
+        handler(load(f"claim_drop_{step}"), None)
+    finish = load("claim_drop_finish") | {"failure": "Broken: it"}
+    handler(finish | {"imported": ["interactions"]}, None)
+    again = begun(machine, "again")
+    asked = {"action": "continue", "shop": "demo", "run": finish["run"]}
+    assert handler(CLAIM | again | {"input": asked}, None)["outcome"] == "leads"
+    assert len(handler(load("claim_drop_collect") | again | {"again": finish["run"]}, None)["drops"]) == 1
+    handler(finish | again | {"imported": []}, None)
+    (record,) = claims(table)
+    assert (record["run"], record["loaded"]) == ({"S": again["run"]}, {"BOOL": True})
+
+
+@pytest.mark.parametrize(("recipes", "state"), [([], "done"), (["popularity-count"], "failed")])
+def test_a_retraining_of_all_recipes_has_what_failed_after_its_import(
+    recipes: list[str], state: str, machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    begun(machine)
+    for step in ("claim", "collect"):
+        handler(load(f"claim_drop_{step}"), None)
+    handler(load("claim_drop_finish") | {"failure": "Broken: it", "imported": ["interactions"]}, None)
+    wish = begun(machine, "wish")
+    asked = {"action": "retrain", "shop": "demo", "recipes": recipes}
+    assert handler(CLAIM | wish | {"input": asked}, None)["outcome"] == "leads"
+    (drop,) = handler(load("claim_drop_collect") | wish, None)["drops"]
+    told = {**{key: drop[key] for key in ("id", "also", "key", "kind", "mode")}, "outcome": "retrained"}
+    for step in ("hold", "finish"):
+        handler(load("claim_drop_finish") | wish | {"step": step, "drops": [told]}, None)
+    states = {record["kind"]["S"]: record["state"]["S"] for record in claims(table)}
+    assert states == {"interactions": state, "retrain": "done"}
 
 
 def test_what_came_meanwhile_starts_the_run_that_follows_once(machine: "SFNClient") -> None:

@@ -78,7 +78,8 @@ CHECK = {
     "importedBy": ["earlier"], "trainedBy": ["earlier"],
 }  # fmt: skip
 VARIABLES: dict[str, Any] = {
-    "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP], "loaded": True,
+    "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP],
+    "imported": [{"kind": "interactions"}, {"failure": {"Error": "Broken", "Cause": "it: broke"}}],
     "claim": {"again": None}, "failure": {"Error": "Broken", "Cause": "it: broke"},
     "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
     "recipe": RECIPE, "versionArn": "arn:version", "shop": "shop", "wantedRun": None, "verdict": VERDICT,
@@ -194,7 +195,7 @@ def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop:
     event = {"detail": {"bucket": {"name": "b"}, "object": {"key": started}}} if isinstance(started, str) else started
     seen = {"context": {"Execution": {"Name": "run"}}, "input": event}
     noted = evaluate(states()["Note what started the run"]["Assign"], seen)
-    assert noted == {"run": "run", "shop": shop, "kind": kind, "key": key, "drops": [], "loaded": False} | {
+    assert noted == {"run": "run", "shop": shop, "kind": kind, "key": key, "drops": [], "imported": []} | {
         "collected": {"drops": [], "notes": []}
     }
 

@@ -2,19 +2,22 @@
 """A table, a state machine and a Personalize in memory, and runs that can be stopped after any of their steps."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 from personalization import handling, sweeping, training
-from personalization.claims import Claim
+from personalization.claims import Claim, ClaimKind
 from personalization.errors import PersonalizationError
 from personalization.handling import SUCCESS, Drop, End
 from personalization.leases import Lease, Ledger, Run
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
+RECIPES = ("similar-items", "popularity-count")
 KINDS = ("users", "users/incremental", "items", "interactions", "interactions/incremental")
 
 
@@ -85,6 +88,18 @@ def event(shop: str, kind: str, number: int, sequencer: int | None = None, key: 
     return {"time": time, "detail": {"bucket": {"name": "b"}, "object": found}}
 
 
+@dataclass(frozen=True)
+class Training:
+    """A training that succeeded."""
+
+    shop: str
+    recipe: str
+    data: Mapping[tuple[str, str], tuple[str, ...]]
+    """What it was on: see `Jobs.data`."""
+    imports: int
+    """How many imports of the shop it came after."""
+
+
 @dataclass
 class Jobs:
     """A Personalize that knows import jobs and trainings by their names, and what the datasets hold."""
@@ -93,8 +108,9 @@ class Jobs:
     """Statuses."""
     data: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """Ids of claims by shop and kind of data, in the order in which they were imported."""
-    trainings: list[tuple[str, object]] = field(default_factory=list)
-    """Of each that succeeded the shop, and the data that it was on."""
+    imports: Counter[str] = field(default_factory=Counter)
+    """How many succeeded, by shop."""
+    trainings: list[Training] = field(default_factory=list)
     left: int = -1
     """The job that many from now fails."""
 
@@ -114,16 +130,18 @@ class Jobs:
         if new and status == "ACTIVE":
             before = () if item["mode"] == "FULL" else self.data.get(what, ())
             self.data[what] = (*before, *item["also"], item["id"])
+            self.imports[shop] += 1
         return status == "ACTIVE"
 
-    def train(self, shop: str, items: Sequence[Mapping[str, Any]], run: str) -> bool:
+    def train(self, shop: str, recipe: str, items: Sequence[Mapping[str, Any]], run: str) -> bool:
         """Train on what a shop has, if interactions came; whether that is successful."""
         (trained_by,) = [each["request"]["trainedBy"] for each in items if each["kind"] == "interactions"] or [None]
         if trained_by is None:
             return True
-        new, status = self.begin(f"train {shop}", [*trained_by, run])
+        new, status = self.begin(f"train {shop} {recipe}", [*trained_by, run])
         if new and status == "ACTIVE":
-            self.trainings.append((shop, {what: ids for what, ids in self.data.items() if what[0] == shop}))
+            data = {what: ids for what, ids in self.data.items() if what[0] == shop}
+            self.trainings.append(Training(shop, recipe, data, self.imports[shop]))
         return status == "ACTIVE"
 
 
@@ -137,11 +155,12 @@ class World:
     led: dict[str, str] = field(default_factory=dict)
     """Shop by the run that works on it between collecting and closing."""
     jobs: Jobs = field(default_factory=Jobs)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    """Shop and name of runs that failed."""
     names: set[str] = field(default_factory=set)
     asked: dict[str, object] = field(default_factory=dict)
     """The executions' inputs."""
+    shops: set[str] = field(default_factory=set)
+    """Those that a run has led."""
+    ticks: Iterator[int] = field(default_factory=count)
 
     def alive(self, arn: str) -> bool | None:
         """See `leases.Executions`."""
@@ -155,38 +174,40 @@ class World:
             self.running[name] = self.steps(name, asked)
 
     def run(self, name: str) -> Run:
-        return Run(name, f"arn:{name}", NOW)
+        """As a step of this moment knows its run: no two steps have the same time."""
+        return Run(name, f"arn:{name}", NOW + timedelta(milliseconds=next(self.ticks)))
 
     def steps(self, name: str, asked: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
-        run = self.run(name)
-        claimed: Any = self.twice(lambda: handling.claim(self.ledger, self, run, asked))
+        claimed: Any = self.twice(lambda: handling.claim(self.ledger, self, self.run(name), asked))
         yield
         if claimed["outcome"] != "leads":
             return
         shop = str(claimed["shop"])
         assert shop not in self.led.values(), "two runs lead a shop"
         self.led[name] = shop
+        self.shops.add(shop)
         yield
         again = claimed["again"]
-        found: Any = self.twice(lambda: handling.collect(self.ledger, run, shop, again))
+        found: Any = self.twice(lambda: handling.collect(self.ledger, self.run(name), shop, again))
         yield
         known = ("id", "also", "key", "kind", "mode")
         drops = [Drop(**{key: each[key] for key in known}, outcome="imported") for each in found["drops"]]
-        good = loaded = True
+        good, imported = True, set[ClaimKind]()
         for item in found["drops"]:
-            good = loaded = self.jobs.load(shop, item, name) and good
+            loaded = self.jobs.load(shop, item, name)
+            good = loaded and good
+            imported |= {item["kind"]} if loaded else set()
             yield
-        if good:
-            self.twice(lambda: handling.hold(self.ledger, self, run, shop, drops))
+        if good and any(each["kind"] == "interactions" for each in found["drops"]):
+            self.twice(lambda: handling.hold(self.ledger, self, self.run(name), shop, drops))
             yield
-            good = self.jobs.train(shop, found["drops"], name)
-            yield
+            for recipe in RECIPES:
+                good = self.jobs.train(shop, recipe, found["drops"], name) and good
+                yield
         del self.led[name]
-        self.failed += [] if good else [(shop, name)]
-        self.twice(
-            lambda: handling.finish(self.ledger, self, run, shop, drops, SUCCESS if good else End("it broke", loaded))
-        )
+        end = SUCCESS if good else End("it broke", frozenset(imported))
+        self.twice(lambda: handling.finish(self.ledger, self, self.run(name), shop, drops, end))
 
     def twice(self, step: Callable[[], T]) -> T:
         """What a step answers, at the second time if it is killed at the first."""
@@ -219,10 +240,16 @@ class World:
             while self.running:
                 for name in sorted(self.running):
                     self.step(name)
-            swept = sweeping.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}"))
-            if not swept and not self.failed:
+            if sweeping.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
+                continue
+            failed = self.failed()
+            if not failed:
                 return
-            for shop, run in self.failed if not swept else ():
+            for shop, run in failed.items():
                 self.start(f"again-{len(self.names)}", {"action": "continue", "shop": shop, "run": run})
-            self.failed = self.failed if swept else []
         raise AssertionError("it never comes to rest")
+
+    def failed(self) -> dict[str, str]:
+        """By shop the run that failed last: what those before it imported is in its training."""
+        every = [claim for shop in sorted(self.shops) for claim in self.ledger.claims(shop) if claim.state == "failed"]
+        return {each.shop: each.run for each in sorted(every, key=lambda each: each.taken_at[-1:])}

@@ -5,7 +5,7 @@ import pytest
 from personalization import training
 from personalization.claims import Claim
 
-from tests.unit.flow_world import DictLedger, World, event
+from tests.unit.flow_world import RECIPES, DictLedger, World, event
 
 SHOP = "green"
 FULL, MORE = "interactions", "interactions/incremental"
@@ -17,7 +17,7 @@ def world() -> World:
 
 
 def begin(world: World, name: str, kind: str, number: int, steps: int = 0) -> None:
-    """Drop something, and take some steps of the run that it starts: 1 claims, 3 collects, 4 imports, 6 trains."""
+    """Drop something, and take some steps of the run that it starts: 1 claims, 3 collects, 4 imports, 6 and 7 train."""
     world.start(name, event(SHOP, kind, number))
     walk(world, name, steps)
 
@@ -37,57 +37,74 @@ def claims(world: World) -> dict[str, Claim]:
     return {each.key.removeprefix(f"drops/{SHOP}/"): each for each in world.ledger.claims(SHOP)}
 
 
+def trained(run: str) -> list[str]:
+    """The names of the trainings that a run begins."""
+    return [f"train {SHOP} {recipe} {run}" for recipe in RECIPES]
+
+
+def trainings(world: World) -> list[list[str]]:
+    """Keys of the interactions that a recipe was trained on, by training: every recipe was on the same."""
+    keys = {each.id: key for key, each in claims(world).items()}
+    found = [[[keys[each] for each in one.data[SHOP, FULL]] for one in world.jobs.trainings if one.recipe == recipe]
+             for recipe in RECIPES]  # fmt: skip
+    assert all(each == found[0] for each in found)
+    return found[0]
+
+
 def rows(world: World, kind: str = FULL) -> list[str]:
     """Keys of what a dataset holds."""
     keys = {each.id: key for key, each in claims(world).items()}
     return [keys[each] for each in world.jobs.data[SHOP, kind]]
 
 
-@pytest.mark.parametrize("steps", [4, 5, 6])
+@pytest.mark.parametrize("steps", [4, 5, 6, 7])
 def test_a_killed_runs_import_and_training_are_adopted(world: World, steps: int) -> None:
     begin(world, "a", FULL, 1, steps)
     world.stop("a")
     go_on(world, "b")
-    assert set(world.jobs.there) == {f"import {(SHOP, FULL)} a", f"train {SHOP} a"}
+    assert set(world.jobs.there) == {f"import {(SHOP, FULL)} a", *trained("a")}
     assert claims(world)["interactions/1.csv"].state == "done"
 
 
 def test_a_chain_of_killed_runs_has_one_training(world: World) -> None:
-    begin(world, "a", FULL, 1, 6)
+    begin(world, "a", FULL, 1, 7)
     world.stop("a")
     for name in ("b", "c"):
         world.start(name, {"action": "continue", "shop": SHOP})
         walk(world, name, 4)
         world.stop(name)
     go_on(world, "d")
-    assert len(world.jobs.trainings) == 1
+    assert len(trainings(world)) == 1
 
 
 def test_what_failed_is_tried_again_under_a_name_of_its_own_and_the_rest_is_adopted(world: World) -> None:
     world.jobs.left = 2
     begin(world, "a", FULL, 1, 20)
-    assert world.failed == [(SHOP, "a")]
+    assert world.failed() == {SHOP: "a"}
     go_on(world, "b", "a")
     assert world.jobs.there == {
-        f"import {(SHOP, FULL)} a": "ACTIVE", f"train {SHOP} a": "CREATE FAILED", f"train {SHOP} b": "ACTIVE",
-    }  # fmt: skip
+        f"import {(SHOP, FULL)} a": "ACTIVE",
+        f"train {SHOP} {RECIPES[0]} a": "CREATE FAILED",
+        f"train {SHOP} {RECIPES[1]} a": "ACTIVE",
+        f"train {SHOP} {RECIPES[0]} b": "ACTIVE",
+    }
 
 
 def test_a_newer_whole_history_means_a_new_training(world: World) -> None:
-    begin(world, "a", FULL, 1, 6)
+    begin(world, "a", FULL, 1, 7)
     world.stop("a")
     begin(world, "b", FULL, 2, 20)
-    assert [len(data[SHOP, FULL]) for _, data in world.jobs.trainings] == [1, 1]  # type: ignore[index]
+    assert trainings(world) == [["interactions/1.csv"], ["interactions/2.csv"]]
     assert rows(world) == ["interactions/2.csv"]
     assert claims(world)["interactions/1.csv"].state == "superseded"
 
 
 def test_newer_users_mean_a_new_training_on_the_interactions_that_are_imported(world: World) -> None:
-    begin(world, "a", FULL, 1, 6)
+    begin(world, "a", FULL, 1, 7)
     world.stop("a")
     begin(world, "b", "users", 2, 20)
     assert list(world.jobs.there) == [
-        f"import {(SHOP, FULL)} a", f"train {SHOP} a", f"import {(SHOP, 'users')} b", f"train {SHOP} b",
+        f"import {(SHOP, FULL)} a", *trained("a"), f"import {(SHOP, 'users')} b", *trained("b"),
     ]  # fmt: skip
 
 
@@ -100,7 +117,7 @@ def test_what_a_dead_run_had_joined_is_imported_once_and_what_came_later_by_itse
     begin(world, "c", MORE, 4, 20)
     world.settle()
     assert sorted(rows(world)) == sorted(claims(world))
-    assert len(world.jobs.trainings) == 3
+    assert len(trainings(world)) == 3
 
 
 def test_a_whole_history_that_comes_late_is_followed_by_what_was_imported_before_it(world: World) -> None:
@@ -126,19 +143,51 @@ def test_what_failed_after_its_import_is_done_when_a_later_run_has_trained_on_it
     assert claims(world)["interactions/1.csv"].state == "failed"
     begin(world, "b", MORE, 2, 20)
     assert {each.state for each in claims(world).values()} == {"done"}
+    before = list(world.jobs.trainings)
     go_on(world, "c", "a")
-    assert len(world.jobs.trainings) == 1
+    assert world.jobs.trainings == before
 
 
-def test_a_whole_history_that_failed_beside_others_is_imported_again_and_so_is_what_followed(world: World) -> None:
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_so_it_is_when_the_later_run_failed_too_and_was_gone_on_with(world: World, fails: int) -> None:
+    world.jobs.left = 2
+    begin(world, "a", FULL, 1, 20)
+    world.jobs.left = fails
+    begin(world, "b", MORE, 2, 20)
+    assert world.failed() == {SHOP: "b"}
+    go_on(world, "c", "b")
+    assert {each.state for each in claims(world).values()} == {"done"}
+
+
+def test_but_not_by_a_training_that_was_made_before_its_import(world: World) -> None:
+    begin(world, "whole", FULL, 1, 20)
+    world.jobs.left = 1
+    begin(world, "a", MORE, 2, 20)
+    world.jobs.left = 3
+    begin(world, "b", MORE, 3, 20)
+    world.jobs.left = 2
+    go_on(world, "c", "a")
+    assert claims(world)["interactions/incremental/2.csv"].loaded
+    go_on(world, "d", "b")
+    assert claims(world)["interactions/incremental/2.csv"].state == "failed"
+    go_on(world, "e", "c")
+    assert {each.state for each in claims(world).values()} == {"done"}
+    assert world.jobs.trainings[-1].data[SHOP, FULL] == world.jobs.data[SHOP, FULL]
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_of_two_imports_the_one_that_failed_is_made_again_and_what_followed_stays(world: World, fails: int) -> None:
     begin(world, "u", "users", 1, 1)
     begin(world, "a", FULL, 2, 1)
-    world.jobs.left = 1
+    world.jobs.left = fails
     walk(world, "u")
     begin(world, "c", MORE, 3, 20)
     go_on(world, "d", "u")
     world.settle()
-    assert rows(world) == ["interactions/2.csv", "interactions/incremental/3.csv"]
+    assert (rows(world, "users"), rows(world)) == (
+        ["users/1.csv"], ["interactions/2.csv", "interactions/incremental/3.csv"],
+    )  # fmt: skip
+    assert world.jobs.imports[SHOP] == 3 + (fails == 2)
 
 
 def test_what_comes_late_is_in_a_whole_history_that_failed_after_its_import(world: World) -> None:
@@ -151,14 +200,13 @@ def test_what_comes_late_is_in_a_whole_history_that_failed_after_its_import(worl
 
 def test_a_training_older_than_what_was_imported_since_is_not_adopted(world: World) -> None:
     begin(world, "a", FULL, 1, 20)
-    world.jobs.left = 4
-    begin(world, "b", MORE, 2, 6)
+    begin(world, "b", MORE, 2, 7)
     world.stop("b")
     other = claims(world)["interactions/incremental/2.csv"]
     world.ledger.move(other, other.moved("failed", "b"))
     begin(world, "c", "users", 3, 20)
     go_on(world, "d", "b")
-    assert list(world.jobs.there)[-1] == f"train {SHOP} d"
+    assert list(world.jobs.there)[-2:] == trained("d")
 
 
 @pytest.mark.parametrize(

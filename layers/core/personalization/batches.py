@@ -160,14 +160,23 @@ def _imported_before(
     )
 
 
+def trained_on(claims: Sequence[Claim]) -> tuple[ClaimKind, ...]:
+    """The kinds that decide what a run's training is: with interactions a retraining is fulfilled by the way."""
+    return DATA if any(each.kind == "interactions" for each in claims) else (*DATA, "retrain")
+
+
 def _trained_by(every: Sequence[Claim], chosen: Sequence[Chosen], run: str) -> tuple[str, ...]:
-    kinds = {each.claim.kind for each in chosen}
-    # With interactions a wish for a retraining is fulfilled by the way.
-    of: tuple[ClaimKind, ...] = DATA if "interactions" in kinds else (*DATA, "retrain")
-    mine = [each for one in chosen for each in one.all if one.claim.kind in of]
-    since = max((each.at for each in mine), default="")
-    newer = {each.run for each in every if each.kind in DATA and each.state == "done" and each.at > since}
-    return tuple(each for each in _same(every, mine, of, run) if newer <= {each})
+    taken = [each for one in chosen for each in one.all]
+    of = trained_on(taken)
+    mine = [each for each in taken if each.kind in of]
+    return tuple(each for each in _same(every, mine, of, run) if not _imported_since(every, mine, each))
+
+
+def _imported_since(every: Sequence[Claim], mine: Sequence[Claim], run: str) -> bool:
+    """Whether runs after this one, which had `mine`, imported something else: its training has none of it."""
+    began = max(each.taken_at[each.runs.index(run)] for each in mine)
+    done = (each for each in every if each.kind in DATA and each.state == "done" and each not in mine)
+    return any(each.taken_at[-1] > began for each in done if each.taken_at)
 
 
 def _same(every: Sequence[Claim], mine: Sequence[Claim], kinds: Collection[ClaimKind], run: str) -> tuple[str, ...]:

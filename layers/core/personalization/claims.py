@@ -8,6 +8,7 @@ to `taken` by one run and to its end, so that whatever is dropped is handled onc
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from personalization import drops
@@ -48,6 +49,10 @@ class Claim(Part):
     """The run that took it, or refused or superseded it."""
     runs: tuple[str, ...] = ()
     """Every run that has taken it, the first one first: import jobs and solution versions are named after runs."""
+    taken_at: tuple[str, ...] = ()
+    """When each of these runs took it, ISO 8601: which of two runs of a shop came after the other."""
+    trained_since: str = ""
+    """When the first of them got so far that it may have begun a training on it."""
     loaded: bool = False
     """Of one that failed: its data are in the dataset all the same, because what failed came after the import."""
     reason: str = ""
@@ -58,14 +63,14 @@ class Claim(Part):
         """The claim in another state."""
         return self.model_copy(update={"state": state, "run": run, "reason": reason})
 
-    def taken(self, run: str) -> "Claim":
+    def taken(self, run: str, now: datetime) -> "Claim":
         """The claim as a run takes it."""
-        runs = self.runs if run in self.runs else (*self.runs, run)
-        return self.moved("taken", run).model_copy(update={"runs": runs})
+        added = {} if run in self.runs else {"runs": (*self.runs, run), "taken_at": (*self.taken_at, now.isoformat())}
+        return self.moved("taken", run).model_copy(update=added)
 
     def undone(self) -> "Claim":
         """The claim without what runs have done for it: what was imported of it is not in the dataset any more."""
-        return self.model_copy(update={"runs": (), "loaded": False})
+        return self.model_copy(update={"runs": (), "taken_at": (), "trained_since": "", "loaded": False})
 
     @property
     def order(self) -> tuple[str, str, str]:

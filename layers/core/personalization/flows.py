@@ -3,6 +3,7 @@
 
 from typing import Literal
 
+from personalization.claims import ClaimKind
 from personalization.handling import Drop
 from personalization.plans import Part
 
@@ -48,5 +49,5 @@ class FinishRequest(_Asked):
     shop: str
     drops: tuple[Drop, ...]
     failure: str | None = None
-    loaded: bool = False
-    """Whether everything was imported before it failed."""
+    imported: frozenset[ClaimKind] = frozenset()
+    """The kinds that were imported before it failed."""

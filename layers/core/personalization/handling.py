@@ -12,7 +12,7 @@ from typing import Literal
 
 from personalization import batches, claims
 from personalization.batches import Batch, Chosen
-from personalization.claims import Action, Claim, Request, later
+from personalization.claims import Action, Claim, ClaimKind, Request, later
 from personalization.errors import Rejected, RetryLater
 from personalization.leases import Executions, Ledger, Run, lead
 from personalization.plans import Part
@@ -39,8 +39,8 @@ class End:
 
     failure: str | None = None
     """Why it failed. Its drops are not tried again by themselves."""
-    loaded: bool = False
-    """Whether everything was imported before it failed."""
+    imported: frozenset[ClaimKind] = frozenset()
+    """The kinds that were imported before it failed."""
 
 
 SUCCESS = End()
@@ -146,7 +146,7 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     batch = batches.choose(ledger.claims(shop), run.name, again)
     # What is imported first: a run that is killed in between finds what is to be imported again after it.
     for each in (one for chosen in batch.chosen for one in chosen.all):
-        _move(ledger, each, each.taken(run.name))
+        _move(ledger, each, each.taken(run.name, run.now))
     for old, new in batch.superseded:
         _move(ledger, old, old.moved("superseded", run.name, f"replaced by {new.key or 'a later wish'}"))
     for was, waits in batch.later:
@@ -208,17 +208,22 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str]) -> dict[str, obje
 def hold(ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop]) -> None:
     """Make sure before a training is paid for that the run still leads the shop.
 
-    A run that was stopped and redriven may have lost its lease, and its drops, to another.
+    A run that was stopped and redriven may have lost its lease, and its drops, to another. From now on the claims tell
+    that they may be in a training.
 
     Raises:
         Rejected: another run leads the shop or has taken the drops.
-        RetryLater: see `lead`.
+        RetryLater: see `lead`; or a claim changed meanwhile.
     """
     holder = lead(ledger, executions, run, shop)
-    by_id = {each.id: each for each in ledger.claims(shop)}
-    lost = [by_id[each.id].run for each in drops if each.id in by_id and by_id[each.id].run != run.name]
+    ids = {each for drop in drops for each in (drop.id, *drop.also)}
+    mine = [each for each in ledger.claims(shop) if each.id in ids]
+    lost = [each.run for each in mine if each.run != run.name]
     if holder or lost:
         raise Rejected(shop, f"run {holder or lost[0]} has taken over what this run had begun")
+    for each in mine:
+        since = each.trained_since or run.now.isoformat()
+        _move(ledger, each, each.model_copy(update={"trained_since": since}))
 
 
 def finish(
@@ -258,12 +263,17 @@ def finish(
 
 
 def _taken_in(every: Sequence[Claim], mine: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:
-    """What failed after its import, and is in what this run has trained on: nobody has to ask for it again."""
-    trained = any(each.outcome == "retrained" or (each.kind, each.outcome) == TRAINED for each in drops)
-    went_on = any(each.runs != (each.run,) for each in mine)
-    if end.failure is not None or not trained or went_on:
+    """What failed after its import, and is in what this run has trained on: nobody has to ask for it again.
+
+    The training may be that of an earlier run whose work this one has gone on with.
+    """
+    partly = {each.id for each in mine if each.recipes}
+    of_all = [each for each in drops if each.id not in partly]
+    trained = any(each.outcome == "retrained" or (each.kind, each.outcome) == TRAINED for each in of_all)
+    if end.failure is not None or not trained:
         return []
-    return [each for each in every if each.state == "failed" and each.loaded]
+    began = max((each.trained_since for each in mine if each.kind in batches.trained_on(mine)), default="")
+    return [each for each in every if each.state == "failed" and each.loaded and each.taken_at[-1] < began]
 
 
 def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
@@ -273,7 +283,7 @@ def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
     if result is not None and result.outcome == "later":
         return claim.moved("pending", "")
     if end.failure is not None:
-        loaded = end.loaded and result is not None and result.outcome == "imported"
-        return claim.moved("failed", run, end.failure).model_copy(update={"loaded": loaded})
+        loaded = claim.kind in end.imported and result is not None and result.outcome == "imported"
+        return claim.moved("failed", run, end.failure).model_copy(update={"loaded": claim.loaded or loaded})
     held = result is not None and result.outcome == "held"
     return claim.moved("held" if held else "done", run, result.reason if result else "")

@@ -48,5 +48,5 @@ def flow_step(
     if isinstance(request, HoldRequest):
         handling.hold(ledger, executions, run, request.shop, request.drops)
         return {}
-    end = End(request.failure, request.loaded)
+    end = End(request.failure, request.imported)
     return handling.finish(ledger, executions, run, request.shop, request.drops, end)
