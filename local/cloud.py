@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and stop the local cloud: the local AWS and the embedded engine, detached, on 127.0.0.1, awaited."""
 
+import contextlib
 import json
 import shutil
 import signal
@@ -10,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import psutil
 import urllib3
@@ -78,7 +78,7 @@ def up(
             raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """Finish cleaning up however often Ctrl-C is pressed."""
     if threading.current_thread() is not threading.main_thread():
@@ -210,12 +210,11 @@ def stop(home: Home, *, save: bool = True) -> list[str]:
     state = home.read()
     named = [process for process in (state.processes if state else ()) if process.alive()]
     for process in reversed(named):
-        parent = psutil.Process(process.pid)
-        family = parent.children(recursive=True)
-        for member in [] if save else [parent, *family]:
-            member.kill()
-        end([parent])
-        end(family)
+        family = family_of(process)
+        for member in [] if save else family:
+            signalled(member, signal.SIGKILL)
+        end(family[:1])
+        end(family[1:])
     strays = marked(home)
     end(strays)
     CHILDREN[:] = [child for child in CHILDREN if child.poll() is None]
@@ -224,16 +223,27 @@ def stop(home: Home, *, save: bool = True) -> list[str]:
     return [process.name for process in named] + [f"stray process {stray.pid}" for stray in strays]
 
 
+def family_of(process: Process) -> list[psutil.Process]:
+    """A process and, after it, all that it has started; empty if it has just ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def signalled(process: psutil.Process, number: signal.Signals) -> None:
+    """Send a signal to a process that may have ended by itself."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
 def end(processes: list[psutil.Process]) -> None:
     """SIGTERM these processes, wait for their end, and SIGKILL those that take too long."""
     for process in processes:
-        try:
-            process.send_signal(signal.SIGTERM)
-        except psutil.NoSuchProcess:
-            continue
+        signalled(process, signal.SIGTERM)
     _, left = psutil.wait_procs(processes, timeout=STOP_SECONDS)
     for process in left:
-        process.kill()
+        signalled(process, signal.SIGKILL)
     psutil.wait_procs(left, timeout=STOP_SECONDS)
 
 
