@@ -80,8 +80,9 @@ def ranking(shop: str, user_id: str) -> dict[str, object]:
 @API.routes.post("/shops/<shop>/users/<user_id>/purchase-likelihood")
 def purchase_likelihood(shop: str, user_id: str) -> dict[str, object]:
     """How likely a user is to buy items."""
+    until = likelihoods().until()
     query, release = recommendations.values(API.query(), userId=part(user_id)), _release(shop)
-    told = likelihoods().respond(release, API.body(), query, int(time.time()))
+    told = likelihoods().respond(release, API.body(), query, int(time.time()), until)
     return _counted(release, "purchase-likelihood", told)
 
 

@@ -3,9 +3,12 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from personalization.likelihood import inputs
+from personalization.likelihood import inputs, shards
+from personalization.likelihood import model as models
+from personalization.likelihood.model import Anchored
 
 from functions.get_recommendations.app import handler
 from tests.functions.fakes import FakePersonalize
@@ -64,3 +67,11 @@ def stored(bucket: "S3Client", key: str) -> bytes:
     """An object of the bucket."""
     data: bytes = bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     return data
+
+
+def anchor(bucket: "S3Client") -> None:
+    """Have the ranking campaign's scores count in the fit, beside the anchors i5 and i6."""
+    key = f"likelihood/demo/{load('fit_likelihood')['run']}/model.json.gz"
+    model = models.of_json(shards.unpacked(stored(bucket, key)))
+    scored = replace(model, anchored=Anchored("arn:version", 0.0, 1.0, 0.5), anchors=("i5", "i6"))
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.packed(scored.as_json()))

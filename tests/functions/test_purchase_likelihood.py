@@ -2,7 +2,6 @@
 """Fits, and the answers that are served from them, with a bucket, two tables and a Personalize that tests script."""
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +11,12 @@ from personalization.breakers import THRESHOLD
 from personalization.likelihood import inputs, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.answering import MOST_ITEMS
-from personalization.likelihood.model import Anchored
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
 from functions.record_events.app import handler as record
 from tests.functions.fakes import FakePersonalize
-from tests.functions.likelihoods import asked, chance, put, shifted, stored
+from tests.functions.likelihoods import anchor, asked, chance, put, shifted, stored
 from tests.functions.samples import BUCKET, RELEASE, TABLE, Event, body, fields, load
 from tests.likelihood import worlds
 
@@ -179,14 +177,10 @@ def test_a_campaign_that_fails_costs_the_snapshot_and_not_the_fit(
 
 
 @pytest.fixture
-def anchored(fitted: dict[str, Any], bucket: "S3Client") -> str:
-    """The fit with scores that count; the run's name."""
-    run = load("fit_likelihood")["run"]
-    key = f"likelihood/demo/{run}/model.json.gz"
-    model = models.of_json(shards.unpacked(stored(bucket, key)))
-    scored = replace(model, anchored=Anchored("arn:version", 0.0, 1.0, 0.5), anchors=("i5", "i6"))
-    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.packed(scored.as_json()))
-    return f"{run} {fitted['outcome']}"
+def anchored(fitted: dict[str, Any], bucket: "S3Client") -> None:
+    """The fit with scores that count."""
+    assert fitted["outcome"] == "fitted"
+    anchor(bucket)
 
 
 @pytest.mark.usefixtures("anchored")

@@ -4,8 +4,6 @@
 import itertools
 import json
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -23,23 +21,11 @@ from functions.record_events import app as recording
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import body, load
-from tests.template.stack import STACK
+from tests.functions.silences import longest, most, silence
 
 pytestmark = pytest.mark.usefixtures("demo")
 Waited = list[tuple[str, float]]
-"""The operations that were asked for in vain, once for each attempt, and the seconds that it may take."""
-
-
-def longest(client: Any) -> float:  # noqa: ANN401 - of any service
-    """Seconds that a call may take which nobody answers, with the SDK's pauses of a second at most."""
-    config = client.meta.config
-    attempts: int = config.retries["total_max_attempts"]
-    return attempts * float(config.connect_timeout + config.read_timeout) + attempts - 1
-
-
-def most(function: str) -> float:
-    """What an answer may take: a fifth of the function's time is for everything but waiting."""
-    return 0.8 * float(STACK.of("Lambda::Function")[function]["Timeout"])
+"""The operations that were asked for in vain, and the seconds that each may take."""
 
 
 def hundred() -> list[Call]:
@@ -60,18 +46,13 @@ def old(monkeypatch: pytest.MonkeyPatch) -> None:
 def silent() -> Iterator[Waited]:
     """No service answers any more."""
     waited: Waited = []
-    made: list[Any] = [clients.dynamodb_once(), clients.events_once(), clients.sqs_once()]
 
-    def hang(seconds: float, event_name: str, **_: object) -> None:
-        waited.append((event_name.rpartition(".")[2], seconds))
+    def hang(operation: str, seconds: float) -> None:
+        waited.append((operation, seconds))
         raise ReadTimeoutError(endpoint_url="https://aws.invalid")
 
-    hooks = [(client.meta.events, partial(hang, longest(client))) for client in made]
-    for events, hook in hooks:
-        events.register_first("before-send", hook)
-    yield waited
-    for events, hook in hooks:
-        events.unregister("before-send", hook)
+    with silence([clients.dynamodb_once(), clients.events_once(), clients.sqs_once()], hang):
+        yield waited
 
 
 @pytest.mark.usefixtures("old")

@@ -17,6 +17,8 @@ from personalization.likelihood.counters import Happening
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from personalization.likelihood.model import Model
+
 KEPT_SECONDS = 90 * 86_400
 """How long an event is kept: the next run's fit takes it into the history."""
 _PER_CALL = 25
@@ -101,9 +103,18 @@ def _calls(missed: Sequence[tuple[Call, Mapping[str, Any]]]) -> Iterator[Call]:
 
 
 def of_shopper(
-    client: "DynamoDBClient", table: str, shop: str, user: str, since: int, event_type: str
+    client: "DynamoDBClient",
+    table: str,
+    shop: str,
+    user: str,
+    model: "Model",
+    late: Callable[[], bool] = lambda: False,
 ) -> list[Happening]:
-    """The events of a shopper at or after a moment (epoch seconds), oldest first."""
+    """The events of a shopper since a model's counters ended, oldest first.
+
+    Raises:
+        RetryLater: the table does not answer, or it is `late` before its last page has come.
+    """
     found: list[Happening] = []
     with about(table):
         for page in pages(
@@ -112,12 +123,14 @@ def of_shopper(
             KeyConditionExpression="shopper = :shopper",
             FilterExpression="#at >= :since",
             ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":shopper": {"S": _shopper(shop, user)}, ":since": {"N": str(since)}},
+            ExpressionAttributeValues={":shopper": {"S": _shopper(shop, user)}, ":since": {"N": str(model.at)}},
             ConsistentRead=True,
         ):
-            found += [_happening(each, event_type) for each in page["Items"]]
+            found += [_happening(each, model.event_type) for each in page["Items"]]
             if len(found) >= _MOST:
                 break
+            if late() and page.get("LastEvaluatedKey"):
+                raise RetryLater(table, "the last page did not come in time")
     return sorted(found, key=lambda each: (each.at, each.event_id))[-_MOST:]
 
 
