@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import boto3
@@ -17,6 +17,9 @@ import urllib3
 from local.environments import LocalError
 from local.home import State, access
 from local.runs import Run, Runs
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 KINDS = ("interactions", "users", "items", "settings")
 
@@ -162,6 +165,11 @@ class Client:
             for record in sorted(records, key=lambda record: str(record["shop"]))
         ]
 
+    def placements(self, shop: str) -> list[str]:
+        """The slots of a shop that the API serves, by name."""
+        table = boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
+        return placements(table, shop)
+
     def functions(self) -> dict[str, str]:
         """The stack's functions by logical id, with the log group of each."""
         stack = boto3.client("cloudformation", **access(self.state.endpoint))
@@ -197,9 +205,15 @@ def identity(event: dict[str, Any]) -> tuple[object, ...]:
     return event["timestamp"], event["logStreamName"], event["message"]
 
 
-def as_names(campaigns: object) -> list[str]:
-    """The recipe aliases of a release record's campaigns."""
-    return [str(alias) for alias in campaigns] if isinstance(campaigns, dict) else []
+def placements(table: "Table", shop: str) -> list[str]:
+    """The names of the placements that the release record of a shop has, in the table of shops; none without one."""
+    record = table.get_item(Key={"shop": shop, "record": "release"}).get("Item", {})
+    return sorted(as_names(record.get("placements")))
+
+
+def as_names(member: object) -> list[str]:
+    """The names in a member of a release record: its campaigns by recipe, its placements."""
+    return [str(name) for name in member] if isinstance(member, dict) else []
 
 
 def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> str:

@@ -15,12 +15,16 @@ from typing import Any
 from local import cloud, demo_data, shopfront
 from local.client import Answer, ApiError, Client, Upload
 from local.demo_data import DemoData
-from local.environments import LOCAL, LocalError
+from local.environments import LOCAL, REPOSITORY, LocalError
 from local.home import Home, State
 from local.runs import Run
 from local.terminal import Terminal, run_json
 
 SHOP = "demo"
+SETTINGS = REPOSITORY / "storefront" / "settings.yaml"
+"""The slots for which the shop's pages ask."""
+PAGE = ("home", "home-bought", "home-popular")
+"""Those of its front page."""
 EVENTS = ("View", "AddToCart", "Purchase")
 FIT_SECONDS = 60.0
 """How long the fit of the purchase likelihood may take."""
@@ -66,7 +70,9 @@ def bring_up(home: Home, terminal: Terminal) -> State:
 
 
 def fill(client: Client, data: DemoData, terminal: Terminal) -> list[Run]:
-    """Drop interactions, items and users at once, and follow the one run that handles them to its promotion."""
+    """Drop settings, then interactions, items and users at once; follow the run that handles them to its promotion."""
+    with terminal.step("dropping settings.yaml: what the slots of the shop's pages show"):
+        client.drop(SHOP, "settings", SETTINGS)
     terminal.heading("Three CSV files dropped into the bucket are one run of the state machine")
     # The largest first: the others are there before the run looks at what has come.
     uploads = [drop(client, kind, data, terminal) for kind in ("interactions", "items", "users")]
@@ -116,6 +122,11 @@ def show_shopper(client: Client, data: DemoData, terminal: Terminal) -> dict[str
     terminal.heading(f"Similar to {name(first)}")
     similar = client.similar(SHOP, first["itemId"], limit="5")
     terminal.items(some(similar), "")
+    body = {"placements": PAGE, "itemId": bought[0].item_id}
+    page = client.ask("POST", f"/shops/{SHOP}/users/{user}/placements", body=body)
+    many = len({item["itemId"] for slot in page.body["placements"] for item in slot["items"]})
+    shelves = len(page.body["placements"])
+    terminal.note(f"{shelves} shelves of the shop's front page: {many} items, none twice, {page.milliseconds:.0f} ms")
     return {"user": user, "recommended": recommended.body["items"], "similar": similar.body["items"]}
 
 

@@ -19,6 +19,7 @@ import boto3
 import botocore.exceptions
 
 from local import catalogue
+from local.client import placements
 from local.environments import LocalError
 from local.shopfront import FOLDER, TYPES
 from local.terminal import Terminal
@@ -110,7 +111,13 @@ def main(options: Namespace, terminal: Terminal) -> None:
     told = outputs(options.stack)
     if "StorefrontBucketName" not in told:
         raise LocalError(f"the stack {options.stack} has no storefront: deploy it with Browsers=true Storefront=true")
-    wanted = uploads(catalogue.document(catalogue.for_strangers(options.shop, options.items, "")))
+    try:
+        slots = placements(boto3.resource("dynamodb").Table(told["ShopsTableName"]), options.shop)
+    except botocore.exceptions.ClientError as error:
+        slots = []
+        terminal.note(f"its shelves are asked for one by one, as the table of shops refuses: {error}")
+    goods = catalogue.for_strangers(options.shop, options.items, "") | {"placements": slots}
+    wanted = uploads(catalogue.document(goods))
     try:
         with terminal.step(f"publishing {len(wanted)} files"):
             removed = publish(boto3.client("s3"), told["StorefrontBucketName"], wanted)

@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 
 from local import catalogue
+from local.client import Client
 from local.environments import LOCAL, REPOSITORY, LocalError
 from local.home import Home, State, require, running
 from local.terminal import Terminal
@@ -276,11 +277,11 @@ def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, toke
 
     With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
     """
+    slots = {"placements": Client(state).placements(shop)}
     if tokens:
-        return Shopfront(
-            state.browser_api, "", catalogue.document(catalogue.for_strangers(shop, files["items"], "/api"))
-        )
-    return Shopfront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files)))
+        told = catalogue.for_strangers(shop, files.get("items"), "/api")
+        return Shopfront(state.browser_api, "", catalogue.document(told | slots))
+    return Shopfront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files) | slots))
 
 
 def demo_files() -> dict[str, Path | None]:

@@ -29,17 +29,17 @@ export function cause(key, values = {}) {
 /** A request of the client. */
 export function call(made) {
   if (!groups.length) cause("open");
-  const entry = { ...made, moves: undefined };
+  const entry = { ...made, moves: [] };
   groups[0].calls.push(entry);
-  if (made.answer && typeof made.answer === "object") entries.set(made.answer, entry);
+  for (const list of made.answer?.placements ?? [made.answer]) if (list && typeof list === "object") entries.set(list, entry);
   draw();
 }
 
 /**
- * An answer is the list `key` now. Returns what moved: `{place, was}` by item id (`was` is undefined for a new one), and
- * whether there was such a list before.
+ * An answer is the list `key` now, which people call `title`. Returns what moved: `{place, was}` by item id (`was` is undefined for
+ * a new one), whether it is the first such list, and how many milliseconds its call took.
  */
-export function moves(key, answer) {
+export function moves(key, title, answer) {
   const ids = answer.items.map(({ itemId }) => itemId);
   const last = before.get(key);
   before.set(key, ids);
@@ -47,10 +47,10 @@ export function moves(key, answer) {
   const entry = entries.get(answer);
   if (entry) {
     entry.items = answer.items;
-    entry.moves = { rows, gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last };
+    entry.moves.push({ title, rows, gone: last?.filter((id) => !rows.has(id)) ?? [], isFirst: !last });
     draw();
   }
-  return { rows, isFirst: !last };
+  return { rows, isFirst: !last, milliseconds: entry?.milliseconds };
 }
 
 /** Draw it all again: after a call, or in another language. */
@@ -65,14 +65,15 @@ function group({ key, values, calls }, at) {
   return h("li.group", {}, h("h3", {}, t(`cause_${key}`, values)), h("ol", {}, calls.map((entry) => line(entry, at === 0))));
 }
 
-function line({ method, path, status, milliseconds, body, tries, moves: moved }, isNewest) {
+function line({ method, path, status, milliseconds, body, answer, tries, moves: lists }, isNewest) {
   const [where] = path.split("?");
   const time = `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
   const state = status >= 200 && status < 300 ? undefined : h("span.bad", {}, `${status || t("failed")}`);
   const head = h("div.call", { title: path }, h("b", { class: `method ${method.toLowerCase()}` }, method), h("code", {}, short(where)), state, h("span.time", {}, time));
   const events = body?.events && h("p.sum", {}, body.events.map(({ eventType, itemId }) => `${eventType} ${itemId ? known({ itemId }).title : ""}`).join(", "));
   const again = tries > 0 && h("p.sum", {}, t("retried", { count: tries + 1 }));
-  return h("li", {}, head, events, again, moved && story(moved, isNewest));
+  const stories = lists.map((list, at) => [answer.placements && h("p.list", {}, list.title), story(list, isNewest && at === 0)]);
+  return h("li", {}, head, events, again, stories);
 }
 
 /** The path as a person reads it: ids in short. */

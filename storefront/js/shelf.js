@@ -35,7 +35,7 @@ export function card(item, from = {}, isNew = false) {
 
 /**
  * A shelf: a titled row of cards. `ask` gives an answer of the API; `key` names the list, so that the panel can tell how it
- * moves. It fills itself, and again at each `load()`.
+ * moves; `hint` is a text, or makes one of the answer. It fills itself, and again whenever the shopper has moved.
  */
 export function shelf({ key, title, hint, ask, follows = true }) {
   const row = h("ul.row", { tabindex: 0, "aria-label": title }, Array.from({ length: 8 }, () => h("li.card.waiting", { "aria-hidden": "true" }, h("div.cover", {}, h("span.tile")), h("p.detail", {}, " "))));
@@ -44,17 +44,21 @@ export function shelf({ key, title, hint, ask, follows = true }) {
   const arrows = h("div.arrows", {},
     h("button.round", { type: "button", "aria-label": `${t("previous")}: ${title}`, onclick: go(-1) }, icon("left")),
     h("button.round", { type: "button", "aria-label": `${t("next")}: ${title}`, onclick: go(1) }, icon("right")));
-  const section = h("section.shelf", { "data-key": key, "aria-busy": "true" }, h("header", {}, h("div", {}, h("h2", {}, title), hint && h("p.hint", {}, hint)), origin, arrows), row);
+  const below = hint && h("p.hint", {}, typeof hint === "string" ? hint : " ");
+  const section = h("section.shelf", { "data-key": key, "aria-busy": "true" }, h("header", {}, h("div", {}, h("h2", {}, title), below), origin, arrows), row);
 
   async function load() {
     section.setAttribute("aria-busy", "true");
     const started = performance.now();
     try {
       const answer = await ask();
-      const { rows, isFirst } = panel.moves(key, answer);
+      const { rows, isFirst, milliseconds } = panel.moves(key, title, answer);
+      // A page waits for other things before it asks, a shelf by itself may make several calls.
+      const took = answer.placement ? milliseconds : performance.now() - started;
       const sources = [...new Set(answer.items.map(({ source }) => source).filter(Boolean))].map(sourceOf);
-      origin.textContent = [sources.join(" + "), `${Math.round(performance.now() - started)} ms`].filter(Boolean).join(" · ");
+      origin.textContent = [sources.join(" + "), `${Math.round(took)} ms`].filter(Boolean).join(" · ");
       section.hidden = !answer.items.length;
+      if (typeof hint === "function") below.textContent = hint(answer) || " ";
       // A reason that all cards share is the shelf's, and its title tells it.
       const isMixed = new Set(answer.items.map(({ because }) => because?.code)).size > 1;
       fill(row, answer.items.map((from) => card(known(from), isMixed ? from : { ...from, because: undefined }, !isFirst && !rows.get(from.itemId).was)));

@@ -9,16 +9,18 @@ import { Sessions } from "./sessions.js";
 
 const RANKED = 500;
 /** Items that one ranking call may have. */
+const PATIENCE = 1000;
+/** Milliseconds for which a page waits for an event. */
 
-export const shop = { name: "", items: new Map(), departments: [], shoppers: [], profiles: {}, client: undefined, sessions: undefined };
+export const shop = { name: "", items: new Map(), departments: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, sessions: undefined };
 const cart = new Map(kept("cart", []));
 
 /** Load the catalogue and open the API's client. */
 export async function open() {
   const response = await fetch("catalogue.json");
-  const { shop: name, columns, items, shoppers, profiles, api = "/api", tokens = false } = await response.json();
+  const { shop: name, columns, items, shoppers, profiles, placements, api = "/api", tokens = false } = await response.json();
   const rows = items.map((row) => item(Object.fromEntries(columns.map((column, place) => [column, row[place]]))));
-  Object.assign(shop, { name, shoppers, profiles, items: new Map(rows.map((row) => [row.id, row])) });
+  Object.assign(shop, { name, shoppers, profiles, placements: new Set(placements), items: new Map(rows.map((row) => [row.id, row])) });
   shop.departments = departments(rows);
   const baseUrl = location.origin + api;
   if (tokens) shop.sessions = new Sessions(`${baseUrl}/shops/${encodeURIComponent(name)}/sessions`);
@@ -115,10 +117,11 @@ export async function happened(events) {
   await shop.client.flush();
 }
 
-/** The shopper looks at an item. */
+/** The shopper looks at an item. Lists do not wait long for an API that does not take the event. */
 export async function view(seen) {
   keep("viewed", [seen.id, ...kept("viewed", []).filter((id) => id !== seen.id)].slice(0, 12));
-  await happened([["View", { itemId: seen.id }]]);
+  const told = happened([["View", { itemId: seen.id }]]).catch(() => {});
+  await Promise.race([told, new Promise((done) => setTimeout(done, PATIENCE))]);
 }
 
 /** Items that were looked at, newest first. */
@@ -160,6 +163,27 @@ export async function buy() {
   const worth = (id, count) => Math.round((itemOf(id).price ?? 0) * count * 100) / 100;
   await happened(bought.map(([id, count]) => ["Purchase", { itemId: id, eventValue: worth(id, count) }]));
   return bought;
+}
+
+/**
+ * How the shelves of a page ask. Those whose slots the shop has, and which ask at the same time, are filled by one call, so that no
+ * item is on the page twice; `query` gives what it asks with, and may wait. Any other shelf asks by itself.
+ */
+export function page(slots, query) {
+  let asking;
+  const all = async () => shop.client.placements(slots.filter((slot) => shop.placements.has(slot)), await query());
+  const share = () => (queueMicrotask(() => (asking = undefined)), all());
+  return (slot, alone) => async () => {
+    if (!shop.placements.has(slot)) return alone();
+    try {
+      const { placements } = await (asking ??= share());
+      return placements.find(({ placement }) => placement === slot);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      shop.placements.clear(); // The release that had them was taken back.
+      return alone();
+    }
+  };
 }
 
 /** What goes with the cart: similar to the newest things in it, not in it, best for this shopper first. */

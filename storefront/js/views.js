@@ -5,14 +5,18 @@ import { choose } from "./account.js";
 import { h, icon } from "./dom.js";
 import { department, money, t } from "./i18n.js";
 import { grid, linkTo, shelf } from "./shelf.js";
-import { browse, buy, find, forShopper, goesWith, itemOf, lines, nameOf, put, setQuantity, shop, shopper, total, view, viewed } from "./shop.js";
+import { browse, buy, find, forShopper, goesWith, itemOf, lines, nameOf, page, put, setQuantity, shop, shopper, total, view, viewed } from "./shop.js";
 import { glyphOf, tile } from "./tiles.js";
 
-const RECOMMENDED = 18;
+const RECOMMENDED = 18, MOST_HIDDEN = 100;
 
 const heading = (text, ...more) => h("h1", { tabindex: -1 }, text, ...more);
-const recommended = (title = t("recommended")) => shelf({ key: "recommended", title, ask: () => shop.client.recommend({ limit: RECOMMENDED }) });
-const similar = (item, title) => shelf({ key: `similar:${item.id}`, title, follows: false, ask: () => shop.client.similar(item.id, { limit: 12 }) });
+
+/** Shelves by the slots of storefront/settings.yaml. In a shop that has none of them, lists are one and the same on all pages. */
+const isPlaced = (slot) => shop.placements.has(slot);
+const recommended = (ask, slot) => shelf({ key: isPlaced(slot) ? slot : "recommended", title: t("recommended"), ask: ask(slot, () => shop.client.recommend({ limit: RECOMMENDED })) });
+const popular = (ask, slot) => shelf({ key: "popular", title: t("popular"), follows: isPlaced(slot), ask: ask(slot, () => shop.client.popular({ limit: RECOMMENDED })) });
+const similar = (ask, slot, item, title) => shelf({ key: `similar:${item.id}`, title, follows: isPlaced(slot), ask: ask(slot, () => shop.client.similar(item.id, { limit: 12 })) });
 
 /** Three items whose tiles differ. */
 function differing(items) {
@@ -28,8 +32,10 @@ function differing(items) {
 /** The front page. */
 export function home() {
   const someone = shopper();
-  const seen = viewed()[0], bought = someone?.last?.[0], because = seen ?? bought;
-  const because_ = because && itemOf(because);
+  const seen = viewed()[0], because = seen ?? someone?.last?.[0];
+  const origin = because && itemOf(because);
+  const like = seen ? "home-viewed" : "home-bought";
+  const ask = page(["home", ...(because ? [like] : []), "home-popular"], () => ({ itemId: because }));
   const picks = differing(someone?.last?.length ? someone.last.map(itemOf) : browse());
   const hero = h("section.hero", {},
     h("div", {},
@@ -40,9 +46,9 @@ export function home() {
     picks.length === 3 && h("div.still", { "aria-hidden": "true" }, picks.map(tile)));
   return {
     title: "",
-    content: [hero, recommended(),
-      because_ && similar(because_, t(seen ? "becauseViewed" : "becauseBought", { name: because_.title })),
-      shelf({ key: "popular", title: t("popular"), follows: false, ask: () => shop.client.popular({ limit: RECOMMENDED }) })],
+    content: [hero, recommended(ask, "home"),
+      origin && similar(ask, like, origin, t(seen ? "becauseViewed" : "becauseBought", { name: origin.title })),
+      popular(ask, "home-popular")],
   };
 }
 
@@ -94,8 +100,11 @@ export function product(id) {
   const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, t("shopName")),
     item.l1 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}` }, department(item.l1)),
     item.l2 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}/${encodeURIComponent(item.l2)}` }, item.l2));
-  const below = h("div", {}, similar(item, t("similar")));
-  view(item).catch(() => {}).then(() => below.append(recommended()));
+  const seen = view(item);
+  const ask = page(["product", "product-more"], async () => (await seen, { itemId: item.id }));
+  const below = h("div", {}, similar(ask, "product", item, t("similar")));
+  if (isPlaced("product-more")) below.append(recommended(ask, "product-more"));
+  else seen.then(() => below.append(recommended(ask, "product-more")));
   const about = h("div.about", {}, trail, heading(item.title), h("p.detail", {}, item.detail), h("p.price", {}, item.price === undefined ? "" : money(item.price)),
     h("div.buy", {}, stepper(count, t("quantity"), (by) => (count = Math.max(1, Math.min(99, count + by)))), h("button.primary", { type: "button", onclick: () => put(item, count) }, t("add"))),
     h("p.hint", {}, t("unit", { id: item.id })));
@@ -127,8 +136,11 @@ export function cart() {
   draw();
   const redraw = () => (inside.isConnected ? draw() : document.removeEventListener("cart", redraw));
   document.addEventListener("cart", redraw);
-  const more = lines().length ? shelf({ key: "goes-with", title: t("goesWith"), hint: t("goesWithHint"), ask: goesWith }) : undefined;
-  return { title: t("cart"), content: [h("header.page", {}, heading(t("cart"))), inside, more, recommended()] };
+  const inCart = () => lines().map(([id]) => id);
+  const ask = page([...(lines().length ? ["basket"] : []), "basket-more"], () => ({ itemId: inCart().at(-1), excludeItemIds: inCart().slice(-MOST_HIDDEN) }));
+  const hint = isPlaced("basket") ? ({ items: [first] }) => first?.because?.itemId && t("goesWithNewest", { name: itemOf(first.because.itemId).title }) : t("goesWithHint");
+  const goes = lines().length ? shelf({ key: "goes-with", title: t("goesWith"), hint, ask: ask("basket", goesWith) }) : undefined;
+  return { title: t("cart"), content: [h("header.page", {}, heading(t("cart"))), inside, goes, recommended(ask, "basket-more")] };
 }
 
 /** The last step: when it comes, what it costs. Ordering sends Purchase events. */
@@ -154,8 +166,9 @@ export function checkout() {
 export function done() {
   const bought = JSON.parse(sessionStorage.getItem("bought") ?? "[]");
   const head = h("section.hero", {}, h("div", {}, h("span.tick", { "aria-hidden": "true" }, icon("check")), heading(t("thanks")), h("p.lead", {}, t("thanksText", { count: bought.length })), h("p", {}, h("a.primary", { href: "#/" }, t("backHome")))));
-  const first = bought[0] && itemOf(bought[0][0]);
-  return { title: t("thanks"), content: [head, recommended(), first && similar(first, t("becauseBought", { name: first.title }))] };
+  const ids = bought.map(([id]) => id), first = ids[0] && itemOf(ids[0]);
+  const ask = page(["home", ...(first ? ["home-bought"] : [])], () => ({ itemId: ids[0], excludeItemIds: ids.slice(0, MOST_HIDDEN) }));
+  return { title: t("thanks"), content: [head, recommended(ask, "home"), first && similar(ask, "home-bought", first, t("becauseBought", { name: first.title }))] };
 }
 
 /** No such page. */

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Placements from a shop's settings, all the way: dropped, promoted, and asked for over HTTP."""
 
+import json
 from typing import Any
 
 import pytest
 
+from local.shopfront import open_shop
 from tests.app import retail
 from tests.app.conftest import Shop
 from tests.app.laptop import Laptop
@@ -100,6 +102,11 @@ def test_what_cannot_be_asked_is_a_problem_with_its_field(
 ) -> None:
     answer = slots.call("GET", path, **query)
     assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (status, [field])
+
+
+def test_the_storefront_is_told_which_slots_there_are(slots: Shop) -> None:
+    told = json.loads(open_shop(slots.laptop.state, "slots", {}).catalogue)
+    assert told["placements"] == ["cart", "cheap", "home", "kitchen", "pushed", "together"]
 
 
 def test_popular_items_are_kept_until_they_change(slots: Shop) -> None:

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
-from local.shopfront import serving
+from local.shopfront import FOLDER, serving
 from tests.storefront.shop import Api, front, front_for_strangers, listening
+
+PLACEMENTS = yaml.safe_load((FOLDER / "settings.yaml").read_text())["placements"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,14 @@ class Open:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
     """The shop of :mod:`tests.storefront.shop`, served."""
     with listening(Api()) as api, serving(front(api, tmp_path_factory.mktemp("shop"))) as address:
+        yield Open(address, api)
+
+
+@pytest.fixture(scope="session")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """The same shop with the placements of `storefront/settings.yaml`, served."""
+    folder = tmp_path_factory.mktemp("placed")
+    with listening(Api()) as api, serving(front(api, folder, list(PLACEMENTS))) as address:
         yield Open(address, api)
 
 

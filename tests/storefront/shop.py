@@ -3,7 +3,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,8 @@ class Api:
     address: str = ""
     minutes: float = 60
     """How long a session's token is good."""
+    placed: bool = True
+    """Whether the release that serves has placements."""
 
     def session(self, body: Any) -> tuple[int, object]:  # noqa: ANN401 - any document
         """The session at hand goes on, or another begins: its token is its id."""
@@ -52,10 +54,29 @@ class Api:
             return 404, {"title": "Not Found", "status": 404}
         seen = [event["itemId"] for event in reversed(self.events)]
         ids = list(dict.fromkeys(seen + [row.split(",")[0] for row in ROWS]))
+        if path.endswith("/placements"):
+            return self.page(body, ids)
         asked = body["itemIds"] if body else ids[:12]
         source = "popular" if path.endswith("/popular") else "campaign"
         items = [{"itemId": item, "score": 0.1, "source": source} for item in asked]
         return 200, {"recommendationId": f"RID-{len(self.requests)}", "items": items}
+
+    def page(self, body: Any, ids: list[str]) -> tuple[int, object]:  # noqa: ANN401 - any document
+        """Eight items for each placement, none twice; they go with the item of the page."""
+        if not self.placed:
+            return 404, {"title": "Not Found", "status": 404}
+        item = body.get("itemId")
+        left = iter([each for each in ids if each not in {item, *body.get("excludeItemIds", ())}])
+        because = {"code": "goesWithBasket", "itemId": item}
+        told = [
+            {
+                "placement": name,
+                "recommendationId": f"RID-{name}",
+                "items": [{"itemId": next(left), "source": "campaign", "because": because} for _ in range(8)],
+            }
+            for name in body["placements"]
+        ]
+        return 200, {"placements": told}
 
 
 @contextmanager
@@ -123,6 +144,7 @@ def front_for_strangers(api: Api, folder: Path) -> Shopfront:
     return Shopfront(api.address, "", document(for_strangers("green", files(folder)["items"], "/api")))
 
 
-def front(api: Api, folder: Path) -> Shopfront:
+def front(api: Api, folder: Path, placements: Sequence[str] = ()) -> Shopfront:
     """The shopfront of this shop, in front of `api`."""
-    return Shopfront(api.address, KEY, document(catalogue("green", **files(folder))))
+    told = catalogue("green", **files(folder)) | {"placements": list(placements)}
+    return Shopfront(api.address, KEY, document(told))

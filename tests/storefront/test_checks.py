@@ -69,12 +69,19 @@ def violations(page: Page, where: str) -> list[str]:
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not on this machine: `make test` fetches it by npm")
 @pytest.mark.parametrize(
-    ("language", "width", "is_dark"),
-    [("en", 1280, False), ("en", 390, True), ("ko", 1280, True), ("ko", 390, False)],
+    ("language", "width", "is_dark", "which"),
+    [
+        ("en", 1280, False, "placed"),
+        ("en", 390, True, "shop"),
+        ("ko", 1280, True, "shop"),
+        ("ko", 390, False, "placed"),
+    ],
 )
-def test_nobody_is_kept_out(language: str, width: int, is_dark: bool, browser: Page, shop: Open) -> None:
-    """Each two of language, width and darkness meet in one of the four."""
-    visit(browser, shop, language, width, is_dark=is_dark)
+def test_nobody_is_kept_out(
+    language: str, width: int, is_dark: bool, which: str, browser: Page, request: pytest.FixtureRequest
+) -> None:
+    """Each two of language, width and darkness meet in one of the four; two of them have placements."""
+    visit(browser, request.getfixturevalue(which), language, width, is_dark=is_dark)
     browser.run(f"{AXE.read_text()}; undefined")
     found = []
     for name, hash_ in PAGES.items():
@@ -110,12 +117,13 @@ def test_a_first_visit_is_light_and_soon_seen(browser: Page, shop: Open) -> None
     assert_seen(browser, PAINT)
 
 
-def test_it_is_soon_seen_on_a_slow_phone(browser: Page, shop: Open) -> None:
+@pytest.mark.parametrize("which", ["shop", "placed"])
+def test_it_is_soon_seen_on_a_slow_phone(which: str, browser: Page, request: pytest.FixtureRequest) -> None:
     browser.size(390, 844)
     browser.ask("Network.setCacheDisabled", cacheDisabled=True)
     browser.ask("Network.emulateNetworkConditions", offline=False, **SLOW)
     try:
-        browser.open(shop.address)
+        browser.open(request.getfixturevalue(which).address)
         assert_seen(browser, SLOW_PAINT)
     finally:
         browser.ask("Network.setCacheDisabled", cacheDisabled=False)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The slots that the storefront's pages ask for: one call a page, nothing on it twice, and the settings with them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from personalization.settings import parse
+
+from local.client import placements
+from local.shopfront import FOLDER
+from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront.conftest import PLACEMENTS, Open
+
+BROWSER = pytest.mark.skipif(chromium() is None, reason="Chromium is not on this machine")
+SHELVES = "[...document.querySelectorAll('.shelf [data-id]')].map((one) => one.dataset.id)"
+LINES = "[...document.querySelectorAll('.line a.title')].map((one) => one.hash.slice(4))"
+TITLES = "[...document.querySelectorAll('.shelf:not([hidden]) h2')].map((one) => one.textContent)"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browsing(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser: Page, placed: Open) -> Iterator[Page]:
+    """A page of the shop for a stranger who was never here."""
+    browser.size(1280, 900)
+    browser.open(placed.address)
+    browser.run("localStorage.clear(); localStorage.setItem('shop:language', '\"en\"')")
+    placed.api.placed = True
+    for kept in (placed.api.requests, placed.api.events, browser.complaints):
+        kept.clear()
+    yield browser
+    placed.api.placed = True
+
+
+def show(page: Page, placed: Open, hash_: str, cart: list[list[Any]]) -> list[tuple[str, Any]]:
+    """Open a page; the calls that filled it, as ends of paths and bodies."""
+    page.run(f"localStorage.setItem('shop:cart', {json.dumps(json.dumps(cart))})")
+    page.open(placed.address + hash_)
+    return [(path.rpartition("/")[2].partition("?")[0], body) for _, path, _, body in placed.api.requests]
+
+
+@BROWSER
+def test_the_front_page_is_one_call(page: Page, placed: Open) -> None:
+    assert show(page, placed, "", []) == [("placements", {"placements": ["home", "home-popular"]})]
+    assert page.run(TITLES) == ["Recommended for you", "Popular"]
+    told = page.run("[...document.querySelectorAll('#happened .list')].map((one) => one.textContent)")
+    assert told == ["Recommended for you", "Popular"]
+
+
+@BROWSER
+def test_an_items_page_looks_at_it_and_asks_for_what_is_like_it(page: Page, placed: Open) -> None:
+    calls = show(page, placed, "#/p/milk-1", [])
+    assert [path for path, _ in calls] == ["events", "placements"]
+    assert calls[1][1] == {"placements": ["product", "product-more"], "itemId": "milk-1"}
+    assert page.run(TITLES) == ["Similar items", "Recommended for you"]
+    assert "milk-1" not in page.run(SHELVES)
+
+
+@BROWSER
+def test_a_basket_asks_with_its_newest_item_and_shows_nothing_that_is_in_it(page: Page, placed: Open) -> None:
+    ((path, body),) = show(page, placed, "#/cart", [["milk-1", 2], ["bread-0", 1]])
+    assert path == "placements"
+    asked = {"placements": ["basket", "basket-more"], "itemId": "bread-0", "excludeItemIds": ["milk-1", "bread-0"]}
+    assert body == asked
+    hint = page.run("document.querySelector('.shelf .hint').textContent")
+    assert hint == "Picked for Bread 0, the newest in the cart"
+    assert not {"milk-1", "bread-0"} & set(page.run(SHELVES))
+
+
+@BROWSER
+def test_an_empty_basket_has_nothing_to_go_with(page: Page, placed: Open) -> None:
+    ((_, body),) = show(page, placed, "#/cart", [])
+    assert body == {"placements": ["basket-more"], "excludeItemIds": []}
+
+
+@BROWSER
+@pytest.mark.parametrize("hash_", ["#/", "#/p/milk-1", "#/cart"])
+def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, placed: Open) -> None:
+    show(page, placed, hash_, [["milk-1", 2]])
+    asked = len(placed.api.requests)
+    page.run("document.querySelectorAll('.shelf .add')[9].click()")
+    page.until("document.querySelector('#happened .moves')")
+    page.settled()
+    shown = [*page.run(SHELVES), *page.run(LINES)]
+    assert len(shown) == len(set(shown)) >= 16
+    assert [path.rpartition("/")[2] for _, path, _, _ in placed.api.requests[asked:]] == ["events", "placements?"]
+
+
+@BROWSER
+def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(page: Page, placed: Open) -> None:
+    placed.api.placed = False
+    calls = show(page, placed, "", [])
+    assert sorted(path for path, _ in calls) == ["placements", "popular", "recommendations"]
+    assert page.run(TITLES) == ["Recommended for you", "Popular"]
+
+
+def test_the_settings_hold_and_have_just_the_slots_that_pages_ask_for() -> None:
+    chosen = parse("settings.yaml", (FOLDER / "settings.yaml").read_text())
+    asked = re.findall(r'"((?:home|product|basket)[a-z-]*)"', (FOLDER / "js/views.js").read_text())
+    assert set(chosen.placements) == set(asked) == set(PLACEMENTS)
+    # Their items are no shelf's own where nothing goes with the item of the page.
+    starts = [name for name, each in chosen.placements.items() if each.recipe == "similar-items"]
+    assert {chosen.placements[name].fallback for name in starts} == {"none"}
+    # As many as Personalize tells columns of, so that no shelf of a page is cut short.
+    home = [chosen.placements[name].limit for name in ("home", "home-viewed", "home-popular")]
+    assert sum(home) < 50
+
+
+def test_the_slots_of_a_shop_are_those_of_the_release_that_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        table = boto3.resource("dynamodb", "us-east-1").create_table(
+            TableName="shops",
+            KeySchema=[{"AttributeName": "shop", "KeyType": "HASH"}, {"AttributeName": "record", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("shop", "record")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        table.put_item(Item={"shop": "green", "record": "release", "placements": {"home": {}, "basket": {}}})
+        table.put_item(Item={"shop": "old", "record": "release"})
+        assert [placements(table, shop) for shop in ("green", "old", "none")] == [["basket", "home"], [], []]
