@@ -161,7 +161,7 @@ def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_pat
         split = ranking.splits(rows)[-1]
         assert rows.time[split.before].max() < BEGIN + 7 * DAY
         past = rows.where(split.before)
-        model = count(made, past, RECIPES[USER], TrainingConfig(), clock=True, deep=True)
+        model = count(made, past, RECIPES[USER], TrainingConfig(), clock=True, taste=0.25, deep=True)
         places = np.array(model.positions(["item-12", "item-53"]), np.intp)
         view = model.view(places, BEGIN + DAY * np.arange(2.0), {}, {}, None)
         told.append(view.features(np.arange(len(model.item_ids)))[:, -len(DEEP_NAMES) :])

@@ -46,30 +46,37 @@ class Moments:
         list of items that are new to the user; where they do not, it is the only one. Of a moment with several items
         (a basket) there is also the list `more`: a part of it, drawn at random, is taken already.
         """
-        rows, model = self._rows, self._model
-        user, time = int(rows.user[row]), int(rows.time[row])
-        start, stop = np.searchsorted(rows.user, [user, user + 1]).tolist()
-        end = row + int(np.searchsorted(rows.time[row:stop], time, side="right"))
-        past, chosen = rows.item[start:row], np.unique(rows.item[row:end])
-        pulse: Pulse | None = self._pulses.before(time) if fresh and self._pulses else None
-        user_values = at(self._snapshot.user_columns, user)
-        context = {**at(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
-
-        def view(taken: Ints) -> View:
-            times = np.concatenate((rows.time[start:row], np.full(len(taken), time))).astype(np.float64)
-            return model.view(np.concatenate((past, taken)), times, user_values, context, pulse)
-
-        before = view(chosen[:0])
+        chosen = self.chosen(row)
+        before = self.view(row, chosen[:0], fresh=fresh)
         unknown = before.unknown
-        for kind, allowed in (("trees", None), ("new", unknown)) if model.settings.returning else (("trees", unknown),):
+        returning = self._model.settings.returning
+        for kind, allowed in (("trees", None), ("new", unknown)) if returning else (("trees", unknown),):
             wanted = chosen if allowed is None else chosen[allowed[chosen]]
             if len(wanted) and (kind == "trees" or new):
                 yield kind, self._case(before, wanted, allowed)
-        taken, rest = _parted(chosen, row)
+        taken, rest = parted(chosen, row)
         wanted = rest[unknown[rest]]
         if len(taken) and len(wanted):
-            begun = view(taken)
+            begun = self.view(row, taken, fresh=fresh)
             yield "more", self._case(begun, wanted, begun.unknown)
+
+    def chosen(self, row: int) -> Ints:
+        """The items of the moment that begins with a row."""
+        rows = self._rows
+        stop = int(np.searchsorted(rows.user, rows.user[row], side="right"))
+        end = row + int(np.searchsorted(rows.time[row:stop], rows.time[row], side="right"))
+        return np.unique(rows.item[row:end])
+
+    def view(self, row: int, taken: Ints, *, fresh: bool = False) -> View:
+        """What is known when the moment that begins with a row is, with items that are taken at it already."""
+        rows = self._rows
+        user, time = int(rows.user[row]), int(rows.time[row])
+        start = int(np.searchsorted(rows.user, user))
+        times = np.concatenate((rows.time[start:row], np.full(len(taken), time))).astype(np.float64)
+        pulse: Pulse | None = self._pulses.before(time) if fresh and self._pulses else None
+        context = {**at(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
+        of_user = at(self._snapshot.user_columns, user)
+        return self._model.view(np.concatenate((rows.item[start:row], taken)), times, of_user, context, pulse)
 
     def _case(self, view: View, wanted: Ints, allowed: Mask | None) -> Case:
         candidates = view.candidates(allowed)
@@ -79,7 +86,7 @@ class Moments:
         return Case(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()), counted)
 
 
-def _parted(items: Ints, seed: int) -> tuple[Ints, Ints]:
+def parted(items: Ints, seed: int) -> tuple[Ints, Ints]:
     """Some of the items, and the others, of which there is always one."""
     random = np.random.default_rng(seed)
     mixed = random.permutation(items)

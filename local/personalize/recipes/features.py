@@ -20,8 +20,9 @@ from local.personalize.recipes.habits import DAY, Past, Places
 from local.personalize.recipes.pulse import WINDOWS, Pulse
 from local.personalize.recipes.sequence import SequenceModel
 from local.personalize.recipes.sparse_rows import SparseRows
+from local.personalize.recipes.taste import Speaking
 
-SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "lately", "together")
+SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "lately", "together", "taste")
 CANDIDATES: Mapping[str, int] = {
     "follow": 60,
     "near": 40,
@@ -31,6 +32,7 @@ CANDIDATES: Mapping[str, int] = {
     "prior": 20,
     "lately": 20,
     "together": 60,
+    "taste": 60,
     "mixed": 60,
     "sequence": 60,
 }
@@ -70,6 +72,9 @@ TRUST = 0.5
 """The trees start from the counted masses to this power: 1 trusts them wholly, 0 starts from nothing."""
 
 
+_DENSE = ("taste", "factors", "recent", "created", "returns", "gaps", "pulse")
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """The simple models."""
@@ -80,6 +85,7 @@ class Sources:
     """Items two steps of `near` away."""
     together: SparseRows
     """Items that are taken at one moment."""
+    taste: Speaking
     factors: npt.NDArray[np.float32]
     """[items, dimensions] unit-free item vectors; alike items point the same way."""
     content: Content
@@ -105,7 +111,7 @@ class Sources:
             together=SparseRows.from_arrays(files, "together"),
             content=content,
             seen=np.asarray(files["seen"], np.float32),
-            **{name: np.asarray(files[name]) for name in ("factors", "recent", "created", "returns", "gaps", "pulse")},
+            **{name: np.asarray(files[name]) for name in _DENSE},
             sequence=SequenceModel.from_arrays(files),
         )
 
@@ -120,6 +126,8 @@ class Masses:
     """Follows from the latest item."""
     content: Mass
     """Like the latest items by their categories."""
+    taste: Mass
+    """What all of the user's items speak for together."""
     prior: Mass
     """Popular among people alike."""
     mixed: Mass
@@ -159,6 +167,7 @@ class View:
             "prior": counted.prior,
             "lately": self._lately,
             "together": self._of_basket(sources.together),
+            "taste": counted.taste,
             "mixed": counted.mixed,
             **({} if sources.sequence is None else {"sequence": sources.sequence.mass(self._past)}),
         }
@@ -182,6 +191,16 @@ class View:
     def follow(self) -> Mass:
         """[items] what follows from the user's latest items."""
         return self._counted.follow
+
+    @property
+    def taste(self) -> Mass:
+        """[items] what all of the user's items speak for together."""
+        return self._counted.taste
+
+    @property
+    def prior(self) -> Mass:
+        """[items] what is popular among people alike."""
+        return self._counted.prior
 
     @property
     def content(self) -> Mass:

@@ -30,6 +30,7 @@ from local.personalize.recipes.personal_settings import Settings
 from local.personalize.recipes.pulse import Pulse
 from local.personalize.recipes.sparse_rows import SparseRows
 from local.personalize.recipes.spec import RecipeSpec
+from local.personalize.recipes.taste import found, spoken_for
 from local.personalize.recipes.trees import Rankers, Trees
 from local.personalize.recipes.unseen import Unseen
 
@@ -182,16 +183,16 @@ class PersonalModel:
         last = -self.settings.sequence
         absorbed = absorbed if absorbed and absorbed.count else None
         follow = self._following(past.items[last:], past.weights[last:], absorbed)
-        alike = self._alike(past)
+        alike, taste = self._alike(past), spoken_for(past.items, self._sources.taste, len(self._catalogue))
         prior, tilt, personal = (
             self._prior_of(user),
             self._tilt(context),
-            self._personal(past, follow * (1.0 + alike) if self.settings.by_kind else follow),
+            self._personal(past, follow * (1.0 + alike) if self.settings.by_kind else follow, taste),
         )
         mass = personal + (1.0 - personal.sum()) * prior
         if tilt is not None:
             mass = _tilted(mass, tilt)
-        masses = Masses(follow, self._following(past.items[-1:], np.ones(1), absorbed), alike, prior, mass, tilt)
+        masses = Masses(follow, self._following(past.items[-1:], np.ones(1), absorbed), alike, taste, prior, mass, tilt)
         if absorbed is not None:
             pulse = (self._sources.pulse if pulse is None else pulse) + absorbed.seen.astype(np.float32)
         return mass, personal, View(self._sources, past, masses, pulse)
@@ -270,11 +271,10 @@ class PersonalModel:
         newest = float(times[-1]) if len(times) else 0.0
         return Past(items, times, weights, max(newest, self.settings.latest) if self.settings.clock else newest)
 
-    def _personal(self, past: Past, follow: Mass) -> Mass:
-        """What follows from the latest items and what the user comes back to, by how often each was right."""
-        total = float(follow.sum())
+    def _personal(self, past: Past, follow: Mass, taste: Mass) -> Mass:
+        """What is found for the user and what he comes back to, by how often each was right."""
         share = self.settings.sequence_share * (1.0 - self.settings.repeats)
-        mass = follow * (share / total) if total > 0 else np.zeros(len(follow))
+        mass = share * found(past.items, follow, taste, self.settings.taste)
         if self.settings.repeats > 0:
             again = past.faded(clock=self.settings.clock) * self._returns[past.items] ** 0.5
             np.add.at(mass, past.items, self.settings.repeats * again / again.sum())

@@ -25,6 +25,11 @@ class Settings:
     """Share of interactions in training that were with an item the user already knew."""
     sequence_share: float
     """Share of the rest that goes to items following from the latest ones."""
+    taste: float
+    """Share of what is new that all of the user's items speak for together; the rest follows from the latest ones.
+
+    0: nothing is known of what speaks for what, and rankers hear nothing of it either.
+    """
     latest: float
     """Time of the newest interaction in training."""
     clock: bool = True

@@ -3,15 +3,15 @@
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from local.personalize.data import Snapshot
-from local.personalize.recipes import counts, crowd_training, ranking, sequence_training
+from local.personalize.recipes import counts, crowd_training, ranking, sequence_training, taste_training
 from local.personalize.recipes.absorbed import DECAY
 from local.personalize.recipes.base import EventParameters, Model, TrainingConfig
 from local.personalize.recipes.content import Content
@@ -30,16 +30,31 @@ KEPT = 300
 """Followers that are kept for each item."""
 NEAR, WALKED = 200, 100
 """Neighbours, and neighbours' neighbours, that are kept for each item."""
+SPEAKING = (1000, 2000)
+"""Items, the most popular ones, whose speaking for each other is learned: where counts answer, and for rankers."""
 DIMENSIONS = 48
 """Length of an item's vector."""
-_LATEST: list[tuple[object, tuple[Rankers, bool, bool]]] = []
-"""The rankers that this process learned last (as `_rankers` gives them), and from what."""
+_LATEST: list[tuple[object, "Learned"]] = []
+"""What this process learned last, and from what."""
 _COUNTED: list[tuple[object, PersonalModel]] = []
 """What this process counted last, and from what: without the users that a recipe is measured on, and with them."""
 SHARED = 3_000_000
 """Rows up to which counts are kept for the next recipe; of more, memory is dearer than time."""
 UNSEEN = 0.001
 """Part of the prior that every item has, interactions or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What held-out moments told."""
+
+    rankers: Rankers
+    taste: float
+    """See Settings."""
+    clock: bool = True
+    """Whether times are a clock."""
+    deep: bool = False
+    """Whether the rankers ask a network."""
 
 
 def fit(
@@ -51,35 +66,50 @@ def fit(
     """
     options = {**spec.defaults(), **config.hyperparameters}
     same = (_digest(snapshot, rows), options, config.excluded_columns)
-    rankers, clock, deep = Rankers(), True, False
     if isinstance(tuned, PersonalModel):
-        rankers, clock, deep = tuned.rankers, tuned.settings.clock, tuned.deep
-    elif options.get("tier", "standard").lower() != "fast":
-        rankers, clock, deep = _rankers(same, snapshot, rows, spec, config)
-    how = {"clock": clock, "ranked": rankers.for_histories, "deep": deep}
+        learned = Learned(tuned.rankers, tuned.settings.taste, tuned.settings.clock, tuned.deep)
+    else:
+        learned = _learned(same, snapshot, rows, spec, config)
+    ranked = learned.rankers.for_histories
+    how: _How = {"clock": learned.clock, "taste": learned.taste, "ranked": ranked, "deep": learned.deep}
     found = next((model for known, model in _COUNTED if known == (same, how)), None)
     if found is None:
         found = count(snapshot, rows, spec, config, **how)
         _COUNTED[:] = [*_COUNTED[-1:], ((same, how), found)] if len(rows) <= SHARED else []
-    return found.of_recipe(spec, _events(config)).with_rankers(rankers)
+    return found.of_recipe(spec, _events(config)).with_rankers(learned.rankers)
 
 
-def _rankers(
-    same: object, snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig
-) -> tuple[Rankers, bool, bool]:
-    """Rankers, whether times are a clock, and whether the rankers ask a network; those learned from the `same`."""
+class _How(TypedDict, total=False):
+    """The last arguments of `count`."""
+
+    clock: bool
+    taste: float
+    ranked: bool
+    deep: bool
+
+
+def _learned(same: object, snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig) -> Learned:
+    """What held-out moments tell; what they told of the `same` before, if that is what is asked for again."""
     if _LATEST and _LATEST[0][0] == same:
         return _LATEST[0][1]
-    splits = ranking.splits(rows)
-    clock = splits[0].clock
-    deep = config.hyperparameters.get("tier", "").lower() == "deep"
-    rankers, deep = ranking.learn(
-        snapshot, rows, splits, lambda past: count(snapshot, past, spec, config, clock=clock, deep=deep)
-    )
-    if clock:
-        rankers = replace(rankers, newcomers=_newcomers(snapshot, rows, config))
-    _LATEST[:] = [(same, (rankers, clock, deep))]
-    return rankers, clock, deep
+
+    def counted(past: Rows, **how: Unpack[_How]) -> PersonalModel:
+        return count(snapshot, past, spec, config, **how)
+
+    taste = taste_training.share(snapshot, rows, lambda past: counted(past, clock=True, taste=1.0, ranked=False))
+    learned = Learned(Rankers(), taste)
+    tier = {**spec.defaults(), **config.hyperparameters}.get("tier", "standard").lower()
+    if tier != "fast":
+        splits, deep = ranking.splits(rows), tier == "deep"
+        clock = splits[0].clock
+        rankers, deep = ranking.learn(
+            snapshot, rows, splits, lambda past: counted(past, clock=clock, taste=taste, deep=deep)
+        )
+        if clock:
+            rankers = replace(rankers, newcomers=_newcomers(snapshot, rows, config))
+        learned = Learned(rankers, taste, clock, deep)
+    _LATEST[:] = [(same, learned)]
+    return learned
 
 
 def _newcomers(snapshot: Snapshot, rows: Rows, config: TrainingConfig) -> Trees | None:
@@ -107,6 +137,7 @@ def count(  # noqa: PLR0913 - what is known of the data, and what is wanted
     config: TrainingConfig,
     *,
     clock: bool,
+    taste: float,
     ranked: bool = True,
     deep: bool = False,
 ) -> PersonalModel:
@@ -129,6 +160,7 @@ def count(  # noqa: PLR0913 - what is known of the data, and what is wanted
         recency=1.0 if recent else 0.3,
         repeats=repeat_share(rows),
         sequence_share=0.95,
+        taste=taste,
         latest=float(np.max(rows.time)),
         clock=clock,
         scores_shown=spec.scores_shown,
@@ -140,6 +172,7 @@ def count(  # noqa: PLR0913 - what is known of the data, and what is wanted
     born, content = created(rows, columns), Content.of(columns, rows.items)
     files: dict[str, npt.NDArray[Any]] = {
         **_sources(rows, seen, prior, ranked=ranked, content=content if deep else None),
+        "taste": taste_training.speaking(rows, SPEAKING[ranked] if taste else 0),
         **content.arrays(),
         **Unseen.of(content, seen, born).arrays(),
         "prior": (1 - UNSEEN) * prior / prior.sum() + UNSEEN / rows.items,
