@@ -25,10 +25,11 @@ demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop a
 test: setup .local/axe/.locked ## all tests
 	$(BIN)/pytest $(ARGS)
 
-nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard
+nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard; examples at random
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed $(BIN)/pytest -q tests/app/test_reliability.py || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
+	$(BIN)/pytest -q --hypothesis-profile=default --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
 	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --requests 100000
 
