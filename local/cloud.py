@@ -210,7 +210,7 @@ def stop(home: Home, *, save: bool = True) -> list[str]:
     state = home.read()
     named = [process for process in (state.processes if state else ()) if process.alive()]
     for process in reversed(named):
-        family = family_of(process)
+        family = family_of(process.pid)
         for member in [] if save else family:
             signalled(member, signal.SIGKILL)
         end(family[:1])
@@ -223,10 +223,10 @@ def stop(home: Home, *, save: bool = True) -> list[str]:
     return [process.name for process in named] + [f"stray process {stray.pid}" for stray in strays]
 
 
-def family_of(process: Process) -> list[psutil.Process]:
+def family_of(pid: int) -> list[psutil.Process]:
     """A process and, after it, all that it has started; empty if it has just ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(process.pid)
+        parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
     return []
 

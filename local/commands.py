@@ -88,9 +88,8 @@ def show_status(state: State, terminal: Terminal) -> None:
 
 def megabytes(pid: int) -> int:
     """Resident memory of a process and its descendants."""
-    process = psutil.Process(pid)
     sizes = []
-    for member in [process, *process.children(recursive=True)]:
+    for member in cloud.family_of(pid):
         try:
             sizes.append(member.memory_info().rss)
         except psutil.NoSuchProcess:
