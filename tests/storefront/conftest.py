@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from local.shopfront import FOLDER, serving
+from tests.storefront.browser import Page, browsing, chromium
 from tests.storefront.shop import Api, front, front_for_strangers, listening
 
 PLACEMENTS = yaml.safe_load((FOLDER / "settings.yaml").read_text())["placements"]
@@ -19,6 +20,15 @@ class Open:
 
     address: str
     api: Api
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A browser with a profile of its own."""
+    if chromium() is None:
+        pytest.skip("Chromium is not on this machine")
+    with browsing(tmp_path_factory.mktemp("profile")) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront.browser import Page, chromium
 from tests.storefront.conftest import Open
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="Chromium is not on this machine")
@@ -14,12 +14,6 @@ NAMELESS = """[...document.querySelectorAll('a[href], button, input, select')]
   .filter((one) => one.tabIndex >= 0 && !one.closest('[inert], [hidden]'))
   .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length))
   .map((one) => one.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture

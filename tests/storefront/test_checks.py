@@ -3,13 +3,12 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.environments import LOCAL
-from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront.browser import Page, chromium
 from tests.storefront.conftest import Open
 from tests.storefront.test_page import FOLDER as STOREFRONT
 
@@ -43,12 +42,6 @@ WATCH = """(() => {
   look("largest-contentful-paint", ({ startTime }) => (seen.largest = startTime));
   look("layout-shift", ({ value, hadRecentInput }) => (seen.shift += hadRecentInput ? 0 : value));
 })()"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 def visit(page: Page, shop: Open, language: str = "en", width: int = 1280, *, is_dark: bool = False) -> None:

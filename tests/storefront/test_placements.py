@@ -13,19 +13,13 @@ from personalization.settings import parse
 
 from local.client import placements
 from local.shopfront import FOLDER
-from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront.browser import Page, chromium
 from tests.storefront.conftest import PLACEMENTS, Open
 
 BROWSER = pytest.mark.skipif(chromium() is None, reason="Chromium is not on this machine")
 SHELVES = "[...document.querySelectorAll('.shelf [data-id]')].map((one) => one.dataset.id)"
 LINES = "[...document.querySelectorAll('.line a.title')].map((one) => one.hash.slice(4))"
 TITLES = "[...document.querySelectorAll('.shelf:not([hidden]) h2')].map((one) => one.textContent)"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture

@@ -9,16 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.catalogue import for_strangers
-from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront.browser import Page
 from tests.storefront.conftest import Open
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if chromium() is None:
-        pytest.skip("Chromium is not on this machine")
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture
