@@ -60,6 +60,11 @@ class Client:
         self.http = urllib3.PoolManager(retries=False, timeout=30.0)
 
     @cached_property
+    def table(self) -> "Table":
+        """The table of shops."""
+        return boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
+
+    @cached_property
     def runs(self) -> Runs:
         """The executions of the state machine."""
         return Runs(self.state)
@@ -152,7 +157,7 @@ class Client:
 
     def shops(self) -> list[dict[str, Any]]:
         """What the API serves: for each shop the run that was promoted last, and its campaigns."""
-        table = boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
+        table = self.table
         pages = table.meta.client.get_paginator("scan").paginate(TableName=table.name)
         records = [item for page in pages for item in page["Items"] if str(item["record"]) == "release"]
         return [
@@ -167,8 +172,7 @@ class Client:
 
     def placements(self, shop: str) -> list[str]:
         """The slots of a shop that the API serves, by name."""
-        table = boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
-        return placements(table, shop)
+        return placements(self.table, shop)
 
     def functions(self) -> dict[str, str]:
         """The stack's functions by logical id, with the log group of each."""

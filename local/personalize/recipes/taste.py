@@ -15,8 +15,10 @@ Speaking = npt.NDArray[np.float32]
 
 def spoken_for(items: Places, speaking: Speaking, count: int) -> Mass:
     """[count] how much a user's items speak for each item; 0 for what they speak against, and for rare items."""
-    known = np.unique(items[-ALL:])
     taste = np.zeros(count)
+    if not len(speaking):
+        return taste
+    known = np.unique(items[-ALL:])
     taste[: len(speaking)] = np.maximum(speaking[known[known < len(speaking)]].sum(axis=0), 0.0)
     return taste
 

@@ -108,7 +108,7 @@ def of_shopper(
     shop: str,
     user: str,
     model: "Model",
-    late: Callable[[], bool] = lambda: False,
+    late: Callable[[], bool],
 ) -> list[Happening]:
     """The events of a shopper since a model's counters ended, oldest first.
 
