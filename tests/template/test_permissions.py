@@ -76,7 +76,7 @@ NO_RESOURCE = {
     "personalize:ListEventTrackers", "personalize:ListSolutionVersions", "personalize:ListRecommenders",
     "personalize:ListCampaigns", "personalize:ListFilters", "personalize:ListSolutions", "personalize:ListSchemas",
     "personalize:ListMetricAttributions", "personalize:ListDatasets", "personalize:ListDataDeletionJobs",
-    "scheduler:ListSchedules",
+    "personalize:PutEvents", "scheduler:ListSchedules", "dynamodb:ListStreams",
     "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
     "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
 }  # fmt: skip
@@ -89,12 +89,13 @@ TYPES = {
     "DataDeletionJob": "data-deletion-job",
 }  # fmt: skip
 OTHERS = {
-    "GetRecommendations": "campaign", "GetPersonalizedRanking": "campaign", "PutEvents": "event-tracker",
+    "GetRecommendations": "campaign", "GetPersonalizedRanking": "campaign",
     "PutUsers": "dataset", "PutItems": "dataset", "GetSolutionMetrics": "solution",
 }  # fmt: skip
 BEYOND = {
     # What is created below something else, and what a request names, may be asked about too.
-    "CreateSolution": {"dataset-group"}, "CreateCampaign": {"solution"}, "CreateBatchInferenceJob": {"solution"},
+    "CreateSolution": {"dataset-group", "recipe"}, "CreateRecommender": {"dataset-group", "recipe"},
+    "CreateCampaign": {"solution"}, "CreateBatchInferenceJob": {"solution"},
     "CreateDataDeletionJob": {"dataset-group"},
     "GetRecommendations": {"filter", "recommender"}, "GetPersonalizedRanking": {"filter"},
 }  # fmt: skip
@@ -239,8 +240,10 @@ def test_personalize_is_allowed_on_the_actions_own_resources_of_the_prefix(role:
         # What clears up after a test on held-out time may remove nothing that a shop serves from.
         tests = role == "EvaluateReleaseFunctionRole" and all(name.startswith("Delete") for name in names)
         own = "retail-heldout_*" if tests else "retail-*"
-        wanted = {f"{start}{kind}/" + ("*" if kind == "event-tracker" else own) for kind in types}
-        assert set(statement["Resource"]) == wanted
+        unnamed = {"event-tracker", "data-deletion-job"}
+        wanted = {f"{start}{kind}/" + ("*" if kind in unnamed else own) for kind in types - {"recipe"}}
+        recipes = {"arn:aws:personalize:::recipe/*"} if "recipe" in types else set[str]()
+        assert set(statement["Resource"]) == wanted | recipes
 
 
 def test_the_prefix_limits_the_rights() -> None:
@@ -270,11 +273,17 @@ def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
     }
 
 
-@pytest.mark.parametrize("role", ["PersonalizeRole", "ApiGatewayLogRole", "ShopScheduleRole", "DailyRoundRole"])
+@pytest.mark.parametrize("role", ["PersonalizeRole", "ShopScheduleRole", "DailyRoundRole", "ErasureRoundRole"])
 def test_a_service_assumes_a_role_for_this_account_only(role: str) -> None:
     (trust,) = STACK.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert list(trust["Principal"]) == ["Service"]
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": PSEUDO["AWS::AccountId"]}
+
+
+def test_api_gateway_assumes_its_log_role_without_a_condition() -> None:
+    (trust,) = STACK.resources["ApiGatewayLogRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    service = {"Service": "apigateway.amazonaws.com"}
+    assert trust == {"Effect": "Allow", "Principal": service, "Action": "sts:AssumeRole"}
 
 
 def test_no_broad_managed_policy_is_attached() -> None:
