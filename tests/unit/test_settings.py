@@ -52,11 +52,51 @@ def test_an_empty_file_means_the_defaults(text: str) -> None:
         ("domain: custom\nevent_type: View\ndomain: ecommerce", "domain: is there twice, in lines 1 and 3"),
         ("probe:\n  requests: 3\n  requests: 4", "probe.requests: is there twice, in lines 2 and 3"),
         ("a: 2001-13-45", "is not YAML|a is not a setting"),
+        ("generation: v3", "generation: must be 'v1' or 'v2'"),
+        (
+            "recipes: [similar-items]\ncampaigns: {user-personalization: {min_provisioned_tps: 2}}",
+            "campaigns.user-personalization: the shop does not train this recipe; it trains similar-items",
+        ),
+        ("campaigns: {sims: {}}", "campaigns.sims: .*must be 'user-personalization', "),
+        ("campaigns: {similar-items: {min_provisioned_tps: 0}}", "min_provisioned_tps: must be greater than or equal"),
+        ("campaigns: {similar-items: {min_provisioned_tps: 501}}", "min_provisioned_tps: must be less than or equal"),
+        ("campaigns: {similar-items: {tps: 5}}", "campaigns.similar-items.tps is not a setting .*min_provisioned_tps"),
+        (
+            "campaigns: {similar-items: {exploration_weight: 0.1}}",
+            "campaigns.similar-items.exploration_weight: similar-items doesn't explore: leave it out",
+        ),
+        (
+            "generation: v2\ncampaigns: {user-personalization: {exploration_weight: 0.1}}",
+            "exploration_weight: user-personalization of generation v2 explores by itself: .* set generation: v1",
+        ),
+        (
+            "generation: v2\ncampaigns: {personalized-ranking: {metadata: false}}",
+            "campaigns.personalized-ranking.metadata: generation v2 shows it without a charge",
+        ),
+        (
+            "generation: v2\n"
+            "schedules: [{name: a, every: rate(7 days), training_mode: UPDATE, recipes: [user-personalization]}]",
+            "schedules.0.training_mode: generation v2 has no UPDATE",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(text: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason):
         parse("settings.yaml", text)
+
+
+def test_a_campaign_is_set_by_its_recipe() -> None:
+    text = (
+        "campaigns:\n  user-personalization: {exploration_weight: 0.25, exploration_item_age_cutoff: 14}\n"
+        "  popularity-count: {min_provisioned_tps: 20, metadata: true}\n"
+    )
+    chosen = parse("settings.yaml", text)
+    assert chosen.campaigns["user-personalization"].config == {
+        "itemExplorationConfig": {"explorationWeight": "0.25", "explorationItemAgeCutOff": "14"}
+    }
+    assert chosen.campaigns["popularity-count"].config == {"enableMetadataWithRecommendations": True}
+    assert chosen.campaigns["popularity-count"].min_provisioned_tps == 20
+    assert (ShopSettings().generation, ShopSettings().campaigns) == ("v1", {})
 
 
 def test_every_error_is_told_at_once() -> None:

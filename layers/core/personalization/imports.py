@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from personalization import recommenders
 from personalization.arns import Named, Names
+from personalization.campaign_settings import CampaignSettings
 from personalization.datasets import Schema
 from personalization.drops import DataKind, Drop
 from personalization.errors import Rejected
@@ -103,7 +104,7 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSett
         event_tracker=EventTracker(name=names.event_tracker(drop.shop)),
         import_job=_import_job(names, bucket, drop, whose, kind, settings),
         filters=_filters(names, drop.shop, settings) if trains else (),
-        recipes=recipes(names, drop.shop, run, settings.recipes, settings.digest, whose.trained_by) if trains else (),
+        recipes=_recipes(names, drop.shop, whose, settings) if trains else (),
         rows=checked.rows,
         notes=(*checked.notes, *remarks),
         report=checked.report,
@@ -220,6 +221,16 @@ def recipes(
             earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in earlier),
         )
         for alias in aliases
+    )
+
+
+def _recipes(names: Names, shop: str, whose: Whose, settings: ShopSettings) -> tuple[RecipePart, ...]:
+    """What is made for each recipe, with what the settings say about its campaign."""
+    made = recipes(names, shop, whose.run, settings.recipes, settings.digest, whose.trained_by)
+    chosen = [settings.campaigns.get(alias, CampaignSettings()) for alias in settings.recipes]
+    return tuple(
+        part.model_copy(update={"min_provisioned_tps": each.min_provisioned_tps, "campaign_config": each.config})
+        for part, each in zip(made, chosen, strict=True)
     )
 
 

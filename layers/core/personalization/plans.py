@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run: everything that the state machine and its functions agree on, as JSON in camelCase."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from personalization.drops import DataKind, Kind, Mode
@@ -105,6 +105,10 @@ class RecipePart(Part):
     solution_version_name: str
     earlier_versions: tuple[str, ...] = ()
     """Names of trainings on the same data that earlier runs may have started, the first one first."""
+    min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What the settings say about the campaign's throughput; None leaves it as it is."""
+    campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    """The members of the campaign's configuration that the settings decide, as Personalize names them."""
 
 
 class Joined(Part):

@@ -16,7 +16,8 @@ from pydantic import (
     field_validator,
 )
 
-from personalization import gates, placements, recommenders
+from personalization import campaign_settings, gates, placements, recommenders
+from personalization.campaign_settings import CampaignSettings, Generation
 from personalization.errors import Rejected
 from personalization.explaining import explain, twice_in_json, twice_in_yaml
 from personalization.gates import Gate, Probe
@@ -110,6 +111,10 @@ class ShopSettings(BaseModel):
     """What a new solution version must reach before it may serve."""
     probe: Probe = Probe()
     """What a campaign must answer after its update, or else it goes back to the version before."""
+    generation: Generation = "v1"
+    """The generation of the recipes that personalize; the others have one alone."""
+    campaigns: dict[RecipeAlias, CampaignSettings] = {}
+    """How campaigns serve, by recipe; a campaign keeps what is not set here."""
     likelihood: Likelihood = Likelihood()
     """What the purchase likelihood predicts."""
     recommenders: Recommenders = {}
@@ -156,6 +161,7 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += gates.impossible(document, _recipes(document)) + _untimely(document, _recipes(document))
     problems += placements.impossible(document, _recipes(document), _filters(document))
     problems += recommenders.impossible(document)
+    problems += campaign_settings.impossible(document, _recipes(document))
     if problems:
         raise Rejected(key, "; ".join(problems))
     return chosen
@@ -175,6 +181,7 @@ def _filters(document: object) -> dict[str, str]:
 def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
     """What is wrong with schedules that are right one by one."""
     given = document.get("schedules") if isinstance(document, dict) else None
+    second = isinstance(document, dict) and document.get("generation") == "v2"
     schedules = [(place, each) for place, each in enumerate(given if isinstance(given, list) else ())]
     named = [str(each["name"]) for _, each in schedules if isinstance(each, dict) and "name" in each]
     found = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
@@ -185,6 +192,9 @@ def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
             found.append(f"schedules.{place}.recipes: {', '.join(strange)} is left out of the shop's recipes")
         if isinstance(each, dict) and each.get("training_mode") == "UPDATE" and set(own) != {"user-personalization"}:
             told = "UPDATE needs recipes: [user-personalization], the only one that has it"
+            found.append(f"schedules.{place}.training_mode: {told}")
+        elif isinstance(each, dict) and each.get("training_mode") == "UPDATE" and second:
+            told = "generation v2 has no UPDATE: leave it out, or set generation: v1"
             found.append(f"schedules.{place}.training_mode: {told}")
     return found
 
