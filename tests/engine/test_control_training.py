@@ -150,7 +150,7 @@ def test_events_train_as_well_as_imports(aws: Aws, group: str) -> None:
         aws.click(tracking_id, "brand-new", user=f"u{user}", session=f"s{user}")
     aws.click(tracking_id, "of-nobody", user=None, session="anonymous")
     campaign = aws.campaign(aws.version(aws.solution(group, "aws-popularity-count")))
-    found = aws.recommended(campaign, numResults=100)
+    found = aws.recommended(campaign, userId="u0", numResults=100)
     assert "brand-new" in found
     assert "of-nobody" not in found
 

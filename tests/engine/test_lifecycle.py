@@ -114,7 +114,10 @@ def test_old_version_serves_while_an_update_is_pending(prepared: Aws, held: Held
     aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=second)
     found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
     assert (found["status"], found["latestCampaignUpdate"]["status"]) == ("ACTIVE", "CREATE PENDING")
-    assert (found["solutionVersionArn"] == second, len(aws.recommended(campaign, numResults=3))) == (False, 3)
+    assert (found["solutionVersionArn"] == second, len(aws.recommended(campaign, userId="u0", numResults=3))) == (
+        False,
+        3,
+    )
     for change in (aws.control.update_campaign, aws.control.delete_campaign):
         with pytest.raises(aws.control.exceptions.ResourceInUseException, match="being updated"):
             change(campaignArn=campaign)
@@ -126,11 +129,11 @@ def test_nothing_answers_before_it_is_active(prepared: Aws, held: Held) -> None:
     version = shop.versions["aws-popularity-count"]
     campaign = aws.control.create_campaign(name="late", solutionVersionArn=version)["campaignArn"]
     with pytest.raises(aws.runtime.exceptions.ResourceNotFoundException, match="CREATE PENDING"):
-        aws.recommended(campaign)
+        aws.recommended(campaign, userId="u0")
     expression = "INCLUDE ItemID WHERE Items.PRICE > 1"
     made = aws.control.create_filter(name="late", datasetGroupArn=shop.group, filterExpression=expression)
     with pytest.raises(aws.runtime.exceptions.InvalidInputException, match="CREATE PENDING"):
-        aws.recommended(shop.campaigns["aws-popularity-count"], filterArn=made["filterArn"])
+        aws.recommended(shop.campaigns["aws-popularity-count"], userId="u0", filterArn=made["filterArn"])
 
 
 def test_deleted_resources_pass_through_delete_pending(prepared: Aws, held: Held) -> None:

@@ -34,7 +34,7 @@ def test_killed_engine_keeps_resources_models_and_streamed_records(first: Engine
         assert aws.recommended(campaign, userId="somebody", numResults=40, filterArn=seen) == before
         assert "i1" not in before
         answer = aws.runtime.get_recommendations(
-            campaignArn=campaign, numResults=40, metadataColumns={"ITEMS": ["PRICE"]}
+            campaignArn=campaign, userId="u0", numResults=40, metadataColumns={"ITEMS": ["PRICE"]}
         )
         assert {"PRICE": "99.5"} in [item["metadata"] for item in answer["itemList"]]
         aws.click(shop.tracking_id, "i3", user="somebody")

@@ -69,8 +69,9 @@ def test_unknown_item_gets_popular_items(shop: Shop) -> None:
     assert len(shop.aws.recommended(shop.campaigns[SIMILAR], itemId="of-no-shop", numResults=5)) == 5
 
 
-def test_popular_items_need_neither_user_nor_item(shop: Shop) -> None:
-    assert len(shop.aws.recommended(shop.campaigns[POPULAR], numResults=5)) == 5
+def test_popular_items_need_a_user_whom_nobody_has_to_know(shop: Shop) -> None:
+    assert "userId is required" in refused(shop, campaignArn=shop.campaigns[POPULAR], numResults=5)
+    assert len(shop.aws.recommended(shop.campaigns[POPULAR], userId="nobody-yet", numResults=5)) == 5
 
 
 def test_ranking_returns_each_item_once_best_first_and_unknown_ones_last(shop: Shop) -> None:
@@ -144,7 +145,7 @@ def test_metadata_is_shown_as_text_under_the_names_asked(shop: Shop) -> None:
 def test_metadata_must_have_been_enabled(shop: Shop) -> None:
     campaign = shop.aws.campaign(shop.versions[POPULAR], "runtime-plain")
     assert "enableMetadataWithRecommendations" in refused(
-        shop, campaignArn=campaign, metadataColumns={"ITEMS": ["PRICE"]}
+        shop, campaignArn=campaign, userId="u0", metadataColumns={"ITEMS": ["PRICE"]}
     )
 
 

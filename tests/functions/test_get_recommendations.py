@@ -8,6 +8,7 @@ from personalization.answers import Answer
 from personalization.aws import bestsellers, failures, records
 from personalization.bestsellers import record
 from personalization.breakers import THRESHOLD
+from personalization.recommendations import ANONYMOUS
 from personalization.shelf import BUDGET_SECONDS, Shelf
 
 from functions.get_recommendations import app
@@ -122,6 +123,12 @@ def test_a_limit_is_from_1_to_500(name: str, limit: str, personalize: FakePerson
     assert (answer["statusCode"], fields(answer)) == (400, ["limit"])
     assert answer["multiValueHeaders"]["Content-Type"] == ["application/problem+json"]
     assert personalize.calls == []
+
+
+@pytest.mark.parametrize("name", ["popular", "similar"])
+def test_every_request_names_a_user(name: str, personalize: FakePersonalize) -> None:
+    assert handler(load(f"api_{name}"), None)["statusCode"] == 200
+    assert personalize.asked("GetRecommendations")["userId"] == ANONYMOUS
 
 
 def test_metadata_is_only_asked_for_where_personalize_gives_it(personalize: FakePersonalize) -> None:

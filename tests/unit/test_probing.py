@@ -34,7 +34,8 @@ def test_each_recipe_is_asked_what_it_answers() -> None:
     }
     assert [len(each) for each in asked.values()] == [20, 20, 1]
     assert asked["user-personalization"][0].parameters == {"userId": "u0", "numResults": LENGTH}
-    assert asked["similar-items"][0].parameters == {"itemId": "i0", "numResults": LENGTH}
+    assert asked["similar-items"][0].parameters == {"userId": NOBODY, "itemId": "i0", "numResults": LENGTH}
+    assert asked["popularity-count"][0].parameters == {"userId": NOBODY, "numResults": LENGTH}
     ranking = questions("personalized-ranking", KNOWN, 20)[0]
     assert (ranking.call, ranking.parameters["inputList"]) == ("rank", [f"i{n}" for n in range(10)])
 

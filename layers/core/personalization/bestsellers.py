@@ -4,14 +4,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from personalization.recommendations import MOST_WITH_METADATA, Ask
+from personalization.recommendations import ANONYMOUS, MOST_WITH_METADATA, Ask
 from personalization.releases import Value
 
 RECORD = "bestsellers"
 """The sort key of the record in the table of shops."""
 LENGTH = 100
-_NOBODY = "nobody-in-particular"
-"""A user whom no campaign knows, and for whom it answers what many like."""
 
 
 def asks(campaigns: Mapping[str, str], columns: Sequence[str]) -> list[Ask]:
@@ -21,9 +19,7 @@ def asks(campaigns: Mapping[str, str], columns: Sequence[str]) -> list[Ask]:
         campaigns: ARNs by recipe alias.
         columns: columns of Items that answers show.
     """
-    arn, who = campaigns.get("popularity-count"), {}
-    if arn is None:
-        arn, who = campaigns.get("user-personalization"), {"userId": _NOBODY}
+    arn, who = campaigns.get("popularity-count") or campaigns.get("user-personalization"), {"userId": ANONYMOUS}
     if arn is None:
         return []
     found = [Ask(arn, {**who, "numResults": LENGTH})]

@@ -19,7 +19,7 @@ PERSONAL = ("user-personalization", "personalized-ranking")
 _FEWEST = 5
 """With fewer shoppers, equal answers may be chance."""
 NOBODY = "nobody-yet"
-"""A shopper who has never been seen, for a shop of which no sample is known."""
+"""A user who has never been seen: every request carries a userId, because some recipes require one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ def questions(alias: str, known: Sample, most: int) -> list[Question]:
     if alias == "personalized-ranking":
         return [Question(user, "rank", {"userId": user, "inputList": list(items[:LENGTH])}) for user in users if items]
     if alias == "similar-items":
-        return [Question(item, "recommend", {"itemId": item, **size}) for item in items]
+        return [Question(item, "recommend", {"userId": NOBODY, "itemId": item, **size}) for item in items]
     if alias == "user-personalization":
         return [Question(user, "recommend", {"userId": user, **size}) for user in users]
-    return [Question("everybody", "recommend", size)]
+    return [Question("everybody", "recommend", {"userId": NOBODY, **size})]
 
 
 def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:

@@ -24,6 +24,8 @@ REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new",
 CONTEXTUAL = ("user-personalization", "personalized-ranking")
 """The recipes that look at context."""
 POPULAR = {"code": "popular"}
+ANONYMOUS = "nobody-in-particular"
+"""Stands for the user in a request that names none: some recipes and filters require a userId, and none minds one."""
 MOST_WITH_METADATA = 50
 """Items of an answer up to which Personalize adds columns of Items."""
 _NAME = re.compile(r"[A-Za-z0-9_]{1,50}")
@@ -145,8 +147,7 @@ def listing(
     parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
     parameters["numResults"] = min(limit + len(hidden), paging.MOST)
     because = None
-    if asked.user_id is not None:
-        parameters["userId"] = asked.user_id
+    parameters["userId"] = asked.user_id or ANONYMOUS
     if asked.item_id is not None:
         parameters["itemId"] = asked.item_id
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None

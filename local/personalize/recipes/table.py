@@ -108,7 +108,6 @@ _TABLE = (
         "Ranks items by how many different users interacted with them.",
         feature_transformation="sims",
         family="popularity",
-        needs=(),
     ),
     RecipeSpec(
         "aws-trending-now",
