@@ -14,14 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from local import environments
 from local.environments import LOCAL
-from tests.template.stack import FILE, MANAGED, OPTIONS, PSEUDO, ROOT, Values
+from tests.template.stack import FILE, OPTIONS, PSEUDO, ROOT, Values, translated
 
 SUPPRESSED = {
     "CKV_AWS_18": "who read the bucket is for CloudTrail's data events to tell, which are the account's to turn on",
@@ -58,10 +55,9 @@ def expanded() -> dict[str, Any]:
     for name, value in OPTIONS.items():
         source["Parameters"][name]["Default"] = value
     values = {name: entry.get("Default") for name, entry in source["Parameters"].items()}
-    session = boto3.session.Session(region_name=PSEUDO["AWS::Region"])
-    translated: dict[str, Any] = Translator(MANAGED, Parser(), boto_session=session).translate(source, values)
-    translated["Resources"] = decided(translated["Resources"], Values(values | PSEUDO, translated["Conditions"]))
-    return translated
+    made = translated(source, values)
+    made["Resources"] = decided(made["Resources"], Values(values | PSEUDO, made["Conditions"]))
+    return made
 
 
 def decided(part: Any, values: Values) -> Any:  # noqa: ANN401 - any part of a template

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import boto3
+from samtranslator.model import apigateway
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
@@ -52,7 +55,9 @@ class Stack:
         return {n: r.get("Properties", {}) for n, r in self.resources.items() if r["Type"] == f"AWS::{kind}"}
 
 
-def compiled(parameters: dict[str, Any] | None = None, places: dict[str, str] | None = None) -> Stack:
+def compiled(
+    parameters: dict[str, Any] | None = None, places: dict[str, str] | None = None, second: float = 0
+) -> Stack:
     """The stack that the template makes with these parameters, its artefacts at these S3 addresses (by logical id)."""
     source = yaml_parse(FILE.read_text())
     packaged = copy.deepcopy(source)
@@ -65,11 +70,18 @@ def compiled(parameters: dict[str, Any] | None = None, places: dict[str, str] | 
         properties.update({key: place for key in ("CodeUri", "ContentUri", "DefinitionUri") if key in properties})
     defaults = {name: entry.get("Default") for name, entry in source["Parameters"].items()}
     values = defaults | OPTIONS | (parameters or {})
-    session = boto3.session.Session(region_name=PSEUDO["AWS::Region"])
-    template = Translator(MANAGED, Parser(), boto_session=session).translate(packaged, values)
+    template = translated(packaged, values, second)
     worked = Values(values | PSEUDO, template["Conditions"])
     made = {n: r for n, r in template["Resources"].items() if worked.condition(r.get("Condition"))}
     return Stack(source, worked.out(made), worked.out(template["Outputs"]))
+
+
+def translated(packaged: Resource, values: dict[str, Any], second: float = 0) -> Resource:
+    """What SAM makes of a template at a time: it names the deployments of an API by that."""
+    session = boto3.session.Session(region_name=PSEUDO["AWS::Region"])
+    with mock.patch.object(apigateway, "time", SimpleNamespace(time=lambda: second)):
+        made: Resource = Translator(MANAGED, Parser(), boto_session=session).translate(packaged, values)
+    return made
 
 
 @dataclass(frozen=True)

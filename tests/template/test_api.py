@@ -111,6 +111,27 @@ def test_the_allowed_origin_is_a_parameter() -> None:
     )
 
 
+@pytest.mark.parametrize("parameter", ["AllowedOrigin", "MoreOrigins"])
+def test_another_origin_makes_another_deployment_which_the_stage_serves(parameter: str) -> None:
+    # API Gateway serves an API as it was when it was deployed last, the answers to preflights included.
+    before = {"AllowedOrigin": "https://shop.example.com", "MoreOrigins": "https://m.example.com"}
+    stacks = compiled(before, second=1), compiled(before | {parameter: "https://new.example.com"}, second=61)
+    for api in ("Api", "BrowserApi"):
+        stood, stands = (stack.of("ApiGateway::Stage")[f"{api}v1Stage"]["DeploymentId"] for stack in stacks)
+        assert stood != stands
+        assert stands in stacks[1].of("ApiGateway::Deployment")
+
+
+@pytest.mark.parametrize("api", ["Api", "BrowserApi"])
+def test_an_api_is_written_as_api_gateway_reads_it(api: str) -> None:
+    body = STACK.of("ApiGateway::RestApi")[api]["Body"]
+    assert body["swagger"] == "2.0"
+    assert "openapi" not in body
+    assert "schema" not in str(body["paths"])
+    operations = [operation for path in body["paths"].values() for operation in path.values()]
+    assert all("responses" in operation for operation in operations)
+
+
 def test_access_is_logged_by_route_and_never_by_path() -> None:
     logged = json.loads(STAGE["AccessLogSetting"]["Format"])
     assert set(logged.values()) & {"$context.path", "$context.identity.sourceIp"} == set()

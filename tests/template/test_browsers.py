@@ -43,7 +43,7 @@ def test_every_route_but_that_which_makes_tokens_has_the_authorizer_and_a_plan()
 
 
 def test_the_authorizer_is_kept_for_the_header_that_it_depends_on() -> None:
-    told = BODY["components"]["securitySchemes"]["Token"]["x-amazon-apigateway-authorizer"]
+    told = BODY["securityDefinitions"]["Token"]["x-amazon-apigateway-authorizer"]
     assert (told["type"], told["identitySource"]) == ("request", "method.request.header.Authorization")
     assert 0 < told["authorizerResultTtlInSeconds"] <= 300
     assert "AuthorizeRequestFunctionAliaslive/" in told["authorizerUri"]

@@ -19,6 +19,7 @@ from tests.template.test_permissions import FOLDERS, FUNCTIONS
 LAMBDAS = STACK.of("Lambda::Function")
 API = ("GetRecommendationsFunction", "RecordEventsFunction", "AuthorizeRequestFunction", "IssueSessionFunction")
 CHANGES = {
+    "Prefix": "other",
     "PythonRuntime": "python3.12",
     "Architecture": "x86_64",
     "LogLevel": "DEBUG",
@@ -125,9 +126,7 @@ def test_every_parameter_of_an_api_function_is_one_of_them() -> None:
     apart = {"Policies", "DeploymentPreference", "VersionDescription", "Events", "Layers"}
     text = json.dumps([{key: value for key, value in each.items() if key not in apart} for each in properties])
     named = {name for name in STACK.source["Parameters"] if re.search(rf'"{name}"|\$\{{{name}\}}', text)}
-    # None of them reads the prefix: names are in the release record.
-    assert not any("PREFIX" in read_by(FOLDERS[name]) for name in API)
-    assert named - {"Prefix"} == set(CHANGES)
+    assert named == set(CHANGES)
 
 
 def test_a_versions_description_has_room_for_whatever_the_parameters_may_be() -> None:
@@ -139,6 +138,7 @@ def test_a_versions_description_has_room_for_whatever_the_parameters_may_be() ->
         for name, each in STACK.source["Parameters"].items()
         if "AllowedValues" in each and name not in OPTIONS
     }
+    longest |= {name: each["MaxValue"] for name, each in STACK.source["Parameters"].items() if "MaxValue" in each}
     told = [each["Description"] for each in compiled(longest).of("Lambda::Version").values()]
     assert longest["TokenIssuer"] in str(told)
     # Lambda's limit.
@@ -219,6 +219,13 @@ def test_of_all_functions_those_that_check_tokens_carry_cryptography() -> None:
     locked = (ROOT / "layers/wheels/tokens.txt").read_text()
     assert f"joserfc=={metadata.version('joserfc')} " in locked
     assert f"cryptography=={metadata.version('cryptography')} " in locked
+
+
+def test_a_layer_that_no_function_carries_is_not_made() -> None:
+    without = compiled({"Browsers": "false"})
+    carried = {layer for each in without.of("Lambda::Function").values() for layer in each["Layers"]}
+    assert set(without.of("Lambda::LayerVersion")) == carried
+    assert not any(layer.startswith("TokensLayer") for layer in carried)
 
 
 def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:

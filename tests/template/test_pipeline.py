@@ -51,7 +51,8 @@ def test_personalize_reads_lists_and_tests_for_this_account_only() -> None:
 
 
 def test_data_outlives_the_stack() -> None:
-    for name in ("DropBucket", "ShopsTable"):
+    # With its policy, a bucket goes on answering over TLS only.
+    for name in ("DropBucket", "DropBucketPolicy", "ShopsTable"):
         resource = STACK.resources[name]
         assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert STACK.of("DynamoDB::Table")["ShopsTable"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]

@@ -74,7 +74,15 @@ def test_the_api_gets_the_token_and_its_own_name() -> None:
 
 def test_a_refusal_of_the_api_reaches_the_page_as_it_is() -> None:
     # Error pages of a distribution would stand before those of the API as well.
-    assert "CustomErrorResponses" not in DISTRIBUTION
+    assert {name for each in DISTRIBUTION["CustomErrorResponses"] for name in each} == {
+        "ErrorCode", "ErrorCachingMinTTL"
+    }  # fmt: skip
+
+
+def test_no_edge_keeps_an_error() -> None:
+    # Unless a distribution says otherwise, CloudFront keeps an error for ten seconds, no-store or not.
+    kept = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in DISTRIBUTION["CustomErrorResponses"]}
+    assert kept == dict.fromkeys((400, 403, 404, 405, 414, 500, 501, 502, 503, 504), 0)
 
 
 def test_it_sends_the_headers_that_the_laptop_sends() -> None:
