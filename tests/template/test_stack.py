@@ -41,6 +41,22 @@ def test_every_log_group_forgets_and_is_written_to() -> None:
     assert {name for name in groups if f"{name}.Arn" not in whole and f"'LogGroup': '{name}'" not in whole} == set()
 
 
+def test_no_stack_of_the_same_name_before_this_one_can_have_left_a_log_group_of_a_name() -> None:
+    # A line that is written late makes a deleted group again, and CloudFormation refuses to make what is there.
+    named = {
+        name: group["LogGroupName"] for name, group in STACK.of("Logs::LogGroup").items() if "LogGroupName" in group
+    }
+    assert set(named) == {f"{machine}LogGroup" for machine in ("Evaluate", "Likelihood", "Retrain", "Teardown")}
+    # The prefix keeps AWS's resource policy for the delivery of logs short; the id is the stack's own.
+    assert all(name.startswith("/aws/vendedlogs/states/retail-51af3dc0-") for name in named.values())
+
+
+def test_an_update_that_replaces_a_log_group_keeps_its_lines() -> None:
+    for name in STACK.of("Logs::LogGroup"):
+        resource = STACK.resources[name]
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Delete", "Retain")
+
+
 @pytest.mark.parametrize(
     ("namespace", "metric"),
     [
