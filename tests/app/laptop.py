@@ -97,6 +97,14 @@ class Laptop:
             pass
         return self.client.runs.describe(run.arn)
 
+    def sweep(self) -> list[str]:
+        """Sweep now instead of within 15 minutes; a note for each run that it started."""
+        functions = boto3.client("lambda", **access(self.state.endpoint))
+        asked = functions.invoke(FunctionName=self.state.outputs["SweepFunctionName"], Payload=b"{}")
+        answer = json.loads(asked["Payload"].read())
+        assert "FunctionError" not in asked, answer
+        return [str(note) for note in answer["started"]]
+
     def history(self, run: Run) -> list[Mapping[str, Any]]:
         """All events of a run's execution, oldest first."""
         return list(self.client.runs.events_after(run.arn, 0))

@@ -24,6 +24,7 @@ FOLDERS = {
     "CopyEventsFunction": "copy_events",
     "EraseUsersFunction": "erase_users",
     "FollowSettingsFunction": "follow_settings",
+    "SweepDropsFunction": "sweep_drops",
     "KeepHouseFunction": "keep_house",
     "RemoveShopFunction": "remove_shop",
     "AuthorizeRequestFunction": "authorize_request",
@@ -63,6 +64,7 @@ BESIDES = {
     "ImportDataFunction": {"iam:PassRole"},
     # The role goes along with a schedule; what two retries of the function do not get done is a dead letter.
     "FollowSettingsFunction": {"s3:ListBucket", "iam:PassRole", "sqs:SendMessage"},
+    "SweepDropsFunction": {"sqs:SendMessage"},
     "KeepHouseFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "EraseUsersFunction": {"iam:PassRole", "sqs:SendMessage"},
     "RemoveShopFunction": {"s3:DeleteObjectVersion", "s3:ListBucket"},
@@ -169,8 +171,9 @@ def test_a_run_starts_and_stops_tests_alone() -> None:
     assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
 
 
-def test_runs_are_started_and_looked_at_on_their_own_machine_alone() -> None:
-    found = {each["Action"][0]: each["Resource"] for each in statements("ClaimDropFunctionRole")}
+@pytest.mark.parametrize("function", ["ClaimDropFunction", "SweepDropsFunction"])
+def test_runs_are_started_and_looked_at_on_their_own_machine_alone(function: str) -> None:
+    found = {each["Action"][0]: each["Resource"] for each in statements(f"{function}Role")}
     assert found["states:StartExecution"] == ["RetrainStateMachine"]
     start = "arn:aws:states:us-east-1:123456789012:execution:"
     assert f"{start}RetrainStateMachine.Name:*" in found["states:DescribeExecution"]
@@ -273,7 +276,9 @@ def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
     }
 
 
-@pytest.mark.parametrize("role", ["PersonalizeRole", "ShopScheduleRole", "DailyRoundRole", "ErasureRoundRole"])
+@pytest.mark.parametrize(
+    "role", ["PersonalizeRole", "ShopScheduleRole", "DailyRoundRole", "ErasureRoundRole", "SweepRole"]
+)
 def test_a_service_assumes_a_role_for_this_account_only(role: str) -> None:
     (trust,) = STACK.resources[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert list(trust["Principal"]) == ["Service"]

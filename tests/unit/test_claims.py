@@ -86,19 +86,22 @@ def test_sequencers_are_filled_up_at_the_right(older: str, newer: str) -> None:
     assert claims.padded("00A0") == claims.padded("00a")
 
 
-def test_the_event_of_a_stopped_run_is_a_sweep_that_knows_its_drop() -> None:
+def test_the_event_of_a_stopped_run_tells_its_drop() -> None:
     dropped = event("shop", "users", 1)
     told = {"source": "aws.states", "detail": {"name": "dead", "input": json.dumps(dropped), "status": "ABORTED"}}
-    request, own = claims.read(told, "run"), claims.read(dropped, "dead")
-    assert (request.action, request.claim) == ("sweep", own.claim)
+    assert claims.stopped(told) == claims.read(dropped, "dead").claim
     wish = told | {"detail": {"name": "dead", "input": '{"action": "retrain", "shop": "shop"}'}}
-    assert claims.read(wish, "run").claim == claims.read({"action": "retrain", "shop": "shop"}, "dead").claim
+    assert claims.stopped(wish) == claims.read({"action": "retrain", "shop": "shop"}, "dead").claim
 
 
 @pytest.mark.parametrize("given", [None, "", "[]", '{"action": "sweep"}', '{"action": "explode"}', "[" * 100_000])
-def test_a_stopped_run_of_which_nothing_is_known_is_swept_all_the_same(given: str | None) -> None:
-    request = claims.read({"source": "aws.states", "detail": {"name": "dead", "input": given}}, "run")
-    assert (request.action, request.claim) == ("sweep", None)
+def test_a_stopped_run_may_have_been_started_for_nothing_that_we_know(given: str | None) -> None:
+    assert claims.stopped({"source": "aws.states", "detail": {"name": "dead", "input": given}}) is None
+
+
+@pytest.mark.parametrize("told", [{}, None, {"source": "aws.states"}, {"source": "aws.s3", "detail": {"input": "{}"}}])
+def test_what_is_no_event_of_a_stopped_run_tells_nothing(told: object) -> None:
+    assert claims.stopped(told) is None
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def read(started: object, run: str) -> Request:
         if isinstance(found, Mapping) and isinstance(found.get("object"), Mapping):
             return _dropped(started, found, run)
         if isinstance(found, Mapping) and started.get("source") == "aws.states":
-            return Request(action="sweep", claim=_stopped(found))
+            return Request(action="sweep", claim=stopped(started))
     raise Rejected("the execution's input", "must be S3's event of an object, or {action, shop}")
 
 
@@ -141,8 +141,11 @@ def _dropped(event: Mapping[str, object], detail: Mapping[str, object], run: str
     return Request(action="drop", shop=drop.shop, claim=claim)
 
 
-def _stopped(detail: Mapping[str, object]) -> Claim | None:
-    """What a stopped run was started for: it may not have come to its claim."""
+def stopped(event: object) -> Claim | None:
+    """Return what a stopped run was started for, if EventBridge's event is of one: it may not have made its claim."""
+    detail = event.get("detail") if isinstance(event, Mapping) and event.get("source") == "aws.states" else None
+    if not isinstance(detail, Mapping):
+        return None
     try:
         return read(json.loads(str(detail.get("input"))), str(detail.get("name"))).claim
     except (ValueError, RecursionError, Rejected):
