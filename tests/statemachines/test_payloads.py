@@ -47,6 +47,7 @@ PLAN: dict[str, Any] = {
     "report": "reports/shop/run/data-interactions.html", "rejects": 0, "leftOut": [],
     "schema": NAMED | {"kind": "interactions", "text": "{}", "domain": "ECOMMERCE"}, "eventTracker": {"name": "events"},
     "importJob": NAMED | {"mode": "FULL", "dataLocation": "s3://bucket/imports/", "earlier": [NAMED]},
+    "further": [NAMED | {"mode": "INCREMENTAL", "dataLocation": "s3://bucket/imports-2/", "earlier": [NAMED]}],
     "filters": [FILTER], "recipes": [RECIPE], "trainingMode": "FULL",
     "gate": Gate().model_dump(), "probe": Probe().model_dump(),
     "serves": ["popular", "similar"], "evaluation": EVALUATION,
@@ -75,7 +76,7 @@ DROP = {
 CHECK = {
     "id": "0f", "bucket": "drops", "key": "drops/shop/interactions/a b.csv", "versionId": "v1", "run": "run",
     "also": [{"id": "0e", "key": "drops/shop/interactions/incremental/b.csv", "versionId": None}], "retrain": None,
-    "importedBy": ["earlier"], "trainedBy": ["earlier"],
+    "importedBy": ["earlier"], "trainedBy": ["earlier"], "inParts": True,
 }  # fmt: skip
 VARIABLES: dict[str, Any] = {
     "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP],

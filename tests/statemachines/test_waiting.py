@@ -4,6 +4,7 @@
 import itertools
 
 import pytest
+from personalization.imports import MOST_JOBS
 from personalization.statuses import Deployment, Progress, progress, promoted
 
 from tests.statemachines.machine import (
@@ -116,6 +117,22 @@ def test_promoted_means_what_it_means_in_the_domain(
     assert (after == done) == promoted(deployment, NEW)
 
 
+def test_the_jobs_of_one_kind_are_started_one_after_the_other_and_share_the_time_of_one() -> None:
+    jobs = [{"name": f"job-{number}"} for number in range(3)]
+    load, started = {"importJob": jobs[0], "further": jobs[1:], "rows": 9}, []
+    ready, more = states()["Is the import job ready?"], states()["Is more of it to be imported?"]
+    while True:
+        started.append(load["importJob"])
+        assert chosen(ready, {"status": "ACTIVE"}, load=load, loadSince=0) == "Is more of it to be imported?"
+        if chosen(more, {}, load=load) == "The file is imported":
+            break
+        after = evaluate(more["Choices"][0]["Assign"], {}, load=load)
+        assert (more["Choices"][0]["Next"], set(after)) == ("Start the import job", {"load"})
+        load = after["load"]
+    assert (started, load["rows"]) == (jobs, 9)
+    assert "loadSince" not in states()["Start the import job"]["Assign"]
+
+
 OTHER = CONFIG | {"minRecommendationRequestsPerSecond": 3}
 
 
@@ -164,14 +181,14 @@ def test_recommenders_are_waited_for_one_after_the_other_and_then_the_release_is
 
 def growth(name: str) -> int:
     """The part of the time waited by which the pauses of a wait grow: filters are many and quick."""
-    return 4 if name.endswith(" filter") or " filter " in name else 10
+    return 2 if name.endswith(" filter") or " filter " in name else 10
 
 
 EARLY, LATE = 0.9, 1.1
 """The least and the most of a pause that is waited: chance decides, so that runs do not ask in step."""
 
 
-def test_pauses_are_whole_seconds_that_grow_by_a_tenth_or_those_of_filters_by_a_quarter() -> None:
+def test_pauses_are_whole_seconds_that_grow_by_a_tenth_or_those_of_filters_by_half() -> None:
     for name, state in [*pauses().items(), *pauses(MACHINES["evaluate"]).items()]:
         for waited in (0, 60, 6000):
             seconds = evaluate(state["Seconds"], {}, **variables(waited * 1000))
@@ -200,9 +217,16 @@ def longest_wait(name: str) -> int:
     return looks + 1
 
 
-def events(scope: Scope, machine: State = MACHINE) -> int:
+FURTHER_JOB = {
+    "Start the import job", "Look at the import job", "Is the import job ready?", "Wait for the import job",
+    "Is more of it to be imported?",
+}  # fmt: skip
+"""What the machine does for each job that follows the first of a kind."""
+
+
+def events(scope: Scope, machine: State = MACHINE) -> float:
     """The most history events of one pass through a scope, with every retry of the steps outside of the polls."""
-    total = 0
+    total = 0.0
     for name, state in scope.states.items():
         looped = name.startswith(("Look at the ", "Wait ", "Clear ")) or name.endswith(
             (" ready?", " clear?", " cleared up?")
@@ -210,6 +234,10 @@ def events(scope: Scope, machine: State = MACHINE) -> int:
         attempts = sum(rule["MaxAttempts"] for rule in state.get("Retry", []))
         once = {"Task": 5, "Map": 5}.get(state["Type"], 2)
         total += once * longest_wait(name) if looped else once + 3 * attempts
+        if name in FURTHER_JOB:
+            # They share the time of one wait: each adds a look.
+            further = sum(MOST_JOBS.values()) / len(MOST_JOBS) - 1
+            total += further * (once if looped else once + 3 * attempts)
     inner = {inner.owner: events(inner, machine) for inner in scopes(machine) if inner.owner and not scope.owner}
     return total + sum(QUOTAS[owner] * (2 + each) for owner, each in inner.items())
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run, made from a drop that was accepted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from personalization import recommenders
@@ -29,6 +29,9 @@ from personalization.plans import (
 from personalization.settings import RecipeAlias, ShopSettings
 from personalization.training import RECIPES
 from personalization.validation import Checked
+
+MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
+"""Import jobs of one kind that a run starts one after the other: they share its time, and its execution's history."""
 
 
 def nothing(drop: Drop, run: str, *notes: str) -> Nothing:

@@ -154,6 +154,8 @@ class PrepareRequest(Part):
     """Earlier runs that had exactly these objects to import."""
     trained_by: tuple[str, ...] = ()
     """Earlier runs that had exactly the drops of this one to train on."""
+    in_parts: bool = False
+    """Whether the machine starts the jobs of a plan one after the other; an execution of an older machine doesn't."""
 
 
 class Evaluation(Part):
@@ -202,6 +204,9 @@ class Plan(Part):
     schema_: SchemaPart
     event_tracker: EventTracker
     import_job: ImportJob
+    """The first or only one."""
+    further: tuple[ImportJob, ...] = ()
+    """The jobs that follow it, one after the other, where the data exceed one incremental job."""
     filters: tuple[FilterPart, ...]
     recipes: tuple[RecipePart, ...]
     rows: int
