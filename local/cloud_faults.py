@@ -31,6 +31,9 @@ ERRORS: Final = {
 """HTTP status, code and message of each error."""
 EVENTS: Final = frozenset({"repeatEvent", "holdEvent"})
 KILL: Final = "killFunction"
+LOST: Final = "loseConnection"
+CLIENTS: Final = {"events": "EventBridge", "personalize": "Personalize", "states": "StepFunctions"}
+"""What Step Functions puts before the errors of a service that tasks ask directly."""
 _LONGEST = 300
 """Longer texts name no resource."""
 
@@ -44,7 +47,7 @@ _input: contextvars.ContextVar[object] = contextvars.ContextVar("input", default
 class CloudFaults:
     """The rules of this local AWS, and how far the clock of whose executions was moved; asked by many threads."""
 
-    rules: Rules = field(default_factory=lambda: Rules({*ERRORS, *EVENTS, KILL}))
+    rules: Rules = field(default_factory=lambda: Rules({*ERRORS, *EVENTS, KILL, LOST}))
     moved: list[tuple[str, float]] = field(default_factory=list)
     """(pattern of a text in the execution's input, seconds)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -210,8 +213,10 @@ def _events(faults: CloudFaults) -> None:
             timer.daemon = True
             timer.start()
             return
-        for _ in range(2 if rule else 1):
-            stock(event, view)
+        stock(event, view)
+        if rule:
+            # S3 tells twice: two events to EventBridge, which delivers one event to an execution of its name.
+            stock({**event, "EventId": stepfunctions.new_uuid()}, view)
         for entry in waiting:
             release(entry)
 
@@ -219,18 +224,25 @@ def _events(faults: CloudFaults) -> None:
 
 
 def _tasks(faults: CloudFaults) -> None:
-    """Fail tasks of state machines that ask a service directly, such as `putEvents`; Personalize has its own door."""
+    """Fail tasks of state machines that ask a service directly, such as `putEvents`.
+
+    Personalize has a door of its own for its answers; a connection that is lost before one comes is this door's.
+    """
     stock = stepfunctions._invoke_resource
 
     def invoke(resource: str, given: Any) -> object:  # noqa: ANN401 - whatever the task's arguments are
         operation = re.split("[:.]", resource)[-1]
-        direct = ":::lambda:" not in resource and ":personalize:" not in resource
-        rule = faults.first(ERRORS, operation, given) if direct else None
+        service = resource.partition(":::")[2].removeprefix("aws-sdk:").partition(":")[0]
+        actions = {LOST} if service == "personalize" else {LOST, *ERRORS}
+        rule = faults.first(actions, operation, given) if service in CLIENTS else None
         if rule is None:
             return stock(resource, given)
         if rule.performed:
             stock(resource, given)
-        _, code, message = ERRORS[rule.action]
+        if rule.action == LOST:
+            code, message = f"{CLIENTS[service]}.SdkClientException", "Unable to execute HTTP request: Connection reset"
+        else:
+            _, code, message = ERRORS[rule.action]
         raise stepfunctions._ExecutionError(code, rule.reason or message)
 
     stepfunctions._invoke_resource = invoke

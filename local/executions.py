@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: SLF001 - the names touched here are private: ministack is pinned, and tests/unit/test_launcher.py holds them.
-"""Executions of the local AWS that were stopped: they stop inside a Map too, and can be redriven."""
+"""Executions of the local AWS: named as on AWS where a schedule or a rule starts them, and redriven."""
 
 import contextvars
+import hashlib
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from ministack import app
-from ministack.services import stepfunctions
+from ministack.services import eventbridge, stepfunctions
 
 KEPT = 1000
 """Executions whose variables are remembered for a redrive."""
@@ -18,7 +20,10 @@ Json = dict[str, Any]
 
 
 def install() -> None:
-    """Let a stopped execution begin no further task, and answer RedriveExecution, which ministack does not know."""
+    """Let a stopped execution begin no further task, and answer RedriveExecution, which ministack does not know.
+
+    What a schedule or a rule starts gets a name as on AWS; ministack draws one.
+    """
     task, step, handle = stepfunctions._execute_task, stepfunctions._execute_map, app.SERVICE_HANDLERS["states"]
 
     def run_task(state: Json, given: object, execution: Json, context: Json) -> object:
@@ -36,8 +41,52 @@ def install() -> None:
             return stepfunctions._finalize_response(redrive(json.loads(body)["executionArn"]))
         return await handle(method, path, headers, body, query)
 
+    _named_as_on_aws()
     stepfunctions._execute_task, stepfunctions._execute_map = run_task, run_map
     app.SERVICE_HANDLERS["states"] = states
+
+
+def _named_as_on_aws() -> None:
+    """Name an execution by the event that starts it, so that a second delivery of the event starts no other."""
+    invoke, start = eventbridge._invoke_target, stepfunctions._start_execution
+    by: contextvars.ContextVar[str] = contextvars.ContextVar("by", default="")
+
+    def invoked(target: Json, event: Json, rule: Json, view: object = None) -> None:
+        token = by.set(name_of(event, rule))
+        try:
+            invoke(target, event, rule, view)
+        finally:
+            by.reset(token)
+
+    def started(data: Json) -> object:
+        if data.get("name") or not by.get():
+            return start(data)
+        named = {**data, "name": by.get()}
+        # What the execution does runs in a copy of this context, and is no delivery.
+        token = by.set("")
+        try:
+            return start(named)
+        finally:
+            by.reset(token)
+
+    eventbridge._invoke_target, stepfunctions._start_execution = invoked, started
+
+
+def name_of(event: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
+    """The name of the execution that a schedule or a rule starts for an event.
+
+    Of a schedule it looks like a UUID and holds the second that was scheduled; all else is the same for each firing
+    (observed, not documented). Of a rule it is the event's id and a second id, which is the same for each event here.
+    """
+    key = str(rule.get("Arn") or rule.get("Name") or "")
+    own = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    if event.get("Source") != "aws.scheduler":
+        return f"{event.get('EventId') or stepfunctions.new_uuid()}_{_uuid(own)}"
+    return _uuid(f"{own[:2]}{int(event['Time']):08x}{own[2:4]}4{own[5:8]}a{own[9:24]}")
+
+
+def _uuid(digits: str) -> str:
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
 def _remember(execution: Json, context: Json) -> None:

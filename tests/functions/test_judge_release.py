@@ -260,3 +260,14 @@ def test_a_run_of_one_recipe_leaves_the_others_serving(personalize: FakePersonal
     verdict: Any = handler(event, None)
     assert [each["alias"] for each in verdict["kept"]] == list(ALIASES[1:])
     assert [each["baselineArn"] for each in verdict["targets"]] == [f"{ARN}:solution/x/1f2e3d4c"]
+
+
+def test_a_version_that_was_there_before_the_run_is_told_and_passed_on(personalize: FakePersonalize) -> None:
+    event = load("judge_release_judge")
+    for each in event["trained"]:
+        each["foundFrom"] = "2026-11-18T08:30:00+00:00"
+    measures(personalize, 0.3, 0.3, 0.2, 0.1)
+    verdict: Any = handler(event, None)
+    told = "was not trained: the version of 2026-11-18T08:30:00+00:00 has this run's name"
+    assert [note for note in verdict["notes"] if told in note] == [f"{alias} {told}" for alias in ALIASES]
+    assert {target["foundFrom"] for target in verdict["targets"]} == {"2026-11-18T08:30:00+00:00"}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,27 @@ def test_the_age_of_a_release_is_a_metric(capsys: pytest.CaptureFixture[str]) ->
     (days,) = work()["days"].values()
     assert isinstance(days, float)
     assert '"DaysSincePromotion":' in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("bucket", "personalize")
+@pytest.mark.parametrize(("found", "days"), [(("", ""), 1), (("", "old"), 1), (("old", "old"), 7)])
+def test_a_promotion_of_what_was_there_before_makes_no_release_younger(
+    found: tuple[str, ...], days: int, table: "DynamoDBClient"
+) -> None:
+    def ago(number: int) -> str:
+        return datetime.fromtimestamp(time.time() - number * DAY, UTC).isoformat(timespec="seconds")
+
+    campaigns = {
+        f"recipe-{number}": {"solutionVersionArn": "v", **({"foundFrom": ago(7)} if each else {})}
+        for number, each in enumerate(found)
+    }
+    records.put(
+        table, TABLE, {**RELEASE, "shop": "same", "promotedAt": ago(1), "campaigns": campaigns, "record": "release"}
+    )
+    try:
+        assert work()["days"]["same"] == days
+    finally:
+        table.delete_item(TableName=TABLE, Key={"shop": {"S": "same"}, "record": {"S": "release"}})
 
 
 @pytest.mark.usefixtures("table", "bucket")

@@ -115,3 +115,45 @@ def test_a_solution_that_is_still_being_made_is_tried_again(personalize: FakePer
     personalize.fails("CreateSolutionVersion", "ResourceInUseException", "not ACTIVE")
     with pytest.raises(RetryLater, match=f"{SOLUTION}: ResourceInUseException: not ACTIVE"):
         handler(load("train_solution_solution_version"), None)
+
+
+BEGUN = "2026-11-25T08:30:00+00:00"
+LONG_BEFORE, SHORTLY_AFTER = 1_794_990_600, 1_795_595_460
+"""Epoch seconds of a week before that time, and of a minute after it."""
+
+
+def begun(made: float, name: str, status: str = "ACTIVE") -> tuple[Event, dict[str, object]]:
+    """The step of a run that began at BEGUN, and a version that was made at a time."""
+    event = went_on()
+    event["plan"]["begunAt"] = BEGUN
+    event["recipe"]["onceNamed"] = ["by-its-tail"]
+    found = {"name": name or event["recipe"]["solutionVersionName"], "status": status, "creationDateTime": made}
+    return event, {"solutionVersion": found}
+
+
+@pytest.mark.parametrize("name", ["", "of-the-dead-run"])
+def test_a_version_that_is_older_than_the_run_is_told_with_its_time(name: str, personalize: FakePersonalize) -> None:
+    event, version = begun(LONG_BEFORE, name)
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", version)
+    told = {"arn": f"{SOLUTION}/aaaa1111", "status": "ACTIVE", "foundFrom": "2026-11-18T08:30:00+00:00"}
+    assert handler(event, None) == told
+
+
+@pytest.mark.parametrize("name", ["", "of-the-dead-run", "by-its-tail"])
+def test_a_version_of_the_run_or_of_one_that_it_goes_on_with_is_its_own(
+    name: str, personalize: FakePersonalize
+) -> None:
+    event, version = begun(SHORTLY_AFTER, name)
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", version)
+    assert handler(event, None) == {"arn": f"{SOLUTION}/aaaa1111", "status": "ACTIVE"}
+
+
+def test_what_only_has_the_tail_of_an_earlier_run_is_not_its_work(personalize: FakePersonalize) -> None:
+    """All runs of a schedule have one tail."""
+    event, version = begun(LONG_BEFORE, "by-its-tail")
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", version)
+    assert handler(event, None)["status"] == "CREATE PENDING"
+    assert personalize.asked("CreateSolutionVersion")["name"] == "of-the-dead-run"

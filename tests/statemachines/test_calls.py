@@ -50,7 +50,7 @@ def test_what_is_read_of_the_answer_is_in_it(task: State) -> None:
 def test_errors_are_those_of_the_operation(task: State) -> None:
     modelled = {f"Personalize.{shape.name}" for shape in operation(task).error_shapes}
     named = {name for rule in task["Retry"] for name in rule["ErrorEquals"] if name.startswith("Personalize.")}
-    assert named <= modelled | {"Personalize.PersonalizeException"}
+    assert named <= modelled | {"Personalize.PersonalizeException", "Personalize.SdkClientException"}
 
 
 @pytest.mark.parametrize("task", tasks("events:").values(), ids=tasks("events:"))

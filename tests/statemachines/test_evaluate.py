@@ -143,7 +143,7 @@ def test_a_run_starts_a_test_of_its_own_name(run: str) -> None:
     asked = evaluate(
         RUN["Test on held-out time"]["Arguments"], {"context": context}, run=run, plan={"evaluation": EVALUATION}
     )
-    assert asked["Name"] == f"{run[-40:]}-1795595400123"
+    assert asked["Name"] == f"{run[:66]}-1795595400123"
     assert len(asked["Name"]) <= 80
     assert Evaluation.model_validate(asked["Input"]["evaluation"]).as_json() == EVALUATION
     noted = evaluate(

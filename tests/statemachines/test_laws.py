@@ -14,6 +14,7 @@ from tests.statemachines.machine import (
     SUBSTITUTIONS,
     Scope,
     State,
+    evaluate,
     every_scope,
     every_state,
     expressions,
@@ -65,15 +66,52 @@ def test_retries_are_bounded_and_spread(task: State) -> None:
 
 @TASKS
 def test_error_names_are_known_ones(task: State) -> None:
-    sdk = {"Personalize.PersonalizeException", "Personalize.ResourceNotFoundException"}
+    sdk = {
+        f"Personalize.{name}" for name in ("PersonalizeException", "ResourceNotFoundException", "SdkClientException")
+    }
     lambdas = OURS | TRANSIENT | KILLED
     # What starting a child may be told; its own failure is States.TaskFailed.
-    child = {f"StepFunctions.{name}" for name in ("ExecutionLimitExceededException", "AWSStepFunctionsException")}
+    started = ("ExecutionLimitExceededException", "AWSStepFunctionsException", "SdkClientException")
+    child = {f"StepFunctions.{name}" for name in started}
     by_service = {"lambda": lambdas, "personalize": sdk, "states:startExecution": child}
     known = next(
         (words for service, words in by_service.items() if service in task["Resource"].partition(":::")[2]), set()
     )
     assert {name for name in names(task) if not name.startswith("States.")} <= known
+
+
+@TASKS
+def test_a_connection_that_fails_ends_no_run(task: State) -> None:
+    """A service whose answer never came is `<Service>.SdkClientException`; hours of polling see one."""
+    resource = task["Resource"].partition(":::")[2]
+    service = resource.removeprefix("aws-sdk:").partition(":")[0]
+    prefix = {"personalize": "Personalize", "lambda": "Lambda", "states": "StepFunctions", "events": "EventBridge"}[
+        service
+    ]
+    # What ended is the call and not a child that was started by it: States.TaskFailed would mean that, too.
+    known = {f"{prefix}.SdkClientException"} | ({"States.TaskFailed"} if service == "events" else set())
+    attempts = [rule["MaxAttempts"] for rule in task["Retry"] if known & set(rule["ErrorEquals"])]
+    assert sum(attempts) >= 3
+    assert sum(attempts) >= 5 or resource == "lambda:invoke"
+
+
+def causes(node: object) -> list[str]:
+    """Every expression of a `Cause` below a node."""
+    if isinstance(node, dict):
+        own = [text for name, text in node.items() if name == "Cause" and str(text).startswith("{%")]
+        return own + [text for value in node.values() for text in causes(value)]
+    return [text for value in node for text in causes(value)] if isinstance(node, list) else []
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_cause_is_a_text_whatever_is_missing(machine: str) -> None:
+    """A query that yields nothing would fail by itself, and the reason would be lost."""
+    found = causes(MACHINES[machine])
+    assert found
+    for text in found:
+        # Everything that the expression reads is missing, but what it takes apart as JSON.
+        given = {"errorOutput": {"Cause": "{}"}}
+        assert isinstance(evaluate(text, given), str), text
 
 
 @pytest.mark.parametrize("task", LAMBDAS.values(), ids=LAMBDAS)

@@ -56,6 +56,7 @@ PLAN: dict[str, Any] = {
 }  # fmt: skip
 TARGET = {
     "alias": "popular", "campaign": NAMED, "solutionVersionArn": "arn:version", "run": "run", "baselineArn": "arn:b",
+    "foundFrom": "2026-11-18T08:30:00+00:00",
 }  # fmt: skip
 KEPT = {
     "alias": "similar", "campaignArn": "arn:campaign", "solutionVersionArn": "arn:version", "run": "run",
@@ -85,7 +86,8 @@ VARIABLES: dict[str, Any] = {
     "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
     "recipe": RECIPE, "versionArn": "arn:version", "shop": "shop", "wantedRun": None, "verdict": VERDICT,
     "target": TARGET,
-    "trained": [{"alias": "popular", "solutionVersionArn": "arn:version"}], "campaigns": [KEPT],
+    "trained": [{"alias": "popular", "solutionVersionArn": "arn:version", "foundFrom": "2026-11-18T08:30:00+00:00"}],
+    "campaigns": [KEPT],
 }  # fmt: skip
 REQUESTS: dict[str, tuple[type[Part], ...]] = {
     "ClaimDropFunction": (ClaimRequest, CollectRequest, HoldRequest, FinishRequest),

@@ -4,7 +4,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.arns import NAME_LENGTH, Names, fit, run_short
+from personalization.arns import NAME_LENGTH, Names, fit, run_short, run_tail
 
 NAMES = Names("retail", "eu-west-1", "123456789012")
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
@@ -24,7 +24,7 @@ def test_china_has_a_partition_of_its_own() -> None:
     assert Names("p", "cn-north-1", "1", "aws-cn").schema("items", "0" * 12).arn.startswith("arn:aws-cn:personalize:")
 
 
-@given(shop=shops, run=st.text(min_size=1, max_size=80))
+@given(shop=shops, run=st.text(st.characters(codec="utf-8"), min_size=1, max_size=80))
 def test_every_name_fits_personalize(shop: str, run: str) -> None:
     names = Names("retail-prod", "us-east-1", "123456789012")
     made = [names.import_job(shop, "interactions", run).name, names.event_tracker(shop), names.dataset_group(shop).name]
@@ -49,11 +49,39 @@ def test_what_is_too_long_keeps_its_tail_and_stays_apart() -> None:
     assert first != second
 
 
-@pytest.mark.parametrize(("run", "short"), [("0B1F_51f0-C2d3E4b5", "1f51f0c2d3e4b5"[-12:]), ("run-1", "run1")])
-def test_a_run_is_shortened_to_its_tail(run: str, short: str) -> None:
-    assert run_short(run) == short
+SCHEDULED = (
+    "4b69cbb7-4050-4cf0-a096-4a0307b92a1a",
+    "4b69ca65-c050-4cf0-a096-4a0307b92a1a",
+    "4b69cd08-c050-4cf0-a096-4a0307b92a1a",
+)
+"""Names that EventBridge Scheduler gave executions of one schedule: all but the first ten digits are the schedule's."""
 
 
-def test_a_run_without_letters_and_digits_is_known_by_its_hash() -> None:
-    assert re.fullmatch(r"[0-9a-f]{12}", run_short("가을"))
-    assert run_short("가을") != run_short("봄")
+@pytest.mark.parametrize("settings", ["", "c0de"])
+@pytest.mark.parametrize("shop", ["demo", "a" * 30])
+def test_executions_of_one_schedule_share_no_name(shop: str, settings: str) -> None:
+    names = Names("retail-prod", "us-east-1", "123456789012")
+    for made in (
+        [names.import_job(shop, "interactions", run, settings).name for run in SCHEDULED],
+        [names.solution_version(shop, "personalized-ranking", run, settings) for run in SCHEDULED],
+        [names.export_job(shop, "interactions", run).name for run in SCHEDULED],
+        [names.lists_job(shop, "user-personalization", run).name for run in SCHEDULED],
+    ):
+        assert len(set(made)) == len(SCHEDULED)
+        assert all(PERSONALIZE_NAME.fullmatch(name) for name in made)
+
+
+@given(
+    run=st.text(st.characters(codec="utf-8"), min_size=1, max_size=80),
+    place=st.integers(0, 79),
+    other=st.characters(codec="utf-8"),
+)
+def test_every_character_of_a_run_counts(run: str, place: int, other: str) -> None:
+    at = place % len(run)
+    changed = run[:at] + other + run[at + 1 :]
+    assert (run_short(changed) == run_short(run)) == (changed == run)
+
+
+def test_a_run_of_an_earlier_version_is_known_by_its_tail() -> None:
+    assert run_tail("0B1F_51f0-C2d3E4b5") == "1f51f0c2d3e4b5"[-12:]
+    assert run_tail("가을") == run_short("가을")

@@ -4,6 +4,7 @@
 import ast
 import io
 import json
+import re
 import subprocess
 import time
 import zipfile
@@ -76,6 +77,19 @@ for target in ('AmazonSQS.ChangeMessageVisibilityBatch', 'AmazonSQS.SendMessage'
     print(launcher.iam_actions.extract_iam_action(service, 'POST', '/', {'x-amz-target': target}, b'{}', {}))
 """)
     assert found.stdout.split() == ["sqs:ChangeMessageVisibility", "sqs:SendMessage", "dynamodb:BatchGetItem"]
+
+
+def test_executions_are_named_as_aws_names_them() -> None:
+    found = in_cloud("""
+for second in (0x69cbb740, 0x69ca65c0):
+    print(launcher.executions.name_of({'Source': 'aws.scheduler', 'Time': second}, {'Arn': 'arn:weekly'}))
+print(launcher.executions.name_of({'Source': 'aws.s3', 'EventId': 'id-of-the-event'}, {'Name': 'drops'}))
+""")
+    first, second, by_rule = found.stdout.split()
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", first)
+    assert (first[2:8] + first[9:11], second[2:8] + second[9:11]) == ("69cbb740", "69ca65c0")
+    assert first[:2] + first[11:] == second[:2] + second[11:]
+    assert re.fullmatch(r"id-of-the-event_[0-9a-f-]{36}", by_rule)
 
 
 def test_another_ministack_is_refused() -> None:

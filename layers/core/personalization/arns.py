@@ -7,12 +7,13 @@ step that runs again finds what it made. Only import jobs and solution versions 
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 NAME_LENGTH = 63
 """Characters that Personalize allows in a name."""
 RUN_LENGTH = 12
-"""Characters of a run's id that go into the names of what belongs to it."""
+"""Characters that stand for a run in the names of what belongs to it."""
 _DIGEST_LENGTH = 6
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
@@ -26,20 +27,24 @@ class Named:
 
 
 def run_short(run: str) -> str:
-    """The tail of a run's id that goes into names: at most 12 characters out of a-z and 0-9.
+    """What stands for a run in names: 12 hexadecimal digits of the hash of its whole id.
 
-    An id without any of them gives the beginning of its hash.
+    No piece of the id would do: EventBridge Scheduler gives all executions of a schedule the same last ten bytes.
     """
-    tail = _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:]
-    return tail or hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
+    return hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
 
 
-def of_run(run: str, settings: str) -> str:
-    """The last part of the name of what a run made under certain settings, which are told by their digest.
+def run_tail(run: str) -> str:
+    """What stood for a run before `run_short` took its hash: the last characters of its id."""
+    return _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:] or run_short(run)
 
-    Who goes on with the run under other settings looks for another name.
+
+def of_run(run: str, settings: str, short: Callable[[str], str] = run_short) -> str:
+    """The last part of the name of what a run made under certain settings, which are known by their digest.
+
+    A run that goes on with it under other settings looks for another name.
     """
-    return f"{run_short(run)}-{settings}" if settings else run_short(run)
+    return f"{short(run)}-{settings}" if settings else short(run)
 
 
 def fit(*parts: str) -> str:
@@ -94,9 +99,11 @@ class Names:
         """A schema, named by its content: `digest` is 12 hexadecimal digits."""
         return self._named("schema", fit(self.prefix, kind, digest))
 
-    def import_job(self, shop: str, kind: str, run: str, settings: str = "") -> Named:
+    def import_job(
+        self, shop: str, kind: str, run: str, settings: str = "", short: Callable[[str], str] = run_short
+    ) -> Named:
         """The import job of a run; see `of_run`."""
-        return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings)))
+        return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings, short)))
 
     def export_job(self, shop: str, kind: str, run: str) -> Named:
         """The export job of a run."""
@@ -110,9 +117,11 @@ class Names:
         """The solution of a recipe (by our alias, for example `similar-items`)."""
         return self._named("solution", self.shop(shop, recipe))
 
-    def solution_version(self, shop: str, recipe: str, run: str, settings: str = "") -> str:
+    def solution_version(
+        self, shop: str, recipe: str, run: str, settings: str = "", short: Callable[[str], str] = run_short
+    ) -> str:
         """The name of a run's solution version (see `of_run`); Personalize makes up the last part of its ARN."""
-        return self.shop(shop, recipe, of_run(run, settings))
+        return self.shop(shop, recipe, of_run(run, settings, short))
 
     def campaign(self, shop: str, recipe: str) -> Named:
         """The campaign of a recipe; it has its solution's name."""

@@ -72,6 +72,7 @@ def record(
                 "solutionVersionArn": each.solution_version_arn,
                 "run": each.run,
                 "baselineArn": each.baseline_arn,
+                **({"foundFrom": each.found_from} if each.found_from else {}),
             }
             for each in promoted
         },

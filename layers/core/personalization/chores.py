@@ -42,17 +42,24 @@ class Aged:
     made: datetime
 
 
-def promoted(records: Iterable[Mapping[str, object]]) -> tuple[Promoted, ...]:
+def promoted(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]:
     """What the round needs of release records."""
     return tuple(
         Promoted(
             str(record["shop"]),
-            datetime.fromisoformat(str(record["promotedAt"]).replace("Z", "+00:00")),
+            _promoted_at(record),
             tuple(str(name) for name in _list(record.get("filters"))),
             str(record["datasetGroupArn"]),
         )
         for record in records
     )
+
+
+def _promoted_at(record: Mapping[str, Any]) -> datetime:
+    """When a release was promoted; one of which nothing was trained is as old as the newest version in it."""
+    found = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
+    at = max(found) if found and all(found) else str(record["promotedAt"])
+    return datetime.fromisoformat(at.replace("Z", "+00:00"))
 
 
 def _list(value: object) -> Collection[object]:

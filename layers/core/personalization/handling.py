@@ -201,6 +201,7 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str]) -> dict[str, obje
             "retrain": wish if claim.kind == "retrain" else None,
             "importedBy": list(chosen.imported_by),
             "trainedBy": list(trained_by),
+            "begunAt": min((at for each in chosen.all for at in each.taken_at), default=run.now.isoformat()),
         },
     }
 

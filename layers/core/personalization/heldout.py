@@ -223,7 +223,7 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         names: what this deployment calls its resources.
         bucket: the drop bucket.
         evaluation: what is to be tested.
-        attempt: a name that no other attempt has; its last characters are those that change.
+        attempt: a name that no other attempt has.
         schemas: those of the shop's datasets that are there, interactions among them.
     """
     kinds = sorted(schemas, key=("interactions", "items", "users").index)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run, made from a drop that was accepted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from personalization import recommenders
-from personalization.arns import Named, Names
+from personalization.arns import Named, Names, run_tail
 from personalization.campaign_settings import CampaignSettings
 from personalization.datasets import Schema
 from personalization.drops import DataKind, Drop
@@ -76,6 +76,8 @@ class Whose:
     run: str
     imported_by: tuple[str, ...] = ()
     trained_by: tuple[str, ...] = ()
+    begun_at: str = ""
+    """When the first of them took what the run handles, ISO 8601."""
 
 
 def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSettings, checked: Checked) -> Plan:
@@ -108,6 +110,7 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSett
         import_job=_import_job(names, bucket, drop, whose, kind, settings),
         filters=_filters(names, drop.shop, settings) if trains else (),
         recipes=_recipes(names, drop.shop, whose, settings) if trains else (),
+        begun_at=whose.begun_at,
         rows=checked.rows,
         notes=(*checked.notes, *remarks),
         report=checked.report,
@@ -187,12 +190,14 @@ def _import_job(
     # What an incremental job has added stays there: under other settings it would be added a second time.
     digest = settings.digest if drop.mode == "FULL" else ""
     own, *earlier = (names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by))
+    once = (names.import_job(drop.shop, kind, run, digest, run_tail) for run in whose.imported_by)
     return ImportJob(
         name=own.name,
         arn=own.arn,
         mode=drop.mode,
         data_location=f"s3://{bucket}/{copy_folder(drop.shop, whose.run, kind)}",
         earlier=tuple(_resource(each) for each in earlier),
+        once_named=tuple(_resource(each) for each in once),
     )
 
 
@@ -202,7 +207,7 @@ def recipes(
     run: str,
     aliases: Iterable[RecipeAlias],
     settings: str = "",
-    earlier: Iterable[str] = (),
+    earlier: Collection[str] = (),
 ) -> tuple[RecipePart, ...]:
     """What is made for each recipe of a shop in a run.
 
@@ -222,6 +227,7 @@ def recipes(
             campaign=_resource(names.campaign(shop, alias)),
             solution_version_name=names.solution_version(shop, alias, run, settings),
             earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in earlier),
+            once_named=tuple(names.solution_version(shop, alias, each, settings, run_tail) for each in earlier),
         )
         for alias in aliases
     )

@@ -79,6 +79,8 @@ class ImportJob(Resource):
     data_location: str
     earlier: tuple[Resource, ...] = ()
     """Jobs of the same objects that earlier runs may have started, the first one first."""
+    once_named: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """The same jobs by the names that they had before names carried a hash of the run; none is started by them."""
 
 
 class FilterPart(Resource):
@@ -105,6 +107,8 @@ class RecipePart(Part):
     solution_version_name: str
     earlier_versions: tuple[str, ...] = ()
     """Names of trainings on the same data that earlier runs may have started, the first one first."""
+    once_named: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """The same trainings by the names that they had before names carried a hash of the run."""
     min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
     """What the settings say about the campaign's throughput; None leaves it as it is."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
@@ -156,6 +160,8 @@ class PrepareRequest(Part):
     """Earlier runs that had exactly the drops of this one to train on."""
     in_parts: bool = False
     """Whether the machine starts the jobs of a plan one after the other; an execution of an older machine doesn't."""
+    begun_at: str = Field(default="", exclude_if=lambda value: not value)
+    """When the first of all these runs took the object, ISO 8601."""
 
 
 class Evaluation(Part):
@@ -228,6 +234,9 @@ class Plan(Part):
     """The shop's placements by name."""
     recommenders: tuple[RecommenderPart, ...] = ()
     """Those of the settings that the data are enough for."""
+    begun_at: str = Field(default="", exclude_if=lambda value: not value)
+    """When this run, or the first of those whose work it goes on with, took what it handles, ISO 8601: what Personalize
+    made before is none of their work, whatever it is called."""
 
     model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
 
@@ -242,6 +251,8 @@ class Promoted(Part):
     """The run that trained the version."""
     baseline_arn: str | None = None
     """The Popularity-Count version of that run."""
+    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    """When the version was made, ISO 8601, if that was before its run began."""
 
 
 class Step(Part):
@@ -249,6 +260,8 @@ class Step(Part):
 
     arn: str
     status: str
+    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    """When a solution version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
 
 
 class ImportRequest(Part):

@@ -2,6 +2,7 @@
 """The recipes that a shop can train, and how a run finds the solution version that it started."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from personalization.settings import RecipeAlias
 from personalization.statuses import Progress, progress
@@ -16,6 +17,8 @@ RECIPES: Mapping[RecipeAlias, str] = {
 
 LOOK_BACK = 20
 """The newest solution versions among which a run looks for its own."""
+SKEW = timedelta(minutes=1)
+"""How far Personalize's clock may be behind that of our functions."""
 
 
 def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:
@@ -32,6 +35,18 @@ def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:
     alive = [name for name in names if name in there and progress(there[name]) is not Progress.FAILED]
     unused = [name for name in names if name not in there]
     return alive[-1] if alive else [*unused, names[-1]][0]
+
+
+def is_older(made: datetime | None, begun_at: str) -> bool:
+    """Whether Personalize made something before a piece of work began, so that it cannot be part of that work.
+
+    Args:
+        made: when it was made, if Personalize tells.
+        begun_at: when the work began, ISO 8601; empty where that is not known.
+    """
+    if made is None or not begun_at:
+        return False
+    return made < datetime.fromisoformat(begun_at) - SKEW
 
 
 def newest(versions: list[tuple[float, str]]) -> list[str]:

@@ -4,6 +4,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import Field
+
 from personalization.errors import Rejected
 from personalization.gates import BASELINE, Probe
 from personalization.heldout import Result
@@ -19,6 +21,8 @@ class Trained(Part):
 
     alias: str
     solution_version_arn: str
+    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    """When the version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
 
 
 class Target(Part):
@@ -31,6 +35,8 @@ class Target(Part):
     """The run that trained the version."""
     baseline_arn: str | None = None
     """The Popularity-Count version of that run, for comparisons to come."""
+    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    """As in `Trained`."""
 
 
 class Refused(Part):
@@ -84,8 +90,16 @@ def of_judgements(
     told = {
         "refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items()),
         "held_out": held_out.reason,
-        # Whoever counts on the test must not believe that there was one.
-        "notes": (*plan.notes, held_out.reason) if held_out.outcome == "tooLittle" else plan.notes,
+        "notes": (
+            *plan.notes,
+            *(
+                f"{each.alias} was not trained: the version of {each.found_from} has this run's name"
+                for each in trained
+                if each.found_from
+            ),
+            # Whoever counts on the test must not believe that there was one.
+            *([held_out.reason] if held_out.outcome == "tooLittle" else []),
+        ),
     }
     return verdict.model_copy(update=told)
 
@@ -136,6 +150,7 @@ def _verdict(
     reason: str,
 ) -> Verdict:
     arns = {each.alias: each.solution_version_arn for each in trained}
+    found = {each.alias: each.found_from for each in trained}
     campaigns = {recipe.alias: recipe.campaign for recipe in plan.recipes}
     serving = versions(release) if release else {}
     return Verdict(
@@ -151,6 +166,7 @@ def _verdict(
                 solution_version_arn=arns[alias],
                 run=plan.run,
                 baseline_arn=measure(plan, trained, release),
+                found_from=found[alias],
             )
             for alias in aliases
         ),
@@ -176,6 +192,7 @@ def _serving(alias: str, release: Record) -> Target:
         solution_version_arn=entry["solutionVersionArn"],
         run=str(entry.get("run") or release["run"]),
         baseline_arn=baseline(alias, release),
+        found_from=str(entry.get("foundFrom") or ""),
     )
 
 
@@ -209,4 +226,5 @@ def _promoted(target: Target) -> Promoted:
         solution_version_arn=target.solution_version_arn,
         run=target.run,
         baseline_arn=target.baseline_arn,
+        found_from=target.found_from,
     )

@@ -107,6 +107,9 @@ def silences() -> list[Case]:
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign", "DescribeCampaign"):
         dropped = engine("dropConnection", operation, times=4)
         found.append(Case(f"the connection of {operation} ends", CALLS, (dropped,)))
+    for operation in ("describeDatasetImportJob", "describeSolutionVersion", "describeCampaign"):
+        lost = cloud("loseConnection", operation, resource="*-{shop}*", times=3)
+        found.append(Case(f"the connection of a look with {operation} is lost", CALLS, (lost,)))
     forever = engine("internalFailure", "GetRecommendations", times=None)
     always = engine("throttle", "DescribeEventTracker", BY_TRACKER, times=None)
     refused = engine("invalidInput", "CreateSolutionVersion", reason="not enough data")
@@ -215,6 +218,8 @@ def runs() -> list[Case]:
     taken = "another run takes over what the stopped one had begun"
     return [
         Case("three executions begin at once", RUNS, course="two_runs"),
+        Case("a schedule starts a second training", RUNS, course="scheduled_twice", trained=2, done=0,
+             note="each execution trains anew"),
         Case("a rollback is asked for during a run", RUNS, course="rollback_during",
              note="the rollback is refused: a run is at work"),
         Case("a run is stopped while it imports", RUNS, (importing,), "killed while importing", note=taken),

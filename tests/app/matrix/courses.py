@@ -7,7 +7,7 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 import json
 from collections.abc import Callable
 
-from tests.app.matrix.shop import Shop
+from tests.app.matrix.shop import ACCOUNT, Shop
 
 FRESH, FRESHER = 26, 27
 """Interactions of each user in the files that a case drops; the first release was trained on 25."""
@@ -202,6 +202,39 @@ def redriven(shop: Shop) -> None:
     shop.rest()
 
 
+def scheduled_twice(shop: Shop) -> None:
+    """A schedule of the shop starts a training, and another one a little later."""
+    # Due at once; and, as the local AWS looks at a schedule's last firing, a minute after that.
+    names = [fired(shop, "at(2020-01-01T00:00:00)"), fired(shop, "rate(1 minutes)")]
+    # All but ten of the digits are the schedule's.
+    assert names[0] != names[1], names
+    assert names[0][-22:] == names[1][-22:], names
+
+
+def fired(shop: Shop, due: str) -> str:
+    """Have the shop's schedule start a training, wait for its end, and answer the execution's name."""
+    known, client = _known(shop), shop.world.scheduler
+    group, name = shop.world.laptop.state.outputs["ScheduleGroupName"], f"{shop.name}.weekly"
+    asked = {"action": "retrain", "shop": shop.name, "schedule": "weekly", "trainingMode": "FULL"}
+    client.create_schedule(
+        GroupName=group,
+        Name=name,
+        ScheduleExpression=due,
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": shop.world.machine,
+            "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/schedules",
+            "Input": json.dumps(asked),
+        },
+    )
+    shop.world.until(lambda: bool(_known(shop) - known), f"{name} has started a run")
+    client.delete_schedule(GroupName=group, Name=name)
+    (arn,) = _known(shop) - known
+    shop.world.until(lambda: shop.ended(arn), f"the run of {name} has ended")
+    shop.rest()
+    return arn.rpartition(":")[2]
+
+
 def _status(shop: Shop, arn: str) -> str:
     return str(shop.world.steps.describe_execution(executionArn=arn)["status"])
 
@@ -263,6 +296,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             broken_gzip,
             no_drop,
             two_runs,
+            scheduled_twice,
             rollback_during,
             redriven,
             busy_campaign,

@@ -51,9 +51,23 @@ MUTANTS: Final = (
     Mutant(
         "a run that goes on looks for the import jobs of the run before",
         f"{DOMAIN}/aws/control.py",
-        "jobs = (*plan.import_job.earlier, plan.import_job)",
-        "jobs = (plan.import_job,)",
+        "[*once, *asked.earlier, asked]",
+        "[asked]",
         ("a SolutionVersion ends in CREATE FAILED", "a run is stopped while it judges"),
+    ),
+    Mutant(
+        "names carry a hash of a run's whole id",
+        f"{DOMAIN}/arns.py",
+        "return hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]",
+        "return run.lower()[-RUN_LENGTH:]",
+        ("a schedule starts a second training",),
+    ),
+    Mutant(
+        "a look whose connection is lost is tried again",
+        MACHINE,
+        "Personalize.SdkClientException, ",
+        "",
+        ("the connection of a look with describeSolutionVersion is lost",),
     ),
     Mutant(
         "a dropped object is claimed once",

@@ -63,6 +63,11 @@ class World:
         return self._client("stepfunctions", self.laptop.state.endpoint)
 
     @cached_property
+    def scheduler(self) -> Any:  # noqa: ANN401
+        """EventBridge Scheduler."""
+        return self._client("scheduler", self.laptop.state.endpoint)
+
+    @cached_property
     def s3(self) -> Any:  # noqa: ANN401
         """S3."""
         return self._client("s3", self.laptop.state.endpoint)

@@ -15,7 +15,7 @@ from personalization.aws.failures import about, code, found, unless
 from personalization.aws.listing import everything
 from personalization.datasets import Schema
 from personalization.drops import DataKind
-from personalization.errors import Rejected, RetryLater
+from personalization.errors import Broken, Rejected, RetryLater
 from personalization.plans import FilterPart, Plan, Resource, Step
 from personalization.statuses import ACTIVE, Progress, leaving, progress, stillborn
 from personalization.streamed import Group
@@ -210,18 +210,32 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
     """The import job of this run, or of an earlier one whose work it goes on with.
 
     A job that failed is not tried again under its name, which is taken: the next run's name is.
+
+    Raises:
+        Broken: the job is older than the run and those it goes on with, so that its data are not those of the drop.
     """
-    jobs = (*plan.import_job.earlier, plan.import_job)
-    there = {job.name: _import_job(client, job.arn) for job in jobs}
+    asked = plan.import_job
+    there = {
+        job.name: _import_job(client, job.arn, plan.begun_at) for job in (*asked.once_named, *asked.earlier, asked)
+    }
+    once = [job for job in asked.once_named if (step := there[job.name]) and not step.found_from]
+    jobs: list[Resource] = [*once, *asked.earlier, asked]
     wanted = training.wanted([job.name for job in jobs], {name: step.status for name, step in there.items() if step})
     job = next(each for each in jobs if each.name == wanted)
-    return there[wanted] or _new_import_job(client, plan, job, role_arn)
+    step = there[wanted]
+    if step and step.found_from:
+        raise Broken(job.arn, f"an import job of this name was made at {step.found_from}, before its drop was handled")
+    return step or _new_import_job(client, plan, job, role_arn)
 
 
-def _import_job(client: "PersonalizeClient", arn: str) -> Step | None:
+def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
     with about(arn):
         answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
-    return Step(arn=arn, status=answer["status"]) if answer else None
+    if answer is None:
+        return None
+    made = answer.get("creationDateTime")
+    old = made.isoformat() if made and training.is_older(made, begun_at) else ""
+    return Step(arn=arn, status=answer["status"], found_from=old)
 
 
 def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:

@@ -33,7 +33,7 @@ def prepare_all(
         RetryLater, LimitReached, Broken: as `failures.about` says.
     """
     if request.retrain is not None:
-        whose = Whose(request.run, request.imported_by, request.trained_by)
+        whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
         return retraining(s3, personalize, names, bucket, whose, request.retrain)
     plan: Plan | None = None
     left_out: list[LeftOut] = []

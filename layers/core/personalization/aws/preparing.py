@@ -71,7 +71,7 @@ def prepare(
     if expected.group and drop.data_kind == "interactions" and not part:
         there = statuses(personalize, names.dataset_group(drop.shop).arn)
         checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
-    whose = Whose(request.run, request.imported_by, request.trained_by)
+    whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
     return imports.plan(names, request.bucket, drop, whose, chosen, checked)
 
 

@@ -34,9 +34,10 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
 
 def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
     """Make or find the solution, or the solution version of this run."""
+    plan = request.plan
     if request.step == "solution":
-        return training.ensure_solution(client, request.plan, request.recipe)
-    return training.ensure_solution_version(client, request.recipe, request.plan.training_mode)
+        return training.ensure_solution(client, plan, request.recipe)
+    return training.ensure_solution_version(client, request.recipe, plan.training_mode, plan.begun_at)
 
 
 def _filter(request: ImportRequest) -> FilterPart:

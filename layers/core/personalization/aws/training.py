@@ -35,15 +35,25 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
     )
 
 
-def ensure_solution_version(client: "PersonalizeClient", recipe: RecipePart, mode: TrainingMode = "FULL") -> Step:
+def ensure_solution_version(
+    client: "PersonalizeClient", recipe: RecipePart, mode: TrainingMode = "FULL", begun_at: str = ""
+) -> Step:
     """The solution version that this run trains, or that an earlier one did whose work it goes on with.
 
-    Versions are found by their names among the newest ones.
+    Versions are found by their names among the newest ones. One that is older than the work itself is answered with
+    the time when it was made.
+
+    Args:
+        client: the control plane.
+        recipe: the recipe with all names.
+        mode: how it is trained.
+        begun_at: when the work began, ISO 8601.
     """
     names, solution = (*recipe.earlier_versions, recipe.solution_version_name), recipe.solution.arn
     with about(solution):
-        there = _versions_called(client, solution, names)
-        name = training.wanted(names, {each: step.status for each, step in there.items()})
+        there = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
+        once = [each for each in recipe.once_named if each in there and not there[each].found_from]
+        name = training.wanted([*once, *names], {each: step.status for each, step in there.items()})
         if name in there:
             return there[name]
         try:
@@ -55,19 +65,23 @@ def ensure_solution_version(client: "PersonalizeClient", recipe: RecipePart, mod
                 raise
         else:
             return Step(arn=arn, status=CREATED)
-        there = _versions_called(client, solution, (name,))
+        there = _versions_called(client, solution, (name,), begun_at)
     if name not in there:
         raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
     return there[name]
 
 
-def _versions_called(client: "PersonalizeClient", solution_arn: str, names: Collection[str]) -> dict[str, Step]:
+def _versions_called(
+    client: "PersonalizeClient", solution_arn: str, names: Collection[str], begun_at: str
+) -> dict[str, Step]:
     """Those of the names that exist. Stops at the first that has not failed: there is one at most."""
     found: dict[str, Step] = {}
     for arn in _newest_versions(client, solution_arn):
         version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
         if version.get("name") in names:
-            found[version["name"]] = Step(arn=arn, status=version["status"])
+            made = version.get("creationDateTime")
+            old = made.isoformat() if made and training.is_older(made, begun_at) else ""
+            found[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
             if len(found) == len(names) or progress(version["status"]) is not Progress.FAILED:
                 break
     return found
