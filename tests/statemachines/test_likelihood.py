@@ -7,7 +7,7 @@ from personalization.likelihood.fits import FitRequest, Fitted
 
 from tests.statemachines.machine import MACHINES, ROOT, evaluate, states, tasks
 from tests.template.stack import STACK
-from tests.template.test_permissions import NO_RESOURCE, actions
+from tests.template.test_permissions import LOGS, actions
 
 MACHINE = MACHINES["likelihood"]
 STATES = states(machine=MACHINE)
@@ -60,8 +60,7 @@ def test_it_outlives_all_attempts_of_the_fit() -> None:
 
 
 def test_it_may_invoke_its_function_and_announce_and_nothing_else() -> None:
-    logs = {name for name in NO_RESOURCE if name.startswith("logs:")}
-    wanted = {"lambda:InvokeFunction", "events:PutEvents"} | logs
+    wanted = {"lambda:InvokeFunction", "events:PutEvents"} | LOGS
     assert sorted(actions("LikelihoodStateMachineRole")) == sorted(wanted)
 
 
