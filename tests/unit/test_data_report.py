@@ -74,11 +74,47 @@ def test_the_long_tail_and_unknown_ids_are_told() -> None:
 
 
 def test_a_run_is_priced_by_the_shops_own_table() -> None:
-    cost = estimate(Prices(training_hour=1.0, training_hours_per_million=2.0), 2_000_000_000, 1_000_000, 4)
+    settings = ShopSettings()
+    recipes = [settings.billed(alias) for alias in settings.recipes]
+    cost = estimate(Prices(training_hour=1.0, training_hours_per_million=2.0), 2_000_000_000, 1_000_000, recipes)
     assert (cost.import_dollars, cost.training_hours, cost.training_dollars) == (0.1, 8.0, 8.0)
-    assert cost.month_dollars == pytest.approx(4 * 0.0556 * 3.6 * 730)
-    assert estimate(Prices(), 100, 0, 4).month_dollars == 0
+    assert cost.month_dollars == pytest.approx(3 * 0.0556 * 3.6 * 730)
+    assert estimate(Prices(), 100, 0, recipes).month_dollars == 0
     assert "Prices as of 2026-01" in data_page.page(told())
+
+
+def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -> None:
+    settings = ShopSettings.model_validate(
+        {"generation": "v2", "campaigns": {"user-personalization": {"min_provisioned_tps": 2}}}
+    )
+    cost = estimate(Prices(), 0, 1_000_000, [settings.billed(alias) for alias in settings.recipes])
+    # Similar-Items and Popularity-Count have one generation.
+    assert cost.training_hours == 4.0
+    assert cost.training_dollars == pytest.approx(2 * 2.0 + 4.0 * 0.24)
+    assert dict(cost.campaign_months) == {
+        "user-personalization": pytest.approx(2 * 0.15 * 3.6 * 730),
+        "personalized-ranking": pytest.approx(0.15 * 3.6 * 730),
+        "similar-items": pytest.approx(0.0556 * 3.6 * 730),
+    }
+    page = data_page.page(data_report.document(replace(ABOUT, settings=settings), FOUND, ""))
+    assert "not published" in page
+
+
+def test_metadata_of_the_first_generation_costs_what_the_settings_say() -> None:
+    settings = ShopSettings.model_validate(
+        {"recipes": ["similar-items"], "campaigns": {"similar-items": {"metadata": True}}}
+    )
+    (alias,) = settings.recipes
+    cost = estimate(Prices(thousand_with_metadata=0.01), 0, 1, [settings.billed(alias)])
+    assert cost.month_dollars == pytest.approx(0.0656 * 3.6 * 730)
+
+
+def test_an_incremental_drop_trains_on_the_whole_history() -> None:
+    document = data_report.document(replace(ABOUT, mode="INCREMENTAL", before=1_000_000), FOUND, "")
+    after = document["next"]
+    assert after["interactions"] == 1_000_000 + FOUND.accepted
+    assert after["trainingHours"] == pytest.approx(4 * 2.0 * (1 + FOUND.accepted / 1e6))
+    assert f"{after['interactions']:,} interactions" in data_page.page(document)
 
 
 def test_a_test_on_held_out_time_is_priced_before_it_is_paid_for() -> None:

@@ -40,6 +40,8 @@ class About:
     key: str
     now: datetime
     settings: ShopSettings
+    before: int = 0
+    """Interactions that the shop has already and that those of an incremental drop are added to."""
 
 
 def folder(shop: str, run: str) -> str:
@@ -183,16 +185,19 @@ _TYPES = {"string": "text", "long": "whole number", "float": "number"}
 def _next(about: About, found: Findings) -> Document:
     trains = about.kind == "interactions"
     prices = about.settings.prices
-    cost = estimate(prices, found.size, found.accepted if trains else 0, len(about.settings.recipes))
+    history = (about.before + found.accepted) if trains else 0
+    cost = estimate(prices, found.size, history, [about.settings.billed(alias) for alias in about.settings.recipes])
     return {
         "recipes": list(about.settings.recipes) if trains else [],
+        "generation": about.settings.generation,
         "recommenders": list(about.settings.recommenders) if trains else [],
         "importDollars": cost.import_dollars,
+        "interactions": cost.interactions,
         "trainingHours": cost.training_hours,
         "trainingDollars": cost.training_dollars,
         "runDollars": cost.run_dollars,
-        "campaigns": cost.campaigns,
-        "campaignMonthDollars": cost.campaign_month_dollars,
+        "campaigns": len(cost.campaign_months),
+        "campaignMonths": [{"recipe": alias, "dollars": dollars} for alias, dollars in cost.campaign_months],
         "monthDollars": cost.month_dollars,
         "heldOut": _held_out(about, found) if trains else None,
         "prices": prices.model_dump(),
@@ -201,10 +206,12 @@ def _next(about: About, found: Findings) -> Document:
 
 def _held_out(about: About, found: Findings) -> Document | None:
     """What the test on held-out time costs, if the shop asks for one."""
-    gate, recipes = about.settings.gate, [alias for alias in about.settings.recipes if alias in FOR_SHOPPERS]
+    settings, gate = about.settings, about.settings.gate
+    recipes = [alias for alias in settings.recipes if alias in FOR_SHOPPERS]
     if gate.held_out is None or not gate.enabled:
         return None
-    cost = estimate_trial(about.settings.prices, found.size, found.accepted, len(recipes), gate.held_out.users)
+    history, tested = about.before + found.accepted, [settings.billed(alias) for alias in recipes]
+    cost = estimate_trial(settings.prices, found.size, history, tested, gate.held_out.users)
     return {
         "days": gate.held_out.days,
         "recipes": recipes,

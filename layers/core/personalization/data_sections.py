@@ -81,9 +81,9 @@ def following(report: Document) -> str:
         told = f"on the last {test['days']} days, which a second training of {', '.join(test['recipes'])} does not see: about {test['trainingHours']:.1f} training hours and at most {test['lists']:,} lists, in a dataset group of its own as long as it takes (AWS allows five a region unless it raises that)"
         steps.append(("Test", told, dollars(test["dollars"])))
     if after["recipes"]:
-        hours = f"{len(after['recipes'])} recipes ({', '.join(after['recipes'])}), together about {after['trainingHours']:.1f} training hours"
-        steps.append(("Train", hours, dollars(after["trainingDollars"])))
-        month = f"{after['campaigns']} campaigns, {dollars(after['campaignMonthDollars'])} each: the least that one costs, with no request at all"
+        steps.append(("Train", _training(after), dollars(after["trainingDollars"])))
+        each = ", ".join(f"{month['recipe']} {dollars(month['dollars'])}" for month in after["campaignMonths"])
+        month = f"{after['campaigns']} campaigns ({each}): the least that they cost, with no request at all{_FLOOR if after['generation'] == 'v2' else ''}"
         steps.append(("Serve", month, f"{dollars(after['monthDollars'])} a month"))
         if after["recommenders"]:
             told = f"recommenders: {', '.join(after['recommenders'])}. They bill by the hour, on AWS's own list, and are in no sum here"
@@ -108,6 +108,15 @@ def following(report: Document) -> str:
     )
 
 
+_FLOOR = ". Whether AWS bills an idle campaign of the second generation is not published; it is counted as if it did"
+
+
+def _training(after: Document) -> str:
+    """What is trained, and on how much."""
+    hours = f", {after['trainingHours']:.1f} training hours" if after["trainingHours"] else ""
+    return f"{len(after['recipes'])} recipes ({', '.join(after['recipes'])}) on the whole history, about {after['interactions']:,} interactions{hours}"
+
+
 def _listed(prices: Document) -> str:
     """The price table in a sentence."""
     named = {
@@ -115,5 +124,8 @@ def _listed(prices: Document) -> str:
         "training_hour": "a training hour",
         "thousand_recommendations": "a thousand recommendations",
         "thousand_batch_recommendations": "a thousand batch recommendations",
+        "thousand_with_metadata": "metadata in a thousand recommendations",
+        "thousand_recommendations_v2": "a thousand recommendations of the second generation",
+        "thousand_interactions_v2": "a training of the second generation on a thousand interactions",
     }
-    return ", ".join(f"${prices[name]:g} for {what}" for name, what in named.items() if name in prices)
+    return ", ".join(f"${prices[name]:g} for {what}" for name, what in named.items() if prices.get(name) is not None)

@@ -6,12 +6,14 @@ while it owns solutions, event trackers or datasets, a schema while a dataset ha
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from personalization.drops import SHOP_RULE, is_shop
 from personalization.errors import Rejected
 from personalization.plans import Part
-from personalization.prices import Prices, campaign_month
+from personalization.prices import Billed, campaign_month
+from personalization.settings import RECIPES, ShopSettings
 from personalization.statuses import Progress, progress
 
 Kind = Literal[
@@ -143,12 +145,23 @@ def ordered(found: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(sorted(found, key=lambda piece: (places[piece.kind], piece.name)))
 
 
-def priced(found: Iterable[Found], prices: Prices) -> tuple[Found, ...]:
+def priced(found: Iterable[Found], settings: ShopSettings) -> tuple[Found, ...]:
     """The pieces, with what each costs a month where the price table knows: of campaigns, which are its dearest."""
-    month = campaign_month(prices)
     return tuple(
-        piece.model_copy(update={"month_dollars": month}) if piece.kind == "campaign" else piece for piece in found
+        piece.model_copy(update={"month_dollars": campaign_month(settings.prices, _billed(piece.name, settings))})
+        if piece.kind == "campaign"
+        else piece
+        for piece in found
     )
+
+
+def _billed(campaign: str, settings: ShopSettings) -> Billed:
+    """A campaign as the bill sees it, by the recipe that its name ends with."""
+    alias = next((alias for alias in RECIPES if campaign.endswith(f"-{alias}")), None)
+    if alias is None:
+        return Billed(campaign)
+    found = settings.billed(alias)
+    return found if found.tps else replace(found, tps=1)
 
 
 def stage(found: Iterable[Found]) -> tuple[Found, ...]:

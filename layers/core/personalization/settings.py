@@ -17,12 +17,12 @@ from pydantic import (
 )
 
 from personalization import campaign_settings, gates, placements, recommenders
-from personalization.campaign_settings import CampaignSettings, Generation
+from personalization.campaign_settings import SECOND_GENERATION, CampaignSettings, Generation
 from personalization.errors import Rejected
 from personalization.explaining import explain, twice_in_json, twice_in_yaml
-from personalization.gates import Gate, Probe
+from personalization.gates import BASELINE, Gate, Probe
 from personalization.placements import Placements
-from personalization.prices import Prices
+from personalization.prices import Billed, Prices
 from personalization.recommenders import Recommenders
 
 RecipeAlias = Literal["user-personalization", "personalized-ranking", "similar-items", "popularity-count"]
@@ -94,7 +94,7 @@ class ShopSettings(BaseModel):
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
     """The event type of interactions that come without one."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
-    """The recipes that are trained, each with a campaign."""
+    """The recipes that are trained; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
         "not-purchased": NOT_PURCHASED
     }
@@ -128,6 +128,19 @@ class ShopSettings(BaseModel):
     @classmethod
     def _each_once(cls, recipes: tuple[RecipeAlias, ...]) -> tuple[RecipeAlias, ...]:
         return tuple(dict.fromkeys(recipes))
+
+    @property
+    def deployed(self) -> tuple[RecipeAlias, ...]:
+        """The recipes with a campaign: all but the gate's baseline, unless it is named for one or trained alone."""
+        alone = len(self.recipes) == 1
+        return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
+
+    def billed(self, alias: RecipeAlias) -> Billed:
+        """A recipe as the bill sees it."""
+        second = self.generation == "v2" and alias in SECOND_GENERATION
+        own = self.campaigns.get(alias, CampaignSettings())
+        tps = (own.min_provisioned_tps or 1) if alias in self.deployed else None
+        return Billed(alias, "v2" if second else "v1", tps, metadata=bool(own.metadata))
 
     @property
     def digest(self) -> str:

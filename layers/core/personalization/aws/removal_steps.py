@@ -16,9 +16,9 @@ from personalization.environment import Environment
 from personalization.errors import Rejected
 from personalization.heldout import label
 from personalization.plans import Part
-from personalization.prices import Prices
 from personalization.releases import RECORD
 from personalization.removal import Finished, Forgotten, Objects, Removal, RemovalRequest, priced
+from personalization.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,14 +59,14 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     """Everything that a shop has but its objects. Changes nothing."""
     personalize = clients.personalize()
     pieces = removing.inventory(personalize, *_groups(shop, environment))
-    prices = Prices()
+    settings = ShopSettings()
     # Whoever removes a shop is not to be kept from it by what its settings say.
     with suppress(Rejected):
-        prices = shop_settings(clients.s3(), environment.bucket, shop).prices
+        settings = shop_settings(clients.s3(), environment.bucket, shop)
     return Removal(
         shop=shop,
-        resources=priced(pieces, prices),
-        prices_as_of=prices.as_of,
+        resources=priced(pieces, settings),
+        prices_as_of=settings.prices.as_of,
         schemas=removing.schemas_of(personalize, pieces),
         records=records.keys(clients.dynamodb(), environment.table, shop),
         schedules=timers.names(clients.scheduler(), environment.schedule_group, shop),
