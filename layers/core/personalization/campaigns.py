@@ -76,6 +76,7 @@ def record(
             }
             for each in promoted
         },
+        "baselineArn": _baseline(plan, promoted),
         "filters": [filter_.name[start:] for filter_ in plan.filters],
         "filterParameters": {
             filter_.name[start:]: filtering.parameters(filter_.expression, numeric) for filter_ in plan.filters
@@ -85,3 +86,9 @@ def record(
         "placements": placements.record(plan.placements, shown, context),
         "datasets": dict(datasets),
     }
+
+
+def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
+    """The Popularity-Count version that the newest of the promoted versions is measured by."""
+    own = [each.baseline_arn for each in promoted if each.run == plan.run]
+    return next((arn for arn in (*own, *(each.baseline_arn for each in promoted)) if arn), None)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from personalization.releases import BASELINE
+
 Metric = Literal[
     "coverage",
     "mean_reciprocal_rank_at_25",
@@ -19,8 +21,6 @@ Metric = Literal[
 """The metrics that Personalize computes for every recipe that we train; higher is better."""
 Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-BASELINE = "popularity-count"
-"""The recipe that the others are measured by."""
 FOR_SHOPPERS = ("user-personalization", "personalized-ranking")
 """Recipes that have to do better than what everybody likes; the others answer another question."""
 

@@ -118,6 +118,7 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSett
         gate=settings.gate,
         probe=settings.probe,
         serves=settings.recipes if trains else (),
+        deploys=settings.deployed if trains else (),
         evaluation=_evaluation(drop.shop, whose, settings) if trains else None,
         placements=settings.placements if trains else {},
         recommenders=made,
@@ -156,10 +157,18 @@ def retraining(
     wanted = settings.model_copy(update={"recipes": chosen})
     drop = Drop("", "interactions", wish.shop)
     made = plan(names, bucket, drop, whose, wanted, Checked(schema, 0, ("trained on the data that is there",)))
+    # A recipe that is trained alone for once is not the only one of the shop.
+    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in made.recipes)
     # An update takes in what is new; a second full training would cost many times as much.
     evaluation = made.evaluation if wish.training_mode == "FULL" else None
     return made.model_copy(
-        update={"training_mode": wish.training_mode, "serves": settings.recipes, "evaluation": evaluation}
+        update={
+            "training_mode": wish.training_mode,
+            "recipes": parts,
+            "serves": settings.recipes,
+            "deploys": settings.deployed,
+            "evaluation": evaluation,
+        }
     )
 
 
@@ -238,7 +247,13 @@ def _recipes(names: Names, shop: str, whose: Whose, settings: ShopSettings) -> t
     made = recipes(names, shop, whose.run, settings.recipes, settings.digest, whose.trained_by)
     chosen = [settings.campaigns.get(alias, CampaignSettings()) for alias in settings.recipes]
     return tuple(
-        part.model_copy(update={"min_provisioned_tps": each.min_provisioned_tps, "campaign_config": each.config})
+        part.model_copy(
+            update={
+                "min_provisioned_tps": each.min_provisioned_tps,
+                "campaign_config": each.config,
+                "deployed": part.alias in settings.deployed,
+            }
+        )
         for part, each in zip(made, chosen, strict=True)
     )
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from personalization.gates import BASELINE, FOR_SHOPPERS, Gate
+from personalization.gates import FOR_SHOPPERS, Gate
+from personalization.releases import BASELINE
 
 Metrics = Mapping[str, float]
 """Metrics of a solution version by Personalize's names."""

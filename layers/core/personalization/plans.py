@@ -113,6 +113,8 @@ class RecipePart(Part):
     """What the settings say about the campaign's throughput; None leaves it as it is."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
     """The members of the campaign's configuration that the settings decide, as Personalize names them."""
+    deployed: bool = Field(default=True, exclude_if=lambda value: value)
+    """Whether the recipe has a campaign; the gate's baseline needs none."""
 
 
 class Joined(Part):
@@ -228,6 +230,10 @@ class Plan(Part):
     probe: Probe = Probe()
     serves: tuple[str, ...] = ()
     """The recipes of the shop's settings: of those that are not trained, the campaigns serve on."""
+    deploys: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Those of them that have a campaign; empty in a plan of the time before: all."""
+    unused: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Campaigns that the settings no longer ask for, which go after a promotion."""
     evaluation: Evaluation | None = None
     """The test on held-out time that the shop's settings ask for."""
     placements: dict[str, Placement] = {}

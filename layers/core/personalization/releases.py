@@ -14,6 +14,8 @@ RECORD = "release"
 """The sort key of the record in the table of shops."""
 HISTORY = "release#"
 """What the sort keys of all releases of a shop begin with; `promotedAt` follows."""
+BASELINE = "popularity-count"
+"""The recipe that the others are measured by; it has a campaign only where a shop's settings ask for one."""
 CANDIDATE = "candidate#"
 """What the sort keys of judged runs begin with; the run follows."""
 
@@ -75,13 +77,35 @@ def release_before(release: Record | None, history: Sequence[Record], shop: str)
     """
     if release is None:
         raise Rejected(shop, "nothing of this shop was ever promoted")
+    serving = versions(release)
     earlier = [
         each
         for each in history
         if each["promotedAt"] < release["promotedAt"]
         and not each.get("withdrawnAt")
-        and versions(each) != versions(release)
+        and _comparable(versions(each), serving) != serving
     ]
     if not earlier:
         raise Rejected(shop, "there is no earlier release to go back to")
     return max(earlier, key=lambda each: str(each["promotedAt"]))
+
+
+def newest_baseline(release: Record) -> str | None:
+    """The Popularity-Count version of a release, with or without a campaign."""
+    own = versions(release).get(BASELINE) or release.get("baselineArn")
+    return str(own) if own else None
+
+
+def restored(previous: Record, release: Record | None) -> dict[str, Any]:
+    """The campaigns of an earlier release that serve again: a popularity campaign that has gone since does not."""
+    campaigns: Mapping[str, Any] = previous["campaigns"]
+    return {alias: each for alias, each in campaigns.items() if release is None or _serves(alias, versions(release))}
+
+
+def _comparable(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    return {alias: version for alias, version in then.items() if _serves(alias, now)}
+
+
+def _serves(alias: str, now: Mapping[str, str]) -> bool:
+    """Whether a rollback has a recipe serve again, which of the baseline only its campaign of now can."""
+    return alias != BASELINE or alias in now

@@ -20,7 +20,7 @@ from personalization import campaign_settings, gates, placements, recommenders
 from personalization.campaign_settings import SECOND_GENERATION, CampaignSettings, Generation
 from personalization.errors import Rejected
 from personalization.explaining import explain, twice_in_json, twice_in_yaml
-from personalization.gates import BASELINE, Gate, Probe
+from personalization.gates import Gate, Probe
 from personalization.placements import Placements
 from personalization.prices import Billed, Prices
 from personalization.recommenders import Recommenders
@@ -131,9 +131,8 @@ class ShopSettings(BaseModel):
 
     @property
     def deployed(self) -> tuple[RecipeAlias, ...]:
-        """The recipes with a campaign: all but the gate's baseline, unless it is named for one or trained alone."""
-        alone = len(self.recipes) == 1
-        return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
+        """The recipes with a campaign."""
+        return self.recipes
 
     def billed(self, alias: RecipeAlias) -> Billed:
         """A recipe as the bill sees it."""

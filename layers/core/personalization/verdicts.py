@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from personalization.errors import Rejected
-from personalization.gates import BASELINE, Probe
+from personalization.gates import Probe
 from personalization.heldout import Result
 from personalization.judging import Judgement
 from personalization.plans import Part, Plan, Promoted, Resource
-from personalization.releases import Record, versions
+from personalization.releases import BASELINE, Record, newest_baseline, restored, versions
 
 Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
 
@@ -125,7 +125,7 @@ def of_rollback(shop: str, release: Record, previous: Record) -> Verdict:
         previous: the release that is to serve again.
     """
     now, then = versions(release), versions(previous)
-    changed = [alias for alias in then if then[alias] != now.get(alias)]
+    changed = [alias for alias in restored(previous, release) if then[alias] != now.get(alias)]
     run = str(previous["run"])
     return Verdict(
         run=run,
@@ -152,6 +152,7 @@ def _verdict(
     arns = {each.alias: each.solution_version_arn for each in trained}
     found = {each.alias: each.found_from for each in trained}
     campaigns = {recipe.alias: recipe.campaign for recipe in plan.recipes}
+    deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     serving = versions(release) if release else {}
     return Verdict(
         run=plan.run,
@@ -168,12 +169,12 @@ def _verdict(
                 baseline_arn=measure(plan, trained, release),
                 found_from=found[alias],
             )
-            for alias in aliases
+            for alias in deployed
         ),
-        back=tuple(_serving(alias, release) for alias in aliases if release and alias in serving),
+        back=tuple(_serving(alias, release) for alias in deployed if release and alias in serving),
         kept=tuple(
             _promoted(_serving(alias, release))
-            for alias in plan.serves or campaigns
+            for alias in plan.deploys or plan.serves or campaigns
             if release and alias in serving and alias not in aliases
         ),
         approved=tuple(aliases),
@@ -216,7 +217,7 @@ def measure(plan: Plan, trained: Sequence[Trained], release: Record | None) -> s
     own = {each.alias: each.solution_version_arn for each in trained}.get(BASELINE)
     if own or release is None or BASELINE not in plan.serves:
         return own
-    return versions(release).get(BASELINE)
+    return newest_baseline(release)
 
 
 def _promoted(target: Target) -> Promoted:

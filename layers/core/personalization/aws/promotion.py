@@ -11,7 +11,7 @@ from personalization.aws import bestsellers, control, records, training
 from personalization.environment import Environment
 from personalization.errors import Rejected
 from personalization.release_steps import CampaignRequest, ReleaseRequest, RestoreRequest
-from personalization.releases import HISTORY, RECORD, history_key
+from personalization.releases import HISTORY, RECORD, history_key, newest_baseline, restored
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,7 +80,11 @@ def _restore(
     found = [each for each in releases if each["promotedAt"] == request.restore]
     if not found:
         raise Rejected(shop, f"there is no release of {request.restore}")
-    record = {**found[0], "record": RECORD, "restoredAt": _time(now)}
+    kept = {
+        "campaigns": restored(found[0], records.get(table, name, shop, RECORD)),
+        "baselineArn": newest_baseline(found[0]),
+    }
+    record = {**found[0], **kept, "record": RECORD, "restoredAt": _time(now)}
     # Before the record moves: withdrawn releases are never gone back to, and a repeated step finds them again.
     for each in releases:
         if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
