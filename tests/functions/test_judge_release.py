@@ -271,3 +271,50 @@ def test_a_version_that_was_there_before_the_run_is_told_and_passed_on(personali
     told = "was not trained: the version of 2026-11-18T08:30:00+00:00 has this run's name"
     assert [note for note in verdict["notes"] if told in note] == [f"{alias} {told}" for alias in ALIASES]
     assert {target["foundFrom"] for target in verdict["targets"]} == {"2026-11-18T08:30:00+00:00"}
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_the_baseline_is_judged_without_a_campaign(
+    served: bool, personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    if served:
+        records.put(table, TABLE, RELEASE)
+        recommends(personalize, "ab")
+        personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
+    event = load("judge_release_judge")
+    event["plan"]["recipes"][3]["deployed"], event["plan"]["deploys"] = False, list(ALIASES[:3])
+    measures(personalize, 0.3, 0.3, 0.2, 0.1)
+    verdict: Any = handler(event, None)
+    assert (verdict["outcome"], verdict["approved"], verdict["kept"]) == ("promoted", [*ALIASES], [])
+    assert [each["alias"] for each in verdict["targets"]] == [*ALIASES[:3]]
+    assert [each["alias"] for each in verdict["back"]] == ([*ALIASES[:3]] if served else [])
+    baseline = f"{ARN}:solution/retail-demo-popularity-count/1f2e3d4c"
+    assert {each["baselineArn"] for each in verdict["targets"]} == {baseline}
+
+
+def test_a_run_of_one_recipe_is_measured_by_a_baseline_without_a_campaign(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    campaigns: Any = RELEASE["campaigns"]
+    serving = {alias: each for alias, each in campaigns.items() if alias != "popularity-count"}
+    records.put(table, TABLE, {**RELEASE, "campaigns": serving, "baselineArn": "the baseline"})
+    event = load("judge_release_judge")
+    event["plan"]["recipes"], event["trained"] = event["plan"]["recipes"][:1], event["trained"][:1]
+    measures(personalize, 0.3)
+    recommends(personalize, "ab")
+    personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
+    verdict: Any = handler(event, None)
+    assert [each["baselineArn"] for each in verdict["targets"]] == ["the baseline"]
+
+
+def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") -> None:
+    early = released(table, 10, "v1")
+    both = {**early["campaigns"], "popularity-count": {"arn": f"{ARN}:campaign/p", "solutionVersionArn": "p1"}}
+    records.put(table, TABLE, {**early, "campaigns": both, "record": f"release#{early['promotedAt']}"})
+    released(table, 11, "v2")
+    verdict: Any = handler(load("judge_release_rollback"), None)
+    assert [target["alias"] for target in verdict["targets"]] == ["similar-items"]
+    # Only a popularity campaign differs, so that there would be nothing to go back to.
+    released(table, 11, "v1")
+    with pytest.raises(Rejected, match="no earlier release"):
+        handler(load("judge_release_rollback"), None)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.aws import records, state
@@ -144,3 +144,22 @@ def test_a_restored_release_serves_again_and_later_ones_are_withdrawn(table: "Dy
 def test_only_a_release_that_was_can_be_restored() -> None:
     with pytest.raises(Rejected, match="no release of yesterday"):
         handler({**load("update_campaign_restore"), "restore": "yesterday"}, None)
+
+
+def test_a_restored_release_has_no_campaign_that_has_gone(table: "DynamoDBClient") -> None:
+    campaigns: Any = RELEASE["campaigns"]
+    now = {alias: each for alias, each in campaigns.items() if alias != "popularity-count"}
+    early = "2026-11-24T08:30:00Z"
+    records.put(table, TABLE, {**RELEASE, "record": f"release#{early}", "promotedAt": early})
+    records.put(table, TABLE, {**RELEASE, "campaigns": now})
+    restored: Any = handler(load("update_campaign_restore"), None)
+    assert set(restored["campaigns"]) == set(now)
+    assert restored["baselineArn"] == campaigns["popularity-count"]["solutionVersionArn"]
+
+
+def test_a_release_remembers_its_baseline(personalize: FakePersonalize) -> None:
+    personalize.says("ListEventTrackers", {"eventTrackers": [{"eventTrackerArn": "t", "status": "ACTIVE"}]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    event = load("update_campaign_release")
+    event["campaigns"] = [{**each, "baselineArn": "baseline"} for each in event["campaigns"]]
+    assert handler(event, None)["baselineArn"] == "baseline"
