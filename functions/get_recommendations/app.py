@@ -135,8 +135,8 @@ def _counted(release: Release, name: str, told: dict[str, object]) -> dict[str, 
 
 
 def _predict(ask: Ask) -> Predicted:
-    return runtime.recommend(clients.runtime_once(), ask)
+    return runtime.served(runtime.recommend, clients.runtime_once(), ask)
 
 
 def _rank(ask: Ask) -> Predicted:
-    return runtime.rank(clients.runtime_once(), ask)
+    return runtime.served(runtime.rank, clients.runtime_once(), ask)

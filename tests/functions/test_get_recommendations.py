@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from personalization.answers import Answer
-from personalization.aws import bestsellers, failures, records
+from personalization.aws import bestsellers, failures, records, state
 from personalization.bestsellers import record
 from personalization.breakers import THRESHOLD
 from personalization.recommendations import ANONYMOUS
@@ -14,7 +14,7 @@ from personalization.shelf import BUDGET_SECONDS, Shelf
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import RECOMMENDED, TABLE, Event, body, fields, load
+from tests.functions.samples import RECOMMENDED, RELEASE, TABLE, Event, body, fields, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -134,6 +134,36 @@ def test_every_request_names_a_user(name: str, personalize: FakePersonalize) -> 
 def test_metadata_is_only_asked_for_where_personalize_gives_it(personalize: FakePersonalize) -> None:
     assert handler(asked("popular", limit="51"), None)["statusCode"] == 200
     assert "metadataColumns" not in personalize.asked("GetRecommendations")
+
+
+@pytest.mark.parametrize("name", ["recommendations", "similar", "popular", "ranking", "placement"])
+def test_a_campaign_that_refuses_columns_is_asked_without_them(name: str, personalize: FakePersonalize) -> None:
+    operation = "GetPersonalizedRanking" if name == "ranking" else "GetRecommendations"
+    personalize.reset()
+    personalize.fails(operation, "InvalidInputException", "it shows no metadataColumns")
+    good = {"itemId": "shown"}
+    personalize.says(operation, {"recommendationId": "RID-2", "itemList": [good], "personalizedRanking": [good]})
+    answer = handler(load(f"api_{name}"), None)
+    assert answer["statusCode"] == 200
+    assert body(answer)["items"][0]["itemId"] == "shown"
+    assert not body(answer).get("degraded")
+    first, second = (asked for _, asked in personalize.calls)
+    assert {each: first[each] for each in first if each != "metadataColumns"} == second != first
+
+
+def test_a_campaign_that_is_known_to_show_no_columns_is_not_asked_for_them(
+    personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaigns: Any = {alias: {**each, "metadata": False} for alias, each in dict(RELEASE["campaigns"]).items()}  # type: ignore[arg-type, dict-item]
+    records.put(table, TABLE, {**RELEASE, "shop": "plain", "campaigns": campaigns})
+    monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
+    for name in ("recommendations", "ranking", "placement"):
+        event = load(f"api_{name}")
+        event["pathParameters"] = {**event["pathParameters"], "shop": "plain"}
+        event["path"] = event["path"].replace("/demo/", "/plain/")
+        assert handler(event, None)["statusCode"] == 200
+    assert all("metadataColumns" not in asked for _, asked in personalize.calls)
+    assert len(personalize.calls) == 3
 
 
 def test_filter_values_and_context_go_along(personalize: FakePersonalize) -> None:

@@ -3,7 +3,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from personalization.aws import records, state
+from personalization.campaigns import EXPLORATION, METADATA, SYNC, Wish, decide, merged
 from personalization.errors import Rejected, RetryLater
 
 from functions.update_campaign.app import handler
@@ -15,6 +18,15 @@ if TYPE_CHECKING:
 
 CAMPAIGN = f"{ARN}:campaign/retail-demo-user-personalization"
 VERSION = f"{ARN}:solution/retail-demo-user-personalization/1f2e3d4c"
+UP = "aws-user-personalization"
+WEIGHTS = st.integers(0, 10).map(lambda tenths: f"{tenths / 10:g}")
+MEMBERS: Any = {
+    METADATA: st.booleans(),
+    SYNC: st.booleans(),
+    EXPLORATION: st.dictionaries(
+        st.sampled_from(["explorationWeight", "explorationItemAgeCutOff"]), WEIGHTS, min_size=1
+    ),
+}
 ITEMS = (
     '{"fields": [{"name": "ITEM_ID", "type": "string"}, {"name": "PRICE", "type": "float"},'
     '{"name": "PRODUCT_DESCRIPTION", "type": ["null", "string"], "textual": true}]}'
@@ -77,6 +89,123 @@ def test_a_campaign_that_is_busy_with_another_version_is_tried_again(personalize
     assert "UpdateCampaign" not in personalize.operations()
 
 
+def target(**members: object) -> dict[str, object]:
+    """The step as the machine sends it, with what the settings decide."""
+    event = load("update_campaign_campaign")
+    known = {"alias": "user-personalization", "campaign": event["campaign"], "run": "run-1", "baselineArn": None}
+    return {**event, "target": {**known, "solutionVersionArn": VERSION, "recipe": UP, **members}}
+
+
+def configured(
+    config: dict[str, object], tps: int = 1, version: str = "old", update: dict[str, object] | None = None
+) -> dict[str, object]:
+    own = {"name": "retail-demo-user-personalization", "minProvisionedTPS": tps, "campaignConfig": config}
+    latest = {"latestCampaignUpdate": update} if update else {}
+    return {"campaign": {"status": "ACTIVE", "solutionVersionArn": version, **own, **latest}}
+
+
+def test_what_an_operator_set_survives_a_promotion(personalize: FakePersonalize) -> None:
+    exploration = {"explorationWeight": "0.1", "explorationItemAgeCutOff": "7"}
+    personalize.says("DescribeCampaign", configured({"itemExplorationConfig": exploration}, tps=40))
+    handler(target(), None)
+    asked = personalize.asked("UpdateCampaign")
+    assert "minProvisionedTPS" not in asked
+    assert asked["campaignConfig"]["itemExplorationConfig"] == exploration
+
+
+def test_the_latest_update_tells_what_an_operator_set(personalize: FakePersonalize) -> None:
+    newer: dict[str, object] = {"itemExplorationConfig": {"explorationWeight": "0.9"}}
+    update: dict[str, object] = {"status": "ACTIVE", "solutionVersionArn": "old", "campaignConfig": newer}
+    older: dict[str, object] = {"itemExplorationConfig": {"explorationWeight": "0.1"}}
+    personalize.says("DescribeCampaign", configured(older, update=update))
+    handler(target(), None)
+    assert personalize.asked("UpdateCampaign")["campaignConfig"]["itemExplorationConfig"] == {
+        "explorationWeight": "0.9"
+    }
+    personalize.reset()
+    personalize.says("DescribeCampaign", configured(older, update={**update, "status": "CREATE FAILED"}))
+    handler(target(), None)
+    assert personalize.asked("UpdateCampaign")["campaignConfig"]["itemExplorationConfig"] == {
+        "explorationWeight": "0.1"
+    }
+
+
+def test_settings_are_laid_over_what_the_campaign_has(personalize: FakePersonalize) -> None:
+    there: dict[str, object] = {"itemExplorationConfig": {"explorationWeight": "0.1", "explorationItemAgeCutOff": "7"}}
+    personalize.says("DescribeCampaign", configured(there, tps=2))
+    config = {"itemExplorationConfig": {"explorationWeight": "0.25"}}
+    handler(target(minProvisionedTps=5, campaignConfig=config), None)
+    asked = personalize.asked("UpdateCampaign")
+    assert asked["minProvisionedTPS"] == 5
+    assert asked["campaignConfig"]["itemExplorationConfig"] == {
+        "explorationWeight": "0.25",
+        "explorationItemAgeCutOff": "7",
+    }
+
+
+def test_a_changed_setting_reaches_a_campaign_that_serves_the_version_already(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeCampaign", configured({}, version=VERSION))
+    assert handler(target(), None)["status"] == "ACTIVE"
+    assert handler(target(minProvisionedTps=5), None)["status"] == "CREATE PENDING"
+    assert personalize.asked("UpdateCampaign")["minProvisionedTPS"] == 5
+
+
+def test_a_campaign_that_follows_versions_by_itself_is_stopped_from_it(personalize: FakePersonalize) -> None:
+    personalize.says("DescribeCampaign", configured({"syncWithLatestSolutionVersion": True}))
+    notes = handler(target(), None)["notes"]
+    assert personalize.asked("UpdateCampaign")["campaignConfig"]["syncWithLatestSolutionVersion"] is False
+    assert notes == [
+        "retail-demo-user-personalization: syncWithLatestSolutionVersion is switched off, "
+        "because it lets versions serve that no gate has seen"
+    ]
+
+
+def test_what_the_next_recipe_lacks_is_not_carried_over(personalize: FakePersonalize) -> None:
+    there: dict[str, object] = {
+        "enableMetadataWithRecommendations": False,
+        "itemExplorationConfig": {"explorationWeight": "0.1"},
+    }
+    personalize.says("DescribeCampaign", configured(there))
+    handler(target(recipe=f"{UP}-v2"), None)
+    assert personalize.asked("UpdateCampaign")["campaignConfig"] == {}
+
+
+def test_the_way_back_from_v2_has_what_the_release_served_with(personalize: FakePersonalize) -> None:
+    second = f"{ARN}:solution/retail-demo-user-personalization-v2-0123ab/9f8e7d6c"
+    personalize.says("DescribeCampaign", configured({"enableMetadataWithRecommendations": True}, 7, second))
+    earlier = {"enableMetadataWithRecommendations": False, "itemExplorationConfig": {"explorationWeight": "0.1"}}
+    handler(target(earlierConfig=earlier, returns=True), None)
+    asked = personalize.asked("UpdateCampaign")
+    assert asked["campaignConfig"] == earlier
+    assert "minProvisionedTPS" not in asked
+
+
+@given(
+    there=st.fixed_dictionaries({}, optional=MEMBERS),
+    decided=st.fixed_dictionaries({}, optional=MEMBERS),
+    recipe=st.sampled_from([UP, f"{UP}-v2", "aws-similar-items"]),
+)
+def test_a_configuration_is_what_is_decided_over_what_was_there(
+    there: dict[str, Any], decided: dict[str, Any], recipe: str
+) -> None:
+    wish = Wish("new", recipe, config={name: decided[name] for name in decided if name != SYNC})
+    whole = merged({"status": "ACTIVE", "solutionVersionArn": "old", "campaignConfig": there}, wish)
+    assert not whole.get(SYNC)
+    assert (SYNC in whole) == (SYNC in there)
+    kept = {name for name in {*there, *wish.config} if name in whole}
+    lacking = {*there, *wish.config} - kept
+    assert lacking <= {EXPLORATION, METADATA}
+    assert recipe != UP or not lacking
+    for name in kept - {SYNC, EXPLORATION}:
+        assert whole[name] == wish.config.get(name, there.get(name))
+    if EXPLORATION in whole:
+        assert whole[EXPLORATION] == {**there.get(EXPLORATION, {}), **wish.config.get(EXPLORATION, {})}
+    # Asked for once more, it's the same, and then there is nothing left to do.
+    after = {"status": "ACTIVE", "solutionVersionArn": "new", "campaignConfig": whole}
+    assert merged(after, wish) == whole
+    assert decide(after, wish) == "nothing"
+
+
 def test_an_update_that_lost_a_race_is_tried_again(personalize: FakePersonalize) -> None:
     personalize.says("DescribeCampaign", campaign("ACTIVE", "old"))
     personalize.fails("UpdateCampaign", "ResourceInUseException")
@@ -111,6 +240,27 @@ def test_a_release_says_what_requests_may_ask(personalize: FakePersonalize, tabl
     empty: dict[str, object] = {"filterValues": {}, "context": {}, "promotions": []}
     assert list(release.placements) == ["home", "cart"]
     assert release.placements["home"] == {**home, **empty, "fallback": "popular"}
+
+
+def test_a_release_knows_which_campaigns_show_columns_of_items(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    with_items(personalize)
+    tracker = {"eventTrackerArn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+    personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+    exploration = {"itemExplorationConfig": {"explorationWeight": "0.1"}}
+    personalize.says("DescribeCampaign", configured({"enableMetadataWithRecommendations": True, **exploration}))
+    personalize.says("DescribeCampaign", configured({}))
+    event = load("update_campaign_release")
+    shown, bare = (each["alias"] for each in event["campaigns"][:2])
+    record: Any = handler(event, None)
+    assert (record["campaigns"][shown]["metadata"], record["campaigns"][bare]["metadata"]) == (True, False)
+    assert record["campaigns"][shown]["config"] == {"enableMetadataWithRecommendations": True, **exploration}
+    release = state.get_release(table, TABLE, "demo")
+    assert release is not None
+    assert record["campaigns"][bare]["arn"] in release.without_metadata
+    assert record["campaigns"][shown]["arn"] not in release.without_metadata
 
 
 def test_a_release_needs_a_tracker(personalize: FakePersonalize) -> None:

@@ -178,7 +178,13 @@ def test_the_words_of_an_outcome_are_the_domains() -> None:
 
 
 def test_what_the_promoted_recipe_reports_is_what_a_release_records() -> None:
-    reported = evaluate(states()["Report the promoted recipe"]["Output"], {}, target=TARGET, campaignArn="arn:campaign")
+    reported = evaluate(
+        states()["Report the promoted recipe"]["Output"],
+        {},
+        target=TARGET,
+        campaignArn="arn:campaign",
+        campaignNotes=["a note"],
+    )
     assert plans.Promoted.model_validate(reported).as_json() == reported
 
 

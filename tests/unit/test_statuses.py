@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Mapping
+
 import pytest
-from personalization.campaigns import decide
+from personalization.campaigns import Wish, decide
 from personalization.statuses import Deployment, Progress, progress, promoted, serving
 
 OLD, NEW, OTHER = "sv/old", "sv/new", "sv/other"
@@ -57,4 +59,10 @@ def test_the_old_version_serves_on_while_an_update_runs_and_after_it_failed() ->
     ],
 )
 def test_what_follows_from_a_campaigns_description(found: Deployment | None, action: str) -> None:
-    assert decide(found, NEW) == action
+    assert decide(described(found) if found else None, Wish(NEW, "aws-similar-items")) == action
+
+
+def described(campaign: Deployment) -> Mapping[str, object]:
+    update = {"status": campaign.update_status, "solutionVersionArn": campaign.update_version}
+    there = {"status": campaign.status, "solutionVersionArn": campaign.version}
+    return {**there, "latestCampaignUpdate": update} if campaign.update_status else there

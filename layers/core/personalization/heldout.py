@@ -238,14 +238,14 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         held_out=evaluation.held_out,
         sources=tuple(_source(names, evaluation.shop, attempt, kind, place) for kind in kinds),
         imports=tuple(_import(names, evaluation, attempt, schemas[kind], whole, place) for kind in kinds),
-        questions=tuple(_question(names, evaluation.shop, attempt, alias, place) for alias in evaluation.recipes),
+        questions=tuple(_question(names, evaluation, attempt, alias, place) for alias in evaluation.recipes),
         asked=asked(evaluation),
     )
 
 
 def asked(evaluation: Evaluation) -> dict[str, object]:
     """What of an evaluation decides its result, beside the data."""
-    return evaluation.model_dump(mode="json", include={"event_type", "recipes", "held_out"})
+    return evaluation.model_dump(mode="json", include={"event_type", "recipes", "held_out", "generation"})
 
 
 def _source(names: Names, shop: str, attempt: str, kind: DataKind, place: str) -> Source:
@@ -281,8 +281,9 @@ def _import(
     )
 
 
-def _question(names: Names, shop: str, attempt: str, alias: RecipeAlias, place: str) -> Question:
-    (recipe,) = imports.recipes(names, label(shop), attempt, [alias])
+def _question(names: Names, evaluation: Evaluation, attempt: str, alias: RecipeAlias, place: str) -> Question:
+    shop = evaluation.shop
+    (recipe,) = imports.recipes(names, label(shop), imports.Whose(attempt), [alias], generation=evaluation.generation)
     return Question(
         recipe=recipe,
         job=_resource(names.lists_job(label(shop), alias, attempt)),

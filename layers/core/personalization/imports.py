@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run, made from a drop that was accepted."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from personalization import recommenders
 from personalization.arns import Named, Names, run_tail
-from personalization.campaign_settings import CampaignSettings
+from personalization.campaign_settings import CampaignSettings, Generation
 from personalization.datasets import Schema
 from personalization.drops import DataKind, Drop
 from personalization.errors import Rejected
@@ -27,7 +27,7 @@ from personalization.plans import (
     SchemaPart,
 )
 from personalization.settings import RecipeAlias, ShopSettings
-from personalization.training import RECIPES
+from personalization.training import recipe
 from personalization.validation import Checked
 
 MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
@@ -154,6 +154,8 @@ def retraining(
     chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
     if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
         raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
+    if wish.training_mode == "UPDATE" and settings.generation == "v2":
+        raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
     wanted = settings.model_copy(update={"recipes": chosen})
     drop = Drop("", "interactions", wish.shop)
     made = plan(names, bucket, drop, whose, wanted, Checked(schema, 0, ("trained on the data that is there",)))
@@ -213,30 +215,32 @@ def _import_job(
 def recipes(
     names: Names,
     shop: str,
-    run: str,
+    whose: Whose,
     aliases: Iterable[RecipeAlias],
     settings: str = "",
-    earlier: Collection[str] = (),
+    generation: Generation = "v1",
 ) -> tuple[RecipePart, ...]:
     """What is made for each recipe of a shop in a run.
 
     Args:
         names: what this deployment calls its resources.
         shop: the shop.
-        run: the run.
+        whose: the run, and the earlier ones whose solution versions will do as well.
         aliases: the recipes.
         settings: the digest of the shop's settings; another one means other solution versions.
-        earlier: the runs whose solution versions will do as well.
+        generation: that of the recipes that personalize.
     """
     return tuple(
         RecipePart(
             alias=alias,
-            recipe_arn=names.recipe_arn(RECIPES[alias]),
+            recipe_arn=names.recipe_arn(recipe(alias, generation)),
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
-            solution_version_name=names.solution_version(shop, alias, run, settings),
-            earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in earlier),
-            once_named=tuple(names.solution_version(shop, alias, each, settings, run_tail) for each in earlier),
+            solution_version_name=names.solution_version(shop, alias, whose.run, settings),
+            earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in whose.trained_by),
+            once_named=tuple(
+                names.solution_version(shop, alias, each, settings, run_tail) for each in whose.trained_by
+            ),
         )
         for alias in aliases
     )
@@ -244,7 +248,7 @@ def recipes(
 
 def _recipes(names: Names, shop: str, whose: Whose, settings: ShopSettings) -> tuple[RecipePart, ...]:
     """What is made for each recipe, with what the settings say about its campaign."""
-    made = recipes(names, shop, whose.run, settings.recipes, settings.digest, whose.trained_by)
+    made = recipes(names, shop, whose, settings.recipes, settings.digest, settings.generation)
     chosen = [settings.campaigns.get(alias, CampaignSettings()) for alias in settings.recipes]
     return tuple(
         part.model_copy(
@@ -271,6 +275,7 @@ def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation |
         recipes=tested,
         held_out=held_out,
         made_by=whose.trained_by,
+        generation=settings.generation,
     )
 
 

@@ -184,7 +184,8 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: Ask, asked: Slo
     because = question.because
     if "itemId" in question.parameters:
         because = {"code": slot["because"], "itemId": question.parameters["itemId"]}
-    return replace(question, parameters=parameters, because=because, fallback=slot["fallback"])
+    asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"])
+    return recommendations.suited(release, asked_of)
 
 
 def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]:

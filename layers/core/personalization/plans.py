@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from personalization.campaign_settings import Generation
 from personalization.drops import DataKind, Kind, Mode
 from personalization.errors import Broken
 from personalization.gates import Gate, HeldOut, Probe
@@ -179,6 +180,8 @@ class Evaluation(Part):
     held_out: HeldOut
     made_by: tuple[str, ...] = ()
     """Earlier runs with the same data: a test of theirs need not be made and paid for again."""
+    generation: Generation = Field(default="v1", exclude_if=lambda value: value == "v1")
+    """The generation of the recipes that are tested."""
 
 
 class Nothing(Part):
@@ -259,6 +262,10 @@ class Promoted(Part):
     """The Popularity-Count version of that run."""
     found_from: str = Field(default="", exclude_if=lambda value: not value)
     """When the version was made, ISO 8601, if that was before its run began."""
+    recipe: str = Field(default="", exclude_if=lambda value: not value)
+    """Personalize's name of the version's recipe; empty where the plan or the alias tells it."""
+    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """What the promotion says about the campaign."""
 
 
 class Step(Part):
@@ -268,6 +275,8 @@ class Step(Part):
     status: str
     found_from: str = Field(default="", exclude_if=lambda value: not value)
     """When a solution version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
+    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """What people should know about it."""
 
 
 class ImportRequest(Part):

@@ -144,6 +144,7 @@ def listing(
     shown = paging.read(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
     hidden = Hidden(frozenset(asked.exclude_item_ids), shown) if asked.exclude_item_ids or shown else NOTHING
     limit = min(asked.limit, paging.MOST - len(shown))
+    asked_of = _campaign(release, recipe) if arn is None else arn
     parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
     parameters["numResults"] = min(limit + len(hidden), paging.MOST)
     because = None
@@ -153,8 +154,7 @@ def listing(
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
     if recipe == "popularity-count":
         because = POPULAR
-    asked_of = _campaign(release, recipe) if arn is None else arn
-    return Ask(asked_of, parameters, limit, hidden, because, scope=scope)
+    return suited(release, Ask(asked_of, parameters, limit, hidden, because, scope=scope))
 
 
 def after(release: Release, ask: Ask, told: dict[str, object]) -> dict[str, object]:
@@ -179,7 +179,19 @@ def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None =
     """What the ranking campaign is asked; an item that is named twice is ranked once."""
     items = list(dict.fromkeys(asked.item_ids))
     parameters = _shared(release, asked, len(items), around)
-    return Ask(_campaign(release, "personalized-ranking"), {**parameters, "userId": asked.user_id, "inputList": items})
+    parameters |= {"userId": asked.user_id, "inputList": items}
+    return suited(release, Ask(_campaign(release, "personalized-ranking"), parameters))
+
+
+def suited(release: Release, ask: Ask) -> Ask:
+    """The question as its campaign takes it: without columns of Items where it was made without them."""
+    return without_metadata(ask) if ask.campaign_arn in release.without_metadata else ask
+
+
+def without_metadata(ask: Ask) -> Ask:
+    """The same question for items without their columns."""
+    parameters = {name: value for name, value in ask.parameters.items() if name != "metadataColumns"}
+    return replace(ask, parameters=parameters)
 
 
 def answer(predicted: Predicted, source: Source = "campaign", ask: Ask | None = None) -> dict[str, object]:
@@ -225,7 +237,7 @@ def popular_instead(release: Release, ask: Ask) -> Ask | None:
     if arn is None or arn == ask.campaign_arn:
         return None
     parameters = {name: value for name, value in ask.parameters.items() if name not in {"context", "promotions"}}
-    return replace(ask, campaign_arn=arn, parameters=parameters, because=POPULAR)
+    return suited(release, replace(ask, campaign_arn=arn, parameters=parameters, because=POPULAR))
 
 
 def _scope(release: Release, recipe: str, asked: Listing) -> tuple[str, ...]:

@@ -62,6 +62,8 @@ class CampaignRequest(Part):
     dataset_group_arn: str
     campaign: Resource
     solution_version_arn: str
+    target: Target | None = None
+    """The whole target, which tells how the campaign is to serve."""
 
 
 class ReleaseRequest(Part):

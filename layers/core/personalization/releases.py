@@ -45,6 +45,8 @@ class Release:
     """What the parameters of the shop's filters take, by filter; a filter that is not there is not known so well."""
     placements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The shop's placements by name; see `placements.record`."""
+    without_metadata: frozenset[str] = frozenset()
+    """ARNs of the campaigns that were made without columns of Items, and refuse a request for them."""
 
     def filter_arn(self, name: str) -> str:
         """The ARN of one of the shop's filters."""

@@ -4,21 +4,18 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from personalization.settings import RecipeAlias
+from personalization.campaign_settings import SECOND_GENERATION, Generation
 from personalization.statuses import Progress, progress
-
-RECIPES: Mapping[RecipeAlias, str] = {
-    "user-personalization": "aws-user-personalization",
-    "personalized-ranking": "aws-personalized-ranking",
-    "similar-items": "aws-similar-items",
-    "popularity-count": "aws-popularity-count",
-}
-"""Personalize's recipe names by our aliases."""
 
 LOOK_BACK = 20
 """The newest solution versions among which a run looks for its own."""
 SKEW = timedelta(minutes=1)
 """How far Personalize's clock may be behind that of our functions."""
+
+
+def recipe(alias: str, generation: Generation = "v1") -> str:
+    """Personalize's name of a recipe; one that has a single generation is the same in both."""
+    return f"aws-{alias}-v2" if generation == "v2" and alias in SECOND_GENERATION else f"aws-{alias}"
 
 
 def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 """What follows from a judgement, from an override or from a rollback: which campaign is to serve which version."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,16 @@ class Target(Part):
     """The Popularity-Count version of that run, for comparisons to come."""
     found_from: str = Field(default="", exclude_if=lambda value: not value)
     """As in `Trained`."""
+    recipe: str = Field(default="", exclude_if=lambda value: not value)
+    """Personalize's name of the version's recipe; empty in a record of the time before there were generations."""
+    min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What the settings say about the throughput."""
+    campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    """The members of the campaign's configuration that the settings decide."""
+    earlier_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    """The configuration with which the version served, for members that the campaign has lost since."""
+    returns: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether the campaign goes back to an earlier release, so that no settings decide how it serves."""
 
 
 class Refused(Part):
@@ -151,8 +161,8 @@ def _verdict(
 ) -> Verdict:
     arns = {each.alias: each.solution_version_arn for each in trained}
     found = {each.alias: each.found_from for each in trained}
-    campaigns = {recipe.alias: recipe.campaign for recipe in plan.recipes}
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
+    recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = versions(release) if release else {}
     return Verdict(
         run=plan.run,
@@ -163,18 +173,21 @@ def _verdict(
         targets=tuple(
             Target(
                 alias=alias,
-                campaign=campaigns[alias],
+                campaign=recipes[alias].campaign,
                 solution_version_arn=arns[alias],
                 run=plan.run,
                 baseline_arn=measure(plan, trained, release),
                 found_from=found[alias],
+                recipe=recipes[alias].recipe_arn.rpartition("/")[2],
+                min_provisioned_tps=recipes[alias].min_provisioned_tps,
+                campaign_config=recipes[alias].campaign_config,
             )
             for alias in deployed
         ),
         back=tuple(_serving(alias, release) for alias in deployed if release and alias in serving),
         kept=tuple(
             _promoted(_serving(alias, release))
-            for alias in plan.deploys or plan.serves or campaigns
+            for alias in plan.deploys or plan.serves or recipes
             if release and alias in serving and alias not in aliases
         ),
         approved=tuple(aliases),
@@ -194,6 +207,9 @@ def _serving(alias: str, release: Record) -> Target:
         run=str(entry.get("run") or release["run"]),
         baseline_arn=baseline(alias, release),
         found_from=str(entry.get("foundFrom") or ""),
+        recipe=str(entry.get("recipe", "")),
+        earlier_config=dict(entry.get("config", {})),
+        returns=True,
     )
 
 
@@ -228,4 +244,5 @@ def _promoted(target: Target) -> Promoted:
         run=target.run,
         baseline_arn=target.baseline_arn,
         found_from=target.found_from,
+        recipe=target.recipe,
     )

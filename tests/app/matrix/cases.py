@@ -229,6 +229,7 @@ def runs() -> list[Case]:
         Case("a stopped run is redriven after another took over", RUNS, course="redriven",
              note="the redriven run ends: its drops have been taken over"),
         Case("the campaign is being updated already", RUNS, (engine("neverEnd", "UpdateCampaign"),), "busy_campaign"),
+        Case("a campaign's throughput was raised by hand", RUNS, course="raised_by_hand", note="it stays raised"),
         Case("the probe fails", RUNS, course="slow_answers", error="Broken", reason="the probe failed",
              human="continue", note="the campaign goes back to the version before"),
         Case("the update fails, and so does going back", RUNS,

@@ -250,6 +250,15 @@ def busy_campaign(shop: Shop) -> None:
     shop.rest()
 
 
+def raised_by_hand(shop: Shop) -> None:
+    """Somebody raises a campaign's throughput by hand; then a file is dropped."""
+    campaign = shop.names.campaign(shop.name, "popularity-count").arn
+    shop.world.personalize.update_campaign(campaignArn=campaign, minProvisionedTPS=3)
+    drop(shop)
+    found = shop.world.personalize.describe_campaign(campaignArn=campaign)["campaign"]
+    assert found["minProvisionedTPS"] == 3, found
+
+
 def slow_answers(shop: Shop) -> None:
     """The settings allow an answer no time, so that the probe fails."""
     shop.settle(latency=0.001)
@@ -300,6 +309,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             rollback_during,
             redriven,
             busy_campaign,
+            raised_by_hand,
             slow_answers,
             later_engine,
             later_machine,

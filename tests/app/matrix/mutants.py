@@ -131,7 +131,7 @@ MUTANTS: Final = (
     Mutant(
         "a campaign that is being updated is waited for",
         f"{DOMAIN}/campaigns.py",
-        'return "wait" if latest == version and Progress.LEAVING not in moving else "busy"',
+        'return "wait" if same and Progress.LEAVING not in moving else "busy"',
         'return "update"',
         ("the campaign is being updated already",),
     ),

@@ -66,7 +66,10 @@ def write(
     """
     arns = {alias: str(each["arn"]) for alias, each in release["campaigns"].items()}
     try:
-        answers = [runtime.recommend(client, ask).items for ask in bestsellers.asks(arns, release["metadataColumns"])]
+        answers = [
+            runtime.served(runtime.recommend, client, ask).items
+            for ask in bestsellers.asks(arns, release["metadataColumns"])
+        ]
         if not answers or not answers[0]:
             return 0
         shop, run, at = release["shop"], release["run"], release["promotedAt"]

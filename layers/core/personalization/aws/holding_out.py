@@ -108,7 +108,7 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
             jobInput={"s3DataSource": {"path": question.source}},
             jobOutput={"s3DataDestination": {"path": question.target}},
             roleArn=role_arn,
-            **(plain if question.recipe.alias == "user-personalization" else {}),
+            **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
         ),
     )
 

@@ -3,15 +3,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from personalization import campaigns, datasets
 from personalization.arns import dataset_arn
 from personalization.aws import bestsellers, control, records, training
+from personalization.campaigns import METADATA, Wish
 from personalization.environment import Environment
 from personalization.errors import Rejected
 from personalization.release_steps import CampaignRequest, ReleaseRequest, RestoreRequest
 from personalization.releases import HISTORY, RECORD, history_key, newest_baseline, restored
+from personalization.training import recipe as recipe_name
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,12 +37,22 @@ def promotion_step(
     if event.get("step") == "release":
         return _release(client, runtime, table, ReleaseRequest.read(event), environment.table, now)
     if event.get("step") == "restore":
-        return _restore(runtime, table, RestoreRequest.read(event), environment.table, now)
+        return _restore(client, runtime, table, RestoreRequest.read(event), environment.table, now)
     request = CampaignRequest.read(event)
     items = control.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
-    return training.ensure_campaign(
-        client, request.campaign, request.solution_version_arn, metadata=items is not None
-    ).as_json()
+    return training.ensure_campaign(client, request.campaign, _wish(request, items is not None)).as_json()
+
+
+def _wish(request: CampaignRequest, items: bool) -> Wish:
+    """What the step asks for; a payload of the time before there were settings of campaigns has no target."""
+    target = request.target
+    if target is None:
+        return Wish(request.solution_version_arn, "", config={METADATA: items})
+    recipe, config = target.recipe or recipe_name(target.alias), target.campaign_config
+    if not target.returns:
+        # Without an Items dataset there is nothing to show.
+        config = {**config, METADATA: items and config.get(METADATA, True)}
+    return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
 
 
 def _release(
@@ -65,6 +77,7 @@ def _release(
         {kind: dataset_arn(group, kind) for kind, schema in there.items() if schema},
         [schema for schema in (interactions, items, users) if schema],
     )
+    record = campaigns.as_served(record, _serving(client, record))
     # The history first: what serves can always be returned to.
     records.put(table, name, {**record, "record": history_key(promoted_at)})
     records.put(table, name, record)
@@ -73,7 +86,12 @@ def _release(
 
 
 def _restore(
-    runtime: "PersonalizeRuntimeClient", table: "DynamoDBClient", request: RestoreRequest, name: str, now: datetime
+    client: "PersonalizeClient",
+    runtime: "PersonalizeRuntimeClient",
+    table: "DynamoDBClient",
+    request: RestoreRequest,
+    name: str,
+    now: datetime,
 ) -> dict[str, object]:
     shop = request.shop
     releases = records.beginning(table, name, shop, HISTORY)
@@ -84,7 +102,8 @@ def _restore(
         "campaigns": restored(found[0], records.get(table, name, shop, RECORD)),
         "baselineArn": newest_baseline(found[0]),
     }
-    record = {**found[0], **kept, "record": RECORD, "restoredAt": _time(now)}
+    back = {**found[0], **kept, "record": RECORD, "restoredAt": _time(now)}
+    record = campaigns.as_served(back, _serving(client, back))
     # Before the record moves: withdrawn releases are never gone back to, and a repeated step finds them again.
     for each in releases:
         if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
@@ -92,6 +111,13 @@ def _restore(
     records.put(table, name, record)
     bestsellers.write(runtime, table, name, record)
     return record
+
+
+def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The campaigns of a release as they are, by recipe alias."""
+    entries = record["campaigns"].items()
+    described = {alias: training.describe_campaign(client, str(each["arn"])) for alias, each in entries}
+    return {alias: each for alias, each in described.items() if each}
 
 
 def _time(now: datetime) -> str:

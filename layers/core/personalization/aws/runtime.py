@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recommendations and rankings."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from personalization.aws.failures import about
-from personalization.recommendations import Ask, Predicted
+from personalization.errors import Rejected
+from personalization.recommendations import Ask, Predicted, without_metadata
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
@@ -33,3 +35,21 @@ def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     with about(ask.campaign_arn):
         answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
         return Predicted(answer["recommendationId"], answer["personalizedRanking"])
+
+
+def served(
+    call: Callable[["PersonalizeRuntimeClient", Ask], Predicted], client: "PersonalizeRuntimeClient", ask: Ask
+) -> Predicted:
+    """What a campaign answers, without columns of Items where it refuses them.
+
+    Nobody who asks can know which columns a campaign shows: it may be older than the shop's items.
+
+    Raises:
+        RetryLater, Rejected, Broken: as for `recommend`.
+    """
+    try:
+        return call(client, ask)
+    except Rejected:
+        if "metadataColumns" not in ask.parameters:
+            raise
+    return call(client, without_metadata(ask))

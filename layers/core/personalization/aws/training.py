@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -10,9 +10,10 @@ from personalization import campaigns, training
 from personalization.aws.control import CREATED, created, ensured
 from personalization.aws.failures import about, code, found
 from personalization.aws.listing import everything
+from personalization.campaigns import Wish
 from personalization.errors import RetryLater
 from personalization.plans import Plan, RecipePart, Resource, Step, TrainingMode
-from personalization.statuses import Deployment, Progress, progress
+from personalization.statuses import Progress, progress
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -97,42 +98,49 @@ def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str
     return training.newest([(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions])
 
 
-def ensure_campaign(client: "PersonalizeClient", campaign: Resource, version: str, *, metadata: bool) -> Step:
+def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish) -> Step:
     """Have a campaign serve a solution version, by creating or updating it.
+
+    What the wish leaves open stays as the campaign has it.
 
     Args:
         client: the control plane.
         campaign: name and ARN.
-        version: ARN of the solution version.
-        metadata: whether answers can carry columns of Items.
+        wish: the version, and what of the configuration is decided.
 
     Returns:
         The status of what was asked for last: ACTIVE means promoted.
 
     Raises:
-        RetryLater: Personalize is at work on another version of this campaign.
+        RetryLater: Personalize is at work on something else of this campaign.
     """
     with about(campaign.arn):
-        described = found(lambda: client.describe_campaign(campaignArn=campaign.arn)["campaign"])
-        deployment = _deployment(described) if described else None
-        action = campaigns.decide(deployment, version)
+        described = describe_campaign(client, campaign.arn)
+        action = campaigns.decide(described, wish)
         if action == "busy":
             raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
-        settings: dict[str, Any] = {
-            "solutionVersionArn": version,
-            "minProvisionedTPS": 1,
-            "campaignConfig": {"enableMetadataWithRecommendations": metadata},
-        }
+        config: Any = campaigns.merged(described, wish)
         if action == "create":
-            created(lambda: client.create_campaign(name=campaign.name, **settings))
+            created(
+                lambda: client.create_campaign(
+                    name=campaign.name,
+                    solutionVersionArn=wish.version,
+                    minProvisionedTPS=wish.tps or 1,
+                    campaignConfig=config,
+                )
+            )
         if action == "update":
-            client.update_campaign(campaignArn=campaign.arn, **settings)
-    status = deployment.latest[0] if deployment and action in {"nothing", "wait"} else CREATED
-    return Step(arn=campaign.arn, status=status)
+            # Throughput that no setting names is left out, so that a change in this moment isn't undone.
+            throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
+            client.update_campaign(
+                campaignArn=campaign.arn, solutionVersionArn=wish.version, campaignConfig=config, **throughput
+            )
+    done = described is not None and action in {"nothing", "wait"}
+    status = campaigns.described(described).latest[0] if described and done else CREATED
+    return Step(arn=campaign.arn, status=status, notes=campaigns.remarks(described))
 
 
-def _deployment(campaign: "CampaignTypeDef") -> Deployment:
-    update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
-    return Deployment(
-        campaign["status"], campaign["solutionVersionArn"], update.get("status"), update.get("solutionVersionArn")
-    )
+def describe_campaign(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
+    """A campaign, or None where there is none."""
+    with about(arn):
+        return found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
