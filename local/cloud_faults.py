@@ -29,7 +29,7 @@ ERRORS: Final = {
     "serviceUnavailable": (503, "ServiceUnavailable", "The service is unavailable, on demand."),
 }
 """HTTP status, code and message of each error."""
-EVENTS: Final = frozenset({"repeatEvent", "holdEvent"})
+EVENTS: Final = frozenset({"repeatEvent", "holdEvent", "loseEvent"})
 KILL: Final = "killFunction"
 LOST: Final = "loseConnection"
 CLIENTS: Final = {"events": "EventBridge", "personalize": "Personalize", "states": "StepFunctions"}
@@ -186,7 +186,7 @@ def _functions(faults: CloudFaults) -> None:
 
 
 def _events(faults: CloudFaults) -> None:
-    """Deliver events of S3 twice, or hold one back until a later one of the same rule was delivered."""
+    """Deliver events of S3 twice or never, or hold one back until a later one of the same rule was delivered."""
     stock = eventbridge._dispatch_event
     held: list[tuple[Rule, Callable[[], None]]] = []
 
@@ -205,6 +205,8 @@ def _events(faults: CloudFaults) -> None:
         with faults.lock:
             waiting = [entry for entry in held if entry[0].matches(operation, texts(about))]
         rule = faults.first(EVENTS, operation, about)
+        if rule and rule.action == "loseEvent":
+            return
         if rule and rule.action == "holdEvent":
             late = (rule, partial(contextvars.copy_context().run, stock, event, view))
             with faults.lock:

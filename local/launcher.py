@@ -8,6 +8,7 @@ replaces entries of ministack's own tables, so everything else behaves as minist
 """
 
 import asyncio
+import contextvars
 import importlib.metadata
 import io
 import json
@@ -27,7 +28,7 @@ import urllib3
 import yaml
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime, router
-from ministack.services import apigateway_v1, lambda_svc, s3, stepfunctions
+from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from local import cloud_faults, executions, gateway
@@ -240,6 +241,28 @@ def batches_of_messages() -> None:
     iam_actions.extract_iam_action = action
 
 
+def versions_in_events() -> None:
+    """Name the version in what S3 tells EventBridge of an object, as AWS does."""
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    written: contextvars.ContextVar[str | None] = contextvars.ContextVar("written", default=None)
+
+    def fired(*event: Any, **more: Any) -> None:  # noqa: ANN401 - bucket, key, name of the event, and what it tells
+        token = written.set(more.get("version_id"))
+        try:
+            fire(*event, **more)
+        finally:
+            written.reset(token)
+
+    def dispatched(event: dict[str, Any], view: object = None) -> None:
+        if event.get("Source") == "aws.s3" and (version := written.get()):
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version
+            event = event | {"Detail": json.dumps(detail)}
+        dispatch(event, view)
+
+    s3._fire_s3_event, eventbridge._dispatch_event = fired, dispatched
+
+
 def nested_failures() -> None:
     """Tell a machine of a failed child as AWS does: States.TaskFailed, and what DescribeExecution says as the cause."""
 
@@ -267,6 +290,7 @@ def main() -> None:
     loopback_is_tls()
     schedules_in_groups()
     batches_of_messages()
+    versions_in_events()
     nested_failures()
     executions.install()
     gateway.install()

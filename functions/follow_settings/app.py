@@ -3,9 +3,8 @@
 
 from typing import Any
 
-from personalization import drops, schedules
+from personalization import drops
 from personalization.aws import clients, timers
-from personalization.aws.settings_file import shop_settings
 from personalization.environment import Environment
 from personalization.errors import Rejected
 from personalization.observability import logger
@@ -34,11 +33,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         environment = Environment()
         if drop.kind != "settings":
             return {}
-        wanted = schedules.timers(drop.shop, shop_settings(clients.s3(), environment.bucket, drop.shop))
+        done = timers.follow(clients.scheduler(), clients.s3(), environment, drop.shop)
     except Rejected as refused:
         LOG.warning("Settings refused; schedules left as they are", reason=str(refused))
         return {}
-    done = timers.synchronise(clients.scheduler(), timers.target(environment), drop.shop, wanted)
     answer: dict[str, object] = {
         "shop": drop.shop,
         "created": [timer.name for timer in done.create],

@@ -4,10 +4,12 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization import claims, sweeping
-from personalization.aws import clients
+from personalization import claims, lost_drops, sweeping
+from personalization.aws import clients, timers
 from personalization.aws.ledger import DynamoLedger, StateMachine
+from personalization.aws.lost_drops import listed
 from personalization.environment import Environment
+from personalization.errors import Rejected
 from personalization.leases import Run
 from personalization.observability import logger
 
@@ -18,22 +20,43 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
-    """Start a run for each shop that needs one.
+    """Claim drops of which no event told, and start a run for each shop that needs one.
 
     Args:
-        event: EventBridge's event of a stopped run, whose drop may not be recorded yet; anything else is the clock.
+        event: EventBridge's event of a stopped run, whose drop may not be recorded yet; or what somebody asks for:
+            `{minutes?, shop?}`, the age at which an object's event counts as lost, and whose objects are looked at.
         context: Lambda's, for the id of the request: a retry starts no second run.
 
     Returns:
-        `{started: [note]}`, a note for each run.
+        `{claimed: [key], refused: [key], started: [note]}`: keys that no event told of, and a note for each run.
 
     Raises:
+        Rejected: `minutes` or `shop` is none.
         RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
     """
     environment, now = Environment(), datetime.now(UTC)
     ledger = DynamoLedger(clients.dynamodb(), environment.table, now)
     executions = StateMachine(clients.stepfunctions(), environment.retrain_machine_arn)
     run = Run(f"sweep-{context.aws_request_id}", context.invoked_function_arn, now)
-    started = sweeping.sweep(ledger, executions, run, claims.stopped(event))
-    LOG.info("Drops swept", started=started)
-    return {"started": started}
+    sought, folder = lost_drops.Sought(environment.bucket, run, lost_drops.age(event)), lost_drops.folder(event)
+    whole = folder == lost_drops.FOLDER
+    after = ledger.swept_until() if whole else ""
+    objects, until = listed(clients.s3(), environment.bucket, folder, now - lost_drops.REMEMBERED, after)
+    found = lost_drops.claim_lost(ledger, executions, objects, sought)
+    if whole and until != after:
+        ledger.sweep_on(until)
+    for shop in sorted({each.shop for each in found.drops if each.kind == "settings"}):
+        _follow(environment, shop)
+    shops = {each.shop for each in found.drops}
+    started = sweeping.sweep(ledger, executions, run, claims.stopped(event), shops)
+    claimed = [each.key for each in found.drops]
+    LOG.info("Drops swept", claimed=len(claimed), refused=len(found.refused), started=started, until=until)
+    return {"claimed": claimed, "refused": list(found.refused), "started": started}
+
+
+def _follow(environment: Environment, shop: str) -> None:
+    """Make a shop's schedules what its settings say, of which no event told."""
+    try:
+        timers.follow(clients.scheduler(), clients.s3(), environment, shop)
+    except Rejected as refused:
+        LOG.warning("Settings refused; schedules left as they are", reason=str(refused))

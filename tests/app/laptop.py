@@ -97,10 +97,10 @@ class Laptop:
             pass
         return self.client.runs.describe(run.arn)
 
-    def sweep(self) -> list[str]:
+    def sweep(self, **wanted: object) -> list[str]:
         """Sweep now instead of within 15 minutes; a note for each run that it started."""
-        functions = boto3.client("lambda", **access(self.state.endpoint))
-        asked = functions.invoke(FunctionName=self.state.outputs["SweepFunctionName"], Payload=b"{}")
+        functions, name = boto3.client("lambda", **access(self.state.endpoint)), self.state.outputs["SweepFunctionName"]
+        asked = functions.invoke(FunctionName=name, Payload=json.dumps(wanted).encode())
         answer = json.loads(asked["Payload"].read())
         assert "FunctionError" not in asked, answer
         return [str(note) for note in answer["started"]]

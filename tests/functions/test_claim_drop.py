@@ -163,7 +163,10 @@ def test_what_came_meanwhile_starts_the_run_that_follows_once(machine: "SFNClien
     begun(machine)
     for step in ("claim", "collect"):
         handler(load(f"claim_drop_{step}"), None)
-    late = json.loads(json.dumps(CLAIM["input"]).replace("00617F08299329D189", "00617F08299329D18A"))
+    again = {"00617F08299329D189": "00617F08299329D18A", "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e": "another"}
+    late = CLAIM["input"]
+    for seen, then in again.items():
+        late = json.loads(json.dumps(late).replace(seen, then))
     assert handler(CLAIM | begun(machine, "late") | {"input": late}, None)["outcome"] == "queued"
     named = {handler(load("claim_drop_finish"), None)["next"] for _ in range(2)}
     assert len(named) == 1

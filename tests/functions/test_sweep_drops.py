@@ -1,25 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sweep: drops that no run is going to handle get one."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
+from personalization import batches
+from personalization.aws import lost_drops, records
+from personalization.aws.ledger import DynamoLedger
+from personalization.claims import Claim, later
+from personalization.errors import Rejected
 
 from functions.claim_drop import app as claim_drop
+from functions.remove_shop import app as remove_shop
 from functions.sweep_drops import app
+from tests.functions.fakes import FakePersonalize
 from tests.functions.samples import TABLE, Event, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_stepfunctions import SFNClient
 
 CLAIM = load("claim_drop_claim")
 STOPPED = load("sweep_drops")
 MACHINE = CLAIM["machine"]
+SWEPT = "retail-swept"
+KEY = "drops/demo/interactions/a.csv"
+AT_ONCE = {"minutes": 0}
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,18 @@ def machine(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterato
     for item in table.scan(TableName=TABLE)["Items"]:
         if item["record"]["S"] != "release":
             table.delete_item(TableName=TABLE, Key={"shop": item["shop"], "record": item["record"]})
+
+
+@pytest.fixture(autouse=True)
+def swept(_personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Client"]:
+    """A drop bucket with versions, empty."""
+    monkeypatch.setenv("BUCKET", SWEPT)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=SWEPT)
+    client.put_bucket_versioning(Bucket=SWEPT, VersioningConfiguration={"Status": "Enabled"})
+    yield client
+    boto3.resource("s3").Bucket(SWEPT).object_versions.delete()
+    client.delete_bucket(Bucket=SWEPT)
 
 
 def claims(table: "DynamoDBClient") -> list[dict[str, Any]]:
@@ -92,3 +119,231 @@ def test_the_drop_of_a_run_that_was_stopped_before_its_claim_is_recorded(
 def test_nothing_is_started_where_nothing_waits(machine: "SFNClient") -> None:
     assert sweep({"source": "aws.scheduler", "detail": "{}"}) == []
     assert inputs(machine) == []
+
+
+def dropped(bucket: "S3Client", key: str, content: str = "x") -> str:
+    """Put an object of which no event tells; its version."""
+    return bucket.put_object(Bucket=SWEPT, Key=key, Body=content.encode())["VersionId"]
+
+
+def found(what: str) -> list[str]:
+    """The keys that a sweep has claimed or refused."""
+    keys = app.handler(AT_ONCE, LAMBDA)[what]
+    assert isinstance(keys, list)
+    return sorted(keys)
+
+
+def told(key: str, version: str, sequencer: str = "0A", at: str = "") -> Event:
+    """The first step of a run that S3's event of an object has started."""
+    found = {"key": key, "version-id": version, "sequencer": sequencer, "etag": "e"}
+    time = at or datetime.now(UTC).isoformat()
+    return CLAIM | {"input": {"time": time, "detail": {"bucket": {"name": SWEPT}, "object": found}}}
+
+
+def states(table: "DynamoDBClient") -> dict[str, str]:
+    """The state of each claim, by key."""
+    return {each["key"]["S"]: each["state"]["S"] for each in claims(table)}
+
+
+def done(table: "DynamoDBClient", **more: object) -> None:
+    """Every claim is handled."""
+    for item in claims(table):
+        values = records.wrapped({"state": "done", **more})  # type: ignore[dict-item]
+        table.put_item(TableName=TABLE, Item=item | values)
+
+
+def test_what_no_event_told_of_is_claimed_and_handled_by_one_run(
+    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client", scheduler: "EventBridgeSchedulerClient"
+) -> None:
+    settings = "schedules: [{name: weekly, every: rate(7 days)}]\n"
+    files = {
+        f"drops/demo/{kind}/a.csv": dropped(swept, f"drops/demo/{kind}/a.csv") for kind in ("items", "interactions")
+    }
+    files["drops/demo/settings.yaml"] = dropped(swept, "drops/demo/settings.yaml", settings)
+    assert found("claimed") == sorted(files)
+    assert inputs(machine) == [{"action": "continue", "shop": "demo"}]
+    assert {each["key"]["S"]: each["versionId"]["S"] for each in claims(table)} == files
+    assert states(table) == dict.fromkeys(files, "pending")
+    # The schedules have missed their event, too.
+    (timer,) = scheduler.list_schedules(GroupName="retail-schedules")["Schedules"]
+    assert timer["Name"] == "demo.weekly"
+    assert found("claimed") == []
+
+
+def test_an_event_that_comes_after_the_sweep_finds_its_claim(
+    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
+) -> None:
+    version = dropped(swept, KEY)
+    sweep(AT_ONCE)
+    done(table)
+    answer: Any = claim_drop.handler(told(KEY, version), None)
+    assert answer["outcome"] == "alreadyHandled"
+    assert len(claims(table)) == len(inputs(machine)) == 1
+
+
+def test_an_object_is_given_ten_minutes_for_its_event(machine: "SFNClient", swept: "S3Client") -> None:
+    dropped(swept, KEY)
+    assert sweep({}) == []
+    assert inputs(machine) == []
+
+
+@pytest.mark.parametrize("minutes", [-1, "soon", True, None, 10**9])
+def test_an_age_that_is_none_is_refused(minutes: object) -> None:
+    with pytest.raises(Rejected, match="must be a number from 0 to 20,160"):
+        sweep({"minutes": minutes})
+
+
+def test_somebody_may_have_one_shop_looked_at(machine: "SFNClient", swept: "S3Client") -> None:
+    for shop in ("demo", "demo-2", "other"):
+        dropped(swept, f"drops/{shop}/items/a.csv")
+    (note,) = sweep(AT_ONCE | {"shop": "demo"})
+    assert note.startswith("demo: ")
+    assert inputs(machine) == [{"action": "continue", "shop": "demo"}]
+    with pytest.raises(Rejected, match="must be 1 to 30 characters"):
+        sweep({"shop": "No Shop"})
+
+
+def test_a_claim_whose_id_has_the_sequencer_is_recognised(
+    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
+) -> None:
+    version = dropped(swept, KEY)
+    # As claims were made before ids lost it.
+    former = hashlib.sha256("\0".join((SWEPT, KEY, version, "0A")).encode()).hexdigest()[:32]
+    kept = {"id": former, "kind": "interactions", "bucketName": SWEPT, "key": KEY, "versionId": version}
+    state = {"sequencer": "0A", "at": "2026-11-25T08:15:42Z", "state": "done", "run": "then", "claimedBy": "then"}
+    records.put(table, TABLE, {"shop": "demo", "record": f"drop#{former}", **kept, **state})
+    assert found("claimed") == []
+    answer: Any = claim_drop.handler(told(KEY, version), None)
+    assert (answer["outcome"], answer["by"]) == ("alreadyHandled", "then")
+    assert len(claims(table)) == 1
+    assert inputs(machine) == []
+
+
+@pytest.mark.usefixtures("machine")
+def test_what_is_older_than_the_newest_whole_history_is_left_alone(table: "DynamoDBClient", swept: "S3Client") -> None:
+    dropped(swept, "drops/demo/interactions/incremental/old.csv")
+    dropped(swept, "drops/demo/users/old.csv")
+    hence = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    claim_drop.handler(told(KEY, dropped(swept, KEY), at=hence), None)
+    done(table)
+    assert found("claimed") == ["drops/demo/users/old.csv"]
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("lost", ["first", "second", "both"])
+def test_of_one_key_the_newest_version_is_handled(lost: str, table: "DynamoDBClient", swept: "S3Client") -> None:
+    first, second = dropped(swept, KEY, "first"), dropped(swept, KEY, "second")
+    events = {"first": told(KEY, first, "0A"), "second": told(KEY, second, "0B")}
+    for name in {"first", "second"} - {lost} if lost != "both" else set():
+        claim_drop.handler(events[name], None)
+    assert len(claims(table)) == (0 if lost == "both" else 1)
+    sweep(AT_ONCE)
+    assert {each["versionId"]["S"] for each in claims(table)} == {first, second}
+    # Both events come at last, the first one with the sequencer that is older.
+    for name in ("second", "first"):
+        claim_drop.handler(events[name] | {"run": name}, None)
+    known = [Claim.read(records.plain(each)) for each in claims(table)]
+    assert [each.claim.version_id for each in batches.choose(known, "any").chosen] == [second]
+    (newest,) = [each for each in known if each.version_id == second]
+    assert (newest.state, later(newest, known)) == ("pending", None)
+
+
+def test_what_was_deleted_or_is_no_drop_is_left_alone(
+    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
+) -> None:
+    for key in ("drops/demo/items/", "drops/demo/items/_SUCCESS", "drops/.DS_Store", "drops/demo/users/gone.csv"):
+        dropped(swept, key)
+    swept.delete_object(Bucket=SWEPT, Key="drops/demo/users/gone.csv")
+    swept.put_object(Bucket=SWEPT, Key="imports/demo/run/items/a.csv", Body=b"")
+    assert sweep(AT_ONCE) == []
+    assert (claims(table), inputs(machine)) == ([], [])
+
+
+@pytest.mark.usefixtures("machine")
+def test_what_was_written_without_versions_is_left_to_its_event(table: "DynamoDBClient", swept: "S3Client") -> None:
+    swept.put_bucket_versioning(Bucket=SWEPT, VersioningConfiguration={"Status": "Suspended"})
+    etag = swept.put_object(Bucket=SWEPT, Key=KEY, Body=b"x")["ETag"]
+    assert sweep(AT_ONCE) == []
+    # The same bytes again are another drop: only the sequencer says so.
+    for sequencer in ("0A", "0B"):
+        event = told(KEY, "null", sequencer)
+        event["input"]["detail"]["object"]["etag"] = etag
+        claim_drop.handler(event, None)
+    assert len(claims(table)) == 2
+    assert found("claimed") == []
+
+
+def test_a_key_that_breaks_a_rule_is_refused_once(
+    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
+) -> None:
+    keys = {"drops/demo/orders/a.csv": "demo", "drops/My Shop/items/a.csv": "-"}
+    versions = {key: dropped(swept, key) for key in keys}
+    assert found("refused") == sorted(keys)
+    started = {
+        each["name"]: json.loads(machine.describe_execution(executionArn=each["executionArn"])["input"])
+        for each in machine.list_executions(stateMachineArn=MACHINE)["executions"]
+    }
+    assert {each["detail"]["object"]["key"] for each in started.values()} == set(keys)
+    for name, event in started.items():
+        # The run fails at its first step and is announced, as if its event had come. A retry of the step fails too.
+        for _ in range(2):
+            with pytest.raises(Rejected):
+                claim_drop.handler(CLAIM | {"run": name, "input": event}, None)
+    assert {each["key"]["S"]: each["shop"]["S"] for each in claims(table)} == keys
+    assert set(states(table).values()) == {"refused"}
+    assert app.handler(AT_ONCE, LAMBDA) == {"claimed": [], "refused": [], "started": []}
+    # Nor is the event refused again that comes after all.
+    for key, version in versions.items():
+        answer: Any = claim_drop.handler(told(key, version) | {"run": "late"}, None)
+        assert answer["outcome"] == "alreadyHandled"
+
+
+def test_what_a_removed_shop_had_dropped_stays_where_it_is(
+    machine: "SFNClient",
+    table: "DynamoDBClient",
+    swept: "S3Client",
+    scheduler: "EventBridgeSchedulerClient",  # noqa: ARG001 - the group of its schedules
+    personalize: FakePersonalize,  # noqa: ARG001 - has nothing
+) -> None:
+    dropped(swept, "drops/gone/items/a.csv")
+    assert found("claimed") == ["drops/gone/items/a.csv"]
+    done(table)
+    arn = machine.start_execution(stateMachineArn=MACHINE, name="removal")["executionArn"]
+    remove_shop.handler({"step": "forget", "shop": "gone", "run": "removal", "execution": arn}, None)
+    assert claims(table) == []
+    assert found("claimed") == []
+    # What comes after it is a shop's again.
+    ago = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    records.put(table, TABLE, {"shop": "-", "record": "removed#gone", "at": ago})
+    assert found("claimed") == ["drops/gone/items/a.csv"]
+
+
+def test_a_bucket_that_is_too_large_for_one_sweep_is_read_on_by_the_next() -> None:
+    moment, client = datetime(2026, 11, 25, tzinfo=UTC), boto3.client("s3")
+
+    def page(*keys: str, more: bool = True) -> Any:  # noqa: ANN401 - as boto3 has it
+        found = [{"Key": key, "VersionId": f"v-{key}", "LastModified": moment, "IsLatest": True} for key in keys]
+        tokens = {"NextKeyMarker": keys[-1], "NextVersionIdMarker": f"v-{keys[-1]}"} if more else {}
+        return {"IsTruncated": more, "Versions": found, **tokens}
+
+    asked: dict[str, Any] = {"Bucket": SWEPT, "Prefix": "drops/"}
+    with Stubber(client) as s3:
+        s3.add_response("list_object_versions", page("drops/a"), asked)
+        further = asked | {"KeyMarker": "drops/a", "VersionIdMarker": "v-drops/a"}
+        s3.add_response("list_object_versions", page("drops/b"), further)
+        s3.add_response("list_object_versions", page("drops/c", more=False), asked | {"KeyMarker": "drops/b"})
+        first, until = lost_drops.listed(client, SWEPT, "drops/", moment, most=2)
+        second, end = lost_drops.listed(client, SWEPT, "drops/", moment, until, most=2)
+    assert ([each.key for each in first], until) == (["drops/a", "drops/b"], "drops/b")
+    assert ([each.key for each in second], end) == (["drops/c"], "")
+
+
+def test_the_next_sweep_begins_where_the_last_one_stopped(
+    machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
+) -> None:
+    for shop in ("a", "b"):
+        dropped(swept, f"drops/{shop}/items/a.csv")
+    DynamoLedger(table, TABLE, datetime.now(UTC)).sweep_on("drops/a/items/a.csv")
+    assert found("claimed") == ["drops/b/items/a.csv"]
+    assert found("claimed") == ["drops/a/items/a.csv"]
+    assert {each["shop"] for each in inputs(machine)} == {"a", "b"}

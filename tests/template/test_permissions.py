@@ -63,7 +63,7 @@ BESIDES = {
     "ValidateDropFunction": {"s3:GetObjectVersion", "s3:ListBucket"},
     # What two retries of the function do not get done is a dead letter.
     "FollowSettingsFunction": {"s3:ListBucket", "sqs:SendMessage"},
-    "SweepDropsFunction": {"sqs:SendMessage"},
+    "SweepDropsFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "KeepHouseFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "EraseUsersFunction": {"sqs:SendMessage"},
     "RemoveShopFunction": {"s3:DeleteObjectVersion", "s3:ListBucket"},
@@ -169,7 +169,7 @@ def test_a_schedule_of_a_shop_may_start_the_machine_and_leave_dead_letters_and_n
 
 def test_schedules_are_made_in_the_stacks_own_group_alone() -> None:
     group = f"arn:aws:scheduler:{PSEUDO['AWS::Region']}:{PSEUDO['AWS::AccountId']}:schedule/ShopScheduleGroup/*"
-    for function in ("FollowSettingsFunction", "RemoveShopFunction"):
+    for function in ("FollowSettingsFunction", "SweepDropsFunction", "RemoveShopFunction"):
         (made,) = [each for each in statements(f"{function}Role") if "scheduler:DeleteSchedule" in each["Action"]]
         assert made["Resource"] == [group]
     assert {each["GroupName"] for each in STACK.of("Scheduler::Schedule").values()} == {"ShopScheduleGroup"}
@@ -286,6 +286,7 @@ def test_each_role_that_is_passed_is_passed_to_one_service() -> None:
         "EvaluateReleaseFunctionRole": ("PersonalizeRole", "personalize"),
         "EraseUsersFunctionRole": ("PersonalizeRole", "personalize"),
         "FollowSettingsFunctionRole": ("ShopScheduleRole", "scheduler"),
+        "SweepDropsFunctionRole": ("ShopScheduleRole", "scheduler"),
     }
     assert passing == {
         role: ([f"{passed}.Arn"], {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}})

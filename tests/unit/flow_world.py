@@ -29,6 +29,8 @@ class DictLedger:
         self.leases: dict[str, Lease] = {}
 
     def add(self, claim: Claim) -> Claim | None:
+        if (claim.shop, claim.former_id) in self.records:
+            return self.records[claim.shop, claim.former_id]
         if (claim.shop, claim.id) in self.records:
             return self.records[claim.shop, claim.id]
         self.records[claim.shop, claim.id] = claim
@@ -57,6 +59,9 @@ class DictLedger:
     def free(self, shop: str, owner: str) -> None:
         if shop in self.leases and self.leases[shop].owner == owner:
             del self.leases[shop]
+
+    def removed(self, shop: str) -> datetime | None:  # noqa: ARG002 - no shop is
+        return None
 
     def shops(self) -> list[str]:
         return sorted({each.shop for each in self.records.values() if each.state in {"pending", "taken"}})
@@ -166,7 +171,7 @@ class World:
         """See `leases.Executions`."""
         return arn.removeprefix("arn:") in self.running
 
-    def start(self, name: str, asked: Mapping[str, str] | dict[str, Any]) -> None:
+    def start(self, name: str, asked: Mapping[str, object]) -> None:
         """See `leases.Executions`."""
         if name not in self.names:
             self.names.add(name)

@@ -232,30 +232,37 @@ def test_an_answer_is_lost_when_the_request_was_performed(faulty: State, door: F
     assert door.rules()[0]["fired"] == 1
 
 
-def test_an_event_of_s3_comes_twice_and_another_comes_late(faulty: State, door: FaultDoor) -> None:
+def test_an_event_of_s3_comes_twice_another_late_and_another_never(faulty: State, door: FaultDoor) -> None:
     s3, sqs = boto3.client("s3", **access(faulty.endpoint)), boto3.client("sqs", **access(faulty.endpoint))
     events = boto3.client("events", **access(faulty.endpoint))
     queue = sqs.create_queue(QueueName="told")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     s3.create_bucket(Bucket="told")
+    s3.put_bucket_versioning(Bucket="told", VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(Bucket="told", NotificationConfiguration={"EventBridgeConfiguration": {}})
     events.put_rule(Name="told", EventPattern=json.dumps({"source": ["aws.s3"]}))
     events.put_targets(Rule="told", Targets=[{"Id": "1", "Arn": arn}])
     # No letter alone: ids in an event are random and begin with any.
     door.add("holdEvent", "ObjectCreated", "late-*", times=1)
     door.add("repeatEvent", "ObjectCreated", "c")
-    s3.put_object(Bucket="told", Key="late-1")
+    door.add("loseEvent", "ObjectCreated", "lost")
+    written = {s3.put_object(Bucket="told", Key="late-1")["VersionId"]}
     # Events are told by threads of their own: the next object waits until this one's is held.
     until(lambda: door.rules()[0]["fired"] == 1)
-    for key in ("b", "late-2", "c"):
-        s3.put_object(Bucket="told", Key=key)
+    for key in ("b", "lost", "late-2", "c"):
+        written.add(s3.put_object(Bucket="told", Key=key)["VersionId"])
+    until(lambda: door.rules()[2]["fired"] == 1)
     seen: list[str] = []
+    versions: set[str] = set()
     while len(seen) < 5:
         found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1, WaitTimeSeconds=10).get("Messages", [])
         assert found, seen
-        seen += [json.loads(each["Body"])["detail"]["object"]["key"] for each in found]
+        told = [json.loads(each["Body"])["detail"]["object"] for each in found]
+        seen += [each["key"] for each in told]
+        versions |= {each["version-id"] for each in told}
     assert sorted(seen) == ["b", "c", "c", "late-1", "late-2"]
     assert seen.index("late-2") < seen.index("late-1")
+    assert (len(versions), versions < written) == (4, True)
 
 
 def test_a_stopped_execution_is_redriven_with_its_variables(faulty: State, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from personalization import drops
-from personalization.drops import Kind, Mode
+from personalization.drops import Drop, Kind, Mode
 from personalization.errors import Rejected
 from personalization.plans import Part
 
@@ -26,6 +26,10 @@ PREFIX = "drop#"
 """How the sort keys of claims begin; the claim's id follows."""
 KEPT_DAYS = 400
 """Days that a claim is remembered; S3 repeats an event within a day."""
+NO_SHOP = "-"
+"""Stands for the shop where a key names none: no shop can have this name."""
+UNVERSIONED = "null"
+"""S3's id of what was written while the bucket had no versioning. The next such writing takes its place."""
 
 
 class Claim(Part):
@@ -39,11 +43,11 @@ class Claim(Part):
     key: str = ""
     version_id: str | None = None
     sequencer: str = ""
-    """S3's order of the events of one key: hexadecimal, of any length."""
+    """S3's order of the events of one key: hexadecimal, of any length. A listing of the bucket has none."""
     at: str = ""
-    """When it was dropped, ISO 8601, by the event."""
+    """When it was dropped, ISO 8601, by the event or the listing."""
     claimed_by: str = ""
-    """The run that the event started, which may be another than the run that handles it."""
+    """The run that the event started, which may be another than the run that handles it; or the sweep."""
     state: State = "pending"
     run: str = ""
     """The run that took it, or refused or superseded it."""
@@ -73,6 +77,18 @@ class Claim(Part):
         return self.model_copy(update={"runs": (), "taken_at": (), "trained_since": "", "loaded": False})
 
     @property
+    def versioned(self) -> bool:
+        """Whether S3 keeps what it is about under an id of its own."""
+        return self.version_id is not None and self.version_id != UNVERSIONED
+
+    @property
+    def former_id(self) -> str:
+        """The id that it would have had while ids had the sequencer in them; "" where that is the same."""
+        if not self.versioned or not self.sequencer:
+            return ""
+        return identity(self.bucket_name, self.key, self.version_id or "", self.sequencer)
+
+    @property
     def order(self) -> tuple[str, str, str]:
         """Sorts a shop's claims by time; those of one key as S3 wrote them."""
         return self.at, padded(self.sequencer), self.id
@@ -93,9 +109,9 @@ def padded(sequencer: str) -> str:
     return sequencer.upper().ljust(64, "0")
 
 
-def identity(bucket: str, key: str, version: str, sequencer: str) -> str:
-    """The id of an object's claim."""
-    return hashlib.sha256("\0".join((bucket, key, version, sequencer)).encode()).hexdigest()[:32]
+def identity(*parts: str) -> str:
+    """The id of a claim: of an object bucket, key and version; where there are no versions its etag and sequencer."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def read(started: object, run: str) -> Request:
@@ -120,25 +136,49 @@ def read(started: object, run: str) -> Request:
 
 
 def _dropped(event: Mapping[str, object], detail: Mapping[str, object], run: str) -> Request:
-    place, found = detail.get("bucket"), detail.get("object")
-    bucket = str(place.get("name", "")) if isinstance(place, Mapping) else ""
-    facts: Mapping[str, object] = found if isinstance(found, Mapping) else {}
-    key, sequencer = str(facts.get("key", "")), str(facts.get("sequencer") or "")
-    drop = drops.recognise(key)
-    version = facts.get("version-id")
-    claim = Claim(
-        id=identity(bucket, key, str(version or facts.get("etag") or ""), sequencer),
+    facts = _mapping(detail.get("object"))
+    drop = drops.recognise(str(facts.get("key", "")))
+    return Request(action="drop", shop=drop.shop, claim=_claim(event, detail, drop, run))
+
+
+def refusal(started: object, run: str, reason: str) -> Claim | None:
+    """Return the claim of an object whose key breaks a rule; None where an execution was started for no object."""
+    event = _mapping(started)
+    detail = _mapping(event.get("detail"))
+    if "action" in event or not isinstance(detail.get("object"), Mapping):
+        return None
+    key = str(_mapping(detail["object"]).get("key", ""))
+    return _claim(event, detail, Drop(key, "nothing", shop_of(key)), run).moved("refused", run, reason)
+
+
+def shop_of(key: str) -> str:
+    """The shop that a key names, however it goes on; NO_SHOP where it names none."""
+    named = f"{key}/".split("/")[1]
+    return named if drops.is_shop(named) else NO_SHOP
+
+
+def _claim(event: Mapping[str, object], detail: Mapping[str, object], drop: Drop, run: str) -> Claim:
+    bucket, facts = str(_mapping(detail.get("bucket")).get("name", "")), _mapping(detail.get("object"))
+    version, sequencer = str(facts.get("version-id") or ""), str(facts.get("sequencer") or "")
+    # Without versions nothing but the sequencer tells one writing of the same bytes from the next.
+    unversioned = version in {"", UNVERSIONED}
+    writing = (version or str(facts.get("etag") or ""), sequencer) if unversioned else (version,)
+    return Claim(
+        id=identity(bucket, drop.key, *writing),
         shop=drop.shop,
         kind=drop.kind,
         mode=drop.mode,
         bucket_name=bucket,
-        key=key,
-        version_id=str(version) if version else None,
+        key=drop.key,
+        version_id=version or None,
         sequencer=sequencer,
         at=str(event.get("time") or ""),
         claimed_by=run,
     )
-    return Request(action="drop", shop=drop.shop, claim=claim)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def stopped(event: object) -> Claim | None:
@@ -179,6 +219,12 @@ def _wish(started: Mapping[str, object], shop: str, run: str) -> Claim:
         training_mode="UPDATE" if mode == "UPDATE" else "FULL",
         recipes=tuple(str(alias) for alias in recipes),
     )
+
+
+def after(sequencers: Iterable[str]) -> str:
+    """A sequencer that sorts after these, and before every one that S3 gives to its key later."""
+    newest = max(map(padded, sequencers), default="")
+    return f"{newest}1" if newest else ""
 
 
 def later(claim: Claim, every: Iterable[Claim]) -> Claim | None:

@@ -75,7 +75,14 @@ def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> 
         Rejected: what started the run is refused, or was asked for while another run leads the shop.
         RetryLater: another run did the same at the same moment.
     """
-    request = claims.read(started, run.name)
+    try:
+        request = claims.read(started, run.name)
+    except Rejected as refused:
+        refusal = claims.refusal(started, run.name, refused.reason)
+        known = ledger.add(refusal) if refusal else None
+        if refusal is None or known is None or known.claimed_by == run.name:
+            raise
+        return _answer(Request(action="drop", shop=refusal.shop, claim=refusal), "alreadyHandled", by=known.claimed_by)
     if request.action == "sweep":
         return _answer(Request(action="sweep"), "swept", notes=sweep(ledger, executions, run, request.claim))
     if request.claim is None:

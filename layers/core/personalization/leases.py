@@ -33,7 +33,7 @@ class Ledger(Protocol):
     """The table of shops. Every change is conditional, and tells whether it was made."""
 
     def add(self, claim: Claim) -> Claim | None:
-        """Record a new claim; the one that is there already, if there is one."""
+        """Record a new claim; the one that is there already, if there is one, also under the id of before."""
 
     def claims(self, shop: str) -> Sequence[Claim]:
         """The claims of a shop as they are now."""
@@ -53,6 +53,9 @@ class Ledger(Protocol):
     def shops(self) -> Iterable[str]:
         """The shops that have claims which are waiting or taken."""
 
+    def removed(self, shop: str) -> datetime | None:
+        """When a shop was removed, if that was lately: what was dropped until then is nobody's any more."""
+
 
 class Executions(Protocol):
     """The state machine's executions."""
@@ -60,7 +63,7 @@ class Executions(Protocol):
     def alive(self, arn: str) -> bool | None:
         """Whether an execution is still running; None if it is not known."""
 
-    def start(self, name: str, asked: Mapping[str, str]) -> None:
+    def start(self, name: str, asked: Mapping[str, object]) -> None:
         """Start one; that the name was used already is fine."""
 
 

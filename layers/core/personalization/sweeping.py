@@ -2,6 +2,7 @@
 """Drops that no run is going to handle get one: after a run, and by the sweep."""
 
 import hashlib
+from collections.abc import Iterable
 
 from personalization import batches
 from personalization.claims import Claim
@@ -13,7 +14,9 @@ def follower(shop: str, run: str) -> str:
     return f"continue-{shop}-{hashlib.sha256(f'{shop} {run}'.encode()).hexdigest()[:32]}"
 
 
-def sweep(ledger: Ledger, executions: Executions, run: Run, stopped: Claim | None = None) -> list[str]:
+def sweep(
+    ledger: Ledger, executions: Executions, run: Run, stopped: Claim | None = None, also: Iterable[str] = ()
+) -> list[str]:
     """Start a run for every shop with drops that nobody is going to handle; a note for each.
 
     Args:
@@ -21,11 +24,12 @@ def sweep(ledger: Ledger, executions: Executions, run: Run, stopped: Claim | Non
         executions: of the state machine.
         run: the run that sweeps.
         stopped: what another run was started for that was stopped, perhaps before it could record it.
+        also: shops with claims that are too new for the list of shops to have them.
     """
     if stopped is not None and stopped.kind != "nothing":
         ledger.add(stopped)
     notes = []
-    for shop in ledger.shops():
+    for shop in sorted({*ledger.shops(), *also, *([stopped.shop] if stopped and stopped.shop else [])}):
         lease = ledger.lease(shop)
         if lease is not None and lives(executions, lease, run.now):
             continue

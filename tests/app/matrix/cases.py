@@ -181,6 +181,13 @@ def drops() -> list[Case]:
         Case("a compressed file is cut off", DROPS, course="broken_gzip", error="Rejected",
              reason="the file is not whole gzip", human="drop again"),
         Case("an object that is no drop lies beside", DROPS, course="no_drop"),
+        Case("the event of a file is lost", DROPS, (cloud("loseEvent", events, resource=shop),), "lost_event",
+             note="the sweep finds the file within 25 minutes"),
+        Case("a shop's files are dropped before S3 sends events", DROPS,
+             (cloud("loseEvent", events, resource="drops/{shop}/*", times=2),), "first_minutes", first=True,
+             note="the sweep finds the files within 25 minutes, and one run handles them"),
+        Case("an event comes after the sweep has found its file", DROPS,
+             (cloud("holdEvent", events, resource=shop, seconds=20.0),), "event_after_the_sweep"),
     ]  # fmt: skip
 
 

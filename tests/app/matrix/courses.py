@@ -7,6 +7,7 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 import json
 from collections.abc import Callable
 
+from tests.app import retail
 from tests.app.matrix.shop import ACCOUNT, Shop
 
 FRESH, FRESHER = 26, 27
@@ -85,6 +86,41 @@ def two_keys(shop: Shop) -> None:
     """Two whole histories come one after the other under two keys."""
     shop.put(shop.csv(FRESHER), "interactions/monday.csv")
     shop.put(shop.csv(FRESH), "interactions/tuesday.csv")
+    shop.rest()
+
+
+def _sweep(shop: Shop, events: int) -> None:
+    """Sweep the shop's folder, without waiting for its files to be old, once so many events were lost or held back."""
+    shop.world.until(lambda: sum(shop.fired()) >= events, f"{events} events of {shop.name} are lost")
+    shop.world.laptop.sweep(minutes=0, shop=shop.name)
+
+
+def lost_event(shop: Shop) -> None:
+    """A file is dropped and no event tells of it; the sweep finds it."""
+    shop.put(shop.csv(FRESH))
+    _sweep(shop, 1)
+    shop.rest()
+
+
+def first_minutes(shop: Shop) -> None:
+    """A shop's files are dropped before S3 sends events; one run handles what the sweep finds."""
+    known = _known(shop)
+    shop.put(retail.items(), "items/data.csv")
+    shop.put(shop.csv(FRESH))
+    _sweep(shop, 2)
+    shop.rest()
+    (run,) = _known(shop) - known
+    output = json.loads(shop.world.steps.describe_execution(executionArn=run)["output"])
+    outcomes = {each["kind"]: each["outcome"] for each in output["drops"]}
+    assert outcomes == dict.fromkeys(("items", "interactions"), "imported")
+
+
+def event_after_the_sweep(shop: Shop) -> None:
+    """The sweep finds a file whose event is only late; the event comes afterwards."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _sweep(shop, 1)
+    shop.world.until(lambda: len(_known(shop) - known) == 2, f"the event of {shop.name} has come")
     shop.rest()
 
 
@@ -296,6 +332,9 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             same_key_twice,
             two_keys,
             strange_key,
+            lost_event,
+            first_minutes,
+            event_after_the_sweep,
             deleted_at_once,
             deleted_during,
             overwritten_during,

@@ -32,6 +32,13 @@ class Mutant:
 
 MUTANTS: Final = (
     Mutant(
+        "the sweep lists the bucket",
+        "functions/sweep_drops/app.py",
+        "claim_lost(ledger, executions, objects, sought)",
+        "claim_lost(ledger, executions, (), sought)",
+        ("the event of a file is lost", "a shop's files are dropped before S3 sends events"),
+    ),
+    Mutant(
         "a solution version is named after its run",
         f"{DOMAIN}/aws/training.py",
         "create_solution_version(name=name, solutionArn",

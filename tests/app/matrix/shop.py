@@ -169,7 +169,7 @@ class Shop:
 
     def claims(self) -> list[dict[str, Any]]:
         """What the table says of each dropped object."""
-        return [item for record, item in self.world.records(self.name).items() if record.startswith("drop#")]
+        return dropped(self.world.records(self.name))
 
     def rest(self) -> None:
         """Wait until everything that was dropped is claimed and handled and nothing of the shop runs."""
@@ -179,7 +179,7 @@ class Shop:
         if any(run["status"] == "RUNNING" for run in self.runs()):
             return False
         records = self.world.records(self.name)
-        claims = [item for record, item in records.items() if record.startswith("drop#")]
+        claims = dropped(records)
         waiting = any(claim["state"] in {"pending", "taken"} for claim in claims)
         return "lease" not in records and not waiting and len(claims) >= len(self.keys)
 
@@ -215,6 +215,11 @@ class Shop:
         told = [event.get("taskSucceededEventDetails", {}) for page in pages for event in page["events"]]
         outputs = [json.loads(each["output"]) for each in told if "describeCampaign" in each.get("resource", "")]
         return [str(output["Campaign"]["Status"]) for output in outputs]
+
+
+def dropped(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The claims among records, but for those of keys that were refused."""
+    return [item for name, item in records.items() if name.startswith("drop#") and item["kind"] != "nothing"]
 
 
 def listed(ask: Callable[[], Any]) -> list[dict[str, Any]]:

@@ -11,14 +11,17 @@ from botocore.exceptions import ClientError
 
 from personalization.aws import records
 from personalization.aws.failures import about, code, unless
-from personalization.claims import KEPT_DAYS, PREFIX, Claim
+from personalization.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
 from personalization.leases import RECORD, Lease
+from personalization.lost_drops import REMEMBERED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
 
 _RUNNING = {"RUNNING", "PENDING_REDRIVE"}
+_REMOVED = "removed#"
+_SWEPT = "swept"
 
 
 class DynamoLedger:
@@ -38,6 +41,11 @@ class DynamoLedger:
 
     def add(self, claim: Claim) -> Claim | None:
         """See Ledger."""
+        former = (
+            records.get(self._client, self._table, claim.shop, PREFIX + claim.former_id) if claim.former_id else None
+        )
+        if former is not None:
+            return Claim.read(former)
         if self._put_if(self._claim(claim), "attribute_not_exists(#record)", names={"#record": "record"}):
             return None
         return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
@@ -90,6 +98,31 @@ class DynamoLedger:
         )
         return sorted({each["shop"] for each in found})
 
+    def removed(self, shop: str) -> datetime | None:
+        """See Ledger."""
+        record = records.get(self._client, self._table, NO_SHOP, _REMOVED + shop)
+        return datetime.fromisoformat(str(record["at"])) if record else None
+
+    def remove(self, shop: str) -> None:
+        """Remember that a shop is removed, for as long as the sweep would look for what it had dropped."""
+        expires = int((self._now + 2 * REMEMBERED).timestamp())
+        record: dict[str, Any] = {
+            "shop": NO_SHOP,
+            "record": _REMOVED + shop,
+            "at": self._now.isoformat(),
+            "ttl": expires,
+        }
+        records.put(self._client, self._table, record)
+
+    def swept_until(self) -> str:
+        """The key after which the next sweep goes on; "" where the last one came to the end."""
+        record = records.get(self._client, self._table, NO_SHOP, _SWEPT)
+        return str(record["key"]) if record else ""
+
+    def sweep_on(self, key: str) -> None:
+        """Remember where the next sweep goes on."""
+        records.put(self._client, self._table, {"shop": NO_SHOP, "record": _SWEPT, "key": key})
+
     def _claim(self, claim: Claim) -> dict[str, Any]:
         expires = int((self._now + timedelta(days=KEPT_DAYS)).timestamp())
         return {**claim.as_json(), "record": PREFIX + claim.id, "ttl": expires}
@@ -117,7 +150,7 @@ class StateMachine:
                     raise
                 return None
 
-    def start(self, name: str, asked: Mapping[str, str]) -> None:
+    def start(self, name: str, asked: Mapping[str, object]) -> None:
         """See Executions."""
         with about(self._arn):
             unless(

@@ -12,9 +12,11 @@ _TOKENS = {
     "nextToken": "nextToken",
     "NextToken": "NextToken",
     "NextContinuationToken": "ContinuationToken",
+    "NextKeyMarker": "KeyMarker",
+    "NextVersionIdMarker": "VersionIdMarker",
     "LastEvaluatedKey": "ExclusiveStartKey",
 }
-"""What an answer calls its token, and what the next request does: Personalize, Scheduler, S3, DynamoDB."""
+"""What an answer calls its token, and what the next request does: Personalize, Scheduler, S3 (twice), DynamoDB."""
 Page = TypeVar("Page", bound=Mapping[str, Any])
 
 
@@ -27,7 +29,7 @@ def pages(ask: Callable[..., Page], **asked: Any) -> Iterator[Page]:  # noqa: AN
     """
     more: dict[str, Any] = {}
     while True:
-        page = ask(**asked, **more)
+        page = ask(**{**asked, **more})
         yield page
         more = {name: page[token] for token, name in _TOKENS.items() if page.get(token)}
         if not more:

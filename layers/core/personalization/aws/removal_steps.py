@@ -88,6 +88,8 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
     """
     table, scheduler, shop = clients.dynamodb(), clients.scheduler(), request.shop
     _lead(*_flow(clients, environment, now), request, now)
+    # Before its claims are gone: without them everything that it ever dropped would look new.
+    DynamoLedger(table, environment.table, now).remove(shop)
     found = tuple(each for each in records.keys(table, environment.table, shop) if each != leases.RECORD)
     for record in sorted(found, key=lambda record: (record != RECORD, record)):
         records.forget(table, environment.table, shop, record)

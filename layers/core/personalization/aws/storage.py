@@ -78,7 +78,9 @@ def reading(
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with about(key):
         there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
-    if there is None:
+        # A version outlives the deletion of its object, and whoever deleted it does not want it imported.
+        deleted = there is None or (version and found(lambda: client.head_object(Bucket=bucket, Key=key)) is None)
+    if there is None or deleted:
         raise Rejected(key, "the object is no longer there")
     body = there["Body"]
     try:

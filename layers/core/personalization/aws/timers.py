@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from personalization import schedules
 from personalization.aws.failures import about, found, unless
 from personalization.aws.listing import everything
+from personalization.aws.settings_file import shop_settings
 from personalization.environment import Environment
 from personalization.schedules import Changes, Timer
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 
@@ -42,6 +44,16 @@ def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[
         listed = everything(client.list_schedules, "Schedules", GroupName=group, NamePrefix=start)
         # The prefix once more: a shop's timers are the only ones that may be touched.
         return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(start))
+
+
+def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: Environment, shop: str) -> Changes:
+    """Make a shop's timers those that its settings ask for as they are now.
+
+    Raises:
+        Rejected: the settings are not as they must be; no timer has changed.
+    """
+    wanted = schedules.timers(shop, shop_settings(s3, environment.bucket, shop))
+    return synchronise(client, target(environment), shop, wanted)
 
 
 def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str, wanted: tuple[Timer, ...]) -> Changes:
