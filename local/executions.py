@@ -14,8 +14,10 @@ from ministack import app
 from ministack.services import eventbridge, stepfunctions
 
 KEPT = 1000
-"""Executions whose variables are remembered for a redrive."""
+"""Executions whose variables and definition are remembered for a redrive."""
 _contexts: OrderedDict[str, dict[str, Any]] = OrderedDict()
+_definitions: dict[str, str] = {}
+"""Of the same executions, the definition that each began with: an update of the machine changes no execution."""
 Json = dict[str, Any]
 
 
@@ -91,19 +93,25 @@ def _uuid(digits: str) -> str:
 
 def _remember(execution: Json, context: Json) -> None:
     """Keep the context of a state that is not inside a Map: its variables are what a redrive goes on with."""
-    if "Map" not in context:
-        _contexts[execution["executionArn"]] = context
-        _contexts.move_to_end(execution["executionArn"])
-        if len(_contexts) > KEPT:
-            _contexts.popitem(last=False)
+    if "Map" in context:
+        return
+    arn = execution["executionArn"]
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"])
+    if arn not in _definitions and machine:
+        _definitions[arn] = machine["definition"]
+    _contexts[arn] = context
+    _contexts.move_to_end(arn)
+    if len(_contexts) > KEPT:
+        forgotten, _ = _contexts.popitem(last=False)
+        _definitions.pop(forgotten, None)
 
 
 def redrive(arn: str) -> object:
     """Go on with an execution at the state that it had not finished, the whole of it where that is a Map."""
     old, context = stepfunctions._executions.get(arn), _contexts.get(arn)
-    if not old or old["status"] not in {"ABORTED", "FAILED"} or context is None:
+    if not old or old["status"] not in {"ABORTED", "FAILED"} or context is None or arn not in _definitions:
         return stepfunctions.error_response_json("ExecutionNotRedrivable", f"{arn} cannot be redriven", 400)
-    states = json.loads(stepfunctions._state_machines[old["stateMachineArn"]]["definition"])["States"]
+    states = json.loads(_definitions[arn])["States"]
     entered = [event["stateEnteredEventDetails"] for event in old["events"] if "stateEnteredEventDetails" in event]
     last = [each for each in entered if each["name"] in states][-1]
     # A new record: what still runs of the old execution goes on seeing that it was stopped.

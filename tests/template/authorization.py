@@ -33,6 +33,9 @@ STORE: Final = "github.com/aws-samples/retail-demo-store"
 PERSONALIZED: Final = "github.com/aws-solutions/maintaining-personalized-experiences-with-machine-learning"
 PIPELINE: Final = "github.com/aws-samples/automate-mlops-personalize-cdk-pipeline"
 OMITTED: Final = {
+    "lambda:InvokeFunction": [
+        Omission("function version", "AWS Lambda Developer Guide, lambda-api-permissions-ref.html", always=False)
+    ],
     "personalize:CreateSolution": [Omission("recipe", f"{STORE}/pull/627")],
     "personalize:CreateRecommender": [Omission("recipe", f"{STORE}/pull/627")],
     "personalize:CreateDataset": [Omission("schema", f"{PERSONALIZED}, create_dataset.py")],
@@ -69,7 +72,7 @@ ARNS: Final = {
 
 def arn(resource: str) -> str:
     """A statement's resource as an ARN, the stack's own ones named by their logical ids."""
-    found = re.fullmatch(r"(\w+)(\.\w+)?((?:/.*)?)", resource)
+    found = re.fullmatch(r"(\w+)(\.\w+)?((?:[/:].*)?)", resource)
     if not found or found[1] not in STACK.resources:
         return resource
     pattern = ARNS[STACK.resources[found[1]]["Type"]]

@@ -14,10 +14,18 @@ import pytest
 
 from tests.template.calls import body, calls, reached, source
 from tests.template.stack import OPTIONS, ROOT, STACK, Stack, compiled
-from tests.template.test_permissions import FOLDERS, FUNCTIONS
+from tests.template.test_permissions import FOLDERS, FUNCTIONS, statements
 
 LAMBDAS = STACK.of("Lambda::Function")
 API = ("GetRecommendationsFunction", "RecordEventsFunction", "AuthorizeRequestFunction", "IssueSessionFunction")
+RUNS = {
+    name: version
+    for machine in STACK.of("StepFunctions::StateMachine").values()
+    for name, version in machine["DefinitionSubstitutions"].items()
+    if name in LAMBDAS
+}
+"""The functions that state machines call, and the version that each is called by."""
+VERSIONED = (*API, *RUNS)
 CHANGES = {
     "Prefix": "other",
     "PythonRuntime": "python3.12",
@@ -30,7 +38,7 @@ CHANGES = {
     "TokenAlgorithms": "ES256",
     "TokenUserClaim": "email",
 }
-"""What the API functions are made with, and other values of it."""
+"""What functions with versions are made with, and other values of it."""
 EVERYWHERE = {"PREFIX", "ACCOUNT_ID", "PARTITION"}
 UNNAMED = {"AWS_REGION"}
 """Variables that Lambda itself gives."""
@@ -95,17 +103,46 @@ def test_runtime_and_architecture_are_parameters() -> None:
     } == {("python3.11", "x86_64")}
 
 
-@pytest.mark.parametrize("changed", ["CoreLayer", "DependenciesLayer", *API])
+@pytest.mark.parametrize("changed", ["CoreLayer", "DependenciesLayer", *VERSIONED])
 def test_a_change_of_code_or_layer_alone_makes_a_new_version_and_moves_the_alias(changed: str) -> None:
     after = compiled(places={changed: "s3://artefacts/changed"})
     moved = {each["FunctionName"]: each["FunctionVersion"] for each in after.of("Lambda::Alias").values()}
     stood = {each["FunctionName"]: each["FunctionVersion"] for each in STACK.of("Lambda::Alias").values()}
-    affected = {changed} if changed in API else set(API)
-    assert {function for function in API if moved[function] != stood[function]} == affected
+    affected = {changed} if changed in VERSIONED else set(VERSIONED)
+    assert {function for function in VERSIONED if moved[function] != stood[function]} == affected
+
+
+def test_a_run_calls_the_functions_as_they_were_when_it_began() -> None:
+    # An execution keeps its machine's definition. That names versions: nothing changes them, and an update keeps them.
+    assert set(RUNS) == {name for name in LAMBDAS if f"{name}.Arn:*" in str(invoked())}
+    for name, version in RUNS.items():
+        assert STACK.of("Lambda::Version")[version]["FunctionName"] == name
+        assert STACK.resources[version]["DeletionPolicy"] == "Retain"
+    after = compiled(places={"CoreLayer": "s3://artefacts/changed"})
+    again = [each["DefinitionSubstitutions"] for each in after.of("StepFunctions::StateMachine").values()]
+    assert not set(RUNS.values()) & {value for each in again for value in each.values()}
+
+
+def test_a_machine_may_call_every_version_of_its_functions_and_what_runs_from_before_versions_call() -> None:
+    for machine in STACK.of("StepFunctions::StateMachine"):
+        substituted = STACK.of("StepFunctions::StateMachine")[machine]["DefinitionSubstitutions"]
+        called = {name for name in substituted if name in RUNS}
+        assert called
+        assert set(invoked()[machine]) == {arn for name in called for arn in (f"{name}.Arn", f"{name}.Arn:*")}
+
+
+def invoked() -> dict[str, list[str]]:
+    """The functions that each machine may call, by their ARNs."""
+    return {
+        machine: each["Resource"]
+        for machine in STACK.of("StepFunctions::StateMachine")
+        for each in statements(f"{machine}Role")
+        if each["Action"] == ["lambda:InvokeFunction"]
+    }
 
 
 def versions(stack: Stack) -> dict[str, str]:
-    """What the live version of each API function is made from: a new version comes where any of it is another."""
+    """What the newest version of a function is made from: a new version comes where any of it is another."""
     made = stack.of("Lambda::Version")
     return {each["FunctionName"]: f"{name} {each['Description']}" for name, each in made.items()}
 
@@ -114,14 +151,14 @@ def versions(stack: Stack) -> dict[str, str]:
 def test_a_parameter_that_changes_a_function_makes_a_new_version_and_no_other_does(parameter: str) -> None:
     # Lambda refuses to publish a version of a function that is what it was.
     after = compiled({parameter: CHANGES[parameter]})
-    changed = {name for name in API if after.of("Lambda::Function")[name] != LAMBDAS[name]}
+    changed = {name for name in VERSIONED if after.of("Lambda::Function")[name] != LAMBDAS[name]}
     assert changed
-    assert {name for name in API if versions(after)[name] != versions(STACK)[name]} == changed
+    assert {name for name in VERSIONED if versions(after)[name] != versions(STACK)[name]} == changed
 
 
-def test_every_parameter_of_an_api_function_is_one_of_them() -> None:
+def test_every_parameter_of_a_function_with_versions_is_one_of_them() -> None:
     resources = STACK.source["Resources"]
-    properties = [STACK.source["Globals"]["Function"], *(resources[name]["Properties"] for name in API)]
+    properties = [STACK.source["Globals"]["Function"], *(resources[name]["Properties"] for name in VERSIONED)]
     apart = {"Policies", "DeploymentPreference", "VersionDescription", "Events", "Layers"}
     text = json.dumps([{key: value for key, value in each.items() if key not in apart} for each in properties])
     named = {name for name in STACK.source["Parameters"] if re.search(rf'"{name}"|\$\{{{name}\}}', text)}

@@ -151,7 +151,7 @@ def test_a_machine_may_invoke_what_it_invokes(machine: str) -> None:
     every = statements(f"{machine}StateMachineRole")
     (invoked,) = [each for each in every if each["Action"] == ["lambda:InvokeFunction"]]
     named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke", MACHINES[machine.lower()]).values()}
-    assert set(invoked["Resource"]) == {f"{name}.Arn" for name in named}
+    assert set(invoked["Resource"]) == {arn for name in named for arn in (f"{name}.Arn", f"{name}.Arn:*")}
 
 
 def test_the_removing_machine_calls_one_function_and_announces() -> None:
@@ -159,7 +159,7 @@ def test_the_removing_machine_calls_one_function_and_announces() -> None:
     (invoked,) = [
         each for each in statements("TeardownStateMachineRole") if each["Action"] == ["lambda:InvokeFunction"]
     ]
-    assert invoked["Resource"] == ["RemoveShopFunction.Arn"]
+    assert invoked["Resource"] == ["RemoveShopFunction.Arn", "RemoveShopFunction.Arn:*"]
 
 
 def test_a_schedule_of_a_shop_may_start_the_machine_and_leave_dead_letters_and_nothing_else() -> None:

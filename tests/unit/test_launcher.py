@@ -265,7 +265,7 @@ def test_an_event_of_s3_comes_twice_another_late_and_another_never(faulty: State
     assert (len(versions), versions < written) == (4, True)
 
 
-def test_a_stopped_execution_is_redriven_with_its_variables(faulty: State, tmp_path: Path) -> None:
+def test_a_stopped_execution_is_redriven_with_its_variables_and_its_definition(faulty: State, tmp_path: Path) -> None:
     client, file = boto3.client("stepfunctions", **access(faulty.endpoint)), tmp_path / "go"
     source = "import pathlib\ndef handler(event, _):\n    if not pathlib.Path(event).exists(): raise OSError('not yet')"
     retry = [{"ErrorEquals": ["OSError"], "IntervalSeconds": 1, "MaxAttempts": 99, "BackoffRate": 1.0}]
@@ -286,6 +286,9 @@ def test_a_stopped_execution_is_redriven_with_its_variables(faulty: State, tmp_p
     until(failed)
     client.stop_execution(executionArn=arn)
     file.touch()
+    other = {"Try": {"Type": "Pass", "Output": "another release", "End": True}}
+    changed = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Try", "States": other})
+    client.update_state_machine(stateMachineArn=machine, definition=changed)
     client.redrive_execution(executionArn=arn)
     until(lambda: client.describe_execution(executionArn=arn)["status"] == "SUCCEEDED")
     assert client.describe_execution(executionArn=arn)["output"] == '"seven"'

@@ -235,6 +235,8 @@ def runs() -> list[Case]:
         Case("a run is stopped while it promotes", RUNS, (promoting,), "killed while promoting", note=taken),
         Case("a stopped run is redriven after another took over", RUNS, course="redriven",
              note="the redriven run ends: its drops have been taken over"),
+        Case("another release of this project is deployed during a run", RUNS, (importing,), "deployed",
+             note="the run ends with the code that it began with"),
         Case("the campaign is being updated already", RUNS, (engine("neverEnd", "UpdateCampaign"),), "busy_campaign"),
         Case("a campaign's throughput was raised by hand", RUNS, course="raised_by_hand", note="it stays raised"),
         Case("the probe fails", RUNS, course="slow_answers", error="Broken", reason="the probe failed",

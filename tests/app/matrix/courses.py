@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 
 from tests.app import retail
+from tests.app.matrix import deployment
 from tests.app.matrix.shop import ACCOUNT, Shop
 
 FRESH, FRESHER = 26, 27
@@ -275,6 +276,15 @@ def _status(shop: Shop, arn: str) -> str:
     return str(shop.world.steps.describe_execution(executionArn=arn)["status"])
 
 
+def deployed(shop: Shop) -> None:
+    """Another release of this project is deployed while a run imports; its functions do not know the run's payloads."""
+    shop.put(shop.csv(FRESH))
+    shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name} imports")
+    deployment.deploy(shop.world, shop.name)
+    shop.heal()
+    shop.rest()
+
+
 def busy_campaign(shop: Shop) -> None:
     """The campaign is being updated by hand, to the version that serves, when a run wants to update it."""
     campaign = shop.names.campaign(shop.name, "popularity-count").arn
@@ -347,6 +357,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             scheduled_twice,
             rollback_during,
             redriven,
+            deployed,
             busy_campaign,
             raised_by_hand,
             slow_answers,

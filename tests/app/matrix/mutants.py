@@ -149,6 +149,13 @@ MUTANTS: Final = (
         'Condition: "{% $count($verdict.back) > 999 %}"',
         ("the probe fails", "GetRecommendations never answers the probe"),
     ),
+    Mutant(
+        "a run calls its functions by the versions that it began with",
+        "template.yaml",
+        "ImportDataFunction: !Ref ImportDataFunction.Version",
+        "ImportDataFunction: !GetAtt ImportDataFunction.Arn",
+        ("another release of this project is deployed during a run",),
+    ),
 )
 """Representative safeguards, of every part of a run."""
 

@@ -73,6 +73,16 @@ class World:
         return self._client("s3", self.laptop.state.endpoint)
 
     @cached_property
+    def stacks(self) -> Any:  # noqa: ANN401
+        """CloudFormation."""
+        return self._client("cloudformation", self.laptop.state.endpoint)
+
+    @cached_property
+    def functions(self) -> Any:  # noqa: ANN401
+        """Lambda."""
+        return self._client("lambda", self.laptop.state.endpoint)
+
+    @cached_property
     def personalize(self) -> Any:  # noqa: ANN401
         """The engine's control plane."""
         return self._client("personalize", self.laptop.state.engine)
