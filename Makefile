@@ -57,6 +57,8 @@ bench: setup ## every figure that the README claims, beside a peer's or a floor'
 deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" .local/sam/bin/sam build --config-env $(ENV)
 	.local/sam/bin/sam deploy --config-env $(ENV)
+	@echo "After a first deployment S3 begins to announce files within about five minutes."
+	@echo "What you drop before that is found by the sweep, which looks every 15 minutes. docs/new-account.md says how to see it work."
 
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --group local --group dev -o locks/project.txt pyproject.toml

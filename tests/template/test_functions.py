@@ -79,6 +79,22 @@ def test_a_function_follows_the_house(function: str) -> None:
 
 
 @FUNCTIONS
+def test_a_new_account_can_have_the_function(function: str) -> None:
+    # It has 3,008 MB for a function, and ten executions at a time, of which none may be reserved.
+    assert LAMBDAS[function]["MemorySize"] <= 3008
+    assert "ReservedConcurrentExecutions" not in LAMBDAS[function]
+    assert not any("ProvisionedConcurrencyConfig" in each for each in STACK.of("Lambda::Alias").values())
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_a_deployment_ends_with_what_to_expect_of_a_first_drop() -> None:
+    done = subprocess.run(["make", "-n", "deploy"], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S607
+    _, _, after = done.stdout.rpartition("sam deploy")
+    assert "five minutes" in after
+    assert "the sweep" in after
+
+
+@FUNCTIONS
 def test_a_function_has_a_log_group_of_its_own_that_forgets(function: str) -> None:
     group = STACK.of("Logs::LogGroup")[LAMBDAS[function]["LoggingConfig"]["LogGroup"]]
     assert group["RetentionInDays"] == 30
