@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "statemachines" / "retrain.asl.yaml"
-SUBSTITUTIONS = {"SettleSeconds": "30", "PollSeconds": "60", "WaitMinutes": "300", "Prefix": "retail"}
+SUBSTITUTIONS = {"SettleSeconds": "120", "PollSeconds": "60", "WaitMinutes": "300", "Prefix": "retail"}
 """What the tests put in place of the template's substitutions; other names stand for themselves."""
 
 State = dict[str, Any]

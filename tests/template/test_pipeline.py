@@ -159,6 +159,17 @@ def test_the_clock_starts_no_run() -> None:
     assert starting == ["RetrainStateMachineDrop"]
 
 
+def test_a_run_waits_for_events_that_are_late_and_for_the_next_file_of_a_burst() -> None:
+    # S3 sends most events within seconds, and some after a minute; a training without the items is paid for all the same.
+    late, upload = 60, 60
+    settle = STACK.source["Parameters"]["SettleSeconds"]["Default"]
+    assert settle >= late + upload
+    machine = STACK.of("StepFunctions::StateMachine")["RetrainStateMachine"]
+    assert machine["DefinitionSubstitutions"]["SettleSeconds"] == settle
+    # Events of the laptop come at once, and its demo waits for nobody.
+    assert "SettleSeconds=2 " in (ROOT / "samconfig.toml").read_text()
+
+
 def test_claims_and_leases_expire() -> None:
     table = STACK.of("DynamoDB::Table")["ShopsTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
