@@ -18,6 +18,7 @@ ISO = re.compile(
     re.ASCII,
 )
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+BREAK = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 ESCAPED = re.compile(r'(?<!\\)\\"')
 REQUIRED = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 
@@ -76,6 +77,8 @@ class Oracle:
             if name == "TIMESTAMP":
                 reason, seconds, cells[place] = self._time(cells[place])
             else:
+                if name not in {"USER_ID", "ITEM_ID", "EVENT_VALUE"}:
+                    cells[place] = BREAK.sub(" ", cells[place])
                 reason = check(name, cells[place])
             if reason:
                 outcome.refused.append((line, f"{name} {reason}"))
@@ -122,7 +125,11 @@ def check(name: str, cell: str) -> str | None:
         if not cell:
             return "is empty"
         size = len(cell.encode())
-        return f"has {size} bytes; 256 are allowed" if size > 256 else None
+        if size > 256:
+            return f"has {size} bytes; 256 are allowed"
+        return (
+            f"has a line break in it: {cell if len(cell) <= 40 else f'{cell[:40]}…'!r}" if BREAK.search(cell) else None
+        )
     if name in {"EVENT_TYPE", "IMPRESSION"}:
         return f"has {len(cell)} characters; 1000 are allowed" if len(cell) > 1000 else None
     if name == "EVENT_VALUE" and cell and not (DECIMAL.fullmatch(cell) and isfinite(float(cell))):

@@ -25,6 +25,7 @@ def record(shop: str) -> tuple[dict[str, object], int]:
     """What a shopper did; the very next answer knows what is delivered at once."""
     late = deadline(time.monotonic, delivery.BUDGET_SECONDS)
     asked = callers.bound(API.caller, problems.checked_json(Events, API.body()))
+    problems.checked(Who, {"userId": asked.user_id})
     calls = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
     tracking_id = _release(shop).tracking_id
     delivered, queued = delivery.accept(part(shop), tracking_id, calls, BREAKER, time.monotonic, late)
@@ -44,7 +45,7 @@ def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     asked = events.record(part(user_id), problems.checked_json(Put, API.body()), events.USER_BYTES)
     there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
     problems.there(there or None, "The shop has no users dataset: drop one first.")
-    return {"status": "delivered"}, 202
+    return asked.answer(), 202
 
 
 @API.routes.delete("/shops/<shop>/users/<user_id>")
@@ -61,10 +62,10 @@ def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
 def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
     """What is known of an item."""
     problems.checked(Who, {"itemId": part(item_id)})
-    asked = events.record(part(item_id), problems.checked_json(Put, API.body()), events.ITEM_BYTES)
+    asked = events.record(part(item_id), problems.checked_json(Put, API.body()), events.ITEM_BYTES, described=True)
     there = delivery.put_item(clients.events(), _release(shop).dataset_arn("ITEMS"), asked)
     problems.there(there or None, "The shop has no items dataset: drop one first.")
-    return {"status": "delivered"}, 202
+    return asked.answer(), 202
 
 
 handler = cold.start(API.answer)

@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.step_seconds,
             options.faults,
             options.dataset_groups,
+            options.incremental_bytes,
         )
         application = Application(chosen, store, Wire())
         config = uvicorn.Config(
@@ -101,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
         default=5,
         metavar="N",
         help="quota of dataset groups a region; default 5, as AWS's",
+    )
+    parser.add_argument(
+        "--incremental-bytes",
+        type=int,
+        default=10**9,
+        metavar="N",
+        help="quota of the bytes of an INCREMENTAL import; default 1,000,000,000, as AWS's",
     )
     return parser
 

@@ -60,6 +60,8 @@ class Options:
     """Whether the doors `/faults` and `/clock` are open."""
     dataset_groups: int = 5
     """The quota of dataset groups a region; AWS raises it on request."""
+    incremental_bytes: int = 10**9
+    """The quota of bytes of an INCREMENTAL import; AWS raises it on request."""
 
 
 class Engine:

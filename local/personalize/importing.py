@@ -15,16 +15,20 @@ from pathlib import Path
 
 from local.personalize.errors import ImportRefused
 from local.personalize.frames import pl
-from local.personalize.schemas import Field, Schema
+from local.personalize.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
 
 MINIMUM_INTERACTIONS = 1000
-ID_LENGTH = 256
-CATEGORICAL_LENGTH = 1000
-TEXT_LENGTH = 20_000
+EVENT_TYPES_AND_METADATA = 10
 NOT_SECONDS = 10**11
 """Seconds reach this in the year 5138; today's milliseconds are above it."""
-_IDS = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID"})
+_RESERVED = frozenset(
+    {
+        "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",
+        "EVENT_ATTRIBUTION_SOURCE",
+    }
+)  # fmt: skip
 _ESCAPED_QUOTE = re.compile(rb'(?<!\\)\\"')
+_UNQUOTED_BREAKS = tuple(each.encode() for each in "\v\f\x85\u2028\u2029")
 _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl.Float64}
 
 
@@ -39,10 +43,21 @@ def import_files(paths: Sequence[Path], schema: Schema, target: Path) -> int:
         raise ImportRefused("Input CSV has no rows.")
     if schema.dataset_type == "INTERACTIONS" and rows.height < MINIMUM_INTERACTIONS:
         raise ImportRefused(f"Input CSV has fewer than {MINIMUM_INTERACTIONS} interactions: {rows.height}.")
+    _check_types(rows, schema)
     if schema.dataset_type in {"INTERACTIONS", "ACTION_INTERACTIONS"}:
         rows = distinct(rows)
     write(rows, target)
     return rows.height
+
+
+def _check_types(rows: pl.DataFrame, schema: Schema) -> None:
+    """Hold an Interactions dataset to ten event types and metadata columns."""
+    if schema.dataset_type == "INTERACTIONS" and "EVENT_TYPE" in rows.columns:
+        types = rows["EVENT_TYPE"].drop_nulls().n_unique()
+        columns = len([name for name in schema.names if name not in _RESERVED])
+        if types + columns > EVENT_TYPES_AND_METADATA:
+            what = f"{types} event types and {columns} metadata columns"
+            raise ImportRefused(f"Input CSV has more than {EVENT_TYPES_AND_METADATA} of both together: {what}.")
 
 
 def distinct(rows: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +89,19 @@ def _read(path: Path, schema: Schema) -> pl.DataFrame:
     if missing:
         raise ImportRefused(f"Input CSV is missing the following columns: [{', '.join(missing)}].")
     cells = _cells(data, path)
-    return cells.select([_typed(cells[field.name], field, path) for field in schema.fields])
+    if b'"' in data or any(each in data for each in _UNQUOTED_BREAKS):
+        _refuse_breaks(cells, path)
+    return cells.select(
+        [_typed(cells[field.name], field, path, items=schema.dataset_type == "ITEMS") for field in schema.fields]
+    )
+
+
+def _refuse_breaks(cells: pl.DataFrame, path: Path) -> None:
+    for column in cells:
+        broken = column.str.contains(LINE_BREAK).fill_null(value=False)
+        if broken.any():
+            place = _place(broken, path)
+            raise ImportRefused(f"Each record must be on a single line: {place} has a line break in {column.name}.")
 
 
 def _bytes(path: Path) -> bytes:
@@ -122,7 +149,7 @@ def _ragged(data: bytes, path: Path) -> str | None:
     return None
 
 
-def _typed(cells: pl.Series, field: Field, path: Path) -> pl.Series:
+def _typed(cells: pl.Series, field: Field, path: Path, *, items: bool) -> pl.Series:
     if not field.nullable and cells.null_count():
         raise ImportRefused(f"Column {field.name} does not allow null: {_place(cells.is_null(), path)} has no value.")
     if field.type in _NUMBERS:
@@ -130,7 +157,7 @@ def _typed(cells: pl.Series, field: Field, path: Path) -> pl.Series:
     if field.type == "boolean":
         _refuse(~cells.is_in(["true", "false"]), cells, field, path)
         return cells == "true"
-    return _texts(cells, field, path)
+    return _texts(cells, field, path, items=items)
 
 
 def _numbers(cells: pl.Series, field: Field, path: Path) -> pl.Series:
@@ -144,13 +171,12 @@ def _numbers(cells: pl.Series, field: Field, path: Path) -> pl.Series:
     return numbers
 
 
-def _texts(cells: pl.Series, field: Field, path: Path) -> pl.Series:
+def _texts(cells: pl.Series, field: Field, path: Path, *, items: bool) -> pl.Series:
     if field.textual:
         return cells.str.slice(0, TEXT_LENGTH)
-    is_id = field.name in _IDS
-    if not (is_id or field.categorical or field.name == "IMPRESSION"):
+    limit = longest(field, items=items)
+    if limit is None:
         return cells
-    limit = ID_LENGTH if is_id else CATEGORICAL_LENGTH
     long = cells.str.len_chars() > limit
     if long.any():
         place = _place(long, path)

@@ -107,6 +107,8 @@ class ImportTask:
     schema: Schema
     target: Path
     """The file of imported rows."""
+    most: int
+    """Bytes that the objects may have together."""
 
 
 def run_import(task: ImportTask) -> int:
@@ -114,7 +116,7 @@ def run_import(task: ImportTask) -> int:
     from local.personalize.importing import import_files  # noqa: PLC0415 — polars stays out of the serving process
 
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        files = fetch(task.location, task.s3_root, Path(scratch), task.region)
+        files = fetch(task.location, task.s3_root, Path(scratch), task.region, most=task.most)
         task.target.parent.mkdir(parents=True, exist_ok=True)
         return import_files(files, task.schema, task.target)
 

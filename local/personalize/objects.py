@@ -17,24 +17,33 @@ _NOWHERE: Final = "(Set AWS_ENDPOINT_URL_S3, or start the engine with --s3-root.
 _DENIED: Final = {"403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
-def fetch(location: str, s3_root: Path | None, scratch: Path, region: str, *, deep: bool = False) -> list[Path]:
+def fetch(
+    location: str, s3_root: Path | None, scratch: Path, region: str, *, deep: bool = False, most: int | None = None
+) -> list[Path]:
     """The files of a location: one object, or the first level of a folder (`…/`), in the order of their keys.
 
     Objects of S3 are downloaded to `scratch`. With `deep`, folders in the folder count too. Raises ImportRefused when
-    nothing is there or it may not be read.
+    nothing is there, it may not be read, or the objects have more than `most` bytes together.
     """
     bucket, key = _parts(location)
     if bucket is None:
         raise ImportRefused(INVALID_LOCATION)
     if os.environ.get("AWS_ENDPOINT_URL_S3"):
-        files = _download(bucket, key, scratch, region, deep=deep)
+        files = _download(bucket, key, scratch, region, deep=deep, most=most)
     elif s3_root is not None:
         files = _local(s3_root.resolve(), bucket, key, deep=deep)
+        _bound((file.stat().st_size for file in files), most)
     else:
         raise ImportRefused(f"{NO_ACCESS} {_NOWHERE}")
     if not files:
         raise ImportRefused(INVALID_LOCATION)
     return files
+
+
+def _bound(sizes: Iterable[int], most: int | None) -> None:
+    size = sum(sizes)
+    if most is not None and size > most:
+        raise ImportRefused(f"The input data is larger than the quota of this import: {size} bytes of {most}.")
 
 
 def deliver(files: Iterable[Path], location: str, s3_root: Path | None, region: str) -> None:
@@ -87,20 +96,22 @@ def _upload(files: Iterable[Path], bucket: str, folder: str, region: str) -> Non
         raise JobRefused(NO_ACCESS if any(word in str(error) for word in _DENIED) else INVALID_OUTPUT) from error
 
 
-def _download(bucket: str, key: str, scratch: Path, region: str, *, deep: bool) -> list[Path]:
+def _download(bucket: str, key: str, scratch: Path, region: str, *, deep: bool, most: int | None) -> list[Path]:
     import boto3  # noqa: PLC0415 — only imports from S3 need it
     from botocore.exceptions import ClientError  # noqa: PLC0415
 
     client = boto3.client("s3", region_name=region)
     try:
-        keys = [key]
         if not key or key.endswith("/"):
             level = "" if deep else "/"
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key, Delimiter=level)
-            keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-            keys = [found for found in keys if not found.endswith("/")]
+            found = (each for page in pages for each in page.get("Contents", []))
+            sizes = {each["Key"]: each["Size"] for each in found if not each["Key"].endswith("/")}
+        else:
+            sizes = {key: client.head_object(Bucket=bucket, Key=key)["ContentLength"] if most is not None else 0}
+        _bound(sizes.values(), most)
         files = []
-        for number, each in enumerate(keys):
+        for number, each in enumerate(sizes):
             file = scratch / str(number) / Path(each).name
             file.parent.mkdir(parents=True)
             client.download_file(bucket, each, str(file))

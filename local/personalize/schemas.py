@@ -78,6 +78,26 @@ class Schema:
         return next((field for field in self.fields if field.name.lower() == name.lower()), None)
 
 
+ID_LENGTH = 256
+VALUE_LENGTH = 1000
+TEXT_LENGTH = 20_000
+LINE_BREAK = "\r\n|[\n\v\f\r\x85\u2028\u2029]"
+"""What a record, which is on a single line, must not have in it. AWS's guide names no kinds: all of Unicode's count."""
+_IDS = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID"})
+
+
+def longest(field: Field, *, items: bool) -> int | None:
+    """Characters that a string may have beyond which it is refused: of an id, a category, or anything of an item.
+
+    Of Items a string that is no category has the same limit, but for the textual one, which is cut off.
+    """
+    if field.type != "string" or field.textual:
+        return None
+    if field.name in _IDS:
+        return ID_LENGTH
+    return VALUE_LENGTH if items or field.categorical or field.name == "IMPRESSION" else None
+
+
 def as_items(schema: Schema) -> Schema:
     """A schema of actions in the words for items: recipes and live data treat both alike."""
     kinds: dict[DatasetType, DatasetType] = {"ACTIONS": "ITEMS", "ACTION_INTERACTIONS": "INTERACTIONS"}

@@ -192,9 +192,9 @@ class Aws:
     def imported(self, dataset: str, location: str, name: str = "import", **options: Argument) -> str:
         return self.settle("DatasetImportJob", self.begin_import(dataset, location, name, **options))
 
-    def failed_import(self, dataset: str, location: str, name: str = "import") -> str:
+    def failed_import(self, dataset: str, location: str, name: str = "import", **options: Argument) -> str:
         """The failureReason of an import that has to fail."""
-        job = self.settle("DatasetImportJob", self.begin_import(dataset, location, name), "CREATE FAILED")
+        job = self.settle("DatasetImportJob", self.begin_import(dataset, location, name, **options), "CREATE FAILED")
         return self.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]["failureReason"]
 
     def solution(self, group: str, recipe: str = "aws-user-personalization", **options: Argument) -> str:

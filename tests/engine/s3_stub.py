@@ -52,5 +52,6 @@ def s3(objects: Mapping[str, bytes]) -> Iterator[str]:
 
 def _listing(objects: Mapping[str, bytes], bucket: str, prefix: str) -> bytes:
     keys = [path.removeprefix(bucket) for path in objects if path.startswith(bucket + prefix)]
-    rows = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys if "/" not in key.removeprefix(prefix))
+    sizes = {key: len(objects[bucket + key]) for key in keys if "/" not in key.removeprefix(prefix)}
+    rows = "".join(f"<Contents><Key>{key}</Key><Size>{size}</Size></Contents>" for key, size in sizes.items())
     return f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>".encode()

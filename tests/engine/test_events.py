@@ -152,6 +152,27 @@ def test_put_user_is_filtered_at_once(shop: Shop) -> None:
     assert len(shop.aws.recommended(shop.personal, userId="ev-11", numResults=500, filterArn=old)) == 20
 
 
+@pytest.mark.parametrize("mark", ["\n", "\r", "\x85", "\u2028"])
+def test_what_an_import_would_refuse_is_refused_of_a_record_as_well(shop: Shop, mark: str) -> None:
+    datasets = shop.group.replace("dataset-group", "dataset")
+    invalid = shop.aws.events.exceptions.InvalidInputException
+    items: list[tuple[str, dict[str, object], str]] = [
+        (f"i{mark}1", {"price": 1}, "itemId must not contain line breaks"),
+        ("i1", {"categoryL1": f"a{mark}b"}, "property categoryL1 must not contain line breaks"),
+        ("i1", {"categoryL1": "x" * 1001}, "more than 1000 characters for property categoryL1"),
+    ]
+    for key, properties, told in items:
+        with pytest.raises(invalid, match=told):
+            shop.aws.events.put_items(
+                datasetArn=datasets + "/ITEMS", items=[{"itemId": key, "properties": json.dumps(properties)}]
+            )
+    with pytest.raises(invalid, match="userId must not contain line breaks"):
+        shop.aws.events.put_users(datasetArn=datasets + "/USERS", users=[{"userId": f"u{mark}", "properties": "{}"}])
+    assert "itemId must not contain line breaks" in refused(shop, item=f"i{mark}")
+    assert "userId must not contain line breaks" in refused(shop, item="i1", user=f"u{mark}")
+    assert "eventId must not contain line breaks" in refused(shop, item="i1", eventId=f"e{mark}")
+
+
 def test_records_go_to_the_dataset_of_their_kind(shop: Shop) -> None:
     items = shop.group.replace("dataset-group", "dataset") + "/ITEMS"
     with pytest.raises(shop.aws.events.exceptions.InvalidInputException, match="not a dataset of type USERS"):

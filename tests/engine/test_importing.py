@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from local.personalize.errors import ImportRefused
 from local.personalize.importing import import_files
 from local.personalize.schemas import Field, Schema
-from tests.engine.planted import INTERACTIONS, ITEMS, csv_file, cycle_rows
+from tests.engine.planted import INTERACTIONS, USERS, csv_file, cycle_rows
 
 NOTES = Schema(
     "ITEMS",
@@ -27,9 +27,12 @@ NOTES = Schema(
         Field("TEXT", "string", nullable=True, textual=True),
     ),
 )
+NAMED = Schema("ITEMS", (*NOTES.fields, Field("NAME", "string", nullable=True)))
 HEADER = "ITEM_ID,COLOUR,STOCK,PRICE,SOLD,TEXT\n"
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters='\\"'), min_size=1)
-CELL = TEXT.map(lambda text: text.replace("|", ",") + '"a, b"\n') | TEXT
+TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters='\\"'), min_size=1
+)
+CELL = TEXT.map(lambda text: text.replace("|", ",") + '"a, b"') | TEXT
 
 
 def refusal(tmp_path: Path, content: str | bytes, schema: Schema = NOTES, name: str = "drop.csv") -> str:
@@ -103,10 +106,13 @@ def test_missing_columns_are_named_in_the_order_of_the_schema(tmp_path: Path) ->
         ("a,red,,,,,surplus", "Input CSV has 7 values instead of 6 in row 3 of drop.csv."),
         ("a" * 257 + ",,,,,", "Length cannot be more than 256 characters for ITEM_ID: row 3 of drop.csv."),
         ("a," + "r" * 1001 + ",,,,", "Length cannot be more than 1000 characters for COLOUR: row 3 of drop.csv."),
+        ("a,,,,,," + "r" * 1001, "Length cannot be more than 1000 characters for NAME: row 3 of drop.csv."),
     ],
 )
 def test_a_bad_row_is_refused_by_its_number(tmp_path: Path, row: str, reason: str) -> None:
-    assert refusal(tmp_path, f"{HEADER}good,,,,,\n{row}\n") == reason
+    named = "NAME" in reason
+    header, good = (HEADER.replace("TEXT", "TEXT,NAME"), "good,,,,,,") if named else (HEADER, "good,,,,,")
+    assert refusal(tmp_path, f"{header}{good}\n{row}\n", NAMED if named else NOTES) == reason
 
 
 @pytest.mark.parametrize(
@@ -120,6 +126,28 @@ def test_a_bad_row_is_refused_by_its_number(tmp_path: Path, row: str, reason: st
 )
 def test_a_file_that_cannot_be_data_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     assert refusal(tmp_path, content) == reason
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_a_record_on_several_lines_is_refused(tmp_path: Path, mark: str) -> None:
+    reason = refusal(tmp_path, f'{HEADER}a,red,,,,\nb,,,,,"one{mark}two"\n')
+    assert reason == "Each record must be on a single line: row 3 of drop.csv has a line break in TEXT."
+
+
+def test_a_text_is_cut_off_where_personalize_cuts_it(tmp_path: Path) -> None:
+    [row] = read(tmp_path, f"{HEADER}a,,,,,{'t' * 30_000}\n")
+    assert row["TEXT"] == "t" * 20_000
+
+
+def test_event_types_and_metadata_columns_are_ten_together(tmp_path: Path) -> None:
+    fields = [Field(name, "string") for name in ("USER_ID", "ITEM_ID", "EVENT_TYPE", "DEVICE")]
+    schema = Schema("INTERACTIONS", (*fields, Field("TIMESTAMP", "long")))
+    head = "USER_ID,ITEM_ID,EVENT_TYPE,DEVICE,TIMESTAMP\n"
+    rows = "".join(f"u,i,type{number % 10},phone,{1_700_000_000 + number}\n" for number in range(1000))
+    told = "Input CSV has more than 10 of both together: 10 event types and 1 metadata columns."
+    assert refusal(tmp_path, head + rows, schema) == told
+    (tmp_path / "good.csv").write_text(head + rows.replace("type9", "type0"))
+    assert import_files([tmp_path / "good.csv"], schema, tmp_path / "good.parquet") == 1000
 
 
 def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
@@ -162,6 +190,7 @@ def test_long_texts_are_cut_not_refused(tmp_path: Path) -> None:
     assert len(str(row["TEXT"])) == 20_000
 
 
-def test_plain_strings_have_no_limit(tmp_path: Path) -> None:
-    path = csv_file(tmp_path / "in.csv", ITEMS, [("a", "c", 1.0, "n" * 5000)])
-    assert import_files([path], ITEMS, tmp_path / "out.parquet") == 1
+def test_plain_strings_of_users_have_no_limit(tmp_path: Path) -> None:
+    schema = Schema("USERS", (*USERS.fields, Field("ABOUT", "string", nullable=True)))
+    path = csv_file(tmp_path / "in.csv", schema, [("a", "c", 1, "n" * 5000)])
+    assert import_files([path], schema, tmp_path / "out.parquet") == 1

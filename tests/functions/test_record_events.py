@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
 import json
+from urllib.parse import quote
 
 import pytest
 from personalization.answers import Accepted, PutAccepted
@@ -68,6 +69,9 @@ def test_more_than_ten_events_are_split_and_more_than_a_hundred_refused(personal
         ({"eventType": "View", "properties": {"USER_ID": "u"}}, "events.0.properties"),
         ({"eventType": "View", "properties": {"store": "x" * 1024}}, "events.0.properties"),
         ({"eventType": "View", "typo": 1}, "events.0.typo"),
+        ({"eventType": "View", "itemId": "i\n1"}, "events.0.itemId"),
+        ({"eventType": "View", "eventId": "e\x85"}, "events.0.eventId"),
+        ({"eventType": "View", "impression": ["i1", "i\u2028"]}, "events.0.impression.1"),
     ],
 )
 def test_a_bad_event_is_refused_by_its_field(event: object, field: str, personalize: FakePersonalize) -> None:
@@ -75,6 +79,50 @@ def test_a_bad_event_is_refused_by_its_field(event: object, field: str, personal
     assert answer["statusCode"] == 400
     assert field in {name[: len(field)] for name in fields(answer)}
     assert personalize.calls == []
+
+
+BREAKS = ("\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029")
+
+
+@pytest.mark.parametrize("mark", BREAKS)
+def test_a_line_break_is_refused_in_ids_and_a_space_in_properties(mark: str, personalize: FakePersonalize) -> None:
+    for field in ("userId", "sessionId"):
+        answer = handler(sent([{"eventType": "View"}], **{"sessionId": "s", field: f"a{mark}b"}), None)
+        assert (answer["statusCode"], body(answer)["errors"]) == (
+            400,
+            [{"field": field, "message": "must not contain line breaks"}],
+        )
+    for name, parameter in (("api_put_user", "userId"), ("api_put_item", "itemId")):
+        event = load(name)
+        event["pathParameters"][parameter] = quote(f"a{mark}b", safe="")
+        assert (handler(event, None)["statusCode"], fields(handler(event, None))) == (400, [parameter])
+    assert personalize.calls == []
+    assert handler(sent([{"eventType": "View", "properties": {"STORE": f"a{mark}b"}}]), None)["statusCode"] == 202
+    assert personalize.asked("PutEvents")["eventList"][0]["properties"] == '{"store":"a b"}'
+    assert (
+        handler({**load("api_put_item"), "body": json.dumps({"properties": {"NAME": f"a{mark}b"}})}, None)["statusCode"]
+        == 202
+    )
+    assert personalize.asked("PutItems")["items"][0]["properties"] == '{"name":"a b"}'
+
+
+def test_ids_with_quotes_and_emoji_are_taken(personalize: FakePersonalize) -> None:
+    assert handler(sent([{"eventType": "View", "itemId": "\"🛒'"}], userId="it's me"), None)["statusCode"] == 202
+    assert personalize.asked("PutEvents")["eventList"][0]["itemId"] == "\"🛒'"
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "kind", "told"),
+    [("api_put_item", "PutItems", "items", ["about"]), ("api_put_user", "PutUsers", "users", ["about", "description"])],
+)
+def test_a_long_text_is_cut_off_as_a_drops_is(
+    name: str, operation: str, kind: str, told: list[str], personalize: FakePersonalize
+) -> None:
+    given = {"ABOUT": "ü" * 1001, "DESCRIPTION": "d" * 20_000, "BRAND": "b" * 1000}
+    answer = handler({**load(name), "body": json.dumps({"properties": given})}, None)
+    assert PutAccepted.model_validate_json(answer["body"]).shortened == told
+    sizes = {key: len(value) for key, value in json.loads(personalize.asked(operation)[kind][0]["properties"]).items()}
+    assert sizes == {"about": 1000, "description": 1000 if "description" in told else 20_000, "brand": 1000}
 
 
 @pytest.mark.parametrize("content", [None, "", "null", "[]", '""', "{", '{"sessionId":"s"}', "[" * 9999, "\ud800"])
@@ -237,7 +285,7 @@ def test_a_shop_without_the_dataset_says_so(personalize: FakePersonalize) -> Non
         assert (answer["statusCode"], "drop one first" in body(answer)["detail"]) == (404, True)
 
 
-@pytest.mark.parametrize("properties", [{}, {"a": [1]}, {"a": {"b": 1}}, {"x": "y" * 33_000}, {"": 1}])
+@pytest.mark.parametrize("properties", [{}, {"a": [1]}, {"a": {"b": 1}}, {"description": "y" * 33_000}, {"": 1}])
 def test_properties_are_a_flat_object_of_a_bounded_size(properties: object, personalize: FakePersonalize) -> None:
     answer = handler({**load("api_put_item"), "body": json.dumps({"properties": properties})}, None)
     assert answer["statusCode"] == 400

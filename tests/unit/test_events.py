@@ -9,15 +9,18 @@ from personalization.events import FORBIDDEN, NOT_SECONDS, PER_CALL, Events, Put
 from personalization.problems import Problem, checked, checked_json
 
 NOW = 1_795_594_813
+ids = st.text(
+    st.characters(exclude_categories=["Cs", "Zl", "Zp"], exclude_characters="\n\v\f\r\x85"), min_size=1, max_size=20
+)
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 events = st.fixed_dictionaries(
-    {"eventType": texts},
+    {"eventType": ids},
     optional={
-        "itemId": texts,
-        "eventId": texts,
+        "itemId": ids,
+        "eventId": ids,
         "eventValue": st.floats(allow_nan=False, allow_infinity=False),
         "sentAt": st.integers(0, NOT_SECONDS - 1),
-        "impression": st.lists(texts, min_size=1, max_size=25),
+        "impression": st.lists(ids, min_size=1, max_size=25),
         "properties": st.dictionaries(st.just("STORE_NAME") | st.just("store"), texts | st.integers() | st.booleans()),
     },
 )

@@ -104,10 +104,82 @@ def test_one_long_text_describes_an_item() -> None:
     assert [column.name for column in copied.schema.columns if column.textual] == ["PRODUCT_DESCRIPTION"]
 
 
-def test_text_beyond_a_categorys_length_is_plain_or_bad() -> None:
-    assert not checked(f"ITEM_ID,X,Y\n1,{'x' * 1001},1\n")[0].schema.columns[1].categorical
-    copied, _ = checked(f"{ITEMS}\n1,2,{'x' * 1001}\n", shop=SHOP)
-    assert refused(copied) == [(2, "CATEGORY_L1 has 1001 characters; 1000 are allowed")]
+CUT = "1 values of {} were cut off at 1,000 characters, the most that Personalize takes"
+
+
+def test_a_text_of_an_item_is_cut_off_at_a_thousand_characters_and_one_that_was_is_no_category() -> None:
+    copied, lines = checked(f"ITEM_ID,X,Y\n1,{'ü' * 1001},1\n2,{'ü' * 1000},1\n")
+    assert lines[1:] == [f"1,{'ü' * 1000},1", f"2,{'ü' * 1000},1"]
+    assert not copied.schema.columns[1].categorical
+    assert CUT.format("X") in copied.findings.notes
+    copied, lines = checked(f"{ITEMS}\n1,2,{'x' * 1001}\n", shop=SHOP)
+    assert (refused(copied), lines[1:]) == ([], [f"1,2,{'x' * 1000}"])
+    assert CUT.format("CATEGORY_L1") in copied.findings.notes
+    copied, lines = checked(f"USER_ID,ABOUT\n1,{'x' * 1001}\n", "users")
+    assert (lines[1:], copied.findings.notes) == ([f"1,{'x' * 1000}"], (CUT.format("ABOUT"),))
+
+
+def test_only_the_text_that_describes_an_item_may_be_long() -> None:
+    long, cut = "x" * 30_000, "x" * 1000
+    copied, lines = checked(f"ITEM_ID,ABOUT,LONG_DESCRIPTION\n1,{long},{long}\n")
+    assert lines[1:] == [f"1,{cut},{long}"]
+    assert [column.name for column in copied.schema.columns if column.textual] == ["LONG_DESCRIPTION"]
+    copied, lines = checked(f"{ITEMS},DESCRIPTION,PRODUCT_DESCRIPTION\n1,2,c,{long},{long}\n", shop=SHOP)
+    assert lines[1:] == [f"1,2,c,{cut},{long}"]
+    assert copied.findings.notes == (CUT.format("DESCRIPTION"),)
+    # A dataset keeps the column that it has; a shop without one has none.
+    existing = Schema("items", (Column("ITEM_ID"), Column("DESCRIPTION", nullable=True)))
+    assert checked(f"ITEM_ID,DESCRIPTION\n1,{long}\n", existing=existing)[1][1:] == [f"1,{cut}"]
+    assert checked(f"ITEM_ID,TEXT\n1,{long}\n")[1][1:] == [f"1,{cut}"]
+
+
+@pytest.mark.parametrize("quote", ['"', ""])
+@pytest.mark.parametrize("mark", ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_a_record_is_on_one_line_and_an_id_has_no_line_break(mark: str, quote: str) -> None:
+    if not quote and mark in {"\n", "\r", "\r\n"}:
+        return  # These end a row, or damage it.
+    rows = [f"1,{quote}one{mark}two{quote},1", "2,three,1", f"{quote}3{mark}4{quote},five,1"]
+    copied, lines = checked("\n".join(["ITEM_ID,X,Y", *rows, ""]))
+    assert lines[1:] == ["1,one two,1", "2,three,1"]
+    (bad,) = copied.findings.reasons
+    assert (bad.rule, bad.rows) == ("ITEM_ID has a line break in it", 1)
+    assert refused(copied)[0][1] == f"ITEM_ID has a line break in it: {f'3{mark}4'!r}"
+    assert "1 values of X had line breaks, which are spaces now: Personalize reads one record a line" in (
+        copied.findings.notes
+    )
+
+
+def test_a_default_is_put_on_one_line_as_well() -> None:
+    shop = CUSTOM.model_copy(update={"defaults": {"X": "one\r\ntwo"}})
+    assert checked("ITEM_ID,X,Y\n1,,2\n", shop=shop)[1][1:] == ["1,one two,2"]
+
+
+@given(st.lists(st.tuples(*[st.text(st.sampled_from('ab," \n\r\v\f\x85\u2028\u2029é'), max_size=6)] * 2), max_size=20))
+def test_a_copy_has_as_many_lines_as_rows_whoever_reads_it(values: list[tuple[str, str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [("ITEM_ID", "X", "Y"), *((str(n), *two) for n, two in enumerate(values))]
+    )
+    copied, lines = checked(text.getvalue(), size=50)
+    assert copied.findings.accepted == len(values)
+    assert "\n".join(lines).splitlines() == lines
+    assert len(lines) == len(values) + 1
+
+
+@pytest.mark.parametrize(
+    ("user", "item", "told"),
+    [
+        ("u-1_a.b@c.org", "日本/7:ü", []),
+        ("it's", "i1", ["USER_ID"]),
+        ('"say ""hi"""', '"a,b"', ["ITEM_ID", "USER_ID"]),
+        ("u1", "🛒7", ["ITEM_ID"]),
+        ("u 1", "i1", ["USER_ID"]),
+    ],
+)
+def test_ids_that_personalize_advises_against_are_a_warning(user: str, item: str, told: list[str]) -> None:
+    copied, _ = checked(f"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n{user},{item},1700000000,View\n", "interactions")
+    assert copied.findings.accepted == 1
+    assert [note.partition(" ")[0] for note in copied.findings.notes if "advises against" in note] == told
 
 
 def test_the_same_data_always_gives_the_same_schema() -> None:
@@ -147,7 +219,7 @@ def test_gaps_are_filled_and_told() -> None:
 def test_a_bad_row_is_left_out_by_its_line_and_named(row: str, reason: str) -> None:
     copied, lines = checked(f'{ITEMS}\n0,1,"a\nb"\n\n{row.replace(chr(0xDC), "")}\n9,9,c\n', shop=SHOP)
     assert refused(copied) == [(5, reason)]
-    assert lines == [ITEMS, '0,1,"a', 'b"', "9,9,c"]
+    assert lines == [ITEMS, "0,1,a b", "9,9,c"]
     assert (copied.findings.rows, copied.findings.accepted) == (3, 2)
 
 

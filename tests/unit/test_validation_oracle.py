@@ -20,8 +20,9 @@ from benchmarks.csv_oracle import Outcome, dirty, outcome_of
 NOW = 1_800_000_000
 FILES, BATCHES = 60, 9
 CELLS: dict[str, tuple[str, ...]] = {
-    "USER_ID": ("u1", "u2", "u3", "", "ü" * 100, "é" * 129, "x" * 256, "x" * 257, " u1", "\ufeffu", "#u", "u\\"),
-    "ITEM_ID": ("i1", "i2", "i3", "i1", "i2", "", "日本", "y" * 300, "a b", "'", "NULL"),
+    "USER_ID": ("u1", "u2", "u3", "", "ü" * 100, "é" * 129, "x" * 256, "x" * 257, " u1", "\ufeffu", "#u", "u\\",
+        "u\v1", "u\u2028", "u\n2"),
+    "ITEM_ID": ("i1", "i2", "i3", "i1", "i2", "", "日本", "y" * 300, "a b", "'", "NULL", "i\x85", "i\r\n"),
     "TIMESTAMP": (
         "1700000000", "1700000001", "1699999999", "999999999", "0", "631151999", "631152000", "1800086400",
         "1800086401", "1700000000000", "17000000000", "9" * 18, "9" * 19, "9" * 40, "-5", "+1700000000", "1.7e9",
@@ -31,8 +32,9 @@ CELLS: dict[str, tuple[str, ...]] = {
     ),
     "EVENT_TYPE": ("View", "Purchase", "", "e" * 1000, "e" * 1001, "ö" * 1000),
     "EVENT_VALUE": ("1", "2.5", "", "-.5e3", "1.", "nan", "inf", "1e400", "1_0", " 1", "0x1", "1e-400", "+", "."),
-    "IMPRESSION": ("i1|i2", "", "z" * 1001),
-    "NOTE": ("", "plain", "a,b", 'say "hi"', "two\nlines", "two\r\nlines", "tab\t", "ends\\", "1,2,3,4,5", "Ω"),
+    "IMPRESSION": ("i1|i2", "", "i1\ni2", "\u2029" + "z" * 999, "z" * 1001),
+    "NOTE": ("", "plain", "a,b", 'say "hi"', "two\nlines", "two\r\nlines", "tab\t", "ends\\", "1,2,3,4,5", "Ω",
+        "a\vb\fc", "next\x85line", "\u2028\u2029", "\r\r\n\n"),
 }  # fmt: skip
 """What cells are made of; the first ones are good."""
 

@@ -185,3 +185,5 @@ class PutAccepted(BaseModel):
     """The record was taken."""
 
     status: Literal["delivered"] = "delivered"
+    shortened: list[str] | None = None
+    """Properties that were cut off at 1,000 characters, the most that Personalize takes; left out where none were."""

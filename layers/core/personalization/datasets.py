@@ -21,6 +21,8 @@ METADATA_LIMITS: Mapping[DataKind, int] = {"interactions": 5, "users": 25, "item
 """Columns beside the known ones that a dataset may have."""
 CATEGORY_LENGTH = 1000
 """Characters of a categorical value or an impression; an import fails beyond."""
+TEXT_LENGTH = 1000
+"""Characters of a text that describes a user or an item, but for the one that is trained on as text."""
 ID_LENGTH = 256
 """Characters of an id."""
 _RECORDS: Mapping[DataKind, str] = {"interactions": "Interactions", "users": "Users", "items": "Items"}
@@ -165,11 +167,20 @@ def finish(resource: str, schema: Schema) -> Schema:
     return finished
 
 
+def described(kind: DataKind, names: Iterable[str]) -> str | None:
+    """Of the columns that hold texts, the one that describes an item; None where none is called a description."""
+    best = min(
+        (name for name in names if "DESCRIPTION" in name),
+        key=lambda name: (name != "DESCRIPTION", len(name)),
+        default=None,
+    )
+    return best if kind == "items" else None
+
+
 def _one_textual(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
     if kind != "items" or any(column.textual for column in columns):
         return columns
-    described = [column.name for column in columns if "DESCRIPTION" in column.name and column.type == "string"]
-    best = min(described, key=lambda name: (name != "DESCRIPTION", len(name)), default=None)
+    best = described(kind, (column.name for column in columns if column.type == "string"))
     return tuple(
         replace(column, textual=True, categorical=False) if column.name == best else column for column in columns
     )

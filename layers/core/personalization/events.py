@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +22,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from personalization import lines
+from personalization.datasets import TEXT_LENGTH
 from personalization.problems import FieldError, Problem
 
 PER_CALL = 10
@@ -36,7 +39,7 @@ FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid"
 """Property keys that Personalize keeps for itself, in small letters."""
 _COLUMN_LIKE = re.compile(r"[A-Z][A-Z0-9_]*")
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(lines.unbroken)]
 PropertyValue = str | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
 Properties = dict[Annotated[str, StringConstraints(min_length=1, max_length=150)], PropertyValue]
 
@@ -87,7 +90,9 @@ class Event(_Request):
     event_id: Id | None = None
     """Personalize trains on the first of several events with one id, so a repeated request counts once."""
     event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
-    recommendation_id: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    recommendation_id: (
+        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(lines.unbroken)] | None
+    ) = None
     impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
     properties: Properties | None = None
     """Further columns of Interactions, by name."""
@@ -95,7 +100,7 @@ class Event(_Request):
     @field_validator("properties")
     @classmethod
     def _properties(cls, properties: Properties | None) -> Properties | None:
-        named = {camel(key): value for key, value in (properties or {}).items()}
+        named = {camel(key): _on_one_line(value) for key, value in (properties or {}).items()}
         taken = sorted(key for key in named if key.lower() in FORBIDDEN)
         if taken:
             raise ValueError(f"{', '.join(taken)} has a place of its own and cannot be a property")
@@ -151,6 +156,12 @@ class Record:
 
     id: str
     properties: str
+    shortened: tuple[str, ...] = ()
+    """The properties that were cut off."""
+
+    def answer(self) -> dict[str, object]:
+        """What the API says when Personalize has taken it; `answers.PutAccepted` describes it."""
+        return {"status": "delivered"} | ({"shortened": list(self.shortened)} if self.shortened else {})
 
 
 def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
@@ -192,18 +203,34 @@ def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str,
     return {"accepted": len(told), "events": told}
 
 
-def record(record_id: str, asked: Put, most: int) -> Record:
-    """A user or an item as Personalize takes it.
+def record(record_id: str, asked: Put, most: int, *, described: bool = False) -> Record:
+    """A user or an item as Personalize takes it: texts on one line and cut off at 1,000 characters, as those of a drop.
+
+    Args:
+        record_id: the id.
+        asked: the properties.
+        most: characters of them as JSON.
+        described: whether what is called a description may be longer: the text that an item is trained on.
 
     Raises:
         Problem: the properties have more than `most` characters as JSON.
     """
-    text = compact({camel(key): value for key, value in asked.properties.items()})
+    given = {camel(key): _on_one_line(value) for key, value in asked.properties.items()}
+    shortened = {
+        key: value[:TEXT_LENGTH]
+        for key, value in given.items()
+        if isinstance(value, str) and len(value) > TEXT_LENGTH and not (described and "DESCRIPTION" in key.upper())
+    }
+    text = compact(given | shortened)
     if len(text) > most:
         raise Problem(
             400, "The record is too large.", [FieldError("properties", f"may have {most} characters as JSON")]
         )
-    return Record(record_id, text)
+    return Record(record_id, text, tuple(shortened))
+
+
+def _on_one_line(value: PropertyValue) -> PropertyValue:
+    return lines.joined(value) if isinstance(value, str) else value
 
 
 def camel(column: str) -> str:

@@ -36,6 +36,8 @@ def put_events(engine: Engine, _call: Call, request: Json) -> None:
     dataset = datasets_of(engine, tracker.group).get("INTERACTIONS")
     if dataset is None or not dataset.active:
         raise InvalidInput("Events need an ACTIVE Interactions dataset in the event tracker's dataset group.")
+    for name in ("userId", "sessionId"):
+        properties.on_one_line(name, request.get(name))
     schema = schema_of(engine, dataset)
     events = [_event(each, request, schema) for each in request["eventList"]]
     if request["sessionId"] == "null":
@@ -58,6 +60,8 @@ def _event(event: Json, request: Json, schema: Schema) -> StreamedEvent:
         raise InvalidInput(f"An event has at most {MAX_EVENT} bytes: this one has {size}.")
     found = properties.read(event.get("properties"))
     properties.refuse(found, _FORBIDDEN)
+    for name in ("eventId", "itemId", "eventType"):
+        properties.on_one_line(name, event.get(name))
     values = properties.columns(found, schema)
     in_properties = {"itemId": values.pop("ITEM_ID", None), "eventValue": values.pop("EVENT_VALUE", None)}
     if isinstance(found.get("eventValue"), int | float):
@@ -159,6 +163,7 @@ def _dataset(engine: Engine, arn: str, kind: str) -> Resource:
 
 
 def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:
+    properties.on_one_line(f"{noun}Id", key)
     found = properties.read(record.get("properties"))
     properties.refuse(found, frozenset({f"{noun}id"}))
     return PutRecord(key, properties.columns(found, schema))

@@ -17,6 +17,8 @@ from local.personalize.wire import Json
 
 _BUILT: Final = (SOLUTION_VERSION, RECOMMENDER)
 """What is made from imported rows."""
+FULL_BYTES: Final = 100 * 10**9
+"""Bytes of a FULL import."""
 
 
 @operation("CreateDatasetImportJob")
@@ -59,6 +61,7 @@ async def import_data(engine: Engine, job: Resource) -> None:
         job.body["region"],
         schema_of(engine, dataset),
         import_target(engine, job),
+        engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES,
     )
     try:
         await engine.workers.run(run_import, task)

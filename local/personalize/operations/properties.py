@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `properties` of events, users and items: a string of JSON whose keys are the schema's columns in camelCase."""
 
+import re
 from collections.abc import Collection
 
 from local.personalize.errors import InvalidInput
-from local.personalize.schemas import Field, Schema
+from local.personalize.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
 from local.personalize.wire import Json, load_json
+
+_BREAK = re.compile(LINE_BREAK)
 
 
 def read(text: str | None) -> Json:
@@ -29,7 +32,14 @@ def refuse(found: Json, forbidden: Collection[str]) -> None:
 def columns(found: Json, schema: Schema) -> dict[str, str | float | None]:
     """The values by column; keys that the schema does not have are left out. Raises InvalidInput."""
     fields = {camel_case(field.name): field for field in schema.fields}
-    return {fields[key].name: _cell(fields[key], value) for key, value in found.items() if key in fields}
+    items = schema.dataset_type == "ITEMS"
+    return {fields[key].name: _cell(fields[key], value, items=items) for key, value in found.items() if key in fields}
+
+
+def on_one_line(member: str, value: str | None) -> None:
+    """Refuse line breaks in an id: nothing that names it in a file, one record a line, could. Raises InvalidInput."""
+    if value is not None and _BREAK.search(value):
+        raise InvalidInput(f"{member} must not contain line breaks.")
 
 
 def camel_case(column: str) -> str:
@@ -38,11 +48,11 @@ def camel_case(column: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _cell(field: Field, value: object) -> str | float | None:
+def _cell(field: Field, value: object, *, items: bool) -> str | float | None:
     if value is None:
         return None
     if field.type == "string":
-        return value if isinstance(value, str) else _refuse(field, value)
+        return _text(field, value, items=items) if isinstance(value, str) else _refuse(field, value)
     if field.type == "boolean":
         return float(value) if isinstance(value, bool) else _refuse(field, value)
     try:
@@ -52,6 +62,16 @@ def _cell(field: Field, value: object) -> str | float | None:
     if number is None or not abs(number) < 2**63:
         return _refuse(field, value)
     return int(number) if field.type in {"int", "long"} else number
+
+
+def _text(field: Field, value: str, *, items: bool) -> str:
+    """A text that an import would take as well: AWS publishes these rules for files, and is silent about records."""
+    name, limit = camel_case(field.name), longest(field, items=items)
+    if limit is not None and len(value) > limit:
+        raise InvalidInput(f"Length cannot be more than {limit} characters for property {name}.")
+    if _BREAK.search(value):
+        raise InvalidInput(f"Value of property {name} must not contain line breaks.")
+    return value[:TEXT_LENGTH] if field.textual else value
 
 
 def _refuse(field: Field, value: object) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from personalization import datasets, streamed
-from personalization.datasets import Column, Schema
+from personalization import datasets, lines, streamed
+from personalization.datasets import TEXT_LENGTH, Column, Schema
 from personalization.drops import DataKind
 from personalization.findings import Example, Filled, Findings
 from personalization.headers import Layout, Slot, arrange, canonical
@@ -25,6 +25,9 @@ from personalization.validation import Expected
 
 _CODES = 16
 """A row's code is the place of its first bad column times this, and the number of the rule."""
+
+_STRANGE = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
+"""What ids had better not have in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ class _Work:
         self._cells: Counter[str] = Counter()
         self._filled: Counter[str] = Counter()
         self._converted: Counter[str] = Counter()
+        self._joined: Counter[str] = Counter()
+        self._cut: Counter[str] = Counter()
+        self._strange: set[str] = set()
+        self._broken_default = any(lines.broken(slot.default or "") for slot in layout.slots)
+        self._described = _described(expected, layout)
         self._rejects = Rejects()
         self._rows = 0
         self._accepted = 0
@@ -113,9 +121,10 @@ class _Work:
         """Look at some rows; returns the good ones as they are imported."""
         self._rows += rows.frame.height + len(rows.unreadable)
         self._refuse_unreadable(rows)
-        changed = self._filled.total() + self._converted.total()
-        looked = [self._look(slot, rows.frame) for slot in self._layout.slots]
-        changed = self._filled.total() + self._converted.total() - changed
+        changed = self._changed
+        breaks = rows.breaks or self._broken_default
+        looked = [self._look(slot, rows.frame, breaks=breaks) for slot in self._layout.slots]
+        changed = self._changed - changed
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in self._named(looked)])
         seconds = next((verdict.seconds for name, verdict in self._named(looked) if name == "TIMESTAMP"), None)
         left_out = rows.left_out
@@ -125,6 +134,7 @@ class _Work:
             left_out = pl.concat([left_out, self._refuse(rows, broken)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
         self._count(frame, seconds)
+        self._warn(frame, rows)
         same = rows.plain and self._same and not changed
         parts: list[bytes | memoryview]
         parts = rows.text.without(left_out) if same else [self._render(frame, clean=rows.plain)]
@@ -156,14 +166,34 @@ class _Work:
     def _named(self, looked: list[rules.Verdict]) -> Iterable[tuple[str, rules.Verdict]]:
         return zip(self._layout.names(), looked, strict=True)
 
-    def _look(self, slot: Slot, frame: pl.DataFrame) -> rules.Verdict:
+    @property
+    def _changed(self) -> int:
+        """Cells that are imported otherwise than they came."""
+        return sum(each.total() for each in (self._filled, self._converted, self._joined, self._cut))
+
+    def _look(self, slot: Slot, frame: pl.DataFrame, *, breaks: bool) -> rules.Verdict:
         values = self._values(slot, frame)
-        if slot.column is None:
-            return rules.Verdict(values, None)
-        verdict = rules.check(slot.column, values, self._expected.now)
+        most = None if self._layout.kind == "interactions" or slot.name == self._described else TEXT_LENGTH
+        verdict = rules.check(slot.column, values, self._expected.now, breaks=breaks, most=most)
         if verdict.converted:
             self._converted[slot.name] += verdict.converted
+        if verdict.joined:
+            self._joined[slot.name] += verdict.joined
+        if verdict.cut:
+            self._cut[slot.name] += verdict.cut
+            if slot.name in self._kinds:
+                self._kinds[slot.name].cut = True
         return verdict
+
+    def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
+        """Note which columns have ids that Personalize advises against.
+
+        Of a long history this looks at the first rows and at those near quotes: a look at all of them costs too much.
+        """
+        first = self._rows == rows.frame.height + len(rows.unreadable)
+        if first or self._layout.kind != "interactions" or not rows.plain:
+            names = rules.IDS.intersection(frame.columns) - self._strange
+            self._strange.update(name for name in names if frame[name].str.contains(_STRANGE).any())
 
     def _values(self, slot: Slot, frame: pl.DataFrame) -> pl.Series:
         if slot.source is None:
@@ -240,13 +270,31 @@ class _Work:
             f"{count:,} dates of {name} were turned into Unix time (UTC where they name no zone)"
             for name, count in sorted(self._converted.items())
         ]
-        return filled + dates
+        joined = [
+            f"{count:,} values of {name} had line breaks, which are spaces now: Personalize reads one record a line"
+            for name, count in sorted(self._joined.items())
+        ]
+        cut = [
+            f"{count:,} values of {name} were cut off at {TEXT_LENGTH:,} characters, the most that Personalize takes"
+            for name, count in sorted(self._cut.items())
+        ]
+        strange = [
+            f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
+            for name in sorted(self._strange)
+        ]
+        return filled + dates + joined + cut + strange
 
     def _render(self, frame: pl.DataFrame, *, clean: bool) -> bytes:
         if not frame.height:
             return b""
         given = {slot.name for slot in self._slots if slot.default is not None}
         return render(frame, [name for name in frame.columns if not clean or name in given])
+
+
+def _described(expected: Expected, layout: Layout) -> str | None:
+    """The column of the text that describes an item, which alone may be long."""
+    known = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
+    return known if known or expected.existing else datasets.described(layout.kind, layout.names())
 
 
 def _is_sorted(column: Column | None) -> bool:

@@ -28,6 +28,8 @@ class Kind:
         self._distinct = pl.Series(dtype=pl.String)
         self._many = False
         self._longest = 0
+        self.cut = False
+        """Whether cells were longer than they are imported."""
         self.filled = 0
         """Cells that are not empty."""
 
@@ -56,7 +58,9 @@ class Kind:
             return Column(self._name, self._type, nullable=True)
         count = self.distinct
         repeated = count is not None and (count <= FEW or 2 * count <= self.filled)
-        return Column(self._name, nullable=True, categorical=repeated and self._longest <= CATEGORY_LENGTH)
+        return Column(
+            self._name, nullable=True, categorical=repeated and self._longest <= CATEGORY_LENGTH and not self.cut
+        )
 
     def _narrow(self, distinct: pl.Series) -> None:
         if self._type == "long" and not distinct.str.contains(_WHOLE).all():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from personalization import lines as line_breaks
 from personalization.intake import odd
 from personalization.intake.odd import MARKED, starts
 from personalization.intake.pieces import LONGEST_VALUE, PIECE_BYTES, Piece, Pieces, Unreadable, header
@@ -67,6 +68,8 @@ class Rows:
     """Whether each row is written as it came, apart from the line's end."""
     left_out: pl.Series
     """The numbers of the other lines, where the rows are plain."""
+    breaks: bool
+    """Whether values may have line breaks in them."""
     unreadable: Sequence[Unreadable]
     text: Text
 
@@ -107,7 +110,7 @@ class Table:
         if regular is not None:
             return self._mixed(piece, text, frame, regular, plain=not many)
         self._pieces.done(text.lines.len())
-        return Rows(frame.with_row_index(LINE, piece.line), not many, _NO_LINES, (), text)
+        return Rows(frame.with_row_index(LINE, piece.line), not many, _NO_LINES, line_breaks.within(data), (), text)
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """The rows of a piece that have no quotes, and which lines they are, or None for all."""
@@ -160,9 +163,9 @@ class Table:
         if others.rows:
             frame = pl.concat([frame, self._from_lists(others.rows, others.places)]).sort(LINE)
         numbered = frame.with_columns(place + piece.line)
-        return Rows(
-            numbered, plain and not others.rows, regular.not_().arg_true() + piece.line, others.unreadable, text
-        )
+        left_out = regular.not_().arg_true() + piece.line
+        breaks = bool(others.rows) or line_breaks.within(piece.data)
+        return Rows(numbered, plain and not others.rows, left_out, breaks, others.unreadable, text)
 
     def _from_lists(self, rows: Sequence[Sequence[str]], places: Sequence[int]) -> pl.DataFrame:
         texts = {

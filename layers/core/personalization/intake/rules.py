@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from personalization.datasets import CATEGORY_LENGTH, ID_LENGTH, Column
+from personalization.lines import PATTERN
 
 NOT_SECONDS = 10**11
 """From here on a timestamp is in milliseconds or finer: as seconds it would lie after the year 5000."""
 FIRST_SECOND = 631_152_000
 """The beginning of 1990: nothing was clicked on before."""
 LAST_SECOND = 9_999_999_999
-_IDS = {"USER_ID", "ITEM_ID"}
+IDS = frozenset({"USER_ID", "ITEM_ID"})
 _CAPPED = {"EVENT_TYPE", "IMPRESSION"}
 _ISO = (
     r"^(?<day>[1-9][0-9]{3}-[0-9]{2}-[0-9]{2})(?:[Tt ](?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9])"
@@ -36,8 +37,9 @@ _RULES = (
     ("range", "is not between 1990 and tomorrow: {value}", "is not between 1990 and tomorrow"),
     ("whole", "must be a whole number, not {value}", "is no whole number"),
     ("number", "must be a number, not {value}", "is no number"),
+    ("break", "has a line break in it: {value}", "has a line break in it"),
 )
-EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER = range(1, len(_RULES) + 1)
+EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK = range(1, len(_RULES) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Verdict:
     """A time as whole seconds."""
     converted: int = 0
     """Dates that became seconds."""
+    joined: int = 0
+    """Texts whose line breaks became spaces."""
+    cut: int = 0
+    """Texts that were longer than Personalize takes."""
 
 
 def rule(number: int) -> str:
@@ -70,16 +76,24 @@ def shown(value: str) -> str:
     return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
-def check(column: Column, values: pl.Series, now: int) -> Verdict:
+def check(
+    column: Column | None, values: pl.Series, now: int, *, breaks: bool = False, most: int | None = None
+) -> Verdict:
     """Hold the cells of a column against its rules.
 
     Args:
-        column: what they must be.
+        column: what they must be, or None where the data tells.
         values: the cells, as text.
         now: seconds since 1970; interactions of more than a day later are refused.
+        breaks: whether there may be line breaks in them: an id must have none, in other texts they become spaces.
+        most: characters at which a text is cut off.
     """
+    if column is None or (column.name not in IDS and column.type == "string"):
+        values, joined = _on_one_line(values) if breaks else (values, 0)
+        values, cut = _shortened(values, most) if most else (values, 0)
+        return Verdict(values, _text(column, values) if column else None, joined=joined, cut=cut)
     if column.type == "string":
-        return Verdict(values, _text(column, values))
+        return Verdict(values, _id(column, values, breaks=breaks))
     if column.name == "TIMESTAMP":
         return _time(column, values, FIRST_SECOND, now + 86_400)
     if column.name.endswith("TIMESTAMP"):
@@ -91,17 +105,41 @@ def check(column: Column, values: pl.Series, now: int) -> Verdict:
     return Verdict(values, _broken(column, values, good, broken))
 
 
+def _on_one_line(values: pl.Series) -> tuple[pl.Series, int]:
+    """The texts with spaces in place of line breaks, and how many had any."""
+    count = int(values.str.contains(PATTERN).sum())
+    return (values.str.replace_all(PATTERN, " "), count) if count else (values, 0)
+
+
+def _shortened(values: pl.Series, most: int) -> tuple[pl.Series, int]:
+    """The texts with so many characters at most, and how many had more."""
+    longest = values.str.len_bytes().max()
+    if not isinstance(longest, int) or longest <= most:
+        return values, 0
+    count = int((values.str.len_chars() > most).sum())
+    return (values.str.slice(0, most), count) if count else (values, 0)
+
+
+def _id(column: Column, values: pl.Series, *, breaks: bool) -> pl.Series | None:
+    others = _text(column, values)
+    cells = values.str.contains(PATTERN) if breaks else None
+    if cells is None or not cells.any():
+        return others
+    bad = cells.cast(pl.UInt8) * BREAK
+    return bad if others is None else others.zip_with(others > 0, bad)
+
+
 def _text(column: Column, values: pl.Series) -> pl.Series | None:
     sizes = values.str.len_bytes()
     shortest, longest = sizes.min(), sizes.max()
     empty = not column.nullable and shortest == 0
-    limit = ID_LENGTH if column.name in _IDS else CATEGORY_LENGTH
-    capped = column.name in _IDS or column.categorical or column.name in _CAPPED
+    limit = ID_LENGTH if column.name in IDS else CATEGORY_LENGTH
+    capped = column.name in IDS or column.categorical or column.name in _CAPPED
     if not empty and not (capped and isinstance(longest, int) and longest > limit):
         return None
     long = pl.lit(0, pl.UInt8)
     cell = pl.col(values.name)
-    if column.name in _IDS:
+    if column.name in IDS:
         long = pl.when(cell.str.len_bytes() > limit).then(pl.lit(BYTES, pl.UInt8)).otherwise(long)
     elif capped:
         long = pl.when(cell.str.len_chars() > limit).then(pl.lit(CHARACTERS, pl.UInt8)).otherwise(long)
