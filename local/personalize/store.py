@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -96,15 +96,21 @@ class Store:
         with self._connection as connection:
             connection.executemany("INSERT OR REPLACE INTO records (dataset, id, body) VALUES (?, ?, ?)", rows)
 
-    def remove_users(self, datasets: Iterable[str], users: Collection[str]) -> int:
-        """Forget what was streamed about some users, the sessions tied to them too; returns how many records."""
+    def remove_users(self, datasets: Mapping[str, Sequence[int]], users: Collection[str]) -> int:
+        """Forget what was streamed about some users, the sessions tied to them too; returns how many records.
+
+        Args:
+            datasets: for each, the numbers of the last event and of the last record that may go.
+            users: their ids.
+        """
         gone: list[tuple[str, int]] = []
-        for dataset in datasets:
-            events = self.events(dataset)
+        for dataset, (last_event, last_record) in datasets.items():
+            events = [each for each in self.events(dataset) if each[0] <= last_event]
+            records = [each for each in self.records(dataset) if each[0] <= last_record]
             sessions = {event.session_id for _, event in events if event.user_id in users}
             theirs = (e for e in events if e[1].user_id in users or (not e[1].user_id and e[1].session_id in sessions))
             gone += [("events", number) for number, _ in theirs]
-            gone += [("records", number) for number, record in self.records(dataset) if record.id in users]
+            gone += [("records", number) for number, record in records if record.id in users]
         with self._connection as connection:
             for table, number in gone:
                 connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608 — one of two names
@@ -114,6 +120,12 @@ class Store:
         """The number of a dataset's newest event; 0 without any."""
         (number,) = self._connection.execute("SELECT MAX(number) FROM events WHERE dataset = ?", (dataset,)).fetchone()
         return number or 0
+
+    def last_streamed(self, dataset: str) -> tuple[int, int]:
+        """The numbers of a dataset's newest event and of its newest record; 0 without any."""
+        query = "SELECT MAX(number) FROM records WHERE dataset = ?"
+        (number,) = self._connection.execute(query, (dataset,)).fetchone()
+        return self.last_event(dataset), number or 0
 
     def events(self, dataset: str, after: int = 0) -> list[tuple[int, StreamedEvent]]:
         """A dataset's events in the order of arrival, each with its number."""

@@ -111,6 +111,34 @@ def test_deleted_users_vanish_everywhere(shop: Shop) -> None:
     assert {"u2", "u4"}.isdisjoint(segment(aws, segments, "after", '{"itemId": "i2"}')[0]["output"]["usersList"])
 
 
+@pytest.mark.parametrize("beside", ["import", "training"])
+def test_a_deletion_beside_other_work_deletes_nobody(shop: Shop, beside: str) -> None:
+    aws, users = shop.aws, dataset_of(shop, "USERS")
+    if beside == "import":
+        arn = aws.begin_import(users, "s3://bucket/users.csv", "beside")
+    else:
+        solution = aws.solution(shop.group, POPULAR, name="beside", performAutoTraining=False)
+        arn = aws.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    job = forget(aws, shop.group, ["u8"], f"beside-{beside}")
+    assert (job["status"], job["numDeleted"]) == ("COMPLETED", 0)
+    aws.settle("DatasetImportJob" if beside == "import" else "SolutionVersion", arn)
+    assert "u8" in {row["USER_ID"] for row in exported(aws, users, f"beside-{beside}", "ALL")}
+    if beside == "training":
+        assert forget(aws, shop.group, ["u8"], "alone")["numDeleted"] == 21
+
+
+def test_what_is_streamed_about_a_user_during_a_deletion_stays(shop: Shop) -> None:
+    shop.click("i30", user="u10", session="before")
+    write_csv(shop.aws.engine.s3_root / "gone/streamed/users.csv", ["USER_ID"], [["u10"]])
+    made = shop.aws.control.create_data_deletion_job(
+        jobName="streamed", datasetGroupArn=shop.group, dataSource={"dataLocation": "s3://gone/streamed/"}, roleArn=ROLE
+    )
+    shop.click("i31", user="u10", session="during")
+    shop.aws.settle("DataDeletionJob", made["dataDeletionJobArn"], "COMPLETED")
+    rows = exported(shop.aws, dataset_of(shop, "INTERACTIONS"), "streamed", "ALL")
+    assert [row["ITEM_ID"] for row in rows if row["USER_ID"] == "u10"] == ["i31"]
+
+
 def segment(aws: Aws, version: str, name: str, lines: str) -> list[dict[str, Any]]:
     (aws.engine.s3_root / "ask").mkdir(exist_ok=True)
     (aws.engine.s3_root / f"ask/{name}.json").write_text(lines)

@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data deletion jobs: users vanish from datasets, from what answers know, and from models that name users."""
+"""Data deletion jobs: users vanish from datasets, from what answers know, and from models that name users.
 
+The service guarantees nothing where a training, a batch job or an import is under way when the job starts, or begins
+before it ends. This engine then takes the worst case: the job is COMPLETED, and nobody is deleted. Records that are
+streamed during the job stay, those of its users too.
+"""
+
+import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from local.personalize.engine import Engine, operation, require_active, work
 from local.personalize.errors import InvalidInput
+from local.personalize.lifecycle import under_way
 from local.personalize.operations.common import describes, limit, page, tags_of
 from local.personalize.operations.datasets import datasets_of, import_target, publish
 from local.personalize.operations.recipes import recipe_of
 from local.personalize.resources import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
     CREATE,
     DATA_DELETION_JOB,
     DATASET_GROUP,
+    DELETE,
     IMPORT_JOB,
+    RECOMMENDER,
     SOLUTION_VERSION,
     Call,
     Resource,
@@ -21,8 +34,11 @@ from local.personalize.serving import actions_of
 from local.personalize.tasks import DeletionTask, run_deletion
 from local.personalize.wire import Json
 
+LOGGER: Final = logging.getLogger("personalize")
 _OF_USERS = ("INTERACTIONS", "USERS", "ACTION_INTERACTIONS")
 """Types of the datasets that name users."""
+_DISTURBING = (IMPORT_JOB, SOLUTION_VERSION, RECOMMENDER, BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
+"""Kinds whose work reads or writes what a deletion changes."""
 
 
 @operation("CreateDataDeletionJob")
@@ -35,7 +51,10 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
     jobs = engine.registry.find(DATA_DELETION_JOB, datasetGroupArn=group.arn)
     limit((job for job in jobs if not job.settled), 5, "resources with PENDING or IN_PROGRESS status")
     arn = call.arn(DATA_DELETION_JOB, request["jobName"])
-    engine.create(call, DATA_DELETION_JOB, arn, request | {"region": call.region, "tags": tags})
+    named = datasets_of(engine, group.arn).values()
+    streamed = {each.arn: engine.store.last_streamed(each.arn) for each in named}
+    body = request | {"region": call.region, "tags": tags, "streamed": streamed}
+    engine.create(call, DATA_DELETION_JOB, arn, body)
     return {"dataDeletionJobArn": arn}
 
 
@@ -51,13 +70,30 @@ async def delete_users(engine: Engine, job: Resource) -> None:
             files=[file for dataset in named.values() for file in _files(engine, dataset)],
             models=_models(engine, job.group),
         )
-        users, gone = await engine.workers.run(run_deletion, task)
-        gone += engine.store.remove_users([dataset.arn for dataset in named.values()], set(users))
+        disturbed = _disturbed(engine, job)
+        users, gone = await engine.workers.run(run_deletion, replace(task, files=(), models=()) if disturbed else task)
+        if disturbed:
+            LOGGER.warning("%s deletes nobody: %s ran beside it", job.arn, disturbed.arn)
+        else:
+            # Streamed records of the job's own time stay: they are imports beside it.
+            before = job.body.get("streamed", {})
+            streamed = {dataset.arn: before.get(dataset.arn, (0, 0)) for dataset in named.values()}
+            gone += engine.store.remove_users(streamed, set(users))
         for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
             if kind in named:
                 await publish(engine, named[kind])
     engine.serving.forget(job.group, actions_of(job.group))
     job.body["numDeleted"] = gone
+
+
+def _disturbed(engine: Engine, job: Resource) -> Resource | None:
+    """What was under way beside a job, or has been since: of its group, and no deletion."""
+    since = job.body["creationDateTime"]
+    for kind in _DISTURBING:
+        for each in engine.registry.find(kind, datasetGroupArn=job.group):
+            if under_way(each) not in {"", DELETE} or each.body["lastUpdatedDateTime"] >= since:
+                return each
+    return None
 
 
 def _files(engine: Engine, dataset: Resource) -> list[Path]:
