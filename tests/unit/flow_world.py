@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
-from personalization import handling, sweeping, training
+from personalization import handling, leases, sweeping, training
 from personalization.claims import Claim, ClaimKind
 from personalization.errors import PersonalizationError
 from personalization.handling import SUCCESS, Drop, End
@@ -53,12 +53,23 @@ class DictLedger:
         there = self.leases.get(lease.shop)
         if there and there.owner not in {lease.owner, over.owner if over else lease.owner}:
             return False
-        self.leases[lease.shop] = lease
+        keeps = there.next if there and lease.purpose == "run" else ""
+        self.leases[lease.shop] = lease.model_copy(update={"next": keeps})
         return True
 
-    def free(self, shop: str, owner: str) -> None:
-        if shop in self.leases and self.leases[shop].owner == owner:
-            del self.leases[shop]
+    def reserve(self, shop: str, erasure: str) -> bool:
+        there = self.leases.get(shop)
+        if there is None or there.purpose != "run":
+            return False
+        self.leases[shop] = there.model_copy(update={"next": erasure})
+        return True
+
+    def free(self, shop: str, owner: str) -> bool:
+        there = self.leases.get(shop)
+        if there is None or there.owner != owner or there.next:
+            return False
+        del self.leases[shop]
+        return True
 
     def removed(self, shop: str) -> datetime | None:  # noqa: ARG002 - no shop is
         return None
@@ -78,7 +89,7 @@ class Flaky:
         self.ledger, self.left = ledger, -1
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the ledger has
-        if name in {"add", "move", "take", "free"}:
+        if name in {"add", "move", "take", "free", "reserve"}:
             self.left -= 1
             if self.left == 0:
                 raise Killed
@@ -165,7 +176,13 @@ class World:
     """The executions' inputs."""
     shops: set[str] = field(default_factory=set)
     """Those that a run has led."""
+    waiting: set[str] = field(default_factory=set)
+    """The erasures that want a shop which somebody else leads."""
+    erased: list[str] = field(default_factory=list)
+    """The erasures whose job came to its end."""
     ticks: Iterator[int] = field(default_factory=count)
+    hours: int = 0
+    """How far the clock was moved, for the lease of an erasure that was killed to expire."""
 
     def alive(self, arn: str) -> bool | None:
         """See `leases.Executions`."""
@@ -180,7 +197,30 @@ class World:
 
     def run(self, name: str) -> Run:
         """As a step of this moment knows its run: no two steps have the same time."""
-        return Run(name, f"arn:{name}", NOW + timedelta(milliseconds=next(self.ticks)))
+        return Run(name, f"arn:{name}", NOW + timedelta(hours=self.hours, milliseconds=next(self.ticks)))
+
+    def erase(self, shop: str) -> None:
+        """An erasure of some of a shop's users begins, a round of the eraser at each step."""
+        name = f"erasure-{len(self.names)}"
+        self.names.add(name)
+        self.running[name] = self.rounds(name, shop)
+
+    def rounds(self, name: str, shop: str) -> Iterator[None]:
+        """Wait for the shop, lead it while a data deletion job is under way, and make way for a run."""
+        while not self.leads(name, shop):
+            self.twice(lambda: self.ledger.reserve(shop, name))
+            self.waiting.add(name)
+            yield
+        self.waiting.discard(name)
+        assert shop not in self.led.values(), "an erasure leads beside a run"
+        self.led[name] = shop
+        self.shops.add(shop)
+        yield
+        assert self.leads(name, shop), "the lease was lost"
+        self.erased.append(name)
+        yield
+        del self.led[name]
+        self.twice(lambda: handling.make_way(self.ledger, self, shop, name, self.run(name).now))
 
     def steps(self, name: str, asked: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
@@ -214,6 +254,14 @@ class World:
         end = SUCCESS if good else End("it broke", frozenset(imported))
         self.twice(lambda: handling.finish(self.ledger, self, self.run(name), shop, drops, end))
 
+    def leases(self) -> list[Lease]:
+        """All leases as they are now."""
+        return [lease for shop in sorted(self.shops) if (lease := self.ledger.lease(shop))]
+
+    def leads(self, name: str, shop: str) -> bool:
+        """Whether an erasure has the shop's lease, or gets it now."""
+        return self.twice(lambda: leases.lead_to_erase(self.ledger, self, shop, name, self.run(name).now))
+
     def twice(self, step: Callable[[], T]) -> T:
         """What a step answers, at the second time if it is killed at the first."""
         try:
@@ -231,12 +279,15 @@ class World:
     def kill(self, name: str) -> None:
         """Somebody stops an execution, wherever it is; the event of that starts the sweep."""
         self.stop(name)
+        if name not in self.asked:
+            return
         detail = {"name": name, "input": json.dumps(self.asked[name])}
         self.start(f"sweep-{len(self.names)}", {"source": "aws.states", "detail": detail})
 
     def stop(self, name: str) -> None:
         """An execution is over, wherever it is."""
         self.running.pop(name, None)
+        self.waiting.discard(name)
         self.led.pop(name, None)
 
     def settle(self) -> None:
@@ -245,7 +296,14 @@ class World:
             while self.running:
                 for name in sorted(self.running):
                     self.step(name)
+                if self.running and self.waiting.issuperset(self.running):
+                    self.hours += 7
             if sweeping.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
+                continue
+            if any(
+                lease.purpose == "erasure" and leases.lives(self, lease, self.run("").now) for lease in self.leases()
+            ):
+                self.hours += 7
                 continue
             failed = self.failed()
             if not failed:

@@ -16,7 +16,7 @@ from personalization.aws.ledger import DynamoLedger
 from personalization.claims import Claim
 from personalization.errors import Rejected
 from personalization.handling import Drop, End
-from personalization.leases import Lease, Ledger
+from personalization.leases import Lease, Ledger, Run
 
 from tests.unit.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
 
@@ -29,8 +29,9 @@ REPEATS = st.tuples(st.just("repeat"), st.integers(0, 20), st.just(""))
 STEPS = st.tuples(st.just("step"), st.integers(0, 20), st.sampled_from(["", "12", "1234", "12345678"]))
 STOPS = st.tuples(st.just("stop"), st.integers(0, 20), st.just(""))
 KILLS = st.tuples(st.just("kill"), st.integers(1, 4), st.just(""))
+ERASURES = st.tuples(st.just("erase"), st.sampled_from(SHOPS), st.just(""))
 BREAKS = st.tuples(st.just("break"), st.integers(1, 3), st.just(""))
-HAPPENINGS = st.lists(st.one_of(DROPS, STEPS, STEPS, STEPS, STOPS, REPEATS, KILLS, BREAKS), max_size=60)
+HAPPENINGS = st.lists(st.one_of(DROPS, STEPS, STEPS, STEPS, STOPS, REPEATS, KILLS, BREAKS, ERASURES), max_size=60)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,8 @@ def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
         if what == "drop":
             dropped.append(event(which, kind, len(dropped)))
             world.start(f"run-{len(world.names)}", dropped[-1])
+        elif what == "erase":
+            world.erase(which)
         elif what == "kill":
             flaky.left = which
         elif what == "break":
@@ -82,7 +85,7 @@ def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
     assert {claim.state for claim in every} <= {"done", "superseded"}
     assert {claim.key for claim in every} == {str(each["detail"]["object"]["key"]) for each in dropped}
     assert {what: held(what[1], ids) for what, ids in world.jobs.data.items()} == expected(every)
-    assert not any(ledger.lease(shop) for shop in SHOPS)
+    assert not any(leases.lives(world, lease, world.run("").now) for shop in SHOPS if (lease := ledger.lease(shop)))
     trained = Counter((each.shop, each.recipe, each.imports) for each in world.jobs.trainings)
     assert set(trained.values()) <= {1}
 
@@ -202,6 +205,36 @@ def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) ->
     closed = [handling.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
     assert closed[0] == closed[1] == {"next": sweeping.follower("green", "a")}
     assert len(sweeping.follower("s" * 30, "a")) <= 80
+
+
+def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    assert not leases.lead_to_erase(world.ledger, world, "green", "e", NOW)
+    assert world.ledger.reserve("green", "e")
+    handling.collect(world.ledger, world.run("a"), "green")
+    handling.hold(world.ledger, world, world.run("a"), "green", [])
+    begun(world, "b", event("green", "items", 2))
+    handling.finish(world.ledger, world, world.run("a"), "green", [])
+    queued = begun(world, "c", {"action": "continue", "shop": "green"})
+    assert (queued["outcome"], queued["by"]) == ("queued", "e")
+    assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + leases.ERASING_LASTS / 2)
+    assert sweeping.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASING_LASTS)) == []
+    follower = handling.make_way(world.ledger, world, "green", "e", NOW)
+    assert follower == sweeping.follower("green", "e")
+    assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "leads"
+    assert handling.make_way(world.ledger, world, "green", "e", NOW) == follower
+    lease = world.ledger.lease("green")
+    assert lease is not None
+    assert lease.owner == "d"
+
+
+def test_a_shop_whose_eraser_is_dead_is_taken_over_after_some_hours(world: World) -> None:
+    assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW)
+    assert not world.ledger.reserve("green", "other")
+    assert begun(world, "a", event("green", "users", 1))["outcome"] == "queued"
+    late = Run("s", "arn:s", NOW + leases.ERASING_LASTS)
+    assert len(sweeping.sweep(world.ledger, world, late)) == 1
+    assert leases.lead(world.ledger, world, late, "green") is None
 
 
 def test_by_hand_nothing_is_done_beside_a_run(world: World) -> None:

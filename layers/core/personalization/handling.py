@@ -8,13 +8,14 @@ drop, or the drop finds no lease.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from personalization import batches, claims
 from personalization.batches import Batch, Chosen
 from personalization.claims import Action, Claim, ClaimKind, Request, later
 from personalization.errors import Rejected, RetryLater
-from personalization.leases import Executions, Ledger, Run, lead
+from personalization.leases import Executions, Ledger, Run, give_back, lead
 from personalization.plans import Part
 from personalization.sweeping import follower, sweep
 
@@ -258,16 +259,38 @@ def finish(
         ledger.move(each, each.moved("done", run.name, f"imported by run {each.run}, trained on by this one"))
     for each in mine:
         ledger.move(each, _ended(each, results.get(each.id), run.name, end))
-    ledger.free(shop, run.name)
+    give_back(ledger, shop, run.name, run.now)
     after = ledger.claims(shop)
     # Without the second condition a shop whose runs cannot even begin would start one after the other.
     if not any(batches.waiting(each, run.name) for each in after) or (
         end.failure is not None and not any(each.run == run.name for each in after)
     ):
         return {"next": None}
-    name = follower(shop, run.name)
+    return {"next": _followed(executions, shop, run.name)}
+
+
+def make_way(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> str | None:
+    """End the lead of an erasure, and have what came meanwhile handled by a run; that run's name.
+
+    Args:
+        ledger, executions: the table, and the state machine's executions.
+        shop: the shop.
+        erasure: the owner of its lease.
+        now: the time.
+    """
+    give_back(ledger, shop, erasure, now)
+    return _followed(executions, shop, erasure) if runs_wait(ledger, shop) else None
+
+
+def runs_wait(ledger: Ledger, shop: str) -> bool:
+    """Whether a run is wanted for a shop that no run leads."""
+    return any(batches.waiting(each) for each in ledger.claims(shop))
+
+
+def _followed(executions: Executions, shop: str, by: str) -> str:
+    name = follower(shop, by)
     executions.start(name, {"action": "continue", "shop": shop})
-    return {"next": name}
+    return name
 
 
 def _taken_in(every: Sequence[Claim], mine: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:

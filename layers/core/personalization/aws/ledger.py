@@ -67,24 +67,57 @@ class DynamoLedger:
 
     def take(self, lease: Lease, over: Lease | None) -> bool:
         """See Ledger."""
-        record: dict[str, Any] = {**lease.as_json(), "record": RECORD, "ttl": int(lease.expires_at.timestamp())}
-        owners = {":owner": lease.owner, ":other": over.owner if over else lease.owner}
+        record: dict[str, Any] = {**lease.as_json(), "ttl": int(lease.expires_at.timestamp())}
+        kept = {name: value for name, value in record.items() if name not in {"shop", "next"}}
+        change = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
+        names = {f"#{name}": name for name in kept}
+        if lease.purpose == "erasure":
+            change, names = f"{change} REMOVE #next", {**names, "#next": "next"}
         condition = "attribute_not_exists(#owner) OR #owner = :owner OR #owner = :other"
-        return self._put_if(record, condition, names={"#owner": "owner"}, values=owners)
+        values = {f":{name}": value for name, value in kept.items()}
+        return self._change_lease(
+            lease.shop, change, condition, names, {**values, ":other": over.owner if over else lease.owner}
+        )
 
-    def free(self, shop: str, owner: str) -> None:
+    def reserve(self, shop: str, erasure: str) -> bool:
+        """See Ledger."""
+        # A lease of the version before says nothing of its purpose.
+        condition = "attribute_exists(#owner) AND (attribute_not_exists(#purpose) OR #purpose = :run)"
+        names = {"#next": "next", "#owner": "owner", "#purpose": "purpose"}
+        return self._change_lease(shop, "SET #next = :next", condition, names, {":next": erasure, ":run": "run"})
+
+    def free(self, shop: str, owner: str) -> bool:
         """See Ledger."""
         with about(self._table):
-            unless(
+            return unless(
                 "ConditionalCheckFailedException",
                 lambda: self._client.delete_item(
                     TableName=self._table,
-                    Key={"shop": {"S": shop}, "record": {"S": RECORD}},
-                    ConditionExpression="#owner = :owner",
-                    ExpressionAttributeNames={"#owner": "owner"},
+                    Key=self._lease_key(shop),
+                    ConditionExpression="#owner = :owner AND attribute_not_exists(#next)",
+                    ExpressionAttributeNames={"#owner": "owner", "#next": "next"},
                     ExpressionAttributeValues={":owner": {"S": owner}},
                 ),
             )
+
+    def _change_lease(
+        self, shop: str, change: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
+    ) -> bool:
+        with about(self._table):
+            return unless(
+                "ConditionalCheckFailedException",
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key=self._lease_key(shop),
+                    UpdateExpression=change,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=dict(names),
+                    ExpressionAttributeValues=records.wrapped(values),
+                ),
+            )
+
+    def _lease_key(self, shop: str) -> Any:  # noqa: ANN401 - DynamoDB's notation
+        return records.wrapped({"shop": shop, "record": RECORD})
 
     def shops(self) -> list[str]:
         """See Ledger."""
