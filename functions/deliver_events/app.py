@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from personalization import queued
-from personalization.aws import clients, state
+from personalization.aws import clients, leaving, state
 from personalization.aws.delivering import Delivery
 from personalization.environment import Environment
 from personalization.observability import count, logger
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOG = logger()
 RELEASES = state.Releases(state.fetch)
+LEAVING = leaving.Leaving(leaving.fetch)
 MARGIN_MS = 20_000
 """What is left of the function's time for a last call, for dead letters and for the answer."""
 
@@ -40,6 +41,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         clients.dynamodb(),
         environment.shopper_events_table,
         RELEASES,
+        LEAVING,
         _bucket(environment.event_calls_per_second),
         time.monotonic,
         time.sleep,
@@ -48,7 +50,13 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     messages = [queued.read(record) for record in event["Records"]]
     seconds = (context.get_remaining_time_in_millis() - MARGIN_MS) / 1000
     again = delivery.deliver(messages, seconds)
-    LOG.info("Batch done", delivered=delivery.delivered, buried=delivery.buried, again=len(again))
+    LOG.info(
+        "Batch done",
+        delivered=delivery.delivered,
+        buried=delivery.buried,
+        discarded=delivery.discarded,
+        again=len(again),
+    )
     if delivery.paused_by_queue:
         LOG.warning("Pauses not set", messages=delivery.paused_by_queue)
     count(environment.namespace, "DeliveredEvents", delivery.delivered)

@@ -8,6 +8,7 @@ from personalization import observability
 from personalization.aws import clients
 from personalization.aws.deletion_jobs import DeletionJobs
 from personalization.aws.erasing import Eraser
+from personalization.aws.ledger import StateMachine
 from personalization.environment import Environment
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, objec
     def late() -> bool:
         return context.get_remaining_time_in_millis() < MARGIN_MS
 
-    done = Eraser(jobs, clients.dynamodb(), clients.s3(), environment, int(time.time())).round(late)
+    runs = StateMachine(clients.stepfunctions(), environment.retrain_machine_arn)
+    done = Eraser(jobs, clients.dynamodb(), clients.s3(), runs, environment, int(time.time())).round(late)
     for shop, reason in done.failed:
         LOG.error("Users not deleted", shop=shop, reason=reason)
     observability.count(environment.namespace, "FailedErasures", len(done.failed))

@@ -5,17 +5,20 @@ import time
 import uuid
 
 from personalization import callers, cold, events, problems, tallies
-from personalization.aws import clients, erasure_requests, state
+from personalization.aws import clients, erasure_requests, leaving, state
 from personalization.aws import events as delivery
 from personalization.breakers import Breaker
 from personalization.environment import Environment
+from personalization.errors import RetryLater
 from personalization.events import Events, Put, Who
 from personalization.pacing import deadline
+from personalization.problems import Problem
 from personalization.releases import Release
 from personalization.web import Api, part
 
 API = Api()
 RELEASES = state.Releases(state.fetch_once)
+LEAVING = leaving.Leaving(leaving.fetch_once)
 BREAKER = Breaker()
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
 
@@ -28,9 +31,17 @@ def record(shop: str) -> tuple[dict[str, object], int]:
     problems.checked(Who, {"userId": asked.user_id})
     calls = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
     tracking_id = _release(shop).tracking_id
-    delivered, queued = delivery.accept(part(shop), tracking_id, calls, BREAKER, time.monotonic, late)
-    taken = events.first(calls, delivered + queued)
-    missed = delivery.keep(part(shop), taken, time.time(), late)
+    leaves = _leaving(shop, asked.user_id)
+    if leaves:
+        API.note(discarded=len(asked.events))
+        return events.discarded(calls), 202
+    if leaves is None:
+        delivered, (queued, missed) = 0, delivery.put_off(part(shop), calls, late)
+        taken = events.first(calls, queued)
+    else:
+        delivered, queued = delivery.accept(part(shop), tracking_id, calls, BREAKER, time.monotonic, late)
+        taken = events.first(calls, delivered + queued)
+        missed = delivery.keep(part(shop), taken, time.time(), late)
     API.count(*tallies.of_events(part(shop), taken))
     API.note(events=delivered, queued=queued)
     if missed:
@@ -43,6 +54,8 @@ def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     """What is known of a user."""
     problems.checked(Who, {"userId": part(user_id)})
     asked = events.record(part(user_id), problems.checked_json(Put, API.body()), events.USER_BYTES)
+    if LEAVING.has(_release(shop).shop, part(user_id), time.monotonic()):
+        raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
     there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
     problems.there(there or None, "The shop has no users dataset: drop one first.")
     return asked.answer(), 202
@@ -55,6 +68,8 @@ def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     shop_name, table = _release(shop).shop, Environment().shopper_events_table
     now, receipt = int(time.time()), str(uuid.uuid4())
     told = erasure_requests.ask(clients.dynamodb(), table, shop_name, part(user_id), receipt, now)
+    if told == receipt:
+        erasure_requests.acknowledge(clients.dynamodb_once(), table, shop_name, receipt, now)
     return {"receiptId": told}, 202
 
 
@@ -70,6 +85,14 @@ def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
 
 handler = cold.start(API.answer)
 """Answers one request of API Gateway (REST, proxy integration)."""
+
+
+def _leaving(shop: str, user_id: str | None) -> bool | None:
+    """Whether a user is to be deleted; None if the table does not say."""
+    try:
+        return LEAVING.has(part(shop), user_id, time.monotonic())
+    except RetryLater:
+        return None
 
 
 def _release(shop: str) -> Release:

@@ -12,6 +12,8 @@ from moto import mock_aws
 from personalization.aws import clients, records
 from personalization.releases import RECORD
 
+from functions.deliver_events import app as deliver_events
+from functions.record_events import app as record_events
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Queues
 from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Drop, Event, load
@@ -54,6 +56,8 @@ def _personalize() -> Iterator[FakePersonalize]:
         for service in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS"):
             patch.setenv(f"AWS_ENDPOINT_URL_{service}", fake.url)
         clients.forget()
+        for function in (deliver_events, record_events):
+            function.LEAVING.forget()
         yield fake
     clients.forget()
     fake.close()

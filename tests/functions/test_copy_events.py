@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from personalization.events import Call
 
 from functions.copy_events.app import handler
 from functions.deliver_events import app as delivering
+from functions.record_events import app as recording
 from functions.record_events.app import handler as record
 from functions.validate_drop.app import handler as validate
 from tests.functions.fakes import ARN, FakePersonalize
@@ -109,6 +111,15 @@ def test_events_that_no_import_takes_are_in_a_file_of_their_own(bucket: "S3Clien
     assert {row["PROPERTIES"] for row in found[True]} == {"", '{"words":"a, \\"b\\"\\nc"}'}
 
 
+@pytest.fixture
+def asked() -> None:
+    """Who is to be deleted was asked for a moment ago, when the table still answered."""
+    for function in (recording, delivering):
+        function.LEAVING.forget()
+        assert not function.LEAVING.has("demo", "2375", time.monotonic())
+
+
+@pytest.mark.usefixtures("asked")
 def test_what_cannot_be_written_down_at_once_is_by_way_of_the_queue(
     bucket: "S3Client",
     written: "DynamoDBClient",
@@ -130,6 +141,7 @@ def test_what_cannot_be_written_down_at_once_is_by_way_of_the_queue(
     assert queues.messages(queues.dead) == []
 
 
+@pytest.mark.usefixtures("asked")
 def test_what_neither_the_table_nor_the_queue_takes_is_delivered_and_counted(
     personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

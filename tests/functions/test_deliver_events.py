@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from personalization.environment import Environment
@@ -9,6 +9,9 @@ from functions.deliver_events import app
 from tests.functions.fakes import FakePersonalize
 from tests.functions.queues import Context, Queues
 from tests.functions.samples import RELEASE, SHOPPER_EVENTS, Event, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 pytestmark = pytest.mark.usefixtures("demo")
 
@@ -145,3 +148,30 @@ def test_no_log_line_names_a_shopper(
 
 def test_a_container_gets_its_share_of_the_calls() -> None:
     assert Environment({"EVENT_CALLS_PER_SECOND": "900", "EVENT_DELIVERIES": "5"}).event_calls_per_second == 180
+
+
+def test_what_waits_of_a_user_who_is_to_be_deleted_is_discarded(
+    personalize: FakePersonalize, queues: Queues, table: "DynamoDBClient"
+) -> None:
+    app.LEAVING.forget()
+    key = {"shopper": {"S": "!demo"}, "event": {"S": "2375"}}
+    table.put_item(TableName=SHOPPER_EVENTS, Item={**key, "receipt": {"S": "r"}})
+    waiting = load("deliver_events")
+    written = [
+        {**each, "body": json.dumps({**json.loads(each["body"]), "delivered": True})} for each in waiting["Records"]
+    ]
+    assert deliver({"Records": [*waiting["Records"], *written]}) == []
+    assert (personalize.calls, queues.messages(queues.dead)) == ([], [])
+    table.delete_item(TableName=SHOPPER_EVENTS, Key=key)
+    app.LEAVING.forget()
+    assert deliver(waiting) == []
+    assert personalize.asked("PutEvents")["userId"] == "2375"
+
+
+def test_where_nobody_says_who_is_to_be_deleted_messages_come_again(
+    personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.LEAVING.forget()
+    monkeypatch.setenv("SHOPPER_EVENTS_TABLE", "down")
+    assert len(deliver(load("deliver_events"))) == 1
+    assert (personalize.calls, queues.messages(queues.dead)) == ([], [])

@@ -3,18 +3,25 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import boto3
 import pytest
+from personalization import handling, leases, sweeping
 from personalization.answers import Receipt
 from personalization.aws import erasure_requests, records, shopper_events
-from personalization.erasures import PATIENCE_SECONDS, Request
+from personalization.aws.leaving import REMEMBER_SECONDS
+from personalization.aws.ledger import DynamoLedger, StateMachine
+from personalization.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
 from personalization.errors import Broken
 from personalization.events import Call
 from personalization.likelihood import shards
 
 from functions.erase_users.app import MARGIN_MS, handler
+from functions.record_events.app import LEAVING
 from functions.record_events.app import handler as api
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.queues import Context
@@ -23,28 +30,57 @@ from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, body
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
 
 pytestmark = pytest.mark.usefixtures("demo", "bucket")
 JOB = f"{ARN}:data-deletion-job/retail-demo-erase-1"
 WAITING, DONE = "!demo", "=demo"
 
 
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def machine(_personalize: FakePersonalize) -> Iterator["SFNClient"]:
+    """The machine whose executions run until they are stopped."""
+    client = boto3.client("stepfunctions")
+    definition = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 9999, "End": True}}}
+    role, name = "arn:aws:iam::123456789012:role/machine", MACHINE.rpartition(":")[2]
+    client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role)
+    yield client
+    client.delete_state_machine(stateMachineArn=MACHINE)
+
+
 @pytest.fixture(autouse=True)
 def _empty(table: "DynamoDBClient", personalize: FakePersonalize) -> Iterator[None]:
     """No request is left of the test before, and a job can be made."""
     personalize.says("CreateDataDeletionJob", {"dataDeletionJobArn": JOB})
+    LEAVING.forget()
     yield
     for item in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})
+    for item in table.scan(TableName=TABLE)["Items"]:
+        if item["record"]["S"] != "release":
+            table.delete_item(TableName=TABLE, Key={name: item[name] for name in ("shop", "record")})
 
 
-def ask(user: str = "2375") -> str:
-    """A request to delete a user; its receipt."""
+def ask(user: str = "2375", *, age: int = SETTLED_SECONDS) -> str:
+    """A request to delete a user, made so many seconds ago; its receipt."""
     event = load("api_delete_user")
     event["pathParameters"]["userId"] = user
     answer = api(event, None)
     assert answer["statusCode"] == 202
+    key, change = {"shopper": {"S": WAITING}, "event": {"S": user}}, {":older": {"N": str(-age)}}
+    boto3.client("dynamodb").update_item(
+        TableName=SHOPPER_EVENTS, Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=change
+    )
     return Receipt.model_validate_json(answer["body"]).receipt_id
+
+
+def step(receipt: str) -> str:
+    """The step that a receipt tells."""
+    key = {"shopper": {"S": DONE}, "event": {"S": receipt}}
+    return boto3.client("dynamodb").get_item(TableName=SHOPPER_EVENTS, Key=key)["Item"]["step"]["S"]
 
 
 def round_made(left: int = 600_000, **expected: object) -> dict[str, Any]:
@@ -80,7 +116,9 @@ def test_a_user_is_deleted_by_a_job_and_the_receipt_stays(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
     receipt, other = ask(), ask('u,"1"')
+    assert step(receipt) == "waiting"
     round_made(sent=2)
+    assert step(receipt) == "underWay"
     asked = personalize.asked("CreateDataDeletionJob")
     assert asked["datasetGroupArn"] == f"{ARN}:dataset-group/retail-demo"
     assert asked["dataSource"] == {"dataLocation": f"s3://{BUCKET}/erasures/demo/{asked['jobName']}.csv"}
@@ -91,6 +129,7 @@ def test_a_user_is_deleted_by_a_job_and_the_receipt_stays(
     round_made(gone=2)
     assert held(table, WAITING) == []
     assert {item["event"]["S"] for item in held(table, DONE)} == {receipt, other}
+    assert step(receipt) == step(other) == "deletedHere"
     assert "2375" not in json.dumps(held(table, DONE))
     round_made()
     assert "CreateDataDeletionJob" not in personalize.operations()
@@ -110,12 +149,14 @@ def test_what_the_table_has_of_the_user_goes_and_nobody_elses(table: "DynamoDBCl
 
 
 def test_the_same_user_twice_is_one_request(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
-    assert ask() == ask()
+    receipt = ask()
+    assert ask() == receipt
     round_made(sent=1)
     assert len(held(table, WAITING)) == 1
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
-    assert ask() not in {item["event"]["S"] for item in held(table, DONE)}
+    assert [item["event"]["S"] for item in held(table, DONE)] == [receipt]
+    assert ask() != receipt
 
 
 def test_who_is_asked_for_again_during_a_job_goes_into_the_next(
@@ -124,59 +165,233 @@ def test_who_is_asked_for_again_during_a_job_goes_into_the_next(
     receipt = ask()
     round_made(sent=1)
     with monkeypatch.context() as patch:
-        later = time.time() + 60
-        patch.setattr(time, "time", lambda: later)
+        later(patch, 60 + SETTLED_SECONDS)
         assert ask() == receipt
     job_is(personalize, "COMPLETED")
+    later(monkeypatch, 60 + 2 * SETTLED_SECONDS)
     round_made(gone=1, sent=1)
     (item,) = held(table, WAITING)
     assert item["job"]["S"] == JOB + "-next"
 
 
+def leader(table: "DynamoDBClient") -> str:
+    """Who leads the shop."""
+    item = table.get_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": leases.RECORD}}).get("Item")
+    return item["owner"]["S"] if item else ""
+
+
+@dataclass
+class Runs:
+    """Runs of the shop, beside the rounds."""
+
+    table: "DynamoDBClient"
+    machine: "SFNClient"
+    made: int = 0
+
+    def begun(self) -> leases.Run:
+        """A new execution, at work on nothing yet."""
+        self.made += 1
+        name = f"run-{time.time_ns()}"
+        arn = self.machine.start_execution(stateMachineArn=MACHINE, name=name)["executionArn"]
+        return leases.Run(name, arn, datetime.now(UTC))
+
+    def claim(self, run: leases.Run, **detail: object) -> dict[str, object]:
+        """The run's first step, for a file or as a continuation."""
+        asked: dict[str, object] = {"action": "continue", "shop": "demo"}
+        if detail:
+            asked = {"detail": {"bucket": {"name": BUCKET}, "object": detail}}
+        return handling.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, asked)
+
+    def end(self, run: leases.Run) -> None:
+        """The run's last step."""
+        handling.finish(self._ledger(run), StateMachine(self.machine, MACHINE), run, "demo", ())
+
+    def names(self) -> list[str]:
+        """The names of all executions."""
+        return [each["name"] for each in self.machine.list_executions(stateMachineArn=MACHINE)["executions"]]
+
+    def _ledger(self, run: leases.Run) -> DynamoLedger:
+        return DynamoLedger(self.table, TABLE, run.now)
+
+
 @pytest.fixture
-def run(table: "DynamoDBClient") -> Iterator[Callable[[str, str], None]]:
-    """Writes a record of the shop into the table of shops: a lease, or a judged run."""
-    made: list[dict[str, Any]] = []
-
-    def write(record: str, judged: str = "") -> None:
-        key = {"shop": {"S": "demo"}, "record": {"S": record}}
-        made.append(key)
-        table.put_item(TableName=TABLE, Item=key | ({"judgedAt": {"S": judged}} if judged else {}))
-
-    yield write
-    for key in made:
-        table.delete_item(TableName=TABLE, Key=key)
+def runs(table: "DynamoDBClient", machine: "SFNClient") -> Runs:
+    return Runs(table, machine)
 
 
-def test_no_job_begins_while_a_run_is_at_work_unless_that_goes_on_for_days(
-    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Time goes on."""
+    then = time.time() + seconds
+    monkeypatch.setattr(time, "time", lambda: then)
+
+
+def test_no_job_begins_while_a_run_leads_and_then_the_erasure_has_the_next_turn(
+    runs: Runs, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask()
-    run("lease")
+    run = runs.begun()
+    assert runs.claim(run)["outcome"] == "leads"
     round_made()
-    later = time.time() + PATIENCE_SECONDS
-    monkeypatch.setattr(time, "time", lambda: later)
+    later(monkeypatch, PATIENCE_SECONDS)
+    round_made()
+    assert leader(table) == run.name
+    assert runs.claim(runs.begun(), key="drops/demo/items/a.csv", etag="1", sequencer="1")["outcome"] == "queued"
+    runs.end(run)
+    assert leader(table).startswith("erasure-demo-")
     round_made(sent=1)
 
 
-@pytest.mark.parametrize("seen", ["lease", "candidate#r"])
-def test_where_a_run_was_at_work_during_a_job_one_more_follows(
-    seen: str, run: Callable[..., None], personalize: FakePersonalize, table: "DynamoDBClient"
+def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
+    runs: Runs, personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask()
+    round_made(sent=1)
+    owner = leader(table)
+    queued = runs.claim(runs.begun(), key="drops/demo/items/a.csv", etag="2", sequencer="1")
+    assert (queued["outcome"], queued["by"]) == ("queued", owner)
+    job_is(personalize, "IN_PROGRESS")
+    # Each round renews the lease, or else it would end after six hours.
+    for _ in range(3):
+        later(monkeypatch, leases.ERASING_LASTS.total_seconds() - 1)
+        round_made()
+        assert leader(table) == owner
+    ask("other")
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    assert leader(table) == ""
+    assert sweeping.follower("demo", owner) in runs.names()
+    assert "CreateDataDeletionJob" not in personalize.operations()
+    # The run has its turn, and then the next job.
+    run = runs.begun()
+    assert runs.claim(run)["outcome"] == "leads"
+    round_made()
+    runs.end(run)
+
+
+def test_a_job_that_does_not_end_makes_way_and_is_followed_by_another(
+    runs: Runs, personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = ask()
+    round_made(sent=1)
+    job_is(personalize, "IN_PROGRESS")
+    later(monkeypatch, JOB_SECONDS)
+    round_made(failed=["demo"])
+    run = runs.begun()
+    assert runs.claim(run)["outcome"] == "leads"
+    job_is(personalize, "COMPLETED")
+    round_made()
+    runs.end(run)
+    assert step(receipt) == "waiting"
+    round_made(sent=1)
+    round_made(gone=1)
+    assert (step(receipt), held(table, WAITING)) == ("deletedHere", [])
+
+
+def test_where_the_lease_was_lost_during_a_job_one_more_follows(
+    runs: Runs, personalize: FakePersonalize, table: "DynamoDBClient"
 ) -> None:
     receipt = ask()
     round_made(sent=1)
     first = personalize.asked("CreateDataDeletionJob")["jobName"]
-    run(seen, "" if seen == "lease" else "2999-01-01T00:00:00.000+00:00")
-    job_is(personalize, "IN_PROGRESS")
-    round_made()
-    table.delete_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": "lease"}})
+    table.delete_item(TableName=TABLE, Key={"shop": {"S": "demo"}, "record": {"S": leases.RECORD}})
+    run = runs.begun()
+    assert runs.claim(run)["outcome"] == "leads"
+    runs.end(run)
     job_is(personalize, "COMPLETED")
     round_made(sent=1)
     assert personalize.asked("CreateDataDeletionJob")["jobName"] != first
-    assert held(table, DONE) == []
+    assert step(receipt) == "underWay"
     round_made(gone=1)
-    assert [item["event"]["S"] for item in held(table, DONE)] == [receipt]
-    assert held(table, WAITING) == []
+    assert (step(receipt), held(table, WAITING), leader(table)) == ("deletedHere", [], "")
+
+
+def test_a_job_that_cannot_be_made_keeps_no_run_waiting(personalize: FakePersonalize, table: "DynamoDBClient") -> None:
+    ask()
+    personalize.reset()
+    personalize.fails("CreateDataDeletionJob", "LimitExceededException")
+    round_made(failed=["demo"])
+    assert leader(table) == ""
+
+
+def test_a_request_waits_until_all_of_the_api_knows_of_it() -> None:
+    ask(age=SETTLED_SECONDS - 5)
+    round_made()
+
+
+def version(personalize: FakePersonalize, made: float, mode: str = "FULL") -> None:
+    """What a solution version that serves says of itself from now on."""
+    personalize.reset()
+    told = {"creationDateTime": made, "trainingMode": mode}
+    personalize.says("DescribeSolutionVersion", {"solutionVersion": told})
+
+
+def test_a_training_that_is_promoted_later_completes_the_receipt(
+    runs: Runs, personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt, now = ask(), time.time()
+    round_made(sent=1)
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    for made, mode in ((now - 60, "FULL"), (now + 60, "UPDATE")):
+        version(personalize, made, mode)
+        round_made()
+        assert step(receipt) == "deletedHere"
+    version(personalize, now + 60)
+    round_made()
+    assert step(receipt) == "retrained"
+    later(monkeypatch, 90 * 86_400)
+    round_made()
+    assert [name for name in runs.names() if name.startswith("erasure-demo-")] == []
+
+
+def test_where_no_training_comes_in_time_one_is_started(
+    runs: Runs,
+    personalize: FakePersonalize,
+    bucket: "S3Client",
+    machine: "SFNClient",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bucket.put_object(Bucket=BUCKET, Key="drops/demo/settings.yaml", Body=b"erasure: {retrain_within_days: 10}")
+    receipt, now = ask(), time.time()
+    round_made(sent=1)
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    version(personalize, now - 60)
+    later(monkeypatch, 9 * 86_400)
+    round_made()
+    assert [name for name in runs.names() if name.startswith("erasure-demo-")] == []
+    later(monkeypatch, 86_400 + 60)
+    for _ in range(2):
+        round_made()
+    (name,) = [name for name in runs.names() if name.startswith("erasure-demo-")]
+    arn = MACHINE.replace(":stateMachine:", ":execution:") + f":{name}"
+    asked = json.loads(machine.describe_execution(executionArn=arn)["input"])
+    assert (asked, step(receipt)) == ({"action": "retrain", "shop": "demo"}, "deletedHere")
+
+
+def test_from_the_request_to_the_end_nothing_is_taken_of_the_user(
+    personalize: FakePersonalize, table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, put = load("api_events"), load("api_put_user")
+    put["pathParameters"]["userId"] = "2375"
+    ask()
+    personalize.reset()
+    answer = api(event, None)
+    assert (answer["statusCode"], {each["status"] for each in body(answer)["events"]}) == (202, {"discarded"})
+    assert (api(put, None)["statusCode"], body(api(put, None))["title"]) == (409, "Conflict")
+    assert personalize.operations() == []
+    assert held(table, "demo#2375") == []
+    # Of others everything is.
+    other = {**event, "body": json.dumps({**json.loads(event["body"]), "userId": "other"})}
+    assert {each["status"] for each in body(api(other, None))["events"]} == {"delivered"}
+    personalize.says("CreateDataDeletionJob", {"dataDeletionJobArn": JOB})
+    round_made(sent=1)
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    elapsed = time.monotonic() + REMEMBER_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: elapsed)
+    assert {each["status"] for each in body(api(event, None))["events"]} == {"delivered"}
+    assert len(held(table, "demo#2375")) > 0
 
 
 def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(

@@ -326,3 +326,19 @@ def test_what_is_refused_counts_as_no_event(personalize: FakePersonalize, capsys
     personalize.fails("PutEvents", "InvalidInputException")
     assert handler(load("api_events"), None)["statusCode"] == 400
     assert '"Events"' not in capsys.readouterr().out
+
+
+def test_where_nobody_says_who_is_to_be_deleted_events_wait_in_the_queue(
+    personalize: FakePersonalize, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.LEAVING.forget()
+    monkeypatch.setenv("SHOPPER_EVENTS_TABLE", "down")
+    answer = handler(load("api_events"), None)
+    assert (answer["statusCode"], {each["status"] for each in body(answer)["events"]}) == (202, {"queued"})
+    told = [json.loads(each["Body"]) for each in queues.messages(queues.events)]
+    assert sorted(each.get("delivered", False) for each in told) == [False, True]
+    put = load("api_put_user")
+    assert handler(put, None)["statusCode"] >= 500
+    assert personalize.calls == []
+    anonymous = sent([{"eventType": "View", "itemId": "i"}])
+    assert body(handler(anonymous, None))["events"][0]["status"] == "delivered"

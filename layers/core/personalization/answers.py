@@ -163,11 +163,12 @@ class Delivered(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
     event_id: str
-    status: Literal["delivered", "queued"]
+    status: Literal["delivered", "queued", "discarded"]
 
 
 class Accepted(BaseModel):
-    """The events that were taken: the first `accepted` ones of the request. Send the others again."""
+    """The events that were taken, the first `accepted` ones of the request, or discarded: their user is to be deleted.
+    Send the others again."""
 
     accepted: int
     events: list[Delivered]

@@ -3,7 +3,8 @@
 
 Personalize has no call that deletes one user. A data deletion job takes a list of them, at most five of a dataset
 group's jobs wait at a time, and one may take a day: so requests are gathered, and a shop has one job under way.
-Personalize promises nothing where it imports or trains meanwhile, and advises another job after it.
+Personalize guarantees nothing where it imports or trains meanwhile, and advises another job after it: so the erasure
+leads the shop during its job, as a run would. From the request to the end nothing is taken of the user.
 """
 
 import csv
@@ -14,13 +15,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 MOST = 10_000
-"""Users of one job; the others wait for the next. Far below the 100 MB that a job reads."""
+"""Users of one job; the others wait for the next. Far below what a job reads."""
 KEPT_SECONDS = 365 * 86_400
 """How long a receipt is kept after its user is gone, and a request whose shop does not come back."""
+SETTLED_SECONDS = 120
+"""How old a request must be for a job: by then nobody streams the user's events any more."""
 PATIENCE_SECONDS = 3 * 86_400
-"""How long a request waits for an hour in which no run is at work on its shop."""
+"""How long a request waits for an hour in which no run leads its shop; after that it has the next turn."""
+JOB_SECONDS = 2 * 86_400
+"""How long a job keeps a shop's runs waiting; Personalize says that one may take a day."""
+RECORD = "erasure"
+"""The sort key, in the table of shops, of what a shop's models still know of erased users."""
+DAY = 86_400
 
 Progress = Literal["under way", "done", "failed"]
+Step = Literal["waiting", "underWay", "deletedFromPersonalize", "deletedHere", "retrained"]
+"""What a receipt says of its request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +43,16 @@ class Request:
     """Epoch seconds of the last time that it was asked for."""
     job: str = ""
     """ARN of the data deletion job that has it, or "" while it waits."""
+    led: str = ""
+    """The owner of the shop's lease under which the job was started."""
     sent: int = 0
     """Epoch seconds from which on a new wish is not the job's any more."""
+    deleted: int = 0
+    """Epoch seconds at which its job was seen to have deleted the user, and no other job is needed."""
     tries: int = 0
     """Jobs that failed."""
     jobs: int = 0
     """Jobs that are through, where another one was needed."""
-    met: bool = False
-    """Whether a run was seen at work during the job."""
 
     @property
     def again(self) -> bool:
@@ -62,36 +74,76 @@ class Shop:
     name: str
     group: str
     """ARN of its dataset group."""
-    led: bool = False
-    """Whether a run is at work on it."""
-    ran: int = 0
-    """Epoch seconds at which a run last judged or promoted."""
-
-    def needs_another(self, request: Request, batch: Iterable[Request]) -> bool:
-        """Whether a request whose job is through needs another one, as a run was at work during the job.
-
-        Nobody needs a third: what the first job left of users in datasets, the second finds, and no training after it.
-
-        Args:
-            request: one of them.
-            batch: all that the job had.
-        """
-        return not request.jobs and (self.led or any(each.met or each.sent <= self.ran for each in batch))
+    versions: tuple[str, ...] = ()
+    """ARNs of the solution versions that serve."""
+    erasing: bool = False
+    """Whether an erasure leads it."""
+    since: int = 0
+    """Epoch seconds at which the first user was erased of whom models that serve may have learned; 0 without any."""
 
 
-def next_batch(waiting: Iterable[Request], now: int, *, led: bool) -> list[Request]:
-    """The requests of the next job, oldest first; none yet while a run is at work, unless the oldest waited for long.
+def needs_another(request: Request, leader: str) -> bool:
+    """Whether a request whose job is through needs another one: a run may have been at work during the job.
+
+    Nobody needs a third: what the first job left of users in datasets, the second finds.
 
     Args:
-        waiting: requests that no job has. now: epoch seconds. led: whether a run is at work on the shop.
+        request: the request.
+        leader: the erasure that leads the shop now, or "".
     """
-    oldest = sorted(waiting, key=lambda each: (each.asked, each.user))[:MOST]
-    return [] if led and oldest and now - oldest[0].asked < PATIENCE_SECONDS else oldest
+    return not request.jobs and (not request.led or request.led != leader)
 
 
-def digest(batch: Sequence[Request]) -> str:
-    """Twelve hexadecimal digits that name a batch: the same one is not sent twice, and one that failed is."""
-    told = "\n".join(f"{each.receipt} {each.asked} {each.tries} {each.jobs}" for each in batch)
+def next_batch(waiting: Iterable[Request], now: int) -> list[Request]:
+    """The requests of the next job, oldest first; one that was just made waits until the API knows of it.
+
+    Args:
+        waiting: requests that no job has. now: epoch seconds.
+    """
+    settled = (each for each in waiting if now - each.asked >= SETTLED_SECONDS)
+    return sorted(settled, key=lambda each: (each.asked, each.user))[:MOST]
+
+
+def has_waited(batch: Sequence[Request], now: int) -> bool:
+    """Whether the oldest request of a batch has waited so long that it has the next turn."""
+    return now - batch[0].asked >= PATIENCE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A solution version that serves."""
+
+    made: int
+    """Epoch seconds at which its training was asked for."""
+    whole: bool
+    """Whether it was trained anew, on all data."""
+
+
+def trained(serving: Iterable[Version | None]) -> int:
+    """Epoch seconds before which an erased user is in no model that serves; 0 if that is not known."""
+    found = list(serving)
+    made = [each.made for each in found if each is not None and each.whole]
+    return min(made) if made and len(made) == len(found) else 0
+
+
+def retraining(shop: str, since: int, now: int, within_days: int) -> str | None:
+    """The name of the run that is to train without erased users; None while there is time for a run of another cause.
+
+    A release that the gate refuses leaves the old models serving: as many days later the next one is asked for.
+
+    Args:
+        shop: its name.
+        since: epoch seconds at which the first of them was erased.
+        now: epoch seconds.
+        within_days: the shop's setting.
+    """
+    times = (now - since) // (within_days * DAY)
+    return f"erasure-{shop}-{since}-{times}" if times > 0 else None
+
+
+def digest(batch: Sequence[Request], leader: str) -> str:
+    """Twelve hexadecimal digits that name a batch: the same one is sent once under a lease, and again if it failed."""
+    told = "\n".join([leader, *(f"{each.receipt} {each.asked} {each.tries} {each.jobs}" for each in batch)])
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

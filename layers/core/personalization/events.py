@@ -203,6 +203,12 @@ def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str,
     return {"accepted": len(told), "events": told}
 
 
+def discarded(made: Sequence[Call]) -> dict[str, object]:
+    """The answer for events of a user whose deletion was asked for: none is kept, and none is to be sent again."""
+    ids = [event["eventId"] for call in made for event in call.events]
+    return {"accepted": len(ids), "events": [{"eventId": each, "status": "discarded"} for each in ids]}
+
+
 def record(record_id: str, asked: Put, most: int, *, described: bool = False) -> Record:
     """A user or an item as Personalize takes it: texts on one line and cut off at 1,000 characters, as those of a drop.
 

@@ -84,6 +84,15 @@ class Likelihood(BaseModel):
     """The event type that is predicted; those of other types are signs of it."""
 
 
+class Erasure(BaseModel):
+    """What follows the deletion of users."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retrain_within_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
+    """Days after which models are trained without deleted users, if no other run has trained and promoted since."""
+
+
 class ShopSettings(BaseModel):
     """Everything that a shop can choose."""
 
@@ -121,6 +130,8 @@ class ShopSettings(BaseModel):
     """Personalize's use cases for shops, by name, that runs make and keep as they are here."""
     placements: Placements = {}
     """Named slots of the shop, each with what it shows."""
+    erasure: Erasure = Erasure()
+    """What follows the deletion of users."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=10)] = ()
     """Times at which recipes are trained without a drop."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data deletion jobs of Personalize: found by their names, started once."""
+"""Data deletion jobs of Personalize: found by their names, started once; and what was trained after them."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from personalization import erasures
 from personalization.aws.failures import about, code, found
 from personalization.aws.listing import everything
 from personalization.environment import Environment
-from personalization.erasures import Progress
+from personalization.erasures import Progress, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -32,6 +32,14 @@ class DeletionJobs:
         with about(job):
             told = found(lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"])
         return erasures.progress(told["status"] if told else None)
+
+    def version(self, arn: str) -> Version | None:
+        """A solution version that serves; None where it is gone."""
+        with about(arn):
+            told = found(lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"])
+        if not told:
+            return None
+        return Version(int(told["creationDateTime"].timestamp()), told.get("trainingMode", "FULL") == "FULL")
 
     def start(self, group: str, name: str, key: str) -> str:
         """Start a job, or find the one of that name; returns its ARN.

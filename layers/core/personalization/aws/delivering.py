@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from personalization.aws import events, queue, shopper_events, state
-from personalization.errors import PersonalizationError, Rejected
+from personalization.aws.leaving import Leaving
+from personalization.errors import PersonalizationError, Rejected, RetryLater
 from personalization.pacing import TokenBucket
 from personalization.problems import Problem
 from personalization.queued import Group, Message, groups
@@ -29,6 +30,7 @@ class Delivery:
         dynamodb: the table's service.
         table: what shoppers did, for events that could not be written down when they came.
         releases: where the shops' tracking ids are known.
+        leaving: who is to be deleted.
         pace: how many calls a second.
         clock: seconds that only move forward.
         sleep: waits so many seconds.
@@ -42,6 +44,7 @@ class Delivery:
     dynamodb: "DynamoDBClient"
     table: str
     releases: state.Releases
+    leaving: Leaving
     pace: TokenBucket
     clock: Callable[[], float]
     sleep: Callable[[float], None]
@@ -50,6 +53,8 @@ class Delivery:
     """Events that Personalize took."""
     buried: int = 0
     """Events, or messages that hold none, that went to the dead letters."""
+    discarded: int = 0
+    """Events of users who are to be deleted."""
     failed: set[str] = field(default_factory=set)
     """Ids of the messages that have to come again."""
     paused_by_queue: int = 0
@@ -73,6 +78,13 @@ class Delivery:
     def _send(self, group: Group) -> None:
         """Send a group; one that is refused, event by event, so that a good event never suffers for a bad one."""
         ids = {part.message for part in group.parts}
+        try:
+            if self.leaving.has(group.shop, group.user_id, self.clock()):
+                self.discarded += len(group.parts)
+                return
+        except RetryLater:
+            self.failed |= ids
+            return
         if group.delivered:
             self._note(group, ids)
             return

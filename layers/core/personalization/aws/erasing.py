@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The round that deletes users: jobs that are through are closed, and what waits goes into the next one.
 
-Every step can be made again: a batch's job is named after its content, a request stays until its job is through.
+Every step can be made again: a batch's job is named after its content, a request stays until its job is through. The
+shop's lease is held from before a job starts until what it deleted is deleted here too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from personalization import erasures, leases, releases
-from personalization.aws import files, forgetting, records, shopper_events
+from personalization import erasures, handling, leases, releases
+from personalization.aws import files, forgetting, records, settings_file, shopper_events
 from personalization.aws.deletion_jobs import DeletionJobs
 from personalization.aws.erasure_requests import THREADS, Requests
+from personalization.aws.ledger import DynamoLedger
 from personalization.environment import Environment
 from personalization.erasures import Request, Shop
-from personalization.errors import PersonalizationError
+from personalization.errors import PersonalizationError, Rejected, RetryLater
+from personalization.leases import Executions
+from personalization.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,18 +50,28 @@ class Eraser:
     Args:
         jobs: data deletion jobs.
         dynamodb, s3: where the shops, the requests and the files are.
+        executions: the runs.
         environment: what the template says.
         now: epoch seconds at the beginning of the round.
     """
 
     def __init__(
-        self, jobs: DeletionJobs, dynamodb: "DynamoDBClient", s3: "S3Client", environment: Environment, now: int
+        self,
+        jobs: DeletionJobs,
+        dynamodb: "DynamoDBClient",
+        s3: "S3Client",
+        executions: Executions,
+        environment: Environment,
+        now: int,
     ) -> None:
         self._jobs = jobs
         self._dynamodb = dynamodb
         self._s3 = s3
+        self._executions = executions
         self._environment = environment
         self._now = now
+        self._moment = datetime.fromtimestamp(now, UTC)
+        self._ledger = DynamoLedger(dynamodb, environment.table, self._moment)
 
     def round(self, late: Callable[[], bool]) -> Round:
         """Look after every shop; one that fails does not stop the others, nor take their time every hour.
@@ -70,39 +84,72 @@ class Eraser:
         first = self._now // _HOUR % max(len(shops), 1)
         for shop in shops[first:] + shops[:first]:
             try:
-                result = result.plus(self._shop(shop, late))
+                requests = Requests(self._dynamodb, self._environment.shopper_events_table, shop.name, self._now)
+                result = result.plus(self._shop(shop, requests, late))
+                self._train(shop, requests)
             except PersonalizationError as error:
                 result = result.plus(Round(failed=((shop.name, str(error)),)))
         return result
 
-    def _shop(self, shop: Shop, late: Callable[[], bool]) -> Round:
-        requests = Requests(self._dynamodb, self._environment.shopper_events_table, shop.name, self._now)
+    def _shop(self, shop: Shop, requests: Requests, late: Callable[[], bool]) -> Round:
         every = sorted(requests.all(), key=lambda each: each.job)
+        if not every and not shop.erasing:
+            return Round()
+        lease = self._ledger.lease(shop.name)
+        leader = lease.owner if lease and lease.purpose == "erasure" else ""
         free = [each for each in every if not each.job]
-        result, busy = Round(), False
+        result, busy, ended = Round(), False, False
         for job, some in groupby((each for each in every if each.job), key=lambda each: each.job):
-            state, batch = self._jobs.progress(job), list(some)
+            batch = list(some)
+            state = "done" if batch[0].deleted else self._jobs.progress(job)
             if state == "under way":
                 busy = True
-                if shop.led and not batch[0].met:
-                    requests.met(batch[0])
-            elif state == "done":
-                free += self._again(requests, shop, batch)
-                through = [each for each in batch if not shop.needs_another(each, batch)]
-                free += self._closed(requests, shop.name, through, late)
-                result = result.plus(Round(gone=len(through)))
+                result = result.plus(self._waited(shop, batch, leader))
+                continue
+            ended = True
+            if state == "done":
+                one, again = self._ended(shop, requests, batch, leader, late)
+                result, free = result.plus(one), free + again
             else:
                 free += [requests.freed(each, failed=True) for each in batch]
                 result = result.plus(Round(failed=((shop.name, "a data deletion job failed"),)))
-        batch = [] if busy else erasures.next_batch(free, self._now, led=shop.led)
-        if batch:
-            requests.sent(batch, self._sent(shop, batch))
-        return result.plus(Round(sent=len(batch)))
+        if busy:
+            return result
+        batch = erasures.next_batch(free, self._now)
+        # Erasures and runs take turns: after a job those that wait for the shop have it.
+        if not batch or (ended and leader and handling.runs_wait(self._ledger, shop.name)):
+            self._make_way(shop, leader)
+            return result
+        return result.plus(Round(sent=self._begin(shop, requests, batch, leader)))
 
-    def _again(self, requests: Requests, shop: Shop, batch: Sequence[Request]) -> list[Request]:
-        """Those of a batch whose job is through that need another one."""
+    def _waited(self, shop: Shop, batch: Sequence[Request], leader: str) -> Round:
+        """Keep the lease while a job is under way; one that does not end lets the shop's runs go on."""
+        if leader and leader == batch[0].led:
+            if self._now - batch[0].sent < erasures.JOB_SECONDS:
+                leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment)
+                return Round()
+            self._make_way(shop, leader)
+        if self._now - batch[0].sent < erasures.JOB_SECONDS:
+            return Round()
+        return Round(failed=((shop.name, "a data deletion job has not ended for two days"),))
+
+    def _ended(
+        self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str, late: Callable[[], bool]
+    ) -> tuple[Round, list[Request]]:
+        """Close a job that is through; also returns the requests that need another one."""
         files.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
-        return [requests.freed(each, again=True) for each in batch if shop.needs_another(each, batch)]
+        another = [each for each in batch if not each.deleted and erasures.needs_another(each, leader)]
+        through = [each for each in batch if each not in another]
+        free = [requests.freed(each, again=True) for each in another]
+        fresh = requests.deleted([each for each in through if not each.deleted])
+        through = [*(each for each in through if each.deleted), *fresh]
+        try:
+            free += self._closed(requests, shop.name, through, late)
+        except PersonalizationError:
+            # Personalize is through: no run has to wait for our own files.
+            self._make_way(shop, leader)
+            raise
+        return Round(gone=len(through)), free
 
     def _closed(
         self, requests: Requests, shop: str, through: Sequence[Request], late: Callable[[], bool]
@@ -112,17 +159,75 @@ class Eraser:
             return []
         users = {each.user for each in through}
         forgetting.forget(self._s3, self._environment.bucket, shop, users, late)
+        records.put_if(
+            self._dynamodb,
+            self._environment.table,
+            {"shop": shop, "record": erasures.RECORD, "since": self._now},
+            "attribute_not_exists(#record)",
+            names={"#record": "record"},
+        )
         return [requests.freed(replace(each, jobs=0)) for each in through if not requests.closed(each)]
 
-    def _sent(self, shop: Shop, batch: Sequence[Request]) -> str:
+    def _begin(self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str) -> int:
+        """Start a job under the shop's lease, or wait for it; returns how many users are in the job."""
+        leader = leader or f"erasure-{shop.name}-{self._now}"
+        if not leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment):
+            if erasures.has_waited(batch, self._now):
+                self._ledger.reserve(shop.name, leader)
+            return 0
+        try:
+            job = self._sent(shop, batch, leader)
+        except RetryLater:
+            # The job may be under way: the next round finds it by its name, and keeps the lease until then.
+            raise
+        except PersonalizationError:
+            self._make_way(shop, leader)
+            raise
+        requests.sent(batch, job, leader)
+        return len(batch)
+
+    def _sent(self, shop: Shop, batch: Sequence[Request], leader: str) -> str:
         """Forget what the table has of the users, and have Personalize delete them; returns the job's ARN."""
         table = self._environment.shopper_events_table
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda each: shopper_events.forget(self._dynamodb, table, shop.name, each.user), batch))
-        name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch))
+        name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
         key = erasures.key(shop.name, name)
         files.put_bytes(self._s3, self._environment.bucket, key, erasures.text(batch).encode(), "text/csv")
         return self._jobs.start(shop.group, name, key)
+
+    def _make_way(self, shop: Shop, leader: str) -> None:
+        if leader:
+            handling.make_way(self._ledger, self._executions, shop.name, leader, self._moment)
+
+    def _train(self, shop: Shop, requests: Requests) -> None:
+        """See that users who are gone leave the models that serve too: by the next run, or by one of its own."""
+        if not shop.since:
+            return
+        until = erasures.trained(map(self._jobs.version, shop.versions))
+        if until > shop.since:
+            receipts = requests.untrained()
+            requests.retrained(each for each, at in receipts.items() if at < until)
+            left = min((at for at in receipts.values() if at >= until), default=0)
+            self._owe(shop, left)
+            return
+        run = erasures.retraining(shop.name, shop.since, self._now, self._settings(shop).erasure.retrain_within_days)
+        if run:
+            self._executions.start(run, {"action": "retrain", "shop": shop.name})
+
+    def _owe(self, shop: Shop, since: int) -> None:
+        """Write down from which time on erased users may be in models; 0 for nobody."""
+        table = self._environment.table
+        if since:
+            records.put(self._dynamodb, table, {"shop": shop.name, "record": erasures.RECORD, "since": since})
+        else:
+            records.forget(self._dynamodb, table, shop.name, erasures.RECORD)
+
+    def _settings(self, shop: Shop) -> ShopSettings:
+        try:
+            return settings_file.shop_settings(self._s3, self._environment.bucket, shop.name)
+        except Rejected:
+            return ShopSettings()
 
 
 def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
@@ -131,23 +236,16 @@ def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
         records.scanned(
             client,
             table,
-            "#record IN (:release, :lease) OR begins_with(#record, :candidate)",
-            names={"#record": "record"},
-            values={":release": releases.RECORD, ":lease": leases.RECORD, ":candidate": releases.CANDIDATE},
-            wanted="shop, #record, datasetGroupArn, promotedAt, judgedAt",
+            "#record IN (:release, :lease, :erasure)",
+            names={"#record": "record", "#purpose": "purpose", "#since": "since"},
+            values={":release": releases.RECORD, ":lease": leases.RECORD, ":erasure": erasures.RECORD},
+            wanted="shop, #record, datasetGroupArn, campaigns, #purpose, #since",
         )
     )
-    led = {each["shop"] for each in kept if each["record"] == leases.RECORD}
-    ran: dict[str, int] = {}
-    for each in kept:
-        for when in ("promotedAt", "judgedAt"):
-            if when in each:
-                ran[each["shop"]] = max(ran.get(each["shop"], 0), _seconds(each[when]))
+    erasing = {each["shop"] for each in kept if each["record"] == leases.RECORD and each.get("purpose") == "erasure"}
+    since = {each["shop"]: int(each["since"]) for each in kept if each["record"] == erasures.RECORD}
     for each in kept:
         if each["record"] == releases.RECORD:
             shop = each["shop"]
-            yield Shop(shop, each["datasetGroupArn"], shop in led, ran.get(shop, 0))
-
-
-def _seconds(iso: str) -> int:
-    return int(datetime.fromisoformat(iso).timestamp())
+            versions = tuple(releases.versions(each).values())
+            yield Shop(shop, each["datasetGroupArn"], versions, shop in erasing, since.get(shop, 0))

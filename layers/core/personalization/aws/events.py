@@ -9,7 +9,7 @@ from personalization.aws.failures import about, unless
 from personalization.breakers import Breaker
 from personalization.environment import Environment
 from personalization.errors import PersonalizationError, Rejected, RetryLater
-from personalization.events import Call, Record
+from personalization.events import Call, Record, first
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize_events import PersonalizeEventsClient
@@ -59,6 +59,22 @@ def accept(
     if not taken and not held:
         raise RetryLater("events", "neither Personalize nor the queue takes them")
     return taken, held
+
+
+def put_off(shop: str, calls: Sequence[Call], late: Callable[[], bool]) -> tuple[int, int]:
+    """Put events into the queue of which it is not known whether their user is to be deleted: the delivery decides.
+
+    Returns:
+        How many events are in the queue, and how many of them will not be written down for copy and likelihood.
+
+    Raises:
+        RetryLater: the queue takes none.
+    """
+    sqs, url = clients.sqs_once(), Environment().events_queue
+    held = queue.hold(sqs, url, shop, calls, late)
+    if not held:
+        raise RetryLater("events", "neither the table nor the queue answers")
+    return held, held - queue.hold(sqs, url, shop, first(calls, held), late, delivered=True)
 
 
 def keep(shop: str, calls: Sequence[Call], now: float, late: Callable[[], bool]) -> int:
