@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from personalization import caching, callers, cold, placing, problems, recommendations, shopper_context, tallies
-from personalization.aws import bestsellers, clients, failures, runtime, state
+from personalization.aws import bestsellers, clients, failures, runtime, shown_items, state
+from personalization.environment import Environment
 from personalization.placing import PageBody, Slot
 from personalization.recommendations import Ask, Listing, Predicted, Ranking, RankingBody, Source
 from personalization.releases import Release
-from personalization.shelf import Shelf
+from personalization.shelf import BUDGET_SECONDS, Shelf
 from personalization.together import Together
 from personalization.web import Api, Response, part
 
@@ -23,6 +24,7 @@ RELEASES = state.Releases(state.fetch)
 SHELF = Shelf(failures.why, bestsellers.Lists(bestsellers.fetch).get, time.monotonic, API.degraded)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
 TOGETHER = Together()
+ITEMS = shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: Environment().bucket))
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 
 
@@ -51,8 +53,10 @@ def popular(shop: str) -> Response[str]:
 def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
     """What one of the shop's placements shows a user."""
     asked, release, name = problems.checked(Slot, _fields(userId=part(user_id))), _release(shop), part(placement)
-    question = placing.ask(release, name, asked, _around(release))
-    return _counted(release, f"placement/{name}", placing.one(SHELF, release, name, question, _predict))
+    question, started = placing.ask(release, name, asked, _around(release)), time.monotonic()
+    told = placing.one(SHELF, release, name, question, _predict)
+    _show(release, started, (told, question))
+    return _counted(release, f"placement/{name}", told)
 
 
 @API.routes.post("/shops/<shop>/users/<user_id>/placements")
@@ -60,7 +64,9 @@ def show_page(shop: str, user_id: str) -> dict[str, object]:
     """What the placements of a page show a user, no item twice."""
     body, release = problems.checked_json(PageBody, API.body()), _release(shop)
     asks = placing.slots(release, body, _fields(userId=part(user_id)), _around(release))
+    started = time.monotonic()
     told: dict[str, Any] = placing.page(SHELF, release, asks, _predict, TOGETHER)
+    _show(release, started, *((each, asks[each["placement"]]) for each in told["placements"]))
     for each in told["placements"]:
         _counted(release, f"placement/{each['placement']}", each)
     return told
@@ -73,7 +79,9 @@ def ranking(shop: str, user_id: str) -> dict[str, object]:
     fields = recommendations.values(API.query(), userId=part(user_id))
     asked = problems.checked(Ranking, {**fields, "itemIds": body.item_ids})
     release = _release(shop)
-    told = SHELF.order(recommendations.ranking(release, asked, _around(release)), _rank)
+    question, started = recommendations.ranking(release, asked, _around(release)), time.monotonic()
+    told = SHELF.order(question, _rank)
+    _show(release, started, (told, question))
     return _counted(release, "personalized-ranking", told)
 
 
@@ -125,8 +133,16 @@ def _around(release: Release) -> dict[str, str]:
 
 def _list(release: Release, recipe: str, asked: Listing, source: Source = "campaign") -> dict[str, object]:
     callers.own(API.caller, asked.user_id)
-    ask = recommendations.listing(release, recipe, asked, _around(release))
-    return recommendations.after(release, ask, _counted(release, recipe, SHELF.fill(release, ask, _predict, source)))
+    ask, started = recommendations.listing(release, recipe, asked, _around(release)), time.monotonic()
+    told = SHELF.fill(release, ask, _predict, source)
+    _show(release, started, (told, ask))
+    return recommendations.after(release, ask, _counted(release, recipe, told))
+
+
+def _show(release: Release, started: float, *lists: tuple[dict[str, Any], Ask]) -> None:
+    """Have the items of answers show their columns, in what is left of the time since `started`."""
+    left = started + BUDGET_SECONDS - time.monotonic()
+    ITEMS.fill(release.shop, [(told, ask.columns) for told, ask in lists], left)
 
 
 def _counted(release: Release, name: str, told: dict[str, object]) -> dict[str, object]:

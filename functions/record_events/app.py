@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST events; PUT users and items; DELETE users."""
 
+import json
 import time
 import uuid
+from contextlib import suppress
 
 from personalization import callers, cold, events, problems, tallies
 from personalization.aws import clients, erasure_requests, leaving, state
 from personalization.aws import events as delivery
 from personalization.breakers import Breaker
 from personalization.environment import Environment
-from personalization.errors import RetryLater
+from personalization.errors import PersonalizationError, RetryLater
 from personalization.events import Events, Put, Who
 from personalization.pacing import deadline
 from personalization.problems import Problem
@@ -80,7 +82,17 @@ def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
     asked = events.record(part(item_id), problems.checked_json(Put, API.body()), events.ITEM_BYTES, described=True)
     there = delivery.put_item(clients.events(), _release(shop).dataset_arn("ITEMS"), asked)
     problems.there(there or None, "The shop has no items dataset: drop one first.")
+    _shown(part(shop), asked)
     return asked.answer(), 202
+
+
+def _shown(shop: str, item: events.Record) -> None:
+    """Have answers show the item as it is now. Personalize has it, whatever becomes of this."""
+    from personalization.aws import item_tables  # noqa: PLC0415 - only a PUT of an item needs it
+
+    late = deadline(time.monotonic, item_tables.CHANGE_SECONDS)
+    with suppress(PersonalizationError):
+        item_tables.change(clients.s3_quick(), Environment().bucket, shop, item.id, json.loads(item.properties), late)
 
 
 handler = cold.start(API.answer)

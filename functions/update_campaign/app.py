@@ -4,7 +4,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.aws import clients, promotion
+from personalization.aws import clients, promotion, selling
 from personalization.environment import Environment
 from personalization.observability import logger
 
@@ -26,8 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
     """
-    done = promotion.promotion_step(
-        clients.personalize(), clients.runtime(), clients.dynamodb(), event, Environment(), datetime.now(UTC)
-    )
+    aws = selling.Clients(clients.s3(), clients.runtime(), clients.dynamodb())
+    done = promotion.promotion_step(clients.personalize(), aws, event, Environment(), datetime.now(UTC))
     LOG.info("Step done", step=event.get("step"))
     return done

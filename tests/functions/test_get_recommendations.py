@@ -51,9 +51,9 @@ def personalize(personalize: FakePersonalize) -> FakePersonalize:
 @pytest.fixture(scope="module", autouse=True)
 def _bestsellers(table: "DynamoDBClient") -> None:
     """The list that the pipeline left."""
-    items = [{"itemId": f"best-{number}"} for number in range(5)]
-    known = [{"itemId": "best-0", "metadata": {"PRICE": "1.29"}}]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, known))
+    items = [f"best-{number}" for number in range(5)]
+    shown = {"best-0": {"PRICE": "1.29"}}
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, shown))
 
 
 @pytest.fixture(autouse=True)

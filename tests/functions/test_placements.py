@@ -33,8 +33,8 @@ def personalize(personalize: FakePersonalize) -> FakePersonalize:
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
-    items = [{"itemId": f"best-{number}"} for number in range(9)]
-    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, ()))
+    items = [f"best-{number}" for number in range(9)]
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, {}))
     lists = bestsellers.Lists(bestsellers.fetch)
     monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
 

@@ -66,6 +66,8 @@ BESIDES = {
     "SweepDropsFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "KeepHouseFunction": {"s3:ListBucket", "sqs:SendMessage"},
     "EraseUsersFunction": {"sqs:SendMessage"},
+    "GetRecommendationsFunction": {"s3:ListBucket"},
+    "RecordEventsFunction": {"s3:ListBucket"},
     "RemoveShopFunction": {"s3:DeleteObjectVersion", "s3:ListBucket"},
     # What Secrets Manager does with the secret's key on the function's behalf.
     "AuthorizeRequestFunction": {"kms:Decrypt"},

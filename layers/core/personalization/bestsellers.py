@@ -1,41 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of bestsellers of a shop: what the API shows when Personalize shows nothing."""
+"""The list of bestsellers of a shop: what everybody is shown, and anybody when Personalize shows nothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from personalization.recommendations import ANONYMOUS, MOST_WITH_METADATA, Ask
+from personalization.recommendations import ANONYMOUS, Ask
 from personalization.releases import Value
 
 RECORD = "bestsellers"
 """The sort key of the record in the table of shops."""
-LENGTH = 100
+LENGTH = 500
+"""As many as an answer can have."""
+RECORD_BYTES = 200_000
+"""Bytes of columns in a record, of which DynamoDB takes 400 KB: items beyond it are listed without their columns."""
 
 
-def asks(campaigns: Mapping[str, str], columns: Sequence[str]) -> list[Ask]:
-    """What a campaign of a release is asked for the list: all items, and the metadata of the first ones.
+def instead(campaigns: Mapping[str, str]) -> Ask | None:
+    """What a campaign is asked for the list of a shop whose whole history was never counted.
 
     Args:
         campaigns: ARNs by recipe alias.
-        columns: columns of Items that answers show.
     """
-    arn, who = campaigns.get("popularity-count") or campaigns.get("user-personalization"), {"userId": ANONYMOUS}
-    if arn is None:
-        return []
-    found = [Ask(arn, {**who, "numResults": LENGTH})]
-    if columns:
-        asked = {"numResults": MOST_WITH_METADATA, "metadataColumns": {"ITEMS": list(columns)}}
-        found.append(Ask(arn, {**who, **asked}))
-    return found
+    arn = campaigns.get("popularity-count") or campaigns.get("user-personalization")
+    return Ask(arn, {"userId": ANONYMOUS, "numResults": LENGTH}) if arn else None
 
 
 def record(
-    shop: str, run: str, written_at: str, items: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]
+    shop: str, run: str, written_at: str, items: Sequence[str], shown: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Value]:
-    """The record: `items` best first, with the metadata that `known` ones have."""
-    metadata = {each["itemId"]: each["metadata"] for each in known if each.get("metadata")}
-    listed: list[Value] = [
-        {"itemId": each["itemId"]} | ({"metadata": metadata[each["itemId"]]} if each["itemId"] in metadata else {})
-        for each in items
-    ]
+    """The record: `items` best first, with the columns that are shown of them, as far as there is room."""
+    listed: list[Value] = []
+    size = 0
+    for item in items:
+        more = {"metadata": shown[item]} if shown.get(item) else {}
+        size += len(str(more).encode())
+        listed.append({"itemId": item, **(more if size <= RECORD_BYTES else {})})
     return {"shop": shop, "record": RECORD, "run": run, "writtenAt": written_at, "items": listed}

@@ -184,7 +184,10 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: Ask, asked: Slo
     because = question.because
     if "itemId" in question.parameters:
         because = {"code": slot["because"], "itemId": question.parameters["itemId"]}
-    asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"])
+    shown = question.columns
+    if columns is not None:
+        shown = tuple(columns) if parameters["numResults"] <= MOST_WITH_METADATA else ()
+    asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"], columns=shown)
     return recommendations.suited(release, asked_of)
 
 

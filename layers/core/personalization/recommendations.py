@@ -101,6 +101,8 @@ class Ask:
     """What stands in for the campaign where no good answer is remembered."""
     scope: tuple[str, ...] = ()
     """What a page of the list belongs to; see `paging`."""
+    columns: tuple[str, ...] = ()
+    """Columns of Items that the answer shows, whoever tells them: the campaign, or the table of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def listing(
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
     if recipe == "popularity-count":
         because = POPULAR
-    return suited(release, Ask(asked_of, parameters, limit, hidden, because, scope=scope))
+    return suited(release, Ask(asked_of, parameters, limit, hidden, because, scope=scope, columns=_columns(parameters)))
 
 
 def after(release: Release, ask: Ask, told: dict[str, object]) -> dict[str, object]:
@@ -180,7 +182,7 @@ def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None =
     items = list(dict.fromkeys(asked.item_ids))
     parameters = _shared(release, asked, len(items), around)
     parameters |= {"userId": asked.user_id, "inputList": items}
-    return suited(release, Ask(_campaign(release, "personalized-ranking"), parameters))
+    return suited(release, Ask(_campaign(release, "personalized-ranking"), parameters, columns=_columns(parameters)))
 
 
 def suited(release: Release, ask: Ask) -> Ask:
@@ -263,6 +265,11 @@ def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, st
     if release.metadata_columns and items <= MOST_WITH_METADATA:
         parameters["metadataColumns"] = {"ITEMS": list(release.metadata_columns)}
     return parameters
+
+
+def _columns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of Items that a campaign is asked for."""
+    return tuple(parameters.get("metadataColumns", {}).get("ITEMS", ()))
 
 
 def _campaign(release: Release, recipe: str) -> str:

@@ -44,7 +44,7 @@ BILLS: Mapping[Kind, str] = {
     "datasetGroup": "nothing; it counts against the quota of dataset groups",
 }
 """What each piece costs while it is there."""
-FOLDERS = ("drops", "imports", "erasures", "evaluations", "events", "likelihood", "reports", "rejects")
+FOLDERS = ("catalogue", "drops", "imports", "erasures", "evaluations", "events", "likelihood", "reports", "rejects")
 """The folders of the bucket that have one of each shop's."""
 
 

@@ -244,6 +244,6 @@ def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: Ask) -> Iterat
     for each in best:
         if each["itemId"] not in seen:
             told = item(each, "bestsellers", POPULAR)
-            if "metadataColumns" not in ask.parameters:
+            if not ask.columns:
                 told.pop("metadata", None)
             yield told

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bestsellers in the table of shops: written when a run is promoted, read when Personalize fails."""
+"""The bestsellers in the table of shops, as answers read them; `selling` writes them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from personalization import bestsellers
-from personalization.aws import clients, records, runtime, state
+from personalization.aws import clients, records, state
 from personalization.environment import Environment
 from personalization.errors import PersonalizationError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 Items = Sequence[Mapping[str, Any]]
 _MOST_SHOPS = 100
@@ -52,28 +51,3 @@ def read(client: "DynamoDBClient", table: str, shop: str) -> Items:
     """A shop's list, or none."""
     found = records.get(client, table, shop, bestsellers.RECORD, stale=True)
     return tuple(found["items"]) if found else ()
-
-
-def write(
-    client: "PersonalizeRuntimeClient",
-    table: "DynamoDBClient",
-    name: str,
-    release: Mapping[str, Any],
-) -> int:
-    """Ask the campaigns of a release for the list and store it; returns its length.
-
-    A promotion is never held up for it: where no campaign answers, the list before stays, and 0 is returned.
-    """
-    arns = {alias: str(each["arn"]) for alias, each in release["campaigns"].items()}
-    try:
-        answers = [
-            runtime.served(runtime.recommend, client, ask).items
-            for ask in bestsellers.asks(arns, release["metadataColumns"])
-        ]
-        if not answers or not answers[0]:
-            return 0
-        shop, run, at = release["shop"], release["run"], release["promotedAt"]
-        records.put(table, name, bestsellers.record(shop, run, at, answers[0], answers[-1]))
-    except PersonalizationError:
-        return 0
-    return len(answers[0])

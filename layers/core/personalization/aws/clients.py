@@ -69,6 +69,12 @@ def s3_once() -> "S3Client":
 
 
 @cache
+def s3_quick() -> "S3Client":
+    """The drop bucket's service, for callers who do without what it does not answer at once."""
+    return cast("S3Client", _session().create_client("s3", config=_SHELF))
+
+
+@cache
 def scheduler() -> "EventBridgeSchedulerClient":
     """EventBridge Scheduler, which keeps the shops' schedules."""
     return cast("EventBridgeSchedulerClient", _session().create_client("scheduler", config=_STEP))
@@ -147,6 +153,7 @@ def forget() -> None:
         personalize,
         s3,
         s3_once,
+        s3_quick,
         scheduler,
         stepfunctions,
         dynamodb,

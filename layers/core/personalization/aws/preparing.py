@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an object of the bucket to the plan of a run: read, check and copy it, and report what came."""
 
+import hashlib
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalization import data_page, data_report, drops, findings, imports, recommenders
+from personalization import data_page, data_report, drops, findings, imports, recommenders, sold
 from personalization.arns import Names
-from personalization.aws import control, files, storage
+from personalization.aws import control, files, item_tables, storage
 from personalization.aws.recommenders import statuses
 from personalization.aws.settings_file import settings_that_hold, shop_settings
 from personalization.data_report import About
@@ -56,7 +57,8 @@ def prepare(
         return imports.nothing(drop, request.run, "the settings are good; the next drop follows them")
     chosen, remark = settings_that_hold(s3, request.bucket, drop.shop)
     now = datetime.now(UTC)
-    about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen)
+    before = _history(s3, request, drop)
+    about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen, before)
     reporter = _Reporter(s3, request.bucket, about, part)
     try:
         expected = _expected(personalize, names, drop, chosen, int(now.timestamp()))
@@ -66,6 +68,7 @@ def prepare(
         raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
     checked = reporter.accepted(copied)
     _keep(s3, request, drop, now, part)
+    _count(s3, request, drop, copied, now)
     if remark:
         checked = replace(checked, notes=(remark, *checked.notes))
     if expected.group and drop.data_kind == "interactions" and not part:
@@ -81,6 +84,22 @@ def _keep(s3: "S3Client", request: PrepareRequest, drop: Drop, now: datetime, pa
     source = imports.copy_key(drop.shop, request.run, kind, part)
     key = inputs.key(drop.shop, kind, drop.mode, int(now.timestamp() * 1000), request.run, part)
     files.copy(s3, request.bucket, source, key)
+
+
+def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
+    """Keep what interactions say about items for the list of bestsellers."""
+    if copied.sold is not None:
+        when, rows = int(now.timestamp() * 1000), copied.sold.rows
+        key = sold.key(drop.shop, drop.mode, when, rows, sold.identity(request.key, request.version_id))
+        files.put_bytes(s3, request.bucket, key, sold.pack(copied.sold), "application/gzip")
+
+
+def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
+    """Interactions that the shop has before an incremental drop adds to them."""
+    if drop.data_kind != "interactions" or drop.mode == "FULL":
+        return 0
+    own = sold.identity(request.key, request.version_id)
+    return sold.history(key for key in storage.keys(s3, request.bucket, sold.folder(drop.shop)) if own not in key)
 
 
 def _copy(
@@ -100,7 +119,12 @@ def _copy(
         if problems := findings.problems(expected, copied.findings):
             kind = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
             raise kind(expected.resource, "; ".join(problems))
-    return copied
+        if copied.listed is None:
+            return copied
+        version = hashlib.sha256(f"{request.run}/{part}".encode()).hexdigest()[:12]
+        untold = item_tables.write(s3, request.bucket, drop.shop, drop.mode, copied.listed, version)
+    noted = replace(copied.findings, notes=(*copied.findings.notes, untold)) if untold else copied.findings
+    return replace(copied, findings=noted)
 
 
 class _Reporter:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization import campaigns, datasets
 from personalization.arns import dataset_arn
-from personalization.aws import bestsellers, control, records, training
+from personalization.aws import control, records, selling, training
 from personalization.campaigns import METADATA, Wish
 from personalization.environment import Environment
 from personalization.errors import Rejected
@@ -18,13 +18,11 @@ from personalization.training import recipe as recipe_name
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_personalize import PersonalizeClient
-    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 
 def promotion_step(
     client: "PersonalizeClient",
-    runtime: "PersonalizeRuntimeClient",
-    table: "DynamoDBClient",
+    aws: selling.Clients,
     event: Mapping[str, object],
     environment: Environment,
     now: datetime,
@@ -35,9 +33,9 @@ def promotion_step(
         RetryLater, LimitReached, Rejected, Broken: as `failures.about` says.
     """
     if event.get("step") == "release":
-        return _release(client, runtime, table, ReleaseRequest.read(event), environment.table, now)
+        return _release(client, aws, ReleaseRequest.read(event), environment, now)
     if event.get("step") == "restore":
-        return _restore(client, runtime, table, RestoreRequest.read(event), environment.table, now)
+        return _restore(client, aws.table, RestoreRequest.read(event), environment.table, now)
     request = CampaignRequest.read(event)
     items = control.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
     return training.ensure_campaign(client, request.campaign, _wish(request, items is not None)).as_json()
@@ -57,12 +55,12 @@ def _wish(request: CampaignRequest, items: bool) -> Wish:
 
 def _release(
     client: "PersonalizeClient",
-    runtime: "PersonalizeRuntimeClient",
-    table: "DynamoDBClient",
+    aws: selling.Clients,
     request: ReleaseRequest,
-    name: str,
+    environment: Environment,
     now: datetime,
 ) -> dict[str, object]:
+    table, name = aws.table, environment.table
     group = request.plan.dataset_group.arn
     items = control.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = control.dataset_schema(client, "users", dataset_arn(group, "USERS"))
@@ -81,13 +79,12 @@ def _release(
     # The history first: what serves can always be returned to.
     records.put(table, name, {**record, "record": history_key(promoted_at)})
     records.put(table, name, record)
-    bestsellers.write(runtime, table, name, record)
+    selling.write(aws, environment, record, now)
     return dict(record)
 
 
 def _restore(
     client: "PersonalizeClient",
-    runtime: "PersonalizeRuntimeClient",
     table: "DynamoDBClient",
     request: RestoreRequest,
     name: str,
@@ -109,7 +106,6 @@ def _restore(
         if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
             records.put(table, name, {**each, "withdrawnAt": _time(now)})
     records.put(table, name, record)
-    bestsellers.write(runtime, table, name, record)
     return record
 
 

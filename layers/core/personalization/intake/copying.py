@@ -17,10 +17,12 @@ from personalization.headers import Layout, Slot, arrange, canonical
 from personalization.intake import rules
 from personalization.intake.counting import Counting
 from personalization.intake.kinds import Kind
+from personalization.intake.listing import Listing
 from personalization.intake.pieces import PIECE_BYTES
 from personalization.intake.rejects import Rejects
 from personalization.intake.rows import LINE, Rows, Table, source
 from personalization.intake.writing import render
+from personalization.sold import Sold
 from personalization.validation import Expected
 
 _CODES = 16
@@ -40,6 +42,10 @@ class Copied:
     rejects: Rejects
     ids: bytes | None
     """The hashes of a Users or Items dataset's ids; see `known`."""
+    sold: Sold | None = None
+    """What interactions say about items."""
+    listed: Listing | None = None
+    """The items of a drop of items, in files of the scratch folder."""
 
 
 def copy(
@@ -67,7 +73,8 @@ def copy(
     table = Table(expected.resource, chunks, size)
     rows = _new_to(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
-    work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}))
+    listing = Listing(scratch) if expected.kind == "items" else None
+    work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
     write((",".join(layout.names()) + "\n").encode())
     for some in rows:
         for data in work.take(some):
@@ -98,10 +105,13 @@ def _new_to(expected: Expected, table: Table) -> Iterator[Rows]:
 class _Work:
     """Everything that is counted while one drop streams past."""
 
-    def __init__(self, expected: Expected, layout: Layout, width: int, counting: Counting) -> None:
+    def __init__(
+        self, expected: Expected, layout: Layout, width: int, counting: Counting, listing: Listing | None
+    ) -> None:
         self._expected = expected
         self._layout = layout
         self._counting = counting
+        self._listing = listing
         self._same = [slot.source for slot in layout.slots] == list(range(width))
         self._kinds = {slot.name: Kind(slot.name) for slot in layout.slots if _is_sorted(slot.column)}
         self._cells: Counter[str] = Counter()
@@ -157,7 +167,8 @@ class _Work:
             notes=(*self._layout.notes, *self._notes()),
         )
         counted = self._counting.finish()
-        return Copied(self._layout, schema, replace(found, **counted.findings), self._rejects, counted.ids)
+        whole = replace(found, **counted.findings)
+        return Copied(self._layout, schema, whole, self._rejects, counted.ids, counted.sold, self._listing)
 
     @property
     def _slots(self) -> tuple[Slot, ...]:
@@ -257,6 +268,8 @@ class _Work:
             else:
                 self._cells[name] += int((frame[name].str.len_bytes() > 0).sum())
         self._counting.take(frame, seconds)
+        if self._listing is not None:
+            self._listing.take(frame)
 
     def _found(self, column: Column) -> Filled:
         kind = self._kinds.get(column.name)

@@ -2,7 +2,7 @@
 """What is counted over all good rows of a drop: duplicates, users, items, days, event types."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -14,6 +14,7 @@ from personalization.drops import DataKind
 from personalization.findings import MOST_TYPES, Spread
 from personalization.intake import known
 from personalization.intake.tallies import Hashes, Tally, Words
+from personalization.sold import MOST, Sold
 from personalization.validation import Expected
 
 TOP = 10
@@ -38,6 +39,8 @@ class Counted:
 
     findings: Counts
     ids: bytes | None
+    sold: Sold | None = None
+    """What interactions say about items."""
 
 
 class Counting:
@@ -56,6 +59,7 @@ class Counting:
         self._whole = Hashes(scratch, "rows")
         self._users = Hashes(scratch, "users")
         self._items = Words(scratch, "items")
+        self._bought = Words(scratch, "bought")
         self._days: Counter[int] = Counter()
         self._types: Counter[str] = Counter()
         self._first: int | None = None
@@ -71,7 +75,10 @@ class Counting:
             return
         self._whole.take(_hash(frame))
         self._users.take(known.hashed(frame["USER_ID"]))
-        self._items.take(known.hashed(frame["ITEM_ID"]), frame["ITEM_ID"])
+        items = pl.DataFrame([known.hashed(frame["ITEM_ID"]).alias("key"), frame["ITEM_ID"].alias("word")])
+        self._items.take(items["key"], items["word"])
+        bought = items.filter(frame["EVENT_TYPE"] == self._expected.settings.event_type)
+        self._bought.take(bought["key"], bought["word"])
         self._days.update(_counts(seconds // _DAY))
         self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
         low, high = int(seconds.min() or 0), int(seconds.max() or 0)  # type: ignore[arg-type]
@@ -84,6 +91,8 @@ class Counting:
             ids = [frame["key"] for frame in self._whole.counts()]
             distinct = sum(map(len, ids))
             return Counted({"duplicates": self._rows - distinct}, self._packed(ids))
+        seen: list[pl.DataFrame] = []
+        items = self._spread(self._items, "items", seen)
         return Counted(
             {
                 "duplicates": self._rows - self._whole.distinct(),
@@ -92,9 +101,10 @@ class Counting:
                 "per_day": dict(sorted(self._days.items())),
                 "event_types": dict(self._types.most_common()),
                 "users": self._spread(self._users, "users"),
-                "items": self._spread(self._items, "items"),
+                "items": items,
             },
             None,
+            Sold(self._rows, _most(map(_frequent, self._bought.counts())), _most(seen)),
         )
 
     def _packed(self, ids: list[pl.Series]) -> bytes | None:
@@ -104,13 +114,16 @@ class Counting:
         every = [*ids, earlier] if earlier is not None else ids
         return known.pack(pl.concat(every).unique()) if every else None
 
-    def _spread(self, tally: Tally, kind: DataKind) -> Spread:
+    def _spread(self, tally: Tally, kind: DataKind, seen: list[pl.DataFrame] | None = None) -> Spread:
+        """How rows are spread over ids; `seen` takes the ids with most rows."""
         there = known.unpack(self._ids.get(kind))
         by_count: Counter[int] = Counter()
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0
         for frame in tally.counts():
             by_count.update(_counts(frame["rows"]))
+            if seen is not None:
+                seen.append(_frequent(frame))
             if kind == "items":
                 top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
             if there is not None:
@@ -130,6 +143,16 @@ def _hash(frame: pl.DataFrame) -> pl.Series:
     """A number for each row: the same for rows that are exactly alike, and for no others."""
     hashes = [pl.col(name).hash(seed) for seed, name in enumerate(frame.columns, 1)]
     return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
+
+
+def _frequent(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(MOST)
+
+
+def _most(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
+    """The words with most rows of frames that have none in common."""
+    every = [*frames]
+    return dict(_frequent(pl.concat(every)).rows()) if every else {}
 
 
 def _counts(values: pl.Series) -> dict[Any, int]:

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of items in the bucket: written from drops of items, changed by a PUT of one item."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from personalization import item_table
+from personalization.aws import files
+from personalization.aws.failures import about, code, found
+from personalization.aws.listing import everything
+from personalization.drops import Mode
+from personalization.item_table import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_PARALLEL = 10
+_ATTEMPTS = 4
+_GZIP = "application/gzip"
+_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
+_PARTITIONS = 64
+CHANGE_SECONDS = 1.0
+"""Seconds after which a change of one item is not tried again: its caller waits."""
+
+
+class Listed(Protocol):
+    """The rows of a drop of items; see `intake.listing`."""
+
+    columns: tuple[str, ...]
+    size: int
+
+    def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Lines by the lowest bits of their ids' places, of which there are 64."""
+
+
+def table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
+    """The shop's table, or None where no drop of items has made one."""
+    return item_table.read(files.get_json(s3, bucket, item_table.document_key(shop)))
+
+
+def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, version: str) -> str | None:
+    """Make the table of a whole drop of items, or add an incremental one to the table that is there.
+
+    A second time changes nothing.
+
+    Args:
+        s3, bucket: where it is. shop, mode: of the drop. listed: its items.
+        version: a name for a new table, the same whenever the step is repeated.
+
+    Returns:
+        Why there is no table; None where there is one.
+    """
+    before = table(s3, bucket, shop)
+    if mode == "INCREMENTAL":
+        if before is not None:
+            _add(s3, bucket, shop, before, listed)
+        return None
+    shards = item_table.shards_for(listed.size)
+    if shards is None:
+        files.remove(s3, bucket, item_table.document_key(shop))
+        most = item_table.MOST_SHARDS * item_table.SHARD_BYTES >> 30
+        return f"answers show no columns of items: they have more than {most} GiB in all"
+    shared = {before.version, before.previous} if before else set()
+    previous = before.version if before and before.version != version else before.previous if before else ""
+    _each(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+    made = Table(version, shards, listed.columns, previous)
+    files.put_json(s3, bucket, item_table.document_key(shop), made.as_json())
+    for old in shared - {version, previous, ""}:
+        _remove(s3, bucket, f"{item_table.folder(shop)}{old}/")
+    return None
+
+
+def change(
+    s3: "S3Client",
+    bucket: str,
+    shop: str,
+    item_id: str,
+    properties: Mapping[str, object],
+    late: Callable[[], bool] = lambda: False,
+) -> None:
+    """Replace what the table says about an item.
+
+    Args:
+        s3, bucket, shop: whose table. item_id: the item.
+        properties: its values, by columns' names in any spelling.
+        late: whether it is too late to begin another try.
+    """
+    there = table(s3, bucket, shop)
+    if there is None:
+        return
+    given = {_plain(name): value for name, value in properties.items()}
+    values = {number: given.get(_plain(name)) for number, name in enumerate(there.columns)}
+    row = item_table.line(item_id, {number: _text(value) for number, value in values.items() if value is not None})
+    shard = item_table.place(item_id) % there.shards
+    for _ in range(_ATTEMPTS):
+        if late() or _replaced(s3, bucket, item_table.shard_key(shop, there.version, shard), [row]):
+            return
+
+
+def _add(s3: "S3Client", bucket: str, shop: str, there: Table, listed: Listed) -> None:
+    columns = tuple(dict.fromkeys((*there.columns, *listed.columns)))
+    numbers = [columns.index(name) for name in listed.columns]
+
+    def add(shard: int, rows: Sequence[bytes]) -> None:
+        numbered = [_renumbered(row, numbers) for row in rows]
+        key = item_table.shard_key(shop, there.version, shard)
+        while not _replaced(s3, bucket, key, numbered):
+            pass
+
+    if columns != there.columns:
+        more = Table(there.version, there.shards, columns, there.previous)
+        files.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
+    _each(_files(listed, there.shards), add)
+
+
+def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:
+    told: dict[str, str | None] = json.loads(row)
+    values = {numbers[int(number)]: value for number, value in told.items() if number and value is not None}
+    return item_table.line(str(told[""]), values)
+
+
+def _files(listed: Listed, shards: int) -> Iterator[dict[int, list[bytes]]]:
+    """The lines of a table's files, some whole files at a time."""
+    held: dict[int, list[bytes]] = defaultdict(list)
+    for _, rows in listed.partitions():
+        for row in rows:
+            held[item_table.place(json.loads(row)[""]) % shards].append(row)
+        if shards >= _PARTITIONS:
+            yield held
+            held = defaultdict(list)
+    if held:
+        yield held
+
+
+def _each(some: Iterable[dict[int, list[bytes]]], act: Callable[[int, Sequence[bytes]], None]) -> None:
+    with ThreadPoolExecutor(_PARALLEL, "items") as pool:
+        for whole in some:
+            for done in [pool.submit(act, shard, rows) for shard, rows in whole.items()]:
+                done.result()
+
+
+def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows: Iterable[bytes]) -> None:
+    files.put_bytes(s3, bucket, item_table.shard_key(shop, version, shard), item_table.pack(rows), _GZIP)
+
+
+def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
+    """Add lines to a file; False where somebody else has changed it meanwhile."""
+    with about(key):
+        there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
+        old = item_table.rows(item_table.unpack(there["Body"].read())) if there else []
+        unchanged: Any = {"IfMatch": there["ETag"]} if there else {"IfNoneMatch": "*"}
+        try:
+            data = item_table.pack([*old, *rows])
+            s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)
+        except ClientError as error:
+            if code(error) in _CHANGED:
+                return False
+            raise
+    return True
+
+
+def _remove(s3: "S3Client", bucket: str, folder: str) -> None:
+    with about(folder):
+        keys = [each["Key"] for each in everything(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
+        for start in range(0, len(keys), 1_000):
+            gone: Any = {"Objects": [{"Key": key} for key in keys[start : start + 1_000]], "Quiet": True}
+            s3.delete_objects(Bucket=bucket, Delete=gone)
+
+
+def _plain(name: str) -> str:
+    """A column's name without its spelling: PRODUCT_NAME and productName are one."""
+    return name.replace("_", "").lower()
+
+
+def _text(value: object) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a shop sells and what it is called: from drops of interactions and items to answers."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from personalization import item_table
+from personalization.aws import bestsellers, clients, failures, item_tables, records, shown_items, state
+from personalization.claims import PREFIX, Claim
+from personalization.shelf import Shelf
+
+from functions.get_recommendations import app
+from functions.get_recommendations.app import handler as answer
+from functions.record_events import app as events_app
+from functions.update_campaign.app import handler as promote
+from functions.validate_drop.app import handler as check
+from tests.functions.fakes import ARN, FakePersonalize
+from tests.functions.samples import BUCKET, RECOMMENDED, RELEASE, TABLE, Drop, body, interactions, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+ITEMS = "ITEM_ID,PRICE,CATEGORY_L1,NAME\n1082185,1.29,soups,Tomato soup\n995242,0.99,dairy,Milk\nbest-0,3,dairy,Cream\n"
+HISTORY = "drops/demo/interactions/history.csv"
+MORE = "drops/demo/interactions/incremental/day.csv"
+
+
+@pytest.fixture(autouse=True)
+def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shop whose campaigns show no metadata, and a container that has just started."""
+    campaigns: Any = RELEASE["campaigns"]
+    bare = {alias: {**each, "metadata": False} for alias, each in campaigns.items()}
+    records.put(table, TABLE, {**RELEASE, "campaigns": bare})
+    monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
+    lists = bestsellers.Lists(bestsellers.fetch)
+    monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "ITEMS", fresh())
+    yield
+    for record in records.keys(table, TABLE, "demo"):
+        records.forget(table, TABLE, "demo", record)
+
+
+def fresh() -> shown_items.ShownItems:
+    return shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: BUCKET))
+
+
+@pytest.fixture
+def recommends(personalize: FakePersonalize) -> FakePersonalize:
+    items = [{"itemId": item} for item in ("1082185", "995242")]
+    personalize.says("GetRecommendations", {"recommendationId": "RID-1", "itemList": items})
+    ranked = {"recommendationId": "RID-2", "personalizedRanking": items}
+    personalize.says("GetPersonalizedRanking", ranked)
+    return personalize
+
+
+def shown(name: str = "api_recommendations") -> list[object]:
+    told = answer(load(name), None)
+    assert told["statusCode"] == 200
+    return [item.get("metadata") for item in body(told)["items"]]
+
+
+SOUP, MILK = {"PRICE": "1.29", "CATEGORY_L1": "soups"}, {"PRICE": "0.99", "CATEGORY_L1": "dairy"}
+
+
+@pytest.mark.parametrize("name", ["api_recommendations", "api_similar", "api_ranking"])
+def test_answers_name_items_by_the_table_that_a_drop_made(name: str, drop: Drop, recommends: FakePersonalize) -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    assert shown(name) == [SOUP, MILK]
+    calls = [asked for operation, asked in recommends.calls if operation.startswith("Get")]
+    assert all("metadataColumns" not in asked for asked in calls)
+
+
+def test_a_placement_shows_the_columns_that_it_names(drop: Drop, recommends: FakePersonalize) -> None:  # noqa: ARG001
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    event = load("api_placements")
+    event["body"] = '{"placements": ["home", "goes-with"], "itemId": "1082185"}'
+    home, goes_with = body(answer(event, None))["placements"]
+    assert home["items"][0]["metadata"] == MILK
+    assert all("CATEGORY_L1" not in item.get("metadata", {}) for item in goes_with["items"])
+
+
+def test_an_incremental_drop_changes_the_items_that_it_names(
+    drop: Drop,
+    recommends: FakePersonalize,
+) -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    plan: Any = check(drop("drops/demo/items/items.csv", ITEMS), None)
+    recommends.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
+    recommends.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    recommends.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
+    more = "NAME,ITEM_ID,CATEGORY_L1,PRICE\nOat milk,995242,dairy,1.99\n"
+    check(drop("drops/demo/items/incremental/new.csv", more), None)
+    assert shown() == [SOUP, {"PRICE": "1.99", "CATEGORY_L1": "dairy"}]
+
+
+def test_a_put_of_an_item_changes_what_is_shown(drop: Drop, recommends: FakePersonalize) -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    assert shown()[1] == MILK
+    event = {**load("api_put_item"), "path": "/shops/demo/items/995242"}
+    event["pathParameters"] = {"shop": "demo", "itemId": "995242"}
+    event["body"] = '{"properties": {"PRICE": 0.89, "categoryL1": "dairy & eggs"}}'
+    assert events_app.handler(event, None)["statusCode"] == 202
+    assert recommends.asked("PutItems")["items"][0]["itemId"] == "995242"
+    app.ITEMS = fresh()
+    assert shown() == [SOUP, {"PRICE": "0.89", "CATEGORY_L1": "dairy & eggs"}]
+
+
+def test_a_bucket_that_does_not_answer_costs_names_and_no_answer(
+    drop: Drop,
+    recommends: FakePersonalize,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+
+    def hang(_key: str) -> bytes | None:
+        time.sleep(1)
+        return None
+
+    monkeypatch.setattr(app, "ITEMS", shown_items.ShownItems(hang))
+    started = time.monotonic()
+    assert shown() == [None, None]
+    assert time.monotonic() - started < 0.9
+
+
+def test_a_shop_without_a_table_answers_without_names(bucket: "S3Client", recommends: FakePersonalize) -> None:  # noqa: ARG001
+    assert shown() == [None, None]
+
+
+def test_a_new_whole_drop_replaces_the_table_and_forgets_old_ones(drop: Drop, bucket: "S3Client") -> None:
+    versions = []
+    for run in ("run-a", "run-b", "run-c"):
+        check({**drop("drops/demo/items/items.csv", ITEMS), "run": run}, None)
+        table = item_tables.table(bucket, BUCKET, "demo")
+        assert table is not None
+        versions.append(table.version)
+    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]]
+    assert {key.split("/")[3] for key in keys} == {"table.json", *versions[1:]}
+
+
+def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3Client", drop: Drop) -> None:
+    rows = "".join(f"i{number},{number}.5,cat,{'n' * 90}\n" for number in range(5_000))
+    check(drop("drops/demo/items/items.csv", "ITEM_ID,PRICE,CATEGORY_L1,NAME\n" + rows), None)
+    table = item_tables.table(bucket, BUCKET, "demo")
+    assert table is not None
+    assert table.shards == 16
+    asked: list[str] = []
+    read = shown_items.fetch(lambda: bucket, lambda: BUCKET)
+
+    def fetch(key: str) -> bytes | None:
+        asked.append(key)
+        return read(key)
+
+    items = shown_items.ShownItems(fetch)
+    assert items.find("demo", ["i7", "unknown"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
+    assert len(asked) <= 3
+    assert items.find("demo", ["i7"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
+    assert len(asked) <= 3
+
+
+def sells(personalize: FakePersonalize) -> None:
+    personalize.says("ListEventTrackers", {"eventTrackers": [{"eventTrackerArn": "t", "status": "ACTIVE"}]})
+    personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
+
+
+def best(table: "DynamoDBClient") -> list[str]:
+    return [str(each["itemId"]) for each in bestsellers.read(table, TABLE, "demo")]
+
+
+def claimed(table: "DynamoDBClient", key: str, run: str) -> None:
+    claim = Claim(id=key, shop="demo", kind="interactions", key=key, state="done", run=run)
+    records.put(table, TABLE, {**claim.as_json(), "record": f"{PREFIX}{claim.id}"})  # type: ignore[dict-item]
+
+
+def test_each_promotion_lists_what_was_sold_in_the_whole_history(
+    drop: Drop, bucket: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
+) -> None:
+    sells(personalize)
+    views = "".join(f"u{row},seen,{1_700_000_000 + row},0,View\n" for row in range(2000))
+    rows = interactions(header="USER_ID,ITEM_ID,TIMESTAMP,EVENT_VALUE,EVENT_TYPE").replace(".5\n", ".5,Purchase\n")
+    plan: Any = check(drop(HISTORY, rows + views), None)
+    check(drop("drops/demo/items/items.csv", ITEMS + "i0,2,cat,Nought\n"), None)
+    claimed(table, HISTORY, "r1")
+    event = load("update_campaign_release")
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    items = '{"fields": [{"name": "ITEM_ID", "type": "string"}, {"name": "PRICE", "type": "float"}]}'
+    personalize.says("DescribeSchema", {"schema": {"schema": items}})
+    promote({**event, "plan": {**event["plan"], "run": "r1"}}, None)
+    ranked = best(table)
+    # What nobody bought comes last, and no campaign is asked.
+    assert (len(ranked), ranked[0], ranked[-1]) == (51, "i0", "seen")
+    assert "GetRecommendations" not in personalize.operations()
+    first = bestsellers.read(table, TABLE, "demo")[0]
+    assert first["metadata"] == {"PRICE": "2"}
+
+    # An incremental drop adds to it.
+    personalize.reset()
+    sells(personalize)
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/sold"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
+    day = "".join(f"u{row % 100},i7,{1_700_100_000 + row},0,Purchase\n" for row in range(1000))
+    told = check(drop(MORE, "USER_ID,ITEM_ID,TIMESTAMP,EVENT_VALUE,EVENT_TYPE\n" + day), None)
+    assert told["rows"] == 1000
+    promote({**event, "plan": {**event["plan"], "run": "r2"}}, None)
+    assert (len(best(table)), best(table)[0]) == (51, "i7")
+    # However often the step is repeated.
+    promote({**event, "plan": {**event["plan"], "run": "r2"}}, None)
+    assert (len(best(table)), best(table)[0]) == (51, "i7")
+    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix="catalogue/demo/sold/")["Contents"]
+    assert len(kept) == 1
+
+
+def test_a_shop_that_was_never_counted_asks_a_campaign(
+    bucket: "S3Client",  # noqa: ARG001
+    table: "DynamoDBClient",
+    personalize: FakePersonalize,
+) -> None:
+    sells(personalize)
+    personalize.says("GetRecommendations", RECOMMENDED)
+    promote(load("update_campaign_release"), None)
+    assert best(table) == ["1082185", "995242"]
