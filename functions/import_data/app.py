@@ -16,16 +16,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{step: datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob, plan, filter?,
-            recommender?}`.
+            recommender?, waits?}`.
         _context: Lambda's.
 
     Returns:
-        `{arn, status}`.
+        `{arn, status}`; of a job for which there is no room, status WAITING and the reason.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
     """
     request = ImportRequest.read(event)
     done = steps.import_step(clients.personalize(), request, Environment())
-    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status)
+    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason)
     return done.as_json()

@@ -14,16 +14,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """Make or find a solution, or the solution version of this run.
 
     Args:
-        event: `{step: solution|solutionVersion, plan, recipe}`.
+        event: `{step: solution|solutionVersion, plan, recipe, waits?}`.
         _context: Lambda's.
 
     Returns:
-        `{arn, status}`.
+        `{arn, status}`; of a job for which there is no room, status WAITING and the reason.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
     """
     request = TrainRequest.read(event)
     done = steps.train_step(clients.personalize(), request)
-    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status)
+    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason)
     return done.as_json()

@@ -251,6 +251,24 @@ def test_too_many_jobs_at_once_are_tried_again(personalize: FakePersonalize) -> 
         handler(load("import_data_import_job"), None)
 
 
+@pytest.mark.parametrize("words", ["More than 5 resources with PENDING or IN_PROGRESS status.", "Too many.", ""])
+def test_a_machine_that_waits_is_told_that_there_is_no_room(words: str, personalize: FakePersonalize) -> None:
+    personalize.fails("CreateDatasetImportJob", "LimitExceededException", words)
+    event = load("import_data_import_job") | {"waits": True}
+    step = handler(event, None)
+    assert (step["arn"], step["status"]) == (event["plan"]["importJob"]["arn"], "WAITING")
+    assert str(step["reason"]).startswith("LimitExceededException: ")
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_is_counted_and_does_not_end_is_not_waited_for(waits: bool, personalize: FakePersonalize) -> None:
+    """Whatever the words."""
+    words = "More than 5 resources with PENDING or IN_PROGRESS status."
+    personalize.fails("CreateFilter", "LimitExceededException", words)
+    with pytest.raises(LimitReached, match="More than 5"):
+        handler(load("import_data_filter") | {"waits": waits}, None)
+
+
 @pytest.mark.parametrize(
     ("code", "error"),
     [

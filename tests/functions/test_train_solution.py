@@ -157,3 +157,15 @@ def test_what_only_has_the_tail_of_an_earlier_run_is_not_its_work(personalize: F
     personalize.says("DescribeSolutionVersion", version)
     assert handler(event, None)["status"] == "CREATE PENDING"
     assert personalize.asked("CreateSolutionVersion")["name"] == "of-the-dead-run"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_training_without_room_is_waited_for_whatever_the_words(waits: bool, personalize: FakePersonalize) -> None:
+    personalize.fails("CreateSolutionVersion", "LimitExceededException", "Training capacity is used up.")
+    event = load("train_solution_solution_version") | {"waits": waits}
+    if waits:
+        told = "LimitExceededException: Training capacity is used up."
+        assert handler(event, None) == {"arn": SOLUTION, "status": "WAITING", "reason": told}
+    else:
+        with pytest.raises(RetryLater, match="Training capacity"):
+            handler(event, None)

@@ -204,9 +204,15 @@ def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop:
     event = {"detail": {"bucket": {"name": "b"}, "object": {"key": started}}} if isinstance(started, str) else started
     seen = {"context": {"Execution": {"Name": "run"}}, "input": event}
     noted = evaluate(states()["Note what started the run"]["Assign"], seen)
-    assert noted == {"run": "run", "shop": shop, "kind": kind, "key": key, "drops": [], "imported": []} | {
-        "collected": {"drops": [], "notes": []}
-    }
+    assert noted == {
+        "run": "run",
+        "shop": shop,
+        "kind": kind,
+        "key": key,
+        "drops": [],
+        "imported": [],
+        "trained": [],
+    } | {"collected": {"drops": [], "notes": []}}
 
 
 def result(kind: str, outcome: str) -> dict[str, Any]:

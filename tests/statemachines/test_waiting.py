@@ -56,7 +56,7 @@ def variables(waited: int = 0) -> State:
     plan = dict.fromkeys(("datasetGroup", "dataset", "eventTracker", "importJob"), resource)
     recipe = {"solution": resource, "solutionVersionName": "the-resource", "campaign": resource}
     begun = ("since", "loadSince", "filterSince", "recipeSince", "campaignSince", "returnSince", "exportSince")
-    since = dict.fromkeys((*begun, "recommenderSince"), began)
+    since = dict.fromkeys((*begun, "recommenderSince", "roomSince", "exportsSince"), began)
     target = {"campaign": resource, "solutionVersionArn": NEW}
     targets = {"target": target, "earlier": target}
     tested = {
@@ -126,11 +126,15 @@ def test_the_jobs_of_one_kind_are_started_one_after_the_other_and_share_the_time
         assert chosen(ready, {"status": "ACTIVE"}, load=load, loadSince=0) == "Is more of it to be imported?"
         if chosen(more, {}, load=load) == "The file is imported":
             break
-        after = evaluate(more["Choices"][0]["Assign"], {}, load=load)
-        assert (more["Choices"][0]["Next"], set(after)) == ("Start the import job", {"load"})
+        after = evaluate(more["Choices"][0]["Assign"], {}, load=load, roomSince=0, loadStarted=0)
+        told = {"load", "roomSince", "roomAsked"}
+        assert (more["Choices"][0]["Next"], set(after)) == ("Start the import job", told)
         load = after["load"]
     assert (started, load["rows"]) == (jobs, 9)
-    assert "loadSince" not in states()["Start the import job"]["Assign"]
+    answer = {"result": {"Payload": {"arn": "arn", "status": "CREATE PENDING"}}}
+    now = evaluate("{% $millis() %}", {})
+    begun = evaluate(states()["Start the import job"]["Assign"], answer, loadSince=0, roomAsked=now)
+    assert begun["loadSince"] < MINUTE
 
 
 OTHER = CONFIG | {"minRecommendationRequestsPerSecond": 3}
@@ -180,15 +184,16 @@ def test_recommenders_are_waited_for_one_after_the_other_and_then_the_release_is
 
 
 def growth(name: str) -> int:
-    """The part of the time waited by which the pauses of a wait grow: filters are many and quick."""
-    return 2 if name.endswith(" filter") or " filter " in name else 10
+    """The part of the time waited by which the pauses of a wait grow: what is quick, or waits in a queue, by half."""
+    quick = name.removesuffix(" ready?").endswith(("the filter", "the dataset", "the solution"))
+    return 2 if quick or " room for " in name else 10
 
 
 EARLY, LATE = 0.9, 1.1
 """The least and the most of a pause that is waited: chance decides, so that runs do not ask in step."""
 
 
-def test_pauses_are_whole_seconds_that_grow_by_a_tenth_or_those_of_filters_by_half() -> None:
+def test_pauses_are_whole_seconds_that_grow_by_a_tenth_or_those_of_what_is_quick_by_half() -> None:
     for name, state in [*pauses().items(), *pauses(MACHINES["evaluate"]).items()]:
         for waited in (0, 60, 6000):
             seconds = evaluate(state["Seconds"], {}, **variables(waited * 1000))
@@ -217,9 +222,91 @@ def longest_wait(name: str) -> int:
     return looks + 1
 
 
+STARTS = {
+    "Start the import job", "Train the solution version", "Export the dataset", "Ask for lists",
+}  # fmt: skip
+"""Steps that start a job, and are taken again while there is no room for it."""
+ROOM = {
+    f"{machine}: {name}": state
+    for machine, each in MACHINES.items()
+    for name, state in states("Choice", machine=each).items()
+    if name.startswith("Is there room for ")
+}
+
+
+@pytest.mark.parametrize("name", ROOM)
+def test_room_for_a_job_is_waited_for_as_long_as_the_budget_lasts(name: str) -> None:
+    machine, noun = MACHINES[name.partition(":")[0]], name.partition("Is there room for ")[2].removesuffix("?")
+    state, every = ROOM[name], states(machine=machine)
+    waits = {"status": "WAITING", "reason": "LimitExceededException: full"}
+    assert chosen(state, {"status": "CREATE PENDING", "reason": ""}, **variables(301 * MINUTE)) == f"Look at {noun}"
+    pause = chosen(state, waits, **variables(299 * MINUTE))
+    assert pause == f"Wait until there is room for {noun}"
+    assert every[pause]["Next"] in STARTS
+    assert every[every[pause]["Next"]]["Next"] == name.partition(": ")[2]
+    for waited in (0, 60, 6000):
+        seconds = evaluate(every[pause]["Seconds"], {}, **variables(waited * 1000))
+        assert int(EARLY * (POLL + waited // 2)) <= seconds <= LATE * (POLL + waited // 2)
+    assert every[chosen(state, waits, **variables(301 * MINUTE))]["Type"] in {"Fail", "Pass"}
+    (kept,) = evaluate(state["Choices"][0]["Assign"], {"input": waits}, **variables()).values()
+    told = "the-resource: no room after 300 minutes: LimitExceededException: full"
+    assert kept == {"Error": "LimitReached", "Cause": told}
+
+
+def test_every_job_is_asked_for_by_a_step_that_waits_for_room() -> None:
+    asked = {
+        name
+        for machine in MACHINES.values()
+        for name, task in states("Task", machine=machine).items()
+        if isinstance(task["Arguments"].get("Payload"), dict) and task["Arguments"]["Payload"].get("waits")
+    }
+    assert asked == STARTS
+    assert len(ROOM) == 6
+
+
+@pytest.mark.parametrize("noun", ["import job", "solution version"])
+def test_a_run_that_waited_for_room_says_how_long_and_why(noun: str) -> None:
+    waits = {"status": "WAITING", "reason": "LimitExceededException: full"}
+    state = ROOM[f"retrain: Is there room for the {noun}?"]
+    (notes,) = evaluate(state["Choices"][1]["Assign"], {"input": waits}, **variables(42 * MINUTE)).values()
+    assert notes == ["the-resource waited 42 minutes for room: LimitExceededException: full"]
+    report = states()["The file is imported" if noun == "import job" else "Report the trained recipe"]
+    kept = {"loadNotes": notes, "recipeNotes": notes, "foundFrom": ""}
+    assert evaluate(report["Output"], {}, **variables(), **kept)["notes"] == notes
+    closed = {"input": {"outcome": "promoted", "notes": ["of the plan"]}}
+    ran = {"imported": [{"notes": notes}], "trained": [], "collected": {"notes": []}, "drops": []}
+    assert evaluate(states()["Close the run"]["Output"], closed, **ran)["notes"] == [*notes, "of the plan"]
+
+
+def test_the_wait_for_room_is_no_part_of_a_jobs_time_and_is_shared_by_all_parts() -> None:
+    """A kind whose two jobs wait 100 minutes each, and run for 200 each, within a budget of 300 for either."""
+    clock = evaluate("{% $millis() %}", {})
+    start, more = states()["Start the import job"], states()["Is more of it to be imported?"]
+    kept = evaluate(states()["Is the dataset ready?"]["Choices"][0]["Assign"], {})
+    load = {"importJob": {"name": "a"}, "further": [{"name": "b"}]}
+    answered = [{"status": status, "arn": "arn"} for status in ("WAITING", "CREATE PENDING")]
+
+    def later(minutes: int) -> None:
+        """Let time pass: everything that was noted is longer ago."""
+        kept.update({name: value - minutes * MINUTE for name, value in kept.items() if isinstance(value, int | float)})
+
+    for part in ("a", "b"):
+        for answer in answered:
+            later(50)
+            kept.update(evaluate(start["Assign"], {"result": {"Payload": answer}}, **kept))
+        later(140)
+        if part == "a":
+            kept.update(evaluate(more["Choices"][0]["Assign"], {}, load=load, **kept))
+    now = evaluate("{% $millis() %}", {})
+    assert now - clock < MINUTE
+    # 140 minutes of each job; 100 of each wait, the last of which is followed by 140 of the job.
+    assert (now - kept["loadSince"]) / MINUTE == pytest.approx(280, abs=1)
+    assert (now - kept["roomSince"]) / MINUTE == pytest.approx(200 + 140, abs=1)
+
+
 FURTHER_JOB = {
-    "Start the import job", "Look at the import job", "Is the import job ready?", "Wait for the import job",
-    "Is more of it to be imported?",
+    "Start the import job", "Is there room for the import job?", "Look at the import job",
+    "Is the import job ready?", "Wait for the import job", "Is more of it to be imported?",
 }  # fmt: skip
 """What the machine does for each job that follows the first of a kind."""
 
@@ -228,12 +315,13 @@ def events(scope: Scope, machine: State = MACHINE) -> float:
     """The most history events of one pass through a scope, with every retry of the steps outside of the polls."""
     total = 0.0
     for name, state in scope.states.items():
-        looped = name.startswith(("Look at the ", "Wait ", "Clear ")) or name.endswith(
+        looped = name.startswith(("Look at the ", "Wait ", "Clear ", "Is there room ")) or name.endswith(
             (" ready?", " clear?", " cleared up?")
         )
         attempts = sum(rule["MaxAttempts"] for rule in state.get("Retry", []))
         once = {"Task": 5, "Map": 5}.get(state["Type"], 2)
         total += once * longest_wait(name) if looped else once + 3 * attempts
+        total += once * longest_wait(f"Is there room for {name}") if name in STARTS else 0
         if name in FURTHER_JOB:
             # They share the time of one wait: each adds a look.
             further = sum(MOST_JOBS.values()) / len(MOST_JOBS) - 1

@@ -20,6 +20,10 @@ class RetryLater(PersonalizationError):
     """Nothing is wrong with the request: throttling, a busy resource, an outage. The same call may work later."""
 
 
+class NoRoom(RetryLater):
+    """As many jobs run at a time as the account may have. A step answers that it waits, or raises RetryLater."""
+
+
 class Rejected(PersonalizationError):
     """The shop's input is refused; the same input will be refused again."""
 
@@ -29,7 +33,7 @@ class TooManyRejects(Rejected):
 
 
 class LimitReached(PersonalizationError):
-    """A quota of the account is used up; waiting does not help."""
+    """A quota of the account is used up: waiting does not help, or has not helped for as long as a run waits."""
 
 
 class Broken(PersonalizationError):

@@ -157,6 +157,8 @@ class ExportRequest(Part):
 
     step: Literal["export"]
     source: Source
+    waits: bool = False
+    """As in `plans.ImportRequest`."""
 
 
 class AskRequest(Part):
@@ -165,6 +167,8 @@ class AskRequest(Part):
     step: Literal["ask"]
     question: Question
     solution_version_arn: str
+    waits: bool = False
+    """As in `plans.ImportRequest`."""
 
 
 class MeasureRequest(Part):

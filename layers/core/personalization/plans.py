@@ -277,6 +277,8 @@ class Step(Part):
     """When a solution version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     """What people should know about it."""
+    reason: str = Field(default="", exclude_if=lambda value: not value)
+    """Why the step waits."""
 
 
 class ImportRequest(Part):
@@ -286,6 +288,8 @@ class ImportRequest(Part):
     plan: Plan
     filter: FilterPart | None = None
     recommender: RecommenderPart | None = None
+    waits: bool = False
+    """Whether the machine waits for room and asks again; an execution of an older machine doesn't."""
 
 
 class TrainRequest(Part):
@@ -294,3 +298,5 @@ class TrainRequest(Part):
     step: Literal["solution", "solutionVersion"]
     plan: Plan
     recipe: RecipePart
+    waits: bool = False
+    """As in `ImportRequest`."""

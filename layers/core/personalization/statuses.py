@@ -8,6 +8,10 @@ ACTIVE = "ACTIVE"
 """The status of a resource that can be used."""
 
 
+WAITING = "WAITING"
+"""Our own word, for a job that was not started because as many run as may."""
+
+
 class Progress(StrEnum):
     """The four situations that the status words come down to."""
 

@@ -6,7 +6,7 @@ from typing import Final
 from local.personalize.batch import BatchTask, run_batch
 from local.personalize.engine import Engine, operation, require_active, work
 from local.personalize.errors import InvalidInput, NotBuilt
-from local.personalize.operations.common import describes, limit, lists, tags_of
+from local.personalize.operations.common import describes, limit_jobs, lists, tags_of
 from local.personalize.operations.datasets import schemas_of
 from local.personalize.operations.filters import parsed
 from local.personalize.operations.recipes import recipe_of
@@ -63,8 +63,7 @@ def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: 
     _check_filter(engine, kind, version, request)
     require_active(version)
     tags = tags_of(request)
-    running = (job for job in engine.registry.find(kind, call.prefix) if not job.settled)
-    limit(running, 5, "resources with PENDING or IN_PROGRESS status")
+    limit_jobs(engine.registry.find(kind, call.prefix), 5)
     arn = call.arn(kind, request["jobName"])
     more = {"numResults": results, "datasetGroupArn": version.group, "region": call.region, "tags": tags}
     engine.create(call, kind, arn, request | more)

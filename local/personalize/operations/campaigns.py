@@ -35,7 +35,11 @@ def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput(f"{version.arn} makes segments of users: it is for batch segment jobs, not for campaigns.")
     _check_config(config)
     tags = tags_of(request)
-    limit(engine.registry.find(CAMPAIGN, datasetGroupArn=version.group), 5, "resources in ACTIVE state")
+    limit(
+        engine.registry.find(CAMPAIGN, datasetGroupArn=version.group),
+        5,
+        "Cannot create a campaign. More than {most} resources in ACTIVE state. Please delete some and try again.",
+    )
     arn = call.arn(CAMPAIGN, request["name"])
     parents = {"solutionArn": version.body["solutionArn"], "datasetGroupArn": version.group}
     deployed = {"solutionVersionArn": version.arn, "minProvisionedTPS": request.get("minProvisionedTPS", 1)}

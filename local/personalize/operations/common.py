@@ -96,7 +96,13 @@ def merged_tags(present: dict[str, str], new: Iterable[dict[str, str]]) -> dict[
     return tags
 
 
-def limit(resources: Iterator[Resource], most: int, what: str) -> None:
-    """Hold a quota. Raises LimitExceeded when `most` resources are there already."""
+def limit(resources: Iterator[Resource], most: int, words: str) -> None:
+    """Hold a quota. Raises LimitExceeded, with these words about `{most}`, when so many resources are there already."""
     if sum(1 for _ in resources) >= most:
-        raise LimitExceeded(f"More than {most} {what}. Delete some, or wait until they are ready, and try again.")
+        raise LimitExceeded(words.format(most=most))
+
+
+def limit_jobs(resources: Iterator[Resource], most: int, words: str = "") -> None:
+    """Hold a quota of what runs at a time, likewise; the usual words are those that AWS publishes for imports."""
+    running = (each for each in resources if not each.settled)
+    limit(running, most, words or "More than {most} resources with PENDING or IN_PROGRESS status.")

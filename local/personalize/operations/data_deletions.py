@@ -14,7 +14,7 @@ from typing import Final
 from local.personalize.engine import Engine, operation, require_active, work
 from local.personalize.errors import InvalidInput
 from local.personalize.lifecycle import under_way
-from local.personalize.operations.common import describes, limit, page, tags_of
+from local.personalize.operations.common import describes, limit_jobs, page, tags_of
 from local.personalize.operations.datasets import datasets_of, import_target, publish
 from local.personalize.operations.recipes import recipe_of
 from local.personalize.resources import (
@@ -48,8 +48,7 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput("dataSource needs a dataLocation.")
     group = require_active(engine.registry.get(DATASET_GROUP, request["datasetGroupArn"]))
     tags = tags_of(request)
-    jobs = engine.registry.find(DATA_DELETION_JOB, datasetGroupArn=group.arn)
-    limit((job for job in jobs if not job.settled), 5, "resources with PENDING or IN_PROGRESS status")
+    limit_jobs(engine.registry.find(DATA_DELETION_JOB, datasetGroupArn=group.arn), 5)
     arn = call.arn(DATA_DELETION_JOB, request["jobName"])
     named = datasets_of(engine, group.arn).values()
     streamed = {each.arn: engine.store.last_streamed(each.arn) for each in named}

@@ -31,7 +31,9 @@ def create_dataset_group(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput("A kmsKeyArn needs a roleArn that may use it.")
     tags = tags_of(request)
     limit(
-        engine.registry.find(DATASET_GROUP, call.prefix), engine.options.dataset_groups, "dataset groups in this region"
+        engine.registry.find(DATASET_GROUP, call.prefix),
+        engine.options.dataset_groups,
+        "More than {most} dataset groups in this region. Delete some and try again.",
     )
     arn = call.arn(DATASET_GROUP, request["name"])
     engine.create(call, DATASET_GROUP, arn, request | {"tags": tags, "datasetGroupArn": arn})

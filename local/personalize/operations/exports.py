@@ -2,7 +2,7 @@
 """Dataset export jobs: a dataset becomes a CSV in S3."""
 
 from local.personalize.engine import Engine, operation, require_active, work
-from local.personalize.operations.common import describes, limit, lists, tags_of
+from local.personalize.operations.common import describes, limit_jobs, lists, tags_of
 from local.personalize.operations.datasets import imported_files, schema_of
 from local.personalize.resources import CREATE, DATASET, EXPORT_JOB, Call, Resource
 from local.personalize.tasks import ExportTask, run_export
@@ -14,8 +14,7 @@ def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json
     """Start an export of imported rows (BULK), of streamed ones (PUT), or of both (ALL)."""
     dataset = require_active(engine.registry.get(DATASET, request["datasetArn"]))
     tags = tags_of(request)
-    running = (job for job in engine.registry.find(EXPORT_JOB, call.prefix) if not job.settled)
-    limit(running, 5, "resources with PENDING or IN_PROGRESS status")
+    limit_jobs(engine.registry.find(EXPORT_JOB, call.prefix), 5)
     arn = call.arn(EXPORT_JOB, request["jobName"])
     mode = request.get("ingestionMode", "PUT")
     body = request | {"ingestionMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}

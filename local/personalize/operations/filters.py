@@ -34,7 +34,11 @@ def create_filter(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput(f"{group.arn} is in status {group.status}: it must be ACTIVE.")
     filters.check(filters.parse(request["filterExpression"]), schemas_of(engine, group.arn))
     tags = tags_of(request)
-    limit(engine.registry.find(FILTER, datasetGroupArn=group.arn), 30, "filters in this dataset group")
+    limit(
+        engine.registry.find(FILTER, datasetGroupArn=group.arn),
+        30,
+        "More than {most} filters in this dataset group. Delete some and try again.",
+    )
     _limit_fields(engine, group, request["filterExpression"])
     arn = call.arn(FILTER, request["name"])
     engine.create(call, FILTER, arn, request | {"tags": tags})

@@ -9,7 +9,7 @@ from local.personalize.engine import Engine, operation, require_active, work
 from local.personalize.errors import ImportRefused, InvalidInput
 from local.personalize.jobs import ImportTask, run_import
 from local.personalize.lifecycle import under_way
-from local.personalize.operations.common import describes, limit, lists, tags_of
+from local.personalize.operations.common import describes, limit_jobs, lists, tags_of
 from local.personalize.operations.datasets import has_bulk_data, import_target, publish, schema_of
 from local.personalize.operations.metric_attributions import attribution_of, publish_metrics
 from local.personalize.resources import CREATE, DATASET, IMPORT_JOB, RECOMMENDER, SOLUTION_VERSION, Call, Resource
@@ -35,8 +35,7 @@ def create_dataset_import_job(engine: Engine, call: Call, request: Json) -> Json
     if mode == "INCREMENTAL" and not has_bulk_data(engine, dataset):
         raise InvalidInput("The first import of a dataset must be FULL: there is no bulk data to add to.")
     tags = tags_of(request)
-    running = (job for job in engine.registry.find(IMPORT_JOB, call.prefix) if not job.settled)
-    limit(running, 5, "resources with PENDING or IN_PROGRESS status")
+    limit_jobs(engine.registry.find(IMPORT_JOB, call.prefix), 5)
     arn = call.arn(IMPORT_JOB, request["jobName"])
     body = request | {"importMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}
     engine.create(call, IMPORT_JOB, arn, body)

@@ -42,7 +42,11 @@ def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
     if missing := needed - datasets_of(engine, group.arn).keys():
         raise InvalidInput(f"{group.arn} has no {' and no '.join(sorted(missing))} dataset to train {spec.name} from.")
     tags = tags_of(request)
-    limit(engine.registry.find(RECOMMENDER, datasetGroupArn=group.arn), 5, "recommenders in this dataset group")
+    limit(
+        engine.registry.find(RECOMMENDER, datasetGroupArn=group.arn),
+        5,
+        "More than {most} recommenders in this dataset group. Delete some and try again.",
+    )
     arn = call.arn(RECOMMENDER, request["name"])
     config = {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False} | config
     engine.create(call, RECOMMENDER, arn, request | {"recommenderConfig": config, "tags": tags})

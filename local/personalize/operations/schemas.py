@@ -13,7 +13,11 @@ from local.personalize.wire import Json
 def create_schema(engine: Engine, call: Call, request: Json) -> Json:
     """Keep a schema that follows the rules of its domain."""
     parse_schema(request["schema"], request.get("domain"))
-    limit(engine.registry.find(SCHEMA, call.prefix), 500, "schemas in this region")
+    limit(
+        engine.registry.find(SCHEMA, call.prefix),
+        500,
+        "More than {most} schemas in this region. Delete some and try again.",
+    )
     schema = engine.registry.add(SCHEMA, call.arn(SCHEMA, request["name"]), request, call.now)
     return {"schemaArn": schema.arn}
 

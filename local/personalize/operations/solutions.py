@@ -41,7 +41,11 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     _check_config(spec, request.get("solutionConfig", {}), automatic=automatic)
     require_active(group)
     tags = tags_of(request)
-    limit(engine.registry.find(SOLUTION, datasetGroupArn=group.arn), 10, "solutions in this dataset group")
+    limit(
+        engine.registry.find(SOLUTION, datasetGroupArn=group.arn),
+        10,
+        "More than {most} solutions in this dataset group. Delete some and try again.",
+    )
     arn = call.arn(SOLUTION, request["name"])
     switches = {"performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
     engine.create(call, SOLUTION, arn, request | switches | {"performAutoTraining": automatic, "tags": tags})

@@ -66,7 +66,8 @@ def refusals() -> list[Case]:
         found.append(Case(f"{operation} says that somebody just made it", CALLS, (exists,), first=True))
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion"):
         exists = engine("resourceAlreadyExists", operation, performed=True)
-        busy = engine("limitExceeded", operation, times=4)
+        # Amazon publishes the words of one of these quotas only.
+        busy = engine("limitExceeded", operation, times=4, reason="No more of them now.")
         found.append(Case(f"{operation} says that it exists already", CALLS, (exists,)))
         found.append(Case(f"{operation} exceeds the number of jobs under way", CALLS, (busy,)))
     for operation in ("CreateDatasetGroup", "CreateSolution", "CreateCampaign", "CreateFilter", "CreateSchema"):
@@ -227,6 +228,8 @@ def runs() -> list[Case]:
         Case("three executions begin at once", RUNS, course="two_runs"),
         Case("a schedule starts a second training", RUNS, course="scheduled_twice", trained=2, done=0,
              note="each execution trains anew"),
+        Case("two shops want six imports at once", RUNS, (engine("neverEnd", "CreateDatasetImportJob", times=None),),
+             "six_imports", trained=2, done=2, note="the sixth waits until one of the others ends, and its run says so"),
         Case("a rollback is asked for during a run", RUNS, course="rollback_during",
              note="the rollback is refused: a run is at work"),
         Case("a run is stopped while it imports", RUNS, (importing,), "killed while importing", note=taken),

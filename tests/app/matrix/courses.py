@@ -9,13 +9,16 @@ from collections.abc import Callable
 
 from tests.app import retail
 from tests.app.matrix import deployment
-from tests.app.matrix.shop import ACCOUNT, Shop
+from tests.app.matrix.case import Fault
+from tests.app.matrix.shop import ACCOUNT, PREFIX, Shop
 
 FRESH, FRESHER = 26, 27
 """Interactions of each user in the files that a case drops; the first release was trained on 25."""
 HALF_AN_HOUR = 31 * 60.0
 """More than the local stack's WaitMinutes."""
 DAY = 86_400.0
+MOST_IMPORTS = 5
+"""Import jobs that Personalize has under way in a region."""
 
 
 def drop(shop: Shop) -> None:
@@ -239,6 +242,39 @@ def redriven(shop: Shop) -> None:
     shop.rest()
 
 
+def six_imports(shop: Shop) -> None:
+    """Two shops import users, items and interactions at once; five import jobs may be under way in a region."""
+    asked = shop.world.engine.add("throttle", "CreateDatasetImportJob", f"*{PREFIX}-{shop.name}*", probability=0.0)
+    other = Shop(f"{shop.name}b", shop.world, shop.more)
+    both = (shop, other)
+    other.settle()
+    # A run that imports holds its shop, so that the run that follows has three files to import.
+    for each in both:
+        each.put(each.csv(FRESHER), "interactions/first.csv")
+    shop.world.until(lambda: shop.fired()[0] == len(both), "both shops import")
+    for each in both:
+        each.put(retail.users(), "users/data.csv")
+        each.put(retail.items(), "items/data.csv")
+        each.put(each.csv(FRESH), "interactions/second.csv")
+    shop.world.until(lambda: all(len(each.claims()) >= len(each.keys) for each in both), "all files are claimed")
+    shop.heal()
+    shop.inject(Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None))
+
+    def refused() -> bool:
+        # What Personalize was asked for and did not begin.
+        calls = next(rule["matched"] for rule in shop.world.engine.rules() if rule["id"] == asked["id"])
+        return shop.fired()[1] == MOST_IMPORTS and int(calls) > len(both) + MOST_IMPORTS
+
+    shop.world.until(refused, "the sixth import finds no room")
+    shop.heal()
+    shop.world.engine.clear(asked["id"])
+    for each in both:
+        each.rest()
+    notes = [note for each in both for run in each.runs() for note in json.loads(run.get("output") or "{}")["notes"]]
+    assert any("minutes for room: LimitExceededException" in note for note in notes), notes
+    assert other.standing().serving == other.versions()[-1]
+
+
 def scheduled_twice(shop: Shop) -> None:
     """A schedule of the shop starts a training, and another one a little later."""
     # Due at once; and, as the local AWS looks at a schedule's last firing, a minute after that.
@@ -355,6 +391,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             no_drop,
             two_runs,
             scheduled_twice,
+            six_imports,
             rollback_during,
             redriven,
             deployed,

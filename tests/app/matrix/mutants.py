@@ -131,7 +131,7 @@ MUTANTS: Final = (
     Mutant(
         "jobs under way end by themselves, and their number is waited for",
         f"{DOMAIN}/aws/failures.py",
-        'if "PENDING or IN_PROGRESS" in message:',
+        "if error.operation_name in _JOBS:",
         'if "NEVER" in message:',
         ("CreateSolutionVersion exceeds the number of jobs under way",),
     ),

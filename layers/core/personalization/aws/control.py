@@ -15,9 +15,9 @@ from personalization.aws.failures import about, code, found, unless
 from personalization.aws.listing import everything
 from personalization.datasets import Schema
 from personalization.drops import DataKind
-from personalization.errors import Broken, Rejected, RetryLater
+from personalization.errors import Broken, NoRoom, Rejected, RetryLater
 from personalization.plans import FilterPart, Plan, Resource, Step
-from personalization.statuses import ACTIVE, Progress, leaving, progress, stillborn
+from personalization.statuses import ACTIVE, WAITING, Progress, leaving, progress, stillborn
 from personalization.streamed import Group
 
 if TYPE_CHECKING:
@@ -88,6 +88,24 @@ def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Sch
         # A replaced schema is the dataset's as soon as its update is through.
         answer = client.describe_schema(schemaArn=dataset["schemaArn"])["schema"]
         return datasets.read(arn, kind, answer["schema"])
+
+
+def if_room(step: Callable[[], Step], *, waits: bool) -> Step:
+    """What a step that starts a job answers, or that it waits for others to end.
+
+    Args:
+        step: the step.
+        waits: whether the machine understands that it is to ask again.
+
+    Raises:
+        RetryLater: there is no room, and the machine does not wait.
+    """
+    try:
+        return step()
+    except NoRoom as full:
+        if not waits:
+            raise RetryLater(full.resource, full.reason) from full
+        return Step(arn=full.resource, status=WAITING, reason=full.reason)
 
 
 def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:

@@ -18,7 +18,7 @@ from botocore.exceptions import (
     ConnectionError as NoConnection,
 )
 
-from personalization.errors import Broken, LimitReached, PersonalizationError, Rejected, RetryLater
+from personalization.errors import Broken, LimitReached, NoRoom, PersonalizationError, Rejected, RetryLater
 
 T = TypeVar("T")
 _LATER = {
@@ -37,6 +37,15 @@ _LATER = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+_JOBS = {
+    "CreateBatchInferenceJob",
+    "CreateBatchSegmentJob",
+    "CreateDataDeletionJob",
+    "CreateDatasetExportJob",
+    "CreateDatasetImportJob",
+    "CreateSolutionVersion",
+}
+"""What a quota counts only while it runs. Nothing else that is counted ends by itself."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
 
 
@@ -100,7 +109,8 @@ def about(resource: str) -> Iterator[None]:
 
     Raises:
         RetryLater: throttling, a resource in use, an outage, no answer in time.
-        LimitReached: a quota.
+        NoRoom, a RetryLater: a quota of jobs that run at a time.
+        LimitReached: any other quota.
         Rejected: the service calls the request invalid.
         Broken: everything else, a missing permission among it.
     """
@@ -122,9 +132,9 @@ def _translate(resource: str, error: ClientError) -> PersonalizationError:
     if word in _LATER or status >= 500:
         return RetryLater(resource, f"{word}: {message}")
     if word == "LimitExceededException":
-        # Jobs that run now end by themselves; everything else that is counted stays.
-        if "PENDING or IN_PROGRESS" in message:
-            return RetryLater(resource, f"{word}: {message}")
+        # Decided by what was asked for: Amazon publishes the words of one of these quotas only.
+        if error.operation_name in _JOBS:
+            return NoRoom(resource, f"{word}: {message}")
         advice = "delete what is no longer used, or ask for more under Service Quotas, Amazon Personalize"
         return LimitReached(resource, f"{message} ({advice})")
     if word in _INVALID:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization import heldout, heldout_judging, removal
 from personalization.aws import control, files, removing, storage
-from personalization.aws.control import ensured
+from personalization.aws.control import ensured, if_room
 from personalization.aws.failures import about, found
 from personalization.drops import DataKind
 from personalization.environment import Environment
@@ -79,16 +79,19 @@ def clear(client: "PersonalizeClient", request: ClearRequest, environment: Envir
 def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -> Step:
     """The job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
-    return ensured(
-        job.arn,
-        lambda: client.describe_dataset_export_job(datasetExportJobArn=job.arn)["datasetExportJob"],
-        lambda: client.create_dataset_export_job(
-            jobName=job.name,
-            datasetArn=request.source.dataset_arn,
-            ingestionMode="ALL",
-            roleArn=role_arn,
-            jobOutput={"s3DataDestination": {"path": request.source.location}},
+    return if_room(
+        lambda: ensured(
+            job.arn,
+            lambda: client.describe_dataset_export_job(datasetExportJobArn=job.arn)["datasetExportJob"],
+            lambda: client.create_dataset_export_job(
+                jobName=job.name,
+                datasetArn=request.source.dataset_arn,
+                ingestionMode="ALL",
+                roleArn=role_arn,
+                jobOutput={"s3DataDestination": {"path": request.source.location}},
+            ),
         ),
+        waits=request.waits,
     )
 
 
@@ -98,18 +101,21 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
     job = question.job
     # What is explored is no mistake of the recipe.
     plain: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
-    return ensured(
-        job.arn,
-        lambda: client.describe_batch_inference_job(batchInferenceJobArn=job.arn)["batchInferenceJob"],
-        lambda: client.create_batch_inference_job(
-            jobName=job.name,
-            solutionVersionArn=request.solution_version_arn,
-            numResults=heldout.LISTED,
-            jobInput={"s3DataSource": {"path": question.source}},
-            jobOutput={"s3DataDestination": {"path": question.target}},
-            roleArn=role_arn,
-            **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
+    return if_room(
+        lambda: ensured(
+            job.arn,
+            lambda: client.describe_batch_inference_job(batchInferenceJobArn=job.arn)["batchInferenceJob"],
+            lambda: client.create_batch_inference_job(
+                jobName=job.name,
+                solutionVersionArn=request.solution_version_arn,
+                numResults=heldout.LISTED,
+                jobInput={"s3DataSource": {"path": question.source}},
+                jobOutput={"s3DataDestination": {"path": question.target}},
+                roleArn=role_arn,
+                **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
+            ),
         ),
+        waits=request.waits,
     )
 
 

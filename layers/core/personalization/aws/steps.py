@@ -29,7 +29,7 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
         "recommender": lambda: recommenders.ensure_recommender(client, plan, _recommender(request)),
         "importJob": lambda: control.ensure_import_job(client, plan, environment.role_arn),
     }
-    return steps[request.step]()
+    return control.if_room(steps[request.step], waits=request.waits)
 
 
 def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
@@ -37,7 +37,10 @@ def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
     plan = request.plan
     if request.step == "solution":
         return training.ensure_solution(client, plan, request.recipe)
-    return training.ensure_solution_version(client, request.recipe, plan.training_mode, plan.begun_at)
+    return control.if_room(
+        lambda: training.ensure_solution_version(client, request.recipe, plan.training_mode, plan.begun_at),
+        waits=request.waits,
+    )
 
 
 def _filter(request: ImportRequest) -> FilterPart:
