@@ -229,7 +229,7 @@ def runs() -> list[Case]:
         Case("a schedule starts a second training", RUNS, course="scheduled_twice", trained=2, done=0,
              note="each execution trains anew"),
         Case("two shops want six imports at once", RUNS, (engine("neverEnd", "CreateDatasetImportJob", times=None),),
-             "six_imports", trained=2, done=2, note="the sixth waits until one of the others ends, and its run says so"),
+             "six_imports", trained=2, done=2, note="the sixth waits until another ends, and its run says so"),
         Case("a rollback is asked for during a run", RUNS, course="rollback_during",
              note="the rollback is refused: a run is at work"),
         Case("a run is stopped while it imports", RUNS, (importing,), "killed while importing", note=taken),

@@ -260,12 +260,12 @@ def six_imports(shop: Shop) -> None:
     shop.heal()
     shop.inject(Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None))
 
-    def refused() -> bool:
-        # What Personalize was asked for and did not begin.
-        calls = next(rule["matched"] for rule in shop.world.engine.rules() if rule["id"] == asked["id"])
-        return shop.fired()[1] == MOST_IMPORTS and int(calls) > len(both) + MOST_IMPORTS
+    def calls() -> int:
+        return int(next(rule["matched"] for rule in shop.world.engine.rules() if rule["id"] == asked["id"]))
 
-    shop.world.until(refused, "the sixth import finds no room")
+    shop.world.until(lambda: shop.fired()[1] == MOST_IMPORTS, "five imports are under way")
+    before = calls()
+    shop.world.until(lambda: calls() > before, "the sixth is asked for")
     shop.heal()
     shop.world.engine.clear(asked["id"])
     for each in both:
