@@ -22,6 +22,8 @@ from local.home import ACCOUNT, MARK, REGION, Home, Process, State, process_envi
 READY_SECONDS = 60
 DATASET_GROUPS = "500"
 """The quota of dataset groups, which on AWS is 5 and raised on request."""
+RIGHTS = "/_local/rights"
+"""Where the local AWS tells the engine what the roles of callers allow."""
 STOP_SECONDS = 15
 CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
@@ -115,7 +117,7 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     environment = process_environment(home, state)
     served = ["--port", str(engine), "--data-dir", str(home.data / "engine"), "--account-id", ACCOUNT]
     doors = ["--faults"] if faults else []
-    served += ["--dataset-groups", DATASET_GROUPS, *doors]
+    served += ["--dataset-groups", DATASET_GROUPS, "--rights", f"{state.endpoint}{RIGHTS}", *doors]
     commands = {
         "engine": [sys.executable, "-m", "local.personalize", *served, "--region", REGION],
         "cloud": [str(environments.cloud_python()), "-m", "local.launcher", *doors],

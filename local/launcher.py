@@ -31,7 +31,7 @@ from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from local import cloud_faults, executions, gateway
+from local import cloud_faults, executions, gateway, rights
 
 VERSION = "1.5.33"
 """The only ministack that this file has been written for and tested against."""
@@ -66,7 +66,8 @@ def personalize_service(engine: str) -> None:
         )
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes | str, _query: object) -> Answer:
-        return await asyncio.to_thread(forward, method, path, headers, body)
+        signed = headers | {"authorization": rights.signed_by_machine(headers.get("authorization", ""))}
+        return await asyncio.to_thread(forward, method, path, signed, body)
 
     model = botocore.session.get_session().get_service_model("personalize")
     app.SERVICE_HANDLERS["personalize"] = handle
@@ -296,6 +297,7 @@ def main() -> None:
     gateway.install()
     if "--faults" in sys.argv:
         cloud_faults.install()
+    rights.install()
     del sys.argv[1:]  # ministack has options of its own
     saved = Path(os.environ.get("STATE_DIR", ""), "saved")
     saved.unlink(missing_ok=True)

@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.faults,
             options.dataset_groups,
             options.incremental_bytes,
+            options.rights,
         )
         application = Application(chosen, store, Wire())
         config = uvicorn.Config(
@@ -109,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         default=10**9,
         metavar="N",
         help="quota of the bytes of an INCREMENTAL import; default 1,000,000,000, as AWS's",
+    )
+    parser.add_argument(
+        "--rights", default="", metavar="URL", help="where the local AWS tells what the roles of callers allow"
     )
     return parser
 

@@ -62,6 +62,8 @@ class Options:
     """The quota of dataset groups a region; AWS raises it on request."""
     incremental_bytes: int = 10**9
     """The quota of bytes of an INCREMENTAL import; AWS raises it on request."""
+    rights: str = ""
+    """Where the local AWS tells what callers may do; empty lets everybody do everything."""
 
 
 class Engine:

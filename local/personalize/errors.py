@@ -97,6 +97,13 @@ class MissingToken(ServiceError):
     status = 403
 
 
+class AccessDenied(ServiceError):
+    """No policy of the caller's role allows this; what is not REST says 400."""
+
+    code = "AccessDeniedException"
+    status = 403
+
+
 class BodyTooLarge(ServiceError):
     """The body is over the limit of a request."""
 

@@ -63,7 +63,7 @@ BATCH_INFERENCE_JOB: Final = Kind("batch-inference-job", "BatchInferenceJob", "s
 BATCH_SEGMENT_JOB: Final = Kind("batch-segment-job", "BatchSegmentJob", "solutionVersionArn")
 DATA_DELETION_JOB: Final = Kind("data-deletion-job", "DataDeletionJob", "datasetGroupArn")
 METRIC_ATTRIBUTION: Final = Kind("metric-attribution", "MetricAttribution", "datasetGroupArn", taggable=False)
-_KINDS: Final = {
+KINDS: Final = {
     kind.noun: kind
     for kind in (
         DATASET_GROUP,
@@ -152,10 +152,10 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._resources: dict[str, Resource] = {}
-        self._by_kind: dict[Kind, dict[str, Resource]] = {kind: {} for kind in _KINDS.values()}
+        self._by_kind: dict[Kind, dict[str, Resource]] = {kind: {} for kind in KINDS.values()}
         self._last = 0
         for arn, noun, number, body in store.resources():
-            self._keep(Resource(_KINDS[noun], arn, number, body))
+            self._keep(Resource(KINDS[noun], arn, number, body))
 
     def get(self, kind: Kind, arn: str) -> Resource:
         """The resource of this kind and ARN. Raises ResourceNotFound."""

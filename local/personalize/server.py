@@ -7,7 +7,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from local.personalize.errors import BodyTooLarge, InternalFailure, MissingToken
 from local.personalize.faults import DropConnection, strike
 from local.personalize.operations import HANDLERS
 from local.personalize.resources import Call
+from local.personalize.rights import Rights
 from local.personalize.store import Store
 from local.personalize.wire import MAX_BODY, Operation, Wire, error_answer
 from local.rules import Rule
@@ -48,6 +49,7 @@ class Application:
         self._options = options
         self._store = store
         self._wire = wire
+        self._rights = Rights(options.rights)
         self._engine: Engine | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -101,12 +103,14 @@ class Application:
             raise NotBuilt(f"{operation.name} is not built yet in this engine: COVERAGE.md lists what is.")
         request = operation.parse(body)
         engine = self._running
+        credential = _SCOPE.search(authorization)
+        region = credential[1] if credential else self._options.region
+        call = Call(region, self._options.account, engine.clock.now())
+        await self._rights.check(operation.name, request, call, authorization)
         rule = engine.faults.request(operation.name, request)
         if rule and not rule.performed:
             await _strike(rule, receive)
-        credential = _SCOPE.search(authorization)
-        region = credential[1] if credential else self._options.region
-        outcome = handler(engine, Call(region, self._options.account, engine.clock.now()), request)
+        outcome = handler(engine, replace(call, now=engine.clock.now()), request)
         answer = await outcome if isawaitable(outcome) else outcome
         if rule and rule.performed:
             await _strike(rule, receive)

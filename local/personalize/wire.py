@@ -11,7 +11,7 @@ from typing import Any, Final
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
 
-from local.personalize.errors import InvalidInput, MalformedBody, ServiceError, UnknownOperation
+from local.personalize.errors import AccessDenied, InvalidInput, MalformedBody, ServiceError, UnknownOperation
 
 Json = dict[str, Any]
 """A JSON object, in or out: its members are checked against the model at the wire, so their types are known there."""
@@ -69,8 +69,9 @@ class Operation:
 
 
 def error_answer(error: ServiceError, *, rest: bool) -> tuple[int, bytes]:
-    """HTTP status and body of an error; the control plane says 400 for every error of its model."""
-    status = 400 if not rest and error.status in _MODELLED_AT_400 else error.status
+    """HTTP status and body of an error; the control plane says 400 for every error of its model, and for a refusal."""
+    at_400 = not rest and (error.status in _MODELLED_AT_400 or isinstance(error, AccessDenied))
+    status = 400 if at_400 else error.status
     return status, json.dumps({"__type": error.code, "message": error.message}).encode()
 
 

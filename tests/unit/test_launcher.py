@@ -3,6 +3,7 @@
 
 import ast
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -10,11 +11,14 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psutil
 import pytest
 import urllib3
+from botocore import xform_name
+from botocore.exceptions import ClientError
 
 from local import cloud
 from local.environments import cloud_python
@@ -22,7 +26,7 @@ from local.faults import FaultDoor
 from local.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [ROOT / "local" / f"{name}.py" for name in ("launcher", "executions", "cloud_faults", "gateway")]
+SOURCES = [ROOT / "local" / f"{name}.py" for name in ("launcher", "executions", "cloud_faults", "gateway", "rights")]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
 
@@ -46,8 +50,8 @@ def private_names() -> list[str]:
 def test_every_private_name_that_the_launcher_touches_exists() -> None:
     names = [*private_names(), "app.pin_request_origin", "app.SERVICE_HANDLERS", "router.SERVICE_PATTERNS"]
     assert len(names) > 12
-    modules = "{**vars(launcher), **vars(launcher.cloud_faults), **vars(launcher.executions), **vars(launcher.gateway)}"
-    found = in_cloud(f"for name in {names!r}: eval(name, {modules})")
+    modules = ", ".join(f"**vars(launcher.{each.stem})" for each in SOURCES[1:])
+    found = in_cloud(f"for name in {names!r}: eval(name, {{**vars(launcher), {modules}}})")
     assert found.returncode == 0, found.stderr
 
 
@@ -100,19 +104,40 @@ def test_another_ministack_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The folder of the local AWS that `started` is."""
+    return Home(tmp_path_factory.mktemp("launcher"))
+
+
+@pytest.fixture(scope="module")
+def started(home: Home) -> Iterator[State]:
     """A local AWS and an engine, with nothing deployed."""
-    home = Home(tmp_path_factory.mktemp("launcher"))
     state = cloud.start(home)
     try:
         cloud.wait_ready(home, state)
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        boto3.client("iam", **access(state.endpoint)).create_role(
-            RoleName="anyone", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        )
+        role(state, "anyone")
         yield state
     finally:
         cloud.stop(home)
+
+
+def role(state: State, name: str, *statements: Mapping[str, object]) -> str:
+    """Create a role that everybody may assume, with these statements, and return its ARN."""
+    client = boto3.client("iam", **access(state.endpoint))
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*", "Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    made = client.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    if statements:
+        client.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+    return str(made["Role"]["Arn"])
+
+
+def policy(*statements: Mapping[str, object]) -> str:
+    """A policy's document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def function(state: State, name: str, source: str) -> str:
@@ -126,13 +151,13 @@ def function(state: State, name: str, source: str) -> str:
     return str(created["FunctionArn"])
 
 
-def run(state: State, name: str, task: Mapping[str, object]) -> dict[str, object]:
+def run(state: State, name: str, task: Mapping[str, object], role_arn: str = ROLE) -> dict[str, object]:
     """Run a machine of one task whose error is its output."""
     caught = {"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput %}", "Next": "End"}
     states = {"Try": {"Type": "Task", "Next": "End", "Catch": [caught], **task}, "End": {"Type": "Pass", "End": True}}
     client = boto3.client("stepfunctions", **access(state.endpoint))
     definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Try", "States": states})
-    machine = client.create_state_machine(name=name, definition=definition, roleArn=ROLE, type="EXPRESS")
+    machine = client.create_state_machine(name=name, definition=definition, roleArn=role_arn, type="EXPRESS")
     done = client.start_sync_execution(stateMachineArn=machine["stateMachineArn"])
     output: dict[str, object] = json.loads(done["output"])
     return output
@@ -163,14 +188,147 @@ def test_a_function_finds_nothing_that_aws_would_not_give_it(started: State) -> 
     assert json.loads(answer["Payload"].read()) == ["awslambdaric", "json"]
 
 
+HERE = "arn:aws:personalize:us-east-1:000000000000"
+RECIPES = "arn:aws:personalize:::recipe/*"
+SOLUTION = {"name": "a", "datasetGroupArn": f"{HERE}:dataset-group/a", "recipeArn": RECIPES[:-1] + "aws-sims"}
+READ = {"campaignArn": f"{HERE}:campaign/a", "itemId": "1"}
+FILTERED = READ | {"filterArn": f"{HERE}:filter/a"}
+FROM_S3 = {"dataLocation": "s3://none/users.csv"}
+PERSONALIZE_ROLE = "arn:aws:iam::000000000000:role/personalize"
+DELETION = {
+    "jobName": "a",
+    "datasetGroupArn": f"{HERE}:dataset-group/a",
+    "roleArn": PERSONALIZE_ROLE,
+    "dataSource": FROM_S3,
+}
+EVENTS = {"trackingId": "none", "sessionId": "s", "eventList": [{"eventType": "View", "sentAt": 1_780_000_000}]}
+PASSING = ("iam:PassRole", [PERSONALIZE_ROLE])
+NUMBERS = itertools.count(1)
+"""Of roles."""
+
+
+def allowed(action: str, resources: list[str]) -> dict[str, object]:
+    """A statement."""
+    return {"Effect": "Allow", "Action": action, "Resource": resources}
+
+
+GROUPS, CAMPAIGNS, FILTERS = (f"{HERE}:{kind}/*" for kind in ("dataset-group", "campaign", "filter"))
+SOLUTIONS, RECOMMENDERS, SCHEMAS = (f"{HERE}:{kind}/*" for kind in ("solution", "recommender", "schema"))
+DATASET = {
+    "name": "a",
+    "datasetType": "Items",
+    "datasetGroupArn": f"{HERE}:dataset-group/a",
+    "schemaArn": f"{HERE}:schema/a",
+}
+UPDATE = {"campaignArn": f"{HERE}:campaign/a", "solutionVersionArn": f"{HERE}:solution/a/0"}
+JOBS = f"{HERE}:data-deletion-job/*"
+RANKING = {"campaignArn": f"{HERE}:campaign/a", "userId": "1", "inputList": ["1"], "filterArn": f"{HERE}:filter/a"}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "given", "enough", "lacks"),
+    [
+        ("personalize", "CreateSolution", SOLUTION, [GROUPS, SOLUTIONS, RECIPES], RECIPES),
+        ("personalize", "CreateRecommender", SOLUTION, [GROUPS, RECOMMENDERS, RECIPES], RECIPES),
+        ("personalize", "CreateDataset", DATASET, [GROUPS, f"{HERE}:dataset/a/ITEMS", SCHEMAS], SCHEMAS),
+        ("personalize", "UpdateCampaign", UPDATE, [CAMPAIGNS, SOLUTIONS], SOLUTIONS),
+        ("personalize", "CreateDataDeletionJob", DELETION, [GROUPS, JOBS], JOBS),
+        ("personalize", "ListSolutions", {}, ["*"], "*"),
+        ("personalize-events", "PutEvents", EVENTS, ["*"], "*"),
+        ("personalize-runtime", "GetRecommendations", READ, [CAMPAIGNS], CAMPAIGNS),
+        ("personalize-runtime", "GetRecommendations", FILTERED, [CAMPAIGNS, FILTERS], FILTERS),
+        ("personalize-runtime", "GetPersonalizedRanking", RANKING, [CAMPAIGNS, FILTERS], FILTERS),
+    ],
+)
+def test_an_operation_of_personalize_needs_its_right_on_all_that_it_names_and_makes(
+    started: State, service: str, operation: str, given: Mapping[str, object], enough: list[str], lacks: str
+) -> None:
+    # What an event tracker's ARN or a prefix allows is less than everything, and than an id of Personalize's choice.
+    less = {"*": [f"{HERE}:event-tracker/*", f"{HERE}:solution/*"]}.get(lacks, [lacks.replace("/*", "/b-*")])
+    rest = [each for each in enough if each != lacks]
+    for resources, refused in ((rest + less, True), (enough, False)):
+        made = role(started, f"role-{next(NUMBERS)}", allowed(f"personalize:{operation}", resources), allowed(*PASSING))
+        code, message = answer(as_role(started, made, service), operation, given)
+        assert (code == "AccessDeniedException") is refused, message
+        assert (f"not authorized to perform: personalize:{operation} on resource: " in message) is refused
+
+
+def test_a_role_is_handed_over_by_whoever_may_and_to_personalize_alone(started: State) -> None:
+    making = allowed("personalize:CreateDataDeletionJob", [f"{HERE}:dataset-group/*", f"{HERE}:data-deletion-job/*"])
+    for service, refused in (("scheduler", True), ("personalize", False)):
+        condition = {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}
+        made = role(started, f"passing-{service}", making, allowed(*PASSING) | {"Condition": condition})
+        code, message = answer(as_role(started, made, "personalize"), "CreateDataDeletionJob", DELETION)
+        assert (code == "AccessDeniedException") is refused
+        assert ("iam:PassRole" in message) is refused
+
+
+def as_role(state: State, arn: str, service: str) -> Any:  # noqa: ANN401 - a client of any service
+    """A client of the engine that has assumed a role, as a function has its own."""
+    session = boto3.client("sts", **access(state.endpoint)).assume_role(RoleArn=arn, RoleSessionName="test")
+    keys = session["Credentials"]
+    told = access(state.engine) | {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
+    return boto3.client(service, **told)  # type: ignore[call-overload]
+
+
+def answer(client: Any, operation: str, given: Mapping[str, object]) -> tuple[str, str]:  # noqa: ANN401 - of any service
+    """Code and message of the error that a request ends in, if it does."""
+    try:
+        getattr(client, xform_name(operation))(**given)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return "", ""
+
+
+def test_a_task_of_a_machine_needs_the_right_of_the_machine_s_role(started: State) -> None:
+    describe = "arn:aws:states:::aws-sdk:personalize:describeDatasetGroup"
+    task = {"Resource": describe, "Arguments": {"DatasetGroupArn": f"{HERE}:dataset-group/a-shop"}}
+    other = role(started, "other-prefix", allowed("personalize:DescribeDatasetGroup", [f"{HERE}:dataset-group/b-*"]))
+    own = role(started, "own-prefix", allowed("personalize:DescribeDatasetGroup", [f"{HERE}:dataset-group/a-*"]))
+    refused = run(started, "refused", task, other)
+    assert refused["Error"] == "Personalize.PersonalizeException"
+    assert "other-prefix/refused is not authorized to perform: personalize:DescribeDatasetGroup" in str(
+        refused["Cause"]
+    )
+    assert run(started, "allowed", task, own)["Error"] == "Personalize.ResourceNotFoundException"
+
+
+def test_eventbridge_publishes_where_the_policy_of_a_topic_has_no_condition(home: Home, started: State) -> None:
+    sns, sqs = boto3.client("sns", **access(started.endpoint)), boto3.client("sqs", **access(started.endpoint))
+    events = boto3.client("events", **access(started.endpoint))
+    queue = sqs.create_queue(QueueName="published")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="published", EventPattern=json.dumps({"source": ["test"]}))
+    account = {"Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}}}
+    for name, more in (("with-condition", account), ("without", {})):
+        topic = sns.create_topic(Name=name)["TopicArn"]
+        rules = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish"}
+        statement = rules | {"Resource": topic} | more
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy(statement))
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+        events.put_targets(Rule="published", Targets=[{"Id": name, "Arn": topic}])
+    let_in = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(let_in | {"Resource": queue_arn})})
+    events.put_events(Entries=[{"Source": "test", "DetailType": "told", "Detail": "{}"}])
+    (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=10)["Messages"]
+    assert json.loads(message["Body"])["TopicArn"].endswith(":without")
+    log = home.log("cloud").read_text()
+    assert "EventBridge may not publish to arn:aws:sns:us-east-1:000000000000:with-condition" in log
+
+
 def test_personalize_errors_have_aws_s_names_in_a_state_machine(started: State) -> None:
     group = "arn:aws:personalize:us-east-1:000000000000:dataset-group/none"
     describe = "arn:aws:states:::aws-sdk:personalize:describeDatasetGroup"
     task = {"Resource": describe, "Arguments": {"DatasetGroupArn": group}}
-    assert run(started, "unknown", task)["Error"] == "Personalize.ResourceNotFoundException"
+    asking = role(started, "asking", {"Effect": "Allow", "Action": "personalize:*", "Resource": group})
+    assert run(started, "unknown", task, asking)["Error"] == "Personalize.ResourceNotFoundException"
     engine = next(process for process in started.processes if process.name == "engine")
     psutil.Process(engine.pid).kill()
-    assert run(started, "away", task)["Error"] == "Personalize.PersonalizeException"
+    assert run(started, "away", task, asking)["Error"] == "Personalize.PersonalizeException"
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +338,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     state = cloud.start(home, faults=True)
     try:
         cloud.wait_ready(home, state)
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        boto3.client("iam", **access(state.endpoint)).create_role(
-            RoleName="anyone", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        )
+        role(state, "anyone")
         yield state
     finally:
         cloud.stop(home, save=False)
