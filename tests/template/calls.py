@@ -150,8 +150,9 @@ def unrecognised() -> list[str]:
     snake = {name for service in SERVICES.values() if service.startswith("personalize") for name in operations(service)}
     found = []
     for path in sorted((ROOT / "layers/core/personalization/aws").glob("*.py")):
+        modules = set(imported(f"personalization.aws.{path.stem}"))
         for statement in ast.parse(path.read_text()).body:
-            known = clients(statement)
+            known = modules | set(clients(statement))
             for node in ast.walk(statement):
                 loose = isinstance(node, ast.Attribute) and node.attr in snake and ast.unparse(node.value) not in known
                 by_text = isinstance(node, ast.Constant) and node.value in snake
