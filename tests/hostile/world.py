@@ -17,6 +17,7 @@ import boto3
 from moto import mock_aws
 from personalization.aws import clients, records, trusting
 from personalization.identities import Caller
+from personalization.recommendations import ANONYMOUS
 
 from functions.authorize_request import app as authorize
 from functions.get_recommendations import app as recommend
@@ -122,7 +123,7 @@ class World:
                 yield f"reached {operation}"
             if operation == "PutEvents" and not own_events(case.caller, user, session):
                 yield f"wrote as {user!r} in {session!r}"
-            if operation != "PutEvents" and user not in {None, case.caller.own}:
+            if operation != "PutEvents" and user not in {ANONYMOUS, None, case.caller.own}:
                 yield f"read of {user!r}"
 
 
