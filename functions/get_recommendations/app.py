@@ -10,8 +10,8 @@ from personalization import caching, callers, cold, placing, problems, recommend
 from personalization.aws import bestsellers, clients, failures, runtime, shown_items, state
 from personalization.environment import Environment
 from personalization.placing import PageBody, Slot
-from personalization.recommendations import Ask, Listing, Predicted, Ranking, RankingBody, Source
-from personalization.releases import Release
+from personalization.recommendations import Ask, Listing, Predicted, Ranking, RankingBody
+from personalization.releases import BASELINE, Release
 from personalization.shelf import BUDGET_SECONDS, Shelf
 from personalization.together import Together
 from personalization.web import Api, Response, part
@@ -46,7 +46,7 @@ def similar(shop: str, item_id: str) -> Response[str]:
 def popular(shop: str) -> Response[str]:
     """The items that most users take."""
     asked = problems.checked(Listing, _fields())
-    return API.shared(_list(_release(shop), "popularity-count", asked, "popular"), personal=asked.user_id is not None)
+    return API.shared(_list(_release(shop), BASELINE, asked), personal=asked.user_id is not None)
 
 
 @API.routes.get("/shops/<shop>/users/<user_id>/placements/<placement>")
@@ -131,10 +131,10 @@ def _around(release: Release) -> dict[str, str]:
     return shopper_context.of(API.headers(), release.context_columns, time.time())
 
 
-def _list(release: Release, recipe: str, asked: Listing, source: Source = "campaign") -> dict[str, object]:
+def _list(release: Release, recipe: str, asked: Listing) -> dict[str, object]:
     callers.own(API.caller, asked.user_id)
     ask, started = recommendations.listing(release, recipe, asked, _around(release)), time.monotonic()
-    told = SHELF.fill(release, ask, _predict, source)
+    told = SHELF.fill(release, ask, _predict, recommendations.source(release, recipe))
     _show(release, started, (told, ask))
     return recommendations.after(release, ask, _counted(release, recipe, told))
 

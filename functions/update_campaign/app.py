@@ -17,7 +17,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Args:
         event: `{step: campaign, datasetGroupArn, campaign, solutionVersionArn}`,
             `{step: release, plan, campaigns: [{alias, campaignArn, solutionVersionArn, run, baselineArn?}]}` or
-            `{step: restore, shop, restore}`, where `restore` is an earlier release's `promotedAt`.
+            `{step: restore, shop, restore}`, where `restore` is an earlier release's `promotedAt`, or
+            `{step: retire, campaigns: [{name, arn}]}`.
         _context: Lambda's.
 
     Returns:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization import item_table
 from personalization.aws import bestsellers, clients, failures, item_tables, records, shown_items, state
+from personalization.bestsellers import record
 from personalization.claims import PREFIX, Claim
 from personalization.shelf import Shelf
 
@@ -39,8 +40,8 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
-    for record in records.keys(table, TABLE, "demo"):
-        records.forget(table, TABLE, "demo", record)
+    for each in records.keys(table, TABLE, "demo"):
+        records.forget(table, TABLE, "demo", each)
 
 
 def fresh() -> shown_items.ShownItems:
@@ -222,3 +223,58 @@ def test_a_shop_that_was_never_counted_asks_a_campaign(
     personalize.says("GetRecommendations", RECOMMENDED)
     promote(load("update_campaign_release"), None)
     assert best(table) == ["1082185", "995242"]
+
+
+@pytest.fixture
+def without_popularity(table: "DynamoDBClient") -> None:
+    """A release of a shop whose baseline has no campaign, and the list of its bestsellers."""
+    campaigns: Any = RELEASE["campaigns"]
+    served = {alias: each for alias, each in campaigns.items() if alias != "popularity-count"}
+    slot = {"recipe": "popularity-count", "limit": 2, "fallback": "popular", "filterValues": {}, "context": {}}
+    placements: Any = {"top": {**slot, "promotions": []}}
+    records.put(table, TABLE, {**RELEASE, "campaigns": served, "placements": placements})
+    columns = {"PRICE": "1.29", "CATEGORY_L1": "soups"}
+    ids = [f"best-{number}" for number in range(500)]
+    records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", ids, {"best-0": columns}))
+
+
+@pytest.mark.usefixtures("without_popularity")
+def test_popular_items_are_the_bestsellers(personalize: FakePersonalize) -> None:
+    told = body(answer({**load("api_popular"), "queryStringParameters": {"limit": "3"}}, None))
+    assert [item["itemId"] for item in told["items"]] == ["best-0", "best-1", "best-2"]
+    assert {item["source"] for item in told["items"]} == {"bestsellers"}
+    assert told["items"][0]["metadata"] == SOUP
+    assert (told["recommendationId"], "degraded" in told, personalize.calls) == (None, False, [])
+    following = {**load("api_popular"), "queryStringParameters": {"limit": "3", "next": told["next"]}}
+    assert [item["itemId"] for item in body(answer(following, None))["items"]] == ["best-3", "best-4", "best-5"]
+    every = body(answer({**load("api_popular"), "queryStringParameters": {"limit": "500"}}, None))
+    assert len(every["items"]) == 500
+
+
+@pytest.mark.usefixtures("without_popularity")
+def test_popular_items_with_a_filter_are_asked_of_user_personalization(recommends: FakePersonalize) -> None:
+    told = body(answer({**load("api_popular"), "queryStringParameters": {"filter": "not-purchased"}}, None))
+    assert {item["source"] for item in told["items"]} == {"campaign"}
+    call = recommends.asked("GetRecommendations")
+    assert call["campaignArn"].endswith("user-personalization")
+    assert (call["userId"], "filterArn" in call) == ("nobody-in-particular", True)
+
+
+@pytest.mark.usefixtures("without_popularity")
+def test_a_placement_shows_the_bestsellers(personalize: FakePersonalize) -> None:
+    event = {**load("api_placement"), "path": "/shops/demo/users/2375/placements/top"}
+    event["pathParameters"] = {"shop": "demo", "userId": "2375", "placement": "top"}
+    told = body(answer(event, None))
+    assert [item["itemId"] for item in told["items"]] == ["best-0", "best-1"]
+    assert personalize.calls == []
+
+
+@pytest.mark.usefixtures("without_popularity")
+def test_what_a_failing_campaign_filters_is_asked_of_user_personalization(personalize: FakePersonalize) -> None:
+    personalize.fails("GetRecommendations", "ThrottlingException")
+    personalize.fails("GetRecommendations", "ThrottlingException")
+    personalize.says("GetRecommendations", RECOMMENDED)
+    event = {**load("api_similar"), "queryStringParameters": {"filter": "not-purchased"}}
+    told = body(answer(event, None))
+    assert told["degraded"] is True
+    assert personalize.asked("GetRecommendations")["campaignArn"].endswith("user-personalization")

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +9,15 @@ from hypothesis import strategies as st
 from personalization.aws import records, state
 from personalization.campaigns import EXPLORATION, METADATA, SYNC, Wish, decide, merged
 from personalization.errors import Rejected, RetryLater
+from personalization.item_table import Table, document_key
 
 from functions.update_campaign.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import RELEASE, TABLE, load
+from tests.functions.samples import BUCKET, RELEASE, TABLE, load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 CAMPAIGN = f"{ARN}:campaign/retail-demo-user-personalization"
 VERSION = f"{ARN}:solution/retail-demo-user-personalization/1f2e3d4c"
@@ -313,3 +316,30 @@ def test_a_release_remembers_its_baseline(personalize: FakePersonalize) -> None:
     event = load("update_campaign_release")
     event["campaigns"] = [{**each, "baselineArn": "baseline"} for each in event["campaigns"]]
     assert handler(event, None)["baselineArn"] == "baseline"
+
+
+def test_metadata_is_off_where_the_table_of_items_tells_the_same(
+    personalize: FakePersonalize, bucket: "S3Client"
+) -> None:
+    with_items(personalize)
+    told = Table("v", 1, ("PRICE",)).as_json()
+    bucket.put_object(Bucket=BUCKET, Key=document_key("demo"), Body=json.dumps(told).encode())
+    event = load("update_campaign_campaign")
+    target = {"alias": "user-personalization", "campaign": event["campaign"], "run": "r", "recipe": ""}
+    event["target"] = {**target, "solutionVersionArn": event["solutionVersionArn"]}
+    handler(event, None)
+    assert personalize.asked("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": False}
+    event["target"]["campaignConfig"] = {"enableMetadataWithRecommendations": True}
+    handler(event, None)
+    assert personalize.asked("CreateCampaign")["campaignConfig"] == {"enableMetadataWithRecommendations": True}
+
+
+def test_campaigns_that_nobody_asks_for_are_deleted(personalize: FakePersonalize) -> None:
+    name = "retail-demo-popularity-count"
+    assert handler(load("update_campaign_retire"), None) == {"deleted": [name], "busy": []}
+    assert personalize.asked("DeleteCampaign") == {"campaignArn": f"{ARN}:campaign/{name}"}
+    personalize.fails("DeleteCampaign", "ResourceInUseException")
+    assert handler(load("update_campaign_retire"), None) == {"deleted": [], "busy": [name]}
+    personalize.reset()
+    personalize.fails("DeleteCampaign", "ResourceNotFoundException")
+    assert handler(load("update_campaign_retire"), None) == {"deleted": [name], "busy": []}

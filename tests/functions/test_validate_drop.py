@@ -328,3 +328,38 @@ def test_what_personalize_answers_is_told_by_our_words(
     personalize.fails("DescribeDatasetGroup", code, status=status)
     with pytest.raises(error, match=f"{ARN}:dataset-group/retail-demo: {code}"):
         handler(drop(HISTORY, interactions()), None)
+
+
+def test_a_campaign_that_the_settings_do_not_ask_for_is_named_with_its_price(
+    drop: Drop, personalize: FakePersonalize
+) -> None:
+    plan: Any = handler(drop(HISTORY, interactions()), None)
+    existing(personalize, "interactions", plan["schema"]["text"])
+    personalize.says("DescribeCampaign", {"campaign": {"status": "ACTIVE"}})
+    plan = handler(drop(HISTORY, interactions()), None)
+    assert [each["name"] for each in plan["unused"]] == ["retail-demo-popularity-count"]
+    (told,) = [note for note in plan["notes"] if "retail-demo-popularity-count" in note]
+    assert "about $146 a month" in told
+    assert "unused_campaigns: keep" in told
+    # Kept where the settings say so, used where they ask for it.
+    drop("drops/demo/settings.yaml", "unused_campaigns: keep\n")
+    plan = handler(drop(HISTORY, interactions()), None)
+    assert ("unused" in plan, any("it is kept" in note for note in plan["notes"])) == (False, True)
+    drop("drops/demo/settings.yaml", "campaigns: {popularity-count: {}}\n")
+    plan = handler(drop(HISTORY, interactions()), None)
+    assert ("unused" in plan, plan["deploys"][-1]) == (False, "popularity-count")
+
+
+@pytest.mark.parametrize(
+    ("recipes", "deployed"),
+    [
+        ("[popularity-count]", ["popularity-count"]),
+        ("[user-personalization, popularity-count]", ["user-personalization"]),
+        ("[similar-items]", ["similar-items"]),
+    ],
+)
+def test_the_baseline_gets_no_campaign_beside_another_recipe(recipes: str, deployed: list[str], drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", f"recipes: {recipes}\n")
+    plan: Any = handler(drop(HISTORY, interactions()), None)
+    assert plan["deploys"] == deployed
+    assert [each["alias"] for each in plan["recipes"] if each.get("deployed", True)] == deployed

@@ -20,6 +20,7 @@ from personalization.release_steps import (
     ReleaseRequest,
     ReportRequest,
     RestoreRequest,
+    RetireRequest,
     RollbackRequest,
 )
 from personalization.verdicts import Verdict
@@ -52,7 +53,7 @@ PLAN: dict[str, Any] = {
     "gate": Gate().model_dump(), "probe": Probe().model_dump(),
     "serves": ["popular", "similar"], "evaluation": EVALUATION,
     "placements": {"home": Placement(recipe="popularity-count").model_dump(mode="json")},
-    "recommenders": [RECOMMENDER],
+    "recommenders": [RECOMMENDER], "unused": [NAMED],
 }  # fmt: skip
 TARGET = {
     "alias": "popular", "campaign": NAMED, "solutionVersionArn": "arn:version", "run": "run", "baselineArn": "arn:b",
@@ -95,7 +96,7 @@ REQUESTS: dict[str, tuple[type[Part], ...]] = {
     "ImportDataFunction": (ImportRequest,),
     "TrainSolutionFunction": (TrainRequest,),
     "JudgeReleaseFunction": (JudgeRequest, OverrideRequest, RollbackRequest, ProbeRequest, ReportRequest),
-    "UpdateCampaignFunction": (CampaignRequest, ReleaseRequest, RestoreRequest),
+    "UpdateCampaignFunction": (CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest),
 }
 ANSWERS: dict[str, type[Part]] = {
     "ClaimDropFunction": Claimed,

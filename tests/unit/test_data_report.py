@@ -78,7 +78,7 @@ def test_a_run_is_priced_by_the_shops_own_table() -> None:
     recipes = [settings.billed(alias) for alias in settings.recipes]
     cost = estimate(Prices(training_hour=1.0, training_hours_per_million=2.0), 2_000_000_000, 1_000_000, recipes)
     assert (cost.import_dollars, cost.training_hours, cost.training_dollars) == (0.1, 8.0, 8.0)
-    assert cost.month_dollars == pytest.approx(4 * 0.0556 * 3.6 * 730)
+    assert cost.month_dollars == pytest.approx(3 * 0.0556 * 3.6 * 730)
     assert estimate(Prices(), 100, 0, recipes).month_dollars == 0
     assert "Prices as of 2026-01" in data_page.page(told())
 
@@ -95,7 +95,6 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
         "user-personalization": pytest.approx(2 * 0.15 * 3.6 * 730),
         "personalized-ranking": pytest.approx(0.15 * 3.6 * 730),
         "similar-items": pytest.approx(0.0556 * 3.6 * 730),
-        "popularity-count": pytest.approx(0.0556 * 3.6 * 730),
     }
     page = data_page.page(data_report.document(replace(ABOUT, settings=settings), FOUND, ""))
     assert "not published" in page

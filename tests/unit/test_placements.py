@@ -122,11 +122,10 @@ def test_a_value_may_be_written_as_a_number() -> None:
     assert parse("settings.yaml", text).placements["a"].filter_values == {"M": "2.5"}
 
 
-def test_a_fallback_needs_its_recipe_and_a_default_one_asks_for_nothing() -> None:
-    text = "recipes: [user-personalization]\nplacements: {a: {recipe: user-personalization%s}}"
-    assert parse("settings.yaml", text % "").placements["a"].fallback == "popular"
-    with pytest.raises(Rejected, match=r"placements\.a\.fallback: popular needs the recipe popularity-count"):
-        parse("settings.yaml", text % ", fallback: popular")
+@pytest.mark.parametrize("slot", ["{recipe: user-personalization, fallback: popular}", "{recipe: popularity-count}"])
+def test_bestsellers_need_no_recipe(slot: str) -> None:
+    text = f"recipes: [user-personalization]\nplacements: {{a: {slot}}}"
+    assert parse("settings.yaml", text).placements["a"].fallback == "popular"
 
 
 def test_a_release_keeps_what_personalize_would_not_refuse() -> None:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,8 +58,8 @@ def test_what_personalize_would_refuse_is_refused_first(query: dict[str, str]) -
 
 
 def test_a_recipe_that_the_shop_left_out_is_not_found() -> None:
-    with pytest.raises(Problem, match="leave out popularity-count"):
-        listing(RELEASE, "popularity-count", Listing())
+    with pytest.raises(Problem, match="leave out similar-items"):
+        listing(replace(RELEASE, campaigns={}), "similar-items", Listing())
 
 
 def test_the_path_wins_over_the_query() -> None:

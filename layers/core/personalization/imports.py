@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a run, made from a drop that was accepted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from personalization import recommenders
@@ -26,6 +26,7 @@ from personalization.plans import (
     Retraining,
     SchemaPart,
 )
+from personalization.prices import Billed, campaign_month
 from personalization.settings import RecipeAlias, ShopSettings
 from personalization.training import recipe
 from personalization.validation import Checked
@@ -123,6 +124,24 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSett
         placements=settings.placements if trains else {},
         recommenders=made,
     )
+
+
+def retiring(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
+    """The plan with campaigns that are there and not asked for: named with what they cost, and to go unless kept."""
+    if not unused:
+        return plan
+    keeps = settings.unused_campaigns == "keep"
+    after = (
+        "it is kept, as unused_campaigns: keep says"
+        if keeps
+        else "it is deleted after the next promotion, unless the settings say unused_campaigns: keep"
+    )
+    notes = [
+        f"the settings do not ask for the campaign {each.name}, which costs about "
+        f"${campaign_month(settings.prices, Billed(each.name)):,.0f} a month when idle: {after}"
+        for each in unused
+    ]
+    return plan.model_copy(update={"unused": () if keeps else tuple(unused), "notes": (*plan.notes, *notes)})
 
 
 def joined(plan: Plan, other: Plan, key: str) -> Plan:

@@ -188,6 +188,9 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: Ask, asked: Slo
     if columns is not None:
         shown = tuple(columns) if parameters["numResults"] <= MOST_WITH_METADATA else ()
     asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"], columns=shown)
+    if promotions:
+        # Only a campaign promotes.
+        asked_of = replace(asked_of, kept=False)
     return recommendations.suited(release, asked_of)
 
 
@@ -203,7 +206,7 @@ def _source(release: Release, name: str) -> recommendations.Source:
     slot = release.placements[name]
     if "recommender" in slot:
         return "recommender"
-    return "popular" if slot["recipe"] == "popularity-count" else "campaign"
+    return recommendations.source(release, slot["recipe"])
 
 
 def _roomy(questions: Mapping[str, Ask]) -> dict[str, Ask]:

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from personalization import filtering, paging
 from personalization.paging import NOTHING, Hidden
 from personalization.problems import FieldError, Problem
-from personalization.releases import Release
+from personalization.releases import BASELINE, Release
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Fallback = Literal["popular", "bestsellers", "none"]
@@ -103,6 +103,8 @@ class Ask:
     """What a page of the list belongs to; see `paging`."""
     columns: tuple[str, ...] = ()
     """Columns of Items that the answer shows, whoever tells them: the campaign, or the table of items."""
+    kept: bool = False
+    """Whether the bestsellers that runs keep answer; the campaign does where no list is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,10 @@ def listing(
     shown = paging.read(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
     hidden = Hidden(frozenset(asked.exclude_item_ids), shown) if asked.exclude_item_ids or shown else NOTHING
     limit = min(asked.limit, paging.MOST - len(shown))
+    kept = recipe == BASELINE and BASELINE not in release.campaigns and asked.filter is None
+    if recipe == BASELINE and not arn:
+        # Nobody but a campaign can apply a filter.
+        arn = release.campaigns.get(BASELINE) or release.campaigns.get("user-personalization", "")
     asked_of = _campaign(release, recipe) if arn is None else arn
     parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
     parameters["numResults"] = min(limit + len(hidden), paging.MOST)
@@ -154,9 +160,11 @@ def listing(
     if asked.item_id is not None:
         parameters["itemId"] = asked.item_id
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
-    if recipe == "popularity-count":
+    if recipe == BASELINE and (kept or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
-    return suited(release, Ask(asked_of, parameters, limit, hidden, because, scope=scope, columns=_columns(parameters)))
+    return suited(
+        release, Ask(asked_of, parameters, limit, hidden, because, "popular", scope, _columns(parameters), kept)
+    )
 
 
 def after(release: Release, ask: Ask, told: dict[str, object]) -> dict[str, object]:
@@ -234,12 +242,23 @@ def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str
 
 
 def popular_instead(release: Release, ask: Ask) -> Ask | None:
-    """The same question to the popular campaign, filter included; None where there is no other campaign to ask."""
-    arn = release.campaigns.get("popularity-count")
+    """The same question to the popular campaign, filter included; None where there is no other campaign to ask.
+
+    Without a popular campaign the bestsellers stand in, which no filter applies to: what is filtered is asked of
+    user-personalization.
+    """
+    popular = release.campaigns.get(BASELINE)
+    arn = popular or (release.campaigns.get("user-personalization") if "filterArn" in ask.parameters else None)
     if arn is None or arn == ask.campaign_arn:
         return None
     parameters = {name: value for name, value in ask.parameters.items() if name not in {"context", "promotions"}}
-    return suited(release, replace(ask, campaign_arn=arn, parameters=parameters, because=POPULAR))
+    because = POPULAR if popular else None
+    return suited(release, replace(ask, campaign_arn=arn, parameters=parameters, because=because))
+
+
+def source(release: Release, recipe: str) -> Source:
+    """What the items of a recipe's list are marked with where a campaign names them."""
+    return "popular" if recipe == BASELINE and BASELINE in release.campaigns else "campaign"
 
 
 def _scope(release: Release, recipe: str, asked: Listing) -> tuple[str, ...]:

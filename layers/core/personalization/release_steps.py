@@ -74,6 +74,13 @@ class ReleaseRequest(Part):
     campaigns: tuple[Promoted, ...]
 
 
+class RetireRequest(Part):
+    """The step that deletes campaigns which the settings no longer ask for."""
+
+    step: Literal["retire"]
+    campaigns: tuple[Resource, ...]
+
+
 class RestoreRequest(Part):
     """The step that records that an earlier release serves again."""
 

@@ -24,6 +24,7 @@ from personalization.gates import Gate, Probe
 from personalization.placements import Placements
 from personalization.prices import Billed, Prices
 from personalization.recommenders import Recommenders
+from personalization.releases import BASELINE
 
 RecipeAlias = Literal["user-personalization", "personalized-ranking", "similar-items", "popularity-count"]
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -124,6 +125,8 @@ class ShopSettings(BaseModel):
     """The generation of the recipes that personalize; the others have one alone."""
     campaigns: dict[RecipeAlias, CampaignSettings] = {}
     """How campaigns serve, by recipe; a campaign keeps what is not set here."""
+    unused_campaigns: Literal["delete", "keep"] = "delete"
+    """What becomes of a recipe's campaign that the settings no longer ask for, after a promotion."""
     likelihood: Likelihood = Likelihood()
     """What the purchase likelihood predicts."""
     recommenders: Recommenders = {}
@@ -142,8 +145,9 @@ class ShopSettings(BaseModel):
 
     @property
     def deployed(self) -> tuple[RecipeAlias, ...]:
-        """The recipes with a campaign."""
-        return self.recipes
+        """The recipes with a campaign: all but the gate's baseline, unless it is named for one or trained alone."""
+        alone = len(self.recipes) == 1
+        return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
 
     def billed(self, alias: RecipeAlias) -> Billed:
         """A recipe as the bill sees it."""

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shelf that is never empty: the campaign's answer, or the next best thing within the time that a shopper waits.
 
-campaign → the last good answer for this shopper → the popular campaign → the bestsellers that the pipeline keeps.
+campaign → the last good answer for this user → the popular campaign, or for a filtered list user-personalization → the
+bestsellers that the pipeline keeps. Popular lists begin with the bestsellers where the shop has no popular campaign.
 Nothing here knows AWS; times are seconds of a clock that only moves forward.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from personalization import recommendations
 from personalization.breakers import Breaker
 from personalization.errors import PersonalizationError, Rejected, RetryLater
 from personalization.paging import Hidden
 from personalization.recommendations import POPULAR, Ask, Predicted, Source, answer, item, popular_instead
-from personalization.releases import Release
+from personalization.releases import BASELINE, Release
 
 BUDGET_SECONDS = 1.5
 """The time within which an answer is there, whatever Personalize does."""
@@ -106,6 +108,8 @@ class Shelf:
             PersonalizationError: Personalize does not answer, and nothing is known that could be shown.
         """
         started = self._clock() if since is None else since
+        if ask.kept and (best := self._bestsellers(release.shop, started)):
+            return {"recommendationId": None, "items": list(_unseen(best, ask.hidden, ask))[: ask.limit]}
         try:
             predicted = self._asked(ask, predict, started)
         except Rejected:
@@ -127,8 +131,8 @@ class Shelf:
         return self._told(self._instead(release, ask, predict, started), "empty")
 
     def worth(self, ask: Ask) -> bool:
-        """Whether there is a campaign to ask, and it does not rest."""
-        return bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self._clock())
+        """Whether there is a campaign to ask at once, and it does not rest."""
+        return not ask.kept and bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self._clock())
 
     def unfilled(self, error: PersonalizationError) -> dict[str, object]:
         """An empty answer, for one list of several which `error` kept from being filled."""
@@ -195,7 +199,9 @@ class Shelf:
         because = ask.because
         predicted = self._memory.find(_key(ask), started)
         if predicted is None:
-            source, because, predicted = "popular", POPULAR, self._popular(release, ask, predict, started)
+            other = popular_instead(release, ask)
+            source, because = recommendations.source(release, BASELINE), other.because if other else None
+            predicted = self._popular(other, ask, predict, started)
         hidden = ask.hidden.and_also([own] if own else ())
         shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
         told: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
@@ -208,9 +214,9 @@ class Shelf:
                 told["filterApplied"] = False
         return told
 
-    def _popular(self, release: Release, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
-        """The popular campaign's answer, where there is one and time for it."""
-        other, now = popular_instead(release, ask), self._clock()
+    def _popular(self, other: Ask | None, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
+        """The popular campaign's answer, or another's, where there is one and time for it."""
+        now = self._clock()
         if other is None or ask.fallback != "popular" or now + ATTEMPT_SECONDS > started + BUDGET_SECONDS:
             return Predicted(None, ())
         try:
@@ -244,6 +250,7 @@ def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: Ask) -> Iterat
     for each in best:
         if each["itemId"] not in seen:
             told = item(each, "bestsellers", POPULAR)
-            if not ask.columns:
-                told.pop("metadata", None)
-            yield told
+            known: Mapping[str, str] = each.get("metadata") or {}
+            told.pop("metadata", None)
+            shown = {name: known[name] for name in ask.columns if name in known}
+            yield {**told, "metadata": shown} if shown else told

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from personalization import drops, imports, recommenders
 from personalization.arns import Names
-from personalization.aws import control, files, preparing
+from personalization.aws import control, files, preparing, training
 from personalization.aws.recommenders import statuses
 from personalization.aws.settings_file import settings_that_hold
 from personalization.drops import DataKind
@@ -75,4 +75,5 @@ def retraining(
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
     plan = imports.retraining(names, bucket, wish, whose, settings, schema)
     unnamed = recommenders.unnamed(settings.recommenders, statuses(personalize, plan.dataset_group.arn))
-    return plan.model_copy(update={"notes": (*([remark] if remark else []), *plan.notes, *unnamed)})
+    plan = plan.model_copy(update={"notes": (*([remark] if remark else []), *plan.notes, *unnamed)})
+    return imports.retiring(plan, settings, training.unused_campaigns(personalize, names, wish.shop, settings))

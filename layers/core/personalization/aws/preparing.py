@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from personalization import data_page, data_report, drops, findings, imports, recommenders, sold
 from personalization.arns import Names
-from personalization.aws import control, files, item_tables, storage
+from personalization.aws import control, files, item_tables, storage, training
 from personalization.aws.recommenders import statuses
 from personalization.aws.settings_file import settings_that_hold, shop_settings
 from personalization.data_report import About
@@ -75,7 +75,10 @@ def prepare(
         there = statuses(personalize, names.dataset_group(drop.shop).arn)
         checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
     whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
-    return imports.plan(names, request.bucket, drop, whose, chosen, checked)
+    plan = imports.plan(names, request.bucket, drop, whose, chosen, checked)
+    if not expected.group or drop.data_kind != "interactions" or part:
+        return plan
+    return imports.retiring(plan, chosen, training.unused_campaigns(personalize, names, drop.shop, chosen))
 
 
 def _keep(s3: "S3Client", request: PrepareRequest, drop: Drop, now: datetime, part: int) -> None:

@@ -2,16 +2,17 @@
 """The steps that have campaigns serve versions, and that record what the shop serves."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from personalization import campaigns, datasets
 from personalization.arns import dataset_arn
-from personalization.aws import control, records, selling, training
+from personalization.aws import control, item_tables, records, selling, training
 from personalization.campaigns import METADATA, Wish
 from personalization.environment import Environment
-from personalization.errors import Rejected
-from personalization.release_steps import CampaignRequest, ReleaseRequest, RestoreRequest
+from personalization.errors import PersonalizationError, Rejected
+from personalization.release_steps import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
 from personalization.releases import HISTORY, RECORD, history_key, newest_baseline, restored
 from personalization.training import recipe as recipe_name
 
@@ -36,20 +37,37 @@ def promotion_step(
         return _release(client, aws, ReleaseRequest.read(event), environment, now)
     if event.get("step") == "restore":
         return _restore(client, aws.table, RestoreRequest.read(event), environment.table, now)
+    if event.get("step") == "retire":
+        return training.retire_campaigns(client, RetireRequest.read(event).campaigns)
     request = CampaignRequest.read(event)
     items = control.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
-    return training.ensure_campaign(client, request.campaign, _wish(request, items is not None)).as_json()
+    prefix = f"{environment.names.prefix}-"
+    shop = request.dataset_group_arn.rpartition("/")[2].removeprefix(prefix)
+    listed = items is not None and _listed(aws, environment, shop)
+    wish = _wish(request, items=items is not None, listed=listed)
+    return training.ensure_campaign(client, request.campaign, wish).as_json()
 
 
-def _wish(request: CampaignRequest, items: bool) -> Wish:
-    """What the step asks for; a payload of the time before there were settings of campaigns has no target."""
+def _listed(aws: selling.Clients, environment: Environment, shop: str) -> bool:
+    """Whether answers can take columns from the shop's table of items; no promotion is held up for it."""
+    with suppress(PersonalizationError):
+        return item_tables.table(aws.s3, environment.bucket, shop) is not None
+    return False
+
+
+def _wish(request: CampaignRequest, *, items: bool, listed: bool) -> Wish:
+    """What the step asks for; a payload of the time before there were settings of campaigns has no target.
+
+    Metadata costs extra, and the table of items says the same: without the table, which the next drop of items makes,
+    answers would show no columns.
+    """
     target = request.target
     if target is None:
         return Wish(request.solution_version_arn, "", config={METADATA: items})
     recipe, config = target.recipe or recipe_name(target.alias), target.campaign_config
     if not target.returns:
         # Without an Items dataset there is nothing to show.
-        config = {**config, METADATA: items and config.get(METADATA, True)}
+        config = {**config, METADATA: items and config.get(METADATA, not listed)}
     return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
 
 

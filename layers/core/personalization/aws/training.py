@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from personalization import campaigns, training
+from personalization.arns import Names
 from personalization.aws.control import CREATED, created, ensured
-from personalization.aws.failures import about, code, found
+from personalization.aws.failures import about, code, found, unless
 from personalization.aws.listing import everything
 from personalization.campaigns import Wish
 from personalization.errors import RetryLater
 from personalization.plans import Plan, RecipePart, Resource, Step, TrainingMode
+from personalization.settings import RECIPES, ShopSettings
 from personalization.statuses import Progress, progress
 
 if TYPE_CHECKING:
@@ -144,3 +147,33 @@ def describe_campaign(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef
     """A campaign, or None where there is none."""
     with about(arn):
         return found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+
+
+def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
+    """Delete campaigns that settings no longer ask for.
+
+    Returns:
+        The names of those that are gone, and of those that Personalize is at work on: the next run names them again.
+    """
+    deleted: list[str] = []
+    busy: list[str] = []
+    for each in campaigns:
+        with about(each.arn):
+            delete = partial(client.delete_campaign, campaignArn=each.arn)
+            gone = unless("ResourceInUseException", partial(found, delete))
+        (deleted if gone else busy).append(each.name)
+    return {"deleted": deleted, "busy": busy}
+
+
+def unused_campaigns(
+    client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings
+) -> tuple[Resource, ...]:
+    """The campaigns of a shop's recipes that its settings don't ask for, and that are there all the same."""
+    named = [names.campaign(shop, alias) for alias in RECIPES if alias not in settings.deployed]
+    return tuple(Resource(name=each.name, arn=each.arn) for each in named if _is_there(client, each.arn))
+
+
+def _is_there(client: "PersonalizeClient", arn: str) -> bool:
+    with about(arn):
+        described = found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+    return described is not None and progress(described["status"]) is not Progress.LEAVING
