@@ -12,7 +12,8 @@ from tests.app import retail
 from tests.app.laptop import Laptop
 
 SHOP = "judged"
-RECIPES = {"user-personalization", "personalized-ranking", "similar-items", "popularity-count"}
+RECIPES = {"user-personalization", "personalized-ranking", "similar-items"}
+"""Those with a campaign."""
 
 
 def release(laptop: Laptop) -> dict[str, Any]:

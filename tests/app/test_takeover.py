@@ -17,7 +17,10 @@ RECIPES = ("user-personalization", "popularity-count")
 @pytest.fixture(scope="module", autouse=True)
 def _gone_at_the_end(laptop: Laptop) -> Iterator[None]:
     """Personalize allows few dataset groups, and other tests need theirs."""
-    laptop.put(f"drops/{SHOP}/settings.yaml", f"recipes: [{', '.join(RECIPES)}]\ngate: {{enabled: false}}\n")
+    laptop.put(
+        f"drops/{SHOP}/settings.yaml",
+        f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{popularity-count: {{}}}}\ngate: {{enabled: false}}\n",
+    )
     yield
     laptop.command("teardown", SHOP, "--yes", "--objects")
 
@@ -108,11 +111,17 @@ def test_a_run_stopped_while_it_trains_is_taken_over_and_trains_once(laptop: Lap
 
 
 def test_a_run_that_failed_after_its_training_is_continued_without_another(laptop: Laptop) -> None:
-    laptop.put(f"drops/{SHOP}/settings.yaml", f"recipes: [{', '.join(RECIPES)}]\nprobe: {{latency_ms: 0.01}}\n")
+    laptop.put(
+        f"drops/{SHOP}/settings.yaml",
+        f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{popularity-count: {{}}}}\nprobe: {{latency_ms: 0.01}}\n",
+    )
     failed = laptop.drop(SHOP, "interactions", retail.interactions(each=26), "failed.csv")
     assert "the probe failed" in failed.reason
     trained, imported = versions(laptop), jobs(laptop)
-    laptop.put(f"drops/{SHOP}/settings.yaml", f"recipes: [{', '.join(RECIPES)}]\ngate: {{enabled: false}}\n")
+    laptop.put(
+        f"drops/{SHOP}/settings.yaml",
+        f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{popularity-count: {{}}}}\ngate: {{enabled: false}}\n",
+    )
     again = laptop.client.runs.start(SHOP, "continue", run=failed.name)
     for _ in laptop.client.runs.follow(again.arn):
         pass
