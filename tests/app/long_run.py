@@ -12,7 +12,10 @@ from tests.app import retail
 
 Row = tuple[str, ...]
 RECIPES = ("popularity-count", "similar-items")
-SETTINGS = f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{{{popularity-count: {{{{}}}}}}}}\ngate: {{{{enabled: false}}}}\nprobe: {{{{requests: {{}}}}}}\n"
+SETTINGS = (
+    f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{{{popularity-count: {{{{}}}}}}}}\n"
+    "gate: {{enabled: false}}\nprobe: {{requests: {}}}\n"
+)
 """A shop's settings; another number of requests is no reason to import or to train again."""
 DATA = ("users", "items", "interactions")
 

@@ -40,8 +40,7 @@ def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
     for name, state in scope.states.items():
         # A refused file does not stop the others, and a test's result stands though it could not be cleared up after;
         # a release serves whether or not a purchase likelihood could be fitted, or an unused campaign deleted. An
-        # import hands its failure on
-        # to a run that lets the others come to their end.
+        # import hands its failure on to a run that lets the others come to their end.
         fine = {"Announce that the drop is refused", "Report the result"}
         fine |= {"Announce that the likelihood is not fitted", "Report the promotion"}
         fine |= {"Start the fit of the purchase likelihood"}
