@@ -12,14 +12,14 @@ LOG = observability.logger()
 
 
 def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Measure the age of every shop's release; delete unused schemas and filters, and old releases and judged runs.
+    """Measure the age of every shop's release; delete unused schemas, filters and solutions, and old records.
 
     Args:
         _event: nothing that matters.
         _context: Lambda's.
 
     Returns:
-        `{days: {shop: days}, schemas, filters, records}`: names of what was deleted; of records, how many.
+        `{days: {shop: days}, schemas, filters, solutions, records}`: names of what was deleted; of records, how many.
 
     Raises:
         RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
@@ -29,10 +29,11 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
     for shop, days in done.days.items():
         observability.count(environment.namespace, "DaysSincePromotion", days)
         LOG.info("Shop looked at", shop=shop, daysSincePromotion=days)
-    LOG.info("Round made", schemas=done.schemas, filters=done.filters, records=done.records)
+    LOG.info("Round made", schemas=done.schemas, filters=done.filters, solutions=done.solutions, records=done.records)
     return {
         "days": dict(done.days),
         "schemas": list(done.schemas),
         "filters": list(done.filters),
+        "solutions": list(done.solutions),
         "records": done.records,
     }

@@ -45,7 +45,7 @@ def versions(laptop: Laptop) -> dict[str, set[str]]:
     """The solution versions that were ever made of each recipe."""
     pages = laptop.personalize.get_paginator("list_solution_versions").paginate()
     every = [version["solutionVersionArn"] for page in pages for version in page["solutionVersions"]]
-    return {alias: {arn for arn in every if f"-{SHOP}-{alias}/" in arn} for alias in RECIPES}
+    return {alias: {arn for arn in every if f"-{SHOP}-{alias}-" in arn} for alias in RECIPES}
 
 
 def jobs(laptop: Laptop) -> int:

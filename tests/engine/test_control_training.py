@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.engine.harness import RECIPE, Argument, Aws
 from tests.engine.shop import Shop
-from tests.engine.shop_data import columns, interactions, write_csv
+from tests.engine.shop_data import avro, columns, interactions, write_csv
 
 UP = "aws-user-personalization"
 
@@ -131,6 +131,35 @@ def test_training_needs_an_interactions_dataset(aws: Aws) -> None:
     solution = aws.solution(aws.group())
     with pytest.raises(aws.control.exceptions.InvalidInputException, match="no Interactions dataset"):
         aws.control.create_solution_version(solutionArn=solution)
+
+
+def test_new_columns_of_items_train_new_solutions_only(aws: Aws) -> None:
+    bucket = aws.engine.s3_root / aws.region
+    write_csv(bucket / "interactions.csv", columns("Interactions"), interactions())
+    known = [(f"i{number}", 1.0, "all", "ab"[number // 20]) for number in range(40)]
+    rows = [*known, ("new-a", 1.0, "all", "a"), ("new-b", 1.0, "all", "b")]
+    write_csv(bucket / "before.csv", columns("Items"), [row[:3] for row in rows])
+    write_csv(bucket / "after.csv", [*columns("Items"), "TASTE"], rows)
+    group = aws.group()
+    aws.imported(aws.dataset(group, "Interactions"), f"s3://{aws.region}/interactions.csv", "interactions")
+    items = aws.dataset(group, "Items")
+    aws.imported(items, f"s3://{aws.region}/before.csv", "before")
+    old = aws.solution(group, "aws-similar-items", name="old", performAutoTraining=False)
+    taste = {"name": "TASTE", "type": ["null", "string"], "categorical": True}
+    wider = aws.control.create_schema(name=f"wider-{aws.region}", schema=avro("Items", taste))["schemaArn"]
+    aws.control.update_dataset(datasetArn=items, schemaArn=wider)
+    aws.settle("Dataset", items)
+    aws.imported(items, f"s3://{aws.region}/after.csv", "after")
+    new = aws.solution(group, "aws-similar-items", name="new", performAutoTraining=False)
+    assert "columns" not in aws.control.describe_solution(solutionArn=new)["solution"]
+
+    def like(solution: str, item: str) -> set[str]:
+        campaign = aws.campaign(aws.version(solution), f"{solution.rpartition('/')[2]}-{item}")
+        return set(aws.recommended(campaign, itemId=item, numResults=10)) - {"new-a", "new-b"}
+
+    assert like(old, "new-a") == like(old, "new-b")
+    assert like(new, "new-a") <= {f"i{number}" for number in range(20)}
+    assert like(new, "new-b") <= {f"i{number}" for number in range(20, 40)}
 
 
 def test_update_mode_needs_the_recipe_and_a_full_version(aws: Aws, group: str) -> None:

@@ -73,6 +73,42 @@ def test_old_filters_that_neither_release_nor_settings_name_go(personalize: Fake
     assert personalize.asked("DeleteFilter") == {"filterArn": f"{ARN}:filter/retail-demo-unused"}
 
 
+def release(solution: str, day: int, record: str = "") -> dict[str, Any]:
+    """A release whose one campaign serves from this solution of the shop `kept`."""
+    at = f"2026-11-{day:02d}T08:30:00Z"
+    entry = {
+        "arn": f"{ARN}:campaign/retail-kept-similar-items",
+        "solutionVersionArn": f"{ARN}:solution/{solution}/{day}",
+    }
+    whole = {**RELEASE, "shop": "kept", "promotedAt": at, "campaigns": {"similar-items": entry}}
+    return {**whole, "record": record or f"release#{at}"}
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    first, second, third, judged = (
+        f"retail-kept-similar-items{each}" for each in ("", "-0123ab", "-4567cd", "-89abef")
+    )
+    for each in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
+        records.put(table, TABLE, each)
+    candidate = {"shop": "kept", "record": "candidate#run", "judgedAt": "2026-11-04"}
+    records.put(table, TABLE, {**candidate, "versions": {"similar-items": f"{ARN}:solution/{judged}/4"}})
+    there = [
+        aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, second, third, judged, "retail-kept-x")
+    ]
+    personalize.says("ListSolutions", {"solutions": there})
+    personalize.fails("DeleteSolution", "ResourceInUseException")
+    personalize.says("DeleteSolution", {})
+    # Personalize refuses what a campaign serves from: its release stays, too.
+    assert work()["solutions"] == []
+    assert work()["solutions"] == [first]
+    assert personalize.asked("DeleteSolution") == {"solutionArn": f"{ARN}:solution/{first}"}
+    left = [each for each in records.keys(table, TABLE, "kept") if each.startswith("release#")]
+    assert left == ["release#2026-11-02T08:30:00Z", "release#2026-11-03T08:30:00Z"]
+
+
 @pytest.mark.usefixtures("demo")
 def test_unreadable_settings_keep_all_filters(personalize: FakePersonalize, drop: Drop) -> None:
     drop("drops/demo/settings.yaml", "filters: [")

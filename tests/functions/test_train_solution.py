@@ -1,12 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+import re
+
 import pytest
-from personalization.errors import RetryLater
+from personalization.errors import LimitReached, RetryLater
 
 from functions.train_solution.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.samples import Event, load
 
-SOLUTION = f"{ARN}:solution/retail-demo-user-personalization"
+PLAIN = f"{ARN}:solution/retail-demo-user-personalization"
+"""A solution of an earlier deployment, whose name tells no columns."""
+SOLUTION = f"{PLAIN}-4f53cd"
+"""That of a shop without users and items."""
+UP = "arn:aws:personalize:::recipe/aws-user-personalization"
+DATASETS = ["DescribeDataset", "DescribeDataset"]
+
+
+def columns(personalize: FakePersonalize, *names: str, changed: int = 100, updated: int = 0) -> None:
+    """The shop has items with these columns, and no users."""
+    fields: list[dict[str, object]] = [{"name": "ITEM_ID", "type": "string"}]
+    fields += [{"name": name, "type": "float"} for name in names]
+    fields.append({"name": "NOTE", "type": ["null", "string"]})
+    told = {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items", "creationDateTime": changed}
+    update = {"latestDatasetUpdate": {"status": "ACTIVE", "creationDateTime": updated}} if updated else {}
+    personalize.says("DescribeDataset", {"dataset": {**told, **update}})
+    personalize.fails("DescribeDataset", "ResourceNotFoundException")
+    personalize.says("DescribeSchema", {"schema": {"schema": json.dumps({"fields": fields})}})
+
+
+def named(personalize: FakePersonalize, *names: str, **more: str) -> str:
+    """The name of the solution that is made for items with these columns."""
+    personalize.reset()
+    columns(personalize, *names)
+    event = load("train_solution_solution")
+    event["recipe"] |= more
+    handler(event, None)
+    return str(personalize.asked("CreateSolution")["name"])
+
+
+def test_a_solutions_name_tells_the_columns_that_it_is_trained_on(personalize: FakePersonalize) -> None:
+    plain = named(personalize, "PRICE")
+    assert re.fullmatch(r"retail-demo-user-personalization-[0-9a-f]{6}", plain)
+    assert named(personalize, "PRICE", "WEIGHT") not in {plain, named(personalize)}
+    assert named(personalize, "WEIGHT", "PRICE") == named(personalize, "PRICE", "WEIGHT")
+
+
+def test_a_solutions_name_tells_its_generation(personalize: FakePersonalize) -> None:
+    first = named(personalize, "PRICE")
+    second = named(personalize, "PRICE", recipeArn=f"{UP}-v2")
+    assert second == first.replace("-user-personalization-", "-user-personalization-v2-")
+    assert personalize.asked("CreateSolution")["recipeArn"] == f"{UP}-v2"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "made", "changed", "updated", "kept"),
+    [
+        (UP, 200, 100, 0, True),
+        (UP, 200, 100, 150, True),
+        (UP, 200, 100, 300, False),
+        (UP, 200, 300, 0, False),
+        (f"{UP}-v2", 200, 100, 0, False),
+    ],
+)
+def test_an_earlier_deployments_solution_is_used_until_there_are_new_columns(
+    personalize: FakePersonalize, recipe: str, made: int, changed: int, updated: int, kept: bool
+) -> None:
+    columns(personalize, "PRICE", changed=changed, updated=updated)
+    personalize.fails("DescribeSolution", "ResourceNotFoundException")
+    personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE", "recipeArn": UP, "creationDateTime": made}})
+    event = load("train_solution_solution")
+    event["recipe"]["recipeArn"] = recipe
+    if not kept:
+        personalize.says("CreateSolution", {"solutionArn": "made"})
+    arn = str(handler(event, None)["arn"])
+    assert (arn == PLAIN, "CreateSolution" in personalize.operations()) == (kept, not kept)
+    assert arn.startswith(PLAIN)
+
+
+def test_where_there_are_too_many_solutions_the_oldest_that_nothing_serves_from_goes(
+    personalize: FakePersonalize,
+) -> None:
+    names = ["retail-demo-user-personalization", "retail-demo-user-personalization-0123ab", "retail-demo-similar-items"]
+    there = [
+        {"name": name, "solutionArn": f"{ARN}:solution/{name}", "status": "ACTIVE", "creationDateTime": age}
+        for age, name in enumerate(names)
+    ]
+    personalize.fails("CreateSolution", "LimitExceededException", "more than 10 solutions")
+    personalize.says("ListSolutions", {"solutions": there})
+    personalize.fails("DeleteSolution", "ResourceInUseException")
+    personalize.says("DeleteSolution", {})
+    with pytest.raises(RetryLater, match="too many solutions"):
+        handler(load("train_solution_solution"), None)
+    deleted = [asked["solutionArn"] for called, asked in personalize.calls if called == "DeleteSolution"]
+    assert deleted == [PLAIN, f"{PLAIN}-0123ab"]
+    personalize.reset()
+    personalize.fails("CreateSolution", "LimitExceededException", "more than 10 solutions")
+    with pytest.raises(LimitReached, match="delete what is no longer used"):
+        handler(load("train_solution_solution"), None)
+
+
+def test_an_update_of_a_new_solution_is_a_full_training(personalize: FakePersonalize) -> None:
+    event = load("train_solution_solution_version")
+    event["plan"]["trainingMode"] = "UPDATE"
+    handler({**event, "solutionArn": SOLUTION}, None)
+    assert personalize.asked("CreateSolutionVersion")["trainingMode"] == "FULL"
+    assert personalize.asked("CreateSolutionVersion")["solutionArn"] == SOLUTION
+    personalize.says("ListSolutionVersions", listed("aaaa1111"))
+    personalize.says("DescribeSolutionVersion", described("another"))
+    handler({**event, "solutionArn": SOLUTION}, None)
+    assert personalize.asked("CreateSolutionVersion")["trainingMode"] == "UPDATE"
 
 
 def listed(*versions: str) -> dict[str, list[dict[str, object]]]:
@@ -33,21 +136,21 @@ def test_a_solution_is_made_without_automatic_training(personalize: FakePersonal
 def test_a_solution_that_is_there_is_found(personalize: FakePersonalize) -> None:
     personalize.says("DescribeSolution", {"solution": {"status": "CREATE IN_PROGRESS"}})
     assert handler(load("train_solution_solution"), None)["status"] == "CREATE IN_PROGRESS"
-    assert personalize.operations() == ["DescribeSolution"]
+    assert personalize.operations() == [*DATASETS, "DescribeSolution"]
 
 
 def test_a_solution_whose_creation_failed_is_removed_before_it_is_made_again(personalize: FakePersonalize) -> None:
     personalize.says("DescribeSolution", {"solution": {"status": "CREATE FAILED"}})
     with pytest.raises(RetryLater, match="made again"):
         handler(load("train_solution_solution"), None)
-    assert personalize.operations() == ["DescribeSolution", "DeleteSolution"]
+    assert personalize.operations() == [*DATASETS, "DescribeSolution", "DeleteSolution"]
 
 
 def test_a_run_trains_a_version_of_its_own(personalize: FakePersonalize) -> None:
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("another"))
     event = load("train_solution_solution_version")
-    assert handler(event, None) == {"arn": f"{SOLUTION}/1f2e3d4c", "status": "CREATE PENDING"}
+    assert handler(event, None) == {"arn": f"{PLAIN}/1f2e3d4c", "status": "CREATE PENDING"}
     assert personalize.asked("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
 
 

@@ -49,6 +49,7 @@ RESULT = Result(
 ).as_json()
 VARIABLES: dict[str, Any] = {
     "evaluation": EVALUATION, "attempt": "run-1", "trial": TRIAL, "cut": MEASURE["split"], "versionArn": "arn:version",
+    "solutionArn": "arn:solution",
     "imported": MEASURE["imported"], "load": TRIAL["imports"][0], "question": TRIAL["questions"][0], "result": RESULT,
 }  # fmt: skip
 ITEMS = {"Export the dataset": TRIAL["sources"][0], "Ensure the schema": TRIAL["imports"][0]}

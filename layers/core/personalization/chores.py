@@ -15,6 +15,7 @@ from typing import Any
 
 from personalization.errors import Rejected
 from personalization.releases import CANDIDATE, HISTORY, RECORD, history_key, release_before
+from personalization.solution_names import is_of
 
 RELEASES = 30
 """Releases of a shop that are remembered, the newest ones."""
@@ -112,6 +113,45 @@ def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...
     for each in records:
         shops[str(each["shop"])].append(each)
     return tuple((shop, record) for shop, mine in shops.items() for record in _outdated(shop, mine))
+
+
+def unused_solutions(
+    bases: Collection[str], solutions: Iterable[Aged], records: Iterable[Mapping[str, Any]]
+) -> tuple[Aged, ...]:
+    """Solutions of a shop that no release may go back to.
+
+    Kept are those of the release that serves, of the one that a rollback returns to, and of what was judged last.
+    Where the release that serves can't be found among them, all are kept.
+
+    Args:
+        bases: what the solutions of the shop's recipes are called without their columns.
+        solutions: those of its dataset group that aren't being deleted.
+        records: the shop's releases and judged runs.
+    """
+    mine, there = list(records), tuple(solutions)
+    release = next((each for each in mine if each["record"] == RECORD), None)
+    if release is None or not _solutions(release) <= {each.arn for each in there}:
+        return ()
+    needed = _solutions(release)
+    with suppress(Rejected):
+        needed |= _solutions(release_before(release, _newest_first(mine, HISTORY, "promotedAt"), str(release["shop"])))
+    for judged in _newest_first(mine, CANDIDATE, "judgedAt")[:1]:
+        needed |= _solutions(judged)
+    ours = (each for each in there if any(is_of(each.name, base) for base in bases))
+    return tuple(each for each in ours if each.arn not in needed)
+
+
+def unreturnable(gone: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Sort keys of releases and judged runs that can't serve any more, because their solutions (ARNs) are gone."""
+    return tuple(str(each["record"]) for each in records if each["record"] != RECORD and _solutions(each) & set(gone))
+
+
+def _solutions(record: Mapping[str, Any]) -> set[str]:
+    """ARNs of the solutions whose versions a release or a judged run names, that of its baseline among them."""
+    entries = record.get("campaigns", {}).values()
+    arns = [each["solutionVersionArn"] for each in entries] + list(record.get("versions", {}).values())
+    arns += [each.get("baselineArn") for each in (record, *entries)]
+    return {str(arn).rpartition("/")[0] for arn in arns if arn}
 
 
 def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:

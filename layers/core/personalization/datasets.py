@@ -71,6 +71,12 @@ class Schema:
         """Twelve hexadecimal digits that name this content in this domain."""
         return hashlib.sha256(f"{domain or ''}{self.text()}".encode()).hexdigest()[:12]
 
+    def trained(self) -> tuple[Column, ...]:
+        """The columns that a training of users' and items' data reads: categories, numbers and the description."""
+        ids = {"USER_ID", "ITEM_ID"}
+        usable = (column for column in self.columns if column.categorical or column.textual or column.numeric)
+        return tuple(sorted((column for column in usable if column.name not in ids), key=lambda column: column.name))
+
     def names(self) -> tuple[str, ...]:
         """The column names, in order."""
         return tuple(column.name for column in self.columns)

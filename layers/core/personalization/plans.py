@@ -300,3 +300,5 @@ class TrainRequest(Part):
     recipe: RecipePart
     waits: bool = False
     """As in `ImportRequest`."""
+    solution_arn: str = Field(default="", exclude_if=lambda value: not value)
+    """The solution that is trained; empty from a machine of the time before solutions' names told their columns."""

@@ -92,7 +92,7 @@ async def train_version(engine: Engine, version: Resource) -> None:
 
 
 def _config(engine: Engine, version: Resource) -> TrainingConfig:
-    config = version.body["solutionConfig"]
+    config, solution = version.body["solutionConfig"], engine.registry.get(SOLUTION, version.body["solutionArn"])
     threshold = config.get("eventValueThreshold")
     events = config.get("eventsConfig", {}).get("eventParametersList", [])
     return TrainingConfig(
@@ -103,7 +103,7 @@ def _config(engine: Engine, version: Resource) -> TrainingConfig:
             EventParameters(each.get("eventType", ""), each.get("eventValueThreshold"), each.get("weight"))
             for each in events
         ),
-        excluded_columns=excluded_columns(engine, version.group, config),
+        excluded_columns=excluded_columns(engine, version.group, config, solution.body.get("columns")),
     )
 
 

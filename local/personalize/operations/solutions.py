@@ -3,7 +3,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from local.personalize.engine import Engine, operation, require_active, work
 from local.personalize.errors import InvalidInput, NotBuilt, ResourceInUse
@@ -26,6 +26,9 @@ from local.personalize.resources import (
 )
 from local.personalize.wire import Json
 
+_GROWING = ("USERS", "ITEMS")
+"""Datasets that may get more columns."""
+
 
 @operation("CreateSolution")
 def create_solution(engine: Engine, call: Call, request: Json) -> Json:
@@ -47,7 +50,9 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
         "More than {most} solutions in this dataset group. Delete some and try again.",
     )
     arn = call.arn(SOLUTION, request["name"])
-    switches = {"performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
+    # Columns that users or items get later don't train this solution.
+    known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
+    switches = {"columns": known, "performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
     engine.create(call, SOLUTION, arn, request | switches | {"performAutoTraining": automatic, "tags": tags})
     return {"solutionArn": arn}
 
@@ -137,8 +142,13 @@ def _number(text: str) -> float:
         raise InvalidInput(f"eventValueThreshold is a number, not {text}.") from None
 
 
-def excluded_columns(engine: Engine, group: str, config: Json) -> dict[str, frozenset[str]]:
-    """The columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`."""
+def excluded_columns(
+    engine: Engine, group: str, config: Json, known: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, frozenset[str]]:
+    """The columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
+
+    Those that came after the solution are among them: `known` has those that were there before.
+    """
     asked = config.get("trainingDataConfig", {})
     schemas = schemas_of(engine, group)
     excluded = {kind.upper(): set(columns) for kind, columns in asked.get("excludedDatasetColumns", {}).items()}
@@ -146,6 +156,9 @@ def excluded_columns(engine: Engine, group: str, config: Json) -> dict[str, froz
         if kind.upper() in schemas:
             rest = set(schemas[kind.upper()].names) - set(columns)
             excluded.setdefault(kind.upper(), set()).update(rest)
+    for kind, columns in (known or {}).items():
+        if kind in schemas:
+            excluded.setdefault(kind, set()).update(set(schemas[kind].names) - set(columns))
     return {kind: frozenset(columns) for kind, columns in excluded.items()}
 
 

@@ -205,8 +205,15 @@ class Shop:
 
     def versions(self) -> list[str]:
         """The solution versions that Personalize has made for the shop, oldest first."""
-        solution = self.names.solution(self.name, "popularity-count").arn
-        found = listed(lambda: self.world.personalize.list_solution_versions(solutionArn=solution, maxResults=100))
+        personalize, group = self.world.personalize, self.names.dataset_group(self.name).arn
+        solutions = listed(lambda: personalize.list_solutions(datasetGroupArn=group))
+        found = [
+            version
+            for each in solutions
+            for version in personalize.list_solution_versions(solutionArn=each["solutionArn"], maxResults=100)[
+                "solutionVersions"
+            ]
+        ]
         return [each["solutionVersionArn"] for each in sorted(found, key=lambda each: each["creationDateTime"])]
 
     def looks(self, arn: str) -> list[str]:

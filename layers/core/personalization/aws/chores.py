@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daily round on AWS: staleness is measured, unused schemas, filters and records are deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,8 @@ from personalization.aws.settings_file import shop_settings
 from personalization.chores import Aged, Promoted
 from personalization.environment import Environment
 from personalization.errors import Rejected
+from personalization.settings import RECIPES
+from personalization.statuses import leaving
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,6 +46,7 @@ class Round:
     schemas: tuple[str, ...]
     filters: tuple[str, ...]
     records: int = 0
+    solutions: tuple[str, ...] = ()
 
 
 def make_round(
@@ -69,11 +72,14 @@ def make_round(
     ]
     for shop, record in old:
         forget(table, environment.table, shop, record)
+    kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in old]
+    solutions = [name for each in idle for name in prune_solutions(personalize, table, environment, each, kept)]
     return Round(
         days={each.shop: chores.days_since(each.at, now) for each in promoted},
         schemas=() if led else prune_schemas(personalize, environment, now),
         filters=tuple(filters),
         records=len(old),
+        solutions=tuple(solutions),
     )
 
 
@@ -87,6 +93,33 @@ def prune_schemas(client: "PersonalizeClient", environment: Environment, now: da
             if gone_or_busy(partial(client.delete_schema, schemaArn=schema.arn)):
                 gone.append(schema.name)
     return tuple(gone)
+
+
+def prune_solutions(
+    client: "PersonalizeClient",
+    table: "DynamoDBClient",
+    environment: Environment,
+    release: Promoted,
+    records: Iterable[Mapping[str, Any]],
+) -> tuple[str, ...]:
+    """Delete a shop's solutions that no release may go back to, and records that need one; the solutions' names.
+
+    Personalize refuses to delete what a campaign serves from.
+    """
+    group, shop = release.dataset_group_arn, release.shop
+    with about(group):
+        listed = everything(client.list_solutions, "solutions", datasetGroupArn=group)
+        there = [_aged(each, "solutionArn") for each in listed if not leaving(each["status"])]
+    mine = [each for each in records if each["shop"] == shop]
+    bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
+    gone = []
+    for each in chores.unused_solutions(bases, there, mine):
+        with about(each.arn):
+            if gone_or_busy(partial(client.delete_solution, solutionArn=each.arn)):
+                gone.append(each)
+    for record in chores.unreturnable([each.arn for each in gone], mine):
+        forget(table, environment.table, shop, record)
+    return tuple(each.name for each in gone)
 
 
 def prune_filters(

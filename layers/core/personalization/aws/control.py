@@ -22,6 +22,7 @@ from personalization.streamed import Group
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize.type_defs import DatasetTypeDef
 
 CREATED = "CREATE PENDING"
 """The status of what was just created."""
@@ -81,13 +82,21 @@ def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | Non
 
 def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
     """The schema of a dataset, or None where there is no dataset."""
+    there = dataset(client, arn)
+    return schema_of(client, kind, there) if there else None
+
+
+def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
+    """A dataset, or None where there is none."""
     with about(arn):
-        dataset = found(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
-        if dataset is None:
-            return None
-        # A replaced schema is the dataset's as soon as its update is through.
-        answer = client.describe_schema(schemaArn=dataset["schemaArn"])["schema"]
-        return datasets.read(arn, kind, answer["schema"])
+        return found(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
+
+
+def schema_of(client: "PersonalizeClient", kind: DataKind, there: "DatasetTypeDef") -> Schema:
+    """The schema that a dataset has: a replaced one, as soon as its update is through."""
+    arn = there["schemaArn"]
+    with about(arn):
+        return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
 
 def if_room(step: Callable[[], Step], *, waits: bool) -> Step:

@@ -130,7 +130,7 @@ def _restore(
 def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The campaigns of a release as they are, by recipe alias."""
     entries = record["campaigns"].items()
-    described = {alias: training.describe_campaign(client, str(each["arn"])) for alias, each in entries}
+    described = {alias: training.campaign_as_it_is(client, str(each["arn"])) for alias, each in entries}
     return {alias: each for alias, each in described.items() if each}
 
 

@@ -37,9 +37,9 @@ def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
     plan = request.plan
     if request.step == "solution":
         return training.ensure_solution(client, plan, request.recipe)
+    solution = request.solution_arn or training.ensure_solution(client, plan, request.recipe).arn
     return control.if_room(
-        lambda: training.ensure_solution_version(client, request.recipe, plan.training_mode, plan.begun_at),
-        waits=request.waits,
+        lambda: training.ensure_solution_version(client, plan, request.recipe, solution), waits=request.waits
     )
 
 

@@ -7,41 +7,82 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from personalization import campaigns, training
-from personalization.arns import Names
-from personalization.aws.control import CREATED, created, ensured
+from personalization import campaigns, solution_names, training
+from personalization.arns import Names, dataset_arn
+from personalization.aws import control, removing
+from personalization.aws.control import CREATED, created, usable
 from personalization.aws.failures import about, code, found, unless
 from personalization.aws.listing import everything
 from personalization.campaigns import Wish
+from personalization.drops import DataKind
 from personalization.errors import RetryLater
 from personalization.plans import Plan, RecipePart, Resource, Step, TrainingMode
+from personalization.releases import BASELINE
 from personalization.settings import RECIPES, ShopSettings
-from personalization.statuses import Progress, progress
+from personalization.statuses import Progress, leaving, progress
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_personalize.type_defs import CampaignTypeDef
 
+_TRAINED: tuple[DataKind, ...] = ("items", "users")
+"""The datasets whose columns a solution trains on; those of interactions never change."""
+
 
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
-    """The shop's solution for a recipe; automatic training is off, because our machine decides."""
-    solution = recipe.solution
-    return ensured(
-        solution.arn,
-        lambda: client.describe_solution(solutionArn=solution.arn)["solution"],
-        lambda: client.create_solution(
-            name=solution.name,
+    """The shop's solution for a recipe and the columns there are; automatic training is off, because we decide.
+
+    A solution of the time before their names told columns stays in use as long as it trains on all of them.
+
+    Raises:
+        RetryLater: there were too many solutions, and one that nothing uses is being deleted.
+    """
+    base = recipe.solution
+    there = {kind: control.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
+    datasets = [each for each in there.values() if each]
+    schemas = [control.schema_of(client, kind, each) for kind, each in there.items() if each]
+    name = solution_names.name(base.name, recipe.recipe_arn, schemas)
+    own = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
+    with about(own.arn):
+        described = found(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
+        if described:
+            return usable(own.arn, described["status"], lambda: client.delete_solution(solutionArn=own.arn))
+        plain = found(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
+        if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
+            return Step(arn=base.arn, status=plain["status"])
+        created(lambda: _create_solution(client, plan, recipe, own))
+    return Step(arn=own.arn, status=CREATED)
+
+
+def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, own: Resource) -> None:
+    try:
+        client.create_solution(
+            name=own.name,
             datasetGroupArn=plan.dataset_group.arn,
             recipeArn=recipe.recipe_arn,
             performAutoTraining=False,
-        ),
-        lambda: client.delete_solution(solutionArn=solution.arn),
-    )
+        )
+    except ClientError as error:
+        if code(error) != "LimitExceededException" or not _make_room(client, plan, recipe):
+            raise
+        raise RetryLater(own.arn, "there were too many solutions: an old one is being deleted") from error
 
 
-def ensure_solution_version(
-    client: "PersonalizeClient", recipe: RecipePart, mode: TrainingMode = "FULL", begun_at: str = ""
-) -> Step:
+def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> bool:
+    """Delete the oldest of the recipe's solutions that no campaign serves from; False where there is none."""
+    solutions = everything(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn)
+    ours = [each for each in solutions if solution_names.is_of(each["name"], recipe.solution.name)]
+    if any(leaving(each["status"]) for each in ours):
+        return True
+    oldest_first = sorted(ours, key=lambda each: each["creationDateTime"])
+    # Popularity may have no campaign, and its newest is the measure of the next release.
+    for each in oldest_first[:-1] if recipe.alias == BASELINE else oldest_first:
+        if removing.gone_or_busy(partial(client.delete_solution, solutionArn=each["solutionArn"])):
+            return True
+    return False
+
+
+def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, solution: str) -> Step:
     """The solution version that this run trains, or that an earlier one did whose work it goes on with.
 
     Versions are found by their names among the newest ones. One that is older than the work itself is answered with
@@ -49,11 +90,11 @@ def ensure_solution_version(
 
     Args:
         client: the control plane.
+        plan: the run's, which tells how to train and when the work began.
         recipe: the recipe with all names.
-        mode: how it is trained.
-        begun_at: when the work began, ISO 8601.
+        solution: the ARN of its solution.
     """
-    names, solution = (*recipe.earlier_versions, recipe.solution_version_name), recipe.solution.arn
+    names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
     with about(solution):
         there = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
         once = [each for each in recipe.once_named if each in there and not there[each].found_from]
@@ -61,6 +102,7 @@ def ensure_solution_version(
         if name in there:
             return there[name]
         try:
+            mode = _mode(client, plan, solution)
             arn = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)[
                 "solutionVersionArn"
             ]
@@ -73,6 +115,12 @@ def ensure_solution_version(
     if name not in there:
         raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
     return there[name]
+
+
+def _mode(client: "PersonalizeClient", plan: Plan, solution: str) -> TrainingMode:
+    """How to train: an update needs an earlier training, which a new solution lacks."""
+    update = plan.training_mode == "UPDATE"
+    return "FULL" if update and not _newest_versions(client, solution) else plan.training_mode
 
 
 def _versions_called(
@@ -118,7 +166,7 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
         RetryLater: Personalize is at work on something else of this campaign.
     """
     with about(campaign.arn):
-        described = describe_campaign(client, campaign.arn)
+        described = campaign_as_it_is(client, campaign.arn)
         action = campaigns.decide(described, wish)
         if action == "busy":
             raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
@@ -143,7 +191,7 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
     return Step(arn=campaign.arn, status=status, notes=campaigns.remarks(described))
 
 
-def describe_campaign(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
+def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
     """A campaign, or None where there is none."""
     with about(arn):
         return found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
