@@ -26,7 +26,7 @@ TOGETHER = {
     "name": "retail-demo-together",
     "arn": f"{ARN}:recommender/retail-demo-together",
     "recipeArn": "arn:aws:personalize:::recipe/aws-ecomm-frequently-bought-together",
-    "config": {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False},
+    "config": {},
 }
 VIEWED = {
     "name": "retail-demo-viewed",

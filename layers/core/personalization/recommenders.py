@@ -31,18 +31,19 @@ class Recommender(BaseModel):
 
     use_case: UseCase
     """It never changes under a name: give a changed one a new name."""
-    minimum_rps: Annotated[int, Field(ge=1, strict=True)] = 1
-    """Requests a second that are always there, and are billed whether asked for or not."""
-    metadata: StrictBool = False
-    """Whether answers can carry columns of Items, for which there must be an Items dataset."""
+    minimum_rps: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """Requests a second that are always there, and are billed whether asked for or not; None leaves it as it is."""
+    metadata: StrictBool | None = None
+    """Whether answers can carry columns of Items, for which there must be an Items dataset; None leaves it as it is."""
 
     @property
     def config(self) -> dict[str, int | bool]:
         """The members of Personalize's `recommenderConfig` that the settings decide."""
-        return {
+        members = {
             "minRecommendationRequestsPerSecond": self.minimum_rps,
             "enableMetadataWithRecommendations": self.metadata,
         }
+        return {name: value for name, value in members.items() if value is not None}
 
     @property
     def recipe(self) -> str:
@@ -60,6 +61,11 @@ class _Use:
     """The event type of which it needs many; empty where any will do."""
 
 
+_DEFAULTS: Mapping[str, int | bool] = {
+    "minRecommendationRequestsPerSecond": 1,
+    "enableMetadataWithRecommendations": False,
+}
+"""Personalize's own."""
 _USES: Mapping[UseCase, _Use] = {
     "recommended-for-you": _Use("aws-ecomm-recommended-for-you"),
     "customers-who-viewed-x-also-viewed": _Use("aws-ecomm-customers-who-viewed-x-also-viewed", "View"),
@@ -165,8 +171,7 @@ def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action
 def _has(told: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     there = told.get("recommenderConfig") or {}
     # What Personalize leaves out is as it is by default.
-    defaults: Mapping[str, Any] = Recommender(use_case="best-sellers").config
-    return all(there.get(name, defaults.get(name)) == value for name, value in config.items())
+    return all(there.get(name, _DEFAULTS.get(name)) == value for name, value in config.items())
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalization import data_page, data_report, drops, findings, imports, recommenders, sold
+from personalization import data_page, data_report, drops, findings, imports, limits, recommenders, sold
 from personalization.arns import Names
 from personalization.aws import control, files, item_tables, storage, training
 from personalization.aws.recommenders import statuses
@@ -170,6 +170,10 @@ class _Reporter:
         notes = found.notes
         if found.rejected:
             notes = (*notes, f"{found.rejected:,} of {found.rows:,} rows were left out: {self._rejects}")
+        notes = (
+            *notes,
+            *limits.remarks(about.settings, _items(about, found), about.before + _interactions(about, found)),
+        )
         checked = Checked(copied.schema, found.accepted, notes, bool(copied.layout.added))
         whole = about.kind == "interactions" and about.mode == "FULL"
         return replace(checked, report=page, rejects=found.rejected, events=found.event_types if whole else None)
@@ -183,6 +187,17 @@ class _Reporter:
         files.put_json(self._s3, self._bucket, f"{name}.json", document)
         files.put_text(self._s3, self._bucket, f"{name}.html", data_page.page(document))
         return f"{name}.html", document
+
+
+def _items(about: About, found: Findings) -> int:
+    """The items that a drop tells of: its own, or those of its interactions."""
+    if about.kind == "items":
+        return found.accepted
+    return found.items.ids if about.kind == "interactions" and found.items else 0
+
+
+def _interactions(about: About, found: Findings) -> int:
+    return found.accepted if about.kind == "interactions" else 0
 
 
 def _expected(personalize: "PersonalizeClient", names: Names, drop: Drop, chosen: ShopSettings, now: int) -> Expected:

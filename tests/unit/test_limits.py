@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+
+import pytest
+from personalization.limits import remarks
+from personalization.settings import ShopSettings, parse
+
+
+def test_a_shop_within_the_limits_is_told_nothing() -> None:
+    assert remarks(ShopSettings(), 750_000, 500_000_000) == ()
+
+
+def test_above_the_limit_of_items_the_second_generation_is_proposed_with_its_bill() -> None:
+    warning, proposal = remarks(ShopSettings(), 750_001, 10_000_000)
+    assert warning == (
+        "750,001 items: user-personalization and personalized-ranking of generation v1 consider 750,000, not the rest"
+    )
+    # Two recipes: $0.002 for a thousand interactions, against 20 hours at $0.24; and a request a second.
+    assert "A training on 10,000,000 interactions costs $40.00 instead of $9.60" in proposal
+    assert "at least $788.40 instead of $292.23 a month (prices of 2026-01)" in proposal
+
+
+@pytest.mark.parametrize(
+    ("text", "items", "interactions", "said"),
+    [
+        ("generation: v2", 5_000_001, 0, "5,000,001 items: .* of generation v2 consider 5,000,000"),
+        ("generation: v2", 0, 3_000_000_001, "3,000,000,001 interactions: .* consider 3,000,000,000"),
+        ("recipes: [user-personalization]", 0, 500_000_001, "interactions: user-personalization of generation v1"),
+    ],
+)
+def test_each_generation_has_limits_of_its_own(text: str, items: int, interactions: int, said: str) -> None:
+    found = remarks(parse("settings.yaml", text), items, interactions)
+    assert len(found) == (1 if "v2" in text else 2)
+    assert re.search(said, found[0])
+
+
+def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:
+    assert remarks(parse("settings.yaml", "recipes: [similar-items, popularity-count]"), 9_000_000, 0) == ()
