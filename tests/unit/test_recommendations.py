@@ -105,6 +105,7 @@ def test_reasons_and_metadata_are_passed_on() -> None:
     [
         ({"promotionName": "sale", "reason": ["Promoted item"]}, "promoted"),
         ({"reason": ["Exploration"]}, "new"),
+        ({"reason": ["POPULAR_ITEM"]}, "popular"),
         ({"reason": ["Something that AWS adds one day"]}, "similarTo"),
         ({}, "similarTo"),
     ],

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from personalization.errors import Rejected
-from personalization.releases import CANDIDATE, HISTORY, RECORD, history_key, release_before
+from personalization.releases import CANDIDATE, HISTORY, RECORD, history_key, release_before, versions
 from personalization.solution_names import is_of
 
 RELEASES = 30
@@ -130,7 +130,7 @@ def unused_solutions(
     """
     mine, there = list(records), tuple(solutions)
     release = next((each for each in mine if each["record"] == RECORD), None)
-    if release is None or not _solutions(release) <= {each.arn for each in there}:
+    if release is None or not _of(versions(release).values()) <= {each.arn for each in there}:
         return ()
     needed = _solutions(release)
     with suppress(Rejected):
@@ -151,7 +151,12 @@ def _solutions(record: Mapping[str, Any]) -> set[str]:
     entries = record.get("campaigns", {}).values()
     arns = [each["solutionVersionArn"] for each in entries] + list(record.get("versions", {}).values())
     arns += [each.get("baselineArn") for each in (record, *entries)]
-    return {str(arn).rpartition("/")[0] for arn in arns if arn}
+    return _of(arns)
+
+
+def _of(versions: Iterable[Any]) -> set[str]:
+    """The ARNs of the solutions of versions, of which some may be missing."""
+    return {str(arn).rpartition("/")[0] for arn in versions if arn}
 
 
 def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:

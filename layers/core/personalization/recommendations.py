@@ -20,7 +20,7 @@ Source = Literal["campaign", "recommender", "cache", "popular", "bestsellers", "
 """Where an item came from; `caller` is an item of a ranking that stands where the caller put it."""
 
 REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new", "Popular item": "popular"}
-"""Personalize's reasons, in the words of `because`."""
+"""Personalize's reasons, in the words of `because`; how the wire spells them is not published."""
 CONTEXTUAL = ("user-personalization", "personalized-ranking")
 """The recipes that look at context."""
 POPULAR = {"code": "popular"}
@@ -232,7 +232,8 @@ def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str
     if predicted.get("promotionName"):
         because = {"code": "promoted"}
     elif reasons := predicted.get("reason"):
-        because = next(({"code": REASONS[each]} for each in reasons if each in REASONS), because)
+        words = (each.replace("_", " ").capitalize() for each in reasons)
+        because = next(({"code": REASONS[word]} for word in words if word in REASONS), because)
         told["reason"] = reasons
     if because is not None:
         told["because"] = because

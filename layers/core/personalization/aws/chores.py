@@ -72,7 +72,8 @@ def make_round(
     ]
     for shop, record in old:
         forget(table, environment.table, shop, record)
-    kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in old]
+    forgotten = set(old)
+    kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in forgotten]
     solutions = [name for each in idle for name in prune_solutions(personalize, table, environment, each, kept)]
     return Round(
         days={each.shop: chores.days_since(each.at, now) for each in promoted},

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Campaigns over time: what was set by hand stays, new columns reach what serves, and a generation follows another."""
+
+from typing import Any
+
+from tests.app import retail
+from tests.app.laptop import Laptop
+
+SHOP = "campaigned"
+SETTINGS = "recipes: [user-personalization, popularity-count]\ngate: {enabled: false}\nprobe: {latency_ms: 60000}\n"
+
+
+def release(laptop: Laptop) -> dict[str, Any]:
+    found: Any = laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]
+    return dict(found["campaigns"]["user-personalization"])
+
+
+def campaign(laptop: Laptop) -> dict[str, Any]:
+    return dict(laptop.personalize.describe_campaign(campaignArn=release(laptop)["arn"])["campaign"])
+
+
+def solution(laptop: Laptop) -> str:
+    return str(campaign(laptop)["solutionVersionArn"]).rpartition("/")[0]
+
+
+def run(laptop: Laptop, each: int) -> dict[str, Any]:
+    done = laptop.drop(SHOP, "interactions", retail.interactions(each=each))
+    assert done.output["outcome"] == "promoted", done.reason or done.output
+    return dict(done.output)
+
+
+def test_a_campaign_keeps_what_was_set_by_hand_through_new_columns_and_generations(laptop: Laptop) -> None:
+    laptop.put(f"drops/{SHOP}/settings.yaml", SETTINGS)
+    laptop.drop(SHOP, "items", retail.items())
+    run(laptop, 25)
+    first, arn = solution(laptop), release(laptop)["arn"]
+
+    exploration = {"explorationWeight": "0.1", "explorationItemAgeCutOff": "14"}
+    by_hand: Any = {"itemExplorationConfig": exploration, "enableMetadataWithRecommendations": False}
+    laptop.personalize.update_campaign(campaignArn=arn, minProvisionedTPS=4, campaignConfig=by_hand)
+    run(laptop, 26)
+    assert (campaign(laptop)["minProvisionedTPS"], solution(laptop)) == (4, first)
+    assert campaign(laptop)["campaignConfig"]["itemExplorationConfig"] == exploration
+
+    # A column more: another solution, which the same campaign serves from. A file without it is refused as ever.
+    header, *rows = retail.items().splitlines()
+    wider = "\n".join([f"{header},BRAND", *(f"{row},{'ab'[number % 2]}" for number, row in enumerate(rows))])
+    laptop.drop(SHOP, "items", wider)
+    run(laptop, 27)
+    second = solution(laptop)
+    assert second != first
+    refused = laptop.drop(SHOP, "items", retail.items())
+    assert "BRAND" in str(refused.reason or refused.output)
+    run(laptop, 28)
+    assert solution(laptop) == second
+
+    laptop.put(f"drops/{SHOP}/settings.yaml", f"{SETTINGS}generation: v2\n")
+    run(laptop, 29)
+    found = laptop.personalize.describe_solution(solutionArn=solution(laptop))["solution"]
+    assert found["recipeArn"].endswith("/aws-user-personalization-v2")
+    assert found["performAutoTraining"] is False
+    assert (release(laptop)["arn"], campaign(laptop)["minProvisionedTPS"]) == (arn, 4)
+    answer = laptop.call("GET", f"/shops/{SHOP}/users/u1/recommendations", limit="5")
+    assert (answer.status, len(answer.body["items"])) == (200, 5)
+    assert all(item["source"] == "campaign" for item in answer.body["items"])
+
+    # Back to the release before: the campaign explores again as it did then.
+    laptop.command("rollback", SHOP)
+    assert (solution(laptop), campaign(laptop)["minProvisionedTPS"]) == (second, 4)
+    assert campaign(laptop)["campaignConfig"]["itemExplorationConfig"] == exploration
