@@ -368,6 +368,48 @@ def later_machine(shop: Shop) -> None:
     shop.rest()
 
 
+LEAVER, OTHER = "u0", "u1"
+"""Two users of the history."""
+
+
+def erased_beside_a_run(shop: Shop) -> None:
+    """A user's deletion is asked for while a run trains, and a file is dropped while the deletion is under way."""
+    known = _known(shop)
+    shop.put(shop.csv(FRESH))
+    _begun(shop, "Train each recipe", known)
+    receipt = shop.erase(LEAVER)
+    assert shop.erasing(receipt) == "waiting"
+    shop.rest()
+    assert shop.erasing(receipt) == "underWay"
+    known = _known(shop)
+    shop.put(shop.csv(FRESHER), "interactions/another.csv")
+    shop.world.until(lambda: any(shop.ended(arn) for arn in _known(shop) - known), "the drop waits for the deletion")
+    assert "pending" in {claim["state"] for claim in shop.claims()}
+    _erased(shop, receipt)
+    shop.rest()
+
+
+def erased_beside_events(shop: Shop) -> None:
+    """Events of the user who is being deleted, and of another, come while the deletion is under way."""
+    drop(shop)
+    receipt = shop.erase(LEAVER)
+    assert shop.erasing(receipt) == "underWay"
+    for user, status in ((LEAVER, "discarded"), (OTHER, "delivered")):
+        event = {"eventType": "View", "itemId": "garden-03"}
+        answer = shop.call("POST", "/events", {"userId": user, "sessionId": f"s-{user}", "events": [event]})
+        assert [each["status"] for each in answer["events"]] == [status]
+    _erased(shop, receipt)
+    kept = shop.world.events_table.scan()["Items"]
+    assert [item["shopper"] for item in kept if item["shopper"].startswith(f"{shop.name}#")] == [f"{shop.name}#{OTHER}"]
+
+
+def _erased(shop: Shop, receipt: str) -> None:
+    """Let the data deletion job end, and see that it has deleted the user."""
+    shop.heal()
+    shop.world.until(lambda: shop.erasing(receipt) == "deletedHere", "the user is deleted")
+    assert [deleted > 0 for deleted in shop.deletions()] == [True]
+
+
 COURSES: dict[str, Callable[[Shop], None]] = {
     **{
         course.__name__: course
@@ -401,6 +443,8 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             slow_answers,
             later_engine,
             later_machine,
+            erased_beside_a_run,
+            erased_beside_events,
         )
     },
     "killed while importing": killed_in("Import each file"),

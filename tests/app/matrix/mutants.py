@@ -32,6 +32,20 @@ class Mutant:
 
 MUTANTS: Final = (
     Mutant(
+        "a deletion of users leads the shop",
+        f"{DOMAIN}/leases.py",
+        "return _taken(ledger, executions, _erasing(shop, erasure, now), now) is None",
+        "return True",
+        ("users are deleted beside a run",),
+    ),
+    Mutant(
+        "nothing is taken of users who are to be deleted",
+        f"{DOMAIN}/aws/leaving.py",
+        "return user in users",
+        "return False",
+        ("users are deleted beside streaming events",),
+    ),
+    Mutant(
         "the sweep lists the bucket",
         "functions/sweep_drops/app.py",
         "claim_lost(ledger, executions, objects, sought)",

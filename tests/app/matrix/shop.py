@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from personalization import datasets
 from personalization.arns import Names
 from personalization.datasets import Column, Schema
+from personalization.erasures import SETTLED_SECONDS
 
 from tests.app import retail
 from tests.app.matrix.case import Fault
@@ -182,6 +183,37 @@ class Shop:
         claims = dropped(records)
         waiting = any(claim["state"] in {"pending", "taken"} for claim in claims)
         return "lease" not in records and not waiting and len(claims) >= len(self.keys)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - the answer's JSON
+        """What the API answers below the shop's path."""
+        answer = self.world.laptop.call(method, f"/shops/{self.name}{path}", body)
+        assert answer.status == 202, answer.body
+        return answer.body
+
+    def erase(self, user: str) -> str:
+        """Ask for the deletion of a user, two minutes ago; answers the receipt."""
+        receipt = str(self.call("DELETE", f"/users/{user}")["receiptId"])
+        key, older = {"shopper": f"!{self.name}", "event": user}, {":older": -SETTLED_SECONDS}
+        self.world.events_table.update_item(
+            Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=older
+        )
+        return receipt
+
+    def erasing(self, receipt: str) -> str:
+        """The step that a receipt tells after another round."""
+        self.world.erase_users()
+        key = {"shopper": f"={self.name}", "event": receipt}
+        return str(self.world.events_table.get_item(Key=key, ConsistentRead=True)["Item"]["step"])
+
+    def deletions(self) -> list[int]:
+        """How many records each of the shop's data deletion jobs has deleted, newest first."""
+        group = self.names.dataset_group(self.name).arn
+        jobs = self.world.personalize.list_data_deletion_jobs(datasetGroupArn=group)["dataDeletionJobs"]
+        described = (
+            self.world.personalize.describe_data_deletion_job(dataDeletionJobArn=job["dataDeletionJobArn"])
+            for job in jobs
+        )
+        return [int(each["dataDeletionJob"]["numDeleted"]) for each in described]
 
     def standing(self) -> Standing:
         """What the shop serves now."""

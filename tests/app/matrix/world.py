@@ -34,6 +34,7 @@ class World:
         self._by_shop: dict[str, list[str]] = defaultdict(list)
         self._looked = threading.Condition()
         self._stop = threading.Event()
+        self._erasing = threading.Lock()
         self._failure: Exception | None = None
         self._scale = 1.0
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -92,6 +93,21 @@ class World:
         """The table of shops."""
         resource = boto3.resource("dynamodb", **access(self.laptop.state.endpoint))
         return resource.Table(self.laptop.state.outputs["ShopsTableName"])
+
+    @cached_property
+    def events_table(self) -> Any:  # noqa: ANN401
+        """The table of what users did, and of requests to delete them."""
+        resource = boto3.resource("dynamodb", **access(self.laptop.state.endpoint))
+        (name,) = [each.name for each in resource.tables.all() if "ShopperEvents" in each.name]
+        return resource.Table(name)
+
+    def erase_users(self) -> None:
+        """Make the hourly round that deletes users, for all shops; one at a time."""
+        with self._erasing:
+            pages = self.functions.get_paginator("list_functions").paginate()
+            names = [each["FunctionName"] for page in pages for each in page["Functions"]]
+            (name,) = [each for each in names if "EraseUsers" in each]
+            assert "FunctionError" not in self.functions.invoke(FunctionName=name)
 
     def records(self, shop: str) -> dict[str, dict[str, Any]]:
         """A shop's records by their sort key."""
