@@ -394,6 +394,7 @@ def erased_beside_events(shop: Shop) -> None:
     drop(shop)
     receipt = shop.erase(LEAVER)
     assert shop.erasing(receipt) == "underWay"
+    shop.world.until(lambda: shop.fired()[0] > 0, "the deletion is under way")
     for user, status in ((LEAVER, "discarded"), (OTHER, "delivered")):
         event = {"eventType": "View", "itemId": "garden-03"}
         answer = shop.call("POST", "/events", {"userId": user, "sessionId": f"s-{user}", "events": [event]})

@@ -175,10 +175,16 @@ class Eraser:
             if erasures.has_waited(batch, self._now):
                 self._ledger.reserve(shop.name, leader)
             return 0
+        name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
         try:
-            job = self._sent(shop, batch, leader)
+            key = self._prepared(shop, batch, name)
+        except PersonalizationError:
+            self._make_way(shop, leader)
+            raise
+        try:
+            job = self._jobs.start(shop.group, name, key)
         except RetryLater:
-            # The job may be under way: the next round finds it by its name, and keeps the lease until then.
+            # The job may be under way: the lease stays, and the next round finds the job by its name.
             raise
         except PersonalizationError:
             self._make_way(shop, leader)
@@ -186,15 +192,14 @@ class Eraser:
         requests.sent(batch, job, leader)
         return len(batch)
 
-    def _sent(self, shop: Shop, batch: Sequence[Request], leader: str) -> str:
-        """Forget what the table has of the users, and have Personalize delete them; returns the job's ARN."""
+    def _prepared(self, shop: Shop, batch: Sequence[Request], name: str) -> str:
+        """Forget what the table has of the users, and write the job's file; returns its key."""
         table = self._environment.shopper_events_table
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda each: shopper_events.forget(self._dynamodb, table, shop.name, each.user), batch))
-        name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
         key = erasures.key(shop.name, name)
         files.put_bytes(self._s3, self._environment.bucket, key, erasures.text(batch).encode(), "text/csv")
-        return self._jobs.start(shop.group, name, key)
+        return key
 
     def _make_way(self, shop: Shop, leader: str) -> None:
         if leader:
