@@ -19,7 +19,7 @@ from personalization.aws.erasure_requests import THREADS, Requests
 from personalization.aws.ledger import DynamoLedger
 from personalization.environment import Environment
 from personalization.erasures import Request, Shop
-from personalization.errors import PersonalizationError, Rejected, RetryLater
+from personalization.errors import NoRoom, PersonalizationError, Rejected, RetryLater
 from personalization.leases import Executions
 from personalization.settings import ShopSettings
 
@@ -183,11 +183,10 @@ class Eraser:
             raise
         try:
             job = self._jobs.start(shop.group, name, key)
-        except RetryLater:
-            # The job may be under way: the lease stays, and the next round finds the job by its name.
-            raise
-        except PersonalizationError:
-            self._make_way(shop, leader)
+        except PersonalizationError as error:
+            # Without an answer the job may be under way: the lease stays, and the next round finds the job by its name.
+            if isinstance(error, NoRoom) or not isinstance(error, RetryLater):
+                self._make_way(shop, leader)
             raise
         requests.sent(batch, job, leader)
         return len(batch)
