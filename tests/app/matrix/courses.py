@@ -374,11 +374,11 @@ LEAVER, OTHER = "u0", "u1"
 
 def erased_beside_a_run(shop: Shop) -> None:
     """A user's deletion is asked for while a run trains, and a file is dropped while the deletion is under way."""
-    known = _known(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Train each recipe", known)
+    shop.world.until(lambda: shop.fired()[0] > 0, "the run trains")
     receipt = shop.erase(LEAVER)
     assert shop.erasing(receipt) == "waiting"
+    shop.heal_first()
     shop.rest()
     assert shop.erasing(receipt) == "underWay"
     known = _known(shop)

@@ -131,6 +131,12 @@ class Shop:
         by_id = {(door, rule["id"]): int(rule["fired"]) for door, rules in shown.items() for rule in rules}
         return [*self.healed, *(by_id[fault.door, number] for fault, number in self.rules)]
 
+    def heal_first(self) -> None:
+        """Take the first of the injected rules away."""
+        self.healed = self.fired()[: len(self.healed) + 1]
+        fault, number = self.rules.pop(0)
+        (self.world.engine if fault.door == "engine" else self.world.cloud).clear(number)
+
     def heal(self) -> None:
         """Take the injected rules away."""
         self.healed = self.fired()
