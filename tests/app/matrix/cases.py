@@ -223,7 +223,7 @@ def runs() -> list[Case]:
     importing = engine("neverEnd", "CreateDatasetImportJob")
     promoting = engine("neverEnd", "UpdateCampaign")
     judging = cloud("killFunction", "*JudgeReleaseFunction*.judge", times=2)
-    training, erasing = engine("neverEnd", "CreateSolutionVersion"), engine("neverEnd", "CreateDataDeletionJob")
+    erasing = engine("neverEnd", "CreateDataDeletionJob")
     taken = "another run takes over what the stopped one had begun"
     return [
         Case("three executions begin at once", RUNS, course="two_runs"),
@@ -241,7 +241,7 @@ def runs() -> list[Case]:
              note="the redriven run ends: its drops have been taken over"),
         Case("another release of this project is deployed during a run", RUNS, (importing,), "deployed",
              note="the run ends with the code that it began with"),
-        Case("users are deleted beside a run", RUNS, (training, erasing), "erased_beside_a_run", trained=2, done=2,
+        Case("users are deleted beside a run", RUNS, (slow, erasing), "erased_beside_a_run", trained=2, done=2,
              note="the deletion waits for the run, and a file that comes meanwhile for the deletion"),
         Case("users are deleted beside streaming events", RUNS, (erasing,), "erased_beside_events",
              note="their events are discarded, those of others stream on"),
