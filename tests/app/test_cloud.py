@@ -25,6 +25,14 @@ def test_status_has_the_contract_s_shape(laptop: Laptop) -> None:
     assert laptop.call("GET", "/health").status == 200
 
 
+def test_a_functions_log_is_shown_by_the_functions_name(laptop: Laptop) -> None:
+    assert laptop.call("GET", "/health").status == 200
+    lines = laptop.command("logs", "GetRecommendationsFunction").stdout
+    assert "START RequestId" in lines
+    groups = boto3.client("logs", **access(laptop.state.endpoint)).describe_log_groups()["logGroups"]
+    assert not [group["logGroupName"] for group in groups if group["logGroupName"].startswith("/aws/lambda/")]
+
+
 def test_the_dashboard_shows_the_alarms_that_are_there(laptop: Laptop) -> None:
     cloudwatch = boto3.client("cloudwatch", **access(laptop.state.endpoint))
     (entry,) = cloudwatch.list_dashboards()["DashboardEntries"]
