@@ -49,8 +49,10 @@ def _rollback(event: dict[str, Any], environment: Environment) -> dict[str, obje
 
 def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
     request = ProbeRequest.read(event)
-    replies = judging.probe(_clients(), request, environment)
-    return {"answers": len(replies)}
+    asked = judging.probe(_clients(), request, environment)
+    if asked.throttled:
+        LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=asked.throttled)
+    return {"answers": len(asked.replies), "throttled": asked.throttled}
 
 
 def _report(event: dict[str, Any], environment: Environment) -> dict[str, object]:

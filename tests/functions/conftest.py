@@ -40,6 +40,7 @@ VARIABLES = {
     "RETRAIN_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:Retrain",
     "CHORES_QUEUE_ARN": "arn:aws:sqs:us-east-1:123456789012:chores",
     "UNUSED_DAYS": "30",
+    "PROBE_RATE": "1000000",
     "EVENT_CALLS_PER_SECOND": "1000",
     "EVENT_DELIVERIES": "2",
     "POWERTOOLS_SERVICE_NAME": "test",

@@ -176,7 +176,7 @@ def judged(personalize: FakePersonalize) -> None:
 def test_a_campaign_with_good_answers_passes_its_probe(personalize: FakePersonalize, bucket: "S3Client") -> None:
     recommends(personalize, "ab", "ba")
     bucket.put_object(Bucket=BUCKET, Key=f"{FOLDER}/data-interactions.html", Body=b"<!doctype html>")
-    assert handler(load("judge_release_probe"), None) == {"answers": 50}
+    assert handler(load("judge_release_probe"), None) == {"answers": 20, "throttled": 0}
     key = handler(load("judge_release_report"), None)["report"]
     assert key == f"{FOLDER}/release.html"
     page = bucket.get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
@@ -201,13 +201,40 @@ def test_a_probe_that_is_off_only_asks(personalize: FakePersonalize) -> None:
     event = load("judge_release_probe")
     event["verdict"]["probe"]["enabled"] = False
     recommends(personalize, "")
-    assert handler(event, None) == {"answers": 50}
+    assert handler(event, None) == {"answers": 20, "throttled": 0}
 
 
 @pytest.mark.usefixtures("judged")
-def test_a_campaign_that_throttles_is_asked_again_later(personalize: FakePersonalize) -> None:
+@pytest.mark.parametrize("requests", [1, 20, 50])
+def test_a_probe_sends_what_its_setting_says(requests: int, personalize: FakePersonalize) -> None:
+    event = load("judge_release_probe")
+    event["verdict"]["probe"]["requests"] = requests
+    recommends(personalize, "ab", "ba")
+    before = personalize.operations().count("GetRecommendations")
+    assert handler(event, None) == {"answers": requests, "throttled": 0}
+    assert personalize.operations().count("GetRecommendations") - before == requests
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_request_that_is_throttled_is_made_again(personalize: FakePersonalize) -> None:
+    recommends(personalize, "ab")
+    for _ in range(5):
+        personalize.fails("GetRecommendations", "ThrottlingException", status=429)
+    recommends(personalize, "ba")
+    assert handler(load("judge_release_probe"), None) == {"answers": 20, "throttled": 0}
+
+
+@pytest.mark.usefixtures("judged")
+def test_throttling_alone_takes_no_release_back(personalize: FakePersonalize, bucket: "S3Client") -> None:
     personalize.fails("GetRecommendations", "ThrottlingException", status=429)
-    with pytest.raises(RetryLater):
+    assert handler(load("judge_release_probe"), None) == {"answers": 0, "throttled": 20}
+    assert document(bucket)["outcome"] == "promoted"
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_campaign_that_fails_is_asked_again_later(personalize: FakePersonalize) -> None:
+    personalize.fails("GetRecommendations", "InternalFailure", status=500)
+    with pytest.raises(RetryLater, match="InternalFailure"):
         handler(load("judge_release_probe"), None)
 
 

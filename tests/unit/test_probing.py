@@ -1,7 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+from itertools import pairwise
+
 import pytest
 from personalization.gates import Probe
-from personalization.probing import LENGTH, NOBODY, SHOPPERS, Reply, Sample, fault, questions, sample
+from personalization.probing import (
+    LENGTH,
+    NOBODY,
+    SECONDS,
+    SHOPPERS,
+    SLOWEST,
+    TRIES,
+    Pace,
+    Reply,
+    Sample,
+    fault,
+    questions,
+    sample,
+)
 
 KNOWN = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
 
@@ -66,3 +81,35 @@ def test_slow_answers_are_a_fault_and_one_slow_answer_is_not() -> None:
     assert fault("user-personalization", slow, Probe()) is None
     told = fault("user-personalization", slow[1:], Probe())
     assert told == "the median answer took 2502.5 ms, and the shop's settings allow 1000 ms"
+
+
+def times(pace: Pace, outcomes: str) -> list[float]:
+    """When requests are made whose outcomes are answered (a) or throttled (t), in seconds after the first."""
+    now, found = 1000.0, []
+    for outcome in outcomes:
+        pause = pace.pause(now)
+        if pause is None:
+            break
+        now += pause
+        found.append(round(now - 1000, 3))
+        (pace.answered if outcome == "a" else pace.throttled)()
+    return found
+
+
+@pytest.mark.parametrize(("throughput", "last"), [(1, 23.75), (5, 4.75)])
+def test_twenty_requests_stay_below_the_campaigns_throughput(throughput: int, last: float) -> None:
+    made = times(Pace(0.8 * throughput), "a" * 20)
+    assert made[-1] == last
+    assert all(later - earlier >= 1 / throughput for earlier, later in pairwise(made))
+
+
+def test_throttling_slows_down_and_ends_in_the_end() -> None:
+    assert times(Pace(0.8), "atta") == [0, 1.25, 3.75, 8.75]
+    assert len(times(Pace(0.8), "t" * 100)) == TRIES
+    assert max(later - earlier for earlier, later in pairwise(times(Pace(0.8), "tttat" * 9))) <= SLOWEST
+
+
+def test_a_campaign_is_not_asked_for_longer_than_a_function_may_take() -> None:
+    made = times(Pace(0.8), "ttta" * 100)
+    assert len(made) < 50
+    assert made[-1] <= SECONDS < 300 - 2 * SLOWEST

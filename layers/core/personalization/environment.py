@@ -86,6 +86,11 @@ class Environment:
         return float(self._get("EVENT_CALLS_PER_SECOND")) / float(self._get("EVENT_DELIVERIES"))
 
     @property
+    def probe_rate(self) -> float:
+        """The part of a campaign's throughput with which it is probed."""
+        return float(self._get("PROBE_RATE"))
+
+    @property
     def unused_days(self) -> int:
         """Days after which a schema or a filter that nothing names may be deleted."""
         return int(self._get("UNUSED_DAYS"))

@@ -2,6 +2,7 @@
 """Real requests to a campaign: which ones, and whether its answers may be shown to shoppers."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -16,6 +17,12 @@ LENGTH = 10
 """Items that are asked for."""
 PERSONAL = ("user-personalization", "personalized-ranking")
 """Recipes whose answers differ from shopper to shopper."""
+SECONDS = 200.0
+"""How long one campaign is asked at most; the function has 300 seconds."""
+TRIES = 6
+"""Requests in a row that are throttled before the campaign is left alone."""
+SLOWEST = 10.0
+"""Seconds between two requests at most."""
 _FEWEST = 5
 """With fewer shoppers, equal answers may be chance."""
 NOBODY = "nobody-yet"
@@ -47,6 +54,48 @@ class Reply:
     items: tuple[str, ...]
     names: Mapping[str, str]
     milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a campaign answered, and how many questions it throttled to the end: of those nothing is known."""
+
+    replies: tuple[Reply, ...]
+    throttled: int = 0
+
+
+class Pace:
+    """How fast a campaign is asked: evenly, more slowly after it throttled, and never for longer than a function may.
+
+    Args:
+        per_second: requests a second at first.
+        seconds: how long, at most.
+    """
+
+    def __init__(self, per_second: float, seconds: float = SECONDS) -> None:
+        self._interval = 1 / per_second
+        self._seconds = seconds
+        self._began = self._last = -math.inf
+        self._refused = 0
+
+    def pause(self, now: float) -> float | None:
+        """Seconds to wait before the next request, or None where no further one is to be made."""
+        if self._began == -math.inf:
+            self._began = now
+        at = max(now, self._last + self._interval)
+        if self._refused >= TRIES or at - self._began > self._seconds:
+            return None
+        self._last = at
+        return at - now
+
+    def throttled(self) -> None:
+        """A request was throttled: go on half as fast."""
+        self._refused += 1
+        self._interval = min(2 * self._interval, max(SLOWEST, self._interval))
+
+    def answered(self) -> None:
+        """A request was answered."""
+        self._refused = 0
 
 
 def sample(head: str) -> Sample:

@@ -2,13 +2,14 @@
 """Metrics of solution versions, and real requests to campaigns."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from personalization.aws import runtime
-from personalization.aws.failures import about, found
-from personalization.errors import Rejected
-from personalization.probing import Question, Reply
+from personalization.aws.failures import about, found, why
+from personalization.errors import PersonalizationError, Rejected, RetryLater
+from personalization.probing import Asked, Pace, Question, Reply
 from personalization.recommendations import Ask, Predicted
 
 if TYPE_CHECKING:
@@ -25,21 +26,46 @@ def metrics(client: "PersonalizeClient", version: str | None) -> dict[str, float
     return dict(answer.get("metrics") or {}) if answer is not None else None
 
 
+def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
+    """The requests a second that a campaign is provisioned for; 1 where it doesn't say, or can't be asked."""
+    try:
+        with about(campaign_arn):
+            campaign = found(lambda: client.describe_campaign(campaignArn=campaign_arn)["campaign"])
+    except PersonalizationError:
+        return 1.0
+    return float((campaign or {}).get("minProvisionedTPS") or 1)
+
+
 def ask(
-    client: "PersonalizeRuntimeClient", campaign_arn: str, questions: Sequence[Question], name: str | None
-) -> list[Reply]:
-    """Ask a campaign, one question after the other.
+    client: "PersonalizeRuntimeClient", campaign_arn: str, questions: Sequence[Question], name: str | None, pace: Pace
+) -> Asked:
+    """Ask a campaign, one question after the other, no faster than the pace.
+
+    A question that is throttled is asked again, more slowly. Questions that stay throttled are left open.
 
     Args:
         client: recommendations.
         campaign_arn: the campaign.
         questions: what to ask.
         name: the column of Items that names an item, if there is one.
+        pace: how fast, and for how long.
 
     Raises:
-        RetryLater, Rejected, Broken: as `failures.about` says.
+        RetryLater, Rejected, Broken: as `failures.about` says, but for throttling.
     """
-    return [_reply(client, campaign_arn, question, name) for question in questions]
+    replies, left = list[Reply](), deque(questions)
+    while left and (pause := pace.pause(time.monotonic())) is not None:
+        time.sleep(pause)
+        try:
+            replies.append(_reply(client, campaign_arn, left[0], name))
+        except RetryLater as error:
+            if why(error) != "throttled":
+                raise
+            pace.throttled()
+        else:
+            pace.answered()
+            left.popleft()
+    return Asked(tuple(replies), len(left))
 
 
 def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, name: str | None) -> Reply:

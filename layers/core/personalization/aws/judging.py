@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from personalization.environment import Environment
 from personalization.errors import Broken, PersonalizationError, Rejected
 from personalization.judging import Judgement, Measured
 from personalization.plans import Plan
-from personalization.probing import Reply, Sample
+from personalization.probing import Asked, Pace, Reply, Sample
 from personalization.release_steps import (
     JudgeRequest,
     Overridden,
@@ -77,7 +78,7 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     _keep(aws.table, environment.table, request, judged, now)
     known = _sample(aws.s3, place, plan)
-    before = _lists(aws, plan, release, known)
+    before = _lists(aws, plan, release, known, environment.probe_rate)
     document = release_report.document(verdict, judged, new, old, now)
     if request.held_out.report:
         document["heldOut"] = files.get_json(aws.s3, place.bucket, request.held_out.report)
@@ -119,8 +120,10 @@ def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Env
     return verdicts.of_rollback(request.shop, release or {}, previous)
 
 
-def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> list[Reply]:
-    """Ask an updated campaign what shoppers would.
+def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Asked:
+    """Ask an updated campaign what users would.
+
+    What is throttled is no fault: it says nothing about the answers, and Personalize scales a campaign up with a delay.
 
     Raises:
         Broken: its answers must not be shown; the reason says why.
@@ -128,18 +131,19 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> list
     """
     verdict, target = request.verdict, request.target
     place = Place(environment.bucket, verdict.shop, verdict.run)
-    replies = _asked(aws, place, verdict, target)
-    found = probing.fault(target.alias, replies[: verdict.probe.requests], verdict.probe)
+    asked = _asked(aws, place, verdict, target, environment.probe_rate)
+    replies = asked.replies
+    found = probing.fault(target.alias, replies, verdict.probe)
     # The report of a release that is only gone back to stays as it was.
     reported = verdict.restore is None
     if reported:
-        part = {"lists": [_told(reply) for reply in replies], "fault": found}
+        part = {"lists": [_told(reply) for reply in replies], "fault": found, "throttled": asked.throttled}
         files.put_json(aws.s3, place.bucket, place.key(f"parts/{target.alias}.json"), part)
     if found and verdict.probe.enabled:
         if reported:
             _refresh(aws.s3, place, verdict, outcome="rolled back", reason=f"{target.alias}: {found}")
         raise Broken(target.campaign.name, f"the probe failed: {found}")
-    return replies
+    return asked
 
 
 def report(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
@@ -188,22 +192,33 @@ def _sample_of_before(s3: "S3Client", place: Place) -> Sample:
     return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
 
 
-def _lists(aws: Clients, plan: Plan, release: Record | None, known: Sample) -> dict[str, list[dict[str, Any]]]:
-    """What the serving campaigns answer to the sample; one that does not answer is left out."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    name = _name_column(aws.personalize, plan.dataset_group.arn) if release else None
-    for alias, entry in (release["campaigns"] if release else {}).items():
+def _lists(
+    aws: Clients, plan: Plan, release: Record | None, known: Sample, rate: float
+) -> dict[str, list[dict[str, Any]]]:
+    """What the serving campaigns answer to the sample, all asked at a time; one that does not answer is left out."""
+    if release is None or not release["campaigns"]:
+        return {}
+    name = _name_column(aws.personalize, plan.dataset_group.arn)
+
+    def of(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]] | None:
+        alias, campaign = entry
+        asked = probing.questions(alias, known, plan.probe.requests)
         try:
-            replies = asking.ask(aws.runtime, entry["arn"], probing.questions(alias, known, probing.SHOPPERS), name)
+            pace = Pace(rate * asking.throughput(aws.personalize, campaign["arn"]))
+            replies = asking.ask(aws.runtime, campaign["arn"], asked, name, pace).replies
         except PersonalizationError:
-            continue
-        found[alias] = [_told(reply) for reply in replies]
-    return found
+            return None
+        return (alias, [_told(reply) for reply in replies]) if replies else None
+
+    with ThreadPoolExecutor(len(release["campaigns"])) as pool:
+        return dict(each for each in pool.map(of, release["campaigns"].items()) if each)
 
 
-def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target) -> list[Reply]:
-    asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), probing.SHOPPERS)
-    return asking.ask(aws.runtime, target.campaign.arn, asked, _name_column(aws.personalize, verdict.dataset_group_arn))
+def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target, rate: float) -> Asked:
+    asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
+    pace = Pace(rate * asking.throughput(aws.personalize, target.campaign.arn))
+    name = _name_column(aws.personalize, verdict.dataset_group_arn)
+    return asking.ask(aws.runtime, target.campaign.arn, asked, name, pace)
 
 
 def _name_column(personalize: "PersonalizeClient", group_arn: str) -> str | None:
