@@ -74,7 +74,7 @@ def test_a_second_drop_is_judged_against_the_first_and_promoted(
 
 def test_the_page_shows_old_lists_beside_new_ones(laptop: Laptop, second: tuple[dict[str, str], Run]) -> None:
     lists = report(laptop, second[1].name)["lists"]["user-personalization"]
-    assert len(lists) == 50
+    assert len(lists) == 20
     assert all(len(pair["before"]) == len(pair["after"]) == 10 for pair in lists)
     assert all(item["name"] for item in lists[0]["after"])
     page = laptop.s3.get_object(Bucket=laptop.bucket, Key=second[1].output["report"])["Body"].read().decode()

@@ -33,6 +33,7 @@ CHANGES = {
     "LogLevel": "DEBUG",
     "SnapStart": "PublishedVersions",
     "SessionMinutes": 30,
+    "ProbeRate": 0.5,
     "TokenIssuer": "https://issuer.example.com",
     "TokenAudience": "the-shop",
     "TokenAlgorithms": "ES256",
