@@ -16,7 +16,7 @@ from personalization.aws import erasure_requests, records, shopper_events
 from personalization.aws.leaving import REMEMBER_SECONDS
 from personalization.aws.ledger import DynamoLedger, StateMachine
 from personalization.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
-from personalization.errors import Broken
+from personalization.errors import Broken, RetryLater
 from personalization.events import Call
 from personalization.likelihood import shards
 
@@ -367,6 +367,16 @@ def test_where_no_training_comes_in_time_one_is_started(
     arn = MACHINE.replace(":stateMachine:", ":execution:") + f":{name}"
     asked = json.loads(machine.describe_execution(executionArn=arn)["input"])
     assert (asked, step(receipt)) == ({"action": "retrain", "shop": "demo"}, "deletedHere")
+
+
+def test_a_list_that_is_long_is_left_to_the_delivery(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> None:
+    for user in ("a", "b", "2375"):
+        ask(user)
+    short = table.query
+    monkeypatch.setattr(table, "query", lambda **asked: short(**asked, Limit=1))
+    assert erasure_requests.leaving(table, SHOPPER_EVENTS, "demo") == {"a", "b", "2375"}
+    with pytest.raises(RetryLater):
+        erasure_requests.leaving(table, SHOPPER_EVENTS, "demo", 2)
 
 
 def test_from_the_request_to_the_end_nothing_is_taken_of_the_user(

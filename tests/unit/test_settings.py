@@ -38,6 +38,8 @@ def test_an_empty_file_means_the_defaults(text: str) -> None:
         ),
         ("domain: video", "domain: must be 'ecommerce' or 'custom'"),
         ("recipes: []", "recipes: must have at least one"),
+        ("erasure: {retrain_within_days: 0}", "erasure.retrain_within_days: must be greater than or equal to 1"),
+        ("erasure: {retrain_within_days: soon}", "erasure.retrain_within_days"),
         ("recipes: [sims]", "recipes.0: must be 'user-personalization'"),
         ("filters: {Not OK: x}", "filters.Not OK: must be 1 to 20 characters"),
         ("columns: {kunde: user id}", "columns.kunde: must be a column's name in capitals"),

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 THREADS = 8
-_MOST_PAGES = 3
-"""Pages of a megabyte, some thousand users each."""
+QUICK_PAGES = 3
+"""Pages of a megabyte, some thousand users each, that are read beside a request."""
 _NUMBERS = ("asked", "sent", "deleted", "tries", "jobs")
 
 
@@ -87,11 +87,16 @@ def note(
         )
 
 
-def leaving(client: "DynamoDBClient", table: str, shop: str) -> frozenset[str]:
+def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = None) -> frozenset[str]:
     """The users of a shop who are to be deleted, as they were a moment ago.
 
+    Args:
+        client, table: where the requests are.
+        shop: the shop.
+        most: pages that are read at most.
+
     Raises:
-        RetryLater: the table does not answer, or has more of them than can be read beside a request.
+        RetryLater: the table does not answer, or has more pages.
     """
     found: list[str] = []
     with about(table):
@@ -107,7 +112,7 @@ def leaving(client: "DynamoDBClient", table: str, shop: str) -> frozenset[str]:
             1,
         ):
             found += [item["event"]["S"] for item in page["Items"]]
-            if number == _MOST_PAGES and page.get("LastEvaluatedKey"):
+            if number == most and page.get("LastEvaluatedKey"):
                 raise RetryLater(shop, "more users are to be deleted than can be read beside a request")
     return frozenset(found)
 

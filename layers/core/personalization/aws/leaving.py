@@ -68,5 +68,6 @@ def fetch(shop: str) -> frozenset[str]:
 
 
 def fetch_once(shop: str) -> frozenset[str]:
-    """The same in one attempt, for callers who have more to do in their time."""
-    return erasure_requests.leaving(clients.dynamodb_once(), Environment().shopper_events_table, shop)
+    """The same in one attempt, unless the list is long, for callers who have more to do in their time."""
+    table, most = Environment().shopper_events_table, erasure_requests.QUICK_PAGES
+    return erasure_requests.leaving(clients.dynamodb_once(), table, shop, most)
