@@ -9,6 +9,7 @@ import boto3
 from local.home import access
 from tests.app import retail
 from tests.app.conftest import Shop
+from tests.app.waiting import until
 
 RECIPES = {"user-personalization", "personalized-ranking", "similar-items"}
 """Those with a campaign: popularity-count is trained as the gate's baseline alone."""
@@ -100,8 +101,12 @@ def test_a_filter_of_the_settings_hides_what_was_bought(shop: Shop) -> None:
 def test_an_item_put_individually_shows_its_new_price(shop: Shop) -> None:
     properties = {"NAME": "Garden 00", "PRICE": 99.5, "CATEGORY_L1": "garden"}
     assert shop.call("PUT", "/items/garden-00", {"properties": properties}).status == 202
-    answer = shop.call("POST", "/users/u1/ranking", {"itemIds": ["garden-00"]})
-    assert float(answer.body["items"][0]["metadata"]["PRICE"]) == 99.5
+
+    def price() -> float:
+        answer = shop.call("POST", "/users/u1/ranking", {"itemIds": ["garden-00"]})
+        return float(answer.body["items"][0]["metadata"]["PRICE"])
+
+    until(lambda: price() == 99.5, "answers show the new price")
 
 
 def test_the_operator_s_commands_show_the_same(shop: Shop) -> None:

@@ -17,6 +17,7 @@ from functions.get_recommendations.app import handler as answer
 from functions.record_events import app as events_app
 from functions.update_campaign.app import handler as promote
 from functions.validate_drop.app import handler as check
+from tests.app.waiting import until
 from tests.functions.fakes import ARN, FakePersonalize
 from tests.functions.samples import BUCKET, RECOMMENDED, RELEASE, TABLE, Drop, body, interactions, load
 
@@ -159,6 +160,21 @@ def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3
     assert len(asked) <= 3
     assert items.find("demo", ["i7"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
     assert len(asked) <= 3
+
+
+def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket: "S3Client") -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    now = 0.0
+    items = shown_items.ShownItems(shown_items.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
+
+    def price() -> dict[str, dict[str, str]]:
+        return items.find("demo", ["995242"], ("PRICE",), 5.0)
+
+    assert price() == {"995242": {"PRICE": "0.99"}}
+    item_tables.change(bucket, BUCKET, "demo", "995242", {"price": 2})
+    assert price() == {"995242": {"PRICE": "0.99"}}
+    now += shown_items.TABLE_SECONDS
+    until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown", 5.0)
 
 
 def sells(personalize: FakePersonalize) -> None:

@@ -9,12 +9,14 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 SHARD_BYTES = 64 << 10
 """Bytes of a file before it is compressed, about: what one look-up unpacks."""
 MOST_SHARDS = 16_384
 """Files of a table: a gigabyte, which is some millions of items. A larger catalogue has no table."""
+SHARD_SECONDS = 600.0
+"""How long a reader uses a file without asking again, unless the document says that it was changed."""
 MOST_CHARACTERS = 1_000
 """A longer value is no name and is left out."""
 
@@ -29,12 +31,20 @@ class Table:
     """How many files it has: a power of two."""
     columns: tuple[str, ...]
     previous: str = ""
-    """The version before, which readers may still use for a minute."""
+    """The version before, which readers may still use for a while."""
+    changed: Mapping[str, int] = field(default_factory=dict)
+    """When files were changed of late, in milliseconds since 1970, by their numbers."""
 
     def as_json(self) -> dict[str, object]:
         """The document that tells of it."""
         told = {"version": self.version, "shards": self.shards, "columns": list(self.columns)}
-        return {**told, "previous": self.previous}
+        return {**told, "previous": self.previous, "changed": dict(self.changed)}
+
+    def with_changes(self, shards: Iterable[int], now: int) -> "Table":
+        """The table after a change of some of its files; what readers have asked for again since is forgotten."""
+        since = now - int(SHARD_SECONDS * 1000)
+        late = {name: at for name, at in self.changed.items() if at > since}
+        return replace(self, changed={**late, **{str(shard): now for shard in shards}})
 
 
 def read(document: Mapping[str, object] | None) -> Table | None:
@@ -43,7 +53,14 @@ def read(document: Mapping[str, object] | None) -> Table | None:
         return None
     columns = document["columns"]
     names = tuple(str(each) for each in columns) if isinstance(columns, list) else ()
-    return Table(str(document["version"]), int(str(document["shards"])), names, str(document.get("previous", "")))
+    changed = document.get("changed")
+    return Table(
+        str(document["version"]),
+        int(str(document["shards"])),
+        names,
+        str(document.get("previous", "")),
+        changed if isinstance(changed, dict) else {},
+    )
 
 
 def folder(shop: str) -> str:

@@ -2,9 +2,11 @@
 """The tables of items in the bucket: written from drops of items, changed by a PUT of one item."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
@@ -98,7 +100,12 @@ def change(
     row = item_table.line(item_id, {number: _text(value) for number, value in values.items() if value is not None})
     shard = item_table.place(item_id) % there.shards
     for _ in range(_ATTEMPTS):
-        if late() or _replaced(s3, bucket, item_table.shard_key(shop, there.version, shard), [row]):
+        if late():
+            return
+        if _replaced(s3, bucket, item_table.shard_key(shop, there.version, shard), [row]):
+            break
+    for _ in range(_ATTEMPTS):
+        if late() or _noted(s3, bucket, shop, [shard]):
             return
 
 
@@ -113,9 +120,36 @@ def _add(s3: "S3Client", bucket: str, shop: str, there: Table, listed: Listed) -
             pass
 
     if columns != there.columns:
-        more = Table(there.version, there.shards, columns, there.previous)
+        more = replace(there, columns=columns)
         files.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
-    _each(_files(listed, there.shards), add)
+    touched: list[int] = []
+    _each(_watched(_files(listed, there.shards), touched), add)
+    while not _noted(s3, bucket, shop, touched):
+        pass
+
+
+def _watched(some: Iterable[dict[int, list[bytes]]], touched: list[int]) -> Iterator[dict[int, list[bytes]]]:
+    for whole in some:
+        touched += whole
+        yield whole
+
+
+def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int]) -> bool:
+    """Have readers ask for some files again; False where somebody else has changed the document meanwhile."""
+    key = item_table.document_key(shop)
+    with about(key):
+        there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
+        known = item_table.read(json.loads(there["Body"].read())) if there else None
+        if there is None or known is None:
+            return True
+        told = json.dumps(known.with_changes(shards, int(time.time() * 1000)).as_json()).encode()
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=told, ContentType="application/json", IfMatch=there["ETag"])
+        except ClientError as error:
+            if code(error) in _CHANGED:
+                return False
+            raise
+    return True
 
 
 def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:

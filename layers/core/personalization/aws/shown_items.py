@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-TABLE_SECONDS = 60.0
-"""How long a reader uses a table without asking whether there is a newer one."""
-SHARD_SECONDS = 600.0
-"""How long a reader uses a file of it: after that time, at most, a changed item is shown as it is."""
+TABLE_SECONDS = 5.0
+"""How long a reader uses a table before it asks whether there is a newer one; no answer waits for that."""
 WAIT_SECONDS = 0.25
 """How long an answer waits for what its items are called."""
 CACHE_BYTES = 32 << 20
@@ -51,7 +49,8 @@ class ShownItems:
         self._tables: dict[str, tuple[float, Table | None]] = {}
         self._shards: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._size = 0
-        self._items: dict[tuple[str, str, str], tuple[float, Mapping[str, str]]] = {}
+        self._items: dict[tuple[str, str, str], tuple[float, str, Mapping[str, str]]] = {}
+        self._changes: dict[str, int] = {}
         self._asked: dict[str, Future[bytes | None]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
@@ -74,7 +73,7 @@ class ShownItems:
         for item, key in places.items():
             self._unpack(shop, table, item, key, texts)
         told = ((item, self._items.get((shop, table.version, item))) for item in wanted)
-        return {item: shown for item, kept in told if kept and (shown := item_table.shown(table, kept[1], columns))}
+        return {item: shown for item, kept in told if kept and (shown := item_table.shown(table, kept[2], columns))}
 
     def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str]]], seconds: float) -> None:
         """Give the items of answers the columns that they are to show and lack.
@@ -102,15 +101,28 @@ class ShownItems:
         if now < fresh:
             return table
         key = item_table.document_key(shop)
-        came = self._wait({key}, until)
+        # Whoever knows a table goes on with it while the newer one is on its way.
+        came = self._wait({key}, now if shop in self._tables else until)
         if key in came:
             data = came[key]
             table = item_table.read(json.loads(data)) if data is not None else None
+            if table is not None:
+                self._forget(shop, table)
         if len(self._tables) >= _MOST_SHOPS:
             self._tables.clear()
         # Where the bucket does not answer, the table of before goes on, and the breaker decides when to ask again.
         self._tables[shop] = (now + (TABLE_SECONDS if key in came else 0.0), table)
         return table
+
+    def _forget(self, shop: str, table: Table) -> None:
+        """Ask for files again that were changed."""
+        keys = {item_table.shard_key(shop, table.version, int(name)): at for name, at in table.changed.items()}
+        new = {key for key, at in keys.items() if self._changes.get(key) != at}
+        self._changes |= keys
+        for key in new:
+            self._size -= len(self._shards.pop(key, (0.0, b""))[1])
+        for item in [item for item, kept in self._items.items() if kept[1] in new] if new else ():
+            del self._items[item]
 
     def _known(self, shop: str, table: Table, item: str) -> bool:
         kept = self._items.get((shop, table.version, item))
@@ -125,7 +137,7 @@ class ShownItems:
         for key, data in self._wait(missing, until).items():
             old = self._shards.pop(key, (0.0, b""))[1]
             # A file that is not there has no items.
-            self._shards[key] = (now + SHARD_SECONDS, data or b"")
+            self._shards[key] = (now + item_table.SHARD_SECONDS, data or b"")
             self._size += len(data or b"") - len(old)
         while self._size > CACHE_BYTES:
             _, (_, data) = self._shards.popitem(last=False)
@@ -143,7 +155,7 @@ class ShownItems:
         if len(self._items) >= MOST_ITEMS:
             for old in [*self._items][: MOST_ITEMS // 10]:
                 del self._items[old]
-        self._items[shop, table.version, item] = (kept[0], values)
+        self._items[shop, table.version, item] = (kept[0], key, values)
 
     def _wait(self, keys: set[str], until: float) -> dict[str, bytes | None]:
         """What the bucket answers in time; a question that is still open is not asked a second time."""
@@ -167,7 +179,7 @@ class ShownItems:
                 continue
         if len(came) == len(keys):
             self._breaker.succeeded(_BUCKET)
-        else:
+        elif until > now:
             self._breaker.failed(_BUCKET, self._clock())
         return came
 
