@@ -27,7 +27,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     request = PrepareRequest.read(event)
     environment = Environment()
     try:
-        plan = joining.prepare_all(clients.s3(), clients.personalize(), environment.names, environment.bucket, request)
+        names, bucket, most = environment.names, environment.bucket, environment.incremental_bytes
+        plan = joining.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
     except TooManyRejects as refused:
         observability.count(environment.namespace, "RejectsAboveLimit", 1)
         # The machine knows the word of the kind that it belongs to.

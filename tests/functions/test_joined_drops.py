@@ -69,3 +69,143 @@ def test_nothing_is_left_where_all_are_refused(drop: Drop, bucket: "S3Client") -
     with pytest.raises(Rejected, match=r"0\.csv: .*TIMESTAMP.*1\.csv: .*TIMESTAMP"):
         handler(dropped(drop, BAD, BAD))
     assert copies(bucket) == []
+
+
+class Jobs:
+    """Several files under a small quota: what their plan imports, and what it does when a run goes on with it."""
+
+    def __init__(self, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch, personalize: FakePersonalize) -> None:
+        self.bucket, self.personalize = bucket, personalize
+        self.quota = monkeypatch
+
+    def checked(self, event: Event, quota: int) -> dict[str, Any]:
+        self.quota.setenv("INCREMENTAL_IMPORT_BYTES", str(quota))
+        plan: dict[str, Any] = handler({**event, "inParts": True})
+        return plan
+
+    def copies(self, plan: dict[str, Any]) -> list[list[bytes]]:
+        """Of each job the bytes of all its copies."""
+        folders = [job["dataLocation"].partition(f"{BUCKET}/")[2] for job in (plan["importJob"], *plan["further"])]
+        return [[self.read(key) for key in self.keys(folder)] for folder in folders]
+
+    def rows(self, plan: dict[str, Any]) -> list[list[bytes]]:
+        return [[row for data in job for row in data.splitlines()[1:]] for job in self.copies(plan)]
+
+    def keys(self, folder: str) -> list[str]:
+        return [each["Key"] for each in self.bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder).get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        return self.bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def states(self, *names: str) -> None:
+        """What Personalize says of import jobs, one after the other; "" for one that is not there."""
+        for status in names:
+            if status:
+                self.personalize.says("DescribeDatasetImportJob", {"datasetImportJob": {"status": status}})
+            else:
+                self.personalize.fails("DescribeDatasetImportJob", "ResourceNotFoundException")
+
+
+@pytest.fixture
+def jobs(
+    bucket: "S3Client",
+    monkeypatch: pytest.MonkeyPatch,
+    personalize: FakePersonalize,
+    existing: None,  # noqa: ARG001 - the shop
+) -> Jobs:
+    return Jobs(bucket, monkeypatch, personalize)
+
+
+def numbered(first: int, rows: int) -> str:
+    """Interactions, none of which is like another."""
+    lines = (f"u{number},i{number % 50},{1_700_000_000 + number},View,1" for number in range(first, first + rows))
+    return "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n" + "\n".join(lines) + "\n"
+
+
+THREE = (numbered(10_000, 1_500), numbered(20_000, 1_500), numbered(30_000, 1_500))
+ALL = sorted(row for content in THREE for row in content.encode().splitlines()[1:])
+
+
+def test_files_that_exceed_an_incremental_job_together_are_imported_by_several(drop: Drop, jobs: Jobs) -> None:
+    plan = jobs.checked(dropped(drop, *THREE), 70_000)
+    rows = jobs.rows(plan)
+    assert len(rows) == 3
+    assert sorted(row for job in rows for row in job) == ALL
+    assert (plan["rows"], plan["leftOut"], min(map(len, rows)) >= 1000) == (4500, [], True)
+    assert all(sum(map(len, job)) <= 70_000 for job in jobs.copies(plan))
+    names = [job["name"] for job in (plan["importJob"], *plan["further"])]
+    assert [name.rpartition("-")[2] for name in names] == ["p1", "p2", "p3"]
+    assert "imported by 3 jobs, one after the other: together the data exceed one incremental job" in plan["notes"]
+    kept = jobs.keys("likelihood/demo/inputs/interactions/")
+    assert sorted(row for key in kept for row in jobs.read(key).splitlines()[1:]) == ALL
+
+
+def test_one_file_that_exceeds_a_job_is_cut_and_a_packed_one_is_measured_unpacked(drop: Drop, jobs: Jobs) -> None:
+    plan = jobs.checked({**drop(f"{FOLDER}1.csv.gz", numbered(10_000, 5_000)), "id": "0"}, 70_000)
+    rows = jobs.rows(plan)
+    assert (sum(map(len, rows)), len(rows), min(map(len, rows)) >= 1000) == (5000, 3, True)
+
+
+def test_an_older_execution_gets_one_job_as_it_always_did(drop: Drop, jobs: Jobs) -> None:
+    jobs.quota.setenv("INCREMENTAL_IMPORT_BYTES", "70000")
+    plan = handler(dropped(drop, *THREE))
+    assert (plan["further"], len(jobs.rows(plan)[0])) == ([], 4500)
+
+
+def test_too_few_rows_for_a_job_of_their_own_wait_for_the_next_run(drop: Drop, jobs: Jobs) -> None:
+    few = numbered(40_000, 300)
+    most = len(THREE[0]) + 200
+    plan = jobs.checked(dropped(drop, THREE[0], few), most)
+    assert (plan["rows"], plan["further"], [len(job) for job in jobs.rows(plan)]) == (1500, [], [1500])
+    (left,) = plan["leftOut"]
+    assert (left["id"], left["outcome"], "too few rows" in left["reason"]) == ("1", "later", True)
+    assert len(jobs.keys("likelihood/demo/inputs/interactions/")) == 1
+
+
+def test_a_refused_file_leaves_nothing_in_any_job(drop: Drop, jobs: Jobs) -> None:
+    bad = numbered(20_000, 2_000) + "u1,,,,\n" * 100
+    plan = jobs.checked(dropped(drop, THREE[0], bad, THREE[2]), 70_000)
+    assert [left["outcome"] for left in plan["leftOut"]] == ["refused"]
+    rows = jobs.rows(plan)
+    assert sorted(row for job in rows for row in job) == sorted(
+        row for content in (THREE[0], THREE[2]) for row in content.encode().splitlines()[1:]
+    )
+    assert len(rows) == 2
+
+
+def test_a_run_that_goes_on_cuts_where_the_first_did_and_finds_its_jobs(drop: Drop, jobs: Jobs) -> None:
+    event = dropped(drop, *THREE)
+    first = jobs.checked({**event, "run": "run-1"}, 70_000)
+    again = {**event, "run": "run-2", "importedBy": ["run-1"]}
+    jobs.states("ACTIVE")
+    second = jobs.checked(again, 1_000_000_000)
+    assert jobs.rows(second) == jobs.rows(first)
+    pairs = zip((first["importJob"], *first["further"]), (second["importJob"], *second["further"]), strict=True)
+    assert all([job["name"] for job in mine["earlier"]] == [theirs["name"]] for theirs, mine in pairs)
+    # A third run finds both.
+    third = jobs.checked({**event, "run": "run-3", "importedBy": ["run-1", "run-2"]}, 1_000_000_000)
+    assert (jobs.rows(third), len(third["importJob"]["earlier"])) == (jobs.rows(first), 2)
+
+
+@pytest.mark.parametrize("status", ["", "CREATE FAILED"])
+def test_a_run_that_goes_on_where_nothing_was_imported_cuts_anew(status: str, drop: Drop, jobs: Jobs) -> None:
+    event = dropped(drop, *THREE)
+    first = jobs.checked({**event, "run": "run-1"}, 1_000_000_000)
+    jobs.states(status)
+    second = jobs.checked({**event, "run": "run-2", "importedBy": ["run-1"]}, 70_000)
+    assert (len(first["further"]), len(second["further"]), second["importJob"]["earlier"]) == (0, 2, [])
+
+
+def test_a_run_that_goes_on_with_one_that_imported_all_at_once_cuts_nothing(drop: Drop, jobs: Jobs) -> None:
+    event = dropped(drop, *THREE)
+    first = jobs.checked({**event, "run": "run-1"}, 1_000_000_000)
+    jobs.states("ACTIVE")
+    second = jobs.checked({**event, "run": "run-2", "importedBy": ["run-1"]}, 70_000)
+    assert (second["further"], second["importJob"]["earlier"][0]["name"]) == ([], first["importJob"]["name"])
+    assert jobs.rows(second) == jobs.rows(first)
+
+
+def test_what_needs_too_many_jobs_is_refused_with_a_way_out(drop: Drop, jobs: Jobs) -> None:
+    with pytest.raises(Rejected, match="more than 10 import jobs of 70,000 bytes: drop it as several smaller files"):
+        jobs.checked({**drop(f"{FOLDER}1.csv", numbered(10_000, 25_000)), "id": "0"}, 70_000)
+    assert jobs.keys("imports/") == []

@@ -46,6 +46,11 @@ class Environment:
         return self._get("PERSONALIZE_ROLE_ARN")
 
     @property
+    def incremental_bytes(self) -> int:
+        """The account's quota of bytes of an incremental import job."""
+        return int(self._get("INCREMENTAL_IMPORT_BYTES"))
+
+    @property
     def schedule_group(self) -> str:
         """The group of the shops' schedules in EventBridge Scheduler."""
         return self._get("SCHEDULE_GROUP")

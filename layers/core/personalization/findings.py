@@ -18,8 +18,6 @@ MOST_TYPES_AND_COLUMNS = 10
 """Event types and the shop's own interaction columns, together."""
 MOST_TYPES = 1_000
 """Event types that are counted apart."""
-INCREMENTAL_BYTES = 1_000_000_000
-"""The size of an INCREMENTAL import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +115,9 @@ def problems(expected: Expected, found: Findings) -> list[str]:
         return ["the file has a header and no rows"]
     if above_limit(expected, found):
         return [too_many(found, expected.settings.rejects.limit)]
-    told = []
-    if expected.mode == "INCREMENTAL" and found.size > INCREMENTAL_BYTES:
-        told.append("an incremental drop can have 1 GB")
     if expected.kind == "interactions":
-        told += _few(expected, found) + _many_types(expected, found)
-    return told
+        return _few(expected, found) + _many_types(expected, found)
+    return []
 
 
 def above_limit(expected: Expected, found: Findings) -> bool:

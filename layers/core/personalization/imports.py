@@ -40,14 +40,55 @@ def nothing(drop: Drop, run: str, *notes: str) -> Nothing:
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
 
 
-def copy_folder(shop: str, run: str, kind: DataKind) -> str:
-    """The folder of the bucket that the run's import copy is in, with its slash."""
-    return f"imports/{shop}/{run}/{kind}/"
+def copy_folder(shop: str, run: str, kind: DataKind, job: int = 0) -> str:
+    """The folder of the bucket that the copies for one of the run's import jobs are in, with its slash."""
+    return f"imports/{shop}/{run}/{kind}{f'-{job + 1}' if job else ''}/"
 
 
-def copy_key(shop: str, run: str, kind: DataKind, part: int = 0) -> str:
-    """The key of the run's import copy, or of one of its parts if several objects are imported together."""
-    return f"{copy_folder(shop, run, kind)}part-{part}.csv"
+def copy_key(shop: str, run: str, kind: DataKind, part: int = 0, job: int = 0) -> str:
+    """The key of the run's import copy, or of one of its parts if several objects are imported together.
+
+    Args:
+        shop, run, kind: whose copy it is. part: the object's number. job: that of the import job, the first being 0.
+    """
+    return f"{copy_folder(shop, run, kind, job)}part-{part}.csv"
+
+
+def cuts_key(shop: str, run: str, kind: DataKind) -> str:
+    """Where a run writes at which rows its import jobs of a kind begin, if there are several."""
+    return f"reports/{shop}/{run}/import-{kind}.json"
+
+
+def job_names(names: Names, shop: str, kind: DataKind, run: str, jobs: int) -> list[Named]:
+    """The names of a run's incremental import jobs of a kind: of one, as it is called; of several, with a number."""
+    numbers = [f"p{number + 1}" for number in range(jobs)] if jobs > 1 else [""]
+    return [names.import_job(shop, kind, run, number) for number in numbers]
+
+
+def in_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
+    """The plan with several import jobs, one after the other.
+
+    Args:
+        plan: with one.
+        names: what this deployment calls its resources.
+        bucket: the bucket of the import copies.
+        jobs: how many.
+        followed: earlier runs that had the same ones.
+    """
+    own = job_names(names, plan.shop, plan.kind, plan.run, jobs)
+    before = [job_names(names, plan.shop, plan.kind, run, jobs) for run in followed]
+    first, *further = (
+        ImportJob(
+            name=job.name,
+            arn=job.arn,
+            mode=plan.mode,
+            data_location=f"s3://{bucket}/{copy_folder(plan.shop, plan.run, plan.kind, number)}",
+            earlier=tuple(_resource(each[number]) for each in before),
+        )
+        for number, job in enumerate(own)
+    )
+    note = f"imported by {jobs} jobs, one after the other: together the data exceed one incremental job"
+    return plan.model_copy(update={"import_job": first, "further": tuple(further), "notes": (*plan.notes, note)})
 
 
 def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, group: bool, dataset: bool) -> None:

@@ -255,6 +255,13 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
     return step or _new_import_job(client, plan, job, role_arn)
 
 
+def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
+    """The status of an import job, or None where there is none."""
+    with about(arn):
+        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    return answer["status"] if answer else None
+
+
 def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
     with about(arn):
         answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])

@@ -3,6 +3,7 @@
 
 import hashlib
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from personalization import data_page, data_report, drops, findings, imports, limits, recommenders, sold
 from personalization.arns import Names
 from personalization.aws import control, files, item_tables, storage, training
+from personalization.aws.copies import Copies
 from personalization.aws.recommenders import statuses
 from personalization.aws.settings_file import settings_that_hold, shop_settings
 from personalization.data_report import About
@@ -19,7 +21,7 @@ from personalization.errors import Rejected, TooManyRejects
 from personalization.findings import Findings
 from personalization.imports import Whose
 from personalization.intake.copying import Copied, copy
-from personalization.likelihood import inputs
+from personalization.intake.cutting import Part
 from personalization.plans import Nothing, Plan, PrepareRequest
 from personalization.settings import ShopSettings
 from personalization.validation import Checked, Expected
@@ -32,7 +34,7 @@ _OTHERS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "item
 
 
 def prepare(
-    s3: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, part: int = 0
+    s3: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, copies: Copies, part: int
 ) -> Plan | Nothing:
     """Check what was dropped, write its import copy, its report and its refused rows, and plan what follows.
 
@@ -43,6 +45,7 @@ def prepare(
         personalize: the control plane.
         names: what this deployment calls its resources.
         request: the object.
+        copies: where its copy goes.
         part: the number of the copy among those that are imported together.
 
     Raises:
@@ -62,12 +65,12 @@ def prepare(
     reporter = _Reporter(s3, request.bucket, about, part)
     try:
         expected = _expected(personalize, names, drop, chosen, int(now.timestamp()))
-        copied = _copy(s3, request, drop, expected, reporter, part)
+        copied = _copy(s3, request, drop, expected, reporter, copies.cutter.part(drop.key, request.id, part))
     except Rejected as refused:
         page = reporter.refused(refused.reason)
         raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
     checked = reporter.accepted(copied)
-    _keep(s3, request, drop, now, part)
+    copies.keep(int(now.timestamp() * 1000), part)
     _count(s3, request, drop, copied, now)
     if remark:
         checked = replace(checked, notes=(remark, *checked.notes))
@@ -79,14 +82,6 @@ def prepare(
     if not expected.group or drop.data_kind != "interactions" or part:
         return plan
     return imports.retiring(plan, chosen, training.unused_campaigns(personalize, names, drop.shop, chosen))
-
-
-def _keep(s3: "S3Client", request: PrepareRequest, drop: Drop, now: datetime, part: int) -> None:
-    """Keep what is imported for the fits of the purchase likelihood; the import copy expires."""
-    kind = drop.data_kind or "interactions"
-    source = imports.copy_key(drop.shop, request.run, kind, part)
-    key = inputs.key(drop.shop, kind, drop.mode, int(now.timestamp() * 1000), request.run, part)
-    files.copy(s3, request.bucket, source, key)
 
 
 def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
@@ -106,18 +101,22 @@ def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
 
 
 def _copy(
-    s3: "S3Client", request: PrepareRequest, drop: Drop, expected: Expected, reporter: "_Reporter", part: int
+    s3: "S3Client",
+    request: PrepareRequest,
+    drop: Drop,
+    expected: Expected,
+    reporter: "_Reporter",
+    part: AbstractContextManager[Part],
 ) -> Copied:
     """The drop in one pass; nothing is left of the copy when it raises."""
-    key = imports.copy_key(drop.shop, request.run, expected.kind, part)
     kinds = (expected.kind, *_OTHERS[expected.kind])
     known = {kind: files.get_bytes(s3, request.bucket, data_report.ids_key(drop.shop, kind)) for kind in kinds}
     with (
         tempfile.TemporaryDirectory() as scratch,
         storage.reading(s3, request.bucket, request.key, request.version_id, compressed=drop.compressed) as chunks,
-        storage.writing(s3, request.bucket, key) as upload,
+        part as target,
     ):
-        copied = copy(chunks, expected, upload.write, Path(scratch), known)
+        copied = copy(chunks, expected, target, Path(scratch), known)
         reporter.saw(copied)
         if problems := findings.problems(expected, copied.findings):
             kind = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected

@@ -16,6 +16,7 @@ from personalization.findings import Example, Filled, Findings
 from personalization.headers import Layout, Slot, arrange, canonical
 from personalization.intake import rules
 from personalization.intake.counting import Counting
+from personalization.intake.cutting import Part
 from personalization.intake.kinds import Kind
 from personalization.intake.listing import Listing
 from personalization.intake.pieces import PIECE_BYTES
@@ -51,7 +52,7 @@ class Copied:
 def copy(
     chunks: Iterable[bytes],
     expected: Expected,
-    write: Callable[[bytes | memoryview], object],
+    write: Callable[[bytes | memoryview], object] | Part,
     scratch: Path,
     known: Mapping[DataKind, bytes | None] | None = None,
     size: int = PIECE_BYTES,
@@ -61,8 +62,8 @@ def copy(
     Args:
         chunks: the bytes of the drop, decompressed.
         expected: what it is held against.
-        write: takes the bytes of the copy, piece by piece. The caller throws them away if the drop is refused in the
-            end; see `findings.problems`.
+        write: takes the bytes of the copy, piece by piece; a part of an import also the lines of its rows. The caller
+            throws them away if the drop is refused in the end; see `findings.problems`.
         scratch: a folder for counts that do not fit into memory.
         known: the ids of the other datasets, or of this one's earlier drops; see `known`.
         size: bytes that are looked at in one go.
@@ -75,10 +76,15 @@ def copy(
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
     listing = Listing(scratch) if expected.kind == "items" else None
     work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
-    write((",".join(layout.names()) + "\n").encode())
+    part = write if isinstance(write, Part) else None
+    put = write.write if isinstance(write, Part) else write
+    put((",".join(layout.names()) + "\n").encode())
     for some in rows:
-        for data in work.take(some):
-            write(data)
+        parts = work.take(some)
+        if part is not None:
+            part.place(work.lines)
+        for data in parts:
+            put(data)
     return work.finish()
 
 
@@ -123,6 +129,8 @@ class _Work:
         self._broken_default = any(lines.broken(slot.default or "") for slot in layout.slots)
         self._described = _described(expected, layout)
         self._rejects = Rejects()
+        self.lines = pl.Series(dtype=pl.UInt32)
+        """The lines of the rows that were taken last."""
         self._rows = 0
         self._accepted = 0
         self._size = 0
@@ -138,11 +146,13 @@ class _Work:
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in self._named(looked)])
         seconds = next((verdict.seconds for name, verdict in self._named(looked) if name == "TIMESTAMP"), None)
         left_out = rows.left_out
+        self.lines = rows.frame[LINE]
         broken = _codes(looked)
         if broken is not None:
             good = broken == 0
             left_out = pl.concat([left_out, self._refuse(rows, broken)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
+            self.lines = self.lines.filter(good)
         self._count(frame, seconds)
         self._warn(frame, rows)
         same = rows.plain and self._same and not changed

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The import copies of a run in the bucket, and at which rows its import jobs begin.
+
+An incremental import adds rows for good. So a run that goes on with an earlier one, of whose jobs some have imported
+their rows, cuts the same rows at the same places, and finds those jobs by their names.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from personalization import imports
+from personalization.arns import Names, run_tail
+from personalization.aws import control, files, storage
+from personalization.drops import Drop
+from personalization.errors import Rejected
+from personalization.findings import MINIMUM_INTERACTIONS
+from personalization.intake.cutting import Bounds, Cut, Cutter
+from personalization.likelihood import inputs
+from personalization.plans import PrepareRequest
+from personalization.statuses import Progress, progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How earlier runs have cut the same objects."""
+
+    cuts: tuple[Cut, ...]
+    left: frozenset[str]
+    """Ids of objects that they have left for later."""
+    runs: tuple[str, ...]
+    """Those that have cut so."""
+
+
+class Copies:
+    """The copies of what one request names.
+
+    Args:
+        client: the bucket's service.
+        request: the objects.
+        drop: the first of them.
+        bounds: what an import job takes.
+        before: how earlier runs have cut, if that must be kept.
+    """
+
+    def __init__(
+        self, client: "S3Client", request: PrepareRequest, drop: Drop, bounds: Bounds, before: Before | None
+    ) -> None:
+        self._s3 = client
+        self._bucket, self._run, self._drop = request.bucket, request.run, drop
+        self._kept: dict[int, list[str]] = {}
+        self.before = before
+        self.cutter = Cutter(bounds, self._begin, self._remove, before.cuts if before else None)
+
+    def keep(self, milliseconds: int, part: int) -> None:
+        """Keep what is imported for the fits of the purchase likelihood; the import copy expires."""
+        drop = self._drop
+        for job in (job for job, number in self.cutter.copies if number == part):
+            kind = drop.data_kind or "interactions"
+            key = inputs.key(drop.shop, kind, drop.mode, milliseconds, self._run, part + 1000 * job)
+            files.copy(self._s3, self._bucket, self._key(job, part), key)
+            self._kept.setdefault(part, []).append(key)
+
+    def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:
+        """Remove what must not be imported, and write down where the jobs begin.
+
+        Args:
+            parts: how many objects there are.
+            left_out: the numbers of those that are not imported.
+            left: the ids of those that are too few rows for a job of their own.
+
+        Raises:
+            Rejected: rows that an earlier run has imported are refused today, or in other objects.
+        """
+        cuts = self.cutter.cuts
+        if self.before is not None and cuts != self.before.cuts:
+            told = "an earlier run has imported a part of these files, and other rows of them are bad now"
+            raise Rejected(self._drop.key, f"{told}: undo the change of the settings, or drop the whole history")
+        there = {copy for copy in self.cutter.copies if copy[1] not in left_out}
+        # A whole folder is imported: also what an attempt before this one may have left there.
+        for job in range(len(cuts) + 1):
+            for part in range(parts):
+                if (job, part) not in there:
+                    self._remove(job, part)
+        for key in (key for part in left_out for key in self._kept.get(part, ())):
+            files.remove(self._s3, self._bucket, key)
+        if cuts:
+            document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
+            key = imports.cuts_key(self._drop.shop, self._run, self._drop.data_kind or "interactions")
+            files.put_json(self._s3, self._bucket, key, document)
+
+    def _key(self, job: int, part: int) -> str:
+        kind = self._drop.data_kind or "interactions"
+        return imports.copy_key(self._drop.shop, self._run, kind, part, job)
+
+    def _begin(self, job: int, part: int) -> storage.Upload:
+        return storage.Upload(self._s3, self._bucket, self._key(job, part))
+
+    def _remove(self, job: int, part: int) -> None:
+        files.remove(self._s3, self._bucket, self._key(job, part))
+
+
+def of(
+    client: "S3Client",
+    personalize: "PersonalizeClient",
+    names: Names,
+    request: PrepareRequest,
+    drop: Drop,
+    most: int,
+) -> Copies:
+    """The copies of what a request names: within the bounds of an incremental job, or all for one job."""
+    if drop.mode != "INCREMENTAL" or drop.data_kind is None or not request.in_parts:
+        return Copies(client, request, drop, Bounds(), None)
+    least = MINIMUM_INTERACTIONS if drop.data_kind == "interactions" else 1
+    bounds = Bounds(most, least, imports.MOST_JOBS[drop.data_kind])
+    return Copies(client, request, drop, bounds, _before(client, personalize, names, request, drop))
+
+
+def _before(
+    client: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, drop: Drop
+) -> Before | None:
+    """How the newest earlier run has cut of whose import jobs one is there and has not failed."""
+    kind = drop.data_kind or "interactions"
+    found = {run: _read(client, request.bucket, imports.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
+    for run in reversed(request.imported_by):
+        cuts, left = found[run]
+        jobs = imports.job_names(names, drop.shop, kind, run, len(cuts) + 1)
+        if not cuts:
+            jobs.append(names.import_job(drop.shop, kind, run, "", run_tail))
+        statuses = (control.import_job_status(personalize, job.arn) for job in jobs)
+        if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
+            return Before(cuts, left, tuple(each for each in request.imported_by if found[each] == found[run]))
+    return None
+
+
+def _read(client: "S3Client", bucket: str, key: str) -> tuple[tuple[Cut, ...], frozenset[str]]:
+    document = files.get_json(client, bucket, key) or {"cuts": (), "left": ()}
+    return tuple(Cut(each["id"], each["line"]) for each in document["cuts"]), frozenset(document["left"])
