@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.aws import records
 from personalization.errors import Broken, Rejected, RetryLater
+from personalization.item_table import Table, document_key, line, pack, shard_key
 
 from functions.judge_release.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
@@ -345,3 +346,22 @@ def test_a_rollback_makes_no_popularity_campaign_again(table: "DynamoDBClient") 
     released(table, 11, "v1")
     with pytest.raises(Rejected, match="no earlier release"):
         handler(load("judge_release_rollback"), None)
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_report_names_items_by_the_table_and_asks_each_question_once(
+    personalize: FakePersonalize, bucket: "S3Client"
+) -> None:
+    table, rows = Table("v", 1, ("PRICE", "NAME")), [line("a", {1: "Salt"}), line("b", {1: "Pepper"})]
+    for key, data in (
+        (document_key("demo"), json.dumps(table.as_json()).encode()),
+        (shard_key("demo", "v", 0), pack(rows)),
+    ):
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=data)
+    recommends(personalize, "ab", "ba")
+    handler(load("judge_release_probe"), None)
+    handler(load("judge_release_report"), None)
+    asked = [body for operation, body in personalize.calls if operation == "GetRecommendations"]
+    assert all("metadataColumns" not in each for each in asked)
+    after = document(bucket)["lists"]["user-personalization"][0]["after"]
+    assert [item["name"] for item in after] == ["Salt", "Pepper"]

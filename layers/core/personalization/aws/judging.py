@@ -4,13 +4,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization import heldout_judging, judging, probing, release_page, release_report, verdicts
+from personalization import heldout_judging, item_table, judging, probing, release_page, release_report, verdicts
 from personalization.arns import dataset_arn
-from personalization.aws import asking, control, files, records, storage
+from personalization.aws import asking, control, files, item_tables, records, storage
+from personalization.aws.shown_items import ShownItems, fetch
 from personalization.environment import Environment
 from personalization.errors import Broken, PersonalizationError, Rejected
 from personalization.judging import Judgement, Measured
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
     from mypy_boto3_s3 import S3Client
 
+_LOOK_SECONDS = 20.0
+"""How long a report looks names up."""
 HEAD_BYTES = 1 << 20
 """How much of an import copy is looked at for shoppers and items."""
 
@@ -78,7 +82,7 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     _keep(aws.table, environment.table, request, judged, now)
     known = _sample(aws.s3, place, plan)
-    before = _lists(aws, plan, release, known, environment.probe_rate)
+    before = _lists(aws, place, plan, release, known, environment.probe_rate)
     document = release_report.document(verdict, judged, new, old, now)
     if request.held_out.report:
         document["heldOut"] = files.get_json(aws.s3, place.bucket, request.held_out.report)
@@ -193,12 +197,12 @@ def _sample_of_before(s3: "S3Client", place: Place) -> Sample:
 
 
 def _lists(
-    aws: Clients, plan: Plan, release: Record | None, known: Sample, rate: float
+    aws: Clients, place: Place, plan: Plan, release: Record | None, known: Sample, rate: float
 ) -> dict[str, list[dict[str, Any]]]:
     """What the serving campaigns answer to the sample, all asked at a time; one that does not answer is left out."""
     if release is None or not release["campaigns"]:
         return {}
-    name = _name_column(aws.personalize, plan.dataset_group.arn)
+    name = _name_column(aws, place, plan.dataset_group.arn)
 
     def of(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]] | None:
         alias, campaign = entry
@@ -217,12 +221,15 @@ def _lists(
 def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target, rate: float) -> Asked:
     asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
     pace = Pace(rate * asking.throughput(aws.personalize, target.campaign.arn))
-    name = _name_column(aws.personalize, verdict.dataset_group_arn)
+    name = _name_column(aws, place, verdict.dataset_group_arn)
     return asking.ask(aws.runtime, target.campaign.arn, asked, name, pace)
 
 
-def _name_column(personalize: "PersonalizeClient", group_arn: str) -> str | None:
-    schema = control.dataset_schema(personalize, "items", dataset_arn(group_arn, "ITEMS"))
+def _name_column(aws: Clients, place: Place, group_arn: str) -> str | None:
+    """The column of Items that a campaign is asked for; None where the table of items tells it without a charge."""
+    if _listed(aws.s3, place) is not None:
+        return None
+    schema = control.dataset_schema(aws.personalize, "items", dataset_arn(group_arn, "ITEMS"))
     return release_report.name_column(schema.metadata_columns(100)) if schema else None
 
 
@@ -245,8 +252,32 @@ def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, re
 
 def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
+    _name(s3, place, whole)
     files.put_json(s3, place.bucket, place.key("release.json"), whole)
     files.put_text(s3, place.bucket, place.key("release.html"), release_page.page(whole))
+
+
+def _listed(s3: "S3Client", place: Place) -> item_table.Table | None:
+    """The shop's table of items; no judgement is held up for it."""
+    with suppress(PersonalizationError):
+        return item_tables.table(s3, place.bucket, place.shop)
+    return None
+
+
+def _name(s3: "S3Client", place: Place, document: Mapping[str, Any]) -> None:
+    """Name the items that campaigns did not name, as far as the table of items does."""
+    table = _listed(s3, place)
+    column = release_report.name_column(table.columns) if table else None
+    pairs = [pair for each in document["lists"].values() for pair in each]
+    items = [
+        item for pair in pairs for some in (pair["before"], pair["after"]) for item in some or () if not item["name"]
+    ]
+    if column is None or not items:
+        return
+    shown = ShownItems(fetch(lambda: s3, lambda: place.bucket))
+    known = shown.find(place.shop, [item["itemId"] for item in items], (column,), _LOOK_SECONDS)
+    for item in items:
+        item["name"] = known.get(item["itemId"], {}).get(column, "")
 
 
 def _pages(s3: "S3Client", place: Place) -> list[str]:
