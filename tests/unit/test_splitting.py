@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.errors import Broken
-from personalization.intake.splitting import Export, Splitter, Verifier, latest
+from personalization.intake.splitting import Export, Splitter, Verifier, copied, latest
 
 COLUMNS = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 IDS = st.sampled_from(["a", "b", 'say "c"', "d,e", "é", "back\\slash", "x\ny"])
@@ -36,6 +36,7 @@ def test_the_parts_are_those_of_the_oracle(rows: list[Row], tmp_path_factory: py
     splitter = Splitter(CUT, "PURCHASE", users=100, candidates=3, scratch=tmp_path_factory.mktemp("cut"))
     imported = b"".join(splitter.take(frame) for frame in exported(rows).frames())
     parts = splitter.finish()
+    rows = [(user.replace("\n", " "), item.replace("\n", " "), when, kind) for user, item, when, kind in rows]
     early, late = [row for row in rows if row[2] <= CUT], [row for row in rows if row[2] > CUT]
     # Personalize's form has quotes behind backslashes.
     text = ",".join(COLUMNS).encode() + b"\n" + imported
@@ -86,3 +87,8 @@ def test_an_empty_export_has_no_latest_time_and_a_strange_one_is_broken() -> Non
     assert latest(exported([]).frames()) is None
     with pytest.raises(Broken, match="no column EVENT_TYPE, PRICE"):
         Export("export", iter([b"USER_ID,ITEM_ID\na,b\n"]), ("USER_ID", "EVENT_TYPE", "PRICE"))
+
+
+def test_what_was_streamed_on_several_lines_is_imported_on_one() -> None:
+    export = Export("it", [b'ITEM_ID,NAME\n1,"one\r\ntwo"\n2,next\xc2\x85line\n3,"a,b"\n'], ("ITEM_ID", "NAME"))
+    assert b"".join(map(copied, export.frames())) == b'1,one two\n2,next line\n3,"a,b"\n'

@@ -16,6 +16,7 @@ from personalization.intake import known
 from personalization.intake.rows import Table, source
 from personalization.intake.tallies import Hashes
 from personalization.intake.writing import render
+from personalization.lines import PATTERN
 
 _SEED = 2_027
 """Of the hash by which shoppers are drawn: the same ones every time."""
@@ -67,9 +68,10 @@ class Export:
         self._columns = [pl.col(source(places[name])).alias(name) for name in names]
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Some rows after the other."""
+        """Some rows after the other, each on one line: an older stack may have streamed others."""
         for rows in self._table.rows():
-            yield rows.frame.select(self._columns)
+            frame = rows.frame.select(self._columns)
+            yield frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if rows.breaks else frame
 
 
 def seconds(frame: pl.DataFrame) -> pl.Series:
