@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one full run costs in Step Functions and Lambda, how late it notices an end, and how often it asks Personalize.
 
-Protocol. A shop's first run (users, items and interactions dropped together; four recipes, a filter, an event tracker)
-is made on a local cloud of its own, and its executions' histories are counted: states entered, Lambda calls and their
-seconds, times the function's memory. Three recipes have campaigns; Popularity-Count is the baseline alone. (The local AWS does not tell what happens inside a Map: there the way of success
-through the definition is counted for each item.) Waiting is the one thing that a laptop does not do as AWS does, so the
-looks at each resource are replaced by those that the machine's own pauses make of AWS's durations (`AWS_MINUTES`).
+Protocol. A shop's first run (users, items and interactions dropped together; four recipes, three of them with a
+campaign, a filter, an event tracker) is made on a local cloud of its own, and its executions' histories are counted:
+states entered, Lambda calls and their seconds, times the function's memory. (The local AWS does not tell what happens
+inside a Map: there the way of success through the definition is counted for each item.) Waiting is the one thing that a
+laptop does not do as AWS does, so the looks at each resource are replaced by those that the machine's own pauses make
+of AWS's durations (`AWS_MINUTES`).
 Every state entered is a transition; none of ours was a retry.
 
 Beside it, the state machine of aws-solutions/maintaining-personalized-experiences-with-machine-learning (commit
