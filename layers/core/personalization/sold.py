@@ -41,14 +41,6 @@ class File:
     """The drop's identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which files of a shop a list is made from, and which no list needs any more."""
-
-    read: Sequence[File]
-    replaced: Sequence[File]
-
-
 def folder(shop: str) -> str:
     """The folder of a shop's counts, with its slash."""
     return f"catalogue/{shop}/sold/"
@@ -83,8 +75,10 @@ def history(keys: Iterable[str]) -> int:
     return sum(each.rows for each in _since_whole(files(keys)))
 
 
-def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> Chosen | None:
-    """What a list is made from; None where no whole history was counted.
+def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> list[File]:
+    """The files that a list is made from; none where no whole history was counted.
+
+    The sum of them replaces every file: what a later run still has to import is checked and counted again by it.
 
     Args:
         keys: the shop's files.
@@ -94,10 +88,7 @@ def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> Chosen | N
     became = {identity(each.key, each.version_id): each for each in claims}
     there = files(keys)
     read = _since_whole([each for each in there if _imported(became.get(each.drop), run)])
-    if not read or read[0].mode != "FULL":
-        return None
-    # What a later run still has to import is checked again by it.
-    return Chosen(read, [File(each, "FULL", 0, "") for each in keys])
+    return read if read and read[0].mode == "FULL" else []
 
 
 def _imported(claim: Claim | None, run: str) -> bool:

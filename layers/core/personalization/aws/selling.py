@@ -56,15 +56,15 @@ def _counted(aws: Clients, environment: Environment, release: Mapping[str, Any],
     claims = [Claim.read(each) for each in records.beginning(aws.table, environment.table, shop, PREFIX)]
     keys = list(storage.keys(aws.s3, bucket, sold.folder(shop)))
     chosen = sold.chosen(keys, claims, str(release["run"]))
-    if chosen is None:
+    if not chosen:
         return []
-    found = (files.get_bytes(aws.s3, bucket, each.key) for each in chosen.read)
+    found = (files.get_bytes(aws.s3, bucket, each.key) for each in chosen)
     total = sold.add(sold.unpack(data) for data in found if data is not None)
     if len(keys) > 1:
         merged = sold.key(shop, "FULL", int(now.timestamp() * 1000), total.rows)
         files.put_bytes(aws.s3, bucket, merged, sold.pack(total), "application/gzip")
-        for each in chosen.replaced:
-            files.remove(aws.s3, bucket, each.key)
+        for key in keys:
+            files.remove(aws.s3, bucket, key)
     return sold.best(total, bestsellers.LENGTH)
 
 
