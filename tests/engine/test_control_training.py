@@ -247,7 +247,10 @@ def test_sixth_campaign_of_a_group_is_over_quota(aws: Aws, group: str) -> None:
     version = aws.version(aws.solution(group, "aws-popularity-count"))
     for number in range(5):
         aws.campaign(version, f"c{number}")
-    with pytest.raises(aws.control.exceptions.LimitExceededException, match="More than 5 resources in ACTIVE state"):
+    with pytest.raises(
+        aws.control.exceptions.LimitExceededException,
+        match=r"Cannot create a campaign\. More than 5 resources in ACTIVE",
+    ):
         aws.campaign(version, "c5")
 
 
