@@ -8,12 +8,12 @@ from typing import Any
 # A function has one processor; threads that wait for each other would only cost.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from personalization import observability
 from personalization.aws import clients, fitting
 from personalization.environment import Environment
 from personalization.likelihood.fits import FitRequest
-from personalization.observability import logger
 
-LOG = logger()
+LOG = observability.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -31,6 +31,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """
     request = FitRequest.read(event)
     aws = fitting.Clients(clients.s3(), clients.dynamodb(), clients.runtime())
-    done = fitting.fit(aws, request, Environment(), datetime.now(UTC))
+    environment = Environment()
+    done = fitting.fit(aws, request, environment, datetime.now(UTC))
+    if done.outcome == "leftOut":
+        observability.count(environment.namespace, "LikelihoodsLeftOut", 1)
     LOG.info("Likelihood fitted", shop=request.shop, run=request.run, outcome=done.outcome, reason=done.reason)
     return done.as_json()

@@ -28,6 +28,7 @@ VARIABLES = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
     "PREFIX": "retail",
     "ACCOUNT_ID": "123456789012",
     "PARTITION": "aws",

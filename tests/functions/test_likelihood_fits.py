@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fits after fits: what each takes in and deletes, and which one serves."""
 
+import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -8,18 +10,22 @@ import pytest
 from personalization.aws import likelihoods, records, shopper_events
 from personalization.claims import Claim
 from personalization.events import Call
-from personalization.likelihood import inputs
+from personalization.likelihood import bounds, inputs, shards
+from personalization.likelihood import model as models
 from personalization.likelihood.answering import iso
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
-from tests.functions.likelihoods import asked, put, shifted, stored
+from tests.functions.fakes import FakePersonalize
+from tests.functions.likelihoods import SHIFT, asked, put, ranked, shifted, stored
 from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, body, load
+from tests.likelihood import worlds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+RUN = load("fit_likelihood")["run"]
 pytestmark = pytest.mark.usefixtures("demo", "unfitted")
 
 
@@ -113,3 +119,79 @@ def test_too_little_data_later_leaves_the_fit_that_serves(bucket: "S3Client") ->
     assert told["outcome"] == "refused"
     assert str(told["reason"]).endswith(f"; the fit of run {load('fit_likelihood')['run']} serves on")
     assert handler(asked("u0", "i0"), None)["statusCode"] == 200
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A function whose memory holds some thousand rows; how many."""
+    megabytes = bounds.BASE_MEGABYTES + 1
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(megabytes))
+    return bounds.most(megabytes)
+
+
+def many(rows: int, ago: int = 3_600) -> list[str]:
+    """Views of the world's users, some seconds ago, besides what the world has."""
+    at = int(time.time()) - ago
+    return worlds.interactions((f"u{number % worlds.SHOPPERS}", "i1", "View", at - number) for number in range(rows))
+
+
+def added(bucket: "S3Client", rows: list[str], stamp: int = 2) -> None:
+    """Keep a file that was imported beside the whole history."""
+    key = inputs.key("demo", "interactions", "INCREMENTAL", stamp, "run-0")
+    bucket.put_object(Bucket=BUCKET, Key=key, Body="".join(rows).encode())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_history_that_memory_does_not_hold_is_left_out_by_name(
+    bucket: "S3Client", small: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(bucket, "interactions", shifted())
+    added(bucket, many(small + 1))
+    done = fit(load("fit_likelihood"), None)
+    assert done["outcome"] == "leftOut"
+    assert re.match(rf"the history of 434 days has [\d,]+ rows, .* fits {small:,}: deploy with", str(done["reason"]))
+    assert '"LikelihoodsLeftOut":[1.0]' in capsys.readouterr().out
+    report = json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))
+    assert (report["mostRows"], report["rows"] > small, report["serving"]) == (small, True, None)
+    assert b"The release is promoted and serves without it." in stored(bucket, f"reports/demo/{RUN}/likelihood.html")
+    refused = handler(asked("u1", "i1"), None)
+    assert refused["statusCode"] == 409
+    problem = body(refused)
+    assert problem["type"] == "urn:retail-personalization:problem:likelihood-left-out"
+    assert problem["title"] == "Purchase likelihood left out"
+    assert "LikelihoodMemory=" in problem["detail"]
+
+
+def test_a_fit_serves_on_when_the_history_has_become_too_large(
+    fitted: dict[str, Any], bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(bounds.BASE_MEGABYTES))
+    done = fit(load("fit_likelihood"), None)
+    assert (done["outcome"], str(done["reason"]).endswith(f"; the fit of run {RUN} serves on")) == ("leftOut", True)
+    assert json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))["serving"] == RUN
+    assert handler(asked("u1", "i1"), None)["statusCode"] == 200
+
+
+def test_rows_that_are_older_than_a_fit_can_use_take_no_memory(
+    fitted: dict[str, Any], bucket: "S3Client", small: int
+) -> None:
+    old = many(small + 1, ago=440 * worlds.DAY)
+    before = stored(bucket, f"likelihood/demo/{RUN}/model.json.gz")
+    added(bucket, old)
+    done = fit(load("fit_likelihood"), None)
+    assert (fitted["outcome"], done["outcome"]) == ("fitted", "fitted")
+    assert (
+        models.of_json(shards.unpacked(stored(bucket, f"likelihood/demo/{RUN}/model.json.gz"))).seen
+        == models.of_json(shards.unpacked(before)).seen
+    )
+
+
+def test_a_few_events_long_after_all_others_make_nothing_too_old(
+    bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    ago = 5 * 365 * worlds.DAY
+    put(bucket, "interactions", worlds.interactions((u, i, k, at + SHIFT - ago) for u, i, k, at in worlds.rows()))
+    added(bucket, worlds.interactions([("u1", "i1", "Purchase", int(time.time()) - 60)] * 3))
+    ranked(personalize)
+    assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"

@@ -96,8 +96,10 @@ def test_what_the_shop_does_not_know_is_named() -> None:
 
 @given(st.dictionaries(st.text(max_size=20), st.lists(st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
 def test_every_entry_is_found_in_the_file_of_its_id(entries: dict[str, list[float]]) -> None:
+    names = list(entries)
     for many in (1, 4):
-        found = {number: shards.unpacked(data) for number, data in shards.spread(entries.items(), many)}
+        ordered = [(names[position], entries[names[position]]) for position in shards.order(names, many)]
+        found = {number: shards.unpacked(data) for number, data in shards.spread(ordered, many)}
         assert set(found) == set(range(many))
         assert all(found[shards.place(name, many)][name] == entry for name, entry in entries.items())
 

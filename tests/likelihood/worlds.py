@@ -83,7 +83,7 @@ class World:
         self.tables: Tables = tables(self.history, self.history.end + 1)
         made = exports.model(self.tables, self.fit, "run-1", "2026-11-25T08:30:00Z", 7, "Purchase")
         self.model = model.of_json(made.as_json())
-        self._items, self._shoppers = dict(exports.items(self.tables)), dict(exports.shoppers(self.tables))
+        self._items, self._shoppers = dict(exports.items(self.tables, 1)), dict(exports.shoppers(self.tables, 1))
 
     def item(self, name: str) -> Item:
         """An item as serving has it."""

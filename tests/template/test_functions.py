@@ -32,6 +32,7 @@ CHANGES = {
     "Architecture": "x86_64",
     "LogLevel": "DEBUG",
     "SnapStart": "PublishedVersions",
+    "LikelihoodMemory": 5120,
     "SessionMinutes": 30,
     "ProbeRate": 0.5,
     "TokenIssuer": "https://issuer.example.com",
@@ -42,7 +43,7 @@ CHANGES = {
 }
 """What functions with versions are made with, and other values of it."""
 EVERYWHERE = {"PREFIX", "ACCOUNT_ID", "PARTITION"}
-UNNAMED = {"AWS_REGION"}
+UNNAMED = {"AWS_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
 """Variables that Lambda itself gives."""
 
 

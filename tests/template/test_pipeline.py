@@ -160,7 +160,7 @@ def test_the_clock_starts_no_run() -> None:
 
 
 def test_a_run_waits_for_events_that_are_late_and_for_the_next_file_of_a_burst() -> None:
-    # S3 sends most events within seconds, and some after a minute; a training without the items is paid for all the same.
+    # S3 sends most events within seconds, and some after a minute; a training without the items is paid for, too.
     late, upload = 60, 60
     settle = STACK.source["Parameters"]["SettleSeconds"]["Default"]
     assert settle >= late + upload

@@ -96,6 +96,11 @@ class Environment:
         return float(self._get("PROBE_RATE"))
 
     @property
+    def megabytes(self) -> int:
+        """The memory that Lambda gives this function."""
+        return int(self._get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+
+    @property
     def unused_days(self) -> int:
         """Days after which a schema or a filter that nothing names may be deleted."""
         return int(self._get("UNUSED_DAYS"))

@@ -34,6 +34,7 @@ METRICS: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "RejectsAboveLimit": ("Count", (("service",),)),
     "DaysSincePromotion": ("Count", (("service",),)),
     "FailedErasures": ("Count", (("service",),)),
+    "LikelihoodsLeftOut": ("Count", (("service",),)),
 }
 """Every metric that the code writes: its unit, and the sets of dimensions that CloudWatch keeps it by.
 

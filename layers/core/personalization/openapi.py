@@ -132,7 +132,7 @@ def _problem(status: int) -> dict[str, Any]:
         401: "The token is missing, has expired or is not valid",
         403: "The API key is missing or wrong, or the request names what is not the token's",
         404: "There is no such shop, or nothing of it was promoted yet",
-        409: "The shop has too little data, or the user is to be deleted; `detail` says which",
+        409: "The shop has too little data or too much, or the user is to be deleted; `detail` says which",
         413: "The body is larger than 256 KiB",
         429: "Too many requests for this key",
         503: "Nothing was done; try again after Retry-After seconds",

@@ -32,6 +32,12 @@ _TITLES = {
 }
 
 
+LEFT_OUT = "likelihood-left-out"
+_KINDS = {LEFT_OUT: "Purchase likelihood left out"}
+"""Titles of the problems that a client may want to tell from others of their status, by the end of their types."""
+_TYPE = "urn:retail-personalization:problem:"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One field of a request that is not as it must be; `field` is a path such as `events.0.itemId`."""
@@ -43,17 +49,18 @@ class FieldError:
 class Problem(Exception):
     """Ends a request with a problem."""
 
-    def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = (), kind: str = "") -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
+        self.kind = kind
 
     def body(self, request_id: str) -> dict[str, object]:
         """The problem as JSON."""
         told: dict[str, object] = {
-            "type": "about:blank",
-            "title": _TITLES[self.status],
+            "type": f"{_TYPE}{self.kind}" if self.kind else "about:blank",
+            "title": _KINDS.get(self.kind) or _TITLES[self.status],
             "status": self.status,
             "detail": self.detail,
         }

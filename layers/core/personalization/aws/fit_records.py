@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from personalization.aws import likelihoods, records
-from personalization.releases import HISTORY, RECORD
+from personalization.releases import HISTORY, RECORD, Value
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,12 +52,18 @@ class Records:
         later = {run for run, promoted in promotions.items() if promoted > mine}
         return {self._run, str(before.get("run", self._run)), *later}
 
-    def refused(self, reason: str, at: str) -> str | None:
-        """Say why there is no fit, unless there is one; returns the run whose fit serves on."""
-        record = self._record({"reason": reason, "at": at})
+    def refused(self, reason: str, at: str, *, left_out: bool = False) -> str | None:
+        """Say why there is no fit, unless there is one; returns the run whose fit serves on.
+
+        Args:
+            reason: what is missing, or what is too much.
+            at: the time, ISO 8601.
+            left_out: the history is too large.
+        """
+        record = self._record({"reason": reason, "at": at, **({"leftOut": True} if left_out else {})})
         if self._put_if(record, "attribute_not_exists(#run)", names={"#run": "run"}):
             return None
         return str((likelihoods.read(self._client, self._table, self._shop) or {}).get("run", "")) or None
 
-    def _record(self, told: Mapping[str, str]) -> dict[str, str]:
+    def _record(self, told: Mapping[str, Value]) -> dict[str, Value]:
         return {"shop": self._shop, "record": likelihoods.RECORD, **told}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fits a shop's purchase likelihood after a promotion: reads the history, stores what serves, and takes a snapshot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,10 @@ from personalization.aws.settings_file import shop_settings
 from personalization.claims import PREFIX, Claim
 from personalization.environment import Environment
 from personalization.errors import PersonalizationError
-from personalization.likelihood import answering, exports, inputs, page, shards, snapshots, training
+from personalization.likelihood import answering, bounds, exports, inputs, page, shards, snapshots, training
+from personalization.likelihood.features import DAY
 from personalization.likelihood.fits import FitRequest, Fitted
-from personalization.likelihood.histories import History
+from personalization.likelihood.histories import History, TooMany
 from personalization.likelihood.model import Model
 from personalization.likelihood.tables import Tables, tables
 from personalization.recommendations import Ask
@@ -44,7 +45,8 @@ def fit(aws: Clients, request: FitRequest, environment: Environment, now: dateti
     """Fit and store; a second time for the same run does the same again.
 
     Returns:
-        What came of it: `fitted`; `refused`, with what is missing; or `off`, where the settings say so.
+        What came of it: `fitted`; `refused`, with what is missing; `leftOut`, where memory does not hold the history;
+        or `off`, where the settings say so.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `failures.about` says. What served before serves on.
@@ -65,13 +67,16 @@ class _Job:
     now: datetime
 
     def run(self, chosen: Likelihood) -> Fitted:
-        past = training.steady(self._history(chosen), chosen.horizon_days)
+        most, reach = bounds.most(self.environment.megabytes), training.reach(chosen.horizon_days)
+        try:
+            past = training.steady(self._inputs(chosen).history(reach, most), chosen.horizon_days)
+        except TooMany as many:
+            return self._left_out(bounds.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY))
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:
             serving = self._records.refused(str(missing), _iso(self.now))
-            onward = f"; the fit of run {serving} serves on" if serving else ""
-            return Fitted(outcome="refused", reason=f"{missing}{onward}")
+            return Fitted(outcome="refused", reason=f"{missing}{_onward(serving)}")
         table = tables(past, past.end + 1)
         model = exports.model(table, fitted, self.request.run, _iso(self.now), chosen.horizon_days, chosen.event_type)
         model, told = self._joined(table, model)
@@ -79,17 +84,24 @@ class _Job:
         serves = self._record()
         # Afterwards: it takes as long as the fit, and answers need not wait for it.
         told = {**told, **self._asked(table, fitted, model)} if serves else told
-        report = self._report(page.document(self.request.shop, model, fitted, past, told))
+        report = self._report(page.document(self.request.shop, model, fitted, past, told), page.page)
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
         return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
 
-    def _history(self, chosen: Likelihood) -> History:
+    def _left_out(self, left: bounds.LeftOut) -> Fitted:
+        """Tell that the history is too large. No retry would help, and the release serves without a likelihood."""
+        serving = self._records.refused(left.reason, _iso(self.now), left_out=True)
+        told = page.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
+        report = self._report(told, page.left_out_page)
+        return Fitted(outcome="leftOut", reason=f"{left.reason}{_onward(serving)}", report=report)
+
+    def _inputs(self, chosen: Likelihood) -> likelihood_files.Inputs:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
         claims = [Claim.read(each) for each in records.beginning(table, self.environment.table, shop, PREFIX)]
         began = likelihood_files.began(claims, self._records.promotions().values())
         likelihood_files.add_live(s3, table, self.environment, shop, began, now)
-        return likelihood_files.history(s3, self._bucket, self.request, claims, chosen, now)
+        return likelihood_files.read_by(s3, self._bucket, self.request, claims, chosen, now)
 
     @property
     def _records(self) -> fit_records.Records:
@@ -106,11 +118,11 @@ class _Job:
     def _put(self, key: str, data: bytes) -> None:
         files.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
 
-    def _report(self, document: Mapping[str, Any]) -> str:
-        """Write the report; returns the page's key."""
+    def _report(self, document: Mapping[str, Any], page: Callable[[Mapping[str, Any]], str]) -> str:
+        """Write the report, also as a page; returns the page's key."""
         key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
         files.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
-        files.put_text(self.aws.s3, self._bucket, f"{key}.html", page.page(document))
+        files.put_text(self.aws.s3, self._bucket, f"{key}.html", page(document))
         self._linked(f"reports/{self.request.shop}/{self.request.run}/release")
         return f"{key}.html"
 
@@ -198,8 +210,8 @@ class _Job:
     def _store(self, table: Tables, model: Model) -> None:
         """Write the counters, then the model that names them."""
         kinds = (
-            ("items", exports.items(table), model.item_shards),
-            ("shoppers", exports.shoppers(table), model.shopper_shards),
+            ("items", exports.items(table, model.item_shards), model.item_shards),
+            ("shoppers", exports.shoppers(table, model.shopper_shards), model.shopper_shards),
         )
         for kind, entries, many in kinds:
             for number, data in shards.spread(entries, many):
@@ -215,6 +227,10 @@ class _Job:
         gone = [key for key in there if inputs.run_of(key) not in {"", *kept}]
         likelihood_files.delete(self.aws.s3, self._bucket, gone)
         return True
+
+
+def _onward(serving: str | None) -> str:
+    return f"; the fit of run {serving} serves on" if serving else ""
 
 
 def _iso(now: datetime) -> str:

@@ -2,7 +2,8 @@
 """The files of the bucket that a fit of the purchase likelihood reads and deletes."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -13,39 +14,80 @@ from personalization.aws.listing import everything
 from personalization.claims import Claim
 from personalization.environment import Environment
 from personalization.likelihood import inputs, training
-from personalization.likelihood.features import DAY
 from personalization.likelihood.fits import FitRequest
-from personalization.likelihood.histories import History, Reader
+from personalization.likelihood.histories import Bounds, History, Reader, TooMany, reach_begins
 from personalization.settings import Likelihood
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-_LOOK_BACK_DAYS = 364
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files that a fit reads.
+
+    Args:
+        s3, bucket: where they are.
+        files: which. Those that a whole history replaced are deleted.
+        event_type: what is predicted.
+        now: epoch seconds.
+    """
+
+    s3: "S3Client"
+    bucket: str
+    files: inputs.Chosen
+    event_type: str
+    now: int
+
+    def history(self, reach: int, most: int) -> History:
+        """Everything that was imported, and what happened live.
+
+        Where memory does not hold it all, it is read again for where its reach begins, and once more from there on.
+
+        Args:
+            reach: seconds before the newest purchases; older events are left out.
+            most: rows that memory holds, as `histories.Bounds` counts.
+
+        Raises:
+            TooMany: memory does not hold what is within the reach.
+        """
+        delete(self.s3, self.bucket, self.files.replaced)
+        try:
+            return self._read(Bounds(reach, most))
+        except TooMany:
+            since = reach_begins(self._purchases(), reach)
+        return self._read(Bounds(reach, most, since))
+
+    def _read(self, bounds: Bounds) -> History:
+        reader = Reader(self.event_type, self.now, bounds)
+        reads = {"interactions": reader.interactions, "users": reader.users, "items": reader.items}
+        for kind, some in self.files.read.items():
+            for key in some:
+                with _lines(self.s3, self.bucket, key) as lines:
+                    reads[kind](lines)
+        return reader.history()
+
+    def _purchases(self) -> Iterator[int]:
+        reader = Reader(self.event_type, self.now)
+        for key in self.files.read["interactions"]:
+            with _lines(self.s3, self.bucket, key) as lines:
+                yield from reader.purchases(lines)
 
 
-def history(
+def read_by(
     s3: "S3Client", bucket: str, request: FitRequest, claims: Iterable[Claim], chosen: Likelihood, now: int
-) -> History:
-    """Everything that was imported, and what happened live; files that a whole history replaced are deleted.
+) -> Inputs:
+    """Find the files that a fit reads.
 
     Args:
         s3, bucket: where the files are. request: whose history it is, and which run promoted.
         claims: of the shop; they tell which imports came through.
         chosen: what is predicted. now: epoch seconds.
     """
-    reach = training.MOST_WINDOWS * chosen.horizon_days + _LOOK_BACK_DAYS
     there = keys(s3, bucket, inputs.folder(request.shop))
-    files = inputs.chosen(there, inputs.came(claims), request.run, now - reach * DAY)
-    reader = Reader(chosen.event_type, now)
-    reads = {"interactions": reader.interactions, "users": reader.users, "items": reader.items}
-    for kind, some in files.read.items():
-        for key in some:
-            with _lines(s3, bucket, key) as lines:
-                reads[kind](lines)
-    delete(s3, bucket, files.replaced)
-    return reader.history()
+    files = inputs.chosen(there, inputs.came(claims), request.run, now - training.reach(chosen.horizon_days))
+    return Inputs(s3, bucket, files, chosen.event_type, now)
 
 
 def add_live(

@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from personalization import problems
@@ -101,7 +102,7 @@ class Likelihoods:
         self._degraded = degraded
         self._clock = clock
         self._files = Files()
-        self._models: dict[str, tuple[float, Model | str]] = {}
+        self._models: dict[str, tuple[float, Model | _Missing | None]] = {}
         self._breaker = Breaker()
 
     def until(self) -> float:
@@ -172,22 +173,25 @@ class Likelihoods:
         return predicted
 
     def _model(self, shop: str, until: float) -> Model:
-        known_until, model = self._models.get(shop, (0.0, ""))
+        known_until, model = self._models.get(shop, (0.0, None))
         now = self._clock()
-        if not model or now >= known_until:
+        if model is None or now >= known_until:
             model = self._fetch(shop, until)
             self._models[shop] = (now + (REMEMBER_SECONDS if isinstance(model, Model) else 5.0), model)
-        if isinstance(model, str):
-            raise Problem(409, model)
+        if isinstance(model, _Missing):
+            raise Problem(409, model.why, kind=model.kind)
         return model
 
-    def _fetch(self, shop: str, until: float) -> Model | str:
+    def _fetch(self, shop: str, until: float) -> "Model | _Missing":
         table = Environment().table
         record = self._twice(table, lambda: read(clients.dynamodb_once(), table, shop), until)
         if record is None:
-            return NOT_YET
+            return _Missing(NOT_YET)
+        if record.get("leftOut"):
+            told = f"The shop's history is too large for a purchase likelihood: {record['reason']}."
+            return _Missing(told, problems.LEFT_OUT)
         if record.get("reason"):
-            return f"There is too little data for a purchase likelihood: it {record['reason']}."
+            return _Missing(f"There is too little data for a purchase likelihood: it {record['reason']}.")
         key = f"{shards.folder(shop, str(record['run']))}model.json.gz"
         return models.of_json(self._read([key], until)[key])
 
@@ -228,6 +232,15 @@ class Likelihoods:
             if self._clock() >= until:
                 raise
         return ask()
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """There is no model."""
+
+    why: str
+    kind: str = ""
+    """Of the problem."""
 
 
 class _Unasked(PersonalizationError):

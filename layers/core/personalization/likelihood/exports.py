@@ -55,16 +55,16 @@ def _lifts(table: Tables) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def items(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each item and its entry."""
+def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each item and its entry, in the order of `many` files."""
     history = table.history
     counts = np.stack([table.item[name] for name in ITEM], 1)
     weights = item_weights(table.item["buyers"])
-    for place, name in enumerate(history.items):
+    for place in shards.order(history.items, many):
         codes = [level[place] for level in history.kinds]
         kinds = ["" if code < 0 else names[code] for code, names in zip(codes, history.kind_names, strict=True)]
         yield (
-            name,
+            history.items[place],
             {
                 "counts": shards.short(counts[place].tolist()),
                 "kinds": kinds,
@@ -74,8 +74,8 @@ def items(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
-def shoppers(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each shopper of whom something is known, and the entry."""
+def shoppers(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each shopper of whom something is known, and the entry, in the order of `many` files."""
     history = table.history
     who, what = np.divmod(table.keys, max(len(history.items), 1))
     pair = _stacked(table, table.pair, PAIR)
@@ -84,7 +84,7 @@ def shoppers(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
     value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
     length = np.bincount(who, value * value, len(history.users))
     kinds = [_Level(table, level) for level in range(history.levels)]
-    for shopper, name in enumerate(history.users):
+    for shopper in shards.order(history.users, many):
         inside = slice(places[shopper], places[shopper + 1])
         groups = {
             column: history.group_names[column][values[shopper]]
@@ -94,7 +94,7 @@ def shoppers(table: Tables) -> Iterator[tuple[str, dict[str, Any]]]:
         if inside.start == inside.stop and not groups:
             continue
         yield (
-            name,
+            history.users[shopper],
             {
                 "user": shards.short(user[shopper].tolist()),
                 "pairs": {

@@ -17,7 +17,7 @@ class FitRequest(Part):
 class Fitted(Part):
     """What came of it."""
 
-    outcome: Literal["fitted", "refused", "off"]
+    outcome: Literal["fitted", "refused", "leftOut", "off"]
     reason: str = ""
     report: str = ""
     """The key of the page about it."""

@@ -2,8 +2,9 @@
 """A shop's history as arrays: import copies and live events, read row by row; each event once."""
 
 import csv
+import heapq
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +18,10 @@ Flags = npt.NDArray[np.bool_]
 USER, ITEM, TIME, TYPE = "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"
 MOST_COLUMNS = 8
 """Columns of users that are looked at."""
+NEWEST = 50
+"""The newest purchase but so many tells where a history ends: `training.steady` takes out fewer."""
+ID_ROWS = 3
+"""Rows that a user or an item counts as in memory."""
 MOST_VALUES = 60
 """Values that a column of users may have to count as a group."""
 LEVELS = ("CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3")
@@ -32,6 +37,9 @@ class Codes:
     def of(self, name: str) -> int:
         """The number of an id, a new one where it was never seen."""
         return self._numbers.setdefault(name, len(self._numbers))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
     def find(self, name: str) -> int:
         """The number of an id, or -1."""
@@ -89,62 +97,144 @@ class History:
         return len(self.kinds)
 
 
+class TooMany(Exception):
+    """The history has more rows than memory holds.
+
+    Attributes:
+        rows: what a fit would have to hold, as `Bounds.most` counts.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(f"{rows:,} rows")
+        self.rows = rows
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which rows a fit holds.
+
+    Attributes:
+        reach: seconds before the newest purchases; older events say nothing to a fit, and are left out. Their users
+            and items stay known.
+        most: rows that memory holds, in which a user or an item counts as ID_ROWS.
+        since: epoch seconds, where the reach begins; unless it is given, what was read tells.
+    """
+
+    reach: int | None = None
+    most: int | None = None
+    since: int | None = None
+
+
+def reach_begins(purchases: Iterable[int], reach: int) -> int:
+    """Return where the reach of a history begins, by its purchases' times.
+
+    The newest purchases but a few count: those may be a few live events long after all others, which `training.steady`
+    takes out of the history.
+    """
+    newest = heapq.nlargest(NEWEST, purchases)
+    return newest[-1] - reach if len(newest) == NEWEST else 0
+
+
+EVERYTHING = Bounds()
+
+
 class Reader:
     """Collects rows of any number of files.
 
     Args:
         event_type: the type that is predicted; rows without a type have it.
         until: epoch seconds; later events come from clocks that run ahead, and are left out.
+        bounds: which of the others are held.
     """
 
-    def __init__(self, event_type: str, until: int) -> None:
-        self._type, self._until = event_type, until
+    def __init__(self, event_type: str, until: int, bounds: Bounds = EVERYTHING) -> None:
+        self._type, self._until, self._bounds = event_type, until, bounds
         self._users, self._items = Codes(), Codes()
         self._user, self._item = array("q"), array("q")
         self._time, self._bought = array("q"), array("b")
+        self._rows = self._beyond = 0
         self._about_users: dict[str, dict[str, str]] = {}
         self._about_items: dict[str, dict[str, str]] = {}
 
     def interactions(self, lines: Iterable[str]) -> None:
-        """Add the rows of a CSV with Personalize's column names; a row without a whole time is left out."""
-        rows = csv.reader(lines)
-        header = next(rows, None)
-        if header is None:
-            return
-        place = {name: index for index, name in enumerate(header)}
-        user, item, time = place[USER], place[ITEM], place[TIME]
-        kind = place.get(TYPE, -1)
-        for row in rows:
-            try:
-                seconds = int(row[time])
-            except (ValueError, IndexError):
-                continue
-            self.event(row[user], row[item], seconds, row[kind] if kind >= 0 else self._type)
+        """Add the rows of a CSV with Personalize's column names; a row without a whole time is left out.
+
+        Raises:
+            TooMany: memory does not hold them, and `since` is not given: older ones may have to go first.
+        """
+        for user, item, seconds, kind in _events(lines, self._type):
+            self.event(user, item, seconds, kind)
+
+    def purchases(self, lines: Iterable[str]) -> Iterator[int]:
+        """The times of the purchases among the rows of such a CSV; nothing of them is held."""
+        events = _events(lines, self._type)
+        return (at for _, _, at, kind in events if kind == self._type and at <= self._until)
 
     def event(self, user: str, item: str, seconds: int, kind: str) -> None:
-        """Add one event."""
+        """Add one event. Raises TooMany as `interactions` does."""
         if seconds > self._until:
             return
-        self._user.append(self._users.of(user))
-        self._item.append(self._items.of(item))
+        who, what = self._users.of(user), self._items.of(item)
+        if self._bounds.since is not None and seconds < self._bounds.since:
+            return
+        self._rows += 1
+        if self._full:
+            if self._bounds.since is None:
+                raise TooMany(self.rows)
+            # Counted on, so that it can be said what memory would hold them.
+            return
+        self._user.append(who)
+        self._item.append(what)
         self._time.append(seconds)
         self._bought.append(kind == self._type)
 
+    @property
+    def rows(self) -> int:
+        """What a fit would have to hold, as `Bounds.most` counts."""
+        users = max(len(self._users), len(self._about_users)) + self._beyond
+        return self._rows + ID_ROWS * (users + max(len(self._items), len(self._about_items)))
+
+    @property
+    def _full(self) -> bool:
+        return self._bounds.most is not None and self.rows > self._bounds.most
+
     def users(self, lines: Iterable[str]) -> None:
         """What a CSV of users says of them; a later row replaces an earlier one."""
-        _records(lines, USER, self._about_users)
+        for user, about in _records(lines, USER):
+            if self._full:
+                # Counted on, too.
+                self._beyond += 1
+            else:
+                self._about_users[user] = about
 
     def items(self, lines: Iterable[str]) -> None:
-        """What a CSV of items says of them."""
-        _records(lines, ITEM, self._about_items)
+        """What a CSV of items says of their categories."""
+        for item, about in _records(lines, ITEM):
+            self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}
+
+    def _within(self) -> list[npt.NDArray[Any]]:
+        columns = (self._user, self._item, self._time, self._bought)
+        read = [np.frombuffer(each, dtype=each.typecode) for each in columns]
+        time, bought = read[2], read[3]
+        since = self._bounds.since
+        if since is None and self._bounds.reach is not None:
+            since = reach_begins(time[bought > 0].tolist(), self._bounds.reach)
+        kept = time >= (since or 0)
+        return read if kept.all() else [each[kept] for each in read]
 
     def history(self) -> History:
-        """Everything that was read."""
+        """Everything that was read, within the reach.
+
+        Raises:
+            TooMany: memory does not hold it.
+        """
+        if self._full:
+            raise TooMany(self.rows)
         for name in self._about_users:
             self._users.of(name)
         for name in self._about_items:
             self._items.of(name)
-        user, item, time, bought = _once(self._user, self._item, self._time, self._bought)
+        user, item, time, bought = _once(*self._within())
         kinds, kind_names = _levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(
@@ -152,13 +242,30 @@ class Reader:
         )
 
 
-def _records(lines: Iterable[str], key: str, into: dict[str, dict[str, str]]) -> None:
+def _events(lines: Iterable[str], event_type: str) -> Iterator[tuple[str, str, int, str]]:
+    """User, item, epoch seconds and type of each row of a CSV."""
+    rows = csv.reader(lines)
+    header = next(rows, None)
+    if header is None:
+        return
+    place = {name: index for index, name in enumerate(header)}
+    user, item, time = place[USER], place[ITEM], place[TIME]
+    kind = place.get(TYPE, -1)
+    for row in rows:
+        try:
+            seconds = int(row[time])
+        except (ValueError, IndexError):
+            continue
+        yield row[user], row[item], seconds, row[kind] if kind >= 0 else event_type
+
+
+def _records(lines: Iterable[str], key: str) -> Iterator[tuple[str, dict[str, str]]]:
     for row in csv.DictReader(lines):
-        into[row[key]] = {name: value for name, value in row.items() if name != key and value}
+        yield row[key], {name: value for name, value in row.items() if name != key and value}
 
 
-def _once(*columns: Any) -> tuple[Ints, Ints, Ints, Flags]:  # noqa: ANN401 - typed arrays of the standard library
-    user, item, time, bought = (np.frombuffer(each, dtype=each.typecode).astype(np.int64) for each in columns)
+def _once(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:
+    user, item, time, bought = (each.astype(np.int64) for each in columns)
     order = np.lexsort((bought, time, item, user))
     user, item, time, bought = user[order], item[order], time[order], bought[order]
     same = np.zeros(len(user), dtype=bool)

@@ -9,6 +9,7 @@ from typing import Any
 
 from personalization.likelihood import training
 from personalization.likelihood.answering import iso
+from personalization.likelihood.bounds import LeftOut
 from personalization.likelihood.histories import History
 from personalization.likelihood.model import Model
 from personalization.page_style import STYLE
@@ -93,6 +94,41 @@ def page(report: Document) -> str:
         **{f"on_{name}": _time(report["calibratedOn"][name]) for name in ("from", "to")},
         **{f"all_{name}": f"{report['history'][name]:,}" for name in ("shoppers", "items", "purchases")},
         scores=escape(_scores(report["scores"])),
+    )
+
+
+def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:
+    """The report of a fit that was left out.
+
+    Args:
+        shop, run: whose. at: when, ISO 8601. left: what is too large. serving: the run whose fit serves on.
+    """
+    return {
+        "shop": shop,
+        "run": run,
+        "leftOutAt": at,
+        "reason": left.reason,
+        "rows": left.rows,
+        "mostRows": left.most,
+        "memoryMegabytes": left.megabytes,
+        "reachDays": left.days,
+        "serving": serving,
+    }
+
+
+def left_out_page(report: Document) -> str:
+    """That report as a page."""
+    serving = (
+        f"The fit of run {report['serving']} serves on." if report["serving"] else "The API answers with a problem."
+    )
+    return _LEFT_OUT.format(
+        style=STYLE,
+        shop=escape(report["shop"]),
+        run=escape(report["run"]),
+        when=_time(report["leftOutAt"]),
+        reason=escape(report["reason"][:1].upper() + report["reason"][1:]),
+        serving=escape(serving),
+        **{name: f"{report[name]:,}" for name in ("rows", "mostRows", "memoryMegabytes", "reachDays")},
     )
 
 
@@ -185,6 +221,17 @@ _STYLE = """
 .reliability{width:100%;max-width:30rem;height:auto;font-size:11px;fill:var(--quiet)}
 .reliability line{stroke:var(--line)}.reliability .ideal{stroke:var(--quiet);stroke-dasharray:4 4}
 .reliability circle{fill:var(--bar)}.reliability .spread{stroke:var(--bar);stroke-width:1.5;opacity:.6}
+"""
+_LEFT_OUT = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>Purchase likelihood of {shop}</title><style>{style}</style></head>
+<body><main>
+<h1>Purchase likelihood of {shop} <span class="tag bad">left out</span></h1>
+<p>The release is promoted and serves without it. {reason}. {serving}</p>
+<dl class="facts"><div><dt>Rows</dt><dd>{rows}</dd></div><div><dt>Rows that memory holds</dt><dd>{mostRows}</dd></div>
+<div><dt>Memory in MB</dt><dd>{memoryMegabytes}</dd></div><div><dt>Days that count</dt><dd>{reachDays}</dd></div>
+<div><dt>Looked at</dt><dd>{when}</dd></div><div><dt>Run</dt><dd>{run}</dd></div></dl>
+</main></body></html>
 """
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">

@@ -5,6 +5,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 OF_SHOPPERS, OF_ITEMS = 40_000, 150_000
@@ -26,12 +27,25 @@ def place(name: str, many: int) -> int:
     return zlib.crc32(name.encode("utf-8", "surrogatepass")) % many
 
 
+def order(names: Sequence[str], many: int) -> list[int]:
+    """The positions of ids, those of one file together, in the order of the files."""
+    return sorted(range(len(names)), key=lambda position: place(names[position], many))
+
+
 def spread(entries: Iterable[tuple[str, Any]], many: int) -> Iterator[tuple[int, bytes]]:
-    """The files of entries, each as its number and its bytes; a file without entries is there as well."""
-    groups: list[dict[str, Any]] = [{} for _ in range(many)]
-    for name, entry in entries:
-        groups[place(name, many)][name] = entry
-    for number, group in enumerate(groups):
+    """The files of entries, each as its number and its bytes; a file without entries is there as well.
+
+    Args:
+        entries: by id, in `order`, so that one file at a time is in memory.
+        many: how many files there are.
+    """
+    groups = groupby(entries, key=lambda entry: place(entry[0], many))
+    following = next(groups, None)
+    for number in range(many):
+        group: dict[str, Any] = {}
+        if following is not None and following[0] == number:
+            group = dict(following[1])
+            following = next(groups, None)
         yield number, packed(group)
 
 

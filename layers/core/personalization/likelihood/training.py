@@ -27,6 +27,8 @@ LEAST_FITTED, LEAST_CALIBRATED = 100, 50
 """Purchases that the windows of either kind must have."""
 LEAST_WINDOWS = 5
 """Horizons that a history must span: one to look back on, two to fit on, one to calibrate on, one to test on."""
+LOOK_BACK_DAYS = 364
+"""Days before a window whose events its features tell apart."""
 RIDGE = 5.0
 _APART = 4
 """Horizons without a purchase after which a few more are no part of the history."""
@@ -120,6 +122,11 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
         starts[0] + horizon,
         tuple(starts[1 + len(calibrating) :]),
     )
+
+
+def reach(horizon_days: int) -> int:
+    """Return how far the events go back that a fit can use, in seconds before the history's end."""
+    return (MOST_WINDOWS * horizon_days + LOOK_BACK_DAYS) * DAY
 
 
 def windows(history: History, horizon: int, now: int) -> list[int]:
