@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run that takes over goes on with what the dead one had imported and trained; a later drop changes that."""
 
+from typing import Any
+
 import pytest
-from personalization import training
+from personalization import handling, training
 from personalization.claims import Claim
+from personalization.handling import SUCCESS, Drop, End
 
 from tests.unit.flow_world import RECIPES, DictLedger, World, event
 
@@ -55,6 +58,12 @@ def rows(world: World, kind: str = FULL) -> list[str]:
     """Keys of what a dataset holds."""
     keys = {each.id: key for key, each in claims(world).items()}
     return [keys[each] for each in world.jobs.data[SHOP, kind]]
+
+
+def taken(world: World, run: str, again: str | None = None) -> list[dict[str, Any]]:
+    """What a run that leads takes."""
+    found: Any = handling.collect(world.ledger, world.run(run), SHOP, again)["drops"]
+    return list(found)
 
 
 @pytest.mark.parametrize("steps", [4, 5, 6, 7])
@@ -118,6 +127,28 @@ def test_what_a_dead_run_had_joined_is_imported_once_and_what_came_later_by_itse
     world.settle()
     assert sorted(rows(world)) == sorted(claims(world))
     assert len(trainings(world)) == 3
+
+
+@pytest.mark.parametrize("end", [SUCCESS, End("it broke")])
+def test_what_a_run_leaves_for_later_is_imported_and_trained_on_by_the_next(world: World, end: End) -> None:
+    begin(world, "a", MORE, 1, 1)
+    begin(world, "b", MORE, 2, 1)
+    (item,) = taken(world, "a")
+    facts = {"key": item["key"], "kind": item["kind"], "mode": item["mode"]}
+    drops = [Drop(id=item["id"], outcome="imported", **facts), Drop(id=item["also"][0], outcome="later", **facts)]
+    followed = handling.finish(world.ledger, world, world.run("a"), SHOP, drops, end)["next"]
+    world.stop("a")
+    walk(world, str(followed), 1)
+    (left,) = taken(world, str(followed))
+    assert (left["key"], left["also"]) == (f"drops/{SHOP}/{MORE}/1.csv", [])
+    assert (left["request"]["importedBy"], left["request"]["trainedBy"]) == ([], [])
+    if end.failure:
+        walk(world, str(followed))
+        # Who goes on with the failed run has all of its import, and nothing else.
+        world.start("c", {"action": "continue", "shop": SHOP, "run": "a"})
+        walk(world, "c", 1)
+        (again,) = taken(world, "c", "a")
+        assert (again["key"], again["also"], again["request"]["importedBy"]) == (item["key"], [], ["a"])
 
 
 def test_a_whole_history_that_comes_late_is_followed_by_what_was_imported_before_it(world: World) -> None:

@@ -312,7 +312,8 @@ def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
         # What was joined to a refused file waits for the next one.
         return claim.moved("refused", run, result.reason) if claim.id == result.id else claim.moved("held", run)
     if result is not None and result.outcome == "later":
-        return claim.moved("pending", "")
+        # Nothing of it is in the run's import: the run that follows must not take that for its own.
+        return claim.undone().moved("pending", "")
     if end.failure is not None:
         loaded = claim.kind in end.imported and result is not None and result.outcome == "imported"
         return claim.moved("failed", run, end.failure).model_copy(update={"loaded": claim.loaded or loaded})
