@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psutil
 import urllib3
@@ -22,6 +23,8 @@ from local.home import ACCOUNT, MARK, REGION, Home, Process, State, process_envi
 READY_SECONDS = 60
 DATASET_GROUPS = "500"
 """The quota of dataset groups, which on AWS is 5 and raised on request."""
+FEW_BYTES = 10**6
+"""The quota of an incremental import where tests make things fail: the smallest that the stack takes."""
 RIGHTS = "/_local/rights"
 """Where the local AWS tells the engine what the roles of callers allow."""
 STOP_SECONDS = 15
@@ -46,8 +49,8 @@ def up(
         cloud_port: port of the local AWS; by default the last one, or a free one.
         engine_port: port of the engine, likewise.
         fresh: forget everything that earlier sessions left.
-        faults: open the doors by which tests make the engine and the local AWS fail; a cloud that runs already stays
-            as it is.
+        faults: open the doors by which tests make the engine and the local AWS fail, and make the quota of incremental
+            imports small; a cloud that runs already stays as it is.
 
     Returns:
         The running state, and what the operator should know.
@@ -116,14 +119,16 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", ())
     environment = process_environment(home, state)
     served = ["--port", str(engine), "--data-dir", str(home.data / "engine"), "--account-id", ACCOUNT]
+    state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
     doors = ["--faults"] if faults else []
     served += ["--dataset-groups", DATASET_GROUPS, "--rights", f"{state.endpoint}{RIGHTS}", *doors]
+    served += ["--incremental-bytes", str(state.incremental_bytes)]
     commands = {
         "engine": [sys.executable, "-m", "local.personalize", *served, "--region", REGION],
         "cloud": [str(environments.cloud_python()), "-m", "local.launcher", *doors],
     }
     started = tuple(spawn(name, command, environment, home) for name, command in commands.items())
-    state = State(state.endpoint, state.engine, started)
+    state = replace(state, processes=started)
     home.write(state)
     return state
 

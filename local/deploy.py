@@ -54,7 +54,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
     """
     build(home, step)
     note = home.data / "deployed"
-    wanted = f"{fingerprint()} {login.issuer(state)}"
+    wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes}"
     status = stack_status(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
         note.unlink(missing_ok=True)
@@ -62,12 +62,13 @@ def deploy(home: Home, state: State, step: Step) -> State:
             if status and status not in SETTLED:
                 delete(state)
             login.publish(home, state)
+            of_state = [f"IncrementalImportBytes={state.incremental_bytes}", *login.parameters(state)]
             packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state.endpoint)))
             template = ["--template-file", str(packed), "--stack-name", state.stack]
             sam(
                 home,
                 "deploy",
-                [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *login.parameters(state)],
+                [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state],
                 client_environment(state),
             )
         note.write_text(wanted)

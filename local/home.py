@@ -67,6 +67,8 @@ class State:
     engine: str
     processes: tuple[Process, ...]
     stack: str = "retail"
+    incremental_bytes: int = 10**9
+    """The quota of an incremental import, which both the engine and the stack know."""
     outputs: dict[str, str] = field(default_factory=dict)
     api: str = ""
     key: str = ""

@@ -189,6 +189,11 @@ def drops() -> list[Case]:
              note="the sweep finds the files within 25 minutes, and one run handles them"),
         Case("an event comes after the sweep has found its file", DROPS,
              (cloud("holdEvent", events, resource=shop, seconds=20.0),), "event_after_the_sweep"),
+        Case("the second of the import jobs that files need together ends in CREATE FAILED", DROPS,
+             (cloud("loseEvent", events, resource=shop, times=3),
+              engine("createFailed", "CreateDatasetImportJob", skip=1, reason="disk on fire")),
+             "too_large_together", error="Broken", reason="disk on fire", human="continue", done=3,
+             note="the job before it stays, and no row is imported twice"),
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 import json
 from collections.abc import Callable
 
+from local.cloud import FEW_BYTES
 from tests.app import retail
 from tests.app.matrix import deployment
 from tests.app.matrix.case import Fault
@@ -126,6 +127,40 @@ def event_after_the_sweep(shop: Shop) -> None:
     _sweep(shop, 1)
     shop.world.until(lambda: len(_known(shop) - known) == 2, f"the event of {shop.name} has come")
     shop.rest()
+
+
+def too_large_together(shop: Shop) -> None:
+    """Three incremental files that only together exceed an import job are handled by one run."""
+    for number, content in enumerate(_files(shop)):
+        assert len(content) < FEW_BYTES
+        shop.put(content, f"interactions/incremental/{number}.csv")
+    _sweep(shop, 3)
+    shop.rest()
+
+
+def _files(shop: Shop) -> list[str]:
+    """Three files of 900 KB, no row of which is like another."""
+    header, end = shop.csv(1).splitlines()[0], "c" * 300
+    return [
+        "\n".join(
+            [
+                header,
+                *(f"f{file}u{n % 90},{retail.ITEMS[n % 60]},Purchase,{retail.START + n},{end}" for n in range(2_700)),
+            ]
+        )
+        for file in range(3)
+    ]
+
+
+def each_row_once(shop: Shop) -> None:
+    """Personalize has every row of the files once, and refuses one job with all of them."""
+    dataset = shop.names.dataset(shop.name, "interactions").arn
+    found = shop.exported(dataset)
+    sent = [row for content in _files(shop) for row in content.splitlines()[1:]]
+    assert sorted(row for row in found if row.startswith("f")) == sorted(sent)
+    assert len(found) - len(sent) == len(shop.csv(25).splitlines()) - 1
+    reason = shop.import_by_hand(dataset, _files(shop))
+    assert "larger than the quota of this import" in reason, reason
 
 
 def strange_key(shop: Shop) -> None:
@@ -425,6 +460,7 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             lost_event,
             first_minutes,
             event_after_the_sweep,
+            too_large_together,
             deleted_at_once,
             deleted_during,
             overwritten_during,
@@ -454,3 +490,5 @@ COURSES: dict[str, Callable[[Shop], None]] = {
     "killed while promoting": killed_in("Promote each approved recipe"),
 }
 """The courses by name."""
+IN_THE_END: dict[str, tuple[Callable[[Shop], None], ...]] = {"too_large_together": (each_row_once,)}
+"""What must hold when a person has done what the case says, by the name of its course."""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One shop of the matrix: what is dropped, what its runs come to, and what Personalize has of it."""
 
+import csv
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -220,6 +222,51 @@ class Shop:
             for job in jobs
         )
         return [int(each["dataDeletionJob"]["numDeleted"]) for each in described]
+
+    def exported(self, dataset: str) -> list[str]:
+        """The rows that a dataset has from imports, as the dropped files write them."""
+        columns = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP", self.column)
+        folder, personalize = f"evaluations/{self.name}/", self.world.personalize
+        made = personalize.create_dataset_export_job(
+            jobName=f"rows-{self.name}",
+            datasetArn=dataset,
+            ingestionMode="BULK",
+            roleArn=self._role(dataset),
+            jobOutput={"s3DataDestination": {"path": f"s3://{self.world.laptop.bucket}/{folder}"}},
+        )["datasetExportJobArn"]
+        look = personalize.describe_dataset_export_job
+        self.world.until(
+            lambda: look(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "the export ends"
+        )
+        key = f"{folder}rows-{self.name}.csv"
+        told = self.world.s3.get_object(Bucket=self.world.laptop.bucket, Key=key)["Body"].read().decode()
+        return [",".join(row[column] for column in columns) for row in csv.DictReader(io.StringIO(told))]
+
+    def import_by_hand(self, dataset: str, contents: Sequence[str]) -> str:
+        """Why Personalize refuses to import these together, as one incremental job."""
+        folder = f"imports/{self.name}/by-hand/"
+        for number, content in enumerate(contents):
+            self.world.s3.put_object(Bucket=self.world.laptop.bucket, Key=f"{folder}{number}.csv", Body=content)
+        made = self.world.personalize.create_dataset_import_job(
+            jobName=f"by-hand-{self.name}",
+            datasetArn=dataset,
+            importMode="INCREMENTAL",
+            roleArn=self._role(dataset),
+            dataSource={"dataLocation": f"s3://{self.world.laptop.bucket}/{folder}"},
+        )["datasetImportJobArn"]
+
+        def seen() -> dict[str, Any]:
+            found = self.world.personalize.describe_dataset_import_job(datasetImportJobArn=made)
+            return dict(found["datasetImportJob"])
+
+        self.world.until(lambda: seen()["status"] == "CREATE FAILED", "the job by hand has failed")
+        return str(seen()["failureReason"])
+
+    def _role(self, dataset: str) -> str:
+        """The role that the shop's imports read with."""
+        made = listed(lambda: self.world.personalize.list_dataset_import_jobs(datasetArn=dataset))[0]
+        found = self.world.personalize.describe_dataset_import_job(datasetImportJobArn=made["datasetImportJobArn"])
+        return str(found["datasetImportJob"]["roleArn"])
 
     def standing(self) -> Standing:
         """What the shop serves now."""
