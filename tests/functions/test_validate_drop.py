@@ -291,6 +291,22 @@ def test_new_columns_of_items_change_the_schema_of_the_dataset(drop: Drop, perso
     assert "BRAND: new, so the dataset gets another schema" in plan["notes"]
 
 
+def test_a_column_that_is_taken_away_again_is_refused_with_a_way_out(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    first: Event = handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1,BRAND\n1,2,c,b\n"), None)
+    existing(personalize, "items", first["schema"]["text"])
+    event = drop("drops/demo/items/again.csv", "ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n")
+    event["run"] = "again"
+    with pytest.raises(Rejected, match=r"without BRAND; .*; keep the column, its cells may be empty "):
+        handler(event, None)
+    assert bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/demo/again/").get("KeyCount", 0) == 0
+    # The way out.
+    plan: Event = handler(drop(ITEMS, "ITEM_ID,PRICE,CATEGORY_L1,BRAND\n1,2,c,\n"), None)
+    assert (plan["dataset"]["changes"], plan["schema"]["text"]) == (False, first["schema"]["text"])
+    assert copied(bucket, plan, "items")[1] == "1,2,c,"
+
+
 def test_a_domain_never_changes(drop: Drop, personalize: FakePersonalize) -> None:
     drop("drops/demo/settings.yaml", "domain: custom")
     personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})

@@ -249,6 +249,60 @@ def test_by_hand_nothing_is_done_beside_a_run(world: World) -> None:
         begun(world, "e", {"action": "continue", "shop": "green", "run": "failed"})
 
 
+def test_a_schedule_that_fires_twice_during_a_run_trains_once_after_it(world: World) -> None:
+    begun(world, "a", event("green", "users", 1))
+    handling.collect(world.ledger, world.run("a"), "green")
+    wish = {"action": "retrain", "shop": "green", "schedule": "weekly", "recipes": ["similar-items"]}
+    # Each firing is an execution of its own; the repeated first step of one is not another wish.
+    assert [begun(world, each, wish)["outcome"] for each in ("b", "b", "c")] == ["queued"] * 3
+    follower = handling.finish(world.ledger, world, world.run("a"), "green", [])["next"]
+    assert begun(world, str(follower), {"action": "continue", "shop": "green"})["outcome"] == "leads"
+    found: Any = handling.collect(world.ledger, world.run(str(follower)), "green")
+    assert [(each["kind"], each["request"]["retrain"]["recipes"]) for each in found["drops"]] == [
+        ("retrain", ["similar-items"])
+    ]
+    drops = [Drop(id=found["drops"][0]["id"], key="", kind="retrain", mode="", outcome="retrained")]
+    assert handling.finish(world.ledger, world, world.run(str(follower)), "green", drops) == {"next": None}
+    assert sweeping.sweep(world.ledger, world, world.run("s")) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "trained"),
+    [
+        ({}, {"recipes": ["popularity-count"]}, [("FULL", [])]),
+        ({"recipes": ["popularity-count"]}, {}, [("FULL", [])]),
+        ({"recipes": ["a"]}, {"recipes": ["b"]}, [("FULL", ["a"]), ("FULL", ["b"])]),
+        ({"recipes": ["a"], "trainingMode": "UPDATE"}, {"recipes": ["a"]}, [("FULL", ["a"])]),
+        ({"recipes": ["a"], "trainingMode": "UPDATE"}, {"recipes": ["b"]}, [("FULL", ["b"]), ("UPDATE", ["a"])]),
+    ],
+)
+@pytest.mark.parametrize("number", range(3))  # Other names, another order of their hashes.
+def test_no_schedule_takes_a_training_from_another(
+    number: int,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    trained: list[tuple[str, list[str]]],
+    world: World,
+) -> None:
+    begun(world, "a", event("green", "users", 1))
+    for name, wish in ((f"b{number}", first), (f"c{number}", second)):
+        assert begun(world, name, {"action": "retrain", "shop": "green", **wish})["outcome"] == "queued"
+    world.stop("a")
+    found, run = list[tuple[str, list[str]]](), "d"
+    outcomes = {"users": "imported", "retrain": "retrained"}
+    while run:
+        begun(world, run, {"action": "continue", "shop": "green"})
+        items: Any = handling.collect(world.ledger, world.run(run), "green")["drops"]
+        wishes = [each["request"]["retrain"] for each in items if each["kind"] == "retrain"]
+        found += [(wish["trainingMode"], wish["recipes"]) for wish in wishes]
+        drops = [
+            Drop(**{key: each[key] for key in ("id", "key", "kind", "mode")}, outcome=outcomes[each["kind"]])
+            for each in items
+        ]
+        run = str(handling.finish(world.ledger, world, world.run(run), "green", drops)["next"] or "")
+    assert sorted(found) == trained
+
+
 def test_the_sweep_starts_nothing_for_a_shop_whose_run_ends_while_it_looks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

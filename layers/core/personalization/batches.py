@@ -65,8 +65,8 @@ def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
     newest object counts. The newest FULL comes first and replaces what is older; incremental drops that came after it
     wait for the next run. Without a FULL, incremental drops of interactions are joined into one import, except that
     those which an earlier run had joined stay by themselves: they may be imported already. Those of users and items,
-    where a later row replaces an earlier one, are taken one a run. What is later than what is imported now, and was
-    imported before, is imported again by the run that follows.
+    where a later row replaces an earlier one, are taken one a run, and so are retrainings of different recipes. What is
+    later than what is imported now, and was imported before, is imported again by the run that follows.
 
     Args:
         every: the shop's claims.
@@ -109,7 +109,11 @@ def _free(claim: Claim, again: str | None) -> bool:
 
 
 def _newer(claim: Claim, free: Sequence[Claim]) -> Claim | None:
-    """What replaces a claim of those that wait with it: a later object of its key, or a later whole history."""
+    """What replaces a claim of those that wait with it: a later object of its key, a later whole history, or, of a
+    retraining, one that trains the same or more."""
+    if claim.kind == "retrain":
+        wider = (each for each in reversed(free) if _covers(each, claim))
+        return next((each for each in wider if not _covers(claim, each) or each.order > claim.order), None)
     after = (
         each
         for each in reversed(free)
@@ -117,6 +121,12 @@ def _newer(claim: Claim, free: Sequence[Claim]) -> Claim | None:
         or (each.mode == "FULL" and (each.at > claim.at or (claim.mode == "FULL" and each.order > claim.order)))
     )
     return next(after, None)
+
+
+def _covers(wish: Claim, other: Claim) -> bool:
+    """Whether a retraining trains all that the other one would."""
+    every = not wish.recipes or (bool(other.recipes) and {*other.recipes} <= {*wish.recipes})
+    return every and wish.training_mode in {"FULL", other.training_mode}
 
 
 def _outdated_by(claim: Claim, done: Sequence[Claim]) -> Claim | None:

@@ -156,7 +156,11 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     for each in (one for chosen in batch.chosen for one in chosen.all):
         _move(ledger, each, each.taken(run.name, run.now))
     for old, new in batch.superseded:
-        _move(ledger, old, old.moved("superseded", run.name, f"replaced by {new.key or 'a later wish'}"))
+        _move(
+            ledger,
+            old,
+            old.moved("superseded", run.name, f"replaced by {new.key or 'a retraining of the same recipes or more'}"),
+        )
     for was, waits in batch.later:
         _move(ledger, was, waits)
     return {
@@ -166,7 +170,7 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
 
 
 def _replaced(batch: Batch) -> list[str]:
-    told = [f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded]
+    told = [f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key]
     again = [f"{was.key} is imported again after this run" for was, waits in batch.later if was.state == "done"]
     return told + again
 

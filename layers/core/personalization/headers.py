@@ -166,7 +166,8 @@ def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schem
     if gone or (new and kind == "interactions"):
         changes = [f"without {', '.join(gone)}"] * bool(gone) + [f"with new {', '.join(new)}"] * bool(new)
         rule = "Personalize lets Users and Items datasets get more columns, and no dataset lose any"
-        raise Rejected(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}")
+        way = "; keep the column, its cells may be empty" if gone else ""
+        raise Rejected(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}{way}")
     return [*there, *new], new
 
 
