@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.template.calls import body, calls, reached, source
-from tests.template.stack import OPTIONS, ROOT, STACK, Stack, compiled
+from tests.template.stack import OPTIONS, PSEUDO, ROOT, STACK, Stack, compiled
 from tests.template.test_permissions import FOLDERS, FUNCTIONS, statements
 
 LAMBDAS = STACK.of("Lambda::Function")
@@ -175,6 +175,13 @@ def test_a_parameter_that_changes_a_function_makes_a_new_version_and_no_other_do
     changed = {name for name in VERSIONED if after.of("Lambda::Function")[name] != LAMBDAS[name]}
     assert changed
     assert {name for name in VERSIONED if versions(after)[name] != versions(STACK)[name]} == changed
+
+
+def test_a_prefix_that_is_the_stacks_name_makes_no_version() -> None:
+    # It changes no function, so that Lambda would refuse the version and CloudFormation the whole update.
+    after = compiled({"Prefix": PSEUDO["AWS::StackName"]})
+    assert after.of("Lambda::Function") == LAMBDAS
+    assert versions(after) == versions(STACK)
 
 
 def test_every_parameter_of_a_function_with_versions_is_one_of_them() -> None:
