@@ -74,7 +74,11 @@ MUTANTS: Final = (
         f"{DOMAIN}/aws/control.py",
         "[*once, *asked.earlier, asked]",
         "[asked]",
-        ("a SolutionVersion ends in CREATE FAILED", "a run is stopped while it judges"),
+        (
+            "a SolutionVersion ends in CREATE FAILED",
+            "a run is stopped while it judges",
+            "the second of the import jobs that files need together ends in CREATE FAILED",
+        ),
     ),
     Mutant(
         "names carry a hash of a run's whole id",
