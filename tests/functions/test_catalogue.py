@@ -98,6 +98,57 @@ def test_an_incremental_drop_changes_the_items_that_it_names(
     assert shown() == [SOUP, {"PRICE": "1.99", "CATEGORY_L1": "dairy"}]
 
 
+def test_a_table_that_grows_is_spread_over_more_files(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    plan: Any = check(drop("drops/demo/items/items.csv", ITEMS), None)
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
+    item_tables.change(bucket, BUCKET, "demo", "995242", {"NAME": "Oat milk"})
+    rows = "".join(f"i{number},{number}.5,cat,{'n' * 90}\n" for number in range(5_000))
+    more = drop("drops/demo/items/incremental/more.csv", "ITEM_ID,PRICE,CATEGORY_L1,NAME\n" + rows)
+    check(more, None)
+    table = item_tables.table(bucket, BUCKET, "demo")
+    assert table is not None
+    assert table.shards == 16
+    found = fresh().find("demo", ["1082185", "995242", "i0", "i4999"], ("NAME",), 5.0)
+    assert {item: told["NAME"][:8] for item, told in found.items()} == {
+        "1082185": "Tomato s",
+        "995242": "Oat milk",
+        "i0": "nnnnnnnn",
+        "i4999": "nnnnnnnn",
+    }
+    # A second time changes nothing.
+    check(more, None)
+    again = item_tables.table(bucket, BUCKET, "demo")
+    assert again is not None
+    assert (again.version, again.shards) == (table.version, 16)
+
+
+def test_items_that_are_dropped_again_and_again_need_no_more_files(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    rows = "".join(f"i{number},{number}.5,cat,{'n' * 90}\n" for number in range(400))
+    columns = "ITEM_ID,PRICE,CATEGORY_L1,NAME\n"
+    plan: Any = check(drop("drops/demo/items/items.csv", columns + rows), None)
+    personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
+    personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
+    personalize.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
+    for day in range(6):
+        check({**drop("drops/demo/items/incremental/day.csv", columns + rows), "run": f"run-{day}"}, None)
+    table = item_tables.table(bucket, BUCKET, "demo")
+    assert table is not None
+    assert table.shards == 1
+    assert table.size < 4 * item_table.SHARD_BYTES
+
+
+def test_a_put_of_an_item_leaves_out_what_a_drop_would(drop: Drop, bucket: "S3Client") -> None:
+    check(drop("drops/demo/items/items.csv", ITEMS), None)
+    item_tables.change(bucket, BUCKET, "demo", "995242", {"NAME": "x" * 20_000, "CATEGORY_L1": "", "PRICE": 2})
+    assert fresh().find("demo", ["995242"], ("NAME", "CATEGORY_L1", "PRICE"), 5.0) == {"995242": {"PRICE": "2"}}
+
+
 def test_a_put_of_an_item_changes_what_is_shown(drop: Drop, recommends: FakePersonalize) -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
     assert shown()[1] == MILK

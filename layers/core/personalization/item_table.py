@@ -34,17 +34,23 @@ class Table:
     """The version before, which readers may still use for a while."""
     changed: Mapping[str, int] = field(default_factory=dict)
     """When files were changed of late, in milliseconds since 1970, by their numbers."""
+    size: int = 0
+    """Bytes of its lines at most: an item that was changed counts several times, until the lines are counted anew."""
 
     def as_json(self) -> dict[str, object]:
         """The document that tells of it."""
         told = {"version": self.version, "shards": self.shards, "columns": list(self.columns)}
-        return {**told, "previous": self.previous, "changed": dict(self.changed)}
+        return {**told, "previous": self.previous, "changed": dict(self.changed), "size": self.size}
 
-    def with_changes(self, shards: Iterable[int], now: int) -> "Table":
-        """The table after a change of some of its files; what readers have asked for again since is forgotten."""
+    def with_changes(self, shards: Iterable[int], size: int, now: int) -> "Table":
+        """The table after a change of some of its files; what readers have asked for again since is forgotten.
+
+        Args:
+            shards: the files' numbers. size: bytes of the lines that were written. now: milliseconds since 1970.
+        """
         since = now - int(SHARD_SECONDS * 1000)
         late = {name: at for name, at in self.changed.items() if at > since}
-        return replace(self, changed={**late, **{str(shard): now for shard in shards}})
+        return replace(self, changed={**late, **{str(shard): now for shard in shards}}, size=self.size + size)
 
 
 def read(document: Mapping[str, object] | None) -> Table | None:
@@ -60,6 +66,7 @@ def read(document: Mapping[str, object] | None) -> Table | None:
         names,
         str(document.get("previous", "")),
         changed if isinstance(changed, dict) else {},
+        int(str(document.get("size", 0))),
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _PARALLEL = 10
 _ATTEMPTS = 4
 _GZIP = "application/gzip"
+_GROWTH = 4
+"""How many times as many files a table must need before it is spread anew."""
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 _PARTITIONS = 64
 CHANGE_SECONDS = 1.0
@@ -59,22 +61,76 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     """
     before = table(s3, bucket, shop)
     if mode == "INCREMENTAL":
-        if before is not None:
-            _add(s3, bucket, shop, before, listed)
+        if before is None:
+            return None
+        roomy = _roomy(s3, bucket, shop, before, listed.size, version)
+        if roomy is None:
+            return _too_large(s3, bucket, shop)
+        _add(s3, bucket, shop, roomy, listed)
         return None
     shards = item_table.shards_for(listed.size)
     if shards is None:
-        files.remove(s3, bucket, item_table.document_key(shop))
-        most = item_table.MOST_SHARDS * item_table.SHARD_BYTES >> 30
-        return f"answers show no columns of items: they have more than {most} GiB in all"
-    shared = {before.version, before.previous} if before else set()
-    previous = before.version if before and before.version != version else before.previous if before else ""
+        return _too_large(s3, bucket, shop)
     _each(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
-    made = Table(version, shards, listed.columns, previous)
-    files.put_json(s3, bucket, item_table.document_key(shop), made.as_json())
-    for old in shared - {version, previous, ""}:
-        _remove(s3, bucket, f"{item_table.folder(shop)}{old}/")
+    _follow(s3, bucket, shop, before, Table(version, shards, listed.columns, size=listed.size))
     return None
+
+
+def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
+    files.remove(s3, bucket, item_table.document_key(shop))
+    most = item_table.MOST_SHARDS * item_table.SHARD_BYTES >> 30
+    return f"answers show no columns of items: they have more than {most} GiB in all"
+
+
+def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: Table) -> Table:
+    """Have readers take a new table, and remove what no reader uses any more."""
+    shared = {before.version, before.previous} if before else set()
+    previous = before.version if before and before.version != made.version else before.previous if before else ""
+    told = replace(made, previous=previous)
+    files.put_json(s3, bucket, item_table.document_key(shop), told.as_json())
+    for old in shared - {made.version, previous, ""}:
+        _remove(s3, bucket, f"{item_table.folder(shop)}{old}/")
+    return told
+
+
+def _roomy(s3: "S3Client", bucket: str, shop: str, there: Table, more: int, version: str) -> Table | None:
+    """The table with room for so many bytes more: in more files, where those that it has would become large.
+
+    Returns:
+        The table as it is now; None where it would have too many files.
+    """
+
+    def grown(size: int) -> int | None:
+        shards = item_table.shards_for(size)
+        return there.shards if shards and shards <= _GROWTH * there.shards else shards
+
+    if grown(there.size + more) == there.shards:
+        return there
+    # The estimate may have counted items several times.
+    size = sum(len(text) for text in _texts(s3, bucket, shop, there))
+    shards = grown(size + more)
+    if shards is None:
+        return None
+    if shards == there.shards:
+        return _follow(s3, bucket, shop, there, replace(there, size=size))
+    for text in _texts(s3, bucket, shop, there):
+        spread: dict[int, list[bytes]] = defaultdict(list)
+        for row in item_table.rows(text):
+            spread[item_table.place(json.loads(row)[""]) % shards].append(row)
+        _each([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+    return _follow(s3, bucket, shop, there, Table(version, shards, there.columns, size=size))
+
+
+def _texts(s3: "S3Client", bucket: str, shop: str, there: Table) -> Iterator[bytes]:
+    """The texts of the table's files, some at a time."""
+
+    def text(shard: int) -> bytes:
+        data = files.get_bytes(s3, bucket, item_table.shard_key(shop, there.version, shard))
+        return item_table.unpack(data) if data else b""
+
+    with ThreadPoolExecutor(_PARALLEL, "items") as pool:
+        for start in range(0, there.shards, _PARALLEL):
+            yield from pool.map(text, range(start, min(start + _PARALLEL, there.shards)))
 
 
 def change(
@@ -96,8 +152,9 @@ def change(
     if there is None:
         return
     given = {_plain(name): value for name, value in properties.items()}
-    values = {number: given.get(_plain(name)) for number, name in enumerate(there.columns)}
-    row = item_table.line(item_id, {number: _text(value) for number, value in values.items() if value is not None})
+    values = {number: _text(given.get(_plain(name))) for number, name in enumerate(there.columns)}
+    fits = {number: text for number, text in values.items() if 0 < len(text) <= item_table.MOST_CHARACTERS}
+    row = item_table.line(item_id, fits)
     shard = item_table.place(item_id) % there.shards
     for _ in range(_ATTEMPTS):
         if late():
@@ -105,7 +162,7 @@ def change(
         if _replaced(s3, bucket, item_table.shard_key(shop, there.version, shard), [row]):
             break
     for _ in range(_ATTEMPTS):
-        if late() or _noted(s3, bucket, shop, [shard]):
+        if late() or _noted(s3, bucket, shop, [shard], len(row)):
             return
 
 
@@ -124,7 +181,7 @@ def _add(s3: "S3Client", bucket: str, shop: str, there: Table, listed: Listed) -
         files.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
     touched: list[int] = []
     _each(_watched(_files(listed, there.shards), touched), add)
-    while not _noted(s3, bucket, shop, touched):
+    while not _noted(s3, bucket, shop, touched, listed.size):
         pass
 
 
@@ -134,15 +191,18 @@ def _watched(some: Iterable[dict[int, list[bytes]]], touched: list[int]) -> Iter
         yield whole
 
 
-def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int]) -> bool:
-    """Have readers ask for some files again; False where somebody else has changed the document meanwhile."""
+def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:
+    """Have readers ask for files again that got lines of `size` bytes.
+
+    Returns False where somebody else has changed the document meanwhile.
+    """
     key = item_table.document_key(shop)
     with about(key):
         there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
         known = item_table.read(json.loads(there["Body"].read())) if there else None
         if there is None or known is None:
             return True
-        told = json.dumps(known.with_changes(shards, int(time.time() * 1000)).as_json()).encode()
+        told = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
         try:
             s3.put_object(Bucket=bucket, Key=key, Body=told, ContentType="application/json", IfMatch=there["ETag"])
         except ClientError as error:
@@ -212,4 +272,6 @@ def _plain(name: str) -> str:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     return ("true" if value else "false") if isinstance(value, bool) else str(value)

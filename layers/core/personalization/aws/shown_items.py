@@ -67,11 +67,13 @@ class ShownItems:
         if table is None:
             return {}
         wanted = dict.fromkeys(ids)
-        places = {item: self._key(shop, table, item) for item in wanted if not self._known(shop, table, item)}
-        self._load(set(places.values()), until)
-        texts: dict[str, bytes] = {}
-        for item, key in places.items():
-            self._unpack(shop, table, item, key, texts)
+        places: dict[str, list[str]] = {}
+        for item in wanted:
+            if not self._known(shop, table, item):
+                places.setdefault(self._key(shop, table, item), []).append(item)
+        self._load(set(places), until)
+        for key, items in places.items():
+            self._unpack(shop, table, key, items)
         told = ((item, self._items.get((shop, table.version, item))) for item in wanted)
         return {item: shown for item, kept in told if kept and (shown := item_table.shown(table, kept[2], columns))}
 
@@ -143,19 +145,18 @@ class ShownItems:
             _, (_, data) = self._shards.popitem(last=False)
             self._size -= len(data)
 
-    def _unpack(self, shop: str, table: Table, item: str, key: str, texts: dict[str, bytes]) -> None:
-        """Keep what a file says about an item; `texts` are the files that this look-up has unpacked."""
+    def _unpack(self, shop: str, table: Table, key: str, items: Sequence[str]) -> None:
+        """Keep what a file says about items: one file is unpacked at a time, however many there are."""
         kept = self._shards.get(key)
         if kept is None:
             return
         self._shards.move_to_end(key)
-        if key not in texts:
-            texts[key] = item_table.unpack(kept[1]) if kept[1] else b""
-        values = item_table.find(texts[key], item)
-        if len(self._items) >= MOST_ITEMS:
-            for old in [*self._items][: MOST_ITEMS // 10]:
-                del self._items[old]
-        self._items[shop, table.version, item] = (kept[0], key, values)
+        text = item_table.unpack(kept[1]) if kept[1] else b""
+        for item in items:
+            if len(self._items) >= MOST_ITEMS:
+                for old in [*self._items][: MOST_ITEMS // 10]:
+                    del self._items[old]
+            self._items[shop, table.version, item] = (kept[0], key, item_table.find(text, item))
 
     def _wait(self, keys: set[str], until: float) -> dict[str, bytes | None]:
         """What the bucket answers in time; a question that is still open is not asked a second time."""
