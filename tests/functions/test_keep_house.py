@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from personalization import chores
 from personalization.aws import records
 
 from functions.keep_house.app import handler
@@ -107,6 +108,28 @@ def test_a_solution_that_no_release_may_go_back_to_goes_with_its_releases(
     assert personalize.asked("DeleteSolution") == {"solutionArn": f"{ARN}:solution/{first}"}
     left = [each for each in records.keys(table, TABLE, "kept") if each.startswith("release#")]
     assert left == ["release#2026-11-02T08:30:00Z", "release#2026-11-03T08:30:00Z"]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
+    personalize: FakePersonalize, table: "DynamoDBClient"
+) -> None:
+    first, second, third = (f"retail-kept-similar-items{each}" for each in ("", "-0123ab", "-4567cd"))
+    for each in (release(first, 1), release(second, 2), release(third, 3), release(third, 3, "release")):
+        records.put(table, TABLE, each)
+    active = [aged("solution", name, 9) | {"status": "ACTIVE"} for name in (first, third)]
+    personalize.says("ListSolutions", {"solutions": active})
+    work()
+    left = records.keys(table, TABLE, "kept")
+    assert left == ("release", "release#2026-11-01T08:30:00Z", "release#2026-11-03T08:30:00Z")
+    for record in left:
+        records.forget(table, TABLE, "kept", record)
+
+
+def test_a_list_without_what_serves_says_nothing_about_releases() -> None:
+    every = (release("a", 1), release("b", 2), release("b", 2, "release"))
+    assert chores.unreturnable({f"{ARN}:solution/b"}, every) == ("release#2026-11-01T08:30:00Z",)
+    assert chores.unreturnable(set(), every) == ()
 
 
 @pytest.mark.usefixtures("demo")

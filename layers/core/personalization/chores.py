@@ -141,9 +141,23 @@ def unused_solutions(
     return tuple(each for each in ours if each.arn not in needed)
 
 
-def unreturnable(gone: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Sort keys of releases and judged runs that can't serve any more, because their solutions (ARNs) are gone."""
-    return tuple(str(each["record"]) for each in records if each["record"] != RECORD and _solutions(each) & set(gone))
+def unreturnable(there: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Sort keys of releases and judged runs that can't serve any more, because a solution (ARN) of theirs is gone.
+
+    A run deletes solutions, too, where there is no room for a new one. Where the release that serves can't be found
+    among those that are there, nothing is known of the others.
+    """
+    mine = list(records)
+    release = next((each for each in mine if each["record"] == RECORD), None)
+    if release is None or not _serving(release) <= set(there):
+        return ()
+    return tuple(str(each["record"]) for each in mine if not _serving(each) <= set(there))
+
+
+def _serving(record: Mapping[str, Any]) -> set[str]:
+    """ARNs of the solutions that a release serves from, or that a judged run would."""
+    entries = record.get("campaigns", {}).values()
+    return _of([*(each["solutionVersionArn"] for each in entries), *record.get("versions", {}).values()])
 
 
 def _solutions(record: Mapping[str, Any]) -> set[str]:

@@ -103,23 +103,30 @@ def prune_solutions(
     release: Promoted,
     records: Iterable[Mapping[str, Any]],
 ) -> tuple[str, ...]:
-    """Delete a shop's solutions that no release may go back to, and records that need one; the solutions' names.
+    """Delete a shop's solutions that no release may go back to, and records whose solution is gone.
 
-    Personalize refuses to delete what a campaign serves from.
+    Personalize refuses to delete what a campaign serves from. Returns the solutions' names.
     """
     group, shop = release.dataset_group_arn, release.shop
     with about(group):
         listed = everything(client.list_solutions, "solutions", datasetGroupArn=group)
         there = [_aged(each, "solutionArn") for each in listed if not leaving(each["status"])]
     mine = [each for each in records if each["shop"] == shop]
+
+    def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
+        out = chores.unreturnable({each.arn for each in left}, mine)
+        for record in out:
+            forget(table, environment.table, shop, record)
+        return [each for each in mine if each["record"] not in out]
+
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
+    mine = returnable(there)
     gone = []
     for each in chores.unused_solutions(bases, there, mine):
         with about(each.arn):
             if gone_or_busy(partial(client.delete_solution, solutionArn=each.arn)):
                 gone.append(each)
-    for record in chores.unreturnable([each.arn for each in gone], mine):
-        forget(table, environment.table, shop, record)
+    returnable(each for each in there if each not in gone)
     return tuple(each.name for each in gone)
 
 
