@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from personalization import sold
 from personalization.errors import Rejected
 
 from functions.validate_drop import app
@@ -160,6 +161,8 @@ def test_too_few_rows_for_a_job_of_their_own_wait_for_the_next_run(drop: Drop, j
     (left,) = plan["leftOut"]
     assert (left["id"], left["outcome"], "too few rows" in left["reason"]) == ("1", "later", True)
     assert len(jobs.keys("likelihood/demo/inputs/interactions/")) == 1
+    # The next run counts what was sold in them; this one doesn't.
+    assert sold.history(jobs.keys("catalogue/demo/sold/")) == 1500
 
 
 def test_a_refused_file_leaves_nothing_in_any_job(drop: Drop, jobs: Jobs) -> None:

@@ -62,6 +62,9 @@ def prepare_all(
             left_out[part] = _later(objects[part], _TOO_FEW)
     left = [each.id for each in left_out.values() if each.reason == _TOO_FEW]
     written.finish(len(objects), left_out.keys(), left)
+    preparing.uncount(
+        s3, bucket, drop.shop, [objects[part] for part, each in left_out.items() if each.outcome == "later"]
+    )
     if not plans:
         raise Rejected(request.key, "; ".join(f"{each.key}: {each.reason}" for each in left_out.values()))
     (_, plan), *others = plans.items()

@@ -3,6 +3,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from personalization.findings import Findings
 from personalization.imports import Whose
 from personalization.intake.copying import Copied, copy
 from personalization.intake.cutting import Part
-from personalization.plans import Nothing, Plan, PrepareRequest
+from personalization.plans import Joined, Nothing, Plan, PrepareRequest
 from personalization.settings import ShopSettings
 from personalization.validation import Checked, Expected
 
@@ -90,6 +91,14 @@ def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, 
         when, rows = int(now.timestamp() * 1000), copied.sold.rows
         key = sold.key(drop.shop, drop.mode, when, rows, sold.identity(request.key, request.version_id))
         files.put_bytes(s3, request.bucket, key, sold.pack(copied.sold), "application/gzip")
+
+
+def uncount(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
+    """Forget the counts of drops that a later run checks and counts again."""
+    identities = {sold.identity(each.key, each.version_id) for each in drops}
+    for key in storage.keys(s3, bucket, sold.folder(shop)) if drops else ():
+        if any(each in key for each in identities):
+            files.remove(s3, bucket, key)
 
 
 def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
