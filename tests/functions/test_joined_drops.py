@@ -156,13 +156,19 @@ def test_an_older_execution_gets_one_job_as_it_always_did(drop: Drop, jobs: Jobs
 def test_too_few_rows_for_a_job_of_their_own_wait_for_the_next_run(drop: Drop, jobs: Jobs) -> None:
     few = numbered(40_000, 300)
     most = len(THREE[0]) + 200
-    plan = jobs.checked(dropped(drop, THREE[0], few), most)
+    event = dropped(drop, THREE[0], few)
+    plan = jobs.checked(event, most)
     assert (plan["rows"], plan["further"], [len(job) for job in jobs.rows(plan)]) == (1500, [], [1500])
     (left,) = plan["leftOut"]
     assert (left["id"], left["outcome"], "too few rows" in left["reason"]) == ("1", "later", True)
     assert len(jobs.keys("likelihood/demo/inputs/interactions/")) == 1
     # The next run counts what was sold in them; this one doesn't.
     assert sold.history(jobs.keys("catalogue/demo/sold/")) == 1500
+    # The job of a run that was killed has none of them, however much room there is now.
+    jobs.states("ACTIVE")
+    again = jobs.checked({**event, "run": "run-2", "importedBy": [event["run"]]}, 1_000_000_000)
+    assert (again["rows"], again["leftOut"], jobs.rows(again)) == (1500, plan["leftOut"], jobs.rows(plan))
+    assert [job["name"] for job in again["importJob"]["earlier"]] == [plan["importJob"]["name"]]
 
 
 def test_a_refused_file_leaves_nothing_in_any_job(drop: Drop, jobs: Jobs) -> None:

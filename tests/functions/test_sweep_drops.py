@@ -248,6 +248,20 @@ def test_of_one_key_the_newest_version_is_handled(lost: str, table: "DynamoDBCli
     assert (newest.state, later(newest, known)) == ("pending", None)
 
 
+@pytest.mark.usefixtures("machine")
+def test_a_lost_version_follows_the_one_before_it_in_the_same_second(
+    table: "DynamoDBClient", swept: "S3Client"
+) -> None:
+    first, second = dropped(swept, KEY, "first"), dropped(swept, KEY, "second")
+    # As EventBridge writes times, which have no fractions of a second.
+    moment = swept.head_object(Bucket=SWEPT, Key=KEY)["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    claim_drop.handler(told(KEY, first, at=moment), None)
+    done(table)
+    sweep(AT_ONCE)
+    known = [Claim.read(records.plain(each)) for each in claims(table)]
+    assert [each.claim.version_id for each in batches.choose(known, "any").chosen] == [second]
+
+
 def test_what_was_deleted_or_is_no_drop_is_left_alone(
     machine: "SFNClient", table: "DynamoDBClient", swept: "S3Client"
 ) -> None:

@@ -55,7 +55,7 @@ def copy_key(shop: str, run: str, kind: DataKind, part: int = 0, job: int = 0) -
 
 
 def cuts_key(shop: str, run: str, kind: DataKind) -> str:
-    """Where a run writes at which rows its import jobs of a kind begin, if there are several."""
+    """Where a run writes at which rows its import jobs of a kind begin, and what it left, if there is any of either."""
     return f"reports/{shop}/{run}/import-{kind}.json"
 
 

@@ -182,9 +182,17 @@ def _claim(drop: drops.Drop, version: Version, same: Sequence[Claim], sought: So
         key=drop.key,
         version_id=version.id,
         sequencer=claims.after(each.sequencer for each in same if each.sequencer),
-        at=max([version.modified, *(_time(each) for each in same if each.at)]).isoformat(),
+        at=_at(version, same),
         claimed_by=sought.run.name,
     )
+
+
+def _at(version: Version, same: Sequence[Claim]) -> str:
+    """When a version was dropped, but no earlier than the `same` ones: in their words, by which claims are sorted."""
+    newest = max((each for each in same if each.at), key=_time, default=None)
+    if newest is not None and _time(newest) >= version.modified.replace(microsecond=0):
+        return newest.at
+    return version.modified.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _time(claim: Claim) -> datetime:

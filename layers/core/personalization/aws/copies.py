@@ -66,7 +66,7 @@ class Copies:
             self._kept.setdefault(part, []).append(key)
 
     def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:
-        """Remove what must not be imported, and write down where the jobs begin.
+        """Remove what must not be imported, and write down where the jobs begin and what is left for later.
 
         Args:
             parts: how many objects there are.
@@ -88,7 +88,7 @@ class Copies:
                     self._remove(job, part)
         for key in (key for part in left_out for key in self._kept.get(part, ())):
             files.remove(self._s3, self._bucket, key)
-        if cuts:
+        if cuts or left:
             document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
             key = imports.cuts_key(self._drop.shop, self._run, self._drop.data_kind or "interactions")
             files.put_json(self._s3, self._bucket, key, document)
