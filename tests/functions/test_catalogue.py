@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a shop sells and what it is called: from drops of interactions and items to answers."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from personalization import item_table
 from personalization.aws import bestsellers, clients, failures, item_tables, records, shown_items, state
 from personalization.bestsellers import record
 from personalization.claims import PREFIX, Claim
-from personalization.shelf import Shelf
+from personalization.shelf import BUDGET_SECONDS, Shelf
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler as answer
@@ -344,4 +345,23 @@ def test_what_a_failing_campaign_filters_is_asked_of_user_personalization(person
     event = {**load("api_similar"), "queryStringParameters": {"filter": "not-purchased"}}
     told = body(answer(event, None))
     assert told["degraded"] is True
-    assert personalize.asked("GetRecommendations")["campaignArn"].endswith("user-personalization")
+    call = personalize.asked("GetRecommendations")
+    assert call["campaignArn"].endswith("user-personalization")
+    assert "itemId" not in call
+
+
+@pytest.mark.usefixtures("without_popularity")
+def test_a_page_of_bestsellers_without_a_list_waits_once_for_a_campaign_that_hangs(
+    table: "DynamoDBClient", personalize: FakePersonalize
+) -> None:
+    found = records.get(table, TABLE, "demo", "release")
+    assert found is not None
+    names = ["top", "best", "most"]
+    records.put(table, TABLE, {**found, "placements": dict.fromkeys(names, found["placements"]["top"])})
+    records.forget(table, TABLE, "demo", "bestsellers")
+    personalize.hangs("GetRecommendations")
+    event = load("api_placements")
+    event["body"] = json.dumps({"placements": names})
+    started = time.monotonic()
+    answer(event, None)
+    assert time.monotonic() - started < BUDGET_SECONDS

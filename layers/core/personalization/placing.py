@@ -120,7 +120,7 @@ def page(
     since, shown, told = shelf.now(), set[str](), list[dict[str, object]]()
     errors: list[PersonalizationError] = []
     wanted = _roomy(questions)
-    answering = ahead([each for each in wanted.values() if shelf.worth(each)], predict)
+    answering = ahead([each for each in wanted.values() if shelf.worth(release, each)], predict)
     for name, question in wanted.items():
         # The question itself stays as it was asked ahead; only what is hidden of its answer grows.
         rest = replace(question, hidden=question.hidden.and_also(shown))

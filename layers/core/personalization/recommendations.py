@@ -252,7 +252,8 @@ def popular_instead(release: Release, ask: Ask) -> Ask | None:
     arn = popular or (release.campaigns.get("user-personalization") if "filterArn" in ask.parameters else None)
     if arn is None or arn == ask.campaign_arn:
         return None
-    parameters = {name: value for name, value in ask.parameters.items() if name not in {"context", "promotions"}}
+    left_out = {"context", "promotions", "itemId"}
+    parameters = {name: value for name, value in ask.parameters.items() if name not in left_out}
     because = POPULAR if popular else None
     return suited(release, replace(ask, campaign_arn=arn, parameters=parameters, because=because))
 

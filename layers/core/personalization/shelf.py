@@ -130,9 +130,11 @@ class Shelf:
             return told
         return self._told(self._instead(release, ask, predict, started), "empty")
 
-    def worth(self, ask: Ask) -> bool:
+    def worth(self, release: Release, ask: Ask) -> bool:
         """Whether there is a campaign to ask at once, and it does not rest."""
-        return not ask.kept and bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self._clock())
+        if ask.kept and self._bestsellers(release.shop, self._clock()):
+            return False
+        return bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self._clock())
 
     def unfilled(self, error: PersonalizationError) -> dict[str, object]:
         """An empty answer, for one list of several which `error` kept from being filled."""
