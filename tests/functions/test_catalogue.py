@@ -194,6 +194,19 @@ def test_a_new_whole_drop_replaces_the_table_and_forgets_old_ones(drop: Drop, bu
     assert {key.split("/")[3] for key in keys} == {"table.json", *versions[1:]}
 
 
+def test_a_drop_that_is_checked_again_makes_the_same_table(drop: Drop, bucket: "S3Client") -> None:
+    # The table of before stays for those who still read it.
+    for run in ("run-a", "run-b", "run-b"):
+        check({**drop("drops/demo/items/items.csv", ITEMS), "run": run}, None)
+    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]]
+    table = item_tables.table(bucket, BUCKET, "demo")
+    assert table is not None
+    assert table.previous
+    assert {key.split("/")[3] for key in keys} == {"table.json", table.version, table.previous}
+    check({**drop("drops/demo/items/items.csv", ITEMS), "run": "run-b"}, None)
+    assert item_tables.table(bucket, BUCKET, "demo") == table
+
+
 def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3Client", drop: Drop) -> None:
     rows = "".join(f"i{number},{number}.5,cat,{'n' * 90}\n" for number in range(5_000))
     check(drop("drops/demo/items/items.csv", "ITEM_ID,PRICE,CATEGORY_L1,NAME\n" + rows), None)

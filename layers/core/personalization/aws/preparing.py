@@ -132,7 +132,7 @@ def _copy(
             raise kind(expected.resource, "; ".join(problems))
         if copied.listed is None:
             return copied
-        version = hashlib.sha256(f"{request.run}/{part}".encode()).hexdigest()[:12]
+        version = hashlib.sha256(f"{request.run}/{request.key}".encode()).hexdigest()[:12]
         untold = item_tables.write(s3, request.bucket, drop.shop, drop.mode, copied.listed, version)
     noted = replace(copied.findings, notes=(*copied.findings.notes, untold)) if untold else copied.findings
     return replace(copied, findings=noted)
