@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.aws import storage
+from personalization.aws import files, storage
 from personalization.errors import Broken, Rejected, RetryLater
 from personalization.plans import Plan
 
@@ -194,6 +194,21 @@ def test_interactions_are_held_against_the_ids_that_were_dropped_before(drop: Dr
     told = report(bucket, event)
     assert told["items"]["unknown"] == {"rows": 240, "share": 0.2, "ids": 10}
     assert "unknown" not in told["users"]
+
+
+def test_a_large_object_is_copied_in_parts_none_of_which_takes_long(bucket: "S3Client") -> None:
+    ranges: list[str] = []
+    bucket.meta.events.register(
+        "provide-client-params.s3.UploadPartCopy", lambda params, **_: ranges.append(params["CopySourceRange"])
+    )
+    assert files.COPY_BYTES <= 64 << 20
+    part = 5 << 20  # The least that S3 takes.
+    content = bytes(part) + b"the rest"
+    for key, size in (("imports/demo/small.csv", part), ("imports/demo/large.csv", part + 8)):
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=content[:size])
+        files.copy(bucket, BUCKET, key, "likelihood/demo/copy.csv", part)
+        assert bucket.get_object(Bucket=BUCKET, Key="likelihood/demo/copy.csv")["Body"].read() == content[:size]
+    assert sorted(ranges) == [f"bytes=0-{part - 1}", f"bytes={part}-{part + 7}"]
 
 
 def test_a_refusal_late_in_a_large_file_aborts_the_upload(drop: Drop, bucket: "S3Client") -> None:

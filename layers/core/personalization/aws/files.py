@@ -2,6 +2,8 @@
 """Small objects of the bucket that the pipeline itself writes and reads: reports and what they are made of."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from personalization.aws.failures import about, found
@@ -9,8 +11,9 @@ from personalization.aws.failures import about, found
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_MOST_AT_ONCE = 5 << 30
-"""Bytes that S3 copies in one request."""
+COPY_BYTES = 64 << 20
+"""Bytes that one request copies: S3 answers when it is done, and the client waits for 20 seconds."""
+_COPIES_AT_ONCE = 8
 _TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
 
 
@@ -26,26 +29,30 @@ def put_bytes(client: "S3Client", bucket: str, key: str, data: bytes, content_ty
         client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
 
-def copy(client: "S3Client", bucket: str, source: str, target: str) -> None:
-    """Copy an object within the bucket; one of more than five gigabytes in parts of that size."""
+def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = COPY_BYTES) -> None:
+    """Copy an object within the bucket; one of more than `most` bytes in parts of that size."""
     where: Any = {"Bucket": bucket, "Key": source}
     with about(target):
         size = client.head_object(Bucket=bucket, Key=source)["ContentLength"]
-        if size <= _MOST_AT_ONCE:
+        if size <= most:
             client.copy_object(Bucket=bucket, Key=target, CopySource=where)
             return
+        # The bucket deletes the parts of an upload that was never completed.
         upload = client.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
-        parts: list[Any] = []
-        for number, start in enumerate(range(0, size, _MOST_AT_ONCE), 1):
+
+        def copied(number: int, start: int) -> Any:  # noqa: ANN401 - a part, as S3 takes it
             answer = client.upload_part_copy(
                 Bucket=bucket,
                 Key=target,
                 CopySource=where,
-                CopySourceRange=f"bytes={start}-{min(start + _MOST_AT_ONCE, size) - 1}",
+                CopySourceRange=f"bytes={start}-{min(start + most, size) - 1}",
                 PartNumber=number,
                 UploadId=upload,
             )
-            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+            return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+
+        with ThreadPoolExecutor(_COPIES_AT_ONCE, "copy") as pool:
+            parts = list(pool.map(copied, count(1), range(0, size, most)))
         client.complete_multipart_upload(Bucket=bucket, Key=target, UploadId=upload, MultipartUpload={"Parts": parts})
 
 
