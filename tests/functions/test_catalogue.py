@@ -2,6 +2,7 @@
 """What a shop sells and what it is called: from drops of interactions and items to answers."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -240,6 +241,37 @@ def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket
     assert price() == {"995242": {"PRICE": "0.99"}}
     now += shown_items.TABLE_SECONDS
     until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown", 5.0)
+
+
+def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
+    class File(bytes):
+        there = 0
+
+        def __init__(self, *_: object) -> None:
+            File.there += 1
+
+        def __del__(self) -> None:
+            File.there -= 1
+
+    came, answers = list[str](), threading.Event()
+
+    def fetch(key: str) -> bytes | None:
+        if key == item_table.document_key("demo"):
+            return json.dumps(item_table.Table("v", item_table.MOST_SHARDS, ("NAME",)).as_json()).encode()
+        answers.wait(30)
+        came.append(key)
+        return File(item_table.pack([]))
+
+    items = shown_items.ShownItems(fetch)
+    assert items.find("demo", [], ("NAME",), 5.0) == {}
+    late = 2 * shown_items.MOST_ASKED
+    files = {item_table.place(f"i{number}") % item_table.MOST_SHARDS for number in range(late)}
+    assert items.find("demo", [f"i{number}" for number in range(late)], ("NAME",), 0.0) == {}
+    answers.set()
+    until(lambda: len(came) >= len(files), "every file has come", 30.0)
+    items.find("demo", ["j"], ("NAME",), 5.0)
+    items.find("demo", ["k"], ("NAME",), 5.0)
+    assert File.there < shown_items.MOST_ASKED
 
 
 def sells(personalize: FakePersonalize) -> None:

@@ -29,6 +29,8 @@ CACHE_BYTES = 32 << 20
 """Bytes of compressed files that a reader keeps."""
 MOST_ITEMS = 20_000
 """Items that a reader keeps unpacked."""
+MOST_ASKED = 1_000
+"""Files that came too late and are kept until somebody asks for them again."""
 _MOST_SHOPS = 100
 _PARALLEL = 10
 _BUCKET = "bucket"
@@ -167,6 +169,8 @@ class ShownItems:
 
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_PARALLEL, "items")
+        if len(self._asked) > MOST_ASKED:
+            self._asked = {key: each for key, each in self._asked.items() if key in keys or not each.done()}
         for key in keys - self._asked.keys():
             self._asked[key] = self._pool.submit(self._fetch, key)
         wait([self._asked[key] for key in keys], max(0.0, until - now))
