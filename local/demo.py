@@ -79,7 +79,7 @@ def fill(client: Client, data: DemoData, terminal: Terminal) -> list[Run]:
     run = finish(client, uploads[0], terminal)
     handled = {dropped["key"] for dropped in run.output["drops"]}
     late = [finish(client, upload, terminal) for upload in uploads if upload.key not in handled]
-    terminal.note(f"from the drop to all four campaigns ACTIVE: {run.seconds:.1f} s for {run.output['rows']:,} rows")
+    terminal.note(f"from the drop to all campaigns ACTIVE: {run.seconds:.1f} s for {run.output['rows']:,} rows")
     return [run, *late]
 
 
