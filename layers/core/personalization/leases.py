@@ -43,7 +43,7 @@ class Ledger(Protocol):
     """The table of shops. Every change is conditional, and tells whether it was made."""
 
     def add(self, claim: Claim) -> Claim | None:
-        """Record a new claim; the one that is there already, if there is one, also under the id of before."""
+        """Record a new claim; return the one that is there already, if there is one, also under its former id."""
 
     def claims(self, shop: str) -> Sequence[Claim]:
         """The claims of a shop as they are now."""

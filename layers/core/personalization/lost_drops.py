@@ -18,7 +18,7 @@ FOLDER = "drops/"
 AFTER = timedelta(minutes=10)
 """The age at which an object's event counts as lost; S3 sends most within seconds, some after minutes."""
 REMEMBERED = timedelta(days=14)
-"""What is older was left there on purpose, or by a stack of before: nobody waits for it."""
+"""What is older was left there on purpose, or by an earlier stack: nobody waits for it."""
 MOST = 1_000
 """Claims that one sweep makes; the next one goes on."""
 _MINUTE = timedelta(minutes=1)

@@ -146,7 +146,7 @@ class Eraser:
         try:
             free += self._closed(requests, shop.name, through, late)
         except PersonalizationError:
-            # Personalize is through: no run has to wait for our own files.
+            # Personalize is through: runs need not wait for our own files.
             self._make_way(shop, leader)
             raise
         return Round(gone=len(through)), free

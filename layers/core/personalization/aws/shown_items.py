@@ -114,7 +114,7 @@ class ShownItems:
                 self._forget(shop, table)
         if len(self._tables) >= _MOST_SHOPS:
             self._tables.clear()
-        # Where the bucket does not answer, the table of before goes on, and the breaker decides when to ask again.
+        # Where the bucket does not answer, the last known table serves on, and the breaker decides when to ask again.
         self._tables[shop] = (now + (TABLE_SECONDS if key in came else 0.0), table)
         return table
 

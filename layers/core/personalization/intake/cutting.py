@@ -168,7 +168,7 @@ class Part:
             self._emit(b"", 0)
         self._close()
         while self._next is not None:
-            # The rows of before from there on are bad today.
+            # The rows that the earlier run had from there on are bad today.
             self._begin_job(self._next)
 
     def abort(self) -> None:
