@@ -363,9 +363,18 @@ def busy_campaign(shop: Shop) -> None:
     shop.world.personalize.update_campaign(campaignArn=campaign, solutionVersionArn=shop.standing().serving)
     known = _known(shop)
     shop.put(shop.csv(FRESH))
-    _begun(shop, "Promote each approved recipe", known)
+    run = _begun(shop, "Promote each approved recipe", known)
+    shop.world.until(lambda: "at work on another version" in failures(shop, run), "the run finds the campaign busy")
     shop.heal()
     shop.rest()
+
+
+def failures(shop: Shop, arn: str) -> str:
+    """What the tasks of an execution that failed have said, whether or not they were tried again."""
+    pages = shop.world.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
+    return "".join(
+        event.get("taskFailedEventDetails", {}).get("cause", "") for page in pages for event in page["events"]
+    )
 
 
 def raised_by_hand(shop: Shop) -> None:

@@ -157,7 +157,7 @@ MUTANTS: Final = (
         "a campaign that is being updated is waited for",
         f"{DOMAIN}/campaigns.py",
         'return "wait" if same and Progress.LEAVING not in moving else "busy"',
-        'return "update"',
+        'return "wait"',
         ("the campaign is being updated already",),
     ),
     Mutant(
