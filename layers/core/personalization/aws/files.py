@@ -3,7 +3,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from personalization.aws.failures import about, found
@@ -40,7 +39,8 @@ def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = 
         # The bucket deletes the parts of an upload that was never completed.
         upload = client.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
 
-        def copied(number: int, start: int) -> Any:  # noqa: ANN401 - a part, as S3 takes it
+        def copied(start: int) -> Any:  # noqa: ANN401 - a part, as S3 takes it
+            number = start // most + 1
             answer = client.upload_part_copy(
                 Bucket=bucket,
                 Key=target,
@@ -52,7 +52,7 @@ def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = 
             return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
 
         with ThreadPoolExecutor(_COPIES_AT_ONCE, "copy") as pool:
-            parts = list(pool.map(copied, count(1), range(0, size, most)))
+            parts = list(pool.map(copied, range(0, size, most)))
         client.complete_multipart_upload(Bucket=bucket, Key=target, UploadId=upload, MultipartUpload={"Parts": parts})
 
 
