@@ -128,6 +128,15 @@ def test_an_override_promotes_what_was_refused(wanted: str | None, personalize: 
     assert plan["recipes"] == load("judge_release_judge")["plan"]["recipes"]
 
 
+def test_an_override_deletes_no_campaign(personalize: FakePersonalize) -> None:
+    personalize.fails("GetSolutionMetrics", "ResourceNotFoundException")
+    event = load("judge_release_judge")
+    event["plan"]["unused"] = [{"name": "retail-demo-popularity-count", "arn": "arn:aws:personalize:::campaign/x"}]
+    handler(event, None)
+    plan: Any = handler(load("judge_release_override"), None)["plan"]
+    assert "unused" not in plan
+
+
 def test_there_may_be_nothing_to_override() -> None:
     with pytest.raises(Rejected, match="was not judged"):
         handler(load("judge_release_override"), None)

@@ -106,7 +106,8 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
     newest = max(candidates, key=lambda each: str(each["judgedAt"]))
-    plan = Plan.read(json.loads(newest["plan"]))
+    # The settings may ask again for a campaign that they didn't ask for when the run was planned.
+    plan = Plan.read(json.loads(newest["plan"])).model_copy(update={"unused": ()})
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]
     release = records.get(table, name, shop, RECORD)
     return Overridden(verdict=verdicts.of_override(plan, trained, newest["refused"], release), plan=plan)
