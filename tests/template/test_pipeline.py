@@ -27,6 +27,15 @@ def test_import_copies_expire_and_drops_do_not() -> None:
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
+def test_no_marker_of_a_deleted_object_stays_for_ever() -> None:
+    rules = BUCKET["LifecycleConfiguration"]["Rules"]
+    # Where current objects expire as well, S3 removes such markers by itself.
+    replaced = {rule["Prefix"] for rule in rules if rule.get("ExpiredObjectDeleteMarker")}
+    assert replaced == {
+        rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule and "ExpirationInDays" not in rule
+    }
+
+
 def test_the_bucket_answers_over_tls_only() -> None:
     deny = POLICY["TlsOnly"]
     assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
