@@ -20,7 +20,7 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
-    """Claim drops of which no event told, and start a run for each shop that needs one.
+    """Claim drops whose event never came, and start a run for each shop that needs one.
 
     Args:
         event: EventBridge's event of a stopped run, whose drop may not be recorded yet; or what somebody asks for:
@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         context: Lambda's, for the id of the request: a retry starts no second run.
 
     Returns:
-        `{claimed: [key], refused: [key], started: [note]}`: keys that no event told of, and a note for each run.
+        `{claimed: [key], refused: [key], started: [note]}`: keys whose event never came, and a note for each run.
 
     Raises:
         Rejected: `minutes` or `shop` is none.
@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 
 
 def _follow(environment: Environment, shop: str) -> None:
-    """Make a shop's schedules what its settings say, of which no event told."""
+    """Make a shop's schedules what its settings say, whose event never came."""
     try:
         timers.follow(clients.scheduler(), clients.s3(), environment, shop)
     except Rejected as refused:

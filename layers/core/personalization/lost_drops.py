@@ -84,7 +84,7 @@ def age(event: Mapping[str, object]) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What no event had told of."""
+    """Objects whose event never came."""
 
     drops: tuple[Claim, ...]
     """Claimed for a run."""
@@ -93,7 +93,7 @@ class Found:
 
 
 def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed], sought: Sought) -> Found:
-    """Claim what no event told of, and have keys that break a rule refused as their events would have.
+    """Claim objects whose event never came, and have keys that break a rule refused as their events would have.
 
     Args:
         ledger: the table.

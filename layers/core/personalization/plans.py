@@ -234,7 +234,7 @@ class Plan(Part):
     serves: tuple[str, ...] = ()
     """The recipes of the shop's settings: of those that are not trained, the campaigns serve on."""
     deploys: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """Those of them that have a campaign; empty in a plan of the time before: all."""
+    """Those of them that have a campaign; empty in an older plan: all."""
     unused: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
     """Campaigns that the settings no longer ask for, which go after a promotion."""
     evaluation: Evaluation | None = None
@@ -301,4 +301,4 @@ class TrainRequest(Part):
     waits: bool = False
     """As in `ImportRequest`."""
     solution_arn: str = Field(default="", exclude_if=lambda value: not value)
-    """The solution that is trained; empty from a machine of the time before solutions' names told their columns."""
+    """The solution that is trained; empty from a machine that is older than columns in names."""

@@ -38,7 +38,7 @@ class Target(Part):
     found_from: str = Field(default="", exclude_if=lambda value: not value)
     """As in `Trained`."""
     recipe: str = Field(default="", exclude_if=lambda value: not value)
-    """Personalize's name of the version's recipe; empty in a record of the time before there were generations."""
+    """Personalize's name of the version's recipe; empty in a record that is older than generations."""
     min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
     """What the settings say about the throughput."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)

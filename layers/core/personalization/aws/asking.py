@@ -76,7 +76,7 @@ def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, nam
     except Rejected:
         if not columns:
             raise
-        # A campaign of the time before the shop had items gives no columns of them.
+        # A campaign that is older than the shop's items gives no columns of them.
         started = time.perf_counter()
         predicted = _call(client, question, Ask(arn, question.parameters))
     took = (time.perf_counter() - started) * 1000

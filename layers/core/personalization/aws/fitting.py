@@ -45,7 +45,7 @@ def fit(aws: Clients, request: FitRequest, environment: Environment, now: dateti
     """Fit and store; a second time for the same run does the same again.
 
     Returns:
-        What came of it: `fitted`; `refused`, with what is missing; `leftOut`, where memory does not hold the history;
+        The outcome: `fitted`; `refused`, with what is missing; `leftOut`, where memory does not hold the history;
         or `off`, where the settings say so.
 
     Raises:

@@ -56,7 +56,7 @@ def _listed(aws: selling.Clients, environment: Environment, shop: str) -> bool:
 
 
 def _wish(request: CampaignRequest, *, items: bool, listed: bool) -> Wish:
-    """What the step asks for; a payload of the time before there were settings of campaigns has no target.
+    """What the step asks for; a payload that is older than settings of campaigns has no target.
 
     Metadata costs extra, and the table of items says the same: without the table, which the next drop of items makes,
     answers would show no columns.

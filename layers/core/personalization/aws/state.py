@@ -90,7 +90,7 @@ def _release(record: Mapping[str, Any]) -> Release:
         context_columns=tuple(record.get("contextColumns", ())),
         filter_parameters=record.get("filterParameters", {}),
         placements=record.get("placements", {}),
-        # An entry of the time before campaigns were looked at leaves it open.
+        # An entry of an older release leaves it open.
         without_metadata=frozenset(
             each["arn"] for each in record["campaigns"].values() if each.get("metadata") is False
         ),

@@ -32,7 +32,7 @@ _TRAINED: tuple[DataKind, ...] = ("items", "users")
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
     """The shop's solution for a recipe and the columns there are; automatic training is off, because we decide.
 
-    A solution of the time before their names told columns stays in use as long as it trains on all of them.
+    A solution whose name doesn't tell its columns yet stays in use as long as it trains on all of them.
 
     Raises:
         RetryLater: there were too many solutions, and one that nothing uses is being deleted.
