@@ -157,9 +157,8 @@ def test_a_default_is_put_on_one_line_as_well() -> None:
 @given(st.lists(st.tuples(*[st.text(st.sampled_from('ab," \n\r\v\f\x85\u2028\u2029é'), max_size=6)] * 2), max_size=20))
 def test_a_copy_has_as_many_lines_as_rows_whoever_reads_it(values: list[tuple[str, str]]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [("ITEM_ID", "X", "Y"), *((str(n), *two) for n, two in enumerate(values))]
-    )
+    # Its own line ends have a carriage return, without which Python before 3.13 leaves that of a value unquoted.
+    csv.writer(text).writerows([("ITEM_ID", "X", "Y"), *((str(n), *two) for n, two in enumerate(values))])
     copied, lines = checked(text.getvalue(), size=50)
     assert copied.findings.accepted == len(values)
     assert "\n".join(lines).splitlines() == lines
