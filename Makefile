@@ -61,7 +61,7 @@ deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	@echo "What you drop before that is found by the sweep, which looks every 15 minutes. docs/new-account.md says how to see it work."
 
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
-	$(LOCK) --group local --group dev -o locks/project.txt pyproject.toml
+	$(LOCK) --override locks/overrides.in --group local --group dev -o locks/project.txt pyproject.toml
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
 	$(LOCK) --group audit -o locks/audit.txt
