@@ -31,12 +31,13 @@ def record(shop: str) -> tuple[dict[str, object], int]:
     late = deadline(time.monotonic, delivery.BUDGET_SECONDS)
     asked = callers.bound(API.caller, problems.checked_json(Events, API.body()))
     problems.checked(Who, {"userId": asked.user_id})
-    calls = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
+    told = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
+    calls = callers.sent_on(API.caller, told)
     tracking_id = _release(shop).tracking_id
     leaves = _leaving(shop, asked.user_id)
     if leaves:
         API.note(discarded=len(asked.events))
-        return events.discarded(calls), 202
+        return events.discarded(told), 202
     if leaves is None:
         delivered, (queued, missed) = 0, delivery.put_off(part(shop), calls, late)
         taken = events.first(calls, queued)
@@ -48,7 +49,7 @@ def record(shop: str) -> tuple[dict[str, object], int]:
     API.note(events=delivered, queued=queued)
     if missed:
         API.count(({"UncopiedEvents": float(missed)}, {}))
-    return events.accepted(calls, delivered, queued), 202
+    return events.accepted(told, delivered, queued), 202
 
 
 @API.routes.put("/shops/<shop>/users/<user_id>")

@@ -2,6 +2,7 @@
 """What the API's functions make of a browser's requests: of its origin, and of whom it names."""
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from personalization.identities import Caller
@@ -10,7 +11,11 @@ from personalization.recommendations import ANONYMOUS
 from functions.get_recommendations.app import handler as recommend
 from functions.record_events.app import handler as record
 from tests.functions.fakes import FakePersonalize
-from tests.functions.samples import RECOMMENDED, Event, body, load
+from tests.functions.queues import Queues
+from tests.functions.samples import RECOMMENDED, SHOPPER_EVENTS, Event, body, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 pytestmark = pytest.mark.usefixtures("demo")
 FAR = 4_000_000_000
@@ -77,3 +82,66 @@ def test_of_several_origins_the_one_that_asks_may_read(origin: str | None, allow
     headers = recommend(event, None)["multiValueHeaders"]
     assert headers.get("Access-Control-Allow-Origin") == allowed
     assert headers["Vary"] == ["Origin"]
+
+
+def test_a_browser_s_event_takes_nobody_s_id(personalize: FakePersonalize) -> None:
+    """A visitor who knows the number of an order cannot send an event before the server that has the same id."""
+    content = json.dumps({"sessionId": "s-1", "events": [{"eventType": "View", "eventId": "order-4711"}]})
+    other = Caller("", "s-2", "demo", FAR)
+    requests = [
+        by(VISITOR, "api_events", body=content),
+        by(other, "api_events", body=content.replace("s-1", "s-2")),
+        {**load("api_events"), "body": content},
+        {**load("api_events"), "body": content},
+        by(JOINED, "api_events", body=content),
+    ]
+    for request in requests:
+        answer = record(request, None)
+        assert (answer["statusCode"], body(answer)["events"]) == (
+            202,
+            [{"eventId": "order-4711", "status": "delivered"}],
+        )
+    visitor, stranger, server, again, joined = (asked["eventList"][0]["eventId"] for _, asked in personalize.calls)
+    assert server == again == "order-4711"
+    assert joined == visitor
+    assert len({visitor, stranger, server}) == 3
+    assert max(len(visitor), len(stranger)) <= 256
+
+
+def test_a_session_that_no_token_proves_is_part_of_the_id(personalize: FakePersonalize) -> None:
+    shopper = Caller("2375", "", "", FAR)
+    sent = {"sessionId": "one", "events": [{"eventType": "View", "eventId": "e"}]}
+    for request in (sent, {**sent, "sessionId": "two"}, sent):
+        record(by(shopper, "api_events", body=json.dumps(request)), None)
+    one, two, again = (asked["eventList"][0]["eventId"] for _, asked in personalize.calls)
+    assert (one == again, one == two) == (True, False)
+
+
+def test_an_id_that_was_made_for_a_browser_can_be_sent_again(personalize: FakePersonalize) -> None:
+    content = {"sessionId": "s-1", "events": [{"eventType": "View"}]}
+    made = body(record(by(VISITOR, "api_events", body=json.dumps(content)), None))["events"][0]["eventId"]
+    content["events"] = [{"eventType": "View", "eventId": made}]
+    record(by(VISITOR, "api_events", body=json.dumps(content)), None)
+    first, second = (asked["eventList"][0]["eventId"] for _, asked in personalize.calls)
+    assert first == second != made
+
+
+def test_a_browser_s_event_is_queued_and_written_down_under_the_id_that_it_was_sent_with(
+    personalize: FakePersonalize, queues: Queues, table: "DynamoDBClient"
+) -> None:
+    content = {"sessionId": "s-1", "events": [{"eventType": "View", "itemId": "i", "eventId": "order-4712"}]}
+    record(by(JOINED, "api_events", body=json.dumps(content)), None)
+    sent = personalize.asked("PutEvents")["eventList"][0]["eventId"]
+    personalize.fails("PutEvents", "ThrottlingException")
+    answer = body(record(by(JOINED, "api_events", body=json.dumps(content)), None))
+    assert answer["events"] == [{"eventId": "order-4712", "status": "queued"}]
+    (message,) = queues.messages(queues.events)
+    assert [event["eventId"] for event in json.loads(message["Body"])["events"]] == [sent]
+    server = {**load("api_events"), "body": json.dumps({**content, "userId": "2375"})}
+    record(server, None)
+    found = table.query(
+        TableName=SHOPPER_EVENTS,
+        KeyConditionExpression="shopper = :shopper",
+        ExpressionAttributeValues={":shopper": {"S": "demo#2375"}},
+    )
+    assert {sent, "order-4712"} <= {item["event"]["S"] for item in found["Items"]}

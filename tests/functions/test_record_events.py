@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -59,6 +60,9 @@ def test_more_than_ten_events_are_split_and_more_than_a_hundred_refused(personal
         ({"eventType": "View", "itemId": "i" * 300}, "events.0.itemId"),
         ({"eventType": "View", "sentAt": "yesterday"}, "events.0.sentAt"),
         ({"eventType": "View", "sentAt": 1_795_594_813_000}, "events.0.sentAt"),
+        ({"eventType": "View", "sentAt": 99_999_999_999}, "events.0.sentAt"),
+        ({"eventType": "View", "sentAt": "5138-11-16T09:46:39Z"}, "events.0.sentAt"),
+        ({"eventType": "View", "sentAt": time.time() + 2 * 86_400}, "events.0.sentAt"),
         ({"eventType": "View", "sentAt": True}, "events.0.sentAt"),
         ({"eventType": "View", "eventValue": "much"}, "events.0.eventValue"),
         ({"eventType": "View", "eventValue": "3.49"}, "events.0.eventValue"),
@@ -69,6 +73,8 @@ def test_more_than_ten_events_are_split_and_more_than_a_hundred_refused(personal
         ({"eventType": "View", "properties": {"USER_ID": "u"}}, "events.0.properties"),
         ({"eventType": "View", "properties": {"store": "x" * 1024}}, "events.0.properties"),
         ({"eventType": "View", "typo": 1}, "events.0.typo"),
+        ({"eventType": "View", "item_id": "i"}, "events.0.item_id"),
+        ({"eventType": "View", "event_id": "e"}, "events.0.event_id"),
         ({"eventType": "View", "itemId": "i\n1"}, "events.0.itemId"),
         ({"eventType": "View", "eventId": "e\x85"}, "events.0.eventId"),
         ({"eventType": "View", "impression": ["i1", "i\u2028"]}, "events.0.impression.1"),
@@ -79,6 +85,12 @@ def test_a_bad_event_is_refused_by_its_field(event: object, field: str, personal
     assert answer["statusCode"] == 400
     assert field in {name[: len(field)] for name in fields(answer)}
     assert personalize.calls == []
+
+
+def test_a_clock_that_is_some_hours_ahead_is_taken(personalize: FakePersonalize) -> None:
+    ahead = int(time.time()) + 20 * 3_600
+    assert handler(sent([{"eventType": "View", "sentAt": ahead}]), None)["statusCode"] == 202
+    assert personalize.asked("PutEvents")["eventList"][0]["sentAt"] == ahead
 
 
 BREAKS = ("\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029")
@@ -136,6 +148,12 @@ def test_a_malformed_body_is_a_bad_request(content: str | None, personalize: Fak
 
 def test_the_session_null_is_refused_because_personalize_would_drop_it() -> None:
     assert handler(sent([{"eventType": "View"}], sessionId="null"), None)["statusCode"] == 400
+
+
+def test_a_user_in_a_spelling_that_is_not_ours_is_refused_by_name(personalize: FakePersonalize) -> None:
+    answer = handler(sent([{"eventType": "View"}], user_id="2375"), None)
+    assert (answer["statusCode"], fields(answer)) == (400, ["user_id"])
+    assert personalize.calls == []
 
 
 def test_a_large_body_and_a_large_event_are_refused() -> None:

@@ -5,7 +5,19 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.events import FORBIDDEN, NOT_SECONDS, PER_CALL, Events, Put, accepted, calls, camel, epoch, record
+from personalization.events import (
+    AHEAD,
+    FORBIDDEN,
+    NOT_SECONDS,
+    PER_CALL,
+    Events,
+    Put,
+    accepted,
+    calls,
+    camel,
+    epoch,
+    record,
+)
 from personalization.problems import Problem, checked, checked_json
 
 NOW = 1_795_594_813
@@ -19,7 +31,7 @@ events = st.fixed_dictionaries(
         "itemId": ids,
         "eventId": ids,
         "eventValue": st.floats(allow_nan=False, allow_infinity=False),
-        "sentAt": st.integers(0, NOT_SECONDS - 1),
+        "sentAt": st.integers(0, NOW + AHEAD),
         "impression": st.lists(ids, min_size=1, max_size=25),
         "properties": st.dictionaries(st.just("STORE_NAME") | st.just("store"), texts | st.integers() | st.booleans()),
     },
@@ -35,6 +47,14 @@ def test_a_split_request_keeps_every_event_in_order(sent: list[dict[str, object]
     assert [event["sentAt"] for event in delivered] == [event.get("sentAt", NOW) for event in sent]
     ids = [event.get("eventId", "made") for event in sent][:taken]
     assert accepted(made, taken)["events"] == [{"eventId": each, "status": "delivered"} for each in ids]
+
+
+@given(late=st.integers(NOW + AHEAD + 1, NOT_SECONDS - 1))
+def test_a_time_beyond_tomorrow_is_refused_by_the_place_of_its_event(late: int) -> None:
+    asked = checked(Events, {"sessionId": "s", "events": [{"eventType": "View", "sentAt": at} for at in (NOW, late)]})
+    with pytest.raises(Problem) as problem:
+        calls(asked, NOW, lambda: "made")
+    assert (problem.value.status, [error.field for error in problem.value.errors]) == (400, ["events.1.sentAt"])
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts, st.lists, max_leaves=8))

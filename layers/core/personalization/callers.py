@@ -6,7 +6,8 @@ here, for each of them, and not by the policy that it returned.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -14,7 +15,7 @@ from personalization.identities import Caller
 from personalization.problems import Problem
 
 if TYPE_CHECKING:
-    from personalization.events import Events
+    from personalization.events import Call, Events
 
 BROWSERS = "browsers"
 """What the stage variable `callers` says at the API whose requests all carry a token."""
@@ -94,5 +95,34 @@ def bound(caller: Caller | None, asked: "Events") -> "Events":
     return asked.model_copy(update={"user_id": caller.user or None, "session_id": session})
 
 
+def sent_on(caller: Caller | None, calls: Sequence["Call"]) -> Sequence["Call"]:
+    """The calls as Personalize, the queue and the table get them: a server's as they are, a browser's under own ids.
+
+    Of several events with one id Personalize keeps the first. Anybody can name an order; so the id of a browser's
+    event becomes a hash of its session and the id, which no server and no other session can send.
+
+    Args:
+        caller: who asks.
+        calls: what `bound` let through, split.
+    """
+    if caller is None:
+        return calls
+    return [
+        replace(
+            call,
+            events=[{**event, "eventId": _own_id(call.session_id, str(event["eventId"]))} for event in call.events],
+        )
+        for call in calls
+    ]
+
+
+def _own_id(session: str, event: str) -> str:
+    return _hash(BROWSERS, session, event)
+
+
 def _apart(user: str, session: str) -> str:
-    return "u-" + hashlib.sha256(f"{user}\0{session}".encode(errors="replace")).hexdigest()[:40]
+    return "u-" + _hash(user, session)[:40]
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()

@@ -33,10 +33,13 @@ MOST_EVENTS = 100
 EVENT_BYTES = 10_000
 USER_BYTES, ITEM_BYTES = 24_000, 32_000
 """Characters of the properties of a user and of an item."""
+AHEAD = 86_400
+"""Seconds that a time may be ahead of our clock: some clocks are, and none by more than a day."""
 NOT_SECONDS = 10**11
 """From here on a number is no time in seconds but in milliseconds."""
 FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"}
 """Property keys that Personalize keeps for itself, in small letters."""
+LATER = "must not be later than tomorrow"
 _COLUMN_LIKE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(lines.unbroken)]
@@ -86,9 +89,9 @@ class Event(_Request):
     event_type: Id
     item_id: Id | None = None
     sent_at: Time | None = None
-    """ISO 8601 or epoch seconds; now where it is left out."""
+    """ISO 8601 or epoch seconds, no later than tomorrow; now where it is left out."""
     event_id: Id | None = None
-    """Personalize trains on the first of several events with one id, so a repeated request counts once."""
+    """Personalize trains on the first of a caller's events with one id, so a repeated request counts once."""
     event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     recommendation_id: (
         Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(lines.unbroken)] | None
@@ -173,14 +176,27 @@ def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
         new_id: makes an id for events without one.
 
     Raises:
-        Problem: an event is larger than 10 KB.
+        Problem: an event is larger than 10 KB, or of later than tomorrow.
     """
     sent = [_sent(event, now, new_id) for event in asked.events]
+    late = [FieldError(f"events.{place}.sentAt", LATER) for place, each in enumerate(sent) if too_late(each, now)]
+    if late:
+        raise Problem(400, "The request is not as it must be.", late)
     for index, event in enumerate(sent):
         if len(compact(event).encode()) > EVENT_BYTES:
             raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
     starts = range(0, len(sent), PER_CALL)
     return [Call(asked.session_id, asked.user_id, sent[start : start + PER_CALL]) for start in starts]
+
+
+def too_late(event: Mapping[str, Any], now: float) -> bool:
+    """Whether an event is of later than tomorrow: what learns from it would take that for the present.
+
+    Args:
+        event: as it is sent on.
+        now: epoch seconds.
+    """
+    return bool(event["sentAt"] > now + AHEAD)
 
 
 def first(made: Sequence[Call], many: int) -> list[Call]:

@@ -2,12 +2,13 @@
 """From the queue to Personalize: what is taken is gone, what is not comes again, what never will be is buried."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from personalization.aws import events, queue, shopper_events, state
 from personalization.aws.leaving import Leaving
 from personalization.errors import PersonalizationError, Rejected, RetryLater
+from personalization.events import LATER, too_late
 from personalization.pacing import TokenBucket
 from personalization.problems import Problem
 from personalization.queued import Group, Message, groups
@@ -85,6 +86,10 @@ class Delivery:
         except RetryLater:
             self.failed |= ids
             return
+        group = self._dated(group)
+        ids = {part.message for part in group.parts}
+        if not ids:
+            return
         if group.delivered:
             self._note(group, ids)
             return
@@ -107,6 +112,14 @@ class Delivery:
             # Whoever is throttled or down is not asked again for the rest of the batch.
             self._busy.add(group.shop)
             self.failed |= ids
+
+    def _dated(self, group: Group) -> Group:
+        """Bury what is of later than tomorrow, which the API before this version took; the others."""
+        now = self.now()
+        late = [part for part in group.parts if too_late(part.event, now)]
+        if late:
+            self._bury(replace(group, parts=late).text(), f"sentAt {LATER}", {part.message for part in late}, len(late))
+        return replace(group, parts=[part for part in group.parts if part not in late])
 
     def _note(self, group: Group, ids: set[str]) -> None:
         """Write down what Personalize has; a table that fails is not asked again for the rest of the batch."""
