@@ -29,7 +29,7 @@ class Row:
 
     def mark(self) -> str:
         """How it stands."""
-        if "FAILED" in self.status or "STOPPED" in self.status or "failed" in self.what:
+        if "FAILED" in self.status or "STOPPED" in self.status:
             return FAILED
         return UNDER_WAY if self.ended is None else DONE
 
@@ -46,7 +46,7 @@ class Board:
     now: float = 0.0
 
     def tell(self, moment: Moment) -> None:
-        """Something happened: a step ends when the next one begins, a resource when it is ACTIVE or has failed."""
+        """Something happened: a step ends when the next one begins or it fails, a resource when it has settled."""
         self.now = max(self.now, moment.seconds)
         if not moment.status:
             self._close(moment.seconds)

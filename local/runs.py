@@ -17,6 +17,8 @@ from local.environments import LocalError
 from local.home import State, access
 
 POLL_SECONDS = 0.25
+FAILED = "FAILED"
+"""Status of a step that ended in an error, caught or not."""
 START_SECONDS = 30
 """An uploaded object has started its run within this time, or never will."""
 
@@ -48,7 +50,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that happened in a run, `seconds` after its start: a state entered, or a resource's new `status`."""
+    """Something that happened in a run, `seconds` after its start.
+
+    `status` is that of a resource, :data:`FAILED` for a step that ended in an error, or "" for a step that begins.
+    """
 
     seconds: float
     what: str
@@ -145,15 +150,16 @@ class Runs:
     def follow(self, arn: str) -> Iterator[Moment]:
         """What happens in a run, from its start to its end, as it happens; PENDING and IN_PROGRESS are told as one."""
         shown: dict[str, str] = {}
+        under_way: set[str] = set()
         seen, quiet = 0, self.polling_states()
         started: datetime = self.client.describe_execution(executionArn=arn)["startDate"]
         while True:
             ended = self.client.describe_execution(executionArn=arn)["status"] != "RUNNING"
             for event in self.events_after(arn, seen):
                 seen = event["id"]
-                for what, status in happenings(event):
+                for what, status in happenings(event, under_way):
                     phase = "at work" if status.endswith(("PENDING", "IN_PROGRESS")) else status
-                    if what not in quiet and shown.get(what) != phase:
+                    if (what not in quiet or status == FAILED) and shown.get(what) != phase:
                         shown[what] = phase
                         yield Moment((event["timestamp"] - started).total_seconds(), what, status)
             if ended:
@@ -177,11 +183,22 @@ class Runs:
         return fresh[::-1]
 
 
-def happenings(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(what, status) pairs that an event of an execution tells."""
-    entered = event.get("stateEnteredEventDetails")
+def happenings(event: dict[str, Any], under_way: set[str]) -> Iterator[tuple[str, str]]:
+    """(what, status) pairs that an event of an execution tells; `under_way` keeps the steps that have not ended.
+
+    A step whose error is caught leaves with that error as its output; one whose error is not caught never leaves.
+    """
+    entered, exited = event.get("stateEnteredEventDetails"), event.get("stateExitedEventDetails")
     if entered and event["type"] in {"TaskStateEntered", "MapStateEntered"}:
+        under_way.add(entered["name"])
         yield entered["name"], ""
+    if exited and exited["name"] in under_way:
+        under_way.discard(exited["name"])
+        output = json.loads(exited.get("output") or "null")
+        if isinstance(output, dict) and set(output) == {"Error", "Cause"}:
+            yield exited["name"], FAILED
+    if event["type"] in {"ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}:
+        yield from ((name, FAILED) for name in sorted(under_way))
     succeeded = event.get("taskSucceededEventDetails") or {}
     if "describe" in succeeded.get("resource", ""):
         for kind, described in json.loads(succeeded.get("output") or "{}").items():

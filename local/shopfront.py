@@ -33,6 +33,8 @@ from local.terminal import Terminal
 FOLDER = REPOSITORY / "storefront"
 BODY_LIMIT = 256 * 1024
 """Bytes of a request, as the API takes them."""
+TITLES = {"demo": "Fennel"}
+"""What pages call a shop; others go by their names."""
 LOOK_SECONDS = 0.5
 """How often the command looks whether its cloud is still up."""
 TYPES = {
@@ -277,7 +279,7 @@ def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, toke
 
     With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
     """
-    slots = {"placements": Client(state).placements(shop)}
+    slots = {"placements": Client(state).placements(shop), "title": TITLES.get(shop, shop)}
     if tokens:
         told = catalogue.for_strangers(shop, files.get("items"), "/api")
         return Shopfront(state.browser_api, "", catalogue.document(told | slots))

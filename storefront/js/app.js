@@ -21,7 +21,7 @@ function page(hash) {
   switch (where) {
     case "": return [views.home, isFirst ? ["open"] : isAnother() ? undefined : ["back"]];
     case "c": return [() => views.category(...rest), ["browse", { name: rest[1] || department(rest[0] ?? "") || t("all") }]];
-    case "p": return [() => views.product(rest[0]), ["view", { name: itemOf(rest[0]).title }]];
+    case "p": return [() => views.product(rest[0]), ["view", { item: itemOf(rest[0]) }]];
     case "s": return [() => views.search(words), ["search", { name: words }]];
     case "cart": return [views.cart, ["opencart"]];
     case "checkout": return [views.checkout, ["opencart"]];
@@ -48,7 +48,7 @@ function show() {
   if (cause) panel.cause(...cause);
   const { title, content } = view();
   visitor = shop.client.userId ?? shop.client.sessionId;
-  document.title = [title, t("shopName")].filter(Boolean).join(" – ");
+  document.title = [title, shop.title].filter(Boolean).join(" – ");
   main.replaceChildren(...content.flat().filter(Boolean));
   drawWho();
   if (!isFirst) {
@@ -87,7 +87,7 @@ function header() {
     h("a.round", { id: "cart", href: "#/cart" }, icon("bag"), h("span.number", { "aria-hidden": "true" })));
   const link = ({ name }) => h("li", {}, h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)));
   const nav = h("nav.departments", { "aria-label": t("departments") }, h("ul", {}, shop.departments.slice(0, NAV).map(link), shop.departments.length > NAV && h("li", {}, h("a", { href: "#/c" }, t("all")))));
-  return h("header.top", {}, h("div.bar", {}, h("a.logo", { href: "#/" }, t("shopName")), seek, tools), shop.departments.length ? nav : "");
+  return h("header.top", {}, h("div.bar", {}, h("a.logo", { href: "#/" }, shop.title), seek, tools), shop.departments.length ? nav : "");
 }
 
 /** Build the frame, in the language in use. */

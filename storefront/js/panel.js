@@ -18,7 +18,7 @@ let groups = [];
 
 const place = () => document.getElementById("happened");
 
-/** A click, or what else the next calls come from. */
+/** A click, or what else the next calls come from. An `item` among the values is named when it is drawn: an answer may tell its name. */
 export function cause(key, values = {}) {
   if (groups[0] && !groups[0].calls.length) groups.shift();
   groups.unshift({ key, values, calls: [] });
@@ -62,23 +62,24 @@ export function draw() {
 }
 
 function group({ key, values, calls }, at) {
-  return h("li.group", {}, h("h3", {}, t(`cause_${key}`, values)), h("ol", {}, calls.map((entry) => line(entry, at === 0))));
+  return h("li.group", {}, h("h3", {}, t(`cause_${key}`, { name: values.item?.title, ...values })), h("ol", {}, calls.map((entry) => line(entry, at === 0))));
 }
 
-function line({ method, path, status, milliseconds, body, answer, tries, moves: lists }, isNewest) {
+function line({ method, path, status, milliseconds, body, answer, tries, sessionId, moves: lists }, isNewest) {
   const [where] = path.split("?");
   const time = `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
   const state = status >= 200 && status < 300 ? undefined : h("span.bad", {}, `${status || t("failed")}`);
-  const head = h("div.call", { title: path }, h("b", { class: `method ${method.toLowerCase()}` }, method), h("code", {}, short(where)), state, h("span.time", {}, time));
+  const head = h("div.call", { title: path }, h("b", { class: `method ${method.toLowerCase()}` }, method), h("code", {}, short(where, sessionId)), state, h("span.time", {}, time));
   const events = body?.events && h("p.sum", {}, body.events.map(({ eventType, itemId }) => `${eventType} ${itemId ? known({ itemId }).title : ""}`).join(", "));
   const again = tries > 0 && h("p.sum", {}, t("retried", { count: tries + 1 }));
   const stories = lists.map((list, at) => [answer.placements && h("p.list", {}, list.title), story(list, isNewest && at === 0)]);
   return h("li", {}, head, events, again, stories);
 }
 
-/** The path as a person reads it: ids in short. */
-function short(path) {
-  return decodeURIComponent(path).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, "session").replace(/^\//, "");
+/** The path as a person reads it: the visitor's own session in short. */
+function short(path, sessionId) {
+  const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
+  return parts.map((part) => (part === sessionId ? "session" : part)).join("/");
 }
 
 function story({ rows, gone, isFirst }, isOpen) {

@@ -12,15 +12,15 @@ const RANKED = 500;
 const PATIENCE = 1000;
 /** Milliseconds for which a page waits for an event. */
 
-export const shop = { name: "", items: new Map(), departments: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, sessions: undefined };
+export const shop = { name: "", title: "", items: new Map(), departments: [], shoppers: [], profiles: {}, placements: new Set(), client: undefined, sessions: undefined };
 const cart = new Map(kept("cart", []));
 
 /** Load the catalogue and open the API's client. */
 export async function open() {
   const response = await fetch("catalogue.json");
-  const { shop: name, columns, items, shoppers, profiles, placements, api = "/api", tokens = false } = await response.json();
+  const { shop: name, title = name, columns, items, shoppers, profiles, placements, api = "/api", tokens = false } = await response.json();
   const rows = items.map((row) => item(Object.fromEntries(columns.map((column, place) => [column, row[place]]))));
-  Object.assign(shop, { name, shoppers, profiles, placements: new Set(placements), items: new Map(rows.map((row) => [row.id, row])) });
+  Object.assign(shop, { name, title, shoppers, profiles, placements: new Set(placements), items: new Map(rows.map((row) => [row.id, row])) });
   shop.departments = departments(rows);
   const baseUrl = location.origin + api;
   if (tokens) shop.sessions = new Sessions(`${baseUrl}/shops/${encodeURIComponent(name)}/sessions`);
@@ -32,7 +32,8 @@ export async function open() {
 /** A request was made. */
 function called(made) {
   if (made.status === 401) shop.sessions?.refused();
-  panel.call(made);
+  for (const list of made.answer?.placements ?? [made.answer]) list?.items?.forEach?.(known);
+  panel.call({ ...made, sessionId: shop.client.sessionId });
 }
 
 /** Resolves once the visitor may ask. */
@@ -55,21 +56,22 @@ function departments(rows) {
 
 /** An item with its name taken apart: `Chunky Soup 18.6 oz (maker 1251)` has a title and a detail. */
 function item({ id, name, price, l1, l2 }) {
-  const [, plain, maker = ""] = /^(.*?)(?:\s+\(([^()]*)\))?$/.exec(name || id);
-  const [, title, size = ""] = /^(.*?)(?:\s+(\d[\d./-]*(?:\s[a-z. ]+)?))?$/.exec(plain);
+  const [, plain, maker = ""] = /^(.*?)(?:\s+\(([^()]*)\))?$/s.exec(name || id);
+  const [, title, size = ""] = /^(.*?)(?:\s+(\d[\d./-]*(?:\s[a-z. ]+)?))?$/s.exec(plain);
   const detail = [size, maker].filter(Boolean).join(" · ");
-  return { id, name: name || id, title: title || plain, detail, price: price ?? undefined, l1: l1 ?? "", l2: l2 ?? "" };
+  return { id, isNamed: Boolean(name), name: name || id, title: title || plain, detail, price: price ?? undefined, l1: l1 ?? "", l2: l2 ?? "" };
 }
 
-/** What is known of an item of an answer: the catalogue's, or what the answer itself tells. */
+/** What is known of an item of an answer: the catalogue's, or what an answer tells, as soon as one does. */
 export function known({ itemId, metadata = {} }) {
   const found = shop.items.get(itemId);
-  if (found) return found;
+  if (found?.isNamed) return found;
   const told = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name.toUpperCase(), value]));
-  const name = told.NAME ?? told.PRODUCT_NAME ?? told.TITLE;
+  const name = told.NAME ?? told.PRODUCT_NAME ?? told.ITEM_NAME ?? told.TITLE;
+  if (found && !name) return found;
   const made = item({ id: itemId, name, price: told.PRICE && Number(told.PRICE), l1: told.CATEGORY_L1, l2: told.CATEGORY_L2 });
-  shop.items.set(itemId, made);
-  return made;
+  shop.items.set(itemId, Object.assign(found ?? {}, made));
+  return shop.items.get(itemId);
 }
 
 /** The item of an id. */
@@ -94,13 +96,10 @@ export function nameOf(someone) {
 
 /** Log in; `facts` are set for a new shopper. */
 export async function logIn(id, facts) {
+  if (facts) keep("facts", facts);
   shop.client.login(id);
   panel.cause("login", { name: nameOf(shopper()) });
-  if (facts) {
-    keep("facts", facts);
-    panel.cause("login", { name: nameOf(shopper()) });
-    await shop.client.setUser(facts).catch(() => {});
-  }
+  if (facts) await shop.client.setUser(facts).catch(() => {});
 }
 
 /** A stranger again. */
@@ -148,7 +147,7 @@ export function setQuantity(id, count) {
 export async function put(wanted, count = 1) {
   setQuantity(wanted.id, (cart.get(wanted.id) ?? 0) + count);
   announce(t("added", { name: wanted.title }));
-  panel.cause("cart", { name: wanted.title });
+  panel.cause("cart", { item: wanted });
   await happened([["AddToCart", { itemId: wanted.id, eventValue: wanted.price }]]);
   document.dispatchEvent(new Event("moved"));
 }

@@ -39,7 +39,7 @@ export function home() {
   const picks = differing(someone?.last?.length ? someone.last.map(itemOf) : browse());
   const hero = h("section.hero", {},
     h("div", {},
-      h("p.eyebrow", {}, someone ? t("heroUser", { name: nameOf(someone) }) : t("tagline")),
+      h("p.eyebrow", {}, someone ? t("heroUser", { name: nameOf(someone) }) : shop.title),
       heading(someone ? t("welcome") : t("welcomeStranger")),
       h("p.lead", {}, someone ? t("heroText") : `${t("heroStranger")} ${t("heroText")}`),
       h("p", {}, h("button.primary", { type: "button", onclick: choose }, t("change")))),
@@ -67,7 +67,7 @@ function listing(title, items, above) {
   const select = h("select", { id: "sort", onchange: ({ target }) => order(target.value) },
     h("option", { value: "you" }, t("sortFor")), h("option", { value: "price" }, t("sortPrice")), h("option", { value: "name" }, t("sortName")));
   if (items.length) order("you");
-  else place.replaceChildren(h("p.nothing", {}, t("nothing")));
+  else place.replaceChildren(h("p.nothing", {}, t("nothing")), h("p.center", {}, h("a.primary", { href: "#/c" }, t("all"))));
   const head = h("header.page", {}, heading(title), h("p.hint", {}, t("results", { count: items.length.toLocaleString() })), items.length > 1 && h("label.sort", { for: "sort" }, t("sort"), " ", select));
   return { title, content: [above, head, place] };
 }
@@ -76,7 +76,7 @@ function listing(title, items, above) {
 export function category(l1, l2) {
   const entry = shop.departments.find(({ name }) => name === l1);
   const link = (name) => h("a", { href: `#/c/${encodeURIComponent(l1)}/${encodeURIComponent(name)}`, "aria-current": name === l2 ? "page" : null }, name);
-  const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, t("shopName")), l1 && h("a", { href: `#/c/${encodeURIComponent(l1)}` }, department(l1)), l2 && h("span", {}, l2));
+  const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, shop.title), l1 && h("a", { href: `#/c/${encodeURIComponent(l1)}` }, department(l1)), l2 && h("span", {}, l2));
   const above = [trail, entry && h("nav.chips", { "aria-label": department(l1) }, entry.shelves.slice(0, 30).map(link))];
   const page = listing(l2 || (l1 ? department(l1) : t("all")), browse(l1, l2), above);
   return l1 ? page : { ...page, content: [h("nav.chips", { "aria-label": t("all") }, shop.departments.map(({ name }) => h("a", { href: `#/c/${encodeURIComponent(name)}` }, department(name)))), ...page.content.slice(1)] };
@@ -97,7 +97,7 @@ function stepper(count, label, change) {
 export function product(id) {
   const item = itemOf(id);
   let count = 1;
-  const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, t("shopName")),
+  const trail = h("nav.trail", { "aria-label": t("trail") }, h("a", { href: "#/" }, shop.title),
     item.l1 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}` }, department(item.l1)),
     item.l2 && h("a", { href: `#/c/${encodeURIComponent(item.l1)}/${encodeURIComponent(item.l2)}` }, item.l2));
   const seen = view(item);

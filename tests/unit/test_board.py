@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
+import json
 
 from rich.console import Console
 
 from local.board import DONE, FAILED, UNDER_WAY, Board
-from local.runs import Moment
+from local.runs import FAILED as STEP_FAILED
+from local.runs import Moment, happenings
 
 STORY = [
     Moment(0.1, "Ensure the dataset"),
@@ -57,3 +59,42 @@ def test_an_ended_run_has_no_step_under_way() -> None:
 def test_a_campaign_that_is_updated_again_is_under_way_again() -> None:
     board = told(Moment(1.0, "campaign c", "ACTIVE"), Moment(2.0, "campaign c", "CREATE PENDING"))
     assert board.waiting_for() == ["campaign c CREATE PENDING"]
+
+
+def test_the_step_that_failed_is_crossed_and_those_that_report_it_are_not() -> None:
+    history: list[dict[str, object]] = [
+        entered("Map", "Import each file"),
+        entered("Task", "Start the import job"),
+        exited("Start the import job", {"Error": "Broken", "Cause": "no such bucket"}),
+        exited("Import each file", {"Error": "Broken", "Cause": "no such bucket"}),
+        entered("Task", "Announce that the run failed"),
+        exited("Announce that the run failed", {"MessageId": "1"}),
+        entered("Task", "Close the failed run"),
+        exited("Close the failed run", {}),
+        {"type": "ExecutionFailed"},
+    ]
+    board, under_way = Board(), set[str]()
+    for second, event in enumerate(history):
+        for what, status in happenings(event, under_way):
+            board.tell(Moment(float(second), what, status))
+    board.end(9.0)
+    assert {row.what: row.mark() for row in board.rows.values()} == {
+        "Import each file": FAILED,
+        "Start the import job": FAILED,
+        "Announce that the run failed": DONE,
+        "Close the failed run": DONE,
+    }
+
+
+def test_a_step_whose_error_nobody_caught_is_crossed() -> None:
+    under_way: set[str] = set()
+    assert list(happenings(entered("Task", "Close the run"), under_way)) == [("Close the run", "")]
+    assert list(happenings({"type": "ExecutionTimedOut"}, under_way)) == [("Close the run", STEP_FAILED)]
+
+
+def entered(kind: str, name: str) -> dict[str, object]:
+    return {"type": f"{kind}StateEntered", "stateEnteredEventDetails": {"name": name, "input": "{}"}}
+
+
+def exited(name: str, output: object) -> dict[str, object]:
+    return {"type": "TaskStateExited", "stateExitedEventDetails": {"name": name, "output": json.dumps(output)}}
