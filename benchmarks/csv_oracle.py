@@ -14,9 +14,10 @@ from math import isfinite
 
 ISO = re.compile(
     r"[1-9]\d{3}-\d\d-\d\d([Tt ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
-    r"( ?([Zz]|[+-]([01]\d|2[0-3]):?[0-5]\d))?)?",
+    r"( ?([Zz]|UTC|GMT|[+-]([01]\d|2[0-3])(:?[0-5]\d)?))?)?",
     re.ASCII,
 )
+FRACTION = re.compile(r"([0-9]+)(?:\.[0-9]{0,9})?")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 BREAK = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 ESCAPED = re.compile(r'(?<!\\)\\"')
@@ -89,14 +90,15 @@ class Oracle:
         shown = repr(cell if len(cell) <= 40 else f"{cell[:40]}…")
         if not cell:
             return "is empty", 0, cell
-        if cell.isascii() and cell.isdecimal():
-            seconds, written = int(cell[:20]) if len(cell) < 5000 else 10**19, cell
+        if number := FRACTION.fullmatch(cell):
+            seconds = int(number[1][:20]) if len(cell) < 5000 else 10**19
+            written = str(seconds) if "." in cell else cell
             if seconds >= 10**11:
                 return f"must be Unix time in seconds; {shown} looks like milliseconds", 0, cell
         else:
             found = moment(cell)
             if found is None:
-                return f"must be Unix time in whole seconds or an ISO 8601 date, not {shown}", 0, cell
+                return f"must be Unix time in seconds or an ISO 8601 date, not {shown}", 0, cell
             seconds, written = found, str(found)
         if not 631_152_000 <= seconds <= self._now + 86_400:
             return f"is not between 1990 and tomorrow: {shown}", 0, cell
@@ -143,7 +145,7 @@ def moment(cell: str) -> int | None:
         return None
     plain = re.sub(r"[.,]\d+", "", cell.upper().replace(" ", "T", 1) if cell[10:11] == " " else cell.upper())
     try:
-        found = datetime.fromisoformat(plain.replace(" ", "").replace("Z", "+00:00"))
+        found = datetime.fromisoformat(re.sub("UTC|GMT|Z", "+00:00", plain.replace(" ", "")))
     except ValueError:
         return None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())

@@ -104,7 +104,7 @@ def test_a_bad_history_is_refused_by_name_and_imports_nothing(
 
 BAD = {
     "1700000100": ("1700000100000", "102", "TIMESTAMP must be Unix time in seconds; '1700000100000' looks like milli"),
-    "1700000101": ("soon", "103", "TIMESTAMP must be Unix time in whole seconds or an ISO 8601 date, not 'soon'"),
+    "1700000101": ("soon", "103", "TIMESTAMP must be Unix time in seconds or an ISO 8601 date, not 'soon'"),
     "1700000102": ("12", "104", "TIMESTAMP is not between 1990 and tomorrow: '12'"),
     "u0,i0,1700000000": (",i0,1700000000", "2", "USER_ID is empty"),
     "u1,i1,1700000001": ("u1,i1", "3", "has 3 values and the header has 4"),
@@ -171,7 +171,7 @@ def test_a_drop_that_one_function_cannot_check_is_refused_by_its_size(
 
 def test_dates_become_unix_time_and_that_is_said(drop: Drop, bucket: "S3Client") -> None:
     event = drop(HISTORY, interactions().replace("1700000000", "2023-11-14T23:13:20+01:00", 1))
-    assert "1 dates of TIMESTAMP were turned into Unix time" in str(handler(event, None)["notes"])
+    assert "1 times of TIMESTAMP were turned into whole Unix seconds" in str(handler(event, None)["notes"])
     assert copied(bucket, event, "interactions")[1] == "u0,i0,1700000000,Purchase,0.5"
 
 

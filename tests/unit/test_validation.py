@@ -243,6 +243,14 @@ def test_a_quote_that_is_never_closed_costs_one_row() -> None:
         ("2023-11-14 23:13:20.5+01:00", "1700000000"),
         ("2023-11-14T17:43-0430", "1699999980"),
         ("01700000000", "01700000000"),
+        ("2023-11-14 22:13:20+00", "1700000000"),
+        ("2023-11-14 22:13:20.123456+00", "1700000000"),
+        ("2023-11-14 17:13:20-05", "1700000000"),
+        ("2023-11-14 22:13:20+0000", "1700000000"),
+        ("2023-11-14 22:13:20 UTC", "1700000000"),
+        ("1700000000.0", "1700000000"),
+        ("1700000000.", "1700000000"),
+        ("1700000000.987", "1700000000"),
     ],
 )
 def test_a_time_may_be_a_date(cell: str, seconds: str) -> None:
@@ -384,3 +392,23 @@ def test_real_data_gives_schemas_that_personalize_takes(kind: DataKind) -> None:
     copied, _ = checked(data, kind, SHOP)
     assert parse_schema(copied.schema.text(), "ECOMMERCE").names == copied.schema.names()
     assert copied.findings.rejected == 0
+
+
+@pytest.mark.parametrize("row", ["=cmd|' /C calc'!A0,1", "+1,1", "-5,1", "@SUM(A1),1", "\t=1,1", "'=1,1"])
+def test_a_refused_row_is_no_formula_in_a_spreadsheet_and_comes_back_by_one_apostrophe(row: str) -> None:
+    copied, _ = checked(f"ITEM_ID,X\na,1\n{row},more\n")
+    (_, _, kept) = list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1]
+    assert kept == f"'{row},more"
+    copied, _ = checked("ITEM_ID,X\na,1\nc,=1,more\n")
+    assert copied.rejects.file().decode().splitlines()[1] == '3,"has 3 values and the header has 2","c,=1,more"'
+
+
+@pytest.mark.parametrize("word", ["NULL", "null", "NaN", "None", "N/A", "nil", "(null)", "\\N", "undefined"])
+def test_words_for_no_value_are_named_where_an_id_should_be(word: str) -> None:
+    told = f"USER_ID is {word} in 24 rows (2.00%), which count as one user"
+    copied, _ = checked(history().replace("u7,", f"{word},").replace("u8,", f"{word},"), "interactions", SHOP)
+    assert copied.findings.accepted == 1200
+    assert any(note.startswith(told) for note in copied.findings.notes)
+    copied, _ = checked(f"ITEM_ID,X\na,1\n{word},1\n{word},2\n")
+    assert any(note.startswith(f"ITEM_ID is {word} in 2 rows (66.67%)") for note in copied.findings.notes)
+    assert not [note for note in checked(history(), "interactions", SHOP)[0].findings.notes if "count as one" in note]

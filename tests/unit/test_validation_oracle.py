@@ -37,6 +37,11 @@ CELLS: dict[str, tuple[str, ...]] = {
         "a\vb\fc", "next\x85line", "\u2028\u2029", "\r\r\n\n"),
 }  # fmt: skip
 """What cells are made of; the first ones are good."""
+TIMES = (
+    "2023-11-14 22:13:20+00", "2023-11-14 22:13:20.5-05", "2023-11-14 22:13:20 UTC", "2023-11-14T22:13:20GMT",
+    "2023-11-14T22:13:20-0530", "2023-11-14 22:13+5", "2023-11-14+00", "2023-11-14 22:13:20 utc", "1700000000.0",
+    "1700000000.", "1700000000.25", "1700000000000.0", "1700000000.5.0", "1700000000.0123456789", ".5", "0.0",
+)  # fmt: skip
 
 
 def written(rng: random.Random, cell: str) -> str:
@@ -116,6 +121,20 @@ def differences(copied: Copied, clean: list[tuple[str, ...]], oracle: Outcome) -
     return [
         f"{what}: ours {ours} and the oracle's {theirs}" for what, (ours, theirs) in pairs.items() if ours != theirs
     ]
+
+
+def test_every_way_to_write_a_time_is_the_oracles() -> None:
+    rows = [f"u{number},i{number},{cell}" for number, cell in enumerate((*CELLS["TIMESTAMP"], *TIMES))]
+    data = "\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows]).encode()
+    copied, clean = ours(data, random.Random(1))  # noqa: S311 - not for secrets
+    assert not differences(copied, clean, outcome_of(dirty(data), NOW))
+
+
+def test_the_mark_of_a_files_beginning_stays_where_a_piece_begins_with_it() -> None:
+    good = "".join(f'u1,i{number},1700000000,"a,b"\n' for number in range(4))
+    data = f"USER_ID,ITEM_ID,TIMESTAMP,NOTE\n{good}".encode() + f"\ufeffu,i1,1700000000,x\n{good}".encode() * 99
+    copied, clean = ours(data, random.Random(1))  # noqa: S311 - not for secrets
+    assert not differences(copied, clean, outcome_of(dirty(data), NOW))
 
 
 def long_file(rng: random.Random) -> bytes:

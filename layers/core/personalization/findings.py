@@ -102,11 +102,28 @@ class Findings:
     event_types: Mapping[str, int] = field(default_factory=dict)
     users: Spread | None = None
     items: Spread | None = None
+    standing_in: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rows whose id is a word for no value, such as NULL, by column and word."""
 
     @property
     def rejected(self) -> int:
         """Rows that were refused."""
         return self.rows - self.accepted
+
+
+def warnings(found: Findings) -> tuple[str, ...]:
+    """What is imported as it came, and is probably not meant."""
+    return tuple(
+        f"{column} is {_word(word)} in {rows:,} rows ({rows / found.accepted:.2%}), which count as one "
+        f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
+        f"{'unknown user an id of their own' if column == 'USER_ID' else 'item its id'}"
+        for column, words in found.standing_in.items()
+        for word, rows in sorted(words.items(), key=lambda each: (-each[1], each[0]))
+    )
+
+
+def _word(word: str) -> str:
+    return word if word.strip() else "a space"
 
 
 def problems(expected: Expected, found: Findings) -> list[str]:

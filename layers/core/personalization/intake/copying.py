@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from personalization import datasets, lines, streamed
+from personalization import datasets, findings, lines, streamed
 from personalization.datasets import TEXT_LENGTH, Column, Schema
 from personalization.drops import DataKind
 from personalization.findings import Example, Filled, Findings
@@ -178,6 +178,7 @@ class _Work:
         )
         counted = self._counting.finish()
         whole = replace(found, **counted.findings)
+        whole = replace(whole, notes=(*whole.notes, *findings.warnings(whole)))
         return Copied(self._layout, schema, whole, self._rejects, counted.ids, counted.sold, self._listing)
 
     @property
@@ -290,7 +291,7 @@ class _Work:
             f"{count:,} empty cells of {name} were filled in" for name, count in sorted(self._filled.items()) if count
         ]
         dates = [
-            f"{count:,} dates of {name} were turned into Unix time (UTC where they name no zone)"
+            f"{count:,} times of {name} were turned into whole Unix seconds (UTC where they name no zone)"
             for name, count in sorted(self._converted.items())
         ]
         joined = [

@@ -19,6 +19,9 @@ from personalization.validation import Expected
 
 TOP = 10
 _DAY = 86_400
+_WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
+_STANDING_IN = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
+"""What programs write where there is no value, in the cases that they write it in."""
 
 
 class Counts(TypedDict, total=False):
@@ -31,6 +34,7 @@ class Counts(TypedDict, total=False):
     event_types: Mapping[str, int]
     users: Spread
     items: Spread
+    standing_in: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +92,24 @@ class Counting:
     def finish(self) -> Counted:
         """What all rows gave."""
         if self._expected.kind != "interactions":
-            ids = [frame["key"] for frame in self._whole.counts()]
+            own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
+            standing_in = Counter[str]()
+            ids = [_watched(frame, standing_in)["key"] for frame in self._whole.counts()]
             distinct = sum(map(len, ids))
-            return Counted({"duplicates": self._rows - distinct}, self._packed(ids))
+            found: Counts = {"duplicates": self._rows - distinct, "standing_in": {own: standing_in}}
+            return Counted(found, self._packed(ids))
         seen: list[pl.DataFrame] = []
-        items = self._spread(self._items, "items", seen)
+        no_users, no_items = Counter[str](), Counter[str]()
+        items = self._spread(self._items, "items", no_items, seen)
         return Counted(
             {
+                "standing_in": {"USER_ID": no_users, "ITEM_ID": no_items},
                 "duplicates": self._rows - self._whole.distinct(),
                 "first": self._first,
                 "last": self._last,
                 "per_day": dict(sorted(self._days.items())),
                 "event_types": dict(self._types.most_common()),
-                "users": self._spread(self._users, "users"),
+                "users": self._spread(self._users, "users", no_users),
                 "items": items,
             },
             None,
@@ -114,14 +123,16 @@ class Counting:
         every = [*ids, earlier] if earlier is not None else ids
         return known.pack(pl.concat(every).unique()) if every else None
 
-    def _spread(self, tally: Tally, kind: DataKind, seen: list[pl.DataFrame] | None = None) -> Spread:
-        """How rows are spread over ids; `seen` takes the ids with most rows."""
+    def _spread(
+        self, tally: Tally, kind: DataKind, standing_in: Counter[str], seen: list[pl.DataFrame] | None = None
+    ) -> Spread:
+        """How rows are spread over ids; `standing_in` takes what is no id, and `seen` the ids with most rows."""
         there = known.unpack(self._ids.get(kind))
         by_count: Counter[int] = Counter()
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0
         for frame in tally.counts():
-            by_count.update(_counts(frame["rows"]))
+            by_count.update(_counts(_watched(frame, standing_in)["rows"]))
             if seen is not None:
                 seen.append(_frequent(frame))
             if kind == "items":
@@ -137,6 +148,14 @@ class Counting:
             unknown_rows=None if there is None else unknown_rows,
             unknown_ids=None if there is None else unknown_ids,
         )
+
+
+def _watched(frame: pl.DataFrame, standing_in: Counter[str]) -> pl.DataFrame:
+    """The frame, with the rows counted whose id is a word that stands for no value."""
+    words = pl.Series("word", _STANDING_IN)
+    looked = pl.DataFrame([words, known.hashed(words).alias("key")]).join(frame.select("key", "rows"), on="key")
+    standing_in.update(dict(looked.select("word", "rows").rows()))
+    return frame
 
 
 def _hash(frame: pl.DataFrame) -> pl.Series:

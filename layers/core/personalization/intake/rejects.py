@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows that were refused, as a CSV for those who mend them: the line, the reason, the row as it came."""
+"""The rows that were refused, as a CSV for those who mend them: the line, the reason, the row as it came.
+
+A spreadsheet takes a cell for a formula that begins with one of a few characters. A row that begins so has an
+apostrophe before it, and so has one that begins with an apostrophe: without its first one, every row is as it came.
+"""
 
 import csv
 from collections import Counter
@@ -9,6 +13,7 @@ from personalization.findings import EXAMPLES, Example, Reason
 
 MOST_ROWS = 100_000
 MOST_BYTES = 24_000_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class Rejects:
@@ -53,7 +58,7 @@ class Rejects:
     def keep(self, line: int, reason: str, row: str) -> None:
         """Write a row, unless the file is full."""
         if not self.full:
-            self._writer.writerow([line, reason, row])
+            self._writer.writerow([line, reason, f"'{row}" if row.startswith(_FORMULA) else row])
             self.written += 1
 
     def reasons(self) -> tuple[Reason, ...]:

@@ -15,7 +15,7 @@ import polars as pl
 from personalization import lines as line_breaks
 from personalization.intake import odd
 from personalization.intake.odd import MARKED, starts
-from personalization.intake.pieces import LONGEST_VALUE, PIECE_BYTES, Piece, Pieces, Unreadable, header
+from personalization.intake.pieces import BOM, LONGEST_VALUE, PIECE_BYTES, Piece, Pieces, Unreadable, header
 
 LINE = "line"
 """The column with the line numbers; no other has small letters."""
@@ -143,7 +143,8 @@ class Table:
         if not data:
             return pl.DataFrame(schema=schema)
         return pl.read_csv(
-            data,
+            # polars takes these three bytes for the mark of a file that begins here, and leaves them out.
+            BOM + data if data.startswith(BOM) else data,
             has_header=False,
             schema=schema,
             quote_char=quote,

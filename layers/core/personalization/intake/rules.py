@@ -21,8 +21,11 @@ IDS = frozenset({"USER_ID", "ITEM_ID"})
 _CAPPED = {"EVENT_TYPE", "IMPRESSION"}
 _ISO = (
     r"^(?<day>[1-9][0-9]{3}-[0-9]{2}-[0-9]{2})(?:[Tt ](?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9])"
-    r"(?::(?<second>[0-5][0-9])(?:[.,][0-9]{1,9})?)?(?: ?(?<zone>[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?)?$"
+    r"(?::(?<second>[0-5][0-9])(?:[.,][0-9]{1,9})?)?"
+    r"(?: ?(?<zone>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?$"
 )
+_NUMBER = r"^(?<whole>[0-9]+)(?:\.[0-9]{0,9})?$"
+"""Seconds, as programs write them that keep them as a fraction: what is after the point is cut off, as of a date."""
 _SHOWN = 40
 _RULES = (
     ("empty", "is empty", "is empty"),
@@ -33,7 +36,7 @@ _RULES = (
         "must be Unix time in seconds; {value} looks like milliseconds",
         "looks like milliseconds, and must be Unix time in seconds",
     ),
-    ("time", "must be Unix time in whole seconds or an ISO 8601 date, not {value}", "is no time"),
+    ("time", "must be Unix time in seconds or an ISO 8601 date, not {value}", "is no time"),
     ("range", "is not between 1990 and tomorrow: {value}", "is not between 1990 and tomorrow"),
     ("whole", "must be a whole number, not {value}", "is no whole number"),
     ("number", "must be a number, not {value}", "is no number"),
@@ -53,7 +56,7 @@ class Verdict:
     seconds: pl.Series | None = None
     """A time as whole seconds."""
     converted: int = 0
-    """Dates that became seconds."""
+    """Dates and fractions that became whole seconds."""
     joined: int = 0
     """Texts whose line breaks became spaces."""
     cut: int = 0
@@ -175,22 +178,23 @@ def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
         return Verdict(values, None, seconds)
     frame = pl.DataFrame({"cell": values, "seconds": seconds, "good": good})
     looked = frame.filter(~pl.col("good")).select("cell", *_second_look("cell"))
-    looked = looked.select("cell", "seconds", "dated", broken=_rule_of_time(first, last, nullable=column.nullable))
-    dated = looked.select((pl.col("dated") & (pl.col("broken") == 0)).sum()).item()
-    written = pl.when("dated").then(pl.col("seconds").cast(pl.String)).otherwise("cell")
+    looked = looked.with_columns(broken=_rule_of_time(first, last, nullable=column.nullable))
+    rewritten = pl.col("rewritten") & (pl.col("broken") == 0) & pl.col("seconds").is_not_null()
+    converted = looked.select(rewritten.sum()).item()
+    written = pl.when(rewritten).then(pl.col("seconds").cast(pl.String)).otherwise("cell")
     looked = looked.select("seconds", "broken", cell=written)
     where = good.not_().arg_true()
     broken = pl.zeros(values.len(), pl.UInt8, eager=True).scatter(where, looked["broken"])
     return Verdict(
-        values.clone().scatter(where, looked["cell"]) if dated else values,
+        values.clone().scatter(where, looked["cell"]) if converted else values,
         _if_any(broken),
         seconds.scatter(where, looked["seconds"]),
-        dated,
+        converted,
     )
 
 
 def _second_look(name: str) -> list[pl.Expr]:
-    """Seconds of a cell that is a number or a date, and whether it is a date."""
+    """Seconds of a cell that is a number or a date; whether it is a date; whether it is imported in another form."""
     cell = pl.col(name)
     parts = cell.str.extract_groups(_ISO)
 
@@ -206,12 +210,14 @@ def _second_look(name: str) -> list[pl.Expr]:
     days = field("day").str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Int64)
     clock = number(field("hour")) * 3600 + number(field("minute")) * 60 + number(field("second"))
     dated = days * 86_400 + clock - offset
-    whole = pl.when(cell.str.contains(r"^[0-9]+$")).then(cell.str.strip_chars_start("0").str.pad_start(1, "0"))
+    whole = cell.str.extract_groups(_NUMBER).struct.field("whole").str.strip_chars_start("0").str.pad_start(1, "0")
     # More digits than a number can have are many milliseconds.
     counted = pl.when(whole.str.len_bytes() > 18).then(pl.lit(10**18)).otherwise(whole.cast(pl.Int64, strict=False))
+    rewritten = counted.is_null() | cell.str.contains(".", literal=True)
     return [
         pl.coalesce(counted, dated).alias("seconds"),
         (dated.is_not_null() & counted.is_null()).alias("dated"),
+        rewritten.alias("rewritten"),
     ]
 
 
