@@ -16,7 +16,7 @@ from dataclasses import replace
 import psutil
 import urllib3
 
-from local import deploy, environments
+from local import deploy, environments, resuming
 from local.environments import REPOSITORY, LocalError, Step, quiet
 from local.home import ACCOUNT, MARK, REGION, Home, Process, State, process_environment, running, tail
 
@@ -56,7 +56,8 @@ def up(
         The running state, and what the operator should know.
 
     Raises:
-        LocalError: something failed; nothing that this call started is left running, even when it is interrupted.
+        LocalError: something failed, or what was saved cannot be used; nothing that this call started is left running,
+            even when it is interrupted.
     """
     notes = environments.ensure(step)
     with home.locked():
@@ -65,18 +66,16 @@ def up(
             notes.append("the local cloud is already running")
             return deploy.deploy(home, state, step), notes
         stop(home)
-        if home.data.exists() and (fresh or not home.whole):
+        if fresh and home.data.exists():
             shutil.rmtree(home.data)
-            if not fresh:
-                notes.append(
-                    "the last session was killed, not stopped by `down`: its data is gone, this is a fresh start"
-                )
+        resuming.check(home)
         try:
             state = start(home, cloud_port, engine_port, faults=faults)
             deploy.build(home, step)
             with step("starting the local AWS and the engine"):
                 wait_ready(home, state)
-            return deploy.deploy(home, state, step), notes
+            state = deploy.deploy(home, state, step)
+            return state, notes + resuming.resume(state, step)
         except BaseException:
             with undisturbed():
                 stop(home)

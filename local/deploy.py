@@ -16,7 +16,7 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 
-from local import layers, login
+from local import layers, login, resuming
 from local.environments import LOCAL, REPOSITORY, LocalError, Step, python_runtime
 from local.home import REGION, Home, State, access, client_environment, tail
 
@@ -50,7 +50,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
     """Deploy what was built, unless it is what was deployed last, and write down the stack's outputs and API key.
 
     Raises:
-        LocalError: `sam deploy` failed; the last lines of its log are in the message.
+        LocalError: `sam deploy` failed; the last lines of its log are in the message. Or the result can't be saved.
     """
     build(home, step)
     note = home.data / "deployed"
@@ -71,6 +71,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
                 [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state],
                 client_environment(state),
             )
+            resuming.save(state)
         note.write_text(wanted)
     outputs = stack_outputs(state)
     api = api_address(state, outputs["ApiUrl"])

@@ -86,6 +86,11 @@ class Home:
         """What survives `down`."""
         return self.run / "data"
 
+    @property
+    def saved(self) -> Path:
+        """The saved state of the local AWS; see :mod:`local.saved`."""
+        return self.data / "aws"
+
     def log(self, name: str) -> Path:
         """The log called `name`."""
         return self.run / f"{name}.log"
@@ -104,11 +109,6 @@ class Home:
         scratch.touch(mode=0o600)
         scratch.write_text(json.dumps(asdict(state), indent=2))
         scratch.replace(self.run / "state.json")
-
-    @property
-    def whole(self) -> bool:
-        """Whether the data is as the last `down` left it; the local AWS saves only when it is stopped, not killed."""
-        return (self.data / "aws" / "saved").exists()
 
     def forget(self) -> None:
         """Remove the state: nothing runs."""
@@ -163,7 +163,7 @@ def process_environment(home: Home, state: State) -> dict[str, str]:
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "AUTH": "true",
             "PERSIST_STATE": "1",
-            "STATE_DIR": str(home.data.resolve() / "aws"),
+            "STATE_DIR": str(home.saved.resolve()),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(home.data.resolve() / "objects"),
             # Of each function's warm processes all but one end after this time, so that a burst's memory is given back.

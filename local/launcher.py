@@ -31,7 +31,7 @@ from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from local import cloud_faults, executions, gateway, rights
+from local import cloud_faults, executions, gateway, rights, saving
 
 VERSION = "1.5.33"
 """The only ministack that this file has been written for and tested against."""
@@ -275,10 +275,7 @@ def nested_failures() -> None:
 
 
 def main() -> None:
-    """Check the version, apply the points above and serve until SIGTERM, which saves the state.
-
-    ``STATE_DIR/saved`` stands only after a whole save: without it the folder's state is older than its objects.
-    """
+    """Check the version, apply the points above, and serve and save until SIGTERM."""
     found = importlib.metadata.version("ministack")
     if found != VERSION:
         message = f"launcher.py is written for ministack {VERSION}, but {sys.prefix} has {found}."
@@ -295,14 +292,12 @@ def main() -> None:
     nested_failures()
     executions.install()
     gateway.install()
+    saving.install(Path(os.environ["STATE_DIR"]))
     if "--faults" in sys.argv:
         cloud_faults.install()
     rights.install()
     del sys.argv[1:]  # ministack has options of its own
-    saved = Path(os.environ.get("STATE_DIR", ""), "saved")
-    saved.unlink(missing_ok=True)
     app.main()
-    saved.touch()
 
 
 if __name__ == "__main__":

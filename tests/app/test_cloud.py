@@ -99,16 +99,6 @@ def test_down_leaves_no_process_even_when_the_state_is_lost(tmp_path: Path) -> N
     assert not (home.run / "tmp").exists()
 
 
-def test_a_killed_cloud_is_told_from_a_stopped_one(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    state = cloud.start(home)
-    cloud.wait_ready(home, state)
-    for process in state.processes:
-        psutil.Process(process.pid).kill()
-    cloud.down(home)
-    assert not home.whole
-
-
 def test_a_taken_port_is_named(tmp_path: Path, laptop: Laptop) -> None:
     taken = int(laptop.state.endpoint.rpartition(":")[2])
     with pytest.raises(LocalError, match=f"port {taken} is taken"):

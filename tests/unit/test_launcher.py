@@ -26,7 +26,8 @@ from local.faults import FaultDoor
 from local.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [ROOT / "local" / f"{name}.py" for name in ("launcher", "executions", "cloud_faults", "gateway", "rights")]
+PARTS = ("launcher", "executions", "cloud_faults", "gateway", "rights", "saving")
+SOURCES = [ROOT / "local" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `up` does about a session that ended before: it checks what was saved, and has its drops handled."""
+
+import json
+import time
+from typing import Any
+
+import boto3
+import urllib3
+
+from local import saved
+from local.environments import LocalError, Step
+from local.home import Home, State, access
+
+DOOR = "/_local/saved"
+"""Where the local AWS tells what it loaded, and saves when it is asked to."""
+SAVE_SECONDS = 120.0
+REPEATED = {"drop", "continue", "retrain"}
+"""What a run was asked for that the sweep has done again."""
+
+
+def check(home: Home) -> None:
+    """Make sure that the next session can go on with what the last one saved.
+
+    Raises:
+        UnreadableError: it cannot.
+    """
+    if saved.read(home.saved).empty and (home.data / "deployed").exists():
+        raise saved.UnreadableError(home.saved, "there is none, though a stack was deployed here")
+
+
+def save(state: State) -> None:
+    """Have the local AWS save its state now.
+
+    Raises:
+        LocalError: it can't.
+    """
+    failure = str(_asked("POST", state)["failure"])
+    if failure:
+        raise LocalError(f"the local AWS cannot save its state: {failure}")
+
+
+def resume(state: State, step: Step) -> list[str]:
+    """Have handled what the last session left unfinished; what the operator should know about it."""
+    told = _asked("GET", state)
+    stopped: list[dict[str, Any]] = told["stopped"]
+    if told["loaded"]["clean"] and not stopped:
+        return []
+    mine = [each for each in stopped if each["stateMachineArn"] == state.outputs["StateMachineArn"]]
+    with step("looking for drops that nobody handles"):
+        failures = sweep(state, mine)
+    return [*_missing(told["loaded"]), *_unfinished(mine, stopped), *failures]
+
+
+def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
+    """Tell the sweep of stopped runs as EventBridge would, and of files that are too new for it; why it failed."""
+    functions = boto3.client("lambda", **access(state.endpoint))
+    events: list[dict[str, Any]] = [{"source": "aws.states", "detail": each} for each in stopped]
+    for event in [*events, {"minutes": 0}]:
+        answer = functions.invoke(FunctionName=state.outputs["SweepFunctionName"], Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            told = json.loads(answer["Payload"].read())
+            return [f"the sweep failed and is tried again within 15 minutes: {told.get('errorMessage', told)}"]
+    return []
+
+
+def _missing(loaded: dict[str, Any]) -> list[str]:
+    if loaded["clean"]:
+        return []
+    since = time.strftime("%H:%M:%S", time.localtime(loaded["at"])) if loaded["at"] else "its start"
+    return [
+        f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be missing;"
+        " files, tables, queued events and the engine's data are there"
+    ]
+
+
+def _unfinished(mine: list[dict[str, Any]], stopped: list[dict[str, Any]]) -> list[str]:
+    asked = {each["name"]: json.loads(each["input"]).get("action", "drop") for each in mine}
+    again = [name for name, action in asked.items() if action in REPEATED]
+    by_hand = [f"{name} ({action})" for name, action in asked.items() if action not in REPEATED]
+    by_hand += [f"{each['name']} (teardown)" for each in stopped if "eardown" in each["stateMachineArn"]]
+    return [
+        *([f"stopped with the last session, and their drops are taken up again: {', '.join(again)}"] if again else []),
+        *([f"stopped with the last session, ask for them again: {', '.join(by_hand)}"] if by_hand else []),
+    ]
+
+
+def _asked(method: str, state: State) -> dict[str, Any]:
+    pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
+    answer = pool.request(method, f"{state.endpoint}{DOOR}")
+    found: dict[str, Any] = answer.json()
+    return found

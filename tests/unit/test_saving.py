@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the local AWS saves: whole or not at all, and after a kill everything that was answered is there again."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+import urllib3
+
+from local import cloud, resuming, saved
+from local.environments import LocalError, cloud_python
+from local.home import Home, State, access
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = "arn:aws:iam::000000000000:role/anyone"
+needs_cloud = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
+
+
+@dataclass
+class Machine:
+    """A local AWS without a stack, which can be killed and started again."""
+
+    home: Home
+    state: State
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - of whichever service
+        return boto3.client(service, **access(self.state.endpoint))  # type: ignore[call-overload]
+
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = urllib3.request("GET", f"{self.state.endpoint}{resuming.DOOR}").json()
+        return found
+
+    def kill(self) -> None:
+        for process in self.state.processes:
+            psutil.Process(process.pid).kill()
+
+    def start(self) -> None:
+        cloud.stop(self.home)
+        resuming.check(self.home)
+        self.state = cloud.start(self.home)
+        cloud.wait_ready(self.home, self.state)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    home = Home(tmp_path)
+    made = Machine(home, State("", "", ()))
+    try:
+        made.start()
+        yield made
+    finally:
+        cloud.stop(home, save=False)
+
+
+def made(machine: Machine) -> Callable[[], object]:
+    """Make a table, a queue, a schedule and an object, and change them; what tells how they are."""
+    dynamodb, sqs, scheduler, s3 = map(machine.client, ("dynamodb", "sqs", "scheduler", "s3"))
+    key = {"id": {"S": 'quote " and \u2028'}}
+    dynamodb.create_table(
+        TableName="shops",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
+    s3.create_bucket(Bucket="drops")
+    resuming.save(machine.state)
+    dynamodb.put_item(TableName="shops", Item=key)
+    for _ in range(3):
+        dynamodb.update_item(
+            TableName="shops",
+            Key=key,
+            UpdateExpression="ADD seen :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+    sqs.send_message(QueueUrl=queue, MessageBody="an event")
+    scheduler.create_schedule(
+        Name="nightly",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": queue, "RoleArn": ROLE},
+    )
+    s3.put_object(Bucket="drops", Key="a", Body=b"content")
+
+    def seen() -> object:
+        dynamodb, sqs, scheduler, s3 = map(machine.client, ("dynamodb", "sqs", "scheduler", "s3"))
+        waiting = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        return (
+            dynamodb.get_item(TableName="shops", Key=key)["Item"],
+            waiting["Attributes"],
+            [each["Name"] for each in scheduler.list_schedules()["Schedules"]],
+            s3.get_object(Bucket="drops", Key="a")["Body"].read(),
+        )
+
+    return seen
+
+
+@needs_cloud
+def test_what_was_answered_is_there_after_a_kill(machine: Machine) -> None:
+    seen = made(machine)
+    before = seen()
+    for _ in range(2):
+        machine.kill()
+        machine.start()
+        assert seen() == before
+    assert not machine.told()["loaded"]["clean"]
+    assert cloud.down(machine.home) == ["engine", "cloud"]
+    machine.start()
+    assert seen() == before
+    assert machine.told()["loaded"]["clean"]
+
+
+@needs_cloud
+def test_an_execution_ends_as_stopped_when_its_session_is_killed(machine: Machine) -> None:
+    steps = machine.client("stepfunctions")
+    waits = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}}
+    machine.client("iam").create_role(RoleName="anyone", AssumeRolePolicyDocument="{}")
+    arn = steps.create_state_machine(name="waits", definition=json.dumps(waits), roleArn=ROLE)["stateMachineArn"]
+    first = steps.start_execution(stateMachineArn=arn, name="first", input='{"shop": "a"}')["executionArn"]
+    resuming.save(machine.state)
+    # Of this one the saved state knows nothing.
+    second = steps.start_execution(stateMachineArn=arn, name="second", input='{"shop": "b"}')["executionArn"]
+    machine.kill()
+    machine.start()
+    steps = machine.client("stepfunctions")
+    for execution in (first, second):
+        found = steps.describe_execution(executionArn=execution)
+        assert (found["status"], found["error"]) == ("ABORTED", "States.ServiceRestart")
+        history = steps.get_execution_history(executionArn=execution)["events"]
+        assert (history[0]["type"], history[-1]["type"]) == ("ExecutionStarted", "ExecutionAborted")
+    assert {(each["name"], each["input"]) for each in machine.told()["stopped"]} == {
+        ("first", '{"shop": "a"}'),
+        ("second", '{"shop": "b"}'),
+    }
+
+
+@needs_cloud
+def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) -> None:
+    seen = made(machine)
+    before, folder = seen(), machine.home.saved
+    number = saved.read(folder).number
+    # As on a full disk: nothing can be written under the next numbers' names.
+    blocks = [folder / f"state.{number + each}.part" for each in range(1, 5)]
+    for block in blocks:
+        block.mkdir()
+    with pytest.raises(LocalError, match="cannot save its state: IsADirectoryError"):
+        resuming.save(machine.state)
+    assert saved.read(folder).number == number
+    machine.kill()
+    machine.start()
+    assert seen() == before
+    for block in blocks:
+        block.rmdir()
+    resuming.save(machine.state)
+    assert saved.read(folder).number > number
+
+
+def written(folder: Path) -> Path:
+    """A saved state; its file."""
+    (folder / saved.CODE).mkdir()
+    (folder / saved.CODE / "5e4.zip").write_bytes(b"zip")
+    saved.write(folder, 3, {"at": 5.0, "code": ["5e4"]}, {"dynamodb": b'{"version": 2}', "s3": b"{}"})
+    return saved.state(folder, 3)
+
+
+def test_a_saved_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written(tmp_path)
+    found = saved.read(tmp_path)
+    assert (found.number, found.at, found.clean) == (3, 5.0, True)
+    assert found.services == {"dynamodb": b'{"version": 2}', "s3": b"{}"}
+    # A change whose writing was interrupted was never answered.
+    saved.journal(tmp_path, 3).write_bytes(b'{"service": "sqs"}\n')
+    saved.journal(tmp_path, 4).write_bytes(b'{"service": "dynamodb"}\n{"serv')
+    found = saved.read(tmp_path)
+    assert (found.clean, found.last) == (False, 4)
+    assert found.journal == ({"service": "sqs"}, {"service": "dynamodb"})
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def changed(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))
+
+
+def unknown(path: Path) -> None:
+    path.unlink()
+    saved.write(path.parent, 3, {"format": 0, "at": 5.0, "code": []}, {})
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def without_code(path: Path) -> None:
+    (path.parent / saved.CODE / "5e4.zip").unlink()
+
+
+def with_a_damaged_journal(path: Path) -> None:
+    saved.journal(path.parent, 3).write_bytes(b'{"service": \n{}\n')
+
+
+@pytest.mark.parametrize("damage", [cut, changed, unknown, emptied, without_code, with_a_damaged_journal])
+def test_what_cannot_be_read_is_refused_and_left_as_it_is(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.saved.mkdir(parents=True)
+    damage(written(home.saved))
+    before = {path: path.read_bytes() for path in home.saved.rglob("*") if path.is_file()}
+    with pytest.raises(LocalError, match=r"(?s)cannot be used.*Nothing was deleted.*up --fresh"):
+        resuming.check(home)
+    assert {path: path.read_bytes() for path in home.saved.rglob("*") if path.is_file()} == before
+
+
+def test_a_deployed_stack_without_a_saved_state_is_no_fresh_start(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.saved.mkdir(parents=True)
+    resuming.check(home)
+    (home.data / "deployed").write_text("a stack")
+    with pytest.raises(LocalError, match="there is none, though a stack was deployed"):
+        resuming.check(home)
+
+
+def in_cloud(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python code in the local AWS's environment, with a `Saver` of this folder."""
+    begin = f"""
+import asyncio, pathlib, time
+from local import saved, saving
+folder = pathlib.Path({str(folder)!r})
+saver = saving.Saver(folder)
+"""
+    return subprocess.run(
+        [str(cloud_python()), "-c", begin + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PERSIST_STATE": "1", "STATE_DIR": str(folder), "S3_DATA_DIR": str(folder / "objects")},
+    )
+
+
+@needs_cloud
+def test_a_change_is_saved_unasked_and_silence_is_not(tmp_path: Path) -> None:
+    done = in_cloud(
+        """
+saving.EVERY = 0.05
+async def main():
+    saver.load()
+    numbers = []
+    async def until(number):
+        while saved.numbers(folder, "state") != [number]:
+            await asyncio.sleep(0.01)
+    await until(1)
+    saver.changed = True
+    await until(2)
+    before = time.monotonic()
+    while time.monotonic() < before + 1.3:
+        await asyncio.sleep(0.1)
+    assert saved.numbers(folder, "state") == [2], "nothing changed"
+asyncio.run(asyncio.wait_for(main(), 30))
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@needs_cloud
+def test_no_state_is_saved_while_a_stack_changes(tmp_path: Path) -> None:
+    done = in_cloud(
+        """
+async def main():
+    saver.load()
+    await saver.save()
+    before = saved.numbers(folder, "state")
+    saving.cloudformation._stacks["retail"] = {"StackStatus": "UPDATE_IN_PROGRESS"}
+    saver.changed = True
+    await saver.save()
+    assert saved.numbers(folder, "state") == before
+    saving.cloudformation._stacks["retail"] = {"StackStatus": "UPDATE_COMPLETE"}
+    await saver.save()
+    assert saved.numbers(folder, "state") > before
+asyncio.run(asyncio.wait_for(main(), 30))
+""",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/events/stream/1"
+
+
+@needs_cloud
+def test_a_stream_goes_on_where_its_function_had_come(tmp_path: Path) -> None:
+    first = in_cloud(
+        f"""
+async def main():
+    saver.load()
+    saving.dynamodb._stream_records["events"] = [{{"n": n}} for n in range(5)]
+    saving.lambda_svc._esms["follower"] = {{"UUID": "follower", "Enabled": False, "EventSourceArn": {STREAM!r},
+        "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:copy"}}
+    saving.lambda_svc._dynamodb_stream_positions["follower"] = 3
+    saver.changed = True
+    await saver.save()
+asyncio.run(main())
+""",
+        tmp_path,
+    )
+    assert first.returncode == 0, first.stderr
+    again = in_cloud(
+        """
+async def main():
+    saver.load()
+    position = saving.lambda_svc._dynamodb_stream_positions["follower"]
+    print([each["n"] for each in saving.dynamodb.stream_records_since("events", position, 10)])
+asyncio.run(main())
+""",
+        tmp_path,
+    )
+    assert again.stdout == "[3, 4]\n", again.stderr
