@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,13 +18,17 @@ import boto3
 import botocore.exceptions
 
 from local import layers, login, resuming
-from local.environments import LOCAL, REPOSITORY, LocalError, Step, python_runtime
+from local.environments import LOCAL, REPOSITORY, WAY_OUT, LocalError, Step, python_runtime
 from local.home import REGION, Home, State, access, client_environment, tail
 
 SOURCES = ("template.yaml", "samconfig.toml", "functions", "layers", "statemachines")
 BUILD = LOCAL / "build"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """Stack statuses from which a stack can be updated."""
+NEVER_MADE = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+"""Statuses of a stack whose creation failed, so that nothing was ever kept in it."""
+CHANGE_SECONDS = 120
+"""How long a change goes on at most that an `up` began which was killed."""
 
 
 def build(home: Home, step: Step) -> None:
@@ -55,12 +60,14 @@ def deploy(home: Home, state: State, step: Step) -> State:
     build(home, step)
     note = home.data / "deployed"
     wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes}"
-    status = stack_status(state)
+    status = settled(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
         note.unlink(missing_ok=True)
         with step(f"deploying the stack {state.stack} (sam deploy)"), one_at_a_time():
-            if status and status not in SETTLED:
+            if status in NEVER_MADE:
                 delete(state)
+            elif status and status not in SETTLED:
+                raise LocalError(f"the stack {state.stack} is {status}, from which it cannot be updated.\n{WAY_OUT}")
             login.publish(home, state)
             of_state = [f"IncrementalImportBytes={state.incremental_bytes}", *login.parameters(state)]
             packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state.endpoint)))
@@ -146,6 +153,16 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
+def settled(state: State) -> str:
+    """The stack's status once nothing changes it: sam goes on where `up` was killed."""
+    deadline = time.monotonic() + CHANGE_SECONDS
+    while (status := stack_status(state)).endswith("_IN_PROGRESS") and status not in NEVER_MADE:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return status
+
+
 def stack_status(state: State) -> str:
     """The stack's status; "" where there is no stack."""
     try:
@@ -156,7 +173,7 @@ def stack_status(state: State) -> str:
 
 
 def delete(state: State) -> None:
-    """Remove a stack whose creation or update never ended."""
+    """Remove a stack whose creation failed."""
     client = boto3.client("cloudformation", **access(state.endpoint))
     client.delete_stack(StackName=state.stack)
     client.get_waiter("stack_delete_complete").wait(StackName=state.stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

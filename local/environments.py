@@ -19,6 +19,12 @@ LOCAL = REPOSITORY / ".local"
 PREFERRED = ("3.13", "3.12", "3.11")
 """Lambda runtimes that the template allows, best first: 3.13 is what runs on AWS."""
 
+WAY_OUT = (
+    "Nothing was deleted. `python -m local up --fresh` starts without it, and deletes the shops, the files and the"
+    " engine's data of this cloud."
+)
+"""What can always be done about a cloud that cannot go on."""
+
 Step = Callable[[str], AbstractContextManager[object]]
 """Shows one piece of work from its start to its end: ``with step("building the functions"): …``"""
 

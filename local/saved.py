@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from local.environments import LocalError
+from local.environments import WAY_OUT, LocalError
 
 FORMAT: Final = 1
 CODE: Final = "code"
@@ -30,11 +30,7 @@ class UnreadableError(LocalError):
     """The saved state cannot be used: the message names the file, the reason and the way out."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"the saved state of the local AWS cannot be used: {path}: {reason}\n"
-            "Nothing was deleted. Put the file back, or start without it: `python -m local up --fresh`, which deletes"
-            " the shops, the files and the engine's data of this cloud."
-        )
+        super().__init__(f"the saved state of the local AWS cannot be used: {path}: {reason}\n{WAY_OUT}")
 
 
 @dataclass(frozen=True, slots=True)
