@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is asked about when a purchase likelihood is judged: a past cut out of a whole history, and strangers to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import Flags, Floats, History, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a shop knew at a moment: the events before it, of the users and items that had any.
+
+    Attributes:
+        history: those events; users and items are numbered anew. at: the moment, epoch seconds.
+        users, items: their numbers in the whole history, ascending.
+    """
+
+    history: History
+    at: int
+    users: Ints
+    items: Ints
+
+
+def past(whole: History, at: int, kept: Flags) -> Past:
+    """Return the past of a moment as if only the `kept` users had ever been there."""
+    rows = (whole.time < at) & kept[whole.user]
+    users, items = np.unique(whole.user[rows]), np.unique(whole.item[rows])
+    history = replace(
+        whole,
+        users=[whole.users[each] for each in users],
+        items=[whole.items[each] for each in items],
+        user=np.searchsorted(users, whole.user[rows]),
+        item=np.searchsorted(items, whole.item[rows]),
+        time=whole.time[rows],
+        bought=whole.bought[rows],
+        kinds=[level[items] for level in whole.kinds],
+        groups={column: values[users] for column, values in whole.groups.items()},
+    )
+    return Past(history, at, users, items)
+
+
+def starts(whole: History, horizon_days: int, windows: int, later: int = 0) -> list[int]:
+    """The starts of the newest windows, the oldest first; `later` windows after them are left alone."""
+    end = whole.end + 1 - later * horizon_days * DAY
+    return [end - step * horizon_days * DAY for step in range(windows, 0, -1)]
+
+
+def taken_out(whole: History, share: float, seed: int) -> Flags:
+    """A share of the users, drawn at random."""
+    drawn = np.random.default_rng(seed).permutation(len(whole.users))[: round(share * len(whole.users))]
+    found = np.zeros(len(whole.users), dtype=bool)
+    found[drawn] = True
+    return found
+
+
+def seen_before(whole: History, at: int) -> Flags:
+    """The users with an event before a moment."""
+    found = np.zeros(len(whole.users), dtype=bool)
+    found[whole.user[whole.time < at]] = True
+    return found
+
+
+def newcomers(whole: History, start: int, horizon_days: int) -> Ints:
+    """The users whose first event lies in a window and is no purchase, if the horizon after it has passed."""
+    never = np.iinfo(np.int64).max
+    first, purchase = (np.full(len(whole.users), never) for _ in range(2))
+    np.minimum.at(first, whole.user, whole.time)
+    np.minimum.at(purchase, whole.user[whole.bought], whole.time[whole.bought])
+    horizon, end = horizon_days * DAY, int(whole.time.max())
+    inside = (first >= start) & (first < start + horizon) & (first + horizon <= end)
+    return np.flatnonzero(inside & (purchase > first))
+
+
+def bought(whole: History, users: Ints, items: Ints, start: int, until: int) -> Flags:
+    """Whether each user (row) has a purchase of each item (column) in a window; numbers of the whole history."""
+    inside = whole.bought & (whole.time >= start) & (whole.time < until)
+    row, column = _places(users, whole.user[inside]), _places(items, whole.item[inside])
+    both = (row >= 0) & (column >= 0)
+    found = np.zeros((len(users), len(items)), dtype=bool)
+    found[row[both], column[both]] = True
+    return found
+
+
+def pairs_bought(whole: History, start: int, until: int) -> int:
+    """How many pairs of a user and an item, known or new, have a purchase in a window."""
+    inside = whole.bought & (whole.time >= start) & (whole.time < until)
+    return len(np.unique(whole.user[inside] * len(whole.items) + whole.item[inside]))
+
+
+def with_strangers(history: History, many: int, groups: Mapping[str, Ints] | None = None) -> History:
+    """A history with users behind the others of whom no event is known, and whose attributes may be."""
+    added = {column: np.full(many, -1, dtype=np.int64) for column in history.groups} | dict(groups or {})
+    return replace(
+        history,
+        users=[*history.users, *(f"\0stranger {number}" for number in range(many))],
+        groups={column: np.concatenate([values, added[column]]) for column, values in history.groups.items()},
+    )
+
+
+def recent_share(whole: History, given: Past, horizon_days: int, windows: int) -> Floats:
+    """The plain rule for strangers: which share of the users seen before bought each item, in the last windows.
+
+    The average item's share is added as that of 200 users, so that no item has none.
+    """
+    sums, users = np.zeros(len(given.items)), 0
+    mine = np.zeros(len(whole.users), dtype=bool)
+    mine[given.users] = True
+    for step in range(1, windows + 1):
+        start = given.at - step * horizon_days * DAY
+        there = np.flatnonzero(seen_before(whole, start) & mine)
+        sums += bought(whole, there, given.items, start, start + horizon_days * DAY).sum(0)
+        users += len(there)
+    rate, added = sums.mean() / max(users, 1), 200.0
+    found: Floats = (sums + rate * added) / (users + added)
+    return found
+
+
+def _places(wanted: Ints, values: Ints) -> Ints:
+    """Where values are in an ascending array; -1 for those that are not there."""
+    place = np.minimum(np.searchsorted(wanted, values), max(len(wanted) - 1, 0))
+    found: Ints = np.where(wanted[place] == values, place, -1) if len(wanted) else np.full(len(values), -1)
+    return found
