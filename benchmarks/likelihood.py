@@ -265,8 +265,8 @@ def strangers(whole: History, plan: Plan, show: Show) -> None:
     if whole.groups:
         spread = float(np.mean(sums["model with attributes"].between))
         gain = sums["model with attributes"].loss / sums["model"].loss - 1
-        told = f"is told {spread:.2f} times as much as another; log-loss {gain:+.2%}"
-        show(f"With attributes a tenth of the strangers {told}")
+        said = f"is told {spread:.2f} times as much as another; log-loss {gain:+.2%}"
+        show(f"With attributes a tenth of the strangers {said}")
     for name, each in sums.items():
         if name == "plain rule":
             continue

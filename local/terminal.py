@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -56,7 +57,7 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """Something the operator should know."""
-        self.progress.print(f"[yellow]•[/] {escape(text)}", soft_wrap=True)
+        self.progress.print(f"[yellow]•[/] {escape(text)}", soft_wrap=not self.progress.is_terminal)
 
     def heading(self, text: str) -> None:
         """The title of what comes next."""
@@ -67,7 +68,7 @@ class Terminal:
         if self.as_json:
             self.json({"error": text, "code": code})
         else:
-            self.progress.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
+            self.progress.print(f"[red]✗[/] {escape(text)}", soft_wrap=not self.progress.is_terminal)
 
     def json(self, value: object) -> None:
         """A result as JSON, one document a line group."""
@@ -76,6 +77,15 @@ class Terminal:
     def line(self, text: str) -> None:
         """A plain line of a result, never wrapped or coloured."""
         print(text, flush=True)
+
+    def text(self, text: str) -> None:
+        """A paragraph of a result, wrapped between words where the terminal ends; a pipe gets it as one line."""
+        self.out.print(escape(text), soft_wrap=not self.out.is_terminal)
+
+    @property
+    def columns(self) -> int:
+        """How wide results may be."""
+        return self.out.width
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """A table; columns whose title ends in ``#`` are numbers."""
@@ -102,19 +112,14 @@ class Terminal:
             yield board.tell
 
     def runs(self, runs: Sequence[Run]) -> None:
-        """A list of runs."""
-        rows = [
-            (
-                run.started.astimezone().strftime("%d %b %H:%M:%S"),
-                run.kind,
-                run.status,
-                f"{run.seconds:.1f}",
-                said(run),
-                run.name,
-            )
-            for run in runs
-        ]
-        self.table(("started", "kind", "status", "seconds#", "result", "run"), rows)
+        """A list of runs, what came of each below it: a reason to fail is longer than a column."""
+        for run in runs:
+            began = run.started.astimezone().strftime("%d %b %H:%M:%S")
+            colour = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(run.status, "red")
+            head = f"[dim]{began}[/]  {escape(run.kind)}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
+            self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
+            if result := said(run):
+                self.out.print(Padding(escape(result), (0, 0, 0, 4)))
 
     def items(self, answer: Answer, title: str) -> None:
         """Recommended items, with name and price where their metadata has them, and the time the answer took."""

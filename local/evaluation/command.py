@@ -9,7 +9,7 @@ from personalization.errors import Rejected
 from personalization.settings import ShopSettings, parse
 
 from local.environments import LOCAL
-from local.evaluation import page, tables
+from local.evaluation import page, positions, tables
 from local.evaluation.files import BadInput, read
 from local.evaluation.trial import Plan, evaluate
 from local.terminal import Terminal
@@ -25,7 +25,10 @@ def main(options: Namespace, terminal: Terminal) -> None:
     plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days)
     with terminal.bar() as tell, tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         tell("reading the files", 0.0)
-        found = evaluate(read(options.files, settings, Path(scratch), plan.seed), plan, tell)
+        shop = read(options.files, settings, Path(scratch), plan.seed)
+        if shop.positions:
+            terminal.note(positions.NOTE)
+        found = evaluate(shop, plan, tell)
     target = _target(options)
     found["page"] = str(target.resolve())
     try:

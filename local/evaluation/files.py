@@ -19,6 +19,7 @@ from personalization.settings import ShopSettings
 from personalization.validation import Expected
 
 from local.environments import LocalError
+from local.evaluation import positions
 from local.personalize.building import read_rows
 from local.personalize.errors import ImportRefused
 from local.personalize.frames import pl
@@ -56,6 +57,8 @@ class Tables:
     """As the engine reads them; interactions always, users and items where there are files of them."""
     users: pl.DataFrame | None
     items: pl.DataFrame | None
+    positions: bool = False
+    """Whether the times are positions; see `positions`."""
 
 
 def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int) -> Tables:
@@ -74,18 +77,20 @@ def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int
     if "interactions" not in kinds:
         told = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
         raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {told}")
+    dated = _dated(paths, kinds, settings, scratch)
     schemas: dict[DataKind, Checked] = {}
     sources, copies = [], dict[DataKind, list[Path]]()
     for number, (path, kind) in enumerate(zip(paths, kinds, strict=True)):
         alone = kinds.count(kind) == 1
         expected = Expected(path.name, kind, "FULL" if alone else "INCREMENTAL", settings, schemas.get(kind))
         copies.setdefault(kind, []).append(scratch / f"{number}.csv")
-        source, schemas[kind] = _checked(path, expected, copies[kind][-1])
+        source, schemas[kind] = _checked(path, dated.get(path, path), expected, copies[kind][-1])
         sources.append(source)
     engines = {kind: parse_schema(schema.text(), settings.personalize_domain) for kind, schema in schemas.items()}
     tables = {kind: _imported(files, engines[kind], scratch / f"{kind}.parquet") for kind, files in copies.items()}
     interactions, items = _renamed(tables["interactions"], tables.get("items"), seed)
-    return Tables(tuple(sources), interactions, engines, tables.get("users"), items)
+    ordered = bool(dated) or positions.together(interactions)
+    return Tables(tuple(sources), interactions, engines, tables.get("users"), items, ordered)
 
 
 def _kind(path: Path, settings: ShopSettings) -> DataKind:
@@ -95,11 +100,28 @@ def _kind(path: Path, settings: ShopSettings) -> DataKind:
         raise BadInput(f"{path}: {refused.reason}") from None
 
 
-def _checked(path: Path, expected: Expected, target: Path) -> tuple[Source, Checked]:
-    """Write the good rows of a file as a drop's are written to be imported."""
+def _dated(paths: Sequence[Path], kinds: Sequence[DataKind], settings: ShopSettings, scratch: Path) -> dict[Path, Path]:
+    """Files of interactions with dates in place of positions, if none of them has times."""
+    mine = [path for path, kind in zip(paths, kinds, strict=True) if kind == "interactions"]
+    try:
+        found = {path: positions.column(path.name, _chunks(path), settings) for path in mine}
+    except Rejected:
+        return {}
+    columns = {path: index for path, index in found.items() if index is not None}
+    if len(columns) < len(found):
+        return {}
+    seconds = positions.step([(_chunks(path), index) for path, index in columns.items()])
+    return {
+        path: positions.dated(_chunks(path), index, seconds, scratch / f"dated-{number}.csv")
+        for number, (path, index) in enumerate(columns.items())
+    }
+
+
+def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tuple[Source, Checked]:
+    """Write the good rows of a file as a drop's are written to be imported; `content` has them, with dates."""
     try:
         with target.open("wb") as file:
-            copied = copy(_chunks(path), expected, file.write, target.parent)
+            copied = copy(_chunks(content), expected, file.write, target.parent)
     except Rejected as refused:
         raise BadInput(f"{path}: {refused.reason}") from None
     found = copied.findings

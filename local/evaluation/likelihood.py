@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a purchase likelihood would mean what it says: the model that would serve, tested on the last horizon."""
 
+from dataclasses import asdict
 from typing import Any
 
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.scores import Quality
 from personalization.likelihood.training import TooLittle, fit
+from personalization.likelihood.verdict import verdict
 
 from local.evaluation.files import Tables
 from local.personalize.frames import pl
@@ -38,6 +40,8 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
     if tables.items is not None:
         reader.items(tables.items.write_csv().splitlines())
     told: dict[str, Any] = {"eventType": name, "days": DAYS}
+    if tables.positions:
+        return told | {"reason": "TIMESTAMP holds positions, no times, and a likelihood is one within days"}
     try:
         fitted = fit(reader.history(), DAYS, end)
     except TooLittle as little:
@@ -52,6 +56,7 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         "pairs": round(tested.pairs),
         "purchases": round(tested.purchases),
         "bins": _bins(tested),
+        "verdict": asdict(verdict(tested.bins)),
         "boughtBefore": {"auc": round(fitted.tested_seen.auc, 4), "baseRate": fitted.tested_seen.base_rate},
     }
 

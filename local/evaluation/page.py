@@ -10,7 +10,8 @@ from personalization import charts
 from personalization.page_style import STYLE
 
 from local.evaluation import plots
-from local.evaluation.words import TITLES, percent, task
+from local.evaluation.words import LIKELIHOOD_MARKS, TITLES, percent, task
+from local.evaluation.words import mark as mark_of
 
 Document = Mapping[str, Any]
 _OUTCOME = {"good": "better than simple rules", "mixed": "no proven gain", "bad": "simple rules do better"}
@@ -18,12 +19,12 @@ _OUTCOME = {"good": "better than simple rules", "mixed": "no proven gain", "bad"
 
 def page(found: Document) -> str:
     """The page of an evaluation; see `trial.evaluate` for the document."""
-    mark = found["words"][0]["mark"]
+    mark = mark_of(found)
     sections = [_words(found)]
     sections += [_task(found, name, *texts) for name, texts in _TASKS.items()]
     sections += [_variety(found), _calibration(found), _learning(found), _training(found), _time(found), _how(found)]
     return _PAGE.format(
-        style=STYLE + _STYLE, mark=mark, outcome=_OUTCOME[mark], facts=_facts(found), cards=_cards(found["data"]),
+        style=STYLE + _STYLE, mark=mark, outcome=_OUTCOME[mark], times=_times(found), facts=_facts(found), cards=_cards(found["data"]),
         sections="".join(sections),
     )  # fmt: skip
 
@@ -42,6 +43,10 @@ def _facts(found: Document) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
 
 
+def _times(found: Document) -> str:
+    return "<span class='tag bad'>positions, no times</span>" if found["protocol"]["times"] == "positions" else ""
+
+
 def _cards(data: Document) -> str:
     left = sum(each["rejected"] for each in data["files"])
     cards = [
@@ -49,7 +54,9 @@ def _cards(data: Document) -> str:
         ("Shoppers", f"{data['shoppers']:,}", f"half have {data['medianPerShopper']:.0f} interactions or more"),
         ("Items", f"{data['items']:,}", f"the top fifth makes {percent(data['bestsellers'])} of all interactions"),
         ("Again", percent(data["again"]), "interactions with an item that the shopper had taken before"),
-        ("From, to", f"{data['first']}", f"to {data['last']}"),
+        ("Times", "none", "but positions")
+        if data["times"] == "positions"
+        else ("From, to", f"{data['first']}", f"to {data['last']}"),
     ]
     return "".join(
         f"<div class=card><span class=label>{label}</span><b>{value}</b><small>{note or '&nbsp;'}</small></div>"
@@ -174,16 +181,18 @@ def _calibration(found: Document) -> str:
         return ""
     title = "Does a purchase likelihood mean what it says?"
     if "reason" in told:
-        return f"<section><h2>{title}</h2><p>It cannot be told for these files: {escape(told['reason'])}.</p></section>"
+        return f"<section><h2>{title}</h2><p>It cannot be said for these files: {escape(told['reason'])}.</p></section>"
     bins: Sequence[tuple[float, float]] = [(each["predicted"], each["observed"]) for each in told["bins"]]
     label = f"Purchase likelihood: from {_rare(bins[0][0])} predicted and {_rare(bins[0][1])} true to {_rare(bins[-1][0])} and {_rare(bins[-1][1])}."
     lead = f"Across: how likely a shopper was said to buy an item within {told['days']} days. Up: how often it came true, in the last {told['days']} days, of which the model had seen nothing. On the dashed line both are the same."
     better = 1 - told["logLoss"] / told["baseRateLogLoss"] if told["baseRateLogLoss"] else 0.0
     text = (
         f"On average {_rare(told['baseRate'])} of all shoppers and items come together within {told['days']} days. The likelihood tells them apart with an "
-        f"AUC of {told['auc']:.3f} (0.5 is chance, 1 is perfect), its log-loss is {better:.0%} under that of the average alone, and it is off by {told['calibrationError']:.0%} of the average."
+        f"AUC of {told['auc']:.3f} (0.5 is chance, 1 is perfect), and its log-loss is {better:.0%} under that of the average alone."
     )
-    return f"<section><h2>{title}</h2><p class=quiet>{lead}</p>{plots.calibration(bins, label)}<p class='key under'>predicted; each group has as many predicted purchases as the next</p><p>{text}</p></section>"
+    answer = told["verdict"]
+    verdict = f"<p><span class='tag {LIKELIHOOD_MARKS[answer['answer']]}'>{answer['answer']}</span> <strong>{escape(answer['text'])}</strong></p>"
+    return f"<section><h2>{title}</h2>{verdict}<p class=quiet>{lead}</p>{plots.calibration(bins, label)}<p class='key under'>predicted; each group has as many predicted purchases as the next</p><p>{text}</p></section>"
 
 
 def _rare(share: float) -> str:
@@ -212,6 +221,8 @@ def _training(found: Document) -> str:
 
 def _time(found: Document) -> str:
     data = found["data"]
+    if not data["perDay"]:
+        return ""
     picture, word = charts.timeline([(day, rows) for day, rows in data["perDay"]])
     types = ", ".join(f"{each['name']} {each['rows']:,}" for each in data["eventTypes"] if each["name"])
     return f"<section><h2>Interactions by {word}</h2><p class=quiet>{escape(types)}</p>{picture}</section>"
@@ -222,13 +233,26 @@ def _how(found: Document) -> str:
     if protocol["split"] == "time":
         cut = f"Everything up to {protocol['cut'].replace('T', ' ').replace('Z', ' UTC')} is the past. Recipes and rules learn from it alone. What a shopper took at the first moment after it, within {protocol['days']:g} days, is what they have to foretell."
     else:
-        cut = "The times in these files are positions and no clock that shoppers share, so a cut in time would test nothing. The last moment of each shopper with three or more is the test, and everything else is the past."
+        why = (
+            "The times in these files are positions and no clock that shoppers share, so a cut in time would test nothing"
+            if protocol["times"] == "positions"
+            else "Hardly a shopper comes back after a cut in time"
+        )
+        cut = f"{why}. The last moment of each shopper with three or more is the test, and everything else is the past."
     rules = protocol["rules"]
+    own = (
+        f"the shopper's own after {rules['ownHalfLife']:g} {'positions' if rules['recentHalfLife'] is None else 'days'}"
+    )
+    half = (
+        own
+        if rules["recentHalfLife"] is None
+        else f"what sells lately counts half after {rules['recentHalfLife']:g} days, {own}"
+    )
     lines = [
         cut,
         f"{protocol['knownShoppers']:,} shoppers with a past came back, {protocol['newShoppers']:,} came for the first time; {protocol['asked']:,} of the former were asked about.",
         "Items have names drawn at random while all this is measured, since ids in order often tell what sells or what is new. Where a recipe or rule gives two items the same score, what was taken counts as the later one.",
-        f"The rules are at their best: what sells lately counts half after {rules['recentHalfLife']:g} days, the shopper's own after {rules['ownHalfLife']:g} days, chosen on the time before the test.",
+        f"The rules are at their best: {half}, chosen on the past before the test.",
         "The certainty is that of a bootstrap: shoppers are drawn anew 1,000 times. Multiples are compared in pairs, for the same shoppers.",
         "Hit rate: shoppers for whom the list had something right. Recall: how much of what was taken was in the list. Precision: how much of the list was taken. NDCG: recall that counts more the further up it stands. MRR: one over the place of the first hit.",
     ]
@@ -265,7 +289,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>What to expect from recommendations</title><style>{style}</style></head>
 <body><main>
-<h1>What to expect from recommendations <span class="tag {mark}">{outcome}</span></h1>
+<h1>What to expect from recommendations <span class="tag {mark}">{outcome}</span>{times}</h1>
 <dl class="facts">{facts}</dl>
 <div class="cards">{cards}</div>
 {sections}

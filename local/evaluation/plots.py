@@ -8,7 +8,9 @@ from html import escape
 Triple = Sequence[float]
 """A value with the bounds of its interval."""
 _WIDTH, _HEIGHT = 360, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 40
+_LEAST_POWER = -6
+"""The power of ten below which a probability is drawn at the edge."""
 
 
 def strip(value: Triple, most: float, label: str, mark: str) -> str:
@@ -52,7 +54,11 @@ def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
         bins: predicted and observed probability of each group; those without any of one have no place.
         label: what the picture shows, for those who cannot see it.
     """
-    shown = [(math.log10(told), math.log10(came)) for told, came in bins if told > 0 and came > 0]
+    shown = [
+        (max(math.log10(told), _LEAST_POWER), max(math.log10(came), _LEAST_POWER))
+        for told, came in bins
+        if told > 0 and came > 0
+    ]
     low = math.floor(min((value for pair in shown for value in pair), default=-1.0))
     powers = range(low, 1)
 
@@ -64,9 +70,9 @@ def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     marks = "".join(
         f"<line x1='{_LEFT}' x2='{_WIDTH - _RIGHT}' y1='{_y(place(power), 1):.1f}' y2='{_y(place(power), 1):.1f}'/>"
-        f"<text x='{_LEFT - 6}' y='{_y(place(power), 1) + 4:.1f}' text-anchor=end>{100 * 10.0**power:g}%</text>"
-        f"<text x='{_x(place(power)):.1f}' y='{_HEIGHT - 22}' text-anchor={'end' if not power else 'middle'}>"
-        f"{100 * 10.0**power:g}%</text>"
+        f"<text x='{_LEFT - 6}' y='{_y(place(power), 1) + 4:.1f}' text-anchor=end>{_power(power)}</text>"
+        f"<text x='{_x(place(power)):.1f}' y='{_HEIGHT - 22}' text-anchor=middle>"
+        f"{_power(power)}</text>"
         for power in powers
     )
     return (
@@ -74,6 +80,11 @@ def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
         f"<line class=same x1='{_x(0)}' y1='{_y(0, 1)}' x2='{_x(1)}' y2='{_y(1, 1)}'/>"
         f"<polyline points='{line}'/>{dots}</svg>"
     )
+
+
+def _power(power: int) -> str:
+    """A power of ten in per cent, in plain digits."""
+    return f"{100 * 10.0**power:.{max(0, -power - 2)}f}%"
 
 
 def nice(most: float) -> float:
@@ -97,9 +108,14 @@ def _y(value: float, most: float) -> float:
     return _TOP + (1 - value / most) * (_HEIGHT - _TOP - _BOTTOM)
 
 
+def _decimals(most: float) -> int:
+    """Decimals that tell half of `most` from all of it."""
+    return max(2, 1 - math.floor(math.log10(most)))
+
+
 def _grid(most: float) -> str:
     return "".join(
         f"<line x1='{_LEFT}' x2='{_WIDTH - _RIGHT}' y1='{_y(part, 1):.1f}' y2='{_y(part, 1):.1f}'/>"
-        f"<text x='{_LEFT - 6}' y='{_y(part, 1) + 4:.1f}' text-anchor=end>{part * most:.2f}</text>"
+        f"<text x='{_LEFT - 6}' y='{_y(part, 1) + 4:.1f}' text-anchor=end>{part * most:.{_decimals(most)}f}</text>"
         for part in (0.0, 0.5, 1.0)
     )

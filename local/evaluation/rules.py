@@ -37,7 +37,7 @@ class Tuning:
     """The parameters of the rules, in days and as a weight."""
 
     recent: float = 14.0
-    """Half-life of what sells now."""
+    """Half-life of what sells now; infinite where nothing tells what sells now."""
     own: float = 90.0
     """Half-life of a shopper's own interactions."""
     blend: float = 0.001
@@ -121,13 +121,16 @@ class Rules:
         return lately
 
 
-def tuned(make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[str]]], depth: int) -> Tuning:
+def tuned(
+    make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[str]]], depth: int, *, lately: bool = True
+) -> Tuning:
     """The parameters with the best NDCG on tests that lie before those of the evaluation.
 
     Args:
         make: rules on the past of these tests.
         tests: shoppers and what they took.
         depth: of the lists.
+        lately: whether times tell what sells now.
     """
     asked = list(tests)[:TUNING]
 
@@ -136,6 +139,6 @@ def tuned(make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[
         lists = ((rules.list(rule(rules, user), None, depth + SPARE), relevant) for user, relevant in asked)
         return mean(discounted_gain(Answer(against_us(pairs, wanted), wanted), depth) for pairs, wanted in lists)
 
-    recent = max(HALF_LIVES, key=lambda days: gain(Tuning(recent=days), Rules.recent))
+    recent = max(HALF_LIVES, key=lambda days: gain(Tuning(recent=days), Rules.recent)) if lately else float("inf")
     mixtures = [Tuning(recent, own, blend) for own, blend in product(HALF_LIVES, BLENDS)]
     return max(mixtures, key=lambda tuning: gain(tuning, Rules.decayed))

@@ -3,12 +3,12 @@
 
 Everything up to the cut trains. The test of a shopper is the first moment after it: what was taken then is relevant. A
 shopper who has a past is *known*, one who has none is *cold*. Where times are positions and no clock that shoppers
-share (public data sets are often published so), nobody would go on after a cut: there the last moment of each shopper
+share (public data sets are often published so), or hardly anybody goes on after a cut, the last moment of each shopper
 with three moments is the test, and everything else trains.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,15 +43,18 @@ class Split:
     """Unix epoch seconds of the newest row that trains."""
     days: float
     """How much time the tests are taken from."""
+    positions: bool = False
+    """Whether the times are positions: then seconds and days mean nothing."""
 
 
-def split(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Split:
+def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, positions: bool = False) -> Split:
     """Cut a shop's interactions into past and tests.
 
     Args:
         rows: USER_ID, ITEM_ID, EVENT_TYPE, TIMESTAMP; other columns go along.
         event_type: what is foretold; None = all.
         days: how much of the end is the test; None = a tenth of the time, 7 to 28 days.
+        positions: whether the times are positions; see `positions`.
 
     Raises:
         BadInput: there are no such interactions, nothing to choose from, or no past or no shopper to foretell.
@@ -62,6 +65,8 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Spl
     first, last = _seconds(wanted["TIMESTAMP"].min()), _seconds(wanted["TIMESTAMP"].max())
     if first == last:
         raise BadInput("all interactions are of one instant: nothing comes before anything, so nothing can be foretold")
+    if positions:
+        return _by_positions(rows, event_type, days)
     span = (last - first) / DAY
     if days is not None and days >= span:
         raise BadInput(f"--days {days:g} leaves nothing to train on: the interactions span {span:.1f} days")
@@ -74,10 +79,20 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Spl
     return found
 
 
+def _by_positions(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Split:
+    """Cut before the last moment of each shopper: positions are no clock that shoppers share."""
+    if days is not None:
+        raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, no times")
+    found = replace(by_last(rows, event_type, 0.0), positions=True)
+    if not _known(found):
+        raise BadInput(f"no shopper has {MOMENTS} moments, the last of which could be foretold")
+    return found
+
+
 def earlier(given: Split, event_type: str | None) -> Split | None:
     """The same split of the past alone: what parameters are chosen on. None where the past is too short."""
     if given.kind == "last":
-        found = by_last(given.training, event_type, given.days)
+        found = replace(by_last(given.training, event_type, given.days), positions=given.positions)
     else:
         found = by_time(given.training, event_type, given.cut, given.days)
     return found if _known(found) else None
@@ -108,7 +123,7 @@ def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
     folder.mkdir(parents=True, exist_ok=True)
     spec: dict[str, object] = {"interactions": [_kept(given.training, folder / "interactions.parquet")]}
     items = tables.items
-    if items is not None and "CREATION_TIMESTAMP" in items.columns:
+    if items is not None and "CREATION_TIMESTAMP" in items.columns and not given.positions:
         items = items.filter(pl.col("CREATION_TIMESTAMP").fill_null(0) <= given.cut)
     for kind, rows in (("users", tables.users), ("items", items)):
         if rows is not None and not rows.is_empty():

@@ -28,9 +28,10 @@ def of(tables: Tables, event_type: str | None) -> Document:
         "shoppers": per_user.len(),
         "returning": int((per_user >= 2).sum()),
         "items": per_item.len(),
-        "first": _day(int(wanted["TIMESTAMP"].min())),  # type: ignore[arg-type]
-        "last": _day(int(wanted["TIMESTAMP"].max())),  # type: ignore[arg-type]
-        "perDay": [[_day(86_400 * day), count] for day, count in per_day.iter_rows()],
+        "times": "positions" if tables.positions else "times",
+        "first": None if tables.positions else _day(int(wanted["TIMESTAMP"].min())),  # type: ignore[arg-type]
+        "last": None if tables.positions else _day(int(wanted["TIMESTAMP"].max())),  # type: ignore[arg-type]
+        "perDay": [] if tables.positions else [[_day(86_400 * day), count] for day, count in per_day.iter_rows()],
         "eventTypes": [{"name": name, "rows": count} for name, count in types],
         "medianPerShopper": float(per_user.median()),  # type: ignore[arg-type]
         "bestsellers": round(float(per_item.head(max(1, per_item.len() // 5)).sum()) / wanted.height, 4),

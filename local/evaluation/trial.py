@@ -33,9 +33,16 @@ RULES: Mapping[str, contest.Rule] = {
     "bought before": Rules.again,
     "bought before and lately": Rules.decayed,
 }
+BY_POSITION: Mapping[str, contest.Rule] = {
+    "popular": Rules.popular,
+    "bought before": Rules.again,
+    "bought before, the newest most": Rules.decayed,
+}
+"""The rules where times are positions."""
 POPULAR = "popular"
-FOR_EVERYBODY = ("aws-popularity-count", "aws-trending-now")
-FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, "popular", "popular lately")
+TRENDING, LATELY = "aws-trending-now", "popular lately"
+FOR_EVERYBODY = ("aws-popularity-count", TRENDING)
+FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, "popular", LATELY)
 CURVE = (0.25, 0.5)
 """Shares of the shoppers that are trained on, in the fast tier, to see what more of them bring."""
 ENOUGH = 100
@@ -66,7 +73,7 @@ def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
     """
     started = time.perf_counter()
     event_type = _event_type(tables.interactions, plan.event_type)
-    given = splitting.split(tables.interactions, event_type, plan.days)
+    given = splitting.split(tables.interactions, event_type, plan.days, positions=tables.positions)
     config = TrainingConfig(event_type=event_type, hyperparameters={"tier": plan.tier})
     try:
         with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch, opened(Path(scratch)) as trainings:
@@ -92,6 +99,9 @@ class _Trial:
     ) -> None:
         self._tables, self._plan, self._config = tables, plan, config
         self._trainings, self._work = trainings, work
+        self._recipes = tuple(each for each in RECIPES if each != TRENDING or not tables.positions)
+        self._everybody = tuple(each for each in FOR_EVERYBODY if each in self._recipes)
+        self._rules_of = BY_POSITION if tables.positions else RULES
         self._fast = replace(config, hyperparameters={"tier": "fast"})
         self._past = prepared(tables, given, config)
         self._panel = questions.panel(given, self._past.people, self._past.snapshot, plan.seed)
@@ -107,7 +117,8 @@ class _Trial:
         tuning = self._tuned()
         with self._work.stage("fitting the purchase likelihood", 8):
             calibration = likelihood.of(self._tables, self._config.event_type)
-        methods = [self._trained(recipe, "all", self._config) for recipe in RECIPES] + self._rules(self._past, tuning)
+        methods = [self._trained(recipe, "all", self._config) for recipe in self._recipes]
+        methods += self._rules(self._past, tuning)
         lists = [each for each in methods if each.name != RANKING]
         new = [each for each in lists if each.recipe or each.name in FOR_STRANGERS]
         rankings = [each for each in methods if each.name == RANKING or not each.recipe]
@@ -140,9 +151,9 @@ class _Trial:
                 continue
         half = self._kept_out(parts)
         if half is not None:
-            for recipe in (PERSONAL, *FOR_EVERYBODY):
+            for recipe in (PERSONAL, *self._everybody):
                 begin(recipe, f"{half}", parts[half].snapshot, self._config)
-        for recipe in (RANKING, *(each for each in RECIPES if each not in {PERSONAL, RANKING})):
+        for recipe in (RANKING, *(each for each in self._recipes if each not in {PERSONAL, RANKING})):
             begin(recipe, "all", whole, self._config)
         for name, past in ({f"{share}": past for share, past in parts.items()} | {"all": self._past}).items():
             begin(PERSONAL, name, past.snapshot, self._fast)
@@ -155,24 +166,25 @@ class _Trial:
     def _tuned(self) -> Tuning:
         with self._work.stage("choosing the parameters of the simple rules", 8):
             before = splitting.earlier(self._past.split, self._config.event_type)
+            usual = Tuning(recent=float("inf")) if self._tables.positions else Tuning()
             if before is None:
-                return Tuning()
+                return usual
             try:
                 past = prepared(self._tables, before, self._config)
             except TrainingRefused:
-                return Tuning()
+                return usual
             users = questions.drawn(past.active & before.tests.keys(), questions.MOST, self._plan.seed)
-            return tuned(past.rules, [(user, before.tests[user]) for user in users], self._plan.depth)
+            tests = [(user, before.tests[user]) for user in users]
+            return tuned(past.rules, tests, self._plan.depth, lately=not self._tables.positions)
 
     def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
         of_whom = "" if name == "all" else f" on {float(name):.0%} of the shoppers"
         with self._work.stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
             return contest.of_model(recipe, self._trainings.wait(recipe, name, config))
 
-    @staticmethod
-    def _rules(past: Past, tuning: Tuning) -> list[Method]:
+    def _rules(self, past: Past, tuning: Tuning) -> list[Method]:
         rules = past.rules(tuning)
-        return [contest.of_rule(name, rules, rule, past.snapshot.items) for name, rule in RULES.items()]
+        return [contest.of_rule(name, rules, rule, past.snapshot.items) for name, rule in self._rules_of.items()]
 
     def _task(self, name: str, methods: Sequence[Method], asked: Sequence[Question]) -> Document:
         answers: dict[str, list[Answer]] = {}
@@ -200,7 +212,7 @@ class _Trial:
             lists = [each for each in methods if each.name in FOR_STRANGERS]
             return self._task("strangers", lists, self._panel.cold) | {"real": True}
         past = parts[share]
-        made = [self._trained(recipe, f"{share}", self._config) for recipe in (PERSONAL, *FOR_EVERYBODY)]
+        made = [self._trained(recipe, f"{share}", self._config) for recipe in (PERSONAL, *self._everybody)]
         rules = [each for each in self._rules(past, tuning) if each.name in FOR_STRANGERS]
         asked = [questions.as_stranger(each) for each in self._panel.known if each.user not in past.active]
         return self._task("strangers", [*made, *rules], asked) | {"real": False}
@@ -227,7 +239,7 @@ class _Trial:
         taken = [each.relevant for each in asked]
         catalogue = set(self._past.snapshot.items.tolist())
         figures = contest.figures(answers, POPULAR, self._field)
-        best = max((each for each in RULES if each in figures), key=lambda each: figures[each]["ndcg"][0])
+        best = max((each for each in self._rules_of if each in figures), key=lambda each: figures[each]["ndcg"][0])
         first = next(iter(answers))
         pair = {best: answers[best], first: answers[first]}
         return {
@@ -246,8 +258,9 @@ class _Trial:
         return {
             "eventType": self._config.event_type,
             "split": given.kind,
-            "cut": datetime.fromtimestamp(given.cut, UTC).isoformat().replace("+00:00", "Z"),
-            "days": given.days,
+            "times": "positions" if given.positions else "times",
+            "cut": None if given.positions else _iso(given.cut),
+            "days": None if given.positions else given.days,
             "trainingRows": len(self._past.rows),
             "knownShoppers": panel.knowns,
             "newShoppers": panel.colds,
@@ -256,8 +269,16 @@ class _Trial:
             "seed": self._plan.seed,
             "tier": self._plan.tier,
             "catalogue": self._field.catalogue,
-            "rules": {"recentHalfLife": tuning.recent, "ownHalfLife": tuning.own, "blend": tuning.blend},
+            "rules": {
+                "recentHalfLife": None if given.positions else tuning.recent,
+                "ownHalfLife": tuning.own,
+                "blend": tuning.blend,
+            },
         }
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _took(method: Method) -> Document:

@@ -11,6 +11,8 @@ from personalization.findings import (
     RECOMMENDED_USERS,
 )
 
+from local.evaluation.positions import NOTE
+
 Document = Mapping[str, Any]
 Mark = Literal["good", "mixed", "bad"]
 TITLES = {
@@ -24,10 +26,12 @@ TITLES = {
     "popular lately": "Rule: what sells most lately",
     "bought before": "Rule: what the shopper buys most",
     "bought before and lately": "Rule: what the shopper buys, and what sells lately",
+    "bought before, the newest most": "Rule: what the shopper buys, the newest most",
 }
 """What each recipe and rule is called in front of people."""
-_OFF = 0.15
-"""Calibration error, as a share of the base rate, up to which a likelihood is taken at its word."""
+_MANY = 3.0
+"""Times as good from which a gain is a multiple, no percentage."""
+LIKELIHOOD_MARKS: Mapping[str, Mark] = {"yes": "good", "unknown": "mixed", "no": "bad"}
 _LEVEL = 0.02
 """Gain by the second half of the shoppers below which more of them hardly help."""
 
@@ -35,6 +39,7 @@ _LEVEL = 0.02
 def about(found: Document) -> list[dict[str, str]]:
     """Answers to what one wants to know: `{title, mark, text}` each, the most important first."""
     told = [
+        _positions(found["protocol"]),
         _better(found),
         _enough(found["data"]),
         _discovery(found),
@@ -46,6 +51,11 @@ def about(found: Document) -> list[dict[str, str]]:
     return [dict(zip(("title", "mark", "text"), each, strict=True)) for each in told if each is not None]
 
 
+def mark(found: Document) -> Mark:
+    """The mark of the whole: whether it is better than simple rules."""
+    return _better(found)[1]
+
+
 def task(found: Document, name: str) -> Document | None:
     """One of the tasks of the document."""
     return next((each for each in found["tasks"] if each["task"] == name), None)
@@ -54,6 +64,10 @@ def task(found: Document, name: str) -> Document | None:
 def percent(share: float) -> str:
     """A share in per cent, with a decimal where it is small."""
     return f"{share:.1%}" if abs(share) < 0.1 else f"{share:.0%}"
+
+
+def _positions(protocol: Document) -> tuple[str, Mark, str] | None:
+    return ("Are there times in these files?", "bad", f"No. {NOTE}") if protocol["times"] == "positions" else None
 
 
 def _better(found: Document) -> tuple[str, Mark, str]:
@@ -73,6 +87,9 @@ def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mar
     if times is None:
         return "mixed", f"{lead} The rule finds nothing that could be compared with."
     value, low, high = times
+    if low > 1 and value >= _MANY:
+        sure = f"(95 % sure: between {low:.1f} and {high:.1f} times)"
+        return "good", f"{lead} The order of the list is {value:.1f} times as good as that of {other} {sure}."
     span = f"{_gain(value)} (95 % sure: between {_gain(low)} and {_gain(high)})"
     if low > 1:
         return "good", f"{lead} The order of the list is better than {other} by {span}."
@@ -85,7 +102,7 @@ def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mar
 
 
 def _gain(times: float) -> str:
-    return f"{times - 1:+.0%}" if times < 3 else f"{times:.1f} times as good"
+    return f"{times - 1:+.0%}"
 
 
 def _enough(data: Document) -> tuple[str, Mark, str]:
@@ -142,13 +159,7 @@ def _likely(told: Document | None) -> tuple[str, Mark, str] | None:
         return None
     if "reason" in told:
         return title, "bad", f"Not with these files: {told['reason']}."
-    *_, top = told["bins"]
-    error = told["calibrationError"]
-    text = (
-        f"The likeliest pairs of shopper and item were given {percent(top['predicted'])} on average, and "
-        f"{percent(top['observed'])} of them came true within {told['days']} days; overall it is off by {error:.0%}."
-    )
-    return title, "good" if error <= _OFF else "mixed", text
+    return title, LIKELIHOOD_MARKS[told["verdict"]["answer"]], told["verdict"]["text"]
 
 
 def _sure(found: Document) -> tuple[str, Mark, str]:
@@ -159,8 +170,10 @@ def _sure(found: Document) -> tuple[str, Mark, str]:
     if protocol["split"] == "time":
         end, days = protocol["cut"][:10], protocol["days"]
         how = f"Nothing after {end} was shown to recipes and rules; the {days:g} days after it are the test."
-    else:
+    elif protocol["times"] == "positions":
         how = "The times are positions and no clock that shoppers share, so each shopper's last moment is the test."
+    else:
+        how = "Hardly a shopper comes back after a cut in time, so each shopper's last moment is the test."
     text = f"{how} {asked:,} shoppers were asked about, so a hit rate is sure to about ± {width:.1%}."
     return "How sure is this?", _size(asked), text
 

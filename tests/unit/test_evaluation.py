@@ -371,13 +371,15 @@ def test_the_likelihood_is_tested_on_the_last_week(report: dict[str, Any]) -> No
     assert told["auc"] > 0.8
     assert told["logLoss"] < told["baseRateLogLoss"]
     assert sum(each["pairs"] for each in told["bins"]) == pytest.approx(120 * 40, rel=0.01)
+    assert told["verdict"]["answer"] in {"yes", "no"}
+    assert any(each["text"] == told["verdict"]["text"] for each in report["words"])
 
 
 @pytest.mark.parametrize(
     ("told", "shown", "said"),
     [
-        ({"reason": "it needs more days"}, "It cannot be told", "it needs more days"),
-        ({"calibrationError": 0.5}, "class=same", "off by 50%"),
+        ({"reason": "it needs more days"}, "It cannot be said", "it needs more days"),
+        ({"verdict": {"answer": "no", "text": "No: far too much.", "ratio": 9.0}}, "class=same", "No: far too much."),
     ],
 )
 def test_a_likelihood_is_drawn_or_refused(report: dict[str, Any], told: dict[str, Any], shown: str, said: str) -> None:
@@ -402,6 +404,7 @@ def test_scales_end_at_round_numbers(most: float, top: float) -> None:
     ("times", "mark", "said"),
     [
         ([1.3, 1.1, 1.5], "good", "better than the best simple rule by +30%"),
+        ([9.2, 6.3, 14.8], "good", "is 9.2 times as good as that of the best simple rule (95 % sure: between 6.3 and"),
         ([0.9, 0.8, 0.95], "bad", "worse than the best simple rule: -10%"),
         ([1.02, 0.9, 1.1], "mixed", "may be chance"),
         (None, "mixed", "finds nothing"),

@@ -12,6 +12,7 @@ from personalization.likelihood.answering import iso
 from personalization.likelihood.bounds import LeftOut
 from personalization.likelihood.histories import History
 from personalization.likelihood.model import Model
+from personalization.likelihood.verdict import WITHIN, Verdict, verdict
 from personalization.page_style import STYLE
 
 Document = Mapping[str, Any]
@@ -70,6 +71,7 @@ def document(
 def page(report: Document) -> str:
     """The report as a page."""
     tested, before = report["tested"], report["testedBoughtBefore"]
+    found = _verdict(tested, WITHIN)
     better = 1.0 - tested["logLoss"] / tested["baseRateLogLoss"] if tested["baseRateLogLoss"] else 0.0
     return _PAGE.format(
         style=STYLE + _STYLE,
@@ -80,6 +82,9 @@ def page(report: Document) -> str:
         method=report["method"],
         when=_time(report["fittedAt"]),
         curve=_curve(tested["bins"]),
+        verdict=found.answer,
+        mark={"yes": "good", "no": "bad", "unknown": "mixed"}[found.answer],
+        answer=escape(found.text),
         rows="".join(_row(place, each) for place, each in enumerate(tested["bins"], 1)),
         auc=f"{tested['auc']:.3f}",
         better=f"{better:.1%}",
@@ -95,6 +100,10 @@ def page(report: Document) -> str:
         **{f"all_{name}": f"{report['history'][name]:,}" for name in ("shoppers", "items", "purchases")},
         scores=escape(_scores(report["scores"])),
     )
+
+
+def _verdict(tested: Document, within: float) -> Verdict:
+    return verdict([(each["pairs"], each["predicted"], each["observed"]) for each in tested["bins"]], within)
 
 
 def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:
@@ -241,7 +250,8 @@ _PAGE = """<!doctype html>
 <p>How likely a shopper is to have a {event} of an item within {days} days. {scores}</p>
 <dl class="facts"><div><dt>Fitted</dt><dd>{when}</dd></div><div><dt>Shoppers</dt><dd>{all_shoppers}</dd></div>
 <div><dt>Items</dt><dd>{all_items}</dd></div><div><dt>Purchases</dt><dd>{all_purchases}</dd></div><div><dt>Run</dt><dd>{run}</dd></div></dl>
-<h2>Does 5 % mean 5 %?</h2>
+<h2>Does 5 % mean 5 %? <span class="tag {mark}">{verdict}</span></h2>
+<p class="verdict"><strong>{answer}</strong></p>
 <p>Tested on {from} to {to}, with weights and a calibrator that had seen nothing of these days: {pairs} pairs of a shopper and an
 item, {purchases} of them with a purchase ({rate}). On the dashed line, as many pairs had a purchase as was predicted; the bars
 are what chance may do to a count.</p>

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Positions in place of times: 0, 1, 2 … or the same dressed up as dates, as public data sets often have them.
+
+Small integers would be refused in a drop, since they lie before 1990. To evaluate them all the same, a position becomes
+a day of a calendar that means nothing but the order.
+"""
+
+import codecs
+import csv
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from personalization.headers import arrange
+from personalization.intake.rows import Table
+from personalization.settings import ShopSettings
+
+from local.personalize.frames import pl
+
+NOTE = (
+    "TIMESTAMP holds positions, no times: the test is each shopper's last moment, and left out are the purchase "
+    "likelihood, trends and everything by days. A shop's own files need real times."
+)
+_TOLD = 1_000
+"""Rows that tell."""
+_SMALL = re.compile(r"\d{1,8}")
+"""No time after 1973 is written so."""
+_BEGIN, _DAY = 1_000_000_000, 86_400
+_USERS, _TOGETHER = 20, 0.9
+"""Users that are enough to tell, and the share of them who begin at one instant where times are positions."""
+
+
+def column(name: str, chunks: Iterable[bytes], settings: ShopSettings) -> int | None:
+    """The index of TIMESTAMP in a file of interactions, if its first values are small whole numbers.
+
+    Raises:
+        Rejected: the file is no table, or has not the columns.
+    """
+    table = Table(name, chunks)
+    slots = arrange(name, "interactions", table.header, settings, None).slots
+    index = next((slot.source for slot in slots if slot.name == "TIMESTAMP"), None)
+    first = next(table.rows(), None)
+    if index is None or first is None:
+        return None
+    values = first.frame[f"c{index}"].head(_TOLD).drop_nulls().to_list()
+    return index if values and all(_SMALL.fullmatch(value) for value in values) else None
+
+
+def step(files: Sequence[tuple[Iterable[bytes], int]]) -> int:
+    """Seconds of a position: a day, or less where there are so many that days would reach beyond today."""
+    found = (int(row[index]) for chunks, index in files for row in _rows(chunks) if _positioned(row, index))
+    return max(1, min(_DAY, (int(time.time()) - _BEGIN) // max(max(found, default=1), 1)))
+
+
+def dated(chunks: Iterable[bytes], index: int, seconds: int, target: Path) -> Path:
+    """Write a file whose positions are dates that keep their order; what is no position stays, to be refused."""
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for number, row in enumerate(_rows(chunks)):
+            if number and _positioned(row, index):
+                row[index] = str(_BEGIN + int(row[index]) * seconds)
+            writer.writerow(row)
+    return target
+
+
+def together(rows: pl.DataFrame) -> bool:
+    """Whether nearly all users with several moments begin at one instant: such times are positions, dated or not."""
+    moments = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").min().alias("first"), pl.col("TIMESTAMP").n_unique())
+    several = moments.filter(pl.col("TIMESTAMP") > 1)
+    return several.height >= _USERS and (several["first"] == several["first"].min()).mean() >= _TOGETHER  # type: ignore[operator,return-value,unused-ignore]
+
+
+def _rows(chunks: Iterable[bytes]) -> Iterator[list[str]]:
+    return csv.reader(_lines(chunks))
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
+    for chunk in chunks:
+        *whole, rest = (rest + decoder.decode(chunk)).split("\n")
+        yield from (f"{line}\n" for line in whole)
+    yield rest + decoder.decode(b"", final=True)
+
+
+def _positioned(row: Sequence[str], index: int) -> bool:
+    return index < len(row) and _SMALL.fullmatch(row[index]) is not None

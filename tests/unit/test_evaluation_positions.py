@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluating files that have positions in place of times, and how results look on a terminal of 80 columns."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from personalization.settings import ShopSettings
+from rich.console import Console
+
+from local.evaluation import page, plots, positions, tables, words
+from local.evaluation.files import BadInput, read
+from local.evaluation.splitting import split
+from local.runs import Run
+from local.terminal import Terminal
+from tests.unit.test_evaluation import ROOT, shop, write
+
+Row = tuple[str, str, int, str]
+
+
+def ordered(step: int = 1, begin: int = 0) -> Iterator[Row]:
+    """The shop with each shopper's rows numbered in place of dated."""
+    counts: dict[str, int] = {}
+    for user, item, _, kind in shop():
+        counts[user] = counts.get(user, -1) + 1
+        yield user, item, begin + step * counts[user], kind
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A whole evaluation of positions, from the command line."""
+    folder = tmp_path_factory.mktemp("positions")
+    found = command(write(folder / "interactions.csv", ordered()), "--json", "--html", str(folder / "r.html"))
+    assert found.returncode == 0, found.stderr
+    told: dict[str, Any] = json.loads(found.stdout)
+    return told
+
+
+def command(path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Evaluate a file."""
+    line = [sys.executable, "-m", "local", "evaluate", str(path), "--tier", "fast", *options]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_positions_are_named_before_anything_trains(tmp_path: Path) -> None:
+    told = command(write(tmp_path / "one.csv", [(user, "i", at, kind) for user, _, at, kind in ordered()]))
+    assert (told.returncode, told.stderr.splitlines()[0]) == (2, f"• {positions.NOTE}")
+    assert "with one item" in told.stderr
+
+
+def test_positions_are_named_in_the_words_and_on_the_page(document: dict[str, Any]) -> None:
+    assert (document["words"][0]["mark"], positions.NOTE in document["words"][0]["text"]) == ("bad", True)
+    shown = Path(document["page"]).read_text(encoding="utf-8")
+    assert "positions, no times</span>" in shown
+    assert not re.search(r"19[789]\d-\d\d|20[01]\d-\d\d|Interactions by", shown)
+
+
+def test_what_needs_times_is_left_out(document: dict[str, Any]) -> None:
+    assert (document["protocol"]["split"], document["protocol"]["times"]) == ("last", "positions")
+    assert "positions" in document["calibration"]["reason"]
+    methods = {each["method"] for task in document["tasks"] for each in task["methods"]}
+    assert methods.isdisjoint({"aws-trending-now", "popular lately", "bought before and lately"})
+    assert "bought before, the newest most" in methods
+    told = [each for each in words.about(document) if "probability" in each["title"]]
+    assert [each["mark"] for each in told] == ["bad"]
+    assert page.page(document).count("off by") == 0
+
+
+@pytest.mark.parametrize(("step", "begin"), [(1, 0), (10, 5), (1_000_000, 0), (86_400, 1_400_000_000)])
+def test_positions_are_known_however_they_are_written(step: int, begin: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "interactions.csv", ordered(step, begin))
+    found = read([path], ShopSettings(domain="custom"), tmp_path, 7)
+    assert found.positions
+    assert found.interactions.height == len(shop())
+    with pytest.raises(BadInput, match="--days 7 means nothing here"):
+        split(found.interactions, None, 7.0, positions=True)
+
+
+def test_dates_are_no_positions(tmp_path: Path) -> None:
+    path = write(tmp_path / "interactions.csv", shop())
+    assert not read([path], ShopSettings(domain="custom"), tmp_path, 7).positions
+
+
+def test_one_file_of_times_and_one_of_positions_is_refused_by_its_line(tmp_path: Path) -> None:
+    paths = [write(tmp_path / "a.csv", shop()), write(tmp_path / "b.csv", ordered())]
+    with pytest.raises(BadInput, match="TIMESTAMP is not between 1990 and tomorrow"):
+        read(paths, ShopSettings(domain="custom"), tmp_path, 7)
+
+
+def narrow() -> tuple[Terminal, io.StringIO]:
+    """A terminal of 80 columns, and what it shows."""
+    terminal, shown = Terminal(), io.StringIO()
+    terminal.out = Console(file=shown, width=80, force_terminal=True, highlight=False, color_system=None)
+    return terminal, shown
+
+
+def test_the_tables_fit_80_columns_without_a_broken_word(
+    document: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal, shown = narrow()
+    tables.show(document, terminal)
+    text = shown.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    whole = set(text.split())
+    assert {"Recommended", "NDCG@10", "popular"} <= whole
+    assert {word for each in document["words"] for word in each["text"].split()} <= whole
+    assert "the page to look at" in capsys.readouterr().out
+
+
+def test_a_failed_run_says_why_in_whole_words() -> None:
+    reason = (
+        "the dataset group already has an import under way, and Personalize takes no second one until it is through"
+    )
+    at = datetime(2026, 11, 27, tzinfo=UTC)
+    run = Run("arn:run:demo-interactions-0123456789abcdef", "demo", "interactions", "k", "FAILED", at, at, reason)
+    terminal, shown = narrow()
+    terminal.runs([run])
+    assert set(reason.split()) <= set(shown.getvalue().split())
+    assert max(map(len, shown.getvalue().splitlines())) <= 80
+
+
+@pytest.mark.parametrize("least", [1e-9, 1e-4, 0.02])
+def test_the_labels_of_an_axis_stay_inside_the_picture(least: float) -> None:
+    drawn = plots.calibration([(least, least), (0.4, 0.5)], "label")
+    for x, anchor, text in re.findall(r"<text x='([\d.]+)' y='[\d.]+' text-anchor=(\w+)>([^<]+)</text>", drawn):
+        # A digit of 11 pixels is about 6.2 wide.
+        width = 6.2 * len(text)
+        left = float(x) - {"end": width, "middle": width / 2}[anchor]
+        assert 0 <= left <= left + width <= 360, text
