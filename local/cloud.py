@@ -64,7 +64,8 @@ def up(
         state = None if fresh else running(home)
         if state is not None:
             notes.append("the local cloud is already running")
-            return deploy.deploy(home, state, step), notes
+            state = deploy.deploy(home, state, step)
+            return state, notes + resuming.resume(state, step)
         stop(home)
         if fresh and home.data.exists():
             shutil.rmtree(home.data)

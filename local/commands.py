@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import psutil
 
-from local import cloud, dead_events, environments, log_lines, removals, reports
+from local import cloud, dead_events, environments, log_lines, removals, reports, resuming, saved
 from local.client import Answer, Client
 from local.environments import LocalError
 from local.home import Home, NotRunningError, State, require, running
@@ -33,7 +33,13 @@ def up(options: Namespace, terminal: Terminal) -> None:
 
 def down(options: Namespace, terminal: Terminal) -> None:
     """Stop the cloud."""
-    stopped = cloud.down(Home(options.run_dir), terminal.step, wipe=options.wipe)
+    home = Home(options.run_dir)
+    stopped = cloud.down(home, terminal.step, wipe=options.wipe)
+    if stopped and not saved.closed(home.saved):
+        terminal.note(
+            f"the state at the end could not be saved ({home.log('cloud')} says why): the next `up` goes on from the"
+            " state before it and from the journal"
+        )
     if terminal.as_json:
         terminal.json({"stopped": stopped})
     elif not stopped:
@@ -57,6 +63,8 @@ def show_status(state: State, terminal: Terminal) -> None:
     """The addresses, the memory and the shops of a running cloud."""
     shops = Client(state).shops()
     memory = {process.name: megabytes(process.pid) for process in state.processes}
+    if failure := resuming.failure(state):
+        terminal.note(f"the local AWS cannot save its state: {failure}")
     if terminal.as_json:
         terminal.json(
             {

@@ -35,21 +35,32 @@ def save(state: State) -> None:
     Raises:
         LocalError: it can't.
     """
-    failure = str(_asked("POST", state)["failure"])
-    if failure:
-        raise LocalError(f"the local AWS cannot save its state: {failure}")
+    told = str(_asked("POST", state)["failure"])
+    if told:
+        raise LocalError(f"the local AWS cannot save its state: {told}")
+
+
+def failure(state: State) -> str:
+    """Why the local AWS could not save its state the last time; empty where it could, or does not tell."""
+    try:
+        return str(_asked("GET", state)["failure"])
+    except LocalError:
+        return ""
 
 
 def resume(state: State, step: Step) -> list[str]:
-    """Have handled what the last session left unfinished; what the operator should know about it."""
-    told = _asked("GET", state)
-    stopped: list[dict[str, Any]] = told["stopped"]
-    if told["loaded"]["clean"] and not stopped:
+    """Have handled what earlier sessions left unfinished; what the operator should know about it."""
+    left = _asked("GET", state)["left"]
+    stopped: list[dict[str, Any]] = left["stopped"]
+    if not left["killed"] and not stopped:
         return []
     mine = [each for each in stopped if each["stateMachineArn"] == state.outputs["StateMachineArn"]]
     with step("looking for drops that nobody handles"):
         failures = sweep(state, mine)
-    return [*_missing(told["loaded"]), *_unfinished(mine, stopped), *failures]
+    # Until here the next `up` begins again, if this one is killed or the sweep fails.
+    if not failures:
+        _asked("DELETE", state)
+    return [*_missing(left), *_unfinished(mine, stopped), *failures]
 
 
 def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
@@ -64,10 +75,10 @@ def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
     return []
 
 
-def _missing(loaded: dict[str, Any]) -> list[str]:
-    if loaded["clean"]:
+def _missing(left: dict[str, Any]) -> list[str]:
+    if not left["killed"]:
         return []
-    since = time.strftime("%H:%M:%S", time.localtime(loaded["at"])) if loaded["at"] else "its start"
+    since = time.strftime("%H:%M:%S", time.localtime(left["since"])) if left["since"] else "its start"
     return [
         f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be missing;"
         " files, tables, queued events and the engine's data are there"
@@ -87,6 +98,12 @@ def _unfinished(mine: list[dict[str, Any]], stopped: list[dict[str, Any]]) -> li
 
 def _asked(method: str, state: State) -> dict[str, Any]:
     pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
-    answer = pool.request(method, f"{state.endpoint}{DOOR}")
-    found: dict[str, Any] = answer.json()
+    try:
+        answer = pool.request(method, f"{state.endpoint}{DOOR}")
+        found: dict[str, Any] = answer.json()
+    except (urllib3.exceptions.HTTPError, ValueError):
+        raise LocalError(
+            "the local AWS does not tell whether its state is saved: stop it with `python -m local down` and start it"
+            " again with `python -m local up`"
+        ) from None
     return found

@@ -97,6 +97,12 @@ def read(folder: Path) -> Saved:
     return Saved(last=last, journal=entries, clean=not after)
 
 
+def closed(folder: Path) -> bool:
+    """Whether the last session saved its state at its end."""
+    states, journals = numbers(folder, "state"), numbers(folder, "journal")
+    return not journals or (bool(states) and states[-1] > journals[-1])
+
+
 def _parsed(path: Path) -> tuple[Json, dict[str, bytes]]:
     *lines, end = path.read_bytes().split(b"\n")
     if end or len(lines) < 2:

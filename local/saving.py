@@ -36,7 +36,7 @@ from local import saved
 from local.environments import LocalError
 
 DOOR: Final = "/_local/saved"
-"""GET tells what was loaded and saved; POST saves now."""
+"""GET tells what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""
 EVERY: Final = 30.0
 """Seconds after which a change is saved at the latest."""
 PAUSE: Final = 5.0
@@ -50,6 +50,8 @@ UNREPEATABLE: Final = ("DeleteMessage", "ChangeMessageVisibility")
 """Changes by a handle that a restart makes void: the message comes again, as SQS allows."""
 STOPPED: Final = "States.ServiceRestart"
 CAUSE: Final = "the local AWS was stopped while this execution ran"
+LEFT: Final = "left"
+"""The service under which it is saved what the last sessions left and nobody has taken up yet."""
 STREAMS: Final = "streams"
 """The service under which the undelivered records of tables' streams are saved, which ministack forgets."""
 log = logging.getLogger("launcher")
@@ -63,9 +65,9 @@ class Saver:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.loaded = saved.Saved()
-        self.stopped: list[Json] = []
-        """Executions that were running when the last session ended."""
+        self.left: Json = {"stopped": [], "killed": False, "since": 0.0}
+        """What nobody has taken up yet: executions that were running when a session ended, whether one was killed, and
+        since when something may be missing."""
         self.number = 0
         """Of the newest journal."""
         self.at = 0.0
@@ -87,16 +89,22 @@ class Saver:
     def load(self) -> None:
         """Bring back what the last session left, note which executions it stopped, and go on saving."""
         try:
-            self.loaded = saved.read(self.folder)
+            loaded = saved.read(self.folder)
         except LocalError as error:
             raise SystemExit(str(error)) from None
-        (_former if self.loaded.former else _restore)(self.loaded)
-        for entry in self.loaded.journal:
+        for name in app._state_map if loaded.former else loaded.services:
+            if name not in {"lambda", LEFT}:
+                _load(name, loaded)
+        for entry in loaded.journal:
             _repeat(entry)
         # Last: with its functions its pollers begin to work on everything else.
-        _load("lambda", self.loaded)
-        self.stopped = _stopped()
-        self.number, self.at = self.loaded.last + 1, self.loaded.at
+        _load("lambda", loaded)
+        if LEFT in loaded.services:
+            self.left = json.loads(loaded.services[LEFT])["state"]
+        if not loaded.clean and not self.left["killed"]:
+            self.left |= {"killed": True, "since": loaded.at}
+        self.left["stopped"] += _stopped()
+        self.number, self.at = loaded.last + 1, loaded.at
         self._journal = _opened(saved.journal(self.folder, self.number))
         self._loop = asyncio.get_running_loop()
         self._wanted.set()
@@ -164,7 +172,7 @@ class Saver:
                 self.changed = False
                 child = os.fork()
                 if child == 0:
-                    _write_and_exit(self.folder, number, now, writing)
+                    _write_and_exit(self.folder, number, now, self.left, writing)
                 before, self._journal, self.number = self._journal, following, number
         except BaseException:
             os.close(reading)
@@ -197,13 +205,13 @@ class Saver:
     # The door
 
     def told(self) -> Json:
-        """What `up` asks: what was loaded, and how saving goes."""
-        return {
-            "loaded": {"at": self.loaded.at, "clean": self.loaded.clean, "changes": len(self.loaded.journal)},
-            "stopped": self.stopped,
-            "at": self.at,
-            "failure": self.failure,
-        }
+        """What `up` asks: what was left, and how saving goes."""
+        return {"left": self.left, "at": self.at, "failure": self.failure}
+
+    def take_up(self) -> None:
+        """Forget what was left: somebody has taken it up."""
+        self.left = {"stopped": [], "killed": False, "since": 0.0}
+        self.changed = True
 
 
 def install(folder: Path) -> Saver:
@@ -286,6 +294,8 @@ def _door(saver: Saver) -> None:
         if method == "POST":
             saver.changed = True
             await saver.save()
+        if method == "DELETE":
+            saver.take_up()
         return 200, {"Content-Type": "application/json"}, json.dumps(saver.told())
 
     app._handle_post_body_shortcuts = handle
@@ -304,7 +314,7 @@ def _deploying() -> bool:
 # In the copy
 
 
-def _write_and_exit(folder: Path, number: int, now: float, pipe: int) -> NoReturn:
+def _write_and_exit(folder: Path, number: int, now: float, left: Json, pipe: int) -> NoReturn:
     """Write the state in the forked copy, tell the result through the pipe, and end without any of the cleaning up."""
     told: Json = {"failure": "it was interrupted"}
     try:
@@ -318,7 +328,7 @@ def _write_and_exit(folder: Path, number: int, now: float, pipe: int) -> NoRetur
         os.dup2(pipe, 3)
         os.closerange(4, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         os.nice(5)
-        told = _written(folder, number, now)
+        told = _written(folder, number, now, left)
     except BaseException as error:  # noqa: BLE001 - the other process tells it
         told = {"failure": f"{type(error).__name__}: {error}"}
     finally:
@@ -327,7 +337,7 @@ def _write_and_exit(folder: Path, number: int, now: float, pipe: int) -> NoRetur
         os._exit(0)
 
 
-def _written(folder: Path, number: int, now: float) -> Json:
+def _written(folder: Path, number: int, now: float, left: Json) -> Json:
     code: set[str] = set()
     (folder / saved.CODE).mkdir(exist_ok=True)
 
@@ -349,7 +359,8 @@ def _written(folder: Path, number: int, now: float) -> Json:
         if isinstance(content, bytes):
             told = base64.b64decode(version["Content"]["CodeSha256"]).hex()
             version["_zip_data"] = {lambda_svc._BLOB_REF_KEY: keep(content, told)}
-    states = {name: ask() for name, ask in app._build_persistence_save_dict().items()} | {STREAMS: _streams()}
+    states = {name: ask() for name, ask in app._build_persistence_save_dict().items()}
+    states |= {STREAMS: _streams(), LEFT: left}
     services = {
         name: json.dumps(
             {"version": persistence._state_format_version(name), "state": state}, default=persistence._json_default
@@ -391,12 +402,6 @@ def _positions(table: str) -> list[int]:
 # Loading
 
 
-def _restore(found: saved.Saved) -> None:
-    for name in found.services:
-        if name != "lambda":
-            _load(name, found)
-
-
 def _load(name: str, found: saved.Saved) -> None:
     """Restore one service; what this ministack is too old for ends the process with its reason."""
     if found.former:
@@ -421,13 +426,6 @@ def _load(name: str, found: saved.Saved) -> None:
             # An earlier release forgot the streams and kept how far they had been read.
             for key, _position in lambda_svc._dynamodb_stream_positions.all_items():
                 lambda_svc._dynamodb_stream_positions.set_scoped(*key, 0)
-
-
-def _former(found: saved.Saved) -> None:
-    """Restore what an earlier release saved, a file for each service."""
-    for name in app._state_map:
-        if name != "lambda":
-            _load(name, found)
 
 
 def _restore_streams(state: Json) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault matrix: whatever goes wrong, a run gets through or ends with its reason and goes on when it is told to.
 
-All cases run at a time, each in a shop of its own, on one local cloud. `docs/reliability.md` is the table.
+All cases run at a time, each in a shop of its own, on one local cloud; those of killed processes have another one,
+which they kill. `docs/reliability.md` is the table.
 """
 
 import os
@@ -14,10 +15,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from local import cloud
+from local.home import Home
 from tests.app.laptop import Laptop
 from tests.app.matrix.case import Case
-from tests.app.matrix.cases import CASES
+from tests.app.matrix.cases import CASES, KILLED, PROCESSES
 from tests.app.matrix.courses import COURSES, FRESH, IN_THE_END
+from tests.app.matrix.kills import Rounds
 from tests.app.matrix.page import PAGE, page
 from tests.app.matrix.shop import Shop, Standing
 from tests.app.matrix.world import World
@@ -89,17 +93,45 @@ def verify(case: Case, story: Story) -> None:
 @pytest.fixture(scope="module")
 def stories(laptop: Laptop, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Story]]]:
     """The chosen cases, under way; when all went as they should, the page is written where that is asked for."""
-    chosen = {case.name for item in request.session.items if (case := case_of(item))}
-    numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen]
+    chosen = chosen_of(request)
+    numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen and case.part != KILLED]
     began = time.monotonic()
     with World(laptop) as world, ThreadPoolExecutor(AT_A_TIME) as pool:
         found = {case.name: pool.submit(play, world, number, case) for number, case in numbered}
         yield found
         pool.shutdown(cancel_futures=True)
     if "MATRIX_PAGE" in os.environ and len(chosen) == len(CASES):
+        rounds = request.getfixturevalue("rounds")
         for case in CASES:
-            verify(case, found[case.name].result())
+            if case.part == KILLED:
+                rounds[case.name].result()
+            else:
+                verify(case, found[case.name].result())
         PAGE.write_text(page(time.monotonic() - began, datetime.now(UTC).date().isoformat()))
+
+
+@pytest.fixture(scope="module")
+def rounds(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Future[None]]]:
+    """What came of the chosen kills, a round for each process, on a cloud of their own."""
+    names = chosen_of(request)
+    chosen = [case for case in CASES if case.name in names and case.part == KILLED]
+    home, found = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
+    try:
+        state, _ = cloud.up(home, faults=True)
+        played = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
+        for process in PROCESSES:
+            cases = [case for case in chosen if case.course.partition("/")[0] == process]
+            found |= played.play(process, cases) if cases else {}
+        yield found
+    finally:
+        cloud.down(home, wipe=True)
+
+
+def chosen_of(request: pytest.FixtureRequest) -> set[str]:
+    """The names of the cases that are played."""
+    return {case.name for item in request.session.items if (case := case_of(item))}
 
 
 def case_of(item: pytest.Item) -> Case | None:
@@ -111,5 +143,8 @@ def case_of(item: pytest.Item) -> Case | None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_case_comes_out_as_the_page_says(stories: dict[str, Future[Story]], case: Case) -> None:
-    verify(case, stories[case.name].result())
+def test_a_case_comes_out_as_the_page_says(request: pytest.FixtureRequest, case: Case) -> None:
+    if case.part == KILLED:
+        request.getfixturevalue("rounds")[case.name].result()
+    else:
+        verify(case, request.getfixturevalue("stories")[case.name].result())

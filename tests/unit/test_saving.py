@@ -32,8 +32,8 @@ class Machine:
     def client(self, service: str) -> Any:  # noqa: ANN401 - of whichever service
         return boto3.client(service, **access(self.state.endpoint))  # type: ignore[call-overload]
 
-    def told(self) -> dict[str, Any]:
-        found: dict[str, Any] = urllib3.request("GET", f"{self.state.endpoint}{resuming.DOOR}").json()
+    def told(self, method: str = "GET") -> dict[str, Any]:
+        found: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{resuming.DOOR}").json()
         return found
 
     def kill(self) -> None:
@@ -109,11 +109,11 @@ def test_what_was_answered_is_there_after_a_kill(machine: Machine) -> None:
         machine.kill()
         machine.start()
         assert seen() == before
-    assert not machine.told()["loaded"]["clean"]
+    assert machine.told("DELETE")["left"]["killed"] is False
     assert cloud.down(machine.home) == ["engine", "cloud"]
     machine.start()
     assert seen() == before
-    assert machine.told()["loaded"]["clean"]
+    assert machine.told()["left"]["killed"] is False
 
 
 @needs_cloud
@@ -134,10 +134,14 @@ def test_an_execution_ends_as_stopped_when_its_session_is_killed(machine: Machin
         assert (found["status"], found["error"]) == ("ABORTED", "States.ServiceRestart")
         history = steps.get_execution_history(executionArn=execution)["events"]
         assert (history[0]["type"], history[-1]["type"]) == ("ExecutionStarted", "ExecutionAborted")
-    assert {(each["name"], each["input"]) for each in machine.told()["stopped"]} == {
-        ("first", '{"shop": "a"}'),
-        ("second", '{"shop": "b"}'),
-    }
+    both = {("first", '{"shop": "a"}'), ("second", '{"shop": "b"}')}
+    assert {(each["name"], each["input"]) for each in machine.told()["left"]["stopped"]} == both
+    # It is told until somebody has taken it up, even if the session ends meanwhile.
+    assert cloud.down(machine.home)
+    machine.start()
+    left = machine.told()["left"]
+    assert ({(each["name"], each["input"]) for each in left["stopped"]}, left["killed"]) == (both, True)
+    assert machine.told("DELETE")["left"]["stopped"] == []
 
 
 @needs_cloud
@@ -146,12 +150,16 @@ def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) 
     before, folder = seen(), machine.home.saved
     number = saved.read(folder).number
     # As on a full disk: nothing can be written under the next numbers' names.
-    blocks = [folder / f"state.{number + each}.part" for each in range(1, 5)]
+    blocks = [folder / f"state.{number + each}.part" for each in range(1, 8)]
     for block in blocks:
         block.mkdir()
     with pytest.raises(LocalError, match="cannot save its state: IsADirectoryError"):
         resuming.save(machine.state)
+    assert "IsADirectoryError" in resuming.failure(machine.state)
     assert saved.read(folder).number == number
+    cloud.stop(machine.home)
+    assert not saved.closed(folder)
+    machine.start()
     machine.kill()
     machine.start()
     assert seen() == before
@@ -159,6 +167,8 @@ def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) 
         block.rmdir()
     resuming.save(machine.state)
     assert saved.read(folder).number > number
+    cloud.stop(machine.home)
+    assert saved.closed(folder)
 
 
 def written(folder: Path) -> Path:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Door = Literal["engine", "cloud"]
-Human = Literal["nothing", "continue", "drop again"]
-"""What a person does: nothing; start the run again with `continue`; or correct the file, or the settings, and drop."""
+Human = Literal["nothing", "continue", "drop again", "up"]
+"""What a person does: nothing; start the run again with `continue`; correct the file, or the settings, and drop; or
+start the laptop's cloud again with `up`."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Case:
     """The section of the page."""
     faults: tuple[Fault, ...] = ()
     course: str = "drop"
-    """What the shop and the world do meanwhile: a function of :mod:`tests.app.matrix.courses`."""
+    """What the shop and the world do meanwhile: a function of :mod:`tests.app.matrix.courses`. Of a killed process its
+    name and the stage of the shop: see :mod:`tests.app.matrix.kills`."""
     first: bool = False
     """Whether it happens at the shop's first drop; else at its second, while the first release serves."""
     error: str = ""

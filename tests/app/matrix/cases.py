@@ -12,7 +12,8 @@ DROPS: Final = "Files and S3's events"
 FUNCTIONS: Final = "Functions that are killed"
 RUNS: Final = "Runs"
 SERVICES: Final = "Other services, and time"
-PARTS: Final = (CALLS, JOBS, DROPS, FUNCTIONS, RUNS, SERVICES)
+KILLED: Final = "Processes of the laptop that are killed"
+PARTS: Final = (CALLS, JOBS, DROPS, FUNCTIONS, RUNS, SERVICES, KILLED)
 
 BY_SCHEMA: Final = "*{schema}*"
 BY_TRACKER: Final = "{tracker}"
@@ -309,7 +310,61 @@ def recommenders() -> list[Case]:
     return [replace(case, settings=RECOMMENDERS) for case in found]
 
 
+PROCESSES: Final = {
+    "cloud": "the local AWS is killed",
+    "engine": "the engine is killed",
+    "everything": "all processes are killed at once",
+    "down": "`down` stops everything",
+    "up": "`up` is killed",
+}
+"""What happens to the processes of the laptop's cloud."""
+STAGES: Final = {
+    "dropping": "an uploaded file waits for its run",
+    "asking": "a training that was asked for waits to begin",
+    "importing": "a run imports",
+    "training": "a run trains",
+    "judging": "a run judges",
+    "promoting": "a run updates a campaign",
+    "events": "events wait to be delivered",
+    "erasing": "users are being deleted",
+    "serving": "a release serves",
+}
+"""What a shop is at meanwhile."""
+AT_REST: Final = frozenset({"events", "erasing", "serving"})
+"""Stages at which nothing is to be trained."""
+DEPLOYING: Final = "deploying"
+"""The stage at which the stack of all shops is updated."""
+
+
+def kills() -> list[Case]:
+    """Each process of the laptop's cloud ends while a shop is at each stage; then somebody calls `up`."""
+    notes = {
+        "dropping": "`up` finds the file",
+        "asking": "it is trained once",
+        "importing": "the import goes on, and another run takes the drop up",
+        "training": "the training goes on, and another run takes the drop up",
+        "judging": "another run takes the drop up",
+        "promoting": "another run takes the drop up",
+        "events": "each event is delivered once, with its time",
+        "erasing": "those that were asked for a moment before, too",
+        "serving": "with the same key, as before",
+    }
+    found = []
+    for process in ("cloud", "engine", "everything", "down"):
+        for stage, words in STAGES.items():
+            name, course = f"{PROCESSES[process]} while {words}", f"{process}/{stage}"
+            trained, done = int(stage not in AT_REST), int(stage not in {*AT_REST, "asking"})
+            found.append(Case(name, KILLED, course=course, human="up", trained=trained, done=done, note=notes[stage]))
+    updated = "the stack is updated, and shops serve as before"
+    for process in ("everything", "up"):
+        name = f"{PROCESSES[process]} while the stack is deployed"
+        course = f"{process}/{DEPLOYING}"
+        found.append(Case(name, KILLED, course=course, human="up", trained=0, done=0, note=updated))
+    return found
+
+
 CASES: Final = (
-    *calls(), *refusals(), *silences(), *jobs(), *drops(), *functions(), *runs(), *services(), *recommenders()
+    *calls(), *refusals(), *silences(), *jobs(), *drops(), *functions(), *runs(), *services(), *recommenders(),
+    *kills(),
 )  # fmt: skip
 """Every case, in the order of the page."""

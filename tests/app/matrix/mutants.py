@@ -32,6 +32,23 @@ class Mutant:
 
 MUTANTS: Final = (
     Mutant(
+        "the local AWS repeats what it answered after its last save",
+        "local/saving.py",
+        "            _repeat(entry)\n",
+        "            log.info(entry)\n",
+        (
+            "the local AWS is killed while events wait to be delivered",
+            "all processes are killed at once while users are being deleted",
+        ),
+    ),
+    Mutant(
+        "`up` has drops handled whose run was stopped",
+        "local/resuming.py",
+        "failures = sweep(state, mine)",
+        "failures = list[str]()",
+        ("the engine is killed while a run imports", "the engine is killed while an uploaded file waits for its run"),
+    ),
+    Mutant(
         "a deletion of users leads the shop",
         f"{DOMAIN}/leases.py",
         "return _taken(ledger, executions, _erasing(shop, erasure, now), now) is None",

@@ -30,13 +30,14 @@ that makes just this go wrong and looks at what is left.
    which order, and whatever stops in between.
 4. **No training is paid for twice.** A run that goes on after a failure, or takes over from one that was stopped, finds
    the imports and the trainings of the run before. Only a training that itself failed is made again.
-5. **There is little to do, and nothing to clean up.** Nothing, or one of two things:
+5. **There is little to do, and nothing to clean up.** Nothing, or one of two things; on a laptop, a third:
 
 | in the tables | what you do |
 |---|---|
 | nothing | nothing: the run is promoted, or the next one has taken over |
 | continue | remove the cause if the reason names one (a quota, an outage), then [start the run again](operations.md#when-a-run-fails) |
 | drop again | correct the file and drop it again |
+| up | start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local.md#what-survives-what)) |
 
 ## How it is shown
 
@@ -52,6 +53,10 @@ drop, while a first release serves; those of what only a first run makes are abo
 * and that the fault did happen.
 
 Where a run ends with a reason, the case then does what the last column says, and the run gets through.
+
+Processes are killed with `kill -9` on a cloud of their own, where a shop stands at each stage. After `up` each shop has
+to come to its end, with one import, one training and one release for its file. The key has to be the same, and the
+campaigns have to answer at once.
 
 `make test` plays all cases once; `make nightly` plays them with 20 seeds, which move the faults to other calls and
 throttle three in a hundred of all others.
@@ -89,6 +94,12 @@ def table(cases: Sequence[Case]) -> str:
 
 def row(case: Case) -> str:
     """One case."""
-    drop = "the first drop" if case.first else "a later drop"
+    drop = (
+        "the first drop"
+        if case.first
+        else "between drops"
+        if case.human == "up" and not case.trained
+        else "a later drop"
+    )
     outcome = f"{case.outcome}{f'; {case.note}' if case.note else ''}"
     return f"| {case.name} | {drop} | {outcome} | {case.trained} | {case.human} |"

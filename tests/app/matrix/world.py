@@ -44,9 +44,13 @@ class World:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Look no more, without a word to a cloud that may be gone."""
         self._stop.set()
         self._thread.join()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
         self.engine.clear()
         self.cloud.clear()
         self.cloud.scale_waits(self._scale)

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes of a laptop's cloud are killed at every stage of a shop's life, and `up` is called.
+
+The cases have a cloud of their own, since all its shops are hit at once: a shop for each stage is brought there, a
+process is killed, and after `up` every shop has to come to its end. Each process takes one such round.
+"""
+
+import csv
+import io
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+import boto3
+import psutil
+
+from local import cloud, deploy
+from local.home import access
+from tests.app.laptop import ROOT, Laptop
+from tests.app.matrix.case import Case, Fault
+from tests.app.matrix.cases import DEPLOYING, STAGES
+from tests.app.matrix.shop import ACCOUNT, Shop
+from tests.app.matrix.world import BOUND, World
+
+HOLDS: Final = {
+    "importing": Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None),
+    "training": Fault("engine", "neverEnd", "CreateSolutionVersion", times=None),
+    "judging": Fault("cloud", "killFunction", "*JudgeReleaseFunction*.judge", "*{shop}*", times=None),
+    "promoting": Fault("engine", "neverEnd", "UpdateCampaign", times=None),
+    "events": Fault("engine", "throttle", "PutEvents", "*", times=None),
+    "erasing": Fault("engine", "neverEnd", "CreateDataDeletionJob", times=None),
+}
+"""What keeps a shop at a stage; the rules end with the processes."""
+RUNS: Final = ("importing", "training", "judging", "promoting")
+"""Stages of a run."""
+START: Final = 1_700_500_000
+
+
+@dataclass
+class Standstill:
+    """A shop at a stage, and what was promised to it before the kill."""
+
+    shop: Shop
+    stage: str
+    round: int
+    versions: tuple[str, ...] = ()
+    imports: int = 0
+    done: int = 0
+    receipts: list[str] = field(default_factory=list)
+
+    def reach(self) -> None:
+        """Bring the shop to its stage and keep it there."""
+        shop, standing = self.shop, self.shop.standing()
+        self.versions, self.imports, self.done = standing.versions, standing.imports, handled(shop)
+        if self.stage == "events":
+            assert self._send(0, 3) == ["delivered"] * 3
+        if self.stage in HOLDS:
+            shop.inject(HOLDS[self.stage])
+        if self.stage in RUNS:
+            shop.put(shop.csv(26 + self.round))
+        elif self.stage == "events":
+            assert self._send(3, 6) == ["queued"] * 3
+        elif self.stage == "erasing":
+            self.receipts.append(shop.erase(f"u{2 * self.round}"))
+            assert shop.erasing(self.receipts[0]) == "underWay"
+        if self.stage in HOLDS:
+            shop.world.until(lambda: shop.fired()[0] > 0, f"{shop.name} is held while {self.stage}")
+
+    def act(self) -> None:
+        """Do what is answered a moment before the kill."""
+        if self.stage == "dropping":
+            self.shop.put(self.shop.csv(26 + self.round))
+        elif self.stage == "asking":
+            self.shop.start("retrain")
+        elif self.stage == "events":
+            assert self._send(6, 9) == ["queued"] * 3
+        elif self.stage == "erasing":
+            self.receipts.append(self.shop.erase(f"u{2 * self.round + 1}"))
+
+    def end(self, case: Case) -> None:
+        """Let the shop come to its end, and compare it with what the case promises."""
+        shop = self.shop
+        if self.stage == "events":
+            self._each_event_once()
+        for receipt in self.receipts:
+            shop.world.until(partial(self._is_erased, receipt), f"{receipt} is deleted")
+        assert all(deleted > 0 for deleted in shop.deletions()), shop.deletions()
+        shop.rest()
+        standing = shop.standing()
+        made = [version for version in standing.versions if version not in self.versions]
+        assert (len(made), standing.imports - self.imports) == (case.trained, case.done), "trained and imported"
+        assert handled(shop) - self.done == case.done, "handled"
+        assert standing.serving == standing.recorded == standing.versions[-1]
+
+    def _is_erased(self, receipt: str) -> bool:
+        return self.shop.erasing(receipt) == "deletedHere"
+
+    def _send(self, first: int, last: int) -> list[str]:
+        begin = START + 100 * self.round
+        events = [
+            {"eventType": "View", "itemId": "garden-03", "eventId": f"{self.round}-{n}", "sentAt": begin + n}
+            for n in range(first, last)
+        ]
+        answer = self.shop.call("POST", "/events", {"userId": "outage", "sessionId": "s", "events": events})
+        return [str(event["status"]) for event in answer["events"]]
+
+    def _each_event_once(self) -> None:
+        shop, state = self.shop, self.shop.world.laptop.state
+        sqs = boto3.client("sqs", **access(state.endpoint))
+
+        def waiting() -> bool:
+            found = sqs.get_queue_attributes(QueueUrl=state.outputs["EventsQueueUrl"], AttributeNames=["All"])
+            told = {str(name): value for name, value in found["Attributes"].items()}
+            return any(int(told[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible"))
+
+        shop.world.until(lambda: not waiting(), "all events are delivered")
+        begin = START + 100 * self.round
+        times = Counter(time for time in streamed(shop, f"events-{self.round}") if begin <= time < begin + 100)
+        assert times == {begin + n: 1 for n in range(9)}
+
+
+def handled(shop: Shop) -> int:
+    """How many dropped histories of a shop are handled."""
+    return sum(claim["state"] == "done" and claim["kind"] == "interactions" for claim in shop.claims())
+
+
+def streamed(shop: Shop, name: str) -> list[int]:
+    """The times of the events that Personalize has from the shop's stream, from an export."""
+    personalize, laptop = shop.world.personalize, shop.world.laptop
+    made = personalize.create_dataset_export_job(
+        jobName=f"{name}-{shop.name}",
+        datasetArn=shop.names.dataset(shop.name, "interactions").arn,
+        ingestionMode="PUT",
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/personalize",
+        jobOutput={"s3DataDestination": {"path": f"s3://{laptop.bucket}/reports/exports/"}},
+    )["datasetExportJobArn"]
+    look = personalize.describe_dataset_export_job
+    shop.world.until(lambda: look(datasetExportJobArn=made)["datasetExportJob"]["status"] == "ACTIVE", "it ends")
+    key = f"reports/exports/{name}-{shop.name}.csv"
+    found = laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read().decode()
+    return [int(row["TIMESTAMP"]) for row in csv.DictReader(io.StringIO(found)) if row["USER_ID"] == "outage"]
+
+
+class Rounds:
+    """The rounds of kills on one cloud."""
+
+    def __init__(self, laptop: Laptop) -> None:
+        self.laptop = laptop
+        self.key = laptop.state.key
+        self.shops: dict[str, Shop] = {}
+        self.played = 0
+
+    def play(self, process: str, cases: Iterable[Case]) -> dict[str, Future[None]]:
+        """Bring a shop to the stage of each case, end a process, call `up`, and let each shop come to its end."""
+        wanted = {case.course.partition("/")[2]: case for case in cases}
+        deploying = wanted.pop(DEPLOYING, None)
+        found = self._round(process, wanted) if wanted else {}
+        return found | ({deploying.name: done(partial(self._deploying, process))} if deploying else {})
+
+    def _round(self, process: str, wanted: dict[str, Case]) -> dict[str, Future[None]]:
+        self.played += 1
+        with ExitStack() as stack, ThreadPoolExecutor(len(STAGES)) as pool:
+            world = stack.enter_context(World(self.laptop))
+            self._open(world, pool, wanted)
+            stills = [Standstill(self.shops[stage], stage, self.played) for stage in wanted]
+            for reached in [pool.submit(each.reach) for each in stills]:
+                reached.result()
+            world.leave()
+            for each in stills:
+                each.act()
+            KILLS[process](self.laptop)
+            self._up()
+            stack.pop_all()
+            with World(self.laptop) as again:
+                for each in stills:
+                    each.shop.world = again
+                    each.shop.rules.clear()
+                    each.shop.healed.clear()
+                    assert self.laptop.call("GET", f"/shops/{each.shop.name}/popular").status == 200
+                found = {wanted[each.stage].name: pool.submit(each.end, wanted[each.stage]) for each in stills}
+                pool.shutdown(wait=True)
+        return found
+
+    def _open(self, world: World, pool: ThreadPoolExecutor, stages: Iterable[str]) -> None:
+        for shop in self.shops.values():
+            shop.world = world
+        fresh = [stage for stage in stages if stage not in self.shops]
+        self.shops |= {stage: Shop(f"k{stage}", world) for stage in fresh}
+        for opened in [pool.submit(self.shops[stage].open) for stage in fresh]:
+            opened.result()
+
+    def _up(self) -> None:
+        state, _ = cloud.up(self.laptop.home, faults=True)
+        assert state.key == self.key
+        self.laptop = Laptop(self.laptop.home, state, self.laptop.scratch)
+
+    def _deploying(self, process: str) -> None:
+        """Deploy the stack with another parameter, end a process in the middle, and call `up`."""
+        home = self.laptop.home
+        state = replace(self.laptop.state, incremental_bytes=self.laptop.state.incremental_bytes + 1)
+        home.write(state)
+        line = [sys.executable, "-m", "local", "up", "--run-dir", str(home.run)]
+        with home.log("second-up").open("wb") as log:
+            up = subprocess.Popen(line, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + BOUND
+        while not deploy.stack_status(state).startswith("UPDATE_IN_PROGRESS"):
+            assert up.poll() is None, home.log("second-up").read_text()
+            assert time.monotonic() < deadline, "the stack is never updated"
+        family = cloud.family_of(up.pid)
+        for each in family if process == "everything" else family[:1]:
+            each.kill()
+        up.wait()
+        if process == "everything":
+            KILLS[process](self.laptop)
+        self._up()
+        stack = boto3.client("cloudformation", **access(state.endpoint)).describe_stacks(StackName=state.stack)
+        told = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Stacks"][0]["Parameters"]}
+        assert stack["Stacks"][0]["StackStatus"] in deploy.SETTLED
+        assert told["IncrementalImportBytes"] == str(self.laptop.state.incremental_bytes)
+        for shop in self.shops.values():
+            assert self.laptop.call("GET", f"/shops/{shop.name}/popular").status == 200
+
+
+def done(action: Callable[[], None]) -> Future[None]:
+    """What came of an action that is done at once."""
+    found: Future[None] = Future()
+    try:
+        action()
+        found.set_result(None)
+    except Exception as error:  # noqa: BLE001 - the test that asks for it raises it
+        found.set_exception(error)
+    return found
+
+
+def one(name: str) -> Callable[[Laptop], None]:
+    """Kill one of the two processes."""
+
+    def kill(laptop: Laptop) -> None:
+        (process,) = [each for each in laptop.state.processes if each.name == name]
+        psutil.Process(process.pid).kill()
+
+    return kill
+
+
+def stopped(laptop: Laptop) -> None:
+    """Stop the cloud as an operator does."""
+    assert cloud.down(laptop.home)
+
+
+def everything(laptop: Laptop) -> None:
+    """Kill all processes of the cloud."""
+    for process in cloud.marked(laptop.home):
+        process.kill()
+
+
+KILLS: Final[dict[str, Callable[[Laptop], None]]] = {
+    "cloud": one("cloud"),
+    "engine": one("engine"),
+    "everything": everything,
+    "down": stopped,
+}
+"""How each process ends."""
