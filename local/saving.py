@@ -17,7 +17,6 @@ import hashlib
 import json
 import logging
 import os
-import resource
 import signal
 import threading
 import time
@@ -64,7 +63,9 @@ class Saver:
     """What saves this process's state into a folder."""
 
     def __init__(self, folder: Path) -> None:
+        """Read what was saved last; what cannot be used ends the process with its reason."""
         self.folder = folder
+        self._found = _readable(folder)
         self.left: Json = {"stopped": [], "killed": False, "since": 0.0}
         """What nobody has taken up yet: executions that were running when a session ended, whether one was killed, and
         since when something may be missing."""
@@ -88,10 +89,7 @@ class Saver:
 
     def load(self) -> None:
         """Bring back what the last session left, note which executions it stopped, and go on saving."""
-        try:
-            loaded = saved.read(self.folder)
-        except LocalError as error:
-            raise SystemExit(str(error)) from None
+        loaded, self._found = self._found, saved.Saved()
         for name in app._state_map if loaded.former else loaded.services:
             if name not in {"lambda", LEFT}:
                 _load(name, loaded)
@@ -100,7 +98,7 @@ class Saver:
         # Last: with its functions its pollers begin to work on everything else.
         _load("lambda", loaded)
         if LEFT in loaded.services:
-            self.left = json.loads(loaded.services[LEFT])["state"]
+            self.left = json.loads(loaded.services[LEFT])
         if not loaded.clean and not self.left["killed"]:
             self.left |= {"killed": True, "since": loaded.at}
         self.left["stopped"] += _stopped()
@@ -326,7 +324,10 @@ def _write_and_exit(folder: Path, number: int, now: float, left: Json, pipe: int
         signal.alarm(LONGEST)
         # Connections and sockets are the other process's: kept open here, they would outlive it.
         os.dup2(pipe, 3)
-        os.closerange(4, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+            if descriptor > 3:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
         os.nice(5)
         told = _written(folder, number, now, left)
     except BaseException as error:  # noqa: BLE001 - the other process tells it
@@ -362,14 +363,13 @@ def _written(folder: Path, number: int, now: float, left: Json) -> Json:
     states = {name: ask() for name, ask in app._build_persistence_save_dict().items()}
     states |= {STREAMS: _streams(), LEFT: left}
     services = {
-        name: json.dumps(
-            {"version": persistence._state_format_version(name), "state": state}, default=persistence._json_default
-        ).encode()
+        name: json.dumps(state, default=persistence._json_default).encode()
         for name, state in states.items()
         if state is not None
     }
     saved.synced(folder / saved.CODE)
-    saved.write(folder, number, {"at": now, "code": sorted(code)}, services)
+    versions = {name: persistence._state_format_version(name) for name in services}
+    saved.write(folder, number, {"at": now, "code": sorted(code), "versions": versions}, services)
     return {"bytes": sum(map(len, services.values())), "code": sorted(code)}
 
 
@@ -402,18 +402,25 @@ def _positions(table: str) -> list[int]:
 # Loading
 
 
+def _readable(folder: Path) -> saved.Saved:
+    try:
+        found = saved.read(folder)
+    except LocalError as error:
+        raise SystemExit(str(error)) from None
+    for name, version in found.header.get("versions", {}).items():
+        known = persistence._state_format_version(name)
+        if version > known or name not in {*app._state_map, STREAMS, LEFT}:
+            reason = f"{name} has version {version}; this ministack knows {known}"
+            raise SystemExit(str(saved.UnreadableError(saved.state(folder, found.number), reason)))
+    return found
+
+
 def _load(name: str, found: saved.Saved) -> None:
-    """Restore one service; what this ministack is too old for ends the process with its reason."""
+    """Restore one service."""
     if found.former:
         state = persistence.load_state(name)
     elif name in found.services:
-        content = json.loads(found.services[name], object_hook=persistence._json_object_hook)
-        known = persistence._state_format_version(name)
-        if content["version"] > known:
-            raise SystemExit(
-                f"the saved state of {name} has version {content['version']}, this ministack knows {known}"
-            )
-        state = content["state"]
+        state = json.loads(found.services[name], object_hook=persistence._json_object_hook)
     else:
         return
     if name == STREAMS:

@@ -302,6 +302,18 @@ asyncio.run(asyncio.wait_for(main(), 30))
     assert done.returncode == 0, done.stderr
 
 
+@needs_cloud
+def test_a_state_of_a_newer_local_aws_ends_it_with_the_reason(machine: Machine) -> None:
+    assert cloud.down(machine.home)
+    folder = machine.home.saved
+    found = saved.read(folder)
+    versions = found.header["versions"] | {"dynamodb": 99}
+    saved.write(folder, found.number, {**found.header, "versions": versions}, found.services)
+    with pytest.raises(LocalError, match=r"(?s)dynamodb has version 99; this ministack knows \d.*Nothing was deleted"):
+        machine.start()
+    assert saved.read(folder).services == found.services
+
+
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/events/stream/1"
 
 
