@@ -292,10 +292,11 @@ def main() -> None:
     nested_failures()
     executions.install()
     gateway.install()
-    saving.install(Path(os.environ["STATE_DIR"]))
+    saver = saving.install(Path(os.environ["STATE_DIR"]))
     if "--faults" in sys.argv:
         cloud_faults.install()
     rights.install()
+    saving.open_door(saver)
     del sys.argv[1:]  # ministack has options of its own
     app.main()
 

@@ -222,7 +222,6 @@ def install(folder: Path) -> Saver:
         app.SERVICE_HANDLERS[service] = _noted(saver, service, handler)
     _executions(saver)
     _functions(saver)
-    _door(saver)
     return saver
 
 
@@ -282,7 +281,8 @@ def _functions(saver: Saver) -> None:
     lambda_svc._execute_function_warm = executed
 
 
-def _door(saver: Saver) -> None:
+def open_door(saver: Saver) -> None:
+    """Answer at DOOR, before the doors of faults do for all paths like it."""
     shortcuts = app._handle_post_body_shortcuts
 
     async def handle(method: str, path: str, headers: object, body: bytes, *more: object) -> Answer | None:

@@ -43,7 +43,7 @@ class Machine:
     def start(self) -> None:
         cloud.stop(self.home)
         resuming.check(self.home)
-        self.state = cloud.start(self.home)
+        self.state = cloud.start(self.home, faults=True)
         cloud.wait_ready(self.home, self.state)
 
 
