@@ -21,6 +21,8 @@ FRACTION = re.compile(r"([0-9]+)(?:\.[0-9]{0,9})?")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 BREAK = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 ESCAPED = re.compile(r'(?<!\\)\\"')
+VALUE = r'(?:"(?:[^"]|"")*+"|[^",\r\n]*+)'
+WELL_FORMED = re.compile(rf"{VALUE}(?:,{VALUE})*\r?\n")
 REQUIRED = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 
 
@@ -163,7 +165,7 @@ def dirty(data: bytes) -> Iterator[tuple[int, list[str] | str]]:
         index += 1
         if not lines[begun].strip(b"\r"):
             continue
-        row, used = whole_row(lines, begun)
+        row, used = whole_row(lines, begun, width)
         if isinstance(row, list):
             width = width or len(row)
             if len(row) == width:
@@ -171,24 +173,35 @@ def dirty(data: bytes) -> Iterator[tuple[int, list[str] | str]]:
         yield begun + 1, row
 
 
-def whole_row(lines: Sequence[bytes], begun: int) -> tuple[list[str] | str, int]:
-    """A row and the number of its lines."""
+def whole_row(lines: Sequence[bytes], begun: int, width: int) -> tuple[list[str] | str, int]:
+    """A row and the number of its lines: as RFC 4180 says, else with backslashes that escape quotes."""
+    plain, used, good = read_as(lines, begun, escaped=False)
+    if b'\\"' not in b"\n".join(lines[begun : begun + used]) or (good and len(plain) == (width or len(plain))):
+        return plain, used
+    escaped, more, well = read_as(lines, begun, escaped=True)
+    fits = [isinstance(row, list) and len(row) == (width or len(row)) for row in (plain, escaped)]
+    return (escaped, more) if fits[1] and (well or not fits[0]) else (plain, used)
+
+
+def read_as(lines: Sequence[bytes], begun: int, *, escaped: bool) -> tuple[list[str] | str, int, bool]:
+    """A row, the number of its lines, and whether quotes are around whole values alone."""
     read: list[str] = []
     for line in lines[begun:]:
         try:
             text = line.decode()
         except UnicodeDecodeError:
-            return "is not UTF-8 text", 1
+            return "is not UTF-8 text", len(read) + 1, False
         if "\0" in text:
-            return "contains a zero byte", 1
-        read.append(ESCAPED.sub('""', text) + "\n")
+            return "contains a zero byte", len(read) + 1, False
+        read.append((ESCAPED.sub('""', text) if escaped else text) + "\n")
         try:
-            return next(csv.reader(read, strict=True)), len(read)
+            row = next(csv.reader(read, strict=True))
         except csv.Error as error:
             if "unexpected end of data" in str(error):
                 continue
-            return told(str(error)), 1
-    return told("unexpected end of data"), 1
+            return told(str(error)), len(read), False
+        return row, len(read), WELL_FORMED.fullmatch("".join(read)) is not None
+    return told("unexpected end of data"), len(read), False
 
 
 def told(error: str) -> str:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a purchase likelihood would mean what it says: the model that would serve, tested on the last horizon."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from personalization import dialect
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.scores import Quality
 from personalization.likelihood.training import TooLittle, fit
@@ -36,9 +38,9 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
     for row in rows.select("USER_ID", "ITEM_ID", "TIMESTAMP", pl.col("EVENT_TYPE").fill_null("")).iter_rows():
         reader.event(*row)
     if tables.users is not None:
-        reader.users(tables.users.write_csv().splitlines())
+        reader.users(_lines(tables.users))
     if tables.items is not None:
-        reader.items(tables.items.write_csv().splitlines())
+        reader.items(_lines(tables.items))
     told: dict[str, Any] = {"eventType": name, "days": DAYS}
     if tables.positions:
         return told | {"reason": "TIMESTAMP holds positions, no times, and a likelihood is one within days"}
@@ -59,6 +61,12 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         "verdict": asdict(verdict(tested.bins)),
         "boughtBefore": {"auc": round(fitted.tested_seen.auc, 4), "baseRate": fitted.tested_seen.base_rate},
     }
+
+
+def _lines(table: pl.DataFrame) -> Iterator[str]:
+    yield dialect.record(table.columns)
+    for row in table.select(pl.all().cast(pl.String).fill_null("")).iter_rows():
+        yield dialect.record(row)
 
 
 def _name(there: list[str], asked: str | None) -> str | None:

@@ -4,10 +4,11 @@
 Only the worker process imports this module (it loads polars).
 """
 
-import csv
 import tempfile
 from pathlib import Path
 from typing import Final
+
+from personalization import dialect
 
 from local.personalize import recipes
 from local.personalize.building import TYPES, read_rows, streamed
@@ -80,12 +81,24 @@ def delete(task: DeletionTask) -> tuple[list[str], int]:
 
 def _users(path: Path) -> list[str]:
     try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+        # Nothing but a line feed ends a line: ids may have the other characters in them that `splitlines` cuts at.
+        lines = [line.removesuffix("\r") for line in path.read_bytes().decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         raise JobRefused(f"Input CSV is not encoded in UTF-8: {path.name}.") from error
-    if not rows or rows[0] != ["USER_ID"]:
+    if lines[0] not in {"USER_ID", '"USER_ID"'}:
         raise JobRefused(f"Input CSV must have the single column USER_ID: {path.name}.")
-    return [row[0] for row in rows[1:] if row and row[0]]
+    return [user for number, line in enumerate(lines[1:], 2) if line and (user := _user(line, number, path))]
+
+
+def _user(line: str, number: int, path: Path) -> str:
+    try:
+        values = dialect.cells(line)
+    except ValueError as error:
+        told = f"Each record must be on a single line: row {number} of {path.name}, {error}."
+        raise JobRefused(told) from error
+    if len(values) != 1:
+        raise JobRefused(f"Input CSV has {len(values)} values instead of 1 in row {number} of {path.name}.")
+    return values[0]
 
 
 def _take_out(path: Path, users: list[str]) -> int:
@@ -106,11 +119,9 @@ def report(task: ReportTask) -> int:
         items = _items(task, Path(scratch))
         sums = [line for metric in task.metrics for line in _sums(rows, items, metric)]
         file = Path(scratch) / f"AggregatedAttributionMetrics - {task.method} - {task.timestamp}.csv"
-        with file.open("w", newline="", encoding="utf-8") as text:
-            writer = csv.writer(text, lineterminator="\n")
-            head = "METRIC_NAME,EVENT_TYPE,VALUE,MATH_FUNCTION,EVENT_ATTRIBUTION_SOURCE,TIMESTAMP"
-            writer.writerow(head.split(","))
-            writer.writerows((*line, task.timestamp) for line in sums)
+        head = ["METRIC_NAME", "EVENT_TYPE", "VALUE", "MATH_FUNCTION", "EVENT_ATTRIBUTION_SOURCE", "TIMESTAMP"]
+        lines = [head, *([*map(str, line), str(task.timestamp)] for line in sums)]
+        file.write_bytes("".join(map(dialect.standard, lines)).encode())
         deliver([file], task.location, task.s3_root, task.region)
     return len(sums)
 

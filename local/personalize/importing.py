@@ -8,10 +8,11 @@ import csv
 import gzip
 import io
 import os
-import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+
+from personalization import dialect
 
 from local.personalize.errors import ImportRefused
 from local.personalize.frames import pl
@@ -27,7 +28,6 @@ _RESERVED = frozenset(
         "EVENT_ATTRIBUTION_SOURCE",
     }
 )  # fmt: skip
-_ESCAPED_QUOTE = re.compile(rb'(?<!\\)\\"')
 _UNQUOTED_BREAKS = tuple(each.encode() for each in "\v\f\x85\u2028\u2029")
 _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl.Float64}
 
@@ -117,8 +117,11 @@ def _bytes(path: Path) -> bytes:
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
         raise ImportRefused(f"Input CSV is not encoded in UTF-8: row {row} of {path.name}.") from error
-    # Personalize escapes a quote by a backslash, the CSV standard by doubling it; both are read.
-    return _ESCAPED_QUOTE.sub(b'""', data) if b'\\"' in data else data
+    try:
+        return dialect.standardised(data)
+    except ValueError as error:
+        line, what = error.args
+        raise ImportRefused(f"Each record must be on a single line: row {line} of {path.name}, {what}.") from error
 
 
 def _header(data: bytes, path: Path) -> list[str]:

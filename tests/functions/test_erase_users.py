@@ -3,14 +3,15 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
+import polars as pl
 import pytest
-from personalization import handling, leases, sweeping
+from personalization import data_report, dialect, handling, leases, probing, sweeping
 from personalization.answers import Receipt
 from personalization.aws import erasure_requests, records, shopper_events
 from personalization.aws.leaving import REMEMBER_SECONDS
@@ -18,7 +19,8 @@ from personalization.aws.ledger import DynamoLedger, StateMachine
 from personalization.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
 from personalization.errors import Broken, RetryLater
 from personalization.events import Call
-from personalization.likelihood import shards
+from personalization.intake import known
+from personalization.likelihood import inputs, shards
 
 from functions.erase_users.app import MARGIN_MS, handler
 from functions.record_events.app import LEAVING
@@ -122,7 +124,7 @@ def test_a_user_is_deleted_by_a_job_and_the_receipt_stays(
     asked = personalize.asked("CreateDataDeletionJob")
     assert asked["datasetGroupArn"] == f"{ARN}:dataset-group/retail-demo"
     assert asked["dataSource"] == {"dataLocation": f"s3://{BUCKET}/erasures/demo/{asked['jobName']}.csv"}
-    assert files(bucket) == ['USER_ID\n2375\n"u,""1"""\n']
+    assert files(bucket) == ['USER_ID\n2375\n"u,\\"1\\""\n']
     job_is(personalize, "IN_PROGRESS")
     round_made()
     job_is(personalize, "COMPLETED")
@@ -448,6 +450,82 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
         "anchors": ["i1", "i2"], "at": 5, "users": ["u2"], "items": ["i2"], "weights": [2.0],
         "scores": [0.2], "logits": [0.4], "features": {"seen": [0.6]}, "labels": None,
     }  # fmt: skip
+
+
+TWINS = [
+    ("u1", "U1"),
+    ("caf\u00e9", "cafe\u0301"),
+    ("u\x1c1", "u 1"),
+    ('u"1', "u1"),
+    ('u\\"', 'u"'),
+    ("u\\", "u"),
+    ("u,1", "u"),
+    (' u"', 'u"'),
+]
+"""Two users whom one character tells apart."""
+
+
+def of_before(values: Iterable[str]) -> str:
+    """A row as earlier versions wrote their copies."""
+    quoted = (
+        '"' + each.replace('"', '\\"') + "\\" * each.endswith("\\") + '"' if set(each) & set('",') else each
+        for each in values
+    )
+    return ",".join(quoted) + "\n"
+
+
+@pytest.mark.parametrize(("gone", "stays"), [*TWINS, *[pair[::-1] for pair in TWINS]])
+def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
+    personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client", gone: str, stays: str
+) -> None:
+    header, both = ("USER_ID", "NOTE", "TIMESTAMP"), (gone, stays)
+    note = 'a "b", c'
+    copies: dict[str, Callable[[Iterable[str]], str]] = {
+        inputs.key("demo", "interactions", "FULL", 2, "r"): dialect.record,
+        "likelihood/demo/inputs/interactions/000000000000001-000-FULL-r.csv": of_before,
+        "likelihood/demo/inputs/interactions/000000000000003-000-INCREMENTAL-live.csv": dialect.standard,
+    }
+    for key, form in copies.items():
+        text = "".join(form(row) for row in (header, *((user, note, "5") for user in both)))
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    hashes, sample = data_report.ids_key("demo", "users"), probing.key("demo")
+    bucket.put_object(Bucket=BUCKET, Key=hashes, Body=known.pack(known.hashed(pl.Series(both))) or b"")
+    bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
+    place = "likelihood/demo/run-1/shoppers-0000.json.gz"
+    bucket.put_object(Bucket=BUCKET, Key=place, Body=shards.packed({user: {"user": [1]} for user in both}))
+    view = {"eventType": "View", "itemId": "i", "eventId": "e", "sentAt": 5}
+    assert shopper_events.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [view]) for user in both], 5.0) == []
+
+    ask(gone)
+    round_made(sent=1)
+    (listed,) = files(bucket)
+    assert list(dialect.records(listed.split("\n")[:-1])) == [["USER_ID"], [gone]]
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+
+    def now(key: str) -> bytes:
+        return bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    for key, form in copies.items():
+        assert now(key).decode() == form(header) + form((stays, note, "5"))
+    left = known.unpack(now(hashes))
+    assert left is not None
+    assert left.to_list() == known.hashed(pl.Series([stays])).to_list()
+    assert json.loads(now(sample)) == {"users": [stays], "items": ["i1"]}
+    assert shards.unpacked(now(place)) == {stays: {"user": [1]}}
+    assert [len(held(table, f"demo#{user}")) for user in both] == [0, 1]
+
+
+def test_hashes_that_another_build_has_made_go_with_whoever_is_in_them(
+    personalize: FakePersonalize, bucket: "S3Client"
+) -> None:
+    key = data_report.ids_key("demo", "users")
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=b"of another build")
+    ask()
+    round_made(sent=1)
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    assert bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b""
 
 
 def test_a_request_that_another_round_has_closed_does_not_come_back(table: "DynamoDBClient") -> None:

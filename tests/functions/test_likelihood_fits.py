@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fits after fits: what each takes in and deletes, and which one serves."""
 
+import csv
 import json
 import re
 import time
@@ -16,9 +17,10 @@ from personalization.likelihood.answering import iso
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
+from functions.validate_drop.app import handler as check
 from tests.functions.fakes import FakePersonalize
 from tests.functions.likelihoods import SHIFT, asked, put, ranked, shifted, stored
-from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, body, load
+from tests.functions.samples import BUCKET, RELEASE, SHOPPER_EVENTS, TABLE, Drop, body, load
 from tests.likelihood import worlds
 
 if TYPE_CHECKING:
@@ -195,3 +197,48 @@ def test_a_few_events_long_after_all_others_make_nothing_too_old(
     added(bucket, worlds.interactions([("u1", "i1", "Purchase", int(time.time()) - 60)] * 3))
     ranked(personalize)
     assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
+
+
+def test_quotes_in_ids_and_values_reach_the_fit_and_the_answer(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    def named(user: str) -> str:
+        return f'{user}, "the \\"'
+
+    ranked(personalize)
+    _, *rows = csv.reader(shifted())
+    told = worlds.lines(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"), ([named(row[0]), *row[1:]] for row in rows))
+    _, *people = csv.reader(worlds.users())
+    groups = worlds.lines(("USER_ID", "AGE"), ((named(user), f'"{age}", about') for user, age in people))
+    for kind, text in (("users", groups), ("interactions", told)):
+        check(drop(f"drops/demo/{kind}/all.csv", "".join(text)), None)
+    assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
+    folder = f"likelihood/demo/{load('fit_likelihood')['run']}/shoppers-"
+    keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]]
+    shoppers: dict[str, Any] = {}
+    for key in keys:
+        shoppers |= shards.unpacked(stored(bucket, key))
+    assert set(shoppers) == {named(user) for user, _ in people}
+    assert {each["groups"]["AGE"] for each in shoppers.values()} == {'"65+", about', '"18-24", about'}
+
+
+@pytest.mark.parametrize("written", ['"u0, \\"x\\""', '"u0, ""x"""'])
+def test_copies_of_an_earlier_version_are_read_as_they_were_meant(bucket: "S3Client", written: str) -> None:
+    header, *rows = shifted()
+    content = "".join([header, *(row.replace("u0,", f"{written},") for row in rows)])
+    bucket.put_object(
+        Bucket=BUCKET,
+        Key=f"{inputs.folder('demo')}interactions/000000000000001-000-FULL-run-0.csv",
+        Body=content.encode(),
+    )
+    people = "USER_ID,AGE\n" + "".join(f'u{n},"{n % 2}, \\"x\\""\n' for n in range(1, 60)) + f"{written},1\n"
+    bucket.put_object(
+        Bucket=BUCKET, Key=f"{inputs.folder('demo')}users/000000000000001-000-FULL-run-0.csv", Body=people.encode()
+    )
+    assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
+    folder = f"likelihood/demo/{load('fit_likelihood')['run']}/shoppers-"
+    shoppers: dict[str, Any] = {}
+    for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]:
+        shoppers |= shards.unpacked(stored(bucket, each["Key"]))
+    assert {'u0, "x"', "u1"} < set(shoppers)
+    assert shoppers["u1"]["groups"] == {"AGE": '1, "x"'}

@@ -6,6 +6,7 @@ import io
 import random
 
 import pytest
+from personalization import dialect
 from personalization.likelihood import forgetting, shards
 
 ODD = ("u1", "u,2", 'u"3"', "u\n4", "사용자", " u1", "")
@@ -27,19 +28,22 @@ def parsed(data: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(data.decode(), newline="")))
 
 
+@pytest.mark.parametrize("form", [dialect.STANDARD, dialect.OLDER])
 @pytest.mark.parametrize("seed", range(40))
-def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int) -> None:
+def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int, form: dialect.Form) -> None:
     chance = random.Random(seed)  # noqa: S311 - data of a test
     header = chance.choice((["USER_ID", "A"], ["A", "USER_ID"], ["A", "B", "USER_ID", "C"]))
     data = table(chance, header, chance.choice(("\n", "\r\n")))
     data = data.rstrip(b"\r\n") if chance.random() < 0.5 else data
     size = chance.randrange(1, 30)
-    rows = list(forgetting.rows(data[start : start + size] for start in range(0, len(data), size)))
+    rows = list(forgetting.rows((data[start : start + size] for start in range(0, len(data), size)), form))
     assert b"".join(rows) == data
     assert [parsed(row) for row in rows] == [[row] for row in parsed(data)]
     column = forgetting.place(rows[0])
     assert column == header.index("USER_ID")
-    assert [forgetting.user(row, column) for row in rows[1:]] == [row[column] for row in parsed(data)[1:]]
+    assert [forgetting.user(row, column, len(header), form) for row in rows[1:]] == [
+        row[column] for row in parsed(data)[1:]
+    ]
 
 
 def test_a_file_without_users_and_a_row_that_is_too_short_name_nobody() -> None:

@@ -271,7 +271,7 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
 
 def test_of_all_functions_those_that_read_histories_carry_polars() -> None:
     carrying = {name for name, each in LAMBDAS.items() if "PolarsLayer" in str(each["Layers"])}
-    assert carrying == {"ValidateDropFunction", "SplitHistoryFunction"}
+    assert carrying == {"ValidateDropFunction", "SplitHistoryFunction", "EraseUsersFunction"}
     locked = (ROOT / "layers/wheels/polars.txt").read_text()
     assert f"polars=={metadata.version('polars')} " in locked
     assert f"polars-runtime-32=={metadata.version('polars-runtime-32')} " in locked

@@ -38,9 +38,10 @@ def test_the_parts_are_those_of_the_oracle(rows: list[Row], tmp_path_factory: py
     parts = splitter.finish()
     rows = [(user.replace("\n", " "), item.replace("\n", " "), when, kind) for user, item, when, kind in rows]
     early, late = [row for row in rows if row[2] <= CUT], [row for row in rows if row[2] > CUT]
-    # Personalize's form has quotes behind backslashes.
     text = ",".join(COLUMNS).encode() + b"\n" + imported
-    again = [tuple(row) for frame in Export("again", iter([text]), COLUMNS).frames() for row in frame.iter_rows()]
+    chunks = (text[start : start + 100] for start in range(0, len(text), 100))
+    copies = Export("again", chunks, COLUMNS, copied=True).frames()
+    again = [tuple(row) for frame in copies for row in frame.iter_rows()]
     assert again == [(user, item, str(when), kind) for user, item, when, kind in early]
     assert (parts.rows, parts.held_out_rows) == (len(early), len(late))
     bought = [row for row in late if row[3].lower() == "purchase"]

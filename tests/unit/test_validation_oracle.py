@@ -4,7 +4,6 @@
 import csv
 import io
 import random
-import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -91,8 +90,8 @@ def ours(data: bytes, rng: random.Random) -> tuple[Copied, list[tuple[str, ...]]
     expected = Expected("drop.csv", "interactions", "FULL", ShopSettings(), now=NOW)
     with tempfile.TemporaryDirectory() as scratch:
         copied = copy(chunks, expected, parts.append, Path(scratch), size=size)
-    text = re.sub(r'(?<!\\)\\"', '""', b"".join(parts).decode())
-    return copied, [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))][1:]
+    lines = b"".join(parts).decode().split("\n")[:-1]
+    return copied, [tuple(row) for row in csv.reader(lines, doublequote=False, escapechar="\\", strict=True)][1:]
 
 
 def spread(ids: Counter[str]) -> Spread:

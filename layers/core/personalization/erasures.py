@@ -7,12 +7,12 @@ Personalize guarantees nothing where it imports or trains meanwhile, and advises
 leads the shop during its job, as a run would. From the request to the end nothing is taken of the user.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from personalization import dialect
 
 MOST = 10_000
 """Users of one job; the others wait for the next. Far below what a job reads."""
@@ -154,6 +154,4 @@ def key(shop: str, name: str) -> str:
 
 def text(batch: Iterable[Request]) -> str:
     """The file: one column, USER_ID."""
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows([["USER_ID"], *([each.user] for each in batch)])
-    return written.getvalue()
+    return "".join(map(dialect.record, [["USER_ID"], *([each.user] for each in batch)]))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real requests to a campaign: which ones, and whether its answers may be shown to shoppers."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
+from personalization import dialect
 from personalization.gates import Probe
 
 Call = Literal["recommend", "rank"]
@@ -98,14 +98,20 @@ class Pace:
         self._refused = 0
 
 
+def key(shop: str) -> str:
+    """Where the sample of a shop is kept, which outlives the import copies."""
+    return f"reports/{shop}/sample.json"
+
+
 def sample(head: str) -> Sample:
     """Shoppers and items of the beginning of an import copy, evenly spread over it.
 
     Args:
         head: the header and whole rows of a CSV with USER_ID and ITEM_ID; a last row that is cut off is left out.
     """
-    rows = list(csv.DictReader(head[: head.rfind("\n") + 1].splitlines(), escapechar="\\"))
-    users, items = (list(dict.fromkeys(row[name] for row in rows if row.get(name))) for name in ("USER_ID", "ITEM_ID"))
+    names, *rows = list(dialect.records(head.split("\n")[:-1])) or [[]]
+    told = [dict(zip(names, row, strict=False)) for row in rows]
+    users, items = (list(dict.fromkeys(row[name] for row in told if row.get(name))) for name in ("USER_ID", "ITEM_ID"))
     return Sample(_spread(users), _spread(items))
 
 

@@ -5,8 +5,6 @@ A FULL import leaves streamed events where they are, so the copy must never come
 events were streamed to. Each row says which one that is, and when: see `Group.refuse`.
 """
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from personalization import dialect
 from personalization.arns import Names
 from personalization.errors import Rejected
 
@@ -126,8 +125,4 @@ def _row(image: Mapping[str, Any], told: Mapping[str, Any], names: Names) -> lis
 
 
 def _csv(rows: Iterable[Collection[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows(rows)
-    return text.getvalue()
+    return "".join(map(dialect.standard, [HEADER, *rows]))

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes users out of the files that a shop's purchase likelihood reads and serves from."""
+"""Takes users out of what is kept of a shop: the files of its purchase likelihood, and those that tell known ids."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from personalization import data_report, probing
 from personalization.aws import files, storage
 from personalization.errors import RetryLater
+from personalization.intake import known
 from personalization.likelihood import forgetting, inputs, shards
 
 if TYPE_CHECKING:
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
 _GZIP = "application/gzip"
 
 
-def forget(s3: "S3Client", bucket: str, shop: str, users: Collection[str], late: Callable[[], bool]) -> None:
-    """Take users out of the history of the next fit, out of counters that serve, and out of samples.
+def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
+    """Take users out of the history of the next fit, out of counters that serve, out of samples and hashes of ids.
 
     A second time it changes nothing. A fit that is at work meanwhile has read the history as it was; the next has not.
 
@@ -39,23 +42,27 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: Collection[str], late:
     for key in keys:
         if key.startswith(inputs.snapshots(shop)):
             _snapshot(s3, bucket, key, users)
+    _known(s3, bucket, data_report.ids_key(shop, "users"), users)
+    _sample(s3, bucket, probing.key(shop), users)
 
 
-def _history(s3: "S3Client", bucket: str, key: str, users: Collection[str], late: Callable[[], bool]) -> None:
+def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
     with (
         suppress(_UnchangedError),
         storage.reading(s3, bucket, key, None, compressed=False) as chunks,
         storage.writing(s3, bucket, key) as upload,
     ):
-        rows = forgetting.rows(_in_time(chunks, key, late))
+        form = inputs.form(key)
+        rows = forgetting.rows(_in_time(chunks, key, late), form)
         header = next(rows, b"")
+        width = header.count(b",") + 1
         column = forgetting.place(header)
         if column is None:
             raise _UnchangedError
         upload.write(header)
         found = False
         for row in rows:
-            if forgetting.user(row, column) in users:
+            if forgetting.user(row, column, width, form) in users:
                 found = True
             else:
                 upload.write(row)
@@ -89,3 +96,16 @@ def _snapshot(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> 
     short = forgetting.snapshot(shards.unpacked(data), users) if data else None
     if short is not None:
         files.put_bytes(s3, bucket, key, shards.packed(short), _GZIP)
+
+
+def _known(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
+    data = files.get_bytes(s3, bucket, key)
+    short = known.without(data, users) if data else None
+    if short is not None:
+        files.put_bytes(s3, bucket, key, short, "application/octet-stream")
+
+
+def _sample(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str]) -> None:
+    sample = files.get_json(s3, bucket, key)
+    if sample is not None and not users.isdisjoint(sample["users"]):
+        files.put_json(s3, bucket, key, {**sample, "users": [each for each in sample["users"] if each not in users]})

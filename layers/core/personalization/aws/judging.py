@@ -66,7 +66,7 @@ class Place:
     @property
     def sample(self) -> str:
         """The key of the shop's sample of shoppers and items, which outlives the import copies."""
-        return f"reports/{self.shop}/sample.json"
+        return probing.key(self.shop)
 
 
 def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:

@@ -65,14 +65,14 @@ class Inputs:
         for kind, some in self.files.read.items():
             for key in some:
                 with _lines(self.s3, self.bucket, key) as lines:
-                    reads[kind](lines)
+                    reads[kind](lines, inputs.form(key).records)
         return reader.history()
 
     def _purchases(self) -> Iterator[int]:
         reader = Reader(self.event_type, self.now)
         for key in self.files.read["interactions"]:
             with _lines(self.s3, self.bucket, key) as lines:
-                yield from reader.purchases(lines)
+                yield from reader.purchases(lines, inputs.form(key).records)
 
 
 def read_by(
@@ -137,7 +137,7 @@ def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:
 def _lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
     with about(key):
         body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
-    return io.TextIOWrapper(io.BufferedReader(_Raw(body), 1 << 20), "utf-8", newline="")
+    return io.TextIOWrapper(io.BufferedReader(_Raw(body), 1 << 20), "utf-8", newline="\n")
 
 
 class _Raw(io.RawIOBase):

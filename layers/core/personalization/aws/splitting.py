@@ -61,7 +61,7 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     keys = _keys(s3, bucket, _folder(bucket, history))
     for key in keys:
         with storage.reading(s3, bucket, key, None, compressed=False) as chunks:
-            for frame in Export(key, _noted(chunks, digest), _columns(history)).frames():
+            for frame in Export(key, _noted(chunks, digest), _columns(history), copied=True).frames():
                 verifier.take(frame)
     return Imported(
         rows=verifier.rows,

@@ -5,6 +5,7 @@ Hashes and not ids: eight bytes each, and nobody's name in a file that is kept. 
 polars; a file of another build is as good as none.
 """
 
+from collections.abc import Collection
 from io import BytesIO
 
 import polars as pl
@@ -36,6 +37,18 @@ def unpack(data: bytes | None) -> pl.Series | None:
     except pl.exceptions.PolarsError:
         return None
     return frame.to_series().alias("key") if frame.columns == [_name()] else None
+
+
+def without(data: bytes, ids: Collection[str]) -> bytes | None:
+    """A file without some ids; None where it has none of them.
+
+    A file that another build has made may have any of them, and nobody reads it any more: it becomes as good as none.
+    """
+    hashes = unpack(data)
+    if hashes is None:
+        return b"" if data else None
+    gone = hashes.is_in(hashed(pl.Series(list(ids), dtype=pl.String)).implode())
+    return pack(hashes.filter(~gone)) if gone.any() else None
 
 
 def _name() -> str:

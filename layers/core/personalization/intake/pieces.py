@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from personalization.dialect import is_standard
 from personalization.errors import Rejected
 
 PIECE_BYTES = 8 << 20
@@ -150,15 +151,34 @@ class Lines:
 
         None where the row needs lines that come with the next piece.
         """
-        place = _Place(self._data, start, skipping=True)
-        found = self._read(place, start)
-        fits = isinstance(found, list) and self._width in {None, len(found)}
-        if place.skipped and (fits or place.at - start > LONGEST_VALUE):
-            place = _Place(self._data, start, skipping=False)
-            found = self._read(place, start)
-        if isinstance(found, list) and self._width not in {None, len(found)}:
+        found, end = self._as(start, escaped=False)
+        if found is not None and b'\\"' in self._data[start:end] and not self._standard(found, start, end):
+            # Whoever doubles quotes means a backslash by a backslash; where that gives no row, it escapes the quote.
+            other, after = self._as(start, escaped=True)
+            if other is None or self._standard(other, start, after, escaped=True) or not self._fits(found):
+                found, end = (other, after) if other is None or self._fits(other) else (found, end)
+        if isinstance(found, list) and not self._fits(found):
             found = ragged(len(found), self._width or 0)
-        return found, self._data.index(b"\n", start) + 1 if isinstance(found, Unreadable) else place.at
+        return found, self._data.index(b"\n", start) + 1 if isinstance(found, Unreadable) else end
+
+    def _as(self, start: int, *, escaped: bool) -> tuple[list[str] | Unreadable | None, int]:
+        """The row that begins at a byte, with backslashes that escape quotes or without."""
+        place = _Place(self._data, start, skipping=True, escaped=escaped)
+        found = self._read(place, start)
+        if place.skipped and (self._fits(found) or place.at - start > LONGEST_VALUE):
+            place = _Place(self._data, start, skipping=False, escaped=escaped)
+            found = self._read(place, start)
+        return found, place.at
+
+    def _fits(self, found: list[str] | Unreadable | None) -> bool:
+        return isinstance(found, list) and self._width in {None, len(found)}
+
+    def _standard(self, found: list[str] | Unreadable | None, start: int, end: int, *, escaped: bool = False) -> bool:
+        """Whether bytes that gave a row are one in the standard form."""
+        if not self._fits(found):
+            return False
+        row = self._data[start:end].decode().removesuffix("\n").removesuffix("\r")
+        return is_standard(_ESCAPED_QUOTE.sub('""', row) if escaped else row)
 
     def _read(self, place: "_Place", start: int) -> list[str] | Unreadable | None:
         try:
@@ -180,12 +200,14 @@ class _Place:
         start: the byte.
         skipping: whether lines are left out that only go on with a quoted value. The row has as many values, and the
             same fault, without them; and a quote that nobody closed shows without reading thousands of lines.
+        escaped: whether a backslash before a quote in a value makes it a part of the value.
     """
 
-    def __init__(self, data: bytes, start: int, *, skipping: bool) -> None:
+    def __init__(self, data: bytes, start: int, *, skipping: bool, escaped: bool) -> None:
         self._data = data
         self._start = start
         self._skipping = skipping
+        self._escaped = escaped
         self.at = start
         self.skipped = False
 
@@ -200,7 +222,8 @@ class _Place:
             raise StopIteration
         end = self._data.index(b"\n", self.at)
         line, self.at = self._data[self.at : end], end + 1
-        return text(line) + "\n"
+        read = text(line)
+        return (_ESCAPED_QUOTE.sub('""', read) if self._escaped else read) + "\n"
 
     def _skip(self) -> None:
         quote = self._data.find(b'"', self.at)
@@ -233,14 +256,14 @@ class _NotTextError(Exception):
 
 
 def text(line: bytes) -> str:
-    """A line as text, its quotes in the form of RFC 4180."""
+    """A line as text."""
     try:
         decoded = line.decode()
     except UnicodeDecodeError:
         raise _NotTextError("is not UTF-8 text") from None
     if "\0" in decoded:
         raise _NotTextError("contains a zero byte")
-    return _ESCAPED_QUOTE.sub('""', decoded) if '\\"' in decoded else decoded
+    return decoded
 
 
 def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:

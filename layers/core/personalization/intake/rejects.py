@@ -5,10 +5,10 @@ A spreadsheet takes a cell for a formula that begins with one of a few character
 apostrophe before it, and so has one that begins with an apostrophe: without its first one, every row is as it came.
 """
 
-import csv
 from collections import Counter
 from io import StringIO
 
+from personalization.dialect import standard
 from personalization.findings import EXAMPLES, Example, Reason
 
 MOST_ROWS = 100_000
@@ -23,9 +23,7 @@ class Rejects:
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
         self._text = StringIO()
-        # Every text in quotes: before Python 3.13 a lone carriage return would be left without them, and unreadable.
-        self._writer = csv.writer(self._text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        self._writer.writerow(["line", "reason", "row"])
+        self._write("line", "reason", "row")
         self.written = 0
         """Rows in the file."""
 
@@ -58,7 +56,7 @@ class Rejects:
     def keep(self, line: int, reason: str, row: str) -> None:
         """Write a row, unless the file is full."""
         if not self.full:
-            self._writer.writerow([line, reason, f"'{row}" if row.startswith(_FORMULA) else row])
+            self._write(line, reason, f"'{row}" if row.startswith(_FORMULA) else row)
             self.written += 1
 
     def reasons(self) -> tuple[Reason, ...]:
@@ -68,3 +66,6 @@ class Rejects:
     def file(self) -> bytes:
         """The file."""
         return self._text.getvalue().encode()
+
+    def _write(self, *row: str | int) -> None:
+        self._text.write(standard(row, all_quoted=True))

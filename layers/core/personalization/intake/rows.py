@@ -65,7 +65,7 @@ class Rows:
     frame: pl.DataFrame
     """The values of each row as text, and its line."""
     plain: bool
-    """Whether each row is written as it came, apart from the line's end."""
+    """Whether each row is written as it came, apart from the line's end: nothing in it needs quotes."""
     left_out: pl.Series
     """The numbers of the other lines, where the rows are plain."""
     breaks: bool
@@ -108,9 +108,10 @@ class Table:
         many = isinstance(quoted, float) and quoted > _FEW
         frame, regular = self._quoted(text.lines, data) if many else self._plain(text.lines, data)
         if regular is not None:
-            return self._mixed(piece, text, frame, regular, plain=not many)
+            return self._mixed(piece, text, frame, regular, plain=not many and b"\\" not in data)
         self._pieces.done(text.lines.len())
-        return Rows(frame.with_row_index(LINE, piece.line), not many, _NO_LINES, line_breaks.within(data), (), text)
+        plain = not many and b"\\" not in data
+        return Rows(frame.with_row_index(LINE, piece.line), plain, _NO_LINES, line_breaks.within(data), (), text)
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """The rows of a piece that have no quotes, and which lines they are, or None for all."""
@@ -131,8 +132,6 @@ class Table:
         sizes = lines.str.len_bytes()
         regular = (sizes > 0) & (sizes <= LONGEST_VALUE)
         regular &= lines.str.contains(rf"^{value}(?:,{value}){{{self._width - 1}}}$")
-        if b'\\"' in data:
-            regular &= ~lines.str.contains('\\"', literal=True)
         if regular.all():
             return self._parse(data, '"'), None
         some = lines.filter(regular)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from personalization import dialect
 from personalization.errors import Broken
 from personalization.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.intake import known
@@ -55,13 +56,14 @@ class Export:
         resource: what the messages name.
         chunks: the file's bytes.
         names: the columns of the schema, in order.
+        copied: whether the file is an import copy, in Personalize's form of CSV; exports are in the standard one.
 
     Raises:
         Broken: the file lacks one of the columns.
     """
 
-    def __init__(self, resource: str, chunks: Iterable[bytes], names: Sequence[str]) -> None:
-        self._table = Table(resource, chunks)
+    def __init__(self, resource: str, chunks: Iterable[bytes], names: Sequence[str], *, copied: bool = False) -> None:
+        self._table = Table(resource, dialect.standardised_chunks(chunks) if copied else chunks)
         places = {name.strip().upper(): place for place, name in enumerate(self._table.header)}
         if missing := [name for name in names if name not in places]:
             raise Broken(resource, f"the export has no column {', '.join(missing)}")

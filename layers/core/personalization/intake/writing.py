@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows as the CSV that Personalize reads."""
+"""Many rows at once in the CSV that Personalize reads: what `dialect.record` writes, from frames."""
 
 from collections.abc import Iterable
 from io import BytesIO
 
 import polars as pl
 
-_SPECIAL = r'[",\n\r]'
+from personalization.dialect import ESCAPED, SPECIAL
 
 
 def render(frame: pl.DataFrame, suspects: Iterable[str]) -> bytes:
@@ -14,18 +14,16 @@ def render(frame: pl.DataFrame, suspects: Iterable[str]) -> bytes:
 
     Args:
         frame: the rows.
-        suspects: columns that may have commas, quotes or line breaks in them; the others must have none.
+        suspects: columns that may have commas, quotes or backslashes in them; the others must have none.
     """
-    odd = [name for name in suspects if bool(frame[name].str.contains(_SPECIAL).any())]
+    odd = [name for name in suspects if bool(frame[name].str.contains(SPECIAL).any())]
     file = BytesIO()
     frame.with_columns(_quoted(name) for name in odd).write_csv(file, include_header=False, quote_style="never")
     return file.getvalue()
 
 
 def _quoted(name: str) -> pl.Expr:
-    """The cells of a column, in quotes where they need them: in the form that Personalize reads."""
+    """The cells of a column, in quotes where they need them."""
     cell = pl.col(name)
-    # A backslash before the closing quote would turn it into an escaped one.
-    tail = pl.when(cell.str.ends_with("\\")).then(pl.lit("\\")).otherwise(pl.lit(""))
-    escaped = cell.str.replace_all('"', '\\"', literal=True)
-    return pl.when(cell.str.contains(_SPECIAL)).then(pl.format('"{}{}"', escaped, tail)).otherwise(cell).alias(name)
+    escaped = cell.str.replace_all(f"({ESCAPED})", r"\${1}")
+    return pl.when(cell.str.contains(SPECIAL)).then(pl.format('"{}"', escaped)).otherwise(cell).alias(name)

@@ -1,43 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a purchase likelihood keeps of users, without some of them: histories, counters and snapshots."""
 
-import csv
-import io
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from personalization import dialect
 from personalization.likelihood import shards
 
 _QUOTE = b'"'
 
 
-def rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The rows of a CSV as they are, with their line ends; quotes may hold line breaks."""
-    left = row = b""
-    for chunk in chunks:
-        *lines, left = (left + chunk).split(b"\n")
-        for line in lines:
-            row += line + b"\n"
-            if row.count(_QUOTE) % 2 == 0:
-                yield row
-                row = b""
-    if row + left:
-        yield row + left
+def rows(chunks: Iterable[bytes], form: dialect.Form = dialect.OLDER) -> Iterator[bytes]:
+    """The rows of a copy as they are, with their line ends.
+
+    Args:
+        chunks: its bytes.
+        form: how the copy is read.
+    """
+    return form.rows(chunks)
 
 
 def place(header: bytes) -> int | None:
     """Which column of a header is USER_ID; None where there is none."""
-    names = _cells(header)
+    names = dialect.older_cells(header.decode())
     return names.index("USER_ID") if "USER_ID" in names else None
 
 
-def user(row: bytes, column: int) -> str:
-    """The user of a row; "" where the row is too short."""
-    if _QUOTE in row:
-        cells: Sequence[str] = _cells(row)
-    else:
+def user(row: bytes, column: int, width: int = 0, form: dialect.Form = dialect.PERSONALIZE) -> str:
+    """The user of a row; "" where the row is too short.
+
+    Args:
+        row: as it is, with its line end.
+        column: which value names the user.
+        width: how many values the header has, if it is known.
+        form: how the copy is read.
+    """
+    if _QUOTE not in row:
         cells = row.rstrip(b"\r\n").decode().split(",", column + 1)
+    else:
+        cells = form.cells(row.decode(), width)
     return cells[column] if column < len(cells) else ""
 
 
@@ -70,7 +72,3 @@ def files(keys: Iterable[str], users: Iterable[str]) -> dict[str, set[str]]:
         for there in runs.values():
             found[there[shards.place(name, len(there))]].add(name)
     return found
-
-
-def _cells(row: bytes) -> list[str]:
-    return next(csv.reader(io.StringIO(row.decode(), newline="")), [])

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A shop's history as arrays: import copies and live events, read row by row; each event once."""
 
-import csv
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from personalization import dialect
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Parse = Callable[[Iterable[str]], Iterator[list[str]]]
+"""How the lines of a CSV become rows."""
 
 USER, ITEM, TIME, TYPE = "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"
 MOST_COLUMNS = 8
@@ -156,18 +159,18 @@ class Reader:
         self._about_users: dict[str, dict[str, str]] = {}
         self._about_items: dict[str, dict[str, str]] = {}
 
-    def interactions(self, lines: Iterable[str]) -> None:
+    def interactions(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
         """Add the rows of a CSV with Personalize's column names; a row without a whole time is left out.
 
         Raises:
             TooMany: memory does not hold them, and `since` is not given: older ones may have to go first.
         """
-        for user, item, seconds, kind in _events(lines, self._type):
+        for user, item, seconds, kind in _events(parse(lines), self._type):
             self.event(user, item, seconds, kind)
 
-    def purchases(self, lines: Iterable[str]) -> Iterator[int]:
+    def purchases(self, lines: Iterable[str], parse: Parse = dialect.records) -> Iterator[int]:
         """The times of the purchases among the rows of such a CSV; nothing of them is held."""
-        events = _events(lines, self._type)
+        events = _events(parse(lines), self._type)
         return (at for _, _, at, kind in events if kind == self._type and at <= self._until)
 
     def event(self, user: str, item: str, seconds: int, kind: str) -> None:
@@ -198,18 +201,18 @@ class Reader:
     def _full(self) -> bool:
         return self._bounds.most is not None and self.rows > self._bounds.most
 
-    def users(self, lines: Iterable[str]) -> None:
+    def users(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
         """What a CSV of users says of them; a later row replaces an earlier one."""
-        for user, about in _records(lines, USER):
+        for user, about in _records(parse(lines), USER):
             if self._full:
                 # Counted on, too.
                 self._beyond += 1
             else:
                 self._about_users[user] = about
 
-    def items(self, lines: Iterable[str]) -> None:
+    def items(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
         """What a CSV of items says of their categories."""
-        for item, about in _records(lines, ITEM):
+        for item, about in _records(parse(lines), ITEM):
             self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}
 
     def _within(self) -> list[npt.NDArray[Any]]:
@@ -242,9 +245,8 @@ class Reader:
         )
 
 
-def _events(lines: Iterable[str], event_type: str) -> Iterator[tuple[str, str, int, str]]:
+def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, str, int, str]]:
     """User, item, epoch seconds and type of each row of a CSV."""
-    rows = csv.reader(lines)
     header = next(rows, None)
     if header is None:
         return
@@ -259,9 +261,12 @@ def _events(lines: Iterable[str], event_type: str) -> Iterator[tuple[str, str, i
         yield row[user], row[item], seconds, row[kind] if kind >= 0 else event_type
 
 
-def _records(lines: Iterable[str], key: str) -> Iterator[tuple[str, dict[str, str]]]:
-    for row in csv.DictReader(lines):
-        yield row[key], {name: value for name, value in row.items() if name != key and value}
+def _records(rows: Iterator[list[str]], key: str) -> Iterator[tuple[str, dict[str, str]]]:
+    header = next(rows, [])
+    for row in rows:
+        about = {name: value for name, value in zip(header, row, strict=False) if value}
+        if key in about:
+            yield about.pop(key), about
 
 
 def _once(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:

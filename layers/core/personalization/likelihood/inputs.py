@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the histories that a fit reads are kept: a copy of every imported file, until a whole history replaces it."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from personalization import dialect
 from personalization.claims import Claim, ClaimKind
 from personalization.drops import DataKind, Mode
 
@@ -19,6 +18,8 @@ OVERLAP_SECONDS = 3600
 BEFORE_WHOLE_SECONDS = 90 * 86_400
 """How long before a whole history live events are kept all the same: it may have been written before them."""
 _ROWS = 1_000
+_MARK = "e"
+"""Stands behind the number of a copy whose backslashes are escaped (`dialect.record`); earlier copies have none."""
 
 Came = Literal["imported", "open", "failed"]
 """What became of the import of a kind by a run; "open" where a run is at work on it."""
@@ -40,7 +41,14 @@ def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part
     Args:
         shop, kind, mode: of the drop. milliseconds: when it was accepted, since 1970. run, part: of its import copy.
     """
-    return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}-{mode}-{run}.csv"
+    return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}{_MARK}-{mode}-{run}.csv"
+
+
+def form(key: str) -> dialect.Form:
+    """How a copy is read: earlier versions wrote live events in the standard form, and import copies in one of their own."""
+    if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
+        return dialect.PERSONALIZE
+    return dialect.STANDARD if _named(key)[1] == LIVE else dialect.OLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +132,13 @@ def run_of(key: str) -> str:
 
 def events_csv(events: Iterable[tuple[str, str, str, int]]) -> Iterator[bytes]:
     """Live events (user, item, type, epoch seconds) as interactions, some rows at a time; none without events."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for number, event in enumerate(events):
+    rows: list[str] = []
+    for number, (user, item, kind, seconds) in enumerate(events):
         if number == 0:
-            writer.writerow(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"))
-        writer.writerow(event)
+            rows.append(dialect.record(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")))
+        rows.append(dialect.record((user, item, kind, str(seconds))))
         if number % _ROWS == _ROWS - 1:
-            yield out.getvalue().encode()
-            out.seek(0)
-            out.truncate()
-    if out.tell():
-        yield out.getvalue().encode()
+            yield "".join(rows).encode()
+            rows.clear()
+    if rows:
+        yield "".join(rows).encode()

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CSV, as everything here writes and reads it: in two forms, and never in a mixture of them (decision 0047).
+
+Personalize's form is for what Personalize reads: import copies, the histories that are made of them, lists of users to
+delete. A value with a comma, a quote or a backslash is in quotes, and a backslash comes before each quote and backslash
+in it, as Personalize documents. The standard form (RFC 4180) is for what spreadsheets and other programs read: exports,
+copies of events, refused rows. In it a quote within quotes is doubled, and a backslash is a character like any other.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+SPECIAL = r'[",\\\n\r]'
+"""What a value is put into quotes for in Personalize's form: for the regular expressions of Python and of polars."""
+ESCAPED = r'["\\]'
+"""What has a backslash before it within these quotes."""
+_SPECIAL = re.compile(SPECIAL)
+_ESCAPED = re.compile(ESCAPED)
+# Every kind of line break, and the separators that `str.splitlines` takes for one: careless readers end a row there.
+_STANDARD_SPECIAL = re.compile('[",\n\v\f\r\x1c-\x1e\x85\u2028\u2029]')
+_STANDARD_VALUE = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
+_STANDARD = re.compile(rf"{_STANDARD_VALUE}(?:,{_STANDARD_VALUE})*+")
+# What Personalize is known to read: a backslash in quotes before a quote or a backslash; a doubled quote as well.
+_READ_VALUE = re.compile(r'"((?:[^"\\]++|\\.|"")*+)"(?=,|\Z)|([^,]*+)', re.DOTALL)
+_READ_ESCAPE = re.compile(r'\\(["\\])|""')
+_OLDER_ESCAPE = re.compile(r'\\"|""')
+
+
+def record(values: Iterable[str]) -> str:
+    """A row in Personalize's form, with its line feed."""
+    cells = [quoted(value) if _SPECIAL.search(value) else value for value in values]
+    return ",".join(cells if cells != [""] else ['""']) + "\n"
+
+
+def quoted(value: str) -> str:
+    """A value in quotes, in Personalize's form."""
+    return '"' + _ESCAPED.sub(r"\\\g<0>", value) + '"'
+
+
+def records(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The rows of a file that was written in Personalize's form.
+
+    Args:
+        lines: of the file, cut at line feeds alone.
+    """
+    return csv.reader(lines, escapechar="\\")
+
+
+def cells(line: str) -> list[str]:
+    """The values of one row of Personalize's form, whoever wrote it: quotes may be doubled as well.
+
+    Args:
+        line: the row without its end.
+
+    Raises:
+        ValueError: its quotes do not match.
+    """
+    if '"' not in line:
+        return line.split(",")
+    found, at = [], 0
+    while True:
+        match = _READ_VALUE.match(line, at)
+        if match is None or (match[1] is None and line.startswith('"', at)):
+            raise ValueError("its quotes do not match")
+        found.append(_READ_ESCAPE.sub(lambda each: each[1] or '"', match[1]) if match[1] is not None else match[2])
+        at = match.end() + 1
+        if at > len(line):
+            return found
+
+
+def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
+    """A row in the standard form, with its line feed.
+
+    Args:
+        values: of the row.
+        all_quoted: whether each text is in quotes, or only those that need them.
+    """
+    written = [
+        '"' + value.replace('"', '""') + '"'
+        if isinstance(value, str) and (all_quoted or _STANDARD_SPECIAL.search(value))
+        else str(value)
+        for value in values
+    ]
+    return ",".join(written if written != [""] else ['""']) + "\n"
+
+
+def is_standard(row: str) -> bool:
+    """Whether a row is in the standard form, without a doubt: quotes are around whole values alone.
+
+    Args:
+        row: one row, without the end of its last line.
+    """
+    return _STANDARD.fullmatch(row) is not None
+
+
+def standardised(data: bytes) -> bytes:
+    """A file in Personalize's form, or in the standard one, as one in the standard form; UTF-8.
+
+    Raises:
+        ValueError: the quotes of a row do not match; the first argument is its line, the second what is wrong.
+    """
+    if b"\\" not in data or b'"' not in data:
+        return data
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if b"\\" in line and b'"' in line:
+            end = b"\r" if line.endswith(b"\r") else b""
+            try:
+                row = standard(cells(line.decode().removesuffix("\r")))
+            except ValueError as error:
+                raise ValueError(number, str(error)) from None
+            lines[number - 1] = row.removesuffix("\n").encode() + end
+    return b"\n".join(lines)
+
+
+def standardised_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same of a file that comes in chunks of any size.
+
+    Raises:
+        ValueError: the quotes of a row do not match.
+    """
+    left = b""
+    for chunk in chunks:
+        whole, end, rest = (left + chunk).rpartition(b"\n")
+        if end:
+            yield standardised(whole + end)
+        left = rest
+    yield standardised(left)
+
+
+def older(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The rows of a file of an earlier version: quotes escaped by backslashes that are not escaped themselves.
+
+    That version put a backslash before each quote in a value, one more where a quoted value ended with a backslash, and
+    nothing before others. Doubled quotes, and line breaks in quotes, are read as well: live events had them.
+    """
+    row, width = "", 0
+    for line in lines:
+        row += line
+        found = _older(_end_off(row), width)
+        if found is not None:
+            width = width or len(found)
+            yield found
+            row = ""
+    if row:
+        yield _end_off(row).split(",")
+
+
+def older_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The rows of such a file as they are, with their line ends."""
+    row, width = b"", 0
+    for line in rows(chunks):
+        row += line
+        width = width or row.count(b",") + 1
+        if b'"' not in row or _older(_end_off(row.decode()), width) is not None:
+            yield row
+            row = b""
+    if row:
+        yield row
+
+
+def older_cells(row: str, width: int = 0) -> list[str]:
+    """The values of one of these rows.
+
+    Args:
+        row: with or without its line end.
+        width: how many values the header has, if it is known.
+    """
+    return _older(_end_off(row), width) or _end_off(row).split(",")
+
+
+def standard_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The rows of a file in the standard form as they are, with their line ends; quotes may hold line breaks."""
+    row = b""
+    for line in rows(chunks):
+        row += line
+        if row.count(b'"') % 2 == 0:
+            yield row
+            row = b""
+    if row:
+        yield row
+
+
+def rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The rows of a file in Personalize's form as they are, with their line ends: each is a line."""
+    left = b""
+    for chunk in chunks:
+        *whole, left = (left + chunk).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+    if left:
+        yield left
+
+
+def _end_off(row: str) -> str:
+    return row.removesuffix("\n").removesuffix("\r")
+
+
+def _older(row: str, width: int) -> list[str] | None:
+    """The values of a row of an earlier version; None where a quote is open at its end.
+
+    Backslashes, a quote and a comma are the end of a value or the middle of one: as the header's width needs it, and
+    so that no quote is left outside of quotes.
+    """
+    if '"' not in row:
+        return row.split(",")
+    first: list[str] | None = None
+    ways: list[tuple[int, list[str], bool]] = [(0, [], True)]
+    tried = set()
+    while ways:
+        at, found, clean = ways.pop()
+        if at > len(row):
+            if clean and len(found) == (width or len(found)):
+                return found
+            first = first or found
+        elif (at, len(found), clean) not in tried:
+            tried.add((at, len(found), clean))
+            if row.startswith('"', at):
+                values = [*_older_quoted(row, at + 1)]
+            else:
+                value, end = _older_plain(row, at)
+                values = [(value, end, '"' not in value)]
+            ways += [(end + 1, [*found, value], clean and good) for value, end, good in reversed(values)]
+    return first
+
+
+def _older_plain(row: str, at: int) -> tuple[str, int]:
+    """The value without quotes that begins there, and where it ends."""
+    end = row.find(",", at)
+    return (row[at:], len(row)) if end < 0 else (row[at:end], end)
+
+
+def _older_quoted(row: str, start: int) -> Iterator[tuple[str, int, bool]]:
+    """What the value in quotes that begins there may be, where it ends, and whether the quotes are around all of it.
+
+    The most likely comes first.
+    """
+    at = start
+    while (quote := row.find('"', at)) >= 0:
+        slashes = 0
+        while quote - slashes > start and row[quote - slashes - 1] == "\\":
+            slashes += 1
+        if slashes == 0 and row.startswith('"', quote + 1):
+            at = quote + 2
+            continue
+        at = quote + 1
+        if slashes == 0 or (slashes > 1 and row[at : at + 1] in {"", ","}):
+            value = _OLDER_ESCAPE.sub('"', row[start:quote].removesuffix("\\"))
+            # What stands between the quote and the comma has no place there, and is kept.
+            rest, end = _older_plain(row, at)
+            yield value + rest, end, not rest
+        if slashes == 0:
+            return
+
+
+class Form(NamedTuple):
+    """How a file of ours is read."""
+
+    records: Callable[[Iterable[str]], Iterator[list[str]]]
+    """The rows of its lines, which are cut at line feeds alone."""
+    rows: Callable[[Iterable[bytes]], Iterator[bytes]]
+    """Its rows as they are, of its chunks."""
+    cells: Callable[[str, int], list[str]]
+    """The values of a row as it is; the header has so many, or it is not known (0)."""
+
+
+PERSONALIZE = Form(records, rows, lambda row, _: next(records([row]), []))
+STANDARD = Form(csv.reader, standard_rows, lambda row, _: next(csv.reader(io.StringIO(row, newline="")), []))
+OLDER = Form(older, older_rows, older_cells)

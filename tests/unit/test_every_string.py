@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any text as an id and as a value: from a drop to what is left after an erasure it is the same, or is refused."""
+
+import csv
+import io
+import tempfile
+import unicodedata
+from pathlib import Path
+
+import polars as pl
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from personalization import dialect, erasures, lines
+from personalization.drops import DataKind
+from personalization.erasures import Request
+from personalization.intake import known
+from personalization.intake.copying import Copied, copy
+from personalization.intake.splitting import Export
+from personalization.likelihood import forgetting
+from personalization.likelihood.histories import Reader
+from personalization.settings import ShopSettings
+from personalization.validation import Expected
+
+from local.personalize.exporting import delete, export
+from local.personalize.importing import import_files
+from local.personalize.schemas import Field, Schema
+from local.personalize.tasks import DeletionTask, ExportTask
+
+NOW = 1_800_000_000
+USERS = Schema("USERS", (Field("USER_ID", "string"), Field("NOTE", "string", nullable=True)))
+TEXT = st.text(
+    st.sampled_from("\\\",'u U\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\x00\ufeffé\ud800K\u212a") | st.characters(),
+    max_size=12,
+)
+TWINS = (
+    lambda text: text + '"',
+    lambda text: text + "\\",
+    lambda text: f'"{text}"',
+    lambda text: text + " ",
+    lambda text: text + "\x1c",
+    lambda text: text + "\u2028x",
+    lambda text: text + ",",
+    str.swapcase,
+    str.casefold,
+    lambda text: unicodedata.normalize("NFD", text),
+    lambda text: unicodedata.normalize("NFKC", text),
+)
+"""Another user, whom only such a character tells apart."""
+
+
+def dropped(rows: list[list[str]]) -> bytes:
+    """A file of a shop: in quotes throughout, as a csv writer does it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def checked(kind: DataKind, rows: list[list[str]], folder: Path) -> tuple[Copied, bytes]:
+    """What the check of a drop gives, and the import copy."""
+    parts: list[bytes | memoryview] = []
+    expected = Expected("drop.csv", kind, "FULL", ShopSettings(), now=NOW)
+    copied = copy([dropped(rows)], expected, parts.append, folder)
+    return copied, b"".join(parts)
+
+
+def refused(identity: str) -> bool:
+    """Whether a text can be nobody's id."""
+    try:
+        size = len(identity.encode())
+    except UnicodeEncodeError:
+        return True
+    return not 0 < size <= 256 or "\0" in identity or lines.broken(identity)
+
+
+@settings(deadline=None, max_examples=60)
+@given(user=TEXT, note=TEXT, twin=st.sampled_from(TWINS))
+@example(user='\\\\"', note='\\\\"', twin=TWINS[0])
+@example(user="u1", note='young, "very"', twin=TWINS[5])
+@example(user='a\\",', note="\x85", twin=TWINS[1])
+@example(user="K", note="\ufeff", twin=TWINS[10])
+def test_any_text_is_the_same_at_the_end_or_refused(user: str, note: str, twin: object) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        _through(Path(name), user, twin(user), note)  # type: ignore[operator]
+
+
+def _through(folder: Path, user: str, other: str, note: str) -> None:
+    told = list(dict.fromkeys([user, other, "somebody"]))
+    copied, copy_of_users = checked("users", [["USER_ID", "NOTE"], *([each, note] for each in told)], folder)
+    bad_note = "\0" in note or note.encode("utf-8", "surrogatepass").decode(errors="replace") != note
+    good = [] if bad_note else [each for each in told if not refused(each)]
+    value = lines.joined(note)
+
+    # The check: every row is taken or refused with a reason.
+    assert copied.findings.accepted == len(good)
+    assert copied.rejects.rows >= len(told) - len(good)
+    reasons = list(csv.reader(io.StringIO(copied.rejects.file().decode(), newline="")))[1:]
+    assert all(reason for _, reason, _ in reasons)
+    rows = copy_of_users.decode().split("\n")[1:-1]
+    assert list(csv.reader(rows, doublequote=False, escapechar="\\", strict=True)) == [[each, value] for each in good]
+    if not good:
+        return
+
+    # The import.
+    place = folder / "s3/shop/copies"
+    place.mkdir(parents=True)
+    (place / "part-0.csv").write_bytes(copy_of_users)
+    imported = folder / "users.parquet"
+    assert import_files([place / "part-0.csv"], USERS, imported) == len(good)
+    assert pl.read_parquet(imported).rows() == [(each, value or None) for each in good]
+
+    # The history of the purchase likelihood.
+    events = [["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"], *([each, each, str(NOW), "Purchase"] for each in good)]
+    _, copy_of_events = checked("interactions", events, folder)
+    reader = Reader("Purchase", NOW)
+    reader.interactions(iter(copy_of_events.decode().split("\n")[:-1]))
+    reader.users(iter(copy_of_users.decode().split("\n")[:-1]))
+    history = reader.history()
+    assert (sorted(history.users), sorted(history.items)) == (sorted(good), sorted(good))
+    assert len(history.user) == len(good)
+
+    # The erasure of one of them, from copies, from hashes and in the engine.
+    gone, left = good[0], good[1:]
+    for content, width in ((copy_of_users, 2), (copy_of_events, 4)):
+        header, *rest = dialect.PERSONALIZE.rows([content])
+        assert forgetting.place(header) == 0
+        assert [forgetting.user(row, 0, width) for row in rest] == good
+    hashes = known.pack(known.hashed(pl.Series(good)))
+    kept = known.without(hashes or b"", {gone})
+    there = known.unpack(kept)
+    assert there is not None
+    assert set(there) == set(known.hashed(pl.Series(left, dtype=pl.String)))
+    (folder / "s3/shop/gone.csv").write_text(erasures.text([Request(gone, "receipt", 0)]), newline="\n")
+    task = DeletionTask("s3://shop/gone.csv", folder / "s3", "here", [imported], [])
+    assert delete(task) == ([gone], 1)
+
+    # The export of the others.
+    output = ExportTask(
+        USERS, [imported], "BULK", folder / "db", "users", "all", "s3://shop/out/", folder / "s3", "here"
+    )
+    assert export(output) == len(left)
+    data = (folder / "s3/shop/out/all.csv").read_bytes()
+    frames = list(Export("all.csv", [data], USERS.names).frames())
+    assert [row for frame in frames for row in frame.rows()] == [(each, value) for each in left]
+    again = b"".join(map(str.encode, map(dialect.record, [USERS.names, *([each, value] for each in left)])))
+    (place / "part-0.csv").write_bytes(again)
+    if left:
+        assert import_files([place / "part-0.csv"], USERS, imported) == len(left)
