@@ -40,12 +40,12 @@ def softmax(items: list[str]) -> Predicted:
     return Predicted("RID", [{"itemId": item, "score": raw[item] / sum(raw.values())} for item in items])
 
 
-def test_fresh_data_speak_of_now_and_old_data_of_their_end() -> None:
+def test_the_clock_begins_at_the_newest_row_when_the_model_is_fitted() -> None:
     model = world().model
+    late = replace(model, fitted_at=answering.iso(model.at + 400 * DAY))
     assert answering.as_of(model, model.at + 6 * DAY) == model.at + 6 * DAY
-    assert answering.as_of(model, model.at + 8 * DAY) == model.at
-    assert answering.as_of(model, model.at + 80 * DAY, newest=model.at + 79 * DAY) == model.at + 79 * DAY
-    assert answering.as_of(model, model.at - DAY) == model.at
+    assert answering.as_of(late, model.at + 406 * DAY) == model.at + 6 * DAY
+    assert answering.as_of(late, model.at + 399 * DAY) == model.at
 
 
 @settings(max_examples=30, deadline=None)

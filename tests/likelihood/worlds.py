@@ -6,7 +6,7 @@ import io
 import random
 from collections.abc import Iterable, Iterator
 
-from personalization.likelihood import exports, model, training
+from personalization.likelihood import answering, exports, model, training
 from personalization.likelihood.counters import Item, Shopper, item, shopper
 from personalization.likelihood.histories import History, Reader
 from personalization.likelihood.tables import Tables, tables
@@ -81,7 +81,8 @@ class World:
         self.history = past or history()
         self.fit = training.fit(self.history, 7, self.history.end + 1)
         self.tables: Tables = tables(self.history, self.history.end + 1)
-        made = exports.model(self.tables, self.fit, "run-1", "2026-11-25T08:30:00Z", 7, "Purchase")
+        at = answering.iso(self.tables.at)
+        made = exports.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
         self.model = model.of_json(made.as_json())
         self._items, self._shoppers = dict(exports.items(self.tables, 1)), dict(exports.shoppers(self.tables, 1))
 

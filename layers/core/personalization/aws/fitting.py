@@ -161,15 +161,12 @@ class _Job:
 
     def _snapshot(self, table: Tables, fitted: training.Fit, model: Model, campaign: Mapping[str, str]) -> int:
         """Ask for the scores of a sample and store it; returns its pairs."""
-        at = answering.as_of(model, self._seconds)
-        # What counts say at the moment at which the campaign is asked.
-        table = tables(table.history, at, table.vectors) if at > table.at else table
         scored = list(self._scored(campaign["arn"], table, model))
         facts = {
             "run": self.request.run,
             "campaignArn": campaign["arn"],
             "solutionVersionArn": campaign["solutionVersionArn"],
-            "at": at,
+            "at": table.at,
             "horizonDays": model.horizon_days,
             "anchors": list(model.anchors),
         }

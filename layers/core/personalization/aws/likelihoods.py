@@ -137,7 +137,9 @@ class Likelihoods:
         shopper, items = self._known(release.shop, model, asked, body.item_ids, until)
         answering.unknown(body.item_ids, items)
         found = answering.counted(model, shopper, {each: items[each] for each in body.item_ids}, now)
-        wanted = answering.asks(model, release, asked.user_id, body.item_ids, {})
+        # The scores were judged on known users: what they say of others nobody has looked at.
+        known = found.population == "known"
+        wanted = answering.asks(model, release, asked.user_id, body.item_ids, {}) if known else []
         if not wanted:
             return answering.answer(model, found, body.item_ids, None)
         return self._anchored(model, found, body.item_ids, wanted, until)

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from personalization.likelihood import features
-from personalization.likelihood.counters import Item, Shopper
-from personalization.likelihood.features import DAY
+from personalization.likelihood.counters import Item, Population, Shopper
 from personalization.likelihood.model import Method, Model, probability
 from personalization.problems import FieldError, Problem
 from personalization.recommendations import Ask, Choice, Id, Predicted
@@ -48,20 +47,20 @@ class Asking(Choice):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The log odds of the asked items by counts alone, as of a moment (epoch seconds)."""
+    """The log odds of the asked items by counts alone, as of a moment (epoch seconds), and of whose population."""
 
     as_of: int
     logits: Mapping[str, float]
+    population: Population = "known"
 
 
-def as_of(model: Model, now: int, newest: int = 0) -> int:
-    """The moment that an answer is about, in epoch seconds.
+def as_of(model: Model, now: int) -> int:
+    """The moment that an answer is about, in epoch seconds: one clock for all users.
 
-    It is now while the data are no older than a horizon. Older data say nothing of the time since: without this, a
-    shop whose last drop is a year old would seem deserted. A shopper's own live event moves it to that event at least.
+    It begins at the history's end when the model is fitted: how old the data were then says nothing of the users, and
+    a shop whose last drop is a year old would seem deserted.
     """
-    moment = now if now <= model.at + model.horizon_days * DAY else model.at
-    return max(moment, newest, model.at)
+    return model.at + max(0, now - model.fitted)
 
 
 def counted(model: Model, shopper: Shopper, items: Mapping[str, Item], now: int) -> Counted:
@@ -70,12 +69,12 @@ def counted(model: Model, shopper: Shopper, items: Mapping[str, Item], now: int)
     Args:
         model: the model. shopper: counters with live events. items: the asked ones. now: epoch seconds.
     """
-    moment = as_of(model, now, shopper.newest)
+    moment = as_of(model, now)
     told = {
         name: features.features(shopper.statistics(name, item, model, moment), model.levels)
         for name, item in items.items()
     }
-    return Counted(moment, {name: model.logit(each) for name, each in told.items()})
+    return Counted(moment, {name: model.logit(each) for name, each in told.items()}, shopper.population)
 
 
 def unknown(asked: Sequence[str], known: Mapping[str, object]) -> None:

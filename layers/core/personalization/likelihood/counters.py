@@ -6,15 +6,19 @@ by one factor when it is read. So an event is added in the same way whenever it 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log1p
-from typing import Any
+from typing import Any, Literal
 
 from personalization.likelihood.features import DAY, HALF_LIVES, ITEM, KIND, PAIR, RANKS, USER, span
 from personalization.likelihood.model import Model
 
 RANK = max(RANKS)
 _DECAYED = {name: int(name[1:]) for name in ("d7", "d28", "d91", "o7", "o28", "b7", "b28", "b91", "w28", "w91")}
+
+
+Population = Literal["known", "newcomer", "stranger"]
+"""Of a user the history has events, or only what came since the fit has, or neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,25 @@ class Shopper:
     taste: list[float] = field(default_factory=lambda: [0.0] * RANK)
     length: float = 0.0
     """Square of the length of what was bought, which taste is relative to."""
-    newest: int = 0
-    """The time of the newest event, epoch seconds."""
+    behind: int = 0
+    """Seconds from the newest row of the history to the fit, which the one clock of all users stays behind."""
+    known: bool = False
+    """Whether the history has events of them."""
+    live: int = 0
+    """How many events were added."""
+
+    @property
+    def population(self) -> Population:
+        """Which of the populations they belong to."""
+        return "known" if self.known else "newcomer" if self.live else "stranger"
 
     def add(self, event: Happening, item: Item | None) -> None:
-        """Count a live event; `item` has its counters where it is known."""
-        self.newest = max(self.newest, event.at)
+        """Count a live event; `item` has its counters where it is known.
+
+        Its place on the clock is as long after the newest row as it came after the fit.
+        """
+        event = replace(event, at=max(event.at - self.behind, self.at))
+        self.live += 1
         pair = self.pairs.setdefault(event.item_id, dict.fromkeys(PAIR, 0.0))
         if not event.bought:
             _grow(pair, ("o7", "o28"), self._worth(event.at))
@@ -106,6 +123,9 @@ class Shopper:
         told |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
         told |= {f"item.{name}": item.counts[name] for name in ITEM}
         told["group"] = 0.0
+        told["group_level"] = sum(
+            model.group_levels.get(column, {}).get(value, 0.0) for column, value in self.groups.items()
+        )
         # Of items, and so of shoppers, as of the cut-off: rates of items stay what they were there.
         told["span"] = span((model.at - model.start) / DAY)
         for level, kind in enumerate(item.kinds):
@@ -136,8 +156,9 @@ class Shopper:
 def shopper(entry: Mapping[str, Any] | None, model: Model) -> Shopper:
     """A shopper as stored, or one of whom nothing is known."""
     empty: list[dict[str, dict[str, float]]] = [{} for _ in range(model.levels)]
+    behind = max(0, model.fitted - model.at)
     if entry is None:
-        return Shopper(model.at, kinds=empty)
+        return Shopper(model.at, kinds=empty, behind=behind)
     return Shopper(
         at=model.at,
         user=dict(zip(USER, entry["user"], strict=True)),
@@ -148,6 +169,8 @@ def shopper(entry: Mapping[str, Any] | None, model: Model) -> Shopper:
         groups=entry["groups"],
         taste=[float(each) for each in entry["taste"]],
         length=float(entry["length"]),
+        behind=behind,
+        known=bool(entry["pairs"]),
     )
 
 

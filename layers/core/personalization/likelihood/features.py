@@ -9,7 +9,7 @@ how much the shopper buys, how well the item sells, and how the two suit each ot
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 DAY = 86_400
 HALF_LIVES = (7, 28, 91)
@@ -40,6 +40,9 @@ _BENT = tuple(
 SHRINK = 10.0
 """Purchases of an average shopper that are added before a share is taken."""
 
+Part = Literal["seen", "other", "stranger"]
+"""Whose formula it is: of pairs bought before; of other pairs of a known user; of users of whom no event is known."""
+
 SPAN = 28.0
 
 
@@ -69,14 +72,15 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
 
     Args:
         s: statistics by name: `pair.n`, `user.d7`, `item.buyers` …; `kind0.n`, `kind0.share` … for each level of the
-            categories; `group`, the lift of the shopper's demographics; `near2` …, how near the shopper's purchases are
-            to the item's buyers; `span`, the history's length, by which counts of all time are divided, since they
+            categories; `group` and `group_level`, the lifts of the user's demographics for the item's
+            category and for all purchases; `near2` …, how near the user's purchases are to the item's buyers; `span`, the history's length, by which counts of all time are divided, since they
             grow with it. First and last are ages in days, 0 for never.
         levels: how many levels of categories there are.
         maths: how numbers are treated; `least` and `most` bound them.
 
     Returns:
-        Values by name; `seen` is 1 where the shopper bought the item before.
+        Values by name; `seen` is 1 where the user bought the item before, `visitor` where they have events but no
+        purchase, `stranger` where they have no events.
     """
     found = {**_of_pairs(s, maths), **_of_users(s, maths), **_of_items(s, maths), **_of_kinds(s, levels, maths)}
     return {**found, "item_user": found["user_d91"] * found["item_d91"]}
@@ -103,18 +107,23 @@ def _of_pairs(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
 
 def _of_users(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
     log = maths.log
-    last, days = maths.least(s["user.last"], LONGEST), s["user.days"]
+    some, days = (s["user.n"] > 0) * 1.0, s["user.days"]
+    # Whoever never bought did so as long ago as an age can tell, and not just now.
+    last = maths.least(s["user.last"] * some + LONGEST * (1.0 - some), LONGEST)
+    first = maths.least(s["user.first"] * some + LONGEST * (1.0 - some), LONGEST)
+    other = (s["user.o7"] > 0) * 1.0
     found = {f"user_d{each}": log(s[f"user.d{each}"] + 0.1) for each in HALF_LIVES}
     found |= {f"user_b{each}": log(s[f"user.b{each}"] + 0.05) for each in HALF_LIVES}
     return found | {
         "user_n": log(1.0 + s["user.n"]) - log(s["span"]),
         "user_last": log(1.0 + last),
-        "user_due": log(0.1 + last * (days + 1.0) / (1.0 + maths.least(s["user.first"], LONGEST))),
+        "user_due": log(0.1 + last * (days + 1.0) / (1.0 + first)),
         "user_new28": log(s["user.w28"] + 0.1),
         "user_new91": log(s["user.w91"] + 0.1),
         "user_items": log(1.0 + s["user.items"]) - log(s["span"]),
         "user_other": log(s["user.o7"] + 0.1),
-        "stranger": (s["user.n"] == 0) * 1.0,
+        "visitor": (1.0 - some) * other,
+        "stranger": (1.0 - some) * (1.0 - other),
     }
 
 
@@ -134,7 +143,7 @@ def _of_items(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
 
 def _of_kinds(s: Mapping[str, Value], levels: int, maths: Maths) -> dict[str, Value]:
     """How much more of a category the shopper buys than an average one, shrunk; and when last."""
-    found = {"group": s["group"]}
+    found = {"group": s["group"], "group_level": s["group_level"]}
     found |= {f"near{rank}": maths.log(maths.most(s[f"near{rank}"], 0.0) + 0.001) for rank in RANKS}
     for level in range(levels):
         share, name = s[f"kind{level}.share"], f"kind{level}"
@@ -148,11 +157,14 @@ def _of_kinds(s: Mapping[str, Value], levels: int, maths: Maths) -> dict[str, Va
     return found
 
 
-def names(levels: int, *, seen: bool) -> tuple[str, ...]:
-    """The features that the model of pairs bought before (`seen`), or of all others, is fitted on."""
+def names(levels: int, part: Part) -> tuple[str, ...]:
+    """The features that a formula is fitted on."""
     zeros: dict[str, float] = dict.fromkeys(_statistics(levels), 1.0)
     found = features(zeros, levels)
-    unused = {"seen", "stranger"} if seen else {"seen", *_ONLY_SEEN}
+    if part == "stranger":
+        of_items = (name for name in found if name.startswith(("item_", "group")) or name.endswith("_share"))
+        return tuple(name for name in of_items if name != "item_user")
+    unused = {"seen", "stranger", "visitor"} if part == "seen" else {"seen", "stranger", *_ONLY_SEEN}
     return tuple(name for name in found if name not in unused)
 
 
@@ -162,4 +174,4 @@ _ONLY_SEEN = ("pair_n", "pair_d7", "pair_d28", "pair_d91", "pair_last", "pair_ga
 def _statistics(levels: int) -> list[str]:
     told = [f"pair.{each}" for each in PAIR] + [f"user.{each}" for each in USER] + [f"item.{each}" for each in ITEM]
     told += [f"kind{level}.{each}" for level in range(levels) for each in (*KIND, "share")]
-    return [*told, "span", "group", *(f"near{rank}" for rank in RANKS)]
+    return [*told, "span", "group", "group_level", *(f"near{rank}" for rank in RANKS)]

@@ -27,6 +27,8 @@ ID_ROWS = 3
 """Rows that a user or an item counts as in memory."""
 MOST_VALUES = 60
 """Values that a column of users may have to count as a group."""
+_ALIKE = 0.9
+"""Share of the users whose times are without a gap, above which these are positions."""
 LEVELS = ("CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3")
 """The columns of items that are levels of categories, from the widest to the narrowest."""
 
@@ -243,6 +245,26 @@ class Reader:
         return History(
             self._users.names, self._items.names, user, item, time, bought, kinds, kind_names, groups, group_names
         )
+
+
+def positions(history: History) -> bool:
+    """Whether what the history has for times are the positions of each user's events.
+
+    Then all users begin at one moment, and nobody leaves out a step that others take before they end.
+    """
+    first = np.full(len(history.users), np.iinfo(np.int64).max)
+    np.minimum.at(first, history.user, history.time)
+    first = first[np.unique(history.user)]
+    if len(first) < 2 or (first == first.min()).mean() <= _ALIKE:
+        return False
+    moments, step = np.unique(history.time, return_inverse=True)
+    _, owner = np.unique(history.user, return_inverse=True)
+    steps = np.unique(owner * len(moments) + step)
+    owner, step = np.divmod(steps, len(moments))
+    taken, last = np.bincount(owner), np.zeros(len(first), dtype=np.int64)
+    np.maximum.at(last, owner, step)
+    # Where all users end together too, they may as well have come at the same times.
+    return bool((taken == last + 1).mean() > _ALIKE and (last < last.max()).mean() > 1 - _ALIKE)
 
 
 def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, str, int, str]]:

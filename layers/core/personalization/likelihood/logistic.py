@@ -7,7 +7,7 @@ import numpy as np
 
 from personalization.likelihood.histories import Floats
 
-_ROUNDS, _CLOSE = 40, 1e-5
+_ROUNDS, _CLOSE, _FLAT = 40, 1e-5, 1e-3
 
 
 def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Floats) -> Floats:
@@ -54,12 +54,12 @@ def sigmoid(logit: Floats) -> Floats:
 def standardised(columns: Sequence[Floats], weight: Floats) -> tuple[Floats, Floats, Floats]:
     """Columns with mean 0 and deviation 1 behind a column of ones, and their means and deviations.
 
-    A column that never varies gets deviation 0 and is left at 0.
+    A column that hardly varies gets deviation 0 and is left at 0: its weight could be as large as you please.
     """
     matrix = np.stack(columns, 1)
     mean = np.average(matrix, axis=0, weights=weight)
     spread = np.sqrt(np.average((matrix - mean) ** 2, axis=0, weights=weight))
-    spread = np.where(spread < 1e-9 * (1.0 + np.abs(mean)), 0.0, spread)
+    spread = np.where(spread < _FLAT, 0.0, spread)
     scaled = (matrix - mean) * np.where(spread > 0, 1.0 / np.maximum(spread, 1e-12), 0.0)
     return np.hstack([np.ones((len(matrix), 1)), scaled]), mean, spread
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fitted model: two logistic formulas, for pairs bought before and for others, each calibrated on later time."""
+"""The fitted model: three logistic formulas, each calibrated on later time.
+
+One is for pairs bought before, one for all other pairs of users with an event, and one for strangers, of whom no event
+is known.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 Method = Literal["counts", "anchored"]
 MOST_LOGIT = 30.0
+_BEFORE = {"stranger": 1.0, "user_last": 0.0, "user_due": math.log(0.1)}
+"""How models without a formula of strangers were fitted on users who never bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,10 @@ class Model:
         base_rate: share of pairs with a purchase within the horizon, in what it is calibrated on.
         calibrated_from, calibrated_to: epoch seconds of the purchases that it is calibrated on.
         calibrated_pairs, calibrated_purchases: how many there were.
-        seen, other: the formulas.
+        seen, other: the formulas of known users. stranger: that of strangers; None in a model that was stored before
+            there was one, for which they are users who stopped buying.
         shares: for each level, the share of each category.
-        lifts: log lifts by column of users, value and category.
+        lifts: log lifts by column of users, value and category. group_levels: of all purchases, by column and value.
         item_shards, shopper_shards: how many files of counters there are.
         anchored: how the ranking campaign's scores count, where they do.
         anchors: the fixed items that every ranking request has beside the asked ones.
@@ -89,10 +97,27 @@ class Model:
     shopper_shards: int
     anchored: Anchored | None = None
     anchors: tuple[str, ...] = ()
+    stranger: Formula | None = None
+    group_levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def fitted(self) -> int:
+        """When it was fitted, epoch seconds."""
+        return int(datetime.fromisoformat(self.fitted_at).timestamp())
 
     def logit(self, features: Mapping[str, float]) -> float:
-        """The log odds by counts alone."""
-        return (self.seen if features["seen"] else self.other).logit(features)
+        """The log odds by counts alone.
+
+        Users who never bought are strangers, too, where the fit saw too few of them to tell what their events say.
+        """
+        if features["seen"]:
+            return self.seen.logit(features)
+        if not features["stranger"] and not features["visitor"]:
+            return self.other.logit(features)
+        if self.stranger is None:
+            return self.other.logit({**features, **_BEFORE})
+        formula = self.other if features["visitor"] and "visitor" in self.other.weights else self.stranger
+        return formula.logit(features)
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -101,7 +126,7 @@ class Model:
 
 def of_json(document: Mapping[str, Any]) -> Model:
     """A stored model."""
-    formulas = {name: Formula(**document[name]) for name in ("seen", "other")}
+    formulas = {name: Formula(**document[name]) for name in ("seen", "other", "stranger") if document.get(name)}
     anchored = document["anchored"]
     changed = {
         "anchored": Anchored(**anchored) if anchored else None,

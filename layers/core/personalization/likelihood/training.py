@@ -2,17 +2,20 @@
 """Fits the model on windows of the past: weights on the oldest, the calibrator on later ones, and a test on the last.
 
 A window is a horizon of days. Its labels are whether a pair has a purchase in it, its features what was known at its
-start. All pairs with a purchase are looked at and a sample of the others, each of which stands for many.
+start. All pairs with a purchase are looked at and a sample of the others, each of which stands for many. Its users are
+those with an event before its start: known as they are for two formulas, and with their history hidden for a third,
+which tells the likelihood of strangers. Users whose first event is inside the window are newcomers, and not in it.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from personalization.likelihood import features, logistic
 from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import Flags, Floats, History, Ints
+from personalization.likelihood.histories import Flags, Floats, History, Ints, positions
 from personalization.likelihood.model import Formula
 from personalization.likelihood.scores import Quality, quality
 from personalization.likelihood.tables import Tables, tables
@@ -30,6 +33,12 @@ LEAST_WINDOWS = 5
 LOOK_BACK_DAYS = 364
 """Days before a window whose events its features tell apart."""
 RIDGE = 5.0
+HIDDEN = 0.5
+"""Share of the users of a window, drawn at random, whose history is hidden to learn about strangers."""
+FADING = 0.6
+"""What a calibrating window counts beside the next newer one: how much is bought at all changes from week to week."""
+LEAST_VISITORS = 20
+"""Purchases of users without an earlier one that a formula needs to tell them apart; without, they are strangers."""
 _APART = 4
 """Horizons without a purchase after which a few more are no part of the history."""
 
@@ -50,15 +59,41 @@ class Rows:
 
     def logits(self, formulas: "Formulas") -> Floats:
         """The log odds of every row."""
-        return np.where(self.seen, _logits(formulas.seen, self.features), _logits(formulas.other, self.features))
+        found, strange = np.zeros(len(self.seen)), formulas.strangers(self.features)
+        parts = (formulas.seen, self.seen), (formulas.other, ~self.seen & ~strange), (formulas.stranger, strange)
+        for formula, which in parts:
+            if which.any():
+                found[which] = _logits(formula, self.features, which)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Formulas:
-    """The formula of pairs bought before, and that of all others."""
+    """The formula of pairs bought before, that of all other pairs of known users, and that of strangers."""
 
     seen: Formula
     other: Formula
+    stranger: Formula
+
+    def strangers(self, found: Mapping[str, Floats]) -> Flags:
+        """The rows that the formula of strangers is for: see `Model.logit`."""
+        alike = found["stranger"] if "visitor" in self.other.weights else found["stranger"] + found["visitor"]
+        return alike > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomers:
+    """Users whose first event is in the last window but one, and what they bought in a horizon after that event.
+
+    Attributes:
+        users, pairs: how many users, and pairs of them and the items known before. purchases: pairs with a purchase.
+        told: whether the history has events before purchases, from which their likelihood can be told.
+    """
+
+    users: int
+    pairs: int
+    purchases: int
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +102,8 @@ class Fit:
 
     Attributes:
         formulas: the newest calibration. tested: what the last window says about weights and a calibrator that are
-            frozen before it. tested_seen: the same, of pairs bought before alone. base: log-loss of the base rate.
+            frozen before it, of known users. tested_seen: the same, of pairs bought before alone. tested_strangers:
+            the same, of users whose history is hidden. base: log-loss of the base rate. newcomers: what they did.
         calibrated: rows of the calibrator. calibrated_from, calibrated_to: epoch seconds.
         windows: starts of the fitted windows.
     """
@@ -75,6 +111,8 @@ class Fit:
     formulas: Formulas
     tested: Quality
     tested_seen: Quality
+    tested_strangers: Quality
+    newcomers: Newcomers
     base: float
     calibrated: Rows
     calibrated_from: int
@@ -95,32 +133,42 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
     Raises:
         TooLittle: the history is too short, or has too few purchases.
     """
+    if positions(history):
+        raise TooLittle(
+            "needs times of purchases, and the history has positions: every user's first event has the same "
+            "TIMESTAMP, and the next ones follow without a gap"
+        )
     horizon = horizon_days * DAY
     starts = windows(history, horizon, now)
     chance = np.random.default_rng(1)
     # Factors of before all windows: those of a window's start would cost the most of all, and say little more.
     vectors = tables(history, starts[-1]).vectors
-    rows = [sample(tables(history, start, vectors), start + horizon, chance) for start in starts]
+    rows, hidden = [], []
+    for start in starts:
+        table = tables(history, start, vectors)
+        rows.append(sample(table, start + horizon, chance))
+        hidden.append(strangers(table, start + horizon, chance))
     # Weeks differ in how much is bought at all, so several of them calibrate; but most of a short history is fitted on.
     some = min(CALIBRATED, (len(rows) - 1) // 2)
-    test, calibrating, fitting = rows[0], rows[1 : 1 + some], rows[1 + some :]
-    fitted, calibrated = joined(fitting), joined(calibrating)
+    fitted, calibrated = joined(rows[1 + some :]), joined(rows[1 : 1 + some])
     _enough(fitted.purchases, calibrated.purchases)
-    raw = formulas(fitted, history.levels)
-    frozen = recalibrated(raw, calibrated)
+    raw = formulas(fitted, joined(hidden[1 + some :]), history.levels)
+    frozen = recalibrated(raw, rows[1 : 1 + some], hidden[1 : 1 + some])
+    test, strange, newest = rows[0], hidden[0], joined(rows[:some])
     tested = logistic.sigmoid(test.logits(frozen))
-    newest = joined([test, *calibrating[:-1]])
     base = quality(np.full(len(test.label), max(calibrated.purchases / calibrated.weight.sum(), 1e-12)),
                    test.label, test.weight).log_loss  # fmt: skip
     return Fit(
-        recalibrated(raw, newest),
+        recalibrated(raw, rows[:some], hidden[:some]),
         quality(tested, test.label, test.weight),
         quality(tested, test.label, test.weight, test.seen),
+        quality(logistic.sigmoid(strange.logits(frozen)), strange.label, strange.weight),
+        newcomers(history, now - 2 * horizon, horizon),
         base,
         newest,
         starts[some - 1],
         starts[0] + horizon,
-        tuple(starts[1 + len(calibrating) :]),
+        tuple(starts[1 + some :]),
     )
 
 
@@ -155,21 +203,44 @@ def steady(history: History, horizon_days: int) -> History:
 
 
 def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
-    """The rows of a window that begins at the tables' moment."""
+    """The rows of a window that begins at the tables' moment, of known users."""
     users, items, label, weight = pairs(table, until, chance)
     found = table.features(users, items)
     return Rows(found, label, weight, found["seen"] > 0)
 
 
-def pairs(table: Tables, until: int, chance: np.random.Generator) -> tuple[Ints, Ints, Floats, Floats]:
-    """Pairs with a purchase in the window, and samples of those without, with the weights of what they stand for."""
+def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
+    """The rows of a window of users who are drawn at random from the known ones, with their history hidden."""
+    known = np.flatnonzero(table.population)
+    drawn = chance.permutation(known)[: math.ceil(HIDDEN * len(known))]
+    users, items, label, weight = pairs(table, until, chance, np.sort(drawn))
+    found = table.features(users, items, hidden=True)
+    kept = {name: found[name] for name in (*features.names(table.history.levels, "stranger"), "stranger", "visitor")}
+    return Rows(kept, label, weight, np.zeros(len(label), dtype=bool))
+
+
+def pairs(
+    table: Tables, until: int, chance: np.random.Generator, who: Ints | None = None
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """Pairs with a purchase in the window, and samples of those without, with the weights of what they stand for.
+
+    Args:
+        table: as of the window's start. until: its end. chance: draws.
+        who: numbers of known users, ascending; None: of all of them.
+    """
+    who = np.flatnonzero(table.population) if who is None else who
     history, wide = table.history, len(table.history.items)
+    among = np.zeros(len(history.users), dtype=bool)
+    among[who] = True
+    offered = np.flatnonzero(table.offered)
     inside = history.bought & (history.time >= table.at) & (history.time < until)
+    inside &= among[history.user] & table.offered[history.item]
     positive = np.unique(history.user[inside] * wide + history.item[inside])
-    before = table.keys[table.pair["n"] > 0]
+    before = table.keys[(table.pair["n"] > 0) & among[table.keys // max(wide, 1)]]
     again = np.setdiff1d(before, positive, assume_unique=True)
-    every = len(history.users) * wide
-    drawn = np.unique(chance.integers(0, every, min(2 * NEGATIVES, 4 * every)))
+    every = len(who) * len(offered)
+    place = np.unique(chance.integers(0, max(every, 1), min(2 * NEGATIVES, 4 * every)))
+    drawn = who[place // max(len(offered), 1)] * wide + offered[place % max(len(offered), 1)]
     never = np.setdiff1d(drawn, np.union1d(before, positive), assume_unique=True)
     fresh = every - len(np.union1d(before, positive))
     parts = [(positive, len(positive), POSITIVES), (again, len(again), SEEN_NEGATIVES), (never, fresh, NEGATIVES)]
@@ -183,36 +254,59 @@ def pairs(table: Tables, until: int, chance: np.random.Generator) -> tuple[Ints,
     return users, items, label, weight
 
 
-def joined(rows: Sequence[Rows]) -> Rows:
-    """The rows of several windows."""
+def newcomers(history: History, start: int, horizon: int) -> Newcomers:
+    """The users whose first event is in the horizon that begins at a moment, and what they bought in one after it."""
+    first = np.full(len(history.users), np.iinfo(np.int64).max)
+    np.minimum.at(first, history.user, history.time)
+    came = (first >= start) & (first < start + horizon)
+    known = np.zeros(len(history.items), dtype=bool)
+    known[history.item[history.time < start]] = True
+    since = history.time - first[history.user]
+    later = history.bought & came[history.user] & known[history.item] & (since > 0) & (since <= horizon)
+    purchases = len(np.unique(history.user[later] * len(history.items) + history.item[later]))
+    return Newcomers(int(came.sum()), int(came.sum() * known.sum()), purchases, not bool(history.bought.all()))
+
+
+def joined(rows: Sequence[Rows], fading: float = 1.0) -> Rows:
+    """The rows of several windows, the newest first, each of which counts `fading` of the one before."""
     return Rows(
         {name: np.concatenate([each.features[name] for each in rows]) for name in rows[0].features},
         np.concatenate([each.label for each in rows]),
-        np.concatenate([each.weight for each in rows]),
+        np.concatenate([each.weight * fading**age for age, each in enumerate(rows)]),
         np.concatenate([each.seen for each in rows]),
     )
 
 
-def formulas(rows: Rows, levels: int) -> Formulas:
-    """The uncalibrated formulas of rows."""
-    return Formulas(_formula(rows, levels, seen=True), _formula(rows, levels, seen=False))
+def formulas(rows: Rows, hidden: Rows, levels: int) -> Formulas:
+    """The uncalibrated formulas of rows of known users, and of users whose history is hidden."""
+    return Formulas(
+        _formula(rows, rows.seen, features.names(levels, "seen")),
+        _formula(rows, ~rows.seen, features.names(levels, "other")),
+        _formula(hidden, np.ones(len(hidden.label), dtype=bool), features.names(levels, "stranger")),
+    )
 
 
-def recalibrated(raw: Formulas, rows: Rows) -> Formulas:
-    """The formulas with Platt's calibrator of (later) rows folded in."""
-    found = {}
-    for name, formula, which in (("seen", raw.seen, rows.seen), ("other", raw.other, ~rows.seen)):
-        logit = _logits(formula, {key: values[which] for key, values in rows.features.items()})
-        intercept, slope = logistic.platt(logit, rows.label[which], rows.weight[which])
-        weights = {key: slope * weight for key, weight in formula.weights.items()}
-        found[name] = Formula(intercept + slope * formula.intercept, weights, formula.least, formula.most)
-    return Formulas(**found)
+def recalibrated(raw: Formulas, rows: Sequence[Rows], hidden: Sequence[Rows]) -> Formulas:
+    """The formulas with Platt's calibrator of (later) windows, the newest first, folded in."""
+    known, strange = joined(rows, FADING), joined(hidden, FADING)
+    return Formulas(
+        _recalibrated(raw.seen, known, known.seen),
+        _recalibrated(raw.other, known, ~known.seen & ~raw.strangers(known.features)),
+        _recalibrated(raw.stranger, strange, np.ones(len(strange.label), dtype=bool)),
+    )
 
 
-def _formula(rows: Rows, levels: int, *, seen: bool) -> Formula:
-    which = rows.seen if seen else ~rows.seen
+def _recalibrated(formula: Formula, rows: Rows, which: Flags) -> Formula:
+    logit = _logits(formula, rows.features, which)
+    intercept, slope = logistic.platt(logit, rows.label[which], rows.weight[which])
+    weights = {name: slope * weight for name, weight in formula.weights.items()}
+    return Formula(intercept + slope * formula.intercept, weights, formula.least, formula.most)
+
+
+def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
+    if "visitor" in names and (rows.label * rows.features["visitor"]).sum() < LEAST_VISITORS:
+        which = which & (rows.features["visitor"] == 0)
     label, weight = rows.label[which], rows.weight[which]
-    names = features.names(levels, seen=seen)
     rate = np.clip((label * weight).sum() / max(weight.sum(), 1e-12), 1e-9, 0.5) if len(label) else 1e-6
     start = np.zeros(1 + len(names))
     start[0] = np.log(rate / (1.0 - rate))
@@ -233,10 +327,10 @@ def _formula(rows: Rows, levels: int, *, seen: bool) -> Formula:
     )
 
 
-def _logits(formula: Formula, found: dict[str, Floats]) -> Floats:
-    total = np.full(len(next(iter(found.values()))), formula.intercept)
+def _logits(formula: Formula, found: Mapping[str, Floats], which: Flags) -> Floats:
+    total = np.full(int(which.sum()), formula.intercept)
     for name, weight in formula.weights.items():
-        total += weight * np.clip(found[name], formula.least[name], formula.most[name])
+        total += weight * np.clip(found[name][which], formula.least[name], formula.most[name])
     return total
 
 
