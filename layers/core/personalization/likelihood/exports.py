@@ -77,7 +77,7 @@ def _rounded(lift: Floats) -> list[float]:
 def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each item and its entry, in the order of `many` files."""
     history = table.history
-    counts = np.stack([table.item[name] for name in ITEM], 1)
+    counts = np.stack([table.asked[name] for name in ITEM], 1)
     weights = item_weights(table.item["buyers"])
     for place in shards.order(history.items, many):
         codes = [level[place] for level in history.kinds]

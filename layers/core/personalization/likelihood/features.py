@@ -72,9 +72,10 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
 
     Args:
         s: statistics by name: `pair.n`, `user.d7`, `item.buyers` …; `kind0.n`, `kind0.share` … for each level of the
-            categories; `group` and `group_level`, the lifts of the user's demographics for the item's
-            category and for all purchases; `near2` …, how near the user's purchases are to the item's buyers; `span`, the history's length, by which counts of all time are divided, since they
-            grow with it. First and last are ages in days, 0 for never.
+            categories; `group` and `group_level`, the lifts of the user's demographics for the item's category and for
+            all purchases; `near2` …, how near the user's purchases are to the item's buyers; `span`, the history's
+            length, by which counts of all time are divided, since they grow with it. First and last are ages in days,
+            0 for never.
         levels: how many levels of categories there are.
         maths: how numbers are treated; `least` and `most` bound them.
 

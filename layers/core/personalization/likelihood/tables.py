@@ -21,6 +21,7 @@ _OVERSAMPLED, _ROUNDS = 8, 3
 _LIFT_SHRINK = 20.0
 """Shoppers of the average group that are added to a group before its lift is taken."""
 _MOST_LIFT = 3.0
+_SLOW = 10
 
 
 def decayed(age: Floats, days: int) -> Floats:
@@ -37,7 +38,8 @@ class Tables:
         history: what they are of.
         at: epoch seconds; only earlier events count.
         keys: pairs with events, as `user * items + item`, ascending; `pair` has their statistics.
-        pair, user, item: arrays by name. kind: for each level, of pairs of a shopper and a category.
+        pair, user, item: arrays by name. asked: those of items as they are asked about: see `_asked`.
+        kind: for each level, of pairs of a shopper and a category.
         kind_keys: for each level, those pairs as `user * categories + category`, ascending.
         share: for each level, each category's share of the purchases.
         demographics: counts by groups of users.
@@ -51,6 +53,7 @@ class Tables:
     pair: Mapping[str, Floats]
     user: Mapping[str, Floats]
     item: Mapping[str, Floats]
+    asked: Mapping[str, Floats] = field(default_factory=dict)
     kind_keys: list[Ints] = field(default_factory=list)
     kind: list[Mapping[str, Floats]] = field(default_factory=list)
     share: list[Floats] = field(default_factory=list)
@@ -74,7 +77,7 @@ class Tables:
         """
         stats: dict[str, Floats] = self._pairs(users, items)
         stats |= {f"user.{name}": values[users] for name, values in self.user.items()}
-        stats |= {f"item.{name}": values[items] for name, values in self.item.items()}
+        stats |= {f"item.{name}": values[items] for name, values in self.asked.items()}
         for level in range(self.history.levels):
             stats |= self._kinds(level, users, items)
         stats |= self._groups(stats, users, items, hidden=hidden)
@@ -107,7 +110,7 @@ class Tables:
         own = None
         if hidden:
             bought = stats[f"kind{levels - 1}.n"] > 0 if levels else np.zeros(len(users), dtype=bool)
-            own = Own(bought * 1.0, self.demographics.active[users] * 1.0, self.user["d91"][users])
+            own = Own(bought, self.demographics.active[users], self.user["d91"][users])
         for column, values in self.history.groups.items():
             value = values[users]
             known = value >= 0
@@ -121,8 +124,8 @@ class Tables:
 class Own:
     """What hidden users themselves add to counts of groups: buyers of the category, users who bought, purchases."""
 
-    bought: Floats
-    active: Floats
+    bought: Flags
+    active: Flags
     amount: Floats
 
 
@@ -148,7 +151,7 @@ class Demographics:
 
     def lift(self, column: str, value: Ints, kind: Ints, own: Own | None = None) -> Floats:
         """How much likelier a group's users are to have bought of a category than all users are, as a log."""
-        bought, active = (own.bought, own.active) if own else (0.0, 0.0)
+        bought, active = (1.0 * own.bought, 1.0 * own.active) if own else (0.0, 0.0)
         average = (self.buyers[kind] - bought + 0.5) / np.maximum(self.many - active, 1.0)
         size, counts = self.by_value[column][value] - active, self.by_kind[column][value, kind] - bought
         return _lift(counts, size, average)
@@ -173,7 +176,7 @@ def _hidden(stats: Mapping[str, Floats]) -> dict[str, Floats]:
     """The statistics of pairs whose user has no events, of those that count them."""
     found = {name: values if name.startswith(("item", "group", "span")) or name.endswith("share") else 0.0 * values
              for name, values in stats.items()}  # fmt: skip
-    seen = (stats["pair.n"] > 0) * 1.0
+    seen: Floats = (stats["pair.n"] > 0).astype(np.float64)
     own = {name: stats[f"pair.{name}"] for name in ("n", "d7", "d28", "d91", "o7")}
     own |= {f"w{days}": seen * decayed(stats["pair.first"], days) for days in HALF_LIVES[1:]} | {"buyers": seen}
     return found | {f"item.{name}": np.maximum(stats[f"item.{name}"] - mine, 0.0) for name, mine in own.items()}
@@ -187,13 +190,14 @@ def tables(history: History, at: int, vectors: Floats | None = None) -> Tables:
     who, what = np.divmod(mine.keys, max(len(history.items), 1))
     mine.user = _of_users(history, before, at, who, mine.pair)
     mine.item = _of_items(history, what, mine.pair)
+    mine.population, mine.offered = (np.zeros(len(each), dtype=bool) for each in (history.users, history.items))
+    mine.population[who], mine.offered[what] = True, True
+    mine.asked = _asked(mine.item, mine.offered)
     for codes, names in zip(history.kinds, history.kind_names, strict=True):
         kind_keys, kind, share = _of_kinds(codes, len(names), who, what, mine.pair)
         mine.kind_keys.append(kind_keys)
         mine.kind.append(kind)
         mine.share.append(share)
-    mine.population, mine.offered = (np.zeros(len(each), dtype=bool) for each in (history.users, history.items))
-    mine.population[who], mine.offered[what] = True, True
     if history.groups:
         mine.demographics = _demographics(mine, who[n > 0], what[n > 0])
     mine.vectors, mine.taste = _factors(history, who, what, mine.pair["d91"], mine.item["buyers"], vectors)
@@ -252,6 +256,18 @@ def _of_items(history: History, what: Ints, pair: Mapping[str, Floats]) -> dict[
     for days in HALF_LIVES[1:]:
         found[f"w{days}"] = _sums(what[bought], decayed(pair["first"][bought], days), many)
     return found
+
+
+def _asked(item: Mapping[str, Floats], offered: Flags) -> Mapping[str, Floats]:
+    """Statistics of items where those without an event have those of an item in the slowest tenth of the others.
+
+    No window has such items, so no formula knows what their zeros mean.
+    """
+    sold = np.flatnonzero(offered)
+    if len(sold) in {0, len(offered)}:
+        return item
+    slow = sold[np.argsort(item["d91"][sold], kind="stable")[len(sold) // _SLOW]]
+    return {name: np.where(offered, values, values[slow]) for name, values in item.items()}
 
 
 def _of_kinds(
