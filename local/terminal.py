@@ -116,7 +116,7 @@ class Terminal:
         for run in runs:
             began = run.started.astimezone().strftime("%d %b %H:%M:%S")
             colour = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(run.status, "red")
-            head = f"[dim]{began}[/]  {escape(run.kind)}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
+            head = f"[dim]{began}[/]  {escape(handled(run))}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
             self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
             if result := said(run):
                 self.out.print(Padding(escape(result), (0, 0, 0, 4)))
@@ -155,6 +155,12 @@ class Terminal:
             f"[dim]from {body['method']}, calibrated on {on['purchases']:,} purchases of {on['from'][:10]} to "
             f"{on['to'][:10]}; base rate {body['baseRate']:.3%}; {answer.milliseconds:.1f} ms[/]"
         )
+
+
+def handled(run: Run) -> str:
+    """What a run handled: the kind of what started it, and how many other files it took along."""
+    others = {drop["key"] for drop in run.output.get("drops") or ()} - {run.key}
+    return f"{run.kind} +{len(others)}" if others else run.kind
 
 
 def said(run: Run) -> str:

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every code block of the documents that users copy from, as it stands there, on the local cloud.
+
+The cloud has the shop and the ids that the documents speak of. What the reader's machine decides is replaced: folders,
+ports, and `make demo`, whose parts have tests of their own.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import login, shopfront
+from local.faults import FaultDoor
+from local.runs import Run
+from tests.app import retail
+from tests.app.laptop import ROOT, Laptop
+from tests.app.test_likelihood import fitted
+from tests.app.waiting import until
+from tests.storefront.test_client import node
+
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DAYS, USERS, ITEMS, DAY = 70, 150, 100, 86_400
+NAMED = ("1082185", "995242", "840361", "951590")
+"""Items that the documents name."""
+USER = "2375"
+SERVER = "-m local.personalize"
+"""A command that goes on until it is stopped."""
+CURL = "curl --output /dev/null --retry 60 --retry-delay 1 --retry-connrefused"
+"""Asks until a server that has just been started answers."""
+SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a document: its language, its text, and the JSON that the document shows as its answer."""
+
+    where: str
+    language: str
+    text: str
+    answer: Any = None
+
+
+def blocks(name: str) -> list[Block]:
+    """The blocks of a document that run, in its order; JSON that follows a command at once is its answer."""
+    text, found = (DOCS / name).read_text(), list[Block]()
+    end = 0
+    for block in BLOCK.finditer(text):
+        language, content = block.groups()
+        where = f"{name}:{text[: block.start()].count(chr(10)) + 1}"
+        if language != "json":
+            found.append(Block(where, language, content))
+        elif found and found[-1].answer is None and not text[end : block.start()].strip():
+            before = found.pop()
+            found.append(Block(before.where, before.language, before.text, json.loads(content)))
+        end = block.end()
+    return found
+
+
+def item(number: int) -> str:
+    return NAMED[number] if number < len(NAMED) else f"{800000 + number}"
+
+
+def user(number: int) -> str:
+    return str(int(USER) + number)
+
+
+def files() -> dict[str, str]:
+    """A shop of the documents' ids, in which each user goes through the items in order, one a day."""
+    bought = [
+        f"{user(number)},{item((number * 7 + day) % ITEMS)},Purchase,{retail.START + day * DAY + number}"
+        for day in range(DAYS)
+        for number in range(USERS)
+    ]
+    goods = [
+        f"{item(number)},Thing {number},{number + 1},{'Bakery' if number % 2 else 'Dairy'}" for number in range(ITEMS)
+    ]
+    people = [f"{user(number)},{'25-34' if number % 2 else '65+'}" for number in range(USERS)]
+    return {
+        "items": "\n".join(["ITEM_ID,NAME,PRICE,CATEGORY_L1", *goods]) + "\n",
+        "users": "\n".join(["USER_ID,AGE", *people]) + "\n",
+        "interactions": "\n".join(["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", *bought]) + "\n",
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def demo(laptop: Laptop) -> Run:
+    """The shop `demo`, with the settings that `make demo` drops."""
+    laptop.put("drops/demo/settings.yaml", (ROOT / "storefront" / "settings.yaml").read_bytes())
+    runs = [laptop.drop("demo", kind, content) for kind, content in files().items()]
+    assert fitted(laptop, runs[-1])["outcome"] == "fitted"
+    return runs[-1]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A reader's working copy: the repository, but that its Python asks the test's cloud."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    ports: Mapping[str, str]
+
+    def text(self, block: Block) -> str:
+        """What the reader types, with the ports that are free here."""
+        found = block.text.replace("/tmp/", f"{self.folder}/tmp/")  # noqa: S108 - the document's own words
+        for documented, real in self.ports.items():
+            found = found.replace(documented, real)
+        return found
+
+    def run(self, *command: str, given: str) -> str:
+        """What a program prints that reads `given`; it must end well."""
+        done = subprocess.run(
+            command, input=given, cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{given}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def desk(laptop: Laptop, tmp_path: Path) -> Desk:
+    for entry in ROOT.iterdir():
+        if entry.name not in {".venv", ".local", ".git"}:
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "tmp" / "s3").mkdir(parents=True)
+    (tmp_path / ".local" / "demo").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / ".local" / "demo"):
+        for kind, content in files().items():
+            (folder / f"{kind}.csv").write_text(content)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    asks = 'case "$2.$3" in local.evaluate|local.personalize.*) ;; local.*) set -- "$@" --run-dir'
+    python.write_text(f'#!/bin/sh\n{asks} {shlex.quote(str(laptop.home.run))};; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    make = tmp_path / "bin" / "make"
+    make.parent.mkdir()
+    make.write_text('#!/bin/sh\ntest "$*" = "demo ONCE=1"\n')
+    make.chmod(0o755)
+    engines = {f":{port}": f":{free_port()}" for port in (8090, 8091)}
+    ports = {
+        **engines,
+        **{f"--port {one[1:]}": f"--port {other[1:]}" for one, other in engines.items()},
+        "http://127.0.0.1:4566": laptop.state.endpoint,
+    }
+    (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
+    path = f"{make.parent}{os.pathsep}{os.environ['PATH']}"
+    return Desk(tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "CURL_HOME": str(tmp_path)}, ports)
+
+
+def shell(desk: Desk, told: list[Block]) -> Iterator[tuple[Block, str]]:
+    """Each block and what it prints, all run by one shell, whose servers are stopped at the end."""
+    script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"]
+    for number, block in enumerate(told):
+        text = desk.text(block)
+        if SERVER in text:
+            (port,) = re.findall(r"--port (\d+)", text)
+            script += [f"{text.rstrip()} >server-{number} 2>&1 &", f"{CURL} http://127.0.0.1:{port}/"]
+        elif block.language == "python":
+            script += [f"exec >out-{number}", f".venv/bin/python - <<'END'\n{text}END"]
+        else:
+            script += [f"exec >out-{number}", text]
+    desk.run("bash", "-s", given="\n".join(script))
+    for number, block in enumerate(told):
+        file = desk.folder / f"out-{number}"
+        if file.exists():
+            yield block, file.read_text()
+
+
+def assert_shaped(told: Any, shown: Any, where: str) -> None:  # noqa: ANN401 - any document
+    """Every member that the document shows is there, of the same kind."""
+    if isinstance(shown, dict):
+        assert isinstance(told, dict), where
+        for name, value in shown.items():
+            assert name in told, f"{where}: no member {name} in {told}"
+            assert_shaped(told[name], value, f"{where}.{name}")
+    elif isinstance(shown, list):
+        assert isinstance(told, list), where
+        assert bool(told) >= bool(shown), f"{where} is empty"
+        for one, other in zip(told, shown, strict=False):
+            assert_shaped(one, other, where)
+    elif shown is not None and told is not None:
+        assert isinstance(told, type(shown)) or {type(told), type(shown)} <= {int, float}, f"{where}: {told!r}"
+
+
+def test_the_http_api(laptop: Laptop, demo: Run, desk: Desk) -> None:
+    assert demo.status == "SUCCEEDED"
+    until(lambda: named(laptop), "the function has read the table of items")
+    told = blocks("api.md")
+    answered = 0
+    for block, printed in shell(desk, [block for block in told if block.language == "sh"]):
+        if "curl" not in block.text:
+            continue
+        answer = json.loads(printed)
+        if block.answer is not None:
+            assert_shaped(answer, block.answer, block.where)
+            answered += 1
+    assert answered >= 6
+    run_javascript(laptop, desk, [block for block in told if block.language == "js"])
+
+
+def named(laptop: Laptop) -> bool:
+    """Whether each of the first recommendations has its metadata."""
+    asked = laptop.call("GET", f"/shops/demo/users/{USER}/recommendations", limit="3", filter="not-purchased")
+    return all("metadata" in each for each in asked.body["items"])
+
+
+def test_the_javascript_client_in_a_fresh_npm_project(laptop: Laptop, demo: Run, desk: Desk) -> None:
+    assert demo.status == "SUCCEEDED"
+    run_javascript(laptop, desk, blocks("client.md"))
+
+
+def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
+    """Run the blocks as one module, in a project without anything but a copy of the client."""
+    if node() is None:
+        pytest.skip("Node 20 or newer is not on this machine")
+    project = desk.folder / "tmp" / "project"
+    shutil.copytree(ROOT / "storefront" / "client", project / "client")
+    (project / "package.json").write_text('{"name": "fresh", "version": "1.0.0"}')
+    state = laptop.state
+    token = login.user_token(laptop.home, state, USER, time.time())
+    with shopfront.serving(shopfront.open_shop(state, "demo", {})) as address:
+        given = {
+            "API": f"{address}api", "URL_OF_API": state.api, "KEY": state.key, "BROWSER_API_URL": state.browser_api,
+            "userToken": token,
+        }  # fmt: skip
+        values = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in given.items())
+        (project / "page.mjs").write_text("\n".join(block.text for block in told))
+        text = (project / "page.mjs").read_text()
+        imports = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("import "))
+        (project / "page.mjs").write_text(imports + values + text.replace(imports, ""))
+        desk.run(str(node()), str(project / "page.mjs"), given="")
+
+
+def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk) -> None:
+    try:
+        printed = {block.where: text for block, text in shell(desk, blocks("local.md"))}
+    finally:
+        FaultDoor(f"{laptop.state.endpoint}/_local").clear()
+    assert any("datasetGroupArn" in text for text in printed.values())
+
+
+def test_an_evaluation(desk: Desk) -> None:
+    for block, printed in shell(desk, blocks("evaluate.md")):
+        assert re.search(r"the page to look at: \S+\.html", printed), block.where
