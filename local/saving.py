@@ -29,7 +29,7 @@ from ministack import app
 from ministack.core import persistence
 from ministack.core.arn import parse_arn
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region, request_scope
-from ministack.services import cloudformation, dynamodb, lambda_svc, stepfunctions
+from ministack.services import cloudformation, dynamodb, lambda_svc, sqs, stepfunctions
 
 from local import saved
 from local.environments import LocalError
@@ -95,6 +95,7 @@ class Saver:
                 _load(name, loaded)
         for entry in loaded.journal:
             _repeat(entry)
+        _visible()
         # Last: with its functions its pollers begin to work on everything else.
         _load("lambda", loaded)
         if LEFT in loaded.services:
@@ -483,6 +484,14 @@ def _repeat(entry: Mapping[str, Any]) -> None:
             log.exception("a change was not repeated: %s", entry["headers"])
         else:
             running.close()
+
+
+def _visible() -> None:
+    """Give messages out again that somebody of an ended session was at work on."""
+    for queue in sqs._queues.all_values():
+        for message in queue["messages"]:
+            if message["receipt_handle"] is not None:
+                message |= {"receipt_handle": None, "visible_at": time.time()}
 
 
 def _stopped() -> list[Json]:
