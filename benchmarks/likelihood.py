@@ -36,6 +36,7 @@ from typing import TextIO
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from personalization.dialect import STANDARD
 from personalization.likelihood import answering, counters, exports, logistic, training
 from personalization.likelihood.counters import Item
 from personalization.likelihood.features import DAY
@@ -80,12 +81,12 @@ def read(folder: Path) -> History:
     """A set as a history; purchases with a coupon are purchases."""
     reader = Reader("Purchase", 1 << 40)
     with opened(folder, "interactions") as lines:
-        reader.interactions(line.replace("PurchaseWithCoupon", "Purchase") for line in lines)
+        reader.interactions((line.replace("PurchaseWithCoupon", "Purchase") for line in lines), STANDARD.records)
     with opened(folder, "items") as lines:
-        reader.items(lines)
+        reader.items(lines, STANDARD.records)
     if any((folder / f"users.csv{end}").is_file() for end in ("", ".gz")):
         with opened(folder, "users") as lines:
-            reader.users(lines)
+            reader.users(lines, STANDARD.records)
     return reader.history()
 
 

@@ -83,6 +83,29 @@ def test_a_quote_may_be_escaped_as_personalize_says(tmp_path: Path) -> None:
     assert row["TEXT"] == '17" wide, black'
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (r'"\\\\\""', r'\\"'),
+        (r'"ends\\"', "ends\\"),
+        (r'"C:\new"', r"C:\new"),
+        ("plain\\", "plain\\"),
+        (r'"\"a\", ""b"""', '"a", "b"'),
+    ],
+)
+def test_backslashes_in_quotes_escape_quotes_and_backslashes(tmp_path: Path, written: str, text: str) -> None:
+    rows = read(tmp_path, f'{HEADER}a,,,,,{written}\nb,"red, \\"dark\\"",,,,{written}\n')
+    assert [(row["ITEM_ID"], row["COLOUR"], row["TEXT"]) for row in rows] == [
+        ("a", None, text),
+        ("b", 'red, "dark"', text),
+    ]
+
+
+def test_quotes_that_do_not_match_are_refused_by_their_row(tmp_path: Path) -> None:
+    reason = refusal(tmp_path, HEADER + 'a,,,,,\nb,,,,,"C:\\"\n')
+    assert reason == "Each record must be on a single line: row 3 of drop.csv, its quotes do not match."
+
+
 def test_columns_that_the_schema_lacks_are_left_out(tmp_path: Path) -> None:
     [row] = read(tmp_path, "EXTRA,TEXT,SOLD,PRICE,STOCK,COLOUR,ITEM_ID\nx,t,false,1,2,red,a\n")
     assert row == {"ITEM_ID": "a", "COLOUR": "red", "STOCK": 2, "PRICE": 1.0, "SOLD": False, "TEXT": "t"}
