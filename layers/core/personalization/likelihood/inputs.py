@@ -45,7 +45,7 @@ def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part
 
 
 def form(key: str) -> dialect.Form:
-    """How a copy is read: earlier versions wrote live events in the standard form, and import copies in one of their own."""
+    """How a copy is read: earlier versions wrote live events in the standard form, and import copies in their own."""
     if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
         return dialect.PERSONALIZE
     return dialect.STANDARD if _named(key)[1] == LIVE else dialect.OLDER
