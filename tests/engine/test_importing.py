@@ -101,8 +101,9 @@ def test_backslashes_in_quotes_escape_quotes_and_backslashes(tmp_path: Path, wri
     ]
 
 
-def test_quotes_that_do_not_match_are_refused_by_their_row(tmp_path: Path) -> None:
-    reason = refusal(tmp_path, HEADER + 'a,,,,,\nb,,,,,"C:\\"\n')
+@pytest.mark.parametrize("row", [r'b,,,,,"C:\"', 'b,,,,,"one\n\\"two"', 'b,,,,,"one\\"\ntwo"'])
+def test_quotes_that_do_not_match_are_refused_by_their_row(tmp_path: Path, row: str) -> None:
+    reason = refusal(tmp_path, f"{HEADER}a,,,,,\n{row}\n")
     assert reason == "Each record must be on a single line: row 3 of drop.csv, its quotes do not match."
 
 

@@ -93,3 +93,8 @@ def test_an_empty_export_has_no_latest_time_and_a_strange_one_is_broken() -> Non
 def test_what_was_streamed_on_several_lines_is_imported_on_one() -> None:
     export = Export("it", [b'ITEM_ID,NAME\n1,"one\r\ntwo"\n2,next\xc2\x85line\n3,"a,b"\n'], ("ITEM_ID", "NAME"))
     assert b"".join(map(copied, export.frames())) == b'1,one two\n2,next line\n3,"a,b"\n'
+
+
+def test_a_copy_whose_quotes_do_not_match_is_broken() -> None:
+    with pytest.raises(Broken, match="no import copy: its quotes do not match"):
+        Export("copy", [b'ITEM_ID,NAME\n1,"one\\"\n'], ("ITEM_ID", "NAME"), copied=True)

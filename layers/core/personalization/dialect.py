@@ -106,7 +106,8 @@ def standardised(data: bytes) -> bytes:
         return data
     lines = data.split(b"\n")
     for number, line in enumerate(lines, 1):
-        if b"\\" in line and b'"' in line:
+        # A quote that is open at the end of a line would hold the lines that follow.
+        if b'"' in line and (b"\\" in line or line.count(b'"') % 2):
             end = b"\r" if line.endswith(b"\r") else b""
             try:
                 row = standard(cells(line.decode().removesuffix("\r")))

@@ -59,11 +59,11 @@ class Export:
         copied: whether the file is an import copy, in Personalize's form of CSV; exports are in the standard one.
 
     Raises:
-        Broken: the file lacks one of the columns.
+        Broken: the file lacks one of the columns, or is no import copy.
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], names: Sequence[str], *, copied: bool = False) -> None:
-        self._table = Table(resource, dialect.standardised_chunks(chunks) if copied else chunks)
+        self._table = Table(resource, _standardised(resource, chunks) if copied else chunks)
         places = {name.strip().upper(): place for place, name in enumerate(self._table.header)}
         if missing := [name for name in names if name not in places]:
             raise Broken(resource, f"the export has no column {', '.join(missing)}")
@@ -74,6 +74,13 @@ class Export:
         for rows in self._table.rows():
             frame = rows.frame.select(self._columns)
             yield frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if rows.breaks else frame
+
+
+def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from dialect.standardised_chunks(chunks)
+    except ValueError as error:
+        raise Broken(resource, f"it is no import copy: {error.args[-1]}") from None
 
 
 def seconds(frame: pl.DataFrame) -> pl.Series:
