@@ -157,7 +157,7 @@ def wait(true: Callable[[], bool], what: str, give_up: float = PATIENCE_SECONDS)
 
 def waiting(state: State) -> int:
     """Messages in the queue of events, those under way and those put off included."""
-    sqs = boto3.client("sqs", **access(state.endpoint))
+    sqs = boto3.client("sqs", **access(state))
     url = state.outputs["EventsQueueUrl"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return sum(int(many) for name, many in found.items() if name.startswith("ApproximateNumberOfMessages"))
@@ -177,7 +177,7 @@ def look_up(home: Home, outcome: Outcome) -> None:
 
 def exported_twice(state: State, shop: str) -> int:
     """Events that an export of the dataset has more than once, each told by its second."""
-    control, bucket = boto3.client("personalize", **access(state.engine)), state.outputs["BucketName"]
+    control, bucket = boto3.client("personalize", **access(state, engine=True)), state.outputs["BucketName"]
     made = control.create_dataset_export_job(
         jobName=f"burst-{int(time.time())}",
         datasetArn=f"arn:aws:personalize:{REGION}:{ACCOUNT}:dataset/retail-{shop}/INTERACTIONS",
@@ -193,7 +193,7 @@ def exported_twice(state: State, shop: str) -> int:
 
 def rows_under(state: State, prefix: str) -> Iterator[dict[str, str]]:
     """The rows of all CSVs under a prefix of the bucket."""
-    s3, bucket = boto3.client("s3", **access(state.endpoint)), state.outputs["BucketName"]
+    s3, bucket = boto3.client("s3", **access(state)), state.outputs["BucketName"]
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [each["Key"] for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".csv")]
     for key in keys:

@@ -151,7 +151,7 @@ def local_run() -> Counted:
 def counted_from(state: State) -> Counted:
     """What the runs of a local cloud used."""
     runs = Client(state).runs
-    functions = boto3.client("lambda", **access(state.endpoint))
+    functions = boto3.client("lambda", **access(state))
     machine = json.loads(runs.client.describe_state_machine(stateMachineArn=runs.machine)["definition"])
     scopes = [machine, *(machine["States"][owner]["ItemProcessor"] for owner in ITEMS)]
     arns = {function for scope in scopes for _, function in _lambdas(scope)}

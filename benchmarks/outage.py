@@ -170,7 +170,7 @@ def play(state: State, requests: int, action: str) -> tuple[Outcome, Outcome]:
 
 def deployed(state: State) -> dict[str, str]:
     """The variables that the template gives the function."""
-    functions = boto3.client("lambda", **access(state.endpoint)).list_functions()["Functions"]
+    functions = boto3.client("lambda", **access(state)).list_functions()["Functions"]
     found = next(each for each in functions if "GetRecommendations" in each["FunctionName"])
     return dict(found["Environment"]["Variables"])
 

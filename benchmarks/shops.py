@@ -22,7 +22,7 @@ def drop(client: Client, shop: str, settings: str, stride: int = 1) -> None:
     times = [(n, step, 1_700_000_000 + step * 3600 + n) for n in range(60) for step in range(25)]
     rows = [f"u{n},{items[(n * stride + step) % 60]},Purchase,{at}" for n, step, at in times]
     history = "\n".join(["USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", *rows])
-    s3 = boto3.client("s3", **access(client.state.endpoint))
+    s3 = boto3.client("s3", **access(client.state))
     for name, text in (("settings.yaml", settings), ("interactions/all.csv", history)):
         upload = Upload(f"drops/{shop}/{name}", set(client.runs.arns()))
         s3.put_object(Bucket=client.state.outputs["BucketName"], Key=upload.key, Body=text.encode())

@@ -69,6 +69,8 @@ def add_operations(add: Add) -> None:
     down = add("down", "stop the cloud; its shops are there again after the next `up`", "down", "down --wipe")
     down.add_argument("--wipe", action="store_true", help="remove its data as well")
     add("status", "addresses, API key, bucket, memory and shops", "status", "status --json")
+    what = 'what points the AWS CLI and other AWS tools at the cloud, its key included: eval "$(... env)"'
+    add("env", what, "env", "env --json")
     logs = add(
         "logs",
         "what a process or a function logged; without NAME, which logs there are",

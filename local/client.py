@@ -62,7 +62,7 @@ class Client:
     @cached_property
     def table(self) -> "Table":
         """The table of shops."""
-        return boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
+        return boto3.resource("dynamodb", **access(self.state)).Table(self.state.outputs["ShopsTableName"])
 
     @cached_property
     def runs(self) -> Runs:
@@ -142,12 +142,12 @@ class Client:
         """
         key = drop_key(shop, kind, file, incremental=incremental)
         before = set(self.runs.arns())
-        boto3.client("s3", **access(self.state.endpoint)).upload_file(str(file), self.state.outputs["BucketName"], key)
+        boto3.client("s3", **access(self.state)).upload_file(str(file), self.state.outputs["BucketName"], key)
         return Upload(key, before)
 
     def papers(self, run: Run) -> list[str]:
         """Where the reports of a run are, pages first, and the rows that it refused: addresses in S3."""
-        bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state.endpoint))
+        bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))
         folders = [f"{folder}/{run.shop}/{run.name}" for folder in ("reports", "rejects")] if run.shop else []
         pages = [s3.list_objects_v2(Bucket=bucket, Prefix=folder) for folder in folders]
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
@@ -176,9 +176,9 @@ class Client:
 
     def functions(self) -> dict[str, str]:
         """The stack's functions by logical id, with the log group of each."""
-        stack = boto3.client("cloudformation", **access(self.state.endpoint))
+        stack = boto3.client("cloudformation", **access(self.state))
         resources = stack.describe_stack_resources(StackName=self.state.stack)["StackResources"]
-        lambdas = boto3.client("lambda", **access(self.state.endpoint))
+        lambdas = boto3.client("lambda", **access(self.state))
         groups = {}
         for resource in resources:
             if resource["ResourceType"] == "AWS::Lambda::Function":
@@ -190,7 +190,7 @@ class Client:
 
     def log_lines(self, group: str, *, follow: bool = False, limit: int = 50) -> Iterator[str]:
         """The last `limit` lines of a log group; with `follow`, then each new one as it comes, without end."""
-        logs = boto3.client("logs", **access(self.state.endpoint))
+        logs = boto3.client("logs", **access(self.state))
         seen: set[tuple[object, ...]] = set()
         since = 0
         while True:

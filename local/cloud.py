@@ -98,12 +98,13 @@ def undisturbed() -> Iterator[None]:
 
 
 def down(home: Home, step: Step = quiet, *, wipe: bool = False) -> list[str]:
-    """Stop everything of the cloud and return the names of what ran; `wipe` also removes its data."""
+    """Stop everything of the cloud and return the names of what ran; `wipe` also removes its data and its key."""
     with home.locked():
         with step("stopping"):
             stopped = stop(home, save=not wipe)
         if wipe:
             shutil.rmtree(home.data, ignore_errors=True)
+            (home.run / "credentials").unlink(missing_ok=True)
     return stopped
 
 
@@ -113,10 +114,11 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     Raises:
         LocalError: a wanted port is taken.
     """
-    for folder in ("tmp", "data/aws", "data/objects", "data/engine"):
-        (home.run / folder).mkdir(parents=True, exist_ok=True)
+    home.make_private()
+    (home.run / "tmp").mkdir(exist_ok=True)
     cloud, engine = ports(home, cloud_port, engine_port)
-    state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", ())
+    key, secret = home.access_key()
+    state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (), access_key=key, secret_key=secret)
     environment = process_environment(home, state)
     served = ["--port", str(engine), "--data-dir", str(home.data / "engine"), "--account-id", ACCOUNT]
     state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
@@ -144,6 +146,7 @@ def spawn(name: str, command: list[str], environment: dict[str, str], home: Home
             stdout=log,
             stderr=log,
             start_new_session=True,
+            umask=0o077,
         )
     CHILDREN.append(child)
     return Process(name, child.pid, psutil.Process(child.pid).create_time())

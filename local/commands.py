@@ -2,6 +2,7 @@
 """The commands of ``python -m local``, one function each, named as typed; a number is an exit code."""
 
 import importlib
+import shlex
 from argparse import Namespace
 
 import psutil
@@ -9,7 +10,7 @@ import psutil
 from local import cloud, dead_events, environments, log_lines, removals, reports, resuming, saved
 from local.client import Answer, Client
 from local.environments import LocalError
-from local.home import Home, NotRunningError, State, require, running
+from local.home import Home, NotRunningError, State, client_environment, require, running
 from local.runs import Run
 from local.terminal import Terminal, run_json
 
@@ -57,6 +58,16 @@ def status(options: Namespace, terminal: Terminal) -> int:
         terminal.json({"running": False})
         return NotRunningError.code
     raise NotRunningError
+
+
+def env(options: Namespace, terminal: Terminal) -> None:
+    """Print what points AWS's tools at the cloud, for a shell to take in."""
+    told = client_environment(require(Home(options.run_dir)))
+    if terminal.as_json:
+        terminal.json(told)
+        return
+    for name, value in told.items():
+        terminal.line(f"export {name}={shlex.quote(value)}")
 
 
 def show_status(state: State, terminal: Terminal) -> None:

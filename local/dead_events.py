@@ -19,7 +19,7 @@ UNKNOWN = "tried for two days"
 
 def replay(state: State) -> Counter[str]:
     """Move every dead letter back; returns how many messages there were, by the reason for which each was dead."""
-    client: SQSClient = boto3.client("sqs", **access(state.endpoint))
+    client: SQSClient = boto3.client("sqs", **access(state))
     dead, waiting = state.outputs["DeadEventsQueueUrl"], state.outputs["EventsQueueUrl"]
     reasons: Counter[str] = Counter()
     for message in _messages(client, dead):

@@ -70,7 +70,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
                 raise LocalError(f"the stack {state.stack} is {status}, from which it cannot be updated.\n{WAY_OUT}")
             login.publish(home, state)
             of_state = [f"IncrementalImportBytes={state.incremental_bytes}", *login.parameters(state)]
-            packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state.endpoint)))
+            packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state)))
             template = ["--template-file", str(packed), "--stack-name", state.stack]
             sam(
                 home,
@@ -166,7 +166,7 @@ def settled(state: State) -> str:
 def stack_status(state: State) -> str:
     """The stack's status; "" where there is no stack."""
     try:
-        stacks = boto3.client("cloudformation", **access(state.endpoint)).describe_stacks(StackName=state.stack)
+        stacks = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)
     except botocore.exceptions.ClientError:
         return ""
     return str(stacks["Stacks"][0]["StackStatus"])
@@ -174,14 +174,14 @@ def stack_status(state: State) -> str:
 
 def delete(state: State) -> None:
     """Remove a stack whose creation failed."""
-    client = boto3.client("cloudformation", **access(state.endpoint))
+    client = boto3.client("cloudformation", **access(state))
     client.delete_stack(StackName=state.stack)
     client.get_waiter("stack_delete_complete").wait(StackName=state.stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
 def stack_outputs(state: State) -> dict[str, str]:
     """The stack's outputs."""
-    stack = boto3.client("cloudformation", **access(state.endpoint)).describe_stacks(StackName=state.stack)["Stacks"][0]
+    stack = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
@@ -195,5 +195,5 @@ def api_address(state: State, api_url: str) -> str:
 
 def api_key(state: State, key_id: str) -> str:
     """The API key's value."""
-    answer = boto3.client("apigateway", **access(state.endpoint)).get_api_key(apiKey=key_id, includeValue=True)
+    answer = boto3.client("apigateway", **access(state)).get_api_key(apiKey=key_id, includeValue=True)
     return str(answer["value"])

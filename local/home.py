@@ -4,14 +4,19 @@
 Everything of one cloud is in one folder (:class:`Home`, ``.local/run`` by default)::
 
     state.json   what runs and where it answers; written whole; absent when nothing runs
+    credentials  the access key of the local AWS, as AWS's tools read it; made once for each cloud
     *.log        the output of each process, of the build and of the deployment
     data/        what survives `down`: the local AWS's state and objects, and the engine's; they belong together
     tmp/         temporary files of the processes
+
+Only its owner can open the folder.
 """
 
+import configparser
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -27,8 +32,6 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""The local AWS's root account. They mean nothing elsewhere."""
 MARK = "RETAIL_LOCAL_CLOUD"
 """Environment variable of every process of a cloud; its value is the cloud's folder."""
 
@@ -73,6 +76,8 @@ class State:
     api: str = ""
     key: str = ""
     browser_api: str = ""
+    access_key: str = "test"
+    secret_key: str = "test"  # noqa: S105 - what a local AWS took before each had a key of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,39 @@ class Home:
         """The log called `name`."""
         return self.run / f"{name}.log"
 
+    def access_key(self) -> tuple[str, str]:
+        """The id and the secret of the local AWS's access key, made when first asked for."""
+        file, profile = self.run / "credentials", configparser.ConfigParser(interpolation=None)
+        profile.read(file)
+        if not profile.has_option("default", "aws_secret_access_key"):
+            made = {
+                # No scanner of secrets takes it for a key of AWS's own.
+                "aws_access_key_id": f"LOCAL{secrets.token_hex(8).upper()}",
+                "aws_secret_access_key": secrets.token_urlsafe(30),
+            }
+            profile.read_dict({"default": made})
+            with self.private("credentials").open("w") as scratch:
+                profile.write(scratch)
+            Path(scratch.name).replace(file)
+        file.chmod(0o600)
+        return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
+
+    def private(self, name: str) -> Path:
+        """An empty file that only its owner can open; it takes the place of the file `name` when it is whole."""
+        scratch = self.run / f"{name}.new"
+        scratch.unlink(missing_ok=True)
+        scratch.touch(mode=0o600)
+        return scratch
+
+    def make_private(self) -> None:
+        """Make the folders, and shut them to the other users of this machine, whatever they were before."""
+        for folder in (self.run, self.data, *(self.data / name for name in ("aws", "objects", "engine"))):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        kept = (self.data / "aws").glob("**/*")
+        for secret in [path for path in (*kept, self.data / "login.jwk") if path.is_file()]:
+            secret.chmod(0o600)
+
     def read(self) -> State | None:
         """The state as last written, whether or not it still holds."""
         try:
@@ -105,8 +143,7 @@ class Home:
 
     def write(self, state: State) -> None:
         """Replace the state in one step."""
-        scratch = self.run / "state.json.new"
-        scratch.touch(mode=0o600)
+        scratch = self.private("state.json")
         scratch.write_text(json.dumps(asdict(state), indent=2))
         scratch.replace(self.run / "state.json")
 
@@ -188,7 +225,7 @@ def client_environment(state: State) -> dict[str, str]:
         for name in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
     }
     return (
-        CREDENTIALS
+        {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
         | engine
         | {
             "AWS_ENDPOINT_URL": state.endpoint,
@@ -215,15 +252,18 @@ class Access(TypedDict):
     config: "Config"
 
 
-def access(endpoint: str) -> Access:
-    """What `boto3.client` needs for `endpoint`; proxies of the operator are left out, nothing leaves the machine."""
+def access(state: State, *, engine: bool = False) -> Access:
+    """What `boto3.client` needs for the local AWS, or for the engine of this cloud.
+
+    Proxies of the operator are left out: nothing leaves the machine.
+    """
     from botocore.config import Config  # noqa: PLC0415 - a tenth of a second that `--help` need not wait for
 
     return {
-        "endpoint_url": endpoint,
+        "endpoint_url": state.engine if engine else state.endpoint,
         "region_name": REGION,
-        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        "aws_access_key_id": state.access_key,
+        "aws_secret_access_key": state.secret_key,
         "config": Config(proxies={}, connect_timeout=5, read_timeout=60, inject_host_prefix=False),
     }
 

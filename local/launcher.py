@@ -31,7 +31,7 @@ from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from local import cloud_faults, executions, gateway, rights, saving
+from local import cloud_faults, executions, gateway, guard, origins, rights, saving
 
 VERSION = "1.5.33"
 """The only ministack that this file has been written for and tested against."""
@@ -88,9 +88,23 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
         super().__init__(name, config, with_bootstrap(code, [*folders, str(runtime_folder())]))
 
     def _build_handler_class(self, generation: int, pending: object) -> type:
-        handler: type = super()._build_handler_class(generation, pending)
-        # Head and body in one segment: as two, each waits 40 ms for the other's acknowledgement.
-        return type("Buffered", (handler,), {"wbufsize": -1})
+        handler: Any = super()._build_handler_class(generation, pending)
+
+        class OwnClients(handler):  # type: ignore[misc]
+            """The Runtime API for the function's own process: what a web page asks here gets no event."""
+
+            # Head and body in one segment: as two, each waits 40 ms for the other's acknowledgement.
+            wbufsize = -1
+
+            def parse_request(self) -> bool:
+                if not super().parse_request():
+                    return False
+                refused = origins.refusal(*map(self.headers.get, ("Host", "Origin", "Sec-Fetch-Site")))
+                if refused:
+                    self.send_error(403, explain=refused)
+                return not refused
+
+        return OwnClients
 
     def _drain_stderr_bounded(self, first_line_wait: float = 0.003, **bounds: float) -> str:
         return str(super()._drain_stderr_bounded(first_line_wait=first_line_wait, **bounds))
@@ -297,6 +311,7 @@ def main() -> None:
         cloud_faults.install()
     rights.install()
     saving.open_door(saver)
+    guard.install()
     del sys.argv[1:]  # ministack has options of its own
     app.main()
 

@@ -36,7 +36,7 @@ def parameters(state: State) -> list[str]:
 
 def publish(home: Home, state: State) -> None:
     """Show the issuer's documents, as any does: to everybody."""
-    s3 = boto3.client("s3", **access(state.endpoint))
+    s3 = boto3.client("s3", **access(state))
     s3.create_bucket(Bucket=BUCKET)
     s3.delete_public_access_block(Bucket=BUCKET)
     statement = {

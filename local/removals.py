@@ -24,7 +24,7 @@ class Removals:
 
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["TeardownStateMachineArn"]
-        self.client = boto3.client("stepfunctions", **access(state.endpoint))
+        self.client = boto3.client("stepfunctions", **access(state))
 
     def start(self, shop: str, *, dry_run: bool, objects: bool) -> str:
         """Start a removal, and return its execution's ARN."""

@@ -17,7 +17,7 @@ def fetch(state: State, options: Namespace, terminal: Terminal) -> None:
     Raises:
         LocalError: there are none.
     """
-    s3 = boto3.client("s3", **access(state.endpoint))
+    s3 = boto3.client("s3", **access(state))
     bucket, prefix = state.outputs["BucketName"], f"reports/{options.shop}/"
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     found = [each for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".html")]

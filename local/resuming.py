@@ -65,7 +65,7 @@ def resume(state: State, step: Step) -> list[str]:
 
 def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
     """Tell the sweep of stopped runs as EventBridge would, and have it look for files of any age; why it failed."""
-    functions = boto3.client("lambda", **access(state.endpoint))
+    functions = boto3.client("lambda", **access(state))
     events: list[dict[str, Any]] = [{"source": "aws.states", "detail": each} for each in stopped] or [{}]
     # Once suffices: what it finds of files and of other runs, it finds for all shops.
     events[-1]["minutes"] = 0

@@ -8,7 +8,6 @@ takes what EventBridge publishes only as AWS has it: its policy must allow it wi
 """
 
 import contextvars
-import hashlib
 import json
 import logging
 from typing import Any, Final
@@ -17,6 +16,8 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sns, stepfunctions, sts
+
+from local import guard
 
 DOOR: Final = "/_local/rights"
 PUBLISHER: Final = "events.amazonaws.com"
@@ -61,6 +62,8 @@ def install() -> None:
 
 def refusal(caller: str, needs: list[tuple[str, str]]) -> str:
     """Why whoever has this access key may not do all of this; empty if they may."""
+    if not caller:
+        return "The request is signed with no access key."
     principal = iam_evaluator.resolve_principal(caller, get_account_id())
     if isinstance(principal, iam_evaluator.AuthError):
         return str(principal.message)
@@ -87,9 +90,10 @@ def signed_by_machine(authorization: str) -> str:
     if machine is None:
         return authorization
     session = f"{machine['roleArn'].rpartition('/')[2]}/{machine['name']}"
-    key = f"ASIA{hashlib.sha256(session.encode()).hexdigest()[:16].upper()}"
+    key = f"ASIA{guard.unguessable(f'machine:{session}', 16).upper()}"
     assumed = f"arn:aws:sts::{get_account_id()}:assumed-role/{session}"
-    sts.register_session(key, {"Arn": assumed, "UserId": session, "SecretAccessKey": key, "SessionToken": key})
+    secret = guard.unguessable(f"secret of the machine:{session}")
+    sts.register_session(key, {"Arn": assumed, "UserId": session, "SecretAccessKey": secret, "SessionToken": secret})
     return authorization.replace("Credential=test/", f"Credential={key}/")
 
 

@@ -65,8 +65,8 @@ class Runs:
 
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["StateMachineArn"]
-        self.client = boto3.client("stepfunctions", **access(state.endpoint))
-        self.table = boto3.resource("dynamodb", **access(state.endpoint)).Table(state.outputs["ShopsTableName"])
+        self.client = boto3.client("stepfunctions", **access(state))
+        self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
     def newest(self, shop: str, limit: int = 10) -> list[Run]:
         """The newest runs of `shop`, newest first."""

@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from local import catalogue
+from local import catalogue, origins
 from local.client import Client
 from local.environments import LOCAL, REPOSITORY, LocalError
 from local.home import Home, State, require, running
@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         refused = self.stranger()
         if refused:
             return self.reply(refused)
-        if self.path.startswith("/api/"):
+        if self.of_api():
             return self.reply(self.front.forward("GET", self.path[4:], None, self.headers))
         return self.reply(self.front.file(urlsplit(self.path).path))
 
@@ -158,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def written(self) -> Reply:
         """The API's answer to a request with a body."""
-        if not self.path.startswith("/api/"):
+        if not self.of_api():
             return problem(405, "Method Not Allowed", "Only the API takes this method.")
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"\d{1,9}", length):
@@ -172,12 +172,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def stranger(self) -> Reply | None:
         """The refusal of a request that another site's page may have caused."""
-        port = self.connection.getsockname()[1]
-        own = {f"127.0.0.1:{port}", f"localhost:{port}"}
-        origin = self.headers.get("Origin")
-        if self.headers.get("Host") in own and (origin is None or origin.removeprefix("http://") in own):
+        host, origin, site = (self.headers.get(name) for name in ("Host", "Origin", "Sec-Fetch-Site"))
+        opened = {name: self.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")}
+        if self.command == "GET" and opened == {"Mode": "navigate", "Dest": "document"} and not self.of_api():
+            site = None  # a link of another page may open the shop; that page sees nothing of it
+        if not origins.refusal(host, origin, site):
             return None
         return problem(403, "Forbidden", "This shop is for pages of its own address.")
+
+    def of_api(self) -> bool:
+        """Whether the request is one to the API."""
+        return self.path.startswith("/api/")
 
     def reply(self, reply: Reply) -> None:
         """Send it, in one piece; a page that has it already is told so."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from local import origins
 from local.personalize.engine import Options
 from local.personalize.server import Application
 from local.personalize.store import DirectoryInUse, Store
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.incremental_bytes,
             options.rights,
         )
-        application = Application(chosen, store, Wire())
+        application = Application(chosen, store, Wire(), origins.names_of(options.host, options.name))
         config = uvicorn.Config(
             application,
             loop="asyncio",
@@ -85,7 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.personalize", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="where to listen; 0 chooses a free port and prints it")
     parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which clients call this host, beside 127.0.0.1, localhost and --host; may be repeated",
+    )
     parser.add_argument(
         "--s3-root", type=Path, help="folder in which s3://bucket/key is bucket/key, without AWS_ENDPOINT_URL_S3"
     )

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, Final
 
+from local import origins
 from local.personalize import scheduling
 from local.personalize.doors import DOORS, open_door
 from local.personalize.engine import Engine, Options
-from local.personalize.errors import BodyTooLarge, InternalFailure, MissingToken, NotBuilt, ServiceError
+from local.personalize.errors import AccessDenied, BodyTooLarge, InternalFailure, MissingToken, NotBuilt, ServiceError
 from local.personalize.faults import DropConnection, strike
 from local.personalize.operations import HANDLERS
 from local.personalize.resources import Call
@@ -45,7 +46,9 @@ class Answer:
 class Application:
     """The engine behind HTTP, for any ASGI server."""
 
-    def __init__(self, options: Options, store: Store, wire: Wire) -> None:
+    def __init__(self, options: Options, store: Store, wire: Wire, own: origins.Own = origins.OWN.__contains__) -> None:
+        """Serve with these options; `own` tells the names by which clients may call this server."""
+        self._own = own
         self._options = options
         self._store = store
         self._wire = wire
@@ -76,9 +79,12 @@ class Application:
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         method, path = scope["method"], scope["path"]
+        headers = _headers(scope)
+        foreign = origins.refusal(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"), self._own)
+        if foreign:
+            return _failure(AccessDenied(foreign), None, {})
         if method == "GET" and path == "/":
             return Answer(200, "application/json", _HEALTH)
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         operation: Operation | None = None
         try:
             body = await _body(receive)
@@ -120,6 +126,15 @@ class Application:
     def _running(self) -> Engine:
         assert self._engine is not None  # noqa: S101 — no request comes before the start
         return self._engine
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    """Headers by their names in small letters; one that comes twice holds both values."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 async def _strike(rule: Rule, receive: Receive) -> None:

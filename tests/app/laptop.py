@@ -40,7 +40,7 @@ class Laptop:
     @property
     def s3(self) -> S3Client:
         """S3 of the local AWS."""
-        return boto3.client("s3", **access(self.state.endpoint))
+        return boto3.client("s3", **access(self.state))
 
     @property
     def bucket(self) -> str:
@@ -50,7 +50,7 @@ class Laptop:
     @property
     def shops(self) -> Table:
         """The table of what the API serves."""
-        return boto3.resource("dynamodb", **access(self.state.endpoint)).Table(self.state.outputs["ShopsTableName"])
+        return boto3.resource("dynamodb", **access(self.state)).Table(self.state.outputs["ShopsTableName"])
 
     def records(self) -> list[dict[str, Any]]:
         """Everything in that table."""
@@ -60,12 +60,12 @@ class Laptop:
     @property
     def personalize(self) -> PersonalizeClient:
         """The engine's control plane."""
-        return boto3.client("personalize", **access(self.state.engine))
+        return boto3.client("personalize", **access(self.state, engine=True))
 
     @property
     def runtime(self) -> PersonalizeRuntimeClient:
         """The engine's recommendations, beside the HTTP API."""
-        return boto3.client("personalize-runtime", **access(self.state.engine))
+        return boto3.client("personalize-runtime", **access(self.state, engine=True))
 
     @property
     def faults(self) -> FaultDoor:
@@ -99,7 +99,7 @@ class Laptop:
 
     def sweep(self, **wanted: object) -> list[str]:
         """Sweep now instead of within 15 minutes; a note for each run that it started."""
-        functions, name = boto3.client("lambda", **access(self.state.endpoint)), self.state.outputs["SweepFunctionName"]
+        functions, name = boto3.client("lambda", **access(self.state)), self.state.outputs["SweepFunctionName"]
         asked = functions.invoke(FunctionName=name, Payload=json.dumps(wanted).encode())
         answer = json.loads(asked["Payload"].read())
         assert "FunctionError" not in asked, answer

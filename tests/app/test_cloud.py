@@ -29,12 +29,12 @@ def test_a_functions_log_is_shown_by_the_functions_name(laptop: Laptop) -> None:
     assert laptop.call("GET", "/health").status == 200
     lines = laptop.command("logs", "GetRecommendationsFunction").stdout
     assert "START RequestId" in lines
-    groups = boto3.client("logs", **access(laptop.state.endpoint)).describe_log_groups()["logGroups"]
+    groups = boto3.client("logs", **access(laptop.state)).describe_log_groups()["logGroups"]
     assert not [group["logGroupName"] for group in groups if group["logGroupName"].startswith("/aws/lambda/")]
 
 
 def test_the_dashboard_shows_the_alarms_that_are_there(laptop: Laptop) -> None:
-    cloudwatch = boto3.client("cloudwatch", **access(laptop.state.endpoint))
+    cloudwatch = boto3.client("cloudwatch", **access(laptop.state))
     (entry,) = cloudwatch.list_dashboards()["DashboardEntries"]
     body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
     shown = [arn for each in body["widgets"] if each["type"] == "alarm" for arn in each["properties"]["alarms"]]
@@ -58,7 +58,7 @@ def test_everything_listens_on_loopback_alone(laptop: Laptop) -> None:
 
 
 def test_the_local_aws_knows_who_asks(laptop: Laptop) -> None:
-    mine = access(laptop.state.endpoint)
+    mine = access(laptop.state)
     mine["aws_access_key_id"] = "AKIASTRANGER00000000"
     stranger = boto3.client("s3", **mine)
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):

@@ -16,7 +16,7 @@ LEAVER, OTHER = "leaver", "stayer"
 
 def round_made(shop: Shop) -> dict[str, Any]:
     """What the hourly round says when it is made now."""
-    functions = boto3.client("lambda", **access(shop.laptop.state.endpoint))
+    functions = boto3.client("lambda", **access(shop.laptop.state))
     pages = functions.get_paginator("list_functions").paginate()
     (name,) = [
         each["FunctionName"] for page in pages for each in page["Functions"] if "EraseUsers" in each["FunctionName"]
@@ -28,21 +28,21 @@ def round_made(shop: Shop) -> dict[str, Any]:
 
 def aged(shop: Shop, user: str) -> None:
     """Let a request be two minutes older: until then a round leaves it alone."""
-    table = boto3.resource("dynamodb", **access(shop.laptop.state.endpoint)).Table(events_table(shop))
+    table = boto3.resource("dynamodb", **access(shop.laptop.state)).Table(events_table(shop))
     key, change = {"shopper": f"!{shop.name}", "event": user}, {":older": -SETTLED_SECONDS}
     table.update_item(Key=key, UpdateExpression="ADD asked :older", ExpressionAttributeValues=change)
 
 
 def events_table(shop: Shop) -> str:
     """The table of what users did."""
-    tables = boto3.client("dynamodb", **access(shop.laptop.state.endpoint))
+    tables = boto3.client("dynamodb", **access(shop.laptop.state))
     (table,) = [each for each in tables.list_tables()["TableNames"] if "ShopperEvents" in each]
     return table
 
 
 def known(shop: Shop) -> dict[str, int]:
     """How many events the stack's own table has of both users."""
-    tables = boto3.client("dynamodb", **access(shop.laptop.state.endpoint))
+    tables = boto3.client("dynamodb", **access(shop.laptop.state))
     found = tables.scan(TableName=events_table(shop))["Items"]
     return {user: sum(user in item["shopper"]["S"] for item in found) for user in (LEAVER, OTHER)}
 

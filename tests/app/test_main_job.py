@@ -139,8 +139,8 @@ def test_the_same_object_twice_makes_nothing_twice(shop: Shop) -> None:
 
 
 def test_a_run_is_announced_on_the_event_bus(shop: Shop) -> None:
-    endpoint = shop.laptop.state.endpoint
-    queues, events = boto3.client("sqs", **access(endpoint)), boto3.client("events", **access(endpoint))
+    reach = access(shop.laptop.state)
+    queues, events = boto3.client("sqs", **reach), boto3.client("events", **reach)
     queue = queues.create_queue(QueueName="announcements")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="announcements", EventPattern=json.dumps({"source": ["retail-personalization"]}))

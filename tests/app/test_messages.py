@@ -10,7 +10,7 @@ from tests.app.laptop import Laptop
 
 
 def test_a_refused_file_is_told_with_its_reason(laptop: Laptop) -> None:
-    reach = access(laptop.state.endpoint)
+    reach = access(laptop.state)
     sqs = boto3.client("sqs", **reach)
     queue = sqs.create_queue(QueueName="told")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

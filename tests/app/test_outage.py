@@ -98,7 +98,7 @@ def test_events_of_an_outage_are_delivered_once_with_their_times_when_it_is_over
 
 
 def test_a_refused_event_is_a_dead_letter_until_it_is_replayed(shop: Shop) -> None:
-    sqs = boto3.client("sqs", **access(shop.laptop.state.endpoint))
+    sqs = boto3.client("sqs", **access(shop.laptop.state))
     body: dict[str, Any] = {"shop": "nobody", "sessionId": "s", "userId": None}
     body["events"] = [{"eventType": "View", "eventId": "dead", "sentAt": 1_700_500_000}]
     sqs.send_message(QueueUrl=shop.laptop.state.outputs["EventsQueueUrl"], MessageBody=json.dumps(body))
@@ -110,6 +110,6 @@ def test_a_refused_event_is_a_dead_letter_until_it_is_replayed(shop: Shop) -> No
 
 def waiting(shop: Shop, output: str) -> int:
     """Messages in a queue, those under way included."""
-    sqs = boto3.client("sqs", **access(shop.laptop.state.endpoint))
+    sqs = boto3.client("sqs", **access(shop.laptop.state))
     found = sqs.get_queue_attributes(QueueUrl=shop.laptop.state.outputs[output], AttributeNames=["All"])["Attributes"]
     return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])

@@ -20,7 +20,7 @@ Statement = dict[str, Any]
 @contextmanager
 def changed(laptop: Laptop, function: str, change: Callable[[Statement], None]) -> Iterator[None]:
     """The statements of a function's role changed, for as long as the block lasts."""
-    reach = access(laptop.state.endpoint)
+    reach = access(laptop.state)
     role, policy = f"{function}Role", f"{function}RolePolicy0"
     found = boto3.client("cloudformation", **reach).describe_stack_resource(
         StackName=laptop.state.stack, LogicalResourceId=role

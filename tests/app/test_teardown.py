@@ -47,7 +47,7 @@ def inventory(laptop: Laptop, shop: str) -> set[str]:
 
 def schedules(laptop: Laptop) -> set[str]:
     """The shops' schedules that there are."""
-    client = boto3.client("scheduler", **access(laptop.state.endpoint))
+    client = boto3.client("scheduler", **access(laptop.state))
     found = client.list_schedules(GroupName=laptop.state.outputs["ScheduleGroupName"])["Schedules"]
     return {each["Name"] for each in found if "." in each["Name"]}
 
@@ -115,7 +115,7 @@ def test_a_name_that_no_shop_can_have_is_refused(laptop: Laptop) -> None:
 
 
 def test_a_schedule_follows_the_settings_and_starts_a_training(two_shops: Laptop) -> None:
-    client = boto3.client("scheduler", **access(two_shops.state.endpoint))
+    client = boto3.client("scheduler", **access(two_shops.state))
     group, name = two_shops.state.outputs["ScheduleGroupName"], f"{LONG}.nightly"
     two_shops.put(
         f"drops/{LONG}/settings.yaml",

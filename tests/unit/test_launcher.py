@@ -26,7 +26,7 @@ from local.faults import FaultDoor
 from local.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("launcher", "executions", "cloud_faults", "gateway", "rights", "saving")
+PARTS = ("launcher", "executions", "cloud_faults", "gateway", "rights", "saving", "guard")
 SOURCES = [ROOT / "local" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
@@ -124,7 +124,7 @@ def started(home: Home) -> Iterator[State]:
 
 def role(state: State, name: str, *statements: Mapping[str, object]) -> str:
     """Create a role that everybody may assume, with these statements, and return its ARN."""
-    client = boto3.client("iam", **access(state.endpoint))
+    client = boto3.client("iam", **access(state))
     trust = {
         "Effect": "Allow",
         "Principal": {"AWS": "*", "Service": "lambda.amazonaws.com"},
@@ -146,7 +146,7 @@ def function(state: State, name: str, source: str) -> str:
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("app.py", source)
-    created = boto3.client("lambda", **access(state.endpoint)).create_function(
+    created = boto3.client("lambda", **access(state)).create_function(
         FunctionName=name, Runtime="python3.11", Handler="app.handler", Role=ROLE, Code={"ZipFile": package.getvalue()}
     )
     return str(created["FunctionArn"])
@@ -156,7 +156,7 @@ def run(state: State, name: str, task: Mapping[str, object], role_arn: str = ROL
     """Run a machine of one task whose error is its output."""
     caught = {"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput %}", "Next": "End"}
     states = {"Try": {"Type": "Task", "Next": "End", "Catch": [caught], **task}, "End": {"Type": "Pass", "End": True}}
-    client = boto3.client("stepfunctions", **access(state.endpoint))
+    client = boto3.client("stepfunctions", **access(state))
     definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Try", "States": states})
     machine = client.create_state_machine(name=name, definition=definition, roleArn=role_arn, type="EXPRESS")
     done = client.start_sync_execution(stateMachineArn=machine["stateMachineArn"])
@@ -185,7 +185,7 @@ def test_a_function_finds_nothing_that_aws_would_not_give_it(started: State) -> 
     source = "import importlib.util as u\ndef handler(names, _): return [name for name in names if u.find_spec(name)]"
     function(started, "looking", source)
     payload = json.dumps(["awslambdaric", "json", "ministack", "boto3", "pydantic", "yaml"])
-    answer = boto3.client("lambda", **access(started.endpoint)).invoke(FunctionName="looking", Payload=payload)
+    answer = boto3.client("lambda", **access(started)).invoke(FunctionName="looking", Payload=payload)
     assert json.loads(answer["Payload"].read()) == ["awslambdaric", "json"]
 
 
@@ -266,9 +266,9 @@ def test_a_role_is_handed_over_by_whoever_may_and_to_personalize_alone(started: 
 
 def as_role(state: State, arn: str, service: str) -> Any:  # noqa: ANN401 - a client of any service
     """A client of the engine that has assumed a role, as a function has its own."""
-    session = boto3.client("sts", **access(state.endpoint)).assume_role(RoleArn=arn, RoleSessionName="test")
+    session = boto3.client("sts", **access(state)).assume_role(RoleArn=arn, RoleSessionName="test")
     keys = session["Credentials"]
-    told = access(state.engine) | {
+    told = access(state, engine=True) | {
         "aws_access_key_id": keys["AccessKeyId"],
         "aws_secret_access_key": keys["SecretAccessKey"],
         "aws_session_token": keys["SessionToken"],
@@ -299,8 +299,8 @@ def test_a_task_of_a_machine_needs_the_right_of_the_machine_s_role(started: Stat
 
 
 def test_eventbridge_publishes_where_the_policy_of_a_topic_has_no_condition(home: Home, started: State) -> None:
-    sns, sqs = boto3.client("sns", **access(started.endpoint)), boto3.client("sqs", **access(started.endpoint))
-    events = boto3.client("events", **access(started.endpoint))
+    sns, sqs = boto3.client("sns", **access(started)), boto3.client("sqs", **access(started))
+    events = boto3.client("events", **access(started))
     queue = sqs.create_queue(QueueName="published")["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="published", EventPattern=json.dumps({"source": ["test"]}))
@@ -373,7 +373,7 @@ def test_a_function_is_killed_at_a_step_before_or_after_its_work(
 
 
 def test_an_answer_is_lost_when_the_request_was_performed(faulty: State, door: FaultDoor) -> None:
-    table = boto3.client("dynamodb", **access(faulty.endpoint))
+    table = boto3.client("dynamodb", **access(faulty))
     keys = [{"AttributeName": "k", "AttributeType": "S"}]
     table.create_table(
         TableName="lost",
@@ -389,8 +389,8 @@ def test_an_answer_is_lost_when_the_request_was_performed(faulty: State, door: F
 
 
 def test_an_event_of_s3_comes_twice_another_late_and_another_never(faulty: State, door: FaultDoor) -> None:
-    s3, sqs = boto3.client("s3", **access(faulty.endpoint)), boto3.client("sqs", **access(faulty.endpoint))
-    events = boto3.client("events", **access(faulty.endpoint))
+    s3, sqs = boto3.client("s3", **access(faulty)), boto3.client("sqs", **access(faulty))
+    events = boto3.client("events", **access(faulty))
     queue = sqs.create_queue(QueueName="told")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     s3.create_bucket(Bucket="told")
@@ -422,7 +422,7 @@ def test_an_event_of_s3_comes_twice_another_late_and_another_never(faulty: State
 
 
 def test_a_stopped_execution_is_redriven_with_its_variables_and_its_definition(faulty: State, tmp_path: Path) -> None:
-    client, file = boto3.client("stepfunctions", **access(faulty.endpoint)), tmp_path / "go"
+    client, file = boto3.client("stepfunctions", **access(faulty)), tmp_path / "go"
     source = "import pathlib\ndef handler(event, _):\n    if not pathlib.Path(event).exists(): raise OSError('not yet')"
     retry = [{"ErrorEquals": ["OSError"], "IntervalSeconds": 1, "MaxAttempts": 99, "BackoffRate": 1.0}]
     arguments = {"FunctionName": function(faulty, "waiting", source), "Payload": str(file)}
@@ -452,7 +452,7 @@ def test_a_stopped_execution_is_redriven_with_its_variables_and_its_definition(f
 
 def test_the_machine_s_clock_moves_for_some_executions_alone(faulty: State, door: FaultDoor) -> None:
     door.advance(3600, "blue*")
-    client = boto3.client("stepfunctions", **access(faulty.endpoint))
+    client = boto3.client("stepfunctions", **access(faulty))
     states = {"Tell": {"Type": "Pass", "Output": "{% $millis() %}", "End": True}}
     definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Tell", "States": states})
     machine = client.create_state_machine(name="clock", definition=definition, roleArn=ROLE, type="EXPRESS")

@@ -30,7 +30,7 @@ class Machine:
     state: State
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - of whichever service
-        return boto3.client(service, **access(self.state.endpoint))  # type: ignore[call-overload]
+        return boto3.client(service, **access(self.state))  # type: ignore[call-overload]
 
     def told(self, method: str = "GET") -> dict[str, Any]:
         found: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{resuming.DOOR}").json()

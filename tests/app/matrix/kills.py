@@ -113,7 +113,7 @@ class Standstill:
 
     def _each_event_once(self) -> None:
         shop, state = self.shop, self.shop.world.laptop.state
-        sqs = boto3.client("sqs", **access(state.endpoint))
+        sqs = boto3.client("sqs", **access(state))
 
         def waiting() -> bool:
             found = sqs.get_queue_attributes(QueueUrl=state.outputs["EventsQueueUrl"], AttributeNames=["All"])
@@ -220,7 +220,7 @@ class Rounds:
         if process == "everything":
             KILLS[process](self.laptop)
         self._up()
-        stack = boto3.client("cloudformation", **access(state.endpoint)).describe_stacks(StackName=state.stack)
+        stack = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)
         told = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Stacks"][0]["Parameters"]}
         assert stack["Stacks"][0]["StackStatus"] in deploy.SETTLED
         assert told["IncrementalImportBytes"] == str(self.laptop.state.incremental_bytes)

@@ -55,8 +55,8 @@ class World:
         self.cloud.clear()
         self.cloud.scale_waits(self._scale)
 
-    def _client(self, service: str, endpoint: str) -> Any:  # noqa: ANN401 - of whichever service
-        arguments = access(endpoint)
+    def _client(self, service: str) -> Any:  # noqa: ANN401 - of whichever service
+        arguments = access(self.laptop.state, engine=service == "personalize")
         # The rules are about whoever calls: what they do to the test itself, the client tries again.
         patient = Config(max_pool_connections=50, retries={"mode": "standard", "total_max_attempts": 15})
         arguments["config"] = arguments["config"].merge(patient)
@@ -65,43 +65,43 @@ class World:
     @cached_property
     def steps(self) -> Any:  # noqa: ANN401
         """Step Functions."""
-        return self._client("stepfunctions", self.laptop.state.endpoint)
+        return self._client("stepfunctions")
 
     @cached_property
     def scheduler(self) -> Any:  # noqa: ANN401
         """EventBridge Scheduler."""
-        return self._client("scheduler", self.laptop.state.endpoint)
+        return self._client("scheduler")
 
     @cached_property
     def s3(self) -> Any:  # noqa: ANN401
         """S3."""
-        return self._client("s3", self.laptop.state.endpoint)
+        return self._client("s3")
 
     @cached_property
     def stacks(self) -> Any:  # noqa: ANN401
         """CloudFormation."""
-        return self._client("cloudformation", self.laptop.state.endpoint)
+        return self._client("cloudformation")
 
     @cached_property
     def functions(self) -> Any:  # noqa: ANN401
         """Lambda."""
-        return self._client("lambda", self.laptop.state.endpoint)
+        return self._client("lambda")
 
     @cached_property
     def personalize(self) -> Any:  # noqa: ANN401
         """The engine's control plane."""
-        return self._client("personalize", self.laptop.state.engine)
+        return self._client("personalize")
 
     @cached_property
     def table(self) -> Any:  # noqa: ANN401
         """The table of shops."""
-        resource = boto3.resource("dynamodb", **access(self.laptop.state.endpoint))
+        resource = boto3.resource("dynamodb", **access(self.laptop.state))
         return resource.Table(self.laptop.state.outputs["ShopsTableName"])
 
     @cached_property
     def events_table(self) -> Any:  # noqa: ANN401
         """The table of what users did, and of requests to delete them."""
-        resource = boto3.resource("dynamodb", **access(self.laptop.state.endpoint))
+        resource = boto3.resource("dynamodb", **access(self.laptop.state))
         (name,) = [each.name for each in resource.tables.all() if "ShopperEvents" in each.name]
         return resource.Table(name)
 
