@@ -8,7 +8,6 @@ PYTHON := $(shell for p in python3.13 python3; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 UV := $(BIN)/uv
-UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' locks/project.txt)
 ENV ?= dev
 SEEDS ?= 20
 export SAM_CLI_TELEMETRY := 0
@@ -83,6 +82,7 @@ clean: ## remove what make made (stop the local cloud first)
 .venv/.locked: locks/project.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv"; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version) …"
-	@test -x $(UV) || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q uv==$(UV_VERSION); }
-	@$(UV) pip sync -q --python .venv locks/project.txt
+	@test -x $(UV) || { $(PYTHON) -m venv .venv && sed -n '/^uv==/,/[^\]$$/p' locks/project.txt > .venv/uv.txt && \
+		$(BIN)/python -m pip install -q --require-hashes -r .venv/uv.txt; }
+	@$(UV) pip sync -q --require-hashes --python .venv locks/project.txt
 	@touch $@

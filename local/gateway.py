@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: SLF001 - the names touched here are private: see launcher.py
-"""API keys that an authorizer names (`ApiKeySourceType: AUTHORIZER`), which ministack knows of but does not enforce.
+"""What ministack's API Gateway does otherwise than AWS's: keys that an authorizer names, and the path of a request.
 
-As on AWS: where an API takes its keys from its authorizer, the `usageIdentifierKey` of the authorizer's answer is the
-request's key, for whether it is let in and for its usage plan, and a key in a header counts for nothing. The answer
-is kept for as long as the authorizer's, key included. Runs inside the local AWS.
+`ApiKeySourceType: AUTHORIZER` ministack knows of but does not enforce. As on AWS: where an API takes its keys from its
+authorizer, the `usageIdentifierKey` of the authorizer's answer is the request's key, for whether it is let in and for
+its usage plan, and a key in a header counts for nothing. The answer is kept for as long as the authorizer's, key
+included.
+
+A REST API finds its resources in the path as it was sent, and hands path and parameters on as they were sent; ministack
+decodes them first, so that an id with a slash is two parts of the path, and a function decodes an id once too often.
+Runs inside the local AWS.
 """
 
 import json
 from contextvars import ContextVar
 from typing import Any
 
+from ministack import app
 from ministack.services import apigateway_v1
 from ministack.services.cloudformation import provisioners
 
@@ -48,6 +54,15 @@ def install() -> None:
         named = _KEY.get()
         return str(header(headers)) if named is None else named
 
+    execute = app._handle_execute_api_request
+
+    async def executed(host: str, path: str, *request: Any, raw_path: str | None = None, **more: Any) -> Any:  # noqa: ANN401
+        addressed = app._parse_execute_api_url(host, path)
+        if raw_path and addressed and apigateway_v1.find_api_scope(addressed[0]) is not None:
+            path = raw_path
+        return await execute(host, path, *request, raw_path=raw_path, **more)
+
+    app._handle_execute_api_request = executed
     apigateway_v1._invoke_authorizer_lambda = invoked
     apigateway_v1._authorize_request_v1 = authorized
     apigateway_v1._api_key_from_request = key

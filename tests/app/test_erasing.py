@@ -3,8 +3,11 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import boto3
+import pytest
+from boto3.dynamodb.conditions import Key
 from personalization.erasures import SETTLED_SECONDS
 
 from local.home import access
@@ -69,3 +72,20 @@ def test_a_user_is_forgotten_and_nobody_else(shop: Shop) -> None:
     assert known(shop) == {LEAVER: 0, OTHER: 2}
     until(lambda: hidden(shop, LEAVER) is False, "the user is a stranger")
     until(lambda: hidden(shop, OTHER) is True, "the other one is not")
+
+
+@pytest.mark.parametrize(
+    "user", ["vqzi%41", "a/b", "a//b", "a b", "a+b", "a?b=c", "a#b", "100 %", "%", "%25", "은하", "é", "e\u0301", "🛒"]
+)
+def test_a_request_marks_the_user_of_just_this_id(shop: Shop, user: str) -> None:
+    table = boto3.resource("dynamodb", **access(shop.laptop.state)).Table(events_table(shop))
+
+    def asked() -> set[str]:
+        found = table.query(KeyConditionExpression=Key("shopper").eq(f"!{shop.name}"), ConsistentRead=True)
+        return {str(request["event"]) for request in found["Items"]}
+
+    before = asked()
+    answer = shop.call("DELETE", f"/users/{quote(user, safe='')}")
+    assert (answer.status, list(answer.body)) == (202, ["receiptId"]), answer.body
+    assert asked() - before == {user}
+    table.delete_item(Key={"shopper": f"!{shop.name}", "event": user})

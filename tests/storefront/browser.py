@@ -19,8 +19,9 @@ MOST_TABS = 60
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-pipe",
+    "--remote-debugging-pipe",
 )  # fmt: skip
+RULES = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 def chromium() -> str | None:
@@ -129,15 +130,20 @@ class Page:
 
 
 @contextmanager
-def browsing(profile: Path) -> Iterator[Page]:
-    """A browser with a fresh profile in the folder `profile`, gone afterwards."""
+def browsing(profile: Path, *aliases: str) -> Iterator[Page]:
+    """A browser with a fresh profile in the folder `profile`, gone afterwards.
+
+    It reaches 127.0.0.1 and no other machine; `aliases` are further names that lead there.
+    """
     binary = chromium()
     assert binary
     to_browser, send = os.pipe()
     receive, from_browser = os.pipe()
     # The protocol speaks on the descriptors 3 and 4 of the browser.
     shell = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
-    command = ["bash", "-c", shell, binary, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    rules = ", ".join([*(f"MAP {alias} 127.0.0.1" for alias in aliases), RULES])
+    options = [f"--host-resolver-rules={rules}", f"--user-data-dir={profile}"]
+    command = ["bash", "-c", shell, binary, *FLAGS, *options, "about:blank"]
     log = subprocess.DEVNULL
     process = subprocess.Popen(command, pass_fds=(to_browser, from_browser), stdout=log, stderr=log, stdin=log)
     os.close(to_browser)

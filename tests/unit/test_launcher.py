@@ -298,6 +298,50 @@ def test_a_task_of_a_machine_needs_the_right_of_the_machine_s_role(started: Stat
     assert run(started, "allowed", task, own)["Error"] == "Personalize.ResourceNotFoundException"
 
 
+@pytest.fixture(scope="module")
+def echo(started: State) -> str:
+    """The address of a REST API that answers with the path and the parameters that its function gets."""
+    source = """
+import json
+def handler(event, _): return {"statusCode": 200, "body": json.dumps([event["path"], event["pathParameters"]])}
+"""
+    gateway = boto3.client("apigateway", **access(started))
+    api = gateway.create_rest_api(name="echo")["id"]
+    (parent,) = [each["id"] for each in gateway.get_resources(restApiId=api)["items"]]
+    for part in ("users", "{userId}", "items"):
+        parent = gateway.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
+    about = {"restApiId": api, "resourceId": parent, "httpMethod": "GET"}
+    gateway.put_method(**about, authorizationType="NONE")
+    arn = (
+        f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function(started, 'echo', source)}/invocations"
+    )
+    gateway.put_integration(**about, type="AWS_PROXY", integrationHttpMethod="POST", uri=arn)
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    return f"{started.endpoint}/_aws/execute-api/{api}/v1"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "plain",
+        "a%20b",
+        "a+b",
+        "a%2Bb",
+        "a%2Fb",
+        "vqzi%2541",
+        "%25",
+        "a%3Fb",
+        "a%23b",
+        "%E3%81%AF",
+        "%2E%2E",
+        "~!'",
+    ],
+)
+def test_a_function_gets_the_path_as_it_was_sent(echo: str, sent: str) -> None:
+    answer = urllib3.request("GET", f"{echo}/users/{sent}/items?a=%2F", retries=False)
+    assert (answer.status, answer.json()) == (200, [f"/users/{sent}/items", {"userId": sent}])
+
+
 def test_eventbridge_publishes_where_the_policy_of_a_topic_has_no_condition(home: Home, started: State) -> None:
     sns, sqs = boto3.client("sns", **access(started)), boto3.client("sqs", **access(started))
     events = boto3.client("events", **access(started))

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make` installs: nothing whose hash is not in a lock file."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_make_installs_nothing_without_its_hash() -> None:
+    line = ["make", "-nB", ".venv/.locked"]
+    commands = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    installing = re.findall(r"pip (?:install|sync) .*", commands)
+    assert len(installing) == 2
+    assert all("--require-hashes" in command for command in installing)
+    extract = re.search(r"(sed .*) > \.venv/uv\.txt", commands)
+    assert extract
+    told = subprocess.run(["/bin/sh", "-c", extract[1]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    first, *hashes = told.splitlines()
+    assert re.fullmatch(r"uv==[0-9.]+ \\", first)
+    assert len(hashes) >= 10, "a wheel for each platform"
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", each) for each in hashes)
