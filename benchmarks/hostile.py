@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile requests in the hundred thousands: to the handlers, and with `--run-dir` to a local cloud over sockets.
 
+With `--files` hostile files in place of requests: each says that it has as many bytes as a drop may have, some of them
+as gzip, and the check of drops has to refuse it within seconds and within the memory of its function.
+
 Prints how many were sent, what was answered, and what must not have come of it: 5xx, tracebacks, log lines with what a
 shopper sent, another's data. The generator is seeded: the same seed sends the same requests.
 """
@@ -12,11 +15,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
 import urllib3
+from personalization.aws import storage
+from personalization.errors import Rejected
+from personalization.findings import problems
+from personalization.intake.copying import copy
+from personalization.settings import ShopSettings
+from personalization.validation import Expected
 
+from benchmarks import files, validation
 from local import environments, login
 from local.environments import LOCAL, REPOSITORY
 from local.home import Home, State, require
@@ -91,6 +102,37 @@ def described(state: State, shop: str, seconds: int) -> list[str]:
     return [] if done.returncode == 0 else [done.stdout]
 
 
+def bombs(most: float = 60, megabytes: float = 1_200) -> list[str]:
+    """Have each bomb checked, print what that took, and return what took too much.
+
+    Args:
+        most: seconds of processor time that a bomb may cost.
+        megabytes: resident memory that all of them may take: 1,769 MB but for the runtime, an upload and a margin.
+    """
+    broken = []
+    for name in files.BOMBS:
+        for packed in (False, True) if name in files.PACKED else (False,):
+            began, file = time.process_time(), files.bomb(name, storage.LARGEST)
+            body = files.Packed(file) if packed else None
+            stream = storage.Stream(name, body, storage.LARGEST // 1032, compressed=True) if body else file
+            told, label = outcome(stream), f"{name}{', gzip' * packed}"
+            seconds, peak = time.process_time() - began, validation.peak()
+            print(f"{label:36} {file.given / 1e6:6.0f} MB read, {seconds:5.1f} s, peak {peak:5.0f} MB: {told[:90]}")
+            if not told or seconds > most or peak > megabytes:
+                broken.append(f"{label}: {seconds:.1f} s, {peak:.0f} MB, {told or 'accepted'}")
+    return broken
+
+
+def outcome(stream: Iterable[bytes]) -> str:
+    """Why the check refuses a file; empty where it doesn't."""
+    expected = Expected("bomb.csv", "interactions", "FULL", ShopSettings(), now=validation.NOW)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            return "; ".join(problems(expected, copy(stream, expected, len, Path(scratch)).findings))
+        except Rejected as refused:
+            return refused.reason
+
+
 def tell(where: str, statuses: Counter[int], seconds: float, broken: list[str]) -> None:
     """One paragraph of what was sent and what came of it."""
     answered = "  ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
@@ -108,7 +150,10 @@ def main() -> None:
     parser.add_argument("--shop", default="demo", help="its shop")
     parser.add_argument("--seconds", type=int, default=120, help="for schemathesis")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--files", action="store_true", help="hostile files, and nothing else")
     options = parser.parse_args()
+    if options.files:
+        sys.exit(1 if bombs() else 0)
     broken = handlers(options.requests, options.seed)
     if options.run_dir:
         home = Home(options.run_dir)

@@ -7,6 +7,10 @@ too many). Each measurement is a process of its own, on one processor, with the 
 exactly, writes the import copy (and throws it away) and keeps the refused rows; the peer is the plain oracle of the
 tests, which checks the same rules with the csv module and counts the same. Both must find the same, else nothing is
 printed.
+
+Before that, good rows of every shape that costs time (dates, quotes, line breaks in quotes, descriptions of items). The
+slowest tells whether the largest drop that is taken is checked within the time of its function, on a processor half as
+fast as this one.
 """
 
 import argparse
@@ -23,6 +27,10 @@ from pathlib import Path
 NOW = 1_900_000_000
 HEADER = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE")
 PIECE = 500_000
+FUNCTION_SECONDS = 900
+"""What ValidateDropFunction may take."""
+SLOWER = 2
+"""Times that a Lambda's processor, with its reading and writing, is slower than the one here, at most."""
 
 
 def write(path: Path, rows: int, every: int = 0) -> None:
@@ -105,12 +113,53 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, object]:
+def shape(name: str, megabytes: int) -> dict[str, object]:
+    """How long the validator takes for a file of good rows of a shape, which is made while it is read."""
+    from personalization.intake.copying import copy  # noqa: PLC0415
+    from personalization.settings import ShopSettings  # noqa: PLC0415
+    from personalization.validation import Expected  # noqa: PLC0415
+
+    from benchmarks import files  # noqa: PLC0415
+
+    kind, made = files.honest(name, megabytes * 1_000_000)
+    chunks = [*made]
+    expected = Expected(f"{name}.csv", kind, "FULL", ShopSettings(), now=NOW)
+    started, used = time.perf_counter(), time.process_time()
+    with tempfile.TemporaryDirectory() as scratch:
+        found = copy(chunks, expected, len, Path(scratch)).findings
+    seconds = (time.perf_counter() - started, time.process_time() - used)
+    return _told(seconds, [found.rows, found.accepted]) | {"read": made.given}
+
+
+def peak() -> float:
+    """The most memory that this process had, in MB."""
     # Not getrusage's peak: that begins with what the process before it had.
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    peak = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
-    return {"seconds": seconds[0], "cpu": seconds[1], "megabytes": peak, "counts": counts}
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
+def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, object]:
+    return {"seconds": seconds[0], "cpu": seconds[1], "megabytes": peak(), "counts": counts}
+
+
+def shapes(megabytes: int) -> bool:
+    """Measure all shapes; whether the largest drop is checked in time in each of them."""
+    from personalization.aws.storage import LARGEST  # noqa: PLC0415
+
+    from benchmarks.files import HONEST  # noqa: PLC0415
+
+    print(f"good rows by their shape, {megabytes} MB each; a drop may have {LARGEST / 1e9:.0f} GB")
+    held = True
+    for name in HONEST:
+        result = measured(name, Path(str(megabytes)))
+        rate = _number(result, "read") / _number(result, "cpu")
+        largest = LARGEST / rate
+        held = held and SLOWER * largest <= FUNCTION_SECONDS
+        told = f"{rate / 1e6:5.1f} MB/s by processor time, {1e9 / rate:5.1f} s a GB, the largest drop {largest:4.0f} s"
+        print(f"  {name:31} {told}, peak {_number(result, 'megabytes'):.0f} MB resident")
+    print(f"  {'all' if held else 'NOT all'} within {FUNCTION_SECONDS} s on a processor {SLOWER} times slower")
+    return held
 
 
 def measured(who: str, path: Path) -> dict[str, object]:
@@ -126,14 +175,18 @@ def main() -> None:
     """Print the figures of the validator that the README claims."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of each file; default 10 million")
+    parser.add_argument("--megabytes", type=int, default=200, help="of each shape")
     parser.add_argument("--measure", nargs=2, metavar=("WHO", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         who, file = options.measure
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        print(json.dumps({"ours": ours, "peer": peer}[who](Path(file))))
+        known = {"ours": ours, "peer": peer}
+        print(json.dumps(known[who](Path(file)) if who in known else shape(who, int(file))))
         return
+    if not shapes(options.megabytes):
+        sys.exit("the largest drop that is promised takes too long")
     with tempfile.TemporaryDirectory() as folder:
         for name, every in (("clean", 0), ("one row in 1,000 damaged", 1_000), ("one row in 33 damaged", 33)):
             path = Path(folder) / "interactions.csv"

@@ -79,6 +79,10 @@ def personalize_service(engine: str) -> None:
     )
 
 
+TURN_SECONDS = 5
+"""How long a call of a function waits behind others of it, at most."""
+
+
 class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
     """A warm Python function under AWS's own runtime client, in place of ministack's, which loses error names."""
 
@@ -138,16 +142,22 @@ def python_functions() -> None:
     """Give every Python function a :class:`PythonWorker`, whatever Python version its Runtime names.
 
     As many calls of one function run at a time as there are processors; the others wait for their turn. AWS would
-    start an environment for each, which here costs more memory and time than it saves.
+    start an environment for each, which here costs more memory and time than it saves. A call that has waited for
+    TURN_SECONDS runs all the same: those before it are long, and one shop's large file must not hold up another's.
     """
     runtime_folder()
     stock, execute = lambda_runtime._worker_class_for, lambda_svc._execute_function_provided_warm
     turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(max(2, os.cpu_count() or 2)))
 
     def in_turn(function: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
-        with turns[(function.get("config") or function)["FunctionArn"]]:
+        turn = turns[(function.get("config") or function)["FunctionArn"]]
+        in_time = turn.acquire(timeout=TURN_SECONDS)
+        try:
             answer: dict[str, Any] = execute(function, event, request_id)
             return answer
+        finally:
+            if in_time:
+                turn.release()
 
     lambda_runtime._worker_class_for = lambda config: (
         PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)

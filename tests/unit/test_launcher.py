@@ -74,6 +74,31 @@ for function in (worker.__init__, worker._build_handler_class, worker._drain_std
     ]
 
 
+def test_a_call_waits_for_those_before_it_and_not_for_their_end() -> None:
+    found = in_cloud("""
+import threading
+launcher.os.cpu_count = lambda: 1
+begun, go = threading.Semaphore(0), threading.Event()
+def execute(function, event, request_id):
+    if event == "long":
+        begun.release()
+        go.wait(60)
+    return {"event": event}
+launcher.lambda_svc._execute_function_provided_warm = execute
+launcher.TURN_SECONDS = 0.05
+launcher.python_functions()
+call, function = launcher.lambda_svc._execute_function_warm, {"FunctionArn": "check"}
+long = [threading.Thread(target=call, args=(function, "long", "")) for _ in range(2)]
+[each.start() for each in long], [begun.acquire() for _ in long]
+assert call(function, "short", "") == {"event": "short"}
+assert not go.is_set()
+go.set(), [each.join() for each in long]
+launcher.TURN_SECONDS = 60
+assert call(function, "short", "") == {"event": "short"}
+""")
+    assert found.returncode == 0, found.stderr
+
+
 def test_a_batch_of_messages_needs_the_right_of_a_single_one() -> None:
     found = in_cloud("""
 launcher.batches_of_messages()

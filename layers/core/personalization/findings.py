@@ -93,6 +93,8 @@ class Findings:
     columns: tuple[Filled, ...]
     size: int
     """Bytes of the import copy."""
+    stopped: int = 0
+    """The last line that was looked at, where the look ended early; 0 where it went to the end of the file."""
     notes: tuple[str, ...] = ()
     first: int | None = None
     """Seconds of the earliest interaction."""
@@ -151,9 +153,11 @@ def too_many(found: Findings, limit: float) -> str:
     ]
     others = len(found.reasons) - 3
     more = f"; {others} more reason{'s' * (others > 1)}" if others > 0 else ""
+    rows = f"the first {found.rows:,}" if found.stopped else f"{found.rows:,}"
+    stopped = f"; the check stopped at line {found.stopped:,}" if found.stopped else ""
     return (
-        f"{found.rejected:,} of {found.rows:,} rows are bad ({share:.2%}; the shop's limit is {limit:.2%}): "
-        f"{'; '.join(reasons)}{more}"
+        f"{found.rejected:,} of {rows} rows are bad ({share:.2%}; the shop's limit is {limit:.2%}): "
+        f"{'; '.join(reasons)}{more}{stopped}"
     )
 
 

@@ -4,7 +4,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     )
 
 
-def _noted(chunks: Iterator[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+def _noted(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
     for chunk in chunks:
         digest.update(chunk)
         yield chunk

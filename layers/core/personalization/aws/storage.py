@@ -20,12 +20,62 @@ CHUNK = 1 << 20
 PART = 16 << 20
 """Bytes of a part of an upload: ten thousand of them hold what Personalize imports at most."""
 _SETTINGS_BYTES = 64 << 10
-LARGEST = 8_000_000_000
-"""Bytes of the largest drop, unpacked: what one Lambda checks within its 15 minutes and its disk (decision 0028)."""
+LARGEST = 4_000_000_000
+"""Bytes of the largest drop, unpacked: what one Lambda checks within its 15 minutes, whatever its rows look like."""
+
+
+_INFLATION = 1032
+"""Times as many bytes as a gzip file has come out of it, at most."""
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+class Stream:
+    """The bytes of an object in chunks of about a megabyte, decompressed if it is gzip.
+
+    Args:
+        key: what the messages name.
+        body: the bytes as they are kept.
+        size: how many they are.
+        compressed: whether they are gzip.
+    """
+
+    def __init__(self, key: str, body: _Readable, size: int, *, compressed: bool) -> None:
+        self._key = key
+        self._body = body
+        self._size = size
+        self._compressed = compressed
+        self._taken = self._given = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the bytes as they are kept."""
+        data = self._body.read(size)
+        self._taken += len(data)
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        kept: Any = self
+        source = gzip.GzipFile(fileobj=kept) if self._compressed else self
+        try:
+            with about(self._key):
+                while chunk := source.read(CHUNK):
+                    self._given += len(chunk)
+                    if self._given > LARGEST:
+                        raise _too_large(self._key, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
+                    yield chunk
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise Rejected(self._key, f"the file is not whole gzip: {error}") from None
+        except (HTTPError, OSError) as error:
+            raise RetryLater(self._key, f"the connection broke: {type(error).__name__}") from error
+
+    def left(self) -> int:
+        """Bytes that may still come, at most."""
+        if not self._compressed:
+            return self._size - self._given
+        # What was taken and is not unpacked yet is less than a chunk.
+        return min(LARGEST - self._given, (self._size - self._taken + CHUNK) * _INFLATION)
 
 
 def versions(client: "S3Client", bucket: str, key: str) -> Iterator[str]:
@@ -66,10 +116,8 @@ def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
 
 
 @contextmanager
-def reading(
-    client: "S3Client", bucket: str, key: str, version: str | None, *, compressed: bool
-) -> Iterator[Iterator[bytes]]:
-    """The bytes of an object in chunks of about a megabyte, decompressed if `compressed` (gzip).
+def reading(client: "S3Client", bucket: str, key: str, version: str | None, *, compressed: bool) -> Iterator[Stream]:
+    """The bytes of an object, decompressed if `compressed` (gzip).
 
     Raises:
         Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
@@ -86,24 +134,9 @@ def reading(
     try:
         if there["ContentLength"] > LARGEST:
             raise _too_large(key, f"has {there['ContentLength'] / 1e9:,.1f} GB")
-        yield _chunks(key, gzip.GzipFile(fileobj=body) if compressed else body)
+        yield Stream(key, body, there["ContentLength"], compressed=compressed)
     finally:
         body.close()
-
-
-def _chunks(key: str, body: _Readable) -> Iterator[bytes]:
-    size = 0
-    try:
-        with about(key):
-            while chunk := body.read(CHUNK):
-                size += len(chunk)
-                if size > LARGEST:
-                    raise _too_large(key, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
-                yield chunk
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Rejected(key, f"the file is not whole gzip: {error}") from None
-    except (HTTPError, OSError) as error:
-        raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
 
 
 def _too_large(key: str, told: str) -> Rejected:

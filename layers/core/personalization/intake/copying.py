@@ -17,11 +17,13 @@ from personalization.headers import Layout, Slot, arrange, canonical
 from personalization.intake import rules
 from personalization.intake.counting import Counting
 from personalization.intake.cutting import Part
+from personalization.intake.hope import Ending, Hope
 from personalization.intake.kinds import Kind
 from personalization.intake.listing import Listing
-from personalization.intake.pieces import PIECE_BYTES
+from personalization.intake.odd import LINE
+from personalization.intake.pieces import PIECE_BYTES, RAGGED, ragged
 from personalization.intake.rejects import Rejects
-from personalization.intake.rows import LINE, Rows, Table, source
+from personalization.intake.rows import Rows, Table, source
 from personalization.intake.writing import render
 from personalization.sold import Sold
 from personalization.validation import Expected
@@ -59,8 +61,10 @@ def copy(
 ) -> Copied:
     """Look at every row of a drop, and write the good ones as they are to be imported.
 
+    The look ends early where too many rows are bad, whatever follows; see `hope`.
+
     Args:
-        chunks: the bytes of the drop, decompressed.
+        chunks: the bytes of the drop, decompressed; best with how many may still come, see `hope.Ending`.
         expected: what it is held against.
         write: takes the bytes of the copy, piece by piece; a part of an import also the lines of its rows. The caller
             throws them away if the drop is refused in the end; see `findings.problems`.
@@ -69,7 +73,7 @@ def copy(
         size: bytes that are looked at in one go.
 
     Raises:
-        Rejected: the file is no table, or its columns do not do.
+        Rejected: the file is no table, or nearly all blank lines; or its columns do not do.
     """
     table = Table(expected.resource, chunks, size)
     rows = _new_to(expected, table)
@@ -85,6 +89,11 @@ def copy(
             part.place(work.lines)
         for data in parts:
             put(data)
+        if not some.text.piece.last and work.hope.gone(
+            chunks.left() + table.held if isinstance(chunks, Ending) else None
+        ):
+            work.stop(some)
+            break
     return work.finish()
 
 
@@ -116,6 +125,10 @@ class _Work:
     ) -> None:
         self._expected = expected
         self._layout = layout
+        self._width = width
+        self.hope = Hope(expected.resource, expected.kind, width, expected.settings.rejects.limit)
+        """Whether the drop can still be accepted."""
+        self._stopped = 0
         self._counting = counting
         self._listing = listing
         self._same = [slot.source for slot in layout.slots] == list(range(width))
@@ -137,7 +150,7 @@ class _Work:
 
     def take(self, rows: Rows) -> list[bytes | memoryview]:
         """Look at some rows; returns the good ones as they are imported."""
-        self._rows += rows.frame.height + len(rows.unreadable)
+        self._rows += rows.frame.height + len(rows.unreadable) + rows.ragged.height
         self._refuse_unreadable(rows)
         changed = self._changed
         breaks = rows.breaks or self._broken_default
@@ -154,12 +167,20 @@ class _Work:
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
             self.lines = self.lines.filter(good)
         self._count(frame, seconds)
+        self.hope.saw(rows.text.piece, self._rows, self._rows - self._accepted, rows.blank)
         self._warn(frame, rows)
         same = rows.plain and self._same and not changed
         parts: list[bytes | memoryview]
         parts = rows.text.without(left_out) if same else [self._render(frame, clean=rows.plain)]
         self._size += sum(map(len, parts))
         return parts
+
+    def stop(self, rows: Rows) -> None:
+        """Note that no row after these is looked at."""
+        self._stopped = rows.text.end
+        self._rejects.stop(
+            self._stopped, "the check stopped here: the rest of the file cannot make up for the bad rows"
+        )
 
     def finish(self) -> Copied:
         """What all rows gave."""
@@ -174,6 +195,7 @@ class _Work:
             duplicates=0,
             columns=tuple(self._found(column) for column in schema.columns),
             size=self._size,
+            stopped=self._stopped,
             notes=(*self._layout.notes, *self._notes()),
         )
         counted = self._counting.finish()
@@ -212,7 +234,7 @@ class _Work:
 
         Of a long history this looks at the first rows and at those near quotes: a look at all of them costs too much.
         """
-        first = self._rows == rows.frame.height + len(rows.unreadable)
+        first = self._rows == rows.frame.height + len(rows.unreadable) + rows.ragged.height
         if first or self._layout.kind != "interactions" or not rows.plain:
             names = rules.IDS.intersection(frame.columns) - self._strange
             self._strange.update(name for name in names if frame[name].str.contains(_STRANGE).any())
@@ -231,6 +253,11 @@ class _Work:
         for bad in rows.unreadable:
             self._rejects.count(bad.rule, 1)
         told = [bad for bad in rows.unreadable if self._rejects.wants(bad.rule)]
+        if rows.ragged.height:
+            self._rejects.count(RAGGED, rows.ragged.height)
+            if room := self._rejects.room(RAGGED):
+                told += [ragged(values, self._width, line) for line, values in rows.ragged.head(room).iter_rows()]
+                told.sort(key=lambda bad: bad.line)
         originals = rows.text.originals([bad.line for bad in told])
         for bad, original in zip(told, originals, strict=True):
             if self._rejects.lacks(bad.rule):

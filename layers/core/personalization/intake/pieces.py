@@ -14,12 +14,19 @@ from personalization.errors import Rejected
 
 PIECE_BYTES = 8 << 20
 """Bytes of a piece: large enough that the cost of a call does not matter, small enough for any function's memory."""
+PIECE_LINES = 1 << 19
+"""Lines of a piece, about: as many as 8 MB have of the shortest rows."""
 LONGEST = 8_000_000
 """Bytes of the longest line, and of the longest row with line breaks in its quotes."""
 LONGEST_VALUE = 131_072
 """Characters of the longest value."""
+MOST_COLUMNS = 1_000
+"""Columns of a file: many more than any dataset has."""
 BOM = b"\xef\xbb\xbf"
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
+_BETWEEN = re.compile(r'(?<!")(?:"")*",')
+"""The end of a quoted value before another, or its beginning with a comma: a row of the table has no more than two of
+them for each of its values."""
 _FOREIGN = {
     b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
     b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
@@ -70,64 +77,78 @@ class Pieces:
         self._chunks = iter(chunks)
         self._size = size
         self._rest = b""
+        self._carried = 0
         self._line = 1
-        self._begun = False
+        self._begun = self._ended = False
+        self.lines = PIECE_LINES
+        """Lines of a piece, about: memory is taken for each of them, however short they are."""
 
     def __iter__(self) -> Iterator[Piece]:
-        ended = False
-        while not ended:
-            piece, ended = self._gather()
-            if len(self._rest) > LONGEST:
+        while True:
+            self._fill()
+            end = self._end()
+            piece, self._rest, self._carried = self._rest[:end], self._rest[end:], 0
+            if b"\n" not in self._rest[: LONGEST + 1] and len(self._rest) > LONGEST:
                 line = self._line + piece.count(b"\n")
                 raise Rejected(self._resource, f"line {line} is longer than 8 MB")
-            if piece:
-                yield Piece(piece, self._line, ended)
+            if not piece:
+                return
+            yield Piece(piece, self._line, self._ended and not self._rest)
+
+    @property
+    def held(self) -> int:
+        """Bytes that were read and are in no piece yet."""
+        return len(self._rest)
 
     def done(self, lines: int, rest: bytes = b"") -> None:
-        """So many lines of the last piece are done with; the rest of it comes again at the beginning of the next."""
+        """So many lines of the last piece are done with; the rest of it comes again, with more lines after it."""
         self._line += lines
         self._rest = rest + self._rest
+        self._carried = len(rest)
 
-    def _gather(self) -> tuple[bytes, bool]:
-        """What is left and the whole lines of what comes next, and whether the file ends with them."""
-        held, self._rest = [self._rest], b""
-        size, ended = len(held[0]), False
-        for chunk in self._chunks:
+    def again(self, lines: int, rest: bytes) -> None:
+        """So many lines of the last piece are done with; the rest of it is looked at anew."""
+        self.done(lines, rest)
+        self._carried = 0
+
+    def _fill(self) -> None:
+        """Read until there is a piece: more whole lines than those that came again, or all that is left."""
+        held = [self._rest]
+        size, wanted = len(self._rest), self._carried + self._size
+        whole = self._rest.find(b"\n", self._carried) >= 0
+        while not self._ended and (size < wanted or not whole) and size - self._carried <= max(LONGEST, self._size):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._ended = True
+                break
             held.append(chunk)
             size += len(chunk)
-            if size >= self._size:
-                break
-        else:
-            ended = True
+            whole = whole or b"\n" in chunk
+        self._rest = b"".join(held)
         if not self._begun:
             self._begun = True
-            held = [b"".join(held)]
-            self._recognise(held[0])
-            held = [held[0].removeprefix(BOM)]
-        if not ended:
-            self._rest = _cut(held)
-        elif any(held) and not next(part for part in reversed(held) if part).endswith(b"\n"):
+            self._recognise(self._rest)
+            self._rest = self._rest.removeprefix(BOM)
+        if self._ended and self._rest and not self._rest.endswith(b"\n"):
             # Text that ends without a line feed ends in a line all the same.
-            held.append(b"\n")
-        return b"".join(held), ended
+            self._rest += b"\n"
+
+    def _end(self) -> int:
+        """The byte after the last line of the piece."""
+        begin, lines = self._carried, self._rest.count(b"\n", self._carried)
+        if lines <= self.lines:
+            return self._rest.rfind(b"\n") + 1
+        share = (len(self._rest) - begin) * self.lines // lines
+        while True:
+            end = self._rest.find(b"\n", begin + share) + 1
+            if share <= self.lines or self._rest.count(b"\n", begin, end) <= 2 * self.lines:
+                return end
+            share //= 2
 
     def _recognise(self, data: bytes) -> None:
         for mark, told in _FOREIGN.items():
             if data.startswith(mark):
                 raise Rejected(self._resource, f"the file is not UTF-8 text: {told}")
-
-
-def _cut(parts: list[bytes]) -> bytes:
-    """Cut off what comes after the last line feed, and return it."""
-    rest: list[bytes] = []
-    while parts:
-        last = parts.pop()
-        if end := last.rfind(b"\n") + 1:
-            parts.append(last[:end])
-            rest.append(last[end:])
-            break
-        rest.append(last)
-    return b"".join(reversed(rest))
 
 
 class Lines:
@@ -163,10 +184,11 @@ class Lines:
 
     def _as(self, start: int, *, escaped: bool) -> tuple[list[str] | Unreadable | None, int]:
         """The row that begins at a byte, with backslashes that escape quotes or without."""
-        place = _Place(self._data, start, skipping=True, escaped=escaped)
+        most = 2 * (self._width or MOST_COLUMNS) + 2
+        place = _Place(self._data, start, most, skipping=True, escaped=escaped)
         found = self._read(place, start)
         if place.skipped and (self._fits(found) or place.at - start > LONGEST_VALUE):
-            place = _Place(self._data, start, skipping=False, escaped=escaped)
+            place = _Place(self._data, start, most, skipping=False, escaped=escaped)
             found = self._read(place, start)
         return found, place.at
 
@@ -178,7 +200,7 @@ class Lines:
         if not self._fits(found):
             return False
         row = self._data[start:end].decode().removesuffix("\n").removesuffix("\r")
-        return is_standard(_ESCAPED_QUOTE.sub('""', row) if escaped else row)
+        return is_standard(unescaped(row) if escaped else row)
 
     def _read(self, place: "_Place", start: int) -> list[str] | Unreadable | None:
         try:
@@ -198,14 +220,17 @@ class _Place:
     Args:
         data: the piece.
         start: the byte.
+        most: ends of quoted values, beyond which a row of several lines is none of the table: without this bound, a
+            file whose every line leaves a quote open would be read to its end again for each of its lines.
         skipping: whether lines are left out that only go on with a quoted value. The row has as many values, and the
             same fault, without them; and a quote that nobody closed shows without reading thousands of lines.
         escaped: whether a backslash before a quote in a value makes it a part of the value.
     """
 
-    def __init__(self, data: bytes, start: int, *, skipping: bool, escaped: bool) -> None:
+    def __init__(self, data: bytes, start: int, most: int, *, skipping: bool, escaped: bool) -> None:
         self._data = data
         self._start = start
+        self._left = most
         self._skipping = skipping
         self._escaped = escaped
         self.at = start
@@ -220,10 +245,13 @@ class _Place:
             self._skip()
         if self.at >= len(self._data):
             raise StopIteration
+        if self._left < 0:
+            raise csv.Error(_UNMATCHED)
         end = self._data.index(b"\n", self.at)
-        line, self.at = self._data[self.at : end], end + 1
-        read = text(line)
-        return (_ESCAPED_QUOTE.sub('""', read) if self._escaped else read) + "\n"
+        read, self.at = text(self._data[self.at : end]), end + 1
+        line = unescaped(read) if self._escaped else read
+        self._left -= len(_BETWEEN.findall(line)) if '",' in line else 0
+        return line + "\n"
 
     def _skip(self) -> None:
         quote = self._data.find(b'"', self.at)
@@ -253,6 +281,13 @@ def _good(lines: bytes) -> bytes:
 
 class _NotTextError(Exception):
     """A line that is not text."""
+
+
+def unescaped(line: str) -> str:
+    """Text with its quotes in the form of RFC 4180."""
+    if '\\"' not in line:
+        return line
+    return _ESCAPED_QUOTE.sub('""', line) if '\\\\"' in line else line.replace('\\"', '""')
 
 
 def text(line: bytes) -> str:
@@ -286,17 +321,23 @@ def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
         raise Rejected(resource, f"line {line}, which must name the columns, {told}")
     if not any(name.strip() for name in found):
         raise Rejected(resource, _EMPTY)
+    if len(found) > MOST_COLUMNS:
+        raise Rejected(resource, f"line {line}, which must name the columns, has {len(found):,} of them")
     return found, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
 
 
 _TOO_LARGE = "field larger"
+_UNMATCHED = "quotes"
 _EMPTY = "the file is empty: its first row must name the columns"
 
 
-def ragged(values: int, width: int) -> Unreadable:
+RAGGED = "has another number of values than the header"
+
+
+def ragged(values: int, width: int, line: int = 0) -> Unreadable:
     """A row with more or fewer values than the header."""
     told = f"has {values} value{'s' * (values != 1)} and the header has {width}"
-    return Unreadable(0, told, "has another number of values than the header")
+    return Unreadable(line, told, RAGGED)
 
 
 def _readable(message: str) -> str:

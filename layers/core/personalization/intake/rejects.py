@@ -49,6 +49,10 @@ class Rejects:
         """Whether another row that breaks a rule would be kept."""
         return not self.full or self.lacks(rule)
 
+    def room(self, rule: str) -> int:
+        """How many more rows that break a rule would be kept, at most."""
+        return max(MOST_ROWS - self.written, EXAMPLES) if self.wants(rule) else 0
+
     def example(self, rule: str, example: Example) -> None:
         """Remember one of the first rows that break a rule."""
         self._examples.setdefault(rule, []).append(example)
@@ -58,6 +62,10 @@ class Rejects:
         if not self.full:
             self._write(line, reason, f"'{row}" if row.startswith(_FORMULA) else row)
             self.written += 1
+
+    def stop(self, line: int, reason: str) -> None:
+        """Write that no row after a line was looked at."""
+        self._write(line, reason, "")
 
     def reasons(self) -> tuple[Reason, ...]:
         """The rules that were broken, the most frequent first."""

@@ -14,17 +14,18 @@ import polars as pl
 
 from personalization import lines as line_breaks
 from personalization.intake import odd
-from personalization.intake.odd import MARKED, starts
+from personalization.intake.odd import LINE, MARKED, VALUES, starts
 from personalization.intake.pieces import BOM, LONGEST_VALUE, PIECE_BYTES, Piece, Pieces, Unreadable, header
 
-LINE = "line"
-"""The column with the line numbers; no other has small letters."""
+_CELLS = 8_000_000
+"""Cells of a piece, about: rows of many columns come in smaller pieces."""
 _SHOWN = 10_000
 """Bytes of a refused row that are kept."""
 _FEW = 0.1
 """The share of lines with quotes up to which each of them is read by itself."""
 _ZEROS = "personalization.zeros"
 _NO_LINES = pl.Series(dtype=pl.UInt32)
+_NONE_RAGGED = pl.DataFrame(schema={LINE: pl.UInt32, VALUES: pl.UInt32})
 
 
 def source(index: int) -> str:
@@ -39,6 +40,11 @@ class Text:
     piece: Piece
     lines: pl.Series
     """Without their ends. Bytes that are no text are zeros."""
+
+    @property
+    def end(self) -> int:
+        """The number of the last line."""
+        return self.piece.line + self.lines.len() - 1
 
     def originals(self, numbers: Sequence[int]) -> list[str]:
         """The lines of some numbers, shortened if they are very long."""
@@ -71,6 +77,11 @@ class Rows:
     breaks: bool
     """Whether values may have line breaks in them."""
     unreadable: Sequence[Unreadable]
+    """Rows that are no rows of the table, but for `ragged`."""
+    ragged: pl.DataFrame
+    """The lines with another number of values than the header has, and that number."""
+    blank: int
+    """Lines with nothing in them, which are no rows."""
     text: Text
 
 
@@ -90,16 +101,20 @@ class Table:
         self._pieces = Pieces(resource, chunks, size)
         self._turn = iter(self._pieces)
         first = next(self._turn, Piece(b"", 1, last=True))
-        self.header, self._first = header(resource, first)
-        self._pieces.done(self._first.line - first.line)
+        self.header, rest = header(resource, first)
         self._width = len(self.header)
+        self._pieces.lines = min(self._pieces.lines, _CELLS // self._width)
+        self._pieces.again(rest.line - first.line, rest.data)
 
     def rows(self) -> Iterator[Rows]:
         """The rows after the header; blank lines are none."""
-        if self._first.data:
-            yield self._read(self._first)
         for piece in self._turn:
             yield self._read(piece)
+
+    @property
+    def held(self) -> int:
+        """Bytes that were read of the file and are in no rows yet."""
+        return self._pieces.held
 
     def _read(self, piece: Piece) -> Rows:
         data = _readable(piece.data)
@@ -108,13 +123,18 @@ class Table:
         many = isinstance(quoted, float) and quoted > _FEW
         frame, regular = self._quoted(text.lines, data) if many else self._plain(text.lines, data)
         if regular is not None:
-            return self._mixed(piece, text, frame, regular, plain=not many and b"\\" not in data)
+            return self._mixed(piece, data, text, frame, regular, plain=not many and b"\\" not in data)
         self._pieces.done(text.lines.len())
-        plain = not many and b"\\" not in data
-        return Rows(frame.with_row_index(LINE, piece.line), plain, _NO_LINES, line_breaks.within(data), (), text)
+        numbered, breaks = frame.with_row_index(LINE, piece.line), line_breaks.within(data)
+        return Rows(numbered, not many and b"\\" not in data, _NO_LINES, breaks, (), _NONE_RAGGED, 0, text)
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """The rows of a piece that have no quotes, and which lines they are, or None for all."""
+        if data.count(b",") > 2 * self._width * lines.len():
+            # Lines of many more values than the header has take polars a long time and much memory.
+            fits = lines.str.count_matches(",", literal=True) == self._width - 1
+            frame, regular = self._plain(lines.filter(fits), _joined(lines.filter(fits)))
+            return frame, fits if regular is None else fits.scatter(fits.arg_true(), regular)
         frame = self._parse(data, None) if self._width > 1 else lines.alias(source(0)).to_frame()
         sizes = lines.str.len_bytes()
         # polars cuts off what is too much and fills in what is missing: then the sizes do not add up.
@@ -134,8 +154,7 @@ class Table:
         regular &= lines.str.contains(rf"^{value}(?:,{value}){{{self._width - 1}}}$")
         if regular.all():
             return self._parse(data, '"'), None
-        some = lines.filter(regular)
-        return self._parse(("\n".join(some) + "\n").encode() if some.len() else b"", '"'), regular
+        return self._parse(_joined(lines.filter(regular)), '"'), regular
 
     def _parse(self, data: bytes, quote: str | None) -> pl.DataFrame:
         schema = {source(index): pl.String for index in range(self._width)}
@@ -152,26 +171,32 @@ class Table:
             missing_columns="insert",
         )
 
-    def _mixed(self, piece: Piece, text: Text, frame: pl.DataFrame, regular: pl.Series, *, plain: bool) -> Rows:
+    def _mixed(
+        self, piece: Piece, data: bytes, text: Text, frame: pl.DataFrame, regular: pl.Series, *, plain: bool
+    ) -> Rows:
         """A piece of which `frame` has the regular lines, with what the other ones give."""
-        others = odd.read(piece, text.lines, regular, self._width)
+        others = odd.read(piece, data, text.lines, regular, self._width, self._parse)
         self._pieces.done(others.done, others.rest)
         place = pl.col(LINE)
         frame = frame.select(regular.arg_true().alias(LINE), pl.all())
         if others.taken or others.rest:
             frame = frame.filter(place.is_in(others.taken).not_() & (place < others.done))
         if others.rows:
-            frame = pl.concat([frame, self._from_lists(others.rows, others.places)]).sort(LINE)
-        numbered = frame.with_columns(place + piece.line)
-        left_out = regular.not_().arg_true() + piece.line
-        breaks = bool(others.rows) or line_breaks.within(piece.data)
-        return Rows(numbered, plain and not others.rows, left_out, breaks, others.unreadable, text)
+            frame = pl.concat([frame, *others.rows]).sort(LINE)
+        return Rows(
+            frame=frame.with_columns(place + piece.line),
+            plain=plain and not others.rows,
+            left_out=regular.not_().arg_true() + piece.line,
+            breaks=others.breaks or line_breaks.within(piece.data),
+            unreadable=others.unreadable,
+            ragged=others.ragged.with_columns(place + piece.line),
+            blank=others.blank,
+            text=text,
+        )
 
-    def _from_lists(self, rows: Sequence[Sequence[str]], places: Sequence[int]) -> pl.DataFrame:
-        texts = {
-            source(index): pl.Series(values, dtype=pl.String) for index, values in enumerate(zip(*rows, strict=True))
-        }
-        return pl.DataFrame({LINE: pl.Series(places, dtype=pl.UInt32), **texts})
+
+def _joined(lines: pl.Series) -> bytes:
+    return ("\n".join(lines) + "\n").encode() if lines.len() else b""
 
 
 def _readable(data: bytes) -> bytes:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are made to cost: refused within seconds, and within the memory of the function that checks drops."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from personalization.aws import storage
+from personalization.errors import Rejected
+from personalization.findings import problems
+from personalization.intake.copying import Copied, copy
+from personalization.settings import ShopSettings
+from personalization.validation import Expected
+
+from benchmarks import files
+from local.environments import REPOSITORY
+
+GOOD = "u1,i1,1700000000,View,1\n"
+EXPECTED = Expected("drop.csv", "interactions", "FULL", ShopSettings(), now=1_800_000_000)
+
+
+class File:
+    """A file of parts, that knows how much of it may still come."""
+
+    def __init__(self, *parts: bytes, left: int = 0) -> None:
+        self._parts = [files.INTERACTIONS, *parts]
+        self._left = left
+        self.given = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            self.given += 1
+            yield part
+
+    def left(self) -> int:
+        return self._left + sum(map(len, self._parts[self.given :]))
+
+
+def checked(file: File, limit: float = 0.01, size: int = 1000) -> tuple[Copied, str]:
+    expected = Expected(
+        "drop.csv",
+        "interactions",
+        "FULL",
+        ShopSettings.model_validate({"rejects": {"limit": limit}}),
+        None,
+        1_800_000_000,
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        copied = copy(file, expected, len, Path(scratch), size=size)
+    return copied, "; ".join(problems(expected, copied.findings))
+
+
+def rejects(copied: Copied) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1:]
+
+
+def test_every_bomb_costs_seconds_and_stays_within_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.hostile", "--files"],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "layers/core"), "POLARS_MAX_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=550,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == len(files.BOMBS) + len(files.PACKED)
+
+
+def test_the_check_stops_where_the_rest_cannot_make_up_for_the_bad_rows() -> None:
+    bad = b"u1,i1,soon,View,1\n"
+    # After the first piece there are 60 bad rows, and room for 400 good ones: of 460 rows 4 may be bad.
+    copied, told = checked(File(bad * 60, (GOOD * 400).encode()))
+    found = copied.findings
+    assert (found.stopped, found.rows, found.rejected) == (61, 60, 60)
+    assert rejects(copied)[-1] == [
+        "61",
+        "the check stopped here: the rest of the file cannot make up for the bad rows",
+        "",
+    ]
+    assert re.search(r"60 of the first 60 rows are bad .*; the check stopped at line 61$", told)
+
+
+def test_the_check_goes_on_while_good_rows_may_still_follow() -> None:
+    bad, good = b"u1,i1,soon,View,1\n", (GOOD * 1_000).encode()
+    copied, told = checked(File(bad * 55, *[good] * 6), size=100_000)
+    assert (copied.findings.stopped, copied.findings.rows) == (0, 6055)
+    assert "bad" not in told
+    # Nobody knows how large it is: it is read to its end.
+    with tempfile.TemporaryDirectory() as scratch:
+        unbounded = copy([files.INTERACTIONS, bad * 55, good], EXPECTED, len, Path(scratch), size=1000)
+    assert (unbounded.findings.stopped, unbounded.findings.rejected) == (0, 55)
+
+
+def test_a_shop_that_allows_every_row_to_be_bad_has_its_file_read_to_the_end() -> None:
+    copied, told = checked(File(b"u1,i1,soon,View,1\n" * 60, *[GOOD.encode() * 100] * 2), limit=1)
+    assert (copied.findings.stopped, copied.findings.rows, copied.findings.rejected) == (0, 260, 60)
+    assert "bad" not in told
+
+
+def test_blank_lines_between_rows_are_no_bomb() -> None:
+    copied, told = checked(File((f"{GOOD}\n\n" * 2_000).encode()), size=4_000)
+    assert (copied.findings.rows, copied.findings.rejected) == (2_000, 0)
+    assert "blank" not in told
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/settings.md", "docs/operations.md"])
+def test_the_size_that_a_drop_may_have_is_the_one_that_is_told(name: str) -> None:
+    assert f"{storage.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
+
+
+def test_a_header_of_a_million_columns_is_refused_at_once() -> None:
+    with pytest.raises(Rejected, match="line 1, which must name the columns, has 1,000,001 of them"):
+        copy([b"A," * 1_000_000 + b"B\n"], EXPECTED, len, Path())
