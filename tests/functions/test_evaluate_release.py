@@ -81,6 +81,21 @@ def test_a_history_is_cut_at_the_cut_off(trial: Event, bucket: "S3Client") -> No
     assert body(bucket, trial["imports"][1]["importJob"]["dataLocation"] + "part-0.csv") == ITEMS
 
 
+def test_what_is_of_later_than_the_drop_moves_no_cut_off(trial: Event, bucket: "S3Client") -> None:
+    """One event of a clock that is wrong would leave nothing to test on, and so switch the test off."""
+    strange = [f"u{user},i1,{when},purchase,1.5\n" for user, when in ((0, 99_999_999_999), (1, START + 40 * DAY))]
+    export(bucket, trial, history() + "".join(strange))
+    trial["until"] = START + 30 * DAY
+    split = split_handler({"step": "split", "trial": trial}, None)
+    assert (split["enough"], split["cutOff"]) == (True, START + 22 * DAY)
+    assert (split["rows"], split["heldOutRows"], split["shoppers"]) == (50 * 23, 50 * 7, 50)
+    assert str(START + 40 * DAY) not in body(bucket, trial["imports"][0]["importJob"]["dataLocation"] + "part-0.csv")
+    # The machine of the version before says nothing of the drop's time.
+    del trial["until"]
+    export(bucket, trial, history() + strange[0])
+    assert split_handler({"step": "split", "trial": trial}, None)["cutOff"] == START + 22 * DAY
+
+
 @pytest.mark.parametrize(
     ("interactions", "reason"),
     [
@@ -169,9 +184,11 @@ def test_a_test_of_something_else_is_made_anew(bucket: "S3Client", personalize: 
     personalize.says("DescribeDataset", {"dataset": {"schemaArn": schema["arn"]}})
     personalize.fails("DescribeDataset", "ResourceNotFoundException")
     personalize.says("DescribeSchema", {"schema": {"schema": schema["text"]}})
+    evaluation["begunAt"] = "2026-11-25T08:30:00+00:00"
     planned = handler(event, None)
     assert planned["before"] is None
     assert isinstance(planned["trial"], dict)
+    assert planned["trial"]["until"] == 1_795_595_400
     assert [each["kind"] for each in planned["trial"]["sources"]] == ["interactions"]
 
 

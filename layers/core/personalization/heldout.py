@@ -7,7 +7,10 @@ shoppers who went on to buy after the cut-off, and held against what they bought
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal
+
+from pydantic import Field
 
 from personalization import imports
 from personalization.arns import Named, Names
@@ -73,6 +76,8 @@ class Trial(Part):
     questions: tuple[Question, ...]
     asked: dict[str, object]
     """What was asked for, as the report keeps it: a test of the same is not made again."""
+    until: int = Field(default=0, exclude_if=lambda value: not value)
+    """Seconds since 1970: what is of later is left out. 0 where nobody says when the run's work began."""
 
     def key(self, file: str) -> str:
         """The key of a file of this attempt."""
@@ -244,6 +249,7 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         imports=tuple(_import(names, evaluation, attempt, schemas[kind], whole, place) for kind in kinds),
         questions=tuple(_question(names, evaluation, attempt, alias, place) for alias in evaluation.recipes),
         asked=asked(evaluation),
+        until=int(datetime.fromisoformat(evaluation.begun_at).timestamp()) if evaluation.begun_at else 0,
     )
 
 

@@ -336,6 +336,7 @@ def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation |
         held_out=held_out,
         made_by=whose.trained_by,
         generation=settings.generation,
+        begun_at=whose.begun_at,
     )
 
 

@@ -182,6 +182,8 @@ class Evaluation(Part):
     """Earlier runs with the same data: a test of theirs need not be made and paid for again."""
     generation: Generation = Field(default="v1", exclude_if=lambda value: value == "v1")
     """The generation of the recipes that are tested."""
+    begun_at: str = Field(default="", exclude_if=lambda value: not value)
+    """As in `Plan`: interactions of later than this are none that the test is about."""
 
 
 class Nothing(Part):

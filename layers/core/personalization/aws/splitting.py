@@ -4,6 +4,7 @@
 import hashlib
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,12 +28,15 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
         Broken: an export is not as Personalize writes it, or has nothing in it.
     """
     history = trial.imports[0]
-    last = latest(frame for export in _exports(s3, bucket, trial, history) for frame in export.frames())
+    # A clock that runs ahead would move the cut-off, and with it what the test is about, to where nothing is.
+    until = trial.until or int(time.time())
+    last = latest((frame for export in _exports(s3, bucket, trial, history) for frame in export.frames()), until)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
     cut_off = last - trial.held_out.days * heldout.DAY
     with tempfile.TemporaryDirectory() as scratch:
-        splitter = Splitter(cut_off, trial.event_type, trial.held_out.users, heldout.CANDIDATES, Path(scratch))
+        most = trial.held_out.users
+        splitter = Splitter(cut_off, trial.event_type, most, heldout.CANDIDATES, Path(scratch), until)
         digest = _write(s3, bucket, trial, history, splitter)
         parts = splitter.finish()
     reason = parts.reason or _too_few(trial, parts)

@@ -88,9 +88,10 @@ def seconds(frame: pl.DataFrame) -> pl.Series:
     return frame["TIMESTAMP"].cast(pl.Int64, strict=False)
 
 
-def latest(frames: Iterable[pl.DataFrame]) -> int | None:
-    """Seconds of the latest interaction, or None where there is none."""
-    found = [seconds(frame).max() for frame in frames]
+def latest(frames: Iterable[pl.DataFrame], until: int | None = None) -> int | None:
+    """Seconds of the latest interaction, or None where there is none; of none after `until`, if that is given."""
+    times = (seconds(frame) for frame in frames)
+    found = [(each if until is None else each.filter(each <= until)).max() for each in times]
     return max((int(each) for each in found if isinstance(each, int)), default=None)
 
 
@@ -108,10 +109,19 @@ class Splitter:
         users: shoppers that are asked about, at most.
         candidates: how many of the most popular items are wanted.
         scratch: a folder for counts that do not fit into memory.
+        until: seconds; what came later is in neither part.
     """
 
-    def __init__(self, cut_off: int, event_type: str, users: int, candidates: int, scratch: Path) -> None:
-        self._cut_off = cut_off
+    def __init__(
+        self,
+        cut_off: int,
+        event_type: str,
+        users: int,
+        candidates: int,
+        scratch: Path,
+        until: int | None = None,
+    ) -> None:
+        self._cut_off, self._until = cut_off, until
         self._type = event_type
         self._candidates = candidates
         self._wanted = users
@@ -123,7 +133,9 @@ class Splitter:
     def take(self, frame: pl.DataFrame) -> bytes:
         """Look at some rows; returns those up to the cut-off as they are imported."""
         times = seconds(frame)
-        early, late = frame.filter(times <= self._cut_off), frame.filter(times > self._cut_off)
+        after = times > self._cut_off
+        early = frame.filter(times <= self._cut_off)
+        late = frame.filter(after if self._until is None else after & (times <= self._until))
         self._rows += early.height
         self._held_out += late.height
         if early.height:
