@@ -123,7 +123,9 @@ def add_runs(add: Add) -> None:
     )
     shop(drop)
     drop.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
-    drop.add_argument("files", metavar="FILE", nargs="+", type=Path, help=".csv or .csv.gz; settings: .yaml or .json")
+    drop.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help=".csv or .csv.gz; settings: .yaml, .yml or .json"
+    )
     drop.add_argument("--incremental", action="store_true", help="only what is new, beside what was imported before")
     drop.add_argument("--watch", action="store_true", help="follow the runs to their ends")
     runs = add("runs", "the runs of a shop, newest first", "runs myshop", "runs myshop --watch")

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 
 import boto3
 import urllib3
+from personalization.drops import SETTINGS_FILES
+from personalization.errors import PersonalizationError
 
 from local.environments import LocalError
 from local.home import State, access
@@ -138,9 +140,9 @@ class Client:
         """Upload `file` to where a shop drops its files.
 
         Raises:
-            LocalError: there is no such file, or its name does not fit its kind.
+            LocalError: there is no such file, its name does not fit its kind, or the settings are not as they must be.
         """
-        key = drop_key(shop, kind, file, incremental=incremental)
+        key = checked_key(shop, kind, file, incremental=incremental)
         before = set(self.runs.arns())
         boto3.client("s3", **access(self.state)).upload_file(str(file), self.state.outputs["BucketName"], key)
         return Upload(key, before)
@@ -229,12 +231,29 @@ def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> 
     if not file.is_file():
         raise LocalError(f"there is no file {file}")
     if kind == "settings":
-        if file.suffix not in {".yaml", ".json"}:
-            raise LocalError(f"{file.name}: settings are a .yaml or a .json file")
+        if f"settings{file.suffix}" not in SETTINGS_FILES:
+            raise LocalError(f"{file.name}: settings are a .yaml, a .yml or a .json file")
         return f"drops/{shop}/settings{file.suffix}"
     if not file.name.endswith((".csv", ".csv.gz")):
         raise LocalError(f"{file.name}: {kind} are a .csv or a .csv.gz file")
     return f"drops/{shop}/{kind}/{'incremental/' if incremental else ''}{file.name}"
+
+
+def checked_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> str:
+    """The object key at which a shop drops `file`, whose settings are checked as the run would check them.
+
+    Raises:
+        LocalError: there is no such file, its name does not fit its kind, or the settings are not as they must be.
+    """
+    key = drop_key(shop, kind, file, incremental=incremental)
+    if kind == "settings":
+        from personalization.settings import read  # noqa: PLC0415 - only settings need the models
+
+        try:
+            read(key, file.read_bytes())
+        except PersonalizationError as refused:
+            raise LocalError(f"nothing was uploaded: {refused}") from None
+    return key
 
 
 def quoted(part: str) -> str:

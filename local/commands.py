@@ -8,7 +8,7 @@ from argparse import Namespace
 import psutil
 
 from local import cloud, dead_events, environments, log_lines, removals, reports, resuming, saved
-from local.client import Answer, Client
+from local.client import Answer, Client, checked_key
 from local.environments import LocalError
 from local.home import Home, NotRunningError, State, client_environment, require, running
 from local.runs import Run
@@ -124,6 +124,8 @@ def client(options: Namespace) -> Client:
 def drop(options: Namespace, terminal: Terminal) -> int:
     """Upload files, and follow what they start."""
     cloud_client, results, failed = client(options), [], False
+    for file in options.files:
+        checked_key(options.shop, options.kind, file, incremental=options.incremental)
     for file in options.files:
         with terminal.step(f"uploading {file.name}"):
             upload = cloud_client.drop(options.shop, options.kind, file, incremental=options.incremental)

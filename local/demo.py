@@ -79,7 +79,10 @@ def fill(client: Client, data: DemoData, terminal: Terminal) -> list[Run]:
     run = finish(client, uploads[0], terminal)
     handled = {dropped["key"] for dropped in run.output["drops"]}
     late = [finish(client, upload, terminal) for upload in uploads if upload.key not in handled]
-    terminal.note(f"from the drop to all campaigns ACTIVE: {run.seconds:.1f} s for {run.output['rows']:,} rows")
+    if run.output["outcome"] == "alreadyHandled":
+        terminal.note("an earlier demo has imported these files and trained on them: its release serves")
+    else:
+        terminal.note(f"from the drop to all campaigns ACTIVE: {run.seconds:.1f} s for {run.output['rows']:,} rows")
     return [run, *late]
 
 

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,6 +16,14 @@ from tests.app.laptop import Laptop
 from tests.app.waiting import until
 
 FILES = {"interactions": retail.interactions(), "items": retail.items(), "users": retail.users()}
+_FRESH = count(61)
+
+
+def fresh_users() -> str:
+    """Users as no file before has had them: the same bytes once more would be handled already."""
+    return retail.users(next(_FRESH))
+
+
 SMALL = "recipes: [popularity-count]\n"
 
 
@@ -77,7 +86,7 @@ def claimed(laptop: Laptop, uploads: list[Upload]) -> None:
 def together(laptop: Laptop, *files: tuple[str, str, str]) -> Run:
     """The run that handles files (kind, content, name) which all came while another run was at work."""
     with laptop.faults.during("neverEnd", "CreateDatasetImportJob", f"*-{SHOP}-*"):
-        begun(laptop, upload(laptop, "users", FILES["users"], "before.csv"))
+        begun(laptop, upload(laptop, "users", fresh_users(), "before.csv"))
         uploads = [upload(laptop, *file) for file in files]
         claimed(laptop, uploads)
     (arn,) = {laptop.wait_for_run(each).arn for each in uploads}
@@ -101,9 +110,9 @@ def test_a_burst_of_three_files_is_one_run(laptop: Laptop) -> None:
 
 
 def test_an_upload_during_a_run_is_handled_by_the_next(laptop: Laptop) -> None:
-    before, first = jobs(laptop), upload(laptop, "users", FILES["users"], "first.csv")
+    before, first = jobs(laptop), upload(laptop, "users", fresh_users(), "first.csv")
     run = begun(laptop, first)
-    during = laptop.wait_for_run(upload(laptop, "items", FILES["items"], "during.csv"))
+    during = laptop.wait_for_run(upload(laptop, "items", FILES["items"].replace("Garden", "Gardens"), "during.csv"))
     assert laptop.wait_for_run(first).arn == run.arn != during.arn
     assert (during.name.split("-")[0], handled(during)) == ("continue", {"items": "imported"})
     assert {claim(laptop, name)["state"] for name in ("first.csv", "during.csv")} == {"done"}
@@ -111,7 +120,7 @@ def test_an_upload_during_a_run_is_handled_by_the_next(laptop: Laptop) -> None:
 
 
 def test_an_event_that_is_repeated_does_nothing(laptop: Laptop) -> None:
-    run, machine = laptop.drop(SHOP, "users", FILES["users"], "again.csv"), laptop.client.runs
+    run, machine = laptop.drop(SHOP, "users", fresh_users(), "again.csv"), laptop.client.runs
     before, started = jobs(laptop), machine.client.describe_execution(executionArn=run.arn)["input"]
     again = machine.client.start_execution(stateMachineArn=machine.machine, input=started)
     repeated = ended(laptop, again["executionArn"])
@@ -121,8 +130,29 @@ def test_an_event_that_is_repeated_does_nothing(laptop: Laptop) -> None:
     assert jobs(laptop) == before
 
 
+def test_the_bytes_of_the_last_import_are_handled_already_whatever_they_are_called(laptop: Laptop) -> None:
+    users = fresh_users()
+    first, before = laptop.drop(SHOP, "users", users, "monday.csv"), jobs(laptop)
+    assert handled(first) == {"users": "imported"}
+    for name in ("monday.csv", "tuesday.csv"):
+        same = laptop.drop(SHOP, "users", users, name)
+        assert (same.status, same.output["outcome"], handled(same)) == (
+            "SUCCEEDED", "alreadyHandled", {"users": "alreadyHandled"},
+        )  # fmt: skip
+        assert first.name in str(same.output["notes"])
+    assert (claim(laptop, "tuesday.csv")["state"], first.name in claim(laptop, "tuesday.csv")["reason"]) == (
+        "done",
+        True,
+    )
+    assert jobs(laptop) == before
+    # After another one it is none of the last import's any more.
+    runs = [laptop.drop(SHOP, "users", content, "wednesday.csv") for content in (fresh_users(), users)]
+    assert [handled(run) for run in runs] == [{"users": "imported"}] * 2
+    assert jobs(laptop) == before + 2
+
+
 def test_shops_do_not_wait_for_each_other(laptop: Laptop) -> None:
-    uploads = [upload(laptop, "users", FILES["users"], "both.csv", shop) for shop in (SHOP, OTHER)]
+    uploads = [upload(laptop, "users", fresh_users(), "both.csv", shop) for shop in (SHOP, OTHER)]
     one, other = (laptop.wait_for_run(each) for each in uploads)
     assert (one.status, other.status) == ("SUCCEEDED", "SUCCEEDED")
     assert one.ended is not None
@@ -130,7 +160,7 @@ def test_shops_do_not_wait_for_each_other(laptop: Laptop) -> None:
 
 
 def test_what_a_killed_run_had_taken_is_handled_by_another(laptop: Laptop) -> None:
-    run = begun(laptop, upload(laptop, "users", FILES["users"], "killed.csv"))
+    run = begun(laptop, upload(laptop, "users", fresh_users(), "killed.csv"))
     laptop.client.runs.client.stop_execution(executionArn=run.arn)
     # The rule on stopped runs starts the sweep, and the sweep a run.
     until(lambda: bool(claim(laptop, "killed.csv")["state"] == "done"), "another run has handled the file")
@@ -139,9 +169,16 @@ def test_what_a_killed_run_had_taken_is_handled_by_another(laptop: Laptop) -> No
 
 
 def test_a_refused_file_does_not_stop_the_others(laptop: Laptop) -> None:
-    run = together(laptop, ("users", FILES["users"], "good.csv"), ("items", "", "empty.csv"))
+    run = together(laptop, ("users", fresh_users(), "good.csv"), ("items", "", "empty.csv"))
     assert (run.status, handled(run)) == ("SUCCEEDED", {"users": "imported", "items": "refused"})
     assert "empty" in claim(laptop, "items/empty.csv")["reason"]
+
+
+def test_a_refused_file_beside_settings_fails_the_run_and_the_settings_hold(laptop: Laptop) -> None:
+    run = together(laptop, ("settings", SMALL, "settings.yml"), ("items", "", "void.csv"))
+    assert run.status == "FAILED"
+    assert "void.csv" in run.reason
+    assert (claim(laptop, "settings.yml")["state"], claim(laptop, "void.csv")["state"]) == ("done", "refused")
 
 
 def test_too_little_is_held_and_joined_with_the_next(laptop: Laptop) -> None:

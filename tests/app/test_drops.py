@@ -139,6 +139,16 @@ def test_any_order_and_case_of_columns_and_a_missing_event_type_are_accepted(lap
 
 
 def test_wrong_settings_are_refused_by_name(laptop: Laptop) -> None:
-    run = laptop.drop("tolerant", "settings", "recepies: [similar-items]\n", "settings.yaml")
+    run = laptop.put("drops/tolerant/settings.yaml", "recepies: [similar-items]\n")
     assert run.status == "FAILED"
     assert "recepies" in run.reason
+    file = laptop.scratch / "mine.yml"
+    file.write_text("recepies: [similar-items]\n")
+    command = laptop.command("drop", "tolerant", "settings", str(file))
+    assert (command.returncode, "nothing was uploaded" in command.stderr, "recepies" in command.stderr) == (
+        1,
+        True,
+        True,
+    )
+    there = laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix="drops/tolerant/settings")["Contents"]
+    assert [each["Key"] for each in there] == ["drops/tolerant/settings.yaml"]

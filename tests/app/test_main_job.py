@@ -129,13 +129,19 @@ def test_a_second_drop_updates_the_same_campaigns(shop: Shop) -> None:
     assert all(after[alias]["solutionVersionArn"] != before[alias]["solutionVersionArn"] for alias in RECIPES)
 
 
-def test_the_same_object_twice_makes_nothing_twice(shop: Shop) -> None:
+def test_the_same_object_twice_makes_nothing_twice_and_a_retraining_trains(shop: Shop) -> None:
     content = retail.interactions(each=27)
     runs = [shop.laptop.drop(shop.name, "interactions", content, "same.csv") for _ in range(2)]
-    assert [run.status for run in runs] == ["SUCCEEDED", "SUCCEEDED"]
+    assert [run.output["outcome"] for run in runs] == ["promoted", "alreadyHandled"]
+    serving = release(shop)["campaigns"]
     group = release(shop)["datasetGroupArn"]
     assert len(shop.laptop.personalize.list_datasets(datasetGroupArn=group)["datasets"]) == 3
     assert len(shop.laptop.personalize.list_solutions(datasetGroupArn=group)["solutions"]) == len(RECIPES) + 1
+    asked = shop.laptop.client.runs.start(shop.name, "retrain")
+    for _ in shop.laptop.client.runs.follow(asked.arn):
+        pass
+    assert shop.laptop.client.runs.describe(asked.arn).output["outcome"] == "promoted"
+    assert release(shop)["campaigns"] != serving
 
 
 def test_a_run_is_announced_on_the_event_bus(shop: Shop) -> None:

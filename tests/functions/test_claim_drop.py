@@ -125,6 +125,67 @@ def test_a_failed_run_says_which_of_its_data_are_imported(
     assert (record["state"], record["loaded"]) == ({"S": "failed"}, {"BOOL": loaded})
 
 
+def later(event: Event, hours: int, **changes: str) -> Event:
+    """The first step of a run of another object, so many hours later."""
+    found: Event = json.loads(json.dumps(event))
+    found["input"]["detail"]["object"] |= {"version-id": f"v{hours}", "sequencer": f"0{hours}FF", **changes}
+    found["input"]["time"] = f"2026-11-26T{hours:02d}:00:00Z"
+    return found
+
+
+def runs(machine: "SFNClient", name: str, claim: Event, outcome: str, **more: str) -> Event:
+    """A whole run, of which one file is checked; what its check is asked."""
+    me = begun(machine, name)
+    handler(claim | me, None)
+    (drop,) = handler(load("claim_drop_collect") | me, None)["drops"]
+    told = {key: drop[key] for key in ("id", "key", "kind", "mode")} | {"outcome": outcome, **more}
+    handler(load("claim_drop_finish") | me | {"drops": [told]}, None)
+    return dict(drop["request"])
+
+
+def test_a_history_is_compared_with_the_one_that_was_imported_last(
+    machine: "SFNClient", table: "DynamoDBClient"
+) -> None:
+    assert runs(machine, "run-a", later(CLAIM, 1), "imported", content="A")["known"] is None
+    known = {"content": "A", "key": KEY, "run": "run-a"}
+    assert runs(machine, "run-a2", later(CLAIM, 2), "alreadyHandled", reason="the same", content="")["known"] == known
+    (handled,) = [each for each in claims(table) if each["run"]["S"] == "run-a2"]
+    assert (handled["state"]["S"], handled["reason"]["S"], handled["runs"]) == ("done", "the same", {"L": []})
+    # A is still the one that was imported last.
+    assert runs(machine, "run-b", later(CLAIM, 3), "imported", content="B")["known"] == known
+    assert runs(machine, "run-a3", later(CLAIM, 4), "imported", content="A")["known"] == known | {
+        "content": "B", "run": "run-b",
+    }  # fmt: skip
+    # What was added since is not in the file.
+    key = KEY.replace("interactions/", "interactions/incremental/")
+    assert runs(machine, "run-more", later(CLAIM, 5, key=key), "imported")["known"] is None
+    assert runs(machine, "run-a4", later(CLAIM, 6), "imported", content="A")["known"] is None
+
+
+def test_what_failed_is_not_handled_already(machine: "SFNClient") -> None:
+    me = begun(machine, "run-a")
+    handler(later(CLAIM, 1) | me, None)
+    (drop,) = handler(load("claim_drop_collect") | me, None)["drops"]
+    told = {key: drop[key] for key in ("id", "key", "kind", "mode")} | {"outcome": "imported", "content": "A"}
+    end = {"drops": [told], "failure": "Broken: it", "imported": ["interactions"]}
+    handler(load("claim_drop_finish") | me | end, None)
+    assert runs(machine, "run-a2", later(CLAIM, 2), "imported", content="A")["known"] is None
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("settings", "done"), ("held", "held"), ("imported", "failed")])
+def test_what_was_settled_before_the_failure_is_not_asked_for_again(
+    machine: "SFNClient", table: "DynamoDBClient", outcome: str, state: str
+) -> None:
+    """Beside a file that is refused: settings hold, and what is too little for an import waits for more."""
+    begun(machine)
+    handler(CLAIM, None)
+    (drop,) = handler(load("claim_drop_collect"), None)["drops"]
+    told = {name: drop[name] for name in ("id", "key", "kind", "mode")} | {"outcome": outcome}
+    handler(load("claim_drop_finish") | {"drops": [told], "failure": "Rejected: another file", "imported": []}, None)
+    (claim,) = claims(table)
+    assert claim["state"]["S"] == state
+
+
 def test_what_is_imported_stays_so_when_the_run_that_goes_on_fails_early(
     machine: "SFNClient", table: "DynamoDBClient"
 ) -> None:

@@ -204,9 +204,13 @@ class Runs:
             asked = {"detail": {"bucket": {"name": BUCKET}, "object": detail}}
         return handling.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, asked)
 
-    def end(self, run: leases.Run) -> None:
+    def collect(self, run: leases.Run) -> dict[str, object]:
+        """What the run handles."""
+        return handling.collect(self._ledger(run), run, "demo")
+
+    def end(self, run: leases.Run, *drops: handling.Drop) -> None:
         """The run's last step."""
-        handling.finish(self._ledger(run), StateMachine(self.machine, MACHINE), run, "demo", ())
+        handling.finish(self._ledger(run), StateMachine(self.machine, MACHINE), run, "demo", drops)
 
     def names(self) -> list[str]:
         """The names of all executions."""
@@ -268,6 +272,25 @@ def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
     assert runs.claim(run)["outcome"] == "leads"
     round_made()
     runs.end(run)
+
+
+def test_a_file_with_users_who_were_erased_is_not_handled_already(runs: Runs, personalize: FakePersonalize) -> None:
+    key = "drops/demo/users/a.csv"
+
+    def asked(sequencer: str) -> Any:  # noqa: ANN401 - the machine's JSON
+        run = runs.begun()
+        assert runs.claim(run, key=key, etag="2", sequencer=sequencer)["outcome"] == "leads"
+        (drop,) = cast("Any", runs.collect(run)["drops"])
+        runs.end(run, handling.Drop(id=drop["id"], key=key, kind="users", mode="FULL", outcome="imported", content="A"))
+        return drop["request"]["known"]
+
+    assert asked("1") is None
+    assert asked("2")["content"] == "A"
+    ask()
+    round_made(sent=1)
+    job_is(personalize, "COMPLETED")
+    round_made(gone=1)
+    assert asked("3") is None
 
 
 def test_a_job_that_does_not_end_makes_way_and_is_followed_by_another(

@@ -56,6 +56,13 @@ def test_what_the_settings_no_longer_say_goes(drop: Drop, scheduler: "EventBridg
     assert follow(drop, changed.replace("0 3", "0 4"))["updated"] == ["demo.daily"]
 
 
+@pytest.mark.usefixtures("scheduler")
+def test_the_newest_settings_file_has_the_schedules(drop: Drop) -> None:
+    assert follow(drop, "schedules: [{name: broken", KEY) == {}
+    # Of the same second, by S3's clock, or later.
+    assert follow(drop, WEEKLY, "drops/demo/settings.yml")["created"] == ["demo.weekly"]
+
+
 def test_deleted_settings_leave_no_schedule(
     drop: Drop, bucket: "S3Client", scheduler: "EventBridgeSchedulerClient"
 ) -> None:

@@ -2,9 +2,12 @@
 import csv
 import io
 import json
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto.s3.models import s3_backends
 from personalization.aws import files, storage
 from personalization.errors import Broken, Rejected, RetryLater
 from personalization.plans import Plan
@@ -53,7 +56,10 @@ def test_a_drop_becomes_an_import_copy_and_the_plan_that_the_other_events_carry(
     drop: Drop, bucket: "S3Client", personalize: FakePersonalize
 ) -> None:
     event = drop(load("validate_drop")["key"], interactions())
-    assert handler(event, None) == load("import_data_schema")["plan"]
+    plan = handler(event, None)
+    # Another setting makes it another, and none of the events needs it.
+    assert re.fullmatch("[0-9]+-[0-9a-f]{64}-[0-9a-f]{16}", str(plan.pop("content")))
+    assert plan == load("import_data_schema")["plan"]
     lines = copied(bucket, event, "interactions")
     assert lines[:2] == ["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE", "u0,i0,1700000000,Purchase,0.5"]
     assert len(lines) == 1201
@@ -255,6 +261,107 @@ def test_settings_that_are_refused_leave_those_before_in_force(drop: Drop, bucke
     assert [each.alias for each in plan.recipes] == ["similar-items"]
     assert "settings.yaml is refused (recipes.0: must be " in plan.notes[0]
     assert "gate: must be settings, each with its name): the settings before it hold" in plan.notes[0]
+
+
+JSON = '{"recipes": ["popularity-count"]}'
+
+
+def written(second: int, drop: Drop, key: str, content: str) -> Event:
+    """Drop a file at a second of a day that is over."""
+    event = drop(key, content)
+    moment = datetime(2026, 11, 25, 8, 0, second, tzinfo=UTC).replace(tzinfo=None)
+    s3_backends["123456789012"]["aws"].buckets[BUCKET].keys[key].last_modified = moment
+    return event
+
+
+def test_a_good_settings_file_that_came_later_holds_whatever_its_ending(drop: Drop, bucket: "S3Client") -> None:
+    """A broken settings.yaml locked its shop, though a good settings.json was dropped after it."""
+    bucket.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    written(1, drop, "drops/demo/settings.yaml", "recipes: [sims]\n")
+    event = written(2, drop, "drops/demo/settings.json", JSON)
+    which = "the shop follows drops/demo/settings.json, its newest settings file, and not drops/demo/settings.yaml"
+    assert handler(event, None)["notes"] == ["the settings are good; the next drop follows them", which]
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert ([each.alias for each in plan.recipes], plan.notes[0]) == (["popularity-count"], which)
+    written(3, drop, "drops/demo/settings.yml", "recipes: [similar-items]\n")
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert "follows drops/demo/settings.yml" in plan.notes[0]
+    written(4, drop, "drops/demo/settings.yaml", "gate: 3\n")
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert [each.alias for each in plan.recipes] == ["similar-items"]
+    assert "drops/demo/settings.yaml is refused (gate: must be" in plan.notes[0]
+    assert "the settings before it hold, those of drops/demo/settings.yml" in plan.notes[0]
+    for file in ("settings.yml", "settings.yaml"):
+        bucket.delete_object(Bucket=BUCKET, Key=f"drops/demo/{file}")
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert [each.alias for each in plan.recipes] == ["popularity-count"]
+    assert not [note for note in plan.notes if "settings file" in note]
+
+
+def test_of_the_same_second_a_good_settings_file_holds_before_a_refused_one(drop: Drop) -> None:
+    written(1, drop, "drops/demo/settings.yaml", "recipes: [sims]\n")
+    written(1, drop, "drops/demo/settings.json", JSON)
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert [each.alias for each in plan.recipes] == ["popularity-count"]
+    written(1, drop, "drops/demo/settings.yaml", "recipes: [similar-items]\n")
+    plan = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    assert [each.alias for each in plan.recipes] == ["similar-items"]
+
+
+USERS = "drops/demo/users/users.csv"
+PEOPLE = "USER_ID,AGE\nu1,3\n"
+
+
+def dropped_again(first: Plan, event: Event) -> Event:
+    """The check of another drop after the run of the first one has imported it."""
+    known = {"content": first.content, "key": "drops/demo/before.csv", "run": "run-0"}
+    return event | {"run": "run-2", "known": known, "maySkip": True}
+
+
+@pytest.mark.parametrize(("key", "content"), [(HISTORY, interactions()), (USERS, PEOPLE), (f"{USERS}.gz", PEOPLE)])
+def test_the_bytes_of_the_last_import_are_handled_already(
+    key: str, content: str, drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    first = Plan.model_validate(handler(drop(key, content), None))
+    existing(personalize, first.kind, first.schema_.text)
+    before = {each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    again = handler(dropped_again(first, {**load("validate_drop"), "key": key}), None)
+    assert (again["outcome"], again["kind"]) == ("alreadyHandled", first.kind)
+    assert "which run run-0 imported under the same settings" in str(again["notes"])
+    assert {each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]} == before
+
+
+@pytest.mark.parametrize("changed", ["bytes", "settings", "machine", "dataset", "nothing known"])
+def test_anything_else_is_imported(changed: str, drop: Drop, personalize: FakePersonalize) -> None:
+    first = Plan.model_validate(handler(drop(HISTORY, interactions()), None))
+    if changed != "dataset":
+        existing(personalize, "interactions", first.schema_.text)
+    content = interactions().replace("u0,", "v0,", 1) if changed == "bytes" else interactions()
+    event = dropped_again(first, drop(HISTORY, content))
+    if changed == "settings":
+        drop("drops/demo/settings.yaml", "recipes: [popularity-count]\n")
+    if changed == "machine":
+        del event["maySkip"]
+    if changed == "nothing known":
+        del event["known"]
+    again = handler(event, None)
+    assert (again.get("outcome", ""), again["rows"]) == ("", 1200)
+
+
+@pytest.mark.parametrize(
+    ("settings", "outcome"),
+    [("recipes: [popularity-count]", "alreadyHandled"), ("prices: {training_hour: 1}", "alreadyHandled"),
+     ("columns: {Years: AGE}", ""), ("rejects: {limit: 0.5}", "")],
+)  # fmt: skip
+def test_settings_that_decide_nothing_about_users_import_none_again(
+    settings: str, outcome: str, drop: Drop, personalize: FakePersonalize
+) -> None:
+    first = Plan.model_validate(handler(drop(USERS, PEOPLE), None))
+    existing(personalize, "users", first.schema_.text)
+    drop("drops/demo/settings.yaml", settings)
+    again = handler(dropped_again(first, {**load("validate_drop"), "key": USERS}), None)
+    assert again.get("outcome", "") == outcome
 
 
 def test_a_first_settings_file_that_is_refused_lets_nothing_start(drop: Drop, bucket: "S3Client") -> None:

@@ -73,12 +73,13 @@ VERDICT: dict[str, Any] = {
 }  # fmt: skip
 DROP = {
     "id": "0f", "also": ["0e"], "key": "drops/shop/interactions/a b.csv", "kind": "interactions", "mode": "FULL",
-    "outcome": "imported", "rows": 1000, "reason": "",
+    "outcome": "imported", "rows": 1000, "reason": "", "content": "9-ab-cd",
 }  # fmt: skip
 CHECK = {
     "id": "0f", "bucket": "drops", "key": "drops/shop/interactions/a b.csv", "versionId": "v1", "run": "run",
     "also": [{"id": "0e", "key": "drops/shop/interactions/incremental/b.csv", "versionId": None}], "retrain": None,
-    "importedBy": ["earlier"], "trainedBy": ["earlier"], "inParts": True,
+    "importedBy": ["earlier"], "trainedBy": ["earlier"], "inParts": True, "maySkip": True,
+    "known": {"content": "9-ab-cd", "key": "drops/shop/interactions/a.csv", "run": "earlier"},
 }  # fmt: skip
 VARIABLES: dict[str, Any] = {
     "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP],
@@ -234,6 +235,12 @@ def result(kind: str, outcome: str) -> dict[str, Any]:
         ([("users", "imported"), ("interactions", "refused")], "Announce that the run started", 1, 0),
         ([("interactions", "refused")], "Announce that the run failed", 0, 0),
         ([("users", "refused"), ("interactions", "refused")], "Announce that the run failed", 0, 0),
+        ([("settings", "settings"), ("interactions", "refused")], "Announce that the run failed", 0, 0),
+        ([("settings", "refused"), ("interactions", "held")], "Announce that the run failed", 0, 0),
+        ([("settings", "settings"), ("users", "imported")], "Announce that the run started", 1, 0),
+        ([("interactions", "alreadyHandled")], "Report that nothing was imported", 0, 0),
+        ([("users", "alreadyHandled"), ("interactions", "imported")], "Announce that the run started", 1, 1),
+        ([("interactions", "alreadyHandled"), ("retrain", "retrained")], "Announce that the run started", 0, 1),
         ([("retrain", "retrained")], "Announce that the run started", 0, 1),
         ([("interactions", "held")], "Report that nothing was imported", 0, 0),
     ],
@@ -245,6 +252,10 @@ def test_what_came_of_the_checks_decides(
     found = evaluate(states()["Check each drop"]["Assign"], {"result": told})
     assert (len(found["imports"]), len(found["trainings"]), len(found["drops"])) == (imports, trainings, len(results))
     assert chosen(states()["What came of the checks?"], {}, **found) == after
+    if after == "Announce that the run failed":
+        (rule,) = [each for each in states()["What came of the checks?"]["Choices"] if each["Next"] == after]
+        refused = "; ".join(f"{kind} bad" for kind, outcome in results if outcome == "refused")
+        assert evaluate(rule["Assign"], {}, **found) == {"failure": {"Error": "Rejected", "Cause": refused}}
     if after == "Report that nothing was imported":
         output = evaluate(states()[after]["Output"], {}, **found, collected={"notes": []}, shop="shop", run="run")
         assert output["outcome"] == (results[0][1] if results else "nothing")
@@ -280,6 +291,38 @@ def test_what_is_left_out_of_a_joined_import_is_reported_beside_the_rest(
     ]
     whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
     assert [Drop.model_validate(each).id for each in whole["drops"]] == [kept[0], *(each["id"] for each in left)]
+
+
+def test_settings_that_are_good_say_which_file_the_shop_follows() -> None:
+    every, notes = states(), ["the settings are good", "the shop follows settings.json"]
+    item = {"id": "0f", "also": [], "key": "a", "kind": "settings", "mode": "FULL", "request": {"also": []}}
+    seen = {"input": item, "result": {"Payload": {"kind": "settings", "notes": notes}}}
+    told = evaluate(every["Report the checked drop"]["Output"], {}, **evaluate(every["Check the drop"]["Assign"], seen))
+    assert (told["drop"]["outcome"], told["drop"]["reason"]) == ("settings", "; ".join(notes))
+    found = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
+    output = evaluate(every["Report that nothing was imported"]["Output"], {}, **found, shop="shop", run="run")
+    assert output["notes"] == ["; ".join(notes)]
+
+
+def test_what_is_imported_already_is_reported_with_the_run_that_did_it() -> None:
+    every = states()
+    item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
+    checked = {"kind": "users", "notes": ["a has the bytes of b"], "outcome": "alreadyHandled"}
+    found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
+    told = evaluate(every["Report the checked drop"]["Output"], {}, **found)
+    drop = Drop.model_validate(told["drop"])
+    assert (drop.outcome, drop.reason, drop.rows, drop.content) == ("alreadyHandled", "a has the bytes of b", 0, "")
+    whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
+    output = evaluate(every["Report that nothing was imported"]["Output"], {}, **whole, shop="shop", run="run")
+    assert (output["outcome"], output["notes"]) == ("alreadyHandled", ["a has the bytes of b"])
+
+
+def test_what_tells_a_history_from_others_is_kept_with_its_claim() -> None:
+    every = states()
+    item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
+    checked = {"kind": "users", "rows": 5, "content": "9-ab-cd", "leftOut": []}
+    found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
+    assert evaluate(every["Report the checked drop"]["Output"], {}, **found)["drop"]["content"] == "9-ab-cd"
 
 
 def test_refused_parts_are_announced_with_their_reasons() -> None:

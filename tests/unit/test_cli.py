@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from personalization.errors import Rejected
+from personalization.settings import parse
 
 from local.__main__ import parser
-from local.client import drop_key
+from local.client import checked_key, drop_key
 from local.environments import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +96,8 @@ def test_wrong_usage_is_named(line: str, complaint: str, capsys: pytest.CaptureF
         ("interactions", "day one é.csv", False, "drops/shop/interactions/day one é.csv"),
         ("interactions", "new.csv.gz", True, "drops/shop/interactions/incremental/new.csv.gz"),
         ("settings", "mine.yaml", False, "drops/shop/settings.yaml"),
+        ("settings", "mine.yml", False, "drops/shop/settings.yml"),
+        ("settings", "mine.json", False, "drops/shop/settings.json"),
     ],
 )
 def test_a_file_is_dropped_where_the_contract_says(
@@ -101,6 +105,21 @@ def test_a_file_is_dropped_where_the_contract_says(
 ) -> None:
     (tmp_path / name).touch()
     assert drop_key("shop", kind, tmp_path / name, incremental=incremental) == key
+
+
+def test_settings_are_checked_before_they_are_sent(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("recepies: [similar-items]\n")
+    with pytest.raises(Rejected) as cloud:
+        parse("drops/shop/settings.yml", file.read_text())
+    with pytest.raises(LocalError, match="nothing was uploaded") as here:
+        checked_key("shop", "settings", file)
+    assert str(cloud.value) in str(here.value)
+    file.write_bytes(b"recipes: \xff")
+    with pytest.raises(LocalError, match=r"settings\.yml: the file is not UTF-8"):
+        checked_key("shop", "settings", file)
+    file.write_text("recipes: [similar-items]\n")
+    assert checked_key("shop", "settings", file) == "drops/shop/settings.yml"
 
 
 @pytest.mark.parametrize(("kind", "name"), [("users", "users.txt"), ("settings", "s.csv"), ("items", "absent.csv")])

@@ -19,6 +19,7 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
         ("interactions/incremental/old/a.csv", Drop("", "interactions", "demo")),
         ("interactions/incremental.csv", Drop("", "interactions", "demo")),
         ("settings.json", Drop("", "settings", "demo")),
+        ("settings.yml", Drop("", "settings", "demo")),
         ("items/", Drop("", "nothing")),
         ("items/_SUCCESS", Drop("", "nothing")),
         ("items/.DS_Store", Drop("", "nothing")),
@@ -34,7 +35,7 @@ def test_what_lies_elsewhere_is_nothing(key: str) -> None:
     assert recognise(key).kind == "nothing"
 
 
-@pytest.mark.parametrize("key", ["drops/a.csv", "drops//items/a.csv", "drops/demo/a.csv", "drops/demo/settings.yml"])
+@pytest.mark.parametrize("key", ["drops/a.csv", "drops//items/a.csv", "drops/demo/a.csv", "drops/demo/settings.toml"])
 def test_a_key_out_of_place_is_refused_with_the_layout(key: str) -> None:
     with pytest.raises(Rejected, match=r"keys are drops/|the shop's name must be"):
         recognise(key)

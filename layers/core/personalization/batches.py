@@ -170,6 +170,29 @@ def _imported_before(
     )
 
 
+def known(every: Sequence[Claim], claim: Claim) -> Claim | None:
+    """The newest whole history of a claim's kind that was imported, if the dataset still is what it made it.
+
+    Another run may have brought something of what it took after that, and whoever erased users has cleared `content`.
+
+    Args:
+        every: the shop's claims.
+        claim: a whole history that a run handles.
+    """
+    if claim.mode != "FULL":
+        return None
+    others = (each for each in newest([each for each in every if each.id != claim.id]) if each.kind == claim.kind)
+    found = next(others, None)
+    return found if found and found.mode == "FULL" and found.state == "done" and found.content else None
+
+
+def newest(every: Sequence[Claim]) -> list[Claim]:
+    """Of each kind of data what a run took last, unless it brought nothing."""
+    came = [each for each in every if each.taken_at and each.state not in {"refused", "held"}]
+    of_kinds = ([each for each in came if each.kind == kind] for kind in DATA)
+    return [max(some, key=lambda each: each.taken_at[-1]) for some in of_kinds if some]
+
+
 def trained_on(claims: Sequence[Claim]) -> tuple[ClaimKind, ...]:
     """The kinds that decide what a run's training is: with interactions a retraining is fulfilled by the way."""
     return DATA if any(each.kind == "interactions" for each in claims) else (*DATA, "retrain")

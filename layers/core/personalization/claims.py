@@ -60,6 +60,8 @@ class Claim(Part):
     loaded: bool = False
     """Of one that failed: its data are in the dataset all the same, because what failed came after the import."""
     reason: str = ""
+    content: str = ""
+    """What tells its bytes and its settings from others, if it is a whole history that was imported: see `contents`."""
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     recipes: tuple[str, ...] = ()
 
@@ -74,7 +76,8 @@ class Claim(Part):
 
     def undone(self) -> "Claim":
         """The claim without what runs have done for it: what was imported of it is not in the dataset any more."""
-        return self.model_copy(update={"runs": (), "taken_at": (), "trained_since": "", "loaded": False})
+        nothing = {"runs": (), "taken_at": (), "trained_since": "", "loaded": False, "content": ""}
+        return self.model_copy(update=nothing)
 
     @property
     def versioned(self) -> bool:

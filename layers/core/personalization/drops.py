@@ -14,9 +14,10 @@ Mode = Literal["FULL", "INCREMENTAL"]
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
 """The whole of a shop's name: it becomes part of Personalize's names, and keys and names must agree."""
-SETTINGS_FILES = ("settings.yaml", "settings.json")
+SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
+"""Of those that a shop has, the newest holds; of the same second, the one that comes first here."""
 _DATA_KINDS: dict[str, DataKind] = {"interactions": "interactions", "users": "users", "items": "items"}
-_LAYOUT = "drops/<shop>/<interactions|users|items>/<file>.csv or .csv.gz, or drops/<shop>/settings.yaml or .json"
+_LAYOUT = "drops/<shop>/<interactions|users|items>/<file>.csv or .csv.gz, or drops/<shop>/settings.yaml, .yml or .json"
 
 
 @dataclass(frozen=True, slots=True)

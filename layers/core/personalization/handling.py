@@ -29,9 +29,11 @@ class Drop(Part):
     kind: str
     mode: str
     outcome: str
-    """`imported`, `settings`, `retrained`, `held`, `refused`, or `later`: the run that follows handles it."""
+    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, or `later` (by the next run)."""
     rows: int = 0
     reason: str = ""
+    content: str = ""
+    """As in `claims.Claim`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class End:
 
 
 SUCCESS = End()
+_SETTLED = frozenset({"settings", "held"})
+"""Outcomes of what a run does nothing more with."""
 TRAINED = ("interactions", "imported")
 """Kind and outcome of what a run trains on as soon as it is imported."""
 
@@ -151,7 +155,8 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
         RetryLater: a claim changed meanwhile.
     """
     _must_lead(ledger, run, shop)
-    batch = batches.choose(ledger.claims(shop), run.name, again)
+    every = ledger.claims(shop)
+    batch = batches.choose(every, run.name, again)
     # What is imported first: a run that is killed in between finds what is to be imported again after it.
     for each in (one for chosen in batch.chosen for one in chosen.all):
         _move(ledger, each, each.taken(run.name, run.now))
@@ -164,7 +169,7 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     for was, waits in batch.later:
         _move(ledger, was, waits)
     return {
-        "drops": [_item(run, chosen, batch.trained_by) for chosen in batch.chosen],
+        "drops": [_item(run, chosen, batch.trained_by, batches.known(every, chosen.claim)) for chosen in batch.chosen],
         "notes": [*_replaced(batch), *_continued(batch)],
     }
 
@@ -194,7 +199,7 @@ def _must_lead(ledger: Ledger, run: Run, shop: str) -> None:
         raise Rejected(shop, f"the shop is led by run {lease.owner if lease else 'nobody'} and not by {run.name}")
 
 
-def _item(run: Run, chosen: Chosen, trained_by: Sequence[str]) -> dict[str, object]:
+def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], known: Claim | None) -> dict[str, object]:
     claim = chosen.claim
     wish = {"shop": claim.shop, "trainingMode": claim.training_mode, "recipes": list(claim.recipes)}
     return {
@@ -214,6 +219,7 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str]) -> dict[str, obje
             "importedBy": list(chosen.imported_by),
             "trainedBy": list(trained_by),
             "begunAt": min((at for each in chosen.all for at in each.taken_at), default=run.now.isoformat()),
+            "known": {"content": known.content, "key": known.key, "run": known.run} if known else None,
         },
     }
 
@@ -318,8 +324,17 @@ def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
     if result is not None and result.outcome == "later":
         # Nothing of it is in the run's import: the run that follows must not take that for its own.
         return claim.undone().moved("pending", "")
+    if result is not None and result.outcome in _SETTLED:
+        # Whatever failed beside it.
+        return claim.moved("held" if result.outcome == "held" else "done", run, result.reason)
+    if result is not None and result.outcome == "alreadyHandled":
+        # Nothing of it is in the run's import, and none of the run's work is that of another drop of the same bytes.
+        return claim.undone().moved("done", run, result.reason)
+    imported = result is not None and result.outcome == "imported"
+    content = result.content if result is not None and imported else claim.content
     if end.failure is not None:
-        loaded = claim.kind in end.imported and result is not None and result.outcome == "imported"
-        return claim.moved("failed", run, end.failure).model_copy(update={"loaded": claim.loaded or loaded})
-    held = result is not None and result.outcome == "held"
-    return claim.moved("held" if held else "done", run, result.reason if result else "")
+        loaded = claim.loaded or (claim.kind in end.imported and imported)
+        return claim.moved("failed", run, end.failure).model_copy(
+            update={"loaded": loaded, "content": content if loaded else ""}
+        )
+    return claim.moved("done", run, result.reason if result else "").model_copy(update={"content": content})

@@ -18,6 +18,7 @@ from personalization.plans import (
     EventTracker,
     FilterPart,
     ImportJob,
+    Known,
     Nothing,
     Plan,
     RecipePart,
@@ -38,6 +39,15 @@ MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
 def nothing(drop: Drop, run: str, *notes: str) -> Nothing:
     """The plan of a run that imports nothing."""
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
+
+
+def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
+    """The plan of a run that drops again what was imported last."""
+    told = (
+        f"{drop.key} has the bytes of {known.key}, which run {known.run} imported under the same settings: it is not "
+        'imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
+    )
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(told,), outcome="alreadyHandled")
 
 
 def copy_folder(shop: str, run: str, kind: DataKind, job: int = 0) -> str:

@@ -127,6 +127,16 @@ class Joined(Part):
     version_id: str | None = None
 
 
+class Known(Part):
+    """The whole history of a dataset that was imported last."""
+
+    content: str
+    """As in `claims.Claim`."""
+    key: str
+    run: str
+    """The run that handled it."""
+
+
 class LeftOut(Part):
     """An object that is not imported together with the others of its import."""
 
@@ -165,6 +175,10 @@ class PrepareRequest(Part):
     """Whether the machine starts the jobs of a plan one after the other; an execution of an older machine doesn't."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
     """When the first of all these runs took the object, ISO 8601."""
+    known: Known | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What the dataset has already, if the object is a whole history."""
+    may_skip: bool = False
+    """Whether the machine understands that an object needs no import; an execution of an older machine doesn't."""
 
 
 class Evaluation(Part):
@@ -193,6 +207,8 @@ class Nothing(Part):
     shop: str
     kind: Kind
     notes: tuple[str, ...] = ()
+    outcome: Literal["", "alreadyHandled"] = Field(default="", exclude_if=lambda value: not value)
+    """`alreadyHandled`: the dataset has these bytes already."""
 
     @property
     def rows(self) -> int:
@@ -228,6 +244,8 @@ class Plan(Part):
     """The key of the report on the data, as a page."""
     rejects: int = 0
     """Rows that were left out."""
+    content: str = Field(default="", exclude_if=lambda value: not value)
+    """As in `claims.Claim`, of a whole history."""
     left_out: tuple[LeftOut, ...] = ()
     """Objects whose rows are not in the import copy."""
     training_mode: TrainingMode = "FULL"

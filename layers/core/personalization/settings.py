@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's own settings, `drops/<shop>/settings.yaml` or `.json`. Without the file, retail defaults."""
+"""A shop's own settings, `drops/<shop>/settings.yaml`, `.yml` or `.json`. Without a file, retail defaults."""
 
 import hashlib
 import json
@@ -166,6 +166,25 @@ class ShopSettings(BaseModel):
     def personalize_domain(self) -> Literal["ECOMMERCE"] | None:
         """The domain as Personalize writes it; a custom dataset group has none."""
         return "ECOMMERCE" if self.domain == "ecommerce" else None
+
+
+MOST_BYTES = 64 << 10
+"""Of a settings file."""
+
+
+def read(key: str, content: bytes) -> ShopSettings:
+    """Read the bytes of a settings file; see `parse`.
+
+    Raises:
+        Rejected: it is larger than MOST_BYTES or not UTF-8, or as `parse` says.
+    """
+    if len(content) > MOST_BYTES:
+        raise Rejected(key, "the file is larger than 64 KiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Rejected(key, f"the file is not UTF-8: byte {error.start + 1}") from None
+    return parse(key, text)
 
 
 def parse(key: str, text: str) -> ShopSettings:

@@ -203,6 +203,27 @@ def another_during(shop: Shop) -> None:
     shop.rest()
 
 
+def same_bytes(shop: Shop) -> None:
+    """A file is dropped, and after its run the same bytes under another name."""
+    drop(shop)
+    _same_again(shop)
+
+
+def same_bytes_after_a_stop(shop: Shop) -> None:
+    """A run is stopped while it imports, another takes over, and then the same bytes are dropped under another name."""
+    killed_in("Import each file")(shop)
+    _same_again(shop)
+
+
+def _same_again(shop: Shop) -> None:
+    known = _known(shop)
+    shop.put(shop.csv(FRESH), "interactions/again.csv")
+    shop.rest()
+    (run,) = _known(shop) - known
+    output = json.loads(shop.world.steps.describe_execution(executionArn=run)["output"])
+    assert output["outcome"] == "alreadyHandled", output
+
+
 def empty_file(shop: Shop) -> None:
     """A file of zero bytes."""
     shop.put(b"")
@@ -473,6 +494,8 @@ COURSES: dict[str, Callable[[Shop], None]] = {
             deleted_at_once,
             deleted_during,
             overwritten_during,
+            same_bytes,
+            same_bytes_after_a_stop,
             another_during,
             empty_file,
             not_a_csv,

@@ -70,6 +70,16 @@ MUTANTS: Final = (
         ("the event of a file is lost", "a shop's files are dropped before S3 sends events"),
     ),
     Mutant(
+        "what is imported already is not imported again",
+        f"{DOMAIN}/aws/preparing.py",
+        "if request.known and expected.existing",
+        "if not request.known and expected.existing",
+        (
+            "the same bytes are dropped again after their run",
+            "a run is stopped while it imports, and its bytes are dropped again",
+        ),
+    ),
+    Mutant(
         "a solution version is named after its run",
         f"{DOMAIN}/aws/training.py",
         "create_solution_version(name=name, solutionArn",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from personalization import erasures, handling, leases, releases
+from personalization import batches, erasures, handling, leases, releases
 from personalization.aws import files, forgetting, records, settings_file, shopper_events
 from personalization.aws.deletion_jobs import DeletionJobs
 from personalization.aws.erasure_requests import THREADS, Requests
@@ -177,6 +177,7 @@ class Eraser:
             return 0
         name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
         try:
+            self._forget_contents(shop)
             key = self._prepared(shop, batch, name)
         except PersonalizationError:
             self._make_way(shop, leader)
@@ -190,6 +191,13 @@ class Eraser:
             raise
         requests.sent(batch, job, leader)
         return len(batch)
+
+    def _forget_contents(self, shop: Shop) -> None:
+        """See that no file that still has the users counts as handled already: what is imported loses them now."""
+        every = self._ledger.claims(shop.name)
+        for each in batches.newest(every):
+            if each.content and not self._ledger.move(each, each.model_copy(update={"content": ""})):
+                raise RetryLater(shop.name, "a claim changed meanwhile")
 
     def _prepared(self, shop: Shop, batch: Sequence[Request], name: str) -> str:
         """Forget what the table has of the users, and write the job's file; returns its key."""

@@ -102,12 +102,12 @@ def retraining(
     Raises:
         Rejected: the shop has no interactions, or the recipes or the training mode do not fit its settings.
     """
-    settings, remark = settings_that_hold(s3, bucket, wish.shop)
+    settings, remarks = settings_that_hold(s3, bucket, wish.shop)
     arn = names.dataset(wish.shop, "interactions").arn
     schema = control.dataset_schema(personalize, "interactions", arn)
     if schema is None:
         raise Rejected(wish.shop, "there are no interactions to train on: drop them first")
     plan = imports.retraining(names, bucket, wish, whose, settings, schema)
     unnamed = recommenders.unnamed(settings.recommenders, statuses(personalize, plan.dataset_group.arn))
-    plan = plan.model_copy(update={"notes": (*([remark] if remark else []), *plan.notes, *unnamed)})
+    plan = plan.model_copy(update={"notes": (*remarks, *plan.notes, *unnamed)})
     return imports.retiring(plan, settings, training.unused_campaigns(personalize, names, wish.shop, settings))

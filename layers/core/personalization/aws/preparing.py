@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalization import data_page, data_report, drops, findings, imports, limits, recommenders, sold
+from personalization import contents, data_page, data_report, drops, findings, imports, limits, recommenders, sold
 from personalization.arns import Names
-from personalization.aws import control, files, item_tables, storage, training
+from personalization.aws import control, files, item_tables, settings_file, storage, training
 from personalization.aws.copies import Copies
 from personalization.aws.recommenders import statuses
-from personalization.aws.settings_file import settings_that_hold, shop_settings
+from personalization.aws.settings_file import settings_that_hold
+from personalization.contents import Digest
 from personalization.data_report import About
 from personalization.drops import DataKind, Drop
 from personalization.errors import Rejected, TooManyRejects
@@ -57,32 +58,51 @@ def prepare(
     if drop.kind == "nothing":
         return imports.nothing(drop, request.run, "this object is no drop")
     if drop.data_kind is None:
-        shop_settings(s3, request.bucket, drop.shop)
-        return imports.nothing(drop, request.run, "the settings are good; the next drop follows them")
-    chosen, remark = settings_that_hold(s3, request.bucket, drop.shop)
+        which = settings_file.checked(s3, request.bucket, drop.shop)
+        good = "the settings are good; the next drop follows them"
+        return imports.nothing(drop, request.run, *([good, which] if which else [good]))
+    chosen, remarks = settings_that_hold(s3, request.bucket, drop.shop)
     now = datetime.now(UTC)
     before = _history(s3, request, drop)
     about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen, before)
     reporter = _Reporter(s3, request.bucket, about, part)
+    digest = Digest()
     try:
         expected = _expected(personalize, names, drop, chosen, int(now.timestamp()))
-        copied = _copy(s3, request, drop, expected, reporter, copies.cutter.part(drop.key, request.id, part))
+        if request.known and expected.existing and request.may_skip and _is(s3, request, drop.data_kind, chosen):
+            return imports.already_handled(drop, request.run, request.known)
+        copied = _copy(s3, request, expected, reporter, copies.cutter.part(drop.key, request.id, part), digest)
     except Rejected as refused:
         page = reporter.refused(refused.reason)
         raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
     checked = reporter.accepted(copied)
     copies.keep(int(now.timestamp() * 1000), part)
     _count(s3, request, drop, copied, now)
-    if remark:
-        checked = replace(checked, notes=(remark, *checked.notes))
+    checked = replace(checked, notes=(*remarks, *checked.notes))
     if expected.group and drop.data_kind == "interactions" and not part:
         there = statuses(personalize, names.dataset_group(drop.shop).arn)
         checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
     whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
     plan = imports.plan(names, request.bucket, drop, whose, chosen, checked)
+    if drop.mode == "FULL":
+        plan = plan.model_copy(update={"content": digest.content(drop.data_kind, chosen)})
     if not expected.group or drop.data_kind != "interactions" or part:
         return plan
     return imports.retiring(plan, chosen, training.unused_campaigns(personalize, names, drop.shop, chosen))
+
+
+def _is(s3: "S3Client", request: PrepareRequest, kind: DataKind, chosen: ShopSettings) -> bool:
+    """Whether an object has the bytes that the dataset has already; it is read only where its size says that it may."""
+    content = request.known.content if request.known else ""
+    size = storage.size(s3, request.bucket, request.key, request.version_id)
+    if size is None or not contents.may_be(content, size, kind, chosen):
+        return False
+    digest = Digest()
+    where = (request.bucket, request.key, request.version_id)
+    with storage.reading(s3, *where, compressed=False, digest=digest) as chunks:
+        for _ in chunks:
+            pass
+    return digest.content(kind, chosen) == content
 
 
 def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
@@ -112,17 +132,19 @@ def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
 def _copy(
     s3: "S3Client",
     request: PrepareRequest,
-    drop: Drop,
     expected: Expected,
     reporter: "_Reporter",
     part: AbstractContextManager[Part],
+    digest: Digest,
 ) -> Copied:
     """The drop in one pass; nothing is left of the copy when it raises."""
-    kinds = (expected.kind, *_OTHERS[expected.kind])
+    drop, kinds = drops.recognise(request.key), (expected.kind, *_OTHERS[expected.kind])
     known = {kind: files.get_bytes(s3, request.bucket, data_report.ids_key(drop.shop, kind)) for kind in kinds}
     with (
         tempfile.TemporaryDirectory() as scratch,
-        storage.reading(s3, request.bucket, request.key, request.version_id, compressed=drop.compressed) as chunks,
+        storage.reading(
+            s3, request.bucket, request.key, request.version_id, compressed=drop.compressed, digest=digest
+        ) as chunks,
         part as target,
     ):
         copied = copy(chunks, expected, target, Path(scratch), known)

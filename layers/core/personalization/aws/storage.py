@@ -5,6 +5,8 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from urllib3.exceptions import HTTPError
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 PART = 16 << 20
 """Bytes of a part of an upload: ten thousand of them hold what Personalize imports at most."""
-_SETTINGS_BYTES = 64 << 10
 LARGEST = 4_000_000_000
 """Bytes of the largest drop, unpacked: what one Lambda checks within its 15 minutes, whatever its rows look like."""
 
@@ -32,6 +33,13 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Watcher(Protocol):
+    """What sees bytes as they are read."""
+
+    def take(self, data: bytes, /) -> None:
+        """Look at the next bytes."""
+
+
 class Stream:
     """The bytes of an object in chunks of about a megabyte, decompressed if it is gzip.
 
@@ -40,19 +48,25 @@ class Stream:
         body: the bytes as they are kept.
         size: how many they are.
         compressed: whether they are gzip.
+        watcher: what sees them as they are kept.
     """
 
-    def __init__(self, key: str, body: _Readable, size: int, *, compressed: bool) -> None:
+    def __init__(
+        self, key: str, body: _Readable, size: int, *, compressed: bool, watcher: Watcher | None = None
+    ) -> None:
         self._key = key
         self._body = body
         self._size = size
         self._compressed = compressed
+        self._watcher = watcher
         self._taken = self._given = 0
 
     def read(self, size: int, /) -> bytes:
         """Some of the bytes as they are kept."""
         data = self._body.read(size)
         self._taken += len(data)
+        if self._watcher is not None:
+            self._watcher.take(data)
         return data
 
     def __iter__(self) -> Iterator[bytes]:
@@ -78,34 +92,33 @@ class Stream:
         return min(LARGEST - self._given, (self._size - self._taken + CHUNK) * _INFLATION)
 
 
-def versions(client: "S3Client", bucket: str, key: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of an object."""
+
+    key: str
+    id: str
+    modified: datetime
+
+
+def versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
     """The versions of an object, the newest first, as far back as where it was last deleted."""
     with about(key):
         page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
     deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
     for each in page.get("Versions", []):
         if each["Key"] == key and not any(each["LastModified"] <= moment for moment in deleted):
-            yield each["VersionId"]
+            yield Version(key, each["VersionId"], each["LastModified"])
 
 
-def read_text(client: "S3Client", bucket: str, key: str, version: str | None = None) -> str | None:
-    """A small object as text (at most 64 KiB), or None where there is none.
-
-    Raises:
-        Rejected: it is larger, or not UTF-8.
-    """
+def read_small(
+    client: "S3Client", bucket: str, key: str, most: int, version: str | None = None
+) -> tuple[datetime, bytes] | None:
+    """When an object was written, and its bytes: `most` and one more at most. None where there is none."""
     with about(key):
         which: dict[str, Any] = {"VersionId": version} if version else {}
         there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
-        if there is None:
-            return None
-        body = there["Body"].read(_SETTINGS_BYTES + 1)
-    if len(body) > _SETTINGS_BYTES:
-        raise Rejected(key, "the file is larger than 64 KiB")
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Rejected(key, f"the file is not UTF-8: byte {error.start + 1}") from None
+        return None if there is None else (there["LastModified"], there["Body"].read(most + 1))
 
 
 def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
@@ -115,9 +128,27 @@ def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
         yield from (each["Key"] for each in objects if each["Size"])
 
 
+def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
+    """The bytes of an object, or None where there is none."""
+    which: dict[str, Any] = {"VersionId": version} if version else {}
+    with about(key):
+        there = found(lambda: client.head_object(Bucket=bucket, Key=key, **which))
+        return None if there is None else there["ContentLength"]
+
+
 @contextmanager
-def reading(client: "S3Client", bucket: str, key: str, version: str | None, *, compressed: bool) -> Iterator[Stream]:
+def reading(
+    client: "S3Client",
+    bucket: str,
+    key: str,
+    version: str | None,
+    *,
+    compressed: bool,
+    digest: Watcher | None = None,
+) -> Iterator[Stream]:
     """The bytes of an object, decompressed if `compressed` (gzip).
+
+    A `digest` sees them as they are in the bucket.
 
     Raises:
         Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
@@ -134,7 +165,7 @@ def reading(client: "S3Client", bucket: str, key: str, version: str | None, *, c
     try:
         if there["ContentLength"] > LARGEST:
             raise _too_large(key, f"has {there['ContentLength'] / 1e9:,.1f} GB")
-        yield Stream(key, body, there["ContentLength"], compressed=compressed)
+        yield Stream(key, body, there["ContentLength"], compressed=compressed, watcher=digest)
     finally:
         body.close()
 
