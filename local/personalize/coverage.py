@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from local.personalize.operations import HANDLERS
-from local.personalize.recipes import RECIPES
+from local.personalize.recipes import RECIPES, RecipeSpec
 from local.personalize.wire import SERVICES, Wire
 
 PAGE: Final = Path(__file__).with_name("COVERAGE.md")
@@ -35,9 +35,14 @@ def _operations() -> Iterator[str]:
 
 
 def _recipes() -> Iterator[str]:
-    yield f"## Recipes: {sum(spec.trainable for spec in RECIPES.values())} of {len(RECIPES)} can be trained\n"
+    offered = [spec for spec in RECIPES.values() if not spec.retired]
+    yield f"## Recipes: {sum(spec.trainable for spec in offered)} of {len(offered)} can be trained\n"
     yield "| recipe | type | trained |\n|---|---|---|"
-    yield from (f"| {s.name} | {s.recipe_type} | {'yes' if s.trainable else 'not yet'} |" for s in RECIPES.values())
+    yield from (f"| {s.name} | {s.recipe_type} | {_trained(s)} |" for s in RECIPES.values())
+
+
+def _trained(spec: RecipeSpec) -> str:
+    return "retired" if spec.retired else "yes" if spec.trainable else "not yet"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ Test = Callable[[object], bool]
 
 _NUMBERS = (int, float, np.number)
 _QUOTED = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*(,|$)""", re.DOTALL)
+_ESCAPED = re.compile(r"""\\(["'\\])""")
 _ORDERS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -33,13 +34,16 @@ _ORDERS: dict[str, Callable[[Any, Any], Any]] = {
 def parse_values(name: str, text: str) -> tuple[str, ...]:
     r"""Read one entry of filterValues: `"\"a\",\"b\""` or a bare number.
 
-    A quote inside a value is written `\"`; every other backslash stands for itself.
+    A quote inside a value is written `\"`; every other backslash stands for itself. Clients that escape once more than
+    they need send `\"a\",\"b\"` with the backslashes: that means the same.
 
     Raises:
         InvalidInput: neither a number nor quoted values separated by commas.
     """
     if NUMBER.fullmatch(text.strip()):
         return (text.strip(),)
+    if text.lstrip().startswith(('\\"', "\\'")):
+        text = _ESCAPED.sub(r"\1", text)
     values, position = [], 0
     while match := _QUOTED.match(text, position):
         values.append((match[1] if match[1] is not None else match[2]).replace('\\"', '"').replace("\\'", "'"))

@@ -26,6 +26,7 @@ _DATASETS: dict[str, DatasetType] = {
     "Actions": "ACTIONS",
     "ActionInteractions": "ACTION_INTERACTIONS",
 }
+_DATASETS_IN_ANY_CASE = {name.lower(): dataset for name, dataset in _DATASETS.items()}
 _TYPES: dict[str, FieldType] = {word: word for word in get_args(FieldType)}
 _METADATA_LIMITS: dict[DatasetType, int] = {
     "INTERACTIONS": 5,
@@ -171,7 +172,8 @@ def parse_schema(text: str, domain: str | None) -> Schema:
 
     Required columns must be there with their type and never null. Reserved columns keep their type and may be null,
     CREATION_TIMESTAMP and a custom EVENT_TYPE too (imports speak of rows without them). Required and reserved columns
-    are not counted as metadata. Unknown attributes are ignored, as Avro asks.
+    are not counted as metadata. Unknown attributes are ignored, as Avro asks. The record's name may be in any case,
+    and the version any text or number, or absent: Amazon Personalize accepts them.
 
     Raises:
         InvalidInput: the text breaks a rule; the message names the field.
@@ -179,7 +181,7 @@ def parse_schema(text: str, domain: str | None) -> Schema:
     if domain not in _DOMAINS:
         raise InvalidInput(f"Unknown domain {domain}: it is ECOMMERCE, VIDEO_ON_DEMAND or left out.")
     document = _read(text)
-    dataset = _DATASETS[str(document["name"])]
+    dataset = _dataset(document)
     fields = tuple(_field(entry, position) for position, entry in enumerate(_entries(document), 1))
     _refuse_duplicates(fields)
     required, reserved = _DOMAINS[domain][dataset]
@@ -222,13 +224,21 @@ def _read(text: str) -> dict[str, object]:
         raise InvalidInput(f"The schema is not valid JSON: {error}.") from None
     if not isinstance(document, dict):
         raise InvalidInput("The schema must be a JSON object that describes an Avro record.")
-    for key, expected in (("type", "record"), ("namespace", NAMESPACE), ("version", "1.0")):
+    for key, expected in (("type", "record"), ("namespace", NAMESPACE)):
         if document.get(key) != expected:
             raise InvalidInput(f'The schema must have "{key}": "{expected}".')
-    name = document.get("name")
-    if not isinstance(name, str) or name not in _DATASETS:
-        raise InvalidInput(f'The schema must have a "name" out of {", ".join(_DATASETS)}.')
+    version = document.get("version", "1.0")
+    if isinstance(version, bool) or not isinstance(version, str | int | float):
+        raise InvalidInput('The "version" of the schema must be a text or a number, such as "1.0".')
     return document
+
+
+def _dataset(document: dict[str, object]) -> DatasetType:
+    """The dataset type that the record's name stands for."""
+    name = document.get("name")
+    if not isinstance(name, str) or name.lower() not in _DATASETS_IN_ANY_CASE:
+        raise InvalidInput(f'The schema must have a "name" out of {", ".join(_DATASETS)}.')
+    return _DATASETS_IN_ANY_CASE[name.lower()]
 
 
 def _entries(document: dict[str, object]) -> list[object]:

@@ -158,7 +158,7 @@ def test_too_few_events_of_its_type_fail_the_recommender(aws: Aws, engine: Engin
 @pytest.mark.parametrize(
     ("domain", "recipe", "reason"),
     [
-        (None, "aws-ecomm-popular-items-by-views", "is for domain ECOMMERCE, the dataset group is for None"),
+        (None, "aws-ecomm-popular-items-by-views", "is a custom dataset group"),
         ("VIDEO_ON_DEMAND", "aws-ecomm-popular-items-by-views", "is for domain ECOMMERCE"),
         ("ECOMMERCE", "aws-sims", "custom recipe"),
         ("ECOMMERCE", "aws-ecomm-popular-items-by-views", "no INTERACTIONS dataset"),

@@ -104,8 +104,6 @@ def test_ranking_is_filtered_and_bounded(shop: Shop, books: str) -> None:
         (SIMILAR, {"userId": "u0"}, "itemId is required"),
         (UP, {"userId": "u0", "numResults": 501}, "At most 500"),
         (RANKING, {"userId": "u0"}, "GetPersonalizedRanking"),
-        (UP, {"userId": "u0", "context": {"MOOD": "good"}}, "no context column MOOD"),
-        (UP, {"userId": "u0", "context": {"ITEM_ID": "i1"}}, "no context column ITEM_ID"),
         (UP, {"userId": "u0", "numResults": 51, "metadataColumns": {"ITEMS": ["PRICE"]}}, "At most 50"),
         (UP, {"userId": "u0", "metadataColumns": {"ITEMS": ["COLOUR"]}}, "no metadata column COLOUR"),
         (UP, {"userId": "u0", "metadataColumns": {"USERS": ["AGE_GROUP"]}}, "columns of ITEMS"),

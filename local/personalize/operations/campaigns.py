@@ -158,6 +158,11 @@ def serving_version(engine: Engine, arn: str) -> tuple[Resource, Resource]:
     return campaign, engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"])
 
 
+def _deployed(arn: str) -> str:
+    """The member that ListCampaigns selects by: AWS takes the ARN of a solution, or of one of its versions."""
+    return "solutionVersionArn" if "/" in arn.partition(":solution/")[2] else "solutionArn"
+
+
 describes(CAMPAIGN)
-lists(CAMPAIGN)
+lists(CAMPAIGN, _deployed)
 deletes(CAMPAIGN)

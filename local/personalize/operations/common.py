@@ -30,11 +30,15 @@ def describes(kind: Kind, view: View = lambda _engine, resource: resource.body) 
     HANDLERS[f"Describe{kind.noun}"] = describe
 
 
-def lists(kind: Kind) -> Callable[[Engine, Call, Json], Json]:
-    """Provide the List operation of a kind: this account and region, oldest first, by parent where one is given."""
+def lists(kind: Kind, member: Callable[[str], str] = lambda _parent: "") -> Callable[[Engine, Call, Json], Json]:
+    """Provide the List operation of a kind: this account and region, oldest first, by parent where one is given.
+
+    `member` names the member that holds the parent of this ARN, where that is not the member of the request.
+    """
 
     def list_them(engine: Engine, call: Call, request: Json) -> Json:
-        parent = {kind.parent: request[kind.parent]} if kind.parent in request else {}
+        asked = request.get(kind.parent)
+        parent = {member(asked) or kind.parent: asked} if asked else {}
         found = engine.registry.find(kind, call.prefix, **parent)
         rows = [(resource.number, resource.body) for resource in found]
         return page(kind.list_member, rows, request, f"{kind.noun} {call.prefix} {parent}")

@@ -15,12 +15,18 @@ from local.personalize.jobs import run_live
 from local.personalize.lifecycle import under_way
 from local.personalize.operations.common import deletes, describes, lists, tags_of
 from local.personalize.resources import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    CAMPAIGN,
     CREATE,
     DATASET,
     DATASET_GROUP,
     DELETE,
+    EVENT_TRACKER,
     EXPORT_JOB,
+    FILTER,
     IMPORT_JOB,
+    METRIC_ATTRIBUTION,
     RECOMMENDER,
     SCHEMA,
     SOLUTION_VERSION,
@@ -100,10 +106,8 @@ async def remove_data(engine: Engine, dataset: Resource) -> None:
 def _check_schema(group: Resource, schema: Resource, kind: str) -> None:
     domain = group.body.get("domain")
     if schema.body.get("domain") != domain:
-        found = schema.body.get("domain")
-        raise InvalidInput(
-            f"Schema {schema.arn} is for domain {found}, the dataset group for {domain}: they must agree."
-        )
+        words = [f"domain {each}" if each else "no domain" for each in (schema.body.get("domain"), domain)]
+        raise InvalidInput(f"Schema {schema.arn} is for {words[0]}, the dataset group for {words[1]}: they must agree.")
     parsed = _parse(schema.body["schema"], domain)
     if parsed.dataset_type != kind:
         raise InvalidInput(f"Schema {schema.arn} is for {parsed.dataset_type}, not for {kind}.")
@@ -198,14 +202,30 @@ def _live_name(dataset: Resource) -> str:
     return actions_of(dataset.group) if dataset.body["datasetType"] in ACTION_TYPES else dataset.group
 
 
-def _at_work(engine: Engine, dataset: Resource) -> Iterator[Resource]:
+def _needing(engine: Engine, dataset: Resource) -> Iterator[Resource]:
+    """What keeps a dataset from being deleted; AWS's page on deleting a dataset names these, but for exports."""
     for kind in (IMPORT_JOB, EXPORT_JOB):
         yield from (job for job in engine.registry.find(kind, datasetArn=dataset.arn) if not job.settled)
+    for kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+        yield from (job for job in engine.registry.find(kind, datasetGroupArn=dataset.group) if not job.settled)
     for kind in (SOLUTION_VERSION, RECOMMENDER):
         built = engine.registry.find(kind, datasetGroupArn=dataset.group)
         yield from (each for each in built if under_way(each) in {CREATE, UPDATE})
+    campaigns = engine.registry.find(CAMPAIGN, datasetGroupArn=dataset.group)
+    yield from (campaign for campaign in campaigns if campaign.status != "CREATE FAILED")
+    yield from engine.registry.find(FILTER, datasetGroupArn=dataset.group)
+    if dataset.body["datasetType"] == "INTERACTIONS":
+        yield from engine.registry.find(EVENT_TRACKER, datasetGroupArn=dataset.group)
+    attributions = engine.registry.find(METRIC_ATTRIBUTION, datasetGroupArn=dataset.group)
+    yield from (each for each in attributions if dataset.body["datasetType"] in _attributed(each))
+
+
+def _attributed(attribution: Resource) -> set[str]:
+    """The types of the datasets that a metric attribution refers to: events, and what it sums a column of."""
+    sums = {each["expression"].partition("SUM(")[2].partition(".")[0].upper() for each in attribution.body["metrics"]}
+    return {"INTERACTIONS", *sums}
 
 
 describes(DATASET)
 lists(DATASET)
-deletes(DATASET, _at_work)
+deletes(DATASET, _needing)

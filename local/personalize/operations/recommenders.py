@@ -57,6 +57,8 @@ def _check_use_case(spec: RecipeSpec, group: Resource) -> None:
     domain = group.body.get("domain")
     if not spec.domain:
         raise InvalidInput(f"{spec.name} is a custom recipe: it is for solutions, not for recommenders.")
+    if domain is None:
+        raise InvalidInput(f"{group.arn} is a custom dataset group: recommenders are for dataset groups with a domain.")
     if spec.domain != domain:
         raise InvalidInput(f"{spec.name} is for domain {spec.domain}, the dataset group is for {domain}.")
     if not spec.trainable:

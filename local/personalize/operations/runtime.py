@@ -229,12 +229,9 @@ def _metadata_columns(
 
 
 def _context(engine: Engine, source: Resource, asked: Mapping[str, str]) -> dict[str, str]:
-    """Context by the schema's spelling of its columns. Raises InvalidInput for what Interactions does not have."""
-    if not asked:
+    """Context by the schema's spelling of its columns. What Interactions does not have is ignored, as AWS does."""
+    schema = schemas_of(engine, source.group).get("INTERACTIONS") if asked else None
+    if schema is None:
         return {}
-    schema = schemas_of(engine, source.group)["INTERACTIONS"]
     fields = {name: schema.find(name) for name in asked}
-    for name, field in fields.items():
-        if field is None or field.name in _OWN_MEMBERS:
-            raise InvalidInput(f"The Interactions dataset has no context column {name}.")
-    return {field.name: asked[name] for name, field in fields.items() if field}
+    return {field.name: asked[name] for name, field in fields.items() if field and field.name not in _OWN_MEMBERS}

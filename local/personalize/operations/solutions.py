@@ -98,6 +98,8 @@ async def remove_solution(engine: Engine, solution: Resource) -> None:
 def _check_recipe(spec: RecipeSpec, request: Json) -> None:
     if spec.domain:
         raise InvalidInput(f"{spec.name} is a domain use case: it is for recommenders, not for solutions.")
+    if spec.retired:
+        raise InvalidInput(f"{spec.name} is retired: new solutions take aws-user-personalization or its -v2.")
     if not spec.trainable:
         raise NotBuilt(f"Recipe {spec.name} is not built yet in this engine.")
     if request.get("performIncrementalUpdate"):

@@ -81,6 +81,9 @@ class RecipeSpec:
     needs_items: bool = False
     """Whether a use case needs an Items dataset."""
 
+    retired: bool = False
+    """Whether the service still describes the recipe, and takes no new solutions of it."""
+
     @property
     def trainable(self) -> bool:
         """Whether this engine can train the recipe."""

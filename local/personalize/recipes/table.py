@@ -11,12 +11,12 @@ _TIER = {"tier": Parameter("standard", "categorical", values=("fast", "standard"
 """Of this engine only: `fast` counts, `standard` puts a learned ranker on top where that is better, `deep` gives the
 ranker a neural network's opinion too where that is better."""
 _RECENCY_BIAS = {"apply_recency_bias": Parameter("true", "categorical", values=_SWITCH), **_TIER}
-_SEQUENCE = {
+_NETWORK = {
     "hidden_dimension": Parameter("149", "integer", 32, 256, tunable=True),
     "bptt": Parameter("32", "integer", 2, 32, tunable=True),
     "recency_mask": Parameter("True", "categorical", values=("True", "False"), tunable=True),
-    **_TIER,
 }
+_SEQUENCE = {**_NETWORK, **_TIER}
 _HISTORY_LENGTH = {
     "min_user_history_length_percentile": Parameter("0.0", "continuous"),
     "max_user_history_length_percentile": Parameter("0.99", "continuous"),
@@ -29,6 +29,11 @@ _TREND = {
     "trend_discovery_frequency": Parameter(
         "2 hours", "categorical", values=("30 minutes", "1 hour", "2 hours", "3 hours", "1 day")
     )
+}
+_COLD_START = {
+    "cold_start_max_interactions": Parameter("15", "integer", 1, 2**31 - 1),
+    "cold_start_max_duration": Parameter("5.0", "continuous", 0.0, 36500.0),
+    "cold_start_relative_from": Parameter("latestItem", "categorical", values=("latestItem", "currentTime")),
 }
 _HIDDEN = {"hidden_dimension": Parameter("149", "integer", 32, 256)}
 
@@ -153,7 +158,34 @@ _TABLE = (
     ),
 )
 
-
+_RETIRED = (
+    RecipeSpec(
+        "aws-hrnn",
+        "USER_PERSONALIZATION",
+        "Predicts the items that a user will interact with; aws-user-personalization took its place.",
+        hyperparameters=_NETWORK,
+        feature_parameters=_HISTORY_LENGTH,
+        retired=True,
+    ),
+    RecipeSpec(
+        "aws-hrnn-coldstart",
+        "USER_PERSONALIZATION",
+        "The same with new items; aws-user-personalization took its place.",
+        hyperparameters=_NETWORK,
+        feature_parameters=_COLD_START | _HISTORY_LENGTH,
+        feature_transformation="featurize_coldstart",
+        retired=True,
+    ),
+    RecipeSpec(
+        "aws-hrnn-metadata",
+        "USER_PERSONALIZATION",
+        "The same with contexts and metadata; aws-user-personalization took its place.",
+        hyperparameters=_NETWORK,
+        feature_parameters=_HISTORY_LENGTH,
+        feature_transformation="featurize_metadata",
+        retired=True,
+    ),
+)
 _BOTH = ("userId", "itemId")
 _USE_CASES = (
     RecipeSpec(
@@ -249,6 +281,6 @@ _USE_CASES = (
 )
 
 RECIPES: Mapping[str, RecipeSpec] = MappingProxyType(
-    {spec.name: spec for spec in sorted(_TABLE + _USE_CASES, key=lambda s: s.name)}
+    {spec.name: spec for spec in sorted(_TABLE + _RETIRED + _USE_CASES, key=lambda s: s.name)}
 )
 """Every recipe that ListRecipes names, by name, in alphabetical order."""
