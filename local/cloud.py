@@ -124,7 +124,8 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
     doors = ["--faults"] if faults else []
     served += ["--dataset-groups", DATASET_GROUPS, "--rights", f"{state.endpoint}{RIGHTS}", *doors]
-    served += ["--incremental-bytes", str(state.incremental_bytes)]
+    # The waits of the state machine are for what AWS makes it wait for.
+    served += ["--strict", "--incremental-bytes", str(state.incremental_bytes)]
     commands = {
         "engine": [sys.executable, "-m", "local.personalize", *served, "--region", REGION],
         "cloud": [str(environments.cloud_python()), "-m", "local.launcher", *doors],

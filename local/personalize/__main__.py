@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from local import origins
+from local.personalize import descriptors
 from local.personalize.engine import Options
 from local.personalize.server import Application
 from local.personalize.store import DirectoryInUse, Store
@@ -23,6 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    most = descriptors.raise_limit()
+    if most < descriptors.LEAST:
+        return _complain(descriptors.complaint(most))
+    if few := descriptors.complaint(most):
+        logging.getLogger("personalize").warning(few)
     try:
         listener = _listen(options.host, options.port)
     except OSError as error:
@@ -41,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
             options.dataset_groups,
             options.incremental_bytes,
             options.rights,
+            descriptors.room(most),
+            options.strict,
         )
         application = Application(chosen, store, Wire(), origins.names_of(options.host, options.name))
         config = uvicorn.Config(
@@ -101,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--region", default="us-east-1", help="region in ARNs where a request does not say")
     parser.add_argument(
         "--step-seconds", type=float, default=0.2, help="how long PENDING, and IN_PROGRESS without work, last"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="solutions, event trackers and filters are CREATE PENDING first, as AWS's API reference says; without it, "
+        "they can be used as soon as their create call returns",
     )
     parser.add_argument(
         "--faults", action="store_true", help="open /faults and /clock, by which tests make calls and jobs go wrong"

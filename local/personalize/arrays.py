@@ -2,6 +2,7 @@
 """Arrays and string tables on disk, in the form that another process maps into memory without reading them."""
 
 import json
+import mmap
 import os
 import shutil
 from bisect import bisect_left
@@ -14,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+_ARRAYS, _INDEX, _FACTS = "arrays.bin", "arrays.json", "facts.json"
+_ALIGNED = 64
+"""Bytes; every array begins at a multiple of it."""
 
 
 class StringTable:
@@ -59,26 +63,44 @@ class StringTable:
 
 
 def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
-    """Write arrays and a JSON file of facts; `directory` is replaced as a whole or not at all."""
+    """Write arrays, all into one file, and a JSON file of facts; `directory` is replaced as a whole or not at all."""
     fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    for name, array in arrays.items():
-        with (fresh / f"{name}.npy").open("wb") as file:
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-            sync(file.fileno())
-    with (fresh / "facts.json").open("w", encoding="utf-8") as text:
-        json.dump(facts, text)
-        sync(text.fileno())
+    index: dict[str, tuple[str, tuple[int, ...], int]] = {}
+    with (fresh / _ARRAYS).open("wb") as file:
+        for name, array in arrays.items():
+            if array.dtype.hasobject:
+                raise ValueError(f"{name} has no plain values")
+            index[name] = (array.dtype.str, array.shape, file.tell())
+            if array.size:
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            file.write(bytes(_ALIGNED - file.tell() % _ALIGNED))
+        file.write(bytes(_ALIGNED))  # nothing at all could not be mapped
+        sync(file.fileno())
+    for document, name in ((index, _INDEX), (facts, _FACTS)):
+        with (fresh / name).open("w", encoding="utf-8") as text:
+            json.dump(document, text)
+            sync(text.fileno())
     if directory.exists():
         shutil.rmtree(directory)
     fresh.replace(directory)
 
 
 def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Arrays mapped read-only, and the facts. Raises FileNotFoundError."""
-    arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in directory.glob("*.npy")}
-    return arrays, json.loads((directory / "facts.json").read_text(encoding="utf-8"))
+    """Arrays mapped read-only, and the facts. One file stays open until the last array is gone.
+
+    Raises FileNotFoundError.
+    """
+    facts = json.loads((directory / _FACTS).read_text(encoding="utf-8"))
+    if not (directory / _INDEX).exists():  # Saved by an older engine, in a file for each: mapped, all would stay open.
+        return {path.stem: np.load(path, allow_pickle=False) for path in directory.glob("*.npy")}, facts
+    index = json.loads((directory / _INDEX).read_text(encoding="utf-8"))
+    with (directory / _ARRAYS).open("rb") as file:
+        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return {
+        name: np.ndarray(tuple(shape), np.dtype(kind), whole, offset) for name, (kind, shape, offset) in index.items()
+    }, facts
 
 
 def sync(descriptor: int) -> None:

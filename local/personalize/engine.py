@@ -12,7 +12,20 @@ from local.personalize.errors import InvalidInput, ResourceInUse
 from local.personalize.faults import Faults
 from local.personalize.jobs import Workers
 from local.personalize.lifecycle import Lifecycle
-from local.personalize.resources import CAMPAIGN, CREATE, RECOMMENDER, SOLUTION_VERSION, Call, Kind, Registry, Resource
+from local.personalize.resources import (
+    ACTIVE,
+    CAMPAIGN,
+    CREATE,
+    EVENT_TRACKER,
+    FILTER,
+    RECOMMENDER,
+    SOLUTION,
+    SOLUTION_VERSION,
+    Call,
+    Kind,
+    Registry,
+    Resource,
+)
 from local.personalize.serving import Serving
 from local.personalize.store import Store
 from local.personalize.wire import Json
@@ -24,6 +37,8 @@ HANDLERS: Final[dict[str, Handler]] = {}
 """By operation; filled by `operation` in the modules of `local.personalize.operations`."""
 WORKS: Final[dict[tuple[str, str], EngineWork]] = {}
 """By noun of the resource's kind and CREATE, UPDATE or DELETE; filled by `work`."""
+_AT_ONCE: Final = frozenset({SOLUTION, EVENT_TRACKER, FILTER})
+"""Kinds without work in their creation, which clients use without waiting."""
 
 
 def operation(name: str) -> Callable[[Handler], Handler]:
@@ -64,6 +79,11 @@ class Options:
     """The quota of bytes of an INCREMENTAL import; AWS raises it on request."""
     rights: str = ""
     """Where the local AWS tells what callers may do; empty lets everybody do everything."""
+    open_files: int = 768
+    """How many models and live data may be open together."""
+    strict: bool = False
+    """Whether solutions, event trackers and filters are CREATE PENDING first, as AWS's API reference says; else they
+    are ACTIVE when their create call returns, as AWS's guide and notebooks use them."""
 
 
 class Engine:
@@ -78,7 +98,7 @@ class Engine:
         self.workers = Workers()
         self.publishing = asyncio.Lock()
         """Held while live data is written and taken over: else two imports could publish without each other's rows."""
-        self.serving = Serving(self.store, self.registry)
+        self.serving = Serving(self.store, self.registry, options.open_files)
         works = {key: self._bound(function) for key, function in WORKS.items()}
         self.lifecycle = Lifecycle(self.registry, options.step_seconds, works, self.clock, self.faults)
         self._background: list[asyncio.Task[None]] = []
@@ -101,17 +121,19 @@ class Engine:
 
     def create(self, call: Call, kind: Kind, arn: str, body: Json) -> Resource:
         """Register a resource and start its creation. Raises ResourceAlreadyExists."""
+        if kind in _AT_ONCE and not self.options.strict:
+            return self.registry.add(kind, arn, body | {"status": ACTIVE}, call.now)
         resource = self.registry.add(kind, arn, body | {"status": "CREATE PENDING"}, call.now)
         self.lifecycle.begin(resource, CREATE)
         return resource
 
     async def _warm(self) -> None:
-        for campaign in self.registry.find(CAMPAIGN):
-            if campaign.active:
-                await self.serving.catalogue(self.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
-        for recommender in self.registry.find(RECOMMENDER):
-            if recommender.active:
-                await self.serving.catalogue(recommender)
+        """Open what serves before it is asked, as far as there is room; the rest is opened when it is asked."""
+        campaigns = [each.body["solutionVersionArn"] for each in self.registry.find(CAMPAIGN) if each.active]
+        serving = [self.registry.get(SOLUTION_VERSION, arn) for arn in dict.fromkeys(campaigns)]
+        for each in [*serving, *(each for each in self.registry.find(RECOMMENDER) if each.active)]:
+            if not self.serving.full:
+                await self.serving.catalogue(each)
 
     def _bound(self, function: EngineWork) -> Callable[[Resource], Awaitable[None]]:
         return lambda resource: function(self, resource)

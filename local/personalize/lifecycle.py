@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final
 
 from local.personalize.clock import Clock
+from local.personalize.descriptors import shortage
 from local.personalize.errors import ImportRefused, JobRefused, TrainingRefused, WorkerLost
 from local.personalize.faults import FailedOnDemand, Faults
 from local.personalize.resources import ACTIVE, CREATE, DATA_DELETION_JOB, DELETE, STOP, UPDATE, Registry, Resource
@@ -87,9 +88,10 @@ class Lifecycle:
             await (work(resource) if work else self._clock.sleep(self._step))
         except (ImportRefused, TrainingRefused, JobRefused, WorkerLost, FailedOnDemand) as refused:
             self._fail(resource, verb, str(refused))
-        except Exception:
+        except Exception as error:
             LOGGER.exception("%s of %s failed", verb, resource.arn)
-            self._fail(resource, verb, "An internal error occurred: the engine's log has the details.")
+            unknown = "An internal error occurred: the engine's log has the details."
+            self._fail(resource, verb, shortage(error) or unknown)
         else:
             if verb == DELETE:
                 self._registry.remove(resource)

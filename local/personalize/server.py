@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from local import origins
 from local.personalize import scheduling
+from local.personalize.descriptors import shortage
 from local.personalize.doors import DOORS, open_door
 from local.personalize.engine import Engine, Options
 from local.personalize.errors import AccessDenied, BodyTooLarge, InternalFailure, MissingToken, NotBuilt, ServiceError
@@ -96,9 +97,11 @@ class Application:
             return _failure(error, operation, headers)
         except DropConnection:
             raise
-        except Exception:
-            LOGGER.exception("internal failure at %s %s", method, path)
-            return _failure(InternalFailure("The engine has a bug here; its log says more."), operation, headers)
+        except Exception as error:
+            reason = shortage(error)
+            LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
+            failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
+            return _failure(failure, operation, headers)
 
     async def _perform(self, operation: Operation, headers: dict[str, str], body: bytes, receive: Receive) -> Answer:
         authorization = headers.get("authorization", "")

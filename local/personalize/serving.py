@@ -3,7 +3,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +106,15 @@ class _Loader(Generic[T]):
             self.drop(key)
             raise
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._tasks
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._tasks))
+
     def ready(self, key: str) -> T | None:
         """The value, if it is loaded."""
         task = self._tasks.get(key)
@@ -119,14 +128,20 @@ class _Loader(Generic[T]):
 
 
 class Serving:
-    """Live data and models. Loading happens in threads; everything else belongs to the event loop."""
+    """Live data and models, opened when they are asked for. What was asked least lately is closed where room ends.
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    Loading happens in threads; everything else belongs to the event loop.
+    """
+
+    def __init__(self, store: Store, registry: Registry, room: int) -> None:
         self._store = store
+        self._room = room
+        """How many models and live data may be open together: each has a file open."""
         self._registry = registry
         self._live: _Loader[LiveData] = _Loader(self._load_live)
         self._models: _Loader[Model] = _Loader(lambda arn: asyncio.to_thread(recipes.load, store.folder(arn)))
-        self._catalogues: dict[str, Catalogue] = {}
+        self._catalogues: OrderedDict[str, Catalogue] = OrderedDict()
+        """By solution version; the one that was asked last is last."""
         self._answers: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     async def live(self, group: str) -> LiveData:
@@ -135,23 +150,56 @@ class Serving:
 
     async def catalogue(self, version: Resource) -> Catalogue:
         """A solution version's model with its dataset group's live data."""
-        if version.arn not in self._catalogues:
-            model, live = await self._models.get(version.arn), await self.live(live_name(version))
-            trained = trained_until(self._store.folder(version.arn))
-            self._catalogues.setdefault(version.arn, Catalogue(model, live, trained=trained))
-        return self._catalogues[version.arn]
+        found = self._catalogues.get(version.arn)
+        if found is None:
+            found = await self._opened(version.arn, live_name(version))
+        self._catalogues.move_to_end(version.arn)
+        return found
+
+    async def _opened(self, version: str, group: str) -> Catalogue:
+        model, live = await self._models.get(version), await self.live(group)
+        while self._models.ready(version) is not model or self._live.ready(group) is not live:
+            # Closed again, or replaced, while the other was loaded.
+            model, live = await self._models.get(version), await self.live(group)
+        found = self._catalogues.get(version)
+        if found is None:
+            trained = trained_until(self._store.folder(version))
+            found = self._catalogues[version] = Catalogue(model, live, trained=trained)
+            self._make_room(version)
+        return found
+
+    @property
+    def full(self) -> bool:
+        """Whether another model could only be opened in the place of one that is open."""
+        return len(self._models) + len(self._live) >= self._room
+
+    def _make_room(self, opened: str) -> None:
+        """Close models, those asked least lately first, until as much is open as may be; not the one just opened."""
+        used = {id(each.live) for each in self._catalogues.values()}
+        unused = [arn for arn in self._models if self._models.ready(arn) is not None and arn not in self._catalogues]
+        unused += [group for group in self._live if (live := self._live.ready(group)) and id(live) not in used]
+        for arn in [*unused, *self._catalogues]:
+            if len(self._models) + len(self._live) <= self._room:
+                return
+            if arn != opened:
+                self.forget(arn)
 
     async def refresh(self, group: str) -> None:
-        """Take over what an import has just written."""
-        live = await self.live(group)
-        live.replace_bulk(self.bulk(group))
-        self._empty_caches(live)
+        """Take over what an import has just written; live data that is not open will find it."""
+        if group in self._live:
+            live = await self.live(group)
+            live.replace_bulk(self.bulk(group))
+            self._empty_caches(live)
 
     def forget(self, *arns: str) -> None:
-        """Let go of models (by solution version) and live data (by dataset group)."""
+        """Let go of models (by solution version), of live data that no other answers from, and of groups' live data."""
         for arn in arns:
             self._models.drop(arn)
-            self._catalogues.pop(arn, None)
+            closed = self._catalogues.pop(arn, None)
+            if closed is not None and all(each.live is not closed.live for each in self._catalogues.values()):
+                for group in self._live:
+                    if self._live.ready(group) is closed.live:
+                        self._live.drop(group)
             if (live := self._live.drop(arn)) is not None:
                 stale = [version for version, catalogue in self._catalogues.items() if catalogue.live is live]
                 for version in stale:

@@ -54,11 +54,15 @@ class EngineProcess:
         port: int = 0,
         environment: Mapping[str, str] | None = None,
         options: Iterable[str] = (),
+        open_files: int = 0,
     ) -> None:
+        """`open_files`: the limit of the process, which it cannot raise; 0 leaves the machine's."""
         self.data_dir = directory / "data"
         self.s3_root = directory / "s3"
         command = [sys.executable, "-m", "local.personalize", "--port", str(port), "--data-dir", str(self.data_dir)]
         command += ["--s3-root", str(self.s3_root), "--step-seconds", str(step_seconds), *options]
+        if open_files:
+            command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *command]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         directory.mkdir(parents=True, exist_ok=True)
         self._log = (directory / "engine.log").open("a+")

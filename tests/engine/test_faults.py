@@ -16,7 +16,7 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with EngineProcess(tmp_path_factory.mktemp("faulty"), options=["--faults"]) as engine:
+    with EngineProcess(tmp_path_factory.mktemp("faulty"), options=["--faults", "--strict"]) as engine:
         yield engine
 
 

@@ -29,7 +29,7 @@ def held(tmp_path: Path, prepared: Aws) -> Iterator[Held]:
 
     def hold() -> Aws:
         prepared.engine.end()
-        engines.append(EngineProcess(tmp_path, step_seconds=STILL))
+        engines.append(EngineProcess(tmp_path, step_seconds=STILL, options=["--strict"]))
         return Aws(engines[0], "here")
 
     yield hold

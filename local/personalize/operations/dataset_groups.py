@@ -42,13 +42,16 @@ def create_dataset_group(engine: Engine, call: Call, request: Json) -> Json:
 
 def _members(engine: Engine, group: Resource) -> Iterator[Resource]:
     for kind in (DATASET, EVENT_TRACKER, SOLUTION, RECOMMENDER):
-        yield from engine.registry.find(kind, datasetGroupArn=group.arn)
+        found = engine.registry.find(kind, datasetGroupArn=group.arn)
+        # Many clients do not wait for the end of a tracker's deletion.
+        ignored = kind is EVENT_TRACKER and not engine.options.strict
+        yield from (each for each in found if not (ignored and each.deleting))
 
 
 @work(DATASET_GROUP, DELETE)
 async def remove_dataset_group(engine: Engine, group: Resource) -> None:
-    """Take filters, metric attribution, deletion jobs and live data with it."""
-    for kind in (FILTER, METRIC_ATTRIBUTION, DATA_DELETION_JOB):
+    """Take filters, metric attribution, deletion jobs, a tracker on its way out and live data with it."""
+    for kind in (FILTER, METRIC_ATTRIBUTION, DATA_DELETION_JOB, EVENT_TRACKER):
         engine.registry.remove(*engine.registry.find(kind, datasetGroupArn=group.arn))
     for name in (group.arn, actions_of(group.arn)):
         engine.serving.forget(name)
