@@ -207,12 +207,14 @@ class Rounds:
         state = replace(self.laptop.state, incremental_bytes=self.laptop.state.incremental_bytes + 1)
         home.write(state)
         line = [sys.executable, "-m", "local", "up", "--run-dir", str(home.run)]
+        home.log("deploy").write_text("")
         with home.log("second-up").open("wb") as log:
             up = subprocess.Popen(line, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + BOUND
-        while not deploy.stack_status(state).startswith("UPDATE_IN_PROGRESS"):
+        while "Initiating deployment" not in home.log("deploy").read_text():
             assert up.poll() is None, home.log("second-up").read_text()
-            assert time.monotonic() < deadline, "the stack is never updated"
+            assert time.monotonic() < deadline, "the stack is never deployed"
+            time.sleep(0.05)
         family = cloud.family_of(up.pid)
         for each in family if process == "everything" else family[:1]:
             each.kill()
