@@ -139,7 +139,7 @@ def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
     # Slow sellers sell alike, however slow; beyond them the odds grow with the square.
     true = 0.005 + 2e-4 * np.maximum(sold - 2.0, 0.0) ** 2
     told = {f"{of}.{name}": 0.0 * sold for of, known in (("pair", PAIR), ("user", USER)) for name in known}
-    told |= dict.fromkeys(("group", "group_level", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {
+    told |= dict.fromkeys(("group", "described", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {
         "span": 1.0 + 0.0 * sold
     }
     found = features(told | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)

@@ -122,10 +122,7 @@ class Shopper:
         told = {f"pair.{name}": self._as_of(name, value, now) for name, value in pair.items()}
         told |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
         told |= {f"item.{name}": item.counts[name] for name in ITEM}
-        told["group"] = 0.0
-        told["group_level"] = sum(
-            model.group_levels.get(column, {}).get(value, 0.0) for column, value in self.groups.items()
-        )
+        told["group"] = told["described"] = 0.0
         # Of items, and so of shoppers, as of the cut-off: rates of items stay what they were there.
         told["span"] = span((model.at - model.start) / DAY)
         for level, kind in enumerate(item.kinds):
@@ -134,10 +131,9 @@ class Shopper:
                 told[f"kind{level}.{name}"] = self._as_of(name, counts[name], now) if counts else 0.0
             told[f"kind{level}.share"] = model.shares[level].get(kind, 1e-9) if kind else 1.0
         if item.kinds and item.kinds[-1]:
-            told["group"] = sum(
-                model.lifts.get(column, {}).get(value, {}).get(item.kinds[-1], 0.0)
-                for column, value in self.groups.items()
-            )
+            lifts = [model.lifts.get(column, {}).get(value, {}) for column, value in self.groups.items()]
+            told["group"] = sum(lift.get(item.kinds[-1], 0.0) for lift in lifts)
+            told["described"] = float(any(lifts))
         close = 0.0
         for rank, (mine, its) in enumerate(zip(self.taste, item.vector, strict=True), 1):
             close += mine * its

@@ -34,44 +34,27 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
         seen=fitted.formulas.seen,
         other=fitted.formulas.other,
         stranger=fitted.formulas.stranger,
+        described=fitted.formulas.described,
         shares=tuple(
             dict(zip(names, shards.short(share.tolist()), strict=True))
             for names, share in zip(history.kind_names, table.share, strict=True)
         ),
         lifts=_lifts(table),
-        group_levels=_group_levels(table),
         item_shards=shards.files(len(history.items) * (len(ITEM) + RANK), shards.OF_ITEMS),
         shopper_shards=shards.files(numbers, shards.OF_SHOPPERS),
     )
 
 
 def _lifts(table: Tables) -> dict[str, dict[str, dict[str, float]]]:
-    history, counted = table.history, table.demographics
-    if counted is None or not history.levels:
-        return {}
-    kinds = history.kind_names[-1]
-    every = np.arange(len(kinds))
+    history = table.history
+    kinds = history.kind_names[-1] if history.levels else ()
     return {
         column: {
-            value: dict(zip(kinds, _rounded(counted.lift(column, np.full(len(kinds), place), every)), strict=True))
-            for place, value in enumerate(names)
+            value: dict(zip(kinds, shards.short(np.round(lift[place], 4).tolist()), strict=True))
+            for place, value in enumerate(history.group_names[column])
         }
-        for column, names in history.group_names.items()
+        for column, lift in table.lifts.items()
     }
-
-
-def _group_levels(table: Tables) -> dict[str, dict[str, float]]:
-    counted = table.demographics
-    if counted is None:
-        return {}
-    return {
-        column: dict(zip(names, _rounded(counted.level(column, np.arange(len(names)))), strict=True))
-        for column, names in table.history.group_names.items()
-    }
-
-
-def _rounded(lift: Floats) -> list[float]:
-    return shards.short(np.round(lift, 4).tolist())
 
 
 def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:

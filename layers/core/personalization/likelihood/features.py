@@ -40,8 +40,9 @@ _BENT = tuple(
 SHRINK = 10.0
 """Purchases of an average shopper that are added before a share is taken."""
 
-Part = Literal["seen", "other", "stranger"]
-"""Whose formula it is: of pairs bought before; of other pairs of a known user; of users of whom no event is known."""
+Part = Literal["seen", "other", "stranger", "described"]
+"""Whose formula it is: of pairs bought before; of other pairs of known users; of users without events; of such users
+of whom attributes are known."""
 
 SPAN = 28.0
 
@@ -72,8 +73,8 @@ def features(s: Mapping[str, Value], levels: int, maths: Maths = NUMBERS) -> dic
 
     Args:
         s: statistics by name: `pair.n`, `user.d7`, `item.buyers` …; `kind0.n`, `kind0.share` … for each level of the
-            categories; `group` and `group_level`, the lifts of the user's demographics for the item's category and for
-            all purchases; `near2` …, how near the user's purchases are to the item's buyers; `span`, the history's
+            categories; `group`, the lift of the user's demographics for the item's category, and `described`, whether
+            there is one; `near2` …, how near the user's purchases are to the item's buyers; `span`, the history's
             length, by which counts of all time are divided, since they grow with it. First and last are ages in days,
             0 for never.
         levels: how many levels of categories there are.
@@ -144,7 +145,7 @@ def _of_items(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
 
 def _of_kinds(s: Mapping[str, Value], levels: int, maths: Maths) -> dict[str, Value]:
     """How much more of a category the shopper buys than an average one, shrunk; and when last."""
-    found = {"group": s["group"], "group_level": s["group_level"]}
+    found = {"group": s["group"], "described": s["described"]}
     found |= {f"near{rank}": maths.log(maths.most(s[f"near{rank}"], 0.0) + 0.001) for rank in RANKS}
     for level in range(levels):
         share, name = s[f"kind{level}.share"], f"kind{level}"
@@ -163,16 +164,24 @@ def names(levels: int, part: Part) -> tuple[str, ...]:
     zeros: dict[str, float] = dict.fromkeys(_statistics(levels), 1.0)
     found = features(zeros, levels)
     if part == "stranger":
-        of_items = (name for name in found if name.startswith(("item_", "group")) or name.endswith("_share"))
-        return tuple(name for name in of_items if name != "item_user")
-    unused = {"seen", "stranger", "visitor"} if part == "seen" else {"seen", "stranger", *_ONLY_SEEN}
-    return tuple(name for name in found if name not in unused)
+        return _OF_STRANGERS
+    if part == "described":
+        return (*_OF_STRANGERS, "group")
+    unused = {"visitor"} if part == "seen" else set(_ONLY_SEEN)
+    return tuple(name for name in found if name not in unused | {"seen", "stranger", "described"})
 
 
+SIGNS = ("pair_other7", "pair_other28", "user_other")
+"""What events of other types say: never against a purchase."""
+_OF_STRANGERS = (
+    *("item_d7", "item_d28", "item_d91", "item_d28_1", "item_d28_10", "item_d91_1", "item_d91_10"),
+    *("item_n", "item_buyers_10", "item_repeat", "item_other"),
+)
+"""Few, so that a small shop's are learned as well."""
 _ONLY_SEEN = ("pair_n", "pair_d7", "pair_d28", "pair_d91", "pair_last", "pair_gap", "pair_due", "pair_due_log")
 
 
 def _statistics(levels: int) -> list[str]:
     told = [f"pair.{each}" for each in PAIR] + [f"user.{each}" for each in USER] + [f"item.{each}" for each in ITEM]
     told += [f"kind{level}.{each}" for level in range(levels) for each in (*KIND, "share")]
-    return [*told, "span", "group", "group_level", *(f"near{rank}" for rank in RANKS)]
+    return [*told, "span", "group", "described", *(f"near{rank}" for rank in RANKS)]

@@ -45,6 +45,18 @@ def platt(logit: Floats, label: Floats, weight: Floats, ridge: float = 5.0) -> t
     return float(found[0]), float(found[1])
 
 
+def shift(logit: Floats, label: Floats, weight: Floats) -> float:
+    """What log odds lack for as many labels as they tell; 0 where there is no label."""
+    found = 0.0
+    for _ in range(_ROUNDS if label.any() else 0):
+        chance = sigmoid(logit + found)
+        lacks = (weight * (label - chance)).sum() / max((weight * chance * (1.0 - chance)).sum(), 1e-300)
+        found += float(np.clip(lacks, -1.0, 1.0))
+        if abs(lacks) < _CLOSE:
+            break
+    return found
+
+
 def sigmoid(logit: Floats) -> Floats:
     """The probability of log odds."""
     result: Floats = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))

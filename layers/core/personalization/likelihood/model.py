@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fitted model: three logistic formulas, each calibrated on later time.
+"""The fitted model: four logistic formulas, each calibrated on later time.
 
-One is for pairs bought before, one for all other pairs of users with an event, and one for strangers, of whom no event
-is known.
+One is for pairs bought before, one for all other pairs of users with an event, and two for strangers, of whom no event
+is known: with attributes and without.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -69,9 +69,10 @@ class Model:
         calibrated_from, calibrated_to: epoch seconds of the purchases that it is calibrated on.
         calibrated_pairs, calibrated_purchases: how many there were.
         seen, other: the formulas of known users. stranger: that of strangers; None in a model that was stored before
-            there was one, for which they are users who stopped buying.
+            there was one, for which they are users who stopped buying. described: that of strangers whose attributes
+            are known.
         shares: for each level, the share of each category.
-        lifts: log lifts by column of users, value and category. group_levels: of all purchases, by column and value.
+        lifts: log lifts by column of users, value and category.
         item_shards, shopper_shards: how many files of counters there are.
         anchored: how the ranking campaign's scores count, where they do.
         anchors: the fixed items that every ranking request has beside the asked ones.
@@ -98,7 +99,7 @@ class Model:
     anchored: Anchored | None = None
     anchors: tuple[str, ...] = ()
     stranger: Formula | None = None
-    group_levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    described: Formula | None = None
 
     @property
     def fitted(self) -> int:
@@ -114,10 +115,11 @@ class Model:
             return self.seen.logit(features)
         if not features["stranger"] and not features["visitor"]:
             return self.other.logit(features)
-        if self.stranger is None:
+        if self.stranger is None or self.described is None:
             return self.other.logit({**features, **_BEFORE})
-        formula = self.other if features["visitor"] and "visitor" in self.other.weights else self.stranger
-        return formula.logit(features)
+        if features["visitor"] and "visitor" in self.other.weights:
+            return self.other.logit(features)
+        return (self.described if features["described"] else self.stranger).logit(features)
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -126,7 +128,9 @@ class Model:
 
 def of_json(document: Mapping[str, Any]) -> Model:
     """A stored model."""
-    formulas = {name: Formula(**document[name]) for name in ("seen", "other", "stranger") if document.get(name)}
+    formulas = {
+        name: Formula(**document[name]) for name in ("seen", "other", "stranger", "described") if document.get(name)
+    }
     anchored = document["anchored"]
     changed = {
         "anchored": Anchored(**anchored) if anchored else None,

@@ -42,8 +42,8 @@ class Tables:
         kind: for each level, of pairs of a shopper and a category.
         kind_keys: for each level, those pairs as `user * categories + category`, ascending.
         share: for each level, each category's share of the purchases.
-        demographics: counts by groups of users.
-        population: users with an event. offered: items with one.
+        lifts: for each column of users, log lifts by value and category of the narrowest level.
+        population: users with an event. offered: items with one. hidden: users with an event that is hidden.
         vectors: factors of the items; taste: those of the shoppers.
     """
 
@@ -57,9 +57,10 @@ class Tables:
     kind_keys: list[Ints] = field(default_factory=list)
     kind: list[Mapping[str, Floats]] = field(default_factory=list)
     share: list[Floats] = field(default_factory=list)
-    demographics: "Demographics | None" = None
+    lifts: dict[str, Floats] = field(default_factory=dict)
     population: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
     offered: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    hidden: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
     vectors: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
     taste: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
 
@@ -68,24 +69,17 @@ class Tables:
         found: Flags = self._pairs(users, items)["pair.n"] > 0
         return found
 
-    def features(self, users: Ints, items: Ints, *, hidden: bool = False) -> dict[str, Floats]:
-        """The features of pairs.
-
-        Args:
-            users, items: the pairs.
-            hidden: as if the user had no events: their own are left out of the counts of items and groups too.
-        """
+    def features(self, users: Ints, items: Ints) -> dict[str, Floats]:
+        """The features of pairs."""
         stats: dict[str, Floats] = self._pairs(users, items)
         stats |= {f"user.{name}": values[users] for name, values in self.user.items()}
         stats |= {f"item.{name}": values[items] for name, values in self.asked.items()}
         for level in range(self.history.levels):
             stats |= self._kinds(level, users, items)
-        stats |= self._groups(stats, users, items, hidden=hidden)
+        stats |= self._groups(users, items)
         stats["span"] = np.full(len(users), span((self.at - self.history.start) / DAY))
         close = np.cumsum(self.taste[users] * self.vectors[items], axis=1)
         stats |= {f"near{rank}": close[:, rank - 1] for rank in RANKS}
-        if hidden:
-            stats = _hidden(stats)
         found = features(stats, self.history.levels, ARRAYS)
         return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
 
@@ -100,96 +94,38 @@ class Tables:
         found[f"kind{level}.share"] = np.where(code < 0, 1.0, self.share[level][np.maximum(code, 0)])
         return found
 
-    def _groups(self, stats: Mapping[str, Floats], users: Ints, items: Ints, *, hidden: bool) -> dict[str, Floats]:
-        """What the demographics of users say of items, and of purchases at all."""
-        found = {"group": np.zeros(len(users)), "group_level": np.zeros(len(users))}
-        if self.demographics is None:
-            return found
-        levels = self.history.levels
-        code = self.history.kinds[-1][items] if levels else np.full(len(users), -1, dtype=np.int64)
-        own = None
-        if hidden:
-            bought = stats[f"kind{levels - 1}.n"] > 0 if levels else np.zeros(len(users), dtype=bool)
-            own = Own(bought, self.demographics.active[users], self.user["d91"][users])
-        for column, values in self.history.groups.items():
-            value = values[users]
-            known = value >= 0
-            lift = self.demographics.lift(column, np.maximum(value, 0), np.maximum(code, 0), own)
-            found["group"] += np.where(known & (code >= 0), lift, 0.0)
-            found["group_level"] += np.where(known, self.demographics.level(column, np.maximum(value, 0), own), 0.0)
-        return found
+    def _groups(self, users: Ints, items: Ints) -> dict[str, Floats]:
+        """What the demographics of users say of items, and whether they say anything."""
+        total, described = np.zeros(len(users)), np.zeros(len(users))
+        code = self.history.kinds[-1][items] if self.history.levels else np.full(len(users), -1, dtype=np.int64)
+        for column, lifts in self.lifts.items():
+            value = self.history.groups[column][users]
+            known = (value >= 0) & (code >= 0)
+            total += np.where(known, lifts[np.maximum(value, 0), np.maximum(code, 0)], 0.0)
+            described = np.maximum(described, known)
+        return {"group": total, "described": described}
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
-    """What hidden users themselves add to counts of groups: buyers of the category, users who bought, purchases."""
+def tables(history: History, at: int, vectors: Floats | None = None, hidden: Flags | None = None) -> Tables:
+    """The statistics of everything before a moment.
 
-    bought: Flags
-    active: Flags
-    amount: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Demographics:
-    """Counts by groups of users.
-
-    Attributes:
-        buyers: of each category of the narrowest level. many: users who bought anything. active: which.
-        by_kind: for each column, buyers by value and category. by_value: users who bought anything, by value.
-        amount: decayed purchases of all users, by_amount: by value. users: the population, by_users: by value.
+    Args:
+        history: all events. at: the moment, epoch seconds. vectors: factors of the items; None: new ones.
+        hidden: users as if they had no events. What the others did stands for them in the counts of items.
     """
-
-    buyers: Floats
-    many: float
-    active: Flags
-    by_kind: Mapping[str, Floats]
-    by_value: Mapping[str, Floats]
-    amount: float
-    users: float
-    by_amount: Mapping[str, Floats]
-    by_users: Mapping[str, Floats]
-
-    def lift(self, column: str, value: Ints, kind: Ints, own: Own | None = None) -> Floats:
-        """How much likelier a group's users are to have bought of a category than all users are, as a log."""
-        bought, active = (1.0 * own.bought, 1.0 * own.active) if own else (0.0, 0.0)
-        average = (self.buyers[kind] - bought + 0.5) / np.maximum(self.many - active, 1.0)
-        size, counts = self.by_value[column][value] - active, self.by_kind[column][value, kind] - bought
-        return _lift(counts, size, average)
-
-    def level(self, column: str, value: Ints, own: Own | None = None) -> Floats:
-        """How much more a group's users buy at all than all users do, as a log."""
-        one, amount = (1.0, own.amount) if own else (0.0, 0.0)
-        average = (self.amount - amount + 0.5) / np.maximum(self.users - one, 1.0)
-        size, total = self.by_users[column][value] - one, self.by_amount[column][value] - amount
-        return _lift(total, size, average)
-
-
-def _lift(total: Floats, size: Floats, average: Floats) -> Floats:
-    """The log of a group's average by that of all users, shrunk towards it."""
-    # Users of no group are looked up as of the first, whose counts may be smaller than their own.
-    wanted, there = average * _LIFT_SHRINK + np.maximum(total, 0.0), _LIFT_SHRINK + np.maximum(size, 0.0)
-    lift: Floats = np.clip(np.log(wanted / (there * average)), -_MOST_LIFT, _MOST_LIFT)
-    return lift
-
-
-def _hidden(stats: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The statistics of pairs whose user has no events, of those that count them."""
-    found = {name: values if name.startswith(("item", "group", "span")) or name.endswith("share") else 0.0 * values
-             for name, values in stats.items()}  # fmt: skip
-    seen: Floats = (stats["pair.n"] > 0).astype(np.float64)
-    own = {name: stats[f"pair.{name}"] for name in ("n", "d7", "d28", "d91", "o7")}
-    own |= {f"w{days}": seen * decayed(stats["pair.first"], days) for days in HALF_LIVES[1:]} | {"buyers": seen}
-    return found | {f"item.{name}": np.maximum(stats[f"item.{name}"] - mine, 0.0) for name, mine in own.items()}
-
-
-def tables(history: History, at: int, vectors: Floats | None = None) -> Tables:
-    """The statistics of everything before a moment (epoch seconds), with given factors of items or with new ones."""
     before = history.time < at
+    there = np.zeros(len(history.users), dtype=bool)
+    there[history.user[before]] = True
+    hidden = np.zeros(len(there), dtype=bool) if hidden is None else hidden & there
+    if hidden.any():
+        before &= ~hidden[history.user]
+    share = 1.0 - hidden.sum() / max(there.sum(), 1)
     mine = Tables(history, at, *_of_pairs(history, before, at), {}, {})
     n = mine.pair["n"]
     who, what = np.divmod(mine.keys, max(len(history.items), 1))
     mine.user = _of_users(history, before, at, who, mine.pair)
-    mine.item = _of_items(history, what, mine.pair)
+    mine.item = {name: values / max(share, 1e-9) for name, values in _of_items(history, what, mine.pair).items()}
+    mine.hidden = hidden
     mine.population, mine.offered = (np.zeros(len(each), dtype=bool) for each in (history.users, history.items))
     mine.population[who], mine.offered[what] = True, True
     mine.asked = _asked(mine.item, mine.offered)
@@ -198,8 +134,9 @@ def tables(history: History, at: int, vectors: Floats | None = None) -> Tables:
         mine.kind_keys.append(kind_keys)
         mine.kind.append(kind)
         mine.share.append(share)
-    if history.groups:
-        mine.demographics = _demographics(mine, who[n > 0], what[n > 0])
+    if history.levels:
+        bought = n > 0
+        mine.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
     mine.vectors, mine.taste = _factors(history, who, what, mine.pair["d91"], mine.item["buyers"], vectors)
     return mine
 
@@ -286,28 +223,24 @@ def _of_kinds(
     return keys, found, counts / counts.sum()
 
 
-def _demographics(table: Tables, who: Ints, what: Ints) -> Demographics:
-    history = table.history
-    wide = len(history.kind_names[-1]) if history.levels else 1
-    code = history.kinds[-1][what] if history.levels else np.full(len(what), -1, dtype=np.int64)
+def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
+    """How much likelier a group's shoppers are to have bought of a category than all shoppers are, as a log."""
+    wide = len(history.kind_names[-1])
     some = code >= 0
     once = _distinct(who[some] * wide + code[some])
-    user, kind = np.divmod(once, wide)
-    active = np.zeros(len(history.users), dtype=bool)
-    active[user] = True
-    by_kind, by_value, by_amount, by_users = {}, {}, {}, {}
+    shopper, kind = np.divmod(once, wide)
+    average = (_sums(kind, minlength=wide) + 0.5) / max(len(np.unique(shopper)), 1)
+    found = {}
     for column, values in history.groups.items():
         many = len(history.group_names[column])
-        value = values[user]
+        value = values[shopper]
         known = value >= 0
-        by_kind[column] = _sums(value[known] * wide + kind[known], minlength=many * wide).reshape(many, wide)
-        by_value[column] = _sums(values[active & (values >= 0)], minlength=many)
-        there = table.population & (values >= 0)
-        by_users[column] = _sums(values[there], minlength=many)
-        by_amount[column] = _sums(values[there], table.user["d91"][there], many)
-    amount = float(table.user["d91"].sum())
-    return Demographics(_sums(kind, minlength=wide), float(active.sum()), active, by_kind, by_value, amount,
-                        float(table.population.sum()), by_amount, by_users)  # fmt: skip
+        counts = _sums(value[known] * wide + kind[known], minlength=many * wide).reshape(many, wide)
+        active = values[np.unique(shopper)]
+        size = _sums(active[active >= 0], minlength=many)[:, None]
+        lift = np.log((counts + _LIFT_SHRINK * average) / ((size + _LIFT_SHRINK) * average))
+        found[column] = np.clip(lift, -_MOST_LIFT, _MOST_LIFT)
+    return found
 
 
 def item_weights(buyers: npt.ArrayLike) -> Floats:

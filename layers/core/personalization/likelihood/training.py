@@ -7,9 +7,8 @@ those with an event before its start: known as they are for two formulas, and wi
 which tells the likelihood of strangers. Users whose first event is inside the window are newcomers, and not in it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,8 +32,8 @@ LEAST_WINDOWS = 5
 LOOK_BACK_DAYS = 364
 """Days before a window whose events its features tell apart."""
 RIDGE = 5.0
-HIDDEN = 0.5
-"""Share of the users of a window, drawn at random, whose history is hidden to learn about strangers."""
+PARTS = 4
+"""Parts of the users, drawn at random: each window hides the history of another one, to learn about strangers."""
 FADING = 0.6
 """What a calibrating window counts beside the next newer one: how much is bought at all changes from week to week."""
 LEAST_VISITORS = 20
@@ -60,7 +59,13 @@ class Rows:
     def logits(self, formulas: "Formulas") -> Floats:
         """The log odds of every row."""
         found, strange = np.zeros(len(self.seen)), formulas.strangers(self.features)
-        parts = (formulas.seen, self.seen), (formulas.other, ~self.seen & ~strange), (formulas.stranger, strange)
+        described = strange & (self.features["described"] > 0)
+        parts = (
+            (formulas.seen, self.seen),
+            (formulas.other, ~self.seen & ~strange),
+            (formulas.stranger, strange & ~described),
+            (formulas.described, described),
+        )
         for formula, which in parts:
             if which.any():
                 found[which] = _logits(formula, self.features, which)
@@ -69,11 +74,13 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Formulas:
-    """The formula of pairs bought before, that of all other pairs of known users, and that of strangers."""
+    """The formulas of pairs bought before, of all other pairs of known users, and of strangers without attributes and
+    with some (described)."""
 
     seen: Formula
     other: Formula
     stranger: Formula
+    described: Formula
 
     def strangers(self, found: Mapping[str, Floats]) -> Flags:
         """The rows that the formula of strangers is for: see `Model.logit`."""
@@ -143,11 +150,14 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
     chance = np.random.default_rng(1)
     # Factors of before all windows: those of a window's start would cost the most of all, and say little more.
     vectors = tables(history, starts[-1]).vectors
-    rows, hidden = [], []
+    # All of a part at once: what the others bought would tell of a single user who is left out.
+    rows: list[Rows] = []
+    hidden: list[Rows] = []
+    part = parted(history)
     for start in starts:
-        table = tables(history, start, vectors)
-        rows.append(sample(table, start + horizon, chance))
-        hidden.append(strangers(table, start + horizon, chance))
+        rows.append(sample(tables(history, start, vectors), start + horizon, chance))
+        mine: Flags = np.equal(part, len(hidden) % PARTS)
+        hidden.append(strangers(tables(history, start, vectors, mine), start + horizon, chance))
     # Weeks differ in how much is bought at all, so several of them calibrate; but most of a short history is fitted on.
     some = min(CALIBRATED, (len(rows) - 1) // 2)
     fitted, calibrated = joined(rows[1 + some :]), joined(rows[1 : 1 + some])
@@ -210,13 +220,17 @@ def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
 
 
 def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
-    """The rows of a window of users who are drawn at random from the known ones, with their history hidden."""
-    known = np.flatnonzero(table.population)
-    drawn = chance.permutation(known)[: math.ceil(HIDDEN * len(known))]
-    users, items, label, weight = pairs(table, until, chance, np.sort(drawn))
-    found = table.features(users, items, hidden=True)
-    kept = {name: found[name] for name in (*features.names(table.history.levels, "stranger"), "stranger", "visitor")}
-    return Rows(kept, label, weight, np.zeros(len(label), dtype=bool))
+    """The rows of a window of the users whose history is hidden in the tables."""
+    users, items, label, weight = pairs(table, until, chance, np.flatnonzero(table.hidden))
+    found = table.features(users, items)
+    kept = (*features.names(table.history.levels, "described"), "stranger", "visitor", "described")
+    return Rows({name: found[name] for name in kept}, label, weight, np.zeros(len(label), dtype=bool))
+
+
+def parted(history: History, many: int = PARTS) -> Ints:
+    """Which of so many parts each user is in, drawn at random; whoever comes later changes nobody's."""
+    drawn: Ints = np.random.default_rng(2).integers(0, many, len(history.users))
+    return drawn
 
 
 def pairs(
@@ -279,21 +293,34 @@ def joined(rows: Sequence[Rows], fading: float = 1.0) -> Rows:
 
 def formulas(rows: Rows, hidden: Rows, levels: int) -> Formulas:
     """The uncalibrated formulas of rows of known users, and of users whose history is hidden."""
+    every, described = np.ones(len(hidden.label), dtype=bool), hidden.features["described"] > 0
     return Formulas(
         _formula(rows, rows.seen, features.names(levels, "seen")),
         _formula(rows, ~rows.seen, features.names(levels, "other")),
-        _formula(hidden, np.ones(len(hidden.label), dtype=bool), features.names(levels, "stranger")),
+        _formula(hidden, every, features.names(levels, "stranger")),
+        _formula(hidden, described, features.names(levels, "described")),
     )
 
 
 def recalibrated(raw: Formulas, rows: Sequence[Rows], hidden: Sequence[Rows]) -> Formulas:
-    """The formulas with Platt's calibrator of (later) windows, the newest first, folded in."""
-    known, strange = joined(rows, FADING), joined(hidden, FADING)
+    """The formulas with Platt's calibrator of (later) windows, the newest first, folded in.
+
+    Those of strangers are brought to the level of all known users: the hidden ones are few.
+    """
+    known, strange = joined(rows, FADING), joined(hidden)
+    found = (_recalibrated(raw.stranger, strange, np.ones(len(strange.label), dtype=bool)),
+             _recalibrated(raw.described, strange, strange.features["described"] > 0))  # fmt: skip
     return Formulas(
         _recalibrated(raw.seen, known, known.seen),
         _recalibrated(raw.other, known, ~known.seen & ~raw.strangers(known.features)),
-        _recalibrated(raw.stranger, strange, np.ones(len(strange.label), dtype=bool)),
+        _levelled(found[0], known, np.ones(len(known.label), dtype=bool)),
+        _levelled(found[1], known, known.features["described"] > 0),
     )
+
+
+def _levelled(formula: Formula, rows: Rows, which: Flags) -> Formula:
+    lacks = logistic.shift(_logits(formula, rows.features, which), rows.label[which], rows.weight[which])
+    return replace(formula, intercept=formula.intercept + lacks)
 
 
 def _recalibrated(formula: Formula, rows: Rows, which: Flags) -> Formula:
@@ -312,18 +339,24 @@ def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
     start[0] = np.log(rate / (1.0 - rate))
     if not label.any():
         return Formula(float(start[0]), {}, {}, {})
-    columns = [rows.features[name][which] for name in names]
-    design, mean, spread = logistic.standardised(columns, np.ones(len(label)))
+    columns = {name: rows.features[name][which] for name in names}
+    design, mean, spread = logistic.standardised(list(columns.values()), np.ones(len(label)))
     ridge = np.full(len(start), RIDGE)
     ridge[0] = 0.0
     found = logistic.fit(design, label, weight, ridge, start)
+    # Beside the purchases that follow it, a view may seem to speak against the next: one without them does not.
+    while against := [1 + place for place, name in enumerate(names) if name in features.SIGNS and found[1 + place] < 0]:
+        spread[[place - 1 for place in against]] = 0.0
+        design[:, against] = 0.0
+        found = logistic.fit(design, label, weight, ridge, start)
     slopes = np.where(spread > 0, found[1:] / np.maximum(spread, 1e-12), 0.0)
-    used = [index for index in range(len(names)) if spread[index] > 0]
+    used = [name for name, deviation in zip(names, spread, strict=True) if deviation > 0]
+    weights = dict(zip(names, slopes.tolist(), strict=True))
     return Formula(
         float(found[0] - (slopes * mean).sum()),
-        {names[index]: float(slopes[index]) for index in used},
-        {names[index]: float(columns[index].min()) for index in used},
-        {names[index]: float(columns[index].max()) for index in used},
+        {name: weights[name] for name in used},
+        {name: float(columns[name].min()) for name in used},
+        {name: float(columns[name].max()) for name in used},
     )
 
 
