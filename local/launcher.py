@@ -31,7 +31,7 @@ from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from local import cloud_faults, executions, gateway, guard, origins, rights, saving
+from local import cloud_faults, executions, gateway, guard, keeping, origins, rights, saving
 
 VERSION = "1.5.33"
 """The only ministack that this file has been written for and tested against."""
@@ -316,6 +316,7 @@ def main() -> None:
     nested_failures()
     executions.install()
     gateway.install()
+    keeping.install()
     saver = saving.install(Path(os.environ["STATE_DIR"]))
     if "--faults" in sys.argv:
         cloud_faults.install()

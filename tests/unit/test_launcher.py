@@ -26,7 +26,7 @@ from local.faults import FaultDoor
 from local.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("launcher", "executions", "cloud_faults", "gateway", "rights", "saving", "guard")
+PARTS = ("launcher", "executions", "cloud_faults", "gateway", "rights", "saving", "guard", "keeping")
 SOURCES = [ROOT / "local" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
@@ -120,6 +120,35 @@ print(launcher.executions.name_of({'Source': 'aws.s3', 'EventId': 'id-of-the-eve
     assert (first[2:8] + first[9:11], second[2:8] + second[9:11]) == ("69cbb740", "69ca65c0")
     assert first[:2] + first[11:] == second[:2] + second[11:]
     assert re.fullmatch(r"id-of-the-event_[0-9a-f-]{36}", by_rule)
+
+
+def test_the_past_is_kept_as_far_as_it_goes_into_memory() -> None:
+    found = in_cloud("""
+from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, stepfunctions
+launcher.keeping.install()
+function = {'FunctionName': 'f', 'Version': '1', 'LoggingConfig': {'LogGroup': 'lines'}}
+for number in range(1500):
+    lambda_svc._emit_lambda_logs(function, f'request-{number}', 'a line', False, 5)
+streams = list(cloudwatch_logs._log_groups['lines']['streams'].values())
+print(len(streams), streams[-1]['events'][0]['message'])
+for number in range(30_000):
+    cloudwatch.record_metric('N', 'Invocations', 1, 'Count', {'FunctionName': 'f'})
+    cloudwatch.record_metric('N', 'Duration', number, 'Milliseconds', {'FunctionName': 'f'})
+counted, timed = cloudwatch._metrics.values()
+print(len(counted) <= 3, cloudwatch._calc_stats(counted)['Sum'], len(timed), timed[-1]['Value'])
+for number in range(1500):
+    one = {'status': 'SUCCEEDED' if number else 'RUNNING', 'sync': True}
+    stepfunctions._executions[f'arn-{number}'] = one
+    stepfunctions._emit_execution_status_event(one)
+kept = list(stepfunctions._executions)
+print(len(kept), kept[0], kept[1], kept[-1])
+""")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines() == [
+        "1000 START RequestId: request-1499 Version: 1",
+        "True 30000.0 10000 29999.0",
+        "1000 arn-0 arn-501 arn-1499",
+    ]
 
 
 def test_another_ministack_is_refused() -> None:
