@@ -115,6 +115,8 @@ class Likelihood(BaseModel):
     horizon_days: int
     event_type: str
     """The event that is predicted."""
+    user: Literal["known", "newcomer", "stranger"]
+    """What is known: events in the history of the fit; only events since then; or none, so that attributes tell."""
     items: list[LikelyItem]
     method: Literal["counts", "anchored"]
     """From counts alone, or from counts and the ranking campaign's scores against fixed anchor items."""

@@ -56,6 +56,23 @@ def ask(client: "DynamoDBClient", table: str, shop: str, user: str, receipt: str
     return answer["Attributes"]["receipt"]["S"]
 
 
+def asked_for(client: "DynamoDBClient", table: str, shop: str, user: str) -> bool:
+    """Whether a user's deletion was asked for and is not through.
+
+    Raises:
+        RetryLater: the table does not answer.
+    """
+    with about(table):
+        page = client.query(
+            TableName=table,
+            KeyConditionExpression="shopper = :shop AND #event = :user",
+            ExpressionAttributeNames={"#event": "event"},
+            ExpressionAttributeValues={":shop": {"S": waiting(shop)}, ":user": {"S": user}},
+            ConsistentRead=True,
+        )
+    return bool(page["Items"])
+
+
 def acknowledge(client: "DynamoDBClient", table: str, shop: str, receipt: str, now: int) -> None:
     """Begin a receipt; where the table does not take it, the round that starts the job does."""
     with suppress(PersonalizationError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from personalization import problems
-from personalization.aws import clients, failures, files, records, runtime, shopper_events
+from personalization.aws import clients, erasure_requests, failures, files, records, runtime, shopper_events
 from personalization.breakers import Breaker
 from personalization.environment import Environment
 from personalization.errors import Broken, PersonalizationError, Rejected, RetryLater
@@ -207,13 +207,18 @@ class Likelihoods:
             client, late = clients.dynamodb_once(), lambda: self._clock() >= until
             return shopper_events.of_shopper(client, table, shop, user, model, late)
 
-        live = self._twice(table, happened, until)
+        def erased() -> bool:
+            return erasure_requests.asked_for(clients.dynamodb_once(), table, shop, user)
+
+        gone = self._twice(table, erased, until)
+        live = [] if gone else self._twice(table, happened, until)
         names = [*items, *(each.item_id for each in live)]
         at = {name: shards.key(shop, model.run, "items", shards.place(name, model.item_shards)) for name in names}
         own = shards.key(shop, model.run, "shoppers", shards.place(user, model.shopper_shards))
         found = self._read([own, *at.values()], until)
         known = {name: counters.item(found[key][name]) for name, key in at.items() if name in found[key]}
-        shopper = counters.shopper(found[own].get(user), model)
+        # Who asked to be deleted is a stranger at once, though a job may take a day to delete them.
+        shopper = counters.shopper(None if gone else found[own].get(user), model)
         if asked.context:
             shopper.groups = {**shopper.groups, **asked.context}
         for event in live:

@@ -136,6 +136,7 @@ def answer(
     told: dict[str, object] = {
         "horizonDays": model.horizon_days,
         "eventType": model.event_type,
+        "user": found.population,
         "items": [{"itemId": item, "probability": float(f"{probability(logits[item]):.6g}")} for item in asked],
         "method": method,
         "baseRate": float(f"{model.base_rate:.6g}"),

@@ -4,6 +4,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
@@ -12,11 +13,12 @@ from personalization.likelihood.answering import iso
 from personalization.likelihood.bounds import LeftOut
 from personalization.likelihood.histories import History
 from personalization.likelihood.model import Model
-from personalization.likelihood.verdict import WITHIN, Verdict, verdict
+from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Answer, Verdict, verdict
 from personalization.page_style import STYLE
 
 Document = Mapping[str, Any]
 _SIDE, _PAD = 420, 56
+_WORDS: Mapping[Answer, str] = {"yes": "yes", "no": "no", "unknown": "it cannot be said"}
 
 
 def document(
@@ -63,6 +65,8 @@ def document(
             "baseRateLogLoss": fitted.base,
         },
         "testedBoughtBefore": fitted.tested_seen.as_json(),
+        "testedStrangers": fitted.tested_strangers.as_json(),
+        "newcomers": asdict(fitted.newcomers),
         "scores": dict(scores),
         "weights": {"boughtBefore": dict(model.seen.weights), "others": dict(model.other.weights)},
     }
@@ -71,7 +75,7 @@ def document(
 def page(report: Document) -> str:
     """The report as a page."""
     tested, before = report["tested"], report["testedBoughtBefore"]
-    found = _verdict(tested, WITHIN)
+    found, strange = _verdict(tested, WITHIN), _verdict(report["testedStrangers"], WITHIN_STRANGERS)
     better = 1.0 - tested["logLoss"] / tested["baseRateLogLoss"] if tested["baseRateLogLoss"] else 0.0
     return _PAGE.format(
         style=STYLE + _STYLE,
@@ -82,9 +86,12 @@ def page(report: Document) -> str:
         method=report["method"],
         when=_time(report["fittedAt"]),
         curve=_curve(tested["bins"]),
-        verdict=found.answer,
-        mark={"yes": "good", "no": "bad", "unknown": "mixed"}[found.answer],
-        answer=escape(found.text),
+        answer=_answer(found),
+        tag=_tag(found),
+        strange_answer=_answer(strange),
+        strange_tag=_tag(strange),
+        strange_pairs=f"{report['testedStrangers']['pairs']:,}",
+        newcomers=escape(_newcomers(report["newcomers"], report["horizonDays"])),
         rows="".join(_row(place, each) for place, each in enumerate(tested["bins"], 1)),
         auc=f"{tested['auc']:.3f}",
         better=f"{better:.1%}",
@@ -99,6 +106,26 @@ def page(report: Document) -> str:
         **{f"on_{name}": _time(report["calibratedOn"][name]) for name in ("from", "to")},
         **{f"all_{name}": f"{report['history'][name]:,}" for name in ("shoppers", "items", "purchases")},
         scores=escape(_scores(report["scores"])),
+    )
+
+
+def _answer(found: Verdict) -> str:
+    return f"<p><strong>{escape(found.text)}</strong></p>"
+
+
+def _tag(found: Verdict) -> str:
+    mark = {"yes": "good", "no": "bad", "unknown": "mixed"}[found.answer]
+    return f'<span class="tag {mark}">{_WORDS[found.answer]}</span>'
+
+
+def _newcomers(came: Document, days: int) -> str:
+    """What newcomers did, where the shop records what they do before they buy."""
+    if not came["told"]:
+        return "The shop records no events before purchases, so nothing is known of newcomers."
+    share = came["purchases"] / came["pairs"] if came["pairs"] else 0.0
+    return (
+        f"{came['users']:,} newcomers, whose first event came within {days} days, bought "
+        f"{came['purchases']:,} times within {days} days after it ({_percent(share)} of pairs)."
     )
 
 
@@ -250,8 +277,8 @@ _PAGE = """<!doctype html>
 <p>How likely a shopper is to have a {event} of an item within {days} days. {scores}</p>
 <dl class="facts"><div><dt>Fitted</dt><dd>{when}</dd></div><div><dt>Shoppers</dt><dd>{all_shoppers}</dd></div>
 <div><dt>Items</dt><dd>{all_items}</dd></div><div><dt>Purchases</dt><dd>{all_purchases}</dd></div><div><dt>Run</dt><dd>{run}</dd></div></dl>
-<h2>Does 5 % mean 5 %? <span class="tag {mark}">{verdict}</span></h2>
-<p class="verdict"><strong>{answer}</strong></p>
+<h2>Does 5 % mean 5 %? {tag}</h2>
+{answer}
 <p>Tested on {from} to {to}, with weights and a calibrator that had seen nothing of these days: {pairs} pairs of a shopper and an
 item, {purchases} of them with a purchase ({rate}). On the dashed line, as many pairs had a purchase as was predicted; the bars
 are what chance may do to a count.</p>
@@ -260,6 +287,10 @@ are what chance may do to a count.</p>
 <thead><tr><th scope="col">Bin</th><th scope="col" class="n">Pairs</th><th scope="col" class="n">Predicted</th><th scope="col" class="n">Observed</th>
 <th scope="col" class="n">Purchases predicted</th><th scope="col" class="n">Purchases observed</th></tr></thead><tbody>{rows}</tbody></table></div>
 <p class="quiet">Each bin has an equal part of the predicted purchases.</p>
+<h2>And for strangers? {strange_tag}</h2>
+{strange_answer}
+<p>The same test, asked about users drawn at random with their history hidden, so that nothing but their attributes tells:
+{strange_pairs} pairs. {newcomers}</p>
 <h2>Figures of the test</h2>
 <dl class="facts"><div><dt>Of two pairs, one with a purchase, the right one is called likelier</dt><dd>{auc}</dd></div>
 <div><dt>the same among pairs bought before</dt><dd>{again}</dd></div>
