@@ -58,6 +58,7 @@ BINS, LEAST_EXPECTED = 10, 400
 NEWCOMERS, LEAST_NEWCOMERS = 100, 30
 """Newcomers of a window that are asked about, at most; and of all windows, below which nothing is told."""
 SIX = ("user_n", "user_d28", "item_n", "item_d28", "pair_n", "pair_last")
+MODEL, MODEL_WITH, RULE = "model", "model with attributes", "plain rule"
 FLOOR, TREES, OURS = "logistic on six counts", "LightGBM on six counts", "ours"
 Logits = Callable[[Mapping[str, Floats], Flags], Floats]
 """Log odds of pairs, from their features and which of them were bought before."""
@@ -226,7 +227,7 @@ class Strangers:
         self.every.add(window, chance.sum(), label.sum())
         self.loss += log_losses(chance, label).sum()
         low, high = np.quantile(chance[:, np.argsort(-chance.mean(0))[:BEST]], [0.1, 0.9], axis=0)
-        self.between.append(float(np.median(high / low)))
+        self.between.append(float(np.median(high / np.maximum(low, 1e-12))))
 
 
 def log_losses(chance: Floats, label: Flags) -> Floats:
@@ -238,7 +239,7 @@ def log_losses(chance: Floats, label: Flags) -> Floats:
 def strangers(whole: History, plan: Plan, show: Show) -> None:
     """Take users out, fit on the others, ask about those who were taken out."""
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
-    names = ["model", *(["model with attributes"] if whole.groups else []), "plain rule"]
+    names = [MODEL, *([MODEL_WITH] if whole.groups else []), RULE]
     sums = {name: Strangers.of(plan.windows) for name in names}
     asked = 0
     for draw in range(1, plan.draws + 1):
@@ -249,49 +250,52 @@ def strangers(whole: History, plan: Plan, show: Show) -> None:
             asked += len(who)
             label = populations.bought(whole, who, model.past.items, start, start + HORIZON * DAY)
             rule = populations.recent_share(whole, model.past, HORIZON, RULE_WINDOWS)
-            found = {"model": np.broadcast_to(_of_strangers(model, 1, {}), label.shape)}
+            found = {MODEL: np.broadcast_to(_of_strangers(model, 1, {}), label.shape)}
             if whole.groups:
                 groups = {column: values[who] for column, values in whole.groups.items()}
-                found["model with attributes"] = _of_strangers(model, len(who), groups)
-            found["plain rule"] = np.broadcast_to(rule, label.shape)
+                found[MODEL_WITH] = _of_strangers(model, len(who), groups)
+            found[RULE] = np.broadcast_to(rule, label.shape)
             for name, chance in found.items():
                 sums[name].add(window, chance, label)
-    show(f"\nStrangers: {asked:,} questions about users who were removed before the fit")
-    show(f"{'':24}{'told/bought':>12}  {'each window':14}{'log-loss against rule':>22}")
+    show(f"\nStrangers: {asked:,} questions about users who were removed before the fit; told/bought")
+    show(f"{'':22}{'50 best as told':>24}{'bought of':>11}{'all items':>22}{'log-loss':>10}")
+    show(f"{'':22}{'pooled':>10}{'each window':>14}{'the best':>11}{'pooled':>8}{'each window':>14}{'/ rule':>10}")
     for name, each in sums.items():
-        loss = "" if name == "plain rule" else f"{each.loss / sums['plain rule'].loss - 1:+.2%}"
-        for part, told in ((f"{BEST} best items", each.best), ("all items", each.every)):
-            line = f"{name:22.22}{part:>14}{told.pooled:8.2f}  {told.each.min():5.2f} to {told.each.max():5.2f}"
-            show(line + (f"{loss:>12}" if part == "all items" else ""))
+        parts = [f"{told.pooled:8.2f}  {_spread(told.each)}" for told in (each.best, each.every)]
+        found = each.best.bought.sum() / (asked * BEST)
+        loss = each.loss / sums[RULE].loss - 1
+        show(f"{name:22}{parts[0]:>24}{found:>11.2%}{parts[1]:>22}{loss:>+10.2%}")
     if whole.groups:
-        spread = float(np.mean(sums["model with attributes"].between))
-        gain = sums["model with attributes"].loss / sums["model"].loss - 1
-        said = f"is told {spread:.2f} times as much as another; log-loss {gain:+.2%}"
-        show(f"With attributes a tenth of the strangers {said}")
+        spread = float(np.mean(sums[MODEL_WITH].between))
+        gain = sums[MODEL_WITH].loss / sums[MODEL].loss - 1
+        show(f"With attributes a tenth is told {spread:.2f} times as much as another tenth; log-loss {gain:+.2%}")
     for name, each in sums.items():
-        if name == "plain rule":
+        if name == RULE:
             continue
         for part, told in ((f"{BEST} best items", each.best), ("all items", each.every)):
             target(show, f"{name}, {part}: pooled within 1.25", 1 / 1.25 <= told.pooled <= 1.25, f"{told.pooled:.2f}")
             within = bool(((told.each >= 1 / 1.6) & (told.each <= 1.6)).all())
             target(show, f"{name}, {part}: each window within 1.6", within, _spread(told.each))
-    show(f"{'window':12}" + "".join(f"{name:>24}" for name in sums))
+    show(f"{'50 best / all items':22}" + "".join(f"{name:>24}" for name in sums))
     for window, start in enumerate(begins):
         parts = [f"{each.best.each[window]:.2f} / {each.every.each[window]:.2f}" for each in sums.values()]
-        show(f"{_day(start):12}" + "".join(f"{part:>24}" for part in parts))
-    show("(told/bought of the 50 best / of all items)")
+        show(f"{_day(start):22}" + "".join(f"{part:>24}" for part in parts))
 
 
 def _of_strangers(model: Fitted, many: int, groups: Mapping[str, Ints]) -> Floats:
-    """What strangers (rows) are told of every item."""
+    """What strangers (rows) are told of every item; those with the same attributes are told the same."""
     history, wide = model.past.history, len(model.past.items)
-    table = model.table(populations.with_strangers(history, many, groups))
-    found = np.zeros((many, wide))
-    for first in range(0, many, 50):
-        rows = np.arange(first, min(first + 50, many))
+    columns = np.stack(list(groups.values()), 1) if groups else np.zeros((many, 1), dtype=np.int64)
+    different, alike = np.unique(columns, axis=0, return_inverse=True)
+    each = {column: different[:, place] for place, column in enumerate(groups)}
+    table = model.table(populations.with_strangers(history, len(different), each))
+    found = np.zeros((len(different), wide))
+    for first in range(0, len(different), 50):
+        rows = np.arange(first, min(first + 50, len(different)))
         users = np.repeat(len(history.users) + rows, wide)
         found[rows] = model.chances(table, users, np.tile(np.arange(wide), len(rows))).reshape(len(rows), wide)
-    return found
+    asked: Floats = found[alike.ravel()]
+    return asked
 
 
 # --- newcomers
@@ -418,10 +422,10 @@ def known(whole: History, plan: Plan, show: Show) -> None:
     area = float(sums[OURS].areas(np.ones((1, len(whole.users))))[0])
     target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
     _bins(likely, len(whole.users), show)
-    show(f"{'window':12}{'told':>10}{'bought':>10}{'told/bought':>13}{'all purchases against four windows before':>44}")
+    show(f"{'window':12}{'told':>10}{'bought':>10}{'told/bought':>13}{'all purchases / four weeks before':>36}")
     for window, start in enumerate(begins):
         figures = f"{told.told[window]:10,.0f}{told.bought[window]:10,.0f}{told.each[window]:13.2f}"
-        show(f"{_day(start):12}{figures}{change[window] - 1:>+44.0%}")
+        show(f"{_day(start):12}{figures}{change[window] - 1:>+36.0%}")
 
 
 def _window(

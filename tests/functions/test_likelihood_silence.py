@@ -130,7 +130,7 @@ def test_a_container_that_has_the_fit_answers_however_slow_everything_is(contain
     container.asked.clear()
     container.slow = True
     assert body(container.ask())["method"] == "anchored"
-    assert container.asked == ["Query", "GetPersonalizedRanking"]
+    assert container.asked == ["Query", "Query", "GetPersonalizedRanking"]
     assert container.now < BUDGET_SECONDS
 
 

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is asked about when the likelihood is judged: nobody's presence and no item's depends on what comes later."""
+
+import numpy as np
+import pytest
+from personalization.likelihood.histories import History
+
+from benchmarks import likelihood, populations
+from benchmarks.likelihood import DAY, HORIZON, Plan, Strangers
+from tests.likelihood import worlds
+
+WEEK = HORIZON * DAY
+AT = worlds.START + 8 * WEEK
+
+
+@pytest.fixture(scope="module")
+def whole() -> History:
+    """A shop, with a user and an item that come late, and a user who only ever looks."""
+    late = [
+        ("late", "i1", "View", AT + 60),
+        ("late", "i1", "Purchase", AT + DAY),
+        ("late", "i3", "Purchase", AT + 9 * DAY),
+        ("buyer", "i1", "Purchase", AT + 60),
+        ("looks", "i1", "View", AT - DAY),
+        ("u1", "i-late", "Purchase", AT + 60),
+    ]
+    return worlds.history([*worlds.rows(), *late])
+
+
+def test_a_past_has_nothing_of_later_and_nobody_who_was_taken_out(whole: History) -> None:
+    out = populations.taken_out(whole, 0.25, 1)
+    given = populations.past(whole, AT, ~out)
+    assert given.history.time.max() < AT
+    names = set(given.history.users)
+    assert names.isdisjoint({"late", "buyer", *(whole.users[each] for each in np.flatnonzero(out))})
+    assert "i-late" not in given.history.items
+    assert [whole.users[each] for each in given.users] == list(given.history.users)
+    rows = ~out[whole.user] & (whole.time < AT)
+    assert len(given.history.time) == rows.sum()
+
+
+def test_strangers_are_drawn_from_those_seen_before_whether_or_not_they_buy(whole: History) -> None:
+    seen = {whole.users[each] for each in np.flatnonzero(populations.seen_before(whole, AT))}
+    assert "looks" in seen
+    assert seen.isdisjoint({"late", "buyer"})
+
+
+def test_a_newcomer_comes_in_the_window_and_looks_before_they_buy(whole: History) -> None:
+    found = populations.newcomers(whole, AT, HORIZON)
+    assert [whole.users[each] for each in found] == ["late"]
+
+
+def test_windows_are_the_newest_and_those_for_choices_lie_before_them(whole: History) -> None:
+    judged = populations.starts(whole, HORIZON, 3)
+    chosen = populations.starts(whole, HORIZON, 3, later=3)
+    assert judged[-1] + WEEK == whole.end + 1
+    assert chosen[-1] + WEEK == judged[0]
+
+
+def test_the_plain_rule_tells_the_share_of_users_who_bought(whole: History) -> None:
+    given = populations.past(whole, AT, np.ones(len(whole.users), dtype=bool))
+    told = populations.recent_share(whole, given, HORIZON, 4).sum() * len(given.users)
+    happened = np.mean([populations.pairs_bought(whole, AT - n * WEEK, AT - (n - 1) * WEEK) for n in range(1, 5)])
+    assert told == pytest.approx(happened, rel=0.1)
+
+
+def test_strangers_that_are_told_an_eightieth_of_what_they_buy_are_seen() -> None:
+    label = np.zeros((50, 200), dtype=bool)
+    label[:, :8] = True
+    sums = Strangers.of(1)
+    sums.add(0, np.where(label, 0.0125, 0.0), label)
+    assert (sums.best.pooled, sums.every.pooled) == pytest.approx((1 / 80, 1 / 80))
+
+
+def test_a_judge_says_of_each_target_whether_it_is_reached(whole: History) -> None:
+    said: list[str] = []
+    plan = Plan(windows=1, later=0, draws=1)
+    likelihood.strangers(whole, plan, said.append)
+    likelihood.newcomers(whole, plan, said.append)
+    likelihood.known(whole, plan, said.append)
+    told = [line for line in said if line[:7] in {"  pass ", "  FAIL "}]
+    assert len(told) >= 10
+    assert max(len(line) for part in said for line in part.splitlines()) <= 100
