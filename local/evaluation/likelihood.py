@@ -9,7 +9,7 @@ from personalization import dialect
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.scores import Quality
 from personalization.likelihood.training import TooLittle, fit
-from personalization.likelihood.verdict import verdict
+from personalization.likelihood.verdict import WITHIN_STRANGERS, verdict
 
 from local.evaluation.files import Tables
 from local.personalize.frames import pl
@@ -59,6 +59,11 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         "purchases": round(tested.purchases),
         "bins": _bins(tested),
         "verdict": asdict(verdict(tested.bins)),
+        "strangers": {
+            "pairs": round(fitted.tested_strangers.pairs),
+            "purchases": round(fitted.tested_strangers.purchases),
+            "verdict": asdict(verdict(fitted.tested_strangers.bins, WITHIN_STRANGERS)),
+        },
         "boughtBefore": {"auc": round(fitted.tested_seen.auc, 4), "baseRate": fitted.tested_seen.base_rate},
     }
 

@@ -190,9 +190,15 @@ def _calibration(found: Document) -> str:
         f"On average {_rare(told['baseRate'])} of all shoppers and items come together within {told['days']} days. The likelihood tells them apart with an "
         f"AUC of {told['auc']:.3f} (0.5 is chance, 1 is perfect), and its log-loss is {better:.0%} under that of the average alone."
     )
-    answer = told["verdict"]
-    verdict = f"<p><span class='tag {LIKELIHOOD_MARKS[answer['answer']]}'>{answer['answer']}</span> <strong>{escape(answer['text'])}</strong></p>"
+    verdict = _verdict("", told["verdict"]) + _verdict(
+        "Strangers, whose history is hidden: ", told["strangers"]["verdict"]
+    )
     return f"<section><h2>{title}</h2>{verdict}<p class=quiet>{lead}</p>{plots.calibration(bins, label)}<p class='key under'>predicted; each group has as many predicted purchases as the next</p><p>{text}</p></section>"
+
+
+def _verdict(whom: str, found: Document) -> str:
+    tag = f"<span class='tag {LIKELIHOOD_MARKS[found['answer']]}'>{found['answer']}</span>"
+    return f"<p>{tag} {whom}<strong>{escape(found['text'])}</strong></p>"
 
 
 def _rare(share: float) -> str:

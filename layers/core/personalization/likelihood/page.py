@@ -17,7 +17,7 @@ from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Answer,
 from personalization.page_style import STYLE
 
 Document = Mapping[str, Any]
-_SIDE, _PAD = 420, 56
+_SIDE, _PAD = 440, 68
 _WORDS: Mapping[Answer, str] = {"yes": "yes", "no": "no", "unknown": "it cannot be said"}
 
 
