@@ -148,7 +148,7 @@ class Terminal:
             )
             for item in sorted(body["items"], key=lambda item: -float(item["probability"]))
         ]
-        who = "" if body["user"] == "known" else f" ({body['user']})"
+        who = "" if body.get("user", "known") == "known" else f" ({body['user']})"
         title = f"{body['eventType']} by {user}{who} within {body['horizonDays']} days of {body['asOf'][:10]}"
         self.table(("item", "probability#", "times the base rate#"), rows, title)
         on = body["calibratedOn"]
