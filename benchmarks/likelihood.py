@@ -54,7 +54,7 @@ HORIZON, WINDOWS, SAMPLES, SLICES = 7, 8, 1_000, 2_000
 REMOVED, DRAWS, BEST, RULE_WINDOWS = 0.25, 3, 50, 4
 LEAST_TOLD = 1e-4
 """Pairs told less are no part of the bins."""
-BINS, LEAST_EXPECTED = 10, 400
+BINS, LEAST_EXPECTED, AT_ONCE = 10, 400, 40_000
 NEWCOMERS, LEAST_NEWCOMERS = 100, 30
 """Newcomers of a window that are asked about, at most; and of all windows, below which nothing is told."""
 SIX = ("user_n", "user_d28", "item_n", "item_d28", "pair_n", "pair_last")
@@ -97,6 +97,12 @@ def opened(folder: Path, name: str) -> Iterator[TextIO]:
     plain = folder / f"{name}.csv"
     with plain.open(newline="") if plain.is_file() else gzip.open(f"{plain}.gz", "rt", newline="") as lines:
         yield lines
+
+
+def _some(users: int, items: int) -> Iterator[Ints]:
+    """Numbers of users, some at a time, so that their pairs with all items stay in the processor's caches."""
+    step = max(1, AT_ONCE // max(items, 1))
+    return (np.arange(first, min(first + step, users)) for first in range(0, users, step))
 
 
 # --- models
@@ -290,8 +296,7 @@ def _of_strangers(model: Fitted, many: int, groups: Mapping[str, Ints]) -> Float
     each = {column: different[:, place] for place, column in enumerate(groups)}
     table = model.table(populations.with_strangers(history, len(different), each))
     found = np.zeros((len(different), wide))
-    for first in range(0, len(different), 50):
-        rows = np.arange(first, min(first + 50, len(different)))
+    for rows in _some(len(different), wide):
         users = np.repeat(len(history.users) + rows, wide)
         found[rows] = model.chances(table, users, np.tile(np.arange(wide), len(rows))).reshape(len(rows), wide)
     asked: Floats = found[alike.ravel()]
@@ -434,8 +439,7 @@ def _window(
     """Ask about every pair of one window; returns how many there are."""
     given, table = model.past, model.table(model.past.history)
     wide, until = len(given.items), given.at + HORIZON * DAY
-    for first in range(0, len(given.users), 50):
-        mine = np.arange(first, min(first + 50, len(given.users)))
+    for mine in _some(len(given.users), wide):
         label = populations.bought(whole, given.users[mine], given.items, given.at, until).ravel()
         found = table.features(np.repeat(mine, wide), np.tile(np.arange(wide), len(mine)))
         seen, owner = found["seen"] > 0, np.repeat(given.users[mine], wide)
