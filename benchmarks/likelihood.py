@@ -314,16 +314,19 @@ def newcomers(whole: History, plan: Plan, show: Show) -> None:
         came = came[np.random.default_rng(window).permutation(len(came))[:NEWCOMERS]]
         if not len(came):
             continue
+        try:
+            model = fitted(populations.past(whole, start, np.ones(len(whole.users), dtype=bool)))
+        except training.TooLittle:
+            continue
         users += len(came)
-        model = fitted(populations.past(whole, start, np.ones(len(whole.users), dtype=bool)))
         served, items = _served(model)
         for user in came:
             told.add(window, *_newcomer(whole, int(user), served, items))
     if users < LEAST_NEWCOMERS:
-        show("\nNewcomers: the set has no events but purchases, so nobody comes before they buy; nothing to tell")
+        few = f"{users} users came with an event that is no purchase; {LEAST_NEWCOMERS} are the least"
+        show(f"\nNewcomers: nothing to tell: {few}")
         return
-    show(f"\nNewcomers: {users:,} users, {told.bought.sum():,.0f} later purchases, told/bought {told.pooled:.2f}"
-         f" (each window {_spread(told.each)})")  # fmt: skip
+    show(f"\nNewcomers: {users:,} users, {told.bought.sum():,.0f} later purchases, told/bought {told.pooled:.2f}")
 
 
 def _served(model: Fitted) -> tuple[Model, dict[str, Item]]:
@@ -534,7 +537,10 @@ def judge(folder: Path, plan: Plan, show: Show = print) -> None:
     show(f"{plan.windows} windows of {HORIZON} days from {_day(begins[0])}" + (" (validation)" if plan.later else ""))
     for whom, judged in (("strangers", strangers), ("newcomers", newcomers), ("known", known)):
         if whom in plan.whom:
-            judged(whole, plan, show)
+            try:
+                judged(whole, plan, show)
+            except training.TooLittle as little:
+                show(f"\n{whom}: a window has too little before it: a fit {little}")
 
 
 def main() -> None:
