@@ -25,7 +25,8 @@ def told(user: str, *items: str, **query: str) -> dict[str, Any]:
     """The answer about a user."""
     answer = handler(asked(user, *(items or ("i0",)), **query), None)
     assert answer["statusCode"] == 200, answer["body"]
-    return body(answer)
+    found: dict[str, Any] = body(answer)
+    return found
 
 
 def chances(answer: dict[str, Any]) -> list[float]:

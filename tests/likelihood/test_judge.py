@@ -3,10 +3,11 @@
 
 import numpy as np
 import pytest
-from personalization.likelihood.histories import History
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import History, Ints
 
 from benchmarks import likelihood, populations
-from benchmarks.likelihood import DAY, HORIZON, Plan, Strangers
+from benchmarks.likelihood import HORIZON, Plan, Strangers
 from tests.likelihood import worlds
 
 WEEK = HORIZON * DAY
@@ -27,27 +28,32 @@ def whole() -> History:
     return worlds.history([*worlds.rows(), *late])
 
 
+def names_of(whole: History, users: Ints) -> list[str]:
+    """The ids of users."""
+    return [whole.users[int(each)] for each in users]
+
+
 def test_a_past_has_nothing_of_later_and_nobody_who_was_taken_out(whole: History) -> None:
     out = populations.taken_out(whole, 0.25, 1)
     given = populations.past(whole, AT, ~out)
     assert given.history.time.max() < AT
     names = set(given.history.users)
-    assert names.isdisjoint({"late", "buyer", *(whole.users[each] for each in np.flatnonzero(out))})
+    assert names.isdisjoint({"late", "buyer", *names_of(whole, np.flatnonzero(out))})
     assert "i-late" not in given.history.items
-    assert [whole.users[each] for each in given.users] == list(given.history.users)
+    assert names_of(whole, given.users) == list(given.history.users)
     rows = ~out[whole.user] & (whole.time < AT)
     assert len(given.history.time) == rows.sum()
 
 
 def test_strangers_are_drawn_from_those_seen_before_whether_or_not_they_buy(whole: History) -> None:
-    seen = {whole.users[each] for each in np.flatnonzero(populations.seen_before(whole, AT))}
+    seen = set(names_of(whole, np.flatnonzero(populations.seen_before(whole, AT))))
     assert "looks" in seen
     assert seen.isdisjoint({"late", "buyer"})
 
 
 def test_a_newcomer_comes_in_the_window_and_looks_before_they_buy(whole: History) -> None:
     found = populations.newcomers(whole, AT, HORIZON)
-    assert [whole.users[each] for each in found] == ["late"]
+    assert names_of(whole, found) == ["late"]
 
 
 def test_windows_are_the_newest_and_those_for_choices_lie_before_them(whole: History) -> None:
