@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.s3.models import s3_backends
+from personalization import sold
 from personalization.aws import files, storage
 from personalization.errors import Broken, Rejected, RetryLater
 from personalization.plans import Plan
@@ -501,3 +502,83 @@ def test_the_baseline_gets_no_campaign_beside_another_recipe(recipes: str, deplo
     plan: Any = handler(drop(HISTORY, interactions()), None)
     assert plan["deploys"] == deployed
     assert [each["alias"] for each in plan["recipes"] if each.get("deployed", True)] == deployed
+
+
+def sales(rows: int = 1200, back: int = 60, column: str = "Quantity", more: str = "") -> str:
+    """Interactions of which the last ones are returns."""
+    header = f"USER_ID,ITEM_ID,TIMESTAMP,{column}{more}"
+    numbers = (-1 if row >= rows - back else row % 5 + 1 for row in range(rows))
+    tail = ",1" * more.count(",")
+    lines = [f"u{row % 100},i{row % 50},{1_700_000_000 + row},{number}{tail}" for row, number in enumerate(numbers)]
+    return "\n".join([header, *lines, ""])
+
+
+def test_numbers_below_zero_are_named_with_their_rows_and_their_share(drop: Drop, bucket: "S3Client") -> None:
+    event = drop(HISTORY, sales())
+    told = "QUANTITY is below 0 in 60 rows (5.00%), which are imported like all others: if they are returns, say so"
+    assert told in str(handler(event, None)["notes"])
+    (quantity,) = [each for each in report(bucket, event)["columns"] if each["name"] == "QUANTITY"]
+    assert quantity["range"] == {"minimum": -1, "median": 3, "maximum": 5, "belowZero": 60, "exact": True}
+    assert report(bucket, event)["eventTypes"] == [{"name": "Purchase", "rows": 1200}]
+
+
+@pytest.mark.parametrize("named", ["Quantity", "QUANTITY", "quantity"])
+def test_returns_are_events_of_their_own_type_and_no_bestsellers(named: str, drop: Drop, bucket: "S3Client") -> None:
+    drop("drops/demo/settings.yaml", f"returns: {{column: {named}}}")
+    event = drop(HISTORY, sales(back=60).replace("i49,", "i0,"))
+    notes = str(handler(event, None)["notes"])
+    assert "60 rows with QUANTITY below 0 became events of the type Return" in notes
+    assert "say so" not in notes
+    lines = copied(bucket, event, "interactions")
+    assert {line.split(",")[3] for line in lines[-60:]} == {"Return"}
+    assert {line.split(",")[3] for line in lines[1:-60]} == {"Purchase"}
+    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix="catalogue/demo/sold/")["Contents"][0]["Key"]
+    counts = sold.unpack(bucket.get_object(Bucket=BUCKET, Key=kept)["Body"].read())
+    assert sum(counts.bought.values()) == sum(counts.seen.values()) == 1140
+
+
+def test_the_column_of_returns_need_not_be_imported(
+    drop: Drop, bucket: "S3Client", personalize: FakePersonalize
+) -> None:
+    names = ["USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"]
+    types = ["string", "string", "long", "string"]
+    fields = [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
+    existing(personalize, "interactions", json.dumps({"fields": fields}))
+    drop("drops/demo/settings.yaml", "returns: {column: Quantity, below: 0}")
+    event = drop(HISTORY, sales())
+    handler(event, None)
+    lines = copied(bucket, event, "interactions")
+    assert (lines[0], lines[-1].rpartition(",")[2]) == (",".join(names), "Return")
+
+
+def test_a_column_of_returns_that_is_one_too_many_is_looked_at_alone(drop: Drop, bucket: "S3Client") -> None:
+    drop("drops/demo/settings.yaml", "returns: {column: Quantity}")
+    event = drop(HISTORY, sales(more=",A,B,C,D,E"))
+    handler(event, None)
+    lines = copied(bucket, event, "interactions")
+    assert (lines[0], lines[-1].split(",")[3]) == ("USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,A,B,C,D,E", "Return")
+
+
+def test_a_file_without_the_column_of_returns_is_refused_with_a_way_out(drop: Drop) -> None:
+    drop("drops/demo/settings.yaml", "returns: {column: Menge}")
+    with pytest.raises(
+        Rejected, match="tell returns by the column Menge, which the file lacks: it has USER_ID"
+    ) as refused:
+        handler(drop(HISTORY, sales()), None)
+    assert "change returns in the settings" in refused.value.reason
+
+
+def test_a_refused_file_is_told_what_to_do_and_nothing_of_what_it_would_have_cost(
+    drop: Drop, bucket: "S3Client"
+) -> None:
+    event = drop(HISTORY, interactions().replace(",17000", ",soon"))
+    with pytest.raises(Rejected):
+        handler(event, None)
+    body = bucket.get_object(Bucket=BUCKET, Key=f"reports/demo/{event['run']}/data-interactions.html")["Body"].read()
+    page = body.decode()
+    assert "What to do" in page
+    assert "drop it again under drops/demo/interactions/" in page
+    assert "The first line of the file is line 1" in page
+    for absent in ("campaigns", "a month", "Filled", "Is it enough", "Duplicates", "What this run does"):
+        assert absent not in page
+    assert "next" not in report(bucket, event)

@@ -87,6 +87,25 @@ def test_what_does_not_fit_is_refused_by_name(text: str, reason: str) -> None:
         parse("settings.yaml", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("returns: {below: 0}", "returns.column"),
+        ("returns: {column: ''}", "returns.column"),
+        ("returns: {column: quantity, below: .nan}", "returns.below"),
+        ("returns: {column: quantity, above: 0}", "returns.above"),
+    ],
+)
+def test_what_tells_returns_is_a_column_and_a_number(text: str, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        parse("settings.yaml", text)
+
+
+def test_only_a_shop_with_returns_has_another_digest_for_them() -> None:
+    assert parse("settings.yaml", "").digest == "483d"
+    assert parse("settings.yaml", "returns: {column: quantity}").digest != parse("settings.yaml", "").digest
+
+
 def test_a_campaign_is_set_by_its_recipe() -> None:
     text = (
         "campaigns:\n  user-personalization: {exploration_weight: 0.25, exploration_item_age_cutoff: 14}\n"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from personalization.datasets import Column, Schema, read
 from personalization.drops import DataKind, Mode
 from personalization.errors import Rejected
-from personalization.findings import problems
+from personalization.findings import Range, problems
 from personalization.intake.copying import Copied, copy
 from personalization.intake.tallies import Hashes, Words
 from personalization.settings import ShopSettings
@@ -412,3 +412,14 @@ def test_words_for_no_value_are_named_where_an_id_should_be(word: str) -> None:
     copied, _ = checked(f"ITEM_ID,X\na,1\n{word},1\n{word},2\n")
     assert any(note.startswith(f"ITEM_ID is {word} in 2 rows (66.67%)") for note in copied.findings.notes)
     assert not [note for note in checked(history(), "interactions", SHOP)[0].findings.notes if "count as one" in note]
+
+
+def test_the_median_of_many_numbers_is_about_right_and_the_ends_are_exact() -> None:
+    rows = "".join(f"{n},{n * 7919 % 150_001 - 1000}.5\n" for n in range(150_001))
+    (number,) = [each.range for each in checked("ITEM_ID,X\n" + rows)[0].findings.columns if each.range]
+    assert (number.minimum, number.maximum, number.below_zero, number.exact) == (-1000.5, 149_000.5, 1000, False)
+    assert abs(number.median / 74_000.5 - 1) < 0.005
+    copied, _ = checked("ITEM_ID,PRICE,CATEGORY_L1,Y\n1,2,c,x\n2,4,c,\n3,-1,c,\n4,10,c,2\n", shop=SHOP)
+    told = {each.column.name: each.range for each in copied.findings.columns}
+    assert told["PRICE"] == Range(-1, 3, 10, 1)
+    assert told["Y"] is None

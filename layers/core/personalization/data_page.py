@@ -41,7 +41,9 @@ def page(report: Document) -> str:
 
 def _sentence(report: Document) -> str:
     if report["reason"]:
-        return f"<p class=why><b>Nothing of this file is imported.</b> {escape(capital(report['reason']))}.</p>"
+        advice = "".join(f"<li>{escape(each)}.</li>" for each in report["advice"])
+        why = f"<p class=why><b>Nothing of this file is imported.</b> {escape(capital(report['reason']))}.</p>"
+        return why + section("What to do", f"<ul class=notes>{advice}</ul>")
     rows = report["rows"]
     left = f" {rows['rejected']:,} rows were left out." if rows["rejected"] else ""
     notes = "".join(f"<li>{escape(capital(note))}.</li>" for note in report["notes"])
@@ -58,12 +60,18 @@ def _sentence(report: Document) -> str:
 def _figures(report: Document) -> str:
     rows = report["rows"]
     duplicates = "same as an earlier row" if report["kind"] == "interactions" else "id came before"
+    if not rows["read"]:
+        return ""
+    stopped = report.get("stoppedAt")
     cards = [
-        ("Rows in the file", f"{rows['read']:,}", ""),
+        ("Rows looked at", f"{rows['read']:,}", f"up to line {stopped:,}")
+        if stopped
+        else ("Rows in the file", f"{rows['read']:,}", ""),
         ("Good rows", f"{rows['accepted']:,}", ""),
         ("Bad rows", f"{rows['rejected']:,}", f"{percent(rows['rejectedShare'])}; limit {percent(rows['limit'])}"),
-        ("Duplicates", f"{rows['duplicates']:,}", duplicates),
     ]
+    if rows["accepted"]:
+        cards.append(("Duplicates", f"{rows['duplicates']:,}", duplicates))
     span = report.get("span")
     if span:
         cards.append(("Days", f"{span['days']:,}", f"{span['first'][:10]} to {span['last'][:10]}"))
@@ -97,6 +105,8 @@ def _goal(goal: Document) -> str:
 
 def _refused(report: Document) -> str:
     if not report["refused"]:
+        if report["reason"]:
+            return ""
         return section("Bad rows", "<p>There are none.</p>")
     rows = "".join(
         f"<tr><th scope=row>{escape(capital(reason['rule']))}</th><td class=n>{reason['rows']:,}</td>"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report on a drop as one document: what came, what was refused, whether it is enough, what follows from it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -87,20 +88,48 @@ def document(about: About, found: Findings | None, reason: str, before: Mapping[
         "checkedAt": _iso(about.now),
         "outcome": "refused" if reason else "accepted",
         "reason": reason,
+        "advice": _advice(about, found) if reason else [],
     }
     if found is None:
         return told
+    limit = about.settings.rejects.limit
+    # Of a file that is mostly damaged, or was not read to its end, what is left says nothing about the shop.
+    whole = not reason or (found.accepted > 0 and not found.stopped)
     told |= {
-        "rows": _rows(found, about.settings.rejects.limit),
+        "rows": _rows(found, limit),
         "refused": [_refused(reason) for reason in found.reasons],
-        "goals": _goals(about, found),
-        "columns": [_column(filled, found.accepted) for filled in found.columns],
+        "goals": _goals(about, found) if not reason or found.rejected <= limit * found.rows else [],
+        "columns": [_column(filled, found.accepted) for filled in found.columns] if whole else [],
         "notes": list(found.notes),
-        "next": _next(about, found),
     }
-    if about.kind == "interactions":
+    if reason:
+        told["stoppedAt"] = found.stopped or None
+    else:
+        told["next"] = _next(about, found)
+    if about.kind == "interactions" and whole:
         told |= _interactions(found)
-    told["changes"] = _changes(told, before)
+    told["changes"] = _changes(told, before) if whole else None
+    return told
+
+
+def _advice(about: About, found: Findings | None) -> list[str]:
+    """What those who made a refused file can do."""
+    told = [
+        f"Mend the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
+        "what was imported before still serves"
+    ]
+    if found is None or not found.rejected:
+        return told
+    if not found.stopped and found.accepted:
+        share = min(1.0, math.ceil(found.rejected / found.rows * 100) / 100)
+        told.append(
+            f"Or import the good rows without the bad ones: allow a larger share in the shop's settings, with "
+            f"rejects: {{limit: {share:g}}}, and drop the file again"
+        )
+    if found.stopped:
+        told.append(
+            f"Rows after line {found.stopped:,} were not looked at: there may be more kinds of damage than those below"
+        )
     return told
 
 
@@ -176,7 +205,16 @@ def _column(filled: Filled, rows: int) -> Document:
     column = filled.column
     kind = "long text" if column.textual else "category" if column.categorical else _TYPES[column.type]
     share = filled.cells / rows if rows else 0.0
-    return {"name": column.name, "kind": kind, "filled": filled.cells, "share": share, "distinct": filled.distinct}
+    told = {"name": column.name, "kind": kind, "filled": filled.cells, "share": share, "distinct": filled.distinct}
+    if filled.range:
+        told["range"] = {
+            "minimum": filled.range.minimum,
+            "median": filled.range.median,
+            "maximum": filled.range.maximum,
+            "belowZero": filled.range.below_zero,
+            "exact": filled.range.exact,
+        }
+    return told
 
 
 _TYPES = {"string": "text", "long": "whole number", "float": "number"}

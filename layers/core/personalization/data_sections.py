@@ -58,8 +58,10 @@ def _unknown(spread: Document, what: str, kind: str) -> str:
 
 def columns(report: Document) -> str:
     """The columns, and how much of each is there."""
+    if not report["columns"]:
+        return ""
     rows = "".join(_column(column) for column in report["columns"])
-    head = "<thead><tr><th scope=col>Column</th><th scope=col>Read as</th><th scope=col class=n>Values</th><th scope=col>Filled</th><th scope=col class=n>Share</th></tr></thead>"
+    head = "<thead><tr><th scope=col>Column</th><th scope=col>Read as</th><th scope=col class=n>Values</th><th scope=col class=n>Minimum</th><th scope=col class=n>Median</th><th scope=col class=n>Maximum</th><th scope=col>Filled</th><th scope=col class=n>Share</th></tr></thead>"
     lead = "Personalize recommends columns that are filled in 70% of the rows or more, and categories with at most 1,000 values."
     return section("Columns", scroll(f"<table class=barred>{head}<tbody>{rows}</tbody></table>", "Columns"), lead)
 
@@ -67,15 +69,29 @@ def columns(report: Document) -> str:
 def _column(column: Document) -> str:
     mark = "" if column["share"] >= 0.7 else "some"
     values = "" if column["distinct"] is None else f"{column['distinct']:,}"
+    numbers = "".join(f"<td class=n>{each}</td>" for each in _range(column.get("range")))
     meter = charts.meter(column["share"], f"{percent(column['share'])} filled", mark)
-    return f"<tr><th scope=row>{escape(column['name'])}</th><td>{column['kind']}</td><td class=n>{values}</td><td class=bar>{meter}</td><td class=n>{percent(column['share'])}</td></tr>"
+    return f"<tr><th scope=row>{escape(column['name'])}</th><td>{column['kind']}</td><td class=n>{values}</td>{numbers}<td class=bar>{meter}</td><td class=n>{percent(column['share'])}</td></tr>"
+
+
+def _range(numbers: Document | None) -> tuple[str, str, str]:
+    """The smallest, the middle and the largest number of a column; empty where it has none."""
+    if numbers is None:
+        return "", "", ""
+    about = "" if numbers["exact"] else "about "
+    return _number(numbers["minimum"]), about + _number(numbers["median"]), _number(numbers["maximum"])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def following(report: Document) -> str:
     """What the run does with the file, and roughly what that costs."""
+    if report["reason"]:
+        return ""
     after, rows = report["next"], report["rows"]
     prices = after["prices"]
-    refused = bool(report["reason"])
     steps = [("Import", f"{rows['accepted']:,} rows, {rows['bytes'] / 1e6:,.1f} MB", dollars(after["importDollars"]))]
     if test := after.get("heldOut"):
         told = f"on the last {test['days']} days, which a second training of {', '.join(test['recipes'])} does not see: about {test['trainingHours']:.1f} training hours and at most {test['lists']:,} lists, in a dataset group of its own as long as it takes (AWS allows five a region unless it raises that)"
@@ -95,7 +111,6 @@ def following(report: Document) -> str:
         for what, told, cost in steps
     )
     head = "<thead><tr><th scope=col>Step</th><th scope=col>What</th><th scope=col class=n>About</th></tr></thead>"
-    lead = "Nothing, because the file is refused. Once it is accepted:" if refused else ""
     source = (
         f"An estimate. Prices as of {escape(prices['as_of'])}, in US dollars, from secondary sources: {_listed(prices)}. AWS's own list decides. "
         f"Set yours under <code>prices</code> in the shop's settings; the training hours are a guess "
@@ -104,7 +119,6 @@ def following(report: Document) -> str:
     return section(
         "What this run does, and what it costs",
         f"<table>{head}<tbody>{body}</tbody></table><p class=quiet>{source}</p>",
-        lead,
     )
 
 

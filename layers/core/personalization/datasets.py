@@ -19,6 +19,8 @@ Domain = Literal["ECOMMERCE"] | None
 NAMESPACE = "com.amazonaws.personalize.schema"
 METADATA_LIMITS: Mapping[DataKind, int] = {"interactions": 5, "users": 25, "items": 100}
 """Columns beside the known ones that a dataset may have."""
+RETURN = "Return"
+"""The event type of what came back: no purchase, and no sign of one."""
 CATEGORY_LENGTH = 1000
 """Characters of a categorical value or an impression; an import fails beyond."""
 TEXT_LENGTH = 1000

@@ -41,6 +41,19 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers of a column."""
+
+    minimum: float
+    median: float
+    maximum: float
+    below_zero: int
+    """Rows with a number below zero."""
+    exact: bool = True
+    """Whether the median is exact; else it is so in its first three digits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
     """A column, and how much of it is there."""
 
@@ -49,6 +62,8 @@ class Filled:
     """Cells that are not empty."""
     distinct: int | None = None
     """Values that differ, where they are counted and few enough."""
+    range: Range | None = None
+    """Its numbers, of a column of numbers; no times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +128,20 @@ class Findings:
         return self.rows - self.accepted
 
 
-def warnings(found: Findings) -> tuple[str, ...]:
+def warnings(expected: Expected, found: Findings) -> tuple[str, ...]:
     """What is imported as it came, and is probably not meant."""
+    chosen = expected.settings.returns
+    below = [
+        f"{each.column.name} is below 0 in {each.range.below_zero:,} rows "
+        f"({each.range.below_zero / found.accepted:.2%}), which are imported like all others: if they are returns, "
+        f"say so in the settings with returns: {{column: {each.column.name}, below: 0}}"
+        for each in found.columns
+        if expected.kind == "interactions" and chosen is None and each.range and each.range.below_zero
+    ]
+    return (*below, *_standing_in(found))
+
+
+def _standing_in(found: Findings) -> tuple[str, ...]:
     return tuple(
         f"{column} is {_word(word)} in {rows:,} rows ({rows / found.accepted:.2%}), which count as one "
         f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "

@@ -38,6 +38,16 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """What makes a row a return."""
+
+    name: str
+    source: int
+    """Index of the drop's column."""
+    below: float
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The columns of an import in their order, and what the run has to say about them."""
 
@@ -46,6 +56,8 @@ class Layout:
     notes: tuple[str, ...]
     added: tuple[str, ...] = ()
     """Columns that the dataset does not have yet, and gets by a change of its schema."""
+    returns: Returned | None = None
+    """What makes an interaction a return, where the shop says so."""
 
     def names(self) -> tuple[str, ...]:
         """The column names, in order."""
@@ -81,6 +93,9 @@ def arrange(
     if missing:
         raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_told(header)}")
     names = [*required, *(name for name in sources if name not in required)]
+    returns = _returns(resource, kind, sources, header, settings)
+    if returns and returns.name in _to_spare(kind, domain, names, existing):
+        names.remove(returns.name)
     datasets.check_limits(resource, kind, domain, names)
     columns: Mapping[str, Column] = datasets.known(kind, domain)
     added: tuple[str, ...] = ()
@@ -90,7 +105,34 @@ def arrange(
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
-    return Layout(kind, slots, (*_notes(header, slots), *_new(added), *_left_out(header)), added)
+    return Layout(kind, slots, (*_notes(header, slots), *_new(added), *_left_out(header)), added, returns)
+
+
+def _returns(
+    resource: str, kind: DataKind, sources: Mapping[str, int], header: Sequence[str], settings: ShopSettings
+) -> Returned | None:
+    """What makes a row a return, if the shop says so.
+
+    Raises:
+        Rejected: the file lacks the column: its returns would count as purchases.
+    """
+    if kind != "interactions" or settings.returns is None or streamed.marked(map(canonical, header)):
+        return None
+    wanted = canonical(settings.returns.column)
+    mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
+    name = next((name for name in sources if name.replace("_", "") == mapped.replace("_", "")), None)
+    if name is None:
+        told = f"the settings tell returns by the column {settings.returns.column}, which the file lacks"
+        raise Rejected(resource, f"{told}: it has {_told(header)}. Add the column, or change returns in the settings")
+    return Returned(name, sources[name], settings.returns.below)
+
+
+def _to_spare(kind: DataKind, domain: datasets.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
+    """The shop's own columns that cannot be imported: the dataset lacks them, or they are one too many."""
+    own = datasets.metadata(kind, domain, names)
+    if existing is not None:
+        return [name for name in own if name not in existing.names()]
+    return own if len(own) > datasets.METADATA_LIMITS[kind] else []
 
 
 def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> DataKind:

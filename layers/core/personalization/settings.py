@@ -72,6 +72,17 @@ class RejectSettings(BaseModel):
     """The share of a drop's rows that may be bad: they are left out. With more of them the drop is refused."""
 
 
+class Returns(BaseModel):
+    """Which interactions are returns: they become events of the type Return, whatever type they came with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
+    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
+    below: Annotated[float, Field(allow_inf_nan=False)] = 0
+    """A row is a return if its number there is below this."""
+
+
 class Likelihood(BaseModel):
     """What the purchase likelihood predicts."""
 
@@ -115,6 +126,8 @@ class ShopSettings(BaseModel):
     """Values for columns that a drop lacks, and for their empty cells."""
     rejects: RejectSettings = RejectSettings()
     """How many bad rows a drop may have."""
+    returns: Returns | None = None
+    """Which interactions are returns; none without it."""
     prices: Prices = Prices()
     """What the estimates in reports are made with."""
     gate: Gate = Gate()
@@ -159,7 +172,9 @@ class ShopSettings(BaseModel):
     @property
     def digest(self) -> str:
         """Four hexadecimal digits of what decides which data an import has; another import needs another training."""
-        decides = self.model_dump_json(include={"domain", "event_type", "columns", "defaults"})
+        included = {"domain", "event_type", "columns", "defaults"}
+        # A shop without returns has the digest that it had before there were any.
+        decides = self.model_dump_json(include=included | ({"returns"} if self.returns else set()))
         return hashlib.sha256(decides.encode()).hexdigest()[:4]
 
     @property

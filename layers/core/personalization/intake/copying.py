@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization import datasets, findings, lines, streamed
-from personalization.datasets import TEXT_LENGTH, Column, Schema
+from personalization.datasets import RETURN, TEXT_LENGTH, Column, Schema
 from personalization.drops import DataKind
 from personalization.findings import Example, Filled, Findings
 from personalization.headers import Layout, Slot, arrange, canonical
@@ -20,6 +20,7 @@ from personalization.intake.cutting import Part
 from personalization.intake.hope import Ending, Hope
 from personalization.intake.kinds import Kind
 from personalization.intake.listing import Listing
+from personalization.intake.numbers import Numbers
 from personalization.intake.odd import LINE
 from personalization.intake.pieces import PIECE_BYTES, RAGGED, ragged
 from personalization.intake.rejects import Rejects
@@ -133,11 +134,17 @@ class _Work:
         self._listing = listing
         self._same = [slot.source for slot in layout.slots] == list(range(width))
         self._kinds = {slot.name: Kind(slot.name) for slot in layout.slots if _is_sorted(slot.column)}
+        self._numbers = {
+            slot.name: Numbers()
+            for slot in layout.slots
+            if slot.column and slot.column.numeric and not slot.name.endswith("TIMESTAMP")
+        }
         self._cells: Counter[str] = Counter()
         self._filled: Counter[str] = Counter()
         self._converted: Counter[str] = Counter()
         self._joined: Counter[str] = Counter()
         self._cut: Counter[str] = Counter()
+        self._returned: Counter[str] = Counter()
         self._strange: set[str] = set()
         self._broken_default = any(lines.broken(slot.default or "") for slot in layout.slots)
         self._described = _described(expected, layout)
@@ -200,7 +207,7 @@ class _Work:
         )
         counted = self._counting.finish()
         whole = replace(found, **counted.findings)
-        whole = replace(whole, notes=(*whole.notes, *findings.warnings(whole)))
+        whole = replace(whole, notes=(*whole.notes, *findings.warnings(self._expected, whole)))
         return Copied(self._layout, schema, whole, self._rejects, counted.ids, counted.sold, self._listing)
 
     @property
@@ -213,10 +220,12 @@ class _Work:
     @property
     def _changed(self) -> int:
         """Cells that are imported otherwise than they came."""
-        return sum(each.total() for each in (self._filled, self._converted, self._joined, self._cut))
+        return sum(each.total() for each in (self._filled, self._converted, self._joined, self._cut, self._returned))
 
     def _look(self, slot: Slot, frame: pl.DataFrame, *, breaks: bool) -> rules.Verdict:
         values = self._values(slot, frame)
+        if slot.name == "EVENT_TYPE":
+            values = self._with_returns(values, frame)
         most = None if self._layout.kind == "interactions" or slot.name == self._described else TEXT_LENGTH
         verdict = rules.check(slot.column, values, self._expected.now, breaks=breaks, most=most)
         if verdict.converted:
@@ -243,11 +252,21 @@ class _Work:
         if slot.source is None:
             return pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
         values = frame[source(slot.source)]
-        if slot.default is None:
-            return values
-        empty = values.str.len_bytes() == 0
-        self._filled[slot.name] += int(empty.sum())
-        return values if not empty.any() else values.set(empty, slot.default)
+        if slot.default is not None:
+            empty = values.str.len_bytes() == 0
+            self._filled[slot.name] += int(empty.sum())
+            values = values if not empty.any() else values.set(empty, slot.default)
+        return values
+
+    def _with_returns(self, types: pl.Series, frame: pl.DataFrame) -> pl.Series:
+        """The event types, those of returns replaced."""
+        returns = self._layout.returns
+        if returns is None:
+            return types
+        numbers = frame[source(returns.source)].str.strip_chars().cast(pl.Float64, strict=False)
+        back = (numbers < returns.below).fill_null(value=False)
+        self._returned["EVENT_TYPE"] += int(back.sum())
+        return types.set(back, RETURN) if back.any() else types
 
     def _refuse_unreadable(self, rows: Rows) -> None:
         for bad in rows.unreadable:
@@ -305,13 +324,19 @@ class _Work:
                 kind.take(frame[name])
             else:
                 self._cells[name] += int((frame[name].str.len_bytes() > 0).sum())
+            if name in self._numbers and frame.height:
+                counts = frame[name].alias("value").value_counts(name="rows")
+                self._numbers[name].take(counts["value"], counts["rows"])
         self._counting.take(frame, seconds)
         if self._listing is not None:
             self._listing.take(frame)
 
     def _found(self, column: Column) -> Filled:
         kind = self._kinds.get(column.name)
-        return Filled(column, self._cells[column.name]) if kind is None else Filled(column, kind.filled, kind.distinct)
+        if kind is not None:
+            return Filled(column, kind.filled, kind.distinct, kind.range())
+        numbers = self._numbers.get(column.name)
+        return Filled(column, self._cells[column.name], None, numbers.range() if numbers else None)
 
     def _notes(self) -> list[str]:
         filled = [
@@ -329,11 +354,17 @@ class _Work:
             f"{count:,} values of {name} were cut off at {TEXT_LENGTH:,} characters, the most that Personalize takes"
             for name, count in sorted(self._cut.items())
         ]
+        returns = self._layout.returns
+        returned = [
+            f"{count:,} rows with {returns.name} below {returns.below:g} became events of the type {RETURN}"
+            for count in self._returned.values()
+            if returns and count
+        ]
         strange = [
             f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
             for name in sorted(self._strange)
         ]
-        return filled + dates + joined + cut + strange
+        return filled + dates + joined + cut + returned + strange
 
     def _render(self, frame: pl.DataFrame, *, clean: bool) -> bytes:
         if not frame.height:

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 import polars as pl
 
+from personalization.datasets import RETURN
 from personalization.drops import DataKind
 from personalization.findings import MOST_TYPES, Spread
 from personalization.intake import known
@@ -64,6 +65,7 @@ class Counting:
         self._users = Hashes(scratch, "users")
         self._items = Words(scratch, "items")
         self._bought = Words(scratch, "bought")
+        self._returned = Words(scratch, "returned")
         self._days: Counter[int] = Counter()
         self._types: Counter[str] = Counter()
         self._first: int | None = None
@@ -83,6 +85,9 @@ class Counting:
         self._items.take(items["key"], items["word"])
         bought = items.filter(frame["EVENT_TYPE"] == self._expected.settings.event_type)
         self._bought.take(bought["key"], bought["word"])
+        returned = items.filter(frame["EVENT_TYPE"] == RETURN)
+        if returned.height:
+            self._returned.take(returned["key"], returned["word"])
         self._days.update(_counts(seconds // _DAY))
         self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
         low, high = int(seconds.min() or 0), int(seconds.max() or 0)  # type: ignore[arg-type]
@@ -113,8 +118,15 @@ class Counting:
                 "items": items,
             },
             None,
-            Sold(self._rows, _most(map(_frequent, self._bought.counts())), _most(seen)),
+            Sold(self._rows, _most(map(_frequent, self._bought.counts())), self._without_returns(_most(seen))),
         )
+
+    def _without_returns(self, seen: dict[str, int]) -> dict[str, int]:
+        """How often something other than a return happened with each item."""
+        left = Counter(seen)
+        for frame in self._returned.counts():
+            left.subtract({word: rows for word, rows in frame.select("word", "rows").rows() if word in seen})
+        return {word: rows for word, rows in left.items() if rows > 0}
 
     def _packed(self, ids: list[pl.Series]) -> bytes | None:
         earlier = known.unpack(self._ids.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None

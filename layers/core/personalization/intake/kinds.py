@@ -4,6 +4,8 @@
 import polars as pl
 
 from personalization.datasets import CATEGORY_LENGTH, Column, Type
+from personalization.findings import Range
+from personalization.intake.numbers import Numbers
 
 FEW = 1_000
 """Distinct values that any categorical column may have; one with more must repeat them."""
@@ -25,6 +27,7 @@ class Kind:
     def __init__(self, name: str) -> None:
         self._name = name
         self._type: Type = "long"
+        self._numbers = Numbers()
         self._distinct = pl.Series(dtype=pl.String)
         self._many = False
         self._longest = 0
@@ -39,8 +42,11 @@ class Kind:
         self.filled += filled.len()
         if not filled.len():
             return
-        distinct = filled.unique()
+        counts = filled.alias("value").value_counts(name="rows")
+        distinct = counts["value"]
         self._narrow(distinct)
+        if self._type != "string":
+            self._numbers.take(distinct, counts["rows"])
         longest = distinct.str.len_chars().max()
         self._longest = max(self._longest, longest if isinstance(longest, int) else 0)
         if not self._many:
@@ -51,6 +57,10 @@ class Kind:
     def distinct(self) -> int | None:
         """Values that differ, or None where they are more than anybody counts."""
         return None if self._many else self._distinct.len()
+
+    def range(self) -> Range | None:
+        """The numbers of a column of numbers."""
+        return self._numbers.range() if self._type != "string" else None
 
     def column(self) -> Column:
         """The column, as its schema is to describe it. Asked for after the last row."""

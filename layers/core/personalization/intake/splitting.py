@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization import dialect
+from personalization.datasets import RETURN
 from personalization.errors import Broken
 from personalization.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.intake import known
@@ -143,8 +144,8 @@ class Splitter:
             counted = early.group_by("ITEM_ID").agg(rows=pl.len())
             self._items = pl.concat([self._items, counted]).group_by("ITEM_ID").agg(pl.col("rows").sum())
         if late.height:
-            self._any.take(late)
             types = late["EVENT_TYPE"].str.to_lowercase()
+            self._any.take(late.filter(types != RETURN.lower()))
             self._bought.take(late.filter(types == self._type.lower()))
         return copied(early)
 

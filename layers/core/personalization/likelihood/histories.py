@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalization import dialect
+from personalization.datasets import RETURN
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -275,10 +276,14 @@ def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, s
     place = {name: index for index, name in enumerate(header)}
     user, item, time = place[USER], place[ITEM], place[TIME]
     kind = place.get(TYPE, -1)
+    # What came back is no sign that somebody buys it, unless returns are what is predicted.
+    left_out = "" if event_type.lower() == RETURN.lower() else RETURN.lower()
     for row in rows:
         try:
             seconds = int(row[time])
         except (ValueError, IndexError):
+            continue
+        if kind >= 0 and row[kind].lower() == left_out:
             continue
         yield row[user], row[item], seconds, row[kind] if kind >= 0 else event_type
 
