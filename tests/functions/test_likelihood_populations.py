@@ -97,9 +97,9 @@ def test_an_item_that_came_yesterday_has_a_probability_for_everybody(
     drop(bucket, personalize)
     put(bucket, "items", [*worlds.items(), "new,fruit,fruit-0\n"], stamp=2)
     assert fit(load("fit_likelihood"), None)["outcome"] == "fitted"
-    new, staple = chances(told("u0", "new", "i0"))
-    assert 0 < new < staple < 1
-    assert 0 < chances(told("nobody", "new"))[0] < 1
+    for user, popular in (("u0", "i0"), ("nobody", "i39")):
+        new, other = chances(told(user, "new", popular))
+        assert 0 < new < other < 1
 
 
 def test_the_report_says_yes_or_no_and_tells_strangers_apart(fitted: dict[str, Any], bucket: "S3Client") -> None:

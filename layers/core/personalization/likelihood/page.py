@@ -122,10 +122,11 @@ def _newcomers(came: Document, days: int) -> str:
     """What newcomers did, where the shop records what they do before they buy."""
     if not came["told"]:
         return "The shop records no events before purchases, so nothing is known of newcomers."
-    share = came["purchases"] / came["pairs"] if came["pairs"] else 0.0
+    if not came["users"]:
+        return "No user had their first event in the horizon before the last."
     return (
-        f"{came['users']:,} newcomers, whose first event came within {days} days, bought "
-        f"{came['purchases']:,} times within {days} days after it ({_percent(share)} of pairs)."
+        f"Newcomers, with their first event in the horizon before the last: {came['users']:,}. Within {days} days after it they "
+        f"bought {came['purchases']:,} times, {_percent(came['purchases'] / max(came['pairs'], 1))} of pairs."
     )
 
 
