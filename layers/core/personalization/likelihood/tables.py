@@ -106,11 +106,19 @@ class Tables:
         return {"group": total, "described": described}
 
 
-def tables(history: History, at: int, vectors: Floats | None = None, hidden: Flags | None = None) -> Tables:
+def tables(
+    history: History,
+    at: int,
+    vectors: Floats | None = None,
+    hidden: Flags | None = None,
+    *,
+    begun: Floats | None = None,
+) -> Tables:
     """The statistics of everything before a moment.
 
     Args:
         history: all events. at: the moment, epoch seconds. vectors: factors of the items; None: new ones.
+        begun: factors of not long before, from which new ones are found sooner.
         hidden: users as if they had no events. What the others did stands for them in the counts of items.
     """
     before = history.time < at
@@ -137,7 +145,8 @@ def tables(history: History, at: int, vectors: Floats | None = None, hidden: Fla
     if history.levels:
         bought = n > 0
         mine.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
-    mine.vectors, mine.taste = _factors(history, who, what, mine.pair["d91"], mine.item["buyers"], vectors)
+    value = np.log1p(2.0 * mine.pair["d91"]) * item_weights(mine.item["buyers"])[what]
+    mine.vectors, mine.taste = _factors(history, who, what, value, vectors, begun)
     return mine
 
 
@@ -250,11 +259,15 @@ def item_weights(buyers: npt.ArrayLike) -> Floats:
 
 
 def _factors(
-    history: History, who: Ints, what: Ints, count: Floats, buyers: Floats, given: Floats | None
+    history: History,
+    who: Ints,
+    what: Ints,
+    value: Floats,
+    given: Floats | None,
+    begun: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Factors of the items, orthonormal, and of the shoppers, each relative to the length of what was bought."""
     users, items = len(history.users), len(history.items)
-    value = np.log1p(2.0 * count) * item_weights(buyers)[what]
     length = np.sqrt(_sums(who, value * value, users))
     value = value / np.maximum(length, 1e-9)[who]
 
@@ -267,7 +280,9 @@ def _factors(
     if not len(value) or width < 1:
         return np.zeros((items, RANK)), np.zeros((users, RANK))
     basis = np.random.default_rng(0).standard_normal((items, width))
-    for _ in range(_ROUNDS):
+    if begun is not None:
+        basis[:, : min(RANK, width)] = begun[:, : min(RANK, width)]
+    for _ in range(_ROUNDS if begun is None else 1):
         basis, _ = np.linalg.qr(times(what, who, times(who, what, basis, users), items))
     left = times(who, what, basis, users)
     _, _, turn = np.linalg.svd(left, full_matrices=False)

@@ -7,7 +7,7 @@ those with an event before its start: known as they are for two formulas, and wi
 which tells the likelihood of strangers. Users whose first event is inside the window are newcomers, and not in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,23 +148,29 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
     horizon = horizon_days * DAY
     starts = windows(history, horizon, now)
     chance = np.random.default_rng(1)
-    # Factors of before all windows: those of a window's start would cost the most of all, and say little more.
-    vectors = tables(history, starts[-1]).vectors
+    vectors = None
     # All of a part at once: what the others bought would tell of a single user who is left out.
     rows: list[Rows] = []
     hidden: list[Rows] = []
     part = parted(history)
-    for start in starts:
-        rows.append(sample(tables(history, start, vectors), start + horizon, chance))
-        mine: Flags = np.equal(part, len(hidden) % PARTS)
+    for age, start in reversed(list(enumerate(starts))):
+        # Factors as fresh as those that serve: older ones know less of users, and the formulas would trust them less.
+        table = tables(history, start, begun=vectors)
+        vectors = table.vectors
+        rows.append(sample(table, start + horizon, chance))
+        del table
+        mine: Flags = np.equal(part, age % PARTS)
         hidden.append(strangers(tables(history, start, vectors, mine), start + horizon, chance))
+    rows.reverse()
+    hidden.reverse()
     # Weeks differ in how much is bought at all, so several of them calibrate; but most of a short history is fitted on.
     some = min(CALIBRATED, (len(rows) - 1) // 2)
-    fitted, calibrated = joined(rows[1 + some :]), joined(rows[1 : 1 + some])
+    fitted, calibrated = joined(rows[1 + some :]), joined(rows[1 : 1 + some], names=())
     _enough(fitted.purchases, calibrated.purchases)
     raw = formulas(fitted, joined(hidden[1 + some :]), history.levels)
+    del fitted
     frozen = recalibrated(raw, rows[1 : 1 + some], hidden[1 : 1 + some])
-    test, strange, newest = rows[0], hidden[0], joined(rows[:some])
+    test, strange, newest = rows[0], hidden[0], joined(rows[:some], names=())
     tested = logistic.sigmoid(test.logits(frozen))
     base = quality(np.full(len(test.label), max(calibrated.purchases / calibrated.weight.sum(), 1e-12)),
                    test.label, test.weight).log_loss  # fmt: skip
@@ -281,10 +287,16 @@ def newcomers(history: History, start: int, horizon: int) -> Newcomers:
     return Newcomers(int(came.sum()), int(came.sum() * known.sum()), purchases, not bool(history.bought.all()))
 
 
-def joined(rows: Sequence[Rows], fading: float = 1.0) -> Rows:
-    """The rows of several windows, the newest first, each of which counts `fading` of the one before."""
+def joined(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | None = None) -> Rows:
+    """The rows of several windows, the newest first, each of which counts `fading` of the one before.
+
+    Args:
+        rows: by window. fading: what a window counts beside the next newer one.
+        names: the features that are wanted; None: all.
+    """
+    wanted = rows[0].features if names is None else names
     return Rows(
-        {name: np.concatenate([each.features[name] for each in rows]) for name in rows[0].features},
+        {name: np.concatenate([each.features[name] for each in rows]) for name in wanted},
         np.concatenate([each.label for each in rows]),
         np.concatenate([each.weight * fading**age for age, each in enumerate(rows)]),
         np.concatenate([each.seen for each in rows]),
