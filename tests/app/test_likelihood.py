@@ -85,7 +85,8 @@ def agree(laptop: Laptop, method: str) -> None:
     """The same users and items alone, among five and among a hundred others, within two per cent."""
     others = [f"{taste}{number}" for taste in "ab" for number in range(ITEMS)]
     for user, item in (("u0", "a71"), ("u0", "a3"), ("u1", "a50"), ("stranger", "b7")):
-        assert answer(laptop, user, item)["method"] == method
+        # The campaign's scores speak of known users alone.
+        assert answer(laptop, user, item)["method"] == ("counts" if user == "stranger" else method)
         rest = [each for each in others if each != item]
         alone = chances(laptop, user, item)[item]
         for many in (5, 100):
