@@ -43,7 +43,7 @@ from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints, Reader
 from personalization.likelihood.model import Model, probability
 from personalization.likelihood.tables import Tables, tables
-from personalization.likelihood.training import Fit, Formulas, Rows
+from personalization.likelihood.training import Fit, Formulas, Reals, Rows
 
 from benchmarks import populations
 from benchmarks.harness import REPOSITORY
@@ -150,7 +150,7 @@ def six_counts(given: Rows, later: Rows) -> Logits:
     design, mean, spread = logistic.standardised([given.features[name] for name in SIX], np.ones(len(given.label)))
     found = logistic.fit(design, given.label, given.weight, np.zeros(7), np.zeros(7))
 
-    def raw(values: Mapping[str, Floats]) -> Floats:
+    def raw(values: Mapping[str, Reals]) -> Floats:
         result: Floats = found[0] + sum(
             found[place + 1] * (values[name] - mean[place]) / max(spread[place], 1e-12)
             for place, name in enumerate(SIX)
@@ -168,7 +168,7 @@ def boosted(given: Rows, later: Rows) -> Logits | None:
     except ImportError:
         return None
 
-    def matrix(values: Mapping[str, Floats]) -> Floats:
+    def matrix(values: Mapping[str, Reals]) -> Floats:
         return np.stack([values[name] for name in SIX], 1)
 
     options = {"objective": "binary", "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 50, "verbose": -1}

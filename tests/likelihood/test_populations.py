@@ -56,7 +56,7 @@ def test_hiding_a_user_is_the_same_as_never_having_seen_them() -> None:
     gone = replace(past, **{name: getattr(past, name)[others] for name in ("user", "item", "time", "bought")})
     users, items = np.full(worlds.ITEMS, user), np.arange(worlds.ITEMS)
     vectors = tables(past, start).vectors
-    hidden = tables(past, start, vectors, np.arange(len(past.users)) == user)
+    hidden = tables(past, start, hidden=np.arange(len(past.users)) == user)
     never = tables(gone, start, vectors)
     # The counts of items alone are brought to what all users would have bought.
     for name, values in never.item.items():

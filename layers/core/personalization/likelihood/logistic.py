@@ -2,8 +2,10 @@
 """Weighted logistic regression by Newton's method with a ridge, and Platt's calibration with it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from personalization.likelihood.histories import Floats
 
@@ -63,12 +65,12 @@ def sigmoid(logit: Floats) -> Floats:
     return result
 
 
-def standardised(columns: Sequence[Floats], weight: Floats) -> tuple[Floats, Floats, Floats]:
+def standardised(columns: Sequence[npt.NDArray[np.floating[Any]]], weight: Floats) -> tuple[Floats, Floats, Floats]:
     """Columns with mean 0 and deviation 1 behind a column of ones, and their means and deviations.
 
     A column that hardly varies gets deviation 0 and is left at 0: its weight could be as large as you please.
     """
-    matrix = np.stack(columns, 1)
+    matrix: Floats = np.stack(columns, 1, dtype=np.float64)
     mean = np.average(matrix, axis=0, weights=weight)
     spread = np.sqrt(np.average((matrix - mean) ** 2, axis=0, weights=weight))
     spread = np.where(spread < _FLAT, 0.0, spread)

@@ -145,6 +145,10 @@ def tables(
     if history.levels:
         bought = n > 0
         mine.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
+    if hidden.any():
+        # Whoever is asked about here has no taste that is known.
+        mine.vectors, mine.taste = (np.zeros((len(each), RANK)) for each in (history.items, history.users))
+        return mine
     value = np.log1p(2.0 * mine.pair["d91"]) * item_weights(mine.item["buyers"])[what]
     mine.vectors, mine.taste = _factors(history, who, what, value, vectors, begun)
     return mine

@@ -9,8 +9,10 @@ which tells the likelihood of strangers. Users whose first event is inside the w
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from personalization.likelihood import features, logistic
 from personalization.likelihood.features import DAY
@@ -23,8 +25,9 @@ FITTED, CALIBRATED = 5, 4
 """Windows that the weights and the calibrator are fitted on, at most."""
 MOST_WINDOWS = FITTED + CALIBRATED + 1
 """Windows that a fit looks at, at most: one more tests."""
-NEGATIVES, SEEN_NEGATIVES, POSITIVES = 20_000, 12_000, 20_000
-"""Rows of a window: pairs never bought before without a purchase, bought before without one, with one; at most."""
+NEGATIVES, SEEN_NEGATIVES, OTHER_NEGATIVES, POSITIVES = 20_000, 12_000, 6_000, 20_000
+"""Rows of a window: pairs without an event before and without a purchase, bought before without one, with other events
+before and without one, with one; at most. Of few pairs with events there would be next to none among all others."""
 LEAST_FITTED, LEAST_CALIBRATED = 100, 50
 """Purchases that the windows of either kind must have."""
 LEAST_WINDOWS = 5
@@ -38,6 +41,7 @@ FADING = 0.6
 """What a calibrating window counts beside the next newer one: how much is bought at all changes from week to week."""
 LEAST_VISITORS = 20
 """Purchases of users without an earlier one that a formula needs to tell them apart; without, they are strangers."""
+Reals = npt.NDArray[np.floating[Any]]
 _APART = 4
 """Horizons without a purchase after which a few more are no part of the history."""
 
@@ -46,7 +50,7 @@ _APART = 4
 class Rows:
     """Pairs of one or several windows: features, labels, weights, and which were bought before."""
 
-    features: dict[str, Floats]
+    features: Mapping[str, Reals]
     label: Floats
     weight: Floats
     seen: Flags
@@ -82,7 +86,7 @@ class Formulas:
     stranger: Formula
     described: Formula
 
-    def strangers(self, found: Mapping[str, Floats]) -> Flags:
+    def strangers(self, found: Mapping[str, Reals]) -> Flags:
         """The rows that the formula of strangers is for: see `Model.logit`."""
         alike = found["stranger"] if "visitor" in self.other.weights else found["stranger"] + found["visitor"]
         return alike > 0
@@ -160,7 +164,7 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
         rows.append(sample(table, start + horizon, chance))
         del table
         mine: Flags = np.equal(part, age % PARTS)
-        hidden.append(strangers(tables(history, start, vectors, mine), start + horizon, chance))
+        hidden.append(strangers(tables(history, start, hidden=mine), start + horizon, chance))
     rows.reverse()
     hidden.reverse()
     # Weeks differ in how much is bought at all, so several of them calibrate; but most of a short history is fitted on.
@@ -222,7 +226,7 @@ def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
     """The rows of a window that begins at the tables' moment, of known users."""
     users, items, label, weight = pairs(table, until, chance)
     found = table.features(users, items)
-    return Rows(found, label, weight, found["seen"] > 0)
+    return Rows(_short(found, found), label, weight, found["seen"] > 0)
 
 
 def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
@@ -230,7 +234,12 @@ def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
     users, items, label, weight = pairs(table, until, chance, np.flatnonzero(table.hidden))
     found = table.features(users, items)
     kept = (*features.names(table.history.levels, "described"), "stranger", "visitor", "described")
-    return Rows({name: found[name] for name in kept}, label, weight, np.zeros(len(label), dtype=bool))
+    return Rows(_short(found, kept), label, weight, np.zeros(len(label), dtype=bool))
+
+
+def _short(found: Mapping[str, Floats], names: Iterable[str]) -> dict[str, Reals]:
+    """Features as they are kept: the rows of all windows are most of what a fit holds, and seven digits are enough."""
+    return {name: found[name].astype(np.float32) for name in names}
 
 
 def parted(history: History, many: int = PARTS) -> Ints:
@@ -256,14 +265,19 @@ def pairs(
     inside = history.bought & (history.time >= table.at) & (history.time < until)
     inside &= among[history.user] & table.offered[history.item]
     positive = np.unique(history.user[inside] * wide + history.item[inside])
-    before = table.keys[(table.pair["n"] > 0) & among[table.keys // max(wide, 1)]]
-    again = np.setdiff1d(before, positive, assume_unique=True)
+    mine = among[table.keys // max(wide, 1)]
+    before = table.keys[mine]
+    again, other = (
+        np.setdiff1d(table.keys[mine & which], positive, assume_unique=True)
+        for which in (table.pair["n"] > 0, table.pair["n"] == 0)
+    )
     every = len(who) * len(offered)
     place = np.unique(chance.integers(0, max(every, 1), min(2 * NEGATIVES, 4 * every)))
     drawn = who[place // max(len(offered), 1)] * wide + offered[place % max(len(offered), 1)]
     never = np.setdiff1d(drawn, np.union1d(before, positive), assume_unique=True)
     fresh = every - len(np.union1d(before, positive))
-    parts = [(positive, len(positive), POSITIVES), (again, len(again), SEEN_NEGATIVES), (never, fresh, NEGATIVES)]
+    parts = [(positive, len(positive), POSITIVES), (again, len(again), SEEN_NEGATIVES),
+             (other, len(other), OTHER_NEGATIVES), (never, fresh, NEGATIVES)]  # fmt: skip
     taken = [chance.permutation(keys)[:most] for keys, _, most in parts]
     keys = np.concatenate(taken)
     weight = np.concatenate([np.full(len(each), many / max(len(each), 1)) for each, (_, many, _) in
@@ -372,7 +386,7 @@ def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
     )
 
 
-def _logits(formula: Formula, found: Mapping[str, Floats], which: Flags) -> Floats:
+def _logits(formula: Formula, found: Mapping[str, Reals], which: Flags) -> Floats:
     total = np.full(int(which.sum()), formula.intercept)
     for name, weight in formula.weights.items():
         total += weight * np.clip(found[name][which], formula.least[name], formula.most[name])
