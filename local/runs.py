@@ -71,13 +71,21 @@ class Runs:
     def newest(self, shop: str, limit: int = 10) -> list[Run]:
         """The newest runs of `shop`, newest first."""
         found: list[Run] = []
-        for arn in self.arns():
-            run = self.describe(arn)
+        for run in self.known():
             if run.shop == shop:
                 found.append(run)
             if len(found) == limit:
                 break
         return found
+
+    def known(self) -> Iterator[Run]:
+        """The runs that are there still, newest first: the local AWS forgets the oldest as new ones come."""
+        for arn in self.arns():
+            try:
+                run = self.describe(arn)
+            except self.client.exceptions.ExecutionDoesNotExist:
+                continue
+            yield run
 
     def arns(self) -> Iterator[str]:
         """All executions, newest first."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -92,29 +93,37 @@ def verify(case: Case, story: Story) -> None:
     assert set(story.looks) <= {"ACTIVE"}
 
 
-@pytest.fixture(scope="module")
-def stories(laptop: Laptop, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Story]]]:
-    """The chosen cases, under way; when all went as they should, the page is written where that is asked for."""
-    chosen = chosen_of(request)
-    numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen and case.part != KILLED]
+@pytest.fixture(scope="module", autouse=True)
+def played() -> Iterator[dict[str, Future[Any]]]:
+    """What is under way or played; when all cases went as they should, the page is written where that is asked for."""
+    found: dict[str, Future[Any]] = {}
     began = time.monotonic()
-    with World(laptop) as world, ThreadPoolExecutor(AT_A_TIME) as pool:
-        found = {case.name: pool.submit(play, world, number, case) for number, case in numbered}
-        yield found
-        pool.shutdown(cancel_futures=True)
-    if "MATRIX_PAGE" in os.environ and len(chosen) == len(CASES):
-        rounds = request.getfixturevalue("rounds")
+    yield found
+    if "MATRIX_PAGE" in os.environ and len(found) == len(CASES):
         for case in CASES:
-            if case.part == KILLED:
-                rounds[case.name].result()
-            else:
-                verify(case, found[case.name].result())
+            story = found[case.name].result()
+            if case.part != KILLED:
+                verify(case, story)
         PAGE.write_text(page(time.monotonic() - began, datetime.now(UTC).date().isoformat()))
 
 
 @pytest.fixture(scope="module")
+def stories(
+    laptop: Laptop, played: dict[str, Future[Any]], request: pytest.FixtureRequest
+) -> Iterator[dict[str, Future[Story]]]:
+    """The chosen cases, under way."""
+    chosen = chosen_of(request)
+    numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen and case.part != KILLED]
+    with World(laptop) as world, ThreadPoolExecutor(AT_A_TIME) as pool:
+        found = {case.name: pool.submit(play, world, number, case) for number, case in numbered}
+        played.update(found)
+        yield found
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
 def rounds(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, played: dict[str, Future[Any]], request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Future[None]]]:
     """What came of the chosen kills, a round for each process, on a cloud of their own."""
     names = chosen_of(request)
@@ -122,10 +131,11 @@ def rounds(
     home, found = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
     try:
         state, _ = cloud.up(home, faults=True)
-        played = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
+        playing = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
         for process in PROCESSES:
             cases = [case for case in chosen if case.course.partition("/")[0] == process]
-            found |= played.play(process, cases) if cases else {}
+            found |= playing.play(process, cases) if cases else {}
+        played.update(found)
         yield found
     finally:
         cloud.down(home, wipe=True)

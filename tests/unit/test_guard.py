@@ -273,7 +273,11 @@ def test_each_cloud_has_a_key_of_its_own(tmp_path: Path) -> None:
     assert len(made[0][1]) >= 40
 
 
-def test_aws_tools_read_the_key_from_the_cloud_s_folder(home: Home, started: State) -> None:
+def test_aws_tools_read_the_key_from_the_cloud_s_folder(
+    home: Home, started: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     session = boto3.session.Session(
         botocore_session=botocore.session.Session(
             {"credentials_file": (None, None, str(home.run / "credentials"), None)}
