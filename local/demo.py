@@ -168,8 +168,8 @@ def show_likelihood(client: Client, shopper: dict[str, Any], newcomer: dict[str,
     terminal.heading("How likely is it that they buy it within a week?")
     answer = likelihood(client, shopper["user"], list(names))
     terminal.likelihoods(answer, f"household {shopper['user']}", names)
-    # Not the new shopper: her events are of today, and the sample's other purchases years old by then.
-    terminal.likelihoods(likelihood(client, f"{newcomer['user']}-stranger", list(names)), "a stranger", names)
+    # Not the new shopper: the sample has no views, from which the likelihood of newcomers would be learned.
+    terminal.likelihoods(likelihood(client, f"{newcomer['user']}-stranger", list(names)), "somebody", names)
     return answer
 
 
