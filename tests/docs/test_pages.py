@@ -9,6 +9,8 @@ import pytest
 
 from tests.docs.pages import PAGES, READMES, ROOT, SKIPPED, anchors, blocks, headings, links, name, prose, read
 
+DECISIONS = sorted({*ROOT.glob("docs/decisions/*.md")} - {ROOT / "docs/decisions/README.md"})
+PARTS = ["Decision", "Why", "Rejected", "What would change it"]
 SOURCES = ("*.py", "*.yaml", "*.sh", "Makefile", ".ci/run")
 
 
@@ -29,15 +31,12 @@ def test_every_page_has_one_title_and_skips_no_level(page: Path) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("0*.md")), ids=name)
-def test_a_decision_has_its_three_parts_and_is_listed(page: Path) -> None:
-    assert [text for level, text in headings(page) if level == 2] == ["Context", "Decision", "Consequences"]
-    assert f"({page.name})" in read("docs/decisions/README.md")
-
-
-def test_decisions_are_numbered_without_gaps() -> None:
-    numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs/decisions").glob("0*.md"))]
-    assert numbers == list(range(1, len(numbers) + 1))
+@pytest.mark.parametrize("page", DECISIONS, ids=name)
+def test_a_decision_has_its_parts_and_the_index_its_question(page: Path) -> None:
+    assert [text for level, text in headings(page) if level == 2] == PARTS
+    title, question = read(page).split("\n## ")[0].removeprefix("# ").split("\n", 1)
+    assert f"| [{title}]({page.name}) | {' '.join(question.split())} |" in read("docs/decisions/README.md")
+    assert len(read(page).split()) <= 500, "a decision that needs more is two"
 
 
 def test_both_readmes_give_the_same_commands() -> None:

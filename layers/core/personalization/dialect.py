@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CSV, as everything here writes and reads it: in two forms, and never in a mixture of them (decision 0047).
+"""CSV, as everything here writes and reads it: in two forms, and never in a mixture of them.
+
+The reasons are in docs/decisions/csv-and-imports.md.
 
 Personalize's form is for what Personalize reads: import copies, the histories that are made of them, lists of users to
 delete. A value with a comma, a quote or a backslash is in quotes, and a backslash comes before each quote and backslash
