@@ -66,5 +66,5 @@ class Case:
         """The outcome in words; a pattern's gaps are shown as such."""
         if not self.error:
             return "gets through"
-        left = "nothing serves yet" if self.first else "what served serves on"
+        left = "nothing serves yet" if self.first else "the old release serves on"
         return f"ends as `{self.error}`: “{self.reason.replace('.*', '…')}”; {left}"

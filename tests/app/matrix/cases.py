@@ -64,12 +64,12 @@ def refusals() -> list[Case]:
     found = []
     for operation, pattern in CREATES.items():
         exists = engine("resourceAlreadyExists", operation, pattern, performed=True)
-        found.append(Case(f"{operation} says that somebody just made it", CALLS, (exists,), first=True))
+        found.append(Case(f"{operation} answers that it was just created", CALLS, (exists,), first=True))
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion"):
         exists = engine("resourceAlreadyExists", operation, performed=True)
         # Amazon publishes the words of one of these quotas only.
         busy = engine("limitExceeded", operation, times=4, reason="No more of them now.")
-        found.append(Case(f"{operation} says that it exists already", CALLS, (exists,)))
+        found.append(Case(f"{operation} answers that it exists already", CALLS, (exists,)))
         found.append(Case(f"{operation} exceeds the number of jobs under way", CALLS, (busy,)))
     for operation in ("CreateDatasetGroup", "CreateSolution", "CreateCampaign", "CreateFilter", "CreateSchema"):
         full = engine("limitExceeded", operation, CREATES[operation], times=4, reason="More than 5 of them.")
@@ -84,10 +84,12 @@ def refusals() -> list[Case]:
         )
         found.append(case)
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign"):
-        found.append(Case(f"{operation} finds it in use", CALLS, (engine("resourceInUse", operation, times=2),)))
+        found.append(
+            Case(f"{operation} answers that it is in use", CALLS, (engine("resourceInUse", operation, times=2),))
+        )
     for operation in ("CreateDataset", "CreateFilter", "CreateSolution", "CreateCampaign"):
         in_use = engine("resourceInUse", operation, times=2)
-        found.append(Case(f"{operation} finds it in use", CALLS, (in_use,), first=True))
+        found.append(Case(f"{operation} answers that it is in use", CALLS, (in_use,), first=True))
     for operation in ("DatasetGroup", "Dataset", "Filter", "Solution", "Campaign"):
         # The first look finds nothing in truth: it is the one before the creation.
         unseen = engine("resourceNotFound", f"Describe{operation}", skip=1, times=2)
@@ -111,7 +113,7 @@ def silences() -> list[Case]:
         found.append(Case(f"the connection of {operation} ends", CALLS, (dropped,)))
     for operation in ("describeDatasetImportJob", "describeSolutionVersion", "describeCampaign"):
         lost = cloud("loseConnection", operation, resource="*-{shop}*", times=3)
-        found.append(Case(f"the connection of a look with {operation} is lost", CALLS, (lost,)))
+        found.append(Case(f"the machine loses the connection of {operation}", CALLS, (lost,)))
     forever = engine("internalFailure", "GetRecommendations", times=None)
     always = engine("throttle", "DescribeEventTracker", BY_TRACKER, times=None)
     refused = engine("invalidInput", "CreateSolutionVersion", reason="not enough data")
@@ -152,7 +154,7 @@ def _job(operation: str, kind: str, *, first: bool) -> list[Case]:
              human="continue", trained=again, note=note),
         Case(f"{named} never ends", JOBS, (never,), course, first=first, error="Broken",
              reason="still .* after 30 minutes",
-             human="continue", note="to be continued once Personalize has gone on"),
+             human="continue", note="continue once Personalize has moved on"),
     ]  # fmt: skip
 
 
@@ -184,7 +186,7 @@ def drops() -> list[Case]:
              reason="it is a zip archive", human="drop again"),
         Case("a compressed file is cut off", DROPS, course="broken_gzip", error="Rejected",
              reason="the file is not whole gzip", human="drop again"),
-        Case("an object that is no drop lies beside", DROPS, course="no_drop"),
+        Case("an object that is no drop is uploaded too", DROPS, course="no_drop"),
         Case("the event of a file is lost", DROPS, (cloud("loseEvent", events, resource=shop),), "lost_event",
              note="the sweep finds the file within 25 minutes"),
         Case("a shop's files are dropped before S3 sends events", DROPS,
@@ -221,7 +223,7 @@ def functions() -> list[Case]:
         check = cloud("killFunction", "*ValidateDropFunction*", performed=done)
         found.append(Case(f"ValidateDropFunction is killed {words}", FUNCTIONS, (check,), first=True,
                           error="Runtime.ExitError", reason="signal: killed", human="continue",
-                          note="not tried again by itself: what is too large for it once is so again"))  # fmt: skip
+                          note="not retried by itself: a file that is too large once is too large again"))  # fmt: skip
     return found
 
 
@@ -237,7 +239,7 @@ def runs() -> list[Case]:
         Case("three executions begin at once", RUNS, course="two_runs"),
         Case("a schedule starts a second training", RUNS, course="scheduled_twice", trained=2, done=0,
              note="each execution trains anew"),
-        Case("two shops want six imports at once", RUNS, (engine("neverEnd", "CreateDatasetImportJob", times=None),),
+        Case("two shops need six imports at once", RUNS, (engine("neverEnd", "CreateDatasetImportJob", times=None),),
              "six_imports", trained=2, done=2, note="the sixth waits until another ends, and its run says so"),
         Case("a rollback is asked for during a run", RUNS, course="rollback_during",
              note="the rollback is refused: a run is at work"),
@@ -277,9 +279,9 @@ def services() -> list[Case]:
         Case("DynamoDB throttles", SERVICES, (cloud("throttle", "PutItem", times=4, **tasks),)),
         Case("the answer of a write to DynamoDB is lost", SERVICES,
              (cloud("internalFailure", "PutItem", performed=True, times=2, **tasks),)),
-        Case("DynamoDB does not tell who leads", SERVICES, (cloud("internalFailure", "GetItem", times=4, **tasks),)),
-        Case("S3 does not give the file", SERVICES, (cloud("serviceUnavailable", "GET", times=4, **tasks),)),
-        Case("S3 does not take the import copy", SERVICES,
+        Case("DynamoDB does not answer who leads", SERVICES, (cloud("internalFailure", "GetItem", times=4, **tasks),)),
+        Case("S3 does not return the file", SERVICES, (cloud("serviceUnavailable", "GET", times=4, **tasks),)),
+        Case("S3 does not accept the import copy", SERVICES,
              (cloud("serviceUnavailable", "PUT", skip=1, times=4, **tasks),)),
         Case("Personalize's clock is a day ahead", SERVICES, course="later_engine"),
         Case("the machine's clock jumps ahead", SERVICES, course="later_machine"),
@@ -298,8 +300,8 @@ def recommenders() -> list[Case]:
         f"{create} is throttled": engine("throttle", create, times=4),
         f"{create} fails inside Personalize": engine("internalFailure", create, times=4),
         f"the answer of {create} is lost": engine("dropConnection", create, performed=True),
-        f"{create} says that somebody just made it": engine("resourceAlreadyExists", create, performed=True),
-        f"{create} finds it in use": engine("resourceInUse", create, times=2),
+        f"{create} answers that it was just created": engine("resourceAlreadyExists", create, performed=True),
+        f"{create} answers that it is in use": engine("resourceInUse", create, times=2),
         f"{look} is throttled": engine("throttle", look, times=4, spread=1),
         "a new Recommender is not seen yet": engine("resourceNotFound", look, skip=1, times=2),
     }
@@ -350,7 +352,7 @@ def kills() -> list[Case]:
         "judging": "another run takes the drop up",
         "promoting": "another run takes the drop up",
         "events": "each event is delivered once, with its time",
-        "erasing": "those that were asked for a moment before, too",
+        "erasing": "requests of a moment before included",
         "serving": "with the same key, as before",
     }
     found = []

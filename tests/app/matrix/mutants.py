@@ -42,7 +42,7 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "`up` has drops handled whose run was stopped",
+        "`up` reports stopped runs to the sweep",
         "local/resuming.py",
         "failures = sweep(state, mine)",
         "failures = list[str]()",
@@ -56,7 +56,7 @@ MUTANTS: Final = (
         ("users are deleted beside a run",),
     ),
     Mutant(
-        "nothing is taken of users who are to be deleted",
+        "no event is accepted of users who are being deleted",
         f"{DOMAIN}/aws/leaving.py",
         "return user in users",
         "return False",
@@ -70,7 +70,7 @@ MUTANTS: Final = (
         ("the event of a file is lost", "a shop's files are dropped before S3 sends events"),
     ),
     Mutant(
-        "what is imported already is not imported again",
+        "bytes that are imported already are not imported again",
         f"{DOMAIN}/aws/preparing.py",
         "if request.known and expected.existing",
         "if not request.known and expected.existing",
@@ -115,11 +115,11 @@ MUTANTS: Final = (
         ("a schedule starts a second training",),
     ),
     Mutant(
-        "a look whose connection is lost is tried again",
+        "a describe call whose connection is lost is retried",
         MACHINE,
         "Personalize.SdkClientException, ",
         "",
-        ("the connection of a look with describeSolutionVersion is lost",),
+        ("the machine loses the connection of describeSolutionVersion",),
     ),
     Mutant(
         "a dropped object is claimed once",
@@ -143,7 +143,7 @@ MUTANTS: Final = (
         ("a stopped run is redriven after another took over",),
     ),
     Mutant(
-        "a function that was killed is tried again",
+        "a function that was killed is retried",
         MACHINE,
         " Sandbox.Timedout, Runtime.ExitError,",
         "",
@@ -153,7 +153,7 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
-        "what was just made may not be visible yet",
+        "a new resource may not be visible yet",
         MACHINE,
         " Personalize.ResourceNotFoundException,",
         "",
@@ -164,17 +164,17 @@ MUTANTS: Final = (
         f"{DOMAIN}/aws/control.py",
         'if code(error) != "ResourceAlreadyExistsException":',
         "if code(error):",
-        ("CreateFilter says that somebody just made it", "CreateDatasetImportJob says that it exists already"),
+        ("CreateFilter answers that it was just created", "CreateDatasetImportJob answers that it exists already"),
     ),
     Mutant(
-        "what is found in CREATE FAILED is made again",
+        "a resource found in CREATE FAILED is made again",
         f"{DOMAIN}/statuses.py",
         'return status == "CREATE FAILED"',
         'return status == "NEVER"',
         ("a DatasetGroup ends in CREATE FAILED", "a Filter ends in CREATE FAILED"),
     ),
     Mutant(
-        "jobs under way end by themselves, and their number is waited for",
+        "a full quota of running jobs is waited for",
         f"{DOMAIN}/aws/failures.py",
         "if error.operation_name in _JOBS:",
         'if "NEVER" in message:',

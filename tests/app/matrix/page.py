@@ -1,36 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: E501 - the lines of a page are as long as they are there
-"""`docs/reliability.md`, made of the cases once a run of the matrix has shown that each comes out as it says."""
+"""`docs/reliability.md`, made of the cases once a run of the matrix has shown that each ends as it says."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.app.matrix.case import Case
-from tests.app.matrix.cases import CASES, PARTS
+from tests.app.matrix.cases import CASES, KILLED, PARTS
 from tests.app.matrix.mutants import MUTANTS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reliability.md"
-HEAD = """# What is promised when something fails
+HEAD = """# What happens when something fails
 
 <!-- Made by `make reliability` from a run of the fault matrix; tests/docs holds it against the cases. -->
 
-A run takes a dropped file to a release that shoppers are served from. Between the two lie dozens of calls of Amazon
-Personalize, jobs that take minutes to hours, and functions that can be stopped at any moment. This page is for who runs
-a shop and wants to know what happens then, and what is left to do. It is no list of intentions: each row below is a test
-that makes just this go wrong and looks at what is left.
+A run takes a dropped file to a release that users are served from. On its way it makes dozens of calls to Amazon Personalize,
+waits for jobs of minutes to hours, and depends on functions that can stop at any moment. This page says what happens when one of
+them fails, and what is left for you to do. Each case below is a test that causes exactly this failure.
 
 ## The promises
 
-1. **A run gets through, or it ends with the true reason.** What passes (a throttled call, an answer that is lost, a
-   killed function) is tried again by itself. What does not pass ends the run; the reason names the resource and what
-   Personalize said, and the run is announced as failed.
-2. **What serves is never worse off.** Until a new release is trained, judged, promoted and probed, the old one answers.
-   Where promoting or probing fails, the campaign goes back to it.
-3. **Nothing is handled twice, nothing is lost.** Each dropped file is imported once, however often S3 tells of it, in
-   which order, and whatever stops in between.
-4. **No training is paid for twice.** A run that goes on after a failure, or takes over from one that was stopped, finds
-   the imports and the trainings of the run before. Only a training that itself failed is made again.
-5. **There is little to do, and nothing to clean up.** Nothing, or one of two things; on a laptop, a third:
+1. **A run gets through, or ends with the true reason.** A passing fault (throttling, a lost answer, a killed function) is retried.
+   Any other ends the run as failed; the reason names the resource and repeats what Personalize said.
+2. **What serves is never worse off.** The old release answers until a new one is trained, judged, promoted and probed. If promoting
+   or probing fails, the campaign goes back.
+3. **Nothing is handled twice, nothing is lost.** Each dropped file is imported once, whatever S3 repeats and whatever stops.
+4. **No training is paid for twice.** A run that goes on after a failure finds the imports and trainings of the run before. Only a
+   training that itself failed is repeated.
+5. **There is little to do, and nothing to clean up:**
 
 | in the tables | what you do |
 |---|---|
@@ -39,67 +37,99 @@ that makes just this go wrong and looks at what is left.
 | drop again | correct the file and drop it again |
 | up | start the laptop's cloud again: `.venv/bin/python -m local up` ([what survives what](local.md#what-survives-what)) |
 
+To cause a failure yourself, use [faults on demand](local.md#faults-on-demand).
+
 ## How it is shown
 
-Every case has a shop of its own on the [local cloud](local.md), where the template, the state machine and the functions
-are the ones that are deployed, and doors [make things go wrong](local.md#faults-on-demand). Most cases are about a second
-drop, while a first release serves; those of what only a first run makes are about the first. Each case asserts
+Each case has a shop of its own on the [local cloud](local.md), with the deployed template, state machine and functions. Most cases
+are about a second drop, while a first release serves. A case asserts
 
-* how the run ended, and with which reason,
-* the version that the campaign serves, when something had gone wrong and in the end, and that the release record names it,
-* how many solution versions Personalize made, and how many import jobs,
-* how many dropped files were handled, each once,
-* that the campaign was ACTIVE at every look that a run took at it,
-* and that the fault did happen.
+* how the run ended, and its reason;
+* the version that the campaign serves, after the fault and in the end, and that the release record names it;
+* how many solution versions and import jobs Personalize made;
+* how many dropped files were handled, each once;
+* that the campaign was ACTIVE whenever the run looked;
+* that the fault did happen.
 
-Where a run ends with a reason, the case then does what the last column says, and the run gets through.
+Where a run ends with a reason, the case does what the last column says, and the run gets through.
 
-Processes are killed with `kill -9` on a cloud of their own, where a shop stands at each stage. After `up` each shop has
-to come to its end, with one import, one training and one release for its file. The key has to be the same, and the
-campaigns have to answer at once.
+Processes are killed with `kill -9` on a separate cloud, with a shop at each stage. After `up`, each shop must reach its end with
+one import, one training and one release for its file. The API key must be the same, and campaigns must answer at once.
 
-`make test` plays all cases once; `make nightly` plays them with 20 seeds, which move the faults to other calls and
-throttle three in a hundred of all others.
+`make test` plays all cases once. `make nightly` plays them with 20 seeds: they move the faults to other calls and throttle three in
+a hundred of all others.
 """
 MUTANTS_HEAD = """
-## Are the safeguards what does it?
+## The safeguards
 
-A test that cannot fail shows nothing. `make nightly` takes these safeguards out, one at a time, from a copy of the
-sources, and the cases beside each must then fail:
+A test that cannot fail shows nothing. `make nightly` removes each of these safeguards from a copy of the sources, and its cases must then
+fail:
 
-| the safeguard that is taken out | the cases that fail without it |
+| safeguard that is removed | cases that fail without it |
 |---|---|
 """
+KIND = (
+    "DatasetGroup|DatasetImportJob|Dataset|EventTracker|Filter|SolutionVersion|Solution|Campaign|Recommender"
+    "|campaign's update"
+)
+VARYING = (
+    (re.compile(r"\w+Function is killed(?: at \w+)?"), "a function is killed"),
+    (re.compile(r"\b(?:Create|Update|Describe|List|Get|describe)[A-Z]\w+"), "a call"),
+    (re.compile(rf"\ban? (?:{KIND})\b"), "a resource"),
+    (re.compile(rf"(?<=a new )(?:{KIND})\b"), "resource"),
+)
+"""What differs between cases that share a row, and the words in its place."""
 
 
 def page(seconds: float, day: str) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
         seconds: how long the run of the matrix took.
         day: when it was, ISO 8601.
     """
-    told = f"\nThis page was made on {day}: {len(CASES)} cases, all as below, in {seconds:.0f} seconds on two processors.\n"
-    told += "\n“…” in a reason stands for names and words that differ.\n"
+    made = f"\nThis page was made on {day}: {len(CASES)} cases, all as below, in {seconds:.0f} seconds on two processors.\n"
+    made += "\n“…” in a reason stands for names and words that differ.\n"
     parts = [f"\n## {part}\n\n{table([case for case in CASES if case.part == part])}" for part in PARTS]
     mutants = "".join(f"| {mutant.safeguard} | {'; '.join(mutant.cases)} |\n" for mutant in MUTANTS)
-    return HEAD + told + "".join(parts) + MUTANTS_HEAD + mutants
+    return HEAD + made + "".join(parts) + MUTANTS_HEAD + mutants
 
 
 def table(cases: Sequence[Case]) -> str:
-    """A table of cases."""
-    head = "| what goes wrong | at | what comes of it | trainings | you do |\n|---|---|---|---|---|\n"
-    return head + "".join(f"{row(case)}\n" for case in cases)
+    """Return a table with a row for each result: cases that differ only in a call, a resource, a function or a process share one."""
+    rows = dict[tuple[str, ...], list[str]]()
+    for case in cases:
+        what, where = _parted(case)
+        outcome = f"{case.outcome}{f'; {case.note}' if case.note else ''}"
+        rows.setdefault((what, _drop(case), outcome, str(case.trained), case.human), []).append(where)
+    lines = ["| what goes wrong | at | what follows | trainings | you do |", "|---|---|---|---|---|"]
+    for (what, *rest), wheres in rows.items():
+        among = f": {_listed(wheres)}" if any(wheres) else ""
+        lines.append(" | ".join([f"| {what}{among}", *rest]) + " |")
+    return "\n".join(lines) + "\n"
 
 
-def row(case: Case) -> str:
-    """One case."""
-    drop = (
-        "the first drop"
-        if case.first
-        else "between drops"
-        if case.human == "up" and not case.trained
-        else "a later drop"
-    )
-    outcome = f"{case.outcome}{f'; {case.note}' if case.note else ''}"
-    return f"| {case.name} | {drop} | {outcome} | {case.trained} | {case.human} |"
+def _parted(case: Case) -> tuple[str, str]:
+    """Split a case's name into what happens in general, and to which call, resource, function or process."""
+    if case.part == KILLED:
+        process, _, stage = case.name.partition(" while ")
+        return stage, re.sub(r" (is|are) killed( at once)?| stops everything", "", process)
+    for varying, words in VARYING:
+        if found := varying.search(case.name):
+            return case.name.replace(found[0], words, 1), found[0].replace(" is killed", "")
+    return case.name, ""
+
+
+def _listed(wheres: Sequence[str]) -> str:
+    """Join names; the steps of one function stand together: `Claim at one, Claim at two` is `Claim (one, two)`."""
+    steps = dict[str, list[str]]()
+    for where in wheres:
+        name, _, step = where.partition(" at ")
+        steps.setdefault(name, []).append(step)
+    return ", ".join(f"{name} ({', '.join(each)})" if any(each) else name for name, each in steps.items())
+
+
+def _drop(case: Case) -> str:
+    if case.first:
+        return "the first drop"
+    return "between drops" if case.human == "up" and not case.trained else "a later drop"
