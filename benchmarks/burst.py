@@ -30,11 +30,11 @@ import boto3
 import psutil
 
 from benchmarks import shops
-from local import cloud
-from local.client import Client
-from local.environments import LocalError
-from local.faults import FaultDoor
-from local.home import ACCOUNT, REGION, Home, State, access
+from local.cloud import lifecycle
+from local.cloud.client import Client
+from local.cloud.environments import LocalError
+from local.cloud.faults import FaultDoor
+from local.cloud.home import ACCOUNT, REGION, Home, State, access
 
 SETTINGS = "domain: custom\nrecipes: [popularity-count]\n"
 """Of the shop whose events are sent."""
@@ -115,10 +115,10 @@ def kill_and_restart(home: Home, state: State, away: float = AWAY_SECONDS) -> St
         member.kill()
     psutil.wait_procs([process, *family], timeout=10)
     time.sleep(away)
-    started = cloud.spawn("engine", command, environment, home)
+    started = lifecycle.spawn("engine", command, environment, home)
     state = replace(state, processes=tuple(started if each == engine else each for each in state.processes))
     home.write(state)
-    cloud.wait_ready(home, state)
+    lifecycle.wait_ready(home, state)
     return state
 
 
@@ -217,11 +217,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "cloud")
         try:
-            state, _ = cloud.up(home, faults=True)
+            state, _ = lifecycle.up(home, faults=True)
             shops.drop(Client(state), "burst", SETTINGS)
             outcome, _ = play(home, state, "burst", events)
         finally:
-            cloud.down(home, wipe=True)
+            lifecycle.down(home, wipe=True)
     told = ", ".join(f"{many:,} {status}" for status, many in outcome.statuses.items())
     print(
         f"burst: {events:,} events accepted in {outcome.seconds:.0f} s ({told}; {outcome.repeated} requests repeated)"

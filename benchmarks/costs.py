@@ -33,9 +33,9 @@ import boto3
 import yaml
 
 from benchmarks.polling import AWS_MINUTES, ML_OPS, RETRIES, Pace, longest_pause, paces, twenty
-from local import cloud
-from local.client import Client
-from local.home import Home, State, access
+from local.cloud import lifecycle
+from local.cloud.client import Client
+from local.cloud.home import Home, State, access
 
 History = Sequence[Mapping[str, Any]]
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,7 +134,7 @@ def local_run() -> Counted:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "cloud")
         try:
-            state, _ = cloud.up(home)
+            state, _ = lifecycle.up(home)
             client = Client(state)
             uploads = [client.drop("bench", kind, file) for kind, file in files(Path(folder))]
             runs = [client.runs.started_by(upload.key, upload.before) for upload in uploads]
@@ -145,7 +145,7 @@ def local_run() -> Counted:
                 sys.exit(f"the run was not promoted: {client.runs.describe(runs[-1].arn)}")
             return counted_from(state)
         finally:
-            cloud.down(home, wipe=True)
+            lifecycle.down(home, wipe=True)
 
 
 def counted_from(state: State) -> Counted:

@@ -28,9 +28,9 @@ from personalization.settings import ShopSettings
 from personalization.validation import Expected
 
 from benchmarks import files, validation
-from local import environments, login
-from local.environments import LOCAL, REPOSITORY
-from local.home import Home, State, require
+from local.cloud import environments, login
+from local.cloud.environments import LOCAL, REPOSITORY
+from local.cloud.home import Home, State, require
 from tests.hostile.forgeries import Forge
 from tests.hostile.wire import Wire
 from tests.hostile.world import world

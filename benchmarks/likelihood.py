@@ -48,7 +48,7 @@ from personalization.likelihood.training import Fit, Formulas, Reals, Rows
 from benchmarks import populations
 from benchmarks.harness import REPOSITORY
 from benchmarks.populations import Past
-from local import demo_data
+from local.demo import sample_data
 
 HORIZON, WINDOWS, SAMPLES, SLICES = 7, 8, 1_000, 2_000
 REMOVED, DRAWS, BEST, RULE_WINDOWS = 0.25, 3, 50, 4
@@ -558,7 +558,7 @@ def main() -> None:
     if options.folder:
         judge(Path(options.folder), plan)
     if not options.no_demo:
-        judge(demo_data.prepare(REPOSITORY / ".local" / "demo", print).interactions.parent, plan)
+        judge(sample_data.prepare(REPOSITORY / ".local" / "demo", print).interactions.parent, plan)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,10 @@ from personalization.shelf import BUDGET_SECONDS
 
 from benchmarks import shops
 from benchmarks.harness import REPOSITORY, percentile
-from local import cloud
-from local.client import Client
-from local.faults import FaultDoor
-from local.home import Home, State, access, client_environment
+from local.cloud import lifecycle
+from local.cloud.client import Client
+from local.cloud.faults import FaultDoor
+from local.cloud.home import Home, State, access, client_environment
 
 SHOP, LIMIT, CONTAINERS = "outage", 8, 8
 ACTIONS = ("hang", "throttle", "internalFailure", "dropConnection")
@@ -196,11 +196,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "cloud")
         try:
-            state, _ = cloud.up(home, faults=True)
+            state, _ = lifecycle.up(home, faults=True)
             shops.drop(Client(state), SHOP, SETTINGS, stride=7)
             before, outage = play(state, chosen.requests, chosen.action)
         finally:
-            cloud.down(home, wipe=True)
+            lifecycle.down(home, wipe=True)
     print(told("Personalize answers", before))
     print(told(chosen.action, outage))
     p99, bound = percentile(outage.milliseconds, 99), BUDGET_SECONDS * 1000 + ROOM_MS

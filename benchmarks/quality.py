@@ -30,8 +30,8 @@ from personalization.metrics import Answer, Bootstrap, Interval, against_us, dis
 from benchmarks.harness import REPOSITORY
 from benchmarks.peers import PEERS
 from benchmarks.protocols import PROTOCOLS, SEED, Exam, Protocol, tables
-from local import demo_data
-from local.environments import LOCAL, find_python, refresh
+from local.cloud.environments import LOCAL, find_python, refresh
+from local.demo import sample_data
 from local.evaluation import splitting
 from local.evaluation.files import Tables
 from local.evaluation.pasts import prepared
@@ -234,7 +234,7 @@ def main() -> None:
     for name in options.protocols or PROTOCOLS:
         protocol = PROTOCOLS[name]
         if protocol.data == "demo":
-            data = demo_data.prepare(REPOSITORY / ".local" / "demo", print).interactions.parent
+            data = sample_data.prepare(REPOSITORY / ".local" / "demo", print).interactions.parent
         elif options.data is None or not (options.data / protocol.data).is_dir():
             print(f"\n{protocol.title}: left out; it needs --data DIR with a folder {protocol.data}")
             continue

@@ -5,8 +5,8 @@ import sys
 
 import boto3
 
-from local.client import Client, Upload
-from local.home import access
+from local.cloud.client import Client, Upload
+from local.cloud.home import access
 
 
 def drop(client: Client, shop: str, settings: str, stride: int = 1) -> None:

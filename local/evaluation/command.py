@@ -8,11 +8,11 @@ from pathlib import Path
 from personalization.errors import Rejected
 from personalization.settings import ShopSettings, parse
 
-from local.environments import LOCAL
+from local.cloud.environments import LOCAL
 from local.evaluation import page, positions, tables
 from local.evaluation.files import BadInput, read
 from local.evaluation.trial import Plan, evaluate
-from local.terminal import Terminal
+from local.terminal.output import Terminal
 
 
 def main(options: Namespace, terminal: Terminal) -> None:

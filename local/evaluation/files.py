@@ -18,7 +18,7 @@ from personalization.intake.rows import Table
 from personalization.settings import ShopSettings
 from personalization.validation import Expected
 
-from local.environments import LocalError
+from local.cloud.environments import LocalError
 from local.evaluation import positions
 from local.personalize.building import read_rows
 from local.personalize.errors import ImportRefused

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.evaluation.words import TITLES, percent
-from local.terminal import Terminal
+from local.terminal.output import Terminal
 
 Document = Mapping[str, Any]
 TASKS = {

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.environments import LocalError
+from local.cloud.environments import LocalError
 from local.personalize import recipes
 from local.personalize.data import Snapshot
 from local.personalize.jobs import begin

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from local import cloud
-from local.client import Answer
-from local.home import Home
-from local.runs import Run
+from local.cloud import lifecycle
+from local.cloud.client import Answer
+from local.cloud.home import Home
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 
@@ -23,10 +23,10 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         try:
-            state, _ = cloud.up(home, faults=True)
+            state, _ = lifecycle.up(home, faults=True)
             yield Laptop(home, state, tmp_path_factory.mktemp("files"))
         finally:
-            cloud.down(home, wipe=True)
+            lifecycle.down(home, wipe=True)
 
 
 @dataclass(frozen=True)

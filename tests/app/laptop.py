@@ -16,17 +16,17 @@ from mypy_boto3_personalize import PersonalizeClient
 from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 from mypy_boto3_s3 import S3Client
 
-from local.client import Answer, Client, Upload
-from local.faults import FaultDoor
-from local.home import Home, State, access
-from local.runs import Run
+from local.cloud.client import Answer, Client, Upload
+from local.cloud.faults import FaultDoor
+from local.cloud.home import Home, State, access
+from local.cloud.runs import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
 class Laptop:
-    """The cloud's folder and state; see :class:`local.client.Client` for what a shop can ask."""
+    """The cloud's folder and state; see :class:`local.cloud.client.Client` for what a shop can ask."""
 
     home: Home
     state: State

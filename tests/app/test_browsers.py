@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local import login
-from local.home import access
+from local.cloud import login
+from local.cloud.home import access
 from tests.app.conftest import Shop
 
 VIEW = {"eventType": "View", "itemId": "garden-01"}

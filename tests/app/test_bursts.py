@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.client import Upload
-from local.faults import FaultDoor
-from local.runs import Run
+from local.cloud.client import Upload
+from local.cloud.faults import FaultDoor
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.waiting import until

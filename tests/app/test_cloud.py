@@ -10,9 +10,9 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from local import cloud, environments
-from local.environments import LocalError
-from local.home import Home, access, running
+from local.cloud import environments, lifecycle
+from local.cloud.environments import LocalError
+from local.cloud.home import Home, access, running
 from tests.app.laptop import Laptop
 
 
@@ -51,7 +51,7 @@ def test_a_second_up_finds_the_first(laptop: Laptop) -> None:
 
 
 def test_everything_listens_on_loopback_alone(laptop: Laptop) -> None:
-    processes = cloud.marked(laptop.home)
+    processes = lifecycle.marked(laptop.home)
     assert len(processes) >= 2
     sockets = [socket for process in processes for socket in process.net_connections("inet")]
     assert {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
@@ -80,9 +80,9 @@ def test_a_browser_s_preflight_is_answered_without_a_key(laptop: Laptop) -> None
 
 def test_what_was_there_before_down_is_there_after_up(laptop: Laptop) -> None:
     laptop.s3.put_object(Bucket=laptop.bucket, Key="notes/kept", Body=b"kept")
-    assert cloud.down(laptop.home) == ["engine", "cloud"]
+    assert lifecycle.down(laptop.home) == ["engine", "cloud"]
     assert running(laptop.home) is None
-    state, notes = cloud.up(laptop.home, faults=True)
+    state, notes = lifecycle.up(laptop.home, faults=True)
     assert notes == environments.find_python()[1]
     assert replace(state, processes=()) == replace(laptop.state, processes=())
     laptop.state = state
@@ -92,20 +92,20 @@ def test_what_was_there_before_down_is_there_after_up(laptop: Laptop) -> None:
 
 def test_down_leaves_no_process_even_when_the_state_is_lost(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    cloud.wait_ready(home, cloud.start(home))
+    lifecycle.wait_ready(home, lifecycle.start(home))
     home.forget()
-    assert len(cloud.down(home)) >= 2
-    assert cloud.marked(home) == []
+    assert len(lifecycle.down(home)) >= 2
+    assert lifecycle.marked(home) == []
     assert not (home.run / "tmp").exists()
 
 
 def test_a_taken_port_is_named(tmp_path: Path, laptop: Laptop) -> None:
     taken = int(laptop.state.endpoint.rpartition(":")[2])
     with pytest.raises(LocalError, match=f"port {taken} is taken"):
-        cloud.start(Home(tmp_path), cloud_port=taken)
+        lifecycle.start(Home(tmp_path), cloud_port=taken)
 
 
 def test_one_up_at_a_time(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with home.locked(), pytest.raises(LocalError, match="another `up` or `down`"):
-        cloud.down(home)
+        lifecycle.down(home)

@@ -21,9 +21,10 @@ from typing import Any
 
 import pytest
 
-from local import login, shopfront
-from local.faults import FaultDoor
-from local.runs import Run
+from local.cloud import login
+from local.cloud.faults import FaultDoor
+from local.cloud.runs import Run
+from local.shopfront import server
 from tests.app import retail
 from tests.app.laptop import ROOT, Laptop
 from tests.app.test_likelihood import fitted
@@ -236,7 +237,7 @@ def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
     (project / "package.json").write_text('{"name": "fresh", "version": "1.0.0"}')
     state = laptop.state
     token = login.user_token(laptop.home, state, USER, time.time())
-    with shopfront.serving(shopfront.open_shop(state, "demo", {})) as address:
+    with server.serving(server.open_shop(state, "demo", {})) as address:
         given = {
             "API": f"{address}api", "URL_OF_API": state.api, "KEY": state.key, "BROWSER_API_URL": state.browser_api,
             "userToken": token,

@@ -10,7 +10,7 @@ import pytest
 from boto3.dynamodb.conditions import Key
 from personalization.erasures import SETTLED_SECONDS
 
-from local.home import access
+from local.cloud.home import access
 from tests.app.conftest import Shop
 from tests.app.waiting import until
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from local.runs import Run
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.runs import Run
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.waiting import until

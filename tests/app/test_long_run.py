@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from personalization.claims import Claim
 
-from local.faults import FaultDoor
+from local.cloud.faults import FaultDoor
 from tests.app import long_run
 from tests.app.laptop import Laptop
 from tests.app.long_run import DATA, RECIPES, Row, Uploads

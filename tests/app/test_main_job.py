@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import boto3
 
-from local.home import access
+from local.cloud.home import access
 from tests.app import retail
 from tests.app.conftest import Shop
 from tests.app.waiting import until

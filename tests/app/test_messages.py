@@ -5,7 +5,7 @@ import json
 
 import boto3
 
-from local.home import access
+from local.cloud.home import access
 from tests.app.laptop import Laptop
 
 

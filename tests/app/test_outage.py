@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local.faults import FaultDoor
-from local.home import access
+from local.cloud.faults import FaultDoor
+from local.cloud.home import access
 from tests.app.conftest import Shop
 from tests.app.waiting import until
 

@@ -15,9 +15,10 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local import cloud, shopfront
-from local.faults import FaultDoor
-from local.home import access
+from local.cloud import lifecycle
+from local.cloud.faults import FaultDoor
+from local.cloud.home import access
+from local.shopfront import server
 from tests.app.laptop import Laptop
 from tests.storefront.browser import Page, browsing, chromium
 
@@ -188,12 +189,12 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
         urllib3.request("GET", signed(laptop, service, "GET", path, by=mine)).status == 200
         for service, path in (("lambda", "/2015-03-31/functions"), ("apigateway", "/apikeys?includeValues=true"))
     ), "requests are signed as they should be"
-    front = shopfront.Shopfront(laptop.state.api, laptop.state.key, b'{"items": []}')
+    front = server.Shopfront(laptop.state.api, laptop.state.key, b'{"items": []}')
     before = state_of(laptop)
-    with shopfront.serving(front) as shop, page_at() as port:
+    with server.serving(front) as shop, page_at() as port:
         found = {int(shop.rstrip("/").rpartition(":")[2])}
         for process in laptop.state.processes:
-            for member in cloud.family_of(process.pid):
+            for member in lifecycle.family_of(process.pid):
                 found |= {one.laddr.port for one in member.net_connections("tcp") if one.status == "LISTEN"}
         everywhere = [
             {"method": method, "url": f"http://127.0.0.1:{each}/{path}", "body": "{}"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.runs import Run
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.conftest import Shop
 from tests.app.laptop import Laptop

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from local import cloud
-from local.home import Home
+from local.cloud import lifecycle
+from local.cloud.home import Home
 from tests.app.laptop import Laptop
 from tests.app.matrix.case import Case
 from tests.app.matrix.cases import CASES, KILLED, PROCESSES
@@ -130,7 +130,7 @@ def rounds(
     chosen = [case for case in CASES if case.name in names and case.part == KILLED]
     home, found = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
     try:
-        state, _ = cloud.up(home, faults=True)
+        state, _ = lifecycle.up(home, faults=True)
         playing = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
         for process in PROCESSES:
             cases = [case for case in chosen if case.course.partition("/")[0] == process]
@@ -138,7 +138,7 @@ def rounds(
         played.update(found)
         yield found
     finally:
-        cloud.down(home, wipe=True)
+        lifecycle.down(home, wipe=True)
 
 
 def chosen_of(request: pytest.FixtureRequest) -> set[str]:

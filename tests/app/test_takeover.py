@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from local.runs import Run
+from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.waiting import BOUND, until

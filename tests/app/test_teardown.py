@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.home import access
+from local.cloud.home import access
 from tests.app import retail
 from tests.app.laptop import Laptop
 

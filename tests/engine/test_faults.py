@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
 
-from local.faults import FaultDoor
+from local.cloud.faults import FaultDoor
 from tests.engine.harness import Argument, Aws, EngineProcess, until
 from tests.engine.shop_data import columns, interactions, write_csv
 

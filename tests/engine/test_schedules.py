@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.faults import FaultDoor
+from local.cloud.faults import FaultDoor
 from tests.engine.harness import Argument, Aws, EngineProcess, until
 from tests.engine.shop_data import columns, interactions, write_csv
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from local.shopfront import FOLDER, serving
+from local.shopfront.server import FOLDER, serving
 from tests.storefront.browser import Page, browsing, chromium
 from tests.storefront.shop import Api, front, front_for_strangers, listening
 

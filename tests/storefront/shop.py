@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.catalogue import catalogue, document, for_strangers
-from local.shopfront import Shopfront
+from local.shopfront.catalogue import catalogue, document, for_strangers
+from local.shopfront.server import Shopfront
 
 KEY = "the-key-that-no-browser-may-see"
 ITEMS = [("bread", "Bakery"), ("milk", "Dairy"), ("apple", "Produce"), ("soup", "Grocery"), ("roses", "Floral")]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local.catalogue import catalogue, document
-from local.environments import LocalError
+from local.cloud.environments import LocalError
+from local.shopfront.catalogue import catalogue, document
 from tests.storefront.shop import files
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from local import demo_data
-from local.catalogue import catalogue, document
-from local.environments import LOCAL
-from local.shopfront import Shopfront, serving
+from local.cloud.environments import LOCAL
+from local.demo import sample_data
+from local.shopfront.catalogue import catalogue, document
+from local.shopfront.server import Shopfront, serving
 from tests.storefront.browser import Page, chromium
 from tests.storefront.conftest import PLACEMENTS, Open
 from tests.storefront.shop import KEY, Api, listening
@@ -109,7 +109,7 @@ def test_a_first_visit_is_light_and_soon_seen(browser: Page, shop: Open) -> None
 
 
 def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Page) -> None:
-    data = demo_data.prepare(LOCAL / "demo", lambda _: None)
+    data = sample_data.prepare(LOCAL / "demo", lambda _: None)
     goods = catalogue("demo", data.items, data.users, data.interactions) | {"placements": list(PLACEMENTS)}
     with listening(Api()) as api, serving(Shopfront(api.address, KEY, document(goods))) as address:
         browser.ask("Network.setCacheDisabled", cacheDisabled=True)

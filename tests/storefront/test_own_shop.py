@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.catalogue import catalogue, document
-from local.shopfront import Shopfront, serving
+from local.shopfront.catalogue import catalogue, document
+from local.shopfront.server import Shopfront, serving
 from tests.storefront.browser import Page, chromium
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY, Api, listening

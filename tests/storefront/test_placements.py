@@ -11,8 +11,8 @@ import pytest
 from moto import mock_aws
 from personalization.settings import parse
 
-from local.client import placements
-from local.shopfront import FOLDER
+from local.cloud.client import placements
+from local.shopfront.server import FOLDER
 from tests.storefront.browser import Page, chromium
 from tests.storefront.conftest import PLACEMENTS, Open
 

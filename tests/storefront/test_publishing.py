@@ -11,9 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.environments import LocalError
-from local.publishing import FOR_EVER, Upload, main, publish, uploads
-from local.terminal import Terminal
+from local.cloud.environments import LocalError
+from local.shopfront.publishing import FOR_EVER, Upload, main, publish, uploads
+from local.terminal.output import Terminal
 
 BUCKET = "storefront"
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.environments import LocalError
-from local.shopfront import BODY_LIMIT, Shopfront, serving
+from local.cloud.environments import LocalError
+from local.shopfront.server import BODY_LIMIT, Shopfront, serving
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY
 

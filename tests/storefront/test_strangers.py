@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.catalogue import for_strangers
+from local.shopfront.catalogue import for_strangers
 from tests.storefront.browser import Page
 from tests.storefront.conftest import Open
 

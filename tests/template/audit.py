@@ -16,8 +16,8 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local import environments
-from local.environments import LOCAL
+from local.cloud import environments
+from local.cloud.environments import LOCAL
 from tests.template.stack import FILE, OPTIONS, PSEUDO, ROOT, Values, translated
 
 SUPPRESSED = {

@@ -4,9 +4,9 @@ import json
 
 from rich.console import Console
 
-from local.board import DONE, FAILED, UNDER_WAY, Board
-from local.runs import FAILED as STEP_FAILED
-from local.runs import Moment, happenings
+from local.cloud.runs import FAILED as STEP_FAILED
+from local.cloud.runs import Moment, happenings
+from local.terminal.board import DONE, FAILED, UNDER_WAY, Board
 
 STORY = [
     Moment(0.1, "Ensure the dataset"),

@@ -20,7 +20,7 @@ from personalization.settings import ShopSettings
 from personalization.validation import Expected
 
 from benchmarks import files
-from local.environments import REPOSITORY
+from local.cloud.environments import REPOSITORY
 
 GOOD = "u1,i1,1700000000,View,1\n"
 EXPECTED = Expected("drop.csv", "interactions", "FULL", ShopSettings(), now=1_800_000_000)

@@ -10,9 +10,9 @@ import pytest
 from personalization.errors import Rejected
 from personalization.settings import parse
 
-from local.__main__ import parser
-from local.client import checked_key, drop_key
-from local.environments import LocalError
+from local.cli.main import parser
+from local.cloud.client import checked_key, drop_key
+from local.cloud.environments import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = {"up", "down", "status", "drop", "runs", "recommend", "similar", "event", "logs"}

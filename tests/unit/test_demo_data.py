@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from local import demo_data, demo_names
+from local.demo import names, sample_data
 
 _PRODUCTS = [
     (1, 69, "GROCERY", "Private", "FLUID MILK PRODUCTS", "FLUID MILK WHITE ONLY", "1 GA"),
@@ -50,8 +50,8 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _prepare(folder: Path) -> demo_data.DemoData:
-    return demo_data.prepare(folder, lambda _line: None)
+def _prepare(folder: Path) -> sample_data.DemoData:
+    return sample_data.prepare(folder, lambda _line: None)
 
 
 def test_keeps_what_known_households_paid_for_in_the_shop(source: Path) -> None:
@@ -88,7 +88,7 @@ def test_users_have_no_nulls(source: Path) -> None:
 
 
 def test_the_most_bought_items_fill_the_rows(source: Path) -> None:
-    made = demo_data.prepare(source, lambda _line: None, max_interactions=3)
+    made = sample_data.prepare(source, lambda _line: None, max_interactions=3)
     assert made.rows == {"users": 2, "items": 2, "interactions": 3}
 
 
@@ -96,7 +96,7 @@ def test_a_second_call_finds_the_files(source: Path) -> None:
     made = _prepare(source)
     lines: list[str] = []
     (source / "package").rename(source / "gone")
-    assert demo_data.prepare(source, lines.append) == made
+    assert sample_data.prepare(source, lines.append) == made
     assert lines == ["Demo data is there: 6 purchases"]
 
 
@@ -118,15 +118,15 @@ def test_the_manifest_says_what_the_data_is(source: Path) -> None:
 
 
 def test_recent_purchases_are_newest_first_and_each_item_once(source: Path) -> None:
-    bought = demo_data.recent_purchases(_prepare(source), "10", limit=4)
+    bought = sample_data.recent_purchases(_prepare(source), "10", limit=4)
     assert [purchase.item_id for purchase in bought] == ["5", "3", "2", "1"]
-    assert bought[1] == demo_data.Purchase("3", "Bananas", 0.9, 1483228804)
+    assert bought[1] == sample_data.Purchase("3", "Bananas", 0.9, 1483228804)
 
 
 def test_the_sample_shopper_is_a_household_and_the_cold_profile_has_no_id(source: Path) -> None:
     data = _prepare(source)
-    assert demo_data.sample_shopper(data) in {"9", "10"}
-    assert demo_data.cold_profile(data) == {
+    assert sample_data.sample_shopper(data) in {"9", "10"}
+    assert sample_data.cold_profile(data) == {
         "AGE": "25-34", "INCOME": "35-49K", "HOUSEHOLD_SIZE": "2", "HOME_OWNERSHIP": "Renter",
         "MARITAL_STATUS": "Unknown", "KIDS": "1",
     }  # fmt: skip
@@ -147,7 +147,7 @@ def test_the_sample_shopper_is_a_household_and_the_cold_profile_has_no_id(source
     ],
 )
 def test_names_are_spelled_out(product_type: str, category: str, name: str) -> None:
-    assert demo_names.type_name(product_type, category, frozenset({"COFFEE"})) == name
+    assert names.type_name(product_type, category, frozenset({"COFFEE"})) == name
 
 
 @pytest.mark.parametrize(
@@ -164,4 +164,4 @@ def test_names_are_spelled_out(product_type: str, category: str, name: str) -> N
     ],
 )
 def test_sizes_are_spelled_out(size: str | None, department: str, name: str) -> None:
-    assert demo_names.size_name(size, department) == name
+    assert names.size_name(size, department) == name

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from personalization.settings import ShopSettings
 
-from local.environments import LocalError
+from local.cloud.environments import LocalError
 from local.evaluation import page, plots, splitting, words
 from local.evaluation.files import BadInput, Tables, read
 from local.evaluation.pasts import prepared, thinned

@@ -15,11 +15,11 @@ import pytest
 from personalization.settings import ShopSettings
 from rich.console import Console
 
+from local.cloud.runs import Run
 from local.evaluation import page, plots, positions, tables, words
 from local.evaluation.files import BadInput, read
 from local.evaluation.splitting import split
-from local.runs import Run
-from local.terminal import Terminal
+from local.terminal.output import Terminal
 from tests.unit.test_evaluation import ROOT, shop, write
 
 Row = tuple[str, str, int, str]

@@ -17,9 +17,10 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local import cloud, origins
-from local.environments import cloud_python
-from local.home import Home, State, access
+from local import origins
+from local.cloud import lifecycle
+from local.cloud.environments import cloud_python
+from local.cloud.home import Home, State, access
 from tests.unit.test_launcher import function, role
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
@@ -59,9 +60,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def started(home: Home) -> Iterator[State]:
     """A local AWS and an engine with a bucket that holds a secret and what everybody may read, and a function."""
-    state = cloud.start(home, faults=True)
+    state = lifecycle.start(home, faults=True)
     try:
-        cloud.wait_ready(home, state)
+        lifecycle.wait_ready(home, state)
         role(state, "anyone")
         s3 = boto3.client("s3", **access(state))
         s3.create_bucket(Bucket="vault")
@@ -79,12 +80,12 @@ def started(home: Home) -> Iterator[State]:
         boto3.client("lambda", **access(state)).invoke(FunctionName="asking")
         yield state
     finally:
-        cloud.stop(home)
+        lifecycle.stop(home)
 
 
 def ports(state: State) -> dict[int, str]:
     """Every port on which a process of the cloud listens, and the address."""
-    family = [member for process in state.processes for member in cloud.family_of(process.pid)]
+    family = [member for process in state.processes for member in lifecycle.family_of(process.pid)]
     listening = [one.laddr for member in family for one in member.net_connections("tcp") if one.status == "LISTEN"]
     return {address.port: address.ip for address in listening}
 
@@ -245,19 +246,19 @@ def test_the_key_outlives_its_processes_and_only_its_owner_reads_it(tmp_path: Pa
         (home.run / older).write_text("{}")
     for file in home.run.glob("**/*"):
         file.chmod(0o755 if file.is_dir() else 0o644)
-    first = cloud.start(home)
+    first = lifecycle.start(home)
     try:
-        cloud.wait_ready(home, first)
+        lifecycle.wait_ready(home, first)
         for process in first.processes:
             os.kill(process.pid, signal.SIGKILL)
-        cloud.stop(home)
-        second = cloud.start(home)
-        cloud.wait_ready(home, second)
+        lifecycle.stop(home)
+        second = lifecycle.start(home)
+        lifecycle.wait_ready(home, second)
         boto3.client("apigateway", **access(second)).create_api_key(name="secret", enabled=True)
         kept = [home.run / "state.json", home.run / "credentials"]
         assert [stat.S_IMODE(file.stat().st_mode) for file in kept] == [0o600, 0o600]
     finally:
-        cloud.stop(home)
+        lifecycle.stop(home)
     assert (first.access_key, first.secret_key) == (second.access_key, second.secret_key) == ("OLDER", "older")
     saved = [file for file in home.saved.glob("**/*") if file.is_file()]
     assert {stat.S_IMODE(file.stat().st_mode) for file in saved} == {0o600}

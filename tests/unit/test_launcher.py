@@ -20,14 +20,14 @@ import urllib3
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from local import cloud
-from local.environments import cloud_python
-from local.faults import FaultDoor
-from local.home import Home, State, access
+from local.cloud import lifecycle
+from local.cloud.environments import cloud_python
+from local.cloud.faults import FaultDoor
+from local.cloud.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("launcher", "executions", "cloud_faults", "gateway", "rights", "saving", "guard", "keeping")
-SOURCES = [ROOT / "local" / f"{name}.py" for name in PARTS]
+PARTS = ("launcher", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention")
+SOURCES = [ROOT / "local" / "cloud" / "aws" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/c
 
 def in_cloud(code: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in the cloud environment, with the launcher importable."""
-    line = [str(cloud_python()), "-c", f"from local import launcher\n{code}"]
+    line = [str(cloud_python()), "-c", f"from local.cloud.aws import launcher\n{code}"]
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -125,7 +125,7 @@ print(launcher.executions.name_of({'Source': 'aws.s3', 'EventId': 'id-of-the-eve
 def test_the_past_is_kept_as_far_as_it_goes_into_memory() -> None:
     found = in_cloud("""
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, stepfunctions
-launcher.keeping.install()
+launcher.retention.install()
 function = {'FunctionName': 'f', 'Version': '1', 'LoggingConfig': {'LogGroup': 'lines'}}
 for number in range(1500):
     lambda_svc._emit_lambda_logs(function, f'request-{number}', 'a line', False, 5)
@@ -167,13 +167,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def started(home: Home) -> Iterator[State]:
     """A local AWS and an engine, with nothing deployed."""
-    state = cloud.start(home)
+    state = lifecycle.start(home)
     try:
-        cloud.wait_ready(home, state)
+        lifecycle.wait_ready(home, state)
         role(state, "anyone")
         yield state
     finally:
-        cloud.stop(home)
+        lifecycle.stop(home)
 
 
 def role(state: State, name: str, *statements: Mapping[str, object]) -> str:
@@ -434,13 +434,13 @@ def test_personalize_errors_have_aws_s_names_in_a_state_machine(started: State) 
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     """A local AWS whose doors are open, with a role."""
     home = Home(tmp_path_factory.mktemp("faulty"))
-    state = cloud.start(home, faults=True)
+    state = lifecycle.start(home, faults=True)
     try:
-        cloud.wait_ready(home, state)
+        lifecycle.wait_ready(home, state)
         role(state, "anyone")
         yield state
     finally:
-        cloud.stop(home, save=False)
+        lifecycle.stop(home, save=False)
 
 
 @pytest.fixture

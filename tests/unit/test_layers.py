@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import layers
+from local.cloud import layers
 
 TEMPLATE = "Resources:\n  L:\n    Properties:\n      ContentUri: PolarsLayer\n  F:\n    Properties:\n      CodeUri: F\n"
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 import urllib3
 
-from local import cloud, resuming, saved
-from local.environments import LocalError, cloud_python
-from local.home import Home, State, access
+from local.cloud import lifecycle, resuming, saved
+from local.cloud.environments import LocalError, cloud_python
+from local.cloud.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/anyone"
@@ -41,10 +41,10 @@ class Machine:
             psutil.Process(process.pid).kill()
 
     def start(self) -> None:
-        cloud.stop(self.home)
+        lifecycle.stop(self.home)
         resuming.check(self.home)
-        self.state = cloud.start(self.home, faults=True)
-        cloud.wait_ready(self.home, self.state)
+        self.state = lifecycle.start(self.home, faults=True)
+        lifecycle.wait_ready(self.home, self.state)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         made.start()
         yield made
     finally:
-        cloud.stop(home, save=False)
+        lifecycle.stop(home, save=False)
 
 
 def made(machine: Machine) -> Callable[[], object]:
@@ -114,7 +114,7 @@ def test_what_was_answered_is_there_after_a_kill(machine: Machine) -> None:
         machine.start()
         assert seen() == before
     assert machine.told("DELETE")["left"]["killed"] is False
-    assert cloud.down(machine.home) == ["engine", "cloud"]
+    assert lifecycle.down(machine.home) == ["engine", "cloud"]
     machine.start()
     assert seen() == before
     assert machine.told()["left"]["killed"] is False
@@ -141,7 +141,7 @@ def test_an_execution_ends_as_stopped_when_its_session_is_killed(machine: Machin
     both = {("first", '{"shop": "a"}'), ("second", '{"shop": "b"}')}
     assert {(each["name"], each["input"]) for each in machine.told()["left"]["stopped"]} == both
     # It is told until somebody has taken it up, even if the session ends meanwhile.
-    assert cloud.down(machine.home)
+    assert lifecycle.down(machine.home)
     machine.start()
     left = machine.told()["left"]
     assert ({(each["name"], each["input"]) for each in left["stopped"]}, left["killed"]) == (both, True)
@@ -161,7 +161,7 @@ def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) 
         resuming.save(machine.state)
     assert "IsADirectoryError" in resuming.failure(machine.state)
     assert saved.read(folder).number == number
-    cloud.stop(machine.home)
+    lifecycle.stop(machine.home)
     assert not saved.closed(folder)
     machine.start()
     machine.kill()
@@ -171,7 +171,7 @@ def test_a_state_that_cannot_be_written_leaves_what_there_was(machine: Machine) 
         block.rmdir()
     resuming.save(machine.state)
     assert saved.read(folder).number > number
-    cloud.stop(machine.home)
+    lifecycle.stop(machine.home)
     assert saved.closed(folder)
 
 
@@ -245,7 +245,8 @@ def in_cloud(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run Python code in the local AWS's environment, with a `Saver` of this folder."""
     begin = f"""
 import asyncio, pathlib, time
-from local import saved, saving
+from local.cloud import saved
+from local.cloud.aws import saving
 folder = pathlib.Path({str(folder)!r})
 saver = saving.Saver(folder)
 """
@@ -308,7 +309,7 @@ asyncio.run(asyncio.wait_for(main(), 30))
 
 @needs_cloud
 def test_a_state_of_a_newer_local_aws_ends_it_with_the_reason(machine: Machine) -> None:
-    assert cloud.down(machine.home)
+    assert lifecycle.down(machine.home)
     folder = machine.home.saved
     found = saved.read(folder)
     versions = found.header["versions"] | {"dynamodb": 99}

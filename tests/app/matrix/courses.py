@@ -7,7 +7,7 @@ Each takes the shop, begins after the case's rules were injected, and ends when 
 import json
 from collections.abc import Callable
 
-from local.cloud import FEW_BYTES
+from local.cloud.lifecycle import FEW_BYTES
 from tests.app import retail
 from tests.app.matrix import deployment
 from tests.app.matrix.case import Fault

@@ -21,8 +21,8 @@ from typing import Final
 import boto3
 import psutil
 
-from local import cloud, deploy
-from local.home import access
+from local.cloud import deploy, lifecycle
+from local.cloud.home import access
 from tests.app.laptop import ROOT, Laptop
 from tests.app.matrix.case import Case, Fault
 from tests.app.matrix.cases import DEPLOYING, STAGES
@@ -197,7 +197,7 @@ class Rounds:
             opened.result()
 
     def _up(self) -> None:
-        state, _ = cloud.up(self.laptop.home, faults=True)
+        state, _ = lifecycle.up(self.laptop.home, faults=True)
         assert state.key == self.key
         self.laptop = Laptop(self.laptop.home, state, self.laptop.scratch)
 
@@ -215,7 +215,7 @@ class Rounds:
             assert up.poll() is None, home.log("second-up").read_text()
             assert time.monotonic() < deadline, "the stack is never deployed"
             time.sleep(0.05)
-        family = cloud.family_of(up.pid)
+        family = lifecycle.family_of(up.pid)
         for each in family if process == "everything" else family[:1]:
             each.kill()
         up.wait()
@@ -253,12 +253,12 @@ def one(name: str) -> Callable[[Laptop], None]:
 
 def stopped(laptop: Laptop) -> None:
     """Stop the cloud as an operator does."""
-    assert cloud.down(laptop.home)
+    assert lifecycle.down(laptop.home)
 
 
 def everything(laptop: Laptop) -> None:
     """Kill all processes of the cloud."""
-    for process in cloud.marked(laptop.home):
+    for process in lifecycle.marked(laptop.home):
         process.kill()
 
 

@@ -33,7 +33,7 @@ class Mutant:
 MUTANTS: Final = (
     Mutant(
         "the local AWS repeats what it answered after its last save",
-        "local/saving.py",
+        "local/cloud/aws/saving.py",
         "            _repeat(entry)\n",
         "            log.info(entry)\n",
         (
@@ -43,7 +43,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "`up` reports stopped runs to the sweep",
-        "local/resuming.py",
+        "local/cloud/resuming.py",
         "failures = sweep(state, mine)",
         "failures = list[str]()",
         ("the engine is killed while a run imports", "the engine is killed while an uploaded file waits for its run"),

@@ -13,8 +13,8 @@ import boto3
 from boto3.dynamodb.conditions import Key
 from botocore.config import Config
 
-from local.faults import FaultDoor
-from local.home import access
+from local.cloud.faults import FaultDoor
+from local.cloud.home import access
 from tests.app.laptop import Laptop
 
 BOUND = 240.0

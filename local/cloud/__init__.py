@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The local cloud: its environments, processes, deployment and clients."""

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keep web pages and strangers out of the local AWS: who may ask what, before ministack sees a request.
+
+Every request must call this server by a name of its own. Those for the application's API are the template's business
+from there on: its CORS, its keys, its authorizers. All others must come from a program or an own page, and be signed
+with the cloud's access key or with one that the local AWS gave away (a function's role, a user's key); a bucket's
+policy may let everybody read its objects. Doors by which ministack is reset, configured or looked into are shut.
+Runs inside the local AWS.
+"""
+
+import hashlib
+import hmac
+import os
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
+from ministack.services import lambda_svc, s3, sts
+
+from local import origins
+
+API: Final = "/_aws/execute-api/"
+"""What the paths of deployed APIs begin with."""
+DOORS: Final = "/_local/"
+"""What the paths of the launcher's own doors begin with: programs alone may ask there, without a signature."""
+OPEN: Final = frozenset({("GET", "/_ministack/health"), ("GET", "/_ministack/ready")})
+CALLBACKS: Final = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
+"""A custom resource answers there; the rest of the path is a token, as in the presigned address that AWS hands out."""
+ENV: Final = 'eval "$(.venv/bin/python -m local env)"'
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Refusal = tuple[str, str]
+"""An error's code and message."""
+
+
+def install() -> None:
+    """Put the guard before ministack's application, and let ministack check the signatures of the cloud's key too."""
+    iam_evaluator.is_root_access_key = lambda key: not key or key == own_key()
+    iam_evaluator._is_root_key = lambda key: not key
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = role_credentials
+    app.app = guarded(app.app)
+
+
+def own_key() -> str:
+    """The id of the cloud's access key."""
+    return os.environ["AWS_ACCESS_KEY_ID"]
+
+
+def unguessable(text: str, length: int = 64) -> str:
+    """A text that only this cloud can derive from another one."""
+    return hmac.new(os.environ["AWS_SECRET_ACCESS_KEY"].encode(), text.encode(), hashlib.sha256).hexdigest()[:length]
+
+
+def role_credentials(config: dict[str, Any]) -> dict[str, str]:
+    """What a function signs with: a session of its role. ministack's own can be guessed from the function's name."""
+    account, _ = lambda_runtime._account_region_from_function_config(config)
+    role, name = config.get("Role", "").rsplit("/", 1)[-1], config.get("FunctionName", "function")[:64]
+    about = f"{config['FunctionArn']}:{config.get('Role', '')}"
+    key = f"ASIA{unguessable(f'key:{about}', 16).upper()}"
+    session = {
+        "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+        "UserId": f"{role}:{name}",
+        "SecretAccessKey": unguessable(f"secret:{about}"),
+        "SessionToken": unguessable(f"token:{about}"),
+    }
+    sts.register_session(key, session)
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+
+
+def guarded(application: Application) -> Application:
+    """The application behind the guard."""
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await application(scope, receive, send)
+            return
+        headers = joined(scope.get("headers", ()))
+        query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"), keep_blank_values=True)
+        method, path = scope.get("method", "GET"), scope["path"]
+        refused = refusal(method, path, headers, query)
+        if refused is None:
+            await application(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await read_out(receive)
+            await answer(send, method, path, headers, query, refused)
+
+    return serve
+
+
+def refusal(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> Refusal | None:
+    """Why a request is refused; None if ministack may have it."""
+    host = headers.get("host")
+    reason = origins.foreign_name(host, own_name)
+    if not reason and not path.startswith(API):
+        reason = origins.foreign_page(host, headers.get("origin"), headers.get("sec-fetch-site"))
+    if reason:
+        return "AccessDenied", reason
+    if path.startswith((API, DOORS)) or (method, path) in OPEN or (method == "PUT" and path.startswith(CALLBACKS)):
+        return None
+    if path.startswith("/_") or path == "/health":
+        return "AccessDenied", f"{path} is shut: the local AWS is not reset, configured or looked into from outside."
+    return unsigned(method, path, headers, query)
+
+
+def unsigned(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> Refusal | None:
+    """Why whoever asks is nobody that this local AWS knows; None if they are, or if they read a bucket as anybody may.
+
+    Their signature is checked by ministack, and what they may do; what everybody may read, by S3.
+    """
+    key = router.extract_access_key_id(headers, query)
+    if not key:
+        bucket, _, name = path.removeprefix("/").partition("/")
+        public = method in {"GET", "HEAD"} and "authorization" not in headers and name
+        if public and s3._bucket_owner_account(bucket) and router.detect_service(method, path, headers, query) == "s3":
+            return None
+        return "MissingAuthenticationToken", f"The request is not signed with the key of this local cloud: {ENV}"
+    known = iam_evaluator.resolve_credential(key)
+    if isinstance(known, iam_evaluator.ResolvedCredential):
+        return None
+    return str(known.code), f"{known.message} This local cloud has an access key of its own: {ENV}"
+
+
+def own_name(name: str) -> bool:
+    """Whether the local AWS is called so: also by the name of a bucket or an API below `localhost`."""
+    return name in origins.OWN or name.endswith(".localhost")
+
+
+def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
+    """Headers by their names in small letters; one that comes twice holds both values, as ministack has it."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+async def read_out(receive: Receive) -> None:
+    """Read a body to its end, so that whoever sends it then reads the answer."""
+    more = True
+    while more:
+        message = await receive()
+        more = message["type"] == "http.request" and message.get("more_body", False)
+
+
+async def answer(
+    send: Send, method: str, path: str, headers: dict[str, str], query: dict[str, list[str]], refused: Refusal
+) -> None:
+    """Refuse in the words of the service that was asked, so that its clients understand; no page may read them."""
+    service, (code, message) = router.detect_service(method, path, headers, query), refused
+    if code in iam_actions._AUTH_FAILURES:
+        code = iam_actions._auth_failure(service, code, message, headers)[0]
+    status, told, body = iam_actions.access_denied_response(
+        service, "", "", str(uuid.uuid4()), error_code=code, message=message, headers=headers
+    )
+    content = body.encode() if isinstance(body, str) else body
+    fields = {**told, "Content-Length": str(len(content))}
+    pairs = [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})

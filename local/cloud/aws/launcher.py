@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the local AWS (ministack, pinned) with what this project needs of it; `docs/local.md` tells each point.
+
+Runs inside the cloud environment: ``.local/cloud/bin/python -m local.cloud.aws.launcher [--faults]``, settings by
+environment variables (``GATEWAY_PORT``, ``AWS_ENDPOINT_URL_PERSONALIZE``, ``AUTH`` … as :mod:`local.cloud.lifecycle`
+sets them). It only replaces entries of ministack's own tables, so everything else behaves as ministack documents it.
+"""
+
+import asyncio
+import contextvars
+import importlib.metadata
+import io
+import json
+import logging
+import os
+import shlex
+import sys
+import tempfile
+import threading
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import urllib3
+import yaml
+from ministack import app
+from ministack.core import iam_actions, lambda_runtime, router
+from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
+from ministack.services.cloudformation import provisioners
+
+from local import origins
+from local.cloud.aws import api_gateway, executions, faults, guard, retention, rights, saving
+
+VERSION = "1.5.33"
+"""The only ministack that this file has been written for and tested against."""
+
+Answer = tuple[int, dict[str, str], bytes]
+log = logging.getLogger("launcher")
+
+
+class ErrorNames(dict[str, str]):
+    """Error codes as a state machine sees them: modelled ones by name, all others as AWS's PersonalizeException."""
+
+    def get(self, code: str, _default: object = None) -> str:
+        """The name for `code`."""
+        return super().get(code, "PersonalizeException")
+
+
+def personalize_service(engine: str) -> None:
+    """Route Amazon Personalize to the embedded engine at the URL `engine`, for SDK clients and state machines alike."""
+    pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=60.0)
+
+    def forward(method: str, path: str, headers: dict[str, str], body: bytes | str) -> Answer:
+        kept = {k: v for k, v in headers.items() if k.lower() in {"authorization", "content-type", "x-amz-target"}}
+        try:
+            answer = pool.request(method, engine + path, body=body, headers=kept)
+        except urllib3.exceptions.HTTPError as error:
+            fault = {"__type": "ServiceUnavailable", "message": f"the engine at {engine} is away: {error}"}
+            return 503, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(fault).encode()
+        return (
+            answer.status,
+            {k: v for k, v in answer.headers.items() if k.lower().startswith(("content-", "x-"))},
+            answer.data,
+        )
+
+    async def handle(method: str, path: str, headers: dict[str, str], body: bytes | str, _query: object) -> Answer:
+        signed = headers | {"authorization": rights.signed_by_machine(headers.get("authorization", ""))}
+        return await asyncio.to_thread(forward, method, path, signed, body)
+
+    model = botocore.session.get_session().get_service_model("personalize")
+    app.SERVICE_HANDLERS["personalize"] = handle
+    router.SERVICE_PATTERNS["personalize"] = {"target_prefixes": ["AmazonPersonalize."]}
+    stepfunctions._AWS_SDK_SERVICE_MAP["personalize"] = {"target_prefix": "AmazonPersonalize", "protocol": "json"}
+    stepfunctions._AWS_SDK_ERROR_PREFIX["personalize"] = "Personalize"
+    stepfunctions._AWS_SDK_ERROR_CODE_OVERRIDES["personalize"] = ErrorNames(
+        {s.name: s.name for s in model.error_shapes}
+    )
+
+
+TURN_SECONDS = 5
+"""How long a call of a function waits behind others of it, at most."""
+
+
+class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
+    """A warm Python function under AWS's own runtime client, in place of ministack's, which loses error names."""
+
+    def __init__(self, name: str, config: dict[str, Any], code: bytes) -> None:
+        zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", [])]
+        folders = [lambda_svc._docker_extracted_dir(content, "layer") + "/python" for content in zips if content]
+        super().__init__(name, config, with_bootstrap(code, [*folders, str(runtime_folder())]))
+
+    def _build_handler_class(self, generation: int, pending: object) -> type:
+        handler: Any = super()._build_handler_class(generation, pending)
+
+        class OwnClients(handler):  # type: ignore[misc]
+            """The Runtime API for the function's own process: what a web page asks here gets no event."""
+
+            # Head and body in one segment: as two, each waits 40 ms for the other's acknowledgement.
+            wbufsize = -1
+
+            def parse_request(self) -> bool:
+                if not super().parse_request():
+                    return False
+                refused = origins.refusal(*map(self.headers.get, ("Host", "Origin", "Sec-Fetch-Site")))
+                if refused:
+                    self.send_error(403, explain=refused)
+                return not refused
+
+        return OwnClients
+
+    def _drain_stderr_bounded(self, first_line_wait: float = 0.003, **bounds: float) -> str:
+        return str(super()._drain_stderr_bounded(first_line_wait=first_line_wait, **bounds))
+
+
+def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
+    """The function's zip `code` with a ``bootstrap`` that starts its handler on this interpreter."""
+    script = (
+        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(os.pathsep.join(search_path))} PYTHONDONTWRITEBYTECODE=1\n"
+        f'exec {shlex.quote(sys.executable)} -S -m awslambdaric "$_HANDLER"\n'
+    )
+    package = io.BytesIO(code)
+    with zipfile.ZipFile(package, "a") as archive:
+        archive.writestr("bootstrap", script)
+    return package.getvalue()
+
+
+def runtime_folder() -> Path:
+    """A folder of the runtime client alone, so that functions find no package here that AWS would not give them."""
+    folder = Path(tempfile.gettempdir(), f"lambda-runtime-{os.getpid()}")
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        for package in ("awslambdaric", "simplejson", "snapshot-restore-py"):
+            distribution = importlib.metadata.distribution(package)
+            for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+                (folder / top).symlink_to(Path(str(distribution.locate_file(top))))
+    return folder
+
+
+def python_functions() -> None:
+    """Give every Python function a :class:`PythonWorker`, whatever Python version its Runtime names.
+
+    As many calls of one function run at a time as there are processors; the others wait for their turn. AWS would
+    start an environment for each, which here costs more memory and time than it saves. A call that has waited for
+    TURN_SECONDS runs all the same: those before it are long, and one shop's large file must not hold up another's.
+    """
+    runtime_folder()
+    stock, execute = lambda_runtime._worker_class_for, lambda_svc._execute_function_provided_warm
+    turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(max(2, os.cpu_count() or 2)))
+
+    def in_turn(function: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+        turn = turns[(function.get("config") or function)["FunctionArn"]]
+        in_time = turn.acquire(timeout=TURN_SECONDS)
+        try:
+            answer: dict[str, Any] = execute(function, event, request_id)
+            return answer
+        finally:
+            if in_time:
+                turn.release()
+
+    lambda_runtime._worker_class_for = lambda config: (
+        PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)
+    )
+    lambda_svc._execute_function_warm = in_turn
+
+
+def gradual_deployments() -> None:
+    """Accept CodeDeploy's types (SAM's DeploymentPreference) without emulating them, and say so in the log."""
+
+    def accept(logical_id: str, _props: object, stack: str) -> tuple[str, dict[str, str]]:
+        log.warning("%s of %s: accepted, not emulated; a new version takes all traffic at once", logical_id, stack)
+        return f"{stack}-{logical_id}", {}
+
+    for kind in ("Application", "DeploymentGroup"):
+        provisioners._RESOURCE_HANDLERS[f"AWS::CodeDeploy::{kind}"] = {
+            "create": accept,
+            "update": lambda physical_id, *_: (physical_id, {}),
+            "delete": lambda *_: None,
+        }
+
+
+def yaml_state_machines() -> None:
+    """Let a state machine's definition file be YAML, as CloudFormation does; ministack reads JSON only."""
+
+    def as_json(props: dict[str, Any]) -> dict[str, Any]:
+        place = props.get("DefinitionS3Location") or {}
+        blob = s3._get_object_data(place["Bucket"], place["Key"], version_id=place.get("Version")) if place else None
+        if blob is None or blob.lstrip()[:1] == b"{":
+            return props
+        rest = {key: value for key, value in props.items() if key != "DefinitionS3Location"}
+        return rest | {"Definition": yaml.safe_load(blob)}
+
+    machine = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
+    create, update = machine["create"], machine["update"]
+    machine["create"] = lambda logical_id, props, stack: create(logical_id, as_json(props), stack)
+    machine["update"] = lambda physical_id, old, new, stack, logical_id=None: update(
+        physical_id, as_json(old), as_json(new), stack, logical_id
+    )
+
+
+def openapi_extensions() -> None:
+    """Apply what SAM writes into an API's OpenAPI body and ministack's import skips: gateway responses and CORS."""
+
+    def customise(api: str, body: dict[str, Any]) -> None:
+        for kind, response in body.get("x-amazon-apigateway-gateway-responses", {}).items():
+            status, _, reason = apigateway_v1._put_gateway_response(api, kind, response)
+            if status >= 400:
+                raise ValueError(f"gateway response {kind}: {reason!r}")
+        resources = {resource["path"]: key for key, resource in apigateway_v1._resources[api].items()}
+        for path, operations in body.get("paths", {}).items():
+            for method, operation in operations.items():
+                for pattern, response in integration_responses(operation):
+                    data = response | {"selectionPattern": "" if pattern == "default" else pattern}
+                    place = (api, resources[path], method.upper(), str(response["statusCode"]))
+                    apigateway_v1._put_integration_response(*place, data)
+
+    def integration_responses(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        return list(operation.get("x-amazon-apigateway-integration", {}).get("responses", {}).items())
+
+    api = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
+    create, update = api["create"], api["update"]
+
+    def created(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
+        result: tuple[str, dict[str, str]] = create(logical_id, props, stack)
+        customise(result[0], props.get("Body") or {})
+        return result
+
+    def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], *names: str) -> tuple[str, dict[str, str]]:
+        result: tuple[str, dict[str, str]] = update(physical_id, old, new, *names)
+        customise(result[0], new.get("Body") or {})
+        return result
+
+    api["create"], api["update"] = created, updated
+
+
+def loopback_is_tls() -> None:
+    """Count every request as encrypted: a policy that refuses plain HTTP would refuse all of this machine's own."""
+    stock = app.pin_request_origin
+    app.pin_request_origin = lambda address, _secure: stock(address, True)
+
+
+def schedules_in_groups() -> None:
+    """Check rights on a schedule in its own group; ministack looks for every schedule in the default one."""
+    stock = iam_actions.extract_resource_arn
+
+    def arn(*request: Any) -> str:  # noqa: ANN401 - service, method, path, headers, body, query, region, account
+        found: str = stock(*request)
+        if ":schedule/default/" not in found:
+            return found
+        body, query = request[4], request[5]
+        group = iam_actions._safe_json_field(body, "GroupName") or iam_actions._query_param(query, "groupName")
+        return found.replace(":schedule/default/", f":schedule/{group}/") if group else found
+
+    iam_actions.extract_resource_arn = arn
+
+
+def batches_of_messages() -> None:
+    """Check the rights on batches of SQS as AWS does: those of the single call; it has no actions for batches."""
+    stock = iam_actions.extract_iam_action
+
+    def action(*request: Any) -> str | None:  # noqa: ANN401 - service, method, path, headers, body, query
+        found: str | None = stock(*request)
+        return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
+
+    iam_actions.extract_iam_action = action
+
+
+def versions_in_events() -> None:
+    """Name the version in what S3 tells EventBridge of an object, as AWS does."""
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    written: contextvars.ContextVar[str | None] = contextvars.ContextVar("written", default=None)
+
+    def fired(*event: Any, **more: Any) -> None:  # noqa: ANN401 - bucket, key, name of the event, and what it tells
+        token = written.set(more.get("version_id"))
+        try:
+            fire(*event, **more)
+        finally:
+            written.reset(token)
+
+    def dispatched(event: dict[str, Any], view: object = None) -> None:
+        if event.get("Source") == "aws.s3" and (version := written.get()):
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version
+            event = event | {"Detail": json.dumps(detail)}
+        dispatch(event, view)
+
+    s3._fire_s3_event, eventbridge._dispatch_event = fired, dispatched
+
+
+def nested_failures() -> None:
+    """Tell a machine of a failed child as AWS does: States.TaskFailed, and what DescribeExecution says as the cause."""
+
+    def failure(child: dict[str, Any]) -> tuple[str, str]:
+        told = {name[0].upper() + name[1:]: value for name, value in child.items() if name != "output"}
+        return "States.TaskFailed", json.dumps(told)
+
+    stepfunctions._nested_execution_failure = failure
+
+
+def main() -> None:
+    """Check the version, apply the points above, and serve and save until SIGTERM."""
+    found = importlib.metadata.version("ministack")
+    if found != VERSION:
+        message = f"launcher.py is written for ministack {VERSION}, but {sys.prefix} has {found}."
+        raise SystemExit(f"{message} Make the environment again: .venv/bin/python -m local setup")
+    personalize_service(os.environ["AWS_ENDPOINT_URL_PERSONALIZE"].rstrip("/"))
+    python_functions()
+    gradual_deployments()
+    yaml_state_machines()
+    openapi_extensions()
+    loopback_is_tls()
+    schedules_in_groups()
+    batches_of_messages()
+    versions_in_events()
+    nested_failures()
+    executions.install()
+    api_gateway.install()
+    retention.install()
+    saver = saving.install(Path(os.environ["STATE_DIR"]))
+    if "--faults" in sys.argv:
+        faults.install()
+    rights.install()
+    saving.open_door(saver)
+    guard.install()
+    del sys.argv[1:]  # ministack has options of its own
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much of the past the local AWS keeps, so that its memory does not grow with every request.
+
+ministack keeps the log lines and the metrics of every invocation, and the history of every execution, for good. Runs
+inside the local AWS.
+"""
+
+import time
+from typing import Any, Final
+
+from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, stepfunctions
+
+INVOCATIONS: Final = 1000
+"""The newest invocations of a log group whose lines are kept; ministack writes a stream for each."""
+POINTS: Final = 10_000
+"""The newest points of a metric that are kept."""
+EXECUTIONS: Final = 1000
+"""The newest executions that are kept, beside those that run; AWS keeps each for 90 days."""
+MINUTE: Final = 60
+
+
+def install() -> None:
+    """Drop the oldest lines, points and executions as new ones come."""
+    emit, tell = lambda_svc._emit_lambda_logs, stepfunctions._emit_execution_status_event
+
+    def emitted(function: dict[str, Any], *more: Any, **named: Any) -> None:  # noqa: ANN401 - ministack's own
+        emit(function, *more, **named)
+        config = function.get("config") or function
+        name = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
+        drop_oldest((cloudwatch_logs._log_groups.get(name) or {}).get("streams", {}))
+
+    def told(execution: dict[str, Any]) -> None:
+        tell(execution)
+        forget_oldest(stepfunctions._executions)
+
+    lambda_svc._emit_lambda_logs = emitted
+    stepfunctions._emit_execution_status_event = told
+    cloudwatch.record_metric = recorded
+
+
+def drop_oldest(streams: dict[str, Any]) -> None:
+    """Drop the streams of a log group that began before the newest ones; many threads do so at once."""
+    for oldest in tuple(streams)[: max(len(streams) - INVOCATIONS, 0)]:
+        streams.pop(oldest, None)
+
+
+def forget_oldest(executions: Any) -> None:  # noqa: ANN401 - ministack's own mapping
+    """Forget the executions that began before the newest ones and have ended."""
+    if len(executions) > EXECUTIONS:
+        arns = [arn for arn, execution in tuple(executions.items()) if execution["status"] != "RUNNING"]
+        for arn in arns[: max(len(executions) - EXECUTIONS, 0)]:
+            executions.pop(arn, None)
+
+
+def recorded(namespace: str, name: str, value: float, unit: str = "None", dimensions: Any = None) -> None:  # noqa: ANN401
+    """Note a value of a metric; equal ones of the same minute are one point with a count, as CloudWatch stores them."""
+    about = dict(dimensions or {})
+    points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(about)))
+    now, last = time.time(), points[-1] if points else None
+    if last and last["Value"] == float(value) and last["Timestamp"] // MINUTE == now // MINUTE:
+        last["Count"] = last.get("Count", 1.0) + 1
+        return
+    points.append({"Timestamp": now, "Value": float(value), "Unit": unit, "Dimensions": about})
+    del points[: max(len(points) - POINTS, 0)]

@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Save the state of the local AWS while it runs, and load it again; runs inside the local AWS.
+
+ministack saves when it is stopped, one service after the other. Here a forked copy of the process writes everything as
+it was at one moment, while requests go on: after each deployment and each run, every half minute in which something
+changed, and at the end. What was answered since is in a journal, so that no acknowledged write to a table, a queue or a
+schedule is lost when the process is killed. Files are those of :mod:`local.cloud.saved`.
+"""
+
+import asyncio
+import base64
+import contextlib
+import copy
+import gc
+import hashlib
+import json
+import logging
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from ministack import app
+from ministack.core import persistence
+from ministack.core.arn import parse_arn
+from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region, request_scope
+from ministack.services import cloudformation, dynamodb, lambda_svc, sqs, stepfunctions
+
+from local.cloud import saved
+from local.cloud.environments import LocalError
+
+DOOR: Final = "/_local/saved"
+"""GET tells what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""
+EVERY: Final = 30.0
+"""Seconds after which a change is saved at the latest."""
+PAUSE: Final = 5.0
+"""A save is followed by a pause of so many times its length, and of a second at least."""
+LONGEST: Final = 120
+"""Seconds after which a copy that does not finish is given up."""
+JOURNALED: Final = frozenset({"dynamodb", "sqs", "scheduler", "secretsmanager"})
+"""Services whose changes functions make and answer for."""
+READS: Final = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Receive", "Head")
+UNREPEATABLE: Final = ("DeleteMessage", "ChangeMessageVisibility")
+"""Changes by a handle that a restart makes void: the message comes again, as SQS allows."""
+STOPPED: Final = "States.ServiceRestart"
+CAUSE: Final = "the local AWS was stopped while this execution ran"
+LEFT: Final = "left"
+"""The service under which it is saved what the last sessions left and nobody has taken up yet."""
+STREAMS: Final = "streams"
+"""The service under which the undelivered records of tables' streams are saved, which ministack forgets."""
+log = logging.getLogger("launcher")
+Json = dict[str, Any]
+Answer = tuple[int, dict[str, str], bytes | str]
+Handler = Callable[[str, str, dict[str, str], bytes | str, dict[str, Any]], Awaitable[Answer]]
+
+
+class Saver:
+    """What saves this process's state into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what was saved last; what cannot be used ends the process with its reason."""
+        self.folder = folder
+        self._found = _readable(folder)
+        self.left: Json = {"stopped": [], "killed": False, "since": 0.0}
+        """What nobody has taken up yet: executions that were running when a session ended, whether one was killed, and
+        since when something may be missing."""
+        self.number = 0
+        """Of the newest journal."""
+        self.at = 0.0
+        """When the newest state was saved."""
+        self.failure = ""
+        """Why the last save failed; empty where it did not."""
+        self.changed = True
+        self._journal = -1
+        self._lock = threading.Lock()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._saving = asyncio.Lock()
+        self._wanted = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # Loading
+
+    def load(self) -> None:
+        """Bring back what the last session left, note which executions it stopped, and go on saving."""
+        loaded, self._found = self._found, saved.Saved()
+        for name in app._state_map if loaded.former else loaded.services:
+            if name not in {"lambda", LEFT}:
+                _load(name, loaded)
+        for entry in loaded.journal:
+            _repeat(entry)
+        _visible()
+        # Last: with its functions its pollers begin to work on everything else.
+        _load("lambda", loaded)
+        if LEFT in loaded.services:
+            self.left = json.loads(loaded.services[LEFT])
+        if not loaded.clean and not self.left["killed"]:
+            self.left |= {"killed": True, "since": loaded.at}
+        self.left["stopped"] += _stopped()
+        self.number, self.at = loaded.last + 1, loaded.at
+        self._journal = _opened(saved.journal(self.folder, self.number))
+        self._loop = asyncio.get_running_loop()
+        self._wanted.set()
+        self._task = self._loop.create_task(self._go_on())
+
+    # The journal
+
+    def note(self, entry: Json) -> None:
+        """Write a change down before it is answered.
+
+        Raises:
+            OSError: the disk is full, for example.
+        """
+        line = json.dumps(entry | {"account": get_account_id(), "region": get_region()}).encode() + b"\n"
+        with self._lock:
+            self.changed = True
+            if self._journal >= 0:
+                os.write(self._journal, line)
+
+    # Saving
+
+    def ask(self) -> None:
+        """Have the state saved soon; any thread may ask."""
+        self.changed = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wanted.set)
+
+    async def _go_on(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), EVERY)
+            self._wanted.clear()
+            began = time.monotonic()
+            try:
+                await self.save()
+            except Exception:  # whatever it is, the next save is due in half a minute
+                log.exception("the state could not be saved")
+            await asyncio.sleep(max(1.0, PAUSE * (time.monotonic() - began)))
+
+    async def save(self) -> None:
+        """Save the state as it is now, unless nothing changed or a stack is changing."""
+        async with self._saving:
+            if self.changed and not _deploying():
+                await asyncio.to_thread(self._finish, *self._fork())
+
+    def close(self) -> None:
+        """Save for the last time; the next session finds no journal."""
+        self._idle.wait()
+        if _deploying():
+            log.warning("stopped during a deployment: the state stays as it was before it")
+            return
+        self._finish(*self._fork(last=True))
+
+    def _fork(self, *, last: bool = False) -> tuple[int, int, int, float]:
+        """Start a copy of this process that writes what there is at this moment; its number, id, pipe and moment.
+
+        Runs in the thread of all handlers, so that none of them is half done.
+        """
+        self._idle.clear()
+        reading, writing = os.pipe()
+        try:
+            with self._lock:
+                number, now = self.number + 1, time.time()
+                following = -1 if last else _opened(saved.journal(self.folder, number))
+                self.changed = False
+                child = os.fork()
+                if child == 0:
+                    _write_and_exit(self.folder, number, now, self.left, writing)
+                before, self._journal, self.number = self._journal, following, number
+        except BaseException:
+            os.close(reading)
+            self._idle.set()
+            raise
+        finally:
+            os.close(writing)
+        if before >= 0:
+            os.close(before)
+        return number, child, reading, now
+
+    def _finish(self, number: int, child: int, pipe: int, now: float) -> None:
+        """Wait for a copy; when the new state stands, remove what it replaces."""
+        try:
+            with os.fdopen(pipe, "rb") as told:
+                answer = told.read()
+            os.waitpid(child, 0)
+            result: Json = json.loads(answer or b'{"failure": "the copy that saves it was killed"}')
+            self.failure = str(result.get("failure", ""))
+            if self.failure:
+                self.changed = True
+                log.error("the state could not be saved: %s", self.failure)
+                return
+            self.at = now
+            saved.prune(self.folder, number, result["code"])
+            log.info("state saved: %d KB, %.2f s", result["bytes"] // 1000, time.time() - now)
+        finally:
+            self._idle.set()
+
+    # The door
+
+    def told(self) -> Json:
+        """What `up` asks: what was left, and how saving goes."""
+        return {"left": self.left, "at": self.at, "failure": self.failure}
+
+    def take_up(self) -> None:
+        """Forget what was left: somebody has taken it up."""
+        self.left = {"stopped": [], "killed": False, "since": 0.0}
+        self.changed = True
+
+
+def install(folder: Path) -> Saver:
+    """Load and save by these files in place of ministack's, and write down what changes meanwhile."""
+    warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning)
+    saver = Saver(folder)
+    app._load_persisted_state = saver.load
+    app.save_all = lambda _services: saver.close()
+    for service, handler in app.SERVICE_HANDLERS.items():
+        app.SERVICE_HANDLERS[service] = _noted(saver, service, handler)
+    _executions(saver)
+    _functions(saver)
+    return saver
+
+
+def _noted(saver: Saver, service: str, stock: Handler) -> Handler:
+    """A service whose changes are noted: those of some in the journal, of all others as a reason to save."""
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes | str, query: dict[str, Any]
+    ) -> Answer:
+        answer = await stock(method, path, headers, body, query)
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if method in {"GET", "HEAD"} or operation.startswith(READS) or answer[0] >= 300:
+            return answer
+        saver.changed = True
+        if service in JOURNALED and not operation.startswith(UNREPEATABLE):
+            kept = {name: headers[name] for name in ("x-amz-target", "content-type", "host") if name in headers}
+            content = base64.b64encode(body if isinstance(body, bytes) else body.encode()).decode()
+            change = {"service": service, "method": method, "path": path, "headers": kept, "body": content}
+            try:
+                saver.note(change | {"query": query})
+            except OSError as error:
+                log.exception("a change could not be written down")
+                failure = {"__type": "InternalServerError", "message": f"the local AWS cannot write: {error}"}
+                return 500, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(failure)
+        return answer
+
+    return handle
+
+
+def _executions(saver: Saver) -> None:
+    """Note each execution at its start and its end, and save after its end."""
+    emit = stepfunctions._emit_execution_status_event
+
+    def emitted(execution: Json) -> None:
+        if not execution.get("sync"):
+            try:
+                saver.note({"execution": {name: value for name, value in execution.items() if name != "events"}})
+            except OSError:
+                log.exception("an execution could not be written down")
+            if execution["status"] != "RUNNING":
+                saver.ask()
+        emit(execution)
+
+    stepfunctions._emit_execution_status_event = emitted
+
+
+def _functions(saver: Saver) -> None:
+    """Count what functions do as a change: they log."""
+    execute = lambda_svc._execute_function_warm
+
+    def executed(function: Json, event: object, request_id: str) -> Json:
+        saver.changed = True
+        answer: Json = execute(function, event, request_id)
+        saver.changed = True
+        return answer
+
+    lambda_svc._execute_function_warm = executed
+
+
+def open_door(saver: Saver) -> None:
+    """Answer at DOOR, before the doors of faults do for all paths like it."""
+    shortcuts = app._handle_post_body_shortcuts
+
+    async def handle(method: str, path: str, headers: object, body: bytes, *more: object) -> Answer | None:
+        if path != DOOR:
+            answer: Answer | None = await shortcuts(method, path, headers, body, *more)
+            return answer
+        if method == "POST":
+            saver.changed = True
+            await saver.save()
+        if method == "DELETE":
+            saver.take_up()
+        return 200, {"Content-Type": "application/json"}, json.dumps(saver.told())
+
+    app._handle_post_body_shortcuts = handle
+
+
+def _opened(journal: Path) -> int:
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _deploying() -> bool:
+    """Whether a stack is changing: until it has changed, the state before it counts."""
+    return any(str(stack.get("StackStatus")).endswith("_IN_PROGRESS") for stack in cloudformation._stacks.all_values())
+
+
+# In the copy
+
+
+def _write_and_exit(folder: Path, number: int, now: float, left: Json, pipe: int) -> NoReturn:
+    """Write the state in the forked copy, tell the result through the pipe, and end without any of the cleaning up."""
+    told: Json = {"failure": "it was interrupted"}
+    try:
+        gc.disable()
+        signal.set_wakeup_fd(-1)
+        for interruption in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(interruption, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LONGEST)
+        # Connections and sockets are the other process's: kept open here, they would outlive it.
+        os.dup2(pipe, 3)
+        for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+            if descriptor > 3:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        os.nice(5)
+        told = _written(folder, number, now, left)
+    except BaseException as error:  # noqa: BLE001 - the other process tells it
+        told = {"failure": f"{type(error).__name__}: {error}"}
+    finally:
+        with contextlib.suppress(OSError):
+            os.write(3, json.dumps(told).encode())
+        os._exit(0)
+
+
+def _written(folder: Path, number: int, now: float, left: Json) -> Json:
+    code: set[str] = set()
+    (folder / saved.CODE).mkdir(exist_ok=True)
+
+    def keep(content: bytes, sha: str = "") -> str:
+        sha = sha or hashlib.sha256(content).hexdigest()
+        code.add(sha)
+        path = folder / saved.CODE / f"{sha}.zip"
+        if not path.exists():
+            scratch = path.with_suffix(".part")
+            saved.write_whole(scratch, content)
+            scratch.rename(path)
+        return sha
+
+    # Nobody else sees this memory: nothing has to be copied first.
+    copy.deepcopy = lambda value, _memo=None: value  # type: ignore[assignment, misc]
+    lambda_svc._write_code_blob, lambda_svc._prune_orphan_code_blobs = keep, lambda _referenced: None
+    for version in _layer_versions(lambda_svc._layers):
+        content = version["_zip_data"]
+        if isinstance(content, bytes):
+            told = base64.b64decode(version["Content"]["CodeSha256"]).hex()
+            version["_zip_data"] = {lambda_svc._BLOB_REF_KEY: keep(content, told)}
+    states = {name: ask() for name, ask in app._build_persistence_save_dict().items()}
+    states |= {STREAMS: _streams(), LEFT: left}
+    services = {
+        name: json.dumps(state, default=persistence._json_default).encode()
+        for name, state in states.items()
+        if state is not None
+    }
+    saved.synced(folder / saved.CODE)
+    versions = {name: persistence._state_format_version(name) for name in services}
+    saved.write(folder, number, {"at": now, "code": sorted(code), "versions": versions}, services)
+    return {"bytes": sum(map(len, services.values())), "code": sorted(code)}
+
+
+def _layer_versions(layers: Any) -> list[Json]:  # noqa: ANN401 - a container of ministack's
+    return [version for layer in layers.all_values() for version in layer["versions"]]
+
+
+def _streams() -> Json:
+    """The records of each table's stream that one of its functions has not been given, and where they begin."""
+    records, trimmed = AccountRegionScopedDict(), AccountRegionScopedDict()
+    for key, found in dynamodb._stream_records.all_items():
+        begins = dynamodb._stream_trimmed.get_scoped(*key, 0)
+        given = [position for position in _positions(key[2]) if position >= begins]
+        first = min(given, default=begins)
+        records.set_scoped(*key, found[first - begins :])
+        trimmed.set_scoped(*key, first)
+    return {"records": records, "trimmed": trimmed, "counter": dynamodb._stream_seq_counter}
+
+
+def _positions(table: str) -> list[int]:
+    """How far the functions that follow a table's stream have come; -1 of one that has not begun."""
+    following = []
+    for key, mapping in lambda_svc._esms.all_items():
+        source = parse_arn(mapping["EventSourceArn"])
+        if source.service == "dynamodb" and source.resource.split("/")[1] == table:
+            following.append(lambda_svc._dynamodb_stream_positions.get_scoped(*key, -1))
+    return [] if -1 in following else following
+
+
+# Loading
+
+
+def _readable(folder: Path) -> saved.Saved:
+    try:
+        found = saved.read(folder)
+    except LocalError as error:
+        raise SystemExit(str(error)) from None
+    for name, version in found.header.get("versions", {}).items():
+        known = persistence._state_format_version(name)
+        if version > known or name not in {*app._state_map, STREAMS, LEFT}:
+            reason = f"{name} has version {version}; this ministack knows {known}"
+            raise SystemExit(str(saved.UnreadableError(saved.state(folder, found.number), reason)))
+    return found
+
+
+def _load(name: str, found: saved.Saved) -> None:
+    """Restore one service."""
+    if found.former:
+        state = persistence.load_state(name)
+    elif name in found.services:
+        state = json.loads(found.services[name], object_hook=persistence._json_object_hook)
+    else:
+        return
+    if name == STREAMS:
+        _restore_streams(state)
+    elif state:
+        if name == "lambda" and not found.former:
+            _bring_code(Path(persistence.STATE_DIR) / saved.CODE, state)
+        app._get_module(app._state_map[name]).load_persisted_state(state)
+        if name == "lambda" and found.former:
+            # An earlier release forgot the streams and kept how far they had been read.
+            for key, _position in lambda_svc._dynamodb_stream_positions.all_items():
+                lambda_svc._dynamodb_stream_positions.set_scoped(*key, 0)
+
+
+def _restore_streams(state: Json) -> None:
+    dynamodb._stream_records.update(state["records"])
+    dynamodb._stream_trimmed.update(state["trimmed"])
+    dynamodb._stream_seq_counter = state["counter"]
+
+
+def _bring_code(folder: Path, state: Json) -> None:
+    """Replace references by the code that they refer to; equal code is in memory once."""
+    known: dict[str, bytes] = {}
+
+    def code(reference: object) -> object:
+        sha = reference.get(lambda_svc._BLOB_REF_KEY) if isinstance(reference, dict) else None
+        if sha is None:
+            return reference
+        if sha not in known:
+            known[sha] = (folder / f"{sha}.zip").read_bytes()
+        return known[sha]
+
+    for version in _layer_versions(state["layers"]):
+        version["_zip_data"] = code(version["_zip_data"])
+    for function in state["functions"].all_values():
+        for each in (function, *function.get("versions", {}).values()):
+            each["code_zip"] = code(each.get("code_zip"))
+
+
+def _repeat(entry: Mapping[str, Any]) -> None:
+    """Make a change of the journal again; what it was made to may not be there any more."""
+    with request_scope(entry["account"], entry["region"]):
+        if "execution" in entry:
+            execution = entry["execution"]
+            known = stepfunctions._executions.setdefault(execution["executionArn"], {"events": []})
+            known.update(execution)
+            if not known["events"]:
+                began = {"executionStartedEventDetails": {"input": known["input"]}}
+                stepfunctions._add_event(known, "ExecutionStarted", began)["timestamp"] = known["startDate"]
+            return
+        handler = app._get_module(app.SERVICE_REGISTRY[entry["service"]]["module"]).handle_request
+        body = base64.b64decode(entry["body"])
+        running = handler(entry["method"], entry["path"], dict(entry["headers"]), body, dict(entry["query"]))
+        try:
+            running.send(None)
+        except StopIteration as done:
+            if done.value[0] >= 300:
+                log.warning("a change was not repeated: %s: %s", entry["headers"], done.value[2])
+        except Exception:
+            log.exception("a change was not repeated: %s", entry["headers"])
+        else:
+            running.close()
+
+
+def _visible() -> None:
+    """Give messages out again that somebody of an ended session was at work on."""
+    for queue in sqs._queues.all_values():
+        for message in queue["messages"]:
+            if message["receipt_handle"] is not None:
+                message |= {"receipt_handle": None, "visible_at": time.time()}
+
+
+def _stopped() -> list[Json]:
+    """End the executions that were running as stopped ones, and describe them."""
+    found = []
+    for execution in stepfunctions._executions.all_values():
+        if execution["status"] != "RUNNING" and (execution["status"], execution.get("error")) != ("FAILED", STOPPED):
+            continue
+        execution |= {"status": "ABORTED", "error": STOPPED, "cause": CAUSE, "stopDate": stepfunctions.now_iso()}
+        ended = {"executionAbortedEventDetails": {"error": STOPPED, "cause": CAUSE}}
+        stepfunctions._add_event(execution, "ExecutionAborted", ended)
+        told = ("executionArn", "stateMachineArn", "name", "input", "startDate")
+        found.append({name: execution[name] for name in told})
+    return found

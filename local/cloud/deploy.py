@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring the stack of a local cloud to what the sources say, by the unmodified `sam build` and `sam deploy`."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import time
+import tomllib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+
+from local.cloud import layers, login, resuming
+from local.cloud.environments import LOCAL, REPOSITORY, WAY_OUT, LocalError, Step, python_runtime
+from local.cloud.home import REGION, Home, State, access, client_environment, tail
+
+SOURCES = ("template.yaml", "samconfig.toml", "functions", "layers", "statemachines")
+BUILD = LOCAL / "build"
+SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+"""Stack statuses from which a stack can be updated."""
+NEVER_MADE = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+"""Statuses of a stack whose creation failed, so that nothing was ever kept in it."""
+CHANGE_SECONDS = 120
+"""How long a change goes on at most that an `up` began which was killed."""
+
+
+def build(home: Home, step: Step) -> None:
+    """Build functions and layers for this machine, unless the sources are what was built last.
+
+    Raises:
+        LocalError: `sam build` failed; the last lines of its log are in the message.
+    """
+    with one_at_a_time():
+        wanted = fingerprint()
+        note = BUILD / "built"
+        if note.exists() and note.read_text() == wanted:
+            return
+        note.unlink(missing_ok=True)
+        with step("building functions and layers (sam build)"):
+            places = ["--build-dir", str(BUILD / "sam"), "--cache-dir", str(BUILD / "cache")]
+            target = [f"PythonRuntime={python_runtime()}", f"Architecture={architecture()}"]
+            sam(home, "build", ["--template-file", "template.yaml", *places, "--parameter-overrides", *target], {})
+            layers.pack(BUILD / "sam")
+        note.write_text(wanted)
+
+
+def deploy(home: Home, state: State, step: Step) -> State:
+    """Deploy what was built, unless it is what was deployed last, and write down the stack's outputs and API key.
+
+    Raises:
+        LocalError: `sam deploy` failed; the last lines of its log are in the message. Or the result can't be saved.
+    """
+    build(home, step)
+    note = home.data / "deployed"
+    wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes}"
+    status = settled(state)
+    if status not in SETTLED or not note.exists() or note.read_text() != wanted:
+        note.unlink(missing_ok=True)
+        with step(f"deploying the stack {state.stack} (sam deploy)"), one_at_a_time():
+            if status in NEVER_MADE:
+                delete(state)
+            elif status and status not in SETTLED:
+                raise LocalError(f"the stack {state.stack} is {status}, from which it cannot be updated.\n{WAY_OUT}")
+            login.publish(home, state)
+            of_state = [f"IncrementalImportBytes={state.incremental_bytes}", *login.parameters(state)]
+            packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state)))
+            template = ["--template-file", str(packed), "--stack-name", state.stack]
+            sam(
+                home,
+                "deploy",
+                [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state],
+                client_environment(state),
+            )
+            resuming.save(state)
+        note.write_text(wanted)
+    outputs = stack_outputs(state)
+    api = api_address(state, outputs["ApiUrl"])
+    browser_api = api_address(state, outputs["BrowserApiUrl"])
+    key = api_key(state, outputs["ApiKeyId"])
+    state = replace(state, outputs=outputs, api=api, browser_api=browser_api, key=key)
+    home.write(state)
+    return state
+
+
+def parameters() -> list[str]:
+    """The template's parameters: those of samconfig.toml's `local` environment, and this machine's."""
+    settings = tomllib.loads((REPOSITORY / "samconfig.toml").read_text())
+    given: str = settings["local"]["deploy"]["parameters"].get("parameter_overrides", "")
+    return [*given.split(), f"PythonRuntime={python_runtime()}", f"Architecture={architecture()}"]
+
+
+def architecture() -> str:
+    """This machine's processor, as Lambda names it."""
+    return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
+
+
+def fingerprint() -> str:
+    """A hash of all that a build depends on."""
+    digest = hashlib.sha256(" ".join(parameters()).encode())
+    for path in source_files():
+        digest.update(f"\0{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def source_files() -> Iterable[Path]:
+    """Every file that a build reads, in a fixed order."""
+    for name in SOURCES:
+        source = REPOSITORY / name
+        found = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+        yield from (path for path in found if "__pycache__" not in path.parts)
+
+
+def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -> None:
+    """Run `sam COMMAND` with samconfig.toml's `local` environment, its output in the log of that name."""
+    environment = (
+        os.environ
+        | extra
+        | {
+            "PATH": os.pathsep.join(
+                [str(LOCAL / "cloud" / "bin"), str(REPOSITORY / ".venv" / "bin"), os.environ["PATH"]]
+            ),
+            "PYTHON_RUNTIME": python_runtime(),
+            "ARCHITECTURE": architecture(),
+            "AWS_DEFAULT_REGION": REGION,
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.2",
+        }
+    )
+    environment.pop("VIRTUAL_ENV", None)
+    configured = ["--config-file", str(REPOSITORY / "samconfig.toml"), "--config-env", "local"]
+    line = [str(LOCAL / "sam" / "bin" / "sam"), command, *configured, *arguments]
+    with home.log(command).open("wb") as log:
+        done = subprocess.run(
+            line, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+        )
+    if done.returncode:
+        raise LocalError(f"`sam {command}` failed:\n{tail(home.log(command), 25)}")
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Clouds of one checkout share its build folder."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def settled(state: State) -> str:
+    """The stack's status once nothing changes it: sam goes on where `up` was killed."""
+    deadline = time.monotonic() + CHANGE_SECONDS
+    while (status := stack_status(state)).endswith("_IN_PROGRESS") and status not in NEVER_MADE:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return status
+
+
+def stack_status(state: State) -> str:
+    """The stack's status; "" where there is no stack."""
+    try:
+        stacks = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)
+    except botocore.exceptions.ClientError:
+        return ""
+    return str(stacks["Stacks"][0]["StackStatus"])
+
+
+def delete(state: State) -> None:
+    """Remove a stack whose creation failed."""
+    client = boto3.client("cloudformation", **access(state))
+    client.delete_stack(StackName=state.stack)
+    client.get_waiter("stack_delete_complete").wait(StackName=state.stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def stack_outputs(state: State) -> dict[str, str]:
+    """The stack's outputs."""
+    stack = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def api_address(state: State, api_url: str) -> str:
+    """Where the local AWS serves the API that on AWS answers at `api_url`."""
+    parts = re.fullmatch(r"https://(\w+)\.execute-api\.[^/]+/(\w+)/?", api_url)
+    if parts is None:
+        raise LocalError(f"the stack's output ApiUrl is not the address of a REST API: {api_url}")
+    return f"{state.endpoint}/_aws/execute-api/{parts[1]}/{parts[2]}"
+
+
+def api_key(state: State, key_id: str) -> str:
+    """The API key's value."""
+    answer = boto3.client("apigateway", **access(state)).get_api_key(apiKey=key_id, includeValue=True)
+    return str(answer["value"])

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start and stop the local cloud: the local AWS and the embedded engine, detached, on 127.0.0.1, awaited."""
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psutil
+import urllib3
+
+from local.cloud import deploy, environments, resuming
+from local.cloud.environments import REPOSITORY, LocalError, Step, quiet
+from local.cloud.home import ACCOUNT, MARK, REGION, Home, Process, State, process_environment, running, tail
+
+READY_SECONDS = 60
+DATASET_GROUPS = "500"
+"""The quota of dataset groups, which on AWS is 5 and raised on request."""
+FEW_BYTES = 10**6
+"""The quota of an incremental import where tests make things fail: the smallest that the stack takes."""
+RIGHTS = "/_local/rights"
+"""Where the local AWS tells the engine what the roles of callers allow."""
+STOP_SECONDS = 15
+CHILDREN: list[subprocess.Popen[bytes]] = []
+"""Processes that this interpreter started; they outlive it."""
+
+
+def up(
+    home: Home,
+    step: Step = quiet,
+    *,
+    cloud_port: int | None = None,
+    engine_port: int | None = None,
+    fresh: bool = False,
+    faults: bool = False,
+) -> tuple[State, list[str]]:
+    """Bring the cloud up and the stack to what the sources say; does only what is not done yet.
+
+    Args:
+        home: the cloud's folder.
+        step: shows each piece of work.
+        cloud_port: port of the local AWS; by default the last one, or a free one.
+        engine_port: port of the engine, likewise.
+        fresh: forget everything that earlier sessions left.
+        faults: open the doors by which tests make the engine and the local AWS fail, and make the quota of incremental
+            imports small; a cloud that runs already stays as it is.
+
+    Returns:
+        The running state, and what the operator should know.
+
+    Raises:
+        LocalError: something failed, or what was saved cannot be used; nothing that this call started is left running,
+            even when it is interrupted.
+    """
+    notes = environments.ensure(step)
+    with home.locked():
+        state = None if fresh else running(home)
+        if state is not None:
+            notes.append("the local cloud is already running")
+            state = deploy.deploy(home, state, step)
+            return state, notes + resuming.resume(state, step)
+        stop(home)
+        if fresh and home.data.exists():
+            shutil.rmtree(home.data)
+        resuming.check(home)
+        try:
+            state = start(home, cloud_port, engine_port, faults=faults)
+            deploy.build(home, step)
+            with step("starting the local AWS and the engine"):
+                wait_ready(home, state)
+            state = deploy.deploy(home, state, step)
+            return state, notes + resuming.resume(state, step)
+        except BaseException:
+            with undisturbed():
+                stop(home)
+            raise
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Finish cleaning up however often Ctrl-C is pressed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def down(home: Home, step: Step = quiet, *, wipe: bool = False) -> list[str]:
+    """Stop everything of the cloud and return the names of what ran; `wipe` also removes its data and its key."""
+    with home.locked():
+        with step("stopping"):
+            stopped = stop(home, save=not wipe)
+        if wipe:
+            shutil.rmtree(home.data, ignore_errors=True)
+            (home.run / "credentials").unlink(missing_ok=True)
+    return stopped
+
+
+def start(home: Home, cloud_port: int | None = None, engine_port: int | None = None, *, faults: bool = False) -> State:
+    """Start both processes and write their state; they may not answer yet (:func:`wait_ready`).
+
+    Raises:
+        LocalError: a wanted port is taken.
+    """
+    home.make_private()
+    (home.run / "tmp").mkdir(exist_ok=True)
+    cloud, engine = ports(home, cloud_port, engine_port)
+    key, secret = home.access_key()
+    state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (), access_key=key, secret_key=secret)
+    environment = process_environment(home, state)
+    served = ["--port", str(engine), "--data-dir", str(home.data / "engine"), "--account-id", ACCOUNT]
+    state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
+    doors = ["--faults"] if faults else []
+    served += ["--dataset-groups", DATASET_GROUPS, "--rights", f"{state.endpoint}{RIGHTS}", *doors]
+    # The waits of the state machine are for what AWS makes it wait for.
+    served += ["--strict", "--incremental-bytes", str(state.incremental_bytes)]
+    commands = {
+        "engine": [sys.executable, "-m", "local.personalize", *served, "--region", REGION],
+        "cloud": [str(environments.cloud_python()), "-m", "local.cloud.aws.launcher", *doors],
+    }
+    started = tuple(spawn(name, command, environment, home) for name, command in commands.items())
+    state = replace(state, processes=started)
+    home.write(state)
+    return state
+
+
+def spawn(name: str, command: list[str], environment: dict[str, str], home: Home) -> Process:
+    """Start `command` in a session of its own, its output in the log `name`."""
+    with home.log(name).open("wb") as log:
+        child = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=0o077,
+        )
+    CHILDREN.append(child)
+    return Process(name, child.pid, psutil.Process(child.pid).create_time())
+
+
+def ports(home: Home, cloud: int | None, engine: int | None) -> tuple[int, int]:
+    """The ports asked for, else those of the last time, else free ones; remembered for the next time."""
+    memory = home.data / "ports.json"
+    last: list[int | None] = json.loads(memory.read_text()) if memory.exists() else [None, None]
+    chosen: list[int] = []
+    for asked, before in zip((cloud, engine), last, strict=True):
+        if asked is not None and not free(asked):
+            raise LocalError(f"port {asked} is taken: choose another, or leave the option out to get a free one")
+        again = before if before and before not in chosen and free(before) else free_port()
+        chosen.append(asked if asked is not None else again)
+    memory.write_text(json.dumps(chosen))
+    return chosen[0], chosen[1]
+
+
+def free(port: int) -> bool:
+    """Whether nothing listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_ready(home: Home, state: State) -> None:
+    """Return once both processes answer.
+
+    Raises:
+        LocalError: one ended, or did not answer within a minute; the last lines of its log are in the message.
+    """
+    pool = urllib3.PoolManager(retries=False, timeout=2.0)
+    addresses = {"engine": f"{state.engine}/", "cloud": f"{state.endpoint}/_ministack/health"}
+    deadline = time.monotonic() + READY_SECONDS
+    for process in state.processes:
+        while not answers(pool, addresses[process.name]):
+            if not process.alive():
+                raise LocalError(f"the {process.name} process ended at its start:\n{tail(home.log(process.name))}")
+            if time.monotonic() > deadline:
+                raise LocalError(f"the {process.name} process does not answer:\n{tail(home.log(process.name))}")
+            time.sleep(0.03)
+
+
+def answers(pool: urllib3.PoolManager, address: str) -> bool:
+    """Whether GET `address` is 200."""
+    try:
+        return pool.request("GET", address).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def stop(home: Home, *, save: bool = True) -> list[str]:
+    """End every process of this cloud, also those that a lost or stale state no longer names; returns their names.
+
+    The local AWS ends first and saves its state, which takes as long as it has runs to remember; without `save` it is
+    killed. What does not end in time is killed, too.
+    """
+    state = home.read()
+    named = [process for process in (state.processes if state else ()) if process.alive()]
+    for process in reversed(named):
+        family = family_of(process.pid)
+        for member in [] if save else family:
+            signalled(member, signal.SIGKILL)
+        end(family[:1])
+        end(family[1:])
+    strays = marked(home)
+    end(strays)
+    CHILDREN[:] = [child for child in CHILDREN if child.poll() is None]
+    shutil.rmtree(home.run / "tmp", ignore_errors=True)
+    home.forget()
+    return [process.name for process in named] + [f"stray process {stray.pid}" for stray in strays]
+
+
+def family_of(pid: int) -> list[psutil.Process]:
+    """A process and, after it, all that it has started; empty if it has just ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def signalled(process: psutil.Process, number: signal.Signals) -> None:
+    """Send a signal to a process that may have ended by itself."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+def end(processes: list[psutil.Process]) -> None:
+    """SIGTERM these processes, wait for their end, and SIGKILL those that take too long."""
+    for process in processes:
+        signalled(process, signal.SIGTERM)
+    _, left = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    for process in left:
+        signalled(process, signal.SIGKILL)
+    psutil.wait_procs(left, timeout=STOP_SECONDS)
+
+
+def marked(home: Home) -> list[psutil.Process]:
+    """The live processes that carry this cloud's mark."""
+    folder, found = str(home.run.resolve()), []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == folder and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found

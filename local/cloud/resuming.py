@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `up` does about a session that ended before: it checks what was saved, and has its drops handled."""
+
+import json
+import time
+from typing import Any
+
+import boto3
+import urllib3
+
+from local.cloud import saved
+from local.cloud.environments import LocalError, Step
+from local.cloud.home import Home, State, access
+
+DOOR = "/_local/saved"
+"""Where the local AWS tells what it loaded, and saves when it is asked to."""
+SAVE_SECONDS = 120.0
+REPEATED = {"drop", "continue", "retrain"}
+"""What a run was asked for that the sweep has done again."""
+
+
+def check(home: Home) -> None:
+    """Make sure that the next session can go on with what the last one saved.
+
+    Raises:
+        UnreadableError: it cannot.
+    """
+    if saved.read(home.saved).empty and (home.data / "deployed").exists():
+        raise saved.UnreadableError(home.saved, "there is none, though a stack was deployed here")
+
+
+def save(state: State) -> None:
+    """Have the local AWS save its state now.
+
+    Raises:
+        LocalError: it can't.
+    """
+    told = str(_asked("POST", state)["failure"])
+    if told:
+        raise LocalError(f"the local AWS cannot save its state: {told}")
+
+
+def failure(state: State) -> str:
+    """Why the local AWS could not save its state the last time; empty where it could, or does not tell."""
+    try:
+        return str(_asked("GET", state)["failure"])
+    except LocalError:
+        return ""
+
+
+def resume(state: State, step: Step) -> list[str]:
+    """Have handled what earlier sessions left unfinished; what the operator should know about it."""
+    left = _asked("GET", state)["left"]
+    stopped: list[dict[str, Any]] = left["stopped"]
+    if not left["killed"] and not stopped:
+        return []
+    mine = [each for each in stopped if each["stateMachineArn"] == state.outputs["StateMachineArn"]]
+    with step("looking for drops that nobody handles"):
+        failures = sweep(state, mine)
+    # Until here the next `up` begins again, if this one is killed or the sweep fails.
+    if not failures:
+        _asked("DELETE", state)
+    return [*_missing(left), *_unfinished(mine, stopped), *failures]
+
+
+def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
+    """Tell the sweep of stopped runs as EventBridge would, and have it look for files of any age; why it failed."""
+    functions = boto3.client("lambda", **access(state))
+    events: list[dict[str, Any]] = [{"source": "aws.states", "detail": each} for each in stopped] or [{}]
+    # Once suffices: what it finds of files and of other runs, it finds for all shops.
+    events[-1]["minutes"] = 0
+    for event in events:
+        answer = functions.invoke(FunctionName=state.outputs["SweepFunctionName"], Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            told = json.loads(answer["Payload"].read())
+            return [f"the sweep failed and is tried again within 15 minutes: {told.get('errorMessage', told)}"]
+    return []
+
+
+def _missing(left: dict[str, Any]) -> list[str]:
+    if not left["killed"]:
+        return []
+    since = time.strftime("%H:%M:%S", time.localtime(left["since"])) if left["since"] else "its start"
+    return [
+        f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be missing;"
+        " files, tables, queued events and the engine's data are there"
+    ]
+
+
+def _unfinished(mine: list[dict[str, Any]], stopped: list[dict[str, Any]]) -> list[str]:
+    asked = {each["name"]: json.loads(each["input"]).get("action", "drop") for each in mine}
+    again = [name for name, action in asked.items() if action in REPEATED]
+    by_hand = [f"{name} ({action})" for name, action in asked.items() if action not in REPEATED]
+    by_hand += [f"{each['name']} (teardown)" for each in stopped if "eardown" in each["stateMachineArn"]]
+    return [
+        *([f"stopped with the last session, and their drops are taken up again: {', '.join(again)}"] if again else []),
+        *([f"stopped with the last session, ask for them again: {', '.join(by_hand)}"] if by_hand else []),
+    ]
+
+
+def _asked(method: str, state: State) -> dict[str, Any]:
+    pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
+    try:
+        answer = pool.request(method, f"{state.endpoint}{DOOR}")
+        found: dict[str, Any] = answer.json()
+    except (urllib3.exceptions.HTTPError, ValueError):
+        raise LocalError(
+            "the local AWS does not tell whether its state is saved: stop it with `python -m local down` and start it"
+            " again with `python -m local up`"
+        ) from None
+    return found

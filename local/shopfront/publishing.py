@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put ``storefront/`` into the bucket that CloudFront serves it from: what never changes, then what names it.
+
+Files go below a folder that is named by all their contents, so browsers and edges keep them for ever; ``index.html``
+names the folder and is asked for anew each time. A page is thus of one release, and nothing has to be invalidated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.exceptions
+
+from local.cloud.client import placements
+from local.cloud.environments import LocalError
+from local.shopfront import catalogue
+from local.shopfront.server import FOLDER, TYPES
+from local.terminal.output import Terminal
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+RELEASES = "releases/"
+FOR_EVER = "public, max-age=31536000, immutable"
+"""Of a file whose address changes with its contents."""
+A_MINUTE = "public, max-age=60"
+"""Of the catalogue, which an ETag tells apart."""
+EACH_TIME = "no-cache"
+"""Of the page: kept, and asked for whether it still holds."""
+OWN = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
+"""Where an address of the page's own folder begins in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object as it is to be in the bucket."""
+
+    key: str
+    content: bytes
+    kept: str
+    """Its Cache-Control."""
+
+    @property
+    def kind(self) -> str:
+        """Its content type."""
+        return TYPES[Path(self.key).suffix]
+
+
+def uploads(goods: bytes, folder: Path = FOLDER) -> list[Upload]:
+    """The objects of the storefront in `folder` with the catalogue `goods`, in the order in which they go up."""
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in TYPES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+    page = files.pop("index.html").decode()
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    release = f"{RELEASES}{digest.hexdigest()[:16]}/"
+    return [
+        *(Upload(release + name, content, FOR_EVER) for name, content in files.items()),
+        Upload("catalogue.json", goods, A_MINUTE),
+        Upload("index.html", OWN.sub(rf'\1="{release}', page).encode(), EACH_TIME),
+    ]
+
+
+def publish(s3: S3Client, bucket: str, wanted: Iterable[Upload]) -> list[str]:
+    """Put the objects there, and remove all releases but this and the newest before it; returns what was removed."""
+    release = ""
+    for each in wanted:
+        if each.key.startswith(RELEASES):
+            release = each.key.split("/")[1]
+        s3.put_object(Bucket=bucket, Key=each.key, Body=each.content, ContentType=each.kind, CacheControl=each.kept)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RELEASES)
+    found = [(each["LastModified"], each["Key"]) for page in pages for each in page.get("Contents", [])]
+    others = [(at, key) for at, key in found if key.split("/")[1] != release]
+    before = max(others)[1].split("/")[1] if others else ""
+    removed = sorted(key for _, key in others if key.split("/")[1] != before)
+    for key in removed:
+        s3.delete_object(Bucket=bucket, Key=key)
+    return removed
+
+
+def outputs(stack: str) -> dict[str, str]:
+    """The outputs of a stack of the shell's account and region.
+
+    Raises:
+        LocalError: there is no such stack, or AWS cannot be asked.
+    """
+    try:
+        (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise LocalError(f"the stack {stack} cannot be looked at: {error}") from None
+    return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+
+
+def main(options: Namespace, terminal: Terminal) -> None:
+    """Publish the storefront of a stack.
+
+    Raises:
+        LocalError: the stack has no storefront, or a file or the bucket cannot be used.
+    """
+    told = outputs(options.stack)
+    if "StorefrontBucketName" not in told:
+        raise LocalError(f"the stack {options.stack} has no storefront: deploy it with Browsers=true Storefront=true")
+    try:
+        slots = placements(boto3.resource("dynamodb").Table(told["ShopsTableName"]), options.shop)
+    except botocore.exceptions.ClientError as error:
+        slots = []
+        terminal.note(f"its shelves are asked for one by one, as the table of shops refuses: {error}")
+    goods = catalogue.for_strangers(options.shop, options.items, "") | {"placements": slots}
+    wanted = uploads(catalogue.document(goods))
+    try:
+        with terminal.step(f"publishing {len(wanted)} files"):
+            removed = publish(boto3.client("s3"), told["StorefrontBucketName"], wanted)
+    except botocore.exceptions.ClientError as error:
+        raise LocalError(f"the bucket of the storefront refuses: {error}") from None
+    if terminal.as_json:
+        terminal.json({"url": told["StorefrontUrl"], "files": len(wanted), "removed": removed})
+    else:
+        terminal.note(f"the storefront: {told['StorefrontUrl']}")

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serve ``storefront/`` on 127.0.0.1: its files, the catalogue, and the HTTP API behind a proxy that adds the key.
+
+The key stays in this process. With ``--tokens`` there is none: pages ask the API of browsers with tokens of their own,
+as they do from CloudFront. A page of another origin, or another name for this address, is refused: the proxy would lend
+the key to it. The server lives as long as the command or the demo that started it.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+from local import origins
+from local.cloud.client import Client
+from local.cloud.environments import LOCAL, REPOSITORY, LocalError
+from local.cloud.home import Home, State, require, running
+from local.shopfront import catalogue
+from local.terminal.output import Terminal
+
+FOLDER = REPOSITORY / "storefront"
+BODY_LIMIT = 256 * 1024
+"""Bytes of a request, as the API takes them."""
+TITLES = {"demo": "Fennel"}
+"""What pages call a shop; others go by their names."""
+LOOK_SECONDS = 0.5
+"""How often the command looks whether its cloud is still up."""
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+}
+"""What is served; a file of another kind is not there."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+NO_HEADERS = Message()
+SHOPPER = ("User-Agent", "Sec-CH-UA-Mobile", "X-Time-Zone")
+"""What a browser tells of its shopper's device and hour, and the API makes context of."""
+API_PATH = re.compile(r"/(shops/[^/].*|health|openapi\.json)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request is answered with."""
+
+    status: int
+    content: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def problem(status: int, title: str, detail: str) -> Reply:
+    """An error in the form of the API's own (RFC 9457)."""
+    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/problem+json"})
+
+
+@dataclass(frozen=True)
+class Shopfront:
+    """What is served: the API and its key, and the catalogue as JSON.
+
+    Attributes:
+        api: address of the HTTP API, without a slash at its end.
+        key: sent to the API as ``x-api-key``, never to a browser; without one the browser's token goes along.
+        catalogue: the document at ``/catalogue.json``.
+        folder: the static files.
+    """
+
+    api: str
+    key: str
+    catalogue: bytes
+    folder: Path = FOLDER
+    http: urllib3.PoolManager = field(
+        default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False, timeout=30.0, headers={})
+    )
+
+    def file(self, path: str) -> Reply:
+        """A static file, or the catalogue; nothing outside the folder, no hidden file, no other kind."""
+        if path == "/catalogue.json":
+            return Reply(200, self.catalogue, {"Content-Type": TYPES[".json"]})
+        wanted = unquote(path).lstrip("/") or "index.html"
+        hidden = any(part.startswith(".") for part in wanted.split("/"))
+        kind = TYPES.get(Path(wanted).suffix)
+        if hidden or kind is None or not re.fullmatch(r"[\w./-]+", wanted):
+            return problem(404, "Not Found", "There is no such page.")
+        target = (self.folder / wanted).resolve()
+        if not target.is_relative_to(self.folder.resolve()) or not target.is_file():
+            return problem(404, "Not Found", "There is no such page.")
+        return Reply(200, target.read_bytes(), {"Content-Type": kind})
+
+    def forward(self, method: str, target: str, body: bytes | None, sent: Message = NO_HEADERS) -> Reply:
+        """Ask the API at `target` (path and query, below ``/api``) with the key, or else with the browser's token.
+
+        Of the headers that the browser has `sent`, the API also gets those that tell of the shopper's device and hour.
+        """
+        path = urlsplit(target).path
+        if not API_PATH.fullmatch(path) or {".", ".."} & set(re.split(r"[/\\]", unquote(path))):
+            return problem(404, "Not Found", "The API has no such route.")
+        told = SHOPPER if self.key else (*SHOPPER, "Authorization")
+        headers = {name: str(sent[name]) for name in told if name in sent} | {"accept": "application/json"}
+        headers |= {"x-api-key": self.key} if self.key else {}
+        headers |= {} if body is None else {"content-type": "application/json"}
+        try:
+            answer = self.http.request(method, self.api + target, body=body, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError:
+            return problem(502, "Bad Gateway", "The local cloud does not answer: is it still up?")
+        kept = {name: answer.headers[name] for name in ("Content-Type", "Retry-After") if name in answer.headers}
+        return Reply(answer.status, answer.data, kept | {"Cache-Control": "no-store"})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a browser."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server_version = "shopfront"
+    sys_version = ""
+    timeout = 60
+    front: ClassVar[Shopfront]
+
+    def do_GET(self) -> None:
+        """A file, the catalogue, or the API."""
+        refused = self.stranger()
+        if refused:
+            return self.reply(refused)
+        if self.of_api():
+            return self.reply(self.front.forward("GET", self.path[4:], None, self.headers))
+        return self.reply(self.front.file(urlsplit(self.path).path))
+
+    def do_POST(self) -> None:
+        """The API."""
+        self.reply(self.stranger() or self.written())
+
+    def do_PUT(self) -> None:
+        """The API."""
+        self.do_POST()
+
+    def written(self) -> Reply:
+        """The API's answer to a request with a body."""
+        if not self.of_api():
+            return problem(405, "Method Not Allowed", "Only the API takes this method.")
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"\d{1,9}", length):
+            return problem(411, "Length Required", "Say the length of the body.")
+        if int(length) > BODY_LIMIT:
+            return problem(413, "Content Too Large", f"A body has at most {BODY_LIMIT} bytes.")
+        if self.headers.get_content_type() != "application/json":
+            return problem(415, "Unsupported Media Type", "Send application/json.")
+        body = self.rfile.read(int(length))
+        return self.front.forward(self.command, self.path[4:], body, self.headers)
+
+    def stranger(self) -> Reply | None:
+        """The refusal of a request that another site's page may have caused."""
+        host, origin, site = (self.headers.get(name) for name in ("Host", "Origin", "Sec-Fetch-Site"))
+        opened = {name: self.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")}
+        if self.command == "GET" and opened == {"Mode": "navigate", "Dest": "document"} and not self.of_api():
+            site = None  # a link of another page may open the shop; that page sees nothing of it
+        if not origins.refusal(host, origin, site):
+            return None
+        return problem(403, "Forbidden", "This shop is for pages of its own address.")
+
+    def of_api(self) -> bool:
+        """Whether the request is one to the API."""
+        return self.path.startswith("/api/")
+
+    def reply(self, reply: Reply) -> None:
+        """Send it, in one piece; a page that has it already is told so."""
+        content, headers = reply.content, {**HEADERS, **reply.headers}
+        if "Cache-Control" not in headers:
+            headers |= {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()[:20]}"'}
+        status = reply.status
+        if status == 200 and self.headers.get("If-None-Match") == headers.get("ETag", ""):
+            status, content = 304, b""
+        elif len(content) > 1024 and "gzip" in self.headers.get("Accept-Encoding", ""):
+            content = gzip.compress(content, 5, mtime=0)
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        if status >= 400 and self.command != "GET":
+            self.close_connection = True  # its body may not have been read
+            headers["Connection"] = "close"
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(content))}).items():
+            self.send_header(name, value)
+        self.end_headers_with(content)
+
+    def end_headers_with(self, content: bytes) -> None:
+        """The blank line and the body, in the same packet."""
+        buffer: list[bytes] = self._headers_buffer  # type: ignore[attr-defined]
+        buffer.append(b"\r\n" + content)
+        self.flush_headers()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request to this shop, with the same safe headers."""
+        self.close_connection = True
+        title = message or "Error"
+        if code == 501:
+            code, title = 405, "Method Not Allowed"
+        self.command = self.command or "GET"
+        if not hasattr(self, "headers"):
+            self.headers = self.MessageClass()
+        if not hasattr(self, "request_version") or self.request_version == "HTTP/0.9":
+            self.request_version = "HTTP/1.1"
+        self.reply(problem(code, title, explain or "This shop takes GET, and POST and PUT for its API."))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        """Say nothing: requests name users."""
+
+
+class Server(ThreadingHTTPServer):
+    """The server of one shopfront."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of browsers that hang up."""
+
+
+@contextmanager
+def serving(front: Shopfront, port: int = 0) -> Iterator[str]:
+    """Serve `front` on 127.0.0.1 while the block runs; gives its address.
+
+    Raises:
+        LocalError: the port is taken.
+    """
+    handler = type("ShopfrontHandler", (Handler,), {"front": front})
+    try:
+        server = Server(("127.0.0.1", port), handler)
+    except OSError:
+        raise LocalError(f"port {port} is taken: choose another, or leave the option out to get a free one") from None
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def main(options: Namespace, terminal: Terminal) -> None:
+    """Serve the shop that the command names until Ctrl-C, or until its cloud goes down.
+
+    Raises:
+        LocalError: the cloud is not running, or a file cannot be used.
+    """
+    home = Home(options.run_dir)
+    files = {kind: getattr(options, kind) for kind in ("items", "users", "interactions")}
+    if options.shop == "demo" and not any(files.values()):
+        files = demo_files()
+    front = open_shop(require(home), options.shop, files, tokens=options.tokens)
+    with serving(front, options.port) as address:
+        if terminal.as_json:
+            terminal.json({"url": address, "shop": options.shop})
+        else:
+            terminal.line(f"The shop is open until Ctrl-C or `down`: {address}")
+        while running(home) is not None:
+            time.sleep(LOOK_SECONDS)
+    terminal.note("the local cloud went down, and the shop with it")
+
+
+def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, tokens: bool = False) -> Shopfront:
+    """The shopfront of `shop`; `files` are its CSVs by kind, as far as there are any.
+
+    With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
+    """
+    slots = {"placements": Client(state).placements(shop), "title": TITLES.get(shop, shop)}
+    if tokens:
+        told = catalogue.for_strangers(shop, files.get("items"), "/api")
+        return Shopfront(state.browser_api, "", catalogue.document(told | slots))
+    return Shopfront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files) | slots))
+
+
+def demo_files() -> dict[str, Path | None]:
+    """The demo's CSVs, as far as it has made them."""
+    paths = {kind: LOCAL / "demo" / f"{kind}.csv" for kind in ("items", "users", "interactions")}
+    return {kind: path if path.exists() else None for kind, path in paths.items()}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run as a board that is redrawn while it happens: its steps in order, how long each takes, and what it waits for."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from local.cloud.runs import Moment
+
+DONE, UNDER_WAY, FAILED = "✓", "…", "✗"
+COLOURS = {DONE: "green", UNDER_WAY: "yellow", FAILED: "red"}
+
+
+@dataclass
+class Row:
+    """A step, or a resource that a step waits for; times in seconds after the run's start."""
+
+    what: str
+    began: float
+    resource: bool
+    status: str = ""
+    ended: float | None = None
+
+    def mark(self) -> str:
+        """How it stands."""
+        if "FAILED" in self.status or "STOPPED" in self.status:
+            return FAILED
+        return UNDER_WAY if self.ended is None else DONE
+
+    def seconds(self, now: float) -> float:
+        """How long it has taken, or is taking."""
+        return max((now if self.ended is None else self.ended) - self.began, 0.0)
+
+
+@dataclass
+class Board:
+    """The rows of a run, in the order in which they began."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    now: float = 0.0
+
+    def tell(self, moment: Moment) -> None:
+        """Something happened: a step ends when the next one begins or it fails, a resource when it has settled."""
+        self.now = max(self.now, moment.seconds)
+        if not moment.status:
+            self._close(moment.seconds)
+            self.rows.setdefault(moment.what, Row(moment.what, moment.seconds, resource=False))
+            return
+        row = self.rows.setdefault(moment.what, Row(moment.what, moment.seconds, resource=True))
+        row.status = moment.status
+        settled = not moment.status.endswith(("PENDING", "IN_PROGRESS"))
+        row.ended = moment.seconds if settled else None
+
+    def _close(self, now: float) -> None:
+        for row in self.rows.values():
+            if not row.resource and row.ended is None:
+                row.ended = now
+
+    def end(self, now: float) -> None:
+        """The run is over."""
+        self.now = now
+        self._close(now)
+
+    def waiting_for(self) -> list[str]:
+        """The resources that are not ready yet."""
+        return [f"{row.what} {row.status}" for row in self.rows.values() if row.resource and row.ended is None]
+
+    def table(self, now: float) -> Table:
+        """The board as it is drawn."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column(justify="right")
+        for row in self.rows.values():
+            mark = row.mark()
+            name = Text(("  " if row.resource else "") + row.what, style="dim" if row.resource else "")
+            table.add_row(
+                Text(f"{row.began:.1f} s", style="dim"),
+                Text(mark, style=COLOURS[mark]),
+                name,
+                Text(row.status, style=COLOURS[mark]),
+                f"{row.seconds(now):.1f} s",
+            )
+        if waiting := self.waiting_for():
+            table.add_row("", "", Text(f"waits for {', '.join(waiting)}", style="yellow"), "", "")
+        return table
+
+
+@contextmanager
+def drawn(console: Console, age: float) -> Iterator[Board]:
+    """A board on the console, redrawn four times a second until the block ends.
+
+    Args:
+        console: a terminal.
+        age: how long ago the run started, in seconds.
+    """
+    board, start = Board(), time.monotonic() - age
+    with Live(console=console, get_renderable=lambda: board.table(time.monotonic() - start), refresh_per_second=4):
+        yield board
+        board.end(board.now)
