@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nightly reliability check format bench deploy lock clean
+.PHONY: help setup demo test nightly reliability check format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
 PYTHON := $(shell for p in python3.13 python3; do \
@@ -48,6 +48,9 @@ check: setup ## format, lint, types, import rules, security, template, state mac
 format: .venv/.locked ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+events: setup ## write events/*.json from events/parts
+	$(BIN)/python -m tests.functions.events
 
 bench: setup ## every figure that the README claims, beside a peer's or a floor's (FAST=1: no other libraries)
 	@for name in engine "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving recording outage burst authorizer costs "validation --rows 2000000" growth; do \
