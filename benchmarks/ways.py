@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Count the files that one request moves through: `python -m benchmarks.ways`.
+
+A request is the handler's first call in a fresh process that has imported all modules. Only calls of functions in the
+layer and in `functions/` count. A call into another file than the last is a move, and so is the handler's own; a move
+into a file that was touched before is a return. So moves are files and returns together.
+
+The requests are those of the handler tests: a scripted Personalize, and moto for S3 and DynamoDB.
+"""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from importlib import import_module
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LAYER = REPOSITORY / "layers" / "core"
+sys.path.insert(0, str(LAYER))
+
+from tests.functions import samples  # noqa: E402 - the layer is no package of the environment
+from tests.functions.conftest import VARIABLES  # noqa: E402
+from tests.functions.fakes import FakePersonalize  # noqa: E402
+
+COUNTED = tuple(f"{folder}{os.sep}" for folder in (LAYER / "personalization", REPOSITORY / "functions"))
+INLINED = {"<listcomp>", "<setcomp>", "<dictcomp>"}
+"""Calls in Python 3.11 that later versions do not make."""
+REQUESTS: Mapping[str, str] = {
+    "get_recommendations": "api_recommendations",
+    "record_events": "api_events",
+    "validate_drop": "validate_drop",
+    "judge_release": "judge_release_judge",
+}
+"""Each function that answers a request, and the file in `events/` that is the request."""
+
+
+def visited(call: Callable[[], object]) -> list[str]:
+    """Return the files that a call moves through: in order, and those of another thread after its own."""
+    threads: defaultdict[int, list[str]] = defaultdict(list)
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        code, files = frame.f_code, threads[threading.get_ident()]
+        if event != "call" or code.co_name in INLINED or not code.co_filename.startswith(COUNTED):
+            return
+        if files[-1:] != [code.co_filename]:
+            files.append(code.co_filename)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return list(chain.from_iterable(threads.values()))
+
+
+def play(function: str) -> list[str]:
+    """Return the files that one request moves through, in order, when it is the first of this process."""
+    personalize, event = FakePersonalize(), samples.load(REQUESTS[function])
+    services = ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
+    os.environ.update(VARIABLES | {f"AWS_ENDPOINT_URL_{service}": personalize.url for service in services})
+    try:
+        with mock_aws(), redirect_stdout(StringIO()):
+            _arrange(event, personalize)
+            handler = import_module(f"functions.{function}.app").handler
+            return visited(lambda: handler(event, None))
+    finally:
+        personalize.close()
+
+
+def _arrange(event: Mapping[str, Any], personalize: FakePersonalize) -> None:
+    """Leave what a request finds: a dropped file, else an import copy to judge by, else a shop that serves."""
+    bucket, tables = boto3.client("s3"), boto3.resource("dynamodb")
+    for name, *keys in ((samples.TABLE, "shop", "record"), (samples.SHOPPER_EVENTS, "shopper", "event")):
+        tables.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": keys[0], "KeyType": "HASH"}, {"AttributeName": keys[1], "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    bucket.create_bucket(Bucket=samples.BUCKET)
+    history = samples.interactions().encode()
+    if "key" in event:
+        bucket.put_object(Bucket=samples.BUCKET, Key=event["key"], Body=gzip.compress(history))
+    elif "plan" in event:
+        folder = event["plan"]["importJob"]["dataLocation"].removeprefix(f"s3://{samples.BUCKET}/")
+        bucket.put_object(Bucket=samples.BUCKET, Key=f"{folder}part-0.csv", Body=history)
+    else:
+        tables.Table(samples.TABLE).put_item(Item=dict(samples.RELEASE))
+        personalize.says("GetRecommendations", samples.RECOMMENDED)
+
+
+def count(function: str) -> tuple[int, int, int]:
+    """Return the files, moves and returns of one request, played in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.ways", function]
+    played = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True, text=True)
+    files = json.loads(played.stdout)
+    return len(set(files)), len(files), len(files) - len(set(files))
+
+
+def main() -> None:
+    print(f"{'request':22}{'files':>6}{'moves':>6}{'returns':>8}")
+    for function in REQUESTS:
+        files, moves, returns = count(function)
+        print(f"{function:22}{files:6}{moves:6}{returns:8}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(play(sys.argv[1])))
+    else:
+        main()
