@@ -30,7 +30,7 @@ nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and wit
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
 	$(BIN)/pytest -q --hypothesis-profile=default --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
-	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --requests 100000
+	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --requests 100000
 
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q tests/app/test_reliability.py
@@ -39,7 +39,7 @@ check: setup ## format, lint, types, import rules, security, template, state mac
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=.:layers/core $(BIN)/lint-imports
+	PYTHONPATH=.:layers/core:engine $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.template.audit
@@ -54,7 +54,7 @@ events: setup ## write events/*.json from events/parts
 
 bench: setup ## every figure that the README claims, beside a peer's or a floor's (FAST=1: no other libraries)
 	@for name in engine "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving recording outage burst authorizer costs "validation --rows 2000000" growth; do \
-		echo "== $$name"; PYTHONPATH=layers/core $(BIN)/python -m benchmarks.$$name || exit 1; done
+		echo "== $$name"; PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" .local/sam/bin/sam build --config-env $(ENV)

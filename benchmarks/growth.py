@@ -18,10 +18,9 @@ import sys
 import time
 
 import numpy as np
-
-from local.personalize.data import Snapshot, Strings
-from local.personalize.recipes import Interaction, TrainingConfig, train
-from local.personalize.recipes.absorbed import Absorbed, Owned
+from personalize_local.data.snapshots import Snapshot, Strings
+from personalize_local.recipes import Interaction, TrainingConfig, train
+from personalize_local.recipes.user_personalization.online_counts import Absorbed, Owned
 
 PER_USER = 20
 DAY = 86_400

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from personalization.settings import ShopSettings
+from personalize_local.data.frames import pl
+from personalize_local.recipes import Interaction, TrainingConfig
 
 from local.evaluation import splitting
 from local.evaluation.files import Tables, read
 from local.evaluation.pasts import Past, prepared
 from local.evaluation.questions import Question
 from local.evaluation.splitting import DAY, Split
-from local.personalize.frames import pl
-from local.personalize.recipes import Interaction, TrainingConfig
 
 SEED = 7
 SAMPLE = 4_000

@@ -26,6 +26,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from personalization.metrics import Answer, Bootstrap, Interval, against_us, discounted_gain, hit_rate, recall
+from personalize_local import recipes
+from personalize_local.data.snapshots import Strings
+from personalize_local.recipes import TrainingConfig
 
 from benchmarks.harness import REPOSITORY
 from benchmarks.peers import PEERS
@@ -37,9 +40,6 @@ from local.evaluation.files import Tables
 from local.evaluation.pasts import prepared
 from local.evaluation.questions import Question
 from local.evaluation.rules import SPARE, Rules, Tuning, tuned
-from local.personalize import recipes
-from local.personalize.data import Strings
-from local.personalize.recipes import TrainingConfig
 
 K = 10
 ONE_THREAD = dict.fromkeys(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 Rule = dict[str, Any]
-"""A rule as JSON: `action`, and what `local.rules.Rule` names."""
+"""A rule as JSON: `action`, and what `personalize_local.resources.rules.Rule` names."""
 SECONDS = 30.0
 """How long a door may take to answer."""
 

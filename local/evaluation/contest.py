@@ -22,11 +22,11 @@ from personalization.metrics import (
     reciprocal_rank,
     tail_share,
 )
+from personalize_local.recipes import Scored
 
 from local.evaluation.questions import Question
 from local.evaluation.rules import SPARE, Pairs, Rules, Scores
 from local.evaluation.trainings import Learned
-from local.personalize.recipes import Scored
 
 Document = dict[str, Any]
 Ask = Callable[[Question, bool, int], Pairs]

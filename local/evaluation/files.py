@@ -17,14 +17,14 @@ from personalization.intake.copying import copy
 from personalization.intake.rows import Table
 from personalization.settings import ShopSettings
 from personalization.validation import Expected
+from personalize_local.data.building import read_rows
+from personalize_local.data.frames import pl
+from personalize_local.data.importing import import_files
+from personalize_local.data.schemas import Schema, parse_schema
+from personalize_local.wire.errors import ImportRefused
 
 from local.cloud.environments import LocalError
 from local.evaluation import positions
-from local.personalize.building import read_rows
-from local.personalize.errors import ImportRefused
-from local.personalize.frames import pl
-from local.personalize.importing import import_files
-from local.personalize.schemas import Schema, parse_schema
 
 _CHUNK = 1 << 20
 

@@ -10,9 +10,9 @@ from personalization.likelihood.histories import Reader
 from personalization.likelihood.scores import Quality
 from personalization.likelihood.training import TooLittle, fit
 from personalization.likelihood.verdict import WITHIN_STRANGERS, verdict
+from personalize_local.data.frames import pl
 
 from local.evaluation.files import Tables
-from local.personalize.frames import pl
 
 DAYS = 7
 """The horizon: the default of a shop's settings."""

@@ -7,16 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from personalize_local.data.frames import pl
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import TrainingConfig
+from personalize_local.recipes.common.rows import Rows, hashes, training_rows
 
 from local.evaluation import splitting
 from local.evaluation.files import Tables
 from local.evaluation.questions import People
 from local.evaluation.rules import Rules, Tuning
 from local.evaluation.splitting import Split
-from local.personalize.data import Snapshot
-from local.personalize.frames import pl
-from local.personalize.recipes import TrainingConfig
-from local.personalize.recipes.rows import Rows, hashes, training_rows
 
 
 @dataclass(frozen=True)

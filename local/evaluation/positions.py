@@ -15,8 +15,7 @@ from pathlib import Path
 from personalization.headers import arrange
 from personalization.intake.rows import Table
 from personalization.settings import ShopSettings
-
-from local.personalize.frames import pl
+from personalize_local.data.frames import pl
 
 NOTE = (
     "TIMESTAMP holds positions, no times: the test is each shopper's last moment, and left out are the purchase "

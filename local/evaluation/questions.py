@@ -5,11 +5,11 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import Interaction, Query
+from personalize_local.recipes.base import Value
 
 from local.evaluation.splitting import Split
-from local.personalize.data import Snapshot
-from local.personalize.recipes import Interaction, Query
-from local.personalize.recipes.base import Value
 
 MOST = 2_000
 """Shoppers of each kind who are asked: drawn at random where there are more."""

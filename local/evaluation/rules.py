@@ -14,9 +14,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 from personalization.metrics import Answer, against_us, discounted_gain, mean
+from personalize_local.recipes.common.rows import Rows
 from scipy import sparse
-
-from local.personalize.recipes.rows import Rows
 
 Scores = npt.NDArray[np.float64]
 Pairs = list[tuple[str, object]]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from personalize_local.data.building import build_snapshot
+from personalize_local.data.frames import pl
+from personalize_local.data.importing import write
+from personalize_local.data.snapshots import Snapshot, SnapshotSpec
+
 from local.evaluation.files import BadInput, Tables
-from local.personalize.building import build_snapshot
-from local.personalize.data import Snapshot, SnapshotSpec
-from local.personalize.frames import pl
-from local.personalize.importing import write
 
 DAY = 86_400
 SHARE, LEAST_DAYS, MOST_DAYS = 0.1, 7, 28

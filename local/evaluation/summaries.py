@@ -4,8 +4,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from personalize_local.data.frames import pl
+
 from local.evaluation.files import Tables
-from local.personalize.frames import pl
 
 Document = dict[str, Any]
 

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from personalize_local import recipes
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.jobs.workers import begin
+from personalize_local.recipes import Model, TrainingConfig
+
 from local.cloud.environments import LocalError
-from local.personalize import recipes
-from local.personalize.data import Snapshot
-from local.personalize.jobs import begin
-from local.personalize.recipes import Model, TrainingConfig
 
 AT_ONCE = 2
 """Trainings at one time, where there are as many processors: each may need a gigabyte."""

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from personalization.metrics import Answer, tail_share
+from personalize_local.data.frames import pl
+from personalize_local.recipes import TrainingConfig
+from personalize_local.wire.errors import TrainingRefused
 
 from local.evaluation import contest, likelihood, questions, splitting, summaries, words
 from local.evaluation.contest import Document, Field, Method
@@ -20,9 +23,6 @@ from local.evaluation.rules import Rules, Tuning, tuned
 from local.evaluation.splitting import Split
 from local.evaluation.trainings import Trainings, opened
 from local.evaluation.work import Tell, Work
-from local.personalize.errors import TrainingRefused
-from local.personalize.frames import pl
-from local.personalize.recipes import TrainingConfig
 
 PERSONAL = "aws-user-personalization"
 RANKING = "aws-personalized-ranking"

@@ -23,8 +23,8 @@ from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 import urllib3
+from personalize_local.server import origins
 
-from local import origins
 from local.cloud.client import Client
 from local.cloud.environments import LOCAL, REPOSITORY, LocalError
 from local.cloud.home import Home, State, require, running

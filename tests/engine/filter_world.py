@@ -5,9 +5,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from local.personalize.filters import allowed, check, parse
-from local.personalize.schemas import Field, Schema
+from personalize_local.data.schemas import Field, Schema
+from personalize_local.filters.filters import allowed, check, parse
 
 SCHEMAS = {
     "ITEMS": Schema(

@@ -5,10 +5,10 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from local.personalize.building import build_snapshot
-from local.personalize.data import PutRecord, Snapshot, SnapshotSpec, StreamedEvent, write_lines
-from local.personalize.importing import import_files
-from local.personalize.schemas import Field, Schema
+from personalize_local.data.building import build_snapshot
+from personalize_local.data.importing import import_files
+from personalize_local.data.schemas import Field, Schema
+from personalize_local.data.snapshots import PutRecord, Snapshot, SnapshotSpec, StreamedEvent, write_lines
 
 INTERACTIONS = Schema(
     "INTERACTIONS",

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from personalize_local.data.live import LiveData
+from personalize_local.data.snapshots import StreamedEvent
+from personalize_local.recipes import EventParameters, Interaction, Model, Query, TrainingConfig, train
+from personalize_local.recipes.common import cooccurrence
+from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.online_counts import DECAY, Absorbed, Owned, weight_of
+from personalize_local.serving import Catalogue
 
-from local.personalize.data import StreamedEvent
-from local.personalize.live import LiveData
-from local.personalize.recipes import EventParameters, Interaction, Model, Query, TrainingConfig, counts, train
-from local.personalize.recipes.absorbed import DECAY, Absorbed, Owned, weight_of
-from local.personalize.recipes.personal import PersonalModel
-from local.personalize.recipes.rows import Rows
-from local.personalize.serving import Catalogue
 from tests.engine.planted import BEGIN, cycle_rows, event, snapshot
 
 ITEMS = 6
@@ -35,7 +36,7 @@ def trained_on(rows: list[tuple[int, int, int]]) -> np.ndarray:
     """What training counts of (user, item, time), in one pass."""
     user, item, times = (np.array([row[n] for row in sorted(rows, key=lambda r: (r[0], r[2]))]) for n in range(3))
     whole = Rows(user.astype(np.int64), item.astype(np.int64), times, np.ones(len(rows)), np.arange(len(rows)), ITEMS)
-    return np.asarray(counts.pairs(whole, DECAY).todense())
+    return np.asarray(cooccurrence.pairs(whole, DECAY).todense())
 
 
 def added(absorbed: Absorbed) -> np.ndarray:

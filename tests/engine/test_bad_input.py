@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.recipes import Interaction, Query, TrainingConfig, train
+from personalize_local.recipes.base import EventParameters
+from personalize_local.recipes.common.rows import training_rows
+from personalize_local.wire.errors import ImportRefused, TrainingRefused
 
-from local.personalize.errors import ImportRefused, TrainingRefused
-from local.personalize.recipes import Interaction, Query, TrainingConfig, train
-from local.personalize.recipes.base import EventParameters
-from local.personalize.recipes.rows import training_rows
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot
 
 USER, RANKING, SIMILAR = "aws-user-personalization", "aws-personalized-ranking", "aws-similar-items"

@@ -3,9 +3,9 @@
 
 import numpy as np
 import pytest
+from personalize_local.recipes import Interaction, Query, TrainingConfig, load, train
+from personalize_local.recipes.base import Model
 
-from local.personalize.recipes import Interaction, Query, TrainingConfig, load, train
-from local.personalize.recipes.base import Model
 from tests.engine.planted import BEGIN, Row, snapshot
 
 DAY, YEAR = 86_400, 366 * 86_400

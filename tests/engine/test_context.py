@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import Interaction, Model, Query, Scored, TrainingConfig, train
+from personalize_local.recipes.common.attributes import Vocabulary
+from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.popularity.model import Crowd
+from personalize_local.recipes.popularity.training import Timeline, at_the_end, row_codes
 
-from local.personalize.data import Snapshot
-from local.personalize.recipes import Interaction, Model, Query, Scored, TrainingConfig, train
-from local.personalize.recipes.attributes import Vocabulary
-from local.personalize.recipes.crowd import Crowd
-from local.personalize.recipes.crowd_training import Timeline, at_the_end, row_codes
-from local.personalize.recipes.rows import Rows
 from tests.engine.planted import Row, snapshot
 
 USER = "aws-user-personalization"

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import RECIPES, Interaction, Query, TrainingConfig, load, train
+from personalize_local.recipes.common import cooccurrence
+from personalize_local.recipes.common.content import Content
+from personalize_local.recipes.common.rows import Rows, training_rows
+from personalize_local.recipes.sequence.model import SequenceModel
+from personalize_local.recipes.sequence.network import Batch, Network, TableRows
+from personalize_local.recipes.sequence.training import Plan, learn
+from personalize_local.recipes.user_personalization import rankers
+from personalize_local.recipes.user_personalization.features import DEEP_NAMES
+from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.repeat_features import Past
+from personalize_local.recipes.user_personalization.training import count
 from scipy import sparse
 
-from local.personalize.data import Snapshot
-from local.personalize.recipes import RECIPES, Interaction, Query, TrainingConfig, counts, load, ranking, train
-from local.personalize.recipes.content import Content
-from local.personalize.recipes.features import DEEP_NAMES
-from local.personalize.recipes.habits import Past
-from local.personalize.recipes.personal import PersonalModel
-from local.personalize.recipes.personal_training import count
-from local.personalize.recipes.rows import Rows, training_rows
-from local.personalize.recipes.sequence import SequenceModel
-from local.personalize.recipes.sequence_network import Batch, Network, TableRows
-from local.personalize.recipes.sequence_training import Plan, learn
 from tests.engine.harness import Aws, until
 from tests.engine.planted import BEGIN, Row, snapshot
 from tests.engine.shop_data import columns, write_csv
@@ -85,7 +87,7 @@ def rows_of(users: list[list[int]], items: int, step: int = DAY) -> Rows:
 def network(rows: Rows, plan: Plan | None = None) -> SequenceModel | None:
     """Learned from rows of items without categories."""
     rare = np.maximum(np.bincount(rows.item, minlength=rows.items), 1) ** -0.5
-    near = counts.scaled(counts.both_ways(counts.pairs(rows, decay=0.5), backward=1.0), rare, rare)
+    near = cooccurrence.scaled(cooccurrence.both_ways(cooccurrence.pairs(rows, decay=0.5), backward=1.0), rare, rare)
     return learn(rows, Content.of({}, rows.items), near, plan)
 
 
@@ -158,7 +160,7 @@ def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_pat
         (tmp_path / name).mkdir()
         made = snapshot(tmp_path / name, kinds(apart=1, length=9, back_from=back_from), items=ITEMS)
         rows = training_rows(made, TrainingConfig())
-        split = ranking.splits(rows)[-1]
+        split = rankers.splits(rows)[-1]
         assert rows.time[split.before].max() < BEGIN + 7 * DAY
         past = rows.where(split.before)
         model = count(made, past, RECIPES[USER], TrainingConfig(), clock=True, taste=0.25, deep=True)

@@ -4,10 +4,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalize_local.filters.filters import Filter, check, parse
+from personalize_local.filters.syntax import Condition, CurrentItem, Expression, Operand, Placeholder
+from personalize_local.wire.errors import InvalidInput
 
-from local.personalize.errors import InvalidInput
-from local.personalize.filter_syntax import Condition, CurrentItem, Expression, Operand, Placeholder
-from local.personalize.filters import Filter, check, parse
 from tests.engine.filter_world import SCHEMAS
 
 

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from personalize_local.data.importing import import_files
+from personalize_local.data.schemas import Field, Schema
+from personalize_local.wire.errors import ImportRefused
 
-from local.personalize.errors import ImportRefused
-from local.personalize.importing import import_files
-from local.personalize.schemas import Field, Schema
 from tests.engine.planted import INTERACTIONS, USERS, csv_file, cycle_rows
 
 NOTES = Schema(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.data.building import write_live
+from personalize_local.data.live import LiveData
 
-from local.personalize.building import write_live
-from local.personalize.live import LiveData
 from tests.engine.planted import BEGIN, cycle_rows, event, spec
 
 ITEMS = [("item-0", "shoes", 10.5, "Red shoe", BEGIN), ("item-1", "hats"), ("item-2", "hats", 3.0)]

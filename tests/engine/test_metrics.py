@@ -4,10 +4,9 @@
 from pathlib import Path
 
 import numpy as np
+from personalize_local.recipes import TrainingConfig, metrics
+from personalize_local.recipes.common.rows import training_rows
 
-from local.personalize import metrics
-from local.personalize.recipes import TrainingConfig
-from local.personalize.recipes.rows import training_rows
 from tests.engine.planted import cycle_rows, snapshot
 
 

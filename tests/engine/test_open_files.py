@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from personalize_local.data import arrays
 
-from local.personalize import arrays
 from tests.engine.conftest import RECIPES
 from tests.engine.harness import Argument, Aws, EngineProcess
 from tests.engine.shop import Shop, open_shop

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import Interaction, Query, TrainingConfig, load, train
+from personalize_local.recipes.common.rows import training_rows
+from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
+from personalize_local.recipes.ltr.fitting import Case, ideal, training_lists
+from personalize_local.recipes.ltr.trees import Trees
+from personalize_local.recipes.user_personalization import rankers
+from personalize_local.recipes.user_personalization.model import PersonalModel
 
-from local.personalize.data import Snapshot
-from local.personalize.recipes import Interaction, Query, TrainingConfig, load, ranking, train
-from local.personalize.recipes.boosting import Lists, Plan, boost
-from local.personalize.recipes.learning import Case, ideal, training_lists
-from local.personalize.recipes.personal import PersonalModel
-from local.personalize.recipes.rows import training_rows
-from local.personalize.recipes.trees import Trees
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot
 
 USER = "aws-user-personalization"
@@ -72,7 +73,7 @@ def test_one_tree_is_a_table_of_questions() -> None:
 
 def test_the_past_is_before_what_is_asked(world: Snapshot) -> None:
     rows = training_rows(world, TrainingConfig())
-    found = ranking.splits(rows)
+    found = rankers.splits(rows)
     assert found[0].clock
     for split in found:
         assert rows.time[split.before].max() < rows.time[split.asked].min()
@@ -84,7 +85,7 @@ def test_times_that_are_no_clock_are_split_by_user(tmp_path: Path) -> None:
         (u, f"item-{(len(u) + s) % 9}", BEGIN + s * DAY, "View") for u, n in lengths.items() for s in range(n)
     ]
     rows = training_rows(snapshot(tmp_path, numbered), TrainingConfig())
-    [split] = ranking.splits(rows)
+    [split] = rankers.splits(rows)
     assert not split.clock
     assert not split.before[split.asked].any()
     assert len(split.asked) == 400

@@ -9,12 +9,10 @@ from subprocess import run
 
 import numpy as np
 import pytest
-
-from local.personalize.building import build_snapshot
-from local.personalize.data import PutRecord, Snapshot
-from local.personalize.errors import TrainingRefused
-from local.personalize.live import LiveData
-from local.personalize.recipes import (
+from personalize_local.data.building import build_snapshot
+from personalize_local.data.live import LiveData
+from personalize_local.data.snapshots import PutRecord, Snapshot
+from personalize_local.recipes import (
     RECIPES,
     EventParameters,
     Interaction,
@@ -25,8 +23,10 @@ from local.personalize.recipes import (
     load,
     train,
 )
-from local.personalize.recipes.sparse_rows import SparseRows
-from local.personalize.recipes.unseen import Unseen
+from personalize_local.recipes.common.sparse_rows import SparseRows
+from personalize_local.recipes.user_personalization.cold_items import Unseen
+from personalize_local.wire.errors import TrainingRefused
+
 from tests.engine.planted import BEGIN, Row, cycle_rows, event, event_file, record_file, snapshot, spec
 
 USER, USER_V2 = "aws-user-personalization", "aws-user-personalization-v2"
@@ -225,11 +225,11 @@ def test_a_saved_model_answers_the_same(models: dict[str, Model], recipe: str, t
 def test_serving_needs_neither_polars_nor_scipy(models: dict[str, Model], tmp_path: Path) -> None:
     models[USER].save(tmp_path / "model")
     code = (
-        "import sys, pathlib; from local.personalize import live, recipes;"
+        "import sys, pathlib; from personalize_local.data import live; from personalize_local import recipes;"
         "recipes.load(pathlib.Path(sys.argv[1])).recommend(recipes.Query(), None, 5);"
         "sys.exit(bool({'polars', 'scipy'} & set(sys.modules)))"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[2] / "engine"
     assert run([sys.executable, "-c", code, tmp_path / "model"], cwd=root, check=False).returncode == 0
 
 

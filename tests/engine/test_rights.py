@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from personalize_local.resources.registry import Call
+from personalize_local.server.rights import needs
 
-from local.personalize.resources import Call
-from local.personalize.rights import needs
 from tests.engine.harness import ROLE, Argument, EngineProcess
 
 HERE = "arn:aws:personalize:us-east-1:123456789012"

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from local.personalize.errors import InvalidInput
-from local.personalize.schemas import Field, Schema, parse_schema, updatable
+from personalize_local.data.schemas import Field, Schema, parse_schema, updatable
+from personalize_local.wire.errors import InvalidInput
 
 Entry = dict[str, Any]
 USER: Entry = {"name": "USER_ID", "type": "string"}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import Interaction, Query, TrainingConfig, train
+from personalize_local.recipes.user_personalization.model import PersonalModel
 
-from local.personalize.data import Snapshot
-from local.personalize.recipes import Interaction, Query, TrainingConfig, train
-from local.personalize.recipes.personal import PersonalModel
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot
 
 USERS, ITEMS, TAKEN, TASTES = 300, 200, 40, 6

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes import RECIPES, Model, Query, TrainingConfig, train
+from personalize_local.wire.errors import TrainingRefused
 
-from local.personalize.data import Snapshot
-from local.personalize.errors import TrainingRefused
-from local.personalize.recipes import RECIPES, Model, Query, TrainingConfig, train
 from tests.engine.planted import BEGIN, Row, snapshot
 
 VIEWED, TOGETHER = "aws-ecomm-customers-who-viewed-x-also-viewed", "aws-ecomm-frequently-bought-together"

@@ -4,8 +4,8 @@
 import json
 
 import pytest
+from personalize_local import coverage
 
-from local.personalize import coverage
 from tests.engine.harness import RECIPE, ROLE, Aws, EngineProcess
 from tests.engine.shop_data import avro
 
@@ -156,4 +156,4 @@ def test_values_are_never_repeated_in_a_message(aws: Aws) -> None:
 
 
 def test_coverage_page_is_current() -> None:
-    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(), "run python -m local.personalize.coverage"
+    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(), "run python -m personalize_local.coverage"

@@ -9,9 +9,8 @@ import pytest
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from hypothesis import given
 from hypothesis import strategies as st
-
-from local.personalize.errors import InvalidInput, MalformedBody
-from local.personalize.wire import Wire, load_services, python_pattern
+from personalize_local.wire.errors import InvalidInput, MalformedBody
+from personalize_local.wire.protocol import Wire, load_services, python_pattern
 
 WIRE = Wire()
 MODELS = {name: model for service in load_services() for name, model in service.items()}

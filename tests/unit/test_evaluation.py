@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from personalization.settings import ShopSettings
+from personalize_local.recipes import TrainingConfig
 
 from local.cloud.environments import LocalError
 from local.evaluation import page, plots, splitting, words
@@ -25,7 +26,6 @@ from local.evaluation.rules import Rules, Scores, Tuning, tuned
 from local.evaluation.splitting import DAY, split
 from local.evaluation.trainings import Trainings, opened
 from local.evaluation.trial import Plan, evaluate
-from local.personalize.recipes import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = 1_700_000_000

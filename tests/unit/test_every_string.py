@@ -20,11 +20,10 @@ from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
 from personalization.settings import ShopSettings
 from personalization.validation import Expected
-
-from local.personalize.exporting import delete, export
-from local.personalize.importing import import_files
-from local.personalize.schemas import Field, Schema
-from local.personalize.tasks import DeletionTask, ExportTask
+from personalize_local.data.importing import import_files
+from personalize_local.data.schemas import Field, Schema
+from personalize_local.jobs.exporting import delete, export
+from personalize_local.jobs.tasks import DeletionTask, ExportTask
 
 NOW = 1_800_000_000
 USERS = Schema("USERS", (Field("USER_ID", "string"), Field("NOTE", "string", nullable=True)))

@@ -16,8 +16,8 @@ import pytest
 import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from personalize_local.server import origins
 
-from local import origins
 from local.cloud import lifecycle
 from local.cloud.environments import cloud_python
 from local.cloud.home import Home, State, access

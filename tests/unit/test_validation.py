@@ -21,8 +21,7 @@ from personalization.intake.copying import Copied, copy
 from personalization.intake.tallies import Hashes, Words
 from personalization.settings import ShopSettings
 from personalization.validation import Expected
-
-from local.personalize.schemas import parse_schema
+from personalize_local.data.schemas import parse_schema
 
 SHOP, CUSTOM = ShopSettings(), ShopSettings(domain="custom")
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -17,8 +17,7 @@ from typing import Any, Final
 
 from ministack import app
 from ministack.services import eventbridge, lambda_svc, stepfunctions
-
-from local.rules import Rule, Rules
+from personalize_local.resources.rules import Rule, Rules
 
 DOOR: Final = "/_local/"
 """What the paths of the doors begin with: `/_local/faults` and `/_local/clock`."""

@@ -19,8 +19,7 @@ from urllib.parse import parse_qs
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.services import lambda_svc, s3, sts
-
-from local import origins
+from personalize_local.server import origins
 
 API: Final = "/_aws/execute-api/"
 """What the paths of deployed APIs begin with."""

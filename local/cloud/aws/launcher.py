@@ -29,8 +29,8 @@ from ministack import app
 from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import provisioners
+from personalize_local.server import origins
 
-from local import origins
 from local.cloud.aws import api_gateway, executions, faults, guard, retention, rights, saving
 
 VERSION = "1.5.33"

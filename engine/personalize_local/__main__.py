@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded engine as a command: `python -m personalize_local --port N --data-dir DIR`."""
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from personalize_local.engine import Options
+from personalize_local.resources import open_files
+from personalize_local.resources.store import DirectoryInUse, Store
+from personalize_local.server import origins
+from personalize_local.server.app import Application
+from personalize_local.wire.protocol import Wire
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, _end)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    most = open_files.raise_limit()
+    if most < open_files.LEAST:
+        return _complain(open_files.complaint(most))
+    if few := open_files.complaint(most):
+        logging.getLogger("personalize").warning(few)
+    try:
+        listener = _listen(options.host, options.port)
+    except OSError as error:
+        return _complain(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+    with listener:
+        try:
+            store = Store(options.data_dir)
+        except DirectoryInUse as error:
+            return _complain(str(error))
+        chosen = Options(
+            options.s3_root,
+            options.account_id,
+            options.region,
+            options.step_seconds,
+            options.faults,
+            options.dataset_groups,
+            options.incremental_bytes,
+            options.rights,
+            open_files.room(most),
+            options.strict,
+        )
+        application = Application(chosen, store, Wire(), origins.names_of(options.host, options.name))
+        config = uvicorn.Config(
+            application,
+            loop="asyncio",
+            http="httptools",
+            ws="none",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+        sys.stdout.write(f"Personalize answers at http://{options.host}:{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            store.close()
+    return 0
+
+
+def _end(*_: object) -> None:
+    """Exit with success: uvicorn stops serving first, then hands the signal on to us."""
+    raise SystemExit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Its protocol is named, else asyncio would leave Nagle's algorithm on: 40 ms an answer."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m personalize_local", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="where to listen; 0 chooses a free port and prints it")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which clients call this host, beside 127.0.0.1, localhost and --host; may be repeated",
+    )
+    parser.add_argument(
+        "--s3-root", type=Path, help="folder in which s3://bucket/key is bucket/key, without AWS_ENDPOINT_URL_S3"
+    )
+    parser.add_argument("--account-id", default="123456789012", help="account in ARNs")
+    parser.add_argument("--region", default="us-east-1", help="region in ARNs where a request does not say")
+    parser.add_argument(
+        "--step-seconds", type=float, default=0.2, help="how long PENDING, and IN_PROGRESS without work, last"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="solutions, event trackers and filters are CREATE PENDING first, as AWS's API reference says; without it, "
+        "they can be used as soon as their create call returns",
+    )
+    parser.add_argument(
+        "--faults", action="store_true", help="open /faults and /clock, by which tests make calls and jobs go wrong"
+    )
+    parser.add_argument(
+        "--dataset-groups",
+        type=int,
+        default=5,
+        metavar="N",
+        help="quota of dataset groups a region; default 5, as AWS's",
+    )
+    parser.add_argument(
+        "--incremental-bytes",
+        type=int,
+        default=10**9,
+        metavar="N",
+        help="quota of the bytes of an INCREMENTAL import; default 1,000,000,000, as AWS's",
+    )
+    parser.add_argument(
+        "--rights", default="", metavar="URL", help="where the local AWS tells what the roles of callers allow"
+    )
+    return parser
+
+
+def _complain(reason: str) -> int:
+    sys.stderr.write(f"python -m personalize_local: {reason}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

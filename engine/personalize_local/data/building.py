@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting files together: the columns that a training reads, and the arrays that the serving process maps.
+
+Only the worker process imports this module (it loads polars).
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data import arrays
+from personalize_local.data.frames import pl
+from personalize_local.data.importing import distinct
+from personalize_local.data.schemas import Field, Schema
+from personalize_local.data.snapshots import (
+    Column,
+    PutRecord,
+    Snapshot,
+    SnapshotSpec,
+    StreamedEvent,
+    Strings,
+    read_events,
+    read_records,
+)
+
+_RESERVED = frozenset(
+    {"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID"}
+)
+TYPES: dict[str, Any] = {
+    "string": pl.String,
+    "float": pl.Float64,
+    "double": pl.Float64,
+    "int": pl.Int64,
+    "long": pl.Int64,
+    "boolean": pl.Boolean,
+}
+"""Polars' types by the schemas' words."""
+
+
+def build_snapshot(spec: SnapshotSpec) -> Snapshot:
+    """Read every file that `spec` names: bulk rows, then what was streamed or put on top."""
+    rows = pl.concat([_interactions(spec), streamed(spec)], how="diagonal_relaxed")
+    users = _table(spec.users, spec.users_schema, read_records(spec.put_users))
+    items = _table(spec.items, spec.items_schema, read_records(spec.put_items))
+    user_ids = _ids(rows["USER_ID"], users)
+    item_ids = _ids(rows["ITEM_ID"], items)
+    user_index, item_index = _codes(rows["USER_ID"], user_ids), _codes(rows["ITEM_ID"], item_ids)
+    order = np.lexsort((rows["TIMESTAMP"].to_numpy(), user_index))
+    rows = rows[order]
+    types, type_names = _event_types(rows)
+    return Snapshot(
+        users=_objects(user_ids),
+        items=_objects(item_ids),
+        user_index=user_index[order],
+        item_index=item_index[order],
+        timestamps=rows["TIMESTAMP"].to_numpy(),
+        event_type=types,
+        event_types=type_names,
+        event_values=_event_values(rows),
+        context={f.name: _objects(rows[f.name]) for f in _trainable(spec.interactions_schema) if f.type == "string"},
+        user_columns=_columns(users, spec.users_schema, user_ids),
+        item_columns=_columns(items, spec.items_schema, item_ids),
+        impressions=_impressions(rows, item_ids),
+    )
+
+
+def write_live(spec: SnapshotSpec, directory: Path) -> int:
+    """Write the bulk data of `spec` in the form that `live.LiveData.load` maps: `*.start` by user, columns by row.
+
+    Only bulk files are read (streamed records are LiveData's overlay). Atomic: `directory` is replaced as a whole.
+    Returns the number of interactions.
+    """
+    rows = _interactions(spec)
+    user_ids = rows["USER_ID"].unique().sort()
+    item_ids = rows["ITEM_ID"].unique().sort()
+    user_index = _codes(rows["USER_ID"], user_ids)
+    order = np.lexsort((rows["TIMESTAMP"].to_numpy(), user_index))
+    rows = rows[order]
+    types, type_names = _event_types(rows)
+    out: dict[str, npt.NDArray[Any]] = {
+        "history.start": np.searchsorted(user_index[order], np.arange(len(user_ids) + 1)).astype(np.int64),
+        "history.item": _codes(rows["ITEM_ID"], item_ids),
+        "history.time": rows["TIMESTAMP"].to_numpy(),
+        "history.type": types,
+        "history.value": _event_values(rows),
+        **arrays.StringTable.of(user_ids).arrays("history.users"),
+        **arrays.StringTable.of(item_ids).arrays("history.items"),
+    }
+    facts: dict[str, object] = {"event_types": type_names, "rows": rows.height}
+    for kind, paths, schema in (("users", spec.users, spec.users_schema), ("items", spec.items, spec.items_schema)):
+        table, columns = _live_table(kind, _table(paths, schema, ()))
+        out.update(table)
+        facts[kind] = columns
+    arrays.save(directory, out, facts)
+    return rows.height
+
+
+def _live_table(kind: str, table: pl.DataFrame | None) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    if table is None:
+        return {}, {}
+    table = table.sort("id")
+    out = dict(arrays.StringTable.of(table["id"]).arrays(f"{kind}.ids"))
+    columns: dict[str, str] = {}
+    for series in table.drop("id"):
+        name = f"{kind}.column.{series.name}"
+        if series.dtype == pl.String:
+            values = series.drop_nulls().unique().sort()
+            out |= {name: _codes(series, values), **arrays.StringTable.of(values).arrays(name)}
+            columns[series.name] = "text"
+        else:
+            out[name] = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+            columns[series.name] = "integer" if series.dtype.is_integer() else str(series.dtype).lower()
+    return out, columns
+
+
+def read_rows(path: Path) -> pl.DataFrame:
+    """Imported rows; actions are called items, so that everything after treats them alike."""
+    return pl.read_parquet(path).rename({"ACTION_ID": "ITEM_ID"}, strict=False)
+
+
+def _interactions(spec: SnapshotSpec) -> pl.DataFrame:
+    files = [read_rows(path) for path in spec.interactions]
+    if not files:
+        return pl.DataFrame(schema={f.name: TYPES[f.type] for f in spec.interactions_schema.fields})
+    rows = pl.concat(files, how="diagonal_relaxed")
+    return distinct(rows) if len(files) > 1 else rows
+
+
+def streamed(spec: SnapshotSpec) -> pl.DataFrame:
+    """Events with an item and a user; a session's earlier events belong to whoever the session turned out to be."""
+    fields = spec.interactions_schema.fields
+    events = {event.event_id: event for event in reversed(list(read_events(spec.events)))}
+    kept = [event for event in reversed(events.values()) if event.item_id]
+    owner = {event.session_id: event.user_id for event in reversed(kept) if event.user_id}
+    rows = [_cells(event, user, fields) for event in kept if (user := event.user_id or owner.get(event.session_id))]
+    return pl.DataFrame(rows, schema={field.name: TYPES[field.type] for field in fields}, orient="row", strict=False)
+
+
+def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[object]:
+    known: dict[str, object] = {
+        "USER_ID": user,
+        "ITEM_ID": event.item_id,
+        "TIMESTAMP": int(event.sent_at),
+        "EVENT_TYPE": event.event_type,
+        "EVENT_VALUE": event.event_value,
+        "IMPRESSION": "|".join(event.impression) or None,
+        "RECOMMENDATION_ID": event.recommendation_id,
+    }
+    return [known.get(field.name, event.properties.get(field.name)) for field in fields]
+
+
+def _table(paths: Sequence[Path], schema: Schema | None, records: Iterable[PutRecord]) -> pl.DataFrame | None:
+    """One row an id, the last record of it; column `id` and the metadata columns."""
+    if schema is None:
+        return None
+    key = next(field.name for field in schema.fields if field.name in {"USER_ID", "ITEM_ID"})
+    columns: dict[str, Any] = {field.name: TYPES[field.type] for field in schema.fields}
+    put = [[record.id if name == key else record.properties.get(name) for name in columns] for record in records]
+    files = [read_rows(path) for path in paths]
+    table = pl.concat([*files, pl.DataFrame(put, schema=columns, orient="row", strict=False)], how="diagonal_relaxed")
+    return table.unique(key, keep="last", maintain_order=True).rename({key: "id"})
+
+
+def _ids(of_rows: pl.Series, table: pl.DataFrame | None) -> pl.Series:
+    ids = of_rows if table is None else pl.concat([of_rows.rename("id"), table["id"]])
+    return ids.unique().sort()
+
+
+def _codes(strings: pl.Series, values: pl.Series) -> npt.NDArray[np.int32]:
+    """Position of each string in sorted `values`; -1 for null."""
+    if values.is_empty():
+        return np.full(len(strings), -1, np.int32)
+    return strings.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+
+
+def _event_types(rows: pl.DataFrame) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+    if "EVENT_TYPE" not in rows.columns:
+        return np.full(rows.height, -1, np.int16), ()
+    names = rows["EVENT_TYPE"].drop_nulls().unique().sort()
+    return _codes(rows["EVENT_TYPE"], names).astype(np.int16), tuple(names)
+
+
+def _impressions(rows: pl.DataFrame, item_ids: pl.Series) -> npt.NDArray[np.int64] | None:
+    if "IMPRESSION" not in rows.columns:
+        return None
+    shown = rows["IMPRESSION"].drop_nulls().str.split("|").explode().rename("id").value_counts()
+    aligned = pl.DataFrame({"id": item_ids}).join(shown, on="id", how="left", maintain_order="left")
+    return aligned["count"].fill_null(0).cast(pl.Int64).to_numpy()
+
+
+def _event_values(rows: pl.DataFrame) -> npt.NDArray[np.float32]:
+    if "EVENT_VALUE" not in rows.columns:
+        return np.full(rows.height, np.nan, np.float32)
+    return rows["EVENT_VALUE"].cast(pl.Float32).fill_null(np.nan).to_numpy()
+
+
+def _trainable(schema: Schema) -> list[Field]:
+    """Metadata that trains: categories and numbers; text, plain strings and booleans do not."""
+    usable = [
+        f for f in schema.fields if f.name not in _RESERVED and (f.categorical or f.type not in {"string", "boolean"})
+    ]
+    return [field for field in usable if not field.textual]
+
+
+def _columns(table: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Column]:
+    if table is None or schema is None:
+        return {}
+    names = [field.name for field in _trainable(schema)]
+    aligned = pl.DataFrame({"id": ids}).join(table.select("id", *names), on="id", how="left", maintain_order="left")
+    return {name: _values(aligned[name]) for name in names}
+
+
+def _values(series: pl.Series) -> Column:
+    if series.dtype == pl.String:
+        return _objects(series)
+    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _objects(series: pl.Series) -> Strings:
+    strings = np.empty(len(series), object)
+    strings[:] = series.to_list()
+    return strings

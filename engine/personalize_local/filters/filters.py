@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters: held against the schemas when they are made, and evaluated over a whole catalogue when an answer needs them.
+
+Rules that Amazon's guide leaves open, decided here: a null never satisfies a condition, NOT IN and != neither; a cell
+with several values (`Drama|Comedy`) is IN a list when any of its values is, and NOT IN it when none is; an expression
+whose IF is false is as if it were not there, and a filter without a remaining INCLUDE starts from everything.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personalize_local.data.schemas import Field, Schema
+from personalize_local.filters.grammar import parse, refuse
+from personalize_local.filters.syntax import (
+    DATASET_TYPES,
+    NUMBER,
+    Condition,
+    CurrentItem,
+    Expression,
+    Filter,
+    Placeholder,
+)
+from personalize_local.filters.values import Column, Ids, Mask, Test, make_test, parse_values, words_of
+from personalize_local.wire.errors import InvalidInput
+
+__all__ = ["Catalogue", "Filter", "Interaction", "Mask", "allowed", "check", "parse", "parse_values"]
+
+NEWEST_PER_EVENT_TYPE = 100
+"""Interactions of a user that a filter considers, per event type."""
+
+_ORDERS = {"<", "<=", ">", ">="}
+_ROW: dict[str, Callable[["Interaction"], object]] = {
+    "EVENT_TYPE": lambda row: row.event_type,
+    "EVENT_VALUE": lambda row: row.event_value,
+    "TIMESTAMP": lambda row: row.timestamp,
+    "ITEM_ID": lambda row: row.item_id,
+    "ACTION_ID": lambda row: row.item_id,
+}
+_ID_COLUMNS = {"Items": "ITEM_ID", "Users": "USER_ID", "Actions": "ACTION_ID"}
+_Values = Mapping[str, Sequence[str]]
+
+
+class Interaction(Protocol):
+    """What a filter looks at in one row of a history (of a user's actions: `item_id` is the action's id)."""
+
+    @property
+    def item_id(self) -> str: ...  # noqa: D102
+    @property
+    def timestamp(self) -> float: ...  # noqa: D102
+    @property
+    def event_type(self) -> str | None: ...  # noqa: D102
+    @property
+    def event_value(self) -> float | None: ...  # noqa: D102
+
+
+class Catalogue(Protocol):
+    """The items that an answer may name (or users, or actions: what the filter's target says)."""
+
+    @property
+    def item_ids(self) -> NDArray[Any]:
+        """The ids, in the order of the masks."""
+
+    @property
+    def cache(self) -> dict[tuple[Hashable, ...], Any]:
+        """What filters keep between calls; its owner empties it whenever an item's metadata changes."""
+
+    def index_of(self, item_id: str, /) -> int | None:
+        """Find an id's position."""
+
+    def column(self, name: str, /) -> NDArray[Any]:
+        """Give a column aligned with `item_ids`: strings and None (many values joined by `|`), or numbers and NaN."""
+
+
+def check(parsed: Filter, schemas: Mapping[str, Schema]) -> Filter:
+    """Hold a filter against a dataset group's schemas, by dataset type (`"ITEMS"`, …).
+
+    Returns:
+        The filter with its columns spelled as in the schemas: the one to evaluate.
+
+    Raises:
+        InvalidInput: no such dataset or column; a boolean or textual column; a comparison of the wrong kinds; a column
+            of interactions that histories do not carry yet (those beside EVENT_TYPE, EVENT_VALUE and TIMESTAMP).
+    """
+    return Filter(tuple(_check_expression(expression, schemas) for expression in parsed.expressions))
+
+
+def _check_expression(expression: Expression, schemas: Mapping[str, Schema]) -> Expression:
+    alternatives = tuple(tuple(_check_condition(c, schemas) for c in together) for together in expression.alternatives)
+    return replace(
+        expression, alternatives=alternatives, guard=tuple(_check_condition(c, schemas) for c in expression.guard)
+    )
+
+
+def _check_condition(condition: Condition, schemas: Mapping[str, Schema]) -> Condition:
+    field = _field(condition.dataset, condition.column, schemas)
+    name = f"{condition.dataset}.{field.name}"
+    if condition.dataset in {"Interactions", "Action_Interactions"} and field.name not in _ROW:
+        refuse(f"{name}: conditions on this column of interactions are not built yet.")
+    if condition.operator in _ORDERS and not field.numeric:
+        refuse(f"{name} is a string: {condition.operator} compares numbers; use IN or =.")
+    operands = []
+    for operand in condition.operands:
+        if isinstance(operand, CurrentItem):
+            other = _field("CurrentItem", operand.column, schemas)
+            if other.numeric != field.numeric:
+                refuse(f"{name} and CurrentItem.{other.name} cannot be compared: one is a number, the other a string.")
+            operand = CurrentItem(other.name)  # noqa: PLW2901
+        elif isinstance(operand, str) and field.numeric and not NUMBER.fullmatch(operand):
+            refuse(f"{name} is a number and cannot be compared with {operand!r}.")
+        operands.append(operand)
+    return replace(condition, column=field.name, operands=tuple(operands))
+
+
+def _field(dataset: str, column: str, schemas: Mapping[str, Schema]) -> Field:
+    """Find a column that filters may use."""
+    schema = schemas.get(DATASET_TYPES[dataset])
+    if schema is None:
+        refuse(f"{dataset}.{column}: the dataset group has no {DATASET_TYPES[dataset]} dataset.")
+    field = schema.find(column)
+    if field is None:
+        refuse(f"{dataset}.{column}: the {schema.dataset_type} dataset has no such column.")
+    if field.type == "boolean" or field.textual:
+        refuse(f"{dataset}.{field.name} is {'textual' if field.textual else 'boolean'} and cannot be filtered by.")
+    return field
+
+
+def allowed(
+    parsed: Filter,
+    values: Mapping[str, str],
+    catalogue: Catalogue,
+    user: Mapping[str, Any],
+    history: Sequence[Interaction],
+    current_item: Mapping[str, Any] | None = None,
+) -> Mask:
+    """Say for every item of the catalogue whether the filter lets it through: the INCLUDEs' matches less the EXCLUDEs'.
+
+    Args:
+        parsed: a filter from `check`.
+        values: the request's filterValues, as they came.
+        catalogue: the items; what is derived from columns stays in its cache.
+        user: the metadata of the request's user, empty if unknown.
+        history: the user's interactions, oldest first; the 100 newest of each event type count.
+        current_item: the metadata of the request's item, empty if unknown, None if the request names none.
+
+    Returns:
+        A mask of the caller's own, aligned with `catalogue.item_ids`.
+
+    Raises:
+        InvalidInput: an INCLUDE with a placeholder that `values` does not bind (an EXCLUDE is then left out), a
+            value that is malformed or of the wrong kind, CurrentItem without an item.
+    """
+    if current_item is None and parsed.uses_current_item:
+        raise InvalidInput("The filter uses CurrentItem, so the request must have an itemId.")
+    bound = {name: parse_values(name, values[name]) for name in parsed.parameters if name in values}
+    included: Mask | None = None
+    excluded: Mask | None = None
+    for expression in parsed.expressions:
+        missing = expression.parameters - bound.keys()
+        if missing and expression.include:
+            raise InvalidInput(f"The filter needs values for {', '.join(f'${name}' for name in sorted(missing))}.")
+        if missing or not _holds(expression.guard, user, bound):
+            continue
+        mask = _matches(expression, catalogue, history, bound, current_item or {})
+        if expression.include:
+            included = mask if included is None else included | mask
+        else:
+            excluded = mask if excluded is None else excluded | mask
+    if excluded is None:
+        return np.ones(len(catalogue.item_ids), np.bool_) if included is None else included.copy()
+    return ~excluded if included is None else included & ~excluded
+
+
+def _holds(guard: Sequence[Condition], user: Mapping[str, Any], bound: _Values) -> bool:
+    return all(make_test(c.operator, _texts(c, bound, {}))(user.get(c.column)) for c in guard)
+
+
+def _matches(
+    expression: Expression,
+    catalogue: Catalogue,
+    history: Sequence[Interaction],
+    bound: _Values,
+    current_item: Mapping[str, Any],
+) -> Mask:
+    """Give the mask of an expression's conditions, whatever is done with it."""
+    if expression.dataset in {"Interactions", "Action_Interactions"}:
+        return _interacted(expression, catalogue, history, bound, current_item)
+    masks = []
+    for together in expression.alternatives:
+        mask = _column_mask(together[0], catalogue, bound, current_item)
+        for condition in together[1:]:
+            mask = mask & _column_mask(condition, catalogue, bound, current_item)
+        masks.append(mask)
+    return reduce(np.logical_or, masks)
+
+
+def _column_mask(condition: Condition, catalogue: Catalogue, bound: _Values, current: Mapping[str, Any]) -> Mask:
+    """Give the mask of one condition on the items; without placeholders it is kept."""
+    texts = _texts(condition, bound, current)
+    fixed = not any(isinstance(operand, Placeholder | CurrentItem) for operand in condition.operands)
+    key = (condition.column, condition.operator, texts)
+    if fixed and key in catalogue.cache:
+        kept: Mask = catalogue.cache[key]
+        return kept
+    mask = _column(condition, catalogue).matching(condition.operator, texts)
+    if fixed:
+        catalogue.cache[key] = mask
+    return mask
+
+
+def _column(condition: Condition, catalogue: Catalogue) -> Column | Ids:
+    """Give a column made ready for conditions, kept with the catalogue."""
+    if _ID_COLUMNS.get(condition.dataset) == condition.column:
+        return Ids(len(catalogue.item_ids), catalogue.index_of)
+    key = (condition.column,)
+    if key not in catalogue.cache:
+        catalogue.cache[key] = Column(catalogue.column(condition.column))
+    column: Column = catalogue.cache[key]
+    return column
+
+
+def _interacted(
+    expression: Expression,
+    catalogue: Catalogue,
+    history: Sequence[Interaction],
+    bound: _Values,
+    current: Mapping[str, Any],
+) -> Mask:
+    """Give the mask of the items that the user had a matching interaction with."""
+    wanted = _row_match([[_row_test(c, bound, current) for c in together] for together in expression.alternatives])
+    left: dict[str | None, int] = {}
+    known: dict[str | None, str | None] = {}
+    places = []
+    for row in reversed(history):
+        kind = row.event_type
+        if kind not in known:
+            known[kind] = kind.lower() if kind else kind
+        kind = known[kind]
+        remaining = left.get(kind, NEWEST_PER_EVENT_TYPE)
+        if not remaining:
+            continue
+        left[kind] = remaining - 1
+        if wanted(row):
+            places.append(catalogue.index_of(row.item_id))
+    mask = np.zeros(len(catalogue.item_ids), np.bool_)
+    mask[[place for place in places if place is not None]] = True
+    return mask
+
+
+def _row_match(tests: list[list[Callable[[Interaction], bool]]]) -> Callable[[Interaction], bool]:
+    """Join tests: an OR of ANDs. One alone, the usual case, is called without a detour."""
+    if len(tests) == len(tests[0]) == 1:
+        return tests[0][0]
+    return lambda row: any(all(test(row) for test in together) for together in tests)
+
+
+def _row_test(condition: Condition, bound: _Values, current: Mapping[str, Any]) -> Callable[[Interaction], bool]:
+    if condition.operands == ("*",):
+        return lambda _row: True
+    read = _ROW[condition.column]
+    test: Test = make_test(condition.operator, _texts(condition, bound, current), fold=condition.column == "EVENT_TYPE")
+    return lambda row: test(read(row))
+
+
+def _texts(condition: Condition, bound: _Values, current: Mapping[str, Any]) -> tuple[str, ...]:
+    """List what a condition compares with; nothing if that is CurrentItem's null, which satisfies no condition."""
+    texts: list[str] = []
+    for operand in condition.operands:
+        if isinstance(operand, Placeholder):
+            texts.extend(bound[operand.name])
+            if not condition.operator.endswith("IN") and len(texts) != 1:
+                raise InvalidInput(f"{operand} is compared by {condition.operator} and takes one value.")
+            if condition.operator in _ORDERS and not NUMBER.fullmatch(texts[0]):
+                raise InvalidInput(f"{operand} is compared by {condition.operator} and takes a number.")
+        elif isinstance(operand, CurrentItem):
+            texts.extend(words_of(current.get(operand.column)))
+        else:
+            texts.append(str(operand))
+    return tuple(texts)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Batch inference and segment jobs: JSON lines in, JSON lines out, one for one; a bad line is answered by its error.
+
+Worker process.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local import recipes
+from personalize_local.data.live import LiveData
+from personalize_local.data.objects import deliver, fetch
+from personalize_local.data.schemas import Schema
+from personalize_local.filters import filters
+from personalize_local.filters.syntax import Condition, Filter, Placeholder
+from personalize_local.recipes import Query
+from personalize_local.recipes.segments import AffinityModel
+from personalize_local.recipes.spec import RecipeSpec
+from personalize_local.recipes.table import RECIPES
+from personalize_local.serving import Catalogue, read_live
+from personalize_local.wire.errors import ImportRefused, InvalidInput, JobRefused
+from personalize_local.wire.protocol import Json, load_json
+
+INVALID_INPUT: Final = "Invalid S3 input path"
+_NEEDS: Final[dict[str, dict[str, type]]] = {
+    "USER_PERSONALIZATION": {"userId": str},
+    "POPULAR_ITEMS": {"userId": str},
+    "RELATED_ITEMS": {"itemId": str},
+    "PERSONALIZED_RANKING": {"userId": str, "itemList": list},
+    "aws-item-affinity": {"itemId": str},
+    "aws-item-attribute-affinity": {"itemAttributes": str},
+}
+"""What a line must have, by recipe type; of segments, by recipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTask:
+    """One batch job, as the worker needs it."""
+
+    recipe: str
+    source: str
+    target: str
+    s3_root: Path | None
+    region: str
+    model: Path
+    bulk: Path | None
+    """Imported live data."""
+    database: Path
+    datasets: Mapping[str, str]
+    """What live data is made of besides: ARNs by type."""
+    schemas: Mapping[str, Schema]
+    filter: Filter | None
+    results: int
+    now: float
+    exploration: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Users:
+    """The users of a model, as filters look at them."""
+
+    item_ids: npt.NDArray[np.object_]
+    live: LiveData
+    cache: dict[tuple[Hashable, ...], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._positions = {user: position for position, user in enumerate(self.item_ids.tolist())}
+
+    def index_of(self, user_id: str) -> int | None:
+        """A user's position."""
+        return self._positions.get(user_id)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A Users column, aligned with the users."""
+        cells = np.empty(len(self.item_ids), object)
+        cells[:] = [self.live.user(user).get(name) for user in self.item_ids.tolist()]
+        numbers = all(cell is None or isinstance(cell, int | float) for cell in cells.tolist())
+        return cells.astype(np.float64) if numbers else cells
+
+
+def run_batch(task: BatchTask) -> int:
+    """Answer every line of every input file into `<file>.out`; returns the number of lines. Raises JobRefused."""
+    count = 0
+    with tempfile.TemporaryDirectory(prefix="batch-") as scratch:
+        try:
+            inputs = fetch(task.source, task.s3_root, Path(scratch) / "in", task.region)
+        except ImportRefused as refused:
+            raise JobRefused(INVALID_INPUT) from refused
+        answer, member = _answerer(task)
+        outputs = Path(scratch) / "out"
+        outputs.mkdir()
+        for file in inputs:
+            with (
+                file.open(encoding="utf-8") as lines,
+                (outputs / f"{file.name}.out").open("w", encoding="utf-8") as out,
+            ):
+                for line in filter(str.strip, lines):
+                    out.write(json.dumps(_row(line, answer, member), ensure_ascii=False) + "\n")
+                    count += 1
+        deliver(sorted(outputs.iterdir()), task.target, task.s3_root, task.region)
+    return count
+
+
+def _row(line: str, answer: Callable[[Json], Json], member: str) -> Json:
+    asked: object = line.strip()
+    try:
+        asked = load_json(line)
+        if not isinstance(asked, dict):
+            raise InvalidInput("Each line must be one JSON object")  # noqa: TRY301 — one way out for all of them
+        return {"input": asked, "output": answer(asked), "error": None}
+    except ValueError:
+        return {"input": asked, "output": {member: []}, "error": "User error: Each line must be one JSON object"}
+    except InvalidInput as error:
+        return {"input": asked, "output": {member: []}, "error": f"User error: {error.message}"}
+
+
+def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
+    """What answers a line, and the member that its answers are in."""
+    spec, model = RECIPES[task.recipe], recipes.load(task.model)
+    live, _ = read_live(task.database, task.bulk, task.datasets)
+    if isinstance(model, AffinityModel):
+        users, items = _Users(model.user_ids, live), Catalogue(model, live)
+        return lambda asked: _segment(task, model, users, items, asked), "usersList"
+    catalogue = Catalogue(model, live)
+    return lambda asked: _recommended(task, spec, catalogue, asked), "recommendedItems"
+
+
+def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, asked: Json) -> Json:
+    _check(_NEEDS[spec.recipe_type], asked, optional=spec.recipe_type == "POPULAR_ITEMS")
+    user, live = asked.get("userId"), catalogue.live
+    query = Query(
+        user,
+        asked.get("itemId"),
+        live.history(user) if user else (),
+        live.user(user) if user else {},
+        {str(name).upper(): str(value) for name, value in asked.get("context", {}).items()},
+        task.now,
+        task.exploration,
+    )
+    mask = None
+    if task.filter:
+        item = live.item(query.item_id) if query.item_id else None
+        mask = filters.allowed(task.filter, _values(asked), catalogue, query.user, query.history, item)
+    if spec.recipe_type == "PERSONALIZED_RANKING":
+        found = catalogue.model.rank(query, list(dict.fromkeys(asked["itemList"])))
+        places = ((each, catalogue.index_of(each.item_id)) for each in found)
+        found = [each for each, place in places if mask is None or (place is not None and mask[place])][: task.results]
+    else:
+        found = catalogue.model.recommend(query, mask, task.results)
+    output: Json = {"recommendedItems": [each.item_id for each in found]}
+    return output | ({"scores": [each.score for each in found]} if spec.scores_shown else {})
+
+
+def _segment(task: BatchTask, model: AffinityModel, users: _Users, items: Catalogue, asked: Json) -> Json:
+    _check(_NEEDS[task.recipe], asked)
+    if "itemId" in _NEEDS[task.recipe]:
+        interest = model.of_item(asked["itemId"])
+    else:
+        chosen = attributes(asked["itemAttributes"], task.schemas)
+        interest = model.of_items(filters.allowed(chosen, {}, items, {}, ()))
+    mask = filters.allowed(task.filter, _values(asked), users, {}, ()) if task.filter else None
+    return {"usersList": model.segment(interest, mask, task.results)}
+
+
+def _values(asked: Json) -> dict[str, str]:
+    values = asked.get("filterValues", {})
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise InvalidInput("filterValues must be a map of strings")
+    return values
+
+
+def _check(needs: Mapping[str, type], asked: Json, *, optional: bool = False) -> None:
+    """Hold a line against what its recipe needs. Raises InvalidInput."""
+    for name, kind in needs.items():
+        if not isinstance(asked.get(name), kind) and not (optional and name not in asked):
+            raise InvalidInput(f"Required fields for the provided recipe are {', '.join(needs)}")
+    if not isinstance(asked.get("context", {}), dict):
+        raise InvalidInput("context must be a map")
+
+
+def attributes(text: str, schemas: Mapping[str, Schema]) -> Filter:
+    """Read `ITEMS.GENRE = "Comedy" AND …`: equality and AND only. Raises InvalidInput."""
+    chosen = filters.check(filters.parse(f"INCLUDE ItemID WHERE {text}"), schemas)
+    conditions: Sequence[Condition] = [c for expression in chosen.expressions for c in expression.conditions()]
+    plain = all(c.dataset == "Items" and c.operator == "=" for c in conditions)
+    if not plain or len(chosen.expressions) > 1 or len(chosen.expressions[0].alternatives) > 1:
+        raise InvalidInput('itemAttributes joins conditions such as ITEMS.GENRE = "Comedy" by AND')
+    if any(isinstance(operand, Placeholder) for c in conditions for operand in c.operands):
+        raise InvalidInput("itemAttributes takes no placeholders")
+    return chosen

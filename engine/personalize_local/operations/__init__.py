@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each operation does. Importing this package fills HANDLERS, and WORKS beside it."""
+
+from personalize_local.engine import HANDLERS
+from personalize_local.operations import (
+    action_recommendations,
+    batch_jobs,
+    campaigns,
+    data_deletions,
+    dataset_groups,
+    datasets,
+    event_trackers,
+    events,
+    exports,
+    filters,
+    imports,
+    metric_attributions,
+    recipes,
+    recommenders,
+    runtime,
+    schemas,
+    solution_versions,
+    solutions,
+    tags,
+)
+
+__all__ = [
+    "HANDLERS",
+    "action_recommendations",
+    "batch_jobs",
+    "campaigns",
+    "data_deletions",
+    "dataset_groups",
+    "datasets",
+    "event_trackers",
+    "events",
+    "exports",
+    "filters",
+    "imports",
+    "metric_attributions",
+    "recipes",
+    "recommenders",
+    "runtime",
+    "schemas",
+    "solution_versions",
+    "solutions",
+    "tags",
+]

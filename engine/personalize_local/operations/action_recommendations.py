@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GetActionRecommendations: the actions that a user is most likely to take, of those that are open to the user now."""
+
+import uuid
+from typing import Final
+
+import numpy as np
+
+from personalize_local.engine import Engine, operation
+from personalize_local.filters import filters
+from personalize_local.filters.values import Mask
+from personalize_local.operations.campaigns import serving_version
+from personalize_local.operations.filters import parsed
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.recipes import Query
+from personalize_local.recipes.actions import DAY, taken
+from personalize_local.resources.registry import FILTER, Call
+from personalize_local.serving import Catalogue
+from personalize_local.wire.errors import InvalidInput
+from personalize_local.wire.protocol import Json
+
+MAX_RESULTS: Final = 100
+_DEFAULT_RESULTS: Final = 5
+_EXPIRES: Final = ("ACTION_EXPIRATION_TIMESTAMP", "EXPIRATION_TIMESTAMP")
+
+
+@operation("GetActionRecommendations")
+async def get_action_recommendations(engine: Engine, call: Call, request: Json) -> Json:
+    """Name the best actions for a user."""
+    if "campaignArn" not in request:
+        raise InvalidInput("campaignArn is required.")
+    campaign, version = serving_version(engine, request["campaignArn"])
+    spec = recipe_of(version.body["recipeArn"])
+    if spec.recipe_type != "PERSONALIZED_ACTIONS":
+        raise InvalidInput(f"{campaign.arn} is based on {spec.name}, of type {spec.recipe_type}: it has no actions.")
+    if "userId" not in request:
+        raise InvalidInput(f"userId is required by {spec.name}.")
+    limit = request.get("numResults", _DEFAULT_RESULTS)
+    if not 0 <= limit <= MAX_RESULTS:
+        raise InvalidInput(f"At most {MAX_RESULTS} actions can be asked: not {limit}.")
+    catalogue = await engine.serving.catalogue(version)
+    people = await engine.serving.live(version.group)
+    user = request["userId"]
+    query = Query(user, history=catalogue.live.history(user), user=people.user(user), now=call.now)
+    mask = _open(catalogue, query)
+    if "filterArn" in request:
+        mask &= _filtered(engine, version.group, catalogue, query, request)
+    found = catalogue.model.recommend(query, mask, limit)
+    actions = [{"actionId": each.item_id, "score": each.score} for each in found]
+    return {"actionList": actions, "recommendationId": f"RID-{uuid.uuid4()}"}
+
+
+def _open(catalogue: Catalogue, query: Query) -> Mask:
+    """The actions that have not expired, and that the user has not taken within their REPEAT_FREQUENCY."""
+    mask = np.ones(len(catalogue.item_ids), np.bool_)
+    for name in _EXPIRES:
+        ends = catalogue.column(name)
+        if ends.dtype != object:
+            mask &= ~(ends.astype(np.float64) <= query.now)
+    for row in query.history:
+        days = catalogue.live.item(row.item_id).get("REPEAT_FREQUENCY") if taken(row.event_type) else None
+        position = catalogue.index_of(row.item_id)
+        if position is not None and isinstance(days, int | float) and query.now - row.timestamp < days * DAY:
+            mask[position] = False
+    return mask
+
+
+def _filtered(engine: Engine, group: str, catalogue: Catalogue, query: Query, request: Json) -> Mask:
+    resource = engine.registry.get(FILTER, request["filterArn"])
+    if resource.group != group or not resource.active:
+        raise InvalidInput(f"{resource.arn} is in status {resource.status}, or of another dataset group.")
+    expression = parsed(engine, resource)
+    if expression.expressions[0].target != "ActionID":
+        raise InvalidInput(f"{resource.arn} does not choose actions: its expression has no ActionID.")
+    return filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)

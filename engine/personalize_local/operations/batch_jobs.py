@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Batch inference and batch segment jobs: files of questions in S3 become files of answers."""
+
+from typing import Final
+
+from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.jobs.batch import BatchTask, run_batch
+from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
+from personalize_local.operations.datasets import schemas_of
+from personalize_local.operations.filters import parsed
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.resources.registry import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    CREATE,
+    FILTER,
+    SOLUTION_VERSION,
+    Call,
+    Kind,
+    Resource,
+)
+from personalize_local.wire.errors import InvalidInput, NotBuilt
+from personalize_local.wire.protocol import Json
+
+_DEFAULT_RESULTS: Final = 25
+_MOST: Final = {BATCH_INFERENCE_JOB: 500, BATCH_SEGMENT_JOB: 5_000_000}
+_NO_BATCH: Final = frozenset({"aws-trending-now", "aws-next-best-action"})
+
+
+@operation("CreateBatchInferenceJob")
+def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Json:
+    """Start recommendations, rankings or related items for every line of a file."""
+    if request.get("batchInferenceJobMode") == "THEME_GENERATION" or "themeGenerationConfig" in request:
+        raise NotBuilt("Themes are not built yet in this engine: batchInferenceJobMode is BATCH_INFERENCE.")
+    version = engine.registry.get(SOLUTION_VERSION, request["solutionVersionArn"])
+    spec = recipe_of(version.body["recipeArn"])
+    if spec.recipe_type == "USER_SEGMENTATION" or spec.name in _NO_BATCH:
+        raise InvalidInput(f"{spec.name} is not for batch inference jobs.")
+    config = request.get("batchInferenceJobConfig", {})
+    if "rankingInfluence" in config:
+        raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
+    for name, value in config.get("itemExplorationConfig", {}).items():
+        if name not in spec.exploration or not spec.exploration[name].accepts(value):
+            raise InvalidInput(f"{spec.name} does not take {value} as {name}.")
+    mode = {"batchInferenceJobMode": "BATCH_INFERENCE"}
+    return _create(engine, call, BATCH_INFERENCE_JOB, version, request | mode)
+
+
+@operation("CreateBatchSegmentJob")
+def create_batch_segment_job(engine: Engine, call: Call, request: Json) -> Json:
+    """Start segments of users for every line of a file."""
+    version = engine.registry.get(SOLUTION_VERSION, request["solutionVersionArn"])
+    spec = recipe_of(version.body["recipeArn"])
+    if spec.recipe_type != "USER_SEGMENTATION":
+        raise InvalidInput(f"{spec.name} is not for batch segment jobs.")
+    return _create(engine, call, BATCH_SEGMENT_JOB, version, request)
+
+
+def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: Json) -> Json:
+    results = request.get("numResults", _DEFAULT_RESULTS)
+    if not 1 <= results <= _MOST[kind]:
+        raise InvalidInput(f"numResults is from 1 to {_MOST[kind]}, not {results}.")
+    _check_filter(engine, kind, version, request)
+    require_active(version)
+    tags = tags_of(request)
+    limit_jobs(engine.registry.find(kind, call.prefix), 5)
+    arn = call.arn(kind, request["jobName"])
+    more = {"numResults": results, "datasetGroupArn": version.group, "region": call.region, "tags": tags}
+    engine.create(call, kind, arn, request | more)
+    return {kind.arn_member: arn}
+
+
+def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) -> None:
+    if "filterArn" not in request:
+        return
+    resource = engine.registry.get(FILTER, request["filterArn"])
+    if resource.group != version.group or not resource.active:
+        raise InvalidInput(f"{resource.arn} is in status {resource.status}, or of another dataset group.")
+    expressions = parsed(engine, resource).expressions
+    target = "UserID" if kind is BATCH_SEGMENT_JOB else "ItemID"
+    if any(each.target != target for each in expressions):
+        raise InvalidInput(f"{resource.arn} must choose by {target} here.")
+    if kind is BATCH_SEGMENT_JOB and any(each.dataset != "Users" for each in expressions):
+        raise InvalidInput(f"{resource.arn}: segments are filtered by Users columns only in this engine.")
+
+
+@work(BATCH_INFERENCE_JOB, CREATE)
+async def infer(engine: Engine, job: Resource) -> None:
+    """Answer in the worker."""
+    await _run(engine, job)
+
+
+@work(BATCH_SEGMENT_JOB, CREATE)
+async def make_segments(engine: Engine, job: Resource) -> None:
+    """Answer in the worker."""
+    await _run(engine, job)
+
+
+async def _run(engine: Engine, job: Resource) -> None:
+    version = engine.registry.get(SOLUTION_VERSION, job.body["solutionVersionArn"])
+    spec = recipe_of(version.body["recipeArn"])
+    resource = engine.registry.get(FILTER, job.body["filterArn"]) if "filterArn" in job.body else None
+    asked = job.body.get("batchInferenceJobConfig", {}).get("itemExplorationConfig", {})
+    task = BatchTask(
+        recipe=spec.name,
+        source=job.body["jobInput"]["s3DataSource"]["path"],
+        target=job.body["jobOutput"]["s3DataDestination"]["path"],
+        s3_root=engine.options.s3_root,
+        region=job.body["region"],
+        model=engine.store.folder(version.arn),
+        bulk=engine.serving.bulk(version.group),
+        database=engine.store.database,
+        datasets=engine.serving.sources(version.group),
+        schemas=schemas_of(engine, version.group),
+        filter=parsed(engine, resource) if resource else None,
+        results=job.body["numResults"],
+        now=engine.clock.now(),
+        exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
+    )
+    await engine.workers.run(run_batch, task)
+
+
+for _kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+    describes(_kind)
+    lists(_kind)

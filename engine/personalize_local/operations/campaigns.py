@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Campaigns: a solution version that answers, and goes on answering while the next one is put in its place."""
+
+import asyncio
+from typing import Final
+
+from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.recipes import RECIPES
+from personalize_local.resources.lifecycle import updating
+from personalize_local.resources.registry import (
+    CAMPAIGN,
+    CREATE,
+    DELETE,
+    SOLUTION,
+    SOLUTION_VERSION,
+    UPDATE,
+    Call,
+    Resource,
+)
+from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
+from personalize_local.wire.protocol import Json
+
+_LATEST: Final = "/$LATEST"
+_EXPLORATION: Final = RECIPES["aws-user-personalization"].exploration
+
+
+@operation("CreateCampaign")
+def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
+    """Deploy a solution version."""
+    config = request.get("campaignConfig", {})
+    version = _target(engine, request["solutionVersionArn"], config)
+    if recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
+        raise InvalidInput(f"{version.arn} makes segments of users: it is for batch segment jobs, not for campaigns.")
+    _check_config(config)
+    tags = tags_of(request)
+    limit(
+        engine.registry.find(CAMPAIGN, datasetGroupArn=version.group),
+        5,
+        "Cannot create a campaign. More than {most} resources in ACTIVE state. Please delete some and try again.",
+    )
+    arn = call.arn(CAMPAIGN, request["name"])
+    parents = {"solutionArn": version.body["solutionArn"], "datasetGroupArn": version.group}
+    deployed = {"solutionVersionArn": version.arn, "minProvisionedTPS": request.get("minProvisionedTPS", 1)}
+    engine.create(call, CAMPAIGN, arn, request | parents | deployed | {"tags": tags})
+    return {"campaignArn": arn}
+
+
+@operation("UpdateCampaign")
+def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
+    """Change the version, the configuration or the throughput; what is left out stays."""
+    campaign = engine.registry.get(CAMPAIGN, request["campaignArn"])
+    config: Json = (campaign.body | request).get("campaignConfig") or {}
+    version = _wanted(engine, campaign, request, config)
+    _check_config(config)
+    if not campaign.settled or updating(campaign):
+        raise ResourceInUse(f"{campaign.arn} is in status {campaign.status}, or being updated.")
+    _begin_update(engine, campaign, version, request | {"campaignConfig": config}, call.now)
+    return {"campaignArn": campaign.arn}
+
+
+def _wanted(engine: Engine, campaign: Resource, request: Json, config: Json) -> Resource:
+    if "solutionVersionArn" in request:
+        return _target(engine, request["solutionVersionArn"], config)
+    return require_active(engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
+
+
+def _begin_update(engine: Engine, campaign: Resource, version: Resource, request: Json, now: float) -> None:
+    campaign.body["latestCampaignUpdate"] = {
+        "solutionVersionArn": version.arn,
+        "minProvisionedTPS": request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"]),
+        "campaignConfig": request["campaignConfig"],
+        "creationDateTime": now,
+    }
+    engine.lifecycle.begin(campaign, UPDATE)
+
+
+def synchronise(engine: Engine, campaign: Resource) -> None:
+    """Let a campaign that follows the latest version of its solution take over a newer one."""
+    config = campaign.body.get("campaignConfig", {})
+    if not config.get("syncWithLatestSolutionVersion") or not campaign.active or updating(campaign):
+        return
+    latest = _latest_version(engine, campaign.body["solutionArn"])
+    if latest and latest.arn != campaign.body["solutionVersionArn"]:
+        _begin_update(engine, campaign, latest, {"campaignConfig": config}, latest.body["lastUpdatedDateTime"])
+
+
+@work(CAMPAIGN, CREATE)
+async def deploy(engine: Engine, campaign: Resource) -> None:
+    """Load the model before anybody asks."""
+    await engine.serving.catalogue(engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
+    asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
+
+
+@work(CAMPAIGN, UPDATE)
+async def redeploy(engine: Engine, campaign: Resource) -> None:
+    """Load the next model, then swap; the campaign serves from the old one until then."""
+    update = campaign.body["latestCampaignUpdate"]
+    version = engine.registry.get(SOLUTION_VERSION, update["solutionVersionArn"])
+    await engine.serving.catalogue(version)
+    old = campaign.body["solutionVersionArn"]
+    taken = {name: update[name] for name in ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")}
+    campaign.body |= taken | {"solutionArn": version.body["solutionArn"], "status": "ACTIVE"}
+    campaign.body.pop("failureReason", None)
+    if old != version.arn:
+        _release(engine, campaign, old)
+    asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
+
+
+@work(CAMPAIGN, DELETE)
+async def withdraw(engine: Engine, campaign: Resource) -> None:
+    """Let go of the model."""
+    _release(engine, campaign, campaign.body["solutionVersionArn"])
+
+
+def _release(engine: Engine, campaign: Resource, version_arn: str) -> None:
+    """Forget a version's model unless another campaign answers from it."""
+    if all(other is campaign for other in engine.registry.find(CAMPAIGN, solutionVersionArn=version_arn)):
+        engine.serving.forget(version_arn)
+
+
+def _target(engine: Engine, arn: str, config: Json) -> Resource:
+    """The solution version that an ARN means: itself, or the latest ACTIVE one of `<solution>/$LATEST`."""
+    synchronised = bool(config.get("syncWithLatestSolutionVersion"))
+    if synchronised != arn.endswith(_LATEST):
+        raise InvalidInput("syncWithLatestSolutionVersion and a solutionVersionArn that ends in /$LATEST go together.")
+    if not synchronised:
+        return require_active(engine.registry.get(SOLUTION_VERSION, arn))
+    solution = engine.registry.get(SOLUTION, arn.removesuffix(_LATEST))
+    latest = _latest_version(engine, solution.arn)
+    if latest is None:
+        raise ResourceInUse(f"{solution.arn} has no ACTIVE solution version yet.")
+    return latest
+
+
+def _latest_version(engine: Engine, solution: str) -> Resource | None:
+    active = [each for each in engine.registry.find(SOLUTION_VERSION, solutionArn=solution) if each.active]
+    return active[-1] if active else None
+
+
+def _check_config(config: Json) -> None:
+    """Hold a configuration against its rules; recipes that do not explore ignore itemExplorationConfig."""
+    if "rankingInfluence" in config:
+        raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
+    for name, value in config.get("itemExplorationConfig", {}).items():
+        if name not in _EXPLORATION:
+            raise InvalidInput(f"There is no itemExplorationConfig named {name}: it takes {', '.join(_EXPLORATION)}.")
+        if not _EXPLORATION[name].accepts(value):
+            raise InvalidInput(f"Value {value} is out of the range of {name}.")
+
+
+def serving_version(engine: Engine, arn: str) -> tuple[Resource, Resource]:
+    """A campaign that answers, and the version that it answers from. Raises ResourceNotFound."""
+    campaign = engine.registry.get(CAMPAIGN, arn)
+    if not campaign.active:
+        raise ResourceNotFound(f"Campaign {arn} is in status {campaign.status}: it answers once it is ACTIVE.")
+    return campaign, engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"])
+
+
+def _deployed(arn: str) -> str:
+    """The member that ListCampaigns selects by: AWS takes the ARN of a solution, or of one of its versions."""
+    return "solutionVersionArn" if "/" in arn.partition(":solution/")[2] else "solutionArn"
+
+
+describes(CAMPAIGN)
+lists(CAMPAIGN, _deployed)
+deletes(CAMPAIGN)

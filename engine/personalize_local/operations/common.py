@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Describe, List and Delete have in common across kinds of resources."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from personalize_local.engine import HANDLERS, Engine
+from personalize_local.resources.lifecycle import updating
+from personalize_local.resources.registry import DELETE, Call, Kind, Resource
+from personalize_local.wire.errors import InvalidInput, InvalidNextToken, LimitExceeded, ResourceInUse, TooManyTags
+from personalize_local.wire.protocol import Json
+
+View = Callable[[Engine, Resource], Json]
+Guard = Callable[[Engine, Resource], Iterable[Resource]]
+"""The resources that stand in the way of a deletion."""
+PAGE: Final = 100
+MAX_TAGS: Final = 50
+
+
+def describes(kind: Kind, view: View = lambda _engine, resource: resource.body) -> None:
+    """Provide the Describe operation of a kind."""
+
+    def describe(engine: Engine, _call: Call, request: Json) -> Json:
+        return {kind.member: view(engine, engine.registry.get(kind, request[kind.arn_member]))}
+
+    HANDLERS[f"Describe{kind.noun}"] = describe
+
+
+def lists(kind: Kind, member: Callable[[str], str] = lambda _parent: "") -> Callable[[Engine, Call, Json], Json]:
+    """Provide the List operation of a kind: this account and region, oldest first, by parent where one is given.
+
+    `member` names the member that holds the parent of this ARN, where that is not the member of the request.
+    """
+
+    def list_them(engine: Engine, call: Call, request: Json) -> Json:
+        asked = request.get(kind.parent)
+        parent = {member(asked) or kind.parent: asked} if asked else {}
+        found = engine.registry.find(kind, call.prefix, **parent)
+        rows = [(resource.number, resource.body) for resource in found]
+        return page(kind.list_member, rows, request, f"{kind.noun} {call.prefix} {parent}")
+
+    HANDLERS[f"List{kind.noun}s"] = list_them
+    return list_them
+
+
+def deletes(kind: Kind, guard: Guard = lambda _engine, _resource: ()) -> None:
+    """Provide the Delete operation of a kind: DELETE PENDING, then gone."""
+
+    def delete(engine: Engine, _call: Call, request: Json) -> None:
+        resource = engine.registry.get(kind, request[kind.arn_member])
+        if not resource.settled or updating(resource):
+            raise ResourceInUse(f"{resource.arn} is in status {resource.status}, or being updated.")
+        if blocking := next(iter(guard(engine, resource)), None):
+            raise ResourceInUse(f"{resource.arn} is used by {blocking.arn} ({blocking.status}).")
+        engine.lifecycle.begin(resource, DELETE)
+
+    HANDLERS[f"Delete{kind.noun}"] = delete
+
+
+def page(member: str, rows: Sequence[tuple[int, Json]], request: Json, scope: str) -> Json:
+    """One page of rows that are numbered in ascending order. Raises InvalidNextToken."""
+    after = _opened(request["nextToken"], scope) if "nextToken" in request else -math.inf
+    size = request.get("maxResults", PAGE)
+    rest = list(islice((row for row in rows if row[0] > after), size + 1))
+    more = {"nextToken": _sealed(rest[size - 1][0], scope)} if len(rest) > size else {}
+    return {member: [body for _, body in rest[:size]]} | more
+
+
+def _sealed(number: int, scope: str) -> str:
+    seal = hashlib.sha256(f"{number} {scope}".encode()).hexdigest()[:24]
+    return base64.urlsafe_b64encode(f"{seal}{number}".encode()).decode()
+
+
+def _opened(token: str, scope: str) -> int:
+    try:
+        number = int(base64.urlsafe_b64decode(token)[24:])
+    except ValueError:
+        number = 0
+    if token != _sealed(number, scope):
+        raise InvalidNextToken("The nextToken is not one that this list gave out.")
+    return number
+
+
+def tags_of(request: Json) -> dict[str, str]:
+    """The tags of a create request. Raises TooManyTags, InvalidInput."""
+    return merged_tags({}, request.get("tags", []))
+
+
+def merged_tags(present: dict[str, str], new: Iterable[dict[str, str]]) -> dict[str, str]:
+    """Tags with others put over them. Raises TooManyTags, InvalidInput."""
+    tags = present | {tag["tagKey"]: tag["tagValue"] for tag in new}
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise InvalidInput("Tag keys that begin with aws: are reserved.")
+    if len(tags) > MAX_TAGS:
+        raise TooManyTags(f"A resource has at most {MAX_TAGS} tags.")
+    return tags
+
+
+def limit(resources: Iterator[Resource], most: int, words: str) -> None:
+    """Hold a quota. Raises LimitExceeded, with these words about `{most}`, when so many resources are there already."""
+    if sum(1 for _ in resources) >= most:
+        raise LimitExceeded(words.format(most=most))
+
+
+def limit_jobs(resources: Iterator[Resource], most: int, words: str = "") -> None:
+    """Hold a quota of what runs at a time, likewise; the usual words are those that AWS publishes for imports."""
+    running = (each for each in resources if not each.settled)
+    limit(running, most, words or "More than {most} resources with PENDING or IN_PROGRESS status.")

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes one by one (PutEvents, PutUsers, PutItems, PutActions, PutActionInteractions).
+
+It is on disk before it is acknowledged, and in the very next answer.
+"""
+
+import json
+import logging
+import uuid
+from dataclasses import replace
+from typing import Final
+
+from personalize_local.data.schemas import Schema
+from personalize_local.data.snapshots import PutRecord, StreamedEvent
+from personalize_local.engine import Engine, operation
+from personalize_local.operations import properties
+from personalize_local.operations.datasets import datasets_of, schema_of
+from personalize_local.resources.registry import DATASET, EVENT_TRACKER, Call, Resource
+from personalize_local.serving import actions_of
+from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
+from personalize_local.wire.protocol import Json
+
+MAX_EVENT: Final = 10_240
+"""Bytes of one event."""
+_FORBIDDEN: Final = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
+_ACTION_EVENTS: Final = frozenset({"TAKEN", "NOT_TAKEN", "VIEWED"})
+LOGGER: Final = logging.getLogger("personalize")
+
+
+@operation("PutEvents")
+def put_events(engine: Engine, _call: Call, request: Json) -> None:
+    """Record what somebody did just now."""
+    tracker = next(engine.registry.find(EVENT_TRACKER, trackingId=request["trackingId"]), None)
+    if tracker is None or not tracker.active:
+        raise InvalidInput(f"No ACTIVE event tracker has the trackingId {request['trackingId']}.")
+    dataset = datasets_of(engine, tracker.group).get("INTERACTIONS")
+    if dataset is None or not dataset.active:
+        raise InvalidInput("Events need an ACTIVE Interactions dataset in the event tracker's dataset group.")
+    for name in ("userId", "sessionId"):
+        properties.on_one_line(name, request.get(name))
+    schema = schema_of(engine, dataset)
+    events = [_event(each, request, schema) for each in request["eventList"]]
+    if request["sessionId"] == "null":
+        LOGGER.warning("events of the session named null are dropped, as Amazon Personalize does")
+        return
+    events = [_with_impression(engine, event) for event in events]
+    engine.store.add_events(dataset.arn, events)
+    engine.serving.add_events(dataset.group, events, engine.store.last_event(dataset.arn))
+
+
+def _with_impression(engine: Engine, event: StreamedEvent) -> StreamedEvent:
+    """An event that names an answer, and not what it showed, with the items of that answer."""
+    shown = () if event.impression else engine.serving.shown(event.recommendation_id)
+    return replace(event, impression=shown) if shown else event
+
+
+def _event(event: Json, request: Json, schema: Schema) -> StreamedEvent:
+    size = len(json.dumps(event, ensure_ascii=False).encode())
+    if size > MAX_EVENT:
+        raise InvalidInput(f"An event has at most {MAX_EVENT} bytes: this one has {size}.")
+    found = properties.read(event.get("properties"))
+    properties.refuse(found, _FORBIDDEN)
+    for name in ("eventId", "itemId", "eventType"):
+        properties.on_one_line(name, event.get(name))
+    values = properties.columns(found, schema)
+    in_properties = {"itemId": values.pop("ITEM_ID", None), "eventValue": values.pop("EVENT_VALUE", None)}
+    if isinstance(found.get("eventValue"), int | float):
+        in_properties["eventValue"] = float(found["eventValue"])
+    if source := event.get("metricAttribution"):
+        values["EVENT_ATTRIBUTION_SOURCE"] = source["eventAttributionSource"]
+    return StreamedEvent(
+        session_id=request["sessionId"],
+        event_type=event["eventType"],
+        sent_at=event["sentAt"],
+        event_id=event.get("eventId") or str(uuid.uuid4()),
+        user_id=request.get("userId"),
+        item_id=_item(event.get("itemId", in_properties["itemId"])),
+        event_value=event.get("eventValue", in_properties["eventValue"]),
+        recommendation_id=event.get("recommendationId"),
+        impression=tuple(event.get("impression", ())),
+        properties=values,
+    )
+
+
+def _item(value: object) -> str | None:
+    if value is not None and not (isinstance(value, str) and 1 <= len(value) <= 256):
+        raise InvalidInput("itemId must be a string of 1 to 256 characters.")
+    return value if isinstance(value, str) else None
+
+
+@operation("PutUsers")
+def put_users(engine: Engine, _call: Call, request: Json) -> None:
+    """Replace users, one by one, whole."""
+    group, users = _put(engine, request, "user")
+    engine.serving.put_users(group, users)
+
+
+@operation("PutItems")
+def put_items(engine: Engine, _call: Call, request: Json) -> None:
+    """Replace items, one by one, whole."""
+    group, items = _put(engine, request, "item")
+    engine.serving.put_items(group, items)
+
+
+@operation("PutActions")
+def put_actions(engine: Engine, _call: Call, request: Json) -> None:
+    """Replace actions, one by one, whole."""
+    group, actions = _put(engine, request, "action")
+    engine.serving.put_items(actions_of(group), actions)
+
+
+@operation("PutActionInteractions")
+def put_action_interactions(engine: Engine, _call: Call, request: Json) -> None:
+    """Record what somebody did with actions just now."""
+    dataset = next(engine.registry.find(DATASET, trackingId=request["trackingId"]), None)
+    if dataset is None:
+        raise ResourceNotFound(f"No Action_Interactions dataset has the trackingId {request['trackingId']}.")
+    if not dataset.active:
+        raise ResourceInUse(f"{dataset.arn} is in status {dataset.status}: it must be ACTIVE.")
+    schema = schema_of(engine, dataset)
+    events = [_action_event(each, schema) for each in request["actionInteractions"]]
+    engine.store.add_events(dataset.arn, events)
+    engine.serving.add_events(actions_of(dataset.group), events, engine.store.last_event(dataset.arn))
+
+
+def _action_event(event: Json, schema: Schema) -> StreamedEvent:
+    kind = event["eventType"].upper().replace(" ", "_")
+    if kind not in _ACTION_EVENTS:
+        raise InvalidInput(
+            f"eventType of an action interaction is Taken, Not_Taken or Viewed, not {event['eventType']}."
+        )
+    found = properties.read(event.get("properties"))
+    properties.refuse(found, _FORBIDDEN)
+    return StreamedEvent(
+        session_id=event["sessionId"],
+        event_type=kind,
+        sent_at=event["timestamp"],
+        event_id=event.get("eventId") or str(uuid.uuid4()),
+        user_id=event.get("userId"),
+        item_id=event["actionId"],
+        recommendation_id=event.get("recommendationId"),
+        impression=tuple(event.get("impression", ())),
+        properties=properties.columns(found, schema),
+    )
+
+
+def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]]:
+    """Store the records of a request about each `noun`; the ARN of their dataset group, and they."""
+    dataset = _dataset(engine, request["datasetArn"], f"{noun}s".upper())
+    schema = schema_of(engine, dataset)
+    records = [_record(each[f"{noun}Id"], each, noun, schema) for each in request[f"{noun}s"]]
+    engine.store.put_records(dataset.arn, records)
+    return dataset.group, records
+
+
+def _dataset(engine: Engine, arn: str, kind: str) -> Resource:
+    dataset = engine.registry.get(DATASET, arn)
+    if dataset.body["datasetType"] != kind:
+        raise InvalidInput(f"{arn} is not a dataset of type {kind}.")
+    if not dataset.active:
+        raise ResourceInUse(f"{arn} is in status {dataset.status}: it must be ACTIVE.")
+    return dataset
+
+
+def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:
+    properties.on_one_line(f"{noun}Id", key)
+    found = properties.read(record.get("properties"))
+    properties.refuse(found, frozenset({f"{noun}id"}))
+    return PutRecord(key, properties.columns(found, schema))

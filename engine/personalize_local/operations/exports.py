@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dataset export jobs: a dataset becomes a CSV in S3."""
+
+from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.jobs.tasks import ExportTask, run_export
+from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
+from personalize_local.operations.datasets import imported_files, schema_of
+from personalize_local.resources.registry import CREATE, DATASET, EXPORT_JOB, Call, Resource
+from personalize_local.wire.protocol import Json
+
+
+@operation("CreateDatasetExportJob")
+def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json:
+    """Start an export of imported rows (BULK), of streamed ones (PUT), or of both (ALL)."""
+    dataset = require_active(engine.registry.get(DATASET, request["datasetArn"]))
+    tags = tags_of(request)
+    limit_jobs(engine.registry.find(EXPORT_JOB, call.prefix), 5)
+    arn = call.arn(EXPORT_JOB, request["jobName"])
+    mode = request.get("ingestionMode", "PUT")
+    body = request | {"ingestionMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}
+    engine.create(call, EXPORT_JOB, arn, body)
+    return {"datasetExportJobArn": arn}
+
+
+@work(EXPORT_JOB, CREATE)
+async def export_data(engine: Engine, job: Resource) -> None:
+    """Write the file in the worker."""
+    dataset = engine.registry.get(DATASET, job.body["datasetArn"])
+    task = ExportTask(
+        schema=schema_of(engine, dataset),
+        files=imported_files(engine, dataset),
+        mode=job.body["ingestionMode"],
+        database=engine.store.database,
+        dataset=dataset.arn,
+        name=job.name,
+        location=job.body["jobOutput"]["s3DataDestination"]["path"],
+        s3_root=engine.options.s3_root,
+        region=job.body["region"],
+    )
+    await engine.workers.run(run_export, task)
+
+
+describes(EXPORT_JOB)
+lists(EXPORT_JOB)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `properties` of events, users and items: a string of JSON whose keys are the schema's columns in camelCase."""
+
+import re
+from collections.abc import Collection
+
+from personalize_local.data.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
+from personalize_local.wire.errors import InvalidInput
+from personalize_local.wire.protocol import Json, load_json
+
+_BREAK = re.compile(LINE_BREAK)
+
+
+def read(text: str | None) -> Json:
+    """The object in the string. Raises InvalidInput."""
+    try:
+        found = load_json(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("Error parsing properties json: it must be one JSON object in a string.")
+    return found
+
+
+def refuse(found: Json, forbidden: Collection[str]) -> None:
+    """Refuse keys that have a member of their own, in any case. Raises InvalidInput."""
+    for key in found:
+        if key.lower() in forbidden:
+            raise InvalidInput(f"properties must not have the key {key}: it has a member of its own.")
+
+
+def columns(found: Json, schema: Schema) -> dict[str, str | float | None]:
+    """The values by column; keys that the schema does not have are left out. Raises InvalidInput."""
+    fields = {camel_case(field.name): field for field in schema.fields}
+    items = schema.dataset_type == "ITEMS"
+    return {fields[key].name: _cell(fields[key], value, items=items) for key, value in found.items() if key in fields}
+
+
+def on_one_line(member: str, value: str | None) -> None:
+    """Refuse line breaks in an id: nothing that names it in a file, one record a line, could. Raises InvalidInput."""
+    if value is not None and _BREAK.search(value):
+        raise InvalidInput(f"{member} must not contain line breaks.")
+
+
+def camel_case(column: str) -> str:
+    """NUM_RATINGS → numRatings."""
+    first, *rest = column.lower().split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _cell(field: Field, value: object, *, items: bool) -> str | float | None:
+    if value is None:
+        return None
+    if field.type == "string":
+        return _text(field, value, items=items) if isinstance(value, str) else _refuse(field, value)
+    if field.type == "boolean":
+        return float(value) if isinstance(value, bool) else _refuse(field, value)
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or not abs(number) < 2**63:
+        return _refuse(field, value)
+    return int(number) if field.type in {"int", "long"} else number
+
+
+def _text(field: Field, value: str, *, items: bool) -> str:
+    """A text that an import would take as well: AWS publishes these rules for files, and is silent about records."""
+    name, limit = camel_case(field.name), longest(field, items=items)
+    if limit is not None and len(value) > limit:
+        raise InvalidInput(f"Length cannot be more than {limit} characters for property {name}.")
+    if _BREAK.search(value):
+        raise InvalidInput(f"Value of property {name} must not contain line breaks.")
+    return value[:TEXT_LENGTH] if field.textual else value
+
+
+def _refuse(field: Field, value: object) -> float:
+    kind = type(value).__name__
+    raise InvalidInput(f"Value of property {camel_case(field.name)} must be of type {field.type}, not {kind}.")

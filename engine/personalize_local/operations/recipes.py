@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes, algorithms and feature transformations: the service's own, the same for everybody."""
+
+from typing import Final
+
+from personalize_local.engine import Engine, operation
+from personalize_local.operations.common import page
+from personalize_local.recipes import RECIPES, RecipeSpec
+from personalize_local.resources.registry import Call
+from personalize_local.wire.errors import ResourceNotFound
+from personalize_local.wire.protocol import Json
+
+_SINCE: Final = 1560124800.0
+"""Midnight of 10 June 2019, which the service shows for its first recipes."""
+_DATES: Final = {"status": "ACTIVE", "creationDateTime": _SINCE, "lastUpdatedDateTime": _SINCE}
+_BUILT_IN: Final = "arn:aws:personalize:::"
+
+
+def recipe_of(arn: str) -> RecipeSpec:
+    """The recipe of an ARN. Raises ResourceNotFound."""
+    spec = RECIPES.get(_name(arn, "recipe"))
+    if spec is None:
+        raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
+    return spec
+
+
+def _name(arn: str, word: str) -> str:
+    return arn.removeprefix(f"{_BUILT_IN}{word}/")
+
+
+@operation("ListRecipes")
+def list_recipes(_engine: Engine, _call: Call, request: Json) -> Json:
+    """Name all recipes, or those of one domain, alphabetically."""
+    domain = request.get("domain")
+    rows = [
+        (number, _recipe(spec))
+        for number, spec in enumerate(RECIPES.values())
+        if domain is None or spec.domain == domain
+    ]
+    return page("recipes", rows, request, f"recipes {domain}")
+
+
+@operation("DescribeRecipe")
+def describe_recipe(_engine: Engine, _call: Call, request: Json) -> Json:
+    """Tell about one recipe."""
+    return {"recipe": _recipe(recipe_of(request["recipeArn"]))}
+
+
+@operation("DescribeAlgorithm")
+def describe_algorithm(_engine: Engine, _call: Call, request: Json) -> Json:
+    """Tell the hyperparameters of a recipe's algorithm, and the ranges of those that can be tuned."""
+    arn = request["algorithmArn"]
+    for spec in RECIPES.values():
+        if spec.algorithm_name == _name(arn, "algorithm"):
+            defaults = {name: each.default for name, each in spec.hyperparameters.items()}
+            ranges = {"defaultHyperParameters": defaults, "defaultHyperParameterRanges": _ranges(spec)}
+            return {"algorithm": {"name": spec.algorithm_name, "algorithmArn": arn} | ranges | _DATES}
+    raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
+
+
+@operation("DescribeFeatureTransformation")
+def describe_feature_transformation(_engine: Engine, _call: Call, request: Json) -> Json:
+    """Tell the parameters of a feature transformation, which several recipes may share."""
+    arn = request["featureTransformationArn"]
+    name = _name(arn, "feature-transformation")
+    specs = [spec for spec in RECIPES.values() if spec.feature_transformation == name]
+    if not specs:
+        raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
+    defaults = {parameter: each.default for spec in specs for parameter, each in spec.feature_parameters.items()}
+    about = {"name": name, "featureTransformationArn": arn, "defaultParameters": defaults}
+    return {"featureTransformation": about | _DATES}
+
+
+def _recipe(spec: RecipeSpec) -> Json:
+    return {
+        "name": spec.name,
+        "recipeArn": f"{_BUILT_IN}recipe/{spec.name}",
+        "algorithmArn": f"{_BUILT_IN}algorithm/{spec.algorithm_name}",
+        "featureTransformationArn": f"{_BUILT_IN}feature-transformation/{spec.feature_transformation}",
+        "description": spec.description,
+        "recipeType": spec.recipe_type,
+        "domain": spec.domain,
+        **_DATES,
+    }
+
+
+def _ranges(spec: RecipeSpec) -> Json:
+    ranges: Json = {}
+    for name, each in spec.hyperparameters.items():
+        values: Json = {"values": list(each.values)} if each.values else {"minValue": each.low, "maxValue": each.high}
+        if each.kind == "integer":
+            values = {"minValue": int(each.low), "maxValue": int(each.high)}
+        row = {"name": name, "isTunable": each.tunable} | values
+        ranges.setdefault(f"{each.kind}HyperParameterRanges", []).append(row)
+    return ranges

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GetRecommendations and GetPersonalizedRanking: model, live data and filters put together."""
+
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.engine import Engine, operation
+from personalize_local.filters import filters
+from personalize_local.operations.campaigns import serving_version
+from personalize_local.operations.datasets import schemas_of
+from personalize_local.operations.filters import parsed
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.operations.recommenders import serving_recommender
+from personalize_local.recipes import Query, RecipeSpec, Scored
+from personalize_local.resources.registry import FILTER, Call, Resource
+from personalize_local.serving import Catalogue
+from personalize_local.wire.errors import InvalidInput
+from personalize_local.wire.protocol import Json
+
+Mask = npt.NDArray[np.bool_]
+MAX_RESULTS: Final = 500
+MAX_WITH_METADATA: Final = 50
+MAX_METADATA_COLUMNS: Final = 10
+MAX_IMPRESSION: Final = 25
+"""Items that an impression names."""
+_DEFAULT_RESULTS: Final = 25
+_OPERATIONS: Final = {
+    "PERSONALIZED_RANKING": "GetPersonalizedRanking",
+    "PERSONALIZED_ACTIONS": "GetActionRecommendations",
+}
+"""The operation that answers, by recipe type, where it is not GetRecommendations."""
+_OWN_MEMBERS: Final = frozenset({"USER_ID", "ITEM_ID", "TIMESTAMP"})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request with all that its answer depends on."""
+
+    engine: Engine
+    source: Resource
+    """The campaign or recommender that is asked."""
+    spec: RecipeSpec
+    catalogue: Catalogue
+    query: Query
+    columns: Mapping[str, str]
+    """Items columns to show: as asked → as in the schema."""
+
+    def allowed(self, request: Json) -> Mask | None:
+        """The items that a use case and the request's, or a promotion's, filter let through; None without a filter."""
+        automatic = None
+        if self.spec.left_out and self.query.history:
+            done = _without_event(self.spec.left_out)
+            automatic = filters.allowed(done, {}, self.catalogue, {}, self.query.history)
+        if "filterArn" not in request:
+            return automatic
+        resource = self.engine.registry.get(FILTER, request["filterArn"])
+        if resource.group != self.source.group:
+            raise InvalidInput(f"{resource.arn} belongs to another dataset group than {self.source.arn}.")
+        if not resource.active:
+            raise InvalidInput(f"{resource.arn} is in status {resource.status}: it must be ACTIVE.")
+        expression, query = parsed(self.engine, resource), self.query
+        item = None
+        if expression.uses_current_item:
+            if self.spec.recipe_type != "RELATED_ITEMS" or query.item_id is None:
+                raise InvalidInput(f"{resource.arn} uses CurrentItem: it is for RELATED_ITEMS recipes, with an itemId.")
+            item = self.catalogue.live.item(query.item_id)
+        values = request.get("filterValues", {})
+        mask = filters.allowed(expression, values, self.catalogue, query.user, query.history, item)
+        return mask if automatic is None else mask & automatic
+
+    def selects(self, request: Json) -> bool:
+        """Whether the request's filter has an INCLUDE, which an item that the model does not know never meets."""
+        expressions = parsed(self.engine, self.engine.registry.get(FILTER, request["filterArn"])).expressions
+        return any(expression.include for expression in expressions)
+
+    def shown(self, found: Sequence[Scored], promotion: str | None = None) -> list[Json]:
+        """Items as the wire shows them; use cases show neither scores nor reasons."""
+        bare = self.spec.domain is not None
+        return [
+            {
+                "itemId": each.item_id,
+                "score": None if bare or each.score is None else round(each.score, 7),
+                "reason": [each.reason] if each.reason and not bare else None,
+                "promotionName": promotion,
+                "metadata": self._metadata(each.item_id) if self.columns else None,
+            }
+            for each in found
+        ]
+
+    def _metadata(self, item_id: str) -> dict[str, str]:
+        item = self.catalogue.live.item(item_id)
+        return {asked: str(item[column]) for asked, column in self.columns.items() if column in item}
+
+
+@operation("GetRecommendations")
+async def get_recommendations(engine: Engine, call: Call, request: Json) -> Json:
+    """Name the best items for a user, or those related to an item."""
+    if ("campaignArn" in request) == ("recommenderArn" in request):
+        raise InvalidInput("A request names either a campaignArn or a recommenderArn.")
+    limit = request.get("numResults", _DEFAULT_RESULTS)
+    question = await _question(engine, call, request, limit, ranking=False)
+    items = _items(question, request, limit) if limit else []
+    recommendation_id = f"RID-{uuid.uuid4()}"
+    engine.serving.remember(recommendation_id, (item["itemId"] for item in items[:MAX_IMPRESSION]))
+    return {"itemList": items, "recommendationId": recommendation_id}
+
+
+@operation("GetPersonalizedRanking")
+async def get_personalized_ranking(engine: Engine, call: Call, request: Json) -> Json:
+    """Put the caller's items in the order in which the user is likely to want them."""
+    ids = list(dict.fromkeys(request["inputList"]))
+    question = await _question(engine, call, request, len(ids), ranking=True)
+    mask = question.allowed(request)
+    ranked = question.catalogue.model.rank(question.query, ids)
+    if mask is not None:
+        unknown = not question.selects(request)
+        positions = ((each, question.catalogue.index_of(each.item_id)) for each in ranked)
+        ranked = [each for each, position in positions if (unknown if position is None else mask[position])]
+    return {"personalizedRanking": question.shown(ranked), "recommendationId": f"RID-{uuid.uuid4()}"}
+
+
+async def _question(engine: Engine, call: Call, request: Json, size: int, *, ranking: bool) -> Question:
+    source, version = _sources(engine, request)
+    spec = recipe_of(version.body["recipeArn"])
+    answers = _OPERATIONS.get(spec.recipe_type, "GetRecommendations")
+    if answers != ("GetPersonalizedRanking" if ranking else "GetRecommendations"):
+        raise InvalidInput(f"{source.arn} is based on {spec.name}, of type {spec.recipe_type}: ask {answers}.")
+    for needed in spec.needs:
+        if needed not in request:
+            raise InvalidInput(f"{needed} is required by {spec.name}.")
+    columns = _metadata_columns(engine, source, spec, request.get("metadataColumns", {}))
+    most = MAX_WITH_METADATA if columns else MAX_RESULTS
+    if not 0 <= size <= most:
+        raise InvalidInput(
+            f"At most {most} results can be asked{' with metadataColumns' if columns else ''}: not {size}."
+        )
+    context = _context(engine, source, request.get("context", {}))
+    catalogue = await engine.serving.catalogue(version)
+    return Question(engine, source, spec, catalogue, _query(catalogue, source, spec, request, context, call), columns)
+
+
+def _sources(engine: Engine, request: Json) -> tuple[Resource, Resource]:
+    """The campaign or recommender that is asked, and what its model belongs to."""
+    if "recommenderArn" in request:
+        recommender = serving_recommender(engine, request["recommenderArn"])
+        return recommender, recommender
+    return serving_version(engine, request["campaignArn"])
+
+
+def _config(source: Resource) -> Json:
+    config: Json = source.body.get("campaignConfig") or source.body.get("recommenderConfig") or {}
+    return config
+
+
+@lru_cache
+def _without_event(event_type: str) -> filters.Filter:
+    return filters.parse(f'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("{event_type}")')
+
+
+def _query(
+    catalogue: Catalogue, source: Resource, spec: RecipeSpec, request: Json, context: Mapping[str, str], call: Call
+) -> Query:
+    user_id = request.get("userId")
+    asked = _config(source).get("itemExplorationConfig", {})
+    return Query(
+        user_id=user_id,
+        item_id=request.get("itemId"),
+        history=catalogue.live.history(user_id) if user_id else (),
+        user=catalogue.live.user(user_id) if user_id else {},
+        context=context,
+        now=call.now,
+        absorbed=catalogue.absorbed,
+        exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
+    )
+
+
+def _items(question: Question, request: Json, limit: int) -> list[Json]:
+    """The answer's items: organic ones, with promoted ones at random places among them where a promotion asks."""
+    mask = question.allowed(request)
+    recommend = question.catalogue.model.recommend
+    promotion = next(iter(request.get("promotions", [])), None)
+    if promotion is None:
+        return question.shown(recommend(question.query, mask, limit))
+    count = max(1, round(limit * promotion["percentPromotedItems"] / 100)) if "percentPromotedItems" in promotion else 0
+    promoted = recommend(question.query, question.allowed(promotion), count) if count else []
+    organic = recommend(question.query, _without(question.catalogue, mask, promoted), limit - len(promoted))
+    places = sorted(random.sample(range(len(promoted) + len(organic)), len(promoted)))
+    items = question.shown(organic)
+    for place, item in zip(places, question.shown(promoted, promotion.get("name")), strict=True):
+        items.insert(place, item)
+    return items
+
+
+def _without(catalogue: Catalogue, mask: Mask | None, taken: Sequence[Scored]) -> Mask:
+    rest = np.ones(len(catalogue.item_ids), np.bool_) if mask is None else mask.copy()
+    positions = [catalogue.index_of(each.item_id) for each in taken]
+    rest[[position for position in positions if position is not None]] = False
+    return rest
+
+
+def _metadata_columns(
+    engine: Engine, source: Resource, spec: RecipeSpec, asked: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    if not asked:
+        return {}
+    enabled = _config(source).get("enableMetadataWithRecommendations")
+    if not enabled and not spec.name.endswith("-v2"):
+        raise InvalidInput(
+            f"{source.arn} does not have enableMetadataWithRecommendations: it shows no metadataColumns."
+        )
+    (kind, names), *_ = asked.items()
+    schema = schemas_of(engine, source.group).get("ITEMS")
+    if kind.upper() != "ITEMS" or schema is None:
+        raise InvalidInput("metadataColumns names columns of ITEMS, and the dataset group needs an Items dataset.")
+    if len(names) > MAX_METADATA_COLUMNS:
+        raise InvalidInput(f"At most {MAX_METADATA_COLUMNS} metadataColumns can be asked.")
+    fields = {name: schema.find(name) for name in names}
+    for name, field in fields.items():
+        if field is None or field.name == "ITEM_ID":
+            raise InvalidInput(f"The Items dataset has no metadata column {name}.")
+    return {name: field.name for name, field in fields.items() if field}
+
+
+def _context(engine: Engine, source: Resource, asked: Mapping[str, str]) -> dict[str, str]:
+    """Context by the schema's spelling of its columns. What Interactions does not have is ignored, as AWS does."""
+    schema = schemas_of(engine, source.group).get("INTERACTIONS") if asked else None
+    if schema is None:
+        return {}
+    fields = {name: schema.find(name) for name in asked}
+    return {field.name: asked[name] for name, field in fields.items() if field and field.name not in _OWN_MEMBERS}

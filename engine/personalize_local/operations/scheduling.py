@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Automatic training by the engine's clock: solutions on their schedule, recommenders every week."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from personalize_local.engine import Engine
+from personalize_local.operations.datasets import data_mark, datasets_of
+from personalize_local.operations.recommenders import begin_update
+from personalize_local.operations.solution_versions import begin_training
+from personalize_local.resources.lifecycle import under_way
+from personalize_local.resources.registry import RECOMMENDER, SOLUTION, SOLUTION_VERSION, Call, Resource
+from personalize_local.wire.errors import ServiceError
+from personalize_local.wire.protocol import Json
+
+DAY: Final = 86_400.0
+FIRST: Final = 3600.0
+"""Seconds in which a version made by hand takes the place of a solution's first automatic one."""
+WEEK: Final = 7
+LOOK: Final = 60.0
+"""Seconds, of the engine's clock, between two looks."""
+LOGGER: Final = logging.getLogger("personalize")
+
+
+async def keep_training(engine: Engine) -> None:
+    """Start what is due, for ever."""
+    while True:
+        for resource in [*_due_solutions(engine), *_due_recommenders(engine)]:
+            try:
+                _train(engine, resource)
+            except ServiceError as error:
+                LOGGER.warning("no automatic training of %s: %s", resource.arn, error.message)
+        await engine.clock.sleep(LOOK)
+
+
+def start(engine: Engine) -> asyncio.Task[None]:
+    """Keep training in the background."""
+    return asyncio.get_running_loop().create_task(keep_training(engine))
+
+
+def _train(engine: Engine, resource: Resource) -> None:
+    now = engine.clock.now()
+    if resource.kind is RECOMMENDER:
+        begin_update(engine, resource, resource.body["recommenderConfig"], now, retrain=True)
+    else:
+        _, _, _, region, account, _ = resource.arn.split(":", 5)
+        begin_training(engine, Call(region, account, now), resource, {"trainingType": "AUTOMATIC"})
+
+
+def _due_solutions(engine: Engine) -> Iterator[Resource]:
+    for solution in engine.registry.find(SOLUTION):
+        versions = list(engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn))
+        quiet = solution.active and all(version.settled for version in versions)
+        if quiet and solution.body["performAutoTraining"] and datasets_of(engine, solution.group):
+            since = _since(solution)
+            latest = max((version for version in versions if _made(version) >= since), default=None, key=_made)
+            due = since + FIRST if latest is None else _made(latest) + _days(solution) * DAY
+            if engine.clock.now() >= due and (latest is None or _new_data(engine, latest)):
+                yield solution
+
+
+def _due_recommenders(engine: Engine) -> Iterator[Resource]:
+    for recommender in engine.registry.find(RECOMMENDER):
+        if recommender.active and not under_way(recommender):
+            due = recommender.body["trained"] + WEEK * DAY
+            if engine.clock.now() >= due and _new_data(engine, recommender):
+                yield recommender
+
+
+def _since(solution: Resource) -> float:
+    """When automatic training was switched on, or its schedule changed."""
+    update: Json = solution.body.get("latestSolutionUpdate", {})
+    changed = "performAutoTraining" in update or "autoTrainingConfig" in update.get("solutionUpdateConfig", {})
+    taken = update if changed and update.get("status") == "ACTIVE" else solution.body
+    return float(taken["lastUpdatedDateTime"])
+
+
+def _new_data(engine: Engine, trained: Resource) -> bool:
+    """Whether interactions came since a training began."""
+    return bool(data_mark(engine, trained.group) != trained.body.get("data"))
+
+
+def _made(version: Resource) -> float:
+    return float(version.body["creationDateTime"])
+
+
+def _days(solution: Resource) -> int:
+    config = solution.body.get("solutionConfig", {}).get("autoTrainingConfig", {})
+    days = re.search(r"\d+", config.get("schedulingExpression", ""))
+    return int(days[0]) if days else WEEK

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Solutions: a recipe with its configuration."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+
+from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
+from personalize_local.operations.datasets import schemas_of
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.recipes import RecipeSpec
+from personalize_local.resources.lifecycle import updating
+from personalize_local.resources.registry import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    CAMPAIGN,
+    DATASET_GROUP,
+    DELETE,
+    SOLUTION,
+    SOLUTION_VERSION,
+    UPDATE,
+    Call,
+    Resource,
+)
+from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse
+from personalize_local.wire.protocol import Json
+
+_GROWING = ("USERS", "ITEMS")
+"""Datasets that may get more columns."""
+
+
+@operation("CreateSolution")
+def create_solution(engine: Engine, call: Call, request: Json) -> Json:
+    """Keep a recipe and its configuration, for versions to be trained from."""
+    group = engine.registry.get(DATASET_GROUP, request["datasetGroupArn"])
+    if request.get("performAutoML") or request.get("performHPO"):
+        raise NotBuilt("performAutoML and performHPO are not built yet in this engine.")
+    if "recipeArn" not in request:
+        raise InvalidInput("A solution needs a recipeArn.")
+    spec = recipe_of(request["recipeArn"])
+    automatic = request.get("performAutoTraining", True)
+    _check_recipe(spec, request)
+    _check_config(spec, request.get("solutionConfig", {}), automatic=automatic)
+    require_active(group)
+    tags = tags_of(request)
+    limit(
+        engine.registry.find(SOLUTION, datasetGroupArn=group.arn),
+        10,
+        "More than {most} solutions in this dataset group. Delete some and try again.",
+    )
+    arn = call.arn(SOLUTION, request["name"])
+    # Columns that users or items get later don't train this solution.
+    known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
+    switches = {"columns": known, "performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
+    engine.create(call, SOLUTION, arn, request | switches | {"performAutoTraining": automatic, "tags": tags})
+    return {"solutionArn": arn}
+
+
+@operation("UpdateSolution")
+def update_solution(engine: Engine, call: Call, request: Json) -> Json:
+    """Change automatic training and the events that train."""
+    solution = engine.registry.get(SOLUTION, request["solutionArn"])
+    config = request.get("solutionUpdateConfig", {})
+    automatic = bool((solution.body | request)["performAutoTraining"])
+    spec = recipe_of(solution.body["recipeArn"])
+    _check_recipe(spec, request)
+    _check_config(spec, config, automatic=automatic)
+    require_active(solution)
+    if updating(solution):
+        raise ResourceInUse(f"{solution.arn} is being updated.")
+    changes = {name: request[name] for name in ("performAutoTraining", "performIncrementalUpdate") if name in request}
+    update = {"solutionUpdateConfig": config, "creationDateTime": call.now} | changes
+    solution.body["latestSolutionUpdate"] = update
+    engine.lifecycle.begin(solution, UPDATE)
+    return {"solutionArn": solution.arn}
+
+
+@work(SOLUTION, UPDATE)
+async def change_solution(_engine: Engine, solution: Resource) -> None:
+    """Put an update in force."""
+    update = solution.body["latestSolutionUpdate"]
+    solution.body["performAutoTraining"] = update.get("performAutoTraining", solution.body["performAutoTraining"])
+    if update["solutionUpdateConfig"]:
+        solution.body["solutionConfig"] = solution.body.get("solutionConfig", {}) | update["solutionUpdateConfig"]
+
+
+@work(SOLUTION, DELETE)
+async def remove_solution(engine: Engine, solution: Resource) -> None:
+    """Take its versions and their models with it."""
+    versions = list(engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn))
+    jobs = [job for each in versions for job in _jobs(engine, each)]
+    engine.registry.remove(*versions, *jobs)
+    engine.serving.forget(*(version.arn for version in versions))
+    shutil.rmtree(engine.store.folder(solution.arn), ignore_errors=True)
+
+
+def _check_recipe(spec: RecipeSpec, request: Json) -> None:
+    if spec.domain:
+        raise InvalidInput(f"{spec.name} is a domain use case: it is for recommenders, not for solutions.")
+    if spec.retired:
+        raise InvalidInput(f"{spec.name} is retired: new solutions take aws-user-personalization or its -v2.")
+    if not spec.trainable:
+        raise NotBuilt(f"Recipe {spec.name} is not built yet in this engine.")
+    if request.get("performIncrementalUpdate"):
+        raise InvalidInput("performIncrementalUpdate is for aws-semantic-similarity only.")
+
+
+def _check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
+    known = {
+        "algorithmHyperParameters": spec.hyperparameters,
+        "featureTransformationParameters": spec.feature_parameters,
+    }
+    for member, parameters in known.items():
+        for name, value in config.get(member, {}).items():
+            if name not in parameters:
+                raise InvalidInput(
+                    f"{spec.name} has no {member} named {name}; it has: {', '.join(parameters) or 'none'}."
+                )
+            if not parameters[name].accepts(value):
+                raise InvalidInput(f"Value {value} is out of the range of {name} of {spec.name}.")
+    if "eventsConfig" in config and not spec.events_config:
+        raise InvalidInput(f"{spec.name} takes no eventsConfig: it is for the -v2 recipes.")
+    if "autoMLConfig" in config or "hpoConfig" in config or "optimizationObjective" in config:
+        raise NotBuilt("autoMLConfig, hpoConfig and optimizationObjective are not built yet in this engine.")
+    if "autoTrainingConfig" in config:
+        _check_schedule(config["autoTrainingConfig"].get("schedulingExpression"), automatic=automatic)
+    if threshold := config.get("eventValueThreshold"):
+        _number(threshold)
+
+
+def _check_schedule(expression: str | None, *, automatic: bool) -> None:
+    if not automatic:
+        raise InvalidInput("autoTrainingConfig needs performAutoTraining.")
+    days = re.search(r"\d+", expression or "rate(7 days)")
+    if days is None or not 1 <= int(days[0]) <= 30:
+        raise InvalidInput("schedulingExpression is rate(1 day) to rate(30 days).")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"eventValueThreshold is a number, not {text}.") from None
+
+
+def excluded_columns(
+    engine: Engine, group: str, config: Json, known: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, frozenset[str]]:
+    """The columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
+
+    Those that came after the solution are among them: `known` has those that were there before.
+    """
+    asked = config.get("trainingDataConfig", {})
+    schemas = schemas_of(engine, group)
+    excluded = {kind.upper(): set(columns) for kind, columns in asked.get("excludedDatasetColumns", {}).items()}
+    for kind, columns in asked.get("includedDatasetColumns", {}).items():
+        if kind.upper() in schemas:
+            rest = set(schemas[kind.upper()].names) - set(columns)
+            excluded.setdefault(kind.upper(), set()).update(rest)
+    for kind, columns in (known or {}).items():
+        if kind in schemas:
+            excluded.setdefault(kind, set()).update(set(schemas[kind].names) - set(columns))
+    return {kind: frozenset(columns) for kind, columns in excluded.items()}
+
+
+def _latest(engine: Engine, solution: Resource) -> Json:
+    versions = list(engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn))
+    return solution.body | ({"latestSolutionVersion": versions[-1].body} if versions else {})
+
+
+def _dependants(engine: Engine, solution: Resource) -> Iterator[Resource]:
+    yield from engine.registry.find(CAMPAIGN, solutionArn=solution.arn)
+    versions = engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn)
+    for version in versions:
+        yield from (each for each in (version, *_jobs(engine, version)) if not each.settled)
+
+
+def _jobs(engine: Engine, version: Resource) -> Iterator[Resource]:
+    for kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+        yield from engine.registry.find(kind, solutionVersionArn=version.arn)
+
+
+describes(SOLUTION, _latest)
+lists(SOLUTION)
+deletes(SOLUTION, _dependants)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Next-Best-Action: how likely a user is to take each action, by counts that are drawn towards what is usual.
+
+An action has a probability of its own once it was taken, and not taken, often enough in the latest weeks; the others
+get 0.0 and are explored after them. How readily the user takes actions, this one before, and what people with the same
+attributes do, move the odds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data import arrays
+from personalize_local.data.arrays import Arrays, StringTable
+from personalize_local.data.snapshots import Snapshot, Strings
+from personalize_local.recipes.base import Interaction, Query, Scored, Trained, TrainingConfig
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, hashes
+from personalize_local.recipes.spec import RecipeSpec
+from personalize_local.wire.errors import TrainingRefused
+
+WINDOW = 42 * 86_400
+"""Seconds before the newest interaction that count."""
+ENOUGH = 50
+"""Times that an action must have been taken, and times not, for a probability of its own."""
+PRIOR = 10.0
+"""Interactions' worth of what is usual, in every estimate."""
+DAY = 86_400.0
+
+
+class ActionModel:
+    """Log odds of each action, and what moves them."""
+
+    def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
+        self._files, self._facts = files, facts
+        self._ids = StringTable.from_arrays(files, "actions").all()
+        self._position = {key: position for position, key in enumerate(self._ids.tolist())}
+        self._codes: dict[str, int] = facts["codes"]
+
+    @property
+    def item_ids(self) -> npt.NDArray[np.object_]:
+        """The actions."""
+        return self._ids
+
+    @property
+    def recipe_type(self) -> str:
+        """PERSONALIZED_ACTIONS."""
+        return "PERSONALIZED_ACTIONS"
+
+    @property
+    def scores_shown(self) -> bool:
+        """Probabilities are shown."""
+        return True
+
+    def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
+        """The actions most likely to be taken; alike ones by VALUE; then unknown ones, in turns from day to day."""
+        chance = self.probabilities(query.history, query.user)
+        turn = f"{query.user_id}/{int(query.now // DAY)}/"
+        explored = np.fromiter((crc32((turn + key).encode()) for key in self._ids.tolist()), np.float64, len(self._ids))
+        order = np.lexsort((explored, -self._files["value"], -np.round(chance, 2)))
+        chosen = [place for place in order.tolist() if allowed is None or allowed[place]][:limit]
+        return [Scored(str(self._ids[place]), round(float(chance[place]), 7)) for place in chosen]
+
+    def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
+        """Some actions, best first; unknown ones last."""
+        known = [self._position[key] for key in item_ids if key in self._position]
+        mask = np.zeros(len(self._ids), np.bool_)
+        mask[known] = True
+        unknown = [Scored(key) for key in item_ids if key not in self._position]
+        return self.recommend(query, mask, len(known)) + unknown
+
+    def probabilities(self, history: Sequence[Interaction], user: Mapping[str, object]) -> Floats:
+        """[actions] chance that the user takes each; 0.0 for actions of which too little is known."""
+        base: Floats = self._files["odds"]
+        odds = base + self._tilt(user)
+        usual = self._facts["usual"]
+        rows = [
+            (self._position[row.item_id], taken(row.event_type)) for row in history if row.item_id in self._position
+        ]
+        if rows:
+            actions = np.array([row[0] for row in rows])
+            took = np.array([row[1] for row in rows], np.float64)
+            odds = odds + (_odds((took.sum() + PRIOR * usual) / (len(took) + PRIOR)) - _odds(usual))
+            times = np.bincount(actions, minlength=len(base))
+            own = np.bincount(actions, took, len(base))
+            odds = odds + (_odds((own + PRIOR * _chance(base)) / (times + PRIOR)) - base)
+        return np.where(self._files["known"], np.clip(_chance(odds), 1e-6, 1 - 1e-6), 0.0)
+
+    def save(self, directory: Path) -> None:
+        """Write everything."""
+        arrays.save(directory, self._files, {**self._facts, "family": "actions"})
+
+    @classmethod
+    def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
+        """What was saved."""
+        return cls(files, facts)
+
+    def _tilt(self, user: Mapping[str, object]) -> Floats:
+        codes = [self._codes[key] for name, value in user.items() if (key := f"{name}={value}") in self._codes]
+        tilt: Floats = self._files["tilt"][codes].sum(axis=0, dtype=np.float64)
+        return tilt
+
+
+def taken(event_type: str | None) -> bool:
+    """Whether an event says that an action was taken: TAKEN in any case."""
+    return (event_type or "").upper() == "TAKEN"
+
+
+def train(snapshot: Snapshot, _spec: RecipeSpec, _config: TrainingConfig) -> Trained:
+    """Count, and measure on a tenth of the users. The snapshot's items are the actions. Raises TrainingRefused."""
+    if not len(snapshot.items):
+        raise TrainingRefused("Create failed. The Actions dataset has no actions.")
+    newest = int(snapshot.timestamps.max()) if len(snapshot.timestamps) else 0
+    lately = snapshot.timestamps >= newest - WINDOW
+    test = (hashes(snapshot.users) % 10 == 0)[snapshot.user_index]
+    figures = _measured(_fit(snapshot, lately & ~test), snapshot, lately & test)
+    return Trained(_fit(snapshot, lately), figures)
+
+
+def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
+    action: Ints = snapshot.item_index[mask].astype(np.int64)
+    took = _took(snapshot)[mask]
+    count = len(snapshot.items)
+    times = np.bincount(action, minlength=count).astype(np.float64)
+    takes = np.bincount(action, took, count)
+    usual = float((took.sum() + 1.0) / (len(took) + 2.0))
+    base = (takes + PRIOR * usual) / (times + PRIOR)
+    codes: dict[str, int] = {}
+    tilts: list[Floats] = []
+    for name, column in snapshot.user_columns.items():
+        if column.dtype == object:
+            cells = column[snapshot.user_index[mask]]
+            for value in sorted({cell for cell in cells if cell is not None}):
+                of_value = cells == value
+                seen = np.bincount(action[of_value], minlength=count)
+                own = np.bincount(action[of_value], took[of_value], count)
+                codes[f"{name}={value}"] = len(tilts)
+                tilts.append(_odds((own + PRIOR * base) / (seen + PRIOR)) - _odds(base))
+    worth = snapshot.item_columns.get("VALUE")
+    files: dict[str, npt.NDArray[Any]] = {
+        "odds": _odds(base),
+        "known": (takes >= ENOUGH) & (times - takes >= ENOUGH),
+        "value": np.zeros(count) if worth is None else np.nan_to_num(worth.astype(np.float64)),
+        "tilt": np.array(tilts) if tilts else np.zeros((0, count)),
+        **StringTable.of(snapshot.items.tolist()).arrays("actions"),
+    }
+    return ActionModel(files, {"usual": usual, "codes": codes})
+
+
+def _measured(model: ActionModel, snapshot: Snapshot, mask: Mask) -> dict[str, float]:
+    """Precision and recall of a chance above a half, and the area under the curve, over users kept out."""
+    took = _took(snapshot)[mask] > 0
+    users: Strings = snapshot.users[snapshot.user_index[mask]]
+    columns = {name: column for name, column in snapshot.user_columns.items() if column.dtype == object}
+    chances: dict[str, Floats] = {}
+    for user, position in zip(users.tolist(), snapshot.user_index[mask].tolist(), strict=True):
+        if user not in chances:
+            chances[user] = model.probabilities((), {name: column[position] for name, column in columns.items()})
+    found = [chances[user][a] for user, a in zip(users.tolist(), snapshot.item_index[mask].tolist(), strict=True)]
+    chance = np.array(found, np.float64)
+    hits = float((took & (chance > 0.5)).sum())
+    figures = {
+        "area_under_curve": _area(chance, took),
+        "precision": hits / max(float((chance > 0.5).sum()), 1.0),
+        "recall": hits / max(float(took.sum()), 1.0),
+    }
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def _area(chance: Floats, took: Mask) -> float:
+    """How often a taken action has a higher chance than one that was not; a half for what ties."""
+    positive, negative = np.sort(chance[took]), np.sort(chance[~took])
+    if not len(positive) or not len(negative):
+        return 0.5
+    below = np.searchsorted(negative, positive, side="left") + np.searchsorted(negative, positive, side="right")
+    return float(below.sum() / (2.0 * len(positive) * len(negative)))
+
+
+def _took(snapshot: Snapshot) -> Floats:
+    of_type = [float(taken(name)) for name in snapshot.event_types]
+    return np.array([*of_type, 0.0])[snapshot.event_type]
+
+
+def _odds(chance: Any) -> Any:  # noqa: ANN401 — a number or an array, as it is given
+    clipped = np.clip(chance, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def _chance(odds: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-odds)), np.float64)

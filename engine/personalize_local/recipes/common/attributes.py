@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much more often people (or moments) of a kind choose an item: naive-Bayes lifts with shrinkage.
+
+A column is text (several values joined by `|`) or numbers, which are cut into at most five bands of equal size.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.snapshots import Column
+
+BANDS = 5
+VALUES = 200
+"""Most values of one column that count; the rest is too rare to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The values of some columns as numbers, the same at training and at serving."""
+
+    codes: Mapping[str, Mapping[str, int]]
+    """Text columns: code of each value."""
+    bands: Mapping[str, tuple[Sequence[float], int]]
+    """Numeric columns: cutting points, and the code of the lowest band."""
+    size: int
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Column], most: int = VALUES, least: int = 1) -> Self:
+        """Learn the values of columns: of each the `most` frequent ones that `least` rows or more have."""
+        codes: dict[str, dict[str, int]] = {}
+        bands: dict[str, tuple[Sequence[float], int]] = {}
+        size = 0
+        for name, column in sorted(columns.items()):
+            if column.dtype == object:
+                codes[name] = {value: size + place for place, value in enumerate(_frequent(column, most, least))}
+                size += len(codes[name])
+            else:
+                cuts = _cuts(column)
+                bands[name] = (cuts, size)
+                size += len(cuts) + 1
+        return cls(codes, bands, size)
+
+    def encode(self, row: Mapping[str, Any]) -> list[int]:
+        """Codes of one row's values; unknown values and columns have none."""
+        found = [
+            self.codes[name].get(value, -1) for name in self.codes for value in str(row.get(name) or "").split("|")
+        ]
+        for name, (cuts, first) in self.bands.items():
+            number = _number(row.get(name))
+            if number is not None:
+                found.append(first + int(np.searchsorted(cuts, number, side="right")))
+        return [code for code in found if code >= 0]
+
+    def pairs(self, columns: Mapping[str, Column]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(row, code) of every known value in aligned columns, by row."""
+        rows, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for name, known in self.codes.items():
+            row, code = _text_pairs(columns[name], known)
+            rows.append(row)
+            codes.append(code)
+        for name, (cuts, first) in self.bands.items():
+            present = np.flatnonzero(~np.isnan(columns[name].astype(np.float64)))
+            rows.append(present)
+            codes.append(first + np.searchsorted(cuts, columns[name][present].astype(np.float64), side="right"))
+        row, code = np.concatenate(rows), np.concatenate(codes)
+        order = np.argsort(row, kind="stable")
+        return row[order], code[order]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The first code of each column and the one after its last."""
+        text = [(min(known.values()), max(known.values()) + 1) for known in self.codes.values() if known]
+        return sorted(text + [(first, first + len(cuts) + 1) for cuts, first in self.bands.values()])
+
+    def facts(self) -> dict[str, object]:
+        """What to save as JSON."""
+        return {"codes": self.codes, "bands": self.bands, "size": self.size}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """What was saved."""
+        return cls(
+            facts["codes"], {name: (cuts, first) for name, (cuts, first) in facts["bands"].items()}, facts["size"]
+        )
+
+
+def lifts(counts: npt.NDArray[np.float64], shrinkage: float) -> npt.NDArray[np.float32]:
+    """[values, items] from counts [values, items]: observed over expected, both raised by `shrinkage`."""
+    total = counts.sum()
+    if total == 0:
+        return np.ones(counts.shape, np.float32)
+    expected = counts.sum(axis=1, keepdims=True) * (counts.sum(axis=0, keepdims=True) / total)
+    lift: npt.NDArray[np.float32] = ((counts + shrinkage) / (expected + shrinkage)).astype(np.float32)
+    return lift
+
+
+def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    cells: dict[str | None, int] = {}
+    number = np.fromiter((cells.setdefault(cell, len(cells)) for cell in column.tolist()), np.int64, len(column))
+    lists = [[known[value] for value in _split(cell) if value in known] for cell in cells]
+    lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+    flat = np.fromiter((code for codes in lists for code in codes), np.int64, int(lengths.sum()))
+    starts, counts = np.cumsum(lengths) - lengths, lengths[number]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(np.arange(len(column)), counts), flat[np.repeat(starts[number], counts) + within]
+
+
+def _frequent(column: Column, most: int, least: int) -> list[str]:
+    values: dict[str, int] = {}
+    for cell in column.tolist():
+        for value in _split(cell):
+            values[value] = values.get(value, 0) + 1
+    enough = (value for value, count in values.items() if count >= least)
+    return sorted(sorted(enough, key=lambda value: (-values[value], value))[:most])
+
+
+def _split(cell: str | None) -> Iterable[str]:
+    return cell.split("|") if cell else ()
+
+
+def _cuts(column: Column) -> Sequence[float]:
+    numbers = column[~np.isnan(column.astype(np.float64))].astype(np.float64)
+    if not len(numbers):
+        return ()
+    return sorted({float(cut) for cut in np.quantile(numbers, np.arange(1, BANDS) / BANDS)})
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return None if np.isnan(number) else number

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Items by their categories: a stand-in for items that nobody, or hardly anybody, has interacted with yet."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.arrays import Arrays
+from personalize_local.data.snapshots import Column
+from personalize_local.recipes.common.attributes import Vocabulary
+
+Codes = npt.NDArray[np.int32]
+VALUES, SHARED = 5_000, 2
+"""Most values of a column that count (brands are many), and how many items have to share one for it to count."""
+KIND = 5
+"""Items that a category needs to be a kind of item."""
+
+
+class Content:
+    """Each item's category codes, and the items of each category; rare categories say more than common ones."""
+
+    def __init__(self, starts: npt.NDArray[np.int64], codes: Codes, size: int) -> None:
+        self.starts, self.codes, self.size = starts, codes, size
+        items = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        self._members = items[np.argsort(codes, kind="stable")]
+        counts = np.bincount(codes, minlength=size)
+        self._member_starts = np.concatenate(([0], np.cumsum(counts)))
+        self._weight = np.log1p((len(starts) - 1) / np.maximum(counts, 1))
+        norms = np.bincount(items, self._weight[codes] ** 2, minlength=len(starts) - 1)
+        self._norm = np.sqrt(np.maximum(norms, 1e-9))
+        self.kinds = _kinds(items, codes, counts, len(starts) - 1)
+        """[items] the rarest category of each that KIND items or more have; -1 where it has none such."""
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Column], items: int) -> Self:
+        """Read the text columns of an item catalogue of `items` rows."""
+        texts = {name: column for name, column in columns.items() if column.dtype == object}
+        vocabulary = Vocabulary.of(texts, VALUES, SHARED)
+        rows, codes = vocabulary.pairs(texts)
+        starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=items))))
+        return cls(starts, codes.astype(np.int32), vocabulary.size)
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """[codes] how much each code says of its item; the squares of an item's add up to 1."""
+        owner = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        weights: npt.NDArray[np.float64] = self._weight[self.codes] / self._norm[owner]
+        return weights
+
+    def profile(self, items: npt.NDArray[np.intp], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """[categories] how much each category weighs in some items."""
+        owner, codes = self._codes_of(items)
+        each = weights[owner] * self._weight[codes] / self._norm[items[owner]]
+        return np.bincount(codes, each, minlength=self.size).astype(np.float64, copy=False)
+
+    def affinity(self, profile: npt.NDArray[np.float64], at_most: int = 50) -> npt.NDArray[np.float64]:
+        """[items] cosine-like affinity to a profile, by way of its heaviest categories."""
+        scores = np.zeros(len(self.starts) - 1)
+        for code in np.argsort(-profile)[:at_most].tolist():
+            if profile[code] <= 0:
+                break
+            members = self._members[self._member_starts[code] : self._member_starts[code + 1]]
+            scores[members] += profile[code] * self._weight[code]
+        return scores / self._norm
+
+    def affinity_of(self, items: npt.NDArray[np.intp], profile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """[len(items)] the same affinity for a few items only."""
+        owner, codes = self._codes_of(items)
+        return np.bincount(owner, profile[codes] * self._weight[codes], minlength=len(items)) / self._norm[items]
+
+    def _codes_of(self, items: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], Codes]:
+        """(place in `items`, code) of every category of some items."""
+        starts, lengths = self.starts[items], self.starts[items + 1] - self.starts[items]
+        owner = np.repeat(np.arange(len(items)), lengths)
+        return owner, self.codes[np.arange(len(owner)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to save."""
+        return {"content.start": self.starts, "content.code": self.codes, "content.size": np.array([self.size])}
+
+    @classmethod
+    def from_arrays(cls, files: Arrays) -> Self:
+        """What was saved."""
+        return cls(np.asarray(files["content.start"]), np.asarray(files["content.code"]), int(files["content.size"][0]))
+
+
+def _kinds(items: Codes, codes: Codes, counts: npt.NDArray[np.intp], size: int) -> Codes:
+    some = np.flatnonzero(counts[codes] >= KIND)
+    rarest_last = some[np.argsort(-counts[codes[some]], kind="stable")]
+    kinds = np.full(size, -1, np.int32)
+    kinds[items[rarest_last]] = codes[rarest_last]
+    return kinds

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which item follows which: distance-weighted pair counts with a bounded cost, and the sparse rows made of them.
+
+Counts of disjoint sets of users add up, so a model without the test users and the full one share their work.
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
+from personalize_local.recipes.common.sparse_rows import SparseRows
+from personalize_local.recipes.user_personalization.online_counts import WINDOW
+
+PAIRS = 4_000_000
+"""Most pairs that are counted; beyond, distances are sampled, ever more sparsely the longer they are."""
+Positions = npt.NDArray[np.int32]
+Weights = npt.NDArray[np.float32]
+Matrix: TypeAlias = "sparse.csr_array"
+
+
+def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
+    """[items, items] weight of b after a: the sum over users of distance to the power of -decay, times b's weight.
+
+    Two items of one moment (a basket) are a pair in both directions.
+    """
+    item = rows.item.astype(np.int32)
+    before: list[Positions] = []
+    after: list[Positions] = []
+    weights: list[Weights] = []
+    for distance, spacing, first, second in _steps(rows.user, window):
+        weight = (spacing * distance**-decay * rows.weight[second]).astype(np.float32)
+        together = rows.time[first] == rows.time[second]
+        before += [item[first], item[second[together]]]
+        after += [item[second], item[first[together]]]
+        weights += [weight, weight[together]]
+    return _summed(before, after, weights, rows.items)
+
+
+def together(rows: Rows, window: int = WINDOW) -> Matrix:
+    """[items, items] how often two items were taken at one moment."""
+    moments = np.cumsum(rows.begins()) - 1
+    item = rows.item.astype(np.int32)
+    one: list[Positions] = []
+    other: list[Positions] = []
+    weights: list[Weights] = []
+    for _, spacing, first, second in _steps(moments, window):
+        both = item[first] != item[second]
+        one.append(item[first[both]])
+        other.append(item[second[both]])
+        weights.append(np.full(len(one[-1]), spacing, np.float32))
+    return both_ways(_summed(one, other, weights, rows.items), 1.0)
+
+
+def _steps(owner: Ints, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
+    """(distance, how many distances it stands for, rows of `owner`, the rows so far after them of the same owners)."""
+    for distance, spacing in _distances(owner, window):
+        first = np.flatnonzero(owner[distance:] == owner[:-distance])
+        yield distance, spacing, first, first + distance
+
+
+def _distances(owner: Ints, window: int) -> list[tuple[int, float]]:
+    lengths: Ints = np.bincount(owner, minlength=1)
+    window = min(window, max(int(np.max(lengths)) - 1, 0))
+    in_reach = np.maximum(lengths[:, None] - np.arange(1, window + 1), 0).sum(axis=0)
+    if in_reach.sum() <= PAIRS or window < 3:
+        return [(distance, 1.0) for distance in range(1, window + 1)]
+    steps = max(2, min(int(PAIRS / in_reach[0]), window))
+    sampled = np.unique(np.geomspace(1, window, steps).round().astype(int))
+    edges = np.concatenate(([0.5], (sampled[1:] + sampled[:-1]) / 2, [window + 0.5]))
+    return list(zip(sampled.tolist(), np.diff(edges).tolist(), strict=True))
+
+
+def _summed(before: list[Positions], after: list[Positions], weights: list[Weights], items: int) -> Matrix:
+    if not before:
+        return sparse.csr_array((items, items), dtype=np.float32)
+    places = (np.concatenate(before), np.concatenate(after))
+    return sparse.coo_array((np.concatenate(weights), places), shape=(items, items)).tocsr()
+
+
+def both_ways(counts: Matrix, backward: float) -> Matrix:
+    """Add `backward` times the transposed counts: what follows is often also what precedes."""
+    return (counts + backward * counts.T.tocsr()).tocsr()
+
+
+def scaled(counts: Matrix, of_row: Floats, of_column: Floats) -> Matrix:
+    """Multiply each row and each column by a factor."""
+    data = counts.data * np.repeat(of_row.astype(np.float32), np.diff(counts.indptr))
+    data *= of_column.astype(np.float32)[counts.indices]
+    return sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape)
+
+
+def pruned(matrix: Matrix, keep: int) -> SparseRows:
+    """Keep the heaviest `keep` entries of each row; ties keep the lower column."""
+    lengths = np.diff(matrix.indptr)
+    row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    stays = matrix.data > 0
+    for crowded in np.flatnonzero(lengths > keep).tolist():
+        span = slice(matrix.indptr[crowded], matrix.indptr[crowded + 1])
+        stays[span] &= _heaviest(matrix.data[span], matrix.indices[span], keep)
+    start = np.concatenate(([0], np.cumsum(np.bincount(row[stays], minlength=len(lengths)))))
+    return SparseRows(
+        start.astype(np.int64), matrix.indices[stays].astype(np.int32), matrix.data[stays].astype(np.float32)
+    )
+
+
+def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:
+    threshold = np.partition(values, len(values) - keep)[len(values) - keep]
+    chosen: Mask = values >= threshold
+    spare = int(np.count_nonzero(chosen)) - keep
+    if spare:
+        level = np.flatnonzero(values == threshold)
+        chosen[level[np.argsort(-columns[level], kind="stable")][:spare]] = False
+    return chosen
+
+
+def two_steps(matrix: Matrix, keep: int, fan: int = 40) -> SparseRows:
+    """Walks of two steps: the product of the matrix's rows, each cut to its `fan` heaviest entries and made shares."""
+    cut = pruned(matrix, fan)
+    size = matrix.shape[0]
+    step = sparse.csr_array((cut.value, cut.column, cut.start), shape=(size, size))
+    totals = np.maximum(step.sum(axis=1), 1e-12)
+    step = scaled(step, 1.0 / totals, np.ones(size))
+    walk = (step @ step).tocsr()
+    walk.setdiag(0.0)
+    return pruned(walk, keep)
+
+
+def factors(matrix: Matrix, dimensions: int) -> Weights:
+    """[items, dimensions] item vectors: the subspace that a symmetric matrix stretches most (randomised iteration)."""
+    size = matrix.shape[0]
+    dimensions = min(dimensions, size)
+    basis = np.random.default_rng(3).standard_normal((size, dimensions)).astype(np.float32)
+    for _ in range(4):
+        basis, _ = np.linalg.qr(matrix @ basis)
+    values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
+    vectors: Weights = ((basis @ turn) * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
+    return vectors

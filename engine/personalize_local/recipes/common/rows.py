@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interactions that train: filtered as the solution asks, held against Personalize's minimums, ties unordered."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.snapshots import Snapshot, Strings
+from personalize_local.recipes.base import RETURN, EventParameters, TrainingConfig
+from personalize_local.wire.errors import TrainingRefused
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+MINIMUM_INTERACTIONS = 1000
+MINIMUM_USERS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Interactions by user, then time. Rows of one moment (a basket) stand in random order: theirs means nothing."""
+
+    user: Ints
+    """[rows] index into the snapshot's users."""
+    item: Ints
+    """[rows] index into the model's catalogue."""
+    time: Ints
+    """[rows] Unix epoch seconds."""
+    weight: Floats
+    """[rows] how much the event counts; 1 unless eventsConfig says otherwise."""
+    source: Ints
+    """[rows] the row of the snapshot."""
+    items: int
+    """Size of the catalogue."""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, mask: Mask) -> Self:
+        """Only the rows that `mask` lets through."""
+        return replace(
+            self,
+            user=self.user[mask],
+            item=self.item[mask],
+            time=self.time[mask],
+            weight=self.weight[mask],
+            source=self.source[mask],
+        )
+
+    def position_from_end(self) -> Ints:
+        """[rows] how many rows of the same user follow."""
+        last = np.searchsorted(self.user, self.user, side="right")
+        return last - 1 - np.arange(len(self))
+
+    def lengths(self) -> Ints:
+        """[rows] how many rows this row's user has."""
+        return np.bincount(self.user)[self.user] if len(self) else np.zeros(0, np.int64)
+
+    def begins(self) -> Mask:
+        """[rows] whether a row is the first of its moment."""
+        first = np.ones(len(self), bool)
+        first[1:] = (self.time[1:] != self.time[:-1]) | (self.user[1:] != self.user[:-1])
+        return first
+
+    def baskets_from_end(self) -> Ints:
+        """[rows] how many later moments the same user has interactions in."""
+        number = np.cumsum(self.begins())
+        return number[np.searchsorted(self.user, self.user, side="right") - 1] - number
+
+    def once(self) -> Self:
+        """Each user and item once: the earliest row of each pair."""
+        pairs = self.user.astype(np.int64) * self.items + self.item
+        order = np.argsort(pairs, kind="stable")
+        first = np.ones(len(order), bool)
+        first[1:] = pairs[order][1:] != pairs[order][:-1]
+        mask = np.zeros(len(order), bool)
+        mask[order[first]] = True
+        return self.where(mask)
+
+
+def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
+    """The rows that the configuration lets train, items numbered as in the snapshot. Raises TrainingRefused."""
+    mask = _chosen(snapshot, config)
+    rows = _rows(snapshot, config.events).where(mask)
+    _check(rows, config)
+    return rows
+
+
+def renumbered(rows: Rows, position: Ints) -> Rows:
+    """The same rows with items numbered anew: snapshot item `i` becomes `position[i]`."""
+    return replace(rows, item=position[rows.item])
+
+
+def hashes(ids: Strings) -> npt.NDArray[np.uint32]:
+    """A number for each id that says nothing about its order or age."""
+    return np.fromiter((crc32(key.encode()) for key in ids), np.uint32, len(ids))
+
+
+def _rows(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Rows:
+    count = len(snapshot.user_index)
+    shuffle = np.random.default_rng(7).permutation(count)
+    order = np.lexsort((shuffle, snapshot.timestamps, snapshot.user_index))
+    return Rows(
+        user=snapshot.user_index[order].astype(np.int64),
+        item=snapshot.item_index[order].astype(np.int64),
+        time=snapshot.timestamps[order],
+        weight=_weights(snapshot, events)[order],
+        source=order,
+        items=len(snapshot.items),
+    )
+
+
+def _weights(snapshot: Snapshot, events: tuple[EventParameters, ...]) -> Floats:
+    weights: Floats = np.ones(len(snapshot.user_index))
+    given = {event.event_type.lower(): event.weight for event in events if event.weight is not None}
+    if given:
+        top = max(given.values()) or 1.0
+        of_type = [given.get(name.lower(), top) / top for name in snapshot.event_types]
+        weights = np.array([*of_type, 1.0])[snapshot.event_type]
+    return weights
+
+
+def _chosen(snapshot: Snapshot, config: TrainingConfig) -> Mask:
+    if config.events:
+        chosen = np.zeros(len(snapshot.user_index), bool)
+        for event in config.events:
+            chosen |= _of(snapshot, event.event_type, event.threshold)
+        return chosen
+    if config.event_type is None and config.event_value_threshold is None:
+        return _no_return(snapshot)
+    chosen = _of(snapshot, config.event_type, config.event_value_threshold)
+    return chosen if config.event_type else chosen & _no_return(snapshot)
+
+
+def _no_return(snapshot: Snapshot) -> Mask:
+    codes = [code for code, name in enumerate(snapshot.event_types) if name.lower() == RETURN]
+    mask: Mask = ~np.isin(snapshot.event_type, codes)
+    return mask
+
+
+def _of(snapshot: Snapshot, event_type: str | None, threshold: float | None) -> Mask:
+    mask = np.ones(len(snapshot.user_index), bool)
+    if event_type is not None:
+        codes = [code for code, name in enumerate(snapshot.event_types) if name.lower() == event_type.lower()]
+        mask = np.isin(snapshot.event_type, codes)
+    if threshold is not None:
+        with np.errstate(invalid="ignore"):
+            mask &= snapshot.event_values >= threshold
+    return mask
+
+
+def _check(rows: Rows, config: TrainingConfig) -> None:
+    if len(rows) < MINIMUM_INTERACTIONS:
+        kind = config.event_type or ", ".join(event.event_type for event in config.events)
+        after = f" after filtering by event type: {kind}" if kind else ""
+        raise TrainingRefused(f"Dataset has fewer than {MINIMUM_INTERACTIONS} interactions{after}")
+    of_user = np.bincount(rows.user)
+    returning = int((of_user >= 2).sum())
+    if returning < max(MINIMUM_USERS, 0.01 * int((of_user > 0).sum())):
+        raise TrainingRefused(
+            f"Create failed. Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each."
+        )

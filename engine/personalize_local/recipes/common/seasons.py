@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The season as context: the month of the year, where the data have seen the same month twice (numpy only)."""
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.snapshots import Strings
+
+COLUMN = "@MONTH"
+"""The context column that the engine adds; no schema can have one of this name."""
+LEAST = 395 * 86_400
+"""Seconds of history from which months come round again."""
+REPLAY = 366 * 86_400
+"""Seconds without interactions after which the clock of the data, not that of the question, says what season it is."""
+
+
+def seen(times: npt.NDArray[np.int64]) -> bool:
+    """Whether interactions at these times say anything of seasons."""
+    return int(times.max()) - int(times.min()) >= LEAST
+
+
+def month(time: float) -> str:
+    """The month, `1` to `12`, of an epoch second."""
+    return str(months(np.array([int(time)], np.int64))[0])
+
+
+def months(times: npt.NDArray[np.int64]) -> Strings:
+    """[times] the month of each."""
+    number = times.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12
+    names = np.array([str(place + 1) for place in range(12)], object)
+    found: Strings = names[number]
+    return found
+
+
+def current(now: float, latest: float) -> str:
+    """The month of a question, of data whose newest interaction was at `latest`."""
+    return month(latest if now < latest or is_replay(now, latest) else now)
+
+
+def is_replay(now: float, latest: float) -> bool:
+    """Whether the data were over long before the question: then nobody knows how long after them it is meant to be."""
+    return now > latest + REPLAY

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sparse rows as the serving process maps them: numpy only, one bincount an answer."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.arrays import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class SparseRows:
+    """A square sparse matrix: row `i` is `start[i]:start[i + 1]` of `column` and `value`."""
+
+    start: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float32]
+
+    def weighted(
+        self, rows: npt.NDArray[np.intp], weights: npt.NDArray[np.float64], columns: int
+    ) -> npt.NDArray[np.float64]:
+        """[columns] weighted sum of some rows."""
+        spans = [slice(a, b) for a, b in zip(self.start[rows].tolist(), self.start[rows + 1].tolist(), strict=True)]
+        if not spans:
+            return np.zeros(columns)
+        lengths = [span.stop - span.start for span in spans]
+        column = np.concatenate([self.column[span] for span in spans])
+        value = np.concatenate([self.value[span] for span in spans]) * np.repeat(weights, lengths)
+        return np.bincount(column, value, minlength=columns).astype(np.float64, copy=False)
+
+    def row(self, index: int, columns: int) -> npt.NDArray[np.float64]:
+        """[columns] one row, dense."""
+        dense = np.zeros(columns)
+        span = slice(self.start[index], self.start[index + 1])
+        dense[self.column[span]] = self.value[span]
+        return dense
+
+    def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to save."""
+        return {f"{name}.start": self.start, f"{name}.column": self.column, f"{name}.value": self.value}
+
+    @classmethod
+    def from_arrays(cls, files: Arrays, name: str) -> Self:
+        """What was saved as `name`."""
+        return cls(*(np.asarray(files[f"{name}.{part}"]) for part in ("start", "column", "value")))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boosted oblivious trees at serving time: every level of a tree asks all items the same question (numpy only)."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.arrays import Arrays
+
+Features = npt.NDArray[np.float32]
+"""[items, features]."""
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """A sum of trees; leaf `j` of a tree is the number whose bit `d` says how level `d` was answered."""
+
+    feature: npt.NDArray[np.intp]
+    """[trees, depth] the column that each level looks at."""
+    threshold: Features
+    """[trees, depth] the answer is yes above it."""
+    value: Features
+    """[trees, 2 ** depth]."""
+
+    def first(self, length: int) -> Self | None:
+        """The first trees only; None instead of none."""
+        return type(self)(self.feature[:length], self.threshold[:length], self.value[:length]) if length else None
+
+    def predict(self, features: Features) -> Scores:
+        """[items] the score of each row of `features`."""
+        score: Scores = self._values(features).sum(axis=0, dtype=np.float64)
+        return score
+
+    def stages(self, features: Features) -> Scores:
+        """[trees, items] the score after each tree."""
+        return np.cumsum(self._values(features), axis=0, dtype=np.float64)
+
+    def _values(self, features: Features) -> Features:
+        trees, depth = self.feature.shape
+        leaf = np.zeros((trees, len(features)), np.intp)
+        columns = np.ascontiguousarray(features.T)
+        for level in range(depth):
+            leaf |= (columns[self.feature[:, level]] > self.threshold[:, level, None]).astype(np.intp) << level
+        leaf += (np.arange(trees) << depth)[:, None]
+        values: Features = self.value.ravel()[leaf]
+        return values
+
+    def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to save."""
+        return {f"{name}.feature": self.feature, f"{name}.threshold": self.threshold, f"{name}.value": self.value}
+
+    @classmethod
+    def from_arrays(cls, files: Arrays, name: str) -> Self | None:
+        """What was saved as `name`; None if there are no such trees."""
+        if f"{name}.feature" not in files:
+            return None
+        return cls(*(np.array(files[f"{name}.{part}"]) for part in ("feature", "threshold", "value")))
+
+
+@dataclass(frozen=True, slots=True)
+class Rankers:
+    """The trees of a model, by what they put in order; None where counting is better or nothing could be learned."""
+
+    trees: Trees | None = None
+    """All items, those that the user knows among them."""
+    new: Trees | None = None
+    """Items that are new to the user."""
+    newcomers: Trees | None = None
+    """Items for users without a history."""
+    more: Trees | None = None
+    """Items that are new to the user, to add to what he has just taken: the rest of a basket."""
+
+    @property
+    def for_new(self) -> Trees | None:
+        """What orders new items where nothing else is known: their own trees, or else those of all items."""
+        return self.trees if self.new is None else self.new
+
+    @property
+    def for_histories(self) -> bool:
+        """Whether any of them answers for users with a history."""
+        return any(each is not None for each in (self.trees, self.new, self.more))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays to save."""
+        named = {name: getattr(self, name) for name in _NAMES}
+        return {name: a for key, each in named.items() if each for name, a in each.arrays(key).items()}
+
+    @classmethod
+    def from_arrays(cls, files: Arrays) -> Self:
+        """What was saved."""
+        return cls(*(Trees.from_arrays(files, name) for name in _NAMES))
+
+
+_NAMES = tuple(each.name for each in fields(Rankers))

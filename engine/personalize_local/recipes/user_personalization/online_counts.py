@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What events have added to a model's counts since its training: the model itself stays as it is (numpy only).
+
+The counts are those of training (`counts.pairs`): told of events one by one, in whatever order they arrive, they come
+to what a training on all of them counts. Only a user's events of one second differ: training gives them any order.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.recipes.base import RETURN, EventParameters, Interaction
+from personalize_local.recipes.common.topk import Mass
+from personalize_local.recipes.user_personalization.repeat_features import Places
+
+WINDOW = 50
+"""Longest distance, in interactions of one user, at which two items still count as a pair."""
+DECAY = 0.5
+"""Power by which a pair counts less the further apart its items are."""
+PAIRS = 1_000_000
+"""Pairs that are kept; beyond them events still count, pairs wait for the next training."""
+_BY_DISTANCE = [0.0, *(distance**-DECAY for distance in range(1, WINDOW + 1))]
+_Pairs = dict[int, dict[int, float]]
+
+
+class Owned(NamedTuple):
+    """An event that belongs to a user by now."""
+
+    number: int
+    """Of the event by which it came to belong to him: its own, or that of the log-in."""
+    user_id: str
+    row: Interaction
+
+
+class _Row(NamedTuple):
+    """An interaction as training sees it."""
+
+    place: int
+    """-1: an item that the model does not know."""
+    time: float
+    weight: float
+
+
+def weight_of(row: Interaction, events: Sequence[EventParameters]) -> float | None:
+    """How much an interaction trains by the solution's events (none: all but RETURN), as in `rows`; None = not."""
+    kind = (row.event_type or "").lower()
+    if not events:
+        return None if kind == RETURN else 1.0
+    top = max((event.weight for event in events if event.weight is not None), default=1.0) or 1.0
+    found = None
+    for event in events:
+        same = kind == event.event_type.lower() if event.event_type else kind != RETURN
+        if same and (event.threshold is None or (row.event_value is not None and row.event_value >= event.threshold)):
+            found = 1.0 if event.weight is None else event.weight / top
+    return found
+
+
+class Absorbed:
+    """Counts on top of those of one model."""
+
+    def __init__(
+        self, positions: Callable[[Sequence[str]], Sequence[int]], size: int, events: Sequence[EventParameters]
+    ) -> None:
+        """`positions` finds items among the model's `size`; `events` are those that train it."""
+        self._positions, self._events = positions, events
+        self._rows: dict[str, list[_Row]] = {}
+        self._after: _Pairs = {}
+        self._before: _Pairs = {}
+        self._arrays: dict[tuple[bool, int], tuple[Places, Mass]] = {}
+        self._pairs = 0
+        self.seen: npt.NDArray[np.float64] = np.zeros(size)
+        """[items] interactions."""
+        self.count = 0
+        """Events absorbed."""
+
+    def absorb(self, fresh: Sequence[Owned], history: Callable[[str], Sequence[Interaction]]) -> None:
+        """Count events; `history` has all that a user did by now, these events too."""
+        for owned in fresh:
+            if owned.user_id not in self._rows:
+                counted = Counter(each.row for each in fresh if each.user_id == owned.user_id)
+                self._rows[owned.user_id] = list(self._known(history(owned.user_id), counted))
+            weight = weight_of(owned.row, self._events)
+            if weight is not None:
+                [place] = self._positions([owned.row.item_id])
+                self._add(self._rows[owned.user_id], _Row(place, owned.row.timestamp, weight))
+
+    def after(self, item: int) -> Mapping[int, float]:
+        """Weight of each item that came after one."""
+        return self._after.get(item, {})
+
+    def weighted(self, items: Places, weights: Mass, *, backward: float) -> Mass:
+        """[items] weighted sum of what came after some items, and `backward` times of what came before them."""
+        mass = np.zeros(len(self.seen))
+        for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
+            for pairs, factor in ((self._after, weight), (self._before, weight * backward)):
+                if item in pairs:
+                    columns, values = self._array(pairs is self._after, item)
+                    mass[columns] += factor * values
+        return mass
+
+    def _array(self, forward: bool, item: int) -> tuple[Places, Mass]:
+        found = self._arrays.get((forward, item))
+        if found is None:
+            row = (self._after if forward else self._before)[item]
+            found = np.fromiter(row, np.intp, len(row)), np.fromiter(row.values(), np.float64, len(row))
+            self._arrays[forward, item] = found
+        return found
+
+    def _known(self, history: Sequence[Interaction], without: "Counter[Interaction]") -> Sequence[_Row]:
+        rows = []
+        for row in history:
+            if without[row] > 0:
+                without[row] -= 1
+            elif (weight := weight_of(row, self._events)) is not None:
+                rows.append((row, weight))
+        places = self._positions([row.item_id for row, _ in rows])
+        return [_Row(place, row.timestamp, weight) for place, (row, weight) in zip(places, rows, strict=True)]
+
+    def _add(self, rows: list[_Row], row: _Row) -> None:
+        self.count += 1
+        if row.place >= 0:
+            self.seen[row.place] += 1
+        place = len(rows)
+        while place and rows[place - 1].time > row.time:
+            place -= 1
+        for later in range(place, len(rows)):
+            self._count(rows, later, -1.0)
+        rows.insert(place, row)
+        for later in range(place, len(rows)):
+            self._count(rows, later, 1.0)
+
+    def _count(self, rows: Sequence[_Row], end: int, sign: float) -> None:
+        """Count (or take back) the pairs that one row ends."""
+        place, time, weight = rows[end]
+        if place < 0 or self._pairs >= PAIRS:
+            return
+        for distance, other in enumerate(reversed(rows[max(end - WINDOW, 0) : end]), 1):
+            if other.place >= 0:
+                value = sign * weight * _BY_DISTANCE[distance]
+                self._pair(other.place, place, value)
+                if other.time == time:
+                    self._pair(place, other.place, value)
+
+    def _pair(self, first: int, second: int, value: float) -> None:
+        row, back = self._after.setdefault(first, {}), self._before.setdefault(second, {})
+        if second not in row:
+            self._pairs += 1
+        row[second] = back[first] = row.get(second, 0.0) + value
+        self._arrays.pop((True, first), None)
+        self._arrays.pop((False, second), None)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts of items that are counted once: how popular, how often and after how long people come back, how old."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.snapshots import Column
+from personalize_local.recipes.common.rows import Floats, Rows
+from personalize_local.recipes.user_personalization.repeat_features import DAY
+
+DOUBT = 5
+"""Returns to an item at which its own gap and that of all items count the same."""
+
+
+def popularity(rows: Rows, *, recent: bool) -> Floats:
+    """[items] interactions, where `recent` counting those of a quarter of the whole time ago by half."""
+    weight = rows.weight.astype(np.float64)
+    if recent:
+        newest = int(np.max(rows.time))
+        span = max(newest - int(np.min(rows.time)), 1)
+        weight = weight * 0.5 ** ((newest - rows.time) / (0.25 * span))
+    return np.bincount(rows.item, weight, minlength=rows.items).astype(np.float64, copy=False)
+
+
+def repeat_share(rows: Rows) -> float:
+    """How often, in the newest tenth of each user's interactions, the item was one of an earlier moment."""
+    newest = rows.position_from_end() * 10 < rows.lengths()
+    return float(_again(rows)[newest].mean())
+
+
+def return_rates(rows: Rows) -> Floats:
+    """[items] share of an item's interactions that were a return to it, shrunk towards the average of all."""
+    again = _again(rows)
+    total = np.bincount(rows.item, minlength=rows.items)
+    returned = np.bincount(rows.item, again, minlength=rows.items)
+    rates: Floats = (returned + 20 * again.mean() + 1e-6) / (total + 20)
+    return rates
+
+
+def gaps(rows: Rows) -> Floats:
+    """[items] mean days until a user comes back to an item, shrunk towards the mean of all; 0 if nobody ever does."""
+    order = np.argsort(rows.user.astype(np.int64) * rows.items + rows.item, kind="stable")
+    user, item, time = rows.user[order], rows.item[order], rows.time[order]
+    later = (user[1:] == user[:-1]) & (item[1:] == item[:-1]) & (time[1:] > time[:-1])
+    days, item = np.diff(time)[later] / DAY, item[1:][later]
+    mean = float(days.mean()) if len(days) else 0.0
+    found: Floats = (np.bincount(item, days, minlength=rows.items) + DOUBT * mean) / (
+        np.bincount(item, minlength=rows.items) + DOUBT
+    )
+    return found
+
+
+def _again(rows: Rows) -> npt.NDArray[np.bool_]:
+    pairs = rows.user.astype(np.int64) * rows.items + rows.item
+    order = np.argsort(pairs, kind="stable")
+    first = np.ones(len(order), bool)
+    first[1:] = pairs[order][1:] != pairs[order][:-1]
+    firsts = np.flatnonzero(first)
+    first_time = rows.time[order][firsts[np.cumsum(first) - 1]]
+    again = np.empty(len(order), bool)
+    again[order] = rows.time[order] > first_time
+    return again
+
+
+def created(rows: Rows, columns: Mapping[str, Column]) -> npt.NDArray[np.float64]:
+    """[items] CREATION_TIMESTAMP, else the oldest interaction, else the newest of all: the item counts as new."""
+    oldest = np.full(rows.items, float(np.max(rows.time)))
+    np.minimum.at(oldest, rows.item, rows.time)
+    known = columns.get("CREATION_TIMESTAMP")
+    return oldest if known is None else np.where(np.isnan(known.astype(np.float64)), oldest, known.astype(np.float64))

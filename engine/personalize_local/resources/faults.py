@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults on demand: rules that make chosen requests and jobs go wrong, the same way every time for the same seed.
+
+Rules belong to one process and are not kept: a restarted engine has none. `docs/local.md` shows how they are used.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from personalize_local.resources.rules import Rule, Rules, names_in
+from personalize_local.wire.errors import InvalidInput, ServiceError
+from personalize_local.wire.protocol import Json
+
+JOB_ACTIONS: Final = frozenset({"createFailed", "neverEnd"})
+"""What happens to work that goes on after its request was answered."""
+
+
+class OnDemand(ServiceError):
+    """An error that a rule asks for: its code, its HTTP status and its message."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+
+
+_ERRORS: Final[dict[str, tuple[str, int, str]]] = {
+    "throttle": ("ThrottlingException", 400, "Rate exceeded"),
+    "limitExceeded": ("LimitExceededException", 400, "More than 5 resources with PENDING or IN_PROGRESS status."),
+    "internalFailure": ("InternalFailure", 500, "An internal failure, on demand."),
+    "serviceUnavailable": ("ServiceUnavailable", 503, "The service is unavailable, on demand."),
+    "resourceInUse": ("ResourceInUseException", 400, "The resource is in use, on demand."),
+    "resourceAlreadyExists": ("ResourceAlreadyExistsException", 400, "Another resource with this name exists."),
+    "resourceNotFound": ("ResourceNotFoundException", 400, "Resource Arn does not exist."),
+    "invalidInput": ("InvalidInputException", 400, "The input is invalid, on demand."),
+}
+"""Code, HTTP status and usual message of each error."""
+REQUEST_ACTIONS: Final = frozenset(_ERRORS) | {"hang", "dropConnection"}
+"""What happens to a request."""
+ACTIONS: Final = REQUEST_ACTIONS | JOB_ACTIONS
+"""Everything that a rule may do."""
+
+
+class DropConnection(Exception):
+    """The connection ends without an answer."""
+
+
+class FailedOnDemand(Exception):
+    """A job ends in CREATE FAILED, or FAILED; the text is its failureReason."""
+
+
+class Faults:
+    """The rules of one engine."""
+
+    def __init__(self) -> None:
+        self._rules = Rules(ACTIONS)
+        self._changed = asyncio.Event()
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules, in the order in which they were given."""
+        return self._rules.rules
+
+    def add(self, document: object) -> list[Rule]:
+        """Take rules: `{"rules": [{…}, …]}`, or one alone. Raises InvalidInput, and then takes none."""
+        try:
+            return self._rules.add(document)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
+
+    def remove(self, number: int | None = None) -> None:
+        """Forget one rule, or all; a job that a forgotten rule held goes on. Raises InvalidInput for an unknown one."""
+        try:
+            self._rules.remove(number)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def request(self, operation: str, request: Json) -> Rule | None:
+        """The rule by which this request goes wrong, if there is one."""
+        return self._rules.first(REQUEST_ACTIONS, operation, names_in(request))
+
+    async def job(self, operation: str, names: Iterable[str]) -> None:
+        """Let a job go wrong if a rule says so: never end until the rule is forgotten, or raise FailedOnDemand."""
+        rule = self._rules.first(JOB_ACTIONS, operation, names)
+        while rule and rule.action == "neverEnd" and rule in self.rules:
+            await self._changed.wait()
+        if rule and rule.action == "createFailed":
+            raise FailedOnDemand(rule.reason or "Failed on demand.")
+
+
+def strike(rule: Rule) -> None:
+    """Let a request go wrong at once. Raises ServiceError or DropConnection; a hang is the server's to wait for."""
+    if rule.action == "dropConnection":
+        raise DropConnection
+    if rule.action in _ERRORS:
+        code, status, message = _ERRORS[rule.action]
+        raise OnDemand(code, status, rule.reason or message)

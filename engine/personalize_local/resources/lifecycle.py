@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statuses on a clock: PENDING → IN_PROGRESS → ACTIVE, FAILED or gone, with the work that belongs to it in between."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Final
+
+from personalize_local.resources.clock import Clock
+from personalize_local.resources.faults import FailedOnDemand, Faults
+from personalize_local.resources.open_files import shortage
+from personalize_local.resources.registry import (
+    ACTIVE,
+    CREATE,
+    DATA_DELETION_JOB,
+    DELETE,
+    STOP,
+    UPDATE,
+    Registry,
+    Resource,
+)
+from personalize_local.wire.errors import ImportRefused, JobRefused, TrainingRefused, WorkerLost
+from personalize_local.wire.protocol import Json
+
+Work = Callable[[Resource], Awaitable[None]]
+"""What happens while a resource is IN_PROGRESS. It may change the body: that is saved with the status that follows."""
+LOGGER: Final = logging.getLogger("personalize")
+_UPDATES: Final = {
+    "Campaign": "latestCampaignUpdate",
+    "Solution": "latestSolutionUpdate",
+    "Dataset": "latestDatasetUpdate",
+    "Recommender": "latestRecommenderUpdate",
+    "MetricAttribution": "latestUpdate",
+}
+_ENDS: Final = {STOP: "INACTIVE"}
+"""The settled status of a verb, where that is not ACTIVE."""
+_PARENTS: Final = ("solutionArn", "solutionVersionArn", "datasetArn", "datasetGroupArn")
+
+
+class Lifecycle:
+    """Carries every unsettled resource to its next settled status."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        step_seconds: float,
+        works: Mapping[tuple[str, str], Work],
+        clock: Clock,
+        faults: Faults,
+    ) -> None:
+        self._registry = registry
+        self._step = step_seconds
+        self._clock = clock
+        self._faults = faults
+        self._works = works
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def resume(self) -> None:
+        """Begin again whatever was under way when the last engine ended."""
+        for resource in self._registry:
+            verb = under_way(resource)
+            if verb == CREATE and resource.status == "CREATE STOPPING":
+                self._settle(resource, CREATE, "CREATE STOPPED")
+            elif verb:
+                self.begin(resource, verb)
+
+    def begin(self, resource: Resource, verb: str) -> None:
+        """Start CREATE, UPDATE, DELETE, START or STOP; UPDATE needs its `latest…Update` in the body already."""
+        self._mark(resource, verb, "PENDING")
+        self._start(resource, self._run(resource, verb))
+
+    async def stop(self, resource: Resource) -> None:
+        """Abandon the creation of a resource; whatever worked at it has ended when this returns."""
+        pending = resource.status == "CREATE PENDING"
+        task = self._tasks.get(resource.arn)
+        if task:
+            task.cancel()
+            await asyncio.wait([task])
+        self._settle(resource, CREATE, "CREATE STOPPED" if pending else "CREATE STOPPING")
+        if not pending:
+            self._start(resource, self._stopped(resource))
+
+    async def close(self) -> None:
+        """Leave everything where it is: the next engine resumes it."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, resource: Resource, verb: str) -> None:
+        await self._clock.sleep(self._step)
+        self._mark(resource, verb, "IN_PROGRESS")
+        work = self._works.get((resource.kind.noun, verb))
+        parents = (str(resource.body[name]) for name in _PARENTS if name in resource.body)
+        try:
+            await self._faults.job(verb.capitalize() + resource.kind.noun, (resource.arn, resource.name, *parents))
+            await (work(resource) if work else self._clock.sleep(self._step))
+        except (ImportRefused, TrainingRefused, JobRefused, WorkerLost, FailedOnDemand) as refused:
+            self._fail(resource, verb, str(refused))
+        except Exception as error:
+            LOGGER.exception("%s of %s failed", verb, resource.arn)
+            unknown = "An internal error occurred: the engine's log has the details."
+            self._fail(resource, verb, shortage(error) or unknown)
+        else:
+            if verb == DELETE:
+                self._registry.remove(resource)
+            else:
+                self._settle(resource, verb, _end(resource, verb))
+
+    async def _stopped(self, resource: Resource) -> None:
+        await self._clock.sleep(self._step)
+        self._settle(resource, CREATE, "CREATE STOPPED")
+
+    def _start(self, resource: Resource, course: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(course)
+        self._tasks[resource.arn] = task
+        task.add_done_callback(lambda done: self._forget(resource.arn, done))
+
+    def _mark(self, resource: Resource, verb: str, phase: str) -> None:
+        word = CREATE if verb == UPDATE and resource.kind.noun != "Dataset" else verb
+        self._settle(resource, verb, phase if resource.kind is DATA_DELETION_JOB else f"{word} {phase}")
+
+    def _fail(self, resource: Resource, verb: str, reason: str) -> None:
+        failed = _states(resource, verb)[-1]
+        status = "FAILED" if resource.kind is DATA_DELETION_JOB else "CREATE FAILED"
+        failed |= {"failureReason": reason, "status": status, "lastUpdatedDateTime": self._clock.now()}
+        if verb == UPDATE and resource.kind.noun == "Dataset":
+            resource.body["status"] = ACTIVE
+        LOGGER.warning("%s of %s failed: %s", verb, resource.arn, reason)
+        self._registry.save(resource)
+
+    def _settle(self, resource: Resource, verb: str, status: str) -> None:
+        for state in _states(resource, verb):
+            state["status"] = status
+            state["lastUpdatedDateTime"] = self._clock.now()
+        LOGGER.info("%s of %s: %s", verb, resource.arn, status)
+        self._registry.save(resource)
+
+    def _forget(self, arn: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(arn) is task:
+            del self._tasks[arn]
+
+
+def _end(resource: Resource, verb: str) -> str:
+    return "COMPLETED" if resource.kind is DATA_DELETION_JOB else _ENDS.get(verb, ACTIVE)
+
+
+def under_way(resource: Resource) -> str:
+    """Which of CREATE, UPDATE, DELETE, START or STOP goes on with a resource; empty if nothing does."""
+    if not resource.settled and resource.kind is DATA_DELETION_JOB:
+        return CREATE
+    if not resource.settled:
+        return resource.status.split(" ")[0]
+    return UPDATE if updating(resource) else ""
+
+
+def updating(resource: Resource) -> bool:
+    """Whether an update of the resource is under way."""
+    update = resource.body.get(_UPDATES.get(resource.kind.noun, ""))
+    return update is not None and update["status"] not in {ACTIVE, "CREATE FAILED"}
+
+
+def _states(resource: Resource, verb: str) -> list[Json]:
+    """The parts of a body that carry the status of CREATE, UPDATE or DELETE."""
+    if verb != UPDATE:
+        return [resource.body]
+    update: Json = resource.body[_UPDATES[resource.kind.noun]]
+    return [resource.body, update] if resource.kind.noun == "Dataset" else [update]

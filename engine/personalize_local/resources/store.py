@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data directory: one SQLite file with resources and streamed records, and a folder of files per resource.
+
+What a method of `Store` has returned from is on disk (WAL, synchronous FULL): a killed engine loses nothing that it
+has acknowledged.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from personalize_local.data.snapshots import PutRecord, StreamedEvent
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS resources (
+    arn TEXT PRIMARY KEY, kind TEXT NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, event_id TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (dataset, event_id)
+);
+CREATE INDEX IF NOT EXISTS events_by_dataset ON events (dataset, number);
+CREATE TABLE IF NOT EXISTS records (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (dataset, id)
+);
+CREATE INDEX IF NOT EXISTS records_by_dataset ON records (dataset, number);
+"""
+StoredResource = tuple[str, str, int, dict[str, Any]]
+"""ARN, kind, number in the order of creation, body."""
+
+
+class DirectoryInUse(Exception):
+    """Another engine owns the data directory."""
+
+
+class Store:
+    """Everything that outlives the process. Its methods belong to one thread; `Reader` serves others."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self._lock = _lock(directory / "engine.lock")
+        self.database = directory / "engine.sqlite"
+        self._connection = sqlite3.connect(self.database)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Give the directory up."""
+        self._connection.close()
+        self._lock.close()
+
+    def folder(self, arn: str) -> Path:
+        """Where the files of a resource belong: imported rows, a trained model, a dataset group's live data."""
+        _, _, _, region, account, resource = arn.split(":", 5)
+        return self.directory.joinpath("files", region, account, *resource.split("/"))
+
+    def resources(self) -> list[StoredResource]:
+        """Every resource in the order of creation."""
+        rows = self._connection.execute("SELECT arn, kind, number, body FROM resources ORDER BY number")
+        return [(arn, kind, number, json.loads(body)) for arn, kind, number, body in rows]
+
+    def save(self, resources: Iterable[StoredResource]) -> None:
+        """Write resources, all or none."""
+        rows = [(arn, kind, number, json.dumps(body)) for arn, kind, number, body in resources]
+        with self._connection as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO resources (arn, kind, number, body) VALUES (?, ?, ?, ?)", rows
+            )
+
+    def remove(self, arns: Iterable[str]) -> None:
+        """Forget resources and the streamed records that they own, all or none."""
+        keys = [(arn,) for arn in arns]
+        with self._connection as connection:
+            connection.executemany("DELETE FROM events WHERE dataset = ?", keys)
+            connection.executemany("DELETE FROM records WHERE dataset = ?", keys)
+            connection.executemany("DELETE FROM resources WHERE arn = ?", keys)
+
+    def add_events(self, dataset: str, events: Iterable[StreamedEvent]) -> None:
+        """Append events, all or none; an event whose id the dataset has already is left out."""
+        rows = [(dataset, event.event_id, _line(event)) for event in events]
+        with self._connection as connection:
+            connection.executemany("INSERT OR IGNORE INTO events (dataset, event_id, body) VALUES (?, ?, ?)", rows)
+
+    def put_records(self, dataset: str, records: Iterable[PutRecord]) -> None:
+        """Write users or items, all or none; a record replaces the earlier one of its id."""
+        rows = [(dataset, record.id, _line(record)) for record in records]
+        with self._connection as connection:
+            connection.executemany("INSERT OR REPLACE INTO records (dataset, id, body) VALUES (?, ?, ?)", rows)
+
+    def remove_users(self, datasets: Mapping[str, Sequence[int]], users: Collection[str]) -> int:
+        """Forget what was streamed about some users, the sessions tied to them too; returns how many records.
+
+        Args:
+            datasets: for each, the numbers of the last event and of the last record that may go.
+            users: their ids.
+        """
+        gone: list[tuple[str, int]] = []
+        for dataset, (last_event, last_record) in datasets.items():
+            events = [each for each in self.events(dataset) if each[0] <= last_event]
+            records = [each for each in self.records(dataset) if each[0] <= last_record]
+            sessions = {event.session_id for _, event in events if event.user_id in users}
+            theirs = (e for e in events if e[1].user_id in users or (not e[1].user_id and e[1].session_id in sessions))
+            gone += [("events", number) for number, _ in theirs]
+            gone += [("records", number) for number, record in records if record.id in users]
+        with self._connection as connection:
+            for table, number in gone:
+                connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608 — one of two names
+        return len(gone)
+
+    def last_event(self, dataset: str) -> int:
+        """The number of a dataset's newest event; 0 without any."""
+        (number,) = self._connection.execute("SELECT MAX(number) FROM events WHERE dataset = ?", (dataset,)).fetchone()
+        return number or 0
+
+    def last_streamed(self, dataset: str) -> tuple[int, int]:
+        """The numbers of a dataset's newest event and of its newest record; 0 without any."""
+        query = "SELECT MAX(number) FROM records WHERE dataset = ?"
+        (number,) = self._connection.execute(query, (dataset,)).fetchone()
+        return self.last_event(dataset), number or 0
+
+    def events(self, dataset: str, after: int = 0) -> list[tuple[int, StreamedEvent]]:
+        """A dataset's events in the order of arrival, each with its number."""
+        return list(_events(self._connection, dataset, after))
+
+    def records(self, dataset: str, after: int = 0) -> list[tuple[int, PutRecord]]:
+        """A dataset's put records in the order of arrival, each with its number."""
+        return list(_records(self._connection, dataset, after))
+
+
+class Reader:
+    """Streamed records for another thread or process."""
+
+    def __init__(self, database: Path) -> None:
+        self._connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def events(self, dataset: str) -> Iterator[tuple[int, StreamedEvent]]:
+        """A dataset's events in the order of arrival, each with its number."""
+        return _events(self._connection, dataset, 0)
+
+    def records(self, dataset: str) -> Iterator[tuple[int, PutRecord]]:
+        """A dataset's put records in the order of arrival, each with its number."""
+        return _records(self._connection, dataset, 0)
+
+
+def _line(record: StreamedEvent | PutRecord) -> str:
+    return json.dumps(asdict(record), separators=(",", ":"))
+
+
+def _events(connection: sqlite3.Connection, dataset: str, after: int) -> Iterator[tuple[int, StreamedEvent]]:
+    query = "SELECT number, body FROM events WHERE dataset = ? AND number > ? ORDER BY number"
+    with closing(connection.execute(query, (dataset, after))) as rows:
+        for number, body in rows:
+            fields = json.loads(body)
+            yield number, StreamedEvent(**{**fields, "impression": tuple(fields["impression"])})
+
+
+def _records(connection: sqlite3.Connection, dataset: str, after: int) -> Iterator[tuple[int, PutRecord]]:
+    query = "SELECT number, body FROM records WHERE dataset = ? AND number > ? ORDER BY number"
+    with closing(connection.execute(query, (dataset, after))) as rows:
+        for number, body in rows:
+            yield number, PutRecord(**json.loads(body))
+
+
+def _lock(path: Path) -> IO[str]:
+    """Hold the directory's lock until the process ends, however it ends. Raises DirectoryInUse."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        file.close()
+        raise DirectoryInUse(
+            f"{path.parent} belongs to a running engine (process {owner}): stop it first, or give another --data-dir."
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

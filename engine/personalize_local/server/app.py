@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP side: an ASGI application that reads requests, asks the engine, and turns every outcome into an answer."""
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, replace
+from inspect import isawaitable
+from typing import Any, Final
+
+from personalize_local.engine import Engine, Options
+from personalize_local.operations import HANDLERS, scheduling
+from personalize_local.resources.faults import DropConnection, strike
+from personalize_local.resources.open_files import shortage
+from personalize_local.resources.registry import Call
+from personalize_local.resources.rules import Rule
+from personalize_local.resources.store import Store
+from personalize_local.server import origins
+from personalize_local.server.controls import DOORS, open_door
+from personalize_local.server.rights import Rights
+from personalize_local.wire.errors import (
+    AccessDenied,
+    BodyTooLarge,
+    InternalFailure,
+    MissingToken,
+    NotBuilt,
+    ServiceError,
+)
+from personalize_local.wire.protocol import MAX_BODY, Operation, Wire, error_answer
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_SCOPE: Final = re.compile(r"Credential=[^,\s]*?/\d{8}/([a-z0-9-]+)/")
+_HEALTH: Final = json.dumps({"status": "ok", "service": "personalize"}).encode()
+LOGGER: Final = logging.getLogger("personalize")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    content_type: str
+    body: bytes
+    error: str = ""
+    """Error code, for the header of REST services."""
+
+
+class Application:
+    """The engine behind HTTP, for any ASGI server."""
+
+    def __init__(self, options: Options, store: Store, wire: Wire, own: origins.Own = origins.OWN.__contains__) -> None:
+        """Serve with these options; `own` tells the names by which clients may call this server."""
+        self._own = own
+        self._options = options
+        self._store = store
+        self._wire = wire
+        self._rights = Rights(options.rights)
+        self._engine: Engine | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            try:
+                answer = await self._answer(scope, receive)
+            except DropConnection:
+                await _drop(receive)
+            else:
+                await _respond(send, answer)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._engine = Engine(self._options, self._store)
+        await self._engine.start()
+        self._engine.keep(scheduling.start(self._engine))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._engine.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+        method, path = scope["method"], scope["path"]
+        headers = _headers(scope)
+        foreign = origins.refusal(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"), self._own)
+        if foreign:
+            return _failure(AccessDenied(foreign), None, {})
+        if method == "GET" and path == "/":
+            return Answer(200, "application/json", _HEALTH)
+        operation: Operation | None = None
+        try:
+            body = await _body(receive)
+            if path.startswith(DOORS):
+                return Answer(200, "application/json", open_door(self._running, method, path, body))
+            operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
+            return await self._perform(operation, headers, body, receive)
+        except ServiceError as error:
+            return _failure(error, operation, headers)
+        except DropConnection:
+            raise
+        except Exception as error:
+            reason = shortage(error)
+            LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
+            failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
+            return _failure(failure, operation, headers)
+
+    async def _perform(self, operation: Operation, headers: dict[str, str], body: bytes, receive: Receive) -> Answer:
+        authorization = headers.get("authorization", "")
+        if not authorization:
+            raise MissingToken("The request is not signed: Authorization is missing.")
+        handler = HANDLERS.get(operation.name)
+        if handler is None:
+            raise NotBuilt(f"{operation.name} is not built yet in this engine: COVERAGE.md lists what is.")
+        request = operation.parse(body)
+        engine = self._running
+        credential = _SCOPE.search(authorization)
+        region = credential[1] if credential else self._options.region
+        call = Call(region, self._options.account, engine.clock.now())
+        await self._rights.check(operation.name, request, call, authorization)
+        rule = engine.faults.request(operation.name, request)
+        if rule and not rule.performed:
+            await _strike(rule, receive)
+        outcome = handler(engine, replace(call, now=engine.clock.now()), request)
+        answer = await outcome if isawaitable(outcome) else outcome
+        if rule and rule.performed:
+            await _strike(rule, receive)
+        return Answer(200, operation.content_type, operation.serialise(answer or {}))
+
+    @property
+    def _running(self) -> Engine:
+        assert self._engine is not None  # noqa: S101 — no request comes before the start
+        return self._engine
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    """Headers by their names in small letters; one that comes twice holds both values."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+async def _strike(rule: Rule, receive: Receive) -> None:
+    """Let a request go wrong; one that hangs goes on in the end, unless its caller has left by then."""
+    strike(rule)
+    left = asyncio.create_task(_disconnected(receive))
+    done, _ = await asyncio.wait([left], timeout=rule.seconds)
+    left.cancel()
+    if done:
+        raise DropConnection
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _drop(receive: Receive) -> None:
+    """Close the connection without a word: uvicorn's transport is behind `receive`."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+    await _disconnected(receive)
+
+
+def _failure(error: ServiceError, operation: Operation | None, headers: dict[str, str]) -> Answer:
+    rest = operation.rest if operation else "x-amz-target" not in headers
+    status, body = error_answer(error, rest=rest)
+    return Answer(status, "application/json" if rest else "application/x-amz-json-1.1", body, error.code)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The request's body. Raises BodyTooLarge."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(part)
+        if size <= MAX_BODY:
+            parts.append(part)
+    if size > MAX_BODY:
+        raise BodyTooLarge(f"A request has at most {MAX_BODY} bytes: this one has {size}.")
+    return b"".join(parts)
+
+
+async def _respond(send: Send, answer: Answer) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+    ]
+    if answer.error:
+        headers.append((b"x-amzn-errortype", answer.error.encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation asks of its caller's rights, and whether the caller has them: the local AWS knows the roles.
+
+A caller needs the operation's action on every resource that the request names or makes, and `iam:PassRole` on a role
+that it hands over. That is what AWS's service authorization reference lists, and what public roles show beyond it.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import urllib3
+
+from personalize_local.resources.registry import (
+    DATA_DELETION_JOB,
+    DATASET,
+    EVENT_TRACKER,
+    KINDS,
+    SOLUTION_VERSION,
+    Call,
+)
+from personalize_local.wire.errors import AccessDenied, InternalFailure
+from personalize_local.wire.protocol import Json
+
+FRESH_SECONDS: Final = 5.0
+"""How long an answer of the local AWS is good; a changed role takes a moment on AWS as well."""
+_ON_EVERYTHING: Final = frozenset({"PutEvents", "PutActionInteractions"})
+"""Beside the lists, the operations that no resource limits: only `*` allows them."""
+_ANY_ID: Final = "0a1b2c3d"
+"""Stands in for an id of Personalize's own choice, so that a right on a name is not enough."""
+_CALLER: Final = re.compile(r"Credential=([^/,\s]+)/")
+
+Need = tuple[str, str]
+"""An IAM action, and the ARN that it must be allowed on."""
+
+
+class Rights:
+    """Asks the local AWS at a URL; without one, everybody may do everything."""
+
+    def __init__(self, url: str = "") -> None:
+        self._url = url
+        self._pool = urllib3.PoolManager(maxsize=8, retries=False, timeout=30.0)
+        self._known: dict[tuple[str, tuple[Need, ...]], asyncio.Future[str]] = {}
+        self._since = 0.0
+
+    async def check(self, operation: str, request: Json, call: Call, authorization: str) -> None:
+        """Return if whoever signed the request may do this. Raises AccessDenied."""
+        if not self._url:
+            return
+        signed = _CALLER.search(authorization)
+        refused = await self._verdict(signed[1] if signed else "", tuple(needs(operation, request, call)))
+        if refused:
+            raise AccessDenied(refused)
+
+    async def _verdict(self, caller: str, needed: tuple[Need, ...]) -> str:
+        now = time.monotonic()
+        if now - self._since > FRESH_SECONDS:
+            self._known, self._since = {}, now
+        asked = (caller, needed)
+        if asked not in self._known:
+            self._known[asked] = asyncio.ensure_future(asyncio.to_thread(self._ask, caller, needed))
+        answer = self._known[asked]
+        try:
+            return answer.result() if answer.done() else await asyncio.shield(answer)
+        except urllib3.exceptions.HTTPError as error:
+            self._known.pop(asked, None)
+            raise InternalFailure(f"The local AWS does not tell what the caller may do: {error}") from None
+
+    def _ask(self, caller: str, needed: tuple[Need, ...]) -> str:
+        answer = self._pool.request("POST", self._url, body=json.dumps({"caller": caller, "needs": needed}))
+        if answer.status != 200:
+            raise urllib3.exceptions.HTTPError(f"{self._url} answers {answer.status}")
+        return str(json.loads(answer.data)["refused"])
+
+
+def needs(operation: str, request: Json, call: Call) -> Iterator[Need]:
+    """What an operation with these members needs."""
+    action = f"personalize:{operation}"
+    if operation in _ON_EVERYTHING or (operation.startswith("List") and operation != "ListTagsForResource"):
+        yield action, "*"
+        return
+    made = _made(operation, request, call)
+    if made:
+        yield action, made
+    for member, arn in _arns(request):
+        if member == "roleArn":
+            yield "iam:PassRole", arn
+        elif ":personalize:" in arn:
+            yield action, arn
+
+
+def _made(operation: str, request: Json, call: Call) -> str:
+    """The ARN of what an operation makes; a version is not asked about beside its solution."""
+    kind = KINDS.get(operation.removeprefix("Create")) if operation.startswith("Create") else None
+    if kind is None or kind is SOLUTION_VERSION:
+        return ""
+    if kind is DATASET:
+        return call.arn(kind, f"{request['datasetGroupArn'].rpartition('/')[2]}/{request['datasetType'].upper()}")
+    unnamed = kind in {EVENT_TRACKER, DATA_DELETION_JOB}
+    return call.arn(kind, _ANY_ID if unnamed else request.get("name") or request["jobName"])
+
+
+def _arns(value: object) -> Iterator[tuple[str, str]]:
+    """Every member whose name ends in `Arn`, however deep."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if isinstance(member, str) and name.lower().endswith("arn"):
+                yield name, member
+            else:
+                yield from _arns(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _arns(member)
