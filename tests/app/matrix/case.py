@@ -67,4 +67,4 @@ class Case:
         if not self.error:
             return "gets through"
         left = "nothing serves yet" if self.first else "the old release serves on"
-        return f"ends as `{self.error}`: “{self.reason.replace('.*', '…')}”; {left}"
+        return f"`{self.error}`: “{self.reason.replace('.*', '…')}”; {left}"

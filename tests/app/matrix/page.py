@@ -15,9 +15,8 @@ HEAD = """# What happens when something fails
 
 <!-- Made by `make reliability` from a run of the fault matrix; tests/docs holds it against the cases. -->
 
-A run takes a dropped file to a release that users are served from. On its way it makes dozens of calls to Amazon Personalize,
-waits for jobs of minutes to hours, and depends on functions that can stop at any moment. This page says what happens when one of
-them fails, and what is left for you to do. Each case below is a test that causes exactly this failure.
+A run makes dozens of calls to Amazon Personalize, waits for jobs of minutes to hours, and depends on functions that can stop at any
+moment. This page says what happens when one of them fails, and what is left for you to do. Each case is a test that causes it.
 
 ## The promises
 
@@ -42,7 +41,8 @@ To cause a failure yourself, use [faults on demand](local.md#faults-on-demand).
 ## How it is shown
 
 Each case has a shop of its own on the [local cloud](local.md), with the deployed template, state machine and functions. Most cases
-are about a second drop, while a first release serves. A case asserts
+are about a second drop, while a first release serves; others about the **first drop**. A run makes one training unless it says
+otherwise. A case asserts
 
 * how the run ended, and its reason;
 * the version that the campaign serves, after the fault and in the end, and that the release record names it;
@@ -53,8 +53,8 @@ are about a second drop, while a first release serves. A case asserts
 
 Where a run ends with a reason, the case does what the last column says, and the run gets through.
 
-Processes are killed with `kill -9` on a separate cloud, with a shop at each stage. After `up`, each shop must reach its end with
-one import, one training and one release for its file. The API key must be the same, and campaigns must answer at once.
+Processes are killed with `kill -9` on a separate cloud, with a shop at each stage. After `up`, each shop must end with one import, one
+training and one release for its file.
 
 `make test` plays all cases once. `make nightly` plays them with 20 seeds: they move the faults to other calls and throttle three in
 a hundred of all others.
@@ -62,11 +62,9 @@ a hundred of all others.
 MUTANTS_HEAD = """
 ## The safeguards
 
-A test that cannot fail shows nothing. `make nightly` removes each of these safeguards from a copy of the sources, and its cases must then
-fail:
+A test that cannot fail shows nothing. `make nightly` removes each of these safeguards from a copy of the sources; its cases, which
+`tests/app/matrix/mutants.py` names, must then fail:
 
-| safeguard that is removed | cases that fail without it |
-|---|---|
 """
 KIND = (
     "DatasetGroup|DatasetImportJob|Dataset|EventTracker|Filter|SolutionVersion|Solution|Campaign|Recommender"
@@ -90,23 +88,42 @@ def page(seconds: float, day: str) -> str:
     """
     made = f"\nThis page was made on {day}: {len(CASES)} cases, all as below, in {seconds:.0f} seconds on two processors.\n"
     made += "\n“…” in a reason stands for names and words that differ.\n"
-    parts = [f"\n## {part}\n\n{table([case for case in CASES if case.part == part])}" for part in PARTS]
-    mutants = "".join(f"| {mutant.safeguard} | {'; '.join(mutant.cases)} |\n" for mutant in MUTANTS)
+    parts = [f"\n## {part}\n\n{section([case for case in CASES if case.part == part])}" for part in PARTS]
+    mutants = "".join(f"* {mutant.safeguard}\n" for mutant in MUTANTS)
     return HEAD + made + "".join(parts) + MUTANTS_HEAD + mutants
 
 
-def table(cases: Sequence[Case]) -> str:
-    """Return a table with a row for each result: cases that differ only in a call, a resource, a function or a process share one."""
-    rows = dict[tuple[str, ...], list[str]]()
+def section(cases: Sequence[Case]) -> str:
+    """Return the results of a part: first the cases that get through, as a list, then the others, as a table."""
+    passed = _rows([case for case in cases if not case.error])
+    ended = _rows([case for case in cases if case.error])
+    lines = []
+    if passed:
+        lines += [f"These get through. You do: {passed[0][0].human}.", ""]
+    for case, what in passed:
+        training = {0: "; no training", 1: ""}.get(case.trained, f"; {case.trained} trainings")
+        lines.append(f"* {what}{f' → {case.note}' if case.note else ''}{training}")
+    if passed and ended:
+        lines.append("")
+    if ended:
+        lines += ["| these end the run | with | trainings | you do |", "|---|---|---|---|"]
+    for case, what in ended:
+        note = f"; {case.note}" if case.note else ""
+        lines.append(f"| {what} | {case.outcome}{note} | {case.trained} | {case.human} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(cases: Sequence[Case]) -> list[tuple[Case, str]]:
+    """Join cases that differ only in what is hit: the first of each row, and what goes wrong in all of them."""
+    rows = dict[tuple[object, ...], tuple[Case, list[str]]]()
     for case in cases:
         what, where = _parted(case)
-        outcome = f"{case.outcome}{f'; {case.note}' if case.note else ''}"
-        rows.setdefault((what, _drop(case), outcome, str(case.trained), case.human), []).append(where)
-    lines = ["| what goes wrong | at | what follows | trainings | you do |", "|---|---|---|---|---|"]
-    for (what, *rest), wheres in rows.items():
-        among = f": {_listed(wheres)}" if any(wheres) else ""
-        lines.append(" | ".join([f"| {what}{among}", *rest]) + " |")
-    return "\n".join(lines) + "\n"
+        key = (what, case.first, case.outcome, case.note, case.trained, case.human)
+        rows.setdefault(key, (case, []))[1].append(where)
+    return [
+        (case, f"{'**first drop:** ' if case.first else ''}{what}{f': {_listed(wheres)}' if any(wheres) else ''}")
+        for (what, *_), (case, wheres) in rows.items()
+    ]
 
 
 def _parted(case: Case) -> tuple[str, str]:
@@ -127,9 +144,3 @@ def _listed(wheres: Sequence[str]) -> str:
         name, _, step = where.partition(" at ")
         steps.setdefault(name, []).append(step)
     return ", ".join(f"{name} ({', '.join(each)})" if any(each) else name for name, each in steps.items())
-
-
-def _drop(case: Case) -> str:
-    if case.first:
-        return "the first drop"
-    return "between drops" if case.human == "up" and not case.trained else "a later drop"
