@@ -66,7 +66,7 @@ class _Secrets(BaseHTTPRequestHandler):
 
 def serve() -> None:
     """The issuer and the secret, in a process of their own; prints the tokens and where they are."""
-    from personalization.tokens import Session, signed  # noqa: PLC0415 - the other process needs none of it
+    from personalization.auth.tokens import Session, signed  # noqa: PLC0415 - the other process needs none of it
 
     from tests.functions.issuer import Issuer  # noqa: PLC0415
 

@@ -20,12 +20,12 @@ from pathlib import Path
 from random import Random
 
 import urllib3
-from personalization.aws import storage
-from personalization.errors import Rejected
-from personalization.findings import problems
-from personalization.intake.copying import copy
-from personalization.settings import ShopSettings
-from personalization.validation import Expected
+from personalization.core.aws import s3
+from personalization.core.errors import Rejected
+from personalization.ingest.csv.copying import copy
+from personalization.ingest.findings import problems
+from personalization.ingest.validation import Expected
+from personalization.shop.settings import ShopSettings
 
 from benchmarks import files, validation
 from local.cloud import environments, login
@@ -112,9 +112,9 @@ def bombs(most: float = 60, megabytes: float = 1_200) -> list[str]:
     broken = []
     for name in files.BOMBS:
         for packed in (False, True) if name in files.PACKED else (False,):
-            began, file = time.process_time(), files.bomb(name, storage.LARGEST)
+            began, file = time.process_time(), files.bomb(name, s3.LARGEST)
             body = files.Packed(file) if packed else None
-            stream = storage.Stream(name, body, storage.LARGEST // 1032, compressed=True) if body else file
+            stream = s3.Stream(name, body, s3.LARGEST // 1032, compressed=True) if body else file
             told, label = outcome(stream), f"{name}{', gzip' * packed}"
             seconds, peak = time.process_time() - began, validation.peak()
             print(f"{label:36} {file.given / 1e6:6.0f} MB read, {seconds:5.1f} s, peak {peak:5.0f} MB: {told[:90]}")

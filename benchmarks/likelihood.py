@@ -36,7 +36,7 @@ from typing import TextIO
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from personalization.dialect import STANDARD
+from personalization.core.csv_dialect import STANDARD
 from personalization.likelihood import answering, counters, exports, logistic, training
 from personalization.likelihood.counters import Item
 from personalization.likelihood.features import DAY

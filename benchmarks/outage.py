@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO, Any, Self, cast
 
 import boto3
-from personalization.shelf import BUDGET_SECONDS
+from personalization.api.fallback import BUDGET_SECONDS
 
 from benchmarks import shops
 from benchmarks.harness import REPOSITORY, percentile

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from personalization.settings import ShopSettings
+from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 from personalize_local.recipes import Interaction, TrainingConfig
 

@@ -25,7 +25,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from personalization.metrics import Answer, Bootstrap, Interval, against_us, discounted_gain, hit_rate, recall
+from personalization.releases.ranking_metrics import (
+    Answer,
+    Bootstrap,
+    Interval,
+    against_us,
+    discounted_gain,
+    hit_rate,
+    recall,
+)
 from personalize_local import recipes
 from personalize_local.data.snapshots import Strings
 from personalize_local.recipes import TrainingConfig

@@ -76,9 +76,9 @@ def _damage(number: int, turn: int) -> str:
 
 def ours(path: Path) -> dict[str, object]:
     """What the validator finds, and how long it takes."""
-    from personalization.intake.copying import copy  # noqa: PLC0415
-    from personalization.settings import ShopSettings  # noqa: PLC0415
-    from personalization.validation import Expected  # noqa: PLC0415
+    from personalization.ingest.csv.copying import copy  # noqa: PLC0415
+    from personalization.ingest.validation import Expected  # noqa: PLC0415
+    from personalization.shop.settings import ShopSettings  # noqa: PLC0415
 
     expected = Expected(path.name, "interactions", "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
@@ -115,9 +115,9 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def shape(name: str, megabytes: int) -> dict[str, object]:
     """How long the validator takes for a file of good rows of a shape, which is made while it is read."""
-    from personalization.intake.copying import copy  # noqa: PLC0415
-    from personalization.settings import ShopSettings  # noqa: PLC0415
-    from personalization.validation import Expected  # noqa: PLC0415
+    from personalization.ingest.csv.copying import copy  # noqa: PLC0415
+    from personalization.ingest.validation import Expected  # noqa: PLC0415
+    from personalization.shop.settings import ShopSettings  # noqa: PLC0415
 
     from benchmarks import files  # noqa: PLC0415
 
@@ -145,7 +145,7 @@ def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, objec
 
 def shapes(megabytes: int) -> bool:
     """Measure all shapes; whether the largest drop is checked in time in each of them."""
-    from personalization.aws.storage import LARGEST  # noqa: PLC0415
+    from personalization.core.aws.s3 import LARGEST  # noqa: PLC0415
 
     from benchmarks.files import HONEST  # noqa: PLC0415
 

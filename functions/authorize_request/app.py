@@ -4,16 +4,17 @@
 import time
 from typing import Any
 
-from personalization import cold, gate, observability
-from personalization.aws import clients, trusting
-from personalization.environment import Environment
-from personalization.tokens import Refused
+from personalization.auth import authorizer, trust
+from personalization.auth.tokens import Refused
+from personalization.core import cold_start, observability
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
 
 clients.make_ahead(clients.secretsmanager)
 
 
-@cold.start
-def handler(event: dict[str, Any], _context: object) -> gate.Answer:
+@cold_start.start
+def handler(event: dict[str, Any], _context: object) -> authorizer.Answer:
     """Answer a REQUEST authorizer's question.
 
     Args:
@@ -29,11 +30,11 @@ def handler(event: dict[str, Any], _context: object) -> gate.Answer:
     environment, started = Environment(), time.perf_counter()
     arn, reason = str(event["methodArn"]), "none"
     try:
-        caller = trusting.trust().caller(gate.bearer(event.get("multiValueHeaders")), int(time.time()))
+        caller = trust.trust().caller(authorizer.bearer(event.get("multiValueHeaders")), int(time.time()))
         plan = environment.shopper_key if caller.user else environment.visitor_key
-        answer = gate.allowed(arn, caller, plan)
+        answer = authorizer.allowed(arn, caller, plan)
     except Refused as refused:
-        answer, reason = gate.denied(arn), refused.reason
+        answer, reason = authorizer.denied(arn), refused.reason
     times = {"AuthorizeTime": round((time.perf_counter() - started) * 1000, 2)}
     keys = {"service": environment.service, "outcome": "admitted" if reason == "none" else "refused", "reason": reason}
     observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **keys))

@@ -4,9 +4,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.aws import clients, flow_steps
-from personalization.environment import Environment
-from personalization.observability import logger
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.runs import steps
 
 LOG = logger()
 
@@ -20,13 +21,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        As `personalization.handling` says of each step.
+        As `personalization.runs.lifecycle` says of each step.
 
     Raises:
         Rejected: what was dropped or asked for is refused; or the run does not lead its shop any more.
-        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
     """
     now = datetime.now(UTC)
-    done = flow_steps.flow_step(clients.dynamodb(), clients.stepfunctions(), event, Environment(), now)
+    done = steps.flow_step(clients.dynamodb(), clients.stepfunctions(), event, Environment(), now)
     LOG.info("Step done", step=event.get("step"), run=event.get("run"), outcome=done.get("outcome"))
     return done

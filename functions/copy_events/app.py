@@ -3,9 +3,11 @@
 
 from typing import Any
 
-from personalization import observability, streamed
-from personalization.aws import clients, copying
-from personalization.environment import Environment
+from personalization.core import observability
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.events import export
+from personalization.shop import streamed
 
 LOG = observability.logger()
 
@@ -25,9 +27,9 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """
     environment = Environment()
     made = streamed.texts(event["Records"], environment.names)
-    copying.write(clients.s3(), environment.bucket, made.files)
+    export.write(clients.s3(), environment.bucket, made.files)
     LOG.info("Events copied", objects=len(made.files), records=len(event["Records"]))
     if made.foreign:
         LOG.error("Records that are no events", records=len(made.foreign))
         observability.count(environment.namespace, "UncopiedEvents", len(made.foreign))
-        copying.bury(clients.sqs(), environment.chores_queue, made.foreign)
+        export.bury(clients.sqs(), environment.chores_queue, made.foreign)

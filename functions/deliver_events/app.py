@@ -5,12 +5,13 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from personalization import queued
-from personalization.aws import clients, leaving, state
-from personalization.aws.delivering import Delivery
-from personalization.environment import Environment
-from personalization.observability import count, logger
-from personalization.pacing import TokenBucket
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import count, logger
+from personalization.core.pacing import TokenBucket
+from personalization.events import leaving, queued
+from personalization.events.redelivery import Delivery
+from personalization.shop import state
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -4,12 +4,12 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from personalization import observability
-from personalization.aws import clients
-from personalization.aws.deletion_jobs import DeletionJobs
-from personalization.aws.erasing import Eraser
-from personalization.aws.ledger import StateMachine
-from personalization.environment import Environment
+from personalization.core import observability
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.maintenance.deletion_jobs import DeletionJobs
+from personalization.maintenance.erasure import Eraser
+from personalization.runs.store import StateMachine
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

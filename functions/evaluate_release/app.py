@@ -3,9 +3,11 @@
 
 from typing import Any
 
-from personalization.aws import clients, holding_out
-from personalization.environment import Environment
-from personalization.heldout import (
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.releases.held_out import steps
+from personalization.releases.held_out.plan import (
     AskRequest,
     ClearRequest,
     ExportRequest,
@@ -13,7 +15,6 @@ from personalization.heldout import (
     TrialRequest,
     UntestedRequest,
 )
-from personalization.observability import logger
 
 LOG = logger()
 
@@ -32,7 +33,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         WAITING and the reason; the result of measure and untested; `{left, waitingFor}` of clear.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     done = STEPS[event["step"]](event, Environment())
     LOG.info("Step done", step=event["step"])
@@ -40,29 +41,29 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 
 def _plan(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return holding_out.plan(clients.personalize(), clients.s3(), TrialRequest.read(event), environment).as_json()
+    return steps.plan(clients.personalize(), clients.s3(), TrialRequest.read(event), environment).as_json()
 
 
 def _export(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return holding_out.export(clients.personalize(), ExportRequest.read(event), environment.role_arn).as_json()
+    return steps.export(clients.personalize(), ExportRequest.read(event), environment.role_arn).as_json()
 
 
 def _ask(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return holding_out.ask(clients.personalize(), AskRequest.read(event), environment.role_arn).as_json()
+    return steps.ask(clients.personalize(), AskRequest.read(event), environment.role_arn).as_json()
 
 
 def _measure(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    result = holding_out.measure(clients.personalize(), clients.s3(), environment.bucket, MeasureRequest.read(event))
+    result = steps.measure(clients.personalize(), clients.s3(), environment.bucket, MeasureRequest.read(event))
     LOG.info("Tested on held-out time", outcome=result.outcome, reason=result.reason)
     return result.as_json()
 
 
 def _untested(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return holding_out.untested(clients.s3(), environment.bucket, UntestedRequest.read(event)).as_json()
+    return steps.untested(clients.s3(), environment.bucket, UntestedRequest.read(event)).as_json()
 
 
 def _clear(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return holding_out.clear(clients.personalize(), ClearRequest.read(event), environment).as_json()
+    return steps.clear(clients.personalize(), ClearRequest.read(event), environment).as_json()
 
 
 STEPS = {

@@ -8,12 +8,15 @@ from typing import Any
 # A function has one processor; threads that wait for each other would only cost.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from personalization import observability
-from personalization.aws import clients, fitting
-from personalization.environment import Environment
+from personalization.core import observability
+from personalization.core.aws import clients, documents
+from personalization.core.environment import Environment
+from personalization.likelihood import fit
 from personalization.likelihood.fits import FitRequest
+from personalization.releases import page as release_page
 
 LOG = observability.logger()
+_PAGE = "likelihood.html"
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -27,13 +30,24 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{outcome, reason, report, method}`.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     request = FitRequest.read(event)
-    aws = fitting.Clients(clients.s3(), clients.dynamodb(), clients.runtime())
+    aws = fit.Clients(clients.s3(), clients.dynamodb(), clients.runtime())
     environment = Environment()
-    done = fitting.fit(aws, request, environment, datetime.now(UTC))
+    done = fit.fit(aws, request, environment, datetime.now(UTC))
+    if done.report:
+        _link(environment.bucket, f"reports/{request.shop}/{request.run}/release")
     if done.outcome == "leftOut":
         observability.count(environment.namespace, "LikelihoodsLeftOut", 1)
     LOG.info("Likelihood fitted", shop=request.shop, run=request.run, outcome=done.outcome, reason=done.reason)
     return done.as_json()
+
+
+def _link(bucket: str, key: str) -> None:
+    """Lead from the release's page, which was there first, to the likelihood's."""
+    release = documents.get_json(clients.s3(), bucket, f"{key}.json")
+    if release is not None and _PAGE not in release.get("pages", ()):
+        linked = {**release, "pages": sorted([*release.get("pages", ()), _PAGE])}
+        documents.put_json(clients.s3(), bucket, f"{key}.json", linked)
+        documents.put_text(clients.s3(), bucket, f"{key}.html", release_page.page(linked))

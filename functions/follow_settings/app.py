@@ -3,11 +3,11 @@
 
 from typing import Any
 
-from personalization import drops
-from personalization.aws import clients, timers
-from personalization.environment import Environment
-from personalization.errors import Rejected
-from personalization.observability import logger
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.errors import Rejected
+from personalization.core.observability import logger
+from personalization.shop import keys, timers
 
 LOG = logger()
 
@@ -26,10 +26,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{shop, created, updated, deleted}`, names of timers.
 
     Raises:
-        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
     """
     try:
-        drop = drops.recognise(str(event["detail"]["object"]["key"]))
+        drop = keys.recognise(str(event["detail"]["object"]["key"]))
         environment = Environment()
         if drop.kind != "settings":
             return {}

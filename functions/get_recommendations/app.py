@@ -6,22 +6,25 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from personalization import caching, callers, cold, placing, problems, recommendations, shopper_context, tallies
-from personalization.aws import bestsellers, clients, failures, runtime, shown_items, state
-from personalization.environment import Environment
-from personalization.placing import PageBody, Slot
-from personalization.recommendations import Ask, Listing, Predicted, Ranking, RankingBody
-from personalization.releases import BASELINE, Release
-from personalization.shelf import BUDGET_SECONDS, Shelf
-from personalization.together import Together
-from personalization.web import Api, Response, part
+from personalization.api import bestsellers_store, caching, callers, context, metrics, page
+from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.http import Api, Response, part
+from personalization.api.page import PageBody, Slot
+from personalization.api.parallel import Together
+from personalization.core import cold_start, problems
+from personalization.core.aws import clients, errors
+from personalization.core.environment import Environment
+from personalization.personalize import requests, runtime
+from personalization.personalize.requests import Ask, Listing, Predicted, Ranking, RankingBody
+from personalization.shop import shown_items, state
+from personalization.shop.release import BASELINE, Release
 
 if TYPE_CHECKING:
-    from personalization.aws.likelihoods import Likelihoods
+    from personalization.likelihood.serve import Likelihoods
 
 API = Api()
 RELEASES = state.Releases(state.fetch)
-SHELF = Shelf(failures.why, bestsellers.Lists(bestsellers.fetch).get, time.monotonic, API.degraded)
+SHELF = Shelf(errors.why, bestsellers_store.Lists(bestsellers_store.fetch).get, time.monotonic, API.degraded)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
 TOGETHER = Together()
 ITEMS = shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: Environment().bucket))
@@ -53,8 +56,8 @@ def popular(shop: str) -> Response[str]:
 def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
     """What one of the shop's placements shows a user."""
     asked, release, name = problems.checked(Slot, _fields(userId=part(user_id))), _release(shop), part(placement)
-    question, started = placing.ask(release, name, asked, _around(release)), time.monotonic()
-    told = placing.one(SHELF, release, name, question, _predict)
+    question, started = page.ask(release, name, asked, _around(release)), time.monotonic()
+    told = page.one(SHELF, release, name, question, _predict)
     _show(release, started, (told, question))
     return _counted(release, f"placement/{name}", told)
 
@@ -63,9 +66,9 @@ def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
 def show_page(shop: str, user_id: str) -> dict[str, object]:
     """What the placements of a page show a user, no item twice."""
     body, release = problems.checked_json(PageBody, API.body()), _release(shop)
-    asks = placing.slots(release, body, _fields(userId=part(user_id)), _around(release))
+    asks = page.slots(release, body, _fields(userId=part(user_id)), _around(release))
     started = time.monotonic()
-    told: dict[str, Any] = placing.page(SHELF, release, asks, _predict, TOGETHER)
+    told: dict[str, Any] = page.page(SHELF, release, asks, _predict, TOGETHER)
     _show(release, started, *((each, asks[each["placement"]]) for each in told["placements"]))
     for each in told["placements"]:
         _counted(release, f"placement/{each['placement']}", each)
@@ -76,10 +79,10 @@ def show_page(shop: str, user_id: str) -> dict[str, object]:
 def ranking(shop: str, user_id: str) -> dict[str, object]:
     """The caller's items, best first for a user."""
     body = problems.checked_json(RankingBody, API.body())
-    fields = recommendations.values(API.query(), userId=part(user_id))
+    fields = requests.values(API.query(), userId=part(user_id))
     asked = problems.checked(Ranking, {**fields, "itemIds": body.item_ids})
     release = _release(shop)
-    question, started = recommendations.ranking(release, asked, _around(release)), time.monotonic()
+    question, started = requests.ranking(release, asked, _around(release)), time.monotonic()
     told = SHELF.order(question, _rank)
     _show(release, started, (told, question))
     return _counted(release, "personalized-ranking", told)
@@ -89,7 +92,7 @@ def ranking(shop: str, user_id: str) -> dict[str, object]:
 def purchase_likelihood(shop: str, user_id: str) -> dict[str, object]:
     """How likely a user is to buy items."""
     until = likelihoods().until()
-    query, release = recommendations.values(API.query(), userId=part(user_id)), _release(shop)
+    query, release = requests.values(API.query(), userId=part(user_id)), _release(shop)
     told = likelihoods().respond(release, API.body(), query, int(time.time()), until)
     return _counted(release, "purchase-likelihood", told)
 
@@ -97,7 +100,7 @@ def purchase_likelihood(shop: str, user_id: str) -> dict[str, object]:
 @cache
 def likelihoods() -> "Likelihoods":
     """What answers them; imported when first asked for, so that nobody else's start is longer for it."""
-    from personalization.aws.likelihoods import Likelihoods  # noqa: PLC0415
+    from personalization.likelihood.serve import Likelihoods  # noqa: PLC0415
 
     return Likelihoods(API.degraded)
 
@@ -115,7 +118,7 @@ def describe() -> Response[str]:
     return API.kept(text, caching.tag(text), caching.DESCRIPTION_SECONDS)
 
 
-handler = cold.start(API.answer)
+handler = cold_start.start(API.answer)
 """Answers one request of API Gateway (REST, proxy integration)."""
 
 
@@ -124,19 +127,19 @@ def _release(shop: str) -> Release:
 
 
 def _fields(**known: str) -> dict[str, object]:
-    return recommendations.values(API.query(), **known, excludeItemIds=API.queries("excludeItemIds"))
+    return requests.values(API.query(), **known, excludeItemIds=API.queries("excludeItemIds"))
 
 
 def _around(release: Release) -> dict[str, str]:
-    return shopper_context.of(API.headers(), release.context_columns, time.time())
+    return context.of(API.headers(), release.context_columns, time.time())
 
 
 def _list(release: Release, recipe: str, asked: Listing) -> dict[str, object]:
     callers.own(API.caller, asked.user_id)
-    ask, started = recommendations.listing(release, recipe, asked, _around(release)), time.monotonic()
-    told = SHELF.fill(release, ask, _predict, recommendations.source(release, recipe))
+    ask, started = requests.listing(release, recipe, asked, _around(release)), time.monotonic()
+    told = SHELF.fill(release, ask, _predict, requests.source(release, recipe))
     _show(release, started, (told, ask))
-    return recommendations.after(release, ask, _counted(release, recipe, told))
+    return requests.after(release, ask, _counted(release, recipe, told))
 
 
 def _show(release: Release, started: float, *lists: tuple[dict[str, Any], Ask]) -> None:
@@ -146,7 +149,7 @@ def _show(release: Release, started: float, *lists: tuple[dict[str, Any], Ask]) 
 
 
 def _counted(release: Release, name: str, told: dict[str, object]) -> dict[str, object]:
-    API.count(tallies.of_list(release.shop, name, told))
+    API.count(metrics.of_list(release.shop, name, told))
     return told
 
 

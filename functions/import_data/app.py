@@ -3,10 +3,11 @@
 
 from typing import Any
 
-from personalization.aws import clients, steps
-from personalization.environment import Environment
-from personalization.observability import logger
-from personalization.plans import ImportRequest
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.personalize import steps
+from personalization.shop.plan import ImportRequest
 
 LOG = logger()
 
@@ -23,7 +24,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{arn, status}`; of a job for which there is no room, status WAITING and the reason.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     request = ImportRequest.read(event)
     done = steps.import_step(clients.personalize(), request, Environment())

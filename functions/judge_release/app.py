@@ -4,10 +4,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.aws import clients, judging
-from personalization.environment import Environment
-from personalization.observability import logger
-from personalization.release_steps import JudgeRequest, OverrideRequest, ProbeRequest, ReportRequest, RollbackRequest
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.releases import judge
+from personalization.releases.messages import (
+    JudgeRequest,
+    OverrideRequest,
+    ProbeRequest,
+    ReportRequest,
+    RollbackRequest,
+)
 
 LOG = logger()
 
@@ -25,7 +32,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Raises:
         Rejected: there is nothing to override or to roll back to.
-        Broken: a probe failed; otherwise, as RetryLater and LimitReached, as `personalization.aws.failures` says.
+        Broken: a probe failed; otherwise, as RetryLater and LimitReached, as `personalization.core.aws.errors` says.
     """
     done = STEPS[event["step"]](event, Environment())
     LOG.info("Step done", step=event["step"])
@@ -34,33 +41,33 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 def _judge(event: dict[str, Any], environment: Environment) -> dict[str, object]:
     request = JudgeRequest.read(event)
-    verdict = judging.judge(_clients(), request, environment, datetime.now(UTC))
+    verdict = judge.judge(_clients(), request, environment, datetime.now(UTC))
     LOG.info("Release judged", run=verdict.run, shop=verdict.shop, outcome=verdict.outcome, reason=verdict.reason)
     return verdict.as_json()
 
 
 def _override(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return judging.override(clients.dynamodb(), OverrideRequest.read(event), environment).as_json()
+    return judge.override(clients.dynamodb(), OverrideRequest.read(event), environment).as_json()
 
 
 def _rollback(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return judging.rollback(clients.dynamodb(), RollbackRequest.read(event), environment).as_json()
+    return judge.rollback(clients.dynamodb(), RollbackRequest.read(event), environment).as_json()
 
 
 def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
     request = ProbeRequest.read(event)
-    asked = judging.probe(_clients(), request, environment)
+    asked = judge.probe(_clients(), request, environment)
     if asked.throttled:
         LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=asked.throttled)
     return {"answers": len(asked.replies), "throttled": asked.throttled}
 
 
 def _report(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return judging.report(clients.s3(), ReportRequest.read(event), environment)
+    return judge.report(clients.s3(), ReportRequest.read(event), environment)
 
 
-def _clients() -> judging.Clients:
-    return judging.Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
+def _clients() -> judge.Clients:
+    return judge.Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
 
 
 STEPS = {"judge": _judge, "override": _override, "rollback": _rollback, "probe": _probe, "report": _report}

@@ -4,9 +4,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization import observability
-from personalization.aws import chores, clients
-from personalization.environment import Environment
+from personalization.core import observability
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.maintenance import daily
 
 LOG = observability.logger()
 
@@ -22,10 +23,10 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
         `{days: {shop: days}, schemas, filters, solutions, records}`: names of what was deleted; of records, how many.
 
     Raises:
-        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
     """
     environment = Environment()
-    done = chores.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, datetime.now(UTC))
+    done = daily.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, datetime.now(UTC))
     for shop, days in done.days.items():
         observability.count(environment.namespace, "DaysSincePromotion", days)
         LOG.info("Shop looked at", shop=shop, daysSincePromotion=days)

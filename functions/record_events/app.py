@@ -6,17 +6,19 @@ import time
 import uuid
 from contextlib import suppress
 
-from personalization import callers, cold, events, problems, tallies
-from personalization.aws import clients, erasure_requests, leaving, state
-from personalization.aws import events as delivery
-from personalization.breakers import Breaker
-from personalization.environment import Environment
-from personalization.errors import PersonalizationError, RetryLater
-from personalization.events import Events, Put, Who
-from personalization.pacing import deadline
-from personalization.problems import Problem
-from personalization.releases import Release
-from personalization.web import Api, part
+from personalization.api import callers, metrics
+from personalization.api.http import Api, part
+from personalization.core import cold_start, problems
+from personalization.core.aws import clients
+from personalization.core.breaker import Breaker
+from personalization.core.environment import Environment
+from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.core.pacing import deadline
+from personalization.core.problems import Problem
+from personalization.events import delivery, erasure_requests, leaving, models
+from personalization.events.models import Events, Put, Who
+from personalization.shop import state
+from personalization.shop.release import Release
 
 API = Api()
 RELEASES = state.Releases(state.fetch_once)
@@ -31,32 +33,32 @@ def record(shop: str) -> tuple[dict[str, object], int]:
     late = deadline(time.monotonic, delivery.BUDGET_SECONDS)
     asked = callers.bound(API.caller, problems.checked_json(Events, API.body()))
     problems.checked(Who, {"userId": asked.user_id})
-    told = events.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
+    told = models.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
     calls = callers.sent_on(API.caller, told)
     tracking_id = _release(shop).tracking_id
     leaves = _leaving(shop, asked.user_id)
     if leaves:
         API.note(discarded=len(asked.events))
-        return events.discarded(told), 202
+        return models.discarded(told), 202
     if leaves is None:
         delivered, (queued, missed) = 0, delivery.put_off(part(shop), calls, late)
-        taken = events.first(calls, queued)
+        taken = models.first(calls, queued)
     else:
         delivered, queued = delivery.accept(part(shop), tracking_id, calls, BREAKER, time.monotonic, late)
-        taken = events.first(calls, delivered + queued)
+        taken = models.first(calls, delivered + queued)
         missed = delivery.keep(part(shop), taken, time.time(), late)
-    API.count(*tallies.of_events(part(shop), taken))
+    API.count(*metrics.of_events(part(shop), taken))
     API.note(events=delivered, queued=queued)
     if missed:
         API.count(({"UncopiedEvents": float(missed)}, {}))
-    return events.accepted(told, delivered, queued), 202
+    return models.accepted(told, delivered, queued), 202
 
 
 @API.routes.put("/shops/<shop>/users/<user_id>")
 def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     """What is known of a user."""
     problems.checked(Who, {"userId": part(user_id)})
-    asked = events.record(part(user_id), problems.checked_json(Put, API.body()), events.USER_BYTES)
+    asked = models.record(part(user_id), problems.checked_json(Put, API.body()), models.USER_BYTES)
     if LEAVING.has(_release(shop).shop, part(user_id), time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
     there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
@@ -80,23 +82,23 @@ def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
 def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
     """What is known of an item."""
     problems.checked(Who, {"itemId": part(item_id)})
-    asked = events.record(part(item_id), problems.checked_json(Put, API.body()), events.ITEM_BYTES, described=True)
+    asked = models.record(part(item_id), problems.checked_json(Put, API.body()), models.ITEM_BYTES, described=True)
     there = delivery.put_item(clients.events(), _release(shop).dataset_arn("ITEMS"), asked)
     problems.there(there or None, "The shop has no items dataset: drop one first.")
     _shown(part(shop), asked)
     return asked.answer(), 202
 
 
-def _shown(shop: str, item: events.Record) -> None:
+def _shown(shop: str, item: models.Record) -> None:
     """Have answers show the item as it is now. Personalize has it, whatever becomes of this."""
-    from personalization.aws import item_tables  # noqa: PLC0415 - only a PUT of an item needs it
+    from personalization.shop import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
-    late = deadline(time.monotonic, item_tables.CHANGE_SECONDS)
+    late = deadline(time.monotonic, item_files.CHANGE_SECONDS)
     with suppress(PersonalizationError):
-        item_tables.change(clients.s3_quick(), Environment().bucket, shop, item.id, json.loads(item.properties), late)
+        item_files.change(clients.s3_quick(), Environment().bucket, shop, item.id, json.loads(item.properties), late)
 
 
-handler = cold.start(API.answer)
+handler = cold_start.start(API.answer)
 """Answers one request of API Gateway (REST, proxy integration)."""
 
 

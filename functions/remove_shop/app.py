@@ -4,12 +4,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization import removal
-from personalization.aws import clients, removal_steps
-from personalization.aws.removal_steps import Clients
-from personalization.environment import Environment
-from personalization.observability import logger
-from personalization.removal import RemovalRequest
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.maintenance import teardown
+from personalization.maintenance.teardown import Clients
+from personalization.personalize import removal
+from personalization.personalize.removal import RemovalRequest
 
 LOG = logger()
 CLIENTS = Clients(clients.personalize, clients.dynamodb, clients.s3, clients.scheduler, clients.stepfunctions)
@@ -23,13 +24,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        What `personalization.removal` says of the step.
+        What `personalization.personalize.removal` says of the step.
 
     Raises:
         Rejected: no shop can have this name, or a run is at work on it.
-        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
     """
     request = removal.check(RemovalRequest.read(event))
-    done = removal_steps.step(CLIENTS, request, Environment(), datetime.now(UTC))
+    done = teardown.step(CLIENTS, request, Environment(), datetime.now(UTC))
     LOG.info("Step done", step=request.step, shop=request.shop)
     return dict(done)

@@ -3,10 +3,11 @@
 
 from typing import Any
 
-from personalization.aws import clients, splitting
-from personalization.environment import Environment
-from personalization.heldout import SplitRequest, VerifyRequest
-from personalization.observability import logger
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.releases.held_out import split_files
+from personalization.releases.held_out.plan import SplitRequest, VerifyRequest
 
 LOG = logger()
 
@@ -22,7 +23,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         What came of the split, or what was found in the import.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     done = STEPS[event["step"]](event)
     LOG.info("Step done", step=event["step"])
@@ -30,11 +31,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 
 def _split(event: dict[str, Any]) -> dict[str, object]:
-    return splitting.split(clients.s3(), Environment().bucket, SplitRequest.read(event).trial).as_json()
+    return split_files.split(clients.s3(), Environment().bucket, SplitRequest.read(event).trial).as_json()
 
 
 def _verify(event: dict[str, Any]) -> dict[str, object]:
-    return splitting.verify(clients.s3(), Environment().bucket, VerifyRequest.read(event).trial).as_json()
+    return split_files.verify(clients.s3(), Environment().bucket, VerifyRequest.read(event).trial).as_json()
 
 
 STEPS = {"split": _split, "verify": _verify}

@@ -4,14 +4,15 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization import claims, lost_drops, sweeping
-from personalization.aws import clients, timers
-from personalization.aws.ledger import DynamoLedger, StateMachine
-from personalization.aws.lost_drops import listed
-from personalization.environment import Environment
-from personalization.errors import Rejected
-from personalization.leases import Run
-from personalization.observability import logger
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.errors import Rejected
+from personalization.core.observability import logger
+from personalization.runs import claims, lost_drops, sweep
+from personalization.runs.dropped_versions import listed
+from personalization.runs.leases import Run
+from personalization.runs.store import DynamoLedger, StateMachine
+from personalization.shop import timers
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -32,7 +33,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 
     Raises:
         Rejected: `minutes` or `shop` is none.
-        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
     """
     environment, now = Environment(), datetime.now(UTC)
     ledger = DynamoLedger(clients.dynamodb(), environment.table, now)
@@ -48,7 +49,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     for shop in sorted({each.shop for each in found.drops if each.kind == "settings"}):
         _follow(environment, shop)
     shops = {each.shop for each in found.drops}
-    started = sweeping.sweep(ledger, executions, run, claims.stopped(event), shops)
+    started = sweep.sweep(ledger, executions, run, claims.stopped(event), shops)
     claimed = [each.key for each in found.drops]
     LOG.info("Drops swept", claimed=len(claimed), refused=len(found.refused), started=started, until=until)
     return {"claimed": claimed, "refused": list(found.refused), "started": started}

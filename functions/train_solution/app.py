@@ -3,9 +3,10 @@
 
 from typing import Any
 
-from personalization.aws import clients, steps
-from personalization.observability import logger
-from personalization.plans import TrainRequest
+from personalization.core.aws import clients
+from personalization.core.observability import logger
+from personalization.personalize import steps
+from personalization.shop.plan import TrainRequest
 
 LOG = logger()
 
@@ -21,7 +22,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{arn, status}`; of a job for which there is no room, status WAITING and the reason.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     request = TrainRequest.read(event)
     done = steps.train_step(clients.personalize(), request)

@@ -4,9 +4,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from personalization.aws import clients, promotion, selling
-from personalization.environment import Environment
-from personalization.observability import logger
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.observability import logger
+from personalization.releases import promote, selling
 
 LOG = logger()
 
@@ -25,9 +26,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{arn, status}` of the campaign, where status is that of what was asked for last; or the release record.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     aws = selling.Clients(clients.s3(), clients.runtime(), clients.dynamodb())
-    done = promotion.promotion_step(clients.personalize(), aws, event, Environment(), datetime.now(UTC))
+    done = promote.promotion_step(clients.personalize(), aws, event, Environment(), datetime.now(UTC))
     LOG.info("Step done", step=event.get("step"))
     return done

@@ -3,11 +3,12 @@
 
 from typing import Any
 
-from personalization import observability
-from personalization.aws import clients, joining
-from personalization.environment import Environment
-from personalization.errors import Rejected, TooManyRejects
-from personalization.plans import PrepareRequest
+from personalization.core import observability
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.errors import Rejected, TooManyRejects
+from personalization.ingest import join
+from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
 
@@ -22,13 +23,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Raises:
         Rejected: the key, the settings or the data are refused, with the rule, or the lines and the report.
-        RetryLater, LimitReached, Broken: as `personalization.aws.failures` says.
+        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
     """
     request = PrepareRequest.read(event)
     environment = Environment()
     try:
         names, bucket, most = environment.names, environment.bucket, environment.incremental_bytes
-        plan = joining.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
+        plan = join.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
     except TooManyRejects as refused:
         observability.count(environment.namespace, "RejectsAboveLimit", 1)
         # The machine knows the word of the kind that it belongs to.

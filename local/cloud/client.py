@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 
 import boto3
 import urllib3
-from personalization.drops import SETTINGS_FILES
-from personalization.errors import PersonalizationError
+from personalization.core.errors import PersonalizationError
+from personalization.shop.keys import SETTINGS_FILES
 
 from local.cloud.environments import LocalError
 from local.cloud.home import State, access
@@ -247,7 +247,7 @@ def checked_key(shop: str, kind: str, file: Path, *, incremental: bool = False) 
     """
     key = drop_key(shop, kind, file, incremental=incremental)
     if kind == "settings":
-        from personalization.settings import read  # noqa: PLC0415 - only settings need the models
+        from personalization.shop.settings import read  # noqa: PLC0415 - only settings need the models
 
         try:
             read(key, file.read_bytes())

@@ -5,8 +5,8 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
-from personalization.errors import Rejected
-from personalization.settings import ShopSettings, parse
+from personalization.core.errors import Rejected
+from personalization.shop.settings import ShopSettings, parse
 
 from local.cloud.environments import LOCAL
 from local.evaluation import page, positions, tables

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from personalization.metrics import (
+from personalization.releases.ranking_metrics import (
     Answer,
     Bootstrap,
     Interval,

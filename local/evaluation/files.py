@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from personalization import findings
-from personalization.datasets import Schema as Checked
-from personalization.drops import DataKind
-from personalization.errors import Rejected
-from personalization.headers import recognise
-from personalization.intake.copying import copy
-from personalization.intake.rows import Table
-from personalization.settings import ShopSettings
-from personalization.validation import Expected
+from personalization.core.errors import Rejected
+from personalization.ingest import findings
+from personalization.ingest.csv.copying import copy
+from personalization.ingest.csv.rows import Table
+from personalization.ingest.header import recognise
+from personalization.ingest.validation import Expected
+from personalization.shop.keys import DataKind
+from personalization.shop.schema import Schema as Checked
+from personalization.shop.settings import ShopSettings
 from personalize_local.data.building import read_rows
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import import_files

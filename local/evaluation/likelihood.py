@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from personalization import dialect
+from personalization.core import csv_dialect
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.scores import Quality
 from personalization.likelihood.training import TooLittle, fit
@@ -69,9 +69,9 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
 
 
 def _lines(table: pl.DataFrame) -> Iterator[str]:
-    yield dialect.record(table.columns)
+    yield csv_dialect.record(table.columns)
     for row in table.select(pl.all().cast(pl.String).fill_null("")).iter_rows():
-        yield dialect.record(row)
+        yield csv_dialect.record(row)
 
 
 def _name(there: list[str], asked: str | None) -> str | None:

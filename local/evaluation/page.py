@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from personalization import charts
-from personalization.page_style import STYLE
+from personalization.reports import charts
+from personalization.reports.style import STYLE
 
 from local.evaluation import plots
 from local.evaluation.words import LIKELIHOOD_MARKS, TITLES, percent, task

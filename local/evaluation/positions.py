@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from personalization.headers import arrange
-from personalization.intake.rows import Table
-from personalization.settings import ShopSettings
+from personalization.ingest.csv.rows import Table
+from personalization.ingest.header import arrange
+from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 
 NOTE = (

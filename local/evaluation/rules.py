@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from personalization.metrics import Answer, against_us, discounted_gain, mean
+from personalization.releases.ranking_metrics import Answer, against_us, discounted_gain, mean
 from personalize_local.recipes.common.rows import Rows
 from scipy import sparse
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from personalization.metrics import Answer, tail_share
+from personalization.releases.ranking_metrics import Answer, tail_share
 from personalize_local.data.frames import pl
 from personalize_local.recipes import TrainingConfig
 from personalize_local.wire.errors import TrainingRefused

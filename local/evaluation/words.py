@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from personalization.findings import (
+from personalization.ingest.findings import (
     MINIMUM_INTERACTIONS,
     MINIMUM_USERS,
     RECOMMENDED_INTERACTIONS,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import boto3
 import pytest
 from boto3.dynamodb.conditions import Key
-from personalization.erasures import SETTLED_SECONDS
+from personalization.events.erasures import SETTLED_SECONDS
 
 from local.cloud.home import access
 from tests.app.conftest import Shop

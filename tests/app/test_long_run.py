@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from personalization.claims import Claim
+from personalization.runs.claims import Claim
 
 from local.cloud.faults import FaultDoor
 from tests.app import long_run

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from personalization import openapi
+from personalization.api import openapi
 
 from tests.docs.compatibility import breaking
 

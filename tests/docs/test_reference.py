@@ -5,7 +5,7 @@ import json
 import re
 
 import yaml
-from personalization.settings import ShopSettings, parse
+from personalization.shop.settings import ShopSettings, parse
 
 from tests.docs.pages import ROOT, blocks, first_cells, headings, read, section
 

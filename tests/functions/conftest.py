@@ -9,8 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
-from personalization.aws import clients, records
-from personalization.releases import RECORD
+from personalization.core.aws import clients
+from personalization.shop import records
+from personalization.shop.release import RECORD
 
 from functions.deliver_events import app as deliver_events
 from functions.record_events import app as record_events

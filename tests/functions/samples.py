@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from personalization.releases import Value
+from personalization.shop.release import Value
 
 from tests.functions.fakes import ARN
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization import item_table
-from personalization.aws import bestsellers, clients, failures, item_tables, records, shown_items, state
-from personalization.bestsellers import record
-from personalization.claims import PREFIX, Claim
-from personalization.shelf import BUDGET_SECONDS, Shelf
+from personalization.api import bestsellers_store
+from personalization.api.bestsellers import record
+from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.core.aws import clients, errors
+from personalization.runs.claims import PREFIX, Claim
+from personalization.shop import item_files, item_table, records, shown_items, state
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler as answer
@@ -39,8 +40,8 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     bare = {alias: {**each, "metadata": False} for alias, each in campaigns.items()}
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
     monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
-    lists = bestsellers.Lists(bestsellers.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
+    lists = bestsellers_store.Lists(bestsellers_store.fetch)
+    monkeypatch.setattr(app, "SHELF", Shelf(errors.why, lists.get, time.monotonic, app.API.degraded))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
     for each in records.keys(table, TABLE, "demo"):
@@ -107,11 +108,11 @@ def test_a_table_that_grows_is_spread_over_more_files(
     personalize.says("DescribeDatasetGroup", {"datasetGroup": {"status": "ACTIVE", "domain": "ECOMMERCE"}})
     personalize.says("DescribeDataset", {"dataset": {"status": "ACTIVE", "schemaArn": f"{ARN}:schema/items"}})
     personalize.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
-    item_tables.change(bucket, BUCKET, "demo", "995242", {"NAME": "Oat milk"})
+    item_files.change(bucket, BUCKET, "demo", "995242", {"NAME": "Oat milk"})
     rows = "".join(f"i{number},{number}.5,cat,{'n' * 90}\n" for number in range(5_000))
     more = drop("drops/demo/items/incremental/more.csv", "ITEM_ID,PRICE,CATEGORY_L1,NAME\n" + rows)
     check(more, None)
-    table = item_tables.table(bucket, BUCKET, "demo")
+    table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.shards == 16
     found = fresh().find("demo", ["1082185", "995242", "i0", "i4999"], ("NAME",), 5.0)
@@ -123,7 +124,7 @@ def test_a_table_that_grows_is_spread_over_more_files(
     }
     # A second time changes nothing.
     check(more, None)
-    again = item_tables.table(bucket, BUCKET, "demo")
+    again = item_files.table(bucket, BUCKET, "demo")
     assert again is not None
     assert (again.version, again.shards) == (table.version, 16)
 
@@ -139,7 +140,7 @@ def test_items_that_are_dropped_again_and_again_need_no_more_files(
     personalize.says("DescribeSchema", {"schema": {"schema": plan["schema"]["text"]}})
     for day in range(6):
         check({**drop("drops/demo/items/incremental/day.csv", columns + rows), "run": f"run-{day}"}, None)
-    table = item_tables.table(bucket, BUCKET, "demo")
+    table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.shards == 1
     assert table.size < 4 * item_table.SHARD_BYTES
@@ -147,7 +148,7 @@ def test_items_that_are_dropped_again_and_again_need_no_more_files(
 
 def test_a_put_of_an_item_leaves_out_what_a_drop_would(drop: Drop, bucket: "S3Client") -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
-    item_tables.change(bucket, BUCKET, "demo", "995242", {"NAME": "x" * 20_000, "CATEGORY_L1": "", "PRICE": 2})
+    item_files.change(bucket, BUCKET, "demo", "995242", {"NAME": "x" * 20_000, "CATEGORY_L1": "", "PRICE": 2})
     assert fresh().find("demo", ["995242"], ("NAME", "CATEGORY_L1", "PRICE"), 5.0) == {"995242": {"PRICE": "2"}}
 
 
@@ -191,7 +192,7 @@ def test_a_new_whole_drop_replaces_the_table_and_forgets_old_ones(drop: Drop, bu
     versions = []
     for run in ("run-a", "run-b", "run-c"):
         check({**drop("drops/demo/items/items.csv", ITEMS), "run": run}, None)
-        table = item_tables.table(bucket, BUCKET, "demo")
+        table = item_files.table(bucket, BUCKET, "demo")
         assert table is not None
         versions.append(table.version)
     keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]]
@@ -203,18 +204,18 @@ def test_a_drop_that_is_checked_again_makes_the_same_table(drop: Drop, bucket: "
     for run in ("run-a", "run-b", "run-b"):
         check({**drop("drops/demo/items/items.csv", ITEMS), "run": run}, None)
     keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=item_table.folder("demo"))["Contents"]]
-    table = item_tables.table(bucket, BUCKET, "demo")
+    table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.previous
     assert {key.split("/")[3] for key in keys} == {"table.json", table.version, table.previous}
     check({**drop("drops/demo/items/items.csv", ITEMS), "run": "run-b"}, None)
-    assert item_tables.table(bucket, BUCKET, "demo") == table
+    assert item_files.table(bucket, BUCKET, "demo") == table
 
 
 def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3Client", drop: Drop) -> None:
     rows = "".join(f"i{number},{number}.5,cat,{'n' * 90}\n" for number in range(5_000))
     check(drop("drops/demo/items/items.csv", "ITEM_ID,PRICE,CATEGORY_L1,NAME\n" + rows), None)
-    table = item_tables.table(bucket, BUCKET, "demo")
+    table = item_files.table(bucket, BUCKET, "demo")
     assert table is not None
     assert table.shards == 16
     asked: list[str] = []
@@ -240,7 +241,7 @@ def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket
         return items.find("demo", ["995242"], ("PRICE",), 5.0)
 
     assert price() == {"995242": {"PRICE": "0.99"}}
-    item_tables.change(bucket, BUCKET, "demo", "995242", {"price": 2})
+    item_files.change(bucket, BUCKET, "demo", "995242", {"price": 2})
     assert price() == {"995242": {"PRICE": "0.99"}}
     now += shown_items.TABLE_SECONDS
     until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown", 5.0)
@@ -283,7 +284,7 @@ def sells(personalize: FakePersonalize) -> None:
 
 
 def best(table: "DynamoDBClient") -> list[str]:
-    return [str(each["itemId"]) for each in bestsellers.read(table, TABLE, "demo")]
+    return [str(each["itemId"]) for each in bestsellers_store.read(table, TABLE, "demo")]
 
 
 def claimed(table: "DynamoDBClient", key: str, run: str) -> None:
@@ -309,7 +310,7 @@ def test_each_promotion_lists_what_was_sold_in_the_whole_history(
     # What nobody bought comes last, and no campaign is asked.
     assert (len(ranked), ranked[0], ranked[-1]) == (51, "i0", "seen")
     assert "GetRecommendations" not in personalize.operations()
-    first = bestsellers.read(table, TABLE, "demo")[0]
+    first = bestsellers_store.read(table, TABLE, "demo")[0]
     assert first["metadata"] == {"PRICE": "2"}
 
     # An incremental drop adds to it.

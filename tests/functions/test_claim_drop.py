@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from personalization.errors import Broken, Rejected
+from personalization.core.errors import Broken, Rejected
 
 from functions.claim_drop import app
 from tests.functions.samples import TABLE, Event, load

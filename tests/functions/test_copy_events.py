@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from personalization import streamed
-from personalization.aws import clients, shopper_events
-from personalization.errors import Rejected, RetryLater
-from personalization.events import Call
+from personalization.core.aws import clients
+from personalization.core.errors import Rejected, RetryLater
+from personalization.events import store
+from personalization.events.models import Call
+from personalization.shop import streamed
 
 from functions.copy_events.app import handler
 from functions.deliver_events import app as delivering
@@ -83,7 +84,7 @@ def test_an_event_is_a_row_with_its_time_and_id(bucket: "S3Client") -> None:
 def test_a_batch_that_comes_again_replaces_what_it_wrote(bucket: "S3Client", written: "DynamoDBClient") -> None:
     calls = [Call("s", user, [view(number) for number in range(5)]) for user in ("u1", "u2")]
     for shop in ("demo", "other"):
-        assert shopper_events.note(written, SHOPPER_EVENTS, shop, calls, NOW) == []
+        assert store.note(written, SHOPPER_EVENTS, shop, calls, NOW) == []
     for _ in range(2):
         handler(stream(written), None)
     found = objects(bucket)
@@ -102,8 +103,8 @@ def test_what_is_sent_again_or_expires_makes_no_row(change: str, bucket: "S3Clie
 def test_events_that_no_import_takes_are_in_a_file_of_their_own(bucket: "S3Client", written: "DynamoDBClient") -> None:
     search = {"eventType": "Search", "eventId": "e", "sentAt": NOW, "properties": '{"words":"a, \\"b\\"\\nc"}'}
     calls = [Call("s", None, [view(1)]), Call("s", "u", [search]), Call("s", "u", [view(2)])]
-    assert shopper_events.note(written, SHOPPER_EVENTS, "demo", calls, NOW) == []
-    assert list(shopper_events.of_shop(written, SHOPPER_EVENTS, "demo", 0)) == [("u", "i2", "View", NOW - 2)]
+    assert store.note(written, SHOPPER_EVENTS, "demo", calls, NOW) == []
+    assert list(store.of_shop(written, SHOPPER_EVENTS, "demo", 0)) == [("u", "i2", "View", NOW - 2)]
     handler(stream(written), None)
     found = {key.endswith("-partial.csv"): rows for key, rows in objects(bucket).items()}
     assert [row["ITEM_ID"] for row in found[False]] == ["i2"]
@@ -221,7 +222,7 @@ def copied(rows: int = 1200) -> str:
     """A copy of events as the function writes it, of the shop `demo`."""
     client = boto3.client("dynamodb")
     calls = [Call("s", f"u{number % 100}", [view(number)]) for number in range(rows)]
-    assert shopper_events.note(client, SHOPPER_EVENTS, "demo", calls, NOW) == []
+    assert store.note(client, SHOPPER_EVENTS, "demo", calls, NOW) == []
     pages = client.get_paginator("scan").paginate(TableName=SHOPPER_EVENTS)
     items = [item for page in pages for item in page["Items"]]
     bucket = boto3.client("s3")

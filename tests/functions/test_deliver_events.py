@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from personalization.environment import Environment
+from personalization.core.environment import Environment
 
 from functions.deliver_events import app
 from tests.functions.fakes import FakePersonalize

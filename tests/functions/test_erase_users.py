@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import polars as pl
 import pytest
-from personalization import data_report, dialect, handling, leases, probing, sweeping
-from personalization.answers import Receipt
-from personalization.aws import erasure_requests, records, shopper_events
-from personalization.aws.leaving import REMEMBER_SECONDS
-from personalization.aws.ledger import DynamoLedger, StateMachine
-from personalization.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
-from personalization.errors import Broken, RetryLater
-from personalization.events import Call
-from personalization.intake import known
+from personalization.api.models import Receipt
+from personalization.core import csv_dialect
+from personalization.core.errors import Broken, RetryLater
+from personalization.events import erasure_requests, store
+from personalization.events.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
+from personalization.events.leaving import REMEMBER_SECONDS
+from personalization.events.models import Call
+from personalization.ingest import report
+from personalization.ingest.csv import known
 from personalization.likelihood import inputs, shards
+from personalization.releases import probe
+from personalization.runs import leases, lifecycle, sweep
+from personalization.runs.store import DynamoLedger, StateMachine
+from personalization.shop import records
 
 from functions.erase_users.app import MARGIN_MS, handler
 from functions.record_events.app import LEAVING
@@ -143,7 +147,7 @@ def test_what_the_table_has_of_the_user_goes_and_nobody_elses(table: "DynamoDBCl
     many = [Call("s", "2375", [{**view, "eventId": str(number)}]) for number in range(60)]
     calls = [*many, Call("s", "2375", [search]), Call("s", "23", [{**view, "eventId": "x"}])]
     for shop in ("demo", "demo-2"):
-        assert shopper_events.note(table, SHOPPER_EVENTS, shop, calls, time.time()) == []
+        assert store.note(table, SHOPPER_EVENTS, shop, calls, time.time()) == []
     ask()
     round_made(sent=1)
     assert (held(table, "demo#2375"), held(table, "~demo#user#2375")) == ([], [])
@@ -202,15 +206,15 @@ class Runs:
         asked: dict[str, object] = {"action": "continue", "shop": "demo"}
         if detail:
             asked = {"detail": {"bucket": {"name": BUCKET}, "object": detail}}
-        return handling.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, asked)
+        return lifecycle.claim(self._ledger(run), StateMachine(self.machine, MACHINE), run, asked)
 
     def collect(self, run: leases.Run) -> dict[str, object]:
         """What the run handles."""
-        return handling.collect(self._ledger(run), run, "demo")
+        return lifecycle.collect(self._ledger(run), run, "demo")
 
-    def end(self, run: leases.Run, *drops: handling.Drop) -> None:
+    def end(self, run: leases.Run, *drops: lifecycle.Drop) -> None:
         """The run's last step."""
-        handling.finish(self._ledger(run), StateMachine(self.machine, MACHINE), run, "demo", drops)
+        lifecycle.finish(self._ledger(run), StateMachine(self.machine, MACHINE), run, "demo", drops)
 
     def names(self) -> list[str]:
         """The names of all executions."""
@@ -265,7 +269,7 @@ def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
     assert leader(table) == ""
-    assert sweeping.follower("demo", owner) in runs.names()
+    assert sweep.follower("demo", owner) in runs.names()
     assert "CreateDataDeletionJob" not in personalize.operations()
     # The run has its turn, and then the next job.
     run = runs.begun()
@@ -281,7 +285,9 @@ def test_a_file_with_users_who_were_erased_is_not_handled_already(runs: Runs, pe
         run = runs.begun()
         assert runs.claim(run, key=key, etag="2", sequencer=sequencer)["outcome"] == "leads"
         (drop,) = cast("Any", runs.collect(run)["drops"])
-        runs.end(run, handling.Drop(id=drop["id"], key=key, kind="users", mode="FULL", outcome="imported", content="A"))
+        runs.end(
+            run, lifecycle.Drop(id=drop["id"], key=key, kind="users", mode="FULL", outcome="imported", content="A")
+        )
         return drop["request"]["known"]
 
     assert asked("1") is None
@@ -504,25 +510,25 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     header, both = ("USER_ID", "NOTE", "TIMESTAMP"), (gone, stays)
     note = 'a "b", c'
     copies: dict[str, Callable[[Iterable[str]], str]] = {
-        inputs.key("demo", "interactions", "FULL", 2, "r"): dialect.record,
+        inputs.key("demo", "interactions", "FULL", 2, "r"): csv_dialect.record,
         "likelihood/demo/inputs/interactions/000000000000001-000-FULL-r.csv": of_before,
-        "likelihood/demo/inputs/interactions/000000000000003-000-INCREMENTAL-live.csv": dialect.standard,
+        "likelihood/demo/inputs/interactions/000000000000003-000-INCREMENTAL-live.csv": csv_dialect.standard,
     }
     for key, form in copies.items():
         text = "".join(form(row) for row in (header, *((user, note, "5") for user in both)))
         bucket.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
-    hashes, sample = data_report.ids_key("demo", "users"), probing.key("demo")
+    hashes, sample = report.ids_key("demo", "users"), probe.key("demo")
     bucket.put_object(Bucket=BUCKET, Key=hashes, Body=known.pack(known.hashed(pl.Series(both))) or b"")
     bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
     place = "likelihood/demo/run-1/shoppers-0000.json.gz"
     bucket.put_object(Bucket=BUCKET, Key=place, Body=shards.packed({user: {"user": [1]} for user in both}))
     view = {"eventType": "View", "itemId": "i", "eventId": "e", "sentAt": 5}
-    assert shopper_events.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [view]) for user in both], 5.0) == []
+    assert store.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [view]) for user in both], 5.0) == []
 
     ask(gone)
     round_made(sent=1)
     (listed,) = files(bucket)
-    assert list(dialect.records(listed.split("\n")[:-1])) == [["USER_ID"], [gone]]
+    assert list(csv_dialect.records(listed.split("\n")[:-1])) == [["USER_ID"], [gone]]
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
 
@@ -542,7 +548,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
 def test_hashes_that_another_build_has_made_go_with_whoever_is_in_them(
     personalize: FakePersonalize, bucket: "S3Client"
 ) -> None:
-    key = data_report.ids_key("demo", "users")
+    key = report.ids_key("demo", "users")
     bucket.put_object(Bucket=BUCKET, Key=key, Body=b"of another build")
     ask()
     round_made(sent=1)

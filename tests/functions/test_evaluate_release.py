@@ -3,7 +3,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.errors import Broken
+from personalization.core.errors import Broken
 
 from functions.evaluate_release.app import handler
 from functions.split_history.app import handler as split_handler

@@ -4,12 +4,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.answers import Answer
-from personalization.aws import bestsellers, failures, records, state
-from personalization.bestsellers import record
-from personalization.breakers import THRESHOLD
-from personalization.recommendations import ANONYMOUS
-from personalization.shelf import BUDGET_SECONDS, Shelf
+from personalization.api import bestsellers_store
+from personalization.api.bestsellers import record
+from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.models import Answer
+from personalization.core.aws import errors
+from personalization.core.breaker import THRESHOLD
+from personalization.personalize.requests import ANONYMOUS
+from personalization.shop import records, state
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
@@ -59,8 +61,8 @@ def _bestsellers(table: "DynamoDBClient") -> None:
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that has just started: it remembers no answer and no failure."""
-    lists = bestsellers.Lists(bestsellers.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
+    lists = bestsellers_store.Lists(bestsellers_store.fetch)
+    monkeypatch.setattr(app, "SHELF", Shelf(errors.why, lists.get, time.monotonic, app.API.degraded))
 
 
 def asked(name: str, **query: str) -> Event:

@@ -3,7 +3,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from personalization.errors import Broken, LimitReached, Rejected, RetryLater
+from personalization.core.errors import Broken, LimitReached, Rejected, RetryLater
 
 from functions.import_data.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from personalization.answers import SessionBegun
-from personalization.aws import clients, trusting
+from personalization.api.models import SessionBegun
+from personalization.auth import trust
+from personalization.core.aws import clients
 
 from functions.issue_session.app import handler
 from tests.functions.issuer import AUDIENCE, Issuer
@@ -20,10 +21,10 @@ def _told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     secret = boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)["ARN"]
     for name, value in {"SESSION_KEYS": secret, "SESSION_MINUTES": "60", "TOKEN_ISSUER": ""}.items():
         monkeypatch.setenv(name, value)
-    trusting.forget()
+    trust.forget()
     yield
     boto3.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-    trusting.forget()
+    trust.forget()
 
 
 def asked(content: object = None, **changes: object) -> Event:

@@ -5,8 +5,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization import sold
-from personalization.errors import Rejected
+from personalization.core.errors import Rejected
+from personalization.ingest import sales
 
 from functions.validate_drop import app
 from tests.functions.fakes import ARN, FakePersonalize
@@ -163,7 +163,7 @@ def test_too_few_rows_for_a_job_of_their_own_wait_for_the_next_run(drop: Drop, j
     assert (left["id"], left["outcome"], "too few rows" in left["reason"]) == ("1", "later", True)
     assert len(jobs.keys("likelihood/demo/inputs/interactions/")) == 1
     # The next run counts what was sold in them; this one doesn't.
-    assert sold.history(jobs.keys("catalogue/demo/sold/")) == 1500
+    assert sales.history(jobs.keys("catalogue/demo/sold/")) == 1500
     # The job of a run that was killed has none of them, however much room there is now.
     jobs.states("ACTIVE")
     again = jobs.checked({**event, "run": "run-2", "importedBy": [event["run"]]}, 1_000_000_000)

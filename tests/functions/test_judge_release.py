@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.aws import records
-from personalization.errors import Broken, Rejected, RetryLater
-from personalization.item_table import Table, document_key, line, pack, shard_key
+from personalization.core.errors import Broken, Rejected, RetryLater
+from personalization.shop import records
+from personalization.shop.item_table import Table, document_key, line, pack, shard_key
 
 from functions.judge_release.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization import chores
-from personalization.aws import records
+from personalization.maintenance import chores
+from personalization.shop import records
 
 from functions.keep_house.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

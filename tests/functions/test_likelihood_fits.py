@@ -8,12 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.aws import likelihoods, records, shopper_events
-from personalization.claims import Claim
-from personalization.events import Call
-from personalization.likelihood import bounds, inputs, shards
+from personalization.events import store
+from personalization.events.models import Call
+from personalization.likelihood import bounds, inputs, serve, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.answering import iso
+from personalization.runs.claims import Claim
+from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
@@ -35,7 +36,7 @@ def noted(table: "DynamoDBClient", user: str, ago: int) -> None:
     """An event that was written down so many seconds ago."""
     now = int(time.time()) - ago
     happened = {"eventType": "Purchase", "itemId": "i0", "eventId": f"{user}-1", "sentAt": now}
-    assert shopper_events.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [happened])], now) == []
+    assert store.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [happened])], now) == []
 
 
 def live(bucket: "S3Client") -> list[str]:
@@ -99,7 +100,7 @@ def test_an_older_run_s_fit_takes_nothing_from_a_later_one_s(fitted: dict[str, A
     fit({**load("fit_likelihood"), "run": "run-3"}, None)
     told = fit({**load("fit_likelihood"), "run": "run-2"}, None)
     assert (told["outcome"], told["reason"]) == ("refused", "a fit of a later run serves already")
-    assert (likelihoods.read(table, TABLE, "demo") or {})["run"] == "run-3"
+    assert (serve.read(table, TABLE, "demo") or {})["run"] == "run-3"
     assert body(handler(asked("u0", "i0"), None))["run"] == "run-3"
     assert fitted["outcome"] == "fitted"
 

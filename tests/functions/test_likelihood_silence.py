@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from personalization.aws import clients, state
-from personalization.aws.likelihoods import BUDGET_SECONDS, REMEMBER_SECONDS, Files, Likelihoods
-from personalization.errors import Broken, RetryLater
+from personalization.core.aws import clients
+from personalization.core.errors import Broken, RetryLater
 from personalization.likelihood import shards
+from personalization.likelihood.serve import BUDGET_SECONDS, REMEMBER_SECONDS, Files, Likelihoods
+from personalization.shop import state
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations import app

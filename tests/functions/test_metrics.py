@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from personalization.aws import state
-from personalization.errors import RetryLater
-from personalization.observability import METRICS
+from personalization.core.errors import RetryLater
+from personalization.core.observability import METRICS
+from personalization.shop import state
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler

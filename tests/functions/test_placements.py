@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.answers import Answer, Page, Placed
-from personalization.aws import bestsellers, failures, records
-from personalization.bestsellers import record
-from personalization.shelf import BUDGET_SECONDS, Shelf
+from personalization.api import bestsellers_store
+from personalization.api.bestsellers import record
+from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.models import Answer, Page, Placed
+from personalization.core.aws import errors
+from personalization.shop import records
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
@@ -35,8 +37,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
     items = [f"best-{number}" for number in range(9)]
     records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, {}))
-    lists = bestsellers.Lists(bestsellers.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(failures.why, lists.get, time.monotonic, app.API.degraded))
+    lists = bestsellers_store.Lists(bestsellers_store.fetch)
+    monkeypatch.setattr(app, "SHELF", Shelf(errors.why, lists.get, time.monotonic, app.API.degraded))
 
 
 def shown(answer: dict[str, Any]) -> list[str]:

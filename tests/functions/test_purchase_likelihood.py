@@ -5,12 +5,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.answers import Likelihood
-from personalization.aws import likelihoods, records
-from personalization.breakers import THRESHOLD
-from personalization.likelihood import inputs, shards
+from personalization.api.models import Likelihood
+from personalization.core.breaker import THRESHOLD
+from personalization.likelihood import inputs, serve, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.answering import MOST_ITEMS
+from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations.app import handler
@@ -205,6 +205,6 @@ def test_without_personalize_counts_answer_and_say_so(
 def test_a_fit_that_is_gone_is_our_fault_and_not_the_callers(
     fitted: dict[str, Any], bucket: "S3Client", table: "DynamoDBClient"
 ) -> None:
-    records.put(table, TABLE, {"shop": "demo", "record": likelihoods.RECORD, "run": "gone"})
+    records.put(table, TABLE, {"shop": "demo", "record": serve.RECORD, "run": "gone"})
     assert handler(asked("u0", "i0"), None)["statusCode"] == 503
     assert (RELEASE["shop"], fitted["outcome"], bucket is None) == ("demo", "fitted", False)

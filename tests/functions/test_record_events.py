@@ -5,12 +5,12 @@ import time
 from urllib.parse import quote
 
 import pytest
-from personalization.answers import Accepted, PutAccepted
-from personalization.aws import clients
-from personalization.aws.events import deliver
-from personalization.breakers import THRESHOLD, Breaker
-from personalization.events import Events, calls
-from personalization.problems import checked
+from personalization.api.models import Accepted, PutAccepted
+from personalization.core.aws import clients
+from personalization.core.breaker import THRESHOLD, Breaker
+from personalization.core.problems import checked
+from personalization.events.delivery import deliver
+from personalization.events.models import Events, calls
 
 from functions.record_events import app
 from functions.record_events.app import handler

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from personalization.aws import records, state
-from personalization.errors import Broken, Rejected, RetryLater
+from personalization.core.errors import Broken, Rejected, RetryLater
+from personalization.shop import records, state
 
 from functions.remove_shop.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from personalization import shelf
-from personalization.aws import clients, state
-from personalization.aws.events import BUDGET_SECONDS, PATIENCE, accept, keep
-from personalization.breakers import Breaker
-from personalization.errors import RetryLater
-from personalization.events import Call, Events, calls
-from personalization.pacing import deadline
-from personalization.problems import checked
+from personalization.api import fallback
+from personalization.core.aws import clients
+from personalization.core.breaker import Breaker
+from personalization.core.errors import RetryLater
+from personalization.core.pacing import deadline
+from personalization.core.problems import checked
+from personalization.events.delivery import BUDGET_SECONDS, PATIENCE, accept, keep
+from personalization.events.models import Call, Events, calls
+from personalization.shop import state
 
 from functions.get_recommendations import app as recommendations
 from functions.record_events import app as recording
@@ -79,7 +80,7 @@ def test_events_are_answered_in_time_however_slow_every_service_is() -> None:
 
 def test_lists_are_answered_in_time_when_the_table_does_not_answer_either() -> None:
     # The release's record, the shelf, then the list of bestsellers.
-    waits = longest(clients.dynamodb()) + shelf.BUDGET_SECONDS + longest(clients.dynamodb_once())
+    waits = longest(clients.dynamodb()) + fallback.BUDGET_SECONDS + longest(clients.dynamodb_once())
     assert waits < most("GetRecommendationsFunction")
 
 

@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from personalization import cold
-from personalization.aws import clients
+from personalization.core import cold_start
+from personalization.core.aws import clients
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED = """
@@ -85,7 +85,7 @@ def test_each_container_draws_its_own_chance_after_its_first_answer() -> None:
     for _ in range(2):
         random.setstate(before)
         gc.disable()
-        cold.over()
+        cold_start.over()
         drawn.add(random.random())  # noqa: S311 - the chance itself is what is looked at
     assert (len(drawn), gc.isenabled()) == (2, True)
     gc.unfreeze()

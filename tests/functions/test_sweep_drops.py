@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from personalization import batches
-from personalization.aws import lost_drops, records
-from personalization.aws.ledger import DynamoLedger
-from personalization.claims import Claim, later
-from personalization.errors import Rejected
+from personalization.core.errors import Rejected
+from personalization.runs import batches, dropped_versions
+from personalization.runs.claims import Claim, later
+from personalization.runs.store import DynamoLedger
+from personalization.shop import records
 
 from functions.claim_drop import app as claim_drop
 from functions.remove_shop import app as remove_shop
@@ -346,8 +346,8 @@ def test_a_bucket_that_is_too_large_for_one_sweep_is_read_on_by_the_next() -> No
         further = asked | {"KeyMarker": "drops/a", "VersionIdMarker": "v-drops/a"}
         s3.add_response("list_object_versions", page("drops/b"), further)
         s3.add_response("list_object_versions", page("drops/c", more=False), asked | {"KeyMarker": "drops/b"})
-        first, until = lost_drops.listed(client, SWEPT, "drops/", moment, most=2)
-        second, end = lost_drops.listed(client, SWEPT, "drops/", moment, until, most=2)
+        first, until = dropped_versions.listed(client, SWEPT, "drops/", moment, most=2)
+        second, end = dropped_versions.listed(client, SWEPT, "drops/", moment, until, most=2)
     assert ([each.key for each in first], until) == (["drops/a", "drops/b"], "drops/b")
     assert ([each.key for each in second], end) == (["drops/c"], "")
 

@@ -3,7 +3,7 @@ import json
 import re
 
 import pytest
-from personalization.errors import LimitReached, RetryLater
+from personalization.core.errors import LimitReached, RetryLater
 
 from functions.train_solution.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.aws import records, state
-from personalization.campaigns import EXPLORATION, METADATA, SYNC, Wish, decide, merged
-from personalization.errors import Rejected, RetryLater
-from personalization.item_table import Table, document_key
+from personalization.core.errors import Rejected, RetryLater
+from personalization.personalize.campaigns import EXPLORATION, METADATA, SYNC, Wish, decide, merged
+from personalization.shop import records, state
+from personalization.shop.item_table import Table, document_key
 
 from functions.update_campaign.app import handler
 from tests.functions.fakes import ARN, FakePersonalize

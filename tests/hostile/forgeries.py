@@ -12,7 +12,7 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from personalization import tokens
+from personalization.auth import tokens
 
 from tests.hostile.values import CANARY, flipped, text, value
 

@@ -15,9 +15,11 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
-from personalization.aws import clients, records, trusting
-from personalization.identities import Caller
-from personalization.recommendations import ANONYMOUS
+from personalization.auth import trust
+from personalization.auth.identity import Caller
+from personalization.core.aws import clients
+from personalization.personalize.requests import ANONYMOUS
+from personalization.shop import records
 
 from functions.authorize_request import app as authorize
 from functions.get_recommendations import app as recommend
@@ -162,7 +164,7 @@ def world() -> Iterator[World]:
             for service in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS"):
                 os.environ[f"AWS_ENDPOINT_URL_{service}"] = personalize.url
             clients.forget()
-            trusting.forget()
+            trust.forget()
             furnish()
             personalize.says("GetRecommendations", RECOMMENDED)
             personalize.says(
@@ -173,7 +175,7 @@ def world() -> Iterator[World]:
         os.environ.clear()
         os.environ.update(before)
         clients.forget()
-        trusting.forget()
+        trust.forget()
         personalize.close()
         issuer.close()
 

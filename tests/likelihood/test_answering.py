@@ -9,14 +9,14 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.claims import Claim
+from personalization.core.problems import Problem
 from personalization.likelihood import answering, inputs, page, shards
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.model import Anchored, Model
-from personalization.problems import Problem
-from personalization.recommendations import Predicted
-from personalization.releases import Release
+from personalization.personalize.requests import Predicted
+from personalization.runs.claims import Claim
+from personalization.shop.release import Release
 
 from tests.likelihood import worlds
 from tests.likelihood.worlds import World

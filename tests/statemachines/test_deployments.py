@@ -3,8 +3,8 @@
 
 from typing import Any
 
-from personalization.heldout import Result, TrialRequest
 from personalization.likelihood.fits import FitRequest
+from personalization.releases.held_out.plan import Result, TrialRequest
 
 from tests.statemachines.machine import MACHINES, evaluate, states
 

@@ -5,7 +5,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from personalization.heldout import (
+from personalization.releases.held_out.plan import (
     AskRequest,
     ClearRequest,
     ExportRequest,
@@ -20,7 +20,7 @@ from personalization.heldout import (
     UntestedRequest,
     VerifyRequest,
 )
-from personalization.plans import Evaluation, ImportRequest, Part, TrainRequest
+from personalization.shop.plan import Evaluation, ImportRequest, Part, TrainRequest
 
 from tests.functions.samples import load
 from tests.statemachines.machine import MACHINES, State, chosen, evaluate, states, tasks

@@ -6,7 +6,7 @@ import re
 
 import jsonata
 import pytest
-from personalization import errors
+from personalization.core import errors
 
 from tests.statemachines.machine import (
     MACHINE,

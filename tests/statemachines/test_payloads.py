@@ -5,14 +5,9 @@ import re
 from typing import Any, get_args
 
 import pytest
-from personalization import plans, release_steps, verdicts
-from personalization.flows import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
-from personalization.gates import Gate, HeldOut, Probe
-from personalization.handling import Claimed, Drop
-from personalization.heldout import Result
-from personalization.placements import Placement
-from personalization.plans import ImportRequest, Part, Plan, PrepareRequest, TrainRequest
-from personalization.release_steps import (
+from personalization.releases import messages, verdicts
+from personalization.releases.held_out.plan import Result
+from personalization.releases.messages import (
     CampaignRequest,
     JudgeRequest,
     OverrideRequest,
@@ -23,7 +18,13 @@ from personalization.release_steps import (
     RetireRequest,
     RollbackRequest,
 )
-from personalization.verdicts import Verdict
+from personalization.releases.verdicts import Verdict
+from personalization.runs.lifecycle import Claimed, Drop
+from personalization.runs.messages import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from personalization.shop import plan as plans
+from personalization.shop.gates import Gate, HeldOut, Probe
+from personalization.shop.placements import Placement
+from personalization.shop.plan import ImportRequest, Part, Plan, PrepareRequest, TrainRequest
 
 from tests.statemachines.machine import MACHINE, State, chosen, evaluate, expressions, states, tasks
 
@@ -103,7 +104,7 @@ REQUESTS: dict[str, tuple[type[Part], ...]] = {
 ANSWERS: dict[str, type[Part]] = {
     "ClaimDropFunction": Claimed,
     "ValidateDropFunction": Plan,
-    "JudgeReleaseFunction": release_steps.Overridden,
+    "JudgeReleaseFunction": messages.Overridden,
 }
 LAMBDAS = pytest.mark.parametrize("task", tasks("lambda:invoke").values(), ids=tasks("lambda:invoke"))
 

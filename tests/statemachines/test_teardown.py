@@ -4,7 +4,16 @@
 from typing import Any, get_args
 
 import pytest
-from personalization.removal import STAGES, Finished, Forgotten, Left, Objects, Removal, RemovalRequest, Schemas
+from personalization.personalize.removal import (
+    STAGES,
+    Finished,
+    Forgotten,
+    Left,
+    Objects,
+    Removal,
+    RemovalRequest,
+    Schemas,
+)
 
 from tests.statemachines.machine import MACHINES, SUBSTITUTIONS, State, chosen, evaluate, scopes
 from tests.template.stack import ROOT, STACK

@@ -4,8 +4,8 @@
 import itertools
 
 import pytest
-from personalization.imports import MOST_JOBS
-from personalization.statuses import Deployment, Progress, progress, promoted
+from personalization.core.status import Deployment, Progress, progress, promoted
+from personalization.ingest.plan import MOST_JOBS
 
 from tests.statemachines.machine import (
     MACHINE,

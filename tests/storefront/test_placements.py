@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from personalization.settings import parse
+from personalization.shop.settings import parse
 
 from local.cloud.client import placements
 from local.shopfront.server import FOLDER

@@ -146,11 +146,13 @@ def calls(folder: str) -> set[Call]:
 
 
 def unrecognised() -> list[str]:
-    """Where ``personalization.aws`` seems to call Personalize on something that is not known to be a client."""
+    """Where the domain seems to call Personalize on something that is not known to be a client."""
     snake = {name for service in SERVICES.values() if service.startswith("personalize") for name in operations(service)}
     found = []
-    for path in sorted((ROOT / "layers/core/personalization/aws").glob("*.py")):
-        modules = set(imported(f"personalization.aws.{path.stem}"))
+    adaptors = [path for path in sorted((ROOT / "layers/core").rglob("*.py")) if "mypy_boto3" in path.read_text()]
+    assert adaptors
+    for path in adaptors:
+        modules = set(imported(".".join(path.relative_to(ROOT / "layers/core").with_suffix("").parts)))
         for statement in ast.parse(path.read_text()).body:
             known = modules | set(clients(statement))
             for node in ast.walk(statement):

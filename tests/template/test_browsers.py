@@ -5,8 +5,8 @@ import json
 import re
 from typing import Any
 
-from personalization import routes
-from personalization.callers import BROWSERS, READS_AND_WRITES
+from personalization.api import routes
+from personalization.api.callers import BROWSERS, READS_AND_WRITES
 
 from tests.template.stack import STACK, compiled
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from personalization.observability import METRICS
+from personalization.core.observability import METRICS
 
 from tests.template.stack import ROOT, STACK, Stack, compiled
 

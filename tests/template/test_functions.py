@@ -49,7 +49,7 @@ UNNAMED = {"AWS_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
 
 def read_by(folder: str) -> set[str]:
     """The environment variables that a function reads: the names that the properties it reaches ask for."""
-    environment = ast.parse(ast.unparse(source("personalization.environment") or ast.Module([], [])))
+    environment = ast.parse(ast.unparse(source("personalization.core.environment") or ast.Module([], [])))
     getters = {
         node.name: set(re.findall(r"'([A-Z][A-Z_]+)'", ast.unparse(node)))
         for node in ast.walk(environment)
@@ -60,7 +60,7 @@ def read_by(folder: str) -> set[str]:
         for definition in reached(folder)
         for statement in body(definition)
         for node in ast.walk(statement)
-        if isinstance(node, ast.Attribute) and definition[0] != "personalization.environment"
+        if isinstance(node, ast.Attribute) and definition[0] != "personalization.core.environment"
     }
     return set().union(*(names for getter, names in getters.items() if getter in used))
 
@@ -263,7 +263,8 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
     makefile = (ROOT / "layers/wheels/Makefile").read_text()
     kept = re.findall(r"^SERVICES = (.*)$", makefile, re.MULTILINE)[0].split()
     created = re.findall(
-        r"(?:create_client|client)\(\s*\"([\w-]+)\"", (ROOT / "layers/core/personalization/aws/clients.py").read_text()
+        r"(?:create_client|client)\(\s*\"([\w-]+)\"",
+        (ROOT / "layers/core/personalization/core/aws/clients.py").read_text(),
     )
     called = {service for folder in FOLDERS.values() for service, _ in calls(folder)}
     assert set(kept) == set(created) == called
@@ -319,5 +320,5 @@ def test_without_the_runtimes_python_a_build_says_so_and_goes_on(tmp_path: Path)
     command = ["make", "-s", "build-CoreLayer", f"ARTIFACTS_DIR={tmp_path}", "PYTHON_RUNTIME=python3.99"]
     done = subprocess.run(command, cwd=ROOT / "layers/core", check=True, capture_output=True, text=True)
     assert "python3.99 is not installed" in done.stderr
-    assert (tmp_path / "python/personalization/errors.py").is_file()
+    assert (tmp_path / "python/personalization/core/errors.py").is_file()
     assert not list(tmp_path.rglob("*.pyc"))

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
-from personalization import handling, leases, sweeping, training
-from personalization.claims import Claim, ClaimKind
-from personalization.errors import PersonalizationError
-from personalization.handling import SUCCESS, Drop, End
-from personalization.leases import Lease, Ledger, Run
+from personalization.core.errors import PersonalizationError
+from personalization.runs import leases, lifecycle, sweep
+from personalization.runs.claims import Claim, ClaimKind
+from personalization.runs.leases import Lease, Ledger, Run
+from personalization.runs.lifecycle import SUCCESS, Drop, End
+from personalization.shop import recipes
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -132,7 +133,7 @@ class Jobs:
 
     def begin(self, what: str, runs: Sequence[str]) -> tuple[bool, str]:
         """Whether a new job is begun for the last of the runs, and its status then."""
-        name = training.wanted([f"{what} {run}" for run in runs], self.there)
+        name = recipes.wanted([f"{what} {run}" for run in runs], self.there)
         new = name not in self.there
         if new:
             self.left -= 1
@@ -220,11 +221,11 @@ class World:
         self.erased.append(name)
         yield
         del self.led[name]
-        self.twice(lambda: handling.make_way(self.ledger, self, shop, name, self.run(name).now))
+        self.twice(lambda: lifecycle.make_way(self.ledger, self, shop, name, self.run(name).now))
 
     def steps(self, name: str, asked: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
-        claimed: Any = self.twice(lambda: handling.claim(self.ledger, self, self.run(name), asked))
+        claimed: Any = self.twice(lambda: lifecycle.claim(self.ledger, self, self.run(name), asked))
         yield
         if claimed["outcome"] != "leads":
             return
@@ -234,7 +235,7 @@ class World:
         self.shops.add(shop)
         yield
         again = claimed["again"]
-        found: Any = self.twice(lambda: handling.collect(self.ledger, self.run(name), shop, again))
+        found: Any = self.twice(lambda: lifecycle.collect(self.ledger, self.run(name), shop, again))
         yield
         known = ("id", "also", "key", "kind", "mode")
         drops = [Drop(**{key: each[key] for key in known}, outcome="imported") for each in found["drops"]]
@@ -245,14 +246,14 @@ class World:
             imported |= {item["kind"]} if loaded else set()
             yield
         if good and any(each["kind"] == "interactions" for each in found["drops"]):
-            self.twice(lambda: handling.hold(self.ledger, self, self.run(name), shop, drops))
+            self.twice(lambda: lifecycle.hold(self.ledger, self, self.run(name), shop, drops))
             yield
             for recipe in RECIPES:
                 good = self.jobs.train(shop, recipe, found["drops"], name) and good
                 yield
         del self.led[name]
         end = SUCCESS if good else End("it broke", frozenset(imported))
-        self.twice(lambda: handling.finish(self.ledger, self, self.run(name), shop, drops, end))
+        self.twice(lambda: lifecycle.finish(self.ledger, self, self.run(name), shop, drops, end))
 
     def leases(self) -> list[Lease]:
         """All leases as they are now."""
@@ -298,7 +299,7 @@ class World:
                     self.step(name)
                 if self.running and self.waiting.issuperset(self.running):
                     self.hours += 7
-            if sweeping.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
+            if sweep.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
                 continue
             if any(
                 lease.purpose == "erasure" and leases.lives(self, lease, self.run("").now) for lease in self.leases()

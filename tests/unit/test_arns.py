@@ -4,7 +4,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.arns import NAME_LENGTH, Names, fit, run_short, run_tail
+from personalization.core.names import NAME_LENGTH, Names, fit, run_short, run_tail
 
 NAMES = Names("retail", "eu-west-1", "123456789012")
 ARN = "arn:aws:personalize:eu-west-1:123456789012"

@@ -4,9 +4,10 @@
 from typing import Any
 
 import pytest
-from personalization import handling, training
-from personalization.claims import Claim
-from personalization.handling import SUCCESS, Drop, End
+from personalization.runs import lifecycle
+from personalization.runs.claims import Claim
+from personalization.runs.lifecycle import SUCCESS, Drop, End
+from personalization.shop import recipes
 
 from tests.unit.flow_world import RECIPES, DictLedger, World, event
 
@@ -62,7 +63,7 @@ def rows(world: World, kind: str = FULL) -> list[str]:
 
 def taken(world: World, run: str, again: str | None = None) -> list[dict[str, Any]]:
     """What a run that leads takes."""
-    found: Any = handling.collect(world.ledger, world.run(run), SHOP, again)["drops"]
+    found: Any = lifecycle.collect(world.ledger, world.run(run), SHOP, again)["drops"]
     return list(found)
 
 
@@ -136,7 +137,7 @@ def test_what_a_run_leaves_for_later_is_imported_and_trained_on_by_the_next(worl
     (item,) = taken(world, "a")
     facts = {"key": item["key"], "kind": item["kind"], "mode": item["mode"]}
     drops = [Drop(id=item["id"], outcome="imported", **facts), Drop(id=item["also"][0], outcome="later", **facts)]
-    followed = handling.finish(world.ledger, world, world.run("a"), SHOP, drops, end)["next"]
+    followed = lifecycle.finish(world.ledger, world, world.run("a"), SHOP, drops, end)["next"]
     world.stop("a")
     walk(world, str(followed), 1)
     (left,) = taken(world, str(followed))
@@ -256,4 +257,4 @@ def test_a_training_older_than_what_was_imported_since_is_not_adopted(world: Wor
     ],
 )
 def test_which_name_is_used(names: list[str], there: dict[str, str], wanted: str) -> None:
-    assert training.wanted(names, there) == wanted
+    assert recipes.wanted(names, there) == wanted

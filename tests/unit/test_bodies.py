@@ -10,9 +10,9 @@ from typing import get_args
 
 import personalization
 import pytest
-from personalization.plans import Part
-from personalization.routes import ROUTES
-from personalization.settings import ShopSettings
+from personalization.api.routes import ROUTES
+from personalization.shop.plan import Part
+from personalization.shop.settings import ShopSettings
 from pydantic import BaseModel, ValidationError
 
 STRANGE = "no_such_member"

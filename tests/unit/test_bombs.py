@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from personalization.aws import storage
-from personalization.errors import Rejected
-from personalization.findings import problems
-from personalization.intake.copying import Copied, copy
-from personalization.settings import ShopSettings
-from personalization.validation import Expected
+from personalization.core.aws import s3
+from personalization.core.errors import Rejected
+from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.findings import problems
+from personalization.ingest.validation import Expected
+from personalization.shop.settings import ShopSettings
 
 from benchmarks import files
 from local.cloud.environments import REPOSITORY
@@ -114,7 +114,7 @@ def test_blank_lines_between_rows_are_no_bomb() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/settings.md", "docs/operations.md"])
 def test_the_size_that_a_drop_may_have_is_the_one_that_is_told(name: str) -> None:
-    assert f"{storage.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
+    assert f"{s3.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
 
 
 def test_a_header_of_a_million_columns_is_refused_at_once() -> None:

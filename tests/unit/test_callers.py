@@ -7,10 +7,10 @@ from functools import partial
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization import callers
-from personalization.events import Events
-from personalization.identities import Caller
-from personalization.problems import Problem
+from personalization.api import callers
+from personalization.auth.identity import Caller
+from personalization.core.problems import Problem
+from personalization.events.models import Events
 
 NOW = 1_795_000_000
 SHOPPER = Caller("u1", "", "", NOW + 60)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization import batches, claims
-from personalization.claims import Claim, State
-from personalization.errors import Rejected
+from personalization.core.errors import Rejected
+from personalization.runs import batches, claims
+from personalization.runs.claims import Claim, State
 
 from tests.unit.flow_world import event
 

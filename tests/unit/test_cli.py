@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from personalization.errors import Rejected
-from personalization.settings import parse
+from personalization.core.errors import Rejected
+from personalization.shop.settings import parse
 
 from local.cli.main import parser
 from local.cloud.client import checked_key, drop_key

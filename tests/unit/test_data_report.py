@@ -10,13 +10,15 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization import charts, data_page, data_report
-from personalization.data_report import About, Document
-from personalization.datasets import Column
-from personalization.findings import Example, Filled, Findings, Reason, Spread
-from personalization.gates import Gate, HeldOut
-from personalization.prices import Prices, estimate
-from personalization.settings import ShopSettings
+from personalization.ingest import page as data_page
+from personalization.ingest import report
+from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread
+from personalization.ingest.report import About, Document
+from personalization.reports import charts
+from personalization.shop.gates import Gate, HeldOut
+from personalization.shop.prices import Prices, estimate
+from personalization.shop.schema import Column
+from personalization.shop.settings import ShopSettings
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 ABOUT = About("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
@@ -40,7 +42,7 @@ FOUND = Findings(
 
 
 def told(found: Findings | None = FOUND, reason: str = "", before: Document | None = None) -> Document:
-    return data_report.document(ABOUT, found, reason, before)
+    return report.document(ABOUT, found, reason, before)
 
 
 def test_progress_to_what_personalize_needs_is_told() -> None:
@@ -96,7 +98,7 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
         "personalized-ranking": pytest.approx(0.15 * 3.6 * 730),
         "similar-items": pytest.approx(0.0556 * 3.6 * 730),
     }
-    page = data_page.page(data_report.document(replace(ABOUT, settings=settings), FOUND, ""))
+    page = data_page.page(report.document(replace(ABOUT, settings=settings), FOUND, ""))
     assert "not published" in page
 
 
@@ -110,7 +112,7 @@ def test_metadata_of_the_first_generation_costs_what_the_settings_say() -> None:
 
 
 def test_an_incremental_drop_trains_on_the_whole_history() -> None:
-    document = data_report.document(replace(ABOUT, mode="INCREMENTAL", before=1_000_000), FOUND, "")
+    document = report.document(replace(ABOUT, mode="INCREMENTAL", before=1_000_000), FOUND, "")
     after = document["next"]
     assert after["interactions"] == 1_000_000 + FOUND.accepted
     assert after["trainingHours"] == pytest.approx(4 * 2.0 * (1 + FOUND.accepted / 1e6))
@@ -120,7 +122,7 @@ def test_an_incremental_drop_trains_on_the_whole_history() -> None:
 def test_a_test_on_held_out_time_is_priced_before_it_is_paid_for() -> None:
     assert told()["next"]["heldOut"] is None
     chosen = ShopSettings(gate=Gate(held_out=HeldOut(days=14, users=500)))
-    document = data_report.document(replace(ABOUT, settings=chosen), FOUND, "")
+    document = report.document(replace(ABOUT, settings=chosen), FOUND, "")
     cost = document["next"]["heldOut"]
     assert (cost["days"], cost["recipes"]) == (14, ["user-personalization", "personalized-ranking"])
     assert (cost["trainingHours"], cost["lists"]) == (0.5, 1_000)

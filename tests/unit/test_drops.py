@@ -2,8 +2,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.drops import Drop, is_shop, recognise
-from personalization.errors import Rejected
+from personalization.core.errors import Rejected
+from personalization.shop.keys import Drop, is_shop, recognise
 
 names = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=20)
 shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)

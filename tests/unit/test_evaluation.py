@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from personalization.settings import ShopSettings
+from personalization.shop.settings import ShopSettings
 from personalize_local.recipes import TrainingConfig
 
 from local.cloud.environments import LocalError

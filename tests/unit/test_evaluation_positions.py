@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from personalization.settings import ShopSettings
+from personalization.shop.settings import ShopSettings
 from rich.console import Console
 
 from local.cloud.runs import Run

@@ -10,16 +10,17 @@ from pathlib import Path
 import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from personalization import dialect, erasures, lines
-from personalization.drops import DataKind
-from personalization.erasures import Request
-from personalization.intake import known
-from personalization.intake.copying import Copied, copy
-from personalization.intake.splitting import Export
+from personalization.core import csv_dialect, line_breaks
+from personalization.events import erasures
+from personalization.events.erasures import Request
+from personalization.ingest.csv import known
+from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.validation import Expected
 from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
-from personalization.settings import ShopSettings
-from personalization.validation import Expected
+from personalization.releases.held_out.splitting import Export
+from personalization.shop.keys import DataKind
+from personalization.shop.settings import ShopSettings
 from personalize_local.data.importing import import_files
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.jobs.exporting import delete, export
@@ -68,7 +69,7 @@ def refused(identity: str) -> bool:
         size = len(identity.encode())
     except UnicodeEncodeError:
         return True
-    return not 0 < size <= 256 or "\0" in identity or lines.broken(identity)
+    return not 0 < size <= 256 or "\0" in identity or line_breaks.broken(identity)
 
 
 @settings(deadline=None, max_examples=60)
@@ -87,7 +88,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     copied, copy_of_users = checked("users", [["USER_ID", "NOTE"], *([each, note] for each in told)], folder)
     bad_note = "\0" in note or note.encode("utf-8", "surrogatepass").decode(errors="replace") != note
     good = [] if bad_note else [each for each in told if not refused(each)]
-    value = lines.joined(note)
+    value = line_breaks.joined(note)
 
     # The check: every row is taken or refused with a reason.
     assert copied.findings.accepted == len(good)
@@ -120,7 +121,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     # The erasure of one of them, from copies, from hashes and in the engine.
     gone, left = good[0], good[1:]
     for content, width in ((copy_of_users, 2), (copy_of_events, 4)):
-        header, *rest = dialect.PERSONALIZE.rows([content])
+        header, *rest = csv_dialect.PERSONALIZE.rows([content])
         assert forgetting.place(header) == 0
         assert [forgetting.user(row, 0, width) for row in rest] == good
     hashes = known.pack(known.hashed(pl.Series(good)))
@@ -140,7 +141,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     data = (folder / "s3/shop/out/all.csv").read_bytes()
     frames = list(Export("all.csv", [data], USERS.names).frames())
     assert [row for frame in frames for row in frame.rows()] == [(each, value) for each in left]
-    again = b"".join(map(str.encode, map(dialect.record, [USERS.names, *([each, value] for each in left)])))
+    again = b"".join(map(str.encode, map(csv_dialect.record, [USERS.names, *([each, value] for each in left)])))
     (place / "part-0.csv").write_bytes(again)
     if left:
         assert import_files([place / "part-0.csv"], USERS, imported) == len(left)

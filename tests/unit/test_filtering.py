@@ -2,8 +2,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.filtering import checked, parameters
-from personalization.problems import Problem
+from personalization.core.problems import Problem
+from personalization.shop.filters import checked, parameters
 
 NUMERIC = {("ITEMS", "PRICE"), ("INTERACTIONS", "EVENT_VALUE")}
 

@@ -2,11 +2,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.datasets import Column, Schema
-from personalization.drops import DataKind
-from personalization.errors import Rejected
-from personalization.headers import Layout, arrange, canonical
-from personalization.settings import ShopSettings
+from personalization.core.errors import Rejected
+from personalization.ingest.header import Layout, arrange, canonical
+from personalization.shop.keys import DataKind
+from personalization.shop.schema import Column, Schema
+from personalization.shop.settings import ShopSettings
 
 SHOP, CUSTOM = ShopSettings(), ShopSettings(domain="custom")
 

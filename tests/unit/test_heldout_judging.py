@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from personalization.drops import is_shop
-from personalization.gates import HeldOut
-from personalization.heldout import Imported, RecipeResult, Result, Split, Trial, label
-from personalization.heldout_judging import Exam, judged, leak, with_test
-from personalization.judging import Judgement
+from personalization.releases.held_out.judging import Exam, judged, leak, with_test
+from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, label
+from personalization.releases.judging import Judgement
+from personalization.shop.gates import HeldOut
+from personalization.shop.keys import is_shop
 
 ITEMS = [f"i{number}" for number in range(50)]
 SPLIT = Split(

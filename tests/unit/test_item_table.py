@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization import item_table
-from personalization.intake.listing import Listing
-from personalization.item_table import MOST_CHARACTERS, MOST_SHARDS, SHARD_BYTES, Table
+from personalization.ingest.csv.listing import Listing
+from personalization.shop import item_table
+from personalization.shop.item_table import MOST_CHARACTERS, MOST_SHARDS, SHARD_BYTES, Table
 
 ODD = ['a"b\\c', "우유 1/2L", "x\x01\x7f\t", 'p","0":q', "line\nbreak", "🎈", "x", ""]
 

@@ -4,8 +4,8 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from personalization.gates import Gate, RecipeGate
-from personalization.judging import FLOOR, Judgement, Measured, Metrics, judge, lift, release
+from personalization.releases.judging import FLOOR, Judgement, Measured, Metrics, judge, lift, release
+from personalization.shop.gates import Gate, RecipeGate
 
 NDCG = Gate().metric
 RANKER = "user-personalization"

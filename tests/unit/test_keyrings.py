@@ -2,8 +2,8 @@
 """Keys that somebody else rotates: how often they are looked up, and what holds while nobody tells them."""
 
 import pytest
-from personalization.errors import RetryLater
-from personalization.keyrings import Keyring
+from personalization.auth.keyrings import Keyring
+from personalization.core.errors import RetryLater
 
 
 class World:

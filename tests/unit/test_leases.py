@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
-from personalization import handling, leases, sweeping
-from personalization.aws.ledger import DynamoLedger
-from personalization.claims import Claim
-from personalization.errors import Rejected
-from personalization.handling import Drop, End
-from personalization.leases import Lease, Ledger, Run
+from personalization.core.errors import Rejected
+from personalization.runs import leases, lifecycle, sweep
+from personalization.runs.claims import Claim
+from personalization.runs.leases import Lease, Ledger, Run
+from personalization.runs.lifecycle import Drop, End
+from personalization.runs.store import DynamoLedger
 
 from tests.unit.flow_world import KINDS, NOW, DictLedger, Flaky, World, event
 
@@ -123,7 +123,7 @@ def world(request: pytest.FixtureRequest, table: "DynamoDBClient") -> World:
 
 def begun(world: World, name: str, started: object) -> Any:  # noqa: ANN401 - the answer's JSON
     world.running[name] = iter(())
-    return handling.claim(world.ledger, world, world.run(name), started)
+    return lifecycle.claim(world.ledger, world, world.run(name), started)
 
 
 def test_a_drop_is_queued_while_a_run_leads_and_followed_up(world: World) -> None:
@@ -135,7 +135,7 @@ def test_a_drop_is_queued_while_a_run_leads_and_followed_up(world: World) -> Non
 
 def test_an_event_that_comes_again_is_already_handled(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    handling.collect(world.ledger, world.run("a"), "green")
+    lifecycle.collect(world.ledger, world.run("a"), "green")
     for _ in range(2):
         again = begun(world, "b", event("green", "users", 1))
         assert (again["outcome"], again["by"]) == ("alreadyHandled", "a")
@@ -155,24 +155,24 @@ def test_a_first_step_that_is_repeated_leads_still(world: World) -> None:
 
 def test_the_lease_of_a_dead_run_is_taken_over_with_its_drops(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    handling.collect(world.ledger, world.run("a"), "green")
+    lifecycle.collect(world.ledger, world.run("a"), "green")
     world.stop("a")
     assert begun(world, "b", {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    found: Any = handling.collect(world.ledger, world.run("b"), "green")
+    found: Any = lifecycle.collect(world.ledger, world.run("b"), "green")
     assert [each["key"] for each in found["drops"]] == ["drops/green/users/1.csv"]
     with pytest.raises(Rejected, match="led by run b"):
-        handling.collect(world.ledger, world.run("a"), "green")
+        lifecycle.collect(world.ledger, world.run("a"), "green")
 
 
 def test_a_run_that_lost_its_shop_pays_for_no_training(world: World) -> None:
     begun(world, "a", event("green", "interactions", 1))
-    found: Any = handling.collect(world.ledger, world.run("a"), "green")
+    found: Any = lifecycle.collect(world.ledger, world.run("a"), "green")
     drops = [Drop(id=found["drops"][0]["id"], key="", kind="", mode="", outcome="imported")]
     world.stop("a")
     begun(world, "b", {"action": "continue", "shop": "green"})
-    handling.collect(world.ledger, world.run("b"), "green")
+    lifecycle.collect(world.ledger, world.run("b"), "green")
     with pytest.raises(Rejected, match="run b has taken over"):
-        handling.hold(world.ledger, world, world.run("a"), "green", drops)
+        lifecycle.hold(world.ledger, world, world.run("a"), "green", drops)
 
 
 def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -> None:
@@ -190,39 +190,39 @@ def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -
 
 def test_what_failed_waits_for_who_asks_again(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    handling.collect(world.ledger, world.run("a"), "green")
-    assert handling.finish(world.ledger, world, world.run("a"), "green", [], End("Broken: it broke")) == {"next": None}
-    assert sweeping.sweep(world.ledger, world, world.run("s")) == []
+    lifecycle.collect(world.ledger, world.run("a"), "green")
+    assert lifecycle.finish(world.ledger, world, world.run("a"), "green", [], End("Broken: it broke")) == {"next": None}
+    assert sweep.sweep(world.ledger, world, world.run("s")) == []
     asked = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
-    found: Any = handling.collect(world.ledger, world.run("b"), "green", asked["again"])
+    found: Any = lifecycle.collect(world.ledger, world.run("b"), "green", asked["again"])
     assert len(found["drops"]) == 1
 
 
 def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    handling.collect(world.ledger, world.run("a"), "green")
+    lifecycle.collect(world.ledger, world.run("a"), "green")
     begun(world, "b", event("green", "items", 2))
-    closed = [handling.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
-    assert closed[0] == closed[1] == {"next": sweeping.follower("green", "a")}
-    assert len(sweeping.follower("s" * 30, "a")) <= 80
+    closed = [lifecycle.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
+    assert closed[0] == closed[1] == {"next": sweep.follower("green", "a")}
+    assert len(sweep.follower("s" * 30, "a")) <= 80
 
 
 def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
     assert not leases.lead_to_erase(world.ledger, world, "green", "e", NOW)
     assert world.ledger.reserve("green", "e")
-    handling.collect(world.ledger, world.run("a"), "green")
-    handling.hold(world.ledger, world, world.run("a"), "green", [])
+    lifecycle.collect(world.ledger, world.run("a"), "green")
+    lifecycle.hold(world.ledger, world, world.run("a"), "green", [])
     begun(world, "b", event("green", "items", 2))
-    handling.finish(world.ledger, world, world.run("a"), "green", [])
+    lifecycle.finish(world.ledger, world, world.run("a"), "green", [])
     queued = begun(world, "c", {"action": "continue", "shop": "green"})
     assert (queued["outcome"], queued["by"]) == ("queued", "e")
     assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + leases.ERASING_LASTS / 2)
-    assert sweeping.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASING_LASTS)) == []
-    follower = handling.make_way(world.ledger, world, "green", "e", NOW)
-    assert follower == sweeping.follower("green", "e")
+    assert sweep.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASING_LASTS)) == []
+    follower = lifecycle.make_way(world.ledger, world, "green", "e", NOW)
+    assert follower == sweep.follower("green", "e")
     assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    assert handling.make_way(world.ledger, world, "green", "e", NOW) == follower
+    assert lifecycle.make_way(world.ledger, world, "green", "e", NOW) == follower
     lease = world.ledger.lease("green")
     assert lease is not None
     assert lease.owner == "d"
@@ -233,7 +233,7 @@ def test_a_shop_whose_eraser_is_dead_is_taken_over_after_some_hours(world: World
     assert not world.ledger.reserve("green", "other")
     assert begun(world, "a", event("green", "users", 1))["outcome"] == "queued"
     late = Run("s", "arn:s", NOW + leases.ERASING_LASTS)
-    assert len(sweeping.sweep(world.ledger, world, late)) == 1
+    assert len(sweep.sweep(world.ledger, world, late)) == 1
     assert leases.lead(world.ledger, world, late, "green") is None
 
 
@@ -251,19 +251,19 @@ def test_by_hand_nothing_is_done_beside_a_run(world: World) -> None:
 
 def test_a_schedule_that_fires_twice_during_a_run_trains_once_after_it(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
-    handling.collect(world.ledger, world.run("a"), "green")
+    lifecycle.collect(world.ledger, world.run("a"), "green")
     wish = {"action": "retrain", "shop": "green", "schedule": "weekly", "recipes": ["similar-items"]}
     # Each firing is an execution of its own; the repeated first step of one is not another wish.
     assert [begun(world, each, wish)["outcome"] for each in ("b", "b", "c")] == ["queued"] * 3
-    follower = handling.finish(world.ledger, world, world.run("a"), "green", [])["next"]
+    follower = lifecycle.finish(world.ledger, world, world.run("a"), "green", [])["next"]
     assert begun(world, str(follower), {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    found: Any = handling.collect(world.ledger, world.run(str(follower)), "green")
+    found: Any = lifecycle.collect(world.ledger, world.run(str(follower)), "green")
     assert [(each["kind"], each["request"]["retrain"]["recipes"]) for each in found["drops"]] == [
         ("retrain", ["similar-items"])
     ]
     drops = [Drop(id=found["drops"][0]["id"], key="", kind="retrain", mode="", outcome="retrained")]
-    assert handling.finish(world.ledger, world, world.run(str(follower)), "green", drops) == {"next": None}
-    assert sweeping.sweep(world.ledger, world, world.run("s")) == []
+    assert lifecycle.finish(world.ledger, world, world.run(str(follower)), "green", drops) == {"next": None}
+    assert sweep.sweep(world.ledger, world, world.run("s")) == []
 
 
 @pytest.mark.parametrize(
@@ -292,14 +292,14 @@ def test_no_schedule_takes_a_training_from_another(
     outcomes = {"users": "imported", "retrain": "retrained"}
     while run:
         begun(world, run, {"action": "continue", "shop": "green"})
-        items: Any = handling.collect(world.ledger, world.run(run), "green")["drops"]
+        items: Any = lifecycle.collect(world.ledger, world.run(run), "green")["drops"]
         wishes = [each["request"]["retrain"] for each in items if each["kind"] == "retrain"]
         found += [(wish["trainingMode"], wish["recipes"]) for wish in wishes]
         drops = [
             Drop(**{key: each[key] for key in ("id", "key", "kind", "mode")}, outcome=outcomes[each["kind"]])
             for each in items
         ]
-        run = str(handling.finish(world.ledger, world, world.run(run), "green", drops)["next"] or "")
+        run = str(lifecycle.finish(world.ledger, world, world.run(run), "green", drops)["next"] or "")
     assert sorted(found) == trained
 
 
@@ -307,8 +307,8 @@ def test_the_sweep_starts_nothing_for_a_shop_whose_run_ends_while_it_looks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun(world, "a", event("green", "users", 1))
-    handling.collect(world.ledger, world.run("a"), "green")
+    lifecycle.collect(world.ledger, world.run("a"), "green")
     seen = world.ledger.shops()
-    handling.finish(world.ledger, world, world.run("a"), "green", [])
+    lifecycle.finish(world.ledger, world, world.run("a"), "green", [])
     monkeypatch.setattr(world.ledger, "shops", lambda: seen)
-    assert (list(seen), sweeping.sweep(world.ledger, world, world.run("s"))) == (["green"], [])
+    assert (list(seen), sweep.sweep(world.ledger, world, world.run("s"))) == (["green"], [])

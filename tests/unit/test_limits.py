@@ -2,8 +2,8 @@
 import re
 
 import pytest
-from personalization.limits import remarks
-from personalization.settings import ShopSettings, parse
+from personalization.ingest.limits import remarks
+from personalization.shop.settings import ShopSettings, parse
 
 
 def test_a_shop_within_the_limits_is_told_nothing() -> None:

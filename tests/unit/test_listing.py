@@ -2,7 +2,7 @@
 from typing import Any
 
 import pytest
-from personalization.aws.listing import everything, pages
+from personalization.core.aws.pagination import everything, pages
 
 TOKENS = [
     ("nextToken", "nextToken"),

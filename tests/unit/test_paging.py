@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.paging import MOST, Hidden, mark, read, token
-from personalization.problems import Problem, checked
-from personalization.recommendations import Listing, Predicted, after, answer, listing, values
-from personalization.releases import Release
+from personalization.core.problems import Problem, checked
+from personalization.personalize.paging import MOST, Hidden, mark, read, token
+from personalization.personalize.requests import Listing, Predicted, after, answer, listing, values
+from personalization.shop.release import Release
 
 RELEASE = Release("demo", "secret", "arn:g", {"user-personalization": "arn:c"})
 scopes = st.lists(st.text(max_size=10), max_size=4)

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization import placements, placing
-from personalization.errors import PersonalizationError, Rejected, RetryLater
-from personalization.placing import PageBody, Slot
-from personalization.problems import Problem, checked
-from personalization.recommendations import Ask, Predicted
-from personalization.releases import Release
-from personalization.settings import RECIPES, parse
-from personalization.shelf import BUDGET_SECONDS, Shelf
-from personalization.together import Together
+from personalization.api import page as placing
+from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.page import PageBody, Slot
+from personalization.api.parallel import Together
+from personalization.core.errors import PersonalizationError, Rejected, RetryLater
+from personalization.core.problems import Problem, checked
+from personalization.personalize.requests import Ask, Predicted
+from personalization.shop import placements
+from personalization.shop.release import Release
+from personalization.shop.settings import RECIPES, parse
 
 SETTINGS = """
 filters:

@@ -2,8 +2,7 @@
 from itertools import pairwise
 
 import pytest
-from personalization.gates import Probe
-from personalization.probing import (
+from personalization.releases.probe import (
     LENGTH,
     NOBODY,
     SECONDS,
@@ -17,6 +16,7 @@ from personalization.probing import (
     questions,
     sample,
 )
+from personalization.shop.gates import Probe
 
 KNOWN = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
 

@@ -4,9 +4,9 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.events import Call
-from personalization.pacing import TokenBucket
-from personalization.queued import LONGEST_DELAY, Message, delay, groups, text
+from personalization.core.pacing import TokenBucket
+from personalization.events.models import Call
+from personalization.events.queued import LONGEST_DELAY, Message, delay, groups, text
 
 calls = st.builds(
     Call,

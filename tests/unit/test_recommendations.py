@@ -4,9 +4,19 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.problems import Problem, checked
-from personalization.recommendations import Ask, Listing, Predicted, Ranking, answer, item, listing, ranking, values
-from personalization.releases import Release
+from personalization.core.problems import Problem, checked
+from personalization.personalize.requests import (
+    Ask,
+    Listing,
+    Predicted,
+    Ranking,
+    answer,
+    item,
+    listing,
+    ranking,
+    values,
+)
+from personalization.shop.release import Release
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
 RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, ("cheap",), ("PRICE",))

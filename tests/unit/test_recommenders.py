@@ -3,9 +3,9 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from personalization.errors import Rejected
-from personalization.recommenders import Recommender, possible, unmade, unnamed
-from personalization.settings import parse
+from personalization.core.errors import Rejected
+from personalization.shop.recommenders import Recommender, possible, unmade, unnamed
+from personalization.shop.settings import parse
 
 TOGETHER = Recommender(use_case="frequently-bought-together")
 VIEWED = Recommender(use_case="most-viewed")

@@ -3,8 +3,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from personalization.release_page import page
-from personalization.release_report import name_column, with_lists
+from personalization.releases.page import page
+from personalization.releases.report import name_column, with_lists
 
 VOID = {"meta", "br"}
 RECIPE: dict[str, Any] = {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from personalization.errors import Rejected
-from personalization.schedules import Timer, changes, start, timers
-from personalization.settings import ShopSettings, parse
+from personalization.core.errors import Rejected
+from personalization.shop.schedules import Timer, changes, start, timers
+from personalization.shop.settings import ShopSettings, parse
 
 
 def chosen(text: str) -> ShopSettings:

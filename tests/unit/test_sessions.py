@@ -4,11 +4,11 @@
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from personalization import sessions, tokens
-from personalization.gate import Trust
-from personalization.problems import Problem
-from personalization.sessions import LONGEST, SessionRequest, next_session
-from personalization.tokens import Policy, Session
+from personalization.auth import sessions, tokens
+from personalization.auth.authorizer import Trust
+from personalization.auth.sessions import LONGEST, SessionRequest, next_session
+from personalization.auth.tokens import Policy, Session
+from personalization.core.problems import Problem
 
 NOW = 1_795_000_000
 RSA = RSAKey.generate_key(2048, {"kid": "a"})

@@ -5,9 +5,9 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.environment import Environment
-from personalization.errors import Broken, Rejected
-from personalization.settings import NOT_PURCHASED, RECIPES, ShopSettings, parse
+from personalization.core.environment import Environment
+from personalization.core.errors import Broken, Rejected
+from personalization.shop.settings import NOT_PURCHASED, RECIPES, ShopSettings, parse
 
 
 def test_retail_defaults() -> None:

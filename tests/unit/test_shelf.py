@@ -4,11 +4,11 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.breakers import Breaker
-from personalization.errors import Broken, PersonalizationError, RetryLater
-from personalization.recommendations import Ask, Predicted
-from personalization.releases import Release
-from personalization.shelf import ATTEMPT_SECONDS, BUDGET_SECONDS, Memory, Shelf
+from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, Memory, Shelf
+from personalization.core.breaker import Breaker
+from personalization.core.errors import Broken, PersonalizationError, RetryLater
+from personalization.personalize.requests import Ask, Predicted
+from personalization.shop.release import Release
 
 ARN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo"
 RELEASE = Release("demo", "t", "g", {"user-personalization": f"{ARN}-up", "popularity-count": f"{ARN}-pop"})

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.shopper_context import COLUMNS, of, season
+from personalization.api.context import COLUMNS, of, season
 
 JANUARY = datetime(2026, 1, 15, 20, 30, tzinfo=UTC).timestamp()
 ALL = ("DEVICE", "COUNTRY", "HOUR", "SEASON")

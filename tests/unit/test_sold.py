@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from personalization import sold
-from personalization.claims import Claim, State
-from personalization.drops import Mode
-from personalization.sold import MOST, Sold
+from personalization.ingest import sales
+from personalization.ingest.sales import MOST, Sold
+from personalization.runs.claims import Claim, State
+from personalization.shop.keys import Mode
 
 
 def claim(name: str, state: State, run: str = "earlier") -> Claim:
@@ -11,18 +11,18 @@ def claim(name: str, state: State, run: str = "earlier") -> Claim:
 
 
 def key(name: str, mode: Mode, when: int, rows: int = 100) -> str:
-    return sold.key("demo", mode, when, rows, sold.identity(f"drops/demo/interactions/{name}", None))
+    return sales.key("demo", mode, when, rows, sales.identity(f"drops/demo/interactions/{name}", None))
 
 
 def read(keys: list[str], claims: list[Claim], run: str = "r2") -> list[str]:
-    return [each.key for each in sold.chosen(keys, claims, run)]
+    return [each.key for each in sales.chosen(keys, claims, run)]
 
 
 def test_an_incremental_drop_adds_to_the_whole_history_before_it() -> None:
     old, whole, more = key("old", "FULL", 1), key("whole", "FULL", 2), key("more", "INCREMENTAL", 3)
     done = [claim("whole", "done"), claim("more", "taken", "r2")]
     assert read([more, whole, old], done) == [whole, more]
-    assert sold.history([more, whole, old]) == 200
+    assert sales.history([more, whole, old]) == 200
 
 
 @pytest.mark.parametrize("state", ["pending", "refused", "failed", "superseded", "held", "taken"])
@@ -41,7 +41,7 @@ def test_a_whole_history_that_failed_replaces_nothing() -> None:
 def test_a_drop_that_is_checked_twice_counts_once() -> None:
     whole, first, again = key("whole", "FULL", 1), key("more", "INCREMENTAL", 2), key("more", "INCREMENTAL", 3)
     assert read([whole, first, again], [claim("more", "done")]) == [whole, again]
-    assert sold.history([whole, first, again]) == 200
+    assert sales.history([whole, first, again]) == 200
 
 
 def test_increments_alone_are_no_list() -> None:
@@ -50,15 +50,15 @@ def test_increments_alone_are_no_list() -> None:
 
 
 def test_what_was_bought_comes_before_what_was_only_seen() -> None:
-    total = sold.add([Sold(3, {"a": 1, "b": 2}, {"a": 9, "z": 5}), Sold(2, {"a": 2}, {"y": 5, "x": 1})])
-    assert sold.best(total, 5) == ["a", "b", "y", "z", "x"]
-    assert sold.best(total, 1) == ["a"]
+    total = sales.add([Sold(3, {"a": 1, "b": 2}, {"a": 9, "z": 5}), Sold(2, {"a": 2}, {"y": 5, "x": 1})])
+    assert sales.best(total, 5) == ["a", "b", "y", "z", "x"]
+    assert sales.best(total, 1) == ["a"]
     assert total.rows == 5
-    assert sold.unpack(sold.pack(total)) == total
+    assert sales.unpack(sales.pack(total)) == total
 
 
 def test_counts_are_bounded() -> None:
     many = [Sold(1, {f"i{start + each}": 1 for each in range(MOST)}, {}) for start in range(0, 12 * MOST, MOST)]
-    total = sold.add([Sold(1, {"best": 5}, {}), *many])
+    total = sales.add([Sold(1, {"best": 5}, {}), *many])
     assert len(total.bought) == MOST
-    assert sold.best(total, 1) == ["best"]
+    assert sales.best(total, 1) == ["best"]

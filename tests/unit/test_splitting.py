@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.errors import Broken
-from personalization.intake.splitting import Export, Splitter, Verifier, copied, latest
+from personalization.core.errors import Broken
+from personalization.releases.held_out.splitting import Export, Splitter, Verifier, copied, latest
 
 COLUMNS = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 IDS = st.sampled_from(["a", "b", 'say "c"', "d,e", "é", "back\\slash", "x\ny"])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from personalization.aws.state import REMEMBER_NONE_SECONDS, REMEMBER_SECONDS, Releases
-from personalization.errors import Broken, LimitReached, PersonalizationError, Rejected, RetryLater
-from personalization.problems import Problem, of_error
-from personalization.releases import Release
+from personalization.core.errors import Broken, LimitReached, PersonalizationError, Rejected, RetryLater
+from personalization.core.problems import Problem, of_error
+from personalization.shop.release import Release
+from personalization.shop.state import REMEMBER_NONE_SECONDS, REMEMBER_SECONDS, Releases
 
 
 class Table:

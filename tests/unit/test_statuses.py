@@ -2,8 +2,8 @@
 from collections.abc import Mapping
 
 import pytest
-from personalization.campaigns import Wish, decide
-from personalization.statuses import Deployment, Progress, progress, promoted, serving
+from personalization.core.status import Deployment, Progress, progress, promoted, serving
+from personalization.personalize.campaigns import Wish, decide
 
 OLD, NEW, OTHER = "sv/old", "sv/new", "sv/other"
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.events import Call
-from personalization.observability import METRICS, emf
-from personalization.tallies import EVENT_TYPES, OTHER, of_events, of_list
+from personalization.api.metrics import EVENT_TYPES, OTHER, of_events, of_list
+from personalization.core.observability import METRICS, emf
+from personalization.events.models import Call
 
 
 def called(*events: dict[str, Any]) -> list[Call]:

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
-from personalization import tokens
-from personalization.errors import Broken
-from personalization.tokens import Policy, Refused, Session
+from personalization.auth import tokens
+from personalization.auth.tokens import Policy, Refused, Session
+from personalization.core.errors import Broken
 
 NOW = 1_795_000_000
 POLICY = Policy("https://login.example/realm", "shop-front", ("RS256",))

@@ -13,14 +13,14 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personalization.datasets import Column, Schema, read
-from personalization.drops import DataKind, Mode
-from personalization.errors import Rejected
-from personalization.findings import Range, problems
-from personalization.intake.copying import Copied, copy
-from personalization.intake.tallies import Hashes, Words
-from personalization.settings import ShopSettings
-from personalization.validation import Expected
+from personalization.core.errors import Rejected
+from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.csv.tallies import Hashes, Words
+from personalization.ingest.findings import Range, problems
+from personalization.ingest.validation import Expected
+from personalization.shop.keys import DataKind, Mode
+from personalization.shop.schema import Column, Schema, read
+from personalization.shop.settings import ShopSettings
 from personalize_local.data.schemas import parse_schema
 
 SHOP, CUSTOM = ShopSettings(), ShopSettings(domain="custom")

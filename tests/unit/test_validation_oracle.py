@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from personalization.findings import Spread
-from personalization.intake.copying import Copied, copy
-from personalization.settings import ShopSettings
-from personalization.validation import Expected
+from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.findings import Spread
+from personalization.ingest.validation import Expected
+from personalization.shop.settings import ShopSettings
 
 from benchmarks.csv_oracle import Outcome, dirty, outcome_of
 

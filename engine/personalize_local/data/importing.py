@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from personalization import dialect
+from personalization.core import csv_dialect
 
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
@@ -118,7 +118,7 @@ def _bytes(path: Path) -> bytes:
         row = data.count(b"\n", 0, error.start) + 1
         raise ImportRefused(f"Input CSV is not encoded in UTF-8: row {row} of {path.name}.") from error
     try:
-        return dialect.standardised(data)
+        return csv_dialect.standardised(data)
     except ValueError as error:
         line, what = error.args
         raise ImportRefused(f"Each record must be on a single line: row {line} of {path.name}, {what}.") from error

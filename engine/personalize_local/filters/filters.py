@@ -49,13 +49,13 @@ class Interaction(Protocol):
     """What a filter looks at in one row of a history (of a user's actions: `item_id` is the action's id)."""
 
     @property
-    def item_id(self) -> str: ...  # noqa: D102
+    def item_id(self) -> str: ...
     @property
-    def timestamp(self) -> float: ...  # noqa: D102
+    def timestamp(self) -> float: ...
     @property
-    def event_type(self) -> str | None: ...  # noqa: D102
+    def event_type(self) -> str | None: ...
     @property
-    def event_value(self) -> float | None: ...  # noqa: D102
+    def event_value(self) -> float | None: ...
 
 
 class Catalogue(Protocol):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from personalization import dialect
+from personalization.core import csv_dialect
 
 from personalize_local import recipes
 from personalize_local.data.building import TYPES, read_rows, streamed
@@ -92,7 +92,7 @@ def _users(path: Path) -> list[str]:
 
 def _user(line: str, number: int, path: Path) -> str:
     try:
-        values = dialect.cells(line)
+        values = csv_dialect.cells(line)
     except ValueError as error:
         told = f"Each record must be on a single line: row {number} of {path.name}, {error}."
         raise JobRefused(told) from error
@@ -121,7 +121,7 @@ def report(task: ReportTask) -> int:
         file = Path(scratch) / f"AggregatedAttributionMetrics - {task.method} - {task.timestamp}.csv"
         head = ["METRIC_NAME", "EVENT_TYPE", "VALUE", "MATH_FUNCTION", "EVENT_ATTRIBUTION_SOURCE", "TIMESTAMP"]
         lines = [head, *([*map(str, line), str(task.timestamp)] for line in sums)]
-        file.write_bytes("".join(map(dialect.standard, lines)).encode())
+        file.write_bytes("".join(map(csv_dialect.standard, lines)).encode())
         deliver([file], task.location, task.s3_root, task.region)
     return len(sums)
 

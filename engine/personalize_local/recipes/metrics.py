@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from personalization.metrics import DEEPEST, Answer, summary
+from personalization.releases.ranking_metrics import DEEPEST, Answer, summary
 
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Interaction, Model, Query

@@ -50,14 +50,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a deletion of users leads the shop",
-        f"{DOMAIN}/leases.py",
+        f"{DOMAIN}/runs/leases.py",
         "return _taken(ledger, executions, _erasing(shop, erasure, now), now) is None",
         "return True",
         ("users are deleted beside a run",),
     ),
     Mutant(
         "no event is accepted of users who are being deleted",
-        f"{DOMAIN}/aws/leaving.py",
+        f"{DOMAIN}/events/leaving.py",
         "return user in users",
         "return False",
         ("users are deleted beside streaming events",),
@@ -71,7 +71,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "bytes that are imported already are not imported again",
-        f"{DOMAIN}/aws/preparing.py",
+        f"{DOMAIN}/ingest/prepare.py",
         "if request.known and expected.existing",
         "if not request.known and expected.existing",
         (
@@ -81,7 +81,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a solution version is named after its run",
-        f"{DOMAIN}/aws/training.py",
+        f"{DOMAIN}/personalize/training.py",
         "create_solution_version(name=name, solutionArn",
         "create_solution_version(solutionArn",
         (
@@ -91,14 +91,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a run that goes on looks for the trainings of the run before",
-        f"{DOMAIN}/aws/training.py",
+        f"{DOMAIN}/personalize/training.py",
         "(*recipe.earlier_versions, recipe.solution_version_name)",
         "(recipe.solution_version_name,)",
         ("a campaign's update ends in CREATE FAILED", "a run is stopped while it trains"),
     ),
     Mutant(
         "a run that goes on looks for the import jobs of the run before",
-        f"{DOMAIN}/aws/control.py",
+        f"{DOMAIN}/personalize/ensure.py",
         "[*once, *asked.earlier, asked]",
         "[asked]",
         (
@@ -109,7 +109,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "names carry a hash of a run's whole id",
-        f"{DOMAIN}/arns.py",
+        f"{DOMAIN}/core/names.py",
         "return hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]",
         "return run.lower()[-RUN_LENGTH:]",
         ("a schedule starts a second training",),
@@ -123,21 +123,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a dropped object is claimed once",
-        f"{DOMAIN}/aws/ledger.py",
+        f"{DOMAIN}/runs/store.py",
         '"attribute_not_exists(#record)"',
         '"attribute_not_exists(#record) OR attribute_exists(#record)"',
         ("an event comes again after its run",),
     ),
     Mutant(
         "a shop is led by one run",
-        f"{DOMAIN}/aws/ledger.py",
+        f"{DOMAIN}/runs/store.py",
         '"attribute_not_exists(#owner) OR #owner = :owner OR #owner = :other"',
         '"attribute_not_exists(#owner) OR #owner = :owner OR #owner <> :other"',
         ("another file comes during a run",),
     ),
     Mutant(
         "before a training, a run makes sure that it still leads its shop",
-        f"{DOMAIN}/handling.py",
+        f"{DOMAIN}/runs/lifecycle.py",
         "    if holder or lost:\n",
         "    if holder and lost and not drops:\n",
         ("a stopped run is redriven after another took over",),
@@ -161,28 +161,28 @@ MUTANTS: Final = (
     ),
     Mutant(
         "“already exists” means found",
-        f"{DOMAIN}/aws/control.py",
+        f"{DOMAIN}/personalize/ensure.py",
         'if code(error) != "ResourceAlreadyExistsException":',
         "if code(error):",
         ("CreateFilter answers that it was just created", "CreateDatasetImportJob answers that it exists already"),
     ),
     Mutant(
         "a resource found in CREATE FAILED is made again",
-        f"{DOMAIN}/statuses.py",
+        f"{DOMAIN}/core/status.py",
         'return status == "CREATE FAILED"',
         'return status == "NEVER"',
         ("a DatasetGroup ends in CREATE FAILED", "a Filter ends in CREATE FAILED"),
     ),
     Mutant(
         "a full quota of running jobs is waited for",
-        f"{DOMAIN}/aws/failures.py",
+        f"{DOMAIN}/core/aws/errors.py",
         "if error.operation_name in _JOBS:",
         'if "NEVER" in message:',
         ("CreateSolutionVersion exceeds the number of jobs under way",),
     ),
     Mutant(
         "a campaign that is being updated is waited for",
-        f"{DOMAIN}/campaigns.py",
+        f"{DOMAIN}/personalize/campaigns.py",
         'return "wait" if same and Progress.LEAVING not in moving else "busy"',
         'return "wait"',
         ("the campaign is being updated already",),

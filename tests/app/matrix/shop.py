@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
-from personalization import datasets
-from personalization.arns import Names
-from personalization.datasets import Column, Schema
-from personalization.erasures import SETTLED_SECONDS
+from personalization.core.names import Names
+from personalization.events.erasures import SETTLED_SECONDS
+from personalization.shop import schema as datasets
+from personalization.shop.schema import Column, Schema
 
 from tests.app import retail
 from tests.app.matrix.case import Fault

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
+from personalization.core.problems import FieldError, Problem
 from personalization.likelihood import features
 from personalization.likelihood.counters import Item, Population, Shopper
 from personalization.likelihood.model import Method, Model, probability
-from personalization.problems import FieldError, Problem
-from personalization.recommendations import Ask, Choice, Id, Predicted
-from personalization.releases import Release
+from personalization.personalize.requests import Ask, Choice, Id, Predicted
+from personalization.shop.release import Release
 
 MOST_ITEMS = 500
 PER_CALL = 450

@@ -3,7 +3,7 @@
 
 from typing import Literal
 
-from personalization.plans import Part
+from personalization.shop.plan import Part
 
 
 class FitRequest(Part):

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from personalization import dialect
+from personalization.core import csv_dialect
 from personalization.likelihood import shards
 
 _QUOTE = b'"'
 
 
-def rows(chunks: Iterable[bytes], form: dialect.Form = dialect.OLDER) -> Iterator[bytes]:
+def rows(chunks: Iterable[bytes], form: csv_dialect.Form = csv_dialect.OLDER) -> Iterator[bytes]:
     """The rows of a copy as they are, with their line ends.
 
     Args:
@@ -23,11 +23,11 @@ def rows(chunks: Iterable[bytes], form: dialect.Form = dialect.OLDER) -> Iterato
 
 def place(header: bytes) -> int | None:
     """Which column of a header is USER_ID; None where there is none."""
-    names = dialect.older_cells(header.decode())
+    names = csv_dialect.older_cells(header.decode())
     return names.index("USER_ID") if "USER_ID" in names else None
 
 
-def user(row: bytes, column: int, width: int = 0, form: dialect.Form = dialect.PERSONALIZE) -> str:
+def user(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = csv_dialect.PERSONALIZE) -> str:
     """The user of a row; "" where the row is too short.
 
     Args:

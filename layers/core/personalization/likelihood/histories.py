@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from personalization import dialect
-from personalization.datasets import RETURN
+from personalization.core import csv_dialect
+from personalization.shop.schema import RETURN
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -162,7 +162,7 @@ class Reader:
         self._about_users: dict[str, dict[str, str]] = {}
         self._about_items: dict[str, dict[str, str]] = {}
 
-    def interactions(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
+    def interactions(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
         """Add the rows of a CSV with Personalize's column names; a row without a whole time is left out.
 
         Raises:
@@ -171,7 +171,7 @@ class Reader:
         for user, item, seconds, kind in _events(parse(lines), self._type):
             self.event(user, item, seconds, kind)
 
-    def purchases(self, lines: Iterable[str], parse: Parse = dialect.records) -> Iterator[int]:
+    def purchases(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> Iterator[int]:
         """The times of the purchases among the rows of such a CSV; nothing of them is held."""
         events = _events(parse(lines), self._type)
         return (at for _, _, at, kind in events if kind == self._type and at <= self._until)
@@ -204,7 +204,7 @@ class Reader:
     def _full(self) -> bool:
         return self._bounds.most is not None and self.rows > self._bounds.most
 
-    def users(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
+    def users(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
         """What a CSV of users says of them; a later row replaces an earlier one."""
         for user, about in _records(parse(lines), USER):
             if self._full:
@@ -213,7 +213,7 @@ class Reader:
             else:
                 self._about_users[user] = about
 
-    def items(self, lines: Iterable[str], parse: Parse = dialect.records) -> None:
+    def items(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
         """What a CSV of items says of their categories."""
         for item, about in _records(parse(lines), ITEM):
             self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from personalization import dialect
-from personalization.claims import Claim, ClaimKind
-from personalization.drops import DataKind, Mode
+from personalization.core import csv_dialect
+from personalization.runs.claims import Claim, ClaimKind
+from personalization.shop.keys import DataKind, Mode
 
 KINDS: tuple[DataKind, ...] = ("users", "items", "interactions")
 LIVE = "live"
@@ -44,11 +44,11 @@ def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part
     return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}{_MARK}-{mode}-{run}.csv"
 
 
-def form(key: str) -> dialect.Form:
+def form(key: str) -> csv_dialect.Form:
     """How a copy is read: earlier versions wrote live events in the standard form, and import copies in their own."""
     if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
-        return dialect.PERSONALIZE
-    return dialect.STANDARD if _named(key)[1] == LIVE else dialect.OLDER
+        return csv_dialect.PERSONALIZE
+    return csv_dialect.STANDARD if _named(key)[1] == LIVE else csv_dialect.OLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ def events_csv(events: Iterable[tuple[str, str, str, int]]) -> Iterator[bytes]:
     rows: list[str] = []
     for number, (user, item, kind, seconds) in enumerate(events):
         if number == 0:
-            rows.append(dialect.record(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")))
-        rows.append(dialect.record((user, item, kind, str(seconds))))
+            rows.append(csv_dialect.record(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")))
+        rows.append(csv_dialect.record((user, item, kind, str(seconds))))
         if number % _ROWS == _ROWS - 1:
             yield "".join(rows).encode()
             rows.clear()

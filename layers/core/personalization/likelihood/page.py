@@ -14,7 +14,7 @@ from personalization.likelihood.bounds import LeftOut
 from personalization.likelihood.histories import History
 from personalization.likelihood.model import Model
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Answer, Verdict, verdict
-from personalization.page_style import STYLE
+from personalization.reports.style import STYLE
 
 Document = Mapping[str, Any]
 _SIDE, _PAD = 440, 68

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API's description as OpenAPI 3.1, built from the models that check and describe its JSON.
+
+`PYTHONPATH=layers/core python -m personalization.api.openapi functions/get_recommendations/openapi.json` writes
+the file that is served; a test proves that it is current and that it names exactly the routes of the functions.
+"""
+
+import ast
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from personalization.api import models as answers
+from personalization.api import page
+from personalization.api.routes import PATH_PARAMETERS, ROUTES, Route
+from personalization.auth import sessions
+from personalization.core import problems
+from personalization.events import models as events
+from personalization.likelihood import answering
+from personalization.personalize import requests
+
+VERSION = "0.1.0"
+_REF = "#/components/schemas/{model}"
+_SCHEMES = {"everybody": (), "servers": ("apiKey",), "browsers too": ("apiKey", "token")}
+_SECURITY: Mapping[str, Mapping[str, str]] = {
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "A server's, at the API of servers.",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A browser's, at the API of browsers: from beginSession, or of the shop's OIDC issuer.",
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    """The description of every route."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Retail personalization",
+            "version": VERSION,
+            "description": "Recommendations for shoppers, and the events that improve them.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": ".", "description": "The stage that serves this description."}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": _SECURITY,
+        },
+    }
+
+
+def text() -> str:
+    """The description as the file holds it."""
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _schemas() -> dict[str, Any]:
+    told: set[type[BaseModel]] = {route.answer for route in ROUTES if route.answer} | {answers.ProblemBody}
+    bodies = {route.body for route in ROUTES if route.body}
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in bodies]
+    models += [(model, "serialization") for model in told]
+    models.sort(key=lambda pair: pair[0].__name__)
+    _, definitions = models_json_schema(models, ref_template=_REF)
+    schemas: dict[str, Any] = definitions["$defs"]
+    words = dict(_attributes())
+    for name, schema in schemas.items():
+        schema.pop("title")
+        for field, described in schema["properties"].items():
+            described.pop("title", None)
+            if (name, field) in words:
+                described["description"] = words[name, field]
+    return dict(sorted(schemas.items()))
+
+
+def _attributes() -> Iterator[tuple[tuple[str, str], str]]:
+    """What the sources say under each field of a model, by model and JSON name."""
+    for module in (answers, answering, events, page, requests, sessions):
+        for node in ast.parse(inspect.getsource(module)).body:
+            body = node.body if isinstance(node, ast.ClassDef) else []
+            for field, words in pairwise(body):
+                if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
+                    name, text = ast.unparse(field.target), ast.literal_eval(words.value)
+                    yield (getattr(node, "name", ""), to_camel(name)), inspect.cleandoc(text)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    names: list[str] = re.findall(r"{(\w+)}", route.path)
+    told: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
+    told["security"] = [{name: []} for name in _SCHEMES[route.callers]]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names] + [
+        {"name": name, "in": "query", "schema": schema, "description": why} for name, schema, why in route.query
+    ]
+    if route.kept:
+        why = "The ETag of the answer that is kept."
+        parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
+    if parameters:
+        told["parameters"] = parameters
+    if route.body:
+        told["requestBody"] = {"required": True, "content": _content("application/json", route.body)}
+    answer = {"description": {201: "Made", 202: "Accepted"}.get(route.status, "The answer")}
+    content = _content("application/json", route.answer) if route.answer else {"application/json": {}}
+    told["responses"] = {str(route.status): {**answer, "content": content}}
+    if route.kept:
+        etag = {"schema": {"type": "string"}, "description": "Names the answer; weak for lists"}
+        told["responses"][str(route.status)]["headers"] = {"ETag": etag}
+        told["responses"]["304"] = {"description": "What is kept is still good"}
+    refusals = {*route.problems}
+    refusals |= {401} if "token" in _SCHEMES[route.callers] else set()
+    refusals |= {413} if route.body else set()
+    told["responses"] |= {str(status): _problem(status) for status in sorted(refusals)}
+    return told
+
+
+def _problem(status: int) -> dict[str, Any]:
+    meanings = {
+        400: "A field is not as it must be; `errors` names it",
+        401: "The token is missing, has expired or is not valid",
+        403: "The API key is missing or wrong, or the request names what is not the token's",
+        404: "There is no such shop, or nothing of it was promoted yet",
+        409: "The shop has too little data or too much, or the user is to be deleted; `detail` says which",
+        413: "The body is larger than 256 KiB",
+        429: "Too many requests for this key",
+        503: "Nothing was done; try again after Retry-After seconds",
+    }
+    told: dict[str, Any] = {
+        "description": meanings[status],
+        "content": _content(problems.CONTENT_TYPE, answers.ProblemBody),
+    }
+    if status == 503:
+        told["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+    return told
+
+
+def _content(media: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {media: {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(text())

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the placements of a shop are asked with: one, or all those of a page, on which no item is there twice."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.alias_generators import to_camel
+
+from personalization.api.fallback import Shelf
+from personalization.core import problems
+from personalization.core.errors import PersonalizationError
+from personalization.core.problems import FieldError, Problem
+from personalization.personalize import requests
+from personalization.personalize.paging import MOST
+from personalization.personalize.requests import MOST_WITH_METADATA, Ask, Choice, Id, Listing, Predicted
+from personalization.shop import filters
+from personalization.shop.release import Release
+
+_CONTEXTUAL = (*requests.CONTEXTUAL, "")
+Predict = Callable[[Ask], Predicted]
+Ahead = Callable[[Sequence[Ask], Predict], Predict]
+"""Asks several questions at once, and gives what answers each of them when its turn comes."""
+
+
+class Slot(Choice):
+    """A request for what one placement, or several, show."""
+
+    user_id: Id
+    item_id: Id | None = None
+    exclude_item_ids: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
+    limit: Annotated[int, Field(ge=1, le=100)] | None = None
+    next: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+    @field_validator("filter")
+    @classmethod
+    def _none(cls, filter_: str | None) -> None:
+        if filter_ is not None:
+            raise ValueError("is the placement's own; a request gives the values of its parameters")
+
+
+class PageBody(BaseModel):
+    """The body of a request for the placements of a page."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
+
+    placements: Annotated[list[Annotated[str, StringConstraints(max_length=20)]], Field(min_length=1, max_length=10)]
+    """Their names, in the order in which items are given out; each once."""
+    item_id: Id | None = None
+    """The item of the page, which is never shown."""
+    exclude_item_ids: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
+    """Items that are not shown, such as those in the basket."""
+
+    @field_validator("placements")
+    @classmethod
+    def _once(cls, placements: list[str]) -> list[str]:
+        if len(set(placements)) < len(placements):
+            raise ValueError("names each placement once")
+        return placements
+
+
+def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> Ask:
+    """What the campaign of a placement is asked.
+
+    Args:
+        release: the shop's.
+        name: the placement's.
+        asked: the request.
+        around: context that is known without the request's saying so; what the placement and the request say wins.
+
+    Raises:
+        Problem: 404 for an unknown placement, naming the known ones; 400, naming what is wrong.
+    """
+    slot = _known(release, name)
+    recipe = slot.get("recipe", "")
+    starts = recipe == "similar-items" or (not recipe and "because" in slot)
+    if starts and asked.item_id is None:
+        raise Problem(400, f"The placement {name} shows what goes with an item.", [FieldError("itemId", "is missing")])
+    fixed = slot["filterValues"]
+    if both := [each for each in asked.filter_values if each in fixed]:
+        told = [FieldError(f"filterValues.{each}", "is fixed by the placement") for each in both]
+        raise Problem(400, "The filter's values are not as they must be.", told)
+    wanted = {
+        "limit": asked.limit or slot["limit"],
+        "filter": slot.get("filter"),
+        "filterValues": {**fixed, **asked.filter_values},
+        "context": {**slot["context"], **asked.context} if recipe in _CONTEXTUAL else {},
+        "userId": asked.user_id,
+        "itemId": asked.item_id if starts else None,
+        "excludeItemIds": asked.exclude_item_ids,
+        "next": asked.next,
+    }
+    # A campaign that no run has promoted yet is a reason to fill the slot with something else.
+    arn = release.campaigns.get(recipe, "") if recipe else release.recommender_arn(slot["recommender"])
+    listed = recipe or f"recommender:{slot['recommender']}"
+    question = requests.listing(release, listed, problems.checked(Listing, wanted), around, arn)
+    return _shaped(release, slot, question, asked)
+
+
+def one(shelf: Shelf, release: Release, name: str, question: Ask, predict: Predict) -> dict[str, object]:
+    """The answer of a placement, with its next page's token."""
+    told = shelf.fill(release, question, predict, _source(release, name))
+    return {"placement": name, **requests.after(release, question, told)}
+
+
+def page(
+    shelf: Shelf, release: Release, questions: Mapping[str, Ask], predict: Predict, ahead: Ahead
+) -> dict[str, object]:
+    """The answers of a page's placements, in one budget: each shows what those before it do not.
+
+    Args:
+        shelf: fills them.
+        release: the shop's.
+        questions: by placement, in order.
+        predict: asks Personalize.
+        ahead: asks it several questions at once.
+
+    Raises:
+        PersonalizationError: none of them can be filled.
+    """
+    since, shown, told = shelf.now(), set[str](), list[dict[str, object]]()
+    errors: list[PersonalizationError] = []
+    wanted = _roomy(questions)
+    answering = ahead([each for each in wanted.values() if shelf.worth(release, each)], predict)
+    for name, question in wanted.items():
+        # The question itself stays as it was asked ahead; only what is hidden of its answer grows.
+        rest = replace(question, hidden=question.hidden.and_also(shown))
+        try:
+            found = shelf.fill(release, rest, _of(question, answering), _source(release, name), since)
+        except PersonalizationError as error:
+            # One slot that cannot be filled does not take the page with it.
+            errors.append(error)
+            found = shelf.unfilled(error)
+        items: Any = found["items"]
+        shown.update(each["itemId"] for each in items)
+        told.append({"placement": name, **found})
+    if len(errors) == len(told):
+        raise errors[0]
+    return {"placements": told}
+
+
+def slots(release: Release, body: PageBody, asked: Mapping[str, object], around: Mapping[str, str]) -> dict[str, Ask]:
+    """The questions of a page's placements, in order.
+
+    Values of filters go to those placements whose filter has the parameter; a value that none has is refused.
+    """
+    given = {name: asked[name] for name in ("userId", "filter", "filterValues", "context") if name in asked}
+    items = {"itemId": body.item_id, "excludeItemIds": body.exclude_item_ids}
+    whole = problems.checked(Slot, {**given, **items})
+    taken: set[str] = set()
+    found: dict[str, Ask] = {}
+    for name in body.placements:
+        slot = _known(release, name)
+        own = set(release.filter_parameters.get(slot.get("filter") or "", ())) - set(slot["filterValues"])
+        taken |= own
+        values = {each: value for each, value in whole.filter_values.items() if each in own}
+        found[name] = ask(release, name, whole.model_copy(update={"filter_values": values}), around)
+    if strange := [each for each in whole.filter_values if each not in taken]:
+        told = [FieldError(f"filterValues.{each}", "is no parameter of these placements' filters") for each in strange]
+        raise Problem(400, "The filters' values are not as they must be.", told)
+    return found
+
+
+def _known(release: Release, name: str) -> Mapping[str, Any]:
+    slot = release.placements.get(name)
+    if slot is None:
+        known = ", ".join(release.placements) or "none"
+        told = [FieldError("placement", f"must be one of: {known}")]
+        raise Problem(404, "The shop has no such placement.", told)
+    return slot
+
+
+def _shaped(release: Release, slot: Mapping[str, Any], question: Ask, asked: Slot) -> Ask:
+    """The question of a listing with what only a placement has."""
+    if asked.item_id is not None:
+        question = requests.without(question, [asked.item_id])
+    parameters = dict(question.parameters)
+    if promotions := slot["promotions"]:
+        parameters["promotions"] = [_promotion(release, each) for each in promotions]
+    columns = slot.get("metadata", [] if "recommender" in slot else None)
+    if columns is not None:
+        parameters.pop("metadataColumns", None)
+        if columns and parameters["numResults"] <= MOST_WITH_METADATA:
+            parameters["metadataColumns"] = {"ITEMS": list(columns)}
+    because = question.because
+    if "itemId" in question.parameters:
+        because = {"code": slot["because"], "itemId": question.parameters["itemId"]}
+    shown = question.columns
+    if columns is not None:
+        shown = tuple(columns) if parameters["numResults"] <= MOST_WITH_METADATA else ()
+    asked_of = replace(question, parameters=parameters, because=because, fallback=slot["fallback"], columns=shown)
+    if promotions:
+        # Only a campaign promotes.
+        asked_of = replace(asked_of, kept=False)
+    return requests.suited(release, asked_of)
+
+
+def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]:
+    known = release.filter_parameters.get(promotion["filter"], {})
+    quoted = Choice.model_validate({"filterValues": promotion["filterValues"]}).filter_values
+    told = {"name": promotion["name"], "percentPromotedItems": promotion["percent"]}
+    told["filterArn"] = release.filter_arn(promotion["filter"])
+    return {**told, "filterValues": filters.checked(quoted, known)} if quoted else told
+
+
+def _source(release: Release, name: str) -> requests.Source:
+    slot = release.placements[name]
+    if "recommender" in slot:
+        return "recommender"
+    return requests.source(release, slot["recipe"])
+
+
+def _roomy(questions: Mapping[str, Ask]) -> dict[str, Ask]:
+    """The questions, each with room for what those before it may show: as much as Personalize answers."""
+    found: dict[str, Ask] = {}
+    before = 0
+    for name, question in questions.items():
+        parameters = dict(question.parameters)
+        most = MOST_WITH_METADATA if "metadataColumns" in parameters else MOST
+        room = min(question.limit + len(question.hidden) + before, most)
+        parameters["numResults"] = max(parameters["numResults"], room)
+        found[name] = replace(question, parameters=parameters)
+        before += question.limit
+    return found
+
+
+def _of(question: Ask, answering: Predict) -> Predict:
+    """Answers the rest of a question by what the question itself was answered."""
+    return lambda rest: answering(question if rest.campaign_arn == question.campaign_arn else rest)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From botocore's errors to ours."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import ClientError as ClientError  # noqa: PLC0414 - adaptors take it from here
+from botocore.exceptions import ConnectionError as NoConnection
+
+from personalization.core.errors import Broken, LimitReached, NoRoom, PersonalizationError, Rejected, RetryLater
+
+T = TypeVar("T")
+_LATER = {
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestTimeout",
+    "ResourceInUseException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+_JOBS = {
+    "CreateBatchInferenceJob",
+    "CreateBatchSegmentJob",
+    "CreateDataDeletionJob",
+    "CreateDatasetExportJob",
+    "CreateDatasetImportJob",
+    "CreateSolutionVersion",
+}
+"""What a quota counts only while it runs. Nothing else that is counted ends by itself."""
+_INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
+
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+
+
+def why(error: PersonalizationError) -> str:
+    """One word for what `about` made of an error: throttled, missing, slow, dropped or failing."""
+    cause = error.__cause__
+    if isinstance(cause, ClientError):
+        if code(cause) in _THROTTLED:
+            return "throttled"
+        return "missing" if is_missing(cause) else "failing"
+    if isinstance(cause, ReadTimeoutError | ConnectTimeoutError):
+        return "slow"
+    return "dropped" if isinstance(cause, HTTPClientError | NoConnection | IncompleteReadError) else "failing"
+
+
+def code(error: ClientError) -> str:
+    """The service's word for an error."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the error says that the resource is not there."""
+    return code(error) in {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
+
+
+def found(ask: Callable[[], T]) -> T | None:
+    """What a call answers, or None where the service says that it has no such thing."""
+    try:
+        return ask()
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def unless(word: str, act: Callable[[], object]) -> bool:
+    """Act; False where the service answers with an error of that word, such as that somebody else was faster."""
+    try:
+        act()
+    except ClientError as error:
+        if code(error) != word:
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def about(resource: str) -> Iterator[None]:
+    """Turn botocore's errors about `resource` into ours.
+
+    Raises:
+        RetryLater: throttling, a resource in use, an outage, no answer in time.
+        NoRoom, a RetryLater: a quota of jobs that run at a time.
+        LimitReached: any other quota.
+        Rejected: the service calls the request invalid.
+        Broken: everything else, a missing permission among it.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _translate(resource, error) from error
+    except ParamValidationError as error:
+        raise Rejected(resource, " ".join(str(error).split())) from error
+    except (HTTPClientError, NoConnection, IncompleteReadError) as error:
+        raise RetryLater(resource, f"no answer: {type(error).__name__}") from error
+    except BotoCoreError as error:
+        raise Broken(resource, str(error)) from error
+
+
+def _translate(resource: str, error: ClientError) -> PersonalizationError:
+    word, message = code(error), error.response.get("Error", {}).get("Message") or "no message"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    if word in _LATER or status >= 500:
+        return RetryLater(resource, f"{word}: {message}")
+    if word == "LimitExceededException":
+        # Decided by what was asked for: Amazon publishes the words of one of these quotas only.
+        if error.operation_name in _JOBS:
+            return NoRoom(resource, f"{word}: {message}")
+        advice = "delete what is no longer used, or ask for more under Service Quotas, Amazon Personalize"
+        return LimitReached(resource, f"{message} ({advice})")
+    if word in _INVALID:
+        return Rejected(resource, message)
+    return Broken(resource, f"{word}: {message}")

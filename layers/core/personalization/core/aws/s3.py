@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of the bucket: drops as streams, and copies that are written whole or not at all."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from urllib3.exceptions import HTTPError
+
+from personalization.core.aws.errors import about, found
+from personalization.core.aws.pagination import everything
+from personalization.core.errors import Rejected, RetryLater
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHUNK = 1 << 20
+PART = 16 << 20
+"""Bytes of a part of an upload: ten thousand of them hold what Personalize imports at most."""
+LARGEST = 4_000_000_000
+"""Bytes of the largest drop, unpacked: what one Lambda checks within its 15 minutes, whatever its rows look like."""
+
+
+_INFLATION = 1032
+"""Times as many bytes as a gzip file has come out of it, at most."""
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Watcher(Protocol):
+    """What sees bytes as they are read."""
+
+    def take(self, data: bytes, /) -> None:
+        """Look at the next bytes."""
+
+
+class Stream:
+    """The bytes of an object in chunks of about a megabyte, decompressed if it is gzip.
+
+    Args:
+        key: what the messages name.
+        body: the bytes as they are kept.
+        size: how many they are.
+        compressed: whether they are gzip.
+        watcher: what sees them as they are kept.
+    """
+
+    def __init__(
+        self, key: str, body: _Readable, size: int, *, compressed: bool, watcher: Watcher | None = None
+    ) -> None:
+        self._key = key
+        self._body = body
+        self._size = size
+        self._compressed = compressed
+        self._watcher = watcher
+        self._taken = self._given = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Some of the bytes as they are kept."""
+        data = self._body.read(size)
+        self._taken += len(data)
+        if self._watcher is not None:
+            self._watcher.take(data)
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        kept: Any = self
+        source = gzip.GzipFile(fileobj=kept) if self._compressed else self
+        try:
+            with about(self._key):
+                while chunk := source.read(CHUNK):
+                    self._given += len(chunk)
+                    if self._given > LARGEST:
+                        raise _too_large(self._key, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
+                    yield chunk
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise Rejected(self._key, f"the file is not whole gzip: {error}") from None
+        except (HTTPError, OSError) as error:
+            raise RetryLater(self._key, f"the connection broke: {type(error).__name__}") from error
+
+    def left(self) -> int:
+        """Bytes that may still come, at most."""
+        if not self._compressed:
+            return self._size - self._given
+        # What was taken and is not unpacked yet is less than a chunk.
+        return min(LARGEST - self._given, (self._size - self._taken + CHUNK) * _INFLATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of an object."""
+
+    key: str
+    id: str
+    modified: datetime
+
+
+def versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
+    """The versions of an object, the newest first, as far back as where it was last deleted."""
+    with about(key):
+        page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
+    deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
+    for each in page.get("Versions", []):
+        if each["Key"] == key and not any(each["LastModified"] <= moment for moment in deleted):
+            yield Version(key, each["VersionId"], each["LastModified"])
+
+
+def read_small(
+    client: "S3Client", bucket: str, key: str, most: int, version: str | None = None
+) -> tuple[datetime, bytes] | None:
+    """When an object was written, and its bytes: `most` and one more at most. None where there is none."""
+    with about(key):
+        which: dict[str, Any] = {"VersionId": version} if version else {}
+        there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+        return None if there is None else (there["LastModified"], there["Body"].read(most + 1))
+
+
+def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
+    """The keys of all objects below a folder that are not empty, at any depth."""
+    with about(folder):
+        objects = everything(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
+        yield from (each["Key"] for each in objects if each["Size"])
+
+
+def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
+    """The bytes of an object, or None where there is none."""
+    which: dict[str, Any] = {"VersionId": version} if version else {}
+    with about(key):
+        there = found(lambda: client.head_object(Bucket=bucket, Key=key, **which))
+        return None if there is None else there["ContentLength"]
+
+
+@contextmanager
+def reading(
+    client: "S3Client",
+    bucket: str,
+    key: str,
+    version: str | None,
+    *,
+    compressed: bool,
+    digest: Watcher | None = None,
+) -> Iterator[Stream]:
+    """The bytes of an object, decompressed if `compressed` (gzip).
+
+    A `digest` sees them as they are in the bucket.
+
+    Raises:
+        Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
+        RetryLater: the connection broke.
+    """
+    which: dict[str, Any] = {"VersionId": version} if version else {}
+    with about(key):
+        there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+        # A version outlives the deletion of its object, and whoever deleted it does not want it imported.
+        deleted = there is None or (version and found(lambda: client.head_object(Bucket=bucket, Key=key)) is None)
+    if there is None or deleted:
+        raise Rejected(key, "the object is no longer there")
+    body = there["Body"]
+    try:
+        if there["ContentLength"] > LARGEST:
+            raise _too_large(key, f"has {there['ContentLength'] / 1e9:,.1f} GB")
+        yield Stream(key, body, there["ContentLength"], compressed=compressed, watcher=digest)
+    finally:
+        body.close()
+
+
+def _too_large(key: str, told: str) -> Rejected:
+    what = f"the file {told}; a drop can have {LARGEST / 1e9:,.0f} GB"
+    return Rejected(key, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
+
+
+class Upload:
+    """An object that is being written: `write` bytes, and nothing is there before `writing` ends without an error."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str) -> None:
+        self._client = client
+        self._key = key
+        self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        self._pending = bytearray()
+        self._id: str | None = None
+        self._parts: list[dict[str, Any]] = []
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Add bytes; a full part is sent at once."""
+        self._pending += data
+        if len(self._pending) >= PART:
+            self._send()
+
+    def finish(self) -> None:
+        """Make the object."""
+        if self._id is not None:
+            self._send()
+        with about(self._key):
+            if self._id is None:
+                self._client.put_object(**self._where, Body=bytes(self._pending))
+            else:
+                parts: Any = {"Parts": self._parts}
+                self._client.complete_multipart_upload(**self._where, UploadId=self._id, MultipartUpload=parts)
+
+    def abort(self) -> None:
+        """Throw away what was sent."""
+        if self._id is not None:
+            with about(self._key):
+                self._client.abort_multipart_upload(**self._where, UploadId=self._id)
+
+    def _send(self) -> None:
+        number = len(self._parts) + 1
+        with about(self._key):
+            if self._id is None:
+                self._id = self._client.create_multipart_upload(**self._where)["UploadId"]
+            body = bytes(self._pending)
+            answer = self._client.upload_part(**self._where, UploadId=self._id, PartNumber=number, Body=body)
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._pending.clear()
+
+
+@contextmanager
+def writing(client: "S3Client", bucket: str, key: str) -> Iterator[Upload]:
+    """An upload that ends whole with the block, or leaves nothing when the block raises."""
+    upload = Upload(client, bucket, key)
+    try:
+        yield upload
+        upload.finish()
+    except BaseException:
+        upload.abort()
+        raise

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that say what is wrong: RFC 9457's `application/problem+json`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from personalization.core.errors import PersonalizationError, Rejected, RetryLater
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+"""What Retry-After asks a client to wait."""
+BUSY = "A service that this needs does not answer right now; try again."
+_ARN = re.compile(r"\barn:[\w-]*:[\w-]*:[\w-]*:\w*:[\w*](?:[\w:/.*+=@-]*[\w*])?")
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    413: "Content Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+LEFT_OUT = "likelihood-left-out"
+_KINDS = {LEFT_OUT: "Purchase likelihood left out"}
+"""Titles of the problems that a client may want to tell from others of their status, by the end of their types."""
+_TYPE = "urn:retail-personalization:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field of a request that is not as it must be; `field` is a path such as `events.0.itemId`."""
+
+    field: str
+    message: str
+
+
+class Problem(Exception):
+    """Ends a request with a problem."""
+
+    def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = (), kind: str = "") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.kind = kind
+
+    def body(self, request_id: str) -> dict[str, object]:
+        """The problem as JSON."""
+        told: dict[str, object] = {
+            "type": f"{_TYPE}{self.kind}" if self.kind else "about:blank",
+            "title": _KINDS.get(self.kind) or _TITLES[self.status],
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            told["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+        return {**told, "requestId": request_id}
+
+
+def of_error(error: PersonalizationError, busy: str = BUSY) -> Problem:
+    """What a shopper's front end is told of one of our errors: nothing about our resources.
+
+    Args:
+        error: what went wrong.
+        busy: what is said where the same request may work later.
+    """
+    if isinstance(error, Rejected):
+        return Problem(400, f"Amazon Personalize refuses the request: {_public(error.reason)}")
+    if isinstance(error, RetryLater):
+        return Problem(503, busy)
+    return Problem(503, "The shop cannot be served right now.")
+
+
+def _public(text: str) -> str:
+    """A message of AWS without the account that it came from: of an ARN only the last part is left."""
+    return _ACCOUNT.sub("…", _ARN.sub(lambda arn: re.split("[:/]", arn[0])[-1], text))
+
+
+def there(value: T | None, detail: str) -> T:
+    """`value`, or 404 where there is none."""
+    if value is None:
+        raise Problem(404, detail)
+    return value
+
+
+def checked(model: type[M], values: object) -> M:
+    """`values` as a model, or 400 naming each field."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise of_fields(error) from None
+
+
+def checked_json(model: type[M], body: bytes) -> M:
+    """The JSON text `body` as a model, or 400 naming each field."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise of_fields(error) from None
+
+
+def of_fields(error: ValidationError) -> Problem:
+    """400, with the fields that a model refused; values are never repeated."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":
+        return Problem(400, "The body is not JSON.", [FieldError("", problems[0]["msg"])])
+    fields = [
+        FieldError(".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in problems
+    ]
+    return Problem(400, "The request is not as it must be.", fields)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events of users: recorded, queued, delivered, kept and exported."""

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests to delete a user, in the table of what shoppers did, under keys that no shopper has.
+
+`!<shop>` holds the users who are to go, `=<shop>` the receipts, without their users, each with the step that it is at.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import about, unless
+from personalization.core.aws.pagination import everything, pages
+from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.events.erasures import KEPT_SECONDS, Request, Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+THREADS = 8
+QUICK_PAGES = 3
+"""Pages of a megabyte, some thousand users each, that are read beside a request."""
+_NUMBERS = ("asked", "sent", "deleted", "tries", "jobs")
+
+
+def waiting(shop: str) -> str:
+    """The key under which a shop's requests are."""
+    return f"!{shop}"
+
+
+def done(shop: str) -> str:
+    """The key under which a shop's receipts are."""
+    return f"={shop}"
+
+
+def ask(client: "DynamoDBClient", table: str, shop: str, user: str, receipt: str, now: int) -> str:
+    """Write down that a user is to be deleted.
+
+    Returns:
+        The receipt: that of an earlier request which is not through yet, or else the given one.
+    """
+    with about("deletion of a user"):
+        answer = client.update_item(
+            TableName=table,
+            Key={"shopper": {"S": waiting(shop)}, "event": {"S": user}},
+            UpdateExpression="SET #receipt = if_not_exists(#receipt, :receipt), #asked = :asked, #ttl = :ttl",
+            ExpressionAttributeNames={"#receipt": "receipt", "#asked": "asked", "#ttl": "ttl"},
+            ExpressionAttributeValues={
+                ":receipt": {"S": receipt},
+                ":asked": {"N": str(now)},
+                ":ttl": {"N": str(now + KEPT_SECONDS)},
+            },
+            ReturnValues="ALL_NEW",
+        )
+    return answer["Attributes"]["receipt"]["S"]
+
+
+def asked_for(client: "DynamoDBClient", table: str, shop: str, user: str) -> bool:
+    """Whether a user's deletion was asked for and is not through.
+
+    Raises:
+        RetryLater: the table does not answer.
+    """
+    with about(table):
+        page = client.query(
+            TableName=table,
+            KeyConditionExpression="shopper = :shop AND #event = :user",
+            ExpressionAttributeNames={"#event": "event"},
+            ExpressionAttributeValues={":shop": {"S": waiting(shop)}, ":user": {"S": user}},
+            ConsistentRead=True,
+        )
+    return bool(page["Items"])
+
+
+def acknowledge(client: "DynamoDBClient", table: str, shop: str, receipt: str, now: int) -> None:
+    """Begin a receipt; where the table does not take it, the round that starts the job does."""
+    with suppress(PersonalizationError):
+        note(client, table, (shop, receipt), "waiting", now)
+
+
+def note(
+    client: "DynamoDBClient", table: str, receipt: tuple[str, str], step: Step, now: int, job: str | None = None
+) -> None:
+    """Write into a receipt which step its request is at, and when it came there.
+
+    Args:
+        client, table: where it is.
+        receipt: the shop and the receipt's id.
+        step: the step. now: epoch seconds.
+        job: ARN of the data deletion job that begins with the step.
+    """
+    values: Any = {":step": {"S": step}, ":now": {"N": str(now)}, ":ttl": {"N": str(now + KEPT_SECONDS)}}
+    change, names = "SET #step = :step, #at = :now, #ttl = :ttl", {"#step": "step", "#at": step, "#ttl": "ttl"}
+    if job is not None:
+        change, values, names = f"{change}, #job = :job", {**values, ":job": {"S": job}}, {**names, "#job": "job"}
+    with about("receipt"):
+        client.update_item(
+            TableName=table,
+            Key={"shopper": {"S": done(receipt[0])}, "event": {"S": receipt[1]}},
+            UpdateExpression=change,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+
+def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = None) -> frozenset[str]:
+    """The users of a shop who are to be deleted, as they were a moment ago.
+
+    Args:
+        client, table: where the requests are.
+        shop: the shop.
+        most: pages that are read at most.
+
+    Raises:
+        RetryLater: the table does not answer, or has more pages.
+    """
+    found: list[str] = []
+    with about(table):
+        for number, page in enumerate(
+            pages(
+                client.query,
+                TableName=table,
+                KeyConditionExpression="shopper = :shop",
+                ProjectionExpression="#event",
+                ExpressionAttributeNames={"#event": "event"},
+                ExpressionAttributeValues={":shop": {"S": waiting(shop)}},
+            ),
+            1,
+        ):
+            found += [item["event"]["S"] for item in page["Items"]]
+            if number == most and page.get("LastEvaluatedKey"):
+                raise RetryLater(shop, "more users are to be deleted than can be read beside a request")
+    return frozenset(found)
+
+
+class Requests:
+    """A shop's requests.
+
+    Args:
+        client, table: where they are.
+        shop: whose they are.
+        now: epoch seconds at the beginning of the round.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, shop: str, now: int) -> None:
+        self._client = client
+        self._table = table
+        self._shop = shop
+        self._now = now
+
+    def all(self) -> Iterator[Request]:
+        """Those that wait and those that a job has."""
+        with about(self._table):
+            items = everything(
+                self._client.query,
+                "Items",
+                TableName=self._table,
+                KeyConditionExpression="shopper = :shop",
+                ExpressionAttributeValues={":shop": {"S": waiting(self._shop)}},
+                ConsistentRead=True,
+            )
+            yield from map(_request, items)
+
+    def sent(self, batch: Sequence[Request], job: str, leader: str) -> None:
+        """A job has these; `leader` leads the shop meanwhile."""
+        self._each(batch, lambda each: self._note(each, "underWay", job))
+        change = "SET job = :job, led = :led, sent = :sent REMOVE met, deleted"
+        self._each(batch, lambda each: self._change(each, change, job=job, led=leader, sent=self._now))
+
+    def deleted(self, batch: Sequence[Request]) -> list[Request]:
+        """Personalize has deleted these for good."""
+        self._each(batch, lambda each: self._note(each, "deletedFromPersonalize"))
+        self._each(batch, lambda each: self._change(each, "SET deleted = :deleted", deleted=self._now))
+        return [replace(each, deleted=self._now) for each in batch]
+
+    def freed(self, request: Request, *, failed: bool = False, again: bool = False) -> Request:
+        """Let a request wait for another job; `failed` or `again` say why, if its user was not asked for again."""
+        kept = replace(
+            request, job="", led="", sent=0, deleted=0, tries=request.tries + failed, jobs=request.jobs + again
+        )
+        change = "SET tries = :tries, jobs = :jobs REMOVE job, led, sent, deleted, met"
+        self._change(request, change, tries=kept.tries, jobs=kept.jobs)
+        self._note(request, "waiting")
+        return kept
+
+    def closed(self, request: Request) -> bool:
+        """Keep the receipt and forget the user; False where the request was made again since its job began."""
+        self._note(request, "deletedHere")
+        return self._forget(request)
+
+    def untrained(self) -> dict[str, int]:
+        """The receipts of users of whom models that serve may have learned, and when each was deleted here."""
+        with about(self._table):
+            items = everything(
+                self._client.query,
+                "Items",
+                TableName=self._table,
+                KeyConditionExpression="shopper = :shop",
+                FilterExpression="#step = :step",
+                ExpressionAttributeNames={"#step": "step"},
+                ExpressionAttributeValues={":shop": {"S": done(self._shop)}, ":step": {"S": "deletedHere"}},
+                ConsistentRead=True,
+            )
+            return {each["event"]["S"]: int(each["deletedHere"]["N"]) for each in items}
+
+    def retrained(self, receipts: Iterable[str]) -> None:
+        """No model that serves has learned of these users."""
+        for each in receipts:
+            note(self._client, self._table, (self._shop, each), "retrained", self._now)
+
+    def _each(self, batch: Sequence[Request], change: Callable[[Request], None]) -> None:
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(change, batch))
+
+    def _note(self, request: Request, step: Step, job: str | None = None) -> None:
+        note(self._client, self._table, (self._shop, request.receipt), step, self._now, job)
+
+    def _forget(self, request: Request) -> bool:
+        with about(self._table):
+            return unless(
+                "ConditionalCheckFailedException",
+                lambda: self._client.delete_item(
+                    TableName=self._table,
+                    Key=self._key(request),
+                    ConditionExpression="attribute_not_exists(#asked) OR #asked <= :sent",
+                    ExpressionAttributeNames={"#asked": "asked"},
+                    ExpressionAttributeValues={":sent": {"N": str(request.sent)}},
+                ),
+            )
+
+    def _change(self, request: Request, change: str, **values: str | int) -> None:
+        told: Any = {
+            f":{name}": {"S": value} if isinstance(value, str) else {"N": str(value)} for name, value in values.items()
+        }
+        with about(self._table):
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._key(request),
+                UpdateExpression=change,
+                # Another round may have closed it.
+                ConditionExpression="attribute_exists(receipt)",
+                ExpressionAttributeValues=told,
+            )
+
+    def _key(self, request: Request) -> Any:  # noqa: ANN401 - DynamoDB's notation
+        return {"shopper": {"S": waiting(self._shop)}, "event": {"S": request.user}}
+
+
+def _request(item: Any) -> Request:  # noqa: ANN401 - DynamoDB's notation
+    number = {name: int(item[name]["N"]) for name in _NUMBERS if name in item}
+    job, led = (item[name]["S"] if name in item else "" for name in ("job", "led"))
+    return Request(item["event"]["S"], item["receipt"]["S"], job=job, led=led, **{"asked": 0, **number})

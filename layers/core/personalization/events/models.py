@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live events and records of single users and items: requests as they come, and what Personalize is sent."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from personalization.core import line_breaks
+from personalization.core.problems import FieldError, Problem
+from personalization.shop.schema import TEXT_LENGTH
+
+PER_CALL = 10
+"""Events that one PutEvents takes."""
+MOST_EVENTS = 100
+"""Events that one request may bring."""
+EVENT_BYTES = 10_000
+USER_BYTES, ITEM_BYTES = 24_000, 32_000
+"""Characters of the properties of a user and of an item."""
+AHEAD = 86_400
+"""Seconds that a time may be ahead of our clock: some clocks are, and none by more than a day."""
+NOT_SECONDS = 10**11
+"""From here on a number is no time in seconds but in milliseconds."""
+FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"}
+"""Property keys that Personalize keeps for itself, in small letters."""
+LATER = "must not be later than tomorrow"
+_COLUMN_LIKE = re.compile(r"[A-Z][A-Z0-9_]*")
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(line_breaks.unbroken)]
+PropertyValue = str | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
+Properties = dict[Annotated[str, StringConstraints(min_length=1, max_length=150)], PropertyValue]
+
+
+def epoch(value: object) -> object:
+    """A time as epoch seconds, from ISO 8601 (UTC where it names no zone) or from epoch seconds.
+
+    Raises:
+        ValueError: neither of them, or a number in milliseconds.
+    """
+    if isinstance(value, str):
+        value = _from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be ISO 8601 or epoch seconds")
+    if value < 0:
+        raise ValueError("must be 1970 or later")
+    if value >= NOT_SECONDS:
+        raise ValueError("must be in seconds; this looks like milliseconds")
+    return int(value)
+
+
+def _from_text(value: str) -> float:
+    if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", value) and len(value) != 8:
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be ISO 8601 or epoch seconds") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_SECONDS_SCHEMA = {"type": "number", "minimum": 0, "exclusiveMaximum": NOT_SECONDS}
+_TIME_SCHEMA = {"anyOf": [{"type": "string", "format": "date-time"}, _SECONDS_SCHEMA]}
+Time = Annotated[int, BeforeValidator(epoch), WithJsonSchema(_TIME_SCHEMA)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class Event(_Request):
+    """Something that a shopper did."""
+
+    event_type: Id
+    item_id: Id | None = None
+    sent_at: Time | None = None
+    """ISO 8601 or epoch seconds, no later than tomorrow; now where it is left out."""
+    event_id: Id | None = None
+    """Personalize trains on the first of a caller's events with one id, so a repeated request counts once."""
+    event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+    recommendation_id: (
+        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(line_breaks.unbroken)] | None
+    ) = None
+    impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
+    properties: Properties | None = None
+    """Further columns of Interactions, by name."""
+
+    @field_validator("properties")
+    @classmethod
+    def _properties(cls, properties: Properties | None) -> Properties | None:
+        named = {camel(key): _on_one_line(value) for key, value in (properties or {}).items()}
+        taken = sorted(key for key in named if key.lower() in FORBIDDEN)
+        if taken:
+            raise ValueError(f"{', '.join(taken)} has a place of its own and cannot be a property")
+        if len(compact(named)) > 1024:
+            raise ValueError("properties may have 1024 characters as JSON")
+        return named or None
+
+
+class Events(_Request):
+    """What a shopper did in a session. Without a user id, it counts once a later event ties the session to a user."""
+
+    user_id: Id | None = None
+    session_id: Id
+    events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS)
+
+    @model_validator(mode="after")
+    def _session(self) -> "Events":
+        if self.session_id == "null":
+            raise ValueError("sessionId must be an id: Personalize drops events of the session null")
+        return self
+
+
+class Put(_Request):
+    """What is known of a user or an item: columns of its dataset, by name. It replaces what was known before."""
+
+    properties: Properties = Field(min_length=1)
+
+
+class Who(_Request):
+    """Ids that come in a path."""
+
+    user_id: Id | None = None
+    item_id: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One PutEvents: at most ten events of one session."""
+
+    session_id: str
+    user_id: str | None
+    events: Sequence[Mapping[str, Any]]
+
+    def parameters(self) -> dict[str, Any]:
+        """All but the tracking id."""
+        user = {"userId": self.user_id} if self.user_id is not None else {}
+        return {"sessionId": self.session_id, **user, "eventList": list(self.events)}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A user or an item, with its properties as JSON."""
+
+    id: str
+    properties: str
+    shortened: tuple[str, ...] = ()
+    """The properties that were cut off."""
+
+    def answer(self) -> dict[str, object]:
+        """What the API says when Personalize has taken it; `answers.PutAccepted` describes it."""
+        return {"status": "delivered"} | ({"shortened": list(self.shortened)} if self.shortened else {})
+
+
+def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
+    """Split a request into what single PutEvents take.
+
+    Args:
+        asked: the request.
+        now: epoch seconds, for events without a time.
+        new_id: makes an id for events without one.
+
+    Raises:
+        Problem: an event is larger than 10 KB, or of later than tomorrow.
+    """
+    sent = [_sent(event, now, new_id) for event in asked.events]
+    late = [FieldError(f"events.{place}.sentAt", LATER) for place, each in enumerate(sent) if too_late(each, now)]
+    if late:
+        raise Problem(400, "The request is not as it must be.", late)
+    for index, event in enumerate(sent):
+        if len(compact(event).encode()) > EVENT_BYTES:
+            raise Problem(400, "An event is too large.", [FieldError(f"events.{index}", "may have 10 KB")])
+    starts = range(0, len(sent), PER_CALL)
+    return [Call(asked.session_id, asked.user_id, sent[start : start + PER_CALL]) for start in starts]
+
+
+def too_late(event: Mapping[str, Any], now: float) -> bool:
+    """Whether an event is of later than tomorrow: what learns from it would take that for the present.
+
+    Args:
+        event: as it is sent on.
+        now: epoch seconds.
+    """
+    return bool(event["sentAt"] > now + AHEAD)
+
+
+def first(made: Sequence[Call], many: int) -> list[Call]:
+    """The calls with their first `many` events."""
+    taken = []
+    for call in made:
+        if many > 0:
+            taken.append(Call(call.session_id, call.user_id, call.events[:many]))
+        many -= len(call.events)
+    return taken
+
+
+def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:
+    """The answer when Personalize took the first `delivered` events and the queue the `queued` ones after them;
+    `answers.Accepted` describes it."""
+    ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
+    told = [
+        {"eventId": each, "status": "delivered" if index < delivered else "queued"} for index, each in enumerate(ids)
+    ]
+    return {"accepted": len(told), "events": told}
+
+
+def discarded(made: Sequence[Call]) -> dict[str, object]:
+    """The answer for events of a user whose deletion was asked for: none is kept, and none is to be sent again."""
+    ids = [event["eventId"] for call in made for event in call.events]
+    return {"accepted": len(ids), "events": [{"eventId": each, "status": "discarded"} for each in ids]}
+
+
+def record(record_id: str, asked: Put, most: int, *, described: bool = False) -> Record:
+    """A user or an item as Personalize takes it: texts on one line and cut off at 1,000 characters, as those of a drop.
+
+    Args:
+        record_id: the id.
+        asked: the properties.
+        most: characters of them as JSON.
+        described: whether what is called a description may be longer: the text that an item is trained on.
+
+    Raises:
+        Problem: the properties have more than `most` characters as JSON.
+    """
+    given = {camel(key): _on_one_line(value) for key, value in asked.properties.items()}
+    shortened = {
+        key: value[:TEXT_LENGTH]
+        for key, value in given.items()
+        if isinstance(value, str) and len(value) > TEXT_LENGTH and not (described and "DESCRIPTION" in key.upper())
+    }
+    text = compact(given | shortened)
+    if len(text) > most:
+        raise Problem(
+            400, "The record is too large.", [FieldError("properties", f"may have {most} characters as JSON")]
+        )
+    return Record(record_id, text, tuple(shortened))
+
+
+def _on_one_line(value: PropertyValue) -> PropertyValue:
+    return line_breaks.joined(value) if isinstance(value, str) else value
+
+
+def camel(column: str) -> str:
+    """A column's name as properties spell it: CATEGORY_L1 becomes categoryL1; other spellings stay."""
+    if not _COLUMN_LIKE.fullmatch(column):
+        return column
+    first, *others = [part for part in column.lower().split("_") if part]
+    return first + "".join(part.capitalize() for part in others)
+
+
+def compact(value: object) -> str:
+    """JSON without spaces, in UTF-8 where the text has it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
+    told = event.model_dump(by_alias=True, exclude_none=True, exclude={"properties"})
+    told["sentAt"] = event.sent_at if event.sent_at is not None else now
+    told["eventId"] = event.event_id or new_id()
+    if event.properties:
+        told["properties"] = compact(event.properties)
+    return told

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What shoppers did since the last fit: one item of a table for each event, under the shopper and the event's id.
+
+The table's stream makes the raw copy of accepted events (`shop.streamed`), so every event is here. One that names no
+user or no item counts for nothing else, and is under a key that no user has.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import about
+from personalization.core.aws.pagination import everything, pages
+from personalization.core.errors import PersonalizationError, RetryLater
+from personalization.events.models import PER_CALL, Call, compact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+KEPT_SECONDS = 90 * 86_400
+"""How long an event is kept: the next run's fit takes it into the history."""
+_PER_CALL = 25
+_COPIED = ("eventValue", "recommendationId", "impression", "properties")
+_MOST = 2_000
+"""Newest events of a shopper that an answer looks at; more of them are a machine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """An event that a user sent: the item, epoch seconds, and the event's type."""
+
+    event_id: str
+    item_id: str
+    at: int
+    event_type: str
+
+
+def note(
+    client: "DynamoDBClient",
+    table: str,
+    shop: str,
+    calls: Sequence[Call],
+    now: float,
+    late: Callable[[], bool] = lambda: False,
+) -> list[Call]:
+    """Write down the events of a request; one with the same id replaces itself.
+
+    A table that fails once is not asked for the rest: whoever waits for an answer waits for one failure. When it is
+    `late`, it is not asked either.
+
+    Returns:
+        The events that could not be written down; the caller sees to it that they are later.
+    """
+    puts = {_key(put): (put, call, event) for put, call, event in _puts(shop, calls, int(now))}
+    keys = list(puts)
+    missed: list[tuple[Call, Mapping[str, Any]]] = []
+    for start in range(0, len(keys), _PER_CALL):
+        if late():
+            missed += [puts[key][1:] for key in keys[start:]]
+            break
+        part = keys[start : start + _PER_CALL]
+        requests: dict[str, Any] = {table: [{"PutRequest": {"Item": puts[key][0]}} for key in part]}
+        try:
+            with about(table):
+                left = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {}).get(table, [])
+            part = [_key(each["PutRequest"]["Item"]) for each in left]
+        except PersonalizationError:
+            missed += [puts[key][1:] for key in keys[start:]]
+            break
+        missed += [puts[key][1:] for key in part]
+    return list(_calls(missed))
+
+
+def _puts(shop: str, calls: Sequence[Call], now: int) -> Iterator[tuple[dict[str, Any], Call, Mapping[str, Any]]]:
+    for call in calls:
+        for event in call.events:
+            put = {
+                "shopper": {"S": _owner(shop, call, event)},
+                "event": {"S": event["eventId"]},
+                "type": {"S": event["eventType"]},
+                # A clock that runs ahead would make a purchase of tomorrow.
+                "at": {"N": str(min(int(event["sentAt"]), now))},
+                "more": {"S": _more(shop, call, event, now)},
+                "ttl": {"N": str(now + KEPT_SECONDS)},
+            }
+            yield put | ({"item": {"S": event["itemId"]}} if "itemId" in event else {}), call, event
+
+
+def _owner(shop: str, call: Call, event: Mapping[str, Any]) -> str:
+    """Under whom an event is kept; only a shopper's with an item are looked for by a likelihood."""
+    if call.user_id is None:
+        return f"~{shop}#session#{call.session_id}"
+    return _shopper(shop, call.user_id) if "itemId" in event else f"~{shop}#user#{call.user_id}"
+
+
+def _more(shop: str, call: Call, event: Mapping[str, Any], now: int) -> str:
+    """What the copy needs of an event besides what the other attributes say, as JSON."""
+    told = {"shop": shop, "session": call.session_id, "user": call.user_id, "sentAt": event["sentAt"], "accepted": now}
+    return compact({**told, **{name: event[name] for name in _COPIED if name in event}})
+
+
+def _key(put: Mapping[str, Any]) -> tuple[str, str]:
+    return put["shopper"]["S"], put["event"]["S"]
+
+
+def _calls(missed: Sequence[tuple[Call, Mapping[str, Any]]]) -> Iterator[Call]:
+    """Events of one request as calls again."""
+    for start in range(0, len(missed), PER_CALL):
+        call = missed[start][0]
+        yield Call(call.session_id, call.user_id, [dict(event) for _, event in missed[start : start + PER_CALL]])
+
+
+def of_shopper(
+    client: "DynamoDBClient",
+    table: str,
+    shop: str,
+    user: str,
+    since: int,
+    late: Callable[[], bool],
+) -> list[LiveEvent]:
+    """Return the events of a user at or after `since`, in epoch seconds, oldest first.
+
+    Raises:
+        RetryLater: the table does not answer, or it is `late` before its last page has come.
+    """
+    found: list[LiveEvent] = []
+    with about(table):
+        for page in pages(
+            client.query,
+            TableName=table,
+            KeyConditionExpression="shopper = :shopper",
+            FilterExpression="#at >= :since",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues={":shopper": {"S": _shopper(shop, user)}, ":since": {"N": str(since)}},
+            ConsistentRead=True,
+        ):
+            found += [_live_event(each) for each in page["Items"]]
+            if len(found) >= _MOST:
+                break
+            if late() and page.get("LastEvaluatedKey"):
+                raise RetryLater(table, "the last page did not come in time")
+    return sorted(found, key=lambda each: (each.at, each.event_id))[-_MOST:]
+
+
+def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
+    """Delete what a user did.
+
+    Raises:
+        RetryLater: the table does not take it all; what is left is deleted by the next try.
+    """
+    for owner in (_shopper(shop, user), f"~{shop}#user#{user}"):
+        with about(table):
+            while keys := _some_of(client, table, owner):
+                asked: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
+                if client.batch_write_item(RequestItems=asked).get("UnprocessedItems"):
+                    raise RetryLater(table, "not everything was deleted")
+
+
+def _some_of(client: "DynamoDBClient", table: str, owner: str) -> list[Any]:
+    """The keys of some items, as many as one call deletes."""
+    page = client.query(
+        TableName=table,
+        KeyConditionExpression="shopper = :shopper",
+        ExpressionAttributeValues={":shopper": {"S": owner}},
+        ProjectionExpression="shopper, #event",
+        ExpressionAttributeNames={"#event": "event"},
+        ConsistentRead=True,
+        Limit=_PER_CALL,
+    )
+    return page["Items"]
+
+
+def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iterator[tuple[str, str, str, int]]:
+    """The events of a shop that were written down after a moment: user, item, type and epoch seconds.
+
+    Args:
+        client, table: the table. shop: whose events. since: epoch seconds.
+    """
+    start = f"{shop}#"
+    with about(table):
+        items = everything(
+            client.scan,
+            "Items",
+            TableName=table,
+            FilterExpression="begins_with(shopper, :start) AND #ttl > :last",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues={":start": {"S": start}, ":last": {"N": str(since + KEPT_SECONDS)}},
+        )
+        for each in items:
+            user = each["shopper"]["S"].removeprefix(start)
+            yield user, each["item"]["S"], each["type"]["S"], int(each["at"]["N"])
+
+
+def _shopper(shop: str, user: str) -> str:
+    return f"{shop}#{user}"
+
+
+def _live_event(item: Any) -> LiveEvent:  # noqa: ANN401 - DynamoDB's notation
+    return LiveEvent(item["event"]["S"], item["item"]["S"], int(item["at"]["N"]), item["type"]["S"])

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a drop to what Personalize imports: read, check, copy, report, plan."""

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The import copies of a run in the bucket, and at which rows its import jobs begin.
+
+An incremental import adds rows for good. So a run that goes on with an earlier one, of whose jobs some have imported
+their rows, cuts the same rows at the same places, and finds those jobs by their names.
+"""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import documents, s3
+from personalization.core.errors import Rejected
+from personalization.core.names import Names, run_tail
+from personalization.core.status import Progress, progress
+from personalization.ingest import plan
+from personalization.ingest.csv.cutting import Bounds, Cut, Cutter
+from personalization.ingest.findings import MINIMUM_INTERACTIONS
+from personalization.likelihood import inputs
+from personalization.personalize import ensure
+from personalization.shop.keys import Drop
+from personalization.shop.plan import PrepareRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How earlier runs have cut the same objects."""
+
+    cuts: tuple[Cut, ...]
+    left: frozenset[str]
+    """Ids of objects that they have left for later."""
+    runs: tuple[str, ...]
+    """Those that have cut so."""
+
+
+class Copies:
+    """The copies of what one request names.
+
+    Args:
+        client: the bucket's service.
+        request: the objects.
+        drop: the first of them.
+        bounds: what an import job takes.
+        before: how earlier runs have cut, if that must be kept.
+    """
+
+    def __init__(
+        self, client: "S3Client", request: PrepareRequest, drop: Drop, bounds: Bounds, before: Before | None
+    ) -> None:
+        self._s3 = client
+        self._bucket, self._run, self._drop = request.bucket, request.run, drop
+        self._kept: dict[int, list[str]] = {}
+        self.before = before
+        self.cutter = Cutter(bounds, self._begin, self._remove, before.cuts if before else None)
+
+    def keep(self, milliseconds: int, part: int) -> None:
+        """Keep what is imported for the fits of the purchase likelihood; the import copy expires."""
+        drop = self._drop
+        for job in (job for job, number in self.cutter.copies if number == part):
+            kind = drop.data_kind or "interactions"
+            key = inputs.key(drop.shop, kind, drop.mode, milliseconds, self._run, part + 1000 * job)
+            documents.copy(self._s3, self._bucket, self._key(job, part), key)
+            self._kept.setdefault(part, []).append(key)
+
+    def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:
+        """Remove what must not be imported, and write down where the jobs begin and what is left for later.
+
+        Args:
+            parts: how many objects there are.
+            left_out: the numbers of those that are not imported.
+            left: the ids of those that are too few rows for a job of their own.
+
+        Raises:
+            Rejected: rows that an earlier run has imported are refused today, or in other objects.
+        """
+        cuts = self.cutter.cuts
+        if self.before is not None and cuts != self.before.cuts:
+            told = "an earlier run has imported a part of these files, and other rows of them are bad now"
+            raise Rejected(self._drop.key, f"{told}: undo the change of the settings, or drop the whole history")
+        there = {copy for copy in self.cutter.copies if copy[1] not in left_out}
+        # A whole folder is imported: also what an attempt before this one may have left there.
+        for job in range(len(cuts) + 1):
+            for part in range(parts):
+                if (job, part) not in there:
+                    self._remove(job, part)
+        for key in (key for part in left_out for key in self._kept.get(part, ())):
+            documents.remove(self._s3, self._bucket, key)
+        if cuts or left:
+            document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
+            key = plan.cuts_key(self._drop.shop, self._run, self._drop.data_kind or "interactions")
+            documents.put_json(self._s3, self._bucket, key, document)
+
+    def _key(self, job: int, part: int) -> str:
+        kind = self._drop.data_kind or "interactions"
+        return plan.copy_key(self._drop.shop, self._run, kind, part, job)
+
+    def _begin(self, job: int, part: int) -> s3.Upload:
+        return s3.Upload(self._s3, self._bucket, self._key(job, part))
+
+    def _remove(self, job: int, part: int) -> None:
+        documents.remove(self._s3, self._bucket, self._key(job, part))
+
+
+def of(
+    client: "S3Client",
+    personalize: "PersonalizeClient",
+    names: Names,
+    request: PrepareRequest,
+    drop: Drop,
+    most: int,
+) -> Copies:
+    """The copies of what a request names: within the bounds of an incremental job, or all for one job."""
+    if drop.mode != "INCREMENTAL" or drop.data_kind is None or not request.in_parts:
+        return Copies(client, request, drop, Bounds(), None)
+    least = MINIMUM_INTERACTIONS if drop.data_kind == "interactions" else 1
+    bounds = Bounds(most, least, plan.MOST_JOBS[drop.data_kind])
+    return Copies(client, request, drop, bounds, _before(client, personalize, names, request, drop))
+
+
+def _before(
+    client: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, drop: Drop
+) -> Before | None:
+    """How the newest earlier run has cut of whose import jobs one is there and has not failed."""
+    kind = drop.data_kind or "interactions"
+    found = {run: _read(client, request.bucket, plan.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
+    for run in reversed(request.imported_by):
+        cuts, left = found[run]
+        jobs = plan.job_names(names, drop.shop, kind, run, len(cuts) + 1)
+        if not cuts:
+            jobs.append(names.import_job(drop.shop, kind, run, "", run_tail))
+        statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
+        if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
+            return Before(cuts, left, tuple(each for each in request.imported_by if found[each] == found[run]))
+    return None
+
+
+def _read(client: "S3Client", bucket: str, key: str) -> tuple[tuple[Cut, ...], frozenset[str]]:
+    document = documents.get_json(client, bucket, key) or {"cuts": (), "left": ()}
+    return tuple(Cut(each["id"], each["line"]) for each in document["cuts"]), frozenset(document["left"])

@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stream a drop into its import copy: columns named and ordered as in the schema, gaps filled, bad rows left out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import polars as pl
+
+from personalization.core import line_breaks
+from personalization.ingest import findings
+from personalization.ingest.csv import rules
+from personalization.ingest.csv.counting import Counting
+from personalization.ingest.csv.cutting import Part
+from personalization.ingest.csv.hope import Ending, Hope
+from personalization.ingest.csv.kinds import Kind
+from personalization.ingest.csv.listing import Listing
+from personalization.ingest.csv.numbers import Numbers
+from personalization.ingest.csv.odd import LINE
+from personalization.ingest.csv.pieces import PIECE_BYTES, RAGGED, ragged
+from personalization.ingest.csv.rejects import Rejects
+from personalization.ingest.csv.rows import Rows, Table, source
+from personalization.ingest.csv.writing import render
+from personalization.ingest.findings import Example, Filled, Findings
+from personalization.ingest.header import Layout, Slot, arrange, canonical
+from personalization.ingest.sales import Sold
+from personalization.ingest.validation import Expected
+from personalization.shop import schema as datasets
+from personalization.shop import streamed
+from personalization.shop.keys import DataKind
+from personalization.shop.schema import RETURN, TEXT_LENGTH, Column, Schema
+
+_CODES = 16
+"""A row's code is the place of its first bad column times this, and the number of the rule."""
+
+_STRANGE = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
+"""What ids had better not have in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What one pass over a drop gave."""
+
+    layout: Layout
+    schema: Schema
+    findings: Findings
+    rejects: Rejects
+    ids: bytes | None
+    """The hashes of a Users or Items dataset's ids; see `known`."""
+    sold: Sold | None = None
+    """What interactions say about items."""
+    listed: Listing | None = None
+    """The items of a drop of items, in files of the scratch folder."""
+
+
+def copy(
+    chunks: Iterable[bytes],
+    expected: Expected,
+    write: Callable[[bytes | memoryview], object] | Part,
+    scratch: Path,
+    known: Mapping[DataKind, bytes | None] | None = None,
+    size: int = PIECE_BYTES,
+) -> Copied:
+    """Look at every row of a drop, and write the good ones as they are to be imported.
+
+    The look ends early where too many rows are bad, whatever follows; see `hope`.
+
+    Args:
+        chunks: the bytes of the drop, decompressed; best with how many may still come, see `hope.Ending`.
+        expected: what it is held against.
+        write: takes the bytes of the copy, piece by piece; a part of an import also the lines of its rows. The caller
+            throws them away if the drop is refused in the end; see `findings.problems`.
+        scratch: a folder for counts that do not fit into memory.
+        known: the ids of the other datasets, or of this one's earlier drops; see `known`.
+        size: bytes that are looked at in one go.
+
+    Raises:
+        Rejected: the file is no table, or nearly all blank lines; or its columns do not do.
+    """
+    table = Table(expected.resource, chunks, size)
+    rows = _new_to(expected, table)
+    layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
+    listing = Listing(scratch) if expected.kind == "items" else None
+    work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
+    part = write if isinstance(write, Part) else None
+    put = write.write if isinstance(write, Part) else write
+    put((",".join(layout.names()) + "\n").encode())
+    for some in rows:
+        parts = work.take(some)
+        if part is not None:
+            part.place(work.lines)
+        for data in parts:
+            put(data)
+        if not some.text.piece.last and work.hope.gone(
+            chunks.left() + table.held if isinstance(chunks, Ending) else None
+        ):
+            work.stop(some)
+            break
+    return work.finish()
+
+
+def _new_to(expected: Expected, table: Table) -> Iterator[Rows]:
+    """The rows of a drop, each piece of a copy of events looked at for what the dataset group has already.
+
+    The first piece is looked at at once: that it is such a copy is the reason to give, whatever its columns are.
+    """
+    rows, names = table.rows(), [canonical(name) for name in table.header]
+    if expected.group is None or not streamed.marked(names):
+        return rows
+    group, marks = expected.group, source(names.index(streamed.MARK))
+
+    def looked() -> Iterator[Rows]:
+        for some in rows:
+            group.refuse(expected.resource, some.frame[marks].unique().to_list())
+            yield some
+
+    found = looked()
+    first = next(found, None)
+    return found if first is None else chain([first], found)
+
+
+class _Work:
+    """Everything that is counted while one drop streams past."""
+
+    def __init__(
+        self, expected: Expected, layout: Layout, width: int, counting: Counting, listing: Listing | None
+    ) -> None:
+        self._expected = expected
+        self._layout = layout
+        self._width = width
+        self.hope = Hope(expected.resource, expected.kind, width, expected.settings.rejects.limit)
+        """Whether the drop can still be accepted."""
+        self._stopped = 0
+        self._counting = counting
+        self._listing = listing
+        self._same = [slot.source for slot in layout.slots] == list(range(width))
+        self._kinds = {slot.name: Kind(slot.name) for slot in layout.slots if _is_sorted(slot.column)}
+        self._numbers = {
+            slot.name: Numbers()
+            for slot in layout.slots
+            if slot.column and slot.column.numeric and not slot.name.endswith("TIMESTAMP")
+        }
+        self._cells: Counter[str] = Counter()
+        self._filled: Counter[str] = Counter()
+        self._converted: Counter[str] = Counter()
+        self._joined: Counter[str] = Counter()
+        self._cut: Counter[str] = Counter()
+        self._returned: Counter[str] = Counter()
+        self._strange: set[str] = set()
+        self._broken_default = any(line_breaks.broken(slot.default or "") for slot in layout.slots)
+        self._described = _described(expected, layout)
+        self._rejects = Rejects()
+        self.lines = pl.Series(dtype=pl.UInt32)
+        """The lines of the rows that were taken last."""
+        self._rows = 0
+        self._accepted = 0
+        self._size = 0
+
+    def take(self, rows: Rows) -> list[bytes | memoryview]:
+        """Look at some rows; returns the good ones as they are imported."""
+        self._rows += rows.frame.height + len(rows.unreadable) + rows.ragged.height
+        self._refuse_unreadable(rows)
+        changed = self._changed
+        breaks = rows.breaks or self._broken_default
+        looked = [self._look(slot, rows.frame, breaks=breaks) for slot in self._layout.slots]
+        changed = self._changed - changed
+        frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in self._named(looked)])
+        seconds = next((verdict.seconds for name, verdict in self._named(looked) if name == "TIMESTAMP"), None)
+        left_out = rows.left_out
+        self.lines = rows.frame[LINE]
+        broken = _codes(looked)
+        if broken is not None:
+            good = broken == 0
+            left_out = pl.concat([left_out, self._refuse(rows, broken)]).sort()
+            frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
+            self.lines = self.lines.filter(good)
+        self._count(frame, seconds)
+        self.hope.saw(rows.text.piece, self._rows, self._rows - self._accepted, rows.blank)
+        self._warn(frame, rows)
+        same = rows.plain and self._same and not changed
+        parts: list[bytes | memoryview]
+        parts = rows.text.without(left_out) if same else [self._render(frame, clean=rows.plain)]
+        self._size += sum(map(len, parts))
+        return parts
+
+    def stop(self, rows: Rows) -> None:
+        """Note that no row after these is looked at."""
+        self._stopped = rows.text.end
+        self._rejects.stop(
+            self._stopped, "the check stopped here: the rest of the file cannot make up for the bad rows"
+        )
+
+    def finish(self) -> Copied:
+        """What all rows gave."""
+        columns = tuple(self._kinds[slot.name].column() if slot.column is None else slot.column for slot in self._slots)
+        schema = Schema(self._layout.kind, columns)
+        if self._expected.existing is None:
+            schema = datasets.finish(self._expected.resource, schema)
+        found = Findings(
+            rows=self._rows,
+            accepted=self._accepted,
+            reasons=self._rejects.reasons(),
+            duplicates=0,
+            columns=tuple(self._found(column) for column in schema.columns),
+            size=self._size,
+            stopped=self._stopped,
+            notes=(*self._layout.notes, *self._notes()),
+        )
+        counted = self._counting.finish()
+        whole = replace(found, **counted.findings)
+        whole = replace(whole, notes=(*whole.notes, *findings.warnings(self._expected, whole)))
+        return Copied(self._layout, schema, whole, self._rejects, counted.ids, counted.sold, self._listing)
+
+    @property
+    def _slots(self) -> tuple[Slot, ...]:
+        return self._layout.slots
+
+    def _named(self, looked: list[rules.Verdict]) -> Iterable[tuple[str, rules.Verdict]]:
+        return zip(self._layout.names(), looked, strict=True)
+
+    @property
+    def _changed(self) -> int:
+        """Cells that are imported otherwise than they came."""
+        return sum(each.total() for each in (self._filled, self._converted, self._joined, self._cut, self._returned))
+
+    def _look(self, slot: Slot, frame: pl.DataFrame, *, breaks: bool) -> rules.Verdict:
+        values = self._values(slot, frame)
+        if slot.name == "EVENT_TYPE":
+            values = self._with_returns(values, frame)
+        most = None if self._layout.kind == "interactions" or slot.name == self._described else TEXT_LENGTH
+        verdict = rules.check(slot.column, values, self._expected.now, breaks=breaks, most=most)
+        if verdict.converted:
+            self._converted[slot.name] += verdict.converted
+        if verdict.joined:
+            self._joined[slot.name] += verdict.joined
+        if verdict.cut:
+            self._cut[slot.name] += verdict.cut
+            if slot.name in self._kinds:
+                self._kinds[slot.name].cut = True
+        return verdict
+
+    def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
+        """Note which columns have ids that Personalize advises against.
+
+        Of a long history this looks at the first rows and at those near quotes: a look at all of them costs too much.
+        """
+        first = self._rows == rows.frame.height + len(rows.unreadable) + rows.ragged.height
+        if first or self._layout.kind != "interactions" or not rows.plain:
+            names = rules.IDS.intersection(frame.columns) - self._strange
+            self._strange.update(name for name in names if frame[name].str.contains(_STRANGE).any())
+
+    def _values(self, slot: Slot, frame: pl.DataFrame) -> pl.Series:
+        if slot.source is None:
+            return pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
+        values = frame[source(slot.source)]
+        if slot.default is not None:
+            empty = values.str.len_bytes() == 0
+            self._filled[slot.name] += int(empty.sum())
+            values = values if not empty.any() else values.set(empty, slot.default)
+        return values
+
+    def _with_returns(self, types: pl.Series, frame: pl.DataFrame) -> pl.Series:
+        """The event types, those of returns replaced."""
+        returns = self._layout.returns
+        if returns is None:
+            return types
+        numbers = frame[source(returns.source)].str.strip_chars().cast(pl.Float64, strict=False)
+        back = (numbers < returns.below).fill_null(value=False)
+        self._returned["EVENT_TYPE"] += int(back.sum())
+        return types.set(back, RETURN) if back.any() else types
+
+    def _refuse_unreadable(self, rows: Rows) -> None:
+        for bad in rows.unreadable:
+            self._rejects.count(bad.rule, 1)
+        told = [bad for bad in rows.unreadable if self._rejects.wants(bad.rule)]
+        if rows.ragged.height:
+            self._rejects.count(RAGGED, rows.ragged.height)
+            if room := self._rejects.room(RAGGED):
+                told += [ragged(values, self._width, line) for line, values in rows.ragged.head(room).iter_rows()]
+                told.sort(key=lambda bad: bad.line)
+        originals = rows.text.originals([bad.line for bad in told])
+        for bad, original in zip(told, originals, strict=True):
+            if self._rejects.lacks(bad.rule):
+                self._rejects.example(bad.rule, Example(bad.line, bad.reason))
+            self._rejects.keep(bad.line, bad.reason, original)
+
+    def _refuse(self, rows: Rows, broken: pl.Series) -> pl.Series:
+        """Count and keep the broken rows; returns their lines."""
+        bad = rows.frame.with_columns(broken.alias("code")).filter(pl.col("code") > 0)
+        line_breaks, wanted = bad[LINE], []
+        for code, count in bad["code"].value_counts().iter_rows():
+            self._rejects.count(self._rule(code), count)
+            wanted += [code] * self._rejects.wants(self._rule(code))
+        bad = bad.filter(pl.col("code").is_in(wanted))
+        cells = {code: self._cells_of(self._broken(code)[0], bad) for code in wanted}
+        told = zip(bad[LINE].to_list(), bad["code"].to_list(), rows.text.originals(bad[LINE].to_list()), strict=True)
+        for place, (line, code, original) in enumerate(told):
+            slot, number = self._broken(code)
+            value, rule = cells[code][place], self._rule(code)
+            reason = rules.reason(slot.name, number, value)
+            if self._rejects.lacks(rule):
+                # A report is read by more people than the file of refused rows: it names no person.
+                named = slot.name == "USER_ID"
+                example = Example(line, rule if named else reason, "" if named else rules.shown(value))
+                self._rejects.example(rule, example)
+            self._rejects.keep(line, reason, original)
+        return line_breaks
+
+    def _cells_of(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
+        return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height
+
+    def _broken(self, code: int) -> tuple[Slot, int]:
+        place, number = divmod(code, _CODES)
+        return self._slots[place], number
+
+    def _rule(self, code: int) -> str:
+        slot, number = self._broken(code)
+        return f"{slot.name} {rules.rule(number)}"
+
+    def _count(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
+        self._accepted += frame.height
+        for name in frame.columns:
+            kind = self._kinds.get(name)
+            if kind is not None:
+                kind.take(frame[name])
+            else:
+                self._cells[name] += int((frame[name].str.len_bytes() > 0).sum())
+            if name in self._numbers and frame.height:
+                counts = frame[name].alias("value").value_counts(name="rows")
+                self._numbers[name].take(counts["value"], counts["rows"])
+        self._counting.take(frame, seconds)
+        if self._listing is not None:
+            self._listing.take(frame)
+
+    def _found(self, column: Column) -> Filled:
+        kind = self._kinds.get(column.name)
+        if kind is not None:
+            return Filled(column, kind.filled, kind.distinct, kind.range())
+        numbers = self._numbers.get(column.name)
+        return Filled(column, self._cells[column.name], None, numbers.range() if numbers else None)
+
+    def _notes(self) -> list[str]:
+        filled = [
+            f"{count:,} empty cells of {name} were filled in" for name, count in sorted(self._filled.items()) if count
+        ]
+        dates = [
+            f"{count:,} times of {name} were turned into whole Unix seconds (UTC where they name no zone)"
+            for name, count in sorted(self._converted.items())
+        ]
+        joined = [
+            f"{count:,} values of {name} had line breaks, which are spaces now: Personalize reads one record a line"
+            for name, count in sorted(self._joined.items())
+        ]
+        cut = [
+            f"{count:,} values of {name} were cut off at {TEXT_LENGTH:,} characters, the most that Personalize takes"
+            for name, count in sorted(self._cut.items())
+        ]
+        returns = self._layout.returns
+        returned = [
+            f"{count:,} rows with {returns.name} below {returns.below:g} became events of the type {RETURN}"
+            for count in self._returned.values()
+            if returns and count
+        ]
+        strange = [
+            f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
+            for name in sorted(self._strange)
+        ]
+        return filled + dates + joined + cut + returned + strange
+
+    def _render(self, frame: pl.DataFrame, *, clean: bool) -> bytes:
+        if not frame.height:
+            return b""
+        given = {slot.name for slot in self._slots if slot.default is not None}
+        return render(frame, [name for name in frame.columns if not clean or name in given])
+
+
+def _described(expected: Expected, layout: Layout) -> str | None:
+    """The column of the text that describes an item, which alone may be long."""
+    known = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
+    return known if known or expected.existing else datasets.described(layout.kind, layout.names())
+
+
+def _is_sorted(column: Column | None) -> bool:
+    """Whether the values of a column are looked at for their kind, or for how many they are."""
+    return column is None or column.categorical
+
+
+def _codes(looked: list[rules.Verdict]) -> pl.Series | None:
+    """The code of each row, 0 for the good ones; None where all are."""
+    coded = [
+        pl.when(verdict.broken > 0).then(place * _CODES + verdict.broken.cast(pl.UInt16))
+        for place, verdict in enumerate(looked)
+        if verdict.broken is not None
+    ]
+    return pl.select(pl.coalesce(*coded, pl.lit(0, pl.UInt16)).alias("code")).to_series() if coded else None

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is counted over all good rows of a drop: duplicates, users, items, days, event types."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypedDict
+
+import polars as pl
+
+from personalization.ingest.csv import known
+from personalization.ingest.csv.tallies import Hashes, Tally, Words
+from personalization.ingest.findings import MOST_TYPES, Spread
+from personalization.ingest.sales import MOST, Sold
+from personalization.ingest.validation import Expected
+from personalization.shop.keys import DataKind
+from personalization.shop.schema import RETURN
+
+TOP = 10
+_DAY = 86_400
+_WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
+_STANDING_IN = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
+"""What programs write where there is no value, in the cases that they write it in."""
+
+
+class Counts(TypedDict, total=False):
+    """Members of Findings."""
+
+    duplicates: int
+    first: int | None
+    last: int | None
+    per_day: Mapping[int, int]
+    event_types: Mapping[str, int]
+    users: Spread
+    items: Spread
+    standing_in: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted, and the ids of a Users or Items dataset."""
+
+    findings: Counts
+    ids: bytes | None
+    sold: Sold | None = None
+    """What interactions say about items."""
+
+
+class Counting:
+    """Counts the good rows of one drop.
+
+    Args:
+        expected: what the drop is held against.
+        scratch: a folder for what does not fit into memory.
+        ids: the ids of the other datasets, or of the same for an incremental drop; see `known`.
+    """
+
+    def __init__(self, expected: Expected, scratch: Path, ids: Mapping[DataKind, bytes | None]) -> None:
+        self._expected = expected
+        self._ids = ids
+        self._rows = 0
+        self._whole = Hashes(scratch, "rows")
+        self._users = Hashes(scratch, "users")
+        self._items = Words(scratch, "items")
+        self._bought = Words(scratch, "bought")
+        self._returned = Words(scratch, "returned")
+        self._days: Counter[int] = Counter()
+        self._types: Counter[str] = Counter()
+        self._first: int | None = None
+        self._last: int | None = None
+
+    def take(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
+        """Count some rows: their cells as they are imported, and their times."""
+        self._rows += frame.height
+        if not frame.height:
+            return
+        if self._expected.kind != "interactions" or seconds is None:
+            self._whole.take(known.hashed(frame.to_series()))
+            return
+        self._whole.take(_hash(frame))
+        self._users.take(known.hashed(frame["USER_ID"]))
+        items = pl.DataFrame([known.hashed(frame["ITEM_ID"]).alias("key"), frame["ITEM_ID"].alias("word")])
+        self._items.take(items["key"], items["word"])
+        bought = items.filter(frame["EVENT_TYPE"] == self._expected.settings.event_type)
+        self._bought.take(bought["key"], bought["word"])
+        returned = items.filter(frame["EVENT_TYPE"] == RETURN)
+        if returned.height:
+            self._returned.take(returned["key"], returned["word"])
+        self._days.update(_counts(seconds // _DAY))
+        self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
+        low, high = int(seconds.min() or 0), int(seconds.max() or 0)  # type: ignore[arg-type]
+        self._first = low if self._first is None else min(self._first, low)
+        self._last = high if self._last is None else max(self._last, high)
+
+    def finish(self) -> Counted:
+        """What all rows gave."""
+        if self._expected.kind != "interactions":
+            own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
+            standing_in = Counter[str]()
+            ids = [_watched(frame, standing_in)["key"] for frame in self._whole.counts()]
+            distinct = sum(map(len, ids))
+            found: Counts = {"duplicates": self._rows - distinct, "standing_in": {own: standing_in}}
+            return Counted(found, self._packed(ids))
+        seen: list[pl.DataFrame] = []
+        no_users, no_items = Counter[str](), Counter[str]()
+        items = self._spread(self._items, "items", no_items, seen)
+        return Counted(
+            {
+                "standing_in": {"USER_ID": no_users, "ITEM_ID": no_items},
+                "duplicates": self._rows - self._whole.distinct(),
+                "first": self._first,
+                "last": self._last,
+                "per_day": dict(sorted(self._days.items())),
+                "event_types": dict(self._types.most_common()),
+                "users": self._spread(self._users, "users", no_users),
+                "items": items,
+            },
+            None,
+            Sold(self._rows, _most(map(_frequent, self._bought.counts())), self._without_returns(_most(seen))),
+        )
+
+    def _without_returns(self, seen: dict[str, int]) -> dict[str, int]:
+        """How often something other than a return happened with each item."""
+        left = Counter(seen)
+        for frame in self._returned.counts():
+            left.subtract({word: rows for word, rows in frame.select("word", "rows").rows() if word in seen})
+        return {word: rows for word, rows in left.items() if rows > 0}
+
+    def _packed(self, ids: list[pl.Series]) -> bytes | None:
+        earlier = known.unpack(self._ids.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+        if self._expected.mode == "INCREMENTAL" and earlier is None:
+            return None
+        every = [*ids, earlier] if earlier is not None else ids
+        return known.pack(pl.concat(every).unique()) if every else None
+
+    def _spread(
+        self, tally: Tally, kind: DataKind, standing_in: Counter[str], seen: list[pl.DataFrame] | None = None
+    ) -> Spread:
+        """How rows are spread over ids; `standing_in` takes what is no id, and `seen` the ids with most rows."""
+        there = known.unpack(self._ids.get(kind))
+        by_count: Counter[int] = Counter()
+        top: list[tuple[str, int]] = []
+        unknown_ids = unknown_rows = 0
+        for frame in tally.counts():
+            by_count.update(_counts(_watched(frame, standing_in)["rows"]))
+            if seen is not None:
+                seen.append(_frequent(frame))
+            if kind == "items":
+                top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
+            if there is not None:
+                strange = frame.join(there.to_frame("key"), on="key", how="anti")
+                unknown_ids, unknown_rows = unknown_ids + strange.height, unknown_rows + int(strange["rows"].sum())
+        return Spread(
+            ids=by_count.total(),
+            rows=self._rows,
+            by_count=dict(by_count),
+            top=tuple(sorted(top, key=lambda each: (-each[1], each[0]))[:TOP]),
+            unknown_rows=None if there is None else unknown_rows,
+            unknown_ids=None if there is None else unknown_ids,
+        )
+
+
+def _watched(frame: pl.DataFrame, standing_in: Counter[str]) -> pl.DataFrame:
+    """The frame, with the rows counted whose id is a word that stands for no value."""
+    words = pl.Series("word", _STANDING_IN)
+    looked = pl.DataFrame([words, known.hashed(words).alias("key")]).join(frame.select("key", "rows"), on="key")
+    standing_in.update(dict(looked.select("word", "rows").rows()))
+    return frame
+
+
+def _hash(frame: pl.DataFrame) -> pl.Series:
+    """A number for each row: the same for rows that are exactly alike, and for no others."""
+    hashes = [pl.col(name).hash(seed) for seed, name in enumerate(frame.columns, 1)]
+    return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
+
+
+def _frequent(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(MOST)
+
+
+def _most(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
+    """The words with most rows of frames that have none in common."""
+    every = [*frames]
+    return dict(_frequent(pl.concat(every)).rows()) if every else {}
+
+
+def _counts(values: pl.Series) -> dict[Any, int]:
+    return dict(values.value_counts().iter_rows())

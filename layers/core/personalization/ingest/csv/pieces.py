@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file as pieces of whole lines, and the rows that cannot be read one by one where something is odd.
+
+Everything is counted in physical lines, as an editor shows them: the first line is line 1.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from personalization.core.csv_dialect import is_standard
+from personalization.core.errors import Rejected
+
+PIECE_BYTES = 8 << 20
+"""Bytes of a piece: large enough that the cost of a call does not matter, small enough for any function's memory."""
+PIECE_LINES = 1 << 19
+"""Lines of a piece, about: as many as 8 MB have of the shortest rows."""
+LONGEST = 8_000_000
+"""Bytes of the longest line, and of the longest row with line breaks in its quotes."""
+LONGEST_VALUE = 131_072
+"""Characters of the longest value."""
+MOST_COLUMNS = 1_000
+"""Columns of a file: many more than any dataset has."""
+BOM = b"\xef\xbb\xbf"
+_ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
+_BETWEEN = re.compile(r'(?<!")(?:"")*",')
+"""The end of a quoted value before another, or its beginning with a comma: a row of the table has no more than two of
+them for each of its values."""
+_FOREIGN = {
+    b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
+    b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
+    b"\xd0\xcf\x11\xe0": "it is an old Excel workbook, not CSV: save it as CSV",
+    b"\x28\xb5\x2f\xfd": "it is compressed with zstd: use gzip and name it .csv.gz",
+    b"%PDF": "it is a PDF, not CSV",
+    b"PAR1": "it is a Parquet file, not CSV",
+    b"\xff\xfe": "it is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "it is UTF-16: save it as UTF-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some whole lines of a file."""
+
+    data: bytes
+    """Ends with a line feed."""
+    line: int
+    """The number of its first line."""
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is no row of this table."""
+
+    line: int
+    reason: str
+    rule: str
+    """The reason without what is particular to the row."""
+
+
+class Pieces:
+    """The pieces of a file. Who reads one says how many lines of it are done with before it asks for the next.
+
+    Args:
+        resource: what the messages name, for example the object's key.
+        chunks: the file's bytes.
+        size: bytes of a piece.
+
+    Raises:
+        Rejected: the file is none of text; or a line is longer than 8 MB.
+    """
+
+    def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES) -> None:
+        self._resource = resource
+        self._chunks = iter(chunks)
+        self._size = size
+        self._rest = b""
+        self._carried = 0
+        self._line = 1
+        self._begun = self._ended = False
+        self.lines = PIECE_LINES
+        """Lines of a piece, about: memory is taken for each of them, however short they are."""
+
+    def __iter__(self) -> Iterator[Piece]:
+        while True:
+            self._fill()
+            end = self._end()
+            piece, self._rest, self._carried = self._rest[:end], self._rest[end:], 0
+            if b"\n" not in self._rest[: LONGEST + 1] and len(self._rest) > LONGEST:
+                line = self._line + piece.count(b"\n")
+                raise Rejected(self._resource, f"line {line} is longer than 8 MB")
+            if not piece:
+                return
+            yield Piece(piece, self._line, self._ended and not self._rest)
+
+    @property
+    def held(self) -> int:
+        """Bytes that were read and are in no piece yet."""
+        return len(self._rest)
+
+    def done(self, lines: int, rest: bytes = b"") -> None:
+        """So many lines of the last piece are done with; the rest of it comes again, with more lines after it."""
+        self._line += lines
+        self._rest = rest + self._rest
+        self._carried = len(rest)
+
+    def again(self, lines: int, rest: bytes) -> None:
+        """So many lines of the last piece are done with; the rest of it is looked at anew."""
+        self.done(lines, rest)
+        self._carried = 0
+
+    def _fill(self) -> None:
+        """Read until there is a piece: more whole lines than those that came again, or all that is left."""
+        held = [self._rest]
+        size, wanted = len(self._rest), self._carried + self._size
+        whole = self._rest.find(b"\n", self._carried) >= 0
+        while not self._ended and (size < wanted or not whole) and size - self._carried <= max(LONGEST, self._size):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._ended = True
+                break
+            held.append(chunk)
+            size += len(chunk)
+            whole = whole or b"\n" in chunk
+        self._rest = b"".join(held)
+        if not self._begun:
+            self._begun = True
+            self._recognise(self._rest)
+            self._rest = self._rest.removeprefix(BOM)
+        if self._ended and self._rest and not self._rest.endswith(b"\n"):
+            # Text that ends without a line feed ends in a line all the same.
+            self._rest += b"\n"
+
+    def _end(self) -> int:
+        """The byte after the last line of the piece."""
+        begin, lines = self._carried, self._rest.count(b"\n", self._carried)
+        if lines <= self.lines:
+            return self._rest.rfind(b"\n") + 1
+        share = (len(self._rest) - begin) * self.lines // lines
+        while True:
+            end = self._rest.find(b"\n", begin + share) + 1
+            if share <= self.lines or self._rest.count(b"\n", begin, end) <= 2 * self.lines:
+                return end
+            share //= 2
+
+    def _recognise(self, data: bytes) -> None:
+        for mark, told in _FOREIGN.items():
+            if data.startswith(mark):
+                raise Rejected(self._resource, f"the file is not UTF-8 text: {told}")
+
+
+class Lines:
+    """Reads single rows out of a piece, exactly: the slow way, for what is quoted, damaged or both.
+
+    A row that cannot be read, or has another number of values than the header, is refused by its first line, and
+    reading goes on at the line after it: a quote that was never closed costs one row and not all that follow.
+
+    Args:
+        piece: the piece.
+        width: the number of values that a row has, or None for any.
+    """
+
+    def __init__(self, piece: Piece, width: int | None) -> None:
+        self._data = piece.data
+        self._last = piece.last
+        self._width = width
+
+    def row(self, start: int) -> tuple[list[str] | Unreadable | None, int]:
+        """The row that begins at a byte: its values, or why there are none; and the place of the line after it.
+
+        None where the row needs lines that come with the next piece.
+        """
+        found, end = self._as(start, escaped=False)
+        if found is not None and b'\\"' in self._data[start:end] and not self._standard(found, start, end):
+            # Whoever doubles quotes means a backslash by a backslash; where that gives no row, it escapes the quote.
+            other, after = self._as(start, escaped=True)
+            if other is None or self._standard(other, start, after, escaped=True) or not self._fits(found):
+                found, end = (other, after) if other is None or self._fits(other) else (found, end)
+        if isinstance(found, list) and not self._fits(found):
+            found = ragged(len(found), self._width or 0)
+        return found, self._data.index(b"\n", start) + 1 if isinstance(found, Unreadable) else end
+
+    def _as(self, start: int, *, escaped: bool) -> tuple[list[str] | Unreadable | None, int]:
+        """The row that begins at a byte, with backslashes that escape quotes or without."""
+        most = 2 * (self._width or MOST_COLUMNS) + 2
+        place = _Place(self._data, start, most, skipping=True, escaped=escaped)
+        found = self._read(place, start)
+        if place.skipped and (self._fits(found) or place.at - start > LONGEST_VALUE):
+            place = _Place(self._data, start, most, skipping=False, escaped=escaped)
+            found = self._read(place, start)
+        return found, place.at
+
+    def _fits(self, found: list[str] | Unreadable | None) -> bool:
+        return isinstance(found, list) and self._width in {None, len(found)}
+
+    def _standard(self, found: list[str] | Unreadable | None, start: int, end: int, *, escaped: bool = False) -> bool:
+        """Whether bytes that gave a row are one in the standard form."""
+        if not self._fits(found):
+            return False
+        row = self._data[start:end].decode().removesuffix("\n").removesuffix("\r")
+        return is_standard(unescaped(row) if escaped else row)
+
+    def _read(self, place: "_Place", start: int) -> list[str] | Unreadable | None:
+        try:
+            return next(csv.reader(place, strict=True))
+        except _NotTextError as error:
+            return Unreadable(0, str(error), str(error))
+        except csv.Error as error:
+            if place.at >= len(self._data) and not self._last and len(self._data) - start <= LONGEST:
+                return None
+            told = _readable(str(error))
+            return Unreadable(0, told, told)
+
+
+class _Place:
+    """The lines of a piece as text, from a byte on.
+
+    Args:
+        data: the piece.
+        start: the byte.
+        most: ends of quoted values, beyond which a row of several lines is none of the table: without this bound, a
+            file whose every line leaves a quote open would be read to its end again for each of its lines.
+        skipping: whether lines are left out that only go on with a quoted value. The row has as many values, and the
+            same fault, without them; and a quote that nobody closed shows without reading thousands of lines.
+        escaped: whether a backslash before a quote in a value makes it a part of the value.
+    """
+
+    def __init__(self, data: bytes, start: int, most: int, *, skipping: bool, escaped: bool) -> None:
+        self._data = data
+        self._start = start
+        self._left = most
+        self._skipping = skipping
+        self._escaped = escaped
+        self.at = start
+        self.skipped = False
+
+    def __iter__(self) -> "_Place":
+        return self
+
+    def __next__(self) -> str:
+        # Whoever asks for another line has a quote open.
+        if self._skipping and self.at > self._start:
+            self._skip()
+        if self.at >= len(self._data):
+            raise StopIteration
+        if self._left < 0:
+            raise csv.Error(_UNMATCHED)
+        end = self._data.index(b"\n", self.at)
+        read, self.at = text(self._data[self.at : end]), end + 1
+        line = unescaped(read) if self._escaped else read
+        self._left -= len(_BETWEEN.findall(line)) if '",' in line else 0
+        return line + "\n"
+
+    def _skip(self) -> None:
+        quote = self._data.find(b'"', self.at)
+        end = len(self._data) if quote < 0 else max(self.at, self._data.rfind(b"\n", self.at, quote) + 1)
+        characters = 0
+        while self.at < end:
+            upto = end if end - self.at <= LONGEST_VALUE else self._data.index(b"\n", self.at + LONGEST_VALUE) + 1
+            good = _good(self._data[self.at : upto])
+            characters += len(good.decode())
+            if characters > LONGEST_VALUE:
+                raise csv.Error(_TOO_LARGE)
+            self.skipped = self.skipped or bool(good)
+            self.at += len(good)
+            if self.at < upto:
+                return
+
+
+def _good(lines: bytes) -> bytes:
+    """The lines before the first that is no text."""
+    bad = lines.find(b"\0")
+    try:
+        lines.decode()
+    except UnicodeDecodeError as error:
+        bad = error.start if bad < 0 else min(bad, error.start)
+    return lines if bad < 0 else lines[: lines.rfind(b"\n", 0, bad) + 1]
+
+
+class _NotTextError(Exception):
+    """A line that is not text."""
+
+
+def unescaped(line: str) -> str:
+    """Text with its quotes in the form of RFC 4180."""
+    if '\\"' not in line:
+        return line
+    return _ESCAPED_QUOTE.sub('""', line) if '\\\\"' in line else line.replace('\\"', '""')
+
+
+def text(line: bytes) -> str:
+    """A line as text."""
+    try:
+        decoded = line.decode()
+    except UnicodeDecodeError:
+        raise _NotTextError("is not UTF-8 text") from None
+    if "\0" in decoded:
+        raise _NotTextError("contains a zero byte")
+    return decoded
+
+
+def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
+    """The column names of a file, and the rest of its first piece.
+
+    Raises:
+        Rejected: there is no header, or it is not readable.
+    """
+    start, line = 0, piece.line
+    while start < len(piece.data):
+        end = piece.data.index(b"\n", start)
+        if piece.data[start:end].strip(b"\r"):
+            break
+        start, line = end + 1, line + 1
+    else:
+        raise Rejected(resource, _EMPTY)
+    found, end = Lines(piece, None).row(start)
+    if not isinstance(found, list):
+        told = found.reason if found else "its quotes do not match"
+        raise Rejected(resource, f"line {line}, which must name the columns, {told}")
+    if not any(name.strip() for name in found):
+        raise Rejected(resource, _EMPTY)
+    if len(found) > MOST_COLUMNS:
+        raise Rejected(resource, f"line {line}, which must name the columns, has {len(found):,} of them")
+    return found, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
+
+
+_TOO_LARGE = "field larger"
+_UNMATCHED = "quotes"
+_EMPTY = "the file is empty: its first row must name the columns"
+
+
+RAGGED = "has another number of values than the header"
+
+
+def ragged(values: int, width: int, line: int = 0) -> Unreadable:
+    """A row with more or fewer values than the header."""
+    told = f"has {values} value{'s' * (values != 1)} and the header has {width}"
+    return Unreadable(line, told, RAGGED)
+
+
+def _readable(message: str) -> str:
+    if _TOO_LARGE in message:
+        return f"has a value of more than {LONGEST_VALUE:,} characters"
+    if "new-line character" in message:
+        return "has a carriage return in it"
+    return "cannot be read: its quotes do not match"

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a drop's header to the columns of the import: which cell goes where, and what is filled in."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from personalization.core.errors import Rejected
+from personalization.shop import schema, streamed
+from personalization.shop.keys import DataKind
+from personalization.shop.schema import Column, Schema
+from personalization.shop.settings import ShopSettings
+
+_OTHER = re.compile(r"[\W_]+")
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
+_SHOWN = 12
+"""Columns that a message names."""
+_MARKS: Mapping[DataKind, tuple[str, ...]] = {
+    "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
+    "users": ("USER_ID",),
+    "items": ("ITEM_ID",),
+}
+"""The columns that tell a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One column of the import."""
+
+    name: str
+    source: int | None
+    """Index of the drop's column, or None where the drop has none and `default` fills every row."""
+    default: str | None = None
+    """What empty cells are filled with, or None where they stay empty."""
+    column: Column | None = None
+    """What the column must be, or None where the data tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What makes a row a return."""
+
+    name: str
+    source: int
+    """Index of the drop's column."""
+    below: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of an import in their order, and what the run has to say about them."""
+
+    kind: DataKind
+    slots: tuple[Slot, ...]
+    notes: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    """Columns that the dataset does not have yet, and gets by a change of its schema."""
+    returns: Returned | None = None
+    """What makes an interaction a return, where the shop says so."""
+
+    def names(self) -> tuple[str, ...]:
+        """The column names, in order."""
+        return tuple(slot.name for slot in self.slots)
+
+
+def arrange(
+    resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings, existing: Schema | None
+) -> Layout:
+    """Decide the columns of an import.
+
+    Args:
+        resource: what the messages name.
+        kind: the dataset.
+        header: the drop's column names, in any case and order.
+        settings: the shop's mapping of names, its defaults and its domain.
+        existing: the schema of the dataset that is there already; its columns and their kinds stay.
+
+    Raises:
+        Rejected: a name that Personalize cannot take, a column twice or missing, too many of them; the columns are
+            those of another kind of drop; or they are not those of the dataset, and Personalize cannot add them.
+    """
+    domain = settings.personalize_domain
+    _check_separator(resource, header)
+    sources = _sources(resource, kind, header, settings)
+    defaults = _defaults(kind, settings)
+    required = [column.name for column in schema.required(kind, domain)]
+    missing = [name for name in required if name not in sources and name not in defaults]
+    other = _other_kind(kind, sources)
+    if other and other != kind:
+        told = ", ".join(_MARKS[other])
+        raise Rejected(resource, f"these look like {other} ({told}): drop them under {other}/, not {kind}/")
+    if missing:
+        raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_told(header)}")
+    names = [*required, *(name for name in sources if name not in required)]
+    returns = _returns(resource, kind, sources, header, settings)
+    if returns and returns.name in _to_spare(kind, domain, names, existing):
+        names.remove(returns.name)
+    schema.check_limits(resource, kind, domain, names)
+    columns: Mapping[str, Column] = schema.known(kind, domain)
+    added: tuple[str, ...] = ()
+    if existing is not None:
+        names, added = _columns_of(resource, kind, names, existing)
+        columns = {**columns, **{column.name: column for column in existing.columns}}
+        if required_new := [name for name in added if name in columns and not columns[name].nullable]:
+            raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
+    slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
+    return Layout(kind, slots, (*_notes(header, slots), *_new(added), *_left_out(header)), added, returns)
+
+
+def _returns(
+    resource: str, kind: DataKind, sources: Mapping[str, int], header: Sequence[str], settings: ShopSettings
+) -> Returned | None:
+    """What makes a row a return, if the shop says so.
+
+    Raises:
+        Rejected: the file lacks the column: its returns would count as purchases.
+    """
+    if kind != "interactions" or settings.returns is None or streamed.marked(map(canonical, header)):
+        return None
+    wanted = canonical(settings.returns.column)
+    mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
+    name = next((name for name in sources if name.replace("_", "") == mapped.replace("_", "")), None)
+    if name is None:
+        told = f"the settings tell returns by the column {settings.returns.column}, which the file lacks"
+        raise Rejected(resource, f"{told}: it has {_told(header)}. Add the column, or change returns in the settings")
+    return Returned(name, sources[name], settings.returns.below)
+
+
+def _to_spare(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
+    """The shop's own columns that cannot be imported: the dataset lacks them, or they are one too many."""
+    own = schema.metadata(kind, domain, names)
+    if existing is not None:
+        return [name for name in own if name not in existing.names()]
+    return own if len(own) > schema.METADATA_LIMITS[kind] else []
+
+
+def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> DataKind:
+    """Which dataset a file is for, by its columns alone.
+
+    Raises:
+        Rejected: the columns are those of none, or not those of one beyond doubt.
+    """
+    kind = _other_kind("interactions", _sources(resource, "interactions", header, settings))
+    if kind is None:
+        marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
+        raise Rejected(resource, f"the columns do not tell what it holds ({marks}): it has {_told(header)}")
+    return kind
+
+
+def _check_separator(resource: str, header: Sequence[str]) -> None:
+    for mark, word in _SEPARATORS.items():
+        if len(header) == 1 and mark in header[0]:
+            raise Rejected(resource, f"the values are separated by {word}: save the file with commas between them")
+
+
+def _told(header: Sequence[str]) -> str:
+    more = len(header) - _SHOWN
+    return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def canonical(name: str) -> str:
+    """A column's name in capitals, its words joined by single underscores."""
+    return _OTHER.sub("_", name).strip("_").upper()
+
+
+def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> dict[str, int]:
+    mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
+    # Personalize takes names for the same that differ only in underscores; so do we, for the names that it knows.
+    known = {name.replace("_", ""): name for name in schema.known(kind, settings.personalize_domain)}
+    copy = streamed.marked(map(canonical, header))
+    sources: dict[str, int] = {}
+    taken: dict[str, int] = {}
+    for index, theirs in enumerate(header):
+        name = canonical(theirs)
+        name = mapping.get(name) or known.get(name.replace("_", ""), name)
+        if not _NAME.fullmatch(name):
+            rule = "names are made of a-z, 0-9 and _; settings can map it to one"
+            raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
+        if copy and name in streamed.BESIDE:
+            continue
+        other = taken.setdefault(name.replace("_", ""), index)
+        if other != index:
+            raise Rejected(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}")
+        sources[name] = index
+    return sources
+
+
+def _defaults(kind: DataKind, settings: ShopSettings) -> dict[str, str]:
+    defaults = {name: str(value) for name, value in settings.defaults.items()}
+    if kind == "interactions":
+        defaults.setdefault("EVENT_TYPE", settings.event_type)
+    return defaults
+
+
+def _missing(missing: list[str], settings: ShopSettings) -> str:
+    told = f"required columns are missing: {', '.join(missing)}; settings can map a column to a required name"
+    if settings.domain == "ecommerce" and set(missing) & {"PRICE", "CATEGORY_L1"}:
+        return f"{told}, give it a default, or choose domain: custom before the shop is first dropped"
+    return f"{told} or give it a default"
+
+
+def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schema) -> tuple[list[str], tuple[str, ...]]:
+    """The columns of the dataset, and those that it is to get."""
+    there = existing.names()
+    gone = [name for name in there if name not in names]
+    new = tuple(name for name in names if name not in there)
+    if gone or (new and kind == "interactions"):
+        changes = [f"without {', '.join(gone)}"] * bool(gone) + [f"with new {', '.join(new)}"] * bool(new)
+        rule = "Personalize lets Users and Items datasets get more columns, and no dataset lose any"
+        way = "; keep the column, its cells may be empty" if gone else ""
+        raise Rejected(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}{way}")
+    return [*there, *new], new
+
+
+def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
+    """The kind that a header is of beyond doubt, or None."""
+    if set(_MARKS["interactions"]) <= set(sources):
+        return "interactions"
+    # One column of ids and no time tells about those.
+    users, items = "USER_ID" in sources, "ITEM_ID" in sources
+    if users == items or (kind == "interactions" and "TIMESTAMP" in sources):
+        return None
+    return "users" if users else "items"
+
+
+def _new(added: tuple[str, ...]) -> list[str]:
+    return [f"{', '.join(added)}: new, so the dataset gets another schema"] if added else []
+
+
+def _left_out(header: Sequence[str]) -> list[str]:
+    beside = [name for name in map(canonical, header) if name in streamed.BESIDE]
+    return [f"{', '.join(beside)}: left out of a copy of events"] if streamed.marked(beside) else []
+
+
+def _notes(header: Sequence[str], slots: Sequence[Slot]) -> list[str]:
+    notes = []
+    for slot in slots:
+        if slot.source is None:
+            notes.append(f"{slot.name} is not in the drop: every row was given {slot.default}")
+        elif canonical(header[slot.source]) != slot.name:
+            notes.append(f"{header[slot.source]} was read as {slot.name}")
+    return notes

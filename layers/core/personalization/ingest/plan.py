@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a run, made from a drop that was accepted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from personalization.core.errors import Rejected
+from personalization.core.names import Named, Names, run_tail
+from personalization.ingest.validation import Checked
+from personalization.shop import recommenders
+from personalization.shop.campaigns import CampaignSettings, Generation
+from personalization.shop.gates import FOR_SHOPPERS
+from personalization.shop.keys import DataKind, Drop
+from personalization.shop.plan import (
+    Dataset,
+    DatasetGroup,
+    Evaluation,
+    EventTracker,
+    FilterPart,
+    ImportJob,
+    Known,
+    Nothing,
+    Plan,
+    RecipePart,
+    RecommenderPart,
+    Resource,
+    Retraining,
+    SchemaPart,
+)
+from personalization.shop.prices import Billed, campaign_month
+from personalization.shop.recipes import recipe
+from personalization.shop.schema import Schema
+from personalization.shop.settings import RecipeAlias, ShopSettings
+
+MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
+"""Import jobs of one kind that a run starts one after the other: they share its time, and its execution's history."""
+
+
+def nothing(drop: Drop, run: str, *notes: str) -> Nothing:
+    """The plan of a run that imports nothing."""
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
+
+
+def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
+    """The plan of a run that drops again what was imported last."""
+    told = (
+        f"{drop.key} has the bytes of {known.key}, which run {known.run} imported under the same settings: it is not "
+        'imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
+    )
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(told,), outcome="alreadyHandled")
+
+
+def copy_folder(shop: str, run: str, kind: DataKind, job: int = 0) -> str:
+    """The folder of the bucket that the copies for one of the run's import jobs are in, with its slash."""
+    return f"imports/{shop}/{run}/{kind}{f'-{job + 1}' if job else ''}/"
+
+
+def copy_key(shop: str, run: str, kind: DataKind, part: int = 0, job: int = 0) -> str:
+    """The key of the run's import copy, or of one of its parts if several objects are imported together.
+
+    Args:
+        shop, run, kind: whose copy it is. part: the object's number. job: that of the import job, the first being 0.
+    """
+    return f"{copy_folder(shop, run, kind, job)}part-{part}.csv"
+
+
+def cuts_key(shop: str, run: str, kind: DataKind) -> str:
+    """Where a run writes at which rows its import jobs of a kind begin, and what it left, if there is any of either."""
+    return f"reports/{shop}/{run}/import-{kind}.json"
+
+
+def job_names(names: Names, shop: str, kind: DataKind, run: str, jobs: int) -> list[Named]:
+    """The names of a run's incremental import jobs of a kind: of one, as it is called; of several, with a number."""
+    numbers = [f"p{number + 1}" for number in range(jobs)] if jobs > 1 else [""]
+    return [names.import_job(shop, kind, run, number) for number in numbers]
+
+
+def in_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
+    """The plan with several import jobs, one after the other.
+
+    Args:
+        plan: with one.
+        names: what this deployment calls its resources.
+        bucket: the bucket of the import copies.
+        jobs: how many.
+        followed: earlier runs that had the same ones.
+    """
+    own = job_names(names, plan.shop, plan.kind, plan.run, jobs)
+    before = [job_names(names, plan.shop, plan.kind, run, jobs) for run in followed]
+    first, *further = (
+        ImportJob(
+            name=job.name,
+            arn=job.arn,
+            mode=plan.mode,
+            data_location=f"s3://{bucket}/{copy_folder(plan.shop, plan.run, plan.kind, number)}",
+            earlier=tuple(_resource(each[number]) for each in before),
+        )
+        for number, job in enumerate(own)
+    )
+    note = f"imported by {jobs} jobs, one after the other: together the data exceed one incremental job"
+    return plan.model_copy(update={"import_job": first, "further": tuple(further), "notes": (*plan.notes, note)})
+
+
+def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, group: bool, dataset: bool) -> None:
+    """Hold a drop against what is there already.
+
+    Args:
+        drop: the drop.
+        settings: the shop's settings.
+        domain: the domain of the dataset group that is there.
+        group: whether there is a dataset group.
+        dataset: whether there is a dataset of the drop's kind.
+
+    Raises:
+        Rejected: the settings name another domain than the shop has; or the first drop of a kind is incremental.
+    """
+    if group and domain != settings.personalize_domain:
+        told = "ecommerce" if domain == "ECOMMERCE" else "custom" if domain is None else domain
+        raise Rejected(drop.key, f"the shop was first dropped with domain: {told}, and a domain never changes")
+    if drop.mode == "INCREMENTAL" and not dataset:
+        raise Rejected(drop.key, f"the first {drop.kind} of a shop must be its whole history, not incremental")
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The run that a plan is for, and the earlier ones whose work it goes on with."""
+
+    run: str
+    imported_by: tuple[str, ...] = ()
+    trained_by: tuple[str, ...] = ()
+    begun_at: str = ""
+    """When the first of them took what the run handles, ISO 8601."""
+
+
+def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSettings, checked: Checked) -> Plan:
+    """Everything that a run will make or find, by name.
+
+    Args:
+        names: what this deployment calls its resources.
+        bucket: the bucket of the import copy.
+        drop: the drop, of interactions, users or items.
+        whose: the run.
+        settings: the shop's settings.
+        checked: the accepted data.
+    """
+    kind, domain, run = checked.schema.kind, settings.personalize_domain, whose.run
+    trains = kind == "interactions"
+    group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
+    schema = names.schema(kind, checked.schema.digest(domain))
+    made, remarks = _recommenders(names, drop.shop, settings, checked) if trains else ((), ())
+    return Plan(
+        run=run,
+        shop=drop.shop,
+        kind=kind,
+        mode=drop.mode,
+        dataset_group=DatasetGroup(name=group.name, arn=group.arn, domain=domain),
+        dataset=Dataset.model_validate(
+            {"name": dataset.name, "arn": dataset.arn, "type": kind.upper(), "changes": checked.changed}
+        ),
+        schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=checked.schema.text(), domain=domain),
+        event_tracker=EventTracker(name=names.event_tracker(drop.shop)),
+        import_job=_import_job(names, bucket, drop, whose, kind, settings),
+        filters=_filters(names, drop.shop, settings) if trains else (),
+        recipes=_recipes(names, drop.shop, whose, settings) if trains else (),
+        begun_at=whose.begun_at,
+        rows=checked.rows,
+        notes=(*checked.notes, *remarks),
+        report=checked.report,
+        rejects=checked.rejects,
+        gate=settings.gate,
+        probe=settings.probe,
+        serves=settings.recipes if trains else (),
+        deploys=settings.deployed if trains else (),
+        evaluation=_evaluation(drop.shop, whose, settings) if trains else None,
+        placements=settings.placements if trains else {},
+        recommenders=made,
+    )
+
+
+def retiring(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
+    """The plan with campaigns that are there and not asked for: named with what they cost, and to go unless kept."""
+    if not unused:
+        return plan
+    keeps = settings.unused_campaigns == "keep"
+    after = (
+        "it is kept, as unused_campaigns: keep says"
+        if keeps
+        else "it is deleted after the next promotion, unless the settings say unused_campaigns: keep"
+    )
+    notes = [
+        f"the settings do not ask for the campaign {each.name}, which costs about "
+        f"${campaign_month(settings.prices, Billed(each.name)):,.0f} a month when idle: {after}"
+        for each in unused
+    ]
+    return plan.model_copy(update={"unused": () if keeps else tuple(unused), "notes": (*plan.notes, *notes)})
+
+
+def joined(plan: Plan, other: Plan, key: str) -> Plan:
+    """The plan of an import to which the rows of another object, at `key`, are added."""
+    note = f"{key} is imported together with it: {other.rows:,} rows more"
+    rows, rejects = plan.rows + other.rows, plan.rejects + other.rejects
+    return plan.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*plan.notes, note)})
+
+
+def retraining(
+    names: Names, bucket: str, wish: Retraining, whose: Whose, settings: ShopSettings, schema: Schema
+) -> Plan:
+    """The plan of a run that imports nothing and trains on the data that is there.
+
+    Args:
+        names: what this deployment calls its resources.
+        bucket: the bucket, as in every plan.
+        wish: which recipes, and how.
+        whose: the run.
+        settings: the shop's settings.
+        schema: that of the shop's interactions.
+
+    Raises:
+        Rejected: a recipe is none of the shop's; or one without UPDATE is to be trained by it.
+    """
+    strange = [alias for alias in wish.recipes if alias not in settings.recipes]
+    if strange:
+        raise Rejected(wish.shop, f"{', '.join(strange)} is no recipe of the shop's settings")
+    chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
+    if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
+        raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
+    if wish.training_mode == "UPDATE" and settings.generation == "v2":
+        raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
+    wanted = settings.model_copy(update={"recipes": chosen})
+    drop = Drop("", "interactions", wish.shop)
+    made = plan(names, bucket, drop, whose, wanted, Checked(schema, 0, ("trained on the data that is there",)))
+    # A recipe that is trained alone for once is not the only one of the shop.
+    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in made.recipes)
+    # An update takes in what is new; a second full training would cost many times as much.
+    evaluation = made.evaluation if wish.training_mode == "FULL" else None
+    return made.model_copy(
+        update={
+            "training_mode": wish.training_mode,
+            "recipes": parts,
+            "serves": settings.recipes,
+            "deploys": settings.deployed,
+            "evaluation": evaluation,
+        }
+    )
+
+
+def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
+    named = [(names.filter(shop, name), expression) for name, expression in settings.filters.items()]
+    return tuple(FilterPart(name=found.name, arn=found.arn, expression=expression) for found, expression in named)
+
+
+def _recommenders(
+    names: Names, shop: str, settings: ShopSettings, checked: Checked
+) -> tuple[tuple[RecommenderPart, ...], tuple[str, ...]]:
+    """Those that the run makes, and remarks."""
+    made, remarks = recommenders.possible(settings.recommenders, checked.events)
+    remarks += recommenders.unmade(
+        settings.recommenders, (each.recommender for each in settings.placements.values() if each.recommender)
+    )
+    named = [(names.recommender(shop, name), each) for name, each in made.items()]
+    parts = tuple(
+        RecommenderPart(name=found.name, arn=found.arn, recipe_arn=names.recipe_arn(each.recipe), config=each.config)
+        for found, each in named
+    )
+    return parts, tuple(remarks)
+
+
+def _import_job(
+    names: Names, bucket: str, drop: Drop, whose: Whose, kind: DataKind, settings: ShopSettings
+) -> ImportJob:
+    # What an incremental job has added stays there: under other settings it would be added a second time.
+    digest = settings.digest if drop.mode == "FULL" else ""
+    own, *earlier = (names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by))
+    once = (names.import_job(drop.shop, kind, run, digest, run_tail) for run in whose.imported_by)
+    return ImportJob(
+        name=own.name,
+        arn=own.arn,
+        mode=drop.mode,
+        data_location=f"s3://{bucket}/{copy_folder(drop.shop, whose.run, kind)}",
+        earlier=tuple(_resource(each) for each in earlier),
+        once_named=tuple(_resource(each) for each in once),
+    )
+
+
+def recipes(
+    names: Names,
+    shop: str,
+    whose: Whose,
+    aliases: Iterable[RecipeAlias],
+    settings: str = "",
+    generation: Generation = "v1",
+) -> tuple[RecipePart, ...]:
+    """What is made for each recipe of a shop in a run.
+
+    Args:
+        names: what this deployment calls its resources.
+        shop: the shop.
+        whose: the run, and the earlier ones whose solution versions will do as well.
+        aliases: the recipes.
+        settings: the digest of the shop's settings; another one means other solution versions.
+        generation: that of the recipes that personalize.
+    """
+    return tuple(
+        RecipePart(
+            alias=alias,
+            recipe_arn=names.recipe_arn(recipe(alias, generation)),
+            solution=_resource(names.solution(shop, alias)),
+            campaign=_resource(names.campaign(shop, alias)),
+            solution_version_name=names.solution_version(shop, alias, whose.run, settings),
+            earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in whose.trained_by),
+            once_named=tuple(
+                names.solution_version(shop, alias, each, settings, run_tail) for each in whose.trained_by
+            ),
+        )
+        for alias in aliases
+    )
+
+
+def _recipes(names: Names, shop: str, whose: Whose, settings: ShopSettings) -> tuple[RecipePart, ...]:
+    """What is made for each recipe, with what the settings say about its campaign."""
+    made = recipes(names, shop, whose, settings.recipes, settings.digest, settings.generation)
+    chosen = [settings.campaigns.get(alias, CampaignSettings()) for alias in settings.recipes]
+    return tuple(
+        part.model_copy(
+            update={
+                "min_provisioned_tps": each.min_provisioned_tps,
+                "campaign_config": each.config,
+                "deployed": part.alias in settings.deployed,
+            }
+        )
+        for part, each in zip(made, chosen, strict=True)
+    )
+
+
+def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation | None:
+    held_out = settings.gate.held_out
+    tested = tuple(alias for alias in settings.recipes if alias in FOR_SHOPPERS)
+    if held_out is None or not settings.gate.enabled or not tested:
+        return None
+    return Evaluation(
+        run=whose.run,
+        shop=shop,
+        domain=settings.personalize_domain,
+        event_type=settings.event_type,
+        recipes=tested,
+        held_out=held_out,
+        made_by=whose.trained_by,
+        generation=settings.generation,
+        begun_at=whose.begun_at,
+    )
+
+
+def _resource(named: Named) -> Resource:
+    return Resource(name=named.name, arn=named.arn)

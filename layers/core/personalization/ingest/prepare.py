@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an object of the bucket to the plan of a run: read, check and copy it, and report what came."""
+
+import hashlib
+import tempfile
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import documents
+from personalization.core.aws import s3 as storage
+from personalization.core.errors import Rejected, TooManyRejects
+from personalization.core.names import Names
+from personalization.ingest import contents, findings, limits, report, sales
+from personalization.ingest import page as data_page
+from personalization.ingest import plan as imports
+from personalization.ingest.contents import Digest
+from personalization.ingest.copies import Copies
+from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.csv.cutting import Part
+from personalization.ingest.findings import Findings
+from personalization.ingest.plan import Whose
+from personalization.ingest.report import About
+from personalization.ingest.validation import Checked, Expected
+from personalization.personalize import ensure, training
+from personalization.personalize.ensure_recommenders import statuses
+from personalization.shop import item_files, keys, recommenders, settings_file
+from personalization.shop.keys import DataKind, Drop
+from personalization.shop.plan import Joined, Nothing, Plan, PrepareRequest
+from personalization.shop.settings import ShopSettings
+from personalization.shop.settings_file import settings_that_hold
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+_OTHERS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
+
+
+def prepare(
+    s3: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, copies: Copies, part: int
+) -> Plan | Nothing:
+    """Check what was dropped, write its import copy, its report and its refused rows, and plan what follows.
+
+    Nothing is imported of a drop that is refused, and its report and refused rows are there all the same.
+
+    Args:
+        s3: the bucket's service.
+        personalize: the control plane.
+        names: what this deployment calls its resources.
+        request: the object.
+        copies: where its copy goes.
+        part: the number of the copy among those that are imported together.
+
+    Raises:
+        Rejected: the key, the settings or the data are refused.
+        RetryLater, LimitReached, Broken: as `failures.about` says.
+    """
+    drop = keys.recognise(request.key)
+    if drop.kind == "nothing":
+        return imports.nothing(drop, request.run, "this object is no drop")
+    if drop.data_kind is None:
+        which = settings_file.checked(s3, request.bucket, drop.shop)
+        good = "the settings are good; the next drop follows them"
+        return imports.nothing(drop, request.run, *([good, which] if which else [good]))
+    chosen, remarks = settings_that_hold(s3, request.bucket, drop.shop)
+    now = datetime.now(UTC)
+    before = _history(s3, request, drop)
+    about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen, before)
+    reporter = _Reporter(s3, request.bucket, about, part)
+    digest = Digest()
+    try:
+        expected = _expected(personalize, names, drop, chosen, int(now.timestamp()))
+        if request.known and expected.existing and request.may_skip and _is(s3, request, drop.data_kind, chosen):
+            return imports.already_handled(drop, request.run, request.known)
+        copied = _copy(s3, request, expected, reporter, copies.cutter.part(drop.key, request.id, part), digest)
+    except Rejected as refused:
+        page = reporter.refused(refused.reason)
+        raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
+    checked = reporter.accepted(copied)
+    copies.keep(int(now.timestamp() * 1000), part)
+    _count(s3, request, drop, copied, now)
+    checked = replace(checked, notes=(*remarks, *checked.notes))
+    if expected.group and drop.data_kind == "interactions" and not part:
+        there = statuses(personalize, names.dataset_group(drop.shop).arn)
+        checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
+    whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
+    plan = imports.plan(names, request.bucket, drop, whose, chosen, checked)
+    if drop.mode == "FULL":
+        plan = plan.model_copy(update={"content": digest.content(drop.data_kind, chosen)})
+    if not expected.group or drop.data_kind != "interactions" or part:
+        return plan
+    return imports.retiring(plan, chosen, training.unused_campaigns(personalize, names, drop.shop, chosen))
+
+
+def _is(s3: "S3Client", request: PrepareRequest, kind: DataKind, chosen: ShopSettings) -> bool:
+    """Whether an object has the bytes that the dataset has already; it is read only where its size says that it may."""
+    content = request.known.content if request.known else ""
+    size = storage.size(s3, request.bucket, request.key, request.version_id)
+    if size is None or not contents.may_be(content, size, kind, chosen):
+        return False
+    digest = Digest()
+    where = (request.bucket, request.key, request.version_id)
+    with storage.reading(s3, *where, compressed=False, digest=digest) as chunks:
+        for _ in chunks:
+            pass
+    return digest.content(kind, chosen) == content
+
+
+def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
+    """Keep what interactions say about items for the list of bestsellers."""
+    if copied.sold is not None:
+        when, rows = int(now.timestamp() * 1000), copied.sold.rows
+        key = sales.key(drop.shop, drop.mode, when, rows, sales.identity(request.key, request.version_id))
+        documents.put_bytes(s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
+
+
+def uncount(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
+    """Forget the counts of drops that a later run checks and counts again."""
+    identities = {sales.identity(each.key, each.version_id) for each in drops}
+    for key in storage.keys(s3, bucket, sales.folder(shop)) if drops else ():
+        if any(each in key for each in identities):
+            documents.remove(s3, bucket, key)
+
+
+def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
+    """Interactions that the shop has before an incremental drop adds to them."""
+    if drop.data_kind != "interactions" or drop.mode == "FULL":
+        return 0
+    own = sales.identity(request.key, request.version_id)
+    return sales.history(key for key in storage.keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key)
+
+
+def _copy(
+    s3: "S3Client",
+    request: PrepareRequest,
+    expected: Expected,
+    reporter: "_Reporter",
+    part: AbstractContextManager[Part],
+    digest: Digest,
+) -> Copied:
+    """The drop in one pass; nothing is left of the copy when it raises."""
+    drop, kinds = keys.recognise(request.key), (expected.kind, *_OTHERS[expected.kind])
+    known = {kind: documents.get_bytes(s3, request.bucket, report.ids_key(drop.shop, kind)) for kind in kinds}
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        storage.reading(
+            s3, request.bucket, request.key, request.version_id, compressed=drop.compressed, digest=digest
+        ) as chunks,
+        part as target,
+    ):
+        copied = copy(chunks, expected, target, Path(scratch), known)
+        reporter.saw(copied)
+        if problems := findings.problems(expected, copied.findings):
+            kind = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
+            raise kind(expected.resource, "; ".join(problems))
+        if copied.listed is None:
+            return copied
+        version = hashlib.sha256(f"{request.run}/{request.key}".encode()).hexdigest()[:12]
+        untold = item_files.write(s3, request.bucket, drop.shop, drop.mode, copied.listed, version)
+    noted = replace(copied.findings, notes=(*copied.findings.notes, untold)) if untold else copied.findings
+    return replace(copied, findings=noted)
+
+
+class _Reporter:
+    """Writes what there is to read about one drop."""
+
+    def __init__(self, s3: "S3Client", bucket: str, about: About, part: int) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._about = about
+        self._part = part
+        self._findings: Findings | None = None
+        self._rejects = ""
+        self._kept = 0
+
+    def saw(self, copied: Copied) -> None:
+        """Keep the refused rows."""
+        self._findings = copied.findings
+        if copied.rejects.rows:
+            about = self._about
+            self._rejects = report.rejects_key(about.shop, about.run, about.kind, self._part)
+            self._kept = copied.rejects.written
+            documents.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
+
+    def refused(self, reason: str) -> str:
+        """Report a drop that is refused; returns the page's key."""
+        return self._write(reason)[0]
+
+    def accepted(self, copied: Copied) -> Checked:
+        """Report a drop that is imported."""
+        about = self._about
+        page, document = self._write("")
+        if not self._part:
+            documents.put_json(self._s3, self._bucket, report.last_key(about.shop, about.kind), document)
+        if about.kind != "interactions":
+            # Without ids that can be compared, those of an earlier drop would tell lies.
+            ids = copied.ids if copied.ids is not None else b""
+            key = report.ids_key(about.shop, about.kind)
+            documents.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
+        found = copied.findings
+        notes = found.notes
+        if found.rejected:
+            notes = (*notes, f"{found.rejected:,} of {found.rows:,} rows were left out: {self._rejects}")
+        notes = (
+            *notes,
+            *limits.remarks(about.settings, _items(about, found), about.before + _interactions(about, found)),
+        )
+        checked = Checked(copied.schema, found.accepted, notes, bool(copied.layout.added))
+        whole = about.kind == "interactions" and about.mode == "FULL"
+        return replace(checked, report=page, rejects=found.rejected, events=found.event_types if whole else None)
+
+    def _write(self, reason: str) -> tuple[str, report.Document]:
+        about = self._about
+        before = documents.get_json(self._s3, self._bucket, report.last_key(about.shop, about.kind))
+        document = report.document(about, self._findings, reason, before)
+        document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
+        name = report.folder(about.shop, about.run) + report.name(about.kind, self._part)
+        documents.put_json(self._s3, self._bucket, f"{name}.json", document)
+        documents.put_text(self._s3, self._bucket, f"{name}.html", data_page.page(document))
+        return f"{name}.html", document
+
+
+def _items(about: About, found: Findings) -> int:
+    """The items that a drop tells of: its own, or those of its interactions."""
+    if about.kind == "items":
+        return found.accepted
+    return found.items.ids if about.kind == "interactions" and found.items else 0
+
+
+def _interactions(about: About, found: Findings) -> int:
+    return found.accepted if about.kind == "interactions" else 0
+
+
+def _expected(personalize: "PersonalizeClient", names: Names, drop: Drop, chosen: ShopSettings, now: int) -> Expected:
+    kind = drop.data_kind or "interactions"
+    group, domain = ensure.group_domain(personalize, names.dataset_group(drop.shop))
+    existing = ensure.dataset_schema(personalize, kind, names.dataset(drop.shop, kind).arn) if group else None
+    imports.check_existing(drop, chosen, domain, group=group is not None, dataset=existing is not None)
+    return Expected(drop.key, kind, drop.mode, chosen, existing, now, group)

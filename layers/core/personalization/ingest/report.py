@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report on a drop as one document: what came, what was refused, whether it is enough, what follows from it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from personalization.ingest.findings import (
+    MINIMUM_INTERACTIONS,
+    MINIMUM_USERS,
+    RECOMMENDED_INTERACTIONS,
+    RECOMMENDED_USERS,
+    Filled,
+    Findings,
+    Reason,
+    Spread,
+)
+from personalization.shop.gates import FOR_SHOPPERS
+from personalization.shop.keys import DataKind, Mode
+from personalization.shop.prices import estimate, estimate_trial
+from personalization.shop.settings import ShopSettings
+
+Document = dict[str, Any]
+BUCKETS = (1, 2, 3, 6, 11, 21, 51, 101)
+"""The smallest number of interactions in each group of shoppers or items."""
+TAIL = (0.01, 0.05, 0.1, 0.2, 0.5)
+"""The busiest shares of the items whose share of all interactions is told."""
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a report is about."""
+
+    shop: str
+    run: str
+    kind: DataKind
+    mode: Mode
+    key: str
+    now: datetime
+    settings: ShopSettings
+    before: int = 0
+    """Interactions that the shop has already and that those of an incremental drop are added to."""
+
+
+def folder(shop: str, run: str) -> str:
+    """Where the reports of a run are, with the slash."""
+    return f"reports/{shop}/{run}/"
+
+
+def name(kind: DataKind, part: int) -> str:
+    """The file name of a report without its ending; `part` tells apart what is imported together."""
+    return f"data-{kind}" if not part else f"data-{kind}-{part}"
+
+
+def last_key(shop: str, kind: DataKind) -> str:
+    """Where the document of the last accepted drop of a kind is kept, for comparison."""
+    return f"reports/{shop}/last/{kind}.json"
+
+
+def ids_key(shop: str, kind: DataKind) -> str:
+    """Where the hashes of a dataset's ids are kept."""
+    return f"reports/{shop}/known/{kind}.ipc"
+
+
+def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
+    """Where the rows that were refused are."""
+    return f"rejects/{shop}/{run}/{kind}.csv" if not part else f"rejects/{shop}/{run}/{kind}-{part}.csv"
+
+
+def document(about: About, found: Findings | None, reason: str, before: Mapping[str, Any] | None = None) -> Document:
+    """The report.
+
+    Args:
+        about: what it is about.
+        found: what a look at the rows found, or None where the file could not be read at all.
+        reason: why the drop was refused; empty where it was accepted.
+        before: the document of the last accepted drop of this kind.
+    """
+    told: Document = {
+        "shop": about.shop,
+        "run": about.run,
+        "kind": about.kind,
+        "mode": about.mode,
+        "key": about.key,
+        "checkedAt": _iso(about.now),
+        "outcome": "refused" if reason else "accepted",
+        "reason": reason,
+        "advice": _advice(about, found) if reason else [],
+    }
+    if found is None:
+        return told
+    limit = about.settings.rejects.limit
+    # Of a file that is mostly damaged, or was not read to its end, what is left says nothing about the shop.
+    whole = not reason or (found.accepted > 0 and not found.stopped)
+    told |= {
+        "rows": _rows(found, limit),
+        "refused": [_refused(reason) for reason in found.reasons],
+        "goals": _goals(about, found) if not reason or found.rejected <= limit * found.rows else [],
+        "columns": [_column(filled, found.accepted) for filled in found.columns] if whole else [],
+        "notes": list(found.notes),
+    }
+    if reason:
+        told["stoppedAt"] = found.stopped or None
+    else:
+        told["next"] = _next(about, found)
+    if about.kind == "interactions" and whole:
+        told |= _interactions(found)
+    told["changes"] = _changes(told, before) if whole else None
+    return told
+
+
+def _advice(about: About, found: Findings | None) -> list[str]:
+    """What those who made a refused file can do."""
+    told = [
+        f"Mend the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
+        "what was imported before still serves"
+    ]
+    if found is None or not found.rejected:
+        return told
+    if not found.stopped and found.accepted:
+        share = min(1.0, math.ceil(found.rejected / found.rows * 100) / 100)
+        told.append(
+            f"Or import the good rows without the bad ones: allow a larger share in the shop's settings, with "
+            f"rejects: {{limit: {share:g}}}, and drop the file again"
+        )
+    if found.stopped:
+        told.append(
+            f"Rows after line {found.stopped:,} were not looked at: there may be more kinds of damage than those below"
+        )
+    return told
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _rows(found: Findings, limit: float) -> Document:
+    return {
+        "read": found.rows,
+        "accepted": found.accepted,
+        "rejected": found.rejected,
+        "rejectedShare": found.rejected / found.rows if found.rows else 0.0,
+        "limit": limit,
+        "duplicates": found.duplicates,
+        "bytes": found.size,
+    }
+
+
+def _refused(reason: Reason) -> Document:
+    return {"rule": reason.rule, "rows": reason.rows, "examples": [asdict(example) for example in reason.examples]}
+
+
+def _goals(about: About, found: Findings) -> list[Document]:
+    if about.kind != "interactions" or found.users is None:
+        return []
+    different, again = found.accepted - found.duplicates, found.users.at_least(2)
+    needed = max(MINIMUM_USERS, -(-found.users.ids // 100))
+    return [
+        _goal("different interactions", different, MINIMUM_INTERACTIONS, RECOMMENDED_INTERACTIONS),
+        _goal("shoppers with two interactions or more", again, needed, max(RECOMMENDED_USERS, needed)),
+    ]
+
+
+def _goal(what: str, have: int, minimum: int, recommended: int) -> Document:
+    return {"what": what, "have": have, "minimum": minimum, "recommended": recommended}
+
+
+def _interactions(found: Findings) -> Document:
+    days = [[(_EPOCH + timedelta(days=day)).isoformat(), rows] for day, rows in found.per_day.items()]
+    span = None
+    if found.first is not None and found.last is not None:
+        first, last = (datetime.fromtimestamp(moment, UTC) for moment in (found.first, found.last))
+        span = {"first": _iso(first), "last": _iso(last), "days": (last.date() - first.date()).days + 1}
+    return {
+        "span": span,
+        "perDay": days,
+        "eventTypes": [{"name": kind, "rows": rows} for kind, rows in list(found.event_types.items())[:50]],
+        "users": _spread(found.users, tail=False),
+        "items": _spread(found.items, tail=True),
+    }
+
+
+def _spread(spread: Spread | None, *, tail: bool) -> Document | None:
+    if spread is None:
+        return None
+    ends = (*(low - 1 for low in BUCKETS[1:]), None)
+    groups = [
+        {"from": low, "to": high, "ids": spread.at_least(low) - (spread.at_least(high + 1) if high else 0)}
+        for low, high in zip(BUCKETS, ends, strict=True)
+    ]
+    told: Document = {"ids": spread.ids, "groups": groups}
+    if spread.unknown_rows is not None:
+        share = spread.unknown_rows / spread.rows if spread.rows else 0.0
+        told["unknown"] = {"rows": spread.unknown_rows, "share": share, "ids": spread.unknown_ids}
+    if tail:
+        told["tail"] = [{"top": share, "share": spread.share_of_top(share)} for share in TAIL]
+        told["top"] = [{"itemId": item, "rows": rows} for item, rows in spread.top]
+    return told
+
+
+def _column(filled: Filled, rows: int) -> Document:
+    column = filled.column
+    kind = "long text" if column.textual else "category" if column.categorical else _TYPES[column.type]
+    share = filled.cells / rows if rows else 0.0
+    told = {"name": column.name, "kind": kind, "filled": filled.cells, "share": share, "distinct": filled.distinct}
+    if filled.range:
+        told["range"] = {
+            "minimum": filled.range.minimum,
+            "median": filled.range.median,
+            "maximum": filled.range.maximum,
+            "belowZero": filled.range.below_zero,
+            "exact": filled.range.exact,
+        }
+    return told
+
+
+_TYPES = {"string": "text", "long": "whole number", "float": "number"}
+
+
+def _next(about: About, found: Findings) -> Document:
+    trains = about.kind == "interactions"
+    prices = about.settings.prices
+    history = (about.before + found.accepted) if trains else 0
+    cost = estimate(prices, found.size, history, [about.settings.billed(alias) for alias in about.settings.recipes])
+    return {
+        "recipes": list(about.settings.recipes) if trains else [],
+        "generation": about.settings.generation,
+        "recommenders": list(about.settings.recommenders) if trains else [],
+        "importDollars": cost.import_dollars,
+        "interactions": cost.interactions,
+        "trainingHours": cost.training_hours,
+        "trainingDollars": cost.training_dollars,
+        "runDollars": cost.run_dollars,
+        "campaigns": len(cost.campaign_months),
+        "campaignMonths": [{"recipe": alias, "dollars": dollars} for alias, dollars in cost.campaign_months],
+        "monthDollars": cost.month_dollars,
+        "heldOut": _held_out(about, found) if trains else None,
+        "prices": prices.model_dump(),
+    }
+
+
+def _held_out(about: About, found: Findings) -> Document | None:
+    """What the test on held-out time costs, if the shop asks for one."""
+    settings, gate = about.settings, about.settings.gate
+    recipes = [alias for alias in settings.recipes if alias in FOR_SHOPPERS]
+    if gate.held_out is None or not gate.enabled:
+        return None
+    history, tested = about.before + found.accepted, [settings.billed(alias) for alias in recipes]
+    cost = estimate_trial(settings.prices, found.size, history, tested, gate.held_out.users)
+    return {
+        "days": gate.held_out.days,
+        "recipes": recipes,
+        "trainingHours": cost.training_hours,
+        "lists": cost.lists,
+        "dollars": cost.dollars,
+    }
+
+
+def _changes(now: Document, before: Mapping[str, Any] | None) -> Document | None:
+    """What differs from the last drop of this kind; the pairs are before and now."""
+    # A step that is repeated finds its own report.
+    if not before or "rows" not in before or before["run"] == now["run"]:
+        return None
+    pairs: list[tuple[str, Sequence[str]]] = [
+        ("good rows", ("rows", "accepted")),
+        ("bad rows", ("rows", "rejected")),
+        ("shoppers", ("users", "ids")),
+        ("items", ("items", "ids")),
+        ("days", ("span", "days")),
+    ]
+    figures = [
+        {"what": what, "before": old, "now": new}
+        for what, path in pairs
+        if (old := _at(before, path)) is not None and (new := _at(now, path)) is not None
+    ]
+    told: Document = {"run": before["run"], "checkedAt": before["checkedAt"], "figures": figures}
+    for member in ("columns", "eventTypes"):
+        was, are = ([each["name"] for each in document.get(member, ())] for document in (before, now))
+        told[f"{member}Added"] = [each for each in are if each not in was]
+        told[f"{member}Gone"] = [each for each in was if each not in are]
+    return told
+
+
+def _at(document: Mapping[str, Any], path: Sequence[str]) -> int | None:
+    found: Any = document
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, int) else None

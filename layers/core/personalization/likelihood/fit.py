@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fits a shop's purchase likelihood after a promotion: reads the history, stores what serves, and takes a snapshot."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws import documents
+from personalization.core.environment import Environment
+from personalization.core.errors import PersonalizationError
+from personalization.likelihood import (
+    answering,
+    bounds,
+    exports,
+    fit_records,
+    inputs,
+    page,
+    shards,
+    snapshots,
+    training,
+)
+from personalization.likelihood import files as likelihood_files
+from personalization.likelihood.features import DAY
+from personalization.likelihood.fits import FitRequest, Fitted
+from personalization.likelihood.histories import History, TooMany
+from personalization.likelihood.model import Model
+from personalization.likelihood.tables import Tables, tables
+from personalization.personalize import runtime
+from personalization.personalize.requests import Ask
+from personalization.runs.claims import PREFIX, Claim
+from personalization.shop import records
+from personalization.shop.release import RECORD
+from personalization.shop.settings import Likelihood
+from personalization.shop.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+    from mypy_boto3_s3 import S3Client
+
+_RANKING = "personalized-ranking"
+_GZIP = "application/gzip"
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What fitting asks: the bucket, the tables, and the ranking campaign."""
+
+    s3: "S3Client"
+    table: "DynamoDBClient"
+    runtime: "PersonalizeRuntimeClient"
+
+
+def fit(aws: Clients, request: FitRequest, environment: Environment, now: datetime) -> Fitted:
+    """Fit and store; a second time for the same run does the same again.
+
+    Returns:
+        The outcome: `fitted`; `refused`, with what is missing; `leftOut`, where memory does not hold the history;
+        or `off`, where the settings say so.
+
+    Raises:
+        RetryLater, LimitReached, Rejected, Broken: as `failures.about` says. What served before serves on.
+    """
+    chosen = shop_settings(aws.s3, environment.bucket, request.shop).likelihood
+    if not chosen.enabled:
+        return Fitted(outcome="off", reason="the shop's settings switch it off")
+    return _Job(aws, request, environment, now).run(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One fit."""
+
+    aws: Clients
+    request: FitRequest
+    environment: Environment
+    now: datetime
+
+    def run(self, chosen: Likelihood) -> Fitted:
+        most, reach = bounds.most(self.environment.megabytes), training.reach(chosen.horizon_days)
+        try:
+            past = training.steady(self._inputs(chosen).history(reach, most), chosen.horizon_days)
+        except TooMany as many:
+            return self._left_out(bounds.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY))
+        try:
+            fitted = training.fit(past, chosen.horizon_days, past.end + 1)
+        except training.TooLittle as missing:
+            serving = self._records.refused(str(missing), _iso(self.now))
+            return Fitted(outcome="refused", reason=f"{missing}{_onward(serving)}")
+        table = tables(past, past.end + 1)
+        model = exports.model(table, fitted, self.request.run, _iso(self.now), chosen.horizon_days, chosen.event_type)
+        model, told = self._joined(table, model)
+        self._store(table, model)
+        serves = self._record()
+        # Afterwards: it takes as long as the fit, and answers need not wait for it.
+        told = {**told, **self._asked(table, fitted, model)} if serves else told
+        report = self._report(page.document(self.request.shop, model, fitted, past, told), page.page)
+        if not serves:
+            return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
+        return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
+
+    def _left_out(self, left: bounds.LeftOut) -> Fitted:
+        """Tell that the history is too large. No retry would help, and the release serves without a likelihood."""
+        serving = self._records.refused(left.reason, _iso(self.now), left_out=True)
+        told = page.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
+        report = self._report(told, page.left_out_page)
+        return Fitted(outcome="leftOut", reason=f"{left.reason}{_onward(serving)}", report=report)
+
+    def _inputs(self, chosen: Likelihood) -> likelihood_files.Inputs:
+        s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
+        claims = [Claim.read(each) for each in records.beginning(table, self.environment.table, shop, PREFIX)]
+        began = likelihood_files.began(claims, self._records.promotions().values())
+        likelihood_files.add_live(s3, table, self.environment, shop, began, now)
+        return likelihood_files.read_by(s3, self._bucket, self.request, claims, chosen, now)
+
+    @property
+    def _records(self) -> fit_records.Records:
+        return fit_records.Records(self.aws.table, self.environment.table, self.request.shop, self.request.run)
+
+    @property
+    def _seconds(self) -> int:
+        return int(self.now.timestamp())
+
+    @property
+    def _bucket(self) -> str:
+        return self.environment.bucket
+
+    def _put(self, key: str, data: bytes) -> None:
+        documents.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
+
+    def _report(self, document: Mapping[str, Any], page: Callable[[Mapping[str, Any]], str]) -> str:
+        """Write the report, also as a page; returns the page's key."""
+        key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
+        documents.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
+        documents.put_text(self.aws.s3, self._bucket, f"{key}.html", page(document))
+        return f"{key}.html"
+
+    def _campaign(self) -> Mapping[str, str] | None:
+        release = records.get(self.aws.table, self.environment.table, self.request.shop, RECORD) or {}
+        found: Mapping[str, str] | None = release.get("campaigns", {}).get(_RANKING)
+        return found
+
+    def _joined(self, table: Tables, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        """The model with what older snapshots say of the ranking campaign's scores."""
+        stored, campaign = self._snapshots(table.history), self._campaign()
+        if campaign is None:
+            return model, {"decision": "no ranking campaign", "snapshots": len(stored)}
+        decided = snapshots.joined(stored, str(campaign["solutionVersionArn"]))
+        before = stored[-1]["anchors"] if stored else ()
+        return replace(model, anchored=decided.anchored, anchors=tuple(snapshots.anchors(table, before))), decided.told
+
+    def _asked(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
+        """Take a new snapshot; what came of it."""
+        campaign = self._campaign()
+        if campaign is None:
+            return {}
+        try:
+            pairs = self._snapshot(table, fitted, model, campaign)
+        except PersonalizationError as error:
+            return {"snapshot": f"not taken: {error.reason}"}
+        return {"snapshot": f"taken: {pairs:,} pairs"}
+
+    def _snapshot(self, table: Tables, fitted: training.Fit, model: Model, campaign: Mapping[str, str]) -> int:
+        """Ask for the scores of a sample and store it; returns its pairs."""
+        scored = list(self._scored(campaign["arn"], table, model))
+        facts = {
+            "run": self.request.run,
+            "campaignArn": campaign["arn"],
+            "solutionVersionArn": campaign["solutionVersionArn"],
+            "at": table.at,
+            "horizonDays": model.horizon_days,
+            "anchors": list(model.anchors),
+        }
+        document = snapshots.snapshot(table, fitted.formulas, scored, facts)
+        self._put(self._snapshot_key, shards.packed(document))
+        return len(document["users"])
+
+    @property
+    def _snapshot_key(self) -> str:
+        return f"{inputs.snapshots(self.request.shop)}{self.request.run}.json.gz"
+
+    def _scored(
+        self, campaign_arn: str, table: Tables, model: Model
+    ) -> Iterator[tuple[snapshots.Pairs, Mapping[str, float]]]:
+        names = table.history.items
+        for pairs in snapshots.sample(table, model.at):
+            items = [names[item] for item in pairs.items.tolist()]
+            parameters = answering.anchored_list(table.history.users[pairs.user], items, model.anchors, {})
+            predicted = runtime.rank(self.aws.runtime, Ask(campaign_arn, parameters))
+            yield pairs, answering.anchored_scores(predicted, items, model.anchors)
+
+    def _snapshots(self, past: History) -> list[snapshots.Snapshot]:
+        """The stored snapshots of earlier runs, oldest first, labelled where the history has come far enough."""
+        found: list[snapshots.Snapshot] = []
+        for key in likelihood_files.keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
+            data = documents.get_bytes(self.aws.s3, self._bucket, key) if key != self._snapshot_key else None
+            if data is None:
+                continue
+            stored: snapshots.Snapshot = shards.unpacked(data)
+            if stored["labels"] is None and (labelled := snapshots.labelled(stored, past)) is not None:
+                stored = labelled
+                self._put(key, shards.packed(stored))
+            found.append({**stored, "key": key})
+        found.sort(key=lambda each: int(each["at"]))
+        likelihood_files.delete(self.aws.s3, self._bucket, [str(each["key"]) for each in found[: -snapshots.KEPT]])
+        return found[-snapshots.KEPT :]
+
+    def _store(self, table: Tables, model: Model) -> None:
+        """Write the counters, then the model that names them."""
+        kinds = (
+            ("items", exports.items(table, model.item_shards), model.item_shards),
+            ("shoppers", exports.shoppers(table, model.shopper_shards), model.shopper_shards),
+        )
+        for kind, entries, many in kinds:
+            for number, data in shards.spread(entries, many):
+                self._put(shards.key(self.request.shop, self.request.run, kind, number), data)
+        self._put(f"{shards.folder(self.request.shop, self.request.run)}model.json.gz", shards.packed(model.as_json()))
+
+    def _record(self) -> bool:
+        """Have the fit serve, if no later run's does; then delete the counters of fits before the one that served."""
+        kept = self._records.fitted(_iso(self.now))
+        if kept is None:
+            return False
+        there = likelihood_files.keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
+        gone = [key for key in there if inputs.run_of(key) not in {"", *kept}]
+        likelihood_files.delete(self.aws.s3, self._bucket, gone)
+        return True
+
+
+def _onward(serving: str | None) -> str:
+    return f"; the fit of run {serving} serves on" if serving else ""
+
+
+def _iso(now: datetime) -> str:
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data deletion jobs of Personalize: found by their names, started once; and what was trained after them."""
+
+from typing import TYPE_CHECKING
+
+from personalization.core.aws.errors import ClientError, about, code, found
+from personalization.core.aws.pagination import everything
+from personalization.core.environment import Environment
+from personalization.events import erasures
+from personalization.events.erasures import Progress, Version
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+
+
+class DeletionJobs:
+    """The jobs.
+
+    Args:
+        client: the control plane.
+        environment: which bucket their files are in, and the role with which Personalize reads them.
+    """
+
+    def __init__(self, client: "PersonalizeClient", environment: Environment) -> None:
+        self._client = client
+        self._environment = environment
+
+    def progress(self, job: str) -> Progress:
+        """How far a job is, by its ARN."""
+        with about(job):
+            told = found(lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"])
+        return erasures.progress(told["status"] if told else None)
+
+    def version(self, arn: str) -> Version | None:
+        """A solution version that serves; None where it is gone."""
+        with about(arn):
+            told = found(lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"])
+        if not told:
+            return None
+        return Version(int(told["creationDateTime"].timestamp()), told.get("trainingMode", "FULL") == "FULL")
+
+    def start(self, group: str, name: str, key: str) -> str:
+        """Start a job, or find the one of that name; returns its ARN.
+
+        Args:
+            group: ARN of the dataset group. name: of the job. key: of the file that lists the users.
+
+        Raises:
+            RetryLater, LimitReached, Rejected, Broken: as `failures.about` says.
+        """
+        with about(name):
+            try:
+                return self._client.create_data_deletion_job(
+                    jobName=name,
+                    datasetGroupArn=group,
+                    dataSource={"dataLocation": f"s3://{self._environment.bucket}/{key}"},
+                    roleArn=self._environment.role_arn,
+                )["dataDeletionJobArn"]
+            except ClientError as error:
+                if code(error) != "ResourceAlreadyExistsException":
+                    raise
+            jobs = everything(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
+            return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The round that deletes users: jobs that are through are closed, and what waits goes into the next one.
+
+Every step can be made again: a batch's job is named after its content, a request stays until its job is through. The
+shop's lease is held from before a job starts until what it deleted is deleted here too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import documents
+from personalization.core.environment import Environment
+from personalization.core.errors import NoRoom, PersonalizationError, Rejected, RetryLater
+from personalization.events import erasures, store
+from personalization.events.erasure_requests import THREADS, Requests
+from personalization.events.erasures import Request, Shop
+from personalization.maintenance import forget_users
+from personalization.maintenance.deletion_jobs import DeletionJobs
+from personalization.runs import batches, leases, lifecycle
+from personalization.runs.leases import Executions
+from personalization.runs.store import DynamoLedger
+from personalization.shop import records, release, settings_file
+from personalization.shop.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round did, in users; and the shops in which it, or a job, failed."""
+
+    sent: int = 0
+    gone: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    """Shop and reason."""
+
+    def plus(self, other: "Round") -> "Round":
+        """Both together."""
+        return Round(self.sent + other.sent, self.gone + other.gone, self.failed + other.failed)
+
+
+class Eraser:
+    """What the round works with.
+
+    Args:
+        jobs: data deletion jobs.
+        dynamodb, s3: where the shops, the requests and the files are.
+        executions: the runs.
+        environment: what the template says.
+        now: epoch seconds at the beginning of the round.
+    """
+
+    def __init__(
+        self,
+        jobs: DeletionJobs,
+        dynamodb: "DynamoDBClient",
+        s3: "S3Client",
+        executions: Executions,
+        environment: Environment,
+        now: int,
+    ) -> None:
+        self._jobs = jobs
+        self._dynamodb = dynamodb
+        self._s3 = s3
+        self._executions = executions
+        self._environment = environment
+        self._now = now
+        self._moment = datetime.fromtimestamp(now, UTC)
+        self._ledger = DynamoLedger(dynamodb, environment.table, self._moment)
+
+    def round(self, late: Callable[[], bool]) -> Round:
+        """Look after every shop; one that fails does not stop the others, nor take their time every hour.
+
+        Args:
+            late: tells when there is no time left to rewrite files.
+        """
+        result = Round()
+        shops = list(_shops(self._dynamodb, self._environment.table))
+        first = self._now // _HOUR % max(len(shops), 1)
+        for shop in shops[first:] + shops[:first]:
+            try:
+                requests = Requests(self._dynamodb, self._environment.shopper_events_table, shop.name, self._now)
+                result = result.plus(self._shop(shop, requests, late))
+                self._train(shop, requests)
+            except PersonalizationError as error:
+                result = result.plus(Round(failed=((shop.name, str(error)),)))
+        return result
+
+    def _shop(self, shop: Shop, requests: Requests, late: Callable[[], bool]) -> Round:
+        every = sorted(requests.all(), key=lambda each: each.job)
+        if not every and not shop.erasing:
+            return Round()
+        lease = self._ledger.lease(shop.name)
+        leader = lease.owner if lease and lease.purpose == "erasure" else ""
+        free = [each for each in every if not each.job]
+        result, busy, ended = Round(), False, False
+        for job, some in groupby((each for each in every if each.job), key=lambda each: each.job):
+            batch = list(some)
+            state = "done" if batch[0].deleted else self._jobs.progress(job)
+            if state == "under way":
+                busy = True
+                result = result.plus(self._waited(shop, batch, leader))
+                continue
+            ended = True
+            if state == "done":
+                one, again = self._ended(shop, requests, batch, leader, late)
+                result, free = result.plus(one), free + again
+            else:
+                free += [requests.freed(each, failed=True) for each in batch]
+                result = result.plus(Round(failed=((shop.name, "a data deletion job failed"),)))
+        if busy:
+            return result
+        batch = erasures.next_batch(free, self._now)
+        # Erasures and runs take turns: after a job those that wait for the shop have it.
+        if not batch or (ended and leader and lifecycle.runs_wait(self._ledger, shop.name)):
+            self._make_way(shop, leader)
+            return result
+        return result.plus(Round(sent=self._begin(shop, requests, batch, leader)))
+
+    def _waited(self, shop: Shop, batch: Sequence[Request], leader: str) -> Round:
+        """Keep the lease while a job is under way; one that does not end lets the shop's runs go on."""
+        if leader and leader == batch[0].led:
+            if self._now - batch[0].sent < erasures.JOB_SECONDS:
+                leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment)
+                return Round()
+            self._make_way(shop, leader)
+        if self._now - batch[0].sent < erasures.JOB_SECONDS:
+            return Round()
+        return Round(failed=((shop.name, "a data deletion job has not ended for two days"),))
+
+    def _ended(
+        self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str, late: Callable[[], bool]
+    ) -> tuple[Round, list[Request]]:
+        """Close a job that is through; also returns the requests that need another one."""
+        documents.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
+        another = [each for each in batch if not each.deleted and erasures.needs_another(each, leader)]
+        through = [each for each in batch if each not in another]
+        free = [requests.freed(each, again=True) for each in another]
+        fresh = requests.deleted([each for each in through if not each.deleted])
+        through = [*(each for each in through if each.deleted), *fresh]
+        try:
+            free += self._closed(requests, shop.name, through, late)
+        except PersonalizationError:
+            # Personalize is through: runs need not wait for our own files.
+            self._make_way(shop, leader)
+            raise
+        return Round(gone=len(through)), free
+
+    def _closed(
+        self, requests: Requests, shop: str, through: Sequence[Request], late: Callable[[], bool]
+    ) -> list[Request]:
+        """Forget users whom Personalize has forgotten; returns those who were asked for again meanwhile."""
+        if not through:
+            return []
+        users = {each.user for each in through}
+        forget_users.forget(self._s3, self._environment.bucket, shop, users, late)
+        records.put_if(
+            self._dynamodb,
+            self._environment.table,
+            {"shop": shop, "record": erasures.RECORD, "since": self._now},
+            "attribute_not_exists(#record)",
+            names={"#record": "record"},
+        )
+        return [requests.freed(replace(each, jobs=0)) for each in through if not requests.closed(each)]
+
+    def _begin(self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str) -> int:
+        """Start a job under the shop's lease, or wait for it; returns how many users are in the job."""
+        leader = leader or f"erasure-{shop.name}-{self._now}"
+        if not leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment):
+            if erasures.has_waited(batch, self._now):
+                self._ledger.reserve(shop.name, leader)
+            return 0
+        name = self._environment.names.shop(shop.name, "erase", erasures.digest(batch, leader))
+        try:
+            self._forget_contents(shop)
+            key = self._prepared(shop, batch, name)
+        except PersonalizationError:
+            self._make_way(shop, leader)
+            raise
+        try:
+            job = self._jobs.start(shop.group, name, key)
+        except PersonalizationError as error:
+            # Without an answer the job may be under way: the lease stays, and the next round finds the job by its name.
+            if isinstance(error, NoRoom) or not isinstance(error, RetryLater):
+                self._make_way(shop, leader)
+            raise
+        requests.sent(batch, job, leader)
+        return len(batch)
+
+    def _forget_contents(self, shop: Shop) -> None:
+        """See that no file that still has the users counts as handled already: what is imported loses them now."""
+        every = self._ledger.claims(shop.name)
+        for each in batches.newest(every):
+            if each.content and not self._ledger.move(each, each.model_copy(update={"content": ""})):
+                raise RetryLater(shop.name, "a claim changed meanwhile")
+
+    def _prepared(self, shop: Shop, batch: Sequence[Request], name: str) -> str:
+        """Forget what the table has of the users, and write the job's file; returns its key."""
+        table = self._environment.shopper_events_table
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda each: store.forget(self._dynamodb, table, shop.name, each.user), batch))
+        key = erasures.key(shop.name, name)
+        documents.put_bytes(self._s3, self._environment.bucket, key, erasures.text(batch).encode(), "text/csv")
+        return key
+
+    def _make_way(self, shop: Shop, leader: str) -> None:
+        if leader:
+            lifecycle.make_way(self._ledger, self._executions, shop.name, leader, self._moment)
+
+    def _train(self, shop: Shop, requests: Requests) -> None:
+        """See that users who are gone leave the models that serve too: by the next run, or by one of its own."""
+        if not shop.since:
+            return
+        until = erasures.trained(map(self._jobs.version, shop.versions))
+        if until > shop.since:
+            receipts = requests.untrained()
+            requests.retrained(each for each, at in receipts.items() if at < until)
+            left = min((at for at in receipts.values() if at >= until), default=0)
+            self._owe(shop, left)
+            return
+        run = erasures.retraining(shop.name, shop.since, self._now, self._settings(shop).erasure.retrain_within_days)
+        if run:
+            self._executions.start(run, {"action": "retrain", "shop": shop.name})
+
+    def _owe(self, shop: Shop, since: int) -> None:
+        """Write down from which time on erased users may be in models; 0 for nobody."""
+        table = self._environment.table
+        if since:
+            records.put(self._dynamodb, table, {"shop": shop.name, "record": erasures.RECORD, "since": since})
+        else:
+            records.forget(self._dynamodb, table, shop.name, erasures.RECORD)
+
+    def _settings(self, shop: Shop) -> ShopSettings:
+        try:
+            return settings_file.shop_settings(self._s3, self._environment.bucket, shop.name)
+        except Rejected:
+            return ShopSettings()
+
+
+def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
+    """Every shop that serves."""
+    kept = list(
+        records.scanned(
+            client,
+            table,
+            "#record IN (:release, :lease, :erasure)",
+            names={"#record": "record", "#purpose": "purpose", "#since": "since"},
+            values={":release": release.RECORD, ":lease": leases.RECORD, ":erasure": erasures.RECORD},
+            wanted="shop, #record, datasetGroupArn, campaigns, #purpose, #since",
+        )
+    )
+    erasing = {each["shop"] for each in kept if each["record"] == leases.RECORD and each.get("purpose") == "erasure"}
+    since = {each["shop"]: int(each["since"]) for each in kept if each["record"] == erasures.RECORD}
+    for each in kept:
+        if each["record"] == release.RECORD:
+            shop = each["shop"]
+            versions = tuple(release.versions(each).values())
+            yield Shop(shop, each["datasetGroupArn"], versions, shop in erasing, since.get(shop, 0))

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes users out of what is kept of a shop: the files of its purchase likelihood, and those that tell known ids."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import documents
+from personalization.core.aws import s3 as storage
+from personalization.core.errors import RetryLater
+from personalization.ingest import report
+from personalization.ingest.csv import known
+from personalization.likelihood import forgetting, inputs, shards
+from personalization.releases import probe
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_GZIP = "application/gzip"
+
+
+def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
+    """Take users out of the history of the next fit, out of counters that serve, out of samples and hashes of ids.
+
+    A second time it changes nothing. A fit that is at work meanwhile has read the history as it was; the next has not.
+
+    Args:
+        s3, bucket: where the files are.
+        shop: whose they are.
+        users: who is to go.
+        late: tells when there is no time left.
+
+    Raises:
+        RetryLater: the bucket does not answer, or it took too long; what is left is for the next time.
+        Rejected: a file is larger than what a drop can have.
+    """
+    keys = list(storage.keys(s3, bucket, f"likelihood/{shop}/"))
+    for key in keys:
+        if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
+            _history(s3, bucket, key, users, late)
+    for key, some in forgetting.files((each for each in keys if inputs.run_of(each)), users).items():
+        _counters(s3, bucket, key, some)
+    for key in keys:
+        if key.startswith(inputs.snapshots(shop)):
+            _snapshot(s3, bucket, key, users)
+    _known(s3, bucket, report.ids_key(shop, "users"), users)
+    _sample(s3, bucket, probe.key(shop), users)
+
+
+def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
+    with (
+        suppress(_UnchangedError),
+        storage.reading(s3, bucket, key, None, compressed=False) as chunks,
+        storage.writing(s3, bucket, key) as upload,
+    ):
+        form = inputs.form(key)
+        rows = forgetting.rows(_in_time(chunks, key, late), form)
+        header = next(rows, b"")
+        width = header.count(b",") + 1
+        column = forgetting.place(header)
+        if column is None:
+            raise _UnchangedError
+        upload.write(header)
+        found = False
+        for row in rows:
+            if forgetting.user(row, column, width, form) in users:
+                found = True
+            else:
+                upload.write(row)
+        if not found:
+            raise _UnchangedError
+
+
+class _UnchangedError(Exception):
+    """Nobody who is to go is in the file: it stays as it is."""
+
+
+def _in_time(chunks: Iterable[bytes], key: str, late: Callable[[], bool]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if late():
+            raise RetryLater(key, "there was no time left to take users out of it")
+        yield chunk
+
+
+def _counters(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
+    data = documents.get_bytes(s3, bucket, key)
+    if data is None:
+        return
+    there = shards.unpacked(data)
+    kept = {name: entry for name, entry in there.items() if name not in users}
+    if len(kept) < len(there):
+        documents.put_bytes(s3, bucket, key, shards.packed(kept), _GZIP)
+
+
+def _snapshot(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
+    data = documents.get_bytes(s3, bucket, key)
+    short = forgetting.snapshot(shards.unpacked(data), users) if data else None
+    if short is not None:
+        documents.put_bytes(s3, bucket, key, shards.packed(short), _GZIP)
+
+
+def _known(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
+    data = documents.get_bytes(s3, bucket, key)
+    short = known.without(data, users) if data else None
+    if short is not None:
+        documents.put_bytes(s3, bucket, key, short, "application/octet-stream")
+
+
+def _sample(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str]) -> None:
+    sample = documents.get_json(s3, bucket, key)
+    if sample is not None and not users.isdisjoint(sample["users"]):
+        documents.put_json(
+            s3, bucket, key, {**sample, "users": [each for each in sample["users"] if each not in users]}
+        )

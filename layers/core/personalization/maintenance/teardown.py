@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a shop's removal, by the words that the state machine calls them. Each can run twice."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import about
+from personalization.core.environment import Environment
+from personalization.core.errors import Rejected
+from personalization.personalize import inventory
+from personalization.personalize.removal import Finished, Forgotten, Objects, Removal, RemovalRequest, priced
+from personalization.releases.held_out.plan import label
+from personalization.runs import leases, lifecycle
+from personalization.runs.store import DynamoLedger, StateMachine
+from personalization.shop import records, timers
+from personalization.shop.plan import Part
+from personalization.shop.release import RECORD
+from personalization.shop.settings import ShopSettings
+from personalization.shop.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+PAGES = 20
+"""Pages of a thousand objects that one call removes, well within a function's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """How a client is had by the steps that need it."""
+
+    personalize: "Callable[[], PersonalizeClient]"
+    dynamodb: "Callable[[], DynamoDBClient]"
+    s3: "Callable[[], S3Client]"
+    scheduler: "Callable[[], EventBridgeSchedulerClient]"
+    stepfunctions: "Callable[[], SFNClient]"
+
+
+def step(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Mapping[str, object]:
+    """Take the step that the request names, and answer what the machine reads of it."""
+    steps: Mapping[str, Callable[[], Part]] = {
+        "list": lambda: survey(clients, request.shop, environment),
+        "forget": lambda: forget(clients, request, environment, now),
+        "remove": lambda: inventory.remove(clients.personalize(), *_groups(request.shop, environment)),
+        "schemas": lambda: inventory.remove_schemas(clients.personalize(), request.schemas),
+        "objects": lambda: remove_objects(clients.s3(), environment.bucket, request.folders),
+        "finish": lambda: finish(clients, request, environment, now),
+    }
+    return steps[request.step]().as_json()
+
+
+def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
+    """Everything that a shop has but its objects. Changes nothing."""
+    personalize = clients.personalize()
+    pieces = inventory.inventory(personalize, *_groups(shop, environment))
+    settings = ShopSettings()
+    # Whoever removes a shop is not to be kept from it by what its settings say.
+    with suppress(Rejected):
+        settings = shop_settings(clients.s3(), environment.bucket, shop)
+    return Removal(
+        shop=shop,
+        resources=priced(pieces, settings),
+        prices_as_of=settings.prices.as_of,
+        schemas=inventory.schemas_of(personalize, pieces),
+        records=records.keys(clients.dynamodb(), environment.table, shop),
+        schedules=timers.names(clients.scheduler(), environment.schedule_group, shop),
+    )
+
+
+def _groups(shop: str, environment: Environment) -> tuple[str, ...]:
+    """The shop's dataset group, and that of a test on held-out time which could not clear up."""
+    return tuple(environment.names.dataset_group(name).arn for name in (shop, label(shop)))
+
+
+def forget(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Forgotten:
+    """Delete a shop's schedules and records, its release first: from then on the API does not know the shop.
+
+    The removal leads the shop from here on, as a run does: what is dropped meanwhile waits for its end.
+
+    Raises:
+        Rejected: a run is at work on the shop.
+    """
+    table, scheduler, shop = clients.dynamodb(), clients.scheduler(), request.shop
+    _lead(*_flow(clients, environment, now), request, now)
+    # Before its claims are gone: without them everything that it ever dropped would look new.
+    DynamoLedger(table, environment.table, now).remove(shop)
+    found = tuple(each for each in records.keys(table, environment.table, shop) if each != leases.RECORD)
+    for record in sorted(found, key=lambda record: (record != RECORD, record)):
+        records.forget(table, environment.table, shop, record)
+    schedules = timers.names(scheduler, environment.schedule_group, shop)
+    for name in schedules:
+        timers.delete(scheduler, environment.schedule_group, name)
+    return Forgotten(records=found, schedules=schedules)
+
+
+def finish(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Finished:
+    """Give the lease back, and have what was dropped meanwhile handled by a run."""
+    run = leases.Run(request.run, request.execution, now)
+    after = lifecycle.finish(*_flow(clients, environment, now), run, request.shop, ())
+    return Finished(shop=request.shop, next=str(after["next"]) if after["next"] else None)
+
+
+def _flow(clients: Clients, environment: Environment, now: datetime) -> tuple[DynamoLedger, StateMachine]:
+    ledger = DynamoLedger(clients.dynamodb(), environment.table, now)
+    return ledger, StateMachine(clients.stepfunctions(), environment.retrain_machine_arn)
+
+
+def _lead(ledger: DynamoLedger, machine: StateMachine, request: RemovalRequest, now: datetime) -> None:
+    """Take the shop's lease, or find that the removal has it already. Raises Rejected: a run that lives has it."""
+    holder = leases.lead(ledger, machine, leases.Run(request.run, request.execution, now), request.shop)
+    if holder is not None:
+        raise Rejected(
+            request.shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again"
+        )
+
+
+def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Objects:
+    """Delete every version of the objects in a shop's folders, some thousands a call."""
+    removed = 0
+    for count, versions in enumerate(_versions(client, bucket, folders)):
+        if count == PAGES:
+            return Objects(removed=removed, more=True)
+        with about(bucket):
+            client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+        removed += len(versions)
+    return Objects(removed=removed, more=False)
+
+
+def _versions(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Iterator[list[Any]]:
+    for folder in folders:
+        # Always from the beginning: what a page held is gone when the next one is asked for.
+        while versions := _page(client, bucket, folder):
+            yield versions
+
+
+def _page(client: "S3Client", bucket: str, folder: str) -> list[Any]:
+    with about(bucket):
+        page = client.list_object_versions(Bucket=bucket, Prefix=folder)
+    found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]

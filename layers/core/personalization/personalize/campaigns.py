@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to do with a campaign so that it serves a solution version, and the record of what serves when all do."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from personalization.core.status import Deployment, Progress, progress, promoted
+from personalization.shop import filters, placements, recipes
+from personalization.shop.campaigns import Members
+from personalization.shop.plan import Plan, Promoted
+from personalization.shop.release import RECORD, Value
+from personalization.shop.schema import Schema
+
+Action = Literal["create", "update", "wait", "nothing", "busy"]
+
+SYNC = "syncWithLatestSolutionVersion"
+METADATA = "enableMetadataWithRecommendations"
+EXPLORATION = "itemExplorationConfig"
+SECOND = re.compile(r"-v2-[0-9a-f]{6}/")
+"""What tells the ARN of a solution version of the second generation."""
+_ONLY: Mapping[str, str] = {EXPLORATION: "aws-user-personalization", "rankingInfluence": "aws-semantic-similarity"}
+"""The one recipe that has a member of the configuration; the others lack it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a campaign is to serve, and what of its configuration is decided."""
+
+    version: str
+    """ARN of the solution version."""
+    recipe: str
+    """Personalize's name of its recipe."""
+    tps: int | None = None
+    config: Members = field(default_factory=dict)
+    earlier: Members = field(default_factory=dict)
+    """Members that count where the campaign has none of its own."""
+
+
+def shows_metadata(recipe: str, config: Members) -> bool:
+    """Whether the answers of a campaign can carry columns of Items; a second generation's always can."""
+    return recipe.endswith("-v2") or bool(config.get(METADATA))
+
+
+def configuration(campaign: Mapping[str, Any]) -> Members:
+    """The configuration that was asked for last and has not failed, of a campaign as Personalize describes it."""
+    update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
+    stands = update and progress(update["status"]) is not Progress.FAILED
+    config: Members = (update if stands and "campaignConfig" in update else campaign).get("campaignConfig") or {}
+    return config
+
+
+def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
+    """The whole configuration to ask for: what is decided, over what the campaign has.
+
+    Not carried over are members that the recipe lacks, and the one that lets versions serve which no gate has seen.
+
+    Args:
+        campaign: as Personalize describes it, or None if there is none.
+        wish: what it is to serve.
+    """
+    there = dict(configuration(campaign)) if campaign else {}
+    if campaign and SECOND.search(described(campaign).latest[1]):
+        # A second generation shows metadata without a charge; nobody has asked the first one for it.
+        there.pop(METADATA, None)
+    layers: tuple[Members, ...] = (wish.earlier, there, wish.config)
+    whole = {name: value for layer in layers for name, value in layer.items()}
+    if EXPLORATION in whole:
+        whole[EXPLORATION] = {name: value for each in layers for name, value in each.get(EXPLORATION, {}).items()}
+    if SYNC in whole:
+        # To leave it out might leave it on.
+        whole[SYNC] = False
+    return {name: value for name, value in whole.items() if not _lacks(wish.recipe, name)}
+
+
+def _lacks(recipe: str, member: str) -> bool:
+    """Whether a recipe (empty where it is not known) has no such member."""
+    if member == METADATA:
+        # It is always on, and there is no switch.
+        return recipe.endswith("-v2")
+    return bool(recipe) and _ONLY.get(member, recipe) != recipe
+
+
+def decide(found: Mapping[str, Any] | None, wish: Wish) -> Action:
+    """The next action towards what is wished for.
+
+    Args:
+        found: the campaign as Personalize describes it, or None if there is none.
+        wish: what it is to serve.
+
+    Returns:
+        `create` or `update`; `wait` while what was asked for last is this; `nothing` when it is promoted; `busy` while
+        Personalize works on something else or deletes the campaign, so that an update would be refused.
+    """
+    if found is None:
+        return "create"
+    deployment = described(found)
+    status, latest = deployment.latest
+    same = latest == wish.version and _as_decided(found, wish)
+    if promoted(deployment, wish.version) and same:
+        return "nothing"
+    moving = {progress(status), progress(deployment.status)} & {Progress.UNDER_WAY, Progress.LEAVING}
+    if not moving:
+        return "update"
+    return "wait" if same and Progress.LEAVING not in moving else "busy"
+
+
+def described(campaign: Mapping[str, Any]) -> Deployment:
+    """A campaign as Personalize describes it, as far as its versions go."""
+    update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
+    return Deployment(
+        campaign["status"], campaign["solutionVersionArn"], update.get("status"), update.get("solutionVersionArn")
+    )
+
+
+def remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What a promotion says about a campaign that it changed beyond the settings."""
+    if not found or not configuration(found).get(SYNC):
+        return ()
+    name = str(found.get("name") or found["campaignArn"]).rpartition("/")[2]
+    return (f"{name}: {SYNC} is switched off, because it lets versions serve that no gate has seen",)
+
+
+def _as_decided(found: Mapping[str, Any], wish: Wish) -> bool:
+    """Whether what was asked for last has what is decided, and follows no version by itself."""
+    latest: Mapping[str, Any] = found.get("latestCampaignUpdate") or found
+    config: Members = latest.get("campaignConfig") or {}
+    tps = wish.tps in {None, latest.get("minProvisionedTPS", 1)}
+    return (
+        tps
+        and not config.get(SYNC)
+        and all(_same(config.get(name), value) for name, value in wish.config.items() if not _lacks(wish.recipe, name))
+    )
+
+
+def _same(there: object, wanted: object) -> bool:
+    """Whether a member is as it is wanted; what Personalize leaves out is off, and its numbers may be written anew."""
+    if not isinstance(wanted, Mapping):
+        return (there or False) == wanted
+    own = there if isinstance(there, Mapping) else {}
+    return all(name in own and float(own[name]) == float(value) for name, value in wanted.items())
+
+
+def record(
+    plan: Plan,
+    promoted: Sequence[Promoted],
+    promoted_at: str,
+    tracking_id: str,
+    datasets: Mapping[str, str],
+    schemas: Sequence[Schema] = (),
+) -> dict[str, Value]:
+    """The record as it is stored.
+
+    Args:
+        plan: the run's plan.
+        promoted: the campaigns with the versions that they serve; where this run was refused, those of earlier ones.
+        promoted_at: ISO 8601.
+        tracking_id: of the shop's event tracker.
+        datasets: ARNs of the ITEMS and USERS datasets that exist.
+        schemas: those of the shop's datasets.
+    """
+    start = len(f"{plan.dataset_group.name}-")
+    items = next((schema for schema in schemas if schema.kind == "items"), None)
+    shown = items.metadata_columns(100) if items else []
+    context = [name for schema in schemas for name in schema.context_columns()]
+    numeric = {(schema.kind.upper(), column.name) for schema in schemas for column in schema.columns if column.numeric}
+    return {
+        "shop": plan.shop,
+        "record": RECORD,
+        "run": plan.run,
+        "promotedAt": promoted_at,
+        "trackingId": tracking_id,
+        "datasetGroupArn": plan.dataset_group.arn,
+        "domain": plan.dataset_group.domain,
+        "campaigns": {
+            each.alias: {
+                "arn": each.campaign_arn,
+                "solutionVersionArn": each.solution_version_arn,
+                "run": each.run,
+                "baselineArn": each.baseline_arn,
+                **({"foundFrom": each.found_from} if each.found_from else {}),
+                "recipe": _recipe(plan, each),
+            }
+            for each in promoted
+        },
+        "baselineArn": _baseline(plan, promoted),
+        "filters": [filter_.name[start:] for filter_ in plan.filters],
+        "filterParameters": {
+            filter_.name[start:]: filters.parameters(filter_.expression, numeric) for filter_ in plan.filters
+        },
+        "metadataColumns": items.metadata_columns() if items else [],
+        "contextColumns": context,
+        "placements": placements.record(plan.placements, shown, context),
+        "datasets": dict(datasets),
+    }
+
+
+def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
+    """The Popularity-Count version that the newest of the promoted versions is measured by."""
+    own = [each.baseline_arn for each in promoted if each.run == plan.run]
+    return next((arn for arn in (*own, *(each.baseline_arn for each in promoted)) if arn), None)
+
+
+def as_served(record: Mapping[str, Any], serving: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A record that also knows how each of its campaigns serves.
+
+    Args:
+        record: as `record` makes it, or one of the history.
+        serving: campaigns as Personalize describes them, by recipe alias; of others nothing new is known.
+    """
+    entries = {
+        alias: {**each, **_served(str(each.get("recipe") or recipes.recipe(alias)), serving.get(alias))}
+        for alias, each in record["campaigns"].items()
+    }
+    return {**record, "campaigns": entries}
+
+
+def _served(recipe: str, campaign: Mapping[str, Any] | None) -> dict[str, Value]:
+    if campaign is None:
+        return {}
+    config = configuration(campaign)
+    kept: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
+    if config.get(EXPLORATION):
+        kept[EXPLORATION] = dict(config[EXPLORATION])
+    return {"metadata": shows_metadata(recipe, config), "config": kept}
+
+
+def _recipe(plan: Plan, each: Promoted) -> str:
+    """The recipe of a promoted version: the plan's, unless an earlier run trained it."""
+    own = {part.alias: part.recipe_arn for part in plan.recipes} if each.run == plan.run else {}
+    return own.get(each.alias, "").rpartition("/")[2] or each.recipe or recipes.recipe(each.alias)

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Personalize's control plane, made safe to repeat: every step describes, and creates what is not there.
+
+"Already exists" means found: two runs may race to make the same thing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import ClientError, about, code, found, unless
+from personalization.core.aws.pagination import everything
+from personalization.core.errors import Broken, NoRoom, Rejected, RetryLater
+from personalization.core.names import Named
+from personalization.core.status import ACTIVE, WAITING, Progress, leaving, progress, stillborn
+from personalization.shop import recipes
+from personalization.shop import schema as datasets
+from personalization.shop.keys import DataKind
+from personalization.shop.plan import FilterPart, Plan, Resource, Step
+from personalization.shop.schema import Schema
+from personalization.shop.streamed import Group
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize.type_defs import DatasetTypeDef
+
+CREATED = "CREATE PENDING"
+"""The status of what was just created."""
+UPDATED = "UPDATE PENDING"
+"""The status of what was just changed."""
+
+
+def created(create: Callable[[], object]) -> None:
+    """Create, or find that somebody else just did."""
+    unless("ResourceAlreadyExistsException", create)
+
+
+def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
+    """What is there already, unless its creation failed: then it is removed first, since its name is wanted.
+
+    Raises:
+        RetryLater: it is being removed, and can be made when it is gone.
+    """
+    if stillborn(status):
+        delete()
+    if stillborn(status) or leaving(status):
+        raise RetryLater(arn, f"was found in {status}: it is removed, and then made again")
+    return Step(arn=arn, status=status)
+
+
+def ensured(
+    arn: str,
+    describe: Callable[[], Mapping[str, Any]],
+    create: Callable[[], object],
+    delete: Callable[[], object] | None = None,
+) -> Step:
+    """What is there, else what is created then.
+
+    Args:
+        arn: the resource's.
+        describe: asks for it; a member of the answer is its `status`.
+        create: makes it.
+        delete: removes what cannot be used, see `usable`; without it, what is there is answered as it is.
+    """
+    with about(arn):
+        there = found(describe)
+        if there is None:
+            created(create)
+            return Step(arn=arn, status=CREATED)
+        return usable(arn, there["status"], delete) if delete else Step(arn=arn, status=there["status"])
+
+
+def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
+    """The dataset group, if it is there, and its domain."""
+    with about(group.arn):
+        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
+    if answer is None:
+        return None, None
+    made = answer.get("creationDateTime")
+    return Group(group.name, int(made.timestamp()) if made else 0), answer.get("domain")
+
+
+def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
+    """The schema of a dataset, or None where there is no dataset."""
+    there = dataset(client, arn)
+    return schema_of(client, kind, there) if there else None
+
+
+def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
+    """A dataset, or None where there is none."""
+    with about(arn):
+        return found(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
+
+
+def schema_of(client: "PersonalizeClient", kind: DataKind, there: "DatasetTypeDef") -> Schema:
+    """The schema that a dataset has: a replaced one, as soon as its update is through."""
+    arn = there["schemaArn"]
+    with about(arn):
+        return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
+
+
+def if_room(step: Callable[[], Step], *, waits: bool) -> Step:
+    """What a step that starts a job answers, or that it waits for others to end.
+
+    Args:
+        step: the step.
+        waits: whether the machine understands that it is to ask again.
+
+    Raises:
+        RetryLater: there is no room, and the machine does not wait.
+    """
+    try:
+        return step()
+    except NoRoom as full:
+        if not waits:
+            raise RetryLater(full.resource, full.reason) from full
+        return Step(arn=full.resource, status=WAITING, reason=full.reason)
+
+
+def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The shop's dataset group."""
+    group = plan.dataset_group
+    domain: dict[str, Any] = {"domain": group.domain} if group.domain else {}
+    return ensured(
+        group.arn,
+        lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"],
+        lambda: client.create_dataset_group(name=group.name, **domain),
+        lambda: client.delete_dataset_group(datasetGroupArn=group.arn),
+    )
+
+
+def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The dataset's schema, which is there or not and has no status."""
+    schema = plan.schema_
+    domain: dict[str, Any] = {"domain": schema.domain} if schema.domain else {}
+    with about(schema.arn):
+        if found(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
+            created(lambda: client.create_schema(name=schema.name, schema=schema.text, **domain))
+        return Step(arn=schema.arn, status=ACTIVE)
+
+
+def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The dataset that the drop goes into; it gets the plan's schema if the plan changes it."""
+    dataset = plan.dataset
+    with about(dataset.arn):
+        answer = found(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
+        if answer is not None:
+            if dataset.changes and answer["schemaArn"] != plan.schema_.arn and not _is_changing(answer, plan):
+                client.update_dataset(datasetArn=dataset.arn, schemaArn=plan.schema_.arn)
+                return Step(arn=dataset.arn, status=UPDATED)
+            return usable(dataset.arn, answer["status"], lambda: client.delete_dataset(datasetArn=dataset.arn))
+        created(
+            lambda: client.create_dataset(
+                name=dataset.name,
+                schemaArn=plan.schema_.arn,
+                datasetGroupArn=plan.dataset_group.arn,
+                datasetType=dataset.type,
+            )
+        )
+        return Step(arn=dataset.arn, status=CREATED)
+
+
+def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether the change that the plan wants was asked for before and goes on."""
+    update = dataset.get("latestDatasetUpdate") or {}
+    return update.get("schemaArn") == plan.schema_.arn and progress(update["status"]) is Progress.UNDER_WAY
+
+
+def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | None:
+    """The event tracker of a dataset group, which has at most one; Personalize makes up its ARN."""
+    with about(group_arn):
+        trackers = everything(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
+        tracker = next(trackers, None)
+    return Step(arn=tracker["eventTrackerArn"], status=tracker["status"]) if tracker else None
+
+
+def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
+    """The shop's event tracker."""
+    group, name = plan.dataset_group.arn, plan.event_tracker.name
+    there = find_event_tracker(client, group)
+    if there is not None:
+        found_arn = there.arn
+        with about(found_arn):
+            return usable(found_arn, there.status, lambda: client.delete_event_tracker(eventTrackerArn=found_arn))
+    with about(name):
+        arn = ""
+        try:
+            arn = client.create_event_tracker(name=name, datasetGroupArn=group)["eventTrackerArn"]
+        except ClientError as error:
+            if code(error) != "ResourceAlreadyExistsException":
+                raise
+    return Step(arn=arn, status=CREATED) if arn else _other_tracker(client, group)
+
+
+def _other_tracker(client: "PersonalizeClient", group_arn: str) -> Step:
+    there = find_event_tracker(client, group_arn)
+    if there is None:
+        raise Rejected(group_arn, "another event tracker has the shop's name; rename it")
+    return there
+
+
+def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
+    """The tracking id that live events of a shop are sent with.
+
+    Raises:
+        Rejected: the dataset group has no event tracker.
+    """
+    there = find_event_tracker(client, group_arn)
+    if there is None:
+        raise Rejected(group_arn, "the dataset group has no event tracker")
+    with about(there.arn):
+        return client.describe_event_tracker(eventTrackerArn=there.arn)["eventTracker"]["trackingId"]
+
+
+def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -> Step:
+    """One of the shop's filters.
+
+    Raises:
+        Rejected: the filter is there with another expression; Personalize cannot change it.
+    """
+    with about(wanted.arn):
+        answer = found(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
+        if answer is None:
+            created(
+                lambda: client.create_filter(
+                    name=wanted.name, datasetGroupArn=plan.dataset_group.arn, filterExpression=wanted.expression
+                )
+            )
+            return Step(arn=wanted.arn, status=CREATED)
+        step = usable(wanted.arn, answer["status"], lambda: client.delete_filter(filterArn=wanted.arn))
+    if answer["filterExpression"] != wanted.expression:
+        raise Rejected(wanted.arn, "the filter is there with another expression: give the changed one a new name")
+    return step
+
+
+def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) -> Step:
+    """The import job of this run, or of an earlier one whose work it goes on with.
+
+    A job that failed is not tried again under its name, which is taken: the next run's name is.
+
+    Raises:
+        Broken: the job is older than the run and those it goes on with, so that its data are not those of the drop.
+    """
+    asked = plan.import_job
+    there = {
+        job.name: _import_job(client, job.arn, plan.begun_at) for job in (*asked.once_named, *asked.earlier, asked)
+    }
+    once = [job for job in asked.once_named if (step := there[job.name]) and not step.found_from]
+    jobs: list[Resource] = [*once, *asked.earlier, asked]
+    wanted = recipes.wanted([job.name for job in jobs], {name: step.status for name, step in there.items() if step})
+    job = next(each for each in jobs if each.name == wanted)
+    step = there[wanted]
+    if step and step.found_from:
+        raise Broken(job.arn, f"an import job of this name was made at {step.found_from}, before its drop was handled")
+    return step or _new_import_job(client, plan, job, role_arn)
+
+
+def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
+    """The status of an import job, or None where there is none."""
+    with about(arn):
+        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    return answer["status"] if answer else None
+
+
+def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
+    with about(arn):
+        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    if answer is None:
+        return None
+    made = answer.get("creationDateTime")
+    old = made.isoformat() if made and recipes.is_older(made, begun_at) else ""
+    return Step(arn=arn, status=answer["status"], found_from=old)
+
+
+def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:
+    with about(job.arn):
+        created(
+            lambda: client.create_dataset_import_job(
+                jobName=job.name,
+                datasetArn=plan.dataset.arn,
+                dataSource={"dataLocation": plan.import_job.data_location},
+                roleArn=role_arn,
+                importMode=plan.import_job.mode,
+            )
+        )
+        return Step(arn=job.arn, status=CREATED)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
+
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import ClientError, about, code, found, unless
+from personalization.core.aws.pagination import everything
+from personalization.core.errors import RetryLater
+from personalization.core.names import Names, dataset_arn
+from personalization.core.status import Progress, leaving, progress
+from personalization.personalize import campaigns, ensure, inventory
+from personalization.personalize.campaigns import Wish
+from personalization.personalize.ensure import CREATED, created, usable
+from personalization.shop import recipes, solution_names
+from personalization.shop.keys import DataKind
+from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode
+from personalization.shop.release import BASELINE
+from personalization.shop.settings import RECIPES, ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize.type_defs import CampaignTypeDef
+
+_TRAINED: tuple[DataKind, ...] = ("items", "users")
+"""The datasets whose columns a solution trains on; those of interactions never change."""
+
+
+def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
+    """The shop's solution for a recipe and the columns there are; automatic training is off, because we decide.
+
+    A solution whose name doesn't tell its columns yet stays in use as long as it trains on all of them.
+
+    Raises:
+        RetryLater: there were too many solutions, and one that nothing uses is being deleted.
+    """
+    base = recipe.solution
+    there = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
+    datasets = [each for each in there.values() if each]
+    schemas = [ensure.schema_of(client, kind, each) for kind, each in there.items() if each]
+    name = solution_names.name(base.name, recipe.recipe_arn, schemas)
+    own = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
+    with about(own.arn):
+        described = found(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
+        if described:
+            return usable(own.arn, described["status"], lambda: client.delete_solution(solutionArn=own.arn))
+        plain = found(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
+        if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
+            return Step(arn=base.arn, status=plain["status"])
+        created(lambda: _create_solution(client, plan, recipe, own))
+    return Step(arn=own.arn, status=CREATED)
+
+
+def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, own: Resource) -> None:
+    try:
+        client.create_solution(
+            name=own.name,
+            datasetGroupArn=plan.dataset_group.arn,
+            recipeArn=recipe.recipe_arn,
+            performAutoTraining=False,
+        )
+    except ClientError as error:
+        if code(error) != "LimitExceededException" or not _make_room(client, plan, recipe):
+            raise
+        raise RetryLater(own.arn, "there were too many solutions: an old one is being deleted") from error
+
+
+def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> bool:
+    """Delete the oldest of the recipe's solutions that no campaign serves from; False where there is none."""
+    solutions = everything(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn)
+    ours = [each for each in solutions if solution_names.is_of(each["name"], recipe.solution.name)]
+    if any(leaving(each["status"]) for each in ours):
+        return True
+    oldest_first = sorted(ours, key=lambda each: each["creationDateTime"])
+    # Popularity may have no campaign, and its newest is the measure of the next release.
+    for each in oldest_first[:-1] if recipe.alias == BASELINE else oldest_first:
+        if inventory.gone_or_busy(partial(client.delete_solution, solutionArn=each["solutionArn"])):
+            return True
+    return False
+
+
+def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, solution: str) -> Step:
+    """The solution version that this run trains, or that an earlier one did whose work it goes on with.
+
+    Versions are found by their names among the newest ones. One that is older than the work itself is answered with
+    the time when it was made.
+
+    Args:
+        client: the control plane.
+        plan: the run's, which tells how to train and when the work began.
+        recipe: the recipe with all names.
+        solution: the ARN of its solution.
+    """
+    names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
+    with about(solution):
+        there = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
+        once = [each for each in recipe.once_named if each in there and not there[each].found_from]
+        name = recipes.wanted([*once, *names], {each: step.status for each, step in there.items()})
+        if name in there:
+            return there[name]
+        try:
+            mode = _mode(client, plan, solution)
+            arn = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)[
+                "solutionVersionArn"
+            ]
+        except ClientError as error:
+            if code(error) != "ResourceAlreadyExistsException":
+                raise
+        else:
+            return Step(arn=arn, status=CREATED)
+        there = _versions_called(client, solution, (name,), begun_at)
+    if name not in there:
+        raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
+    return there[name]
+
+
+def _mode(client: "PersonalizeClient", plan: Plan, solution: str) -> TrainingMode:
+    """How to train: an update needs an earlier training, which a new solution lacks."""
+    update = plan.training_mode == "UPDATE"
+    return "FULL" if update and not _newest_versions(client, solution) else plan.training_mode
+
+
+def _versions_called(
+    client: "PersonalizeClient", solution_arn: str, names: Collection[str], begun_at: str
+) -> dict[str, Step]:
+    """Those of the names that exist. Stops at the first that has not failed: there is one at most."""
+    found: dict[str, Step] = {}
+    for arn in _newest_versions(client, solution_arn):
+        version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+        if version.get("name") in names:
+            made = version.get("creationDateTime")
+            old = made.isoformat() if made and recipes.is_older(made, begun_at) else ""
+            found[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
+            if len(found) == len(names) or progress(version["status"]) is not Progress.FAILED:
+                break
+    return found
+
+
+def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str]:
+    ask = client.list_solution_versions
+    versions = list(everything(ask, "solutionVersions", solutionArn=solution_arn, maxResults=100))
+    # The solution tells of its latest version by itself, which may be sooner than the list does.
+    solution = found(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
+    latest = solution.get("latestSolutionVersion") if solution else None
+    versions += [latest] if latest else []
+    return recipes.newest([(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions])
+
+
+def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish) -> Step:
+    """Have a campaign serve a solution version, by creating or updating it.
+
+    What the wish leaves open stays as the campaign has it.
+
+    Args:
+        client: the control plane.
+        campaign: name and ARN.
+        wish: the version, and what of the configuration is decided.
+
+    Returns:
+        The status of what was asked for last: ACTIVE means promoted.
+
+    Raises:
+        RetryLater: Personalize is at work on something else of this campaign.
+    """
+    with about(campaign.arn):
+        described = campaign_as_it_is(client, campaign.arn)
+        action = campaigns.decide(described, wish)
+        if action == "busy":
+            raise RetryLater(campaign.arn, "Personalize is at work on another version of this campaign")
+        config: Any = campaigns.merged(described, wish)
+        if action == "create":
+            created(
+                lambda: client.create_campaign(
+                    name=campaign.name,
+                    solutionVersionArn=wish.version,
+                    minProvisionedTPS=wish.tps or 1,
+                    campaignConfig=config,
+                )
+            )
+        if action == "update":
+            # Throughput that no setting names is left out, so that a change in this moment isn't undone.
+            throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
+            client.update_campaign(
+                campaignArn=campaign.arn, solutionVersionArn=wish.version, campaignConfig=config, **throughput
+            )
+    done = described is not None and action in {"nothing", "wait"}
+    status = campaigns.described(described).latest[0] if described and done else CREATED
+    return Step(arn=campaign.arn, status=status, notes=campaigns.remarks(described))
+
+
+def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
+    """A campaign, or None where there is none."""
+    with about(arn):
+        return found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+
+
+def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
+    """Delete campaigns that settings no longer ask for.
+
+    Returns:
+        The names of those that are gone, and of those that Personalize is at work on: the next run names them again.
+    """
+    deleted: list[str] = []
+    busy: list[str] = []
+    for each in campaigns:
+        with about(each.arn):
+            delete = partial(client.delete_campaign, campaignArn=each.arn)
+            gone = unless("ResourceInUseException", partial(found, delete))
+        (deleted if gone else busy).append(each.name)
+    return {"deleted": deleted, "busy": busy}
+
+
+def unused_campaigns(
+    client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings
+) -> tuple[Resource, ...]:
+    """The campaigns of a shop's recipes that its settings don't ask for, and that are there all the same."""
+    named = [names.campaign(shop, alias) for alias in RECIPES if alias not in settings.deployed]
+    return tuple(Resource(name=each.name, arn=each.arn) for each in named if _is_there(client, each.arn))
+
+
+def _is_there(client: "PersonalizeClient", arn: str) -> bool:
+    with about(arn):
+        described = found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+    return described is not None and progress(described["status"]) is not Progress.LEAVING

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test on held-out time says of a recipe: by how much its lists beat what everybody likes, and how sure that is.
+
+A recipe is approved if its NDCG at 10 is above the least lift times that of popularity by more than chance: if the
+interval of the paired difference lies above nothing. One test over the same shoppers in pairs is what studies of
+significance in retrieval recommend (Smucker, Allan and Carterette, "A comparison of statistical significance tests for
+information retrieval evaluation", 2007); the bootstrap is that of `metrics`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from personalization.releases import ranking_metrics
+from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, asked, report_key
+from personalization.releases.judging import Judgement
+from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
+from personalization.shop.gates import FOR_SHOPPERS, HeldOut
+from personalization.shop.plan import Evaluation
+
+DEPTH = 10
+"""Places of a list that count: what a shelf shows."""
+MEASURES: Mapping[str, ranking_metrics.Metric] = {
+    "ndcg": ranking_metrics.discounted_gain,
+    "hitRate": ranking_metrics.hit_rate,
+    "recall": ranking_metrics.recall,
+}
+"""What is told of each recipe; the first of them decides."""
+Lists = Mapping[str, Sequence[str]]
+"""The items of each shopper's list, best first."""
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """The questions of a test and the answers that are right."""
+
+    baskets: Mapping[str, frozenset[str]]
+    """What each asked shopper went on to have."""
+    popular: Sequence[str]
+    """The most popular items up to the cut-off, most popular first."""
+    catalogue: int
+    """Items that there were up to the cut-off."""
+
+    def for_recipe(self, alias: str) -> "Exam":
+        """The questions that one recipe is asked.
+
+        A ranking puts the popular items in order, so only what is among them can be right, and only shoppers who
+        went on to have any of them tell anything.
+        """
+        if alias != "personalized-ranking":
+            return self
+        chosen = {user: basket & set(self.popular) for user, basket in self.baskets.items()}
+        return replace(self, baskets={user: basket for user, basket in chosen.items() if basket})
+
+
+def leak(split: Split, imported: Imported, location: str | None, wanted: str) -> str | None:
+    """Why the test is none: something of what is to be foretold may be in what was trained on; None where it is clean.
+
+    Args:
+        split: what was cut off, as it was written.
+        imported: what is there, read again after the training.
+        location: where the import job took its data from, or None if Personalize does not know it any more.
+        wanted: where it should have.
+    """
+    if location != wanted:
+        return f"the training took its data from {location or 'an unknown place'} and not from {wanted}"
+    if imported.last > split.cut_off:
+        return f"the import has interactions up to {moment(imported.last)}, after the cut-off {moment(split.cut_off)}"
+    if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, 1):
+        return (
+            f"the import is not the one that was cut off: {imported.rows:,} rows in {imported.files} files "
+            f"where {split.rows:,} in one were written"
+        )
+    return None
+
+
+def moment(seconds: int) -> str:
+    """A time for people and programs."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def head(trial: Trial, split: Split) -> Document:
+    """What every report of a test begins with."""
+    return {
+        "shop": trial.shop,
+        "run": trial.run,
+        "days": trial.held_out.days,
+        "cutOff": moment(split.cut_off),
+        "trainedOn": split.rows,
+        "heldOut": split.held_out_rows,
+        "eventType": split.event_type,
+        "shoppers": split.shoppers,
+        "newShoppers": split.new_shoppers,
+        "minimumShoppers": trial.held_out.minimum_users,
+        "minimumLift": trial.held_out.minimum_lift,
+        "asked": trial.asked,
+    }
+
+
+def made_before(evaluation: Evaluation, run: str, document: Mapping[str, Any] | None) -> Result | None:
+    """The result of an earlier run's report, if it answers what is asked now and was a test at all."""
+    if document is None or document["asked"] != asked(evaluation) or document["outcome"] == "leaked":
+        return None
+    return Result.read({**document, "report": report_key(evaluation.shop, run)})
+
+
+def untested(trial: Trial, split: Split) -> tuple[Result, Document]:
+    """The result and the report where there is too little to test on."""
+    reason = f"Not tested on held-out time: {split.reason}. The offline metrics decide alone."
+    found = Result(outcome="tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
+    return found, {**head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
+
+
+def leaked(trial: Trial, split: Split, why: str) -> tuple[Result, Document]:
+    """The result and the report of a test that is none."""
+    reason = f"the test on held-out time is refused, because {why}. A recipe that has seen the test proves nothing."
+    found = Result(outcome="leaked", reason=reason, report=report_key(trial.shop, trial.run))
+    return found, {**head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
+
+
+def judged(
+    trial: Trial, split: Split, imported: Imported, exam: Exam, lists: Mapping[str, Lists]
+) -> tuple[Result, Document]:
+    """The result and the report of a test.
+
+    Args:
+        trial: what was planned.
+        split: what was cut off.
+        imported: what was trained on, read again.
+        exam: the questions and the right answers.
+        lists: the lists of each tested recipe, by its alias.
+    """
+    each = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]
+    told = [RecipeResult(alias=one["alias"], decision=one["decision"], reason=one["reason"]) for one in each]
+    reason = "; ".join(f"{one.alias}: {one.reason}" for one in told)
+    found = Result(outcome="judged", reason=reason, recipes=tuple(told), report=report_key(trial.shop, trial.run))
+    facts = {"outcome": found.outcome, "reason": reason, "boughtAgain": imported.bought_again, "recipes": each}
+    return found, head(trial, split) | facts
+
+
+def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
+    users = sorted(exam.baskets)
+    told: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
+    if len(users) < rules.minimum_users:
+        reason = f"only {len(users)} shoppers could be asked about, and {rules.minimum_users} are the least"
+        return {**told, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
+    new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
+    old = [Answer(exam.popular, exam.baskets[user]) for user in users]
+    figures = {name: [[metric(one, DEPTH) for one in side] for side in (new, old)] for name, metric in MEASURES.items()}
+    decision, reason, lift = _decide(rules, *figures["ndcg"])
+    measures = {
+        name: {"new": ranking_metrics.mean(mine), "popularity": ranking_metrics.mean(theirs)}
+        for name, (mine, theirs) in figures.items()
+    }
+    covered = {"new": [one.items[:DEPTH] for one in new], "popularity": [exam.popular[:DEPTH]]}
+    measures["coverage"] = {side: ranking_metrics.coverage(shown, exam.catalogue) for side, shown in covered.items()}
+    unanswered = sum(not one.items for one in new)
+    lifted = lift._asdict() if lift else None
+    return {
+        **told,
+        "decision": decision,
+        "reason": reason,
+        "lift": lifted,
+        "measures": measures,
+        "unanswered": unanswered,
+    }
+
+
+def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> tuple[str, str, Interval | None]:
+    draws = Bootstrap(len(mine))
+    lift = draws.ratio(mine, theirs)
+    least = rules.minimum_lift
+    sure = draws.gain(mine, [least * value for value in theirs]).low > 0
+    times = (
+        f"{lift.value:.2f} times popularity (95 %: {lift.low:.2f} to {lift.high:.2f})"
+        if lift
+        else "no lift that can be told"
+    )
+    told = (
+        f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(mine):.4f} where popularity has "
+        f"{ranking_metrics.mean(theirs):.4f}: {times} for {len(mine):,} shoppers"
+    )
+    if sure or not least:
+        return "approved", told, lift
+    return "refused", f"{told}, and it must be above {least:g} times beyond chance", lift
+
+
+def with_test(judgement: Judgement, result: Result) -> Judgement:
+    """A judgement by the offline metrics together with what the test on held-out time says: both must approve."""
+    if judgement.alias not in FOR_SHOPPERS or result.outcome in {"notAsked", "tooLittle"}:
+        return judgement
+    if result.outcome == "leaked":
+        return _refused(judgement, result.reason)
+    mine = next((each for each in result.recipes if each.alias == judgement.alias), None)
+    if mine is None:
+        return judgement
+    if mine.decision == "refused":
+        return _refused(judgement, mine.reason)
+    return replace(judgement, reason=f"{judgement.reason} Besides, {mine.reason}.")
+
+
+def _refused(judgement: Judgement, reason: str) -> Judgement:
+    earlier = f"{judgement.reason} Besides, " if judgement.decision == "refused" else ""
+    return replace(judgement, decision="refused", reason=f"{earlier}{reason}")

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exported datasets of a shop as files of a test: what is imported, what is asked, and what is the right answer."""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import documents
+from personalization.core.aws import s3 as storage
+from personalization.core.errors import Broken
+from personalization.releases.held_out import plan as heldout
+from personalization.releases.held_out.plan import Imported, Split, Trial
+from personalization.releases.held_out.splitting import Export, Parts, Splitter, Verifier, copied, latest
+from personalization.shop import schema
+from personalization.shop.plan import Plan
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
+    """Cut the exported history in two, and write what the test needs.
+
+    Raises:
+        Broken: an export is not as Personalize writes it, or has nothing in it.
+    """
+    history = trial.imports[0]
+    # A clock that runs ahead would move the cut-off, and with it what the test is about, to where nothing is.
+    until = trial.until or int(time.time())
+    last = latest((frame for export in _exports(s3, bucket, trial, history) for frame in export.frames()), until)
+    if last is None:
+        raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
+    cut_off = last - trial.held_out.days * heldout.DAY
+    with tempfile.TemporaryDirectory() as scratch:
+        most = trial.held_out.users
+        splitter = Splitter(cut_off, trial.event_type, most, heldout.CANDIDATES, Path(scratch), until)
+        digest = _write(s3, bucket, trial, history, splitter)
+        parts = splitter.finish()
+    reason = parts.reason or _too_few(trial, parts)
+    if not reason:
+        for plan in trial.imports[1:]:
+            _write(s3, bucket, trial, plan, None)
+        _ask(s3, bucket, trial, parts)
+    return Split(
+        enough=not reason,
+        reason=reason,
+        cut_off=cut_off,
+        rows=parts.rows,
+        held_out_rows=parts.held_out_rows,
+        event_type=parts.event_type,
+        shoppers=len(parts.baskets),
+        new_shoppers=parts.new_shoppers,
+        digest=digest,
+    )
+
+
+def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
+    """Read again, from the bucket, what was imported."""
+    history = trial.imports[0]
+    exam = documents.get_json(s3, bucket, trial.key(heldout.EXAM))
+    verifier, digest = Verifier(exam["baskets"]), hashlib.sha256()
+    keys = _keys(s3, bucket, _folder(bucket, history))
+    for key in keys:
+        with storage.reading(s3, bucket, key, None, compressed=False) as chunks:
+            for frame in Export(key, _noted(chunks, digest), _columns(history), copied=True).frames():
+                verifier.take(frame)
+    return Imported(
+        rows=verifier.rows,
+        last=verifier.last,
+        digest=digest.hexdigest(),
+        files=len(keys),
+        bought_again=verifier.bought_again,
+    )
+
+
+def _noted(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def _too_few(trial: Trial, parts: Parts) -> str:
+    least, have = trial.held_out.minimum_users, len(parts.baskets)
+    if have >= least:
+        return ""
+    days = trial.held_out.days
+    return f"only {have:,} shoppers with a past came back in the last {days} days, and {least:,} are the least"
+
+
+def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:
+    """Write the file of a dataset, up to the cut-off where there is one; returns its SHA-256."""
+    digest = hashlib.sha256()
+    key = f"{_folder(bucket, plan)}part-0.csv"
+    with storage.writing(s3, bucket, key) as upload:
+        for data in _data(s3, bucket, trial, plan, splitter):
+            digest.update(data)
+            upload.write(data)
+    return digest.hexdigest()
+
+
+def _data(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> Iterator[bytes]:
+    yield (",".join(_columns(plan)) + "\n").encode()
+    for export in _exports(s3, bucket, trial, plan):
+        for frame in export.frames():
+            yield splitter.take(frame) if splitter else copied(frame)
+
+
+def _exports(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[Export]:
+    """The exported files of a dataset, one after the other."""
+    (source,) = [each for each in trial.sources if each.kind == plan.kind]
+    keys = _keys(s3, bucket, _key(bucket, source.location))
+    if not keys:
+        raise Broken(source.job.name, f"there is no CSV below {source.location}")
+    for key in keys:
+        with _opened(s3, bucket, key, _columns(plan)) as export:
+            yield export
+
+
+@contextmanager
+def _opened(s3: "S3Client", bucket: str, key: str, names: Sequence[str]) -> Iterator[Export]:
+    with storage.reading(s3, bucket, key, None, compressed=False) as chunks:
+        yield Export(key, chunks, names)
+
+
+def _ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
+    exam = {"baskets": parts.baskets, "popular": parts.popular, "catalogue": parts.catalogue}
+    documents.put_json(s3, bucket, trial.key(heldout.EXAM), exam)
+    for question in trial.questions:
+        ranked = question.recipe.alias == "personalized-ranking"
+        more = {"itemList": parts.popular} if ranked else {}
+        lines = [json.dumps({"userId": user, **more}, ensure_ascii=False) for user in parts.baskets]
+        body = "".join(f"{line}\n" for line in lines).encode()
+        documents.put_bytes(s3, bucket, _key(bucket, question.source), body, "application/json")
+
+
+def _columns(plan: Plan) -> tuple[str, ...]:
+    return schema.read(plan.schema_.name, plan.kind, plan.schema_.text).names()
+
+
+def _folder(bucket: str, plan: Plan) -> str:
+    return _key(bucket, plan.import_job.data_location)
+
+
+def _key(bucket: str, location: str) -> str:
+    """The key of a location in the bucket."""
+    return location.removeprefix(f"s3://{bucket}/")
+
+
+def _keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
+    """The CSV objects below a folder, at any depth, in order."""
+    return sorted(key for key in storage.keys(s3, bucket, folder) if key.lower().endswith(".csv"))

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a test on held-out time that ask Personalize: the plan, exports, lists, what came of them, the removal.
+
+Safe to repeat, as everything in `control` is.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws import documents
+from personalization.core.aws import s3 as storage
+from personalization.core.aws.errors import about, found
+from personalization.core.environment import Environment
+from personalization.core.errors import Broken
+from personalization.personalize import ensure, inventory, removal
+from personalization.personalize.ensure import ensured, if_room
+from personalization.personalize.removal import Kind, Left
+from personalization.releases.held_out import judging
+from personalization.releases.held_out import plan as heldout
+from personalization.releases.held_out.judging import Document, Exam, Lists
+from personalization.releases.held_out.plan import (
+    AskRequest,
+    ClearRequest,
+    ExportRequest,
+    MeasureRequest,
+    Planned,
+    Question,
+    Result,
+    TrialRequest,
+    UntestedRequest,
+)
+from personalization.shop.keys import DataKind
+from personalization.shop.plan import Plan, Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_s3 import S3Client
+
+_KINDS: tuple[DataKind, ...] = ("interactions", "items", "users")
+
+
+def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, environment: Environment) -> Planned:
+    """Everything that an attempt will make, by name; or the result that a run with the same data has left.
+
+    Raises:
+        Broken: the shop has no interactions.
+    """
+    names, evaluation, shop = environment.names, request.evaluation, request.evaluation.shop
+    for run in (evaluation.run, *evaluation.made_by):
+        document = documents.get_json(s3, environment.bucket, heldout.report_key(shop, run))
+        if before := judging.made_before(evaluation, run, document):
+            return Planned(before=before)
+    there = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
+    schemas = {kind: schema for kind, schema in there.items() if schema is not None}
+    if "interactions" not in schemas:
+        raise Broken(names.dataset(shop, "interactions").name, "there are no interactions to test on")
+    return Planned(trial=heldout.plan(names, environment.bucket, evaluation, request.attempt, schemas))
+
+
+def clear(client: "PersonalizeClient", request: ClearRequest, environment: Environment) -> Left:
+    """Tell to go what is left of a shop's tests and what nothing needs any more; and say how much is still there.
+
+    Raises:
+        Broken: the dataset group holds something that no test makes.
+    """
+    pieces = inventory.inventory(client, environment.names.dataset_group(heldout.label(request.shop)).arn)
+    deletes: Mapping[Kind, Callable[[str], object]] = {
+        "solution": lambda arn: client.delete_solution(solutionArn=arn),
+        "dataset": lambda arn: client.delete_dataset(datasetArn=arn),
+        "datasetGroup": lambda arn: client.delete_dataset_group(datasetGroupArn=arn),
+    }
+    for piece in removal.to_delete(pieces):
+        if piece.kind not in deletes:
+            raise Broken(piece.name, f"no test made this {piece.kind}: remove it by hand")
+        with about(piece.arn):
+            inventory.gone_or_busy(partial(deletes[piece.kind], piece.arn))
+    return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in removal.stage(pieces)))
+
+
+def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -> Step:
+    """The job that exports one of the shop's datasets, imported and streamed rows alike."""
+    job = request.source.job
+    return if_room(
+        lambda: ensured(
+            job.arn,
+            lambda: client.describe_dataset_export_job(datasetExportJobArn=job.arn)["datasetExportJob"],
+            lambda: client.create_dataset_export_job(
+                jobName=job.name,
+                datasetArn=request.source.dataset_arn,
+                ingestionMode="ALL",
+                roleArn=role_arn,
+                jobOutput={"s3DataDestination": {"path": request.source.location}},
+            ),
+        ),
+        waits=request.waits,
+    )
+
+
+def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step:
+    """The job that asks a solution version for the lists of the sample."""
+    question = request.question
+    job = question.job
+    # What is explored is no mistake of the recipe.
+    plain: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
+    return if_room(
+        lambda: ensured(
+            job.arn,
+            lambda: client.describe_batch_inference_job(batchInferenceJobArn=job.arn)["batchInferenceJob"],
+            lambda: client.create_batch_inference_job(
+                jobName=job.name,
+                solutionVersionArn=request.solution_version_arn,
+                numResults=heldout.LISTED,
+                jobInput={"s3DataSource": {"path": question.source}},
+                jobOutput={"s3DataDestination": {"path": question.target}},
+                roleArn=role_arn,
+                **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
+            ),
+        ),
+        waits=request.waits,
+    )
+
+
+def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: MeasureRequest) -> Result:
+    """Hold the lists against what was bought, and write the report.
+
+    Raises:
+        Broken: a job of lists left no answers.
+    """
+    trial, split, imported = request.trial, request.split, request.imported
+    history = trial.imports[0]
+    wanted = history.import_job.data_location
+    why = judging.leak(split, imported, _location(client, history), wanted)
+    if why:
+        return _reported(s3, bucket, judging.leaked(trial, split, why))
+    kept = documents.get_json(s3, bucket, trial.key(heldout.EXAM))
+    baskets = {user: frozenset(items) for user, items in kept["baskets"].items()}
+    exam = Exam(baskets, kept["popular"], kept["catalogue"])
+    lists = {each.recipe.alias: _lists(s3, bucket, each) for each in trial.questions}
+    return _reported(s3, bucket, judging.judged(trial, split, imported, exam, lists))
+
+
+def untested(s3: "S3Client", bucket: str, request: UntestedRequest) -> Result:
+    """Report that there is too little to test on."""
+    return _reported(s3, bucket, judging.untested(request.trial, request.split))
+
+
+def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Result:
+    result, document = found
+    documents.put_json(s3, bucket, result.report, document)
+    return result
+
+
+def _location(client: "PersonalizeClient", history: Plan) -> str | None:
+    """Where Personalize says that the import job took its data from."""
+    arn = history.import_job.arn
+    with about(arn):
+        job = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+        return job["dataSource"].get("dataLocation") if job else None
+
+
+def _lists(s3: "S3Client", bucket: str, question: Question) -> Lists:
+    told = dict(_answers(s3, bucket, question))
+    if not told:
+        raise Broken(question.job.name, f"there are no answers below {question.target}")
+    return told
+
+
+def _answers(s3: "S3Client", bucket: str, question: Question) -> Iterator[tuple[str, list[str]]]:
+    folder = question.target.removeprefix(f"s3://{bucket}/")
+    for key in storage.keys(s3, bucket, folder):
+        body = documents.get_bytes(s3, bucket, key) if key.endswith(".out") else None
+        for line in (body or b"").splitlines():
+            row = json.loads(line)
+            yield row["input"]["userId"], row["output"]["recommendedItems"]

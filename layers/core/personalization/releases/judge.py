@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps around a release: judge what was trained, probe what was promoted, report, find earlier versions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws import documents
+from personalization.core.aws import s3 as storage
+from personalization.core.environment import Environment
+from personalization.core.errors import Broken, PersonalizationError, Rejected
+from personalization.core.names import dataset_arn
+from personalization.personalize import ensure
+from personalization.releases import asking, judging, page, verdicts
+from personalization.releases import probe as probing
+from personalization.releases import report as release_report
+from personalization.releases.held_out import judging as heldout_judging
+from personalization.releases.judging import Judgement, Measured
+from personalization.releases.messages import (
+    JudgeRequest,
+    Overridden,
+    OverrideRequest,
+    ProbeRequest,
+    ReportRequest,
+    RollbackRequest,
+)
+from personalization.releases.probe import Asked, Pace, Reply, Sample
+from personalization.releases.verdicts import Target, Trained, Verdict
+from personalization.shop import item_files, item_table, records
+from personalization.shop.plan import Plan
+from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Record, Value, release_before, versions
+from personalization.shop.shown_items import ShownItems, fetch
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+    from mypy_boto3_s3 import S3Client
+
+_LOOK_SECONDS = 20.0
+"""How long a report looks names up."""
+HEAD_BYTES = 1 << 20
+"""How much of an import copy is looked at for shoppers and items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What judging asks: metrics, campaigns, the table of shops and the bucket."""
+
+    personalize: "PersonalizeClient"
+    runtime: "PersonalizeRuntimeClient"
+    table: "DynamoDBClient"
+    s3: "S3Client"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run's report is."""
+
+    bucket: str
+    shop: str
+    run: str
+
+    def key(self, file: str) -> str:
+        """The key of one file of the report."""
+        return f"reports/{self.shop}/{self.run}/{file}"
+
+    @property
+    def sample(self) -> str:
+        """The key of the shop's sample of shoppers and items, which outlives the import copies."""
+        return probing.key(self.shop)
+
+
+def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:
+    """Judge what a run trained, keep it for an override, and write the report as far as it goes."""
+    plan, place = request.plan, Place(environment.bucket, request.plan.shop, request.plan.run)
+    release = records.get(aws.table, environment.table, plan.shop, RECORD)
+    arns = {each.alias: each.solution_version_arn for each in request.trained}
+    new = {alias: asking.metrics(aws.personalize, arn) for alias, arn in arns.items()}
+    old = {alias: _serving(aws.personalize, alias, release) for alias in arns}
+    baseline = asking.metrics(aws.personalize, verdicts.measure(plan, request.trained, release))
+    each = [judging.judge(alias, plan.gate, Measured(new[alias], baseline), old[alias]) for alias in arns]
+    judged = judging.release([heldout_judging.with_test(one, request.held_out) for one in each])
+    verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
+    _keep(aws.table, environment.table, request, judged, now)
+    known = _sample(aws.s3, place, plan)
+    before = _lists(aws, place, plan, release, known, environment.probe_rate)
+    document = release_report.document(verdict, judged, new, old, now)
+    if request.held_out.report:
+        document["heldOut"] = documents.get_json(aws.s3, place.bucket, request.held_out.report)
+    documents.put_json(aws.s3, place.bucket, place.key("parts/judged.json"), document | {"before": before})
+    _write(aws.s3, place, {**document, "before": before}, {})
+    return verdict
+
+
+def override(table: "DynamoDBClient", request: OverrideRequest, environment: Environment) -> Overridden:
+    """What a run was refused, to be promoted by hand.
+
+    Raises:
+        Rejected: there is no such run, or nothing of it was refused.
+    """
+    shop, name = request.shop, environment.table
+    if request.wanted:
+        found = records.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
+        candidates = [found] if found else []
+    else:
+        candidates = [each for each in records.beginning(table, name, shop, CANDIDATE) if each["refused"]]
+    if not candidates:
+        raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
+    newest = max(candidates, key=lambda each: str(each["judgedAt"]))
+    # The settings may ask again for a campaign that they didn't ask for when the run was planned.
+    plan = Plan.read(json.loads(newest["plan"])).model_copy(update={"unused": ()})
+    trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]
+    release = records.get(table, name, shop, RECORD)
+    return Overridden(verdict=verdicts.of_override(plan, trained, newest["refused"], release), plan=plan)
+
+
+def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Environment) -> Verdict:
+    """The release before the one that serves.
+
+    Raises:
+        Rejected: there is none.
+    """
+    release = records.get(table, environment.table, request.shop, RECORD)
+    earlier = records.beginning(table, environment.table, request.shop, HISTORY)
+    previous = release_before(release, earlier, request.shop)
+    return verdicts.of_rollback(request.shop, release or {}, previous)
+
+
+def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Asked:
+    """Ask an updated campaign what users would.
+
+    What is throttled is no fault: it says nothing about the answers, and Personalize scales a campaign up with a delay.
+
+    Raises:
+        Broken: its answers must not be shown; the reason says why.
+        RetryLater: it does not answer.
+    """
+    verdict, target = request.verdict, request.target
+    place = Place(environment.bucket, verdict.shop, verdict.run)
+    asked = _asked(aws, place, verdict, target, environment.probe_rate)
+    replies = asked.replies
+    found = probing.fault(target.alias, replies, verdict.probe)
+    # The report of a release that is only gone back to stays as it was.
+    reported = verdict.restore is None
+    if reported:
+        part = {"lists": [_told(reply) for reply in replies], "fault": found, "throttled": asked.throttled}
+        documents.put_json(aws.s3, place.bucket, place.key(f"parts/{target.alias}.json"), part)
+    if found and verdict.probe.enabled:
+        if reported:
+            _refresh(aws.s3, place, verdict, outcome="rolled back", reason=f"{target.alias}: {found}")
+        raise Broken(target.campaign.name, f"the probe failed: {found}")
+    return asked
+
+
+def report(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
+    """Complete the report of a promoted release; answers its key."""
+    verdict = request.verdict
+    place = Place(environment.bucket, verdict.shop, verdict.run)
+    _refresh(s3, place, verdict, outcome=verdict.outcome, reason=verdict.reason)
+    return {"report": place.key("release.html")}
+
+
+def _serving(personalize: "PersonalizeClient", alias: str, release: Record | None) -> Measured | None:
+    serving = versions(release).get(alias) if release else None
+    if release is None or serving is None:
+        return None
+    baseline = verdicts.baseline(alias, release)
+    return Measured(asking.metrics(personalize, serving), asking.metrics(personalize, baseline))
+
+
+def _keep(
+    table: "DynamoDBClient", name: str, request: JudgeRequest, judged: Sequence[Judgement], now: datetime
+) -> None:
+    plan = request.plan
+    record: dict[str, Value] = {
+        "shop": plan.shop,
+        "record": f"{CANDIDATE}{plan.run}",
+        "run": plan.run,
+        "judgedAt": now.isoformat(timespec="milliseconds"),
+        "plan": json.dumps(plan.as_json()),
+        "versions": {each.alias: each.solution_version_arn for each in request.trained},
+        "refused": [each.alias for each in judged if each.decision == "refused"],
+    }
+    records.put(table, name, record)
+
+
+def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:
+    """Shoppers and items of what was imported; where nothing was, those of the time before."""
+    folder = plan.import_job.data_location.partition(f"s3://{place.bucket}/")[2]
+    known = probing.sample(documents.head_of_folder(s3, place.bucket, folder, HEAD_BYTES)) if folder else Sample()
+    if known.users:
+        documents.put_json(s3, place.bucket, place.sample, asdict(known))
+    return known if known.users else _sample_of_before(s3, place)
+
+
+def _sample_of_before(s3: "S3Client", place: Place) -> Sample:
+    kept = documents.get_json(s3, place.bucket, place.sample) or {}
+    return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
+
+
+def _lists(
+    aws: Clients, place: Place, plan: Plan, release: Record | None, known: Sample, rate: float
+) -> dict[str, list[dict[str, Any]]]:
+    """What the serving campaigns answer to the sample, all asked at a time; one that does not answer is left out."""
+    if release is None or not release["campaigns"]:
+        return {}
+    name = _name_column(aws, place, plan.dataset_group.arn)
+
+    def of(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]] | None:
+        alias, campaign = entry
+        asked = probing.questions(alias, known, plan.probe.requests)
+        try:
+            pace = Pace(rate * asking.throughput(aws.personalize, campaign["arn"]))
+            replies = asking.ask(aws.runtime, campaign["arn"], asked, name, pace).replies
+        except PersonalizationError:
+            return None
+        return (alias, [_told(reply) for reply in replies]) if replies else None
+
+    with ThreadPoolExecutor(len(release["campaigns"])) as pool:
+        return dict(each for each in pool.map(of, release["campaigns"].items()) if each)
+
+
+def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target, rate: float) -> Asked:
+    asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
+    pace = Pace(rate * asking.throughput(aws.personalize, target.campaign.arn))
+    name = _name_column(aws, place, verdict.dataset_group_arn)
+    return asking.ask(aws.runtime, target.campaign.arn, asked, name, pace)
+
+
+def _name_column(aws: Clients, place: Place, group_arn: str) -> str | None:
+    """The column of Items that a campaign is asked for; None where the table of items tells it without a charge."""
+    if _listed(aws.s3, place) is not None:
+        return None
+    schema = ensure.dataset_schema(aws.personalize, "items", dataset_arn(group_arn, "ITEMS"))
+    return release_report.name_column(schema.metadata_columns(100)) if schema else None
+
+
+def _told(reply: Reply) -> dict[str, Any]:
+    return {"about": reply.about, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
+
+
+def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, reason: str) -> None:
+    """Write the report of a run again, with what its campaigns answer now."""
+    judged = documents.get_json(s3, place.bucket, place.key("parts/judged.json"))
+    if judged is None:
+        # A release of the time before there were reports is rolled back to.
+        return
+    aliases = [each["alias"] for each in judged["recipes"]]
+    parts = {alias: documents.get_json(s3, place.bucket, place.key(f"parts/{alias}.json")) for alias in aliases}
+    promoted = {target.alias for target in verdict.targets}
+    after = {alias: part["lists"] for alias, part in parts.items() if part and alias in promoted}
+    _write(s3, place, judged | {"outcome": outcome, "reason": reason}, after)
+
+
+def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
+    _name(s3, place, whole)
+    documents.put_json(s3, place.bucket, place.key("release.json"), whole)
+    documents.put_text(s3, place.bucket, place.key("release.html"), page.page(whole))
+
+
+def _listed(s3: "S3Client", place: Place) -> item_table.Table | None:
+    """The shop's table of items; no judgement is held up for it."""
+    with suppress(PersonalizationError):
+        return item_files.table(s3, place.bucket, place.shop)
+    return None
+
+
+def _name(s3: "S3Client", place: Place, document: Mapping[str, Any]) -> None:
+    """Name the items that campaigns did not name, as far as the table of items does."""
+    table = _listed(s3, place)
+    column = release_report.name_column(table.columns) if table else None
+    pairs = [pair for each in document["lists"].values() for pair in each]
+    items = [
+        item for pair in pairs for some in (pair["before"], pair["after"]) for item in some or () if not item["name"]
+    ]
+    if column is None or not items:
+        return
+    shown = ShownItems(fetch(lambda: s3, lambda: place.bucket))
+    known = shown.find(place.shop, [item["itemId"] for item in items], (column,), _LOOK_SECONDS)
+    for item in items:
+        item["name"] = known.get(item["itemId"], {}).get(column, "")
+
+
+def _pages(s3: "S3Client", place: Place) -> list[str]:
+    """The names of the run's other pages, which are beside this one."""
+    keys = storage.keys(s3, place.bucket, place.key(""))
+    names = sorted(key.removeprefix(place.key("")) for key in keys if key.endswith(".html"))
+    return [name for name in names if "/" not in name and name != "release.html"]

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a release: one document, and the same as a page for people who sell things."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from personalization.releases.judging import Judgement, Measured, Metrics
+from personalization.releases.verdicts import Verdict
+
+Document = Mapping[str, Any]
+NAMES = ("name", "title", "productname", "itemname")
+"""Columns that name an item, by their letters."""
+
+
+def name_column(columns: Sequence[str]) -> str | None:
+    """The column that names an item, if there is one."""
+    plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in columns}
+    return next((plain[name] for name in NAMES if name in plain), None)
+
+
+def document(
+    verdict: Verdict,
+    judged: Sequence[Judgement],
+    new: Mapping[str, Metrics | None],
+    old: Mapping[str, Measured | None],
+    now: datetime,
+) -> dict[str, Any]:
+    """The document of a run that was just judged; `with_lists` completes it.
+
+    Args:
+        verdict: what follows from the judgements.
+        judged: a judgement of each recipe.
+        new: metrics of the new versions, by recipe alias.
+        old: those of the serving versions.
+        now: the time.
+    """
+    return {
+        "shop": verdict.shop,
+        "run": verdict.run,
+        "judgedAt": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "rows": verdict.rows,
+        "recipes": [_recipe(each, new.get(each.alias), old.get(each.alias)) for each in judged],
+    }
+
+
+def _recipe(judged: Judgement, new: Metrics | None, old: Measured | None) -> dict[str, Any]:
+    told = asdict(judged)
+    camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in told.items()}
+    serving = old.metrics if old else None
+    return {**camel, "metrics": {"new": new, "serving": serving}}
+
+
+def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
+    """The document with the answers of before beside those of after, by recipe and by whom they are for.
+
+    Args:
+        document: with `before`: answers by recipe alias.
+        after: the answers of the campaigns that were updated.
+    """
+    before: Mapping[str, Sequence[Document]] = document["before"]
+    aliases = [each["alias"] for each in document["recipes"]]
+    lists = {alias: _pairs(before.get(alias, ()), after.get(alias, ())) for alias in aliases}
+    rest = {key: value for key, value in document.items() if key != "before"}
+    return {**rest, "lists": {alias: pairs for alias, pairs in lists.items() if pairs}}
+
+
+def _pairs(before: Sequence[Document], after: Sequence[Document]) -> list[dict[str, Any]]:
+    old, new = ({reply["about"]: reply for reply in replies} for replies in (before, after))
+    return [
+        {"about": about, "before": _items(old.get(about)), "after": _items(new.get(about))}
+        for about in dict.fromkeys([*new, *old])
+    ]
+
+
+def _items(reply: Document | None) -> list[dict[str, str]] | None:
+    if reply is None:
+        return None
+    return [{"itemId": item, "name": reply["names"].get(item, "")} for item in reply["items"]]

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows from a judgement, from an override or from a rollback: which campaign is to serve which version."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from personalization.core.errors import Rejected
+from personalization.releases.held_out.plan import Result
+from personalization.releases.judging import Judgement
+from personalization.shop.gates import Probe
+from personalization.shop.plan import Part, Plan, Promoted, Resource
+from personalization.shop.release import BASELINE, Record, newest_baseline, restored, versions
+
+Outcome = Literal["promoted", "partly promoted", "refused", "rolled back"]
+
+
+class Trained(Part):
+    """The version that a run trained for a recipe."""
+
+    alias: str
+    solution_version_arn: str
+    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    """When the version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
+
+
+class Target(Part):
+    """A campaign and the version that it is to serve."""
+
+    alias: str
+    campaign: Resource
+    solution_version_arn: str
+    run: str
+    """The run that trained the version."""
+    baseline_arn: str | None = None
+    """The Popularity-Count version of that run, for comparisons to come."""
+    found_from: str = Field(default="", exclude_if=lambda value: not value)
+    """As in `Trained`."""
+    recipe: str = Field(default="", exclude_if=lambda value: not value)
+    """Personalize's name of the version's recipe; empty in a record that is older than generations."""
+    min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What the settings say about the throughput."""
+    campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    """The members of the campaign's configuration that the settings decide."""
+    earlier_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
+    """The configuration with which the version served, for members that the campaign has lost since."""
+    returns: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether the campaign goes back to an earlier release, so that no settings decide how it serves."""
+
+
+class Refused(Part):
+    """A recipe whose new version is not promoted."""
+
+    alias: str
+    reason: str
+
+
+class Verdict(Part):
+    """What the machine does next, and what it says about it."""
+
+    run: str
+    shop: str
+    dataset_group_arn: str
+    outcome: Outcome
+    reason: str
+    targets: tuple[Target, ...]
+    back: tuple[Target, ...]
+    """Where the targets' campaigns return to if one of them fails; a campaign that is new is not among them."""
+    kept: tuple[Promoted, ...] = ()
+    """Campaigns that serve on with what they have."""
+    approved: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+    probe: Probe = Probe()
+    restore: str | None = None
+    """The `promotedAt` of the release that is restored, in a rollback."""
+    held_out: str = ""
+    """What a test on held-out time said, in words; empty where none was asked for."""
+
+
+def of_judgements(
+    plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None, held_out: Result
+) -> Verdict:
+    """What follows from the judgements of a run.
+
+    Args:
+        plan: the run's plan.
+        trained: the versions that it trained.
+        judged: a judgement of each.
+        release: the shop's release record, if it has one.
+        held_out: what a test on held-out time said; the judgements have it in them.
+    """
+    refused = {each.alias: each.reason for each in judged if each.decision == "refused"}
+    approved = [each.alias for each in judged if each.alias not in refused]
+    outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
+    reason = "; ".join(f"{alias}: {why}" for alias, why in refused.items())
+    verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved")
+    told = {
+        "refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items()),
+        "held_out": held_out.reason,
+        "notes": (
+            *plan.notes,
+            *(
+                f"{each.alias} was not trained: the version of {each.found_from} has this run's name"
+                for each in trained
+                if each.found_from
+            ),
+            # Whoever counts on the test must not believe that there was one.
+            *([held_out.reason] if held_out.outcome == "tooLittle" else []),
+        ),
+    }
+    return verdict.model_copy(update=told)
+
+
+def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: Record | None) -> Verdict:
+    """Promote what was refused.
+
+    Raises:
+        Rejected: the run has nothing that was refused.
+    """
+    if not refused:
+        raise Rejected(plan.run, "nothing of this run was refused")
+    reason = f"promoted by hand although refused: {', '.join(refused)}"
+    return _verdict(plan, trained, refused, release, outcome="promoted", reason=reason)
+
+
+def of_rollback(shop: str, release: Record, previous: Record) -> Verdict:
+    """Return to an earlier release.
+
+    Args:
+        shop: its name.
+        release: the release record as it is.
+        previous: the release that is to serve again.
+    """
+    now, then = versions(release), versions(previous)
+    changed = [alias for alias in restored(previous, release) if then[alias] != now.get(alias)]
+    run = str(previous["run"])
+    return Verdict(
+        run=run,
+        shop=shop,
+        dataset_group_arn=str(release["datasetGroupArn"]),
+        outcome="rolled back",
+        reason=f"back to the release of {previous['promotedAt']}, run {run}",
+        targets=tuple(_serving(alias, previous) for alias in changed),
+        back=tuple(_serving(alias, release) for alias in changed if alias in now),
+        approved=tuple(changed),
+        restore=str(previous["promotedAt"]),
+    )
+
+
+def _verdict(
+    plan: Plan,
+    trained: Sequence[Trained],
+    aliases: Sequence[str],
+    release: Record | None,
+    *,
+    outcome: Outcome,
+    reason: str,
+) -> Verdict:
+    arns = {each.alias: each.solution_version_arn for each in trained}
+    found = {each.alias: each.found_from for each in trained}
+    deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
+    recipes = {recipe.alias: recipe for recipe in plan.recipes}
+    serving = versions(release) if release else {}
+    return Verdict(
+        run=plan.run,
+        shop=plan.shop,
+        dataset_group_arn=plan.dataset_group.arn,
+        outcome=outcome,
+        reason=reason,
+        targets=tuple(
+            Target(
+                alias=alias,
+                campaign=recipes[alias].campaign,
+                solution_version_arn=arns[alias],
+                run=plan.run,
+                baseline_arn=measure(plan, trained, release),
+                found_from=found[alias],
+                recipe=recipes[alias].recipe_arn.rpartition("/")[2],
+                min_provisioned_tps=recipes[alias].min_provisioned_tps,
+                campaign_config=recipes[alias].campaign_config,
+            )
+            for alias in deployed
+        ),
+        back=tuple(_serving(alias, release) for alias in deployed if release and alias in serving),
+        kept=tuple(
+            _promoted(_serving(alias, release))
+            for alias in plan.deploys or plan.serves or recipes
+            if release and alias in serving and alias not in aliases
+        ),
+        approved=tuple(aliases),
+        rows=plan.rows,
+        notes=plan.notes,
+        probe=plan.probe,
+    )
+
+
+def _serving(alias: str, release: Record) -> Target:
+    entry = release["campaigns"][alias]
+    name = str(entry["arn"]).rpartition("/")[2]
+    return Target(
+        alias=alias,
+        campaign=Resource(name=name, arn=entry["arn"]),
+        solution_version_arn=entry["solutionVersionArn"],
+        run=str(entry.get("run") or release["run"]),
+        baseline_arn=baseline(alias, release),
+        found_from=str(entry.get("foundFrom") or ""),
+        recipe=str(entry.get("recipe", "")),
+        earlier_config=dict(entry.get("config", {})),
+        returns=True,
+    )
+
+
+def baseline(alias: str, release: Record) -> str | None:
+    """The Popularity-Count version of the import that a serving version was trained on.
+
+    A record of the time before releases were judged has whole releases only, with one import for all recipes.
+    """
+    entry: Record = release["campaigns"].get(alias, {})
+    if "run" in entry:
+        own = entry.get("baselineArn")
+        return str(own) if own else None
+    return versions(release).get(BASELINE)
+
+
+def measure(plan: Plan, trained: Sequence[Trained], release: Record | None) -> str | None:
+    """The Popularity-Count version that a run's versions are measured by.
+
+    A run that trains some recipes alone, on the data that is there, takes the one that serves.
+    """
+    own = {each.alias: each.solution_version_arn for each in trained}.get(BASELINE)
+    if own or release is None or BASELINE not in plan.serves:
+        return own
+    return newest_baseline(release)
+
+
+def _promoted(target: Target) -> Promoted:
+    return Promoted(
+        alias=target.alias,
+        campaign_arn=target.campaign.arn,
+        solution_version_arn=target.solution_version_arn,
+        run=target.run,
+        baseline_arn=target.baseline_arn,
+        found_from=target.found_from,
+        recipe=target.recipe,
+    )

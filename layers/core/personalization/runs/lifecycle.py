@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two ends of a run: it claims what started it, leads the shop if no other run does, and leaves nothing behind.
+
+One run at a time leads a shop, by a lease. The order of the steps is what makes it safe: a drop is recorded before the
+lease is tried, and what is waiting is looked for after the lease was given back; so either the run that leads finds the
+drop, or the drop finds no lease.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from personalization.core.errors import Rejected, RetryLater
+from personalization.runs import batches, claims
+from personalization.runs.batches import Batch, Chosen
+from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
+from personalization.runs.leases import Executions, Ledger, Run, give_back, lead
+from personalization.runs.sweep import follower, sweep
+from personalization.shop.plan import Part
+
+
+class Drop(Part):
+    """What became of one of the objects that a run looked at."""
+
+    id: str
+    also: tuple[str, ...] = ()
+    key: str
+    kind: str
+    mode: str
+    outcome: str
+    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, or `later` (by the next run)."""
+    rows: int = 0
+    reason: str = ""
+    content: str = ""
+    """As in `claims.Claim`."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended."""
+
+    failure: str | None = None
+    """Why it failed. Its drops are not tried again by themselves."""
+    imported: frozenset[ClaimKind] = frozenset()
+    """The kinds that were imported before it failed."""
+
+
+SUCCESS = End()
+_SETTLED = frozenset({"settings", "held"})
+"""Outcomes of what a run does nothing more with."""
+TRAINED = ("interactions", "imported")
+"""Kind and outcome of what a run trains on as soon as it is imported."""
+
+
+class Claimed(Part):
+    """The answer of a run's first step."""
+
+    outcome: Literal["leads", "queued", "alreadyHandled", "superseded", "nothing", "swept"]
+    action: Action
+    shop: str
+    kind: str
+    key: str = ""
+    again: str | None = None
+    """The failed run whose drops are to be handled again, or the refused one that is to be promoted."""
+    by: str = ""
+    """The run that leads the shop, or that has handled this."""
+    notes: tuple[str, ...] = ()
+
+
+def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> dict[str, object]:
+    """The first step: record what started the run, and lead the shop if nobody does.
+
+    Returns:
+        `{outcome, action, shop, kind, key, again, by, notes}`; outcome is `leads`, or why there is nothing to do:
+        `queued` (the run `by` leads the shop; a run that follows it handles this), `alreadyHandled`, `superseded`,
+        `nothing` or `swept`.
+
+    Raises:
+        Rejected: what started the run is refused, or was asked for while another run leads the shop.
+        RetryLater: another run did the same at the same moment.
+    """
+    try:
+        request = claims.read(started, run.name)
+    except Rejected as refused:
+        refusal = claims.refusal(started, run.name, refused.reason)
+        known = ledger.add(refusal) if refusal else None
+        if refusal is None or known is None or known.claimed_by == run.name:
+            raise
+        return _answer(Request(action="drop", shop=refusal.shop, claim=refusal), "alreadyHandled", by=known.claimed_by)
+    if request.action == "sweep":
+        return _answer(Request(action="sweep"), "swept", notes=sweep(ledger, executions, run, request.claim))
+    if request.claim is None:
+        return _lead_by_hand(ledger, executions, run, request)
+    if request.claim.kind == "nothing":
+        return _answer(request, "nothing", notes=["this object is no drop"])
+    return _claim(ledger, executions, run, request, request.claim)
+
+
+def _claim(ledger: Ledger, executions: Executions, run: Run, request: Request, wanted: Claim) -> dict[str, object]:
+    known = ledger.add(wanted)
+    if known is not None and known.state != "pending":
+        mine = known.claimed_by == run.name
+        return _answer(request, "queued" if mine else "alreadyHandled", by=known.run or known.claimed_by)
+    seen = known or wanted
+    newer = later(seen, ledger.claims(request.shop))
+    if newer is not None:
+        ledger.move(seen, seen.moved("superseded", run.name, f"{newer.key} was uploaded again"))
+        return _answer(request, "superseded", by=newer.run or newer.claimed_by)
+    holder = lead(ledger, executions, run, request.shop)
+    if holder is None:
+        return _answer(request, "leads")
+    repeated = known is not None and known.claimed_by != run.name
+    return _answer(request, "alreadyHandled" if repeated else "queued", by=holder)
+
+
+def _lead_by_hand(ledger: Ledger, executions: Executions, run: Run, request: Request) -> dict[str, object]:
+    holder = lead(ledger, executions, run, request.shop)
+    if holder is None:
+        return _answer(request, "leads")
+    if request.action == "continue" and not request.run:
+        return _answer(request, "queued", by=holder)
+    raise Rejected(request.shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again")
+
+
+def _answer(request: Request, outcome: str, by: str = "", notes: Sequence[str] = ()) -> dict[str, object]:
+    claim = request.claim
+    told = {
+        "outcome": outcome,
+        "action": request.action,
+        "shop": request.shop,
+        "kind": claim.kind if claim else request.action,
+        "key": claim.key if claim else "",
+        "again": request.run,
+        "by": by,
+        "notes": notes,
+    }
+    return Claimed.model_validate(told).as_json()
+
+
+def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> dict[str, object]:
+    """Take what is waiting for a run: see `batches.choose`.
+
+    Args:
+        ledger: the table.
+        run: the run, which leads the shop.
+        shop: the shop.
+        again: a failed run whose drops are to be handled again.
+
+    Returns:
+        `{drops: [{id, also: [ids], kind, mode, key, request}], notes}`; `request` is what checks the drop.
+
+    Raises:
+        Rejected: the run does not lead the shop any more.
+        RetryLater: a claim changed meanwhile.
+    """
+    _must_lead(ledger, run, shop)
+    every = ledger.claims(shop)
+    batch = batches.choose(every, run.name, again)
+    # What is imported first: a run that is killed in between finds what is to be imported again after it.
+    for each in (one for chosen in batch.chosen for one in chosen.all):
+        _move(ledger, each, each.taken(run.name, run.now))
+    for old, new in batch.superseded:
+        _move(
+            ledger,
+            old,
+            old.moved("superseded", run.name, f"replaced by {new.key or 'a retraining of the same recipes or more'}"),
+        )
+    for was, waits in batch.later:
+        _move(ledger, was, waits)
+    return {
+        "drops": [_item(run, chosen, batch.trained_by, batches.known(every, chosen.claim)) for chosen in batch.chosen],
+        "notes": [*_replaced(batch), *_continued(batch)],
+    }
+
+
+def _replaced(batch: Batch) -> list[str]:
+    told = [f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key]
+    again = [f"{was.key} is imported again after this run" for was, waits in batch.later if was.state == "done"]
+    return told + again
+
+
+def _continued(batch: Batch) -> list[str]:
+    """Whose work a run goes on with, or why it does not."""
+    if batch.trained_by:
+        return [f"goes on with what run {batch.trained_by[-1]} has imported and trained"]
+    by = sorted({run for each in batch.chosen for run in each.imported_by[-1:]})
+    return [f"goes on with what run {run} has imported, and trains anew: its drops have changed" for run in by]
+
+
+def _move(ledger: Ledger, seen: Claim, after: Claim) -> None:
+    if seen != after and not ledger.move(seen, after):
+        raise RetryLater(seen.key or seen.shop, "its claim changed meanwhile")
+
+
+def _must_lead(ledger: Ledger, run: Run, shop: str) -> None:
+    lease = ledger.lease(shop)
+    if lease is None or lease.owner != run.name:
+        raise Rejected(shop, f"the shop is led by run {lease.owner if lease else 'nobody'} and not by {run.name}")
+
+
+def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], known: Claim | None) -> dict[str, object]:
+    claim = chosen.claim
+    wish = {"shop": claim.shop, "trainingMode": claim.training_mode, "recipes": list(claim.recipes)}
+    return {
+        "id": claim.id,
+        "also": [each.id for each in chosen.joined],
+        "kind": claim.kind,
+        "mode": claim.mode,
+        "key": claim.key,
+        "request": {
+            "id": claim.id,
+            "bucket": claim.bucket_name,
+            "key": claim.key,
+            "versionId": claim.version_id,
+            "run": run.name,
+            "also": [{"id": each.id, "key": each.key, "versionId": each.version_id} for each in chosen.joined],
+            "retrain": wish if claim.kind == "retrain" else None,
+            "importedBy": list(chosen.imported_by),
+            "trainedBy": list(trained_by),
+            "begunAt": min((at for each in chosen.all for at in each.taken_at), default=run.now.isoformat()),
+            "known": {"content": known.content, "key": known.key, "run": known.run} if known else None,
+        },
+    }
+
+
+def hold(ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop]) -> None:
+    """Make sure before a training is paid for that the run still leads the shop.
+
+    A run that was stopped and redriven may have lost its lease, and its drops, to another. From now on the claims tell
+    that they may be in a training.
+
+    Raises:
+        Rejected: another run leads the shop or has taken the drops.
+        RetryLater: see `lead`; or a claim changed meanwhile.
+    """
+    holder = lead(ledger, executions, run, shop)
+    ids = {each for drop in drops for each in (drop.id, *drop.also)}
+    mine = [each for each in ledger.claims(shop) if each.id in ids]
+    lost = [each.run for each in mine if each.run != run.name]
+    if holder or lost:
+        raise Rejected(shop, f"run {holder or lost[0]} has taken over what this run had begun")
+    for each in mine:
+        since = each.trained_since or run.now.isoformat()
+        _move(ledger, each, each.model_copy(update={"trained_since": since}))
+
+
+def finish(
+    ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop], end: End = SUCCESS
+) -> dict[str, object]:
+    """The last step, after a failure too: record what became of the drops, give the lease back, and have what came
+    meanwhile handled by a run that follows.
+
+    Args:
+        ledger: the table.
+        executions: of the state machine.
+        run: the run.
+        shop: the shop.
+        drops: what the run looked at.
+        end: how it ended.
+
+    Returns:
+        `{next}`: the run that follows, or null.
+    """
+    results = {each: drop for drop in drops for each in (drop.id, *drop.also)}
+    every = ledger.claims(shop)
+    mine = [each for each in every if each.state == "taken" and each.run == run.name]
+    for each in _taken_in(every, mine, drops, end):
+        ledger.move(each, each.moved("done", run.name, f"imported by run {each.run}, trained on by this one"))
+    for each in mine:
+        ledger.move(each, _ended(each, results.get(each.id), run.name, end))
+    give_back(ledger, shop, run.name, run.now)
+    after = ledger.claims(shop)
+    # Without the second condition a shop whose runs cannot even begin would start one after the other.
+    if not any(batches.waiting(each, run.name) for each in after) or (
+        end.failure is not None and not any(each.run == run.name for each in after)
+    ):
+        return {"next": None}
+    return {"next": _followed(executions, shop, run.name)}
+
+
+def make_way(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> str | None:
+    """End the lead of an erasure, and have what came meanwhile handled by a run; that run's name.
+
+    Args:
+        ledger, executions: the table, and the state machine's executions.
+        shop: the shop.
+        erasure: the owner of its lease.
+        now: the time.
+    """
+    give_back(ledger, shop, erasure, now)
+    return _followed(executions, shop, erasure) if runs_wait(ledger, shop) else None
+
+
+def runs_wait(ledger: Ledger, shop: str) -> bool:
+    """Whether a run is wanted for a shop that no run leads."""
+    return any(batches.waiting(each) for each in ledger.claims(shop))
+
+
+def _followed(executions: Executions, shop: str, by: str) -> str:
+    name = follower(shop, by)
+    executions.start(name, {"action": "continue", "shop": shop})
+    return name
+
+
+def _taken_in(every: Sequence[Claim], mine: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:
+    """What failed after its import, and is in what this run has trained on: nobody has to ask for it again.
+
+    The training may be that of an earlier run whose work this one has gone on with.
+    """
+    partly = {each.id for each in mine if each.recipes}
+    of_all = [each for each in drops if each.id not in partly]
+    trained = any(each.outcome == "retrained" or (each.kind, each.outcome) == TRAINED for each in of_all)
+    if end.failure is not None or not trained:
+        return []
+    began = max((each.trained_since for each in mine if each.kind in batches.trained_on(mine)), default="")
+    return [each for each in every if each.state == "failed" and each.loaded and each.taken_at[-1] < began]
+
+
+def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
+    if result is not None and result.outcome == "refused":
+        # What was joined to a refused file waits for the next one.
+        return claim.moved("refused", run, result.reason) if claim.id == result.id else claim.moved("held", run)
+    if result is not None and result.outcome == "later":
+        # Nothing of it is in the run's import: the run that follows must not take that for its own.
+        return claim.undone().moved("pending", "")
+    if result is not None and result.outcome in _SETTLED:
+        # Whatever failed beside it.
+        return claim.moved("held" if result.outcome == "held" else "done", run, result.reason)
+    if result is not None and result.outcome == "alreadyHandled":
+        # Nothing of it is in the run's import, and none of the run's work is that of another drop of the same bytes.
+        return claim.undone().moved("done", run, result.reason)
+    imported = result is not None and result.outcome == "imported"
+    content = result.content if result is not None and imported else claim.content
+    if end.failure is not None:
+        loaded = claim.loaded or (claim.kind in end.imported and imported)
+        return claim.moved("failed", run, end.failure).model_copy(
+            update={"loaded": loaded, "content": content if loaded else ""}
+        )
+    return claim.moved("done", run, result.reason if result else "").model_copy(update={"content": content})

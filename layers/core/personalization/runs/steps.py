@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps at the two ends of a run, by the words that the state machine calls them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from personalization.core.environment import Environment
+from personalization.runs import lifecycle
+from personalization.runs.leases import Run
+from personalization.runs.lifecycle import End
+from personalization.runs.messages import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from personalization.runs.store import DynamoLedger, StateMachine
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+_Request = ClaimRequest | CollectRequest | HoldRequest | FinishRequest
+_REQUESTS: Mapping[str, type[_Request]] = {
+    "claim": ClaimRequest,
+    "collect": CollectRequest,
+    "hold": HoldRequest,
+    "finish": FinishRequest,
+}
+
+
+def flow_step(
+    table: "DynamoDBClient",
+    machine: "SFNClient",
+    event: Mapping[str, object],
+    environment: Environment,
+    now: datetime,
+) -> dict[str, object]:
+    """Take one step: see `handling.claim`, `collect`, `hold` and `finish` for what each answers and raises.
+
+    Raises:
+        Broken: machine and function do not belong together.
+    """
+    request = _REQUESTS.get(str(event.get("step")), ClaimRequest).read(event)
+    ledger = DynamoLedger(table, environment.table, now)
+    executions = StateMachine(machine, request.machine)
+    run = Run(request.run, request.execution, now)
+    if isinstance(request, ClaimRequest):
+        return lifecycle.claim(ledger, executions, run, request.input)
+    if isinstance(request, CollectRequest):
+        return lifecycle.collect(ledger, run, request.shop, request.again)
+    if isinstance(request, HoldRequest):
+        lifecycle.hold(ledger, executions, run, request.shop, request.drops)
+        return {}
+    end = End(request.failure, request.imported)
+    return lifecycle.finish(ledger, executions, run, request.shop, request.drops, end)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims and leases in the table of shops, by conditional writes; and the state machine's executions."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import ClientError, about, code, unless
+from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
+from personalization.runs.leases import RECORD, Lease
+from personalization.runs.lost_drops import REMEMBERED
+from personalization.shop import records
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+_RUNNING = {"RUNNING", "PENDING_REDRIVE"}
+_REMOVED = "removed#"
+_SWEPT = "swept"
+
+
+class DynamoLedger:
+    """See `leases.Ledger`.
+
+    Args:
+        client: DynamoDB.
+        table: the table of shops.
+        now: the time, for when records expire.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, now: datetime) -> None:
+        self._client = client
+        self._table = table
+        self._now = now
+        self._put_if = partial(records.put_if, client, table)
+
+    def add(self, claim: Claim) -> Claim | None:
+        """See Ledger."""
+        former = (
+            records.get(self._client, self._table, claim.shop, PREFIX + claim.former_id) if claim.former_id else None
+        )
+        if former is not None:
+            return Claim.read(former)
+        if self._put_if(self._claim(claim), "attribute_not_exists(#record)", names={"#record": "record"}):
+            return None
+        return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
+
+    def claims(self, shop: str) -> list[Claim]:
+        """See Ledger."""
+        return [Claim.read(each) for each in records.beginning(self._client, self._table, shop, PREFIX)]
+
+    def move(self, seen: Claim, after: Claim) -> bool:
+        """See Ledger."""
+        values = {":state": seen.state, ":run": seen.run}
+        names = {"#state": "state", "#run": "run"}
+        return self._put_if(self._claim(after), "#state = :state AND #run = :run", names=names, values=values)
+
+    def lease(self, shop: str) -> Lease | None:
+        """See Ledger."""
+        record = records.get(self._client, self._table, shop, RECORD)
+        return Lease.read(record) if record else None
+
+    def take(self, lease: Lease, over: Lease | None) -> bool:
+        """See Ledger."""
+        record: dict[str, Any] = {**lease.as_json(), "ttl": int(lease.expires_at.timestamp())}
+        kept = {name: value for name, value in record.items() if name not in {"shop", "next"}}
+        change = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
+        names = {f"#{name}": name for name in kept}
+        if lease.purpose == "erasure":
+            change, names = f"{change} REMOVE #next", {**names, "#next": "next"}
+        condition = "attribute_not_exists(#owner) OR #owner = :owner OR #owner = :other"
+        values = {f":{name}": value for name, value in kept.items()}
+        return self._change_lease(
+            lease.shop, change, condition, names, {**values, ":other": over.owner if over else lease.owner}
+        )
+
+    def reserve(self, shop: str, erasure: str) -> bool:
+        """See Ledger."""
+        # A lease of the version before says nothing of its purpose.
+        condition = "attribute_exists(#owner) AND (attribute_not_exists(#purpose) OR #purpose = :run)"
+        names = {"#next": "next", "#owner": "owner", "#purpose": "purpose"}
+        return self._change_lease(shop, "SET #next = :next", condition, names, {":next": erasure, ":run": "run"})
+
+    def free(self, shop: str, owner: str) -> bool:
+        """See Ledger."""
+        with about(self._table):
+            return unless(
+                "ConditionalCheckFailedException",
+                lambda: self._client.delete_item(
+                    TableName=self._table,
+                    Key=self._lease_key(shop),
+                    ConditionExpression="#owner = :owner AND attribute_not_exists(#next)",
+                    ExpressionAttributeNames={"#owner": "owner", "#next": "next"},
+                    ExpressionAttributeValues={":owner": {"S": owner}},
+                ),
+            )
+
+    def _change_lease(
+        self, shop: str, change: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
+    ) -> bool:
+        with about(self._table):
+            return unless(
+                "ConditionalCheckFailedException",
+                lambda: self._client.update_item(
+                    TableName=self._table,
+                    Key=self._lease_key(shop),
+                    UpdateExpression=change,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=dict(names),
+                    ExpressionAttributeValues=records.wrapped(values),
+                ),
+            )
+
+    def _lease_key(self, shop: str) -> Any:  # noqa: ANN401 - DynamoDB's notation
+        return records.wrapped({"shop": shop, "record": RECORD})
+
+    def shops(self) -> list[str]:
+        """See Ledger."""
+        found = records.scanned(
+            self._client,
+            self._table,
+            "begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
+            names={"#shop": "shop", "#record": "record", "#state": "state"},
+            values={":prefix": PREFIX, ":pending": "pending", ":taken": "taken"},
+            wanted="#shop",
+        )
+        return sorted({each["shop"] for each in found})
+
+    def removed(self, shop: str) -> datetime | None:
+        """See Ledger."""
+        record = records.get(self._client, self._table, NO_SHOP, _REMOVED + shop)
+        return datetime.fromisoformat(str(record["at"])) if record else None
+
+    def remove(self, shop: str) -> None:
+        """Remember that a shop is removed, for as long as the sweep would look for what it had dropped."""
+        expires = int((self._now + 2 * REMEMBERED).timestamp())
+        record: dict[str, Any] = {
+            "shop": NO_SHOP,
+            "record": _REMOVED + shop,
+            "at": self._now.isoformat(),
+            "ttl": expires,
+        }
+        records.put(self._client, self._table, record)
+
+    def swept_until(self) -> str:
+        """The key after which the next sweep goes on; "" where the last one came to the end."""
+        record = records.get(self._client, self._table, NO_SHOP, _SWEPT)
+        return str(record["key"]) if record else ""
+
+    def sweep_on(self, key: str) -> None:
+        """Remember where the next sweep goes on."""
+        records.put(self._client, self._table, {"shop": NO_SHOP, "record": _SWEPT, "key": key})
+
+    def _claim(self, claim: Claim) -> dict[str, Any]:
+        expires = int((self._now + timedelta(days=KEPT_DAYS)).timestamp())
+        return {**claim.as_json(), "record": PREFIX + claim.id, "ttl": expires}
+
+
+class StateMachine:
+    """See `leases.Executions`.
+
+    Args:
+        client: Step Functions.
+        arn: the state machine's ARN.
+    """
+
+    def __init__(self, client: "SFNClient", arn: str) -> None:
+        self._client = client
+        self._arn = arn
+
+    def alive(self, arn: str) -> bool | None:
+        """See Executions."""
+        with about(arn):
+            try:
+                return self._client.describe_execution(executionArn=arn)["status"] in _RUNNING
+            except ClientError as error:
+                if code(error) != "ExecutionDoesNotExist":
+                    raise
+                return None
+
+    def start(self, name: str, asked: Mapping[str, object]) -> None:
+        """See Executions."""
+        with about(self._arn):
+            unless(
+                "ExecutionAlreadyExists",
+                lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(asked)),
+            )

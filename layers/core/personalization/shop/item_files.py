@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of items in the bucket: written from drops of items, changed by a PUT of one item."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from personalization.core.aws import documents
+from personalization.core.aws.errors import ClientError, about, code, found
+from personalization.core.aws.pagination import everything
+from personalization.shop import item_table
+from personalization.shop.item_table import Table
+from personalization.shop.keys import Mode
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_PARALLEL = 10
+_ATTEMPTS = 4
+_GZIP = "application/gzip"
+_GROWTH = 4
+"""How many times as many files a table must need before it is spread anew."""
+_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
+_PARTITIONS = 64
+CHANGE_SECONDS = 1.0
+"""Seconds after which a change of one item is not tried again: its caller waits."""
+
+
+class Listed(Protocol):
+    """The rows of a drop of items; see `intake.listing`."""
+
+    columns: tuple[str, ...]
+    size: int
+
+    def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Lines by the lowest bits of their ids' places, of which there are 64."""
+
+
+def table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
+    """The shop's table, or None where no drop of items has made one."""
+    return item_table.read(documents.get_json(s3, bucket, item_table.document_key(shop)))
+
+
+def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, version: str) -> str | None:
+    """Make the table of a whole drop of items, or add an incremental one to the table that is there.
+
+    A second time changes nothing.
+
+    Args:
+        s3, bucket: where it is. shop, mode: of the drop. listed: its items.
+        version: a name for a new table, the same whenever the step is repeated.
+
+    Returns:
+        Why there is no table; None where there is one.
+    """
+    before = table(s3, bucket, shop)
+    if mode == "INCREMENTAL":
+        if before is None:
+            return None
+        roomy = _roomy(s3, bucket, shop, before, listed.size, version)
+        if roomy is None:
+            return _too_large(s3, bucket, shop)
+        _add(s3, bucket, shop, roomy, listed)
+        return None
+    shards = item_table.shards_for(listed.size)
+    if shards is None:
+        return _too_large(s3, bucket, shop)
+    _each(_files(listed, shards), lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+    _follow(s3, bucket, shop, before, Table(version, shards, listed.columns, size=listed.size))
+    return None
+
+
+def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
+    documents.remove(s3, bucket, item_table.document_key(shop))
+    most = item_table.MOST_SHARDS * item_table.SHARD_BYTES >> 30
+    return f"answers show no columns of items: they have more than {most} GiB in all"
+
+
+def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: Table) -> Table:
+    """Have readers take a new table, and remove what no reader uses any more."""
+    shared = {before.version, before.previous} if before else set()
+    previous = before.version if before and before.version != made.version else before.previous if before else ""
+    told = replace(made, previous=previous)
+    documents.put_json(s3, bucket, item_table.document_key(shop), told.as_json())
+    for old in shared - {made.version, previous, ""}:
+        _remove(s3, bucket, f"{item_table.folder(shop)}{old}/")
+    return told
+
+
+def _roomy(s3: "S3Client", bucket: str, shop: str, there: Table, more: int, version: str) -> Table | None:
+    """The table with room for so many bytes more: in more files, where those that it has would become large.
+
+    Returns:
+        The table as it is now; None where it would have too many files.
+    """
+
+    def grown(size: int) -> int | None:
+        shards = item_table.shards_for(size)
+        return there.shards if shards and shards <= _GROWTH * there.shards else shards
+
+    if grown(there.size + more) == there.shards:
+        return there
+    # The estimate may have counted items several times.
+    size = sum(len(text) for text in _texts(s3, bucket, shop, there))
+    shards = grown(size + more)
+    if shards is None:
+        return None
+    if shards == there.shards:
+        return _follow(s3, bucket, shop, there, replace(there, size=size))
+    for text in _texts(s3, bucket, shop, there):
+        spread: dict[int, list[bytes]] = defaultdict(list)
+        for row in item_table.rows(text):
+            spread[item_table.place(json.loads(row)[""]) % shards].append(row)
+        _each([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
+    return _follow(s3, bucket, shop, there, Table(version, shards, there.columns, size=size))
+
+
+def _texts(s3: "S3Client", bucket: str, shop: str, there: Table) -> Iterator[bytes]:
+    """The texts of the table's files, some at a time."""
+
+    def text(shard: int) -> bytes:
+        data = documents.get_bytes(s3, bucket, item_table.shard_key(shop, there.version, shard))
+        return item_table.unpack(data) if data else b""
+
+    with ThreadPoolExecutor(_PARALLEL, "items") as pool:
+        for start in range(0, there.shards, _PARALLEL):
+            yield from pool.map(text, range(start, min(start + _PARALLEL, there.shards)))
+
+
+def change(
+    s3: "S3Client",
+    bucket: str,
+    shop: str,
+    item_id: str,
+    properties: Mapping[str, object],
+    late: Callable[[], bool] = lambda: False,
+) -> None:
+    """Replace what the table says about an item.
+
+    Args:
+        s3, bucket, shop: whose table. item_id: the item.
+        properties: its values, by columns' names in any spelling.
+        late: whether it is too late to begin another try.
+    """
+    there = table(s3, bucket, shop)
+    if there is None:
+        return
+    given = {_plain(name): value for name, value in properties.items()}
+    values = {number: _text(given.get(_plain(name))) for number, name in enumerate(there.columns)}
+    fits = {number: text for number, text in values.items() if 0 < len(text) <= item_table.MOST_CHARACTERS}
+    row = item_table.line(item_id, fits)
+    shard = item_table.place(item_id) % there.shards
+    for _ in range(_ATTEMPTS):
+        if late():
+            return
+        if _replaced(s3, bucket, item_table.shard_key(shop, there.version, shard), [row]):
+            break
+    for _ in range(_ATTEMPTS):
+        if late() or _noted(s3, bucket, shop, [shard], len(row)):
+            return
+
+
+def _add(s3: "S3Client", bucket: str, shop: str, there: Table, listed: Listed) -> None:
+    columns = tuple(dict.fromkeys((*there.columns, *listed.columns)))
+    numbers = [columns.index(name) for name in listed.columns]
+
+    def add(shard: int, rows: Sequence[bytes]) -> None:
+        numbered = [_renumbered(row, numbers) for row in rows]
+        key = item_table.shard_key(shop, there.version, shard)
+        while not _replaced(s3, bucket, key, numbered):
+            pass
+
+    if columns != there.columns:
+        more = replace(there, columns=columns)
+        documents.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
+    touched: list[int] = []
+    _each(_watched(_files(listed, there.shards), touched), add)
+    while not _noted(s3, bucket, shop, touched, listed.size):
+        pass
+
+
+def _watched(some: Iterable[dict[int, list[bytes]]], touched: list[int]) -> Iterator[dict[int, list[bytes]]]:
+    for whole in some:
+        touched += whole
+        yield whole
+
+
+def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:
+    """Have readers ask for files again that got lines of `size` bytes.
+
+    Returns False where somebody else has changed the document meanwhile.
+    """
+    key = item_table.document_key(shop)
+    with about(key):
+        there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
+        known = item_table.read(json.loads(there["Body"].read())) if there else None
+        if there is None or known is None:
+            return True
+        told = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=told, ContentType="application/json", IfMatch=there["ETag"])
+        except ClientError as error:
+            if code(error) in _CHANGED:
+                return False
+            raise
+    return True
+
+
+def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:
+    told: dict[str, str | None] = json.loads(row)
+    values = {numbers[int(number)]: value for number, value in told.items() if number and value is not None}
+    return item_table.line(str(told[""]), values)
+
+
+def _files(listed: Listed, shards: int) -> Iterator[dict[int, list[bytes]]]:
+    """The lines of a table's files, some whole files at a time."""
+    held: dict[int, list[bytes]] = defaultdict(list)
+    for _, rows in listed.partitions():
+        for row in rows:
+            held[item_table.place(json.loads(row)[""]) % shards].append(row)
+        if shards >= _PARTITIONS:
+            yield held
+            held = defaultdict(list)
+    if held:
+        yield held
+
+
+def _each(some: Iterable[dict[int, list[bytes]]], act: Callable[[int, Sequence[bytes]], None]) -> None:
+    with ThreadPoolExecutor(_PARALLEL, "items") as pool:
+        for whole in some:
+            for done in [pool.submit(act, shard, rows) for shard, rows in whole.items()]:
+                done.result()
+
+
+def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows: Iterable[bytes]) -> None:
+    documents.put_bytes(s3, bucket, item_table.shard_key(shop, version, shard), item_table.pack(rows), _GZIP)
+
+
+def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
+    """Add lines to a file; False where somebody else has changed it meanwhile."""
+    with about(key):
+        there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
+        old = item_table.rows(item_table.unpack(there["Body"].read())) if there else []
+        unchanged: Any = {"IfMatch": there["ETag"]} if there else {"IfNoneMatch": "*"}
+        try:
+            data = item_table.pack([*old, *rows])
+            s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)
+        except ClientError as error:
+            if code(error) in _CHANGED:
+                return False
+            raise
+    return True
+
+
+def _remove(s3: "S3Client", bucket: str, folder: str) -> None:
+    with about(folder):
+        keys = [each["Key"] for each in everything(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
+        for start in range(0, len(keys), 1_000):
+            gone: Any = {"Objects": [{"Key": key} for key in keys[start : start + 1_000]], "Quiet": True}
+            s3.delete_objects(Bucket=bucket, Delete=gone)
+
+
+def _plain(name: str) -> str:
+    """A column's name without its spelling: PRODUCT_NAME and productName are one."""
+    return name.replace("_", "").lower()
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Named slots of a shop, the setting `placements`: which list is shown there, and what it is asked with."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from personalization.shop import filters as filtering
+from personalization.shop.release import BASELINE, Value
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
+Source = Literal["user-personalization", "similar-items", "popularity-count"]
+"""The recipes whose campaigns name items by themselves; personalized-ranking orders the caller's."""
+Fallback = Literal["popular", "bestsellers", "none"]
+Because = Literal["similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
+MOST = 20
+"""Placements that a shop may have."""
+MOST_WITH_METADATA = 50
+_COLUMN = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
+_Texts = dict[
+    Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,50}$")],
+    Annotated[str, StringConstraints(min_length=1, max_length=1000)],
+]
+
+
+class Promotion(BaseModel):
+    """Items that are placed into a list, at places that Personalize chooses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    name: Name = "promotion"
+    percent: Annotated[int, Field(ge=1, le=100)]
+    """The share of the list that is promoted items."""
+    filter: Name
+    """The shop's filter that selects them."""
+    filter_values: _Texts = {}
+
+
+class Placement(BaseModel):
+    """What one slot shows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    recipe: Source | None = None
+    """The recipe whose campaign is asked."""
+    recommender: Name | None = None
+    """Or the shop's recommender of this name, which somebody made for a use case of the domain ECOMMERCE."""
+    limit: Annotated[int, Field(ge=1, le=100)] = 12
+    """How many items, unless a request says otherwise."""
+    filter: Name | None = None
+    """One of the shop's filters."""
+    filter_values: _Texts = {}
+    """Values of the filter's parameters; those that are not given here come with each request."""
+    promotions: Annotated[tuple[Promotion, ...], Field(max_length=1)] = ()
+    """Personalize takes one."""
+    context: _Texts = {}
+    """Context that is always sent, such as the slot's own name; what a request says wins."""
+    fallback: Fallback = "popular"
+    """What fills the slot when its campaign does not answer and no good answer is remembered."""
+    metadata: Annotated[tuple[str, ...], Field(max_length=10)] | None = None
+    """Columns of Items that the answer shows; none named in a list means none, no list the shop's first ten (and none
+    of a recommender, which shows them only if it was made to)."""
+    because: Because | None = None
+    """What the item of a request is to the shopper here: bought, viewed, in the basket, or only similar, which it is
+    to similar-items if nothing is said. It tells of a recommender that it starts from the item."""
+
+    @field_validator("context")
+    @classmethod
+    def _spelled(cls, context: dict[str, str]) -> dict[str, str]:
+        return {name.upper(): value for name, value in context.items()}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Placement":
+        if (self.recipe is None) == (self.recommender is None):
+            raise ValueError("names a recipe or a recommender, one of them")
+        return self
+
+    @field_validator("metadata")
+    @classmethod
+    def _columns(cls, metadata: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(map(_COLUMN.fullmatch, metadata or ())):
+            raise ValueError("must be columns' names in capitals, out of A-Z, 0-9 and _")
+        return None if metadata is None else tuple(dict.fromkeys(metadata))
+
+
+Placements = Annotated[dict[Name, Placement], Field(max_length=MOST)]
+
+
+def impossible(document: object, recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
+    """What no request to a placement could ever get, or what contradicts itself, each with its place.
+
+    Args:
+        document: the settings as they were written, of any shape.
+        recipes: the recipes that the shop trains.
+        filters: the shop's filter expressions by name.
+    """
+    given = _mapping(_mapping(document).get("placements"))
+    custom = _mapping(document).get("domain") == "custom"
+    found: list[str] = []
+    for name, each in given.items():
+        if isinstance(each, Mapping):
+            found += [f"placements.{name}.{told}" for told in _wrong(each, recipes, filters)]
+            if custom and each.get("recommender"):
+                found.append(f"placements.{name}.recommender: a shop with domain: custom has none")
+    return found
+
+
+def record(placements: Mapping[str, Placement], columns: Collection[str], context: Collection[str]) -> dict[str, Value]:
+    """The placements as the release record keeps them, in the words of the API.
+
+    Args:
+        placements: by name.
+        columns: the columns of Items that answers can show.
+        context: the columns of Interactions that a request may give; Personalize refuses a request with any other.
+    """
+    return {name: _entry(each, columns, context) for name, each in placements.items()}
+
+
+def _entry(placement: Placement, columns: Collection[str], context: Collection[str]) -> dict[str, Value]:
+    entry: dict[str, Value] = {"limit": placement.limit, "fallback": placement.fallback}
+    entry |= {"recipe": placement.recipe} if placement.recipe else {"recommender": placement.recommender}
+    entry["filterValues"] = dict(placement.filter_values)
+    entry["context"] = {name: value for name, value in placement.context.items() if name in context}
+    entry["promotions"] = [
+        {"name": each.name, "percent": each.percent, "filter": each.filter, "filterValues": dict(each.filter_values)}
+        for each in placement.promotions
+    ]
+    if placement.filter is not None:
+        entry["filter"] = placement.filter
+    if placement.metadata is not None:
+        entry["metadata"] = [name for name in placement.metadata if name in columns]
+    if placement.recipe == "similar-items" or placement.because:
+        entry["because"] = placement.because or "similarTo"
+    return entry
+
+
+def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> Iterator[str]:
+    recipe, limit = placement.get("recipe"), placement.get("limit", 12)
+    # Bestsellers are counted whatever is trained.
+    trained = {*recipes, BASELINE}
+    if isinstance(recipe, str) and recipe in Source.__args__ and recipe not in trained:  # type: ignore[attr-defined]
+        yield f"recipe: {recipe} is left out of the shop's recipes"
+    if placement.get("context") and recipe in {"similar-items", "popularity-count"}:
+        yield f"context: {recipe} does not look at it"
+    if "because" in placement and recipe in {"user-personalization", "popularity-count"}:
+        yield f"because: is about the item that similar-items starts from, and {recipe} has none"
+    if placement.get("metadata") and isinstance(limit, int) and limit > MOST_WITH_METADATA:
+        yield f"metadata: Personalize shows it for a limit of {MOST_WITH_METADATA} items at most"
+    yield from _filtered("", placement, filters, complete=False)
+    promotions = placement.get("promotions")
+    for place, each in enumerate(promotions if isinstance(promotions, list) else ()):
+        yield from _filtered(f"promotions.{place}.", _mapping(each), filters, complete=True)
+
+
+def _filtered(where: str, place: Mapping[Any, Any], filters: Mapping[str, str], *, complete: bool) -> Iterator[str]:
+    name, values = place.get("filter"), _mapping(place.get("filter_values"))
+    if not isinstance(name, str):
+        if values:
+            yield f"{where}filter_values: mean nothing without a filter"
+        return
+    if name not in filters:
+        yield f"{where}filter: {name} is none of the shop's filters ({', '.join(filters) or 'it has none'})"
+        return
+    known = filtering.parameters(filters[name], ())
+    for strange in (each for each in values if each not in known):
+        yield f"{where}filter_values.{strange}: the filter {name} has no such parameter"
+    for missing in (each for each in known if complete and each not in values):
+        yield f"{where}filter_values.{missing}: is missing, and nobody else can give it"
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}

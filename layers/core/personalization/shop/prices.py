@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run roughly costs: the settings `prices`, and an estimate made with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from personalization.shop.campaigns import Generation
+
+Dollars = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
+_MONTH_HOURS = 730
+
+
+class Prices(BaseModel):
+    """Prices of Amazon Personalize in US dollars.
+
+    The defaults are for us-east-1 and come from secondary sources, not from AWS's own list: set what your bill says.
+    Those of the first generation were collected from articles and answers of 2024 to 2026, those of the second one
+    (`…_v2`) from notes of 2025 and 2026. Recipes without a second generation are billed as the first one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_of: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")] = "2026-01"
+    """When these prices were right, year and month or day; YAML takes a day for a date."""
+    import_gigabyte: Dollars = 0.05
+    training_hour: Dollars = 0.24
+    """A training hour is one hour of 4 processors with 8 GiB."""
+    thousand_recommendations: Dollars = 0.0556
+    thousand_batch_recommendations: Dollars = 0.067
+    """What a batch inference job costs for a thousand lists."""
+    training_hours_per_million: Dollars = 2.0
+    """Training hours of a recipe for a million interactions: a guess until your own runs tell better."""
+    thousand_with_metadata: Dollars | None = None
+    """What metadata adds to a thousand recommendations of the first generation; no source that we know tells."""
+    thousand_recommendations_v2: Dollars = 0.15
+    thousand_interactions_v2: Dollars = 0.002
+    """What each training costs for a thousand interactions of the whole history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A recipe as the bill sees it."""
+
+    alias: str
+    generation: Generation = "v1"
+    tps: int | None = 1
+    """Requests a second that its campaign provides for at least; None where the recipe has no campaign."""
+    metadata: bool = False
+    """Whether the campaign's answers carry columns of Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one run costs, and what its campaigns cost as long as they are there."""
+
+    import_dollars: float
+    interactions: int
+    """Those that are trained on: the whole history."""
+    training_hours: float
+    """Of recipes of the first generation, which are billed by the hour."""
+    training_dollars: float
+    campaign_months: tuple[tuple[str, float], ...]
+    """The least that each campaign costs a month, by recipe: its requests a second, asked for or not."""
+
+    @property
+    def run_dollars(self) -> float:
+        """The whole of this run."""
+        return self.import_dollars + self.training_dollars
+
+    @property
+    def month_dollars(self) -> float:
+        """The least that all campaigns cost a month."""
+        return sum(dollars for _, dollars in self.campaign_months)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEstimate:
+    """What a test on held-out time costs besides."""
+
+    training_hours: float
+    lists: int
+    """Lists that are asked for, at most."""
+    dollars: float
+    """Import, training and lists together; exports and the dataset group cost nothing."""
+
+
+def campaign_month(prices: Prices, billed: Billed) -> float:
+    """The least dollars that a campaign costs a month: its requests a second, asked for or not.
+
+    Whether a second-generation campaign is billed while nobody asks it is not published: it is assumed.
+    """
+    if billed.generation == "v2":
+        thousand = prices.thousand_recommendations_v2
+    else:
+        thousand = prices.thousand_recommendations + ((prices.thousand_with_metadata or 0) if billed.metadata else 0)
+    return thousand * 3.6 * _MONTH_HOURS * (billed.tps or 0)
+
+
+def estimate_trial(
+    prices: Prices, size: int, interactions: int, recipes: Sequence[Billed], users: int
+) -> TrialEstimate:
+    """What a test on held-out time roughly costs at most: as if nothing were held out.
+
+    Args:
+        prices: the price table.
+        size: bytes of the interactions.
+        interactions: how many they are.
+        recipes: recipes that are tested.
+        users: users whose lists are asked for, of each recipe.
+    """
+    run = estimate(prices, size, interactions, recipes)
+    lists = len(recipes) * users
+    return TrialEstimate(
+        training_hours=run.training_hours,
+        lists=lists,
+        dollars=run.run_dollars + prices.thousand_batch_recommendations * lists / 1_000,
+    )
+
+
+def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Billed]) -> Estimate:
+    """What a run roughly costs.
+
+    Args:
+        prices: the price table.
+        size: bytes that are imported.
+        interactions: the whole history, which every training reads; 0 where nothing is trained.
+        recipes: recipes that are trained.
+    """
+    trained = recipes if interactions else ()
+    # Below some size a training is all start and end; a quarter of an hour is what small ones take.
+    each_hours = max(0.25, prices.training_hours_per_million * interactions / 1e6)
+    hours = each_hours * sum(each.generation == "v1" for each in trained)
+    by_interactions = prices.thousand_interactions_v2 * interactions / 1_000
+    return Estimate(
+        import_dollars=prices.import_gigabyte * size / 1e9,
+        interactions=interactions,
+        training_hours=hours,
+        training_dollars=prices.training_hour * hours
+        + by_interactions * sum(each.generation == "v2" for each in trained),
+        campaign_months=tuple((each.alias, campaign_month(prices, each)) for each in trained if each.tps is not None),
+    )

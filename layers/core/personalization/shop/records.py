@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop's records in the table of shops, whatever they are, by their sort keys; and DynamoDB's notation of values."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import about, unless
+from personalization.core.aws.pagination import everything
+from personalization.shop.release import Value
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def get(client: "DynamoDBClient", table: str, shop: str, record: str, *, stale: bool = False) -> dict[str, Any] | None:
+    """One record of a shop as it is now; `stale`, for half the price, perhaps as it was a moment ago."""
+    with about(table):
+        item = client.get_item(TableName=table, Key=_key(shop, record), ConsistentRead=not stale).get("Item")
+    return plain(item) if item else None
+
+
+def beginning(client: "DynamoDBClient", table: str, shop: str, start: str) -> list[dict[str, Any]]:
+    """The records of a shop whose sort keys begin with `start`, in their order."""
+    with about(table):
+        items = everything(
+            client.query,
+            "Items",
+            TableName=table,
+            KeyConditionExpression="#shop = :shop AND begins_with(#record, :start)",
+            ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
+            ExpressionAttributeValues=wrapped({":shop": shop, ":start": start}),
+            ConsistentRead=True,
+        )
+        return [plain(item) for item in items]
+
+
+def keys(client: "DynamoDBClient", table: str, shop: str) -> tuple[str, ...]:
+    """The sort keys of all records of a shop, as they are now."""
+    with about(table):
+        items = everything(
+            client.query,
+            "Items",
+            TableName=table,
+            KeyConditionExpression="#shop = :shop",
+            ProjectionExpression="#record",
+            ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
+            ExpressionAttributeValues=wrapped({":shop": shop}),
+            ConsistentRead=True,
+        )
+        return tuple(item["record"]["S"] for item in items)
+
+
+def scanned(
+    client: "DynamoDBClient",
+    table: str,
+    condition: str,
+    *,
+    names: Mapping[str, str],
+    values: Mapping[str, Value],
+    wanted: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The records of all shops that fulfil a condition.
+
+    Args:
+        client, table: the table. condition: DynamoDB's expression.
+        names, values: what stands in it for attributes' names, and for plain values.
+        wanted: the attributes that are read, as DynamoDB writes them; all without it.
+    """
+    asked: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
+    with about(table):
+        items = everything(
+            client.scan,
+            "Items",
+            TableName=table,
+            FilterExpression=condition,
+            ExpressionAttributeNames=dict(names),
+            ExpressionAttributeValues=wrapped(values),
+            **asked,
+        )
+        yield from map(plain, items)
+
+
+def put(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
+    """Store a record of a shop, in place of the one before."""
+    with about(table):
+        client.put_item(TableName=table, Item=wrapped(record))
+
+
+def put_if(
+    client: "DynamoDBClient",
+    table: str,
+    record: Mapping[str, Value],
+    condition: str,
+    *,
+    names: Mapping[str, str] | None = None,
+    values: Mapping[str, Value] | None = None,
+) -> bool:
+    """Store a record where the one before fulfils a condition; whether it did.
+
+    Args:
+        client, table: the table. record: what is stored.
+        condition: DynamoDB's expression.
+        names, values: what stands in it for attributes' names, and for plain values.
+    """
+    more: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
+    more |= {"ExpressionAttributeValues": wrapped(values)} if values else {}
+    with about(table):
+        return unless(
+            "ConditionalCheckFailedException",
+            lambda: client.put_item(TableName=table, Item=wrapped(record), ConditionExpression=condition, **more),
+        )
+
+
+def forget(client: "DynamoDBClient", table: str, shop: str, record: str) -> None:
+    """Delete one of a shop's records; one that is not there is fine."""
+    with about(table):
+        client.delete_item(TableName=table, Key=_key(shop, record))
+
+
+def wrapped(record: Mapping[str, Value]) -> dict[str, Any]:
+    """A record of plain values, as the table keeps it."""
+    return {name: _wrap(value) for name, value in record.items()}
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Value]:
+    """A record as the table keeps it, in plain values."""
+    return {name: _unwrap(value) for name, value in item.items()}
+
+
+def _key(shop: str, record: str) -> dict[str, Any]:
+    return wrapped({"shop": shop, "record": record})
+
+
+def _wrap(value: Value) -> dict[str, Any]:
+    """A value in DynamoDB's notation."""
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, Mapping):
+        return {"M": {key: _wrap(each) for key, each in value.items()}}
+    return {"L": [_wrap(each) for each in value]}
+
+
+def _unwrap(value: Mapping[str, Any]) -> Value:
+    ((kind, content),) = value.items()
+    if kind == "M":
+        return {key: _unwrap(each) for key, each in content.items()}
+    if kind == "L":
+        return [_unwrap(each) for each in content]
+    if kind == "N":
+        return int(content)
+    plain: Value = content
+    return None if kind == "NULL" else plain

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop's own settings, `drops/<shop>/settings.yaml`, `.yml` or `.json`. Without a file, retail defaults."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from personalization.core.errors import Rejected
+from personalization.shop import campaigns as campaign_settings
+from personalization.shop import gates, placements, recommenders
+from personalization.shop.campaigns import SECOND_GENERATION, CampaignSettings, Generation
+from personalization.shop.gates import Gate, Probe
+from personalization.shop.placements import Placements
+from personalization.shop.prices import Billed, Prices
+from personalization.shop.recommenders import Recommenders
+from personalization.shop.release import BASELINE
+from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
+
+RecipeAlias = Literal["user-personalization", "personalized-ranking", "similar-items", "popularity-count"]
+FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
+
+NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
+RECIPES: tuple[RecipeAlias, ...] = ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
+
+
+RATE = re.compile(r"rate\((1 (hour|day)|([2-9]|[1-9]\d{1,3}) (hours|days))\)")
+CRON = re.compile(r"cron\((\S+ ){5}\S+\)")
+"""Six fields: minutes, hours, day of the month, month, day of the week, year."""
+
+
+class Schedule(BaseModel):
+    """A time at which the shop's recipes are trained on the data that is there, without a drop."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
+    every: str
+    """`rate(7 days)`, or `cron(0 3 ? * MON *)`."""
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$")] = "UTC"
+    """The time zone of a cron expression, such as Europe/Berlin."""
+    action: Literal["retrain"] = "retrain"
+    training_mode: Literal["FULL", "UPDATE"] = "FULL"
+    """UPDATE adds new items and interactions to the last full training, and is for user-personalization alone."""
+    recipes: tuple[RecipeAlias, ...] = ()
+    """Those of the shop's recipes that are trained; none named means all of them."""
+
+    @field_validator("every")
+    @classmethod
+    def _is_a_time(cls, every: str) -> str:
+        if not RATE.fullmatch(every) and not CRON.fullmatch(every):
+            raise ValueError("write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)")
+        return every
+
+
+class RejectSettings(BaseModel):
+    """How many bad rows a drop may have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
+    """The share of a drop's rows that may be bad: they are left out. With more of them the drop is refused."""
+
+
+class Returns(BaseModel):
+    """Which interactions are returns: they become events of the type Return, whatever type they came with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
+    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
+    below: Annotated[float, Field(allow_inf_nan=False)] = 0
+    """A row is a return if its number there is below this."""
+
+
+class Likelihood(BaseModel):
+    """What the purchase likelihood predicts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    """Whether a promotion is followed by a fit."""
+    horizon_days: Annotated[int, Field(ge=1, le=90)] = 7
+    """The days within which the purchase happens."""
+    event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
+    """The event type that is predicted; those of other types are signs of it."""
+
+
+class Erasure(BaseModel):
+    """What follows the deletion of users."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retrain_within_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
+    """Days after which models are trained without deleted users, if no other run has trained and promoted since."""
+
+
+class ShopSettings(BaseModel):
+    """Everything that a shop can choose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    domain: Literal["ecommerce", "custom"] = "ecommerce"
+    """The kind of dataset group, chosen when the shop is first dropped and never changed."""
+    event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
+    """The event type of interactions that come without one."""
+    recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
+    """The recipes that are trained; see `deployed`."""
+    filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
+        "not-purchased": NOT_PURCHASED
+    }
+    """Filter expressions by name. An expression never changes under its name: give a changed one a new name."""
+    columns: dict[str, ColumnName] = {}
+    """The shop's column names, in any case, and the name that Personalize knows each by."""
+    defaults: dict[ColumnName, str | int | float] = {}
+    """Values for columns that a drop lacks, and for their empty cells."""
+    rejects: RejectSettings = RejectSettings()
+    """How many bad rows a drop may have."""
+    returns: Returns | None = None
+    """Which interactions are returns; none without it."""
+    prices: Prices = Prices()
+    """What the estimates in reports are made with."""
+    gate: Gate = Gate()
+    """What a new solution version must reach before it may serve."""
+    probe: Probe = Probe()
+    """What a campaign must answer after its update, or else it goes back to the version before."""
+    generation: Generation = "v1"
+    """The generation of the recipes that personalize; the others have one alone."""
+    campaigns: dict[RecipeAlias, CampaignSettings] = {}
+    """How campaigns serve, by recipe; a campaign keeps what is not set here."""
+    unused_campaigns: Literal["delete", "keep"] = "delete"
+    """What becomes of a recipe's campaign that the settings no longer ask for, after a promotion."""
+    likelihood: Likelihood = Likelihood()
+    """What the purchase likelihood predicts."""
+    recommenders: Recommenders = {}
+    """Personalize's use cases for shops, by name, that runs make and keep as they are here."""
+    placements: Placements = {}
+    """Named slots of the shop, each with what it shows."""
+    erasure: Erasure = Erasure()
+    """What follows the deletion of users."""
+    schedules: Annotated[tuple[Schedule, ...], Field(max_length=10)] = ()
+    """Times at which recipes are trained without a drop."""
+
+    @field_validator("recipes")
+    @classmethod
+    def _each_once(cls, recipes: tuple[RecipeAlias, ...]) -> tuple[RecipeAlias, ...]:
+        return tuple(dict.fromkeys(recipes))
+
+    @property
+    def deployed(self) -> tuple[RecipeAlias, ...]:
+        """The recipes with a campaign: all but the gate's baseline, unless it is named for one or trained alone."""
+        alone = len(self.recipes) == 1
+        return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
+
+    def billed(self, alias: RecipeAlias) -> Billed:
+        """A recipe as the bill sees it."""
+        second = self.generation == "v2" and alias in SECOND_GENERATION
+        own = self.campaigns.get(alias, CampaignSettings())
+        tps = (own.min_provisioned_tps or 1) if alias in self.deployed else None
+        return Billed(alias, "v2" if second else "v1", tps, metadata=bool(own.metadata))
+
+    @property
+    def digest(self) -> str:
+        """Four hexadecimal digits of what decides which data an import has; another import needs another training."""
+        included = {"domain", "event_type", "columns", "defaults"}
+        # A shop without returns has the digest that it had before there were any.
+        decides = self.model_dump_json(include=included | ({"returns"} if self.returns else set()))
+        return hashlib.sha256(decides.encode()).hexdigest()[:4]
+
+    @property
+    def personalize_domain(self) -> Literal["ECOMMERCE"] | None:
+        """The domain as Personalize writes it; a custom dataset group has none."""
+        return "ECOMMERCE" if self.domain == "ecommerce" else None
+
+
+MOST_BYTES = 64 << 10
+"""Of a settings file."""
+
+
+def read(key: str, content: bytes) -> ShopSettings:
+    """Read the bytes of a settings file; see `parse`.
+
+    Raises:
+        Rejected: it is larger than MOST_BYTES or not UTF-8, or as `parse` says.
+    """
+    if len(content) > MOST_BYTES:
+        raise Rejected(key, "the file is larger than 64 KiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Rejected(key, f"the file is not UTF-8: byte {error.start + 1}") from None
+    return parse(key, text)
+
+
+def parse(key: str, text: str) -> ShopSettings:
+    """Read a settings file; an empty one means the defaults.
+
+    Args:
+        key: the file's key, for messages; one that ends in `.json` is read as JSON and any other as YAML.
+        text: its content.
+
+    Raises:
+        Rejected: it is not YAML or JSON, has a key that we do not know, or a value that does not fit.
+    """
+    document, problems = _json(key, text) if key.endswith(".json") else _yaml(key, text)
+    chosen = ShopSettings()
+    try:
+        chosen = ShopSettings.model_validate({} if document is None else document)
+    except ValidationError as error:
+        problems += explain(error, ShopSettings)
+    # In one go with the others, so that nobody has to drop the file once for each mistake.
+    problems += gates.impossible(document, _recipes(document)) + _untimely(document, _recipes(document))
+    problems += placements.impossible(document, _recipes(document), _filters(document))
+    problems += recommenders.impossible(document)
+    problems += campaign_settings.impossible(document, _recipes(document))
+    if problems:
+        raise Rejected(key, "; ".join(problems))
+    return chosen
+
+
+def _recipes(document: object) -> list[str]:
+    named = document.get("recipes") if isinstance(document, dict) else None
+    return [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
+
+
+def _filters(document: object) -> dict[str, str]:
+    named = document.get("filters") if isinstance(document, dict) else None
+    filters = named if isinstance(named, dict) else {"not-purchased": NOT_PURCHASED}
+    return {str(name): str(expression) for name, expression in filters.items()}
+
+
+def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
+    """What is wrong with schedules that are right one by one."""
+    given = document.get("schedules") if isinstance(document, dict) else None
+    second = isinstance(document, dict) and document.get("generation") == "v2"
+    schedules = [(place, each) for place, each in enumerate(given if isinstance(given, list) else ())]
+    named = [str(each["name"]) for _, each in schedules if isinstance(each, dict) and "name" in each]
+    found = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
+    for place, each in schedules:
+        own = each.get("recipes", []) if isinstance(each, dict) else []
+        own = [str(alias) for alias in own] if isinstance(own, list) else []
+        if strange := [alias for alias in own if alias in RECIPES and alias not in recipes]:
+            found.append(f"schedules.{place}.recipes: {', '.join(strange)} is left out of the shop's recipes")
+        if isinstance(each, dict) and each.get("training_mode") == "UPDATE" and set(own) != {"user-personalization"}:
+            told = "UPDATE needs recipes: [user-personalization], the only one that has it"
+            found.append(f"schedules.{place}.training_mode: {told}")
+        elif isinstance(each, dict) and each.get("training_mode") == "UPDATE" and second:
+            told = "generation v2 has no UPDATE: leave it out, or set generation: v1"
+            found.append(f"schedules.{place}.training_mode: {told}")
+    return found
+
+
+def _json(key: str, text: str) -> tuple[object, list[str]]:
+    """What a file says, and the names that it has twice."""
+    if not text.strip():
+        return None, []
+    try:
+        return json.loads(text), twice_in_json(text)
+    except (ValueError, RecursionError) as error:
+        raise Rejected(key, f"is not JSON: {error}") from None
+
+
+def _yaml(key: str, text: str) -> tuple[object, list[str]]:
+    import yaml  # noqa: PLC0415 - only a settings file needs it
+
+    try:
+        return yaml.safe_load(text), twice_in_yaml(yaml.compose(text, Loader=yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Rejected(key, f"is not YAML: {' '.join(str(error).split())}") from None

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a solution is called: by its recipe's generation and the columns that it is trained on.
+
+A solution never trains on columns that its datasets got after it was made, so new columns need a new solution.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from personalization.core.names import fit
+from personalization.core.status import Progress, progress
+from personalization.shop.schema import Schema
+
+DIGEST_LENGTH = 6
+_TAIL = re.compile(rf"-((v2-)?[0-9a-f]{{{DIGEST_LENGTH}}})$")
+
+
+def digest(schemas: Iterable[Schema]) -> str:
+    """Hexadecimal digits of the columns of users and items that train, in whatever order they come."""
+    columns = sorted(
+        (schema.kind, column.name, column.type, column.categorical, column.textual)
+        for schema in schemas
+        for column in schema.trained()
+    )
+    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
+    """The name of a solution.
+
+    Args:
+        base: what the solutions of this recipe of the shop are called; those of earlier deployments have no more.
+        recipe: Personalize's name of the recipe.
+        schemas: those of the shop's users and items.
+    """
+    generation = "v2-" if recipe.endswith("-v2") else ""
+    return fit(base, f"{generation}{digest(schemas)}")
+
+
+def is_of(name: str, base: str) -> bool:
+    """Whether a name is that of a solution of this recipe of the shop."""
+    if name == base:
+        return True
+    tail = _TAIL.search(name)
+    return tail is not None and fit(base, tail.group(1)) == name
+
+
+def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a solution whose name tells no columns is of this recipe, and trains on all that there are.
+
+    Args:
+        solution: as Personalize describes it.
+        recipe_arn: the recipe.
+        datasets: those of users and items, as Personalize describes them.
+    """
+    if solution.get("recipeArn") != recipe_arn or progress(solution["status"]) is not Progress.READY:
+        return False
+    made = solution["creationDateTime"]
+    return all(_changed(dataset) <= made for dataset in datasets)
+
+
+def _changed(dataset: Mapping[str, Any]) -> datetime:
+    """When the dataset got its columns."""
+    update: Mapping[str, Any] = dataset.get("latestDatasetUpdate") or {}
+    found: datetime = max(dataset["creationDateTime"], update.get("creationDateTime", dataset["creationDateTime"]))
+    return found

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release records in the table of shops, remembered for a minute by each container that serves."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws import clients
+from personalization.core.environment import Environment
+from personalization.core.errors import RetryLater
+from personalization.core.problems import there
+from personalization.shop import records
+from personalization.shop.keys import is_shop
+from personalization.shop.release import RECORD, Release
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+REMEMBER_SECONDS = 60.0
+"""How long a release is used without asking again."""
+REMEMBER_NONE_SECONDS = 5.0
+"""How long it is remembered that there is no such shop."""
+_MOST_SHOPS = 1_000
+
+
+def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | None:
+    """A shop's release record, or None where nothing was ever promoted."""
+    record = records.get(client, table, shop, RECORD, stale=True)
+    return _release(record) if record else None
+
+
+class Releases:
+    """Release records, cached in the process.
+
+    A record is asked for again after a minute; while the table does not answer, the old one serves on.
+
+    Args:
+        fetch: asks the table for a shop's release.
+    """
+
+    def __init__(self, fetch: Callable[[str], Release | None]) -> None:
+        self._fetch = fetch
+        self._known: dict[str, tuple[float, Release | None]] = {}
+
+    def get(self, shop: str, now: float) -> Release:
+        """The release of a shop.
+
+        Args:
+            shop: its name.
+            now: seconds of a clock that only moves forward.
+
+        Raises:
+            Problem: 404, there is none.
+            RetryLater: the table does not answer and nothing is remembered.
+        """
+        return there(self._get(shop, now), "There is no such shop, or nothing of it was promoted yet.")
+
+    def _get(self, shop: str, now: float) -> Release | None:
+        until, release = self._known.get(shop, (0.0, None))
+        if shop in self._known and now < until:
+            return release
+        try:
+            release = self._fetch(shop)
+        except RetryLater:
+            if release is None:
+                raise
+        if len(self._known) >= _MOST_SHOPS:
+            self._known.clear()
+        self._known[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
+        return release
+
+
+def fetch(shop: str) -> Release | None:
+    """Ask the table of this deployment; a name that no shop can have is not asked for."""
+    return get_release(clients.dynamodb(), Environment().table, shop) if is_shop(shop) else None
+
+
+def fetch_once(shop: str) -> Release | None:
+    """The same in one attempt, for callers who have more to do in their time."""
+    return get_release(clients.dynamodb_once(), Environment().table, shop) if is_shop(shop) else None
+
+
+def _release(record: Mapping[str, Any]) -> Release:
+    return Release(
+        shop=record["shop"],
+        tracking_id=record["trackingId"],
+        dataset_group_arn=record["datasetGroupArn"],
+        campaigns={alias: campaign["arn"] for alias, campaign in record["campaigns"].items()},
+        filters=tuple(record["filters"]),
+        metadata_columns=tuple(record["metadataColumns"]),
+        # Releases of the time before there were placements have none of these.
+        context_columns=tuple(record.get("contextColumns", ())),
+        filter_parameters=record.get("filterParameters", {}),
+        placements=record.get("placements", {}),
+        # An entry of an older release leaves it open.
+        without_metadata=frozenset(
+            each["arn"] for each in record["campaigns"].values() if each.get("metadata") is False
+        ),
+    )

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shops' timers in the stack's schedule group of EventBridge Scheduler."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws.errors import about, found, unless
+from personalization.core.aws.pagination import everything
+from personalization.core.environment import Environment
+from personalization.shop import schedules
+from personalization.shop.schedules import Changes, Timer
+from personalization.shop.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the timers are and what they start: the group's name, the machine, the role, and the dead-letter queue."""
+
+    group: str
+    machine: str
+    role: str
+    queue: str
+
+
+def target(environment: Environment) -> Target:
+    """What this deployment's timers start."""
+    return Target(
+        environment.schedule_group,
+        environment.retrain_machine_arn,
+        environment.schedule_role_arn,
+        environment.chores_queue_arn,
+    )
+
+
+def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
+    """The names of a shop's timers."""
+    start = schedules.start(shop)
+    with about(group):
+        listed = everything(client.list_schedules, "Schedules", GroupName=group, NamePrefix=start)
+        # The prefix once more: a shop's timers are the only ones that may be touched.
+        return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(start))
+
+
+def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: Environment, shop: str) -> Changes:
+    """Make a shop's timers those that its settings ask for as they are now.
+
+    Raises:
+        Rejected: the settings are not as they must be; no timer has changed.
+    """
+    wanted = schedules.timers(shop, shop_settings(s3, environment.bucket, shop))
+    return synchronise(client, target(environment), shop, wanted)
+
+
+def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str, wanted: tuple[Timer, ...]) -> Changes:
+    """Make a shop's timers those that are wanted, and answer what was done."""
+    there = {name: _timer(client, target.group, name) for name in names(client, target.group, shop)}
+    todo = schedules.changes({name: timer for name, timer in there.items() if timer is not None}, wanted)
+    for timer in todo.create:
+        with about(timer.name):
+            unless("ConflictException", partial(client.create_schedule, **_settings(target, timer)))
+    for timer in todo.update:
+        with about(timer.name):
+            client.update_schedule(**_settings(target, timer))
+    for name in todo.delete:
+        delete(client, target.group, name)
+    return todo
+
+
+def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
+    """Delete a timer; one that is not there is fine."""
+    with about(name):
+        unless("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
+
+
+def _timer(client: "EventBridgeSchedulerClient", group: str, name: str) -> Timer | None:
+    with about(name):
+        kept = found(lambda: client.get_schedule(GroupName=group, Name=name))
+    if kept is None:
+        return None
+    return Timer(
+        name, kept["ScheduleExpression"], kept.get("ScheduleExpressionTimezone", "UTC"), kept["Target"].get("Input", "")
+    )
+
+
+def _settings(target: Target, timer: Timer) -> dict[str, Any]:
+    return {
+        "GroupName": target.group,
+        "Name": timer.name,
+        "ScheduleExpression": timer.expression,
+        "ScheduleExpressionTimezone": timer.timezone,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": target.machine,
+            "RoleArn": target.role,
+            "Input": timer.input,
+            "DeadLetterConfig": {"Arn": target.queue},
+        },
+    }
