@@ -14,15 +14,16 @@ import urllib3
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from playwright.sync_api import Browser, Page
 
 from local.cloud import lifecycle
 from local.cloud.faults import FaultDoor
 from local.cloud.home import access
 from local.shopfront import server
 from tests.app.laptop import Laptop
-from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront import chromium
+from tests.storefront.browser import browsing
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="Chromium is not on this machine")
 ELSEWHERE = "evil.test"
 """A name that leads to this machine, as that of a page whose name server says so."""
 KNOWN = Credentials("test", "test")
@@ -112,17 +113,19 @@ def page_at(port: int = 0) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def browser() -> Iterator[Browser]:
     """A browser to which a foreign name means this machine."""
-    with browsing(tmp_path_factory.mktemp("profile"), ELSEWHERE) as page:
+    if chromium.find() is None:
+        pytest.skip("Chromium is not on this machine: `make test` brings one where it can")
+    with browsing(ELSEWHERE) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a browser that was never here."""
+    with browser.new_page() as page:
         yield page
-
-
-def visit(browser: Page, address: str) -> None:
-    """Go to an address and wait for its document."""
-    browser.ask("Page.navigate", url="about:blank")
-    browser.ask("Page.navigate", url=address)
-    browser.until("location.href !== 'about:blank' && document.readyState === 'complete'")
 
 
 def signed(laptop: Laptop, service: str, method: str, path: str, body: str = "", *, by: Credentials = KNOWN) -> str:
@@ -183,7 +186,7 @@ def state_of(laptop: Laptop) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("host", [ELSEWHERE, "127.0.0.1"], ids=["another site", "another port"])
-def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Laptop, browser: Page, host: str) -> None:
+def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Laptop, page: Page, host: str) -> None:
     mine = Credentials(laptop.state.access_key, laptop.state.secret_key)
     assert all(
         urllib3.request("GET", signed(laptop, service, "GET", path, by=mine)).status == 200
@@ -208,8 +211,8 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
         ]
         # Even a page that knows the key gets nowhere.
         tried = [*requests(laptop, KNOWN), *requests(laptop, mine), *everywhere]
-        visit(browser, f"http://{host}:{port}/")
-        told = browser.run(f"({ATTACK})({json.dumps(tried)})")
+        page.goto(f"http://{host}:{port}/")
+        told = page.evaluate(f"({ATTACK})({json.dumps(tried)})")
     assert len(told) >= 3 * len(tried)
     assert {(how, what) for how, _, what in told} <= {
         ("no-cors", "opaque"), ("no-cors", "failed"), ("cors", "failed"), ("preflight", "failed"), ("img", "failed"),
@@ -218,28 +221,28 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(laptop: Lapt
     assert state_of(laptop) == before
 
 
-def test_another_name_for_this_machine_leads_nowhere(laptop: Laptop, browser: Page) -> None:
+def test_another_name_for_this_machine_leads_nowhere(laptop: Laptop, page: Page) -> None:
     for address in (laptop.state.endpoint, laptop.state.engine):
         port = address.rpartition(":")[2]
-        visit(browser, f"http://{ELSEWHERE}:{port}/_ministack/health")
-        assert f"not called {ELSEWHERE}:{port}" in browser.run("document.documentElement.textContent")
+        page.goto(f"http://{ELSEWHERE}:{port}/_ministack/health")
+        assert f"not called {ELSEWHERE}:{port}" in page.evaluate("document.documentElement.textContent")
         read = f"fetch('http://{ELSEWHERE}:{port}/', {{method: 'POST', body: '{{}}'}}).then((answer) => answer.status)"
-        assert browser.run(read) == 403
+        assert page.evaluate(read) == 403
 
 
-def test_a_front_end_of_its_own_asks_the_application_s_api(laptop: Laptop, browser: Page) -> None:
+def test_a_front_end_of_its_own_asks_the_application_s_api(laptop: Laptop, page: Page) -> None:
     try:
         listening = page_at(FRONT)
         port = listening.__enter__()
     except OSError:
         pytest.skip(f"port {FRONT} is taken")
     try:
-        visit(browser, f"http://127.0.0.1:{port}/")
+        page.goto(f"http://127.0.0.1:{port}/")
         health = f"fetch('{laptop.state.api}/health').then(async (answer) => [answer.status, await answer.json()])"
-        assert browser.run(health)[0] == 200
+        assert page.evaluate(health)[0] == 200
         begin = "{method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'}"
         session = f"fetch('{laptop.state.browser_api}/shops/none/sessions', {begin}).then((answer) => answer.status)"
-        assert browser.run(session) in {201, 404}
+        assert page.evaluate(session) in {201, 404}
     finally:
         listening.__exit__(None, None, None)
 

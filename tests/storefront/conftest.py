@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
+from playwright.sync_api import Browser
 
 from local.shopfront.server import FOLDER, serving
-from tests.storefront.browser import Page, browsing, chromium
+from tests.storefront import chromium
+from tests.storefront.browser import browsing
 from tests.storefront.shop import Api, front, front_for_strangers, listening
 
 PLACEMENTS = yaml.safe_load((FOLDER / "settings.yaml").read_text())["placements"]
@@ -23,12 +25,12 @@ class Open:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A browser with a profile of its own."""
-    if chromium() is None:
-        pytest.skip("Chromium is not on this machine")
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        yield page
+def browser() -> Iterator[Browser]:
+    """A browser for visitors of this machine's servers."""
+    if chromium.find() is None:
+        pytest.skip("Chromium is not on this machine: `make test` brings one where it can")
+    with browsing() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

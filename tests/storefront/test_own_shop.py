@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from local.shopfront.catalogue import catalogue, document
 from local.shopfront.server import Shopfront, serving
-from tests.storefront.browser import Page, chromium
+from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
 from tests.storefront.shop import KEY, Api, listening
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="Chromium is not on this machine")
 IDS = [str(uuid.UUID(int=number << 64 | number)) for number in range(1, 13)]
 USER = str(uuid.UUID(int=99 << 64))
 NAMES = {each: f"Lamp {number}\u2028with\na shade" for number, each in enumerate(IDS)}
@@ -47,60 +47,60 @@ def goods() -> bytes:
 
 
 @pytest.fixture
-def page(browser: Page, own: Open) -> Iterator[Page]:
-    """The front page for a stranger; nothing may go wrong in it."""
-    browser.size(1280, 900)
-    browser.open(own.address)
-    browser.run("localStorage.clear(); localStorage.setItem('shop:language', '\"en\"')")
-    browser.complaints.clear()
-    browser.open(own.address)
-    yield browser
-    assert browser.complaints == []
+def page(browser: Browser, own: Open) -> Iterator[Page]:
+    """The front page for a stranger."""
+    with visiting(browser, own.address) as page:
+        show(page, own.address)
+        yield page
 
 
 def test_the_shop_goes_by_its_own_name(page: Page) -> None:
-    assert page.run("[document.title, document.querySelector('.logo').textContent]") == ["lamps-and-more"] * 2
+    assert page.evaluate("[document.title, document.querySelector('.logo').textContent]") == ["lamps-and-more"] * 2
 
 
 def test_long_ids_fit_the_panel_and_only_the_session_is_shortened(page: Page) -> None:
-    page.run("document.querySelector('#account').click()")
-    page.until("document.querySelector('dialog[open]')")
-    page.run(f"document.querySelector('dialog input').value = '{USER}'")
-    page.run("document.querySelector('dialog form button').click()")
-    page.until(f"document.querySelector('#happened').textContent.includes('{USER}/recommendations')")
-    paths = page.run("[...document.querySelectorAll('#happened code')].map((one) => one.textContent)")
+    page.evaluate("document.querySelector('#account').click()")
+    until(page, "document.querySelector('dialog[open]')")
+    page.evaluate(f"document.querySelector('dialog input').value = '{USER}'")
+    page.evaluate("document.querySelector('dialog form button').click()")
+    until(page, f"document.querySelector('#happened').textContent.includes('{USER}/recommendations')")
+    paths = page.evaluate("[...document.querySelectorAll('#happened code')].map((one) => one.textContent)")
     assert "users/session/recommendations" in paths
-    page.run(f"location.hash = '#/p/{IDS[0]}'")
-    page.settled()
+    page.evaluate(f"location.hash = '#/p/{IDS[0]}'")
+    settle(page)
     widths = "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('#panel'))"
-    scrolled, seen = page.run(widths)
+    scrolled, seen = page.evaluate(widths)
     assert scrolled <= seen
 
 
 def test_a_name_is_shown_as_soon_as_an_answer_tells_it(page: Page, own: Open) -> None:
     assert isinstance(own.api, Named)
     own.api.silent = True
-    page.open(f"{own.address}?again#/p/{IDS[3]}")
-    assert page.run("document.querySelector('#happened h3').textContent") == f"Looked at {IDS[3]}"
+    show(page, f"{own.address}?again#/p/{IDS[3]}")
+    assert page.evaluate("document.querySelector('#happened h3').textContent") == f"Looked at {IDS[3]}"
     own.api.silent = False
-    page.run("location.hash = '#/'")
-    page.settled()
-    told = page.run("[...document.querySelectorAll('#happened h3')].map((one) => one.textContent)")
+    page.evaluate("location.hash = '#/'")
+    settle(page)
+    told = page.evaluate("[...document.querySelectorAll('#happened h3')].map((one) => one.textContent)")
     assert f"Looked at {NAMES[IDS[3]]}" in told
 
 
-def test_a_name_on_two_lines_does_not_shut_the_shop(browser: Page, tmp_path: Path) -> None:
+def test_a_name_on_two_lines_does_not_shut_the_shop(browser: Browser, tmp_path: Path) -> None:
     items = tmp_path / "items.csv"
     items.write_text('ITEM_ID,NAME\ni1,"Lamp\nwith a shade 12 cm"\ni2,Chair\u2029of oak\n')
     told = document(catalogue("lamps", items) | {"placements": []})
-    with listening(Named()) as api, serving(Shopfront(api.address, KEY, told)) as address:
-        browser.open(f"{address}#/c")
-        titles = browser.run("[...document.querySelectorAll('.grid .title')].map((one) => one.textContent)")
+    with (
+        listening(Named()) as api,
+        serving(Shopfront(api.address, KEY, told)) as address,
+        visiting(browser, address) as page,
+    ):
+        show(page, f"{address}#/c")
+        titles = page.evaluate("[...document.querySelectorAll('.grid .title')].map((one) => one.textContent)")
     assert {"Chair\u2029of oak", "Lamp\nwith a shade"} <= set(titles)
 
 
 def test_a_search_that_finds_nothing_leads_on(page: Page) -> None:
-    page.run("location.hash = '#/s?q=unobtainium'")
-    page.until("document.querySelector('.nothing')")
-    page.run("document.querySelector('main .primary').click()")
-    page.until("location.hash === '#/c'")
+    page.evaluate("location.hash = '#/s?q=unobtainium'")
+    until(page, "document.querySelector('.nothing')")
+    page.evaluate("document.querySelector('main .primary').click()")
+    until(page, "location.hash === '#/c'")

@@ -10,91 +10,86 @@ import boto3
 import pytest
 from moto import mock_aws
 from personalization.shop.settings import parse
+from playwright.sync_api import Browser, Page
 
 from local.cloud.client import placements
 from local.shopfront.server import FOLDER
-from tests.storefront.browser import Page, chromium
+from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import PLACEMENTS, Open
 
-BROWSER = pytest.mark.skipif(chromium() is None, reason="Chromium is not on this machine")
 SHELVES = "[...document.querySelectorAll('.shelf [data-id]')].map((one) => one.dataset.id)"
 LINES = "[...document.querySelectorAll('.line a.title')].map((one) => one.hash.slice(4))"
 TITLES = "[...document.querySelectorAll('.shelf:not([hidden]) h2')].map((one) => one.textContent)"
 
 
 @pytest.fixture
-def page(browser: Page, placed: Open) -> Iterator[Page]:
+def page(browser: Browser, placed: Open) -> Iterator[Page]:
     """A page of the shop for a stranger who was never here."""
-    browser.size(1280, 900)
-    browser.open(placed.address)
-    browser.run("localStorage.clear(); localStorage.setItem('shop:language', '\"en\"')")
     placed.api.placed = True
-    for kept in (placed.api.requests, placed.api.events, browser.complaints):
-        kept.clear()
-    yield browser
-    placed.api.placed = True
+    with visiting(browser, placed.address) as page:
+        show(page, placed.address)
+        for kept in (placed.api.requests, placed.api.events):
+            kept.clear()
+        yield page
 
 
-def show(page: Page, placed: Open, hash_: str, cart: list[list[Any]]) -> list[tuple[str, Any]]:
+def calls_of(page: Page, placed: Open, hash_: str, cart: list[list[Any]]) -> list[tuple[str, Any]]:
     """Open a page; the calls that filled it, as ends of paths and bodies."""
-    page.run(f"localStorage.setItem('shop:cart', {json.dumps(json.dumps(cart))})")
-    page.open(placed.address + hash_)
+    page.evaluate(f"localStorage.setItem('shop:cart', {json.dumps(json.dumps(cart))})")
+    show(page, placed.address + hash_)
     return [(path.rpartition("/")[2].partition("?")[0], body) for _, path, _, body in placed.api.requests]
 
 
-@BROWSER
 def test_the_front_page_is_one_call(page: Page, placed: Open) -> None:
-    assert show(page, placed, "", []) == [("placements", {"placements": ["home", "home-popular"]})]
-    assert page.run(TITLES) == ["Recommended for you", "Popular"]
-    told = page.run("[...document.querySelectorAll('#happened .list')].map((one) => one.textContent)")
+    assert calls_of(page, placed, "", []) == [("placements", {"placements": ["home", "home-popular"]})]
+    assert page.evaluate(TITLES) == ["Recommended for you", "Popular"]
+    told = page.evaluate("[...document.querySelectorAll('#happened .list')].map((one) => one.textContent)")
     assert told == ["Recommended for you", "Popular"]
 
 
-@BROWSER
 def test_an_items_page_looks_at_it_and_asks_for_what_is_like_it(page: Page, placed: Open) -> None:
-    calls = show(page, placed, "#/p/milk-1", [])
+    calls = calls_of(page, placed, "#/p/milk-1", [])
     assert [path for path, _ in calls] == ["events", "placements"]
     assert calls[1][1] == {"placements": ["product", "product-more"], "itemId": "milk-1"}
-    assert page.run(TITLES) == ["Similar items", "Recommended for you"]
-    assert "milk-1" not in page.run(SHELVES)
+    assert page.evaluate(TITLES) == ["Similar items", "Recommended for you"]
+    assert "milk-1" not in page.evaluate(SHELVES)
 
 
-@BROWSER
 def test_a_basket_asks_with_its_newest_item_and_shows_nothing_that_is_in_it(page: Page, placed: Open) -> None:
-    ((path, body),) = show(page, placed, "#/cart", [["milk-1", 2], ["bread-0", 1]])
+    ((path, body),) = calls_of(page, placed, "#/cart", [["milk-1", 2], ["bread-0", 1]])
     assert path == "placements"
     asked = {"placements": ["basket", "basket-more"], "itemId": "bread-0", "excludeItemIds": ["milk-1", "bread-0"]}
     assert body == asked
-    hint = page.run("document.querySelector('.shelf .hint').textContent")
+    hint = page.evaluate("document.querySelector('.shelf .hint').textContent")
     assert hint == "Picked for Bread 0, the newest in the cart"
-    assert not {"milk-1", "bread-0"} & set(page.run(SHELVES))
+    assert not {"milk-1", "bread-0"} & set(page.evaluate(SHELVES))
 
 
-@BROWSER
 def test_an_empty_basket_has_nothing_to_go_with(page: Page, placed: Open) -> None:
-    ((_, body),) = show(page, placed, "#/cart", [])
+    ((_, body),) = calls_of(page, placed, "#/cart", [])
     assert body == {"placements": ["basket-more"], "excludeItemIds": []}
 
 
-@BROWSER
 @pytest.mark.parametrize("hash_", ["#/", "#/p/milk-1", "#/cart"])
 def test_nothing_is_on_a_page_twice_also_after_a_click(hash_: str, page: Page, placed: Open) -> None:
-    show(page, placed, hash_, [["milk-1", 2]])
+    calls_of(page, placed, hash_, [["milk-1", 2]])
     asked = len(placed.api.requests)
-    page.run("document.querySelectorAll('.shelf .add')[9].click()")
-    page.until("document.querySelector('#happened .moves')")
-    page.settled()
-    shown = [*page.run(SHELVES), *page.run(LINES)]
+    page.evaluate("document.querySelectorAll('.shelf .add')[9].click()")
+    until(page, "document.querySelector('#happened .moves')")
+    settle(page)
+    shown = [*page.evaluate(SHELVES), *page.evaluate(LINES)]
     assert len(shown) == len(set(shown)) >= 16
     assert [path.rpartition("/")[2] for _, path, _, _ in placed.api.requests[asked:]] == ["events", "placements?"]
 
 
-@BROWSER
-def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(page: Page, placed: Open) -> None:
-    placed.api.placed = False
-    calls = show(page, placed, "", [])
+def test_what_was_taken_back_meanwhile_is_asked_for_shelf_by_shelf(browser: Browser, placed: Open) -> None:
+    with visiting(browser, placed.address, errors=1) as page:
+        show(page, placed.address)
+        placed.api.requests.clear()
+        placed.api.placed = False
+        calls = calls_of(page, placed, "", [])
+        assert page.evaluate(TITLES) == ["Recommended for you", "Popular"]
     assert sorted(path for path, _ in calls) == ["placements", "popular", "recommendations"]
-    assert page.run(TITLES) == ["Recommended for you", "Popular"]
 
 
 def test_the_settings_hold_and_have_just_the_slots_that_pages_ask_for() -> None:

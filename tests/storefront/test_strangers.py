@@ -7,23 +7,21 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from local.shopfront.catalogue import for_strangers
-from tests.storefront.browser import Page
+from tests.storefront.browser import settle, show, until, visiting
 from tests.storefront.conftest import Open
 
 
 @pytest.fixture
-def page(browser: Page, strangers: Open) -> Iterator[Page]:
-    """The front page of a browser that was never here; nothing may go wrong in it."""
-    browser.size(1280, 900)
-    browser.open(strangers.address)
-    browser.run("localStorage.clear(); localStorage.setItem('shop:language', '\"en\"')")
-    for kept in (strangers.api.requests, strangers.api.events, browser.complaints):
+def page(browser: Browser, strangers: Open) -> Iterator[Page]:
+    """The front page of a browser that was never here."""
+    for kept in (strangers.api.requests, strangers.api.events):
         kept.clear()
-    browser.open(strangers.address)
-    yield browser
-    assert browser.complaints == []
+    with visiting(browser, strangers.address) as page:
+        show(page, strangers.address)
+        yield page
 
 
 def test_its_catalogue_tells_of_no_shopper() -> None:
@@ -42,32 +40,32 @@ def test_a_browsers_token_goes_along_and_no_key(strangers: Open) -> None:
 
 
 def test_each_call_carries_the_token_of_its_session(page: Page, strangers: Open) -> None:
-    page.run("document.querySelectorAll('.shelf .add')[4].click()")
-    page.until("document.querySelector('#happened .moves')")
+    page.evaluate("document.querySelectorAll('.shelf .add')[4].click()")
+    until(page, "document.querySelector('#happened .moves')")
     (first, *others) = strangers.api.requests
     assert first[:2] == ("POST", "/shops/green/sessions")
-    session = json.loads(page.run("localStorage['shop:sessions']"))["current"]
+    session = json.loads(page.evaluate("localStorage['shop:sessions']"))["current"]
     assert {sent.get("authorization") for _, _, sent, _ in others} == {f"Bearer {session}"}
     (body,) = (body for _, path, _, body in others if path.endswith("/events"))
     assert body["sessionId"] == session
-    assert page.run("document.querySelectorAll('.shelf .card').length") == 24
+    assert page.evaluate("document.querySelectorAll('.shelf .card').length") == 24
 
 
 def test_a_visitor_may_begin_anew_and_be_nobody_else(page: Page) -> None:
-    before = page.run("localStorage['shop:sessions']")
-    page.run("document.querySelector('#account').click()")
-    page.until("document.querySelector('dialog[open]')")
-    assert page.run("document.querySelectorAll('.person').length") == 1
-    assert page.run("document.querySelector('.newcomer')") is None
-    page.run("document.querySelector('.person').click()")
-    page.until(f"localStorage['shop:sessions'] !== {json.dumps(before)}")
-    page.settled()
+    before = page.evaluate("localStorage['shop:sessions']")
+    page.evaluate("document.querySelector('#account').click()")
+    until(page, "document.querySelector('dialog[open]')")
+    assert page.evaluate("document.querySelectorAll('.person').length") == 1
+    assert page.evaluate("document.querySelector('.newcomer')") is None
+    page.evaluate("document.querySelector('.person').click()")
+    until(page, f"localStorage['shop:sessions'] !== {json.dumps(before)}")
+    settle(page)
 
 
 def test_a_session_that_ended_is_replaced_at_the_next_page(page: Page, strangers: Open) -> None:
-    page.run("localStorage['shop:sessions'] = '{}'")
-    page.run("location.hash = '#/p/milk-1'")
-    page.until("document.querySelectorAll('.product ~ div .shelf').length === 2")
-    page.settled()
-    session = json.loads(page.run("localStorage['shop:sessions']"))["current"]
+    page.evaluate("localStorage['shop:sessions'] = '{}'")
+    page.evaluate("location.hash = '#/p/milk-1'")
+    until(page, "document.querySelectorAll('.product ~ div .shelf').length === 2")
+    settle(page)
+    session = json.loads(page.evaluate("localStorage['shop:sessions']"))["current"]
     assert {sent["authorization"] for _, path, sent, _ in strangers.api.requests[-3:]} == {f"Bearer {session}"}
