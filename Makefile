@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nightly reliability check format events bench deploy lock clean
+.PHONY: help setup demo test quick browser nightly reliability check format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
 PYTHON := $(shell for p in python3.13 python3; do \
@@ -15,14 +15,17 @@ export SAM_CLI_TELEMETRY := 0
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
 
-setup: .venv/.locked ## make the environments: .venv, .local/cloud, .local/sam
+setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 	@$(BIN)/python -m local setup
 
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup .local/axe/.locked ## all tests
+test: setup browser ## all tests
 	$(BIN)/pytest $(ARGS)
+
+quick: setup browser ## all tests but the scenarios on the local cloud, on all processors
+	$(BIN)/pytest -q -n logical --ignore=tests/app $(ARGS)
 
 nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard; examples at random
 	@for seed in $$(seq 1 $(SEEDS)); do \
@@ -64,6 +67,7 @@ deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --override locks/overrides.in --group local --group dev -o locks/project.txt pyproject.toml
+	$(LOCK) --group browser -o locks/browser.txt
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
 	$(LOCK) --group audit -o locks/audit.txt
@@ -77,10 +81,17 @@ LOCK = $(UV) pip compile -q --upgrade --universal --generate-hashes --python-ver
 clean: ## remove what make made (stop the local cloud first)
 	rm -rf .venv .local .aws-sam
 
-# What looks for accessibility violations (MPL-2.0); without npm those tests are skipped, as are a browser's without one.
+# What the browser tests need: a Chromium, and axe-core (MPL-2.0), which looks for accessibility violations.
+browser: .venv/.browser .local/axe/.locked
+	@$(BIN)/python -m tests.storefront.chromium || true
+
 .local/axe/.locked: tests/storefront/package-lock.json
 	@mkdir -p $(@D) && cp tests/storefront/package.json tests/storefront/package-lock.json $(@D)
 	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring axe-core: its tests are skipped"
+
+# Playwright is installed beside what the lock of the project has: whoever only plays the demo needs none of its 164 MB.
+.venv/.browser: .venv/.locked locks/browser.txt
+	@$(UV) pip install -q --no-deps --require-hashes --python .venv -r locks/browser.txt && touch $@
 
 .venv/.locked: locks/project.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv"; exit 1; }
