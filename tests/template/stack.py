@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""template.yaml compiled by the SAM translator, without network or credentials, and its values worked out."""
+"""template.yaml and its nested stacks: loops written out, compiled by the SAM translator, and values worked out.
+
+All without network or credentials.
+"""
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import boto3
+from cfnlint.decode import cfn_yaml
+from cfnlint.template import Template
+from cfnlint.template.transforms._language_extensions import language_extension
 from samtranslator.model import apigateway
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -19,6 +27,7 @@ from samtranslator.yaml_helper import yaml_parse
 Resource = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "template.yaml"
+NESTED = sorted((ROOT / "stacks").glob("*.yaml"))
 PSEUDO = {
     "AWS::StackName": "retail", "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012",
     "AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": None,
@@ -41,7 +50,9 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Stack:
-    """`source` is the template as written, `resources` are CloudFormation's, with their values worked out.
+    """`source` is the template without its loops, `resources` are CloudFormation's with their values worked out.
+
+    Those of nested stacks are among them, under their own logical ids.
 
     A reference to a resource is worked out to its logical id, an attribute of one to ``Id.Attribute``.
     """
@@ -59,21 +70,72 @@ def compiled(
     parameters: dict[str, Any] | None = None, places: dict[str, str] | None = None, second: float = 0
 ) -> Stack:
     """The stack that the template makes with these parameters, its artefacts at these S3 addresses (by logical id)."""
-    source = yaml_parse(FILE.read_text())
-    packaged = copy.deepcopy(source)
-    functions = packaged["Globals"]["Function"].pop("CodeUri")
-    for name, resource in packaged["Resources"].items():
+    source = looped(FILE)
+    values = defaults(source) | OPTIONS | (parameters or {})
+    template = translated(packaged(source, places or {}), values, second)
+    worked = Values(values | PSEUDO, template["Conditions"])
+    made = {n: r for n, r in template["Resources"].items() if worked.condition(r.get("Condition"))}
+    nested: dict[str, Resource] = {}
+    for name, resource in made.items():
+        if resource["Type"] == "AWS::CloudFormation::Stack":
+            child = child_of(worked.out(resource["Properties"]))
+            assert not set(child.resources) & {*made, *nested}
+            nested |= child.resources
+            outputs = {f"{name}.Outputs.{key}": output["Value"] for key, output in child.outputs.items()}
+            worked = Values(worked.known | outputs, worked.conditions)
+    return Stack(source, worked.out(made) | nested, worked.out(template["Outputs"]))
+
+
+def child_of(properties: Resource) -> Stack:
+    """The nested stack that a stack makes with these properties of its resource."""
+    source = looped(ROOT / properties["TemplateURL"])
+    given = properties["Parameters"]
+    assert set(given) == set(source["Parameters"])
+    worked = Values(given | PSEUDO | {"AWS::StackName": "retail-nested"}, source["Conditions"])
+    parts = {
+        part: {n: each for n, each in source[part].items() if worked.condition(each.get("Condition"))}
+        for part in ("Resources", "Outputs")
+    }
+    return Stack(source, worked.out(parts["Resources"]), worked.out(parts["Outputs"]))
+
+
+@cache
+def looped(file: Path) -> Resource:
+    """A template with its loops written out, as cfn-lint knows CloudFormation to do it."""
+    problems, written = language_extension(Template(str(file), cfn_yaml.load(str(file)), [PSEUDO["AWS::Region"]]))
+    assert not problems, problems
+    plain = json.loads(json.dumps(written))
+    source: Resource = yaml_parse(file.read_text())
+    return source | {part: plain[part] for part in ("Resources", "Outputs")}
+
+
+def packaged(source: Resource, places: dict[str, str]) -> Resource:
+    """A template as `sam package` makes it: every artefact has an address."""
+    made = copy.deepcopy(source)
+    functions = made["Globals"]["Function"].pop("CodeUri")
+    for name, resource in made["Resources"].items():
         properties = resource.get("Properties", {})
-        place = (places or {}).get(name, f"s3://artefacts/{name}")
+        place = places.get(name, f"s3://artefacts/{name}")
         if resource["Type"] == "AWS::Serverless::Function":
             assert properties.setdefault("CodeUri", functions) == functions
         properties.update({key: place for key in ("CodeUri", "ContentUri", "DefinitionUri") if key in properties})
-    defaults = {name: entry.get("Default") for name, entry in source["Parameters"].items()}
-    values = defaults | OPTIONS | (parameters or {})
-    template = translated(packaged, values, second)
-    worked = Values(values | PSEUDO, template["Conditions"])
-    made = {n: r for n, r in template["Resources"].items() if worked.condition(r.get("Condition"))}
-    return Stack(source, worked.out(made), worked.out(template["Outputs"]))
+    return made
+
+
+def watched(alarm: Resource) -> list[Resource]:
+    """The metrics that an alarm looks at: its one, or those that it adds up."""
+    if "Metrics" not in alarm:
+        return [alarm]
+    (total,) = [each for each in alarm["Metrics"] if "Expression" in each]
+    assert total["Expression"] == "SUM(METRICS())"
+    added = [each for each in alarm["Metrics"] if each is not total]
+    assert all(each["ReturnData"] is False and each["MetricStat"]["Stat"] == "Sum" for each in added)
+    return [each["MetricStat"]["Metric"] for each in added]
+
+
+def defaults(source: Resource) -> dict[str, Any]:
+    """The parameters' defaults."""
+    return {name: entry.get("Default") for name, entry in source["Parameters"].items()}
 
 
 def translated(packaged: Resource, values: dict[str, Any], second: float = 0) -> Resource:
@@ -107,7 +169,7 @@ class Values:
         return {key: value for key, value in worked.items() if value is not None}
 
     def ref(self, name: str) -> Any:  # noqa: ANN401 - a parameter may have any value
-        """A parameter's value, or a resource's logical id."""
+        """A parameter's value, a nested stack's output, or a resource's logical id or attribute."""
         return self.known.get(name, name)
 
     def sub(self, argument: str | list[Any]) -> str:
@@ -125,7 +187,7 @@ FUNCTIONS: dict[str, Callable[[Values, Any], Any]] = {
     "Ref": Values.ref,
     "Fn::Sub": Values.sub,
     "Fn::If": Values.pick,
-    "Fn::GetAtt": lambda _, path: path if isinstance(path, str) else ".".join(path),
+    "Fn::GetAtt": lambda values, path: values.ref(path if isinstance(path, str) else ".".join(path)),
     "Condition": lambda values, name: values.condition(name),
     "Fn::And": lambda values, argument: all(values.out(each) for each in argument),
     "Fn::Select": lambda values, argument: values.out(argument[1])[int(argument[0])],

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.template.audit import MOST, SUPPRESSED, expanded
-from tests.template.stack import STACK
+from tests.template.audit import MOST, SUPPRESSED, expanded, written_out
+from tests.template.stack import NESTED, STACK
 
 LAMBDAS = STACK.of("Lambda::Function")
 OPEN = {"/health", "/shops/{shop}/sessions"}
@@ -74,6 +74,11 @@ def test_ckv_aws_120() -> None:
     assert all("CacheClusterEnabled" not in stage for stage in STACK.of("ApiGateway::Stage").values())
 
 
+def test_ckv_aws_124() -> None:
+    # Alarms and rules tell of what happens to shops; a nested stack's own events are those of a deployment.
+    assert all(each["TemplateURL"].startswith("stacks/") for each in STACK.of("CloudFormation::Stack").values())
+
+
 def test_ckv_aws_158() -> None:
     # That the functions log nothing of a shopper is held by tests/hostile; here, that the gateway does not.
     logged = {stage["AccessLogSetting"]["Format"] for stage in STACK.of("ApiGateway::Stage").values()}
@@ -131,5 +136,6 @@ def test_every_queue_that_feeds_a_function_has_dead_letters() -> None:
 
 def test_what_is_audited_is_the_whole_stack() -> None:
     made = expanded()
-    assert set(STACK.resources) <= set(made["Resources"])
+    parts = [made, *map(written_out, NESTED)]
+    assert set(STACK.resources) <= {name for part in parts for name in part["Resources"]}
     assert made["Parameters"]["Browsers"]["Default"] == "true"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from personalization.core.observability import METRICS
 
-from tests.template.stack import ROOT, STACK, Stack, compiled
+from tests.template.stack import ROOT, STACK, Stack, compiled, watched
 
 OURS = "RetailPersonalization"
 SEARCH = re.compile(r"SEARCH\('\{([\w,/]+)\} MetricName=\"(\w+)\" service=\"retail\"', '(\w+)', (\d+)\)")
@@ -136,9 +136,9 @@ def test_every_alarm_of_the_stack_is_on_it_once_and_no_other(given: dict[str, st
 
 @pytest.mark.parametrize("alarm", STACK.of("CloudWatch::Alarm"))
 def test_what_an_alarm_watches_is_on_it(alarm: str) -> None:
-    watched = STACK.of("CloudWatch::Alarm")[alarm]
-    pairs = tuple((each["Name"], each["Value"]) for each in watched["Dimensions"])
-    assert (watched["Namespace"], watched["MetricName"], pairs) in shown(STACK)
+    for metric in watched(STACK.of("CloudWatch::Alarm")[alarm]):
+        pairs = tuple((each["Name"], each["Value"]) for each in metric["Dimensions"])
+        assert (metric["Namespace"], metric["MetricName"], pairs) in shown(STACK)
 
 
 def test_without_browsers_nothing_of_theirs_is_on_it() -> None:

@@ -4,12 +4,14 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from tests.template.stack import FILE, ROOT, STACK, compiled
+from tests.template.stack import FILE, NESTED, ROOT, STACK, compiled, looped, watched
 
 ALARMS = STACK.of("CloudWatch::Alarm")
+WATCHED = [each for alarm in ALARMS.values() for each in watched(alarm)]
 REFUSALS = STACK.of("ApiGateway::RestApi")["Api"]["Body"]["x-amazon-apigateway-gateway-responses"]
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
@@ -29,9 +31,27 @@ def test_cloudformation_names_the_resources() -> None:
         assert not own & set(resource.get("Properties", {})), name
 
 
-def test_the_template_has_no_yaml_alias() -> None:
+@pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
+def test_a_template_has_no_yaml_alias(file: Path) -> None:
     # CloudFormation refuses them.
-    assert re.findall(r"(?m)^[^#\n]*[\s\[{,][&*]\w+", FILE.read_text()) == []
+    assert re.findall(r"(?m)^[^#\n]*[\s\[{,][&*]\w+", file.read_text()) == []
+
+
+def test_every_nested_stack_is_made() -> None:
+    made = [each["TemplateURL"] for each in STACK.of("CloudFormation::Stack").values()]
+    assert sorted(ROOT / each for each in made) == NESTED
+
+
+def test_what_has_data_or_an_address_is_in_the_stack_itself() -> None:
+    # An update moves nothing from one stack to another.
+    apart = {
+        "AWS::ApiGateway::ApiKey", "AWS::CloudFront::Distribution", "AWS::DynamoDB::Table", "AWS::KMS::Key",
+        "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::SNS::Topic", "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret", "AWS::Serverless::Api", "AWS::Serverless::Function",
+        "AWS::StepFunctions::StateMachine",
+    }  # fmt: skip
+    for file in NESTED:
+        assert not apart & {resource["Type"] for resource in looped(file)["Resources"].values()}
 
 
 def test_every_log_group_forgets_and_is_written_to() -> None:
@@ -77,12 +97,16 @@ def test_an_update_that_replaces_a_log_group_keeps_its_lines() -> None:
     ],
 )
 def test_what_goes_wrong_raises_an_alarm(namespace: str, metric: str) -> None:
-    assert [each for each in ALARMS.values() if (each["Namespace"], each["MetricName"]) == (namespace, metric)]
+    assert (namespace, metric) in {(each["Namespace"], each["MetricName"]) for each in WATCHED}
 
 
 def test_every_function_has_an_alarm_on_its_errors() -> None:
-    errors = [each for each in ALARMS.values() if (each["Namespace"], each["MetricName"]) == ("AWS/Lambda", "Errors")]
-    assert {each["Dimensions"][0]["Value"] for each in errors} == set(STACK.of("Lambda::Function"))
+    errors = [each for each in WATCHED if (each["Namespace"], each["MetricName"]) == ("AWS/Lambda", "Errors")]
+    assert sorted(each["Dimensions"][0]["Value"] for each in errors) == sorted(STACK.of("Lambda::Function"))
+
+
+def test_an_alarm_adds_up_as_many_metrics_as_cloudwatch_takes() -> None:
+    assert max(len(each.get("Metrics", [])) for each in ALARMS.values()) <= 10
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -133,8 +157,8 @@ def test_alarms_notify_a_topic_that_is_given() -> None:
 
 
 def test_every_dead_letter_queue_has_an_alarm() -> None:
-    watched = {each["Dimensions"][0]["Value"] for each in ALARMS.values() if each["Namespace"] == "AWS/SQS"}
-    assert watched == {f"{queue}.QueueName" for queue in STACK.of("SQS::Queue")}
+    queues = {each["Dimensions"][0]["Value"] for each in WATCHED if each["Namespace"] == "AWS/SQS"}
+    assert queues == {f"{queue}.QueueName" for queue in STACK.of("SQS::Queue")}
 
 
 def test_the_stale_alarm_counts_what_the_daily_round_measures() -> None:

@@ -28,7 +28,7 @@ import yaml
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime, router
 from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import engine, provisioners
 from personalize_local.server import origins
 
 from local.cloud.aws import api_gateway, executions, faults, guard, retention, rights, saving
@@ -288,6 +288,37 @@ def versions_in_events() -> None:
     s3._fire_s3_event, eventbridge._dispatch_event = fired, dispatched
 
 
+def nested_transforms() -> None:
+    """Apply the transforms of a nested stack's template, as CloudFormation does; ministack only reads it."""
+    stock = provisioners._check_nested_stack_capabilities
+
+    def check(parent: str, template: dict[str, Any]) -> None:
+        made = engine._apply_transforms(template)
+        if isinstance(made, engine._TransformFailed):
+            raise ValueError(made.error)  # noqa: TRY004 - a template that cannot be transformed
+        template.clear()
+        template.update(made)
+        stock(parent, template)
+
+    provisioners._check_nested_stack_capabilities = check
+
+
+def alarms_on_sums() -> None:
+    """Accept an alarm on a sum of metrics. Here it looks at the first of them alone, and the log says so."""
+    stock = provisioners._cw_metric_alarm_record
+
+    def record(name: str, props: dict[str, Any]) -> dict[str, Any]:
+        added = [each["MetricStat"] for each in props.get("Metrics", []) if "MetricStat" in each]
+        if added:
+            log.warning("alarm %s: of its %d metrics only the first is watched here", name, len(added))
+            one = added[0]["Metric"] | {"Statistic": added[0]["Stat"], "Period": added[0]["Period"]}
+            props = {key: value for key, value in props.items() if key != "Metrics"} | one
+        made: dict[str, Any] = stock(name, props)
+        return made
+
+    provisioners._cw_metric_alarm_record = record
+
+
 def nested_failures() -> None:
     """Tell a machine of a failed child as AWS does: States.TaskFailed, and what DescribeExecution says as the cause."""
 
@@ -313,6 +344,8 @@ def main() -> None:
     schedules_in_groups()
     batches_of_messages()
     versions_in_events()
+    nested_transforms()
+    alarms_on_sums()
     nested_failures()
     executions.install()
     api_gateway.install()

@@ -29,7 +29,8 @@ def deploy(world: World, shop: str) -> None:
     """Update the stack: every function that a state machine calls has code that refuses what is about a shop."""
     stack = world.laptop.state.stack
     template = yaml_parse(as_text(world.stacks.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]))
-    resources = template["Resources"]
+    # Functions and machines are written one by one; the loops are CloudFormation's to write out.
+    resources = {name: each for name, each in template["Resources"].items() if not name.startswith("Fn::ForEach::")}
     world.s3.create_bucket(Bucket=PLACE)
     for name in called(resources):
         properties = resources[name]["Properties"]
