@@ -43,7 +43,7 @@ check: setup ## format, lint, types, import rules, security, template, state mac
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=.:layers/core:engine $(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml stacks/*.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/pytest -q tests/template tests/statemachines tests/docs

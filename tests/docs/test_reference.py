@@ -8,14 +8,9 @@ import yaml
 from personalization.shop.settings import ShopSettings, parse
 
 from tests.docs.pages import ROOT, blocks, first_cells, headings, read, section
+from tests.template.stack import STACK
 
-
-class Template(yaml.SafeLoader):
-    """YAML with CloudFormation's tags, whose values do not matter here."""
-
-
-Template.add_multi_constructor("!", lambda *_: None)
-TEMPLATE = yaml.load(read("template.yaml"), Template)  # noqa: S506 - a SafeLoader
+TEMPLATE = STACK.source
 ROUTE = re.compile(r"^`([A-Z]+) (/\S*)`$")
 
 
@@ -49,8 +44,7 @@ def test_every_template_parameter_is_explained() -> None:
 
 
 def test_every_alarm_is_explained() -> None:
-    alarms = {key for key, value in TEMPLATE["Resources"].items() if value["Type"] == "AWS::CloudWatch::Alarm"}
-    assert set(first_cells(section("docs/operations.md", "Alarms"))) == alarms
+    assert set(first_cells(section("docs/operations.md", "Alarms"))) == set(STACK.of("CloudWatch::Alarm"))
 
 
 def test_parameters_have_the_defaults_that_the_page_gives() -> None:

@@ -109,6 +109,32 @@ for target in ('AmazonSQS.ChangeMessageVisibilityBatch', 'AmazonSQS.SendMessage'
     assert found.stdout.split() == ["sqs:ChangeMessageVisibility", "sqs:SendMessage", "dynamodb:BatchGetItem"]
 
 
+def test_a_nested_stack_has_its_loops_written_out() -> None:
+    found = in_cloud("""
+from ministack.services.cloudformation import provisioners
+launcher.nested_transforms()
+loop = {"Fn::ForEach::Topics": ["What", ["A", "B"], {"${What}Topic": {"Type": "AWS::SNS::Topic"}}]}
+template = {"Transform": "AWS::LanguageExtensions", "Resources": loop}
+provisioners._check_nested_stack_capabilities("parent", template)
+print(*template["Resources"])
+""")
+    assert found.stdout.split() == ["ATopic", "BTopic"], found.stderr
+
+
+def test_an_alarm_on_a_sum_is_there_and_looks_at_its_first_metric() -> None:
+    found = in_cloud("""
+from ministack.services.cloudformation import provisioners
+launcher.alarms_on_sums()
+one = {"Metric": {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": []}, "Stat": "Sum", "Period": 60}
+metrics = [{"Id": "every", "Expression": "SUM(METRICS())"}, {"Id": "one", "ReturnData": False, "MetricStat": one}]
+rest = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "EvaluationPeriods": 1}
+made = provisioners._cw_metric_alarm_record("sum", {"Metrics": metrics, **rest})
+print(made["Namespace"], made["MetricName"], made["Statistic"], made["Period"])
+""")
+    assert found.stdout.split() == ["AWS/Lambda", "Errors", "Sum", "60"], found.stderr
+    assert "of its 1 metrics only the first is watched here" in found.stderr
+
+
 def test_executions_are_named_as_aws_names_them() -> None:
     found = in_cloud("""
 for second in (0x69cbb740, 0x69ca65c0):
