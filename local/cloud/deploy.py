@@ -9,10 +9,9 @@ import re
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import boto3
 import botocore.exceptions
@@ -60,12 +59,15 @@ def deploy(home: Home, state: State, step: Step) -> State:
     build(home, step)
     note = home.data / "deployed"
     wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes}"
+    stacks = boto3.client("cloudformation", **access(state))
     status = settled(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
         note.unlink(missing_ok=True)
         with step(f"deploying the stack {state.stack} (sam deploy)"), one_at_a_time():
             if status in NEVER_MADE:
-                delete(state)
+                stacks.delete_stack(StackName=state.stack)
+                often = {"Delay": 1, "MaxAttempts": 60}
+                stacks.get_waiter("stack_delete_complete").wait(StackName=state.stack, WaiterConfig=often)
             elif status and status not in SETTLED:
                 raise LocalError(f"the stack {state.stack} is {status}, from which it cannot be updated.\n{WAY_OUT}")
             login.publish(home, state)
@@ -80,59 +82,54 @@ def deploy(home: Home, state: State, step: Step) -> State:
             )
             resuming.save(state)
         note.write_text(wanted)
-    outputs = stack_outputs(state)
-    api = api_address(state, outputs["ApiUrl"])
-    browser_api = api_address(state, outputs["BrowserApiUrl"])
-    key = api_key(state, outputs["ApiKeyId"])
-    state = replace(state, outputs=outputs, api=api, browser_api=browser_api, key=key)
+    stack = stacks.describe_stacks(StackName=state.stack)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    gateway = boto3.client("apigateway", **access(state))
+    state = replace(
+        state,
+        outputs=outputs,
+        api=api_address(state, outputs["ApiUrl"]),
+        browser_api=api_address(state, outputs["BrowserApiUrl"]),
+        key=gateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"],
+    )
     home.write(state)
     return state
 
 
 def parameters() -> list[str]:
-    """The template's parameters: those of samconfig.toml's `local` environment, and this machine's."""
+    """Return the template's parameters: those of samconfig.toml's `local` environment, and this machine's."""
     settings = tomllib.loads((REPOSITORY / "samconfig.toml").read_text())
     given: str = settings["local"]["deploy"]["parameters"].get("parameter_overrides", "")
     return [*given.split(), f"PythonRuntime={python_runtime()}", f"Architecture={architecture()}"]
 
 
 def architecture() -> str:
-    """This machine's processor, as Lambda names it."""
+    """Return this machine's processor as Lambda names it."""
     return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 
 
 def fingerprint() -> str:
-    """A hash of all that a build depends on."""
+    """Return a hash of all that a build depends on."""
     digest = hashlib.sha256(" ".join(parameters()).encode())
-    for path in source_files():
-        digest.update(f"\0{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
+    for source in [REPOSITORY / name for name in SOURCES]:
+        for path in [source] if source.is_file() else sorted(each for each in source.rglob("*") if each.is_file()):
+            if "__pycache__" not in path.parts:
+                digest.update(f"\0{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def source_files() -> Iterable[Path]:
-    """Every file that a build reads, in a fixed order."""
-    for name in SOURCES:
-        source = REPOSITORY / name
-        found = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-        yield from (path for path in found if "__pycache__" not in path.parts)
 
 
 def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -> None:
     """Run `sam COMMAND` with samconfig.toml's `local` environment, its output in the log of that name."""
-    environment = (
-        os.environ
-        | extra
-        | {
-            "PATH": os.pathsep.join(
-                [str(LOCAL / "cloud" / "bin"), str(REPOSITORY / ".venv" / "bin"), os.environ["PATH"]]
-            ),
-            "PYTHON_RUNTIME": python_runtime(),
-            "ARCHITECTURE": architecture(),
-            "AWS_DEFAULT_REGION": REGION,
-            "SAM_CLI_TELEMETRY": "0",
-            "SAM_CLI_POLL_DELAY": "0.2",
-        }
-    )
+    path = [str(LOCAL / "cloud" / "bin"), str(REPOSITORY / ".venv" / "bin"), os.environ["PATH"]]
+    of_sam = {
+        "PATH": os.pathsep.join(path),
+        "PYTHON_RUNTIME": python_runtime(),
+        "ARCHITECTURE": architecture(),
+        "AWS_DEFAULT_REGION": REGION,
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.2",
+    }
+    environment = os.environ | extra | of_sam
     environment.pop("VIRTUAL_ENV", None)
     configured = ["--config-file", str(REPOSITORY / "samconfig.toml"), "--config-env", "local"]
     line = [str(LOCAL / "sam" / "bin" / "sam"), command, *configured, *arguments]
@@ -146,7 +143,7 @@ def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Clouds of one checkout share its build folder."""
+    """Keep clouds of one checkout apart, which share its build folder."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,46 +151,22 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def settled(state: State) -> str:
-    """The stack's status once nothing changes it: sam goes on where `up` was killed."""
+    """Return the stack's status, "" without one, once nothing changes it: sam goes on where `up` was killed."""
+    stacks = boto3.client("cloudformation", **access(state))
     deadline = time.monotonic() + CHANGE_SECONDS
-    while (status := stack_status(state)).endswith("_IN_PROGRESS") and status not in NEVER_MADE:
-        if time.monotonic() > deadline:
-            break
+    while True:
+        try:
+            status = str(stacks.describe_stacks(StackName=state.stack)["Stacks"][0]["StackStatus"])
+        except botocore.exceptions.ClientError:
+            return ""
+        if not status.endswith("_IN_PROGRESS") or status in NEVER_MADE or time.monotonic() > deadline:
+            return status
         time.sleep(0.2)
-    return status
-
-
-def stack_status(state: State) -> str:
-    """The stack's status; "" where there is no stack."""
-    try:
-        stacks = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)
-    except botocore.exceptions.ClientError:
-        return ""
-    return str(stacks["Stacks"][0]["StackStatus"])
-
-
-def delete(state: State) -> None:
-    """Remove a stack whose creation failed."""
-    client = boto3.client("cloudformation", **access(state))
-    client.delete_stack(StackName=state.stack)
-    client.get_waiter("stack_delete_complete").wait(StackName=state.stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-
-
-def stack_outputs(state: State) -> dict[str, str]:
-    """The stack's outputs."""
-    stack = boto3.client("cloudformation", **access(state)).describe_stacks(StackName=state.stack)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 def api_address(state: State, api_url: str) -> str:
-    """Where the local AWS serves the API that on AWS answers at `api_url`."""
+    """Return where the local AWS serves the API that on AWS answers at `api_url`."""
     parts = re.fullmatch(r"https://(\w+)\.execute-api\.[^/]+/(\w+)/?", api_url)
     if parts is None:
         raise LocalError(f"the stack's output ApiUrl is not the address of a REST API: {api_url}")
     return f"{state.endpoint}/_aws/execute-api/{parts[1]}/{parts[2]}"
-
-
-def api_key(state: State, key_id: str) -> str:
-    """The API key's value."""
-    answer = boto3.client("apigateway", **access(state)).get_api_key(apiKey=key_id, includeValue=True)
-    return str(answer["value"])

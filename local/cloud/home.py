@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of one local cloud, what runs in it, and what its processes see.
+"""The folder of one local cloud, its state, and how clients reach it.
 
 Everything of one cloud is in one folder (:class:`Home`, ``.local/run`` by default)::
 
@@ -14,6 +14,7 @@ Only its owner can open the folder.
 
 import configparser
 import fcntl
+import io
 import json
 import os
 import secrets
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-MARK = "RETAIL_LOCAL_CLOUD"
-"""Environment variable of every process of a cloud; its value is the cloud's folder."""
 
 
 class NotRunningError(LocalError):
@@ -54,7 +53,6 @@ class Process:
     started: float
 
     def alive(self) -> bool:
-        """Whether this very process still runs."""
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.started) < 1 and process.status() != psutil.STATUS_ZOMBIE
@@ -88,20 +86,17 @@ class Home:
 
     @property
     def data(self) -> Path:
-        """What survives `down`."""
         return self.run / "data"
 
     @property
     def saved(self) -> Path:
-        """The saved state of the local AWS; see :mod:`local.cloud.saved`."""
         return self.data / "aws"
 
     def log(self, name: str) -> Path:
-        """The log called `name`."""
         return self.run / f"{name}.log"
 
     def access_key(self) -> tuple[str, str]:
-        """The id and the secret of the local AWS's access key, made when first asked for."""
+        """Return the id and the secret of the local AWS's access key, made when first asked for."""
         file, profile = self.run / "credentials", configparser.ConfigParser(interpolation=None)
         profile.read(file)
         if not profile.has_option("default", "aws_secret_access_key"):
@@ -111,30 +106,31 @@ class Home:
                 "aws_secret_access_key": secrets.token_urlsafe(30),
             }
             profile.read_dict({"default": made})
-            with self.private("credentials").open("w") as scratch:
-                profile.write(scratch)
-            Path(scratch.name).replace(file)
+            content = io.StringIO()
+            profile.write(content)
+            self._replace(file, content.getvalue())
         file.chmod(0o600)
         return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
 
-    def private(self, name: str) -> Path:
-        """An empty file that only its owner can open; it takes the place of the file `name` when it is whole."""
-        scratch = self.run / f"{name}.new"
+    def _replace(self, file: Path, text: str) -> None:
+        """Replace a file in one step by one that only its owner can open."""
+        scratch = file.with_name(f"{file.name}.new")
         scratch.unlink(missing_ok=True)
         scratch.touch(mode=0o600)
-        return scratch
+        scratch.write_text(text)
+        scratch.replace(file)
 
     def make_private(self) -> None:
         """Make the folders, and shut them to the other users of this machine, whatever they were before."""
         for folder in (self.run, self.data, *(self.data / name for name in ("aws", "objects", "engine"))):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-        kept = (self.data / "aws").glob("**/*")
-        for secret in [path for path in (*kept, self.data / "login.jwk") if path.is_file()]:
-            secret.chmod(0o600)
+        for secret in (*self.saved.glob("**/*"), self.data / "login.jwk"):
+            if secret.is_file():
+                secret.chmod(0o600)
 
     def read(self) -> State | None:
-        """The state as last written, whether or not it still holds."""
+        """Return the state as last written, whether or not it still holds."""
         try:
             content = json.loads((self.run / "state.json").read_text())
         except (FileNotFoundError, ValueError):
@@ -142,10 +138,7 @@ class Home:
         return State(**content | {"processes": tuple(Process(**process) for process in content["processes"])})
 
     def write(self, state: State) -> None:
-        """Replace the state in one step."""
-        scratch = self.private("state.json")
-        scratch.write_text(json.dumps(asdict(state), indent=2))
-        scratch.replace(self.run / "state.json")
+        self._replace(self.run / "state.json", json.dumps(asdict(state), indent=2))
 
     def forget(self) -> None:
         """Remove the state: nothing runs."""
@@ -153,7 +146,7 @@ class Home:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One `up` or `down` at a time.
+        """Let one `up` or `down` at a time do its work.
 
         Raises:
             LocalError: another one is at work.
@@ -168,78 +161,39 @@ class Home:
 
 
 def running(home: Home) -> State | None:
-    """The state of the cloud if it is deployed and all its processes live."""
+    """Return the state of the cloud if it is deployed and all its processes live."""
     state = home.read()
     whole = state is not None and bool(state.outputs) and all(process.alive() for process in state.processes)
     return state if whole else None
 
 
 def require(home: Home) -> State:
-    """The running cloud's state.
-
-    Raises:
-        NotRunningError: it is not running.
-    """
+    """Return the running cloud's state. Raises NotRunningError where it is not running."""
     state = running(home)
     if state is None:
         raise NotRunningError
     return state
 
 
-def process_environment(home: Home, state: State) -> dict[str, str]:
-    """What the processes see, and through the local AWS the functions: nothing of the operator's own AWS settings."""
-    passed = {key: value for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if (value := os.environ.get(key))}
-    return (
-        passed
-        | client_environment(state)
-        | {
-            MARK: str(home.run.resolve()),
-            "TMPDIR": str(home.run.resolve() / "tmp"),
-            "GATEWAY_PORT": state.endpoint.rpartition(":")[2],
-            "BIND_HOST": "127.0.0.1",
-            "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "AUTH": "true",
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(home.saved.resolve()),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(home.data.resolve() / "objects"),
-            # Of each function's warm processes all but one end after this time, so that a burst's memory is given back.
-            "LAMBDA_WARM_TTL_SECONDS": "20",
-            # PollSeconds is a whole number of seconds; nothing here takes that long.
-            "SFN_WAIT_SCALE": "0.25",
-            # No other listeners, and no hand on the containers of this machine.
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "DOCKER_HOST": "unix:///nonexistent",
-            # Freed buffers of large objects go back to the system (glibc): a tenth of the peak.
-            "MALLOC_ARENA_MAX": "2",
-            "MALLOC_MMAP_THRESHOLD_": "131072",
-        }
-    )
-
-
 def client_environment(state: State) -> dict[str, str]:
-    """Variables by which any AWS SDK or CLI talks to this cloud instead of AWS."""
-    engine = {
-        f"AWS_ENDPOINT_URL_{name}": state.engine
-        for name in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS")
+    """Return the variables by which any AWS SDK or CLI talks to this cloud instead of AWS."""
+    return {
+        "AWS_ACCESS_KEY_ID": state.access_key,
+        "AWS_SECRET_ACCESS_KEY": state.secret_key,
+        "AWS_ENDPOINT_URL_PERSONALIZE": state.engine,
+        "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME": state.engine,
+        "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS": state.engine,
+        "AWS_ENDPOINT_URL": state.endpoint,
+        "AWS_ENDPOINT_URL_S3": state.endpoint,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
     }
-    return (
-        {"AWS_ACCESS_KEY_ID": state.access_key, "AWS_SECRET_ACCESS_KEY": state.secret_key}
-        | engine
-        | {
-            "AWS_ENDPOINT_URL": state.endpoint,
-            "AWS_ENDPOINT_URL_S3": state.endpoint,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-        }
-    )
 
 
 class Access(TypedDict):
@@ -253,10 +207,7 @@ class Access(TypedDict):
 
 
 def access(state: State, *, engine: bool = False) -> Access:
-    """What `boto3.client` needs for the local AWS, or for the engine of this cloud.
-
-    Proxies of the operator are left out: nothing leaves the machine.
-    """
+    """Return what `boto3.client` needs for the local AWS, or for the engine of this cloud, past any proxy."""
     from botocore.config import Config  # noqa: PLC0415 - a tenth of a second that `--help` need not wait for
 
     return {
@@ -269,6 +220,6 @@ def access(state: State, *, engine: bool = False) -> Access:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log and where to find the rest."""
+    """Return the last lines of a log and where to find the rest."""
     text = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
     return "\n".join([*(f"  | {line}" for line in text), f"  (all of it: {log})"])

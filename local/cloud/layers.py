@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers as archives that every deployment to a local AWS takes: `sam deploy` would pack 270 MB anew for each.
+"""Archives of the layers, packed once for all deployments to a local AWS: `sam deploy` would pack 270 MB each time.
 
-They are packed once, when they are built, and put into a bucket that the template then names. What is in them is what
-`sam build` made; functions are small, and packed by `sam deploy` as on AWS.
+The template names the bucket in which they are. Their content is what `sam build` made; the functions are small, and
+`sam deploy` packs them as on AWS.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ BUCKET = "local-layers"
 PACKED = "packed.yaml"
 """The template that names the archives, beside the one that `sam build` made."""
 _CONTENT = re.compile(r"^( +ContentUri: )(\w+)$", re.MULTILINE)
-_MOMENT = (1980, 1, 1, 0, 0, 0)
-"""Of every file, so that equal layers are equal archives."""
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""The time of every file, so that equal layers are equal archives."""
 
 
 def pack(build: Path) -> None:
@@ -36,7 +36,7 @@ def pack(build: Path) -> None:
 
 
 def put(build: Path, s3: "S3Client") -> Path:
-    """Put the archives where the template says that they are; that template."""
+    """Put the archives where the template names them; return the path of that template."""
     s3.create_bucket(Bucket=BUCKET)
     for archive in build.glob("*.zip"):
         s3.upload_file(str(archive), BUCKET, archive.name)
@@ -47,7 +47,7 @@ def _archive(build: Path, name: str) -> Path:
     unnamed = build / f"{name}.part"
     with zipfile.ZipFile(unnamed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(each for each in (build / name).rglob("*") if each.is_file()):
-            entry = zipfile.ZipInfo(str(path.relative_to(build / name)), _MOMENT)
+            entry = zipfile.ZipInfo(str(path.relative_to(build / name)), _TIME)
             entry.external_attr = path.stat().st_mode << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes(), compresslevel=1)

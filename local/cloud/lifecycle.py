@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -17,17 +18,18 @@ import psutil
 import urllib3
 
 from local.cloud import deploy, environments, resuming
+from local.cloud.aws import RIGHTS
 from local.cloud.environments import REPOSITORY, LocalError, Step, quiet
-from local.cloud.home import ACCOUNT, MARK, REGION, Home, Process, State, process_environment, running, tail
+from local.cloud.home import ACCOUNT, REGION, Home, Process, State, client_environment, running, tail
 
+MARK = "RETAIL_LOCAL_CLOUD"
+"""Environment variable of every process of a cloud; its value is the cloud's folder."""
 READY_SECONDS = 60
+STOP_SECONDS = 15
 DATASET_GROUPS = "500"
 """The quota of dataset groups, which on AWS is 5 and raised on request."""
 FEW_BYTES = 10**6
 """The quota of an incremental import where tests make things fail: the smallest that the stack takes."""
-RIGHTS = "/_local/rights"
-"""Where the local AWS tells the engine what the roles of callers allow."""
-STOP_SECONDS = 15
 CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
 
@@ -41,7 +43,7 @@ def up(
     fresh: bool = False,
     faults: bool = False,
 ) -> tuple[State, list[str]]:
-    """Bring the cloud up and the stack to what the sources say; does only what is not done yet.
+    """Bring the cloud up and the stack to what the sources say; do only what is not done yet.
 
     Args:
         home: the cloud's folder.
@@ -53,7 +55,7 @@ def up(
             imports small; a cloud that runs already stays as it is.
 
     Returns:
-        The running state, and what the operator should know.
+        The running state, and notes for the operator.
 
     Raises:
         LocalError: something failed, or what was saved cannot be used; nothing that this call started is left running,
@@ -78,13 +80,13 @@ def up(
             state = deploy.deploy(home, state, step)
             return state, notes + resuming.resume(state, step)
         except BaseException:
-            with undisturbed():
+            with uninterrupted():
                 stop(home)
             raise
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Finish cleaning up however often Ctrl-C is pressed."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -119,21 +121,59 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     cloud, engine = ports(home, cloud_port, engine_port)
     key, secret = home.access_key()
     state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (), access_key=key, secret_key=secret)
-    environment = process_environment(home, state)
-    served = ["--port", str(engine), "--data-dir", str(home.data / "engine"), "--account-id", ACCOUNT]
     state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
-    doors = ["--faults"] if faults else []
-    served += ["--dataset-groups", DATASET_GROUPS, "--rights", f"{state.endpoint}{RIGHTS}", *doors]
-    # The waits of the state machine are for what AWS makes it wait for.
-    served += ["--strict", "--incremental-bytes", str(state.incremental_bytes)]
+    environment, doors = process_environment(home, state), ["--faults"] if faults else []
+    served = {
+        "--port": str(engine),
+        "--data-dir": str(home.data / "engine"),
+        "--account-id": ACCOUNT,
+        "--region": REGION,
+        "--dataset-groups": DATASET_GROUPS,
+        "--incremental-bytes": str(state.incremental_bytes),
+        "--rights": f"{state.endpoint}{RIGHTS}",
+    }
+    options = [word for option in served.items() for word in option]
     commands = {
-        "engine": [sys.executable, "-m", "local.personalize", *served, "--region", REGION],
+        # Strict: the waits of the state machine are for what AWS makes it wait for.
+        "engine": [sys.executable, "-m", "local.personalize", *options, "--strict", *doors],
         "cloud": [str(environments.cloud_python()), "-m", "local.cloud.aws.launcher", *doors],
     }
     started = tuple(spawn(name, command, environment, home) for name, command in commands.items())
     state = replace(state, processes=started)
     home.write(state)
     return state
+
+
+def process_environment(home: Home, state: State) -> dict[str, str]:
+    """Return what the processes see, and through the local AWS the functions: none of the operator's AWS settings."""
+    passed = {key: value for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if (value := os.environ.get(key))}
+    return (
+        passed
+        | client_environment(state)
+        | {
+            MARK: str(home.run.resolve()),
+            "TMPDIR": str(home.run.resolve() / "tmp"),
+            "GATEWAY_PORT": state.endpoint.rpartition(":")[2],
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "AUTH": "true",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(home.saved.resolve()),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(home.data.resolve() / "objects"),
+            # Of each function's warm processes all but one end after this time, so that a burst's memory is given back.
+            "LAMBDA_WARM_TTL_SECONDS": "20",
+            # PollSeconds is a whole number of seconds; nothing here takes that long.
+            "SFN_WAIT_SCALE": "0.25",
+            # No other listeners, and no hand on the containers of this machine.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": "unix:///nonexistent",
+            # Freed buffers of large objects go back to the system (glibc): a tenth of the peak.
+            "MALLOC_ARENA_MAX": "2",
+            "MALLOC_MMAP_THRESHOLD_": "131072",
+        }
+    )
 
 
 def spawn(name: str, command: list[str], environment: dict[str, str], home: Home) -> Process:
@@ -154,7 +194,7 @@ def spawn(name: str, command: list[str], environment: dict[str, str], home: Home
 
 
 def ports(home: Home, cloud: int | None, engine: int | None) -> tuple[int, int]:
-    """The ports asked for, else those of the last time, else free ones; remembered for the next time."""
+    """Return the ports asked for, else those of the last time, else free ones; remember them for the next time."""
     memory = home.data / "ports.json"
     last: list[int | None] = json.loads(memory.read_text()) if memory.exists() else [None, None]
     chosen: list[int] = []
@@ -168,7 +208,6 @@ def ports(home: Home, cloud: int | None, engine: int | None) -> tuple[int, int]:
 
 
 def free(port: int) -> bool:
-    """Whether nothing listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -179,9 +218,7 @@ def free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
 
@@ -205,7 +242,6 @@ def wait_ready(home: Home, state: State) -> None:
 
 
 def answers(pool: urllib3.PoolManager, address: str) -> bool:
-    """Whether GET `address` is 200."""
     try:
         return pool.request("GET", address).status == 200
     except urllib3.exceptions.HTTPError:
@@ -213,10 +249,10 @@ def answers(pool: urllib3.PoolManager, address: str) -> bool:
 
 
 def stop(home: Home, *, save: bool = True) -> list[str]:
-    """End every process of this cloud, also those that a lost or stale state no longer names; returns their names.
+    """End every process of this cloud, those that a lost state no longer names included; return their names.
 
-    The local AWS ends first and saves its state, which takes as long as it has runs to remember; without `save` it is
-    killed. What does not end in time is killed, too.
+    The local AWS ends first and saves its state, which takes the longer the more runs it remembers; without `save` it
+    is killed. What does not end in time is killed, too.
     """
     state = home.read()
     named = [process for process in (state.processes if state else ()) if process.alive()]
@@ -235,7 +271,7 @@ def stop(home: Home, *, save: bool = True) -> list[str]:
 
 
 def family_of(pid: int) -> list[psutil.Process]:
-    """A process and, after it, all that it has started; empty if it has just ended."""
+    """Return a process and, after it, all that it has started; empty if it has just ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]
@@ -259,7 +295,7 @@ def end(processes: list[psutil.Process]) -> None:
 
 
 def marked(home: Home) -> list[psutil.Process]:
-    """The live processes that carry this cloud's mark."""
+    """Return the live processes that carry this cloud's mark."""
     folder, found = str(home.run.resolve()), []
     for process in psutil.process_iter():
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The laptop's stand-in for a shop's login: an OIDC issuer that is two public documents in the local S3.
 
-Its key is in the cloud's folder. Whoever can read that folder is any shopper of this laptop's shops.
+Its key is in the cloud's folder: who can read that folder can log in as any user of this laptop's shops.
 """
 
 import json
@@ -16,21 +16,20 @@ BUCKET = "shoppers-login"
 AUDIENCE = "laptop"
 ALGORITHM = "ES256"
 SECONDS = 3600
-"""How long a login is good."""
+"""How long a login is valid."""
 
 
 def issuer(state: State) -> str:
-    """The issuer's address."""
     return f"{state.endpoint}/{BUCKET}"
 
 
 def parameters(state: State) -> list[str]:
-    """The template's parameters that make the stack take its tokens."""
+    """Return the template's parameters by which the stack accepts its tokens."""
     return [f"TokenIssuer={issuer(state)}", f"TokenAudience={AUDIENCE}", f"TokenAlgorithms={ALGORITHM}"]
 
 
 def publish(home: Home, state: State) -> None:
-    """Show the issuer's documents, as any does: to everybody."""
+    """Publish the issuer's documents for everybody, as any issuer does."""
     s3 = boto3.client("s3", **access(state))
     s3.create_bucket(Bucket=BUCKET)
     s3.delete_public_access_block(Bucket=BUCKET)
@@ -48,7 +47,7 @@ def publish(home: Home, state: State) -> None:
 
 
 def signing_key(home: Home) -> ECKey:
-    """The issuer's key, made when first asked for."""
+    """Return the issuer's key, made when first asked for."""
     file = home.data / "login.jwk"
     if not file.exists():
         made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
@@ -59,7 +58,7 @@ def signing_key(home: Home) -> ECKey:
 
 
 def user_token(home: Home, state: State, user: str, now: float) -> str:
-    """What a shopper has after her login, at this time in epoch seconds."""
+    """Return the token that a user has after a login at `now` (Unix epoch seconds)."""
     key = signing_key(home)
     claims = {"iss": issuer(state), "aud": AUDIENCE, "sub": user, "iat": int(now), "exp": int(now) + SECONDS}
     return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, claims, key, [ALGORITHM])

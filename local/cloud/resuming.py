@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `up` does about a session that ended before: it checks what was saved, and has its drops handled."""
+"""What `up` does about the session before: it checks what was saved, and has unfinished drops handled."""
 
 import json
 import time
@@ -9,48 +9,38 @@ import boto3
 import urllib3
 
 from local.cloud import saved
+from local.cloud.aws import SAVED
 from local.cloud.environments import LocalError, Step
 from local.cloud.home import Home, State, access
 
-DOOR = "/_local/saved"
-"""Where the local AWS tells what it loaded, and saves when it is asked to."""
 SAVE_SECONDS = 120.0
 REPEATED = {"drop", "continue", "retrain"}
-"""What a run was asked for that the sweep has done again."""
+"""Actions of runs that the sweep starts again."""
 
 
 def check(home: Home) -> None:
-    """Make sure that the next session can go on with what the last one saved.
-
-    Raises:
-        UnreadableError: it cannot.
-    """
+    """Make sure that the next session can go on with what the last one saved. Raises UnreadableError if it cannot."""
     if saved.read(home.saved).empty and (home.data / "deployed").exists():
         raise saved.UnreadableError(home.saved, "there is none, though a stack was deployed here")
 
 
 def save(state: State) -> None:
-    """Have the local AWS save its state now.
-
-    Raises:
-        LocalError: it can't.
-    """
-    told = str(_asked("POST", state)["failure"])
-    if told:
+    """Have the local AWS save its state now. Raises LocalError if it cannot."""
+    if told := str(_ask("POST", state)["failure"]):
         raise LocalError(f"the local AWS cannot save its state: {told}")
 
 
 def failure(state: State) -> str:
-    """Why the local AWS could not save its state the last time; empty where it could, or does not tell."""
+    """Return why the local AWS could not save its state the last time; "" where it could, or does not tell."""
     try:
-        return str(_asked("GET", state)["failure"])
+        return str(_ask("GET", state)["failure"])
     except LocalError:
         return ""
 
 
 def resume(state: State, step: Step) -> list[str]:
-    """Have handled what earlier sessions left unfinished; what the operator should know about it."""
-    left = _asked("GET", state)["left"]
+    """Have handled what earlier sessions left unfinished; return notes about it for the operator."""
+    left = _ask("GET", state)["left"]
     stopped: list[dict[str, Any]] = left["stopped"]
     if not left["killed"] and not stopped:
         return []
@@ -59,15 +49,30 @@ def resume(state: State, step: Step) -> list[str]:
         failures = sweep(state, mine)
     # Until here the next `up` begins again, if this one is killed or the sweep fails.
     if not failures:
-        _asked("DELETE", state)
-    return [*_missing(left), *_unfinished(mine, stopped), *failures]
+        _ask("DELETE", state)
+    notes = []
+    if left["killed"]:
+        since = time.strftime("%H:%M:%S", time.localtime(left["since"])) if left["since"] else "its start"
+        notes.append(
+            f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be"
+            " missing; files, tables, queued events and the engine's data are there"
+        )
+    actions = {each["name"]: json.loads(each["input"]).get("action", "drop") for each in mine}
+    again = [name for name, action in actions.items() if action in REPEATED]
+    by_hand = [f"{name} ({action})" for name, action in actions.items() if action not in REPEATED]
+    by_hand += [f"{each['name']} (teardown)" for each in stopped if "eardown" in each["stateMachineArn"]]
+    if again:
+        notes.append(f"stopped with the last session, and their drops are taken up again: {', '.join(again)}")
+    if by_hand:
+        notes.append(f"stopped with the last session, ask for them again: {', '.join(by_hand)}")
+    return notes + failures
 
 
 def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
-    """Tell the sweep of stopped runs as EventBridge would, and have it look for files of any age; why it failed."""
+    """Tell the sweep of stopped runs as EventBridge would, and have it look for files of any age; return failures."""
     functions = boto3.client("lambda", **access(state))
     events: list[dict[str, Any]] = [{"source": "aws.states", "detail": each} for each in stopped] or [{}]
-    # Once suffices: what it finds of files and of other runs, it finds for all shops.
+    # One call suffices: the sweep looks at the files and the runs of all shops.
     events[-1]["minutes"] = 0
     for event in events:
         answer = functions.invoke(FunctionName=state.outputs["SweepFunctionName"], Payload=json.dumps(event))
@@ -77,31 +82,9 @@ def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
     return []
 
 
-def _missing(left: dict[str, Any]) -> list[str]:
-    if not left["killed"]:
-        return []
-    since = time.strftime("%H:%M:%S", time.localtime(left["since"])) if left["since"] else "its start"
-    return [
-        f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be missing;"
-        " files, tables, queued events and the engine's data are there"
-    ]
-
-
-def _unfinished(mine: list[dict[str, Any]], stopped: list[dict[str, Any]]) -> list[str]:
-    asked = {each["name"]: json.loads(each["input"]).get("action", "drop") for each in mine}
-    again = [name for name, action in asked.items() if action in REPEATED]
-    by_hand = [f"{name} ({action})" for name, action in asked.items() if action not in REPEATED]
-    by_hand += [f"{each['name']} (teardown)" for each in stopped if "eardown" in each["stateMachineArn"]]
-    return [
-        *([f"stopped with the last session, and their drops are taken up again: {', '.join(again)}"] if again else []),
-        *([f"stopped with the last session, ask for them again: {', '.join(by_hand)}"] if by_hand else []),
-    ]
-
-
-def _asked(method: str, state: State) -> dict[str, Any]:
-    pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
+def _ask(method: str, state: State) -> dict[str, Any]:
     try:
-        answer = pool.request(method, f"{state.endpoint}{DOOR}")
+        answer = urllib3.request(method, f"{state.endpoint}{SAVED}", retries=False, timeout=SAVE_SECONDS)
         found: dict[str, Any] = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError):
         raise LocalError(

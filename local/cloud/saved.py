@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The saved state of the local AWS, as files: read by `up` before anything starts, written inside the local AWS.
+"""The saved state of the local AWS, as files: `up` reads them before anything starts, the local AWS writes them.
 
 In one folder::
 
     state.N     everything at one moment: a header, a line for each service, and a checksum
     journal.N   what was answered after that moment: a line for each change, in order
-    code/       functions and layers by their SHA-256, which states refer to
+    code/       functions and layers by their SHA-256, to which states refer
 
-A state appears whole, by one rename. `journal.N` stands from the moment that `state.N` tells until the next state, so
-a session that was stopped by `down` leaves a state without a journal. What cannot be read is refused, never deleted.
+A state appears whole, by one rename. `journal.N` follows `state.N` until the next state, so a session that `down` has
+stopped leaves a state without a journal. What cannot be read is refused, never deleted.
 """
 
 import hashlib
@@ -45,8 +45,6 @@ class Saved:
     services: Mapping[str, bytes] = field(default_factory=dict)
     """The JSON of each service."""
     journal: tuple[Json, ...] = ()
-    former: bool = False
-    """Whether the state is of an earlier release of this project: a file for each service, written by `down` alone."""
     clean: bool = True
     """Whether the session was stopped by `down`."""
     at: float = 0.0
@@ -54,22 +52,19 @@ class Saved:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was saved."""
-        return self.number < 0 and not self.former
+        return self.number < 0
 
 
 def state(folder: Path, number: int) -> Path:
-    """The file of a state."""
     return folder / f"state.{number}"
 
 
 def journal(folder: Path, number: int) -> Path:
-    """The file of what was answered after a state."""
     return folder / f"journal.{number}"
 
 
 def numbers(folder: Path, kind: str) -> list[int]:
-    """The numbers of the files of a kind, ascending."""
+    """Return the numbers of the files of a kind, ascending."""
     found = [path.name.removeprefix(f"{kind}.") for path in folder.glob(f"{kind}.*")]
     return sorted(int(number) for number in found if number.isdecimal())
 
@@ -88,17 +83,15 @@ def read(folder: Path) -> Saved:
     if newest >= 0:
         path = state(folder, newest)
         header, services = _parsed(path)
-        _check_code(folder, path, header)
+        for sha in header["code"]:
+            if not (folder / CODE / f"{sha}.zip").is_file():
+                raise UnreadableError(path, f"a function's code is missing: {CODE}/{sha}.zip")
         return Saved(newest, last, header, services, entries, clean=not after, at=float(header["at"]))
-    former = folder / "dynamodb.json"
-    if former.exists():
-        clean = not after and (folder / "saved").exists()
-        return Saved(last=last, journal=entries, former=True, clean=clean, at=former.stat().st_mtime)
     return Saved(last=last, journal=entries, clean=not after)
 
 
 def closed(folder: Path) -> bool:
-    """Whether the last session saved its state at its end."""
+    """Tell whether the last session saved its state at its end."""
     states, journals = numbers(folder, "state"), numbers(folder, "journal")
     return not journals or (bool(states) and states[-1] > journals[-1])
 
@@ -123,14 +116,8 @@ def _sum(lines: Iterable[bytes]) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _check_code(folder: Path, path: Path, header: Mapping[str, Any]) -> None:
-    for sha in header["code"]:
-        if not (folder / CODE / f"{sha}.zip").is_file():
-            raise UnreadableError(path, f"a function's code is missing: {CODE}/{sha}.zip")
-
-
 def _entries(path: Path) -> Iterable[Json]:
-    """The changes of a journal; an unfinished last line was never answered."""
+    """Yield the changes of a journal; an unfinished last line was never answered."""
     *lines, _unfinished = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         try:
@@ -140,7 +127,7 @@ def _entries(path: Path) -> Iterable[Json]:
 
 
 def write(folder: Path, number: int, header: Json, services: Mapping[str, bytes]) -> None:
-    """Write a state whole: until the rename nothing is there, afterwards all of it is on the disk.
+    """Write a state whole: it appears by a rename once all of it is on the disk.
 
     Raises:
         OSError: the disk is full, for example; what was there before stays.
@@ -168,7 +155,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def synced(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Bring the names in a folder to the disk."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -186,6 +173,3 @@ def prune(folder: Path, number: int, code: Iterable[str]) -> None:
     for path in (folder / CODE).glob("*.zip"):
         if path.name not in kept:
             path.unlink(missing_ok=True)
-    former = [*folder.glob("*.json"), folder / "saved", *(folder / "lambda-blobs").glob("*.zip")]
-    for path in former:
-        path.unlink(missing_ok=True)

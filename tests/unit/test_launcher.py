@@ -26,7 +26,7 @@ from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("launcher", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention")
+PARTS = ("launcher", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention", "patching")
 SOURCES = [ROOT / "local" / "cloud" / "aws" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
@@ -41,18 +41,25 @@ def in_cloud(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def private_names() -> list[str]:
-    """Each `module._name` of ministack that the launcher reads or replaces."""
-    trees = [ast.parse(source.read_text()) for source in SOURCES]
-    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-    names = {ast.unparse(node) for node in nodes if node.attr.startswith("_") and not node.attr.startswith("__")}
+    """Each `module._name` of ministack that the launcher reads or replaces, by `around(module, "_name")` too."""
+    nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text()))]
+    read = [node for node in nodes if isinstance(node, ast.Attribute)]
+    names = {ast.unparse(node) for node in read if node.attr.startswith("_") and not node.attr.startswith("__")}
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "around"]
+    names |= {f"{ast.unparse(call.args[0])}.{ast.literal_eval(call.args[1])}" for call in calls if is_private(call)}
     return sorted(name for name in names if "(" not in name and not name.startswith("self."))
+
+
+def is_private(call: ast.Call) -> bool:
+    name = call.args[1]
+    return isinstance(name, ast.Constant) and str(name.value).startswith("_")
 
 
 def test_every_private_name_that_the_launcher_touches_exists() -> None:
     names = [*private_names(), "app.pin_request_origin", "app.SERVICE_HANDLERS", "router.SERVICE_PATTERNS"]
     assert len(names) > 12
-    modules = ", ".join(f"**vars(launcher.{each.stem})" for each in SOURCES[1:])
-    found = in_cloud(f"for name in {names!r}: eval(name, {{**vars(launcher), {modules}}})")
+    known = " | ".join(f"vars({part})" for part in PARTS)
+    found = in_cloud(f"from local.cloud.aws import {', '.join(PARTS)}\nfor name in {names!r}: eval(name, {known})")
     assert found.returncode == 0, found.stderr
 
 

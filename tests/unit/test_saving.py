@@ -14,6 +14,7 @@ import pytest
 import urllib3
 
 from local.cloud import lifecycle, resuming, saved
+from local.cloud.aws import SAVED
 from local.cloud.environments import LocalError, cloud_python
 from local.cloud.home import Home, State, access
 
@@ -33,7 +34,7 @@ class Machine:
         return boto3.client(service, **access(self.state))  # type: ignore[call-overload]
 
     def told(self, method: str = "GET") -> dict[str, Any]:
-        found: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{resuming.DOOR}").json()
+        found: dict[str, Any] = urllib3.request(method, f"{self.state.endpoint}{SAVED}").json()
         return found
 
     def kill(self) -> None:

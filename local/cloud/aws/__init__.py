@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the local AWS does beside ministack's own: runs in ``.local/cloud``; nothing else imports it."""
+"""What the local AWS does beyond ministack; it runs in ``.local/cloud``, and nothing else imports its modules.
+
+Programs of this machine reach it at doors below :data:`DOORS`, without a signature.
+"""
+
+from typing import Final
+
+DOORS: Final = "/_local/"
+"""What the paths of all doors begin with; `/_local/faults` and `/_local/clock` are open to tests alone."""
+RIGHTS: Final = "/_local/rights"
+"""POST answers whether the role of a caller allows what the engine is asked for."""
+SAVED: Final = "/_local/saved"
+"""GET answers what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ministack's API Gateway does otherwise than AWS's: keys that an authorizer names, and the path of a request.
+"""API Gateway as on AWS where ministack's differs: OpenAPI extensions, keys from an authorizer, paths as sent.
 
-`ApiKeySourceType: AUTHORIZER` ministack knows of but does not enforce. As on AWS: where an API takes its keys from its
-authorizer, the `usageIdentifierKey` of the authorizer's answer is the request's key, for whether it is let in and for
-its usage plan, and a key in a header counts for nothing. The answer is kept for as long as the authorizer's, key
-included.
+ministack knows `ApiKeySourceType: AUTHORIZER` but does not enforce it. As on AWS, where an API takes its keys from its
+authorizer, the `usageIdentifierKey` of the authorizer's answer is the request's key, both for admission and for its
+usage plan, and a key in a header counts for nothing. The key is cached as long as the authorizer's answer.
 
-A REST API finds its resources in the path as it was sent, and hands path and parameters on as they were sent; ministack
-decodes them first, so that an id with a slash is two parts of the path, and a function decodes an id once too often.
-Runs inside the local AWS.
+A REST API finds its resources by the path as it was sent, and passes path and parameters on as they were sent;
+ministack decodes them first, so that an id with a slash is two parts of the path, and a function decodes an id twice.
 """
 
 import json
@@ -17,7 +15,8 @@ from typing import Any
 
 from ministack import app
 from ministack.services import apigateway_v1
-from ministack.services.cloudformation import provisioners
+
+from local.cloud.aws.patching import Function, Json, after_change, around
 
 _NAMED = "usageIdentifierKey"
 _KEY: ContextVar[str | None] = ContextVar("key that the authorizer of the request at hand named", default=None)
@@ -25,56 +24,55 @@ _KEY: ContextVar[str | None] = ContextVar("key that the authorizer of the reques
 
 
 def install() -> None:
-    """Replace the entries of ministack's tables and modules."""
-    api = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
-    create, update = api["create"], api["update"]
+    after_change("AWS::ApiGateway::RestApi", customise)
 
-    def created(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
-        return sourced(create(logical_id, props, stack), props)
+    @around(apigateway_v1, "_invoke_authorizer_lambda")
+    async def invoked(stock: Function, *request: object) -> Json | None:
+        return with_key(await stock(*request))
 
-    def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], *names: str) -> tuple[str, dict[str, str]]:
-        return sourced(update(physical_id, old, new, *names), new)
-
-    api["create"], api["update"] = created, updated
-    invoke, authorize = apigateway_v1._invoke_authorizer_lambda, apigateway_v1._authorize_request_v1
-    header = apigateway_v1._api_key_from_request
-
-    async def invoked(*request: Any) -> Any:  # noqa: ANN401 - ministack's own
-        return with_key(await invoke(*request))
-
-    async def authorized(api_id: str, *request: Any) -> tuple[Any, dict[str, str] | None]:  # noqa: ANN401
+    @around(apigateway_v1, "_authorize_request_v1")
+    async def authorized(stock: Function, api_id: str, *request: object) -> tuple[Any, Json | None]:
         _KEY.set(None)
-        error, context = await authorize(api_id, *request)
+        error, context = await stock(api_id, *request)
         if apigateway_v1._rest_apis[api_id].get("apiKeySource") == "AUTHORIZER":
             _KEY.set((context or {}).get(_NAMED, ""))
         return error, context and {name: value for name, value in context.items() if name != _NAMED}
 
-    def key(headers: dict[str, str]) -> str:
+    @around(apigateway_v1, "_api_key_from_request")
+    def key(stock: Function, headers: dict[str, str]) -> str:
         named = _KEY.get()
-        return str(header(headers)) if named is None else named
+        return str(stock(headers)) if named is None else named
 
-    execute = app._handle_execute_api_request
-
-    async def executed(host: str, path: str, *request: Any, raw_path: str | None = None, **more: Any) -> Any:  # noqa: ANN401
+    @around(app, "_handle_execute_api_request")
+    async def executed(
+        stock: Function, host: str, path: str, *request: object, raw_path: str | None = None, **more: object
+    ) -> object:
         addressed = app._parse_execute_api_url(host, path)
         if raw_path and addressed and apigateway_v1.find_api_scope(addressed[0]) is not None:
             path = raw_path
-        return await execute(host, path, *request, raw_path=raw_path, **more)
-
-    app._handle_execute_api_request = executed
-    apigateway_v1._invoke_authorizer_lambda = invoked
-    apigateway_v1._authorize_request_v1 = authorized
-    apigateway_v1._api_key_from_request = key
+        return await stock(host, path, *request, raw_path=raw_path, **more)
 
 
-def sourced(made: tuple[str, dict[str, str]], props: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """An API that was made, with the source of its keys as its properties say."""
-    apigateway_v1._rest_apis[made[0]]["apiKeySource"] = props.get("ApiKeySourceType", "HEADER")
-    return made
+def customise(api: str, props: Json) -> None:
+    """Apply to an API what ministack's import skips: the source of keys, gateway responses, and responses for CORS."""
+    apigateway_v1._rest_apis[api]["apiKeySource"] = props.get("ApiKeySourceType", "HEADER")
+    body = props.get("Body") or {}
+    for kind, response in body.get("x-amazon-apigateway-gateway-responses", {}).items():
+        status, _, reason = apigateway_v1._put_gateway_response(api, kind, response)
+        if status >= 400:
+            raise ValueError(f"gateway response {kind}: {reason!r}")
+    resources = {resource["path"]: key for key, resource in apigateway_v1._resources[api].items()}
+    for path, operations in body.get("paths", {}).items():
+        for method, operation in operations.items():
+            responses = operation.get("x-amazon-apigateway-integration", {}).get("responses", {})
+            for pattern, response in responses.items():
+                data = response | {"selectionPattern": "" if pattern == "default" else pattern}
+                place = (api, resources[path], method.upper(), str(response["statusCode"]))
+                apigateway_v1._put_integration_response(*place, data)
 
 
-def with_key(result: dict[str, Any] | None) -> dict[str, Any] | None:
-    """An authorizer's answer with its key among what is kept of it, its context."""
+def with_key(result: Json | None) -> Json | None:
+    """Return an authorizer's answer with its key in its context, which is the part that ministack caches."""
     body = (result or {}).get("body")
     told = json.loads(body) if isinstance(body, str | bytes) else body
     if result is None or not isinstance(told, dict) or _NAMED not in told:

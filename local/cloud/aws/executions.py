@@ -12,72 +12,70 @@ from typing import Any
 from ministack import app
 from ministack.services import eventbridge, stepfunctions
 
+from local.cloud.aws.patching import Function, Json, around
+
 KEPT = 1000
 """Executions whose variables and definition are remembered for a redrive."""
-_contexts: OrderedDict[str, dict[str, Any]] = OrderedDict()
+_contexts: OrderedDict[str, Json] = OrderedDict()
 _definitions: dict[str, str] = {}
-"""Of the same executions, the definition that each began with: an update of the machine changes no execution."""
-Json = dict[str, Any]
+"""The definition that each of these executions began with, since an update of the machine changes none of them."""
 
 
 def install() -> None:
-    """Let a stopped execution begin no further task, and answer RedriveExecution, which ministack does not know.
+    """Start no task of a stopped execution, name executions as on AWS, and answer RedriveExecution.
 
-    What a schedule or a rule starts gets a name as on AWS; ministack draws one.
+    ministack draws names, and does not know RedriveExecution.
     """
-    task, step, handle = stepfunctions._execute_task, stepfunctions._execute_map, app.SERVICE_HANDLERS["states"]
 
-    def run_task(state: Json, given: object, execution: Json, context: Json) -> object:
+    @around(stepfunctions, "_execute_task")
+    def run_task(stock: Function, state: Json, given: object, execution: Json, context: Json) -> object:
         _remember(execution, context)
         if execution["status"] != "RUNNING":
             raise stepfunctions._ExecutionError("States.Aborted", "the execution was stopped")
-        return task(state, given, execution, context)
+        return stock(state, given, execution, context)
 
-    def run_map(state: Json, given: object, execution: Json, context: Json) -> object:
+    @around(stepfunctions, "_execute_map")
+    def run_map(stock: Function, state: Json, given: object, execution: Json, context: Json) -> object:
         _remember(execution, context)
-        return step(state, given, execution, context)
+        return stock(state, given, execution, context)
 
-    async def states(method: str, path: str, headers: dict[str, str], body: bytes, query: Json) -> object:
+    @around(app.SERVICE_HANDLERS, "states")
+    async def states(
+        stock: Function, method: str, path: str, headers: dict[str, str], body: bytes, query: Json
+    ) -> object:
         if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
             return stepfunctions._finalize_response(redrive(json.loads(body)["executionArn"]))
-        return await handle(method, path, headers, body, query)
+        return await stock(method, path, headers, body, query)
 
-    _named_as_on_aws()
-    stepfunctions._execute_task, stepfunctions._execute_map = run_task, run_map
-    app.SERVICE_HANDLERS["states"] = states
-
-
-def _named_as_on_aws() -> None:
-    """Name an execution by the event that starts it, so that a second delivery of the event starts no other."""
-    invoke, start = eventbridge._invoke_target, stepfunctions._start_execution
+    # An execution has its name from the event that starts it, so that a second delivery of the event starts no other.
     by: contextvars.ContextVar[str] = contextvars.ContextVar("by", default="")
 
-    def invoked(target: Json, event: Json, rule: Json, view: object = None) -> None:
+    @around(eventbridge, "_invoke_target")
+    def invoked(stock: Function, target: Json, event: Json, rule: Json, view: object = None) -> None:
         token = by.set(name_of(event, rule))
         try:
-            invoke(target, event, rule, view)
+            stock(target, event, rule, view)
         finally:
             by.reset(token)
 
-    def started(data: Json) -> object:
+    @around(stepfunctions, "_start_execution")
+    def started(stock: Function, data: Json) -> object:
         if data.get("name") or not by.get():
-            return start(data)
+            return stock(data)
         named = {**data, "name": by.get()}
-        # What the execution does runs in a copy of this context, and is no delivery.
+        # The execution runs in a copy of this context, in which nothing is being delivered.
         token = by.set("")
         try:
-            return start(named)
+            return stock(named)
         finally:
             by.reset(token)
-
-    eventbridge._invoke_target, stepfunctions._start_execution = invoked, started
 
 
 def name_of(event: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
-    """The name of the execution that a schedule or a rule starts for an event.
+    """Return the name of the execution that a schedule or a rule starts for an event.
 
-    Of a schedule it looks like a UUID and holds the second that was scheduled; all else is the same for each firing
-    (observed, not documented). Of a rule it is the event's id and a second id, which is the same for each event here.
+    A schedule's looks like a UUID and holds the second that was scheduled; the rest is the same for each firing
+    (observed, not documented). A rule's is the event's id and a second id, which is the same for each event here.
     """
     key = str(rule.get("Arn") or rule.get("Name") or "")
     own = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
@@ -91,7 +89,7 @@ def _uuid(digits: str) -> str:
 
 
 def _remember(execution: Json, context: Json) -> None:
-    """Keep the context of a state that is not inside a Map: its variables are what a redrive goes on with."""
+    """Keep the context of a state outside a Map: a redrive goes on with its variables."""
     if "Map" in context:
         return
     arn = execution["executionArn"]
@@ -106,7 +104,7 @@ def _remember(execution: Json, context: Json) -> None:
 
 
 def redrive(arn: str) -> object:
-    """Go on with an execution at the state that it had not finished, the whole of it where that is a Map."""
+    """Go on with an execution at its unfinished state; a Map begins again as a whole."""
     old, context = stepfunctions._executions.get(arn), _contexts.get(arn)
     if not old or old["status"] not in {"ABORTED", "FAILED"} or context is None or arn not in _definitions:
         return stepfunctions.error_response_json("ExecutionNotRedrivable", f"{arn} cannot be redriven", 400)

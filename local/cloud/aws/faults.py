@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of the local AWS on demand: its door, and what the rules do to functions, S3's events, tasks and answers.
 
-`docs/local.md` shows how it is used. Runs inside the local AWS, where the launcher opens the door if it is told to.
+`docs/local.md` shows how to use them. The launcher opens the door with `--faults`.
 """
 
 import contextvars
@@ -9,7 +9,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -19,8 +19,9 @@ from ministack import app
 from ministack.services import eventbridge, lambda_svc, stepfunctions
 from personalize_local.resources.rules import Rule, Rules
 
-DOOR: Final = "/_local/"
-"""What the paths of the doors begin with: `/_local/faults` and `/_local/clock`."""
+from local.cloud.aws import DOORS
+from local.cloud.aws.patching import Answer, Function, Json, around
+
 ERRORS: Final = {
     "throttle": (400, "ThrottlingException", "Rate exceeded"),
     "internalFailure": (500, "InternalServerError", "An internal failure, on demand."),
@@ -34,16 +35,13 @@ CLIENTS: Final = {"events": "EventBridge", "personalize": "Personalize", "states
 """What Step Functions puts before the errors of a service that tasks ask directly."""
 _LONGEST = 300
 """Longer texts name no resource."""
-
-Answer = tuple[int, dict[str, str], bytes | str]
-Handler = Callable[[str, str, dict[str, str], bytes | str, dict[str, Any]], Awaitable[Answer]]
 _input: contextvars.ContextVar[object] = contextvars.ContextVar("input", default=None)
 """The input of the execution whose expression is evaluated."""
 
 
 @dataclass
 class CloudFaults:
-    """The rules of this local AWS, and how far the clock of whose executions was moved; asked by many threads."""
+    """The rules of this local AWS, and how far the clocks of executions were moved; asked by many threads."""
 
     rules: Rules = field(default_factory=lambda: Rules({*ERRORS, *EVENTS, KILL, LOST}))
     moved: list[tuple[str, float]] = field(default_factory=list)
@@ -51,34 +49,31 @@ class CloudFaults:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def first(self, actions: Iterable[str], operation: str, about: object) -> Rule | None:
-        """The rule by which an operation goes wrong; `about` is a JSON value with texts that rules may name."""
+        """Return the rule by which an operation goes wrong; `about` is a JSON value with texts that rules may name."""
         if not self.rules.rules:
             return None
         with self.lock:
             return self.rules.first(frozenset(actions), operation, texts(about))
 
     def ahead(self, about: object) -> float:
-        """Seconds by which the clock of an execution with this input is ahead."""
+        """Return the seconds by which the clock of an execution with this input is ahead."""
         if not self.moved:
             return 0.0
         known = list(texts(about))
         return sum(seconds for pattern, seconds in self.moved if any(fnmatchcase(text, pattern) for text in known))
 
-    def open(self, method: str, path: str, body: bytes) -> Answer:
+    async def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         """Answer a request to the door."""
-        door, _, number = path.removeprefix(DOOR).partition("/")
-        status, answer = 200, dict[str, object]()
+        door, _, number = path.removeprefix(DOORS).partition("/")
         try:
             with self.lock:
                 if door == "faults":
-                    answer = self._faults(method, number, body)
-                elif path == f"{DOOR}clock":
-                    answer = self._clock(method, body)
-                else:
-                    status, answer = 404, {"message": f"there is no door {path}"}
+                    return 200, self._faults(method, number, body)
+                if path == f"{DOORS}clock":
+                    return 200, self._clock(method, body)
         except ValueError as error:
-            status, answer = 400, {"message": str(error)}
-        return status, {"Content-Type": "application/json"}, json.dumps(answer)
+            return 400, {"message": str(error)}
+        return 404, {"message": f"there is no door {path}"}
 
     def _faults(self, method: str, number: str, body: bytes) -> dict[str, object]:
         if method == "POST":
@@ -100,21 +95,20 @@ class CloudFaults:
         return {"now": time.time(), "moved": moved, "waitScale": stepfunctions._SFN_WAIT_SCALE}
 
 
-def install() -> None:
-    """Open the door, and put the rules in the way of everything that they are about."""
+def install() -> CloudFaults:
+    """Put the rules in the way of everything that they are about."""
     faults = CloudFaults()
-    _door(faults)
     _functions(faults)
     _events(faults)
     _tasks(faults)
     _clock(faults)
-    for service, handler in app.SERVICE_HANDLERS.items():
-        if service != "personalize":
-            app.SERVICE_HANDLERS[service] = _service(faults, handler)
+    for service in app.SERVICE_HANDLERS.keys() - {"personalize"}:
+        _service(faults, service)
+    return faults
 
 
 def texts(value: object) -> Iterator[str]:
-    """Every short text in a JSON value, and its parts between slashes."""
+    """Yield every short text in a JSON value, and its parts between slashes."""
     if isinstance(value, str):
         if len(value) <= _LONGEST:
             yield value
@@ -127,35 +121,22 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(member)
 
 
-def _door(faults: CloudFaults) -> None:
-    stock = app._handle_post_body_shortcuts
+def _service(faults: CloudFaults, service: str) -> None:
+    """Let the answers of a service to SDKs go wrong."""
 
-    async def handle(method: str, path: str, headers: object, body: bytes, *more: object) -> Answer | None:
-        if path.startswith(DOOR):
-            return faults.open(method, path, body)
-        answer: Answer | None = await stock(method, path, headers, body, *more)
-        return answer
-
-    app._handle_post_body_shortcuts = handle
-
-
-def _service(faults: CloudFaults, stock: Handler) -> Handler:
-    """A service of the local AWS whose answers to SDKs may go wrong."""
-
+    @around(app.SERVICE_HANDLERS, service)
     async def handle(
-        method: str, path: str, headers: dict[str, str], body: bytes | str, query: dict[str, Any]
+        stock: Function, method: str, path: str, headers: dict[str, str], body: bytes | str, query: Json
     ) -> Answer:
         operation = headers.get("x-amz-target", "").rpartition(".")[2] or method
         rule = faults.first(ERRORS, operation, [path, _json(body)]) if faults.rules.rules else None
-        if rule is None:
-            return await stock(method, path, headers, body, query)
-        if rule.performed:
-            await stock(method, path, headers, body, query)
+        if rule is None or rule.performed:
+            answer: Answer = await stock(method, path, headers, body, query)
+            if rule is None:
+                return answer
         status, code, message = ERRORS[rule.action]
         told = {"__type": code, "message": rule.reason or message}
         return status, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(told)
-
-    return handle
 
 
 def _json(body: bytes | str) -> object:
@@ -167,25 +148,22 @@ def _json(body: bytes | str) -> object:
 
 def _functions(faults: CloudFaults) -> None:
     """Kill functions: before they begin, or with `performed` when they have done everything but answer."""
-    stock = lambda_svc._execute_function_warm
 
-    def invoke(function: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+    @around(lambda_svc, "_execute_function_warm")
+    def invoke(stock: Function, function: Json, event: object, request_id: str) -> Json:
         name = (function.get("config") or function)["FunctionName"]
         step = event.get("step") if isinstance(event, dict) else None
         rule = faults.first({KILL}, f"{name}.{step}" if step else name, event)
         if rule is None or rule.performed:
-            answer: dict[str, Any] = stock(function, event, request_id)
+            answer: Json = stock(function, event, request_id)
             if rule is None:
                 return answer
         message = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
         return {"error": True, "log": "", "body": {"errorType": "Runtime.ExitError", "errorMessage": message}}
 
-    lambda_svc._execute_function_warm = invoke
-
 
 def _events(faults: CloudFaults) -> None:
     """Deliver events of S3 twice or never, or hold one back until a later one of the same rule was delivered."""
-    stock = eventbridge._dispatch_event
     held: list[tuple[Rule, Callable[[], None]]] = []
 
     def release(entry: tuple[Rule, Callable[[], None]]) -> None:
@@ -195,7 +173,8 @@ def _events(faults: CloudFaults) -> None:
             held.remove(entry)
         entry[1]()
 
-    def dispatch(event: dict[str, Any], view: object = None) -> None:
+    @around(eventbridge, "_dispatch_event")
+    def dispatch(stock: Function, event: Json, view: object = None) -> None:
         if event.get("Source") != "aws.s3":
             stock(event, view)
             return
@@ -215,58 +194,50 @@ def _events(faults: CloudFaults) -> None:
             return
         stock(event, view)
         if rule:
-            # S3 tells twice: two events to EventBridge, which delivers one event to an execution of its name.
+            # S3 repeats itself as two events to EventBridge, which delivers one event to an execution of its name.
             stock({**event, "EventId": stepfunctions.new_uuid()}, view)
         for entry in waiting:
             release(entry)
-
-    eventbridge._dispatch_event = dispatch
 
 
 def _tasks(faults: CloudFaults) -> None:
     """Fail tasks of state machines that ask a service directly, such as `putEvents`.
 
-    Personalize has a door of its own for its answers; a connection that is lost before one comes is this door's.
+    Personalize has a door of its own for its answers; a connection that is lost before one comes belongs to this door.
     """
-    stock = stepfunctions._invoke_resource
 
-    def invoke(resource: str, given: Any) -> object:  # noqa: ANN401 - whatever the task's arguments are
+    @around(stepfunctions, "_invoke_resource")
+    def invoke(stock: Function, resource: str, given: Any) -> object:  # noqa: ANN401 - whatever the arguments are
         operation = re.split("[:.]", resource)[-1]
         service = resource.partition(":::")[2].removeprefix("aws-sdk:").partition(":")[0]
         actions = {LOST} if service == "personalize" else {LOST, *ERRORS}
         rule = faults.first(actions, operation, given) if service in CLIENTS else None
-        if rule is None:
-            return stock(resource, given)
-        if rule.performed:
-            stock(resource, given)
+        if rule is None or rule.performed:
+            answer: object = stock(resource, given)
+            if rule is None:
+                return answer
         if rule.action == LOST:
             code, message = f"{CLIENTS[service]}.SdkClientException", "Unable to execute HTTP request: Connection reset"
         else:
             _, code, message = ERRORS[rule.action]
         raise stepfunctions._ExecutionError(code, rule.reason or message)
 
-    stepfunctions._invoke_resource = invoke
-
 
 def _clock(faults: CloudFaults) -> None:
-    """Let `$millis()` tell the moved time to the executions that it was moved for."""
-    register, evaluate = stepfunctions._register_sfn_jsonata_functions, stepfunctions._evaluate_jsonata
+    """Let `$millis()` return the moved time to the executions whose clock was moved."""
 
-    def registered(expression: Any) -> None:  # noqa: ANN401 - jsonata has no types
-        register(expression)
-        ahead = faults.ahead(_input.get())
-        if ahead:
+    @around(stepfunctions, "_register_sfn_jsonata_functions")
+    def registered(stock: Function, expression: Any) -> None:  # noqa: ANN401 - jsonata has no types
+        stock(expression)
+        if ahead := faults.ahead(_input.get()):
             expression.register_lambda("millis", lambda: int((time.time() + ahead) * 1000))
 
+    @around(stepfunctions, "_evaluate_jsonata")
     def evaluated(
-        expression: str, raw: object, ctx: dict[str, Any] | None = None, *more: object, **named: object
+        stock: Function, expression: str, raw: object, ctx: Json | None = None, *more: object, **named: object
     ) -> object:
-        if not faults.moved:
-            return evaluate(expression, raw, ctx, *more, **named)
         token = _input.set((ctx or {}).get("Execution", {}).get("Input"))
         try:
-            return evaluate(expression, raw, ctx, *more, **named)
+            return stock(expression, raw, ctx, *more, **named)
         finally:
             _input.reset(token)
-
-    stepfunctions._register_sfn_jsonata_functions, stepfunctions._evaluate_jsonata = registered, evaluated

@@ -21,10 +21,10 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.services import lambda_svc, s3, sts
 from personalize_local.server import origins
 
+from local.cloud.aws import DOORS
+
 API: Final = "/_aws/execute-api/"
 """What the paths of deployed APIs begin with."""
-DOORS: Final = "/_local/"
-"""What the paths of the launcher's own doors begin with: programs alone may ask there, without a signature."""
 OPEN: Final = frozenset({("GET", "/_ministack/health"), ("GET", "/_ministack/ready")})
 CALLBACKS: Final = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
 """A custom resource answers there; the rest of the path is a token, as in the presigned address that AWS hands out."""

@@ -27,16 +27,17 @@ import urllib3
 import yaml
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime, router
-from ministack.services import apigateway_v1, eventbridge, lambda_svc, s3, stepfunctions
+from ministack.services import eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import engine, provisioners
 from personalize_local.server import origins
 
-from local.cloud.aws import api_gateway, executions, faults, guard, retention, rights, saving
+from local.cloud.aws import DOORS, RIGHTS, SAVED, api_gateway, executions, faults, guard, retention, rights, saving
+from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
 
 VERSION = "1.5.33"
-"""The only ministack that this file has been written for and tested against."""
-
-Answer = tuple[int, dict[str, str], bytes]
+"""The only ministack that this package has been written for and tested against."""
+TURN_SECONDS = 5
+"""How long a call of a function waits behind others of it, at most."""
 log = logging.getLogger("launcher")
 
 
@@ -44,7 +45,6 @@ class ErrorNames(dict[str, str]):
     """Error codes as a state machine sees them: modelled ones by name, all others as AWS's PersonalizeException."""
 
     def get(self, code: str, _default: object = None) -> str:
-        """The name for `code`."""
         return super().get(code, "PersonalizeException")
 
 
@@ -77,10 +77,6 @@ def personalize_service(engine: str) -> None:
     stepfunctions._AWS_SDK_ERROR_CODE_OVERRIDES["personalize"] = ErrorNames(
         {s.name: s.name for s in model.error_shapes}
     )
-
-
-TURN_SECONDS = 5
-"""How long a call of a function waits behind others of it, at most."""
 
 
 class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
@@ -146,23 +142,22 @@ def python_functions() -> None:
     TURN_SECONDS runs all the same: those before it are long, and one shop's large file must not hold up another's.
     """
     runtime_folder()
-    stock, execute = lambda_runtime._worker_class_for, lambda_svc._execute_function_provided_warm
+    execute = lambda_svc._execute_function_provided_warm
     turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(max(2, os.cpu_count() or 2)))
 
-    def in_turn(function: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+    @around(lambda_runtime, "_worker_class_for")
+    def worker_class(stock: Function, config: Json) -> object:
+        return PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)
+
+    @around(lambda_svc, "_execute_function_warm")
+    def in_turn(_stock: Function, function: Json, event: object, request_id: str) -> object:
         turn = turns[(function.get("config") or function)["FunctionArn"]]
         in_time = turn.acquire(timeout=TURN_SECONDS)
         try:
-            answer: dict[str, Any] = execute(function, event, request_id)
-            return answer
+            return execute(function, event, request_id)
         finally:
             if in_time:
                 turn.release()
-
-    lambda_runtime._worker_class_for = lambda config: (
-        PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)
-    )
-    lambda_svc._execute_function_warm = in_turn
 
 
 def gradual_deployments() -> None:
@@ -182,8 +177,9 @@ def gradual_deployments() -> None:
 
 def yaml_state_machines() -> None:
     """Let a state machine's definition file be YAML, as CloudFormation does; ministack reads JSON only."""
+    machine = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
 
-    def as_json(props: dict[str, Any]) -> dict[str, Any]:
+    def as_json(props: Json) -> Json:
         place = props.get("DefinitionS3Location") or {}
         blob = s3._get_object_data(place["Bucket"], place["Key"], version_id=place.get("Version")) if place else None
         if blob is None or blob.lstrip()[:1] == b"{":
@@ -191,60 +187,28 @@ def yaml_state_machines() -> None:
         rest = {key: value for key, value in props.items() if key != "DefinitionS3Location"}
         return rest | {"Definition": yaml.safe_load(blob)}
 
-    machine = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
-    create, update = machine["create"], machine["update"]
-    machine["create"] = lambda logical_id, props, stack: create(logical_id, as_json(props), stack)
-    machine["update"] = lambda physical_id, old, new, stack, logical_id=None: update(
-        physical_id, as_json(old), as_json(new), stack, logical_id
-    )
+    @around(machine, "create")
+    def create(stock: Function, logical_id: str, props: Json, stack: str) -> object:
+        return stock(logical_id, as_json(props), stack)
 
-
-def openapi_extensions() -> None:
-    """Apply what SAM writes into an API's OpenAPI body and ministack's import skips: gateway responses and CORS."""
-
-    def customise(api: str, body: dict[str, Any]) -> None:
-        for kind, response in body.get("x-amazon-apigateway-gateway-responses", {}).items():
-            status, _, reason = apigateway_v1._put_gateway_response(api, kind, response)
-            if status >= 400:
-                raise ValueError(f"gateway response {kind}: {reason!r}")
-        resources = {resource["path"]: key for key, resource in apigateway_v1._resources[api].items()}
-        for path, operations in body.get("paths", {}).items():
-            for method, operation in operations.items():
-                for pattern, response in integration_responses(operation):
-                    data = response | {"selectionPattern": "" if pattern == "default" else pattern}
-                    place = (api, resources[path], method.upper(), str(response["statusCode"]))
-                    apigateway_v1._put_integration_response(*place, data)
-
-    def integration_responses(operation: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        return list(operation.get("x-amazon-apigateway-integration", {}).get("responses", {}).items())
-
-    api = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
-    create, update = api["create"], api["update"]
-
-    def created(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, str]]:
-        result: tuple[str, dict[str, str]] = create(logical_id, props, stack)
-        customise(result[0], props.get("Body") or {})
-        return result
-
-    def updated(physical_id: str, old: dict[str, Any], new: dict[str, Any], *names: str) -> tuple[str, dict[str, str]]:
-        result: tuple[str, dict[str, str]] = update(physical_id, old, new, *names)
-        customise(result[0], new.get("Body") or {})
-        return result
-
-    api["create"], api["update"] = created, updated
+    @around(machine, "update")
+    def update(stock: Function, physical_id: str, old: Json, new: Json, *names: str) -> object:
+        return stock(physical_id, as_json(old), as_json(new), *names)
 
 
 def loopback_is_tls() -> None:
     """Count every request as encrypted: a policy that refuses plain HTTP would refuse all of this machine's own."""
-    stock = app.pin_request_origin
-    app.pin_request_origin = lambda address, _secure: stock(address, True)
+
+    @around(app, "pin_request_origin")
+    def pinned(stock: Function, address: object, _secure: bool) -> object:
+        return stock(address, True)
 
 
 def schedules_in_groups() -> None:
     """Check rights on a schedule in its own group; ministack looks for every schedule in the default one."""
-    stock = iam_actions.extract_resource_arn
 
-    def arn(*request: Any) -> str:  # noqa: ANN401 - service, method, path, headers, body, query, region, account
+    @around(iam_actions, "extract_resource_arn")
+    def arn(stock: Function, *request: Any) -> str:  # noqa: ANN401 - service, method, path, headers, body, query, …
         found: str = stock(*request)
         if ":schedule/default/" not in found:
             return found
@@ -252,47 +216,42 @@ def schedules_in_groups() -> None:
         group = iam_actions._safe_json_field(body, "GroupName") or iam_actions._query_param(query, "groupName")
         return found.replace(":schedule/default/", f":schedule/{group}/") if group else found
 
-    iam_actions.extract_resource_arn = arn
-
 
 def batches_of_messages() -> None:
     """Check the rights on batches of SQS as AWS does: those of the single call; it has no actions for batches."""
-    stock = iam_actions.extract_iam_action
 
-    def action(*request: Any) -> str | None:  # noqa: ANN401 - service, method, path, headers, body, query
+    @around(iam_actions, "extract_iam_action")
+    def action(stock: Function, *request: object) -> str | None:
         found: str | None = stock(*request)
         return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
 
-    iam_actions.extract_iam_action = action
-
 
 def versions_in_events() -> None:
-    """Name the version in what S3 tells EventBridge of an object, as AWS does."""
-    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    """Name the version in the events of an object that S3 sends to EventBridge, as AWS does."""
     written: contextvars.ContextVar[str | None] = contextvars.ContextVar("written", default=None)
 
-    def fired(*event: Any, **more: Any) -> None:  # noqa: ANN401 - bucket, key, name of the event, and what it tells
+    @around(s3, "_fire_s3_event")
+    def fired(stock: Function, *event: object, **more: Any) -> None:  # noqa: ANN401 - ministack's own
         token = written.set(more.get("version_id"))
         try:
-            fire(*event, **more)
+            stock(*event, **more)
         finally:
             written.reset(token)
 
-    def dispatched(event: dict[str, Any], view: object = None) -> None:
+    @around(eventbridge, "_dispatch_event")
+    def dispatched(stock: Function, event: Json, view: object = None) -> None:
         if event.get("Source") == "aws.s3" and (version := written.get()):
             detail = json.loads(event["Detail"])
             detail["object"]["version-id"] = version
             event = event | {"Detail": json.dumps(detail)}
-        dispatch(event, view)
-
-    s3._fire_s3_event, eventbridge._dispatch_event = fired, dispatched
+        stock(event, view)
 
 
 def nested_transforms() -> None:
     """Apply the transforms of a nested stack's template, as CloudFormation does; ministack only reads it."""
-    stock = provisioners._check_nested_stack_capabilities
 
-    def check(parent: str, template: dict[str, Any]) -> None:
+    @around(provisioners, "_check_nested_stack_capabilities")
+    def check(stock: Function, parent: str, template: Json) -> None:
         made = engine._apply_transforms(template)
         if isinstance(made, engine._TransformFailed):
             raise ValueError(made.error)  # noqa: TRY004 - a template that cannot be transformed
@@ -300,33 +259,27 @@ def nested_transforms() -> None:
         template.update(made)
         stock(parent, template)
 
-    provisioners._check_nested_stack_capabilities = check
-
 
 def alarms_on_sums() -> None:
     """Accept an alarm on a sum of metrics. Here it looks at the first of them alone, and the log says so."""
-    stock = provisioners._cw_metric_alarm_record
 
-    def record(name: str, props: dict[str, Any]) -> dict[str, Any]:
+    @around(provisioners, "_cw_metric_alarm_record")
+    def record(stock: Function, name: str, props: Json) -> object:
         added = [each["MetricStat"] for each in props.get("Metrics", []) if "MetricStat" in each]
         if added:
             log.warning("alarm %s: of its %d metrics only the first is watched here", name, len(added))
             one = added[0]["Metric"] | {"Statistic": added[0]["Stat"], "Period": added[0]["Period"]}
             props = {key: value for key, value in props.items() if key != "Metrics"} | one
-        made: dict[str, Any] = stock(name, props)
-        return made
-
-    provisioners._cw_metric_alarm_record = record
+        return stock(name, props)
 
 
 def nested_failures() -> None:
-    """Tell a machine of a failed child as AWS does: States.TaskFailed, and what DescribeExecution says as the cause."""
+    """Report a failed child to its parent as AWS does: States.TaskFailed, with DescribeExecution's answer as cause."""
 
-    def failure(child: dict[str, Any]) -> tuple[str, str]:
+    @around(stepfunctions, "_nested_execution_failure")
+    def failure(_stock: Function, child: Json) -> tuple[str, str]:
         told = {name[0].upper() + name[1:]: value for name, value in child.items() if name != "output"}
         return "States.TaskFailed", json.dumps(told)
-
-    stepfunctions._nested_execution_failure = failure
 
 
 def main() -> None:
@@ -339,7 +292,6 @@ def main() -> None:
     python_functions()
     gradual_deployments()
     yaml_state_machines()
-    openapi_extensions()
     loopback_is_tls()
     schedules_in_groups()
     batches_of_messages()
@@ -351,10 +303,11 @@ def main() -> None:
     api_gateway.install()
     retention.install()
     saver = saving.install(Path(os.environ["STATE_DIR"]))
+    doors: dict[str, Door] = {SAVED: saver.answer, RIGHTS: rights.answer}
     if "--faults" in sys.argv:
-        faults.install()
+        doors[DOORS] = faults.install().answer
     rights.install()
-    saving.open_door(saver)
+    open_doors(doors)
     guard.install()
     del sys.argv[1:]  # ministack has options of its own
     app.main()

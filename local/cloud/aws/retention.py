@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of the past the local AWS keeps, so that its memory does not grow with every request.
 
-ministack keeps the log lines and the metrics of every invocation, and the history of every execution, for good. Runs
-inside the local AWS.
+ministack keeps the log lines and the metrics of every invocation, and the history of every execution, for good.
 """
 
 import time
 from typing import Any, Final
 
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, stepfunctions
+
+from local.cloud.aws.patching import Function, Json, around
 
 INVOCATIONS: Final = 1000
 """The newest invocations of a log group whose lines are kept; ministack writes a stream for each."""
@@ -21,39 +22,30 @@ MINUTE: Final = 60
 
 def install() -> None:
     """Drop the oldest lines, points and executions as new ones come."""
-    emit, tell = lambda_svc._emit_lambda_logs, stepfunctions._emit_execution_status_event
 
-    def emitted(function: dict[str, Any], *more: Any, **named: Any) -> None:  # noqa: ANN401 - ministack's own
-        emit(function, *more, **named)
+    @around(lambda_svc, "_emit_lambda_logs")
+    def emitted(stock: Function, function: Json, *more: object, **named: object) -> None:
+        stock(function, *more, **named)
         config = function.get("config") or function
         name = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
-        drop_oldest((cloudwatch_logs._log_groups.get(name) or {}).get("streams", {}))
+        streams = (cloudwatch_logs._log_groups.get(name) or {}).get("streams", {})
+        for oldest in tuple(streams)[: max(len(streams) - INVOCATIONS, 0)]:
+            streams.pop(oldest, None)  # other threads do the same
 
-    def told(execution: dict[str, Any]) -> None:
-        tell(execution)
-        forget_oldest(stepfunctions._executions)
+    @around(stepfunctions, "_emit_execution_status_event")
+    def ended(stock: Function, execution: Json) -> None:
+        stock(execution)
+        executions = stepfunctions._executions
+        if len(executions) > EXECUTIONS:
+            arns = [arn for arn, each in tuple(executions.items()) if each["status"] != "RUNNING"]
+            for arn in arns[: max(len(executions) - EXECUTIONS, 0)]:
+                executions.pop(arn, None)
 
-    lambda_svc._emit_lambda_logs = emitted
-    stepfunctions._emit_execution_status_event = told
-    cloudwatch.record_metric = recorded
-
-
-def drop_oldest(streams: dict[str, Any]) -> None:
-    """Drop the streams of a log group that began before the newest ones; many threads do so at once."""
-    for oldest in tuple(streams)[: max(len(streams) - INVOCATIONS, 0)]:
-        streams.pop(oldest, None)
-
-
-def forget_oldest(executions: Any) -> None:  # noqa: ANN401 - ministack's own mapping
-    """Forget the executions that began before the newest ones and have ended."""
-    if len(executions) > EXECUTIONS:
-        arns = [arn for arn, execution in tuple(executions.items()) if execution["status"] != "RUNNING"]
-        for arn in arns[: max(len(executions) - EXECUTIONS, 0)]:
-            executions.pop(arn, None)
+    cloudwatch.record_metric = record_metric
 
 
-def recorded(namespace: str, name: str, value: float, unit: str = "None", dimensions: Any = None) -> None:  # noqa: ANN401
-    """Note a value of a metric; equal ones of the same minute are one point with a count, as CloudWatch stores them."""
+def record_metric(namespace: str, name: str, value: float, unit: str = "None", dimensions: Any = None) -> None:  # noqa: ANN401
+    """Record a value of a metric; equal ones of the same minute are one point with a count, as CloudWatch has them."""
     about = dict(dimensions or {})
     points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(about)))
     now, last = time.time(), points[-1] if points else None

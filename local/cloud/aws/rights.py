@@ -1,66 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rights that ministack does not check: those on Personalize, of functions and of state machines, and on topics.
 
-Functions ask the engine directly, which asks here, at :data:`DOOR`, what the role behind an access key may do. Calls
-of a state machine come by way of the local AWS, which sends them on under the key of the machine's role. A topic
-takes what EventBridge publishes only as AWS has it: its policy must allow it without a condition.
+The engine asks here, at :data:`local.cloud.aws.RIGHTS`, what the role behind an access key may do. Calls of a state
+machine come through the local AWS, which forwards them under the key of the machine's role. A topic takes what
+EventBridge publishes only on AWS's terms: its policy must allow it without a condition.
 """
 
 import contextvars
 import json
 import logging
-from typing import Any, Final
+from typing import Final
 
-from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sns, stepfunctions, sts
 
 from local.cloud.aws import guard
+from local.cloud.aws.patching import Function, Json, around
 
-DOOR: Final = "/_local/rights"
 PUBLISHER: Final = "events.amazonaws.com"
 _machine: contextvars.ContextVar[str] = contextvars.ContextVar("ARN of the machine whose task runs", default="")
 log = logging.getLogger("launcher")
-Answer = tuple[int, dict[str, str], bytes | str]
 
 
 def install() -> None:
-    """Open the door, note whose task runs, and check what EventBridge publishes."""
-    shortcuts, task, publish = (
-        app._handle_post_body_shortcuts,
-        stepfunctions._execute_task,
-        eventbridge._dispatch_to_sns,
-    )
+    """Note whose task runs, and check what EventBridge publishes."""
 
-    async def handle(method: str, path: str, headers: object, body: bytes, *more: object) -> Answer | None:
-        if (method, path) == ("POST", DOOR):
-            asked = json.loads(body)
-            told = {"refused": refusal(asked["caller"], asked["needs"])}
-            return 200, {"Content-Type": "application/json"}, json.dumps(told)
-        answer: Answer | None = await shortcuts(method, path, headers, body, *more)
-        return answer
-
-    def run_task(state: object, given: object, execution: dict[str, Any], context: object) -> object:
+    @around(stepfunctions, "_execute_task")
+    def run_task(stock: Function, state: object, given: object, execution: Json, context: object) -> object:
         token = _machine.set(execution["stateMachineArn"])
         try:
-            return task(state, given, execution, context)
+            return stock(state, given, execution, context)
         finally:
             _machine.reset(token)
 
-    def dispatch(topic: str, payload: str) -> None:
+    @around(eventbridge, "_dispatch_to_sns")
+    def dispatch(stock: Function, topic: str, payload: str) -> None:
         if may_publish(topic):
-            publish(topic, payload)
+            stock(topic, payload)
         else:
             log.warning("EventBridge may not publish to %s: its policy must allow it, without a condition", topic)
 
-    app._handle_post_body_shortcuts = handle
-    stepfunctions._execute_task = run_task
-    eventbridge._dispatch_to_sns = dispatch
+
+async def answer(_method: str, _path: str, body: bytes) -> tuple[int, object]:
+    """Answer the engine: why a caller may not do what they need to."""
+    asked = json.loads(body)
+    return 200, {"refused": refusal(asked["caller"], asked["needs"])}
 
 
 def refusal(caller: str, needs: list[tuple[str, str]]) -> str:
-    """Why whoever has this access key may not do all of this; empty if they may."""
+    """Return why the owner of an access key may not do all of this; "" if they may."""
     if not caller:
         return "The request is signed with no access key."
     principal = iam_evaluator.resolve_principal(caller, get_account_id())
@@ -84,7 +73,7 @@ def refusal(caller: str, needs: list[tuple[str, str]]) -> str:
 
 
 def signed_by_machine(authorization: str) -> str:
-    """The header of a call to Personalize, with the key of the machine's role where a task of it makes the call."""
+    """Return the header of a call to Personalize, with the key of the machine's role where a task makes the call."""
     machine = stepfunctions._state_machines.get(_machine.get())
     if machine is None:
         return authorization
@@ -97,7 +86,7 @@ def signed_by_machine(authorization: str) -> str:
 
 
 def may_publish(topic: str) -> bool:
-    """Whether a topic's policy lets EventBridge publish; AWS lets no statement with a condition count for it."""
+    """Tell whether a topic's policy lets EventBridge publish; AWS counts no statement with a condition."""
     found = sns.topic_policy_for_arn(topic)
     policy = json.loads(found[0] or "{}") if found else {}
     listed = policy.get("Statement", [])

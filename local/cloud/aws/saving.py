@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Save the state of the local AWS while it runs, and load it again; runs inside the local AWS.
+"""Save the state of the local AWS while it runs, and load it again, as the files of :mod:`local.cloud.saved`.
 
 ministack saves when it is stopped, one service after the other. Here a forked copy of the process writes everything as
 it was at one moment, while requests go on: after each deployment and each run, every half minute in which something
-changed, and at the end. What was answered since is in a journal, so that no acknowledged write to a table, a queue or a
-schedule is lost when the process is killed. Files are those of :mod:`local.cloud.saved`.
+changed, and at the end. A journal has what was answered since, so that no acknowledged write to a table, a queue or a
+schedule is lost when the process is killed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -31,10 +31,9 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import cloudformation, dynamodb, lambda_svc, sqs, stepfunctions
 
 from local.cloud import saved
+from local.cloud.aws.patching import Answer, Function, Json, around
 from local.cloud.environments import LocalError
 
-DOOR: Final = "/_local/saved"
-"""GET tells what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""
 EVERY: Final = 30.0
 """Seconds after which a change is saved at the latest."""
 PAUSE: Final = 5.0
@@ -45,35 +44,31 @@ JOURNALED: Final = frozenset({"dynamodb", "sqs", "scheduler", "secretsmanager"})
 """Services whose changes functions make and answer for."""
 READS: Final = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Receive", "Head")
 UNREPEATABLE: Final = ("DeleteMessage", "ChangeMessageVisibility")
-"""Changes by a handle that a restart makes void: the message comes again, as SQS allows."""
+"""Changes by a handle that a restart voids: the message comes again, as SQS allows."""
 STOPPED: Final = "States.ServiceRestart"
 CAUSE: Final = "the local AWS was stopped while this execution ran"
 LEFT: Final = "left"
-"""The service under which it is saved what the last sessions left and nobody has taken up yet."""
+"""The service under which the state keeps what the last sessions left and nobody has taken up yet."""
 STREAMS: Final = "streams"
-"""The service under which the undelivered records of tables' streams are saved, which ministack forgets."""
+"""The service under which the state keeps the undelivered records of tables' streams, which ministack forgets."""
 log = logging.getLogger("launcher")
-Json = dict[str, Any]
-Answer = tuple[int, dict[str, str], bytes | str]
-Handler = Callable[[str, str, dict[str, str], bytes | str, dict[str, Any]], Awaitable[Answer]]
 
 
 class Saver:
     """What saves this process's state into a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what was saved last; what cannot be used ends the process with its reason."""
+        """Read what was saved last. Raises SystemExit with the reason where it cannot be used."""
         self.folder = folder
         self._found = _readable(folder)
-        self.left: Json = {"stopped": [], "killed": False, "since": 0.0}
-        """What nobody has taken up yet: executions that were running when a session ended, whether one was killed, and
-        since when something may be missing."""
+        self.left = _nothing_left()
+        """What nobody has taken up yet."""
         self.number = 0
-        """Of the newest journal."""
+        """The number of the newest journal."""
         self.at = 0.0
         """When the newest state was saved."""
         self.failure = ""
-        """Why the last save failed; empty where it did not."""
+        """Why the last save failed; "" where it did not."""
         self.changed = True
         self._journal = -1
         self._lock = threading.Lock()
@@ -84,17 +79,19 @@ class Saver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    # Loading
-
     def load(self) -> None:
-        """Bring back what the last session left, note which executions it stopped, and go on saving."""
+        """Restore what the last session left, note which executions it stopped, and go on saving."""
         loaded, self._found = self._found, saved.Saved()
-        for name in app._state_map if loaded.former else loaded.services:
+        for name in loaded.services:
             if name not in {"lambda", LEFT}:
                 _load(name, loaded)
         for entry in loaded.journal:
             _repeat(entry)
-        _visible()
+        # Give messages out again that a function of an ended session was handling.
+        for queue in sqs._queues.all_values():
+            for message in queue["messages"]:
+                if message["receipt_handle"] is not None:
+                    message |= {"receipt_handle": None, "visible_at": time.time()}
         # Last: with its functions its pollers begin to work on everything else.
         _load("lambda", loaded)
         if LEFT in loaded.services:
@@ -108,10 +105,8 @@ class Saver:
         self._wanted.set()
         self._task = self._loop.create_task(self._go_on())
 
-    # The journal
-
     def note(self, entry: Json) -> None:
-        """Write a change down before it is answered.
+        """Write a change down before its answer is sent.
 
         Raises:
             OSError: the disk is full, for example.
@@ -122,10 +117,8 @@ class Saver:
             if self._journal >= 0:
                 os.write(self._journal, line)
 
-    # Saving
-
     def ask(self) -> None:
-        """Have the state saved soon; any thread may ask."""
+        """Have the state saved soon; any thread may call this."""
         self.changed = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wanted.set)
@@ -157,9 +150,9 @@ class Saver:
         self._finish(*self._fork(last=True))
 
     def _fork(self, *, last: bool = False) -> tuple[int, int, int, float]:
-        """Start a copy of this process that writes what there is at this moment; its number, id, pipe and moment.
+        """Fork a copy of this process that writes the present state; return its number, process id, pipe and time.
 
-        Runs in the thread of all handlers, so that none of them is half done.
+        This runs in the thread of all handlers, so that none of them is half done.
         """
         self._idle.clear()
         reading, writing = os.pipe()
@@ -183,7 +176,7 @@ class Saver:
         return number, child, reading, now
 
     def _finish(self, number: int, child: int, pipe: int, now: float) -> None:
-        """Wait for a copy; when the new state stands, remove what it replaces."""
+        """Wait for a copy; when its state is complete, remove what it replaces."""
         try:
             with os.fdopen(pipe, "rb") as told:
                 answer = told.read()
@@ -200,16 +193,20 @@ class Saver:
         finally:
             self._idle.set()
 
-    # The door
+    async def answer(self, method: str, _path: str, _body: bytes) -> tuple[int, object]:
+        """Answer a request to the door :data:`local.cloud.aws.SAVED`."""
+        if method == "POST":
+            self.changed = True
+            await self.save()
+        if method == "DELETE":
+            self.left = _nothing_left()
+            self.changed = True
+        return 200, {"left": self.left, "at": self.at, "failure": self.failure}
 
-    def told(self) -> Json:
-        """What `up` asks: what was left, and how saving goes."""
-        return {"left": self.left, "at": self.at, "failure": self.failure}
 
-    def take_up(self) -> None:
-        """Forget what was left: somebody has taken it up."""
-        self.left = {"stopped": [], "killed": False, "since": 0.0}
-        self.changed = True
+def _nothing_left() -> Json:
+    """Executions that ran when a session ended, whether one was killed, and since when something may be missing."""
+    return {"stopped": [], "killed": False, "since": 0.0}
 
 
 def install(folder: Path) -> Saver:
@@ -218,20 +215,38 @@ def install(folder: Path) -> Saver:
     saver = Saver(folder)
     app._load_persisted_state = saver.load
     app.save_all = lambda _services: saver.close()
-    for service, handler in app.SERVICE_HANDLERS.items():
-        app.SERVICE_HANDLERS[service] = _noted(saver, service, handler)
-    _executions(saver)
-    _functions(saver)
+    for service in app.SERVICE_HANDLERS:
+        _noted(saver, service)
+
+    @around(stepfunctions, "_emit_execution_status_event")
+    def emitted(stock: Function, execution: Json) -> None:
+        if not execution.get("sync"):
+            try:
+                saver.note({"execution": {name: value for name, value in execution.items() if name != "events"}})
+            except OSError:
+                log.exception("an execution could not be written down")
+            if execution["status"] != "RUNNING":
+                saver.ask()
+        stock(execution)
+
+    @around(lambda_svc, "_execute_function_warm")
+    def executed(stock: Function, function: Json, event: object, request_id: str) -> object:
+        saver.changed = True  # functions log
+        answer: object = stock(function, event, request_id)
+        saver.changed = True
+        return answer
+
     return saver
 
 
-def _noted(saver: Saver, service: str, stock: Handler) -> Handler:
-    """A service whose changes are noted: those of some in the journal, of all others as a reason to save."""
+def _noted(saver: Saver, service: str) -> None:
+    """Note the changes of a service: those of some in the journal, those of all others as a reason to save."""
 
+    @around(app.SERVICE_HANDLERS, service)
     async def handle(
-        method: str, path: str, headers: dict[str, str], body: bytes | str, query: dict[str, Any]
+        stock: Function, method: str, path: str, headers: dict[str, str], body: bytes | str, query: Json
     ) -> Answer:
-        answer = await stock(method, path, headers, body, query)
+        answer: Answer = await stock(method, path, headers, body, query)
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if method in {"GET", "HEAD"} or operation.startswith(READS) or answer[0] >= 300:
             return answer
@@ -248,56 +263,6 @@ def _noted(saver: Saver, service: str, stock: Handler) -> Handler:
                 return 500, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(failure)
         return answer
 
-    return handle
-
-
-def _executions(saver: Saver) -> None:
-    """Note each execution at its start and its end, and save after its end."""
-    emit = stepfunctions._emit_execution_status_event
-
-    def emitted(execution: Json) -> None:
-        if not execution.get("sync"):
-            try:
-                saver.note({"execution": {name: value for name, value in execution.items() if name != "events"}})
-            except OSError:
-                log.exception("an execution could not be written down")
-            if execution["status"] != "RUNNING":
-                saver.ask()
-        emit(execution)
-
-    stepfunctions._emit_execution_status_event = emitted
-
-
-def _functions(saver: Saver) -> None:
-    """Count what functions do as a change: they log."""
-    execute = lambda_svc._execute_function_warm
-
-    def executed(function: Json, event: object, request_id: str) -> Json:
-        saver.changed = True
-        answer: Json = execute(function, event, request_id)
-        saver.changed = True
-        return answer
-
-    lambda_svc._execute_function_warm = executed
-
-
-def open_door(saver: Saver) -> None:
-    """Answer at DOOR, before the doors of faults do for all paths like it."""
-    shortcuts = app._handle_post_body_shortcuts
-
-    async def handle(method: str, path: str, headers: object, body: bytes, *more: object) -> Answer | None:
-        if path != DOOR:
-            answer: Answer | None = await shortcuts(method, path, headers, body, *more)
-            return answer
-        if method == "POST":
-            saver.changed = True
-            await saver.save()
-        if method == "DELETE":
-            saver.take_up()
-        return 200, {"Content-Type": "application/json"}, json.dumps(saver.told())
-
-    app._handle_post_body_shortcuts = handle
-
 
 def _opened(journal: Path) -> int:
     journal.parent.mkdir(parents=True, exist_ok=True)
@@ -305,15 +270,12 @@ def _opened(journal: Path) -> int:
 
 
 def _deploying() -> bool:
-    """Whether a stack is changing: until it has changed, the state before it counts."""
+    """Tell whether a stack is changing: until the change is complete, the state before it counts."""
     return any(str(stack.get("StackStatus")).endswith("_IN_PROGRESS") for stack in cloudformation._stacks.all_values())
 
 
-# In the copy
-
-
 def _write_and_exit(folder: Path, number: int, now: float, left: Json, pipe: int) -> NoReturn:
-    """Write the state in the forked copy, tell the result through the pipe, and end without any of the cleaning up."""
+    """Write the state in the forked copy, send the result through the pipe, and end without any clean-up."""
     told: Json = {"failure": "it was interrupted"}
     try:
         gc.disable()
@@ -378,7 +340,7 @@ def _layer_versions(layers: Any) -> list[Json]:  # noqa: ANN401 - a container of
 
 
 def _streams() -> Json:
-    """The records of each table's stream that one of its functions has not been given, and where they begin."""
+    """Return the records of each table's stream that one of its functions has not received, and where they begin."""
     records, trimmed = AccountRegionScopedDict(), AccountRegionScopedDict()
     for key, found in dynamodb._stream_records.all_items():
         begins = dynamodb._stream_trimmed.get_scoped(*key, 0)
@@ -390,16 +352,13 @@ def _streams() -> Json:
 
 
 def _positions(table: str) -> list[int]:
-    """How far the functions that follow a table's stream have come; -1 of one that has not begun."""
+    """Return how far the functions that follow a table's stream have read; [] where one has not begun."""
     following = []
     for key, mapping in lambda_svc._esms.all_items():
         source = parse_arn(mapping["EventSourceArn"])
         if source.service == "dynamodb" and source.resource.split("/")[1] == table:
             following.append(lambda_svc._dynamodb_stream_positions.get_scoped(*key, -1))
     return [] if -1 in following else following
-
-
-# Loading
 
 
 def _readable(folder: Path) -> saved.Saved:
@@ -417,32 +376,21 @@ def _readable(folder: Path) -> saved.Saved:
 
 def _load(name: str, found: saved.Saved) -> None:
     """Restore one service."""
-    if found.former:
-        state = persistence.load_state(name)
-    elif name in found.services:
-        state = json.loads(found.services[name], object_hook=persistence._json_object_hook)
-    else:
+    if name not in found.services:
         return
+    state = json.loads(found.services[name], object_hook=persistence._json_object_hook)
     if name == STREAMS:
-        _restore_streams(state)
+        dynamodb._stream_records.update(state["records"])
+        dynamodb._stream_trimmed.update(state["trimmed"])
+        dynamodb._stream_seq_counter = state["counter"]
     elif state:
-        if name == "lambda" and not found.former:
+        if name == "lambda":
             _bring_code(Path(persistence.STATE_DIR) / saved.CODE, state)
         app._get_module(app._state_map[name]).load_persisted_state(state)
-        if name == "lambda" and found.former:
-            # An earlier release forgot the streams and kept how far they had been read.
-            for key, _position in lambda_svc._dynamodb_stream_positions.all_items():
-                lambda_svc._dynamodb_stream_positions.set_scoped(*key, 0)
-
-
-def _restore_streams(state: Json) -> None:
-    dynamodb._stream_records.update(state["records"])
-    dynamodb._stream_trimmed.update(state["trimmed"])
-    dynamodb._stream_seq_counter = state["counter"]
 
 
 def _bring_code(folder: Path, state: Json) -> None:
-    """Replace references by the code that they refer to; equal code is in memory once."""
+    """Replace references by their code; equal code is in memory once."""
     known: dict[str, bytes] = {}
 
     def code(reference: object) -> object:
@@ -461,7 +409,7 @@ def _bring_code(folder: Path, state: Json) -> None:
 
 
 def _repeat(entry: Mapping[str, Any]) -> None:
-    """Make a change of the journal again; what it was made to may not be there any more."""
+    """Repeat a change of the journal, whose object may have gone since."""
     with request_scope(entry["account"], entry["region"]):
         if "execution" in entry:
             execution = entry["execution"]
@@ -485,16 +433,8 @@ def _repeat(entry: Mapping[str, Any]) -> None:
             running.close()
 
 
-def _visible() -> None:
-    """Give messages out again that somebody of an ended session was at work on."""
-    for queue in sqs._queues.all_values():
-        for message in queue["messages"]:
-            if message["receipt_handle"] is not None:
-                message |= {"receipt_handle": None, "visible_at": time.time()}
-
-
 def _stopped() -> list[Json]:
-    """End the executions that were running as stopped ones, and describe them."""
+    """End the executions that were running as aborted ones, and describe them."""
     found = []
     for execution in stepfunctions._executions.all_values():
         if execution["status"] != "RUNNING" and (execution["status"], execution.get("error")) != ("FAILED", STOPPED):
