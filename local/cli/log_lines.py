@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the processes and the functions of the local cloud have written."""
+"""``python -m local logs``: what the processes and the functions of the local cloud have written."""
 
 import collections
 import time
@@ -14,36 +14,29 @@ from local.terminal.output import Terminal
 
 
 def show(options: Namespace, terminal: Terminal) -> None:
-    """Show a log, or which there are."""
+    """Show a log, or which there are; in JSON each line is a string."""
     home = Home(options.run_dir)
     files = {path.stem: path for path in sorted(home.run.glob("*.log"))}
+    state = None if options.name in files else running(home)
+    client = Client(state) if state is not None else None
+    functions = client.functions() if client is not None else {}
     if options.name in files:
-        return print_lines(file_lines(files[options.name], options.lines, follow=options.follow), terminal)
-    state = running(home)
-    functions = Client(state).functions() if state is not None else {}
-    if options.name in functions and state is not None:
-        lines = Client(state).log_lines(functions[options.name], follow=options.follow, limit=options.lines)
-        return print_lines(lines, terminal)
-    if options.name:
+        lines = file_lines(files[options.name], options.lines, follow=options.follow)
+    elif client is not None and options.name in functions:
+        lines = client.log_lines(functions[options.name], follow=options.follow, limit=options.lines)
+    elif options.name:
         known = ", ".join([*files, *functions]) or "none before `python -m local up`"
         raise LocalError(f"there is no log {options.name}; there are: {known}")
-    places = {name: str(path) for name, path in files.items()} | functions
-    if terminal.as_json:
-        return terminal.json(places)
-    return terminal.table(("log", "where"), places.items())
-
-
-def print_lines(lines: Iterator[str], terminal: Terminal) -> None:
-    """Lines of a log; as JSON, one string a line."""
+    else:
+        places = {name: str(path) for name, path in files.items()} | functions
+        return terminal.result(places, lambda: terminal.table(("log", "where"), places.items()))
     for line in lines:
-        if terminal.as_json:
-            terminal.json(line)
-        else:
-            terminal.line(line)
+        (terminal.json if terminal.as_json else terminal.line)(line)
+    return None
 
 
 def file_lines(path: Path, limit: int, *, follow: bool) -> Iterator[str]:
-    """The last `limit` lines of a file; with `follow`, then what is added, without end."""
+    """Yield the last `limit` lines of a file; with `follow`, then what is added, without end."""
     with path.open(errors="replace") as file:
         yield from (line.rstrip("\n") for line in collections.deque(file, limit))
         while follow:

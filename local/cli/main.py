@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's command line on the laptop: ``python -m local --help``."""
+"""What the command line takes: its commands, their arguments, and their help."""
 
 import argparse
 import math
@@ -9,13 +9,27 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from local.cloud.environments import LOCAL, LocalError
 
 Add = Callable[..., argparse.ArgumentParser]
-"""Adds a command: its name, what it is for, and examples."""
+"""Adds a command: its name, its purpose, examples, and as `takes` what follows it, of :data:`TAKEN`."""
 KINDS = ("interactions", "users", "items", "settings")
+TAKEN: dict[str, dict[str, Any]] = {
+    "SHOP": {"dest": "shop", "help": "the shop's name: lower-case letters, digits and hyphens"},
+    "USER": {"dest": "user", "help": "a user id, known or not"},
+    "[USER]": {"dest": "user", "nargs": "?", "help": "a user id; without it, an anonymous user's token"},
+    "ITEM": {"dest": "item", "help": "an item id"},
+    "ITEM…": {"dest": "items", "nargs": "+", "help": "item ids"},
+    "TYPE": {"dest": "type", "help": "an event type, such as View"},
+    "[RUN]": {"dest": "run", "nargs": "?"},
+    "[NAME]": {"dest": "name", "nargs": "?", "help": "cloud, engine, build, deploy, or a function's name"},
+    "STACK": {"dest": "stack", "help": "the stack; the credentials and the region are the shell's"},
+    "KIND": {"dest": "kind", "choices": KINDS, "help": ", ".join(KINDS)},
+    "FILE…": {"dest": "files", "nargs": "+", "type": Path},
+}
+"""Positional arguments, by their names in usage lines."""
 EXAMPLES = """examples:
   python -m local up                                      start everything, deploy the template
   python -m local drop myshop interactions purchases.csv --watch
@@ -28,7 +42,6 @@ exit codes: 0 done, 1 failed, 2 wrong usage, 3 the local cloud is not running"""
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
     main = argparse.ArgumentParser(
         prog="python -m local",
         description="The local cloud: start it, drop files, ask for recommendations.",
@@ -37,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main.add_subparsers(dest="command", required=True, title="commands")
 
-    def add(name: str, text: str, *examples: str) -> argparse.ArgumentParser:
+    def add(name: str, text: str, *examples: str, takes: str = "", **helps: str) -> argparse.ArgumentParser:
         lines = [f"  python -m local {example}" for example in examples]
         command = commands.add_parser(
             name,
@@ -46,12 +59,17 @@ def parser() -> argparse.ArgumentParser:
             epilog="\n".join(["examples:", *lines]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        for word in takes.split():
+            taken = TAKEN[word]
+            help_ = helps.get(taken["dest"], taken.get("help"))
+            command.add_argument(**taken | {"metavar": word.strip("[…]"), "help": help_})
         command.add_argument("--json", action="store_true", help="answer in JSON, without progress")
         folder = "folder of the cloud; another one is another cloud; default .local/run"
         command.add_argument("--run-dir", type=Path, default=LOCAL / "run", metavar="DIR", help=folder)
         return command
 
     add_operations(add)
+    add_shopfront(add)
     add_runs(add)
     add_questions(add)
     add_evaluate(add)
@@ -59,195 +77,138 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_operations(add: Add) -> None:
-    """Commands on the cloud itself."""
     add("setup", "make or refresh the environments of the local AWS and of SAM", "setup")
     up = add("up", "start the cloud and bring its stack to what the sources say", "up", "up --fresh --cloud-port 4566")
     for name, what in (("--cloud-port", "the local AWS"), ("--engine-port", "the engine")):
-        up.add_argument(name, type=port, metavar="PORT", help=f"port of {what}; default: the last one, or a free one")
+        up.add_argument(name, type=PORT, metavar="PORT", help=f"port of {what}; default: the last one, or a free one")
     up.add_argument("--fresh", action="store_true", help="forget all shops, objects and runs of earlier sessions")
     up.add_argument("--faults", action="store_true", help="let tests make the engine fail: its /faults and /clock")
     down = add("down", "stop the cloud; its shops are there again after the next `up`", "down", "down --wipe")
     down.add_argument("--wipe", action="store_true", help="remove its data as well")
     add("status", "addresses, API key, bucket, memory and shops", "status", "status --json")
-    what = 'what points the AWS CLI and other AWS tools at the cloud, its key included: eval "$(... env)"'
-    add("env", what, "env", "env --json")
-    logs = add(
-        "logs",
-        "what a process or a function logged; without NAME, which logs there are",
-        "logs cloud --follow",
-        "logs GetRecommendationsFunction",
-    )
-    logs.add_argument("name", metavar="NAME", nargs="?", help="cloud, engine, build, deploy, or a function's name")
+    text = 'variables that point the AWS CLI and other AWS tools at the cloud, its key included: eval "$(... env)"'
+    add("env", text, "env", "env --json")
+    text = "what a process or a function logged; without NAME, which logs there are"
+    logs = add("logs", text, "logs cloud --follow", "logs GetRecommendationsFunction", takes="[NAME]")
     logs.add_argument("--follow", action="store_true", help="go on with what is logged from now, until Ctrl-C")
-    logs.add_argument("--lines", type=count, default=50, metavar="N", help="how many of the last lines; default 50")
+    logs.add_argument("--lines", type=COUNT, default=50, metavar="N", help="how many of the last lines; default 50")
     demo = add("demo", "the main job on real data, step by step; stays up until Ctrl-C", "demo", "demo --once")
     demo.add_argument("--once", action="store_true", help="stop everything at the end")
-    add_shopfront(add)
 
 
 def add_shopfront(add: Add) -> None:
-    """The command that serves the demo shop."""
-    front = add(
-        "shopfront",
-        "a demo shop in the browser, until Ctrl-C or `down`",
-        "shopfront",
-        "shopfront --shop myshop --items items.csv --users users.csv",
-    )
+    text = "a demo shop in the browser, until Ctrl-C or `down`"
+    front = add("shopfront", text, "shopfront", "shopfront --shop myshop --items items.csv --users users.csv")
     front.add_argument("--shop", default="demo", metavar="SHOP", help="the shop; default demo, with the demo's files")
     for kind, what in (
         ("items", "names, prices and categories"),
-        ("users", "shoppers to log in as"),
+        ("users", "users to log in as"),
         ("interactions", "what these bought last"),
     ):
         front.add_argument(f"--{kind}", type=Path, metavar="CSV", help=f"the shop's {kind}: {what}")
-    front.add_argument("--port", type=port, default=0, metavar="PORT", help="port of 127.0.0.1; default: a free one")
-    what = "as from CloudFront: for strangers, by the API of browsers with tokens of sessions, and no key"
-    front.add_argument("--tokens", action="store_true", help=what)
-    publish = add(
-        "publish",
-        "put the demo shop into the bucket of a stack on AWS that has Storefront",
-        "publish retail-dev --shop myshop --items items.csv",
-    )
-    publish.add_argument("stack", metavar="STACK", help="the stack; the credentials and the region are the shell's")
+    front.add_argument("--port", type=PORT, default=0, metavar="PORT", help="port of 127.0.0.1; default: a free one")
+    text = "as from CloudFront: for anonymous users, by the API of browsers with tokens of sessions, and no key"
+    front.add_argument("--tokens", action="store_true", help=text)
+    text = "put the demo shop into the bucket of a stack on AWS that has Storefront"
+    publish = add("publish", text, "publish retail-dev --shop myshop --items items.csv", takes="STACK")
     publish.add_argument("--shop", required=True, metavar="SHOP", help="the shop, which a run has promoted")
     publish.add_argument("--items", type=Path, metavar="CSV", help="the shop's items: names, prices and categories")
 
 
 def add_runs(add: Add) -> None:
-    """Commands on drops and what they start."""
     drop = add(
         "drop",
         "put files into the bucket, as a shop would",
         "drop myshop interactions purchases.csv --watch",
         "drop myshop settings settings.yaml",
-    )
-    shop(drop)
-    drop.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
-    drop.add_argument(
-        "files", metavar="FILE", nargs="+", type=Path, help=".csv or .csv.gz; settings: .yaml, .yml or .json"
+        takes="SHOP KIND FILE…",
+        files=".csv or .csv.gz; settings: .yaml, .yml or .json",
     )
     drop.add_argument("--incremental", action="store_true", help="only what is new, beside what was imported before")
     drop.add_argument("--watch", action="store_true", help="follow the runs to their ends")
-    runs = add("runs", "the runs of a shop, newest first", "runs myshop", "runs myshop --watch")
-    shop(runs)
+    runs = add("runs", "the runs of a shop, newest first", "runs myshop", "runs myshop --watch", takes="SHOP")
     runs.add_argument("--watch", action="store_true", help="follow the newest run to its end")
-    runs.add_argument("--limit", type=count, default=10, metavar="N", help="how many; default 10")
-    report = add("report", "the pages about a shop's newest run, to look at", "report myshop", "report myshop RUN")
-    shop(report)
-    report.add_argument("run", metavar="RUN", nargs="?", help="the run; default: the newest that has reports")
-    rollback = add("rollback", "campaigns back to the release before the one that serves", "rollback myshop")
-    shop(rollback)
-    promote = add("promote", "promote what the gate refused, by hand", "promote myshop", "promote myshop RUN")
-    shop(promote)
-    promote.add_argument("run", metavar="RUN", nargs="?", help="the run that was refused; default: the newest such run")
-    teardown = add(
-        "teardown",
-        "remove a shop: everything it has in Personalize, its schedules and its records",
-        "teardown myshop --dry-run",
-        "teardown myshop --yes",
-    )
-    shop(teardown)
+    runs.add_argument("--limit", type=COUNT, default=10, metavar="N", help="how many; default 10")
+    text, run = "the pages about a shop's newest run, to look at", "the run; default: the newest that has reports"
+    add("report", text, "report myshop", "report myshop RUN", takes="SHOP [RUN]", run=run)
+    add("rollback", "campaigns back to the release before the one that serves", "rollback myshop", takes="SHOP")
+    text, run = "promote what the gate refused, by hand", "the run that was refused; default: the newest such run"
+    add("promote", text, "promote myshop", "promote myshop RUN", takes="SHOP [RUN]", run=run)
+    text = "remove a shop: everything it has in Personalize, its schedules and its records"
+    teardown = add("teardown", text, "teardown myshop --dry-run", "teardown myshop --yes", takes="SHOP")
     teardown.add_argument("--dry-run", action="store_true", help="only list what would go, and what each piece bills")
     teardown.add_argument("--yes", action="store_true", help="do not ask for the shop's name again")
     teardown.add_argument("--objects", action="store_true", help="remove its files in the bucket as well")
 
 
 def add_questions(add: Add) -> None:
-    """Commands that ask the HTTP API."""
-    recommend = add("recommend", "items for a user", "recommend myshop u42 --limit 5 --context DEVICE=phone")
-    shop(recommend)
-    recommend.add_argument("user", metavar="USER", help="a user id, known or not, or a session id")
-    similar = add("similar", "items similar to one", "similar myshop i7")
-    shop(similar)
-    similar.add_argument("item", metavar="ITEM", help="an item id")
-    popular = add("popular", "what most users choose", "popular myshop --limit 5")
-    shop(popular)
+    example, user = "recommend myshop u42 --limit 5 --context DEVICE=phone", "a user id, known or not, or a session id"
+    recommend = add("recommend", "items for a user", example, takes="SHOP USER", user=user)
+    similar = add("similar", "items similar to one", "similar myshop i7", takes="SHOP ITEM")
+    popular = add("popular", "what most users choose", "popular myshop --limit 5", takes="SHOP")
     for command in (recommend, similar, popular):
-        command.add_argument("--limit", type=count, default=10, metavar="N", help="how many items; default 10")
+        command.add_argument("--limit", type=COUNT, default=10, metavar="N", help="how many items; default 10")
     recommend.add_argument("--filter", metavar="NAME", help="one of the shop's filters")
-    for name, what in (("--value", "value of the filter's $KEY"), ("--context", "context for the recipe")):
-        recommend.add_argument(
-            name, action="append", default=[], type=pair, metavar="KEY=VALUE", help=f"{what}; repeatable"
-        )
-    ranking = add("ranking", "given items, best for a user first", "ranking myshop u42 i1 i2 i3")
-    shop(ranking)
-    ranking.add_argument("user", metavar="USER", help="a user id")
-    ranking.add_argument("items", metavar="ITEM", nargs="+", help="item ids")
-    likelihood = add(
-        "likelihood",
-        "how likely a user is to buy items",
-        "likelihood myshop u42 i1 i2 i3",
-        "likelihood myshop newcomer i1 --context AGE=25-34",
-    )
-    shop(likelihood)
-    likelihood.add_argument("user", metavar="USER", help="a user id, known or not")
-    likelihood.add_argument("items", metavar="ITEM", nargs="+", help="item ids")
-    told = "a column of users, in place of what is known of this one; repeatable"
-    likelihood.add_argument("--context", action="append", default=[], type=pair, metavar="KEY=VALUE", help=told)
-    event = add("event", "send an event; the next recommendations know of it", "event myshop u42 i7 View --session s1")
-    shop(event)
-    for name, what in (("user", "a user id"), ("item", "an item id"), ("type", "an event type, such as View")):
-        event.add_argument(name, metavar=name.upper(), help=what)
+    add_pairs(recommend, "--value", "value of the filter's $KEY; repeatable")
+    add_pairs(recommend, "--context", "context for the recipe; repeatable")
+    add("ranking", "given items, best for a user first", "ranking myshop u42 i1 i2 i3", takes="SHOP USER ITEM…")
+    examples = ("likelihood myshop u42 i1 i2 i3", "likelihood myshop newcomer i1 --context AGE=25-34")
+    likelihood = add("likelihood", "how likely a user is to buy items", *examples, takes="SHOP USER ITEM…")
+    add_pairs(likelihood, "--context", "a column of users, in place of what is known of this one; repeatable")
+    text, example = "send an event; the next recommendations know of it", "event myshop u42 i7 View --session s1"
+    event = add("event", text, example, takes="SHOP USER ITEM TYPE")
     event.add_argument("--session", metavar="ID", help="the session; default: a new one")
-    token = add("token", "a browser's token, of a visitor or of a shopper who is logged in", "token myshop u42")
-    shop(token)
-    token.add_argument("user", metavar="USER", nargs="?", help="a user id; without it, a visitor's")
+    text = "a browser's token, of an anonymous user or of one who is logged in"
+    add("token", text, "token myshop u42", takes="SHOP [USER]")
     add("replay", "deliver events again that could not be delivered, once the cause is gone", "replay")
 
 
 def add_evaluate(add: Add) -> None:
-    """The command that needs no cloud: what quality to expect from one's own files."""
     evaluate = add(
         "evaluate",
         "what quality to expect from your own CSVs, without a cloud: every recipe beside simple rules",
         "evaluate interactions.csv",
         "evaluate interactions.csv.gz users.csv items.csv --event-type Purchase --days 28",
+        takes="FILE…",
+        files="interactions, and users and items if there are any: .csv or .csv.gz, told apart by their columns",
     )
-    text = "interactions, and users and items if there are any: .csv or .csv.gz, told apart by their columns"
-    evaluate.add_argument("files", metavar="FILE", nargs="+", type=Path, help=text)
-    text = "what trains and is foretold, or `all`; default: Purchase where there are enough of them, else all"
+    text = "event type to train on and to predict, or `all`; default: Purchase where there are enough, else all"
     evaluate.add_argument("--event-type", metavar="TYPE", help=text)
     text = "the test: so many days at the end; default: a tenth of the time, 7 to 28"
     evaluate.add_argument("--days", type=positive, metavar="N", help=text)
-    evaluate.add_argument("--k", type=depth, default=10, metavar="N", help="length of the lists, 1 to 50; default 10")
+    text = "length of the lists, 1 to 50; default 10"
+    evaluate.add_argument("--k", type=whole(1, 50), default=10, metavar="N", help=text)
     text = "of User-Personalization and Personalized-Ranking; default standard"
     evaluate.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard", help=text)
     evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="of everything that is drawn; default 7")
-    text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are suffered"
+    text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
     evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)
-    text = "where the report goes as a page; default .local/evaluation/NAME.html"
+    text = "where to write the report as a page; default .local/evaluation/NAME.html"
     evaluate.add_argument("--html", type=Path, metavar="FILE", help=text)
 
 
-def shop(command: argparse.ArgumentParser) -> None:
-    """Give a command its SHOP."""
-    command.add_argument("shop", metavar="SHOP", help="the shop's name: lower-case letters, digits and hyphens")
+def add_pairs(command: argparse.ArgumentParser, name: str, text: str) -> None:
+    command.add_argument(name, action="append", default=[], type=pair, metavar="KEY=VALUE", help=text)
 
 
-def port(text: str) -> int:
-    """A TCP port that needs no privileges."""
-    number = count(text)
-    if not 1024 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1024 and 65535")
-    return number
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """Make the type of an argument: a whole number in this range."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+            wanted = f"a number of at least {low}" if high is None else f"between {low} and {high}"
+            raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
+        return int(text)
+
+    return read
 
 
-def count(text: str) -> int:
-    """A number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return int(text)
-
-
-def depth(text: str) -> int:
-    """A number from 1 to 50."""
-    if count(text) > 50:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 50")
-    return int(text)
+COUNT = whole(1)
+PORT = whole(1024, 65535)
+"""A TCP port that needs no privileges."""
 
 
 def positive(text: str) -> float:
-    """A number above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -258,7 +219,6 @@ def positive(text: str) -> float:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """KEY=VALUE."""
     key, sign, value = text.partition("=")
     if not key or not sign:
         raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE")
@@ -273,8 +233,9 @@ def terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # the operator's own AWS settings mean nothing here, and must not be touched by a mistake
+    if options.command != "publish":  # which alone asks AWS; nothing else may reach the operator's account by mistake
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
     signal.signal(signal.SIGTERM, terminated)
     # Here, since boto3 and rich take a quarter of a second that `--help` need not wait for.
     from local.cli import commands  # noqa: PLC0415

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -19,116 +19,80 @@ KINDS = {"metricAttribution": "metric attribution", "eventTracker": "event track
 """Kinds whose names in the machine's answer are not words."""
 
 
-class Removals:
-    """The executions of the machine that removes shops."""
-
-    def __init__(self, state: State) -> None:
-        self.machine = state.outputs["TeardownStateMachineArn"]
-        self.client = boto3.client("stepfunctions", **access(state))
-
-    def start(self, shop: str, *, dry_run: bool, objects: bool) -> str:
-        """Start a removal, and return its execution's ARN."""
-        asked = json.dumps({"shop": shop, "dryRun": dry_run, "objects": objects})
-        return str(self.client.start_execution(stateMachineArn=self.machine, input=asked)["executionArn"])
-
-    def follow(self, arn: str) -> Iterator[str]:
-        """What the machine does, as it does it: the names of its steps, and what it waits for."""
-        shown: list[str] = []
-        seen = 0
-        while True:
-            ended = self.client.describe_execution(executionArn=arn)["status"] != "RUNNING"
-            pages = self.client.get_paginator("get_execution_history").paginate(executionArn=arn)
-            for event in (event for page in pages for event in page["events"] if event["id"] > seen):
-                seen = event["id"]
-                for line in told(event):
-                    if line not in shown:
-                        shown.append(line)
-                        yield line
-            if ended:
-                return
-            time.sleep(POLL_SECONDS)
-
-    def result(self, arn: str) -> dict[str, Any]:
-        """The output of a removal that has ended.
-
-        Raises:
-            LocalError: it failed; the message is its reason.
-        """
-        found = self.client.describe_execution(executionArn=arn)
-        if found["status"] != "SUCCEEDED":
-            raise LocalError(reason_of(found.get("error", ""), found.get("cause", "")) or str(found["status"]))
-        output: dict[str, Any] = json.loads(found["output"])
-        return output
-
-
-def told(event: Mapping[str, Any]) -> Iterator[str]:
-    """What an event of an execution tells the operator."""
-    entered = event.get("stateEnteredEventDetails")
-    if entered and event["type"] == "TaskStateEntered":
-        yield str(entered["name"])
-    left = event.get("stateExitedEventDetails") or {}
-    if left.get("name") == "Remove what nothing needs any more":
-        waiting = json.loads(left.get("output") or "{}").get("waitingFor")
-        yield from [f"going: {', '.join(waiting)}"] if waiting else []
-
-
-def remove(removals: Removals, options: Namespace, terminal: Terminal) -> int:
+def remove(state: State, options: Namespace, terminal: Terminal) -> None:
     """Show what a shop has, and remove it unless this is a dry run.
 
     Raises:
         LocalError: there is no such shop, the operator did not agree, or the machine failed.
     """
-    plan = run(removals, options, terminal, dry_run=True)
+    plan = run(state, options, terminal, dry_run=True)
     has = plan["has"]
     if not any(has[part] for part in ("resources", "records", "schedules")) and not options.objects:
         raise LocalError(f"there is no shop {options.shop}: nothing to remove")
     if not terminal.as_json:
         show(has, terminal)
     if options.dry_run:
-        if terminal.as_json:
-            terminal.json(plan)
-        return 0
+        return terminal.result(plan, lambda: None)
     if not options.yes and not agreed(options.shop):
         raise LocalError("nothing was removed: answer with the shop's name, or give --yes")
-    done = run(removals, options, terminal, dry_run=False)
-    if terminal.as_json:
-        terminal.json(done)
-    else:
-        kept = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
-        terminal.line(f"{options.shop} is gone: {len(has['resources'])} resources{kept}")
-    return 0
+    done = run(state, options, terminal, dry_run=False)
+    kept = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
+    text = f"{options.shop} is gone: {len(has['resources'])} resources{kept}"
+    return terminal.result(done, lambda: terminal.line(text))
 
 
-def run(removals: Removals, options: Namespace, terminal: Terminal, *, dry_run: bool) -> dict[str, Any]:
-    """One execution, followed to its end."""
-    arn = removals.start(options.shop, dry_run=dry_run, objects=options.objects)
-    for line in removals.follow(arn):
-        terminal.note(line)
-    return removals.result(arn)
+def run(state: State, options: Namespace, terminal: Terminal, *, dry_run: bool) -> dict[str, Any]:
+    """Follow one execution to its end, and return its output. Raises LocalError with its reason where it failed."""
+    client = boto3.client("stepfunctions", **access(state))
+    asked = json.dumps({"shop": options.shop, "dryRun": dry_run, "objects": options.objects})
+    arn = client.start_execution(stateMachineArn=state.outputs["TeardownStateMachineArn"], input=asked)["executionArn"]
+    shown: set[str] = set()
+    seen, found = 0, client.describe_execution(executionArn=arn)
+    while True:
+        pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
+        for event in (event for page in pages for event in page["events"] if event["id"] > seen):
+            seen, line = event["id"], news(event)
+            if line and line not in shown:
+                shown.add(line)
+                terminal.note(line)
+        if found["status"] != "RUNNING":
+            break
+        time.sleep(POLL_SECONDS)
+        found = client.describe_execution(executionArn=arn)
+    if found["status"] != "SUCCEEDED":
+        raise LocalError(reason_of(found.get("error", ""), found.get("cause", "")) or str(found["status"]))
+    output: dict[str, Any] = json.loads(found["output"])
+    return output
+
+
+def news(event: Mapping[str, Any]) -> str:
+    """Return what an event of an execution means to the operator: a step that begins, or what it waits for; or ""."""
+    if event["type"] == "TaskStateEntered":
+        return str(event["stateEnteredEventDetails"]["name"])
+    left = event.get("stateExitedEventDetails") or {}
+    if left.get("name") == "Remove what nothing needs any more":
+        waiting = json.loads(left.get("output") or "{}").get("waitingFor")
+        return f"going: {', '.join(waiting)}" if waiting else ""
+    return ""
 
 
 def agreed(shop: str) -> bool:
-    """Whether the operator types the shop's name; without a terminal nobody can."""
-    if not sys.stdin.isatty():
-        return False
-    return input(f"Remove {shop} and all of this? Type its name: ").strip() == shop
-
-
-def bills(piece: Mapping[str, Any]) -> str:
-    """What a piece costs, in dollars where they are known."""
-    month = piece.get("monthDollars")
-    return f"${month:,.0f} a month, {piece['bills']}" if month else str(piece["bills"])
+    """Ask the operator for the shop's name; without a terminal nobody can agree."""
+    return sys.stdin.isatty() and input(f"Remove {shop} and all of this? Type its name: ").strip() == shop
 
 
 def show(has: dict[str, Any], terminal: Terminal) -> None:
-    """What would go, in its order, with what each piece bills."""
-    pieces = has["resources"]
-    rows = [(KINDS.get(each["kind"], each["kind"]), each["name"], each["status"], bills(each)) for each in pieces]
+    """Show what would go, in its order, with what each piece bills."""
+    rows = []
+    for piece in has["resources"]:
+        month = piece.get("monthDollars")
+        bills = f"${month:,.0f} a month, {piece['bills']}" if month else piece["bills"]
+        rows.append((KINDS.get(piece["kind"], piece["kind"]), piece["name"], piece["status"], bills))
     shared = "nothing; kept where another shop has it"
     rows += [("schema", arn.rpartition("/")[2], "", shared) for arn in has["schemas"]]
     rows += [("record", record, "", "nothing") for record in has["records"]]
     rows += [("schedule", name, "", "each training that it starts") for name in has["schedules"]]
     terminal.table(("kind", "name", "status", "bills"), rows)
-    if saved := sum(each.get("monthDollars") or 0 for each in pieces):
+    if saved := sum(each.get("monthDollars") or 0 for each in has["resources"]):
         prices = f"prices of {has['pricesAsOf']}, at one request a second"
         terminal.line(f"saves about ${saved:,.0f} a month at least ({prices}; AWS's own list decides)")

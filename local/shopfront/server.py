@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from personalize_local.server import origins
 
-from local.cloud.client import Client
+from local.cloud.client import Client, placements
 from local.cloud.environments import LOCAL, REPOSITORY, LocalError
 from local.cloud.home import Home, State, require, running
 from local.shopfront import catalogue
@@ -285,7 +285,7 @@ def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, toke
 
     With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
     """
-    slots = {"placements": Client(state).placements(shop), "title": TITLES.get(shop, shop)}
+    slots = {"placements": placements(Client(state).table, shop), "title": TITLES.get(shop, shop)}
     if tokens:
         told = catalogue.for_strangers(shop, files.get("items"), "/api")
         return Shopfront(state.browser_api, "", catalogue.document(told | slots))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operator sees: results on standard output (tables, or JSON alone), progress on standard error."""
+"""Results on standard output, as tables or as JSON alone, and progress on standard error."""
 
 import json
 import re
@@ -25,7 +25,7 @@ NAMES = ("name", "title", "productname", "itemname")
 
 
 class Terminal:
-    """Writes for one command. `as_json`: results are JSON and nothing else; progress is left out."""
+    """What one command writes. `as_json`: results are JSON and nothing else; progress is left out."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
@@ -56,39 +56,41 @@ class Terminal:
             yield lambda text, share: progress.update(task, description=escape(text), completed=share)
 
     def note(self, text: str) -> None:
-        """Something the operator should know."""
         self.progress.print(f"[yellow]•[/] {escape(text)}", soft_wrap=not self.progress.is_terminal)
 
     def heading(self, text: str) -> None:
-        """The title of what comes next."""
         self.progress.print(f"\n[bold]{escape(text)}[/]")
 
     def error(self, text: str, code: int) -> None:
-        """Why the command failed."""
         if self.as_json:
             self.json({"error": text, "code": code})
         else:
             self.progress.print(f"[red]✗[/] {escape(text)}", soft_wrap=not self.progress.is_terminal)
 
+    def result(self, value: object, show: Callable[[], None]) -> None:
+        """Print a result: its value as JSON, or what `show` prints."""
+        if self.as_json:
+            self.json(value)
+        else:
+            show()
+
     def json(self, value: object) -> None:
-        """A result as JSON, one document a line group."""
         print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
     def line(self, text: str) -> None:
-        """A plain line of a result, never wrapped or coloured."""
+        """Print a line of a result, never wrapped or coloured."""
         print(text, flush=True)
 
     def text(self, text: str) -> None:
-        """A paragraph of a result, wrapped between words where the terminal ends; a pipe gets it as one line."""
+        """Print a paragraph of a result, wrapped at the terminal's width; a pipe gets it as one line."""
         self.out.print(escape(text), soft_wrap=not self.out.is_terminal)
 
     @property
     def columns(self) -> int:
-        """How wide results may be."""
         return self.out.width
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-        """A table; columns whose title ends in ``#`` are numbers."""
+        """Print a table; columns whose title ends in ``#`` are numbers."""
         table = Table(box=None, pad_edge=False, title=title or None, title_justify="left", header_style="dim")
         for column in columns:
             table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
@@ -97,14 +99,13 @@ class Terminal:
         self.out.print(table)
 
     def moment(self, moment: Moment) -> None:
-        """One line of a run's story."""
         colour = {"ACTIVE": "green", "": "cyan"}.get(moment.status, "red" if "FAILED" in moment.status else "yellow")
         status = f" [{colour}]{escape(moment.status)}[/]" if moment.status else ""
         self.progress.print(f"[dim]{moment.seconds:6.1f} s[/]  {escape(moment.what)}{status}", soft_wrap=True)
 
     @contextmanager
     def story(self, run: Run) -> Iterator[Callable[[Moment], None]]:
-        """Tell a run's moments as they come: on a terminal as a board that is redrawn, elsewhere line by line."""
+        """Show what happens in a run: on a terminal as a board that is redrawn, elsewhere line by line."""
         if self.as_json or not self.progress.is_terminal:
             yield self.moment
             return
@@ -112,32 +113,38 @@ class Terminal:
             yield board.tell
 
     def runs(self, runs: Sequence[Run]) -> None:
-        """A list of runs, what came of each below it: a reason to fail is longer than a column."""
+        """Print runs, each with its result on a line below: a reason of failure is longer than a column."""
         for run in runs:
             began = run.started.astimezone().strftime("%d %b %H:%M:%S")
             colour = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(run.status, "red")
-            head = f"[dim]{began}[/]  {escape(handled(run))}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
+            others = {drop["key"] for drop in run.output.get("drops") or ()} - {run.key}
+            handled = f"{run.kind} +{len(others)}" if others else run.kind
+            head = f"[dim]{began}[/]  {escape(handled)}  [{colour}]{escape(run.status)}[/]  {run.seconds:.1f} s"
             self.out.print(f"{head}  [dim]{escape(run.name)}[/]", soft_wrap=not self.out.is_terminal)
             if result := said(run):
                 self.out.print(Padding(escape(result), (0, 0, 0, 4)))
 
     def items(self, answer: Answer, title: str) -> None:
-        """Recommended items, with name and price where their metadata has them, and the time the answer took."""
+        """Print recommended items, with name and price from their metadata, and the time that the answer took."""
         items = answer.body.get("items") or []
         rows = []
         for place, item in enumerate(items, 1):
-            about = {plain(key): value for key, value in (item.get("metadata") or {}).items()}
-            name = next((about[key] for key in NAMES if key in about), None) or others(about)
-            price = f"{float(about['price']):.2f}" if about.get("price") not in {None, ""} else ""
+            # PRODUCT_NAME and productName are one.
+            metadata = {
+                re.sub(r"[^a-z0-9]", "", key.lower()): cell for key, cell in (item.get("metadata") or {}).items()
+            }
+            others = [str(cell) for key, cell in metadata.items() if key != "price" and cell not in {None, ""}]
+            name = next((metadata[key] for key in NAMES if key in metadata), None) or " · ".join(others)[:48]
+            price = f"{float(metadata['price']):.2f}" if metadata.get("price") not in {None, ""} else ""
             score = f"{item['score']:.4f}" if item.get("score") is not None else ""
             rows.append((place, item["itemId"], name, price, score, item.get("source", "")))
         self.table(("#", "item", "name", "price#", "score#", "source"), rows, title)
         self.out.print(f"[dim]{len(items)} items in {answer.milliseconds:.1f} ms[/]")
 
     def likelihoods(self, answer: Answer, user: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
-        """How likely purchases are, the likeliest first, each beside how likely one of any pair is.
+        """Print the likelihood of purchases, the likeliest first, each beside the base rate.
 
-        `names` are those of items, by id; an item without one is called by its id.
+        `names` has the items' names by id; an item without one goes by its id.
         """
         body = answer.body
         rows = [
@@ -158,14 +165,8 @@ class Terminal:
         )
 
 
-def handled(run: Run) -> str:
-    """What a run handled: the kind of what started it, and how many other files it took along."""
-    others = {drop["key"] for drop in run.output.get("drops") or ()} - {run.key}
-    return f"{run.kind} +{len(others)}" if others else run.kind
-
-
 def said(run: Run) -> str:
-    """What came of a run: its reason to fail, or its outcome and rows, and why that is not a plain promotion."""
+    """Return the result of a run: its reason of failure, or its outcome and rows, and why it did not simply promote."""
     if run.reason:
         return run.reason
     rows = run.output.get("rows")
@@ -174,18 +175,7 @@ def said(run: Run) -> str:
     return " ".join(str(part) for part in (outcome, f"{rows:,} rows" if rows else "", why and f"({why})") if part)
 
 
-def plain(name: str) -> str:
-    """A column's name without case and underscores: PRODUCT_NAME and productName are one."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def others(about: Mapping[str, Any]) -> str:
-    """What else describes an item that has no name: two of its values."""
-    return " · ".join(str(value) for key, value in about.items() if key != "price" and value not in {None, ""})[:48]
-
-
 def run_json(run: Run) -> dict[str, Any]:
-    """A run as the commands' JSON shows it."""
     return {
         "run": run.name,
         "shop": run.shop,

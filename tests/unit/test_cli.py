@@ -11,7 +11,7 @@ from personalization.core.errors import Rejected
 from personalization.shop.settings import parse
 
 from local.cli.main import parser
-from local.cloud.client import checked_key, drop_key
+from local.cloud.client import drop_key
 from local.cloud.environments import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def test_wrong_usage_is_named(line: str, complaint: str, capsys: pytest.CaptureF
 def test_a_file_is_dropped_where_the_contract_says(
     kind: str, name: str, incremental: bool, key: str, tmp_path: Path
 ) -> None:
-    (tmp_path / name).touch()
+    (tmp_path / name).write_text("{}")
     assert drop_key("shop", kind, tmp_path / name, incremental=incremental) == key
 
 
@@ -113,13 +113,13 @@ def test_settings_are_checked_before_they_are_sent(tmp_path: Path) -> None:
     with pytest.raises(Rejected) as cloud:
         parse("drops/shop/settings.yml", file.read_text())
     with pytest.raises(LocalError, match="nothing was uploaded") as here:
-        checked_key("shop", "settings", file)
+        drop_key("shop", "settings", file)
     assert str(cloud.value) in str(here.value)
     file.write_bytes(b"recipes: \xff")
     with pytest.raises(LocalError, match=r"settings\.yml: the file is not UTF-8"):
-        checked_key("shop", "settings", file)
+        drop_key("shop", "settings", file)
     file.write_text("recipes: [similar-items]\n")
-    assert checked_key("shop", "settings", file) == "drops/shop/settings.yml"
+    assert drop_key("shop", "settings", file) == "drops/shop/settings.yml"
 
 
 @pytest.mark.parametrize(("kind", "name"), [("users", "users.txt"), ("settings", "s.csv"), ("items", "absent.csv")])
