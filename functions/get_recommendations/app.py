@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 API = Api()
 RELEASES = state.Releases(state.fetch)
-SHELF = Shelf(errors.why, bestsellers_store.Lists(bestsellers_store.fetch).get, time.monotonic, API.degraded)
+SHELF = Shelf(errors.reason, bestsellers_store.Lists(bestsellers_store.fetch).get, time.monotonic, API.degraded)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
 TOGETHER = Together()
 ITEMS = shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: Environment().bucket))
@@ -34,28 +34,28 @@ DESCRIPTION = Path(__file__).with_name("openapi.json")
 @API.routes.get("/shops/<shop>/users/<user_id>/recommendations")
 def recommend(shop: str, user_id: str) -> dict[str, object]:
     """Items for a user."""
-    asked = problems.checked(Listing, _fields(userId=part(user_id)))
+    asked = problems.validate(Listing, _fields(userId=part(user_id)))
     return _list(_release(shop), "user-personalization", asked)
 
 
 @API.routes.get("/shops/<shop>/items/<item_id>/similar")
 def similar(shop: str, item_id: str) -> Response[str]:
     """Items that are like an item."""
-    asked = problems.checked(Listing, _fields(itemId=part(item_id)))
+    asked = problems.validate(Listing, _fields(itemId=part(item_id)))
     return API.shared(_list(_release(shop), "similar-items", asked), personal=asked.user_id is not None)
 
 
 @API.routes.get("/shops/<shop>/popular")
 def popular(shop: str) -> Response[str]:
     """The items that most users take."""
-    asked = problems.checked(Listing, _fields())
+    asked = problems.validate(Listing, _fields())
     return API.shared(_list(_release(shop), BASELINE, asked), personal=asked.user_id is not None)
 
 
 @API.routes.get("/shops/<shop>/users/<user_id>/placements/<placement>")
 def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
     """What one of the shop's placements shows a user."""
-    asked, release, name = problems.checked(Slot, _fields(userId=part(user_id))), _release(shop), part(placement)
+    asked, release, name = problems.validate(Slot, _fields(userId=part(user_id))), _release(shop), part(placement)
     question, started = page.ask(release, name, asked, _around(release)), time.monotonic()
     told = page.one(SHELF, release, name, question, _predict)
     _show(release, started, (told, question))
@@ -65,7 +65,7 @@ def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
 @API.routes.post("/shops/<shop>/users/<user_id>/placements")
 def show_page(shop: str, user_id: str) -> dict[str, object]:
     """What the placements of a page show a user, no item twice."""
-    body, release = problems.checked_json(PageBody, API.body()), _release(shop)
+    body, release = problems.validate_json(PageBody, API.body()), _release(shop)
     asks = page.slots(release, body, _fields(userId=part(user_id)), _around(release))
     started = time.monotonic()
     told: dict[str, Any] = page.page(SHELF, release, asks, _predict, TOGETHER)
@@ -78,9 +78,9 @@ def show_page(shop: str, user_id: str) -> dict[str, object]:
 @API.routes.post("/shops/<shop>/users/<user_id>/ranking")
 def ranking(shop: str, user_id: str) -> dict[str, object]:
     """The caller's items, best first for a user."""
-    body = problems.checked_json(RankingBody, API.body())
+    body = problems.validate_json(RankingBody, API.body())
     fields = requests.values(API.query(), userId=part(user_id))
-    asked = problems.checked(Ranking, {**fields, "itemIds": body.item_ids})
+    asked = problems.validate(Ranking, {**fields, "itemIds": body.item_ids})
     release = _release(shop)
     question, started = requests.ranking(release, asked, _around(release)), time.monotonic()
     told = SHELF.order(question, _rank)

@@ -17,7 +17,7 @@ clients.make_ahead(clients.secretsmanager)
 @API.routes.post("/shops/<shop>/sessions")
 def begin(shop: str) -> Response[str]:
     """A session that begins, goes on, or becomes a shopper's."""
-    asked = problems.checked_json(SessionRequest, API.body() or b"{}")
+    asked = problems.validate_json(SessionRequest, API.body() or b"{}")
     environment, now = Environment(), int(time.time())
     session = sessions.next_session(asked, part(shop), trust.trust(), environment.session_seconds, now)
     kid, secret = secrets.current(trust.session_keys(environment.session_keys).all())

@@ -31,8 +31,8 @@ clients.make_ahead(clients.events_once, clients.dynamodb_once)
 def record(shop: str) -> tuple[dict[str, object], int]:
     """What a shopper did; the very next answer knows what is delivered at once."""
     late = deadline(time.monotonic, delivery.BUDGET_SECONDS)
-    asked = callers.bound(API.caller, problems.checked_json(Events, API.body()))
-    problems.checked(Who, {"userId": asked.user_id})
+    asked = callers.bound(API.caller, problems.validate_json(Events, API.body()))
+    problems.validate(Who, {"userId": asked.user_id})
     told = models.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
     calls = callers.sent_on(API.caller, told)
     tracking_id = _release(shop).tracking_id
@@ -57,19 +57,19 @@ def record(shop: str) -> tuple[dict[str, object], int]:
 @API.routes.put("/shops/<shop>/users/<user_id>")
 def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     """What is known of a user."""
-    problems.checked(Who, {"userId": part(user_id)})
-    asked = models.record(part(user_id), problems.checked_json(Put, API.body()), models.USER_BYTES)
+    problems.validate(Who, {"userId": part(user_id)})
+    asked = models.record(part(user_id), problems.validate_json(Put, API.body()), models.USER_BYTES)
     if LEAVING.has(_release(shop).shop, part(user_id), time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
     there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
-    problems.there(there or None, "The shop has no users dataset: drop one first.")
+    problems.or_not_found(there or None, "The shop has no users dataset: drop one first.")
     return asked.answer(), 202
 
 
 @API.routes.delete("/shops/<shop>/users/<user_id>")
 def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
     """A user is to be deleted: written down here, done by the next round of `erase_users`."""
-    problems.checked(Who, {"userId": part(user_id)})
+    problems.validate(Who, {"userId": part(user_id)})
     shop_name, table = _release(shop).shop, Environment().shopper_events_table
     now, receipt = int(time.time()), str(uuid.uuid4())
     told = erasure_requests.ask(clients.dynamodb(), table, shop_name, part(user_id), receipt, now)
@@ -81,10 +81,10 @@ def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
 @API.routes.put("/shops/<shop>/items/<item_id>")
 def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
     """What is known of an item."""
-    problems.checked(Who, {"itemId": part(item_id)})
-    asked = models.record(part(item_id), problems.checked_json(Put, API.body()), models.ITEM_BYTES, described=True)
+    problems.validate(Who, {"itemId": part(item_id)})
+    asked = models.record(part(item_id), problems.validate_json(Put, API.body()), models.ITEM_BYTES, described=True)
     there = delivery.put_item(clients.events(), _release(shop).dataset_arn("ITEMS"), asked)
-    problems.there(there or None, "The shop has no items dataset: drop one first.")
+    problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
     _shown(part(shop), asked)
     return asked.answer(), 202
 

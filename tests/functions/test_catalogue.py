@@ -41,11 +41,11 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
     monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
     lists = bestsellers_store.Lists(bestsellers_store.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(errors.why, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "SHELF", Shelf(errors.reason, lists.get, time.monotonic, app.API.degraded))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
-    for each in records.keys(table, TABLE, "demo"):
-        records.forget(table, TABLE, "demo", each)
+    for each in records.sort_keys(table, TABLE, "demo"):
+        records.delete(table, TABLE, "demo", each)
 
 
 def fresh() -> shown_items.ShownItems:
@@ -407,7 +407,7 @@ def test_a_page_of_bestsellers_without_a_list_waits_once_for_a_campaign_that_han
     assert found is not None
     names = ["top", "best", "most"]
     records.put(table, TABLE, {**found, "placements": dict.fromkeys(names, found["placements"]["top"])})
-    records.forget(table, TABLE, "demo", "bestsellers")
+    records.delete(table, TABLE, "demo", "bestsellers")
     personalize.hangs("GetRecommendations")
     event = load("api_placements")
     event["body"] = json.dumps({"placements": names})

@@ -62,7 +62,7 @@ def _bestsellers(table: "DynamoDBClient") -> None:
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that has just started: it remembers no answer and no failure."""
     lists = bestsellers_store.Lists(bestsellers_store.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(errors.why, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "SHELF", Shelf(errors.reason, lists.get, time.monotonic, app.API.degraded))
 
 
 def asked(name: str, **query: str) -> Event:

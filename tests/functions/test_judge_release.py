@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("table")
 @pytest.fixture(autouse=True)
 def _nothing_kept(table: "DynamoDBClient") -> Iterator[None]:
     yield
-    for record in records.keys(table, TABLE, "demo"):
-        records.forget(table, TABLE, "demo", record)
+    for record in records.sort_keys(table, TABLE, "demo"):
+        records.delete(table, TABLE, "demo", record)
 
 
 @pytest.fixture(autouse=True)

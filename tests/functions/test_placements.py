@@ -38,7 +38,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     items = [f"best-{number}" for number in range(9)]
     records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, {}))
     lists = bestsellers_store.Lists(bestsellers_store.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(errors.why, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "SHELF", Shelf(errors.reason, lists.get, time.monotonic, app.API.degraded))
 
 
 def shown(answer: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from personalization.api.models import Accepted, PutAccepted
 from personalization.core.aws import clients
 from personalization.core.breaker import THRESHOLD, Breaker
-from personalization.core.problems import checked
+from personalization.core.problems import validate
 from personalization.events.delivery import deliver
 from personalization.events.models import Events, calls
 
@@ -223,7 +223,7 @@ def test_nothing_is_accepted_when_the_queue_fails_too(
 
 
 def test_a_slow_personalize_takes_what_it_can_in_time(personalize: FakePersonalize) -> None:
-    asked = checked(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 40})
+    asked = validate(Events, {"sessionId": "s", "events": [{"eventType": "View"}] * 40})
     ticks = itertools.count(0.0, 0.3)
     made = calls(asked, 0, lambda: "id")
     assert deliver(clients.events_once, "t", made, Breaker(), lambda: next(ticks)) == (3, None)

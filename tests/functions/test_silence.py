@@ -12,7 +12,7 @@ from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.errors import RetryLater
 from personalization.core.pacing import deadline
-from personalization.core.problems import checked
+from personalization.core.problems import validate
 from personalization.events.delivery import BUDGET_SECONDS, PATIENCE, accept, keep
 from personalization.events.models import Call, Events, calls
 from personalization.shop import state
@@ -30,7 +30,7 @@ Waited = list[tuple[str, float]]
 
 
 def hundred() -> list[Call]:
-    asked = checked(Events, {"sessionId": "s", "events": [{"eventType": "View", "itemId": "i"}] * 100})
+    asked = validate(Events, {"sessionId": "s", "events": [{"eventType": "View", "itemId": "i"}] * 100})
     numbers = itertools.count()
     return calls(asked, 0, lambda: str(next(numbers)))
 

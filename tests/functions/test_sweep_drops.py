@@ -148,7 +148,7 @@ def states(table: "DynamoDBClient") -> dict[str, str]:
 def done(table: "DynamoDBClient", **more: object) -> None:
     """Every claim is handled."""
     for item in claims(table):
-        values = records.wrapped({"state": "done", **more})  # type: ignore[dict-item]
+        values = records.marshal({"state": "done", **more})  # type: ignore[dict-item]
         table.put_item(TableName=TABLE, Item=item | values)
 
 
@@ -242,7 +242,7 @@ def test_of_one_key_the_newest_version_is_handled(lost: str, table: "DynamoDBCli
     # Both events come at last, the first one with the sequencer that is older.
     for name in ("second", "first"):
         claim_drop.handler(events[name] | {"run": name}, None)
-    known = [Claim.read(records.plain(each)) for each in claims(table)]
+    known = [Claim.read(records.unmarshal(each)) for each in claims(table)]
     assert [each.claim.version_id for each in batches.choose(known, "any").chosen] == [second]
     (newest,) = [each for each in known if each.version_id == second]
     assert (newest.state, later(newest, known)) == ("pending", None)
@@ -258,7 +258,7 @@ def test_a_lost_version_follows_the_one_before_it_in_the_same_second(
     claim_drop.handler(told(KEY, first, at=moment), None)
     done(table)
     sweep(AT_ONCE)
-    known = [Claim.read(records.plain(each)) for each in claims(table)]
+    known = [Claim.read(records.unmarshal(each)) for each in claims(table)]
     assert [each.claim.version_id for each in batches.choose(known, "any").chosen] == [second]
 
 

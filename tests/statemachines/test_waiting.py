@@ -4,7 +4,7 @@
 import itertools
 
 import pytest
-from personalization.core.status import Deployment, Progress, progress, promoted
+from personalization.core.status import Deployment, Progress, is_promoted, progress
 from personalization.ingest.plan import MOST_JOBS
 
 from tests.statemachines.machine import (
@@ -114,7 +114,7 @@ def test_promoted_means_what_it_means_in_the_domain(
     seen = evaluate(states()[f"Look at the {noun}"]["Output"], {"result": {"Campaign": campaign}})
     after = chosen(states()[f"Is the {noun} ready?"], seen, **variables())
     deployment = Deployment(status, version, update, target if update else None)
-    assert (after == done) == promoted(deployment, NEW)
+    assert (after == done) == is_promoted(deployment, NEW)
 
 
 def test_the_jobs_of_one_kind_are_started_one_after_the_other_and_share_the_time_of_one() -> None:

@@ -4,7 +4,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.names import NAME_LENGTH, Names, fit, run_short, run_tail
+from personalization.core.names import NAME_LENGTH, Names, run_hash, run_name, shorten
 
 NAMES = Names("retail", "eu-west-1", "123456789012")
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
@@ -43,7 +43,7 @@ def test_long_lived_resources_are_never_shortened(shop: str) -> None:
 
 
 def test_what_is_too_long_keeps_its_tail_and_stays_apart() -> None:
-    first, second = fit("a" * 40, "b" * 30, "run"), fit("a" * 40, "b" * 29 + "c", "run")
+    first, second = shorten("a" * 40, "b" * 30, "run"), shorten("a" * 40, "b" * 29 + "c", "run")
     assert len(first) <= NAME_LENGTH
     assert first.endswith("-run")
     assert first != second
@@ -79,9 +79,9 @@ def test_executions_of_one_schedule_share_no_name(shop: str, settings: str) -> N
 def test_every_character_of_a_run_counts(run: str, place: int, other: str) -> None:
     at = place % len(run)
     changed = run[:at] + other + run[at + 1 :]
-    assert (run_short(changed) == run_short(run)) == (changed == run)
+    assert (run_hash(changed) == run_hash(run)) == (changed == run)
 
 
 def test_a_run_of_an_earlier_version_is_known_by_its_tail() -> None:
-    assert run_tail("0B1F_51f0-C2d3E4b5") == "1f51f0c2d3e4b5"[-12:]
-    assert run_tail("가을") == run_short("가을")
+    assert run_name("0B1F_51f0-C2d3E4b5") == "1f51f0c2d3e4b5"[-12:]
+    assert run_name("가을") == run_hash("가을")

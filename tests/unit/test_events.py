@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.problems import Problem, checked, checked_json
+from personalization.core.problems import Problem, validate, validate_json
 from personalization.events.models import (
     AHEAD,
     FORBIDDEN,
@@ -40,7 +40,7 @@ events = st.fixed_dictionaries(
 
 @given(sent=st.lists(events, min_size=1, max_size=100), taken=st.integers(0, 100))
 def test_a_split_request_keeps_every_event_in_order(sent: list[dict[str, object]], taken: int) -> None:
-    made = calls(checked(Events, {"sessionId": "s", "userId": "u", "events": sent}), NOW, lambda: "made")
+    made = calls(validate(Events, {"sessionId": "s", "userId": "u", "events": sent}), NOW, lambda: "made")
     delivered = [event for call in made for event in call.parameters()["eventList"]]
     assert [event["eventType"] for event in delivered] == [event["eventType"] for event in sent]
     assert all(1 <= len(call.events) <= PER_CALL for call in made)
@@ -51,7 +51,7 @@ def test_a_split_request_keeps_every_event_in_order(sent: list[dict[str, object]
 
 @given(late=st.integers(NOW + AHEAD + 1, NOT_SECONDS - 1))
 def test_a_time_beyond_tomorrow_is_refused_by_the_place_of_its_event(late: int) -> None:
-    asked = checked(Events, {"sessionId": "s", "events": [{"eventType": "View", "sentAt": at} for at in (NOW, late)]})
+    asked = validate(Events, {"sessionId": "s", "events": [{"eventType": "View", "sentAt": at} for at in (NOW, late)]})
     with pytest.raises(Problem) as problem:
         calls(asked, NOW, lambda: "made")
     assert (problem.value.status, [error.field for error in problem.value.errors]) == (400, ["events.1.sentAt"])
@@ -61,7 +61,7 @@ def test_a_time_beyond_tomorrow_is_refused_by_the_place_of_its_event(late: int) 
 def test_any_json_is_a_request_or_a_bad_request(value: object) -> None:
     for body in (value, {"sessionId": "s", "events": value}, {"sessionId": "s", "events": [value]}):
         with pytest.raises(Problem) as problem:
-            checked_json(Events, json.dumps(body).encode())
+            validate_json(Events, json.dumps(body).encode())
         assert problem.value.status == 400
 
 
@@ -97,7 +97,7 @@ def test_any_iso_time_is_understood(seconds: int) -> None:
 def test_keys_that_personalize_keeps_for_itself_are_no_properties(key: str) -> None:
     event = {"eventType": "View", "properties": {key: "x"}}
     with pytest.raises(Problem) as problem:
-        checked(Events, {"sessionId": "s", "events": [event]})
+        validate(Events, {"sessionId": "s", "events": [event]})
     assert problem.value.errors[0].field == "events.0.properties"
 
 
@@ -116,7 +116,7 @@ def test_columns_are_spelt_as_properties(column: str, name: str) -> None:
 
 
 def test_a_record_is_json_of_a_bounded_size() -> None:
-    asked = checked(Put, {"properties": {"AGE_GROUP": "가", "price": 1.5, "sale": True, "gone": None}})
+    asked = validate(Put, {"properties": {"AGE_GROUP": "가", "price": 1.5, "sale": True, "gone": None}})
     assert record("u", asked, 1000).properties == '{"ageGroup":"가","price":1.5,"sale":true,"gone":null}'
     with pytest.raises(Problem, match="too large"):
         record("u", asked, 20)

@@ -2,7 +2,7 @@
 from typing import Any
 
 import pytest
-from personalization.core.aws.pagination import everything, pages
+from personalization.core.aws.pagination import pages, paginate
 
 TOKENS = [
     ("nextToken", "nextToken"),
@@ -31,12 +31,12 @@ class Numbers:
 @pytest.mark.parametrize(("token", "name"), TOKENS)
 def test_every_page_is_asked_for_with_the_token_of_the_one_before(token: str, name: str) -> None:
     numbers = Numbers(token, name)
-    assert list(everything(numbers.list, "numbers", of="shop")) == [0, 2, 3]
+    assert list(paginate(numbers.list, "numbers", of="shop")) == [0, 2, 3]
     assert numbers.asked == [{"of": "shop"}, *({"of": "shop", name: {"at": at}} for at in (1, 2, 3))]
 
 
 def test_no_page_is_asked_for_before_it_is_wanted() -> None:
     numbers = Numbers("nextToken", "nextToken")
-    assert next(everything(numbers.list, "numbers")) == 0
+    assert next(paginate(numbers.list, "numbers")) == 0
     assert len(numbers.asked) == 1
     assert [each.get("numbers") for each in pages(numbers.list)] == [[0], None, [2], [3]]

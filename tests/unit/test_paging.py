@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.problems import Problem, checked
+from personalization.core.problems import Problem, validate
 from personalization.personalize.paging import MOST, Hidden, mark, read, token
 from personalization.personalize.requests import Listing, Predicted, after, answer, listing, values
 from personalization.shop.release import Release
@@ -39,7 +39,7 @@ def test_a_token_of_another_list_shop_or_forger_is_refused(scope: list[str], oth
 def page(order: list[str], limit: int, following: str | None, excluded: tuple[str, ...] = ()) -> dict[str, Any]:
     """A page of a list that Personalize has in `order`."""
     query = {"limit": str(limit)} | ({"next": following} if following else {})
-    asked = checked(Listing, values(query, userId="u", excludeItemIds=excluded))
+    asked = validate(Listing, values(query, userId="u", excludeItemIds=excluded))
     ask = listing(RELEASE, "user-personalization", asked)
     best = [{"itemId": each} for each in order][: ask.parameters["numResults"]]
     return after(RELEASE, ask, answer(Predicted("RID", best), "campaign", ask))

@@ -14,7 +14,7 @@ from personalization.api.fallback import BUDGET_SECONDS, Shelf
 from personalization.api.page import PageBody, Slot
 from personalization.api.parallel import Together
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
-from personalization.core.problems import Problem, checked
+from personalization.core.problems import Problem, validate
 from personalization.personalize.requests import Ask, Predicted
 from personalization.shop import placements
 from personalization.shop.release import Release
@@ -50,7 +50,7 @@ RELEASE = Release(
 
 
 def ask(name: str, **asked: Any) -> Ask:  # noqa: ANN401 - any field of a request
-    return placing.ask(RELEASE, name, checked(Slot, {"userId": "u", **asked}), {"DEVICE": "phone"})
+    return placing.ask(RELEASE, name, validate(Slot, {"userId": "u", **asked}), {"DEVICE": "phone"})
 
 
 class World:
@@ -240,5 +240,5 @@ def test_a_campaign_that_rests_is_left_alone_by_pages_too() -> None:
 @pytest.mark.parametrize("sent", [{}, {"placements": []}, {"placements": ["home", "home"]}, {"placements": ["x"] * 11}])
 def test_a_page_names_one_to_ten_placements_once_each(sent: dict[str, Any]) -> None:
     with pytest.raises(Problem) as refused:
-        checked(PageBody, sent)
+        validate(PageBody, sent)
     assert refused.value.errors[0].field == "placements"

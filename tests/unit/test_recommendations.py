@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.problems import Problem, checked
+from personalization.core.problems import Problem, validate
 from personalization.personalize.requests import (
     Ask,
     Listing,
@@ -23,7 +23,7 @@ RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, ("cheap",), ("
 
 
 def asked(**query: str) -> Ask:
-    return listing(RELEASE, "similar-items", checked(Listing, values(query)))
+    return listing(RELEASE, "similar-items", validate(Listing, values(query)))
 
 
 def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:

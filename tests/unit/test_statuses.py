@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 
 import pytest
-from personalization.core.status import Deployment, Progress, progress, promoted, serving
+from personalization.core.status import Deployment, Progress, is_promoted, is_serving, progress
 from personalization.personalize.campaigns import Wish, decide
 
 OLD, NEW, OTHER = "sv/old", "sv/new", "sv/other"
@@ -26,17 +26,17 @@ def test_what_a_status_means(status: str, meaning: Progress) -> None:
 
 
 def test_promoted_means_that_the_latest_update_serves() -> None:
-    assert promoted(Deployment("ACTIVE", NEW), NEW)
-    assert promoted(Deployment("ACTIVE", NEW, "ACTIVE", NEW), NEW)
-    assert not promoted(Deployment("ACTIVE", OLD, "CREATE IN_PROGRESS", NEW), NEW)
-    assert not promoted(Deployment("ACTIVE", OLD, "CREATE FAILED", NEW), NEW)
-    assert not promoted(Deployment("CREATE PENDING", NEW), NEW)
+    assert is_promoted(Deployment("ACTIVE", NEW), NEW)
+    assert is_promoted(Deployment("ACTIVE", NEW, "ACTIVE", NEW), NEW)
+    assert not is_promoted(Deployment("ACTIVE", OLD, "CREATE IN_PROGRESS", NEW), NEW)
+    assert not is_promoted(Deployment("ACTIVE", OLD, "CREATE FAILED", NEW), NEW)
+    assert not is_promoted(Deployment("CREATE PENDING", NEW), NEW)
 
 
 def test_the_old_version_serves_on_while_an_update_runs_and_after_it_failed() -> None:
-    assert serving(Deployment("ACTIVE", OLD, "CREATE IN_PROGRESS", NEW))
-    assert serving(Deployment("ACTIVE", OLD, "CREATE FAILED", NEW))
-    assert not serving(Deployment("CREATE IN_PROGRESS", NEW))
+    assert is_serving(Deployment("ACTIVE", OLD, "CREATE IN_PROGRESS", NEW))
+    assert is_serving(Deployment("ACTIVE", OLD, "CREATE FAILED", NEW))
+    assert not is_serving(Deployment("CREATE IN_PROGRESS", NEW))
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
     # A campaign that no run has promoted yet is a reason to fill the slot with something else.
     arn = release.campaigns.get(recipe, "") if recipe else release.recommender_arn(slot["recommender"])
     listed = recipe or f"recommender:{slot['recommender']}"
-    question = requests.listing(release, listed, problems.checked(Listing, wanted), around, arn)
+    question = requests.listing(release, listed, problems.validate(Listing, wanted), around, arn)
     return _shaped(release, slot, question, asked)
 
 
@@ -147,7 +147,7 @@ def slots(release: Release, body: PageBody, asked: Mapping[str, object], around:
     """
     given = {name: asked[name] for name in ("userId", "filter", "filterValues", "context") if name in asked}
     items = {"itemId": body.item_id, "excludeItemIds": body.exclude_item_ids}
-    whole = problems.checked(Slot, {**given, **items})
+    whole = problems.validate(Slot, {**given, **items})
     taken: set[str] = set()
     found: dict[str, Ask] = {}
     for name in body.placements:

@@ -7,7 +7,7 @@ A new value makes the one before it AWSPREVIOUS, so that tokens which it signed 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from personalization.core.aws.errors import ClientError, about, is_missing
+from personalization.core.aws.errors import ClientError, is_missing, translate_errors
 from personalization.core.errors import Broken
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def versions(client: "SecretsManagerClient", secret: str) -> dict[str, bytes]:
     """The values by the ids of their versions, the current one first.
 
     Raises:
-        RetryLater, Broken: as `failures.about` says; Broken as well where a value is too short.
+        RetryLater, Broken: as `translate_errors` says; Broken as well where a value is too short.
     """
     found: dict[str, bytes] = {}
     for stage in ("AWSCURRENT", "AWSPREVIOUS"):
@@ -35,7 +35,7 @@ def current(keys: Mapping[str, bytes]) -> tuple[str, bytes]:
 
 
 def _version(client: "SecretsManagerClient", secret: str, stage: str) -> dict[str, bytes]:
-    with about(secret):
+    with translate_errors(secret):
         try:
             told = client.get_secret_value(SecretId=secret, VersionStage=stage)
         except ClientError as error:

@@ -10,12 +10,12 @@ _BREAK = re.compile(PATTERN)
 _BEYOND_ASCII = tuple(each.encode() for each in KINDS if not each.isascii())
 
 
-def broken(text: str) -> bool:
+def has_break(text: str) -> bool:
     """Whether there is a line break in a text."""
     return _BREAK.search(text) is not None
 
 
-def joined(text: str) -> str:
+def replace_breaks(text: str) -> str:
     """A text on one line: a space in place of each line break."""
     return _BREAK.sub(" ", text)
 
@@ -28,12 +28,12 @@ def within(data: bytes) -> bool:
     return b"\v" in data or b"\f" in data or (not data.isascii() and any(each in data for each in _BEYOND_ASCII))
 
 
-def unbroken(text: str) -> str:
+def without_breaks(text: str) -> str:
     """The text, for a model's field.
 
     Raises:
         ValueError: there is a line break in it.
     """
-    if broken(text):
+    if has_break(text):
         raise ValueError("must not contain line breaks")
     return text

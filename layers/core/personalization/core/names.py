@@ -26,7 +26,7 @@ class Named:
     arn: str
 
 
-def run_short(run: str) -> str:
+def run_hash(run: str) -> str:
     """What stands for a run in names: 12 hexadecimal digits of the hash of its whole id.
 
     No piece of the id would do: EventBridge Scheduler gives all executions of a schedule the same last ten bytes.
@@ -34,12 +34,12 @@ def run_short(run: str) -> str:
     return hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
 
 
-def run_tail(run: str) -> str:
+def run_name(run: str) -> str:
     """What stood for a run before `run_short` took its hash: the last characters of its id."""
-    return _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:] or run_short(run)
+    return _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:] or run_hash(run)
 
 
-def of_run(run: str, settings: str, short: Callable[[str], str] = run_short) -> str:
+def of_run(run: str, settings: str, short: Callable[[str], str] = run_hash) -> str:
     """The last part of the name of what a run made under certain settings, which are known by their digest.
 
     A run that goes on with it under other settings looks for another name.
@@ -47,7 +47,7 @@ def of_run(run: str, settings: str, short: Callable[[str], str] = run_short) -> 
     return f"{short(run)}-{settings}" if settings else short(run)
 
 
-def fit(*parts: str) -> str:
+def shorten(*parts: str) -> str:
     """Join `parts` by hyphens into a name of at most 63 characters.
 
     What is too long keeps its last part whole, and gets six hexadecimal digits of its hash in place of what is cut.
@@ -85,7 +85,7 @@ class Names:
 
     def shop(self, shop: str, *suffix: str) -> str:
         """`<prefix>-<shop>[-<suffix>]`."""
-        return fit(self.prefix, shop, *suffix)
+        return shorten(self.prefix, shop, *suffix)
 
     def dataset_group(self, shop: str) -> Named:
         """The shop's dataset group."""
@@ -97,28 +97,28 @@ class Names:
 
     def schema(self, kind: str, digest: str) -> Named:
         """A schema, named by its content: `digest` is 12 hexadecimal digits."""
-        return self._named("schema", fit(self.prefix, kind, digest))
+        return self._named("schema", shorten(self.prefix, kind, digest))
 
     def import_job(
-        self, shop: str, kind: str, run: str, settings: str = "", short: Callable[[str], str] = run_short
+        self, shop: str, kind: str, run: str, settings: str = "", short: Callable[[str], str] = run_hash
     ) -> Named:
         """The import job of a run; see `of_run`."""
         return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings, short)))
 
     def export_job(self, shop: str, kind: str, run: str) -> Named:
         """The export job of a run."""
-        return self._named("dataset-export-job", self.shop(shop, kind, run_short(run)))
+        return self._named("dataset-export-job", self.shop(shop, kind, run_hash(run)))
 
     def lists_job(self, shop: str, recipe: str, run: str) -> Named:
         """The batch inference job of a run."""
-        return self._named("batch-inference-job", self.shop(shop, recipe, run_short(run)))
+        return self._named("batch-inference-job", self.shop(shop, recipe, run_hash(run)))
 
     def solution(self, shop: str, recipe: str) -> Named:
         """The solution of a recipe (by our alias, for example `similar-items`)."""
         return self._named("solution", self.shop(shop, recipe))
 
     def solution_version(
-        self, shop: str, recipe: str, run: str, settings: str = "", short: Callable[[str], str] = run_short
+        self, shop: str, recipe: str, run: str, settings: str = "", short: Callable[[str], str] = run_hash
     ) -> str:
         """The name of a run's solution version (see `of_run`); Personalize makes up the last part of its ARN."""
         return self.shop(shop, recipe, of_run(run, settings, short))

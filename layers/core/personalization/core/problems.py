@@ -88,14 +88,14 @@ def _public(text: str) -> str:
     return _ACCOUNT.sub("…", _ARN.sub(lambda arn: re.split("[:/]", arn[0])[-1], text))
 
 
-def there(value: T | None, detail: str) -> T:
+def or_not_found(value: T | None, detail: str) -> T:
     """`value`, or 404 where there is none."""
     if value is None:
         raise Problem(404, detail)
     return value
 
 
-def checked(model: type[M], values: object) -> M:
+def validate(model: type[M], values: object) -> M:
     """`values` as a model, or 400 naming each field."""
     try:
         return model.model_validate(values)
@@ -103,7 +103,7 @@ def checked(model: type[M], values: object) -> M:
         raise of_fields(error) from None
 
 
-def checked_json(model: type[M], body: bytes) -> M:
+def validate_json(model: type[M], body: bytes) -> M:
     """The JSON text `body` as a model, or 400 naming each field."""
     try:
         return model.model_validate_json(body)

@@ -35,17 +35,17 @@ def progress(status: str) -> Progress:
     return Progress.LEAVING if status in _LEAVING else Progress.UNDER_WAY
 
 
-def resting(status: str) -> bool:
+def is_stopped(status: str) -> bool:
     """Whether somebody has stopped a recommender: it answers nothing and bills nothing until it is started again."""
     return status == "INACTIVE"
 
 
-def stillborn(status: str) -> bool:
+def failed_to_create(status: str) -> bool:
     """Whether a resource has never been usable: its creation failed, and nothing but its name is there."""
     return status == "CREATE FAILED"
 
 
-def leaving(status: str) -> bool:
+def is_being_deleted(status: str) -> bool:
     """Whether a resource is being deleted."""
     return progress(status) is Progress.LEAVING
 
@@ -68,12 +68,12 @@ class Deployment:
         return self.update_status, self.update_version or self.version
 
 
-def promoted(deployment: Deployment, version: str) -> bool:
+def is_promoted(deployment: Deployment, version: str) -> bool:
     """Whether the latest thing asked of the campaign was to serve `version` (an ARN), and it does."""
     status, latest = deployment.latest
-    return latest == version and progress(status) is Progress.READY and serving(deployment)
+    return latest == version and progress(status) is Progress.READY and is_serving(deployment)
 
 
-def serving(deployment: Deployment) -> bool:
+def is_serving(deployment: Deployment) -> bool:
     """Whether the campaign answers: also while an update runs, or after one failed."""
     return progress(deployment.status) is Progress.READY

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from personalization.core.aws import clients
-from personalization.core.aws.errors import about, unless
+from personalization.core.aws.errors import false_on, translate_errors
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
@@ -132,21 +132,21 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
     """PutEvents.
 
     Raises:
-        RetryLater, Rejected, Broken: as `failures.about` says.
+        RetryLater, Rejected, Broken: as `translate_errors` says.
     """
-    with about("events"):
+    with translate_errors("events"):
         client.put_events(trackingId=tracking_id, **call.parameters())
 
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """PutUsers for one user; False where the shop has no Users dataset."""
     user: UserTypeDef = {"userId": record.id, "properties": record.properties}
-    with about(dataset_arn):
-        return unless(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
+    with translate_errors(dataset_arn):
+        return false_on(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
 
 
 def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
     """PutItems for one item; False where the shop has no Items dataset."""
     item: ItemTypeDef = {"itemId": record.id, "properties": record.properties}
-    with about(dataset_arn):
-        return unless(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))
+    with translate_errors(dataset_arn):
+        return false_on(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))

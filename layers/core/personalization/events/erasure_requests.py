@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, unless
-from personalization.core.aws.pagination import everything, pages
+from personalization.core.aws.errors import false_on, translate_errors
+from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.events.erasures import KEPT_SECONDS, Request, Step
 
@@ -40,7 +40,7 @@ def ask(client: "DynamoDBClient", table: str, shop: str, user: str, receipt: str
     Returns:
         The receipt: that of an earlier request which is not through yet, or else the given one.
     """
-    with about("deletion of a user"):
+    with translate_errors("deletion of a user"):
         answer = client.update_item(
             TableName=table,
             Key={"shopper": {"S": waiting(shop)}, "event": {"S": user}},
@@ -62,7 +62,7 @@ def asked_for(client: "DynamoDBClient", table: str, shop: str, user: str) -> boo
     Raises:
         RetryLater: the table does not answer.
     """
-    with about(table):
+    with translate_errors(table):
         page = client.query(
             TableName=table,
             KeyConditionExpression="shopper = :shop AND #event = :user",
@@ -94,7 +94,7 @@ def note(
     change, names = "SET #step = :step, #at = :now, #ttl = :ttl", {"#step": "step", "#at": step, "#ttl": "ttl"}
     if job is not None:
         change, values, names = f"{change}, #job = :job", {**values, ":job": {"S": job}}, {**names, "#job": "job"}
-    with about("receipt"):
+    with translate_errors("receipt"):
         client.update_item(
             TableName=table,
             Key={"shopper": {"S": done(receipt[0])}, "event": {"S": receipt[1]}},
@@ -116,7 +116,7 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
         RetryLater: the table does not answer, or has more pages.
     """
     found: list[str] = []
-    with about(table):
+    with translate_errors(table):
         for number, page in enumerate(
             pages(
                 client.query,
@@ -151,8 +151,8 @@ class Requests:
 
     def all(self) -> Iterator[Request]:
         """Those that wait and those that a job has."""
-        with about(self._table):
-            items = everything(
+        with translate_errors(self._table):
+            items = paginate(
                 self._client.query,
                 "Items",
                 TableName=self._table,
@@ -191,8 +191,8 @@ class Requests:
 
     def untrained(self) -> dict[str, int]:
         """The receipts of users of whom models that serve may have learned, and when each was deleted here."""
-        with about(self._table):
-            items = everything(
+        with translate_errors(self._table):
+            items = paginate(
                 self._client.query,
                 "Items",
                 TableName=self._table,
@@ -217,8 +217,8 @@ class Requests:
         note(self._client, self._table, (self._shop, request.receipt), step, self._now, job)
 
     def _forget(self, request: Request) -> bool:
-        with about(self._table):
-            return unless(
+        with translate_errors(self._table):
+            return false_on(
                 "ConditionalCheckFailedException",
                 lambda: self._client.delete_item(
                     TableName=self._table,
@@ -233,7 +233,7 @@ class Requests:
         told: Any = {
             f":{name}": {"S": value} if isinstance(value, str) else {"N": str(value)} for name, value in values.items()
         }
-        with about(self._table):
+        with translate_errors(self._table):
             self._client.update_item(
                 TableName=self._table,
                 Key=self._key(request),

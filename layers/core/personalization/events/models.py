@@ -42,7 +42,7 @@ FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid"
 LATER = "must not be later than tomorrow"
 _COLUMN_LIKE = re.compile(r"[A-Z][A-Z0-9_]*")
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(line_breaks.unbroken)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(line_breaks.without_breaks)]
 PropertyValue = str | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
 Properties = dict[Annotated[str, StringConstraints(min_length=1, max_length=150)], PropertyValue]
 
@@ -94,7 +94,8 @@ class Event(_Request):
     """Personalize trains on the first of a caller's events with one id, so a repeated request counts once."""
     event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     recommendation_id: (
-        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(line_breaks.unbroken)] | None
+        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(line_breaks.without_breaks)]
+        | None
     ) = None
     impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
     properties: Properties | None = None
@@ -252,7 +253,7 @@ def record(record_id: str, asked: Put, most: int, *, described: bool = False) ->
 
 
 def _on_one_line(value: PropertyValue) -> PropertyValue:
-    return line_breaks.joined(value) if isinstance(value, str) else value
+    return line_breaks.replace_breaks(value) if isinstance(value, str) else value
 
 
 def camel(column: str) -> str:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from personalization.core.aws.errors import about
+from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import PersonalizationError
 from personalization.events.models import Call
 from personalization.events.queued import Message, delay, text
@@ -40,7 +40,7 @@ def hold(
         if late():
             break
         try:
-            with about("events queue"):
+            with translate_errors("events queue"):
                 client.send_message(QueueUrl=queue, MessageBody=text(shop, call, delivered=delivered))
         except PersonalizationError:
             break
@@ -54,7 +54,7 @@ def bury(client: "SQSClient", queue: str, body: str, reason: str) -> None:
     Raises:
         RetryLater, Broken: the queue does not take it.
     """
-    with about("dead events queue"):
+    with translate_errors("dead events queue"):
         client.send_message(
             QueueUrl=queue,
             MessageBody=body,
@@ -75,7 +75,7 @@ def postpone(client: "SQSClient", queue: str, messages: Sequence[Message]) -> in
             for index, each in enumerate(some)
         ]
         try:
-            with about("events queue"):
+            with translate_errors("events queue"):
                 answer = client.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
             left += len(answer.get("Failed", []))
         except PersonalizationError:

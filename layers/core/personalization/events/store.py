@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about
-from personalization.core.aws.pagination import everything, pages
+from personalization.core.aws.errors import translate_errors
+from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.events.models import PER_CALL, Call, compact
 
@@ -62,7 +62,7 @@ def note(
         part = keys[start : start + _PER_CALL]
         requests: dict[str, Any] = {table: [{"PutRequest": {"Item": puts[key][0]}} for key in part]}
         try:
-            with about(table):
+            with translate_errors(table):
                 left = client.batch_write_item(RequestItems=requests).get("UnprocessedItems", {}).get(table, [])
             part = [_key(each["PutRequest"]["Item"]) for each in left]
         except PersonalizationError:
@@ -125,7 +125,7 @@ def of_shopper(
         RetryLater: the table does not answer, or it is `late` before its last page has come.
     """
     found: list[LiveEvent] = []
-    with about(table):
+    with translate_errors(table):
         for page in pages(
             client.query,
             TableName=table,
@@ -150,7 +150,7 @@ def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
         RetryLater: the table does not take it all; what is left is deleted by the next try.
     """
     for owner in (_shopper(shop, user), f"~{shop}#user#{user}"):
-        with about(table):
+        with translate_errors(table):
             while keys := _some_of(client, table, owner):
                 asked: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
                 if client.batch_write_item(RequestItems=asked).get("UnprocessedItems"):
@@ -178,8 +178,8 @@ def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iter
         client, table: the table. shop: whose events. since: epoch seconds.
     """
     start = f"{shop}#"
-    with about(table):
-        items = everything(
+    with translate_errors(table):
+        items = paginate(
             client.scan,
             "Items",
             TableName=table,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from personalization.core.aws import documents, s3
 from personalization.core.errors import Rejected
-from personalization.core.names import Names, run_tail
+from personalization.core.names import Names, run_name
 from personalization.core.status import Progress, progress
 from personalization.ingest import plan
 from personalization.ingest.csv.cutting import Bounds, Cut, Cutter
@@ -131,7 +131,7 @@ def _before(
         cuts, left = found[run]
         jobs = plan.job_names(names, drop.shop, kind, run, len(cuts) + 1)
         if not cuts:
-            jobs.append(names.import_job(drop.shop, kind, run, "", run_tail))
+            jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
         if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
             return Before(cuts, left, tuple(each for each in request.imported_by if found[each] == found[run]))

@@ -35,7 +35,7 @@ def prepare_all(
 
     Raises:
         Rejected: the object is refused, or every one of them; or there is nothing to train on.
-        RetryLater, LimitReached, Broken: as `failures.about` says.
+        RetryLater, LimitReached, Broken: as `translate_errors` says.
     """
     if request.retrain is not None:
         whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)

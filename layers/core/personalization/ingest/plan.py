@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from personalization.core.errors import Rejected
-from personalization.core.names import Named, Names, run_tail
+from personalization.core.names import Named, Names, run_name
 from personalization.ingest.validation import Checked
 from personalization.shop import recommenders
 from personalization.shop.campaigns import CampaignSettings, Generation
@@ -271,7 +271,7 @@ def _import_job(
     # What an incremental job has added stays there: under other settings it would be added a second time.
     digest = settings.digest if drop.mode == "FULL" else ""
     own, *earlier = (names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by))
-    once = (names.import_job(drop.shop, kind, run, digest, run_tail) for run in whose.imported_by)
+    once = (names.import_job(drop.shop, kind, run, digest, run_name) for run in whose.imported_by)
     return ImportJob(
         name=own.name,
         arn=own.arn,
@@ -309,7 +309,7 @@ def recipes(
             solution_version_name=names.solution_version(shop, alias, whose.run, settings),
             earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in whose.trained_by),
             once_named=tuple(
-                names.solution_version(shop, alias, each, settings, run_tail) for each in whose.trained_by
+                names.solution_version(shop, alias, each, settings, run_name) for each in whose.trained_by
             ),
         )
         for alias in aliases

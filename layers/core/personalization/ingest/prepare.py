@@ -57,7 +57,7 @@ def prepare(
 
     Raises:
         Rejected: the key, the settings or the data are refused.
-        RetryLater, LimitReached, Broken: as `failures.about` says.
+        RetryLater, LimitReached, Broken: as `translate_errors` says.
     """
     drop = keys.recognise(request.key)
     if drop.kind == "nothing":
@@ -121,7 +121,7 @@ def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, 
 def uncount(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
     """Forget the counts of drops that a later run checks and counts again."""
     identities = {sales.identity(each.key, each.version_id) for each in drops}
-    for key in storage.keys(s3, bucket, sales.folder(shop)) if drops else ():
+    for key in storage.list_keys(s3, bucket, sales.folder(shop)) if drops else ():
         if any(each in key for each in identities):
             documents.remove(s3, bucket, key)
 
@@ -131,7 +131,9 @@ def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
     if drop.data_kind != "interactions" or drop.mode == "FULL":
         return 0
     own = sales.identity(request.key, request.version_id)
-    return sales.history(key for key in storage.keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key)
+    return sales.history(
+        key for key in storage.list_keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key
+    )
 
 
 def _copy(

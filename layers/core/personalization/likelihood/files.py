@@ -9,8 +9,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import s3 as storage
-from personalization.core.aws.errors import about
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.events import store
 from personalization.likelihood import inputs, training
@@ -122,8 +122,8 @@ def began(claims: Iterable[Claim], promotions: Iterable[str]) -> int:
 
 def keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
     """The keys below a folder, in order."""
-    with about(folder):
-        objects = everything(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
+    with translate_errors(folder):
+        objects = paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
         return sorted(each["Key"] for each in objects)
 
 
@@ -131,12 +131,12 @@ def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:
     """Delete objects; one that is not there is no error."""
     for start in range(0, len(gone), 1_000):
         part: Any = {"Objects": [{"Key": key} for key in gone[start : start + 1_000]], "Quiet": True}
-        with about(bucket):
+        with translate_errors(bucket):
             s3.delete_objects(Bucket=bucket, Delete=part)
 
 
 def _lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
-    with about(key):
+    with translate_errors(key):
         body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
     return io.TextIOWrapper(io.BufferedReader(_Raw(body), 1 << 20), "utf-8", newline="\n")
 

@@ -60,7 +60,7 @@ def fit(aws: Clients, request: FitRequest, environment: Environment, now: dateti
         or `off`, where the settings say so.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `failures.about` says. What served before serves on.
+        RetryLater, LimitReached, Rejected, Broken: as `translate_errors` says. What served before serves on.
     """
     chosen = shop_settings(aws.s3, environment.bucket, request.shop).likelihood
     if not chosen.enabled:
@@ -109,7 +109,7 @@ class _Job:
 
     def _inputs(self, chosen: Likelihood) -> likelihood_files.Inputs:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
-        claims = [Claim.read(each) for each in records.beginning(table, self.environment.table, shop, PREFIX)]
+        claims = [Claim.read(each) for each in records.query_prefix(table, self.environment.table, shop, PREFIX)]
         began = likelihood_files.began(claims, self._records.promotions().values())
         likelihood_files.add_live(s3, table, self.environment, shop, began, now)
         return likelihood_files.read_by(s3, self._bucket, self.request, claims, chosen, now)

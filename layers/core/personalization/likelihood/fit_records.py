@@ -29,7 +29,7 @@ class Records:
 
     def promotions(self) -> dict[str, str]:
         """When each run that is remembered promoted its release (ISO 8601), by run."""
-        every = records.beginning(self._client, self._table, self._shop, HISTORY)
+        every = records.query_prefix(self._client, self._table, self._shop, HISTORY)
         now = records.get(self._client, self._table, self._shop, RECORD)
         return {str(each["run"]): str(each["promotedAt"]) for each in (*every, *([now] if now else []))}
 

@@ -125,8 +125,8 @@ class Likelihoods:
         Raises:
             Problem: as `answer` says, or 400 where the request is not as it must be.
         """
-        wanted = problems.checked_json(LikelihoodBody, body)
-        return self.answer(release, problems.checked(answering.Asking, query), wanted, now, until)
+        wanted = problems.validate_json(LikelihoodBody, body)
+        return self.answer(release, problems.validate(answering.Asking, query), wanted, now, until)
 
     def answer(
         self, release: Release, asked: answering.Asking, body: LikelihoodBody, now: int, until: float
@@ -156,7 +156,7 @@ class Likelihoods:
             for ask in wanted:
                 scores |= answering.anchored_scores(self._ranked(ask, until), items, model.anchors)
         except PersonalizationError as error:
-            reason = error.reason if isinstance(error, _Unasked) else failures.why(error)
+            reason = error.reason if isinstance(error, _Unasked) else failures.reason(error)
             self._degraded(reason)
             return answering.answer(model, found, items, None, reason)
         return answering.answer(model, found, items, scores)

@@ -7,18 +7,18 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
-from personalization.core.status import leaving
+from personalization.core.status import is_being_deleted
 from personalization.maintenance import chores
 from personalization.maintenance.chores import Aged, Promoted
 from personalization.personalize.inventory import gone_or_busy
 from personalization.runs import leases
 from personalization.shop import release as releases
-from personalization.shop.records import forget, scanned
+from personalization.shop.records import delete, scan
 from personalization.shop.settings import RECIPES
 from personalization.shop.settings_file import shop_settings
 
@@ -62,7 +62,7 @@ def make_round(
 
     A run may be about to use what it found: its shop's filters and records are left alone, and so are all schemas.
     """
-    records = tuple(scanned(table, environment.table, _ARE_WANTED, names={"#record": "record"}, values=_WANTED))
+    records = tuple(scan(table, environment.table, _ARE_WANTED, names={"#record": "record"}, values=_WANTED))
     promoted = chores.promoted(each for each in records if each["record"] == releases.RECORD)
     led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
     idle = [each for each in promoted if each.shop not in led]
@@ -73,7 +73,7 @@ def make_round(
         if each[0] not in led
     ]
     for shop, record in old:
-        forget(table, environment.table, shop, record)
+        delete(table, environment.table, shop, record)
     forgotten = set(old)
     kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in forgotten]
     solutions = [name for each in idle for name in prune_solutions(personalize, table, environment, each, kept)]
@@ -88,11 +88,11 @@ def make_round(
 
 def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:
     """Delete this deployment's schemas that no dataset has; their names."""
-    with about("schemas"):
-        every = [_aged(each, "schemaArn") for each in everything(client.list_schemas, "schemas")]
+    with translate_errors("schemas"):
+        every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
     gone = []
     for schema in chores.unused_schemas(environment.names.prefix, every, now, environment.unused_days):
-        with about(schema.arn):
+        with translate_errors(schema.arn):
             if gone_or_busy(partial(client.delete_schema, schemaArn=schema.arn)):
                 gone.append(schema.name)
     return tuple(gone)
@@ -110,22 +110,22 @@ def prune_solutions(
     Personalize refuses to delete what a campaign serves from. Returns the solutions' names.
     """
     group, shop = release.dataset_group_arn, release.shop
-    with about(group):
-        listed = everything(client.list_solutions, "solutions", datasetGroupArn=group)
-        there = [_aged(each, "solutionArn") for each in listed if not leaving(each["status"])]
+    with translate_errors(group):
+        listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
+        there = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
     mine = [each for each in records if each["shop"] == shop]
 
     def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
         out = chores.unreturnable({each.arn for each in left}, mine)
         for record in out:
-            forget(table, environment.table, shop, record)
+            delete(table, environment.table, shop, record)
         return [each for each in mine if each["record"] not in out]
 
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
     mine = returnable(there)
     gone = []
     for each in chores.unused_solutions(bases, there, mine):
-        with about(each.arn):
+        with translate_errors(each.arn):
             if gone_or_busy(partial(client.delete_solution, solutionArn=each.arn)):
                 gone.append(each)
     returnable(each for each in there if each not in gone)
@@ -144,13 +144,13 @@ def prune_filters(
     except Rejected:
         return ()
     group = release.dataset_group_arn
-    with about(group):
-        there = [_aged(each, "filterArn") for each in everything(client.list_filters, "Filters", datasetGroupArn=group)]
+    with translate_errors(group):
+        there = [_aged(each, "filterArn") for each in paginate(client.list_filters, "Filters", datasetGroupArn=group)]
     named = {*release.filters, *wanted}
     start = _filter_start(environment.names, release.shop)
     gone = []
     for each in chores.unused_filters(start, there, named, now, environment.unused_days):
-        with about(each.arn):
+        with translate_errors(each.arn):
             if gone_or_busy(partial(client.delete_filter, filterArn=each.arn)):
                 gone.append(each.name)
     return tuple(gone)

@@ -3,8 +3,8 @@
 
 from typing import TYPE_CHECKING
 
-from personalization.core.aws.errors import ClientError, about, code, found
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.events import erasures
 from personalization.events.erasures import Progress, Version
@@ -27,14 +27,18 @@ class DeletionJobs:
 
     def progress(self, job: str) -> Progress:
         """How far a job is, by its ARN."""
-        with about(job):
-            told = found(lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"])
+        with translate_errors(job):
+            told = none_if_missing(
+                lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"]
+            )
         return erasures.progress(told["status"] if told else None)
 
     def version(self, arn: str) -> Version | None:
         """A solution version that serves; None where it is gone."""
-        with about(arn):
-            told = found(lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"])
+        with translate_errors(arn):
+            told = none_if_missing(
+                lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+            )
         if not told:
             return None
         return Version(int(told["creationDateTime"].timestamp()), told.get("trainingMode", "FULL") == "FULL")
@@ -46,9 +50,9 @@ class DeletionJobs:
             group: ARN of the dataset group. name: of the job. key: of the file that lists the users.
 
         Raises:
-            RetryLater, LimitReached, Rejected, Broken: as `failures.about` says.
+            RetryLater, LimitReached, Rejected, Broken: as `translate_errors` says.
         """
-        with about(name):
+        with translate_errors(name):
             try:
                 return self._client.create_data_deletion_job(
                     jobName=name,
@@ -59,5 +63,5 @@ class DeletionJobs:
             except ClientError as error:
                 if code(error) != "ResourceAlreadyExistsException":
                     raise
-            jobs = everything(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
+            jobs = paginate(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
             return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])

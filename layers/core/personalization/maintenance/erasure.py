@@ -236,7 +236,7 @@ class Eraser:
         if since:
             records.put(self._dynamodb, table, {"shop": shop.name, "record": erasures.RECORD, "since": since})
         else:
-            records.forget(self._dynamodb, table, shop.name, erasures.RECORD)
+            records.delete(self._dynamodb, table, shop.name, erasures.RECORD)
 
     def _settings(self, shop: Shop) -> ShopSettings:
         try:
@@ -248,7 +248,7 @@ class Eraser:
 def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
     """Every shop that serves."""
     kept = list(
-        records.scanned(
+        records.scan(
             client,
             table,
             "#record IN (:release, :lease, :erasure)",

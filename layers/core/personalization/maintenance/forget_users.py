@@ -35,7 +35,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
         RetryLater: the bucket does not answer, or it took too long; what is left is for the next time.
         Rejected: a file is larger than what a drop can have.
     """
-    keys = list(storage.keys(s3, bucket, f"likelihood/{shop}/"))
+    keys = list(storage.list_keys(s3, bucket, f"likelihood/{shop}/"))
     for key in keys:
         if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
             _history(s3, bucket, key, users, late)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about
+from personalization.core.aws.errors import translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.personalize import inventory
@@ -69,7 +69,7 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
         resources=priced(pieces, settings),
         prices_as_of=settings.prices.as_of,
         schemas=inventory.schemas_of(personalize, pieces),
-        records=records.keys(clients.dynamodb(), environment.table, shop),
+        records=records.sort_keys(clients.dynamodb(), environment.table, shop),
         schedules=timers.names(clients.scheduler(), environment.schedule_group, shop),
     )
 
@@ -91,9 +91,9 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
     _lead(*_flow(clients, environment, now), request, now)
     # Before its claims are gone: without them everything that it ever dropped would look new.
     DynamoLedger(table, environment.table, now).remove(shop)
-    found = tuple(each for each in records.keys(table, environment.table, shop) if each != leases.RECORD)
+    found = tuple(each for each in records.sort_keys(table, environment.table, shop) if each != leases.RECORD)
     for record in sorted(found, key=lambda record: (record != RECORD, record)):
-        records.forget(table, environment.table, shop, record)
+        records.delete(table, environment.table, shop, record)
     schedules = timers.names(scheduler, environment.schedule_group, shop)
     for name in schedules:
         timers.delete(scheduler, environment.schedule_group, name)
@@ -127,7 +127,7 @@ def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) ->
     for count, versions in enumerate(_versions(client, bucket, folders)):
         if count == PAGES:
             return Objects(removed=removed, more=True)
-        with about(bucket):
+        with translate_errors(bucket):
             client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
         removed += len(versions)
     return Objects(removed=removed, more=False)
@@ -141,7 +141,7 @@ def _versions(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Iter
 
 
 def _page(client: "S3Client", bucket: str, folder: str) -> list[Any]:
-    with about(bucket):
+    with translate_errors(bucket):
         page = client.list_object_versions(Bucket=bucket, Prefix=folder)
     found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from personalization.core.status import Deployment, Progress, progress, promoted
+from personalization.core.status import Deployment, Progress, is_promoted, progress
 from personalization.shop import filters, placements, recipes
 from personalization.shop.campaigns import Members
 from personalization.shop.plan import Plan, Promoted
@@ -98,7 +98,7 @@ def decide(found: Mapping[str, Any] | None, wish: Wish) -> Action:
     deployment = described(found)
     status, latest = deployment.latest
     same = latest == wish.version and _as_decided(found, wish)
-    if promoted(deployment, wish.version) and same:
+    if is_promoted(deployment, wish.version) and same:
         return "nothing"
     moving = {progress(status), progress(deployment.status)} & {Progress.UNDER_WAY, Progress.LEAVING}
     if not moving:

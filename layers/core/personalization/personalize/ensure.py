@@ -7,11 +7,11 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import ClientError, about, code, found, unless
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Broken, NoRoom, Rejected, RetryLater
 from personalization.core.names import Named
-from personalization.core.status import ACTIVE, WAITING, Progress, leaving, progress, stillborn
+from personalization.core.status import ACTIVE, WAITING, Progress, failed_to_create, is_being_deleted, progress
 from personalization.shop import recipes
 from personalization.shop import schema as datasets
 from personalization.shop.keys import DataKind
@@ -31,7 +31,7 @@ UPDATED = "UPDATE PENDING"
 
 def created(create: Callable[[], object]) -> None:
     """Create, or find that somebody else just did."""
-    unless("ResourceAlreadyExistsException", create)
+    false_on("ResourceAlreadyExistsException", create)
 
 
 def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
@@ -40,9 +40,9 @@ def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
     Raises:
         RetryLater: it is being removed, and can be made when it is gone.
     """
-    if stillborn(status):
+    if failed_to_create(status):
         delete()
-    if stillborn(status) or leaving(status):
+    if failed_to_create(status) or is_being_deleted(status):
         raise RetryLater(arn, f"was found in {status}: it is removed, and then made again")
     return Step(arn=arn, status=status)
 
@@ -61,8 +61,8 @@ def ensured(
         create: makes it.
         delete: removes what cannot be used, see `usable`; without it, what is there is answered as it is.
     """
-    with about(arn):
-        there = found(describe)
+    with translate_errors(arn):
+        there = none_if_missing(describe)
         if there is None:
             created(create)
             return Step(arn=arn, status=CREATED)
@@ -71,8 +71,8 @@ def ensured(
 
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
     """The dataset group, if it is there, and its domain."""
-    with about(group.arn):
-        answer = found(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
+    with translate_errors(group.arn):
+        answer = none_if_missing(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
     if answer is None:
         return None, None
     made = answer.get("creationDateTime")
@@ -87,14 +87,14 @@ def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Sch
 
 def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
     """A dataset, or None where there is none."""
-    with about(arn):
-        return found(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
+    with translate_errors(arn):
+        return none_if_missing(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
 
 
 def schema_of(client: "PersonalizeClient", kind: DataKind, there: "DatasetTypeDef") -> Schema:
     """The schema that a dataset has: a replaced one, as soon as its update is through."""
     arn = there["schemaArn"]
-    with about(arn):
+    with translate_errors(arn):
         return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
 
@@ -132,8 +132,8 @@ def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
     """The dataset's schema, which is there or not and has no status."""
     schema = plan.schema_
     domain: dict[str, Any] = {"domain": schema.domain} if schema.domain else {}
-    with about(schema.arn):
-        if found(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
+    with translate_errors(schema.arn):
+        if none_if_missing(lambda: client.describe_schema(schemaArn=schema.arn)) is None:
             created(lambda: client.create_schema(name=schema.name, schema=schema.text, **domain))
         return Step(arn=schema.arn, status=ACTIVE)
 
@@ -141,8 +141,8 @@ def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
 def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
     """The dataset that the drop goes into; it gets the plan's schema if the plan changes it."""
     dataset = plan.dataset
-    with about(dataset.arn):
-        answer = found(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
+    with translate_errors(dataset.arn):
+        answer = none_if_missing(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
         if answer is not None:
             if dataset.changes and answer["schemaArn"] != plan.schema_.arn and not _is_changing(answer, plan):
                 client.update_dataset(datasetArn=dataset.arn, schemaArn=plan.schema_.arn)
@@ -167,8 +167,8 @@ def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
 
 def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | None:
     """The event tracker of a dataset group, which has at most one; Personalize makes up its ARN."""
-    with about(group_arn):
-        trackers = everything(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
+    with translate_errors(group_arn):
+        trackers = paginate(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
         tracker = next(trackers, None)
     return Step(arn=tracker["eventTrackerArn"], status=tracker["status"]) if tracker else None
 
@@ -179,9 +179,9 @@ def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
     there = find_event_tracker(client, group)
     if there is not None:
         found_arn = there.arn
-        with about(found_arn):
+        with translate_errors(found_arn):
             return usable(found_arn, there.status, lambda: client.delete_event_tracker(eventTrackerArn=found_arn))
-    with about(name):
+    with translate_errors(name):
         arn = ""
         try:
             arn = client.create_event_tracker(name=name, datasetGroupArn=group)["eventTrackerArn"]
@@ -207,7 +207,7 @@ def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
     there = find_event_tracker(client, group_arn)
     if there is None:
         raise Rejected(group_arn, "the dataset group has no event tracker")
-    with about(there.arn):
+    with translate_errors(there.arn):
         return client.describe_event_tracker(eventTrackerArn=there.arn)["eventTracker"]["trackingId"]
 
 
@@ -217,8 +217,8 @@ def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -
     Raises:
         Rejected: the filter is there with another expression; Personalize cannot change it.
     """
-    with about(wanted.arn):
-        answer = found(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
+    with translate_errors(wanted.arn):
+        answer = none_if_missing(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
         if answer is None:
             created(
                 lambda: client.create_filter(
@@ -256,14 +256,18 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
 
 def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
     """The status of an import job, or None where there is none."""
-    with about(arn):
-        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    with translate_errors(arn):
+        answer = none_if_missing(
+            lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"]
+        )
     return answer["status"] if answer else None
 
 
 def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
-    with about(arn):
-        answer = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    with translate_errors(arn):
+        answer = none_if_missing(
+            lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"]
+        )
     if answer is None:
         return None
     made = answer.get("creationDateTime")
@@ -272,7 +276,7 @@ def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | 
 
 
 def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role_arn: str) -> Step:
-    with about(job.arn):
+    with translate_errors(job.arn):
         created(
             lambda: client.create_dataset_import_job(
                 jobName=job.name,

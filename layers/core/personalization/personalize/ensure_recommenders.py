@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, found
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected, RetryLater
 from personalization.personalize.ensure import CREATED, created, usable
 from personalization.shop import recommenders
@@ -23,8 +23,8 @@ def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: Recommen
         RetryLater: Personalize is at work on another change of it.
     """
     arn, group = wanted.arn, plan.dataset_group.arn
-    with about(arn):
-        there = found(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
+    with translate_errors(arn):
+        there = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
         # All of it: whether Personalize keeps what an update leaves out is not said.
         config: dict[str, Any] = {"recommenderConfig": {**(there or {}).get("recommenderConfig", {}), **wanted.config}}
         if there is None:
@@ -54,6 +54,6 @@ def statuses(client: "PersonalizeClient", group_arn: str) -> Mapping[str, str]:
     Those that are named otherwise than a run would name them have their whole name.
     """
     start = f"{group_arn.rpartition('/')[2]}-"
-    with about(group_arn):
-        found = everything(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100)
+    with translate_errors(group_arn):
+        found = paginate(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100)
         return {each["name"].removeprefix(start): each["status"] for each in found}

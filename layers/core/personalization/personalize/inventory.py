@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, found, unless
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.personalize.removal import BILLS, Found, Kind, Left, Schemas, ordered, stage, to_delete
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
 
 
 def _owned(client: "PersonalizeClient", group: str) -> tuple[Found, ...]:
-    with about(group):
-        described = found(lambda: client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
+    with translate_errors(group):
+        described = none_if_missing(lambda: client.describe_dataset_group(datasetGroupArn=group)["datasetGroup"])
         return (_piece("datasetGroup", described), *_members(client, group)) if described else ()
 
 
 def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
-    for solution in everything(client.list_solutions, "solutions", datasetGroupArn=group):
+    for solution in paginate(client.list_solutions, "solutions", datasetGroupArn=group):
         yield _piece("solution", solution)
-        campaigns = everything(client.list_campaigns, "campaigns", solutionArn=solution["solutionArn"])
+        campaigns = paginate(client.list_campaigns, "campaigns", solutionArn=solution["solutionArn"])
         yield from (_piece("campaign", each) for each in campaigns)
     lists: tuple[tuple[Kind, Callable[..., Any], str], ...] = (
         ("recommender", client.list_recommenders, "recommenders"),
@@ -41,7 +41,7 @@ def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
         ("dataset", client.list_datasets, "datasets"),
     )
     for kind, ask, member in lists:
-        yield from (_piece(kind, each) for each in everything(ask, member, datasetGroupArn=group))
+        yield from (_piece(kind, each) for each in paginate(ask, member, datasetGroupArn=group))
 
 
 def _piece(kind: Kind, each: Mapping[str, Any]) -> Found:
@@ -53,8 +53,8 @@ def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[
     arns: list[str] = []
     for dataset in pieces:
         if dataset.kind == "dataset":
-            with about(dataset.arn):
-                described = found(partial(client.describe_dataset, datasetArn=dataset.arn))
+            with translate_errors(dataset.arn):
+                described = none_if_missing(partial(client.describe_dataset, datasetArn=dataset.arn))
             arns += [described["dataset"]["schemaArn"]] if described else []
     return tuple(dict.fromkeys(arns))
 
@@ -79,13 +79,13 @@ def _delete(client: "PersonalizeClient", piece: Found) -> None:
         "dataset": lambda: client.delete_dataset(datasetArn=arn),
         "datasetGroup": lambda: client.delete_dataset_group(datasetGroupArn=arn),
     }
-    with about(arn):
+    with translate_errors(arn):
         gone_or_busy(deletes[piece.kind])
 
 
 def gone_or_busy(delete: Callable[[], object]) -> bool:
     """Delete; False where Personalize says that the resource is in use. One that is gone already is fine."""
-    return unless("ResourceInUseException", lambda: found(delete))
+    return false_on("ResourceInUseException", lambda: none_if_missing(delete))
 
 
 def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schemas:
@@ -93,7 +93,7 @@ def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schema
     removed: list[str] = []
     kept: list[str] = []
     for arn in arns:
-        with about(arn):
+        with translate_errors(arn):
             gone = gone_or_busy(partial(client.delete_schema, schemaArn=arn))
         (removed if gone else kept).append(arn)
     return Schemas(removed=tuple(removed), kept=tuple(kept))

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from personalization.core.aws.errors import about
+from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Rejected
 from personalization.personalize.requests import Ask, Predicted, without_metadata
 
@@ -16,9 +16,9 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     """GetRecommendations.
 
     Raises:
-        RetryLater, Rejected, Broken: as `failures.about` says; a campaign that is gone is Broken.
+        RetryLater, Rejected, Broken: as `translate_errors` says; a campaign that is gone is Broken.
     """
-    with about(ask.campaign_arn):
+    with translate_errors(ask.campaign_arn):
         if ":recommender/" in ask.campaign_arn:
             answer = client.get_recommendations(recommenderArn=ask.campaign_arn, **ask.parameters)
         else:
@@ -32,7 +32,7 @@ def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
     Raises:
         RetryLater, Rejected, Broken: as for `recommend`.
     """
-    with about(ask.campaign_arn):
+    with translate_errors(ask.campaign_arn):
         answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
         return Predicted(answer["recommendationId"], answer["personalizedRanking"])
 

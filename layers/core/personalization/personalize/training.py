@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import ClientError, about, code, found, unless
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.errors import RetryLater
 from personalization.core.names import Names, dataset_arn
-from personalization.core.status import Progress, leaving, progress
+from personalization.core.status import Progress, is_being_deleted, progress
 from personalization.personalize import campaigns, ensure, inventory
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
@@ -41,11 +41,11 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
     schemas = [ensure.schema_of(client, kind, each) for kind, each in there.items() if each]
     name = solution_names.name(base.name, recipe.recipe_arn, schemas)
     own = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
-    with about(own.arn):
-        described = found(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
+    with translate_errors(own.arn):
+        described = none_if_missing(lambda: client.describe_solution(solutionArn=own.arn)["solution"])
         if described:
             return usable(own.arn, described["status"], lambda: client.delete_solution(solutionArn=own.arn))
-        plain = found(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
+        plain = none_if_missing(lambda: client.describe_solution(solutionArn=base.arn)["solution"])
         if plain and solution_names.is_current(plain, recipe.recipe_arn, datasets):
             return Step(arn=base.arn, status=plain["status"])
         created(lambda: _create_solution(client, plan, recipe, own))
@@ -68,9 +68,9 @@ def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart
 
 def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> bool:
     """Delete the oldest of the recipe's solutions that no campaign serves from; False where there is none."""
-    solutions = everything(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn)
+    solutions = paginate(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn)
     ours = [each for each in solutions if solution_names.is_of(each["name"], recipe.solution.name)]
-    if any(leaving(each["status"]) for each in ours):
+    if any(is_being_deleted(each["status"]) for each in ours):
         return True
     oldest_first = sorted(ours, key=lambda each: each["creationDateTime"])
     # Popularity may have no campaign, and its newest is the measure of the next release.
@@ -93,7 +93,7 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
         solution: the ARN of its solution.
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
-    with about(solution):
+    with translate_errors(solution):
         there = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
         once = [each for each in recipe.once_named if each in there and not there[each].found_from]
         name = recipes.wanted([*once, *names], {each: step.status for each, step in there.items()})
@@ -139,9 +139,9 @@ def _versions_called(
 
 def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str]:
     ask = client.list_solution_versions
-    versions = list(everything(ask, "solutionVersions", solutionArn=solution_arn, maxResults=100))
+    versions = list(paginate(ask, "solutionVersions", solutionArn=solution_arn, maxResults=100))
     # The solution tells of its latest version by itself, which may be sooner than the list does.
-    solution = found(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
+    solution = none_if_missing(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
     latest = solution.get("latestSolutionVersion") if solution else None
     versions += [latest] if latest else []
     return recipes.newest([(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions])
@@ -163,7 +163,7 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
     Raises:
         RetryLater: Personalize is at work on something else of this campaign.
     """
-    with about(campaign.arn):
+    with translate_errors(campaign.arn):
         described = campaign_as_it_is(client, campaign.arn)
         action = campaigns.decide(described, wish)
         if action == "busy":
@@ -191,8 +191,8 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
 
 def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
     """A campaign, or None where there is none."""
-    with about(arn):
-        return found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+    with translate_errors(arn):
+        return none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
 
 
 def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
@@ -204,9 +204,9 @@ def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource])
     deleted: list[str] = []
     busy: list[str] = []
     for each in campaigns:
-        with about(each.arn):
+        with translate_errors(each.arn):
             delete = partial(client.delete_campaign, campaignArn=each.arn)
-            gone = unless("ResourceInUseException", partial(found, delete))
+            gone = false_on("ResourceInUseException", partial(none_if_missing, delete))
         (deleted if gone else busy).append(each.name)
     return {"deleted": deleted, "busy": busy}
 
@@ -220,6 +220,6 @@ def unused_campaigns(
 
 
 def _is_there(client: "PersonalizeClient", arn: str) -> bool:
-    with about(arn):
-        described = found(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
+    with translate_errors(arn):
+        described = none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
     return described is not None and progress(described["status"]) is not Progress.LEAVING

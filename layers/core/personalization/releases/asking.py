@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, found, why
+from personalization.core.aws.errors import none_if_missing, reason, translate_errors
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.personalize import runtime
 from personalization.personalize.requests import Ask, Predicted
@@ -21,16 +21,16 @@ def metrics(client: "PersonalizeClient", version: str | None) -> dict[str, float
     """GetSolutionMetrics of a version by its ARN; None without an ARN, or where the version is gone."""
     if version is None:
         return None
-    with about(version):
-        answer = found(lambda: client.get_solution_metrics(solutionVersionArn=version))
+    with translate_errors(version):
+        answer = none_if_missing(lambda: client.get_solution_metrics(solutionVersionArn=version))
     return dict(answer.get("metrics") or {}) if answer is not None else None
 
 
 def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
     """The requests a second that a campaign is provisioned for; 1 where it doesn't say, or can't be asked."""
     try:
-        with about(campaign_arn):
-            campaign = found(lambda: client.describe_campaign(campaignArn=campaign_arn)["campaign"])
+        with translate_errors(campaign_arn):
+            campaign = none_if_missing(lambda: client.describe_campaign(campaignArn=campaign_arn)["campaign"])
     except PersonalizationError:
         return 1.0
     return float((campaign or {}).get("minProvisionedTPS") or 1)
@@ -51,7 +51,7 @@ def ask(
         pace: how fast, and for how long.
 
     Raises:
-        RetryLater, Rejected, Broken: as `failures.about` says, but for throttling.
+        RetryLater, Rejected, Broken: as `translate_errors` says, but for throttling.
     """
     replies, left = list[Reply](), deque(questions)
     while left and (pause := pace.pause(time.monotonic())) is not None:
@@ -59,7 +59,7 @@ def ask(
         try:
             replies.append(_reply(client, campaign_arn, left[0], name))
         except RetryLater as error:
-            if why(error) != "throttled":
+            if reason(error) != "throttled":
                 raise
             pace.throttled()
         else:

@@ -108,7 +108,7 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
         found = records.get(table, name, shop, f"{CANDIDATE}{request.wanted}")
         candidates = [found] if found else []
     else:
-        candidates = [each for each in records.beginning(table, name, shop, CANDIDATE) if each["refused"]]
+        candidates = [each for each in records.query_prefix(table, name, shop, CANDIDATE) if each["refused"]]
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
     newest = max(candidates, key=lambda each: str(each["judgedAt"]))
@@ -126,7 +126,7 @@ def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Env
         Rejected: there is none.
     """
     release = records.get(table, environment.table, request.shop, RECORD)
-    earlier = records.beginning(table, environment.table, request.shop, HISTORY)
+    earlier = records.query_prefix(table, environment.table, request.shop, HISTORY)
     previous = release_before(release, earlier, request.shop)
     return verdicts.of_rollback(request.shop, release or {}, previous)
 
@@ -289,6 +289,6 @@ def _name(s3: "S3Client", place: Place, document: Mapping[str, Any]) -> None:
 
 def _pages(s3: "S3Client", place: Place) -> list[str]:
     """The names of the run's other pages, which are beside this one."""
-    keys = storage.keys(s3, place.bucket, place.key(""))
+    keys = storage.list_keys(s3, place.bucket, place.key(""))
     names = sorted(key.removeprefix(place.key("")) for key in keys if key.endswith(".html"))
     return [name for name in names if "/" not in name and name != "release.html"]

@@ -33,7 +33,7 @@ def promotion_step(
     """Have a campaign serve a version; or write what serves when all of them do.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `failures.about` says.
+        RetryLater, LimitReached, Rejected, Broken: as `translate_errors` says.
     """
     if event.get("step") == "release":
         return _release(client, aws, ReleaseRequest.read(event), environment, now)
@@ -111,7 +111,7 @@ def _restore(
     now: datetime,
 ) -> dict[str, object]:
     shop = request.shop
-    releases = records.beginning(table, name, shop, HISTORY)
+    releases = records.query_prefix(table, name, shop, HISTORY)
     found = [each for each in releases if each["promotedAt"] == request.restore]
     if not found:
         raise Rejected(shop, f"there is no release of {request.restore}")

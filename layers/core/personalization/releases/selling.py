@@ -57,8 +57,8 @@ def write(aws: Clients, environment: Environment, release: Mapping[str, Any], no
 def _counted(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> list[str]:
     """The items that were bought most; the counts that they come from become one file."""
     shop, bucket = str(release["shop"]), environment.bucket
-    claims = [Claim.read(each) for each in records.beginning(aws.table, environment.table, shop, PREFIX)]
-    keys = list(storage.keys(aws.s3, bucket, sales.folder(shop)))
+    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
+    keys = list(storage.list_keys(aws.s3, bucket, sales.folder(shop)))
     chosen = sales.chosen(keys, claims, str(release["run"]))
     if not chosen:
         return []

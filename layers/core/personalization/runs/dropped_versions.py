@@ -4,7 +4,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from personalization.core.aws.errors import about
+from personalization.core.aws.errors import translate_errors
 from personalization.core.aws.pagination import pages
 from personalization.runs.claims import UNVERSIONED
 from personalization.runs.lost_drops import Listed, Version
@@ -34,7 +34,7 @@ def listed(
     deleted: set[str] = set()
     last = ""
     onward = {"KeyMarker": after} if after else {}
-    with about(bucket):
+    with translate_errors(bucket):
         every = pages(client.list_object_versions, Bucket=bucket, Prefix=folder, **onward)
         for count, page in enumerate(every, start=1):
             for each in page.get("Versions", []):

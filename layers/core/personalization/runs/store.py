@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import ClientError, about, code, unless
+from personalization.core.aws.errors import ClientError, code, false_on, translate_errors
 from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
 from personalization.runs.leases import RECORD, Lease
 from personalization.runs.lost_drops import REMEMBERED
@@ -50,7 +50,7 @@ class DynamoLedger:
 
     def claims(self, shop: str) -> list[Claim]:
         """See Ledger."""
-        return [Claim.read(each) for each in records.beginning(self._client, self._table, shop, PREFIX)]
+        return [Claim.read(each) for each in records.query_prefix(self._client, self._table, shop, PREFIX)]
 
     def move(self, seen: Claim, after: Claim) -> bool:
         """See Ledger."""
@@ -86,8 +86,8 @@ class DynamoLedger:
 
     def free(self, shop: str, owner: str) -> bool:
         """See Ledger."""
-        with about(self._table):
-            return unless(
+        with translate_errors(self._table):
+            return false_on(
                 "ConditionalCheckFailedException",
                 lambda: self._client.delete_item(
                     TableName=self._table,
@@ -101,8 +101,8 @@ class DynamoLedger:
     def _change_lease(
         self, shop: str, change: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
     ) -> bool:
-        with about(self._table):
-            return unless(
+        with translate_errors(self._table):
+            return false_on(
                 "ConditionalCheckFailedException",
                 lambda: self._client.update_item(
                     TableName=self._table,
@@ -110,16 +110,16 @@ class DynamoLedger:
                     UpdateExpression=change,
                     ConditionExpression=condition,
                     ExpressionAttributeNames=dict(names),
-                    ExpressionAttributeValues=records.wrapped(values),
+                    ExpressionAttributeValues=records.marshal(values),
                 ),
             )
 
     def _lease_key(self, shop: str) -> Any:  # noqa: ANN401 - DynamoDB's notation
-        return records.wrapped({"shop": shop, "record": RECORD})
+        return records.marshal({"shop": shop, "record": RECORD})
 
     def shops(self) -> list[str]:
         """See Ledger."""
-        found = records.scanned(
+        found = records.scan(
             self._client,
             self._table,
             "begins_with(#record, :prefix) AND #state IN (:pending, :taken)",
@@ -173,7 +173,7 @@ class StateMachine:
 
     def alive(self, arn: str) -> bool | None:
         """See Executions."""
-        with about(arn):
+        with translate_errors(arn):
             try:
                 return self._client.describe_execution(executionArn=arn)["status"] in _RUNNING
             except ClientError as error:
@@ -183,8 +183,8 @@ class StateMachine:
 
     def start(self, name: str, asked: Mapping[str, object]) -> None:
         """See Executions."""
-        with about(self._arn):
-            unless(
+        with translate_errors(self._arn):
+            false_on(
                 "ExecutionAlreadyExists",
                 lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(asked)),
             )

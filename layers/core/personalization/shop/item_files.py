@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from personalization.core.aws import documents
-from personalization.core.aws.errors import ClientError, about, code, found
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.shop import item_table
 from personalization.shop.item_table import Table
 from personalization.shop.keys import Mode
@@ -195,8 +195,8 @@ def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: 
     Returns False where somebody else has changed the document meanwhile.
     """
     key = item_table.document_key(shop)
-    with about(key):
-        there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
+    with translate_errors(key):
+        there = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
         known = item_table.read(json.loads(there["Body"].read())) if there else None
         if there is None or known is None:
             return True
@@ -242,8 +242,8 @@ def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows:
 
 def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
     """Add lines to a file; False where somebody else has changed it meanwhile."""
-    with about(key):
-        there = found(lambda: s3.get_object(Bucket=bucket, Key=key))
+    with translate_errors(key):
+        there = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
         old = item_table.rows(item_table.unpack(there["Body"].read())) if there else []
         unchanged: Any = {"IfMatch": there["ETag"]} if there else {"IfNoneMatch": "*"}
         try:
@@ -257,8 +257,8 @@ def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> b
 
 
 def _remove(s3: "S3Client", bucket: str, folder: str) -> None:
-    with about(folder):
-        keys = [each["Key"] for each in everything(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
+    with translate_errors(folder):
+        keys = [each["Key"] for each in paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)]
         for start in range(0, len(keys), 1_000):
             gone: Any = {"Objects": [{"Key": key} for key in keys[start : start + 1_000]], "Quiet": True}
             s3.delete_objects(Bucket=bucket, Delete=gone)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from personalization.core.status import Progress, progress, resting
+from personalization.core.status import Progress, is_stopped, progress
 
 UseCase = Literal[
     "recommended-for-you",
@@ -135,7 +135,7 @@ def unnamed(wanted: Mapping[str, Recommender], there: Mapping[str, str]) -> list
         there: the statuses of those that exist, by name.
     """
     serves = {Progress.READY, Progress.UNDER_WAY}
-    bills = (name for name, status in there.items() if progress(status) in serves and not resting(status))
+    bills = (name for name, status in there.items() if progress(status) in serves and not is_stopped(status))
     names = sorted(name for name in bills if name not in wanted)
     return [
         f"the recommender {name} is not in the settings: no run touches it, and it bills until it is deleted "
@@ -161,7 +161,7 @@ def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action
     moving = progress(latest["status"]) if latest else Progress.READY
     if moving is Progress.UNDER_WAY:
         return "nothing" if _has(latest, config) else "busy"
-    if resting(found["status"]):
+    if is_stopped(found["status"]):
         return "nothing"
     if _has(found, config) and not (moving is Progress.FAILED and _has(latest, config)):
         return "nothing"

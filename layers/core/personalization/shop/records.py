@@ -4,8 +4,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, unless
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import false_on, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.shop.release import Value
 
 if TYPE_CHECKING:
@@ -14,43 +14,43 @@ if TYPE_CHECKING:
 
 def get(client: "DynamoDBClient", table: str, shop: str, record: str, *, stale: bool = False) -> dict[str, Any] | None:
     """One record of a shop as it is now; `stale`, for half the price, perhaps as it was a moment ago."""
-    with about(table):
+    with translate_errors(table):
         item = client.get_item(TableName=table, Key=_key(shop, record), ConsistentRead=not stale).get("Item")
-    return plain(item) if item else None
+    return unmarshal(item) if item else None
 
 
-def beginning(client: "DynamoDBClient", table: str, shop: str, start: str) -> list[dict[str, Any]]:
+def query_prefix(client: "DynamoDBClient", table: str, shop: str, start: str) -> list[dict[str, Any]]:
     """The records of a shop whose sort keys begin with `start`, in their order."""
-    with about(table):
-        items = everything(
+    with translate_errors(table):
+        items = paginate(
             client.query,
             "Items",
             TableName=table,
             KeyConditionExpression="#shop = :shop AND begins_with(#record, :start)",
             ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
-            ExpressionAttributeValues=wrapped({":shop": shop, ":start": start}),
+            ExpressionAttributeValues=marshal({":shop": shop, ":start": start}),
             ConsistentRead=True,
         )
-        return [plain(item) for item in items]
+        return [unmarshal(item) for item in items]
 
 
-def keys(client: "DynamoDBClient", table: str, shop: str) -> tuple[str, ...]:
+def sort_keys(client: "DynamoDBClient", table: str, shop: str) -> tuple[str, ...]:
     """The sort keys of all records of a shop, as they are now."""
-    with about(table):
-        items = everything(
+    with translate_errors(table):
+        items = paginate(
             client.query,
             "Items",
             TableName=table,
             KeyConditionExpression="#shop = :shop",
             ProjectionExpression="#record",
             ExpressionAttributeNames={"#shop": "shop", "#record": "record"},
-            ExpressionAttributeValues=wrapped({":shop": shop}),
+            ExpressionAttributeValues=marshal({":shop": shop}),
             ConsistentRead=True,
         )
         return tuple(item["record"]["S"] for item in items)
 
 
-def scanned(
+def scan(
     client: "DynamoDBClient",
     table: str,
     condition: str,
@@ -67,23 +67,23 @@ def scanned(
         wanted: the attributes that are read, as DynamoDB writes them; all without it.
     """
     asked: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
-    with about(table):
-        items = everything(
+    with translate_errors(table):
+        items = paginate(
             client.scan,
             "Items",
             TableName=table,
             FilterExpression=condition,
             ExpressionAttributeNames=dict(names),
-            ExpressionAttributeValues=wrapped(values),
+            ExpressionAttributeValues=marshal(values),
             **asked,
         )
-        yield from map(plain, items)
+        yield from map(unmarshal, items)
 
 
 def put(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
     """Store a record of a shop, in place of the one before."""
-    with about(table):
-        client.put_item(TableName=table, Item=wrapped(record))
+    with translate_errors(table):
+        client.put_item(TableName=table, Item=marshal(record))
 
 
 def put_if(
@@ -103,32 +103,32 @@ def put_if(
         names, values: what stands in it for attributes' names, and for plain values.
     """
     more: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
-    more |= {"ExpressionAttributeValues": wrapped(values)} if values else {}
-    with about(table):
-        return unless(
+    more |= {"ExpressionAttributeValues": marshal(values)} if values else {}
+    with translate_errors(table):
+        return false_on(
             "ConditionalCheckFailedException",
-            lambda: client.put_item(TableName=table, Item=wrapped(record), ConditionExpression=condition, **more),
+            lambda: client.put_item(TableName=table, Item=marshal(record), ConditionExpression=condition, **more),
         )
 
 
-def forget(client: "DynamoDBClient", table: str, shop: str, record: str) -> None:
+def delete(client: "DynamoDBClient", table: str, shop: str, record: str) -> None:
     """Delete one of a shop's records; one that is not there is fine."""
-    with about(table):
+    with translate_errors(table):
         client.delete_item(TableName=table, Key=_key(shop, record))
 
 
-def wrapped(record: Mapping[str, Value]) -> dict[str, Any]:
+def marshal(record: Mapping[str, Value]) -> dict[str, Any]:
     """A record of plain values, as the table keeps it."""
     return {name: _wrap(value) for name, value in record.items()}
 
 
-def plain(item: Mapping[str, Any]) -> dict[str, Value]:
+def unmarshal(item: Mapping[str, Any]) -> dict[str, Value]:
     """A record as the table keeps it, in plain values."""
     return {name: _unwrap(value) for name, value in item.items()}
 
 
 def _key(shop: str, record: str) -> dict[str, Any]:
-    return wrapped({"shop": shop, "record": record})
+    return marshal({"shop": shop, "record": record})
 
 
 def _wrap(value: Value) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
 
 def _versions(s3: "S3Client", bucket: str, shop: str) -> Iterator[storage.Version]:
     """All versions of a shop's settings files, the newest first."""
-    found = [each for file in keys.SETTINGS_FILES for each in storage.versions(s3, bucket, f"drops/{shop}/{file}")]
+    found = [each for file in keys.SETTINGS_FILES for each in storage.list_versions(s3, bucket, f"drops/{shop}/{file}")]
     yield from sorted(found, key=lambda each: each.modified, reverse=True)
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, found
+from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError
 from personalization.shop import item_table
@@ -193,8 +193,8 @@ def fetch(client: Callable[[], "S3Client"], bucket: Callable[[], str]) -> Callab
     """What reads the bucket; its client is made when first needed."""
 
     def read(key: str) -> bytes | None:
-        with about(key):
-            there: Any = found(lambda: client().get_object(Bucket=bucket(), Key=key))
+        with translate_errors(key):
+            there: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
             return there["Body"].read() if there else None
 
     return read

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from personalization.core.names import fit
+from personalization.core.names import shorten
 from personalization.core.status import Progress, progress
 from personalization.shop.schema import Schema
 
@@ -38,7 +38,7 @@ def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
         schemas: those of the shop's users and items.
     """
     generation = "v2-" if recipe.endswith("-v2") else ""
-    return fit(base, f"{generation}{digest(schemas)}")
+    return shorten(base, f"{generation}{digest(schemas)}")
 
 
 def is_of(name: str, base: str) -> bool:
@@ -46,7 +46,7 @@ def is_of(name: str, base: str) -> bool:
     if name == base:
         return True
     tail = _TAIL.search(name)
-    return tail is not None and fit(base, tail.group(1)) == name
+    return tail is not None and shorten(base, tail.group(1)) == name
 
 
 def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[Mapping[str, Any]]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
-from personalization.core.problems import there
+from personalization.core.problems import or_not_found
 from personalization.shop import records
 from personalization.shop.keys import is_shop
 from personalization.shop.release import RECORD, Release
@@ -52,7 +52,7 @@ class Releases:
             Problem: 404, there is none.
             RetryLater: the table does not answer and nothing is remembered.
         """
-        return there(self._get(shop, now), "There is no such shop, or nothing of it was promoted yet.")
+        return or_not_found(self._get(shop, now), "There is no such shop, or nothing of it was promoted yet.")
 
     def _get(self, shop: str, now: float) -> Release | None:
         until, release = self._known.get(shop, (0.0, None))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, found, unless
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.shop import schedules
 from personalization.shop.schedules import Changes, Timer
@@ -40,8 +40,8 @@ def target(environment: Environment) -> Target:
 def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
     """The names of a shop's timers."""
     start = schedules.start(shop)
-    with about(group):
-        listed = everything(client.list_schedules, "Schedules", GroupName=group, NamePrefix=start)
+    with translate_errors(group):
+        listed = paginate(client.list_schedules, "Schedules", GroupName=group, NamePrefix=start)
         # The prefix once more: a shop's timers are the only ones that may be touched.
         return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(start))
 
@@ -61,10 +61,10 @@ def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str,
     there = {name: _timer(client, target.group, name) for name in names(client, target.group, shop)}
     todo = schedules.changes({name: timer for name, timer in there.items() if timer is not None}, wanted)
     for timer in todo.create:
-        with about(timer.name):
-            unless("ConflictException", partial(client.create_schedule, **_settings(target, timer)))
+        with translate_errors(timer.name):
+            false_on("ConflictException", partial(client.create_schedule, **_settings(target, timer)))
     for timer in todo.update:
-        with about(timer.name):
+        with translate_errors(timer.name):
             client.update_schedule(**_settings(target, timer))
     for name in todo.delete:
         delete(client, target.group, name)
@@ -73,13 +73,13 @@ def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str,
 
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
     """Delete a timer; one that is not there is fine."""
-    with about(name):
-        unless("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
+    with translate_errors(name):
+        false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
 
 
 def _timer(client: "EventBridgeSchedulerClient", group: str, name: str) -> Timer | None:
-    with about(name):
-        kept = found(lambda: client.get_schedule(GroupName=group, Name=name))
+    with translate_errors(name):
+        kept = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
     if kept is None:
         return None
     return Timer(

@@ -5,7 +5,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import about, found
+from personalization.core.aws.errors import none_if_missing, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,20 +18,20 @@ _TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
 
 def put_text(client: "S3Client", bucket: str, key: str, text: str) -> None:
     """Write a `.json` or `.html` object."""
-    with about(key):
+    with translate_errors(key):
         client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType=_TYPES[key.rpartition(".")[2]])
 
 
 def put_bytes(client: "S3Client", bucket: str, key: str, data: bytes, content_type: str) -> None:
     """Write an object of any kind."""
-    with about(key):
+    with translate_errors(key):
         client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
 
 def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = COPY_BYTES) -> None:
     """Copy an object within the bucket; one of more than `most` bytes in parts of that size."""
     where: Any = {"Bucket": bucket, "Key": source}
-    with about(target):
+    with translate_errors(target):
         size = client.head_object(Bucket=bucket, Key=source)["ContentLength"]
         if size <= most:
             client.copy_object(Bucket=bucket, Key=target, CopySource=where)
@@ -58,14 +58,14 @@ def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = 
 
 def remove(client: "S3Client", bucket: str, key: str) -> None:
     """Delete an object; one that is not there is fine."""
-    with about(key):
+    with translate_errors(key):
         client.delete_object(Bucket=bucket, Key=key)
 
 
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """An object, or None where there is none."""
-    with about(key):
-        there = found(lambda: client.get_object(Bucket=bucket, Key=key))
+    with translate_errors(key):
+        there = none_if_missing(lambda: client.get_object(Bucket=bucket, Key=key))
         return there["Body"].read() if there else None
 
 
@@ -82,7 +82,7 @@ def get_json(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 
 
 def head_of_folder(client: "S3Client", bucket: str, folder: str, size: int) -> str:
     """The first `size` bytes of the first object under a folder, as text; "" where there is none."""
-    with about(folder):
+    with translate_errors(folder):
         first = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
         if not first or not first[0]["Size"]:
             return ""

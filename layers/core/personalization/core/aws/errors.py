@@ -58,8 +58,8 @@ _THROTTLED = {
 }
 
 
-def why(error: PersonalizationError) -> str:
-    """One word for what `about` made of an error: throttled, missing, slow, dropped or failing."""
+def reason(error: PersonalizationError) -> str:
+    """One word for what `translate_errors` made of an error: throttled, missing, slow, dropped or failing."""
     cause = error.__cause__
     if isinstance(cause, ClientError):
         if code(cause) in _THROTTLED:
@@ -80,7 +80,7 @@ def is_missing(error: ClientError) -> bool:
     return code(error) in {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
 
 
-def found(ask: Callable[[], T]) -> T | None:
+def none_if_missing(ask: Callable[[], T]) -> T | None:
     """What a call answers, or None where the service says that it has no such thing."""
     try:
         return ask()
@@ -90,7 +90,7 @@ def found(ask: Callable[[], T]) -> T | None:
         raise
 
 
-def unless(word: str, act: Callable[[], object]) -> bool:
+def false_on(word: str, act: Callable[[], object]) -> bool:
     """Act; False where the service answers with an error of that word, such as that somebody else was faster."""
     try:
         act()
@@ -102,7 +102,7 @@ def unless(word: str, act: Callable[[], object]) -> bool:
 
 
 @contextmanager
-def about(resource: str) -> Iterator[None]:
+def translate_errors(resource: str) -> Iterator[None]:
     """Turn botocore's errors about `resource` into ours.
 
     Raises:

@@ -36,7 +36,7 @@ def pages(ask: Callable[..., Page], **asked: Any) -> Iterator[Page]:  # noqa: AN
             return
 
 
-def everything(ask: Callable[..., Mapping[str, Any]], member: str, **asked: Any) -> Iterator[Any]:  # noqa: ANN401
+def paginate(ask: Callable[..., Mapping[str, Any]], member: str, **asked: Any) -> Iterator[Any]:  # noqa: ANN401
     """What all pages have in their `member`; see `pages`."""
     for page in pages(ask, **asked):
         yield from page.get(member, ())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from urllib3.exceptions import HTTPError
 
-from personalization.core.aws.errors import about, found
-from personalization.core.aws.pagination import everything
+from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected, RetryLater
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Stream:
         kept: Any = self
         source = gzip.GzipFile(fileobj=kept) if self._compressed else self
         try:
-            with about(self._key):
+            with translate_errors(self._key):
                 while chunk := source.read(CHUNK):
                     self._given += len(chunk)
                     if self._given > LARGEST:
@@ -101,9 +101,9 @@ class Version:
     modified: datetime
 
 
-def versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
+def list_versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
     """The versions of an object, the newest first, as far back as where it was last deleted."""
-    with about(key):
+    with translate_errors(key):
         page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
     deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
     for each in page.get("Versions", []):
@@ -115,24 +115,24 @@ def read_small(
     client: "S3Client", bucket: str, key: str, most: int, version: str | None = None
 ) -> tuple[datetime, bytes] | None:
     """When an object was written, and its bytes: `most` and one more at most. None where there is none."""
-    with about(key):
+    with translate_errors(key):
         which: dict[str, Any] = {"VersionId": version} if version else {}
-        there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+        there = none_if_missing(lambda: client.get_object(Bucket=bucket, Key=key, **which))
         return None if there is None else (there["LastModified"], there["Body"].read(most + 1))
 
 
-def keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
+def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
     """The keys of all objects below a folder that are not empty, at any depth."""
-    with about(folder):
-        objects = everything(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
+    with translate_errors(folder):
+        objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
         yield from (each["Key"] for each in objects if each["Size"])
 
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
     """The bytes of an object, or None where there is none."""
     which: dict[str, Any] = {"VersionId": version} if version else {}
-    with about(key):
-        there = found(lambda: client.head_object(Bucket=bucket, Key=key, **which))
+    with translate_errors(key):
+        there = none_if_missing(lambda: client.head_object(Bucket=bucket, Key=key, **which))
         return None if there is None else there["ContentLength"]
 
 
@@ -155,10 +155,12 @@ def reading(
         RetryLater: the connection broke.
     """
     which: dict[str, Any] = {"VersionId": version} if version else {}
-    with about(key):
-        there = found(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+    with translate_errors(key):
+        there = none_if_missing(lambda: client.get_object(Bucket=bucket, Key=key, **which))
         # A version outlives the deletion of its object, and whoever deleted it does not want it imported.
-        deleted = there is None or (version and found(lambda: client.head_object(Bucket=bucket, Key=key)) is None)
+        deleted = there is None or (
+            version and none_if_missing(lambda: client.head_object(Bucket=bucket, Key=key)) is None
+        )
     if there is None or deleted:
         raise Rejected(key, "the object is no longer there")
     body = there["Body"]
@@ -196,7 +198,7 @@ class Upload:
         """Make the object."""
         if self._id is not None:
             self._send()
-        with about(self._key):
+        with translate_errors(self._key):
             if self._id is None:
                 self._client.put_object(**self._where, Body=bytes(self._pending))
             else:
@@ -206,12 +208,12 @@ class Upload:
     def abort(self) -> None:
         """Throw away what was sent."""
         if self._id is not None:
-            with about(self._key):
+            with translate_errors(self._key):
                 self._client.abort_multipart_upload(**self._where, UploadId=self._id)
 
     def _send(self) -> None:
         number = len(self._parts) + 1
-        with about(self._key):
+        with translate_errors(self._key):
             if self._id is None:
                 self._id = self._client.create_multipart_upload(**self._where)["UploadId"]
             body = bytes(self._pending)

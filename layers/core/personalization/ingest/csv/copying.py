@@ -149,7 +149,7 @@ class _Work:
         self._cut: Counter[str] = Counter()
         self._returned: Counter[str] = Counter()
         self._strange: set[str] = set()
-        self._broken_default = any(line_breaks.broken(slot.default or "") for slot in layout.slots)
+        self._broken_default = any(line_breaks.has_break(slot.default or "") for slot in layout.slots)
         self._described = _described(expected, layout)
         self._rejects = Rejects()
         self.lines = pl.Series(dtype=pl.UInt32)

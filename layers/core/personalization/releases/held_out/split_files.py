@@ -153,4 +153,4 @@ def _key(bucket: str, location: str) -> str:
 
 def _keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
     """The CSV objects below a folder, at any depth, in order."""
-    return sorted(key for key in storage.keys(s3, bucket, folder) if key.lower().endswith(".csv"))
+    return sorted(key for key in storage.list_keys(s3, bucket, folder) if key.lower().endswith(".csv"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import documents
 from personalization.core.aws import s3 as storage
-from personalization.core.aws.errors import about, found
+from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.personalize import ensure, inventory, removal
@@ -74,7 +74,7 @@ def clear(client: "PersonalizeClient", request: ClearRequest, environment: Envir
     for piece in removal.to_delete(pieces):
         if piece.kind not in deletes:
             raise Broken(piece.name, f"no test made this {piece.kind}: remove it by hand")
-        with about(piece.arn):
+        with translate_errors(piece.arn):
             inventory.gone_or_busy(partial(deletes[piece.kind], piece.arn))
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in removal.stage(pieces)))
 
@@ -155,8 +155,8 @@ def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Re
 def _location(client: "PersonalizeClient", history: Plan) -> str | None:
     """Where Personalize says that the import job took its data from."""
     arn = history.import_job.arn
-    with about(arn):
-        job = found(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
+    with translate_errors(arn):
+        job = none_if_missing(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
         return job["dataSource"].get("dataLocation") if job else None
 
 
@@ -169,7 +169,7 @@ def _lists(s3: "S3Client", bucket: str, question: Question) -> Lists:
 
 def _answers(s3: "S3Client", bucket: str, question: Question) -> Iterator[tuple[str, list[str]]]:
     folder = question.target.removeprefix(f"s3://{bucket}/")
-    for key in storage.keys(s3, bucket, folder):
+    for key in storage.list_keys(s3, bucket, folder):
         body = documents.get_bytes(s3, bucket, key) if key.endswith(".out") else None
         for line in (body or b"").splitlines():
             row = json.loads(line)
