@@ -10,6 +10,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import grimp
 import pytest
 
 from tests.template.calls import body, calls, reached, source
@@ -17,7 +18,14 @@ from tests.template.stack import OPTIONS, PSEUDO, ROOT, STACK, Stack, compiled
 from tests.template.test_permissions import FOLDERS, FUNCTIONS, statements
 
 LAMBDAS = STACK.of("Lambda::Function")
-API = ("GetRecommendationsFunction", "RecordEventsFunction", "AuthorizeRequestFunction", "IssueSessionFunction")
+API = sorted(
+    {
+        each["FunctionName"].removesuffix("Aliaslive")
+        for each in STACK.of("Lambda::Permission").values()
+        if each["Principal"] == "apigateway.amazonaws.com"
+    }
+)
+"""The functions that an API calls."""
 RUNS = {
     name: version
     for machine in STACK.of("StepFunctions::StateMachine").values()
@@ -270,20 +278,29 @@ def test_botocore_keeps_the_services_that_the_code_calls() -> None:
     assert set(kept) == set(created) == called
 
 
-def test_of_all_functions_those_that_read_histories_carry_polars() -> None:
-    carrying = {name for name, each in LAMBDAS.items() if "PolarsLayer" in str(each["Layers"])}
-    assert carrying == {"ValidateDropFunction", "SplitHistoryFunction", "EraseUsersFunction"}
-    locked = (ROOT / "layers/wheels/polars.txt").read_text()
-    assert f"polars=={metadata.version('polars')} " in locked
-    assert f"polars-runtime-32=={metadata.version('polars-runtime-32')} " in locked
+@pytest.mark.parametrize(
+    ("layer", "packages"),
+    [("PolarsLayer", {"polars"}), ("NumpyLayer", {"numpy"}), ("TokensLayer", {"joserfc", "cryptography"})],
+)
+def test_a_function_carries_a_layer_where_it_imports_what_is_in_it(layer: str, packages: set[str]) -> None:
+    graph = grimp.build_graph("functions", "personalization", include_external_packages=True, cache_dir=None)
+    imported = packages & graph.modules
+    importing = {
+        name
+        for name, folder in FOLDERS.items()
+        if any(graph.chain_exists(f"functions.{folder}", package, as_packages=True) for package in imported)
+    }
+    assert importing
+    assert importing == {name for name, each in LAMBDAS.items() if layer in str(each["Layers"])}
 
 
-def test_of_all_functions_those_that_check_tokens_carry_cryptography() -> None:
-    carrying = {name for name, each in LAMBDAS.items() if "TokensLayer" in str(each["Layers"])}
-    assert carrying == {"AuthorizeRequestFunction", "IssueSessionFunction"}
-    locked = (ROOT / "layers/wheels/tokens.txt").read_text()
-    assert f"joserfc=={metadata.version('joserfc')} " in locked
-    assert f"cryptography=={metadata.version('cryptography')} " in locked
+@pytest.mark.parametrize(
+    ("file", "packages"),
+    [("polars", ("polars", "polars-runtime-32")), ("tokens", ("joserfc", "cryptography"))],
+)
+def test_a_layer_has_the_version_that_is_tested(file: str, packages: tuple[str, ...]) -> None:
+    locked = (ROOT / f"layers/wheels/{file}.txt").read_text()
+    assert all(f"{package}=={metadata.version(package)} " in locked for package in packages)
 
 
 def test_a_layer_that_no_function_carries_is_not_made() -> None:

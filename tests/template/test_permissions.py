@@ -2,6 +2,7 @@
 """Each role allows exactly the calls that its function, or the machine, makes: none is missing, none too many."""
 
 import fnmatch
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,27 +13,10 @@ from tests.template.calls import Call, calls, unrecognised
 from tests.template.stack import PSEUDO, STACK, Resource, compiled
 
 FOLDERS = {
-    "ClaimDropFunction": "claim_drop",
-    "ValidateDropFunction": "validate_drop",
-    "ImportDataFunction": "import_data",
-    "TrainSolutionFunction": "train_solution",
-    "JudgeReleaseFunction": "judge_release",
-    "UpdateCampaignFunction": "update_campaign",
-    "FitLikelihoodFunction": "fit_likelihood",
-    "GetRecommendationsFunction": "get_recommendations",
-    "RecordEventsFunction": "record_events",
-    "DeliverEventsFunction": "deliver_events",
-    "CopyEventsFunction": "copy_events",
-    "EraseUsersFunction": "erase_users",
-    "FollowSettingsFunction": "follow_settings",
-    "SweepDropsFunction": "sweep_drops",
-    "KeepHouseFunction": "keep_house",
-    "RemoveShopFunction": "remove_shop",
-    "AuthorizeRequestFunction": "authorize_request",
-    "IssueSessionFunction": "issue_session",
-    "SplitHistoryFunction": "split_history",
-    "EvaluateReleaseFunction": "evaluate_release",
+    name: re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Function")).lower()
+    for name in STACK.of("Lambda::Function")
 }
+"""The folder of each function: its logical id in small letters."""
 FUNCTIONS = pytest.mark.parametrize("function", FOLDERS)
 S3 = {
     "CopyObject": "PutObject",
