@@ -46,7 +46,11 @@ check: setup ## format, lint, types, import rules, security, template, state mac
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.template.audit
+	$(BIN)/python -m local.documents.build
 	$(BIN)/pytest -q tests/template tests/statemachines tests/docs
+
+docs: .venv/.locked ## build the documentation site, into .local/docs/site; a local cloud serves it
+	@$(BIN)/python -m local.documents.build
 
 format: .venv/.locked ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
@@ -71,6 +75,7 @@ lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
 	$(LOCK) --group audit -o locks/audit.txt
+	$(LOCK) --group docs -o locks/docs.txt
 	$(subst 3.11,3.13,$(LOCK)) --group bench -o locks/bench.txt
 	$(LOCK) -o layers/wheels/dependencies.txt pyproject.toml
 	$(LOCK) --group validation -o layers/wheels/polars.txt

@@ -81,6 +81,7 @@ def show_status(state: State, terminal: Terminal) -> None:
         "bucket": state.outputs["BucketName"],
         "engine": state.engine,
         "endpoint": state.endpoint,
+        "docs": state.docs,
         "shops": shops,
         "memoryMegabytes": memory,
     }
@@ -91,6 +92,7 @@ def show_status(state: State, terminal: Terminal) -> None:
         ("bucket", state.outputs["BucketName"]),
         ("engine", state.engine),
         ("local AWS", state.endpoint),
+        ("documentation", state.docs),
         ("memory", ", ".join(f"{name} {size} MB" for name, size in memory.items())),
         ("shops", names or "none yet: python -m local drop SHOP interactions FILE"),
     ]

@@ -77,6 +77,11 @@ class State:
     access_key: str = "test"
     secret_key: str = "test"  # noqa: S105 - what a local AWS took before each had a key of its own
 
+    @property
+    def docs(self) -> str:
+        """Where the local AWS serves the documentation, once `make docs` has built it."""
+        return f"{self.endpoint}/_local/docs/"
+
 
 @dataclass(frozen=True, slots=True)
 class Home:

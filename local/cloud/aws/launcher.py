@@ -33,6 +33,7 @@ from personalize_local.server import origins
 
 from local.cloud.aws import DOORS, RIGHTS, SAVED, api_gateway, executions, faults, guard, retention, rights, saving
 from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
+from local.documents import serving as documentation
 
 VERSION = "1.5.33"
 """The only ministack that this package has been written for and tested against."""
@@ -308,6 +309,7 @@ def main() -> None:
         doors[DOORS] = faults.install().answer
     rights.install()
     open_doors(doors)
+    app.app = documentation.served(app.app)
     guard.install()
     del sys.argv[1:]  # ministack has options of its own
     app.main()
