@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick browser nightly reliability check format events bench deploy lock clean
+.PHONY: help setup demo test quick browser nightly reliability check docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
 PYTHON := $(shell for p in python3.13 python3; do \
