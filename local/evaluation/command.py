@@ -9,9 +9,10 @@ from personalization.core.errors import Rejected
 from personalization.shop.settings import ShopSettings, parse
 
 from local.cloud.environments import LOCAL
-from local.evaluation import page, positions, tables
+from local.evaluation import page, tables
 from local.evaluation.files import BadInput, read
 from local.evaluation.trial import Plan, evaluate
+from local.evaluation.words import texts
 from local.terminal.output import Terminal
 
 
@@ -27,7 +28,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         tell("reading the files", 0.0)
         shop = read(options.files, settings, Path(scratch), plan.seed)
         if shop.positions:
-            terminal.note(positions.NOTE)
+            terminal.note(texts()["positions"]["note"])
         found = evaluate(shop, plan, tell)
     target = _target(options)
     found["page"] = str(target.resolve())

@@ -95,11 +95,6 @@ def nice(most: float) -> float:
     return next(size * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if size * factor >= most)
 
 
-def percent(share: float) -> str:
-    """A share in per cent, without decimals that say nothing."""
-    return f"{share:.2%}" if 0 < share < 0.001 else f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
-
-
 def _x(share: float) -> float:
     return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 

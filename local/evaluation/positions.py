@@ -17,10 +17,6 @@ from personalization.ingest.header import arrange
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 
-NOTE = (
-    "TIMESTAMP holds positions, no times: the test is each shopper's last moment, and left out are the purchase "
-    "likelihood, trends and everything by days. A shop's own files need real times."
-)
 _TOLD = 1_000
 """Rows that tell."""
 _SMALL = re.compile(r"\d{1,8}")

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures mean, in sentences for those who run a shop."""
+"""What the figures mean, in sentences for those who run a shop; the texts are in ``texts/``."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from personalization.ingest.findings import (
     MINIMUM_INTERACTIONS,
     MINIMUM_USERS,
@@ -11,34 +14,29 @@ from personalization.ingest.findings import (
     RECOMMENDED_USERS,
 )
 
-from local.evaluation.positions import NOTE
-
 Document = Mapping[str, Any]
 Mark = Literal["good", "mixed", "bad"]
-TITLES = {
-    "aws-user-personalization": "Recommended for you",
-    "aws-similar-items": "Similar to the last item",
-    "aws-sims": "Others also chose (SIMS)",
-    "aws-popularity-count": "Popular items",
-    "aws-trending-now": "Trending now",
-    "aws-personalized-ranking": "Personal order of a list",
-    "popular": "Rule: what sells most",
-    "popular lately": "Rule: what sells most lately",
-    "bought before": "Rule: what the shopper buys most",
-    "bought before and lately": "Rule: what the shopper buys, and what sells lately",
-    "bought before, the newest most": "Rule: what the shopper buys, the newest most",
-}
-"""What each recipe and rule is called in front of people."""
-_MANY = 3.0
-"""Times as good from which a gain is a multiple, no percentage."""
+Answer = tuple[str, Mark, str]
+"""A question, a mark, and the answer."""
+LANGUAGE = "en"
+MANY = 3.0
+"""The ratio from which a gain is told as a multiple, not as a percentage."""
 LIKELIHOOD_MARKS: Mapping[str, Mark] = {"yes": "good", "unknown": "mixed", "no": "bad"}
-_LEVEL = 0.02
+LEVEL = 0.02
 """Gain by the second half of the shoppers below which more of them hardly help."""
 
 
+@cache
+def texts() -> dict[str, Any]:
+    """Return the catalogue of texts."""
+    path = Path(__file__).with_name("texts") / f"{LANGUAGE}.yaml"
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
 def about(found: Document) -> list[dict[str, str]]:
-    """Answers to what one wants to know: `{title, mark, text}` each, the most important first."""
-    told = [
+    """Answer what a shop wants to know: `{title, mark, text}` each, the most important first."""
+    answers = [
         _positions(found["protocol"]),
         _better(found),
         _enough(found["data"]),
@@ -48,135 +46,113 @@ def about(found: Document) -> list[dict[str, str]]:
         _more(found["learning"]),
         _sure(found),
     ]
-    return [dict(zip(("title", "mark", "text"), each, strict=True)) for each in told if each is not None]
+    return [dict(zip(("title", "mark", "text"), each, strict=True)) for each in answers if each is not None]
 
 
 def mark(found: Document) -> Mark:
-    """The mark of the whole: whether it is better than simple rules."""
+    """Return the mark of the whole: whether it is better than simple rules."""
     return _better(found)[1]
 
 
 def task(found: Document, name: str) -> Document | None:
-    """One of the tasks of the document."""
     return next((each for each in found["tasks"] if each["task"] == name), None)
 
 
 def percent(share: float) -> str:
-    """A share in per cent, with a decimal where it is small."""
+    """Return a share in per cent, with a decimal where it is small."""
     return f"{share:.1%}" if abs(share) < 0.1 else f"{share:.0%}"
 
 
-def _positions(protocol: Document) -> tuple[str, Mark, str] | None:
-    return ("Are there times in these files?", "bad", f"No. {NOTE}") if protocol["times"] == "positions" else None
+def method(name: str) -> tuple[str, bool]:
+    """Return the name of a recipe or rule in front of people, and whether it is a rule."""
+    prefix, _, plain = texts()["methods"][name].rpartition(": ")
+    return plain[:1].upper() + plain[1:], bool(prefix)
 
 
-def _better(found: Document) -> tuple[str, Mark, str]:
-    title = "Is it better than simple rules?"
-    next_ = task(found, "next")
-    if next_ is None:
-        return title, "mixed", "There are no known shoppers to ask about."
-    mine, depth = next_["methods"][0], found["protocol"]["depth"]
-    hits = f"In {percent(mine['hitRate'][0])} of the cases something that the shopper took next is among {depth} items"
-    rule = TITLES[next_["bestRule"]].removeprefix("Rule: ")
-    best = next(each for each in next_["methods"] if each["method"] == next_["bestRule"])
-    hits += f"; with the best simple rule ({rule}) in {percent(best['hitRate'][0])}."
-    return (title, *_compared(next_["timesBestRule"], hits, "the best simple rule"))
+def _positions(protocol: Document) -> Answer | None:
+    told = texts()["positions"]
+    return (told["title"], "bad", told["text"].format(**told)) if protocol["times"] == "positions" else None
+
+
+def _better(found: Document) -> Answer:
+    told, shown = texts()["better"], task(found, "next")
+    if shown is None:
+        return told["title"], "mixed", told["nobody"]
+    best = next(each for each in shown["methods"] if each["method"] == shown["bestRule"])
+    lead = told["lead"].format(
+        mine=percent(shown["methods"][0]["hitRate"][0]),
+        depth=found["protocol"]["depth"],
+        rule=texts()["methods"][shown["bestRule"]].rpartition(": ")[2],
+        best=percent(best["hitRate"][0]),
+    )
+    return (told["title"], *_compared(shown["timesBestRule"], lead, told["other"]))
 
 
 def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mark, str]:
+    told = texts()["compared"]
     if times is None:
-        return "mixed", f"{lead} The rule finds nothing that could be compared with."
+        return "mixed", told["nothing"].format(lead=lead)
     value, low, high = times
-    if low > 1 and value >= _MANY:
-        sure = f"(95 % sure: between {low:.1f} and {high:.1f} times)"
-        return "good", f"{lead} The order of the list is {value:.1f} times as good as that of {other} {sure}."
-    span = f"{_gain(value)} (95 % sure: between {_gain(low)} and {_gain(high)})"
-    if low > 1:
-        return "good", f"{lead} The order of the list is better than {other} by {span}."
-    if high < 1:
-        return (
-            "bad",
-            f"{lead} The order of the list is worse than {other}: {span}. Shoppers would be better served by the rule.",
-        )
-    return "mixed", f"{lead} Against {other} that is {span}: the difference may be chance."
+    if low > 1 and value >= MANY:
+        return "good", told["many"].format(lead=lead, other=other, value=value, low=low, high=high)
+    gains = {"value": value, "low": low, "high": high}
+    span = told["span"].format(**{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
+    result: tuple[Mark, str] = ("good", "better") if low > 1 else ("bad", "worse") if high < 1 else ("mixed", "chance")
+    return result[0], told[result[1]].format(lead=lead, other=other, span=span)
 
 
-def _gain(times: float) -> str:
-    return f"{times - 1:+.0%}"
+def _enough(data: Document) -> Answer:
+    told, rows, users = texts()["enough"], data["trains"], data["returning"]
+    few = rows < MINIMUM_INTERACTIONS or users < MINIMUM_USERS
+    some = rows < RECOMMENDED_INTERACTIONS or users < RECOMMENDED_USERS
+    result: Mark = "bad" if few else "mixed" if some else "good"
+    text = told[result].format(
+        have=told["have"].format(rows=rows, users=users),
+        least=told["least"].format(rows=MINIMUM_INTERACTIONS, users=MINIMUM_USERS),
+        advice=told["advice"].format(rows=RECOMMENDED_INTERACTIONS, users=RECOMMENDED_USERS),
+    )
+    return told["title"], result, text
 
 
-def _enough(data: Document) -> tuple[str, Mark, str]:
-    title = "Is there enough data?"
-    rows, users = data["trains"], data["returning"]
-    have = f"{rows:,} interactions and {users:,} shoppers with two or more"
-    least = f"{MINIMUM_INTERACTIONS:,} and {MINIMUM_USERS}"
-    if rows < MINIMUM_INTERACTIONS or users < MINIMUM_USERS:
-        return title, "bad", f"No: {have}, and Amazon Personalize trains on no less than {least}."
-    advice = f"it advises {RECOMMENDED_INTERACTIONS:,} and {RECOMMENDED_USERS:,}"
-    if rows < RECOMMENDED_INTERACTIONS or users < RECOMMENDED_USERS:
-        return (
-            title,
-            "mixed",
-            f"Enough to train: {have}. Amazon Personalize needs {least}, and {advice}: more will help.",
-        )
-    return title, "good", f"Yes: {have}. Amazon Personalize needs {least}, and {advice}."
-
-
-def _discovery(found: Document) -> tuple[str, Mark, str] | None:
-    new = task(found, "discovery")
+def _discovery(found: Document) -> Answer | None:
+    told, new = texts()["discovery"], task(found, "discovery")
     if new is None:
         return None
-    mine, depth = new["methods"][0], found["protocol"]["depth"]
-    found_new = percent(mine["hitRate"][0])
-    lead = f"Of shoppers who took something new to them, {found_new} find it among {depth} items they never took."
-    return ("Does it find new things?", *_compared(new["timesBestRule"], lead, "the best simple rule"))
+    lead = told["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=found["protocol"]["depth"])
+    return (told["title"], *_compared(new["timesBestRule"], lead, texts()["better"]["other"]))
 
 
-def _strangers(found: Document) -> tuple[str, Mark, str] | None:
-    cold = task(found, "strangers")
+def _strangers(found: Document) -> Answer | None:
+    told, cold = texts()["strangers"], task(found, "strangers")
     if cold is None:
         return None
-    mine = cold["methods"][0]
-    who = "New shoppers" if cold["real"] else "Shoppers whom the model was not shown, asked as if they were new,"
-    lead = f"{who} find something they take in {percent(mine['hitRate'][0])} of the cases, from their first page on."
-    return ("And shoppers who are new?", *_compared(cold["timesBestRule"], lead, "the best list for everybody"))
+    lead = told["real" if cold["real"] else "unreal"].format(share=percent(cold["methods"][0]["hitRate"][0]))
+    return (told["title"], *_compared(cold["timesBestRule"], lead, told["other"]))
 
 
-def _more(curve: Sequence[Document]) -> tuple[str, Mark, str] | None:
+def _more(curve: Sequence[Document]) -> Answer | None:
     if len(curve) < 2 or curve[-1]["times"] is None:
         return None
-    value, low, _ = curve[-1]["times"]
-    if low > 1 and value - 1 > _LEVEL:
-        text = f"The last doubling of the shoppers made the lists better by {value - 1:.1%}: more are worth having."
-        return "Would more data help?", "mixed", text
-    text = f"Twice as many shoppers changed the lists by {value - 1:+.1%}: more of the same hardly helps."
-    return "Would more data help?", "good", text
+    told, (value, low, _) = texts()["more"], curve[-1]["times"]
+    result: Mark = "mixed" if low > 1 and value - 1 > LEVEL else "good"
+    return told["title"], result, told[result].format(gain=value - 1)
 
 
-def _likely(told: Document | None) -> tuple[str, Mark, str] | None:
-    title = "Can purchases be predicted as a probability?"
-    if told is None:
+def _likely(calibration: Document | None) -> Answer | None:
+    told = texts()["likely"]
+    if calibration is None:
         return None
-    if "reason" in told:
-        return title, "bad", f"Not with these files: {told['reason']}."
-    return title, LIKELIHOOD_MARKS[told["verdict"]["answer"]], told["verdict"]["text"]
+    if "reason" in calibration:
+        return told["title"], "bad", told["refused"].format(**calibration)
+    return told["title"], LIKELIHOOD_MARKS[calibration["verdict"]["answer"]], calibration["verdict"]["text"]
 
 
-def _sure(found: Document) -> tuple[str, Mark, str]:
-    protocol = found["protocol"]
-    next_ = task(found, "next")
-    asked = next_["shoppers"] if next_ else 0
-    width = (next_["methods"][0]["hitRate"][2] - next_["methods"][0]["hitRate"][1]) / 2 if next_ else 1.0
+def _sure(found: Document) -> Answer:
+    told, protocol, shown = texts()["sure"], found["protocol"], task(found, "next")
+    asked, (_, low, high) = (shown["shoppers"], shown["methods"][0]["hitRate"]) if shown else (0, (0.0, 0.0, 2.0))
     if protocol["split"] == "time":
-        end, days = protocol["cut"][:10], protocol["days"]
-        how = f"Nothing after {end} was shown to recipes and rules; the {days:g} days after it are the test."
-    elif protocol["times"] == "positions":
-        how = "The times are positions and no clock that shoppers share, so each shopper's last moment is the test."
+        how = told["time"].format(end=protocol["cut"][:10], days=protocol["days"])
     else:
-        how = "Hardly a shopper comes back after a cut in time, so each shopper's last moment is the test."
-    text = f"{how} {asked:,} shoppers were asked about, so a hit rate is sure to about ± {width:.1%}."
-    return "How sure is this?", _size(asked), text
-
-
-def _size(asked: int) -> Mark:
-    return "good" if asked >= 400 else "mixed" if asked >= 100 else "bad"
+        how = told["positions" if protocol["times"] == "positions" else "last"]
+    result: Mark = "good" if asked >= 400 else "mixed" if asked >= 100 else "bad"
+    return told["title"], result, told["text"].format(how=how, asked=asked, width=(high - low) / 2)

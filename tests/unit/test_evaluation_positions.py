@@ -16,13 +16,14 @@ from personalization.shop.settings import ShopSettings
 from rich.console import Console
 
 from local.cloud.runs import Run
-from local.evaluation import page, plots, positions, tables, words
+from local.evaluation import page, plots, tables, words
 from local.evaluation.files import BadInput, read
 from local.evaluation.splitting import split
 from local.terminal.output import Terminal
 from tests.unit.test_evaluation import ROOT, shop, write
 
 Row = tuple[str, str, int, str]
+NOTE = words.texts()["positions"]["note"]
 
 
 def ordered(step: int = 1, begin: int = 0) -> Iterator[Row]:
@@ -51,12 +52,12 @@ def command(path: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 
 def test_positions_are_named_before_anything_trains(tmp_path: Path) -> None:
     told = command(write(tmp_path / "one.csv", [(user, "i", at, kind) for user, _, at, kind in ordered()]))
-    assert (told.returncode, told.stderr.splitlines()[0]) == (2, f"• {positions.NOTE}")
+    assert (told.returncode, told.stderr.splitlines()[0]) == (2, f"• {NOTE}")
     assert "with one item" in told.stderr
 
 
 def test_positions_are_named_in_the_words_and_on_the_page(document: dict[str, Any]) -> None:
-    assert (document["words"][0]["mark"], positions.NOTE in document["words"][0]["text"]) == ("bad", True)
+    assert (document["words"][0]["mark"], NOTE in document["words"][0]["text"]) == ("bad", True)
     shown = Path(document["page"]).read_text(encoding="utf-8")
     assert "positions, no times</span>" in shown
     assert not re.search(r"19[789]\d-\d\d|20[01]\d-\d\d|Interactions by", shown)
