@@ -25,13 +25,13 @@ class FaultDoor:
         self._url = url.rstrip("/")
 
     def add(self, action: str, operation: str = "*", resource: str = "*", **more: object) -> Rule:
-        """Make something go wrong from now on; returns the rule with its `id`. Raises ValueError for a bad rule."""
+        """Make something go wrong from now on; return the rule with its `id`. Raises ValueError for a bad rule."""
         rule = {"action": action, "operation": operation, "resource": resource, **more}
         rules: list[Rule] = self._ask("POST", "/faults", rule)["rules"]
         return rules[0]
 
     def rules(self) -> list[Rule]:
-        """All rules, with how many requests or jobs each one `matched` and on how many it `fired`."""
+        """Return all rules, with how many requests or jobs each one `matched` and on how many it `fired`."""
         found: list[Rule] = self._ask("GET", "/faults")["rules"]
         return found
 
@@ -41,7 +41,6 @@ class FaultDoor:
 
     @contextmanager
     def during(self, action: str, operation: str = "*", resource: str = "*", **more: object) -> Iterator[Rule]:
-        """Make something go wrong inside a `with` block."""
         rule = self.add(action, operation, resource, **more)
         try:
             yield rule
@@ -49,16 +48,16 @@ class FaultDoor:
             self.clear(rule["id"])
 
     def now(self) -> float:
-        """The time behind the door in Unix epoch seconds."""
+        """Return the time behind the door in Unix epoch seconds."""
         return float(self._ask("GET", "/clock")["now"])
 
     def advance(self, seconds: float, resource: str | None = None) -> float:
-        """Move the clock forward, of the local AWS for executions about `resource` only; returns the time."""
+        """Move the clock forward, of the local AWS for executions about `resource` only; return the time."""
         given = {"advanceSeconds": seconds} | ({"resource": resource} if resource else {})
         return float(self._ask("POST", "/clock", given)["now"])
 
     def scale_waits(self, factor: float) -> float:
-        """Let a second of the local machines' waits and pauses take `factor` of one; returns the factor before."""
+        """Let a second of the local machines' waits and pauses take `factor` of one; return the factor before."""
         before = float(self._ask("GET", "/clock")["waitScale"])
         self._ask("POST", "/clock", {"waitScale": factor})
         return before

@@ -39,12 +39,10 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The execution's name, which is the run's id."""
         return self.arn.rpartition(":")[2]
 
     @property
     def seconds(self) -> float:
-        """How long it has taken, or is taking."""
         return ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
 
 
@@ -69,7 +67,6 @@ class Runs:
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
     def newest(self, shop: str, limit: int = 10) -> list[Run]:
-        """The newest runs of `shop`, newest first."""
         found: list[Run] = []
         for run in self.known():
             if run.shop == shop:
@@ -79,7 +76,7 @@ class Runs:
         return found
 
     def known(self) -> Iterator[Run]:
-        """The runs that are there still, newest first: the local AWS forgets the oldest as new ones come."""
+        """Yield the existing runs, newest first; the local AWS forgets the oldest as new ones come."""
         for arn in self.arns():
             try:
                 run = self.describe(arn)
@@ -88,13 +85,12 @@ class Runs:
             yield run
 
     def arns(self) -> Iterator[str]:
-        """All executions, newest first."""
+        """Yield the ARNs of all executions, newest first."""
         pages = self.client.get_paginator("list_executions").paginate(stateMachineArn=self.machine)
         for page in pages:
             yield from (execution["executionArn"] for execution in page["executions"])
 
     def describe(self, arn: str) -> Run:
-        """The run of an execution."""
         found = self.client.describe_execution(executionArn=arn)
         given = json.loads(found["input"])
         key, (shop, action) = key_of(given), asked_by_hand(given)
@@ -119,7 +115,7 @@ class Runs:
         return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
 
     def started_by(self, key: str, before: set[str]) -> Run:
-        """The run that handles the upload of `key`; `before`: the executions that existed already.
+        """Return the run that handles the upload of `key`; `before` are the executions that existed already.
 
         The upload starts an execution of its own, which may find that another one leads the shop.
 
@@ -137,7 +133,7 @@ class Runs:
         )
 
     def handling(self, run: Run) -> Run:
-        """The run that handles what started `run`: itself, or the one that its claim names as soon as it is taken."""
+        """Return the run that handles what started `run`: itself, or the one that its claim names once it is taken."""
         while True:
             run = self.describe(run.arn)
             claim = self.claim(run)
@@ -148,7 +144,7 @@ class Runs:
             time.sleep(POLL_SECONDS)
 
     def claim(self, run: Run) -> dict[str, Any]:
-        """What the table of shops says of the object whose upload started `run`; empty where there is no such claim."""
+        """Return the claim in the table of shops whose upload started `run`; {} where there is none."""
         if not run.shop:
             return {}
         mine = Key("shop").eq(run.shop) & Key("record").begins_with("drop#")
@@ -156,7 +152,7 @@ class Runs:
         return next((dict(item) for item in found if item["claimedBy"] == run.name), {})
 
     def follow(self, arn: str) -> Iterator[Moment]:
-        """What happens in a run, from its start to its end, as it happens; PENDING and IN_PROGRESS are told as one."""
+        """Yield what happens in a run, from its start to its end, as it happens; PENDING and IN_PROGRESS are one."""
         shown: dict[str, str] = {}
         under_way: set[str] = set()
         seen, quiet = 0, self.polling_states()
@@ -175,13 +171,13 @@ class Runs:
             time.sleep(POLL_SECONDS)
 
     def polling_states(self) -> set[str]:
-        """The states that only look at a resource: what they see is told instead."""
+        """Return the states that only look at a resource, of which `follow` yields the status instead."""
         machine = self.client.describe_state_machine(stateMachineArn=self.machine)
         states = json.loads(machine["definition"])["States"]
         return {name for name, state in states.items() if ":aws-sdk:personalize:describe" in state.get("Resource", "")}
 
     def events_after(self, arn: str, seen: int) -> list[dict[str, Any]]:
-        """The events of an execution with an id above `seen`, oldest first."""
+        """Return the events of an execution with an id above `seen`, oldest first."""
         fresh: list[dict[str, Any]] = []
         pages = self.client.get_paginator("get_execution_history").paginate(executionArn=arn, reverseOrder=True)
         for page in pages:
@@ -192,7 +188,7 @@ class Runs:
 
 
 def happenings(event: dict[str, Any], under_way: set[str]) -> Iterator[tuple[str, str]]:
-    """(what, status) pairs that an event of an execution tells; `under_way` keeps the steps that have not ended.
+    """Yield (what, status) pairs of an execution's event; `under_way` keeps the steps that have not ended.
 
     A step whose error is caught leaves with that error as its output; one whose error is not caught never leaves.
     """
@@ -216,7 +212,7 @@ def happenings(event: dict[str, Any], under_way: set[str]) -> Iterator[tuple[str
 
 
 def label(kind: str, described: dict[str, Any]) -> str:
-    """What a described resource is called: ``solution version retail-shop-similar-items``."""
+    """Return the name of a described resource: ``solution version retail-shop-similar-items``."""
     words = re.sub(r"(?<!^)([A-Z])", r" \1", kind).lower()
     named = described.get("Name") or described.get("JobName")
     # A solution version is named by its run; its solution's name tells more.
@@ -225,7 +221,7 @@ def label(kind: str, described: dict[str, Any]) -> str:
 
 
 def key_of(event: Any) -> str:  # noqa: ANN401 - somebody may have started the execution with any JSON
-    """The object key in an execution's input; "" where it is not an S3 event."""
+    """Return the object key in an execution's input; "" where it is not an S3 event."""
     try:
         return str(event["detail"]["object"]["key"])
     except (KeyError, TypeError):
@@ -233,13 +229,13 @@ def key_of(event: Any) -> str:  # noqa: ANN401 - somebody may have started the e
 
 
 def asked_by_hand(given: Any) -> tuple[str, str]:  # noqa: ANN401 - somebody may have started it with any JSON
-    """Shop and action of an execution that no drop started; "" where its input names none."""
+    """Return shop and action of an execution that no drop started; "" where its input names none."""
     names = given if isinstance(given, dict) else {}
     return str(names.get("shop", "")), str(names.get("action", ""))
 
 
 def reason_of(error: str, cause: str) -> str:
-    """Why an execution failed, in one line: the message of a function's error, where there is one."""
+    """Return why an execution failed, in one line: the message of a function's error, where there is one."""
     with suppress(ValueError, KeyError, TypeError):
         cause = json.loads(cause)["errorMessage"]
     return ": ".join(part for part in (error, cause) if part)

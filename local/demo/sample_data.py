@@ -137,7 +137,7 @@ def recent_purchases(data: DemoData, user_id: str, limit: int = 10) -> list[Purc
 
 
 def cold_profile(data: DemoData) -> dict[str, str]:
-    """Demographics of a shopper who has never bought anything: the usual young family, without a USER_ID."""
+    """Return demographics of a user who has never bought anything: the usual young family, without a USER_ID."""
     users = pl.read_csv(data.users, infer_schema=False).drop("USER_ID")
     families = users.filter((pl.col("KIDS") != "0") & pl.col("AGE").is_in(["19-24", "25-34"]))
     profiles = (families if len(families) else users).group_by(users.columns).agg(pl.len().alias("households"))
@@ -151,7 +151,7 @@ def _read_interactions(data: DemoData) -> pl.DataFrame:
 
 
 def _finished(folder: Path) -> DemoData | None:
-    """Find what an earlier call made, if it is whole and of this edition."""
+    """Return what an earlier call made, if it is complete and of this edition."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         whole = all((folder / name).stat().st_size == size for name, size in manifest["bytes"].items())

@@ -63,7 +63,6 @@ def main(options: Namespace, terminal: Terminal) -> int:
 
 
 def bring_up(home: Home, terminal: Terminal) -> State:
-    """Environments, local AWS, engine and the deployed template."""
     terminal.heading("The shipped template on a local AWS, with the embedded engine as Amazon Personalize")
     state, notes = lifecycle.up(home, terminal.step)
     for note in notes:
@@ -89,7 +88,6 @@ def fill(client: Client, data: DemoData, terminal: Terminal) -> list[Run]:
 
 
 def drop(client: Client, kind: str, data: DemoData, terminal: Terminal) -> Upload:
-    """Upload one of the sample files."""
     file: Path = getattr(data, kind)
     with terminal.step(f"dropping {file.name}: {data.rows[kind]:,} rows"):
         return client.drop(SHOP, kind, file)
@@ -111,7 +109,7 @@ def finish(client: Client, upload: Upload, terminal: Terminal) -> Run:
 
 
 def show_shopper(client: Client, data: DemoData, terminal: Terminal) -> dict[str, Any]:
-    """A shopper with a history: her last purchases, her recommendations, and what goes with the first of them."""
+    """Show a known user: their last purchases, their recommendations, and what is similar to the first of them."""
     user = sample_data.sample_shopper(data)
     terminal.heading(f"Household {user} and what it bought last")
     bought = sample_data.recent_purchases(data, user, 6)
@@ -138,7 +136,7 @@ def show_shopper(client: Client, data: DemoData, terminal: Terminal) -> dict[str
 
 
 def show_newcomer(client: Client, data: DemoData, shopper: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
-    """A new shopper: served from demographics at once, and from behaviour after three events."""
+    """Show a new user, served from demographics at once, and from behaviour after three events."""
     profile = sample_data.cold_profile(data)
     user = f"new-{datetime.now(UTC):%H%M%S}"
     terminal.heading("A new shopper, of whom only demographics are known")
@@ -165,7 +163,7 @@ def show_newcomer(client: Client, data: DemoData, shopper: dict[str, Any], termi
 
 
 def show_likelihood(client: Client, shopper: dict[str, Any], newcomer: dict[str, Any], terminal: Terminal) -> Answer:
-    """How likely the shopper is to buy what was recommended, and somebody of whom nothing is known."""
+    """Show how likely the known user is to buy what was recommended, and an anonymous one."""
     names = {str(item["itemId"]): name(item) for item in shopper["recommended"][:4]}
     terminal.heading("How likely is it that they buy it within a week?")
     answer = likelihood(client, shopper["user"], list(names))
@@ -176,7 +174,7 @@ def show_likelihood(client: Client, shopper: dict[str, Any], newcomer: dict[str,
 
 
 def likelihood(client: Client, user: str, items: Sequence[str]) -> Answer:
-    """Ask for probabilities, while the fit that the run started may be at work still.
+    """Ask for probabilities, since the fit that the run started may still be under way.
 
     Raises:
         LocalError: there are none after FIT_SECONDS.
@@ -192,7 +190,7 @@ def likelihood(client: Client, user: str, items: Sequence[str]) -> Answer:
 
 
 def compare(before: Answer, after: Answer, terminal: Terminal) -> None:
-    """Two lists side by side; what is new in the second is marked."""
+    """Show two lists side by side, and mark what is new in the second."""
     known = set(ids(before))
     rows = [
         (place, name(old), name(new), "" if new["itemId"] in known else "new")
@@ -202,7 +200,7 @@ def compare(before: Answer, after: Answer, terminal: Terminal) -> None:
 
 
 def stay(state: State, shop: str, user: str, item: str, terminal: Terminal) -> None:
-    """Say what to try next, in the shop at the address `shop` and with the API, then wait for Ctrl-C."""
+    """Print what to try next, in the shop at the address `shop` and with the API, then wait for Ctrl-C."""
     base = f"{state.api}/shops/{SHOP}"
     curl = f"curl -s -H {shlex.quote('x-api-key: ' + state.key)}"
     event = {"userId": user, "sessionId": "s1", "events": [{"eventType": "View", "itemId": item}]}
@@ -217,22 +215,17 @@ def stay(state: State, shop: str, user: str, item: str, terminal: Terminal) -> N
 
 
 def some(answer: Answer) -> Answer:
-    """The answer, which must have items.
-
-    Raises:
-        LocalError: it has none.
-    """
+    """Return the answer, which must have items. Raises LocalError where it has none."""
     if not answer.body.get("items"):
         raise LocalError("the API answered without items; see `python -m local logs GetRecommendationsFunction`")
     return answer
 
 
 def ids(answer: Answer) -> Sequence[str]:
-    """The item ids of an answer, in its order."""
     return [item["itemId"] for item in answer.body["items"]]
 
 
 def name(item: dict[str, Any]) -> str:
-    """How a person calls an item of an answer: its name where the metadata has one, else its id."""
+    """Return the name of an answer's item from its metadata, else its id."""
     metadata = item.get("metadata") or {}
     return str(next((value for column, value in metadata.items() if column.upper() == "NAME"), item["itemId"]))

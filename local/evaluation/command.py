@@ -44,7 +44,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
 
 
 def _settings(path: Path | None) -> ShopSettings:
-    """The shop's settings; without a file, no column but those of every shop is asked for."""
+    """Read the shop's settings; without a file, ask for no column but those of every shop."""
     if path is None:
         return ShopSettings(domain="custom")
     try:

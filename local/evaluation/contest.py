@@ -59,7 +59,6 @@ class Method:
 
 
 def of_model(name: str, learned: Learned) -> Method:
-    """A trained model as a method."""
     model = learned.model
     places = {item: place for place, item in enumerate(model.item_ids.tolist())}
 
@@ -73,7 +72,6 @@ def of_model(name: str, learned: Learned) -> Method:
 
 
 def of_rule(name: str, rules: Rules, rule: Rule, items: npt.NDArray[np.object_]) -> Method:
-    """A rule as a method."""
     places = {item: place for place, item in enumerate(items.tolist())}
 
     def ask(question: Question, new: bool, limit: int) -> Pairs:
@@ -90,7 +88,7 @@ def of_rule(name: str, rules: Rules, rule: Rule, items: npt.NDArray[np.object_])
 def ask_all(
     method: Method, questions: Sequence[Question], depth: int, *, new: bool, tell: Callable[[], None]
 ) -> list[Answer]:
-    """A method's lists, ties against it, cut at a depth."""
+    """Return a method's lists, cut at a depth; ties count against it."""
     answers = []
     for question in questions:
         items = against_us(method.ask(question, new, depth + SPARE), question.relevant)[:depth]
@@ -102,7 +100,6 @@ def ask_all(
 def rank_all(
     method: Method, questions: Sequence[Question], lists: Sequence[Sequence[str]], tell: Callable[[], None]
 ) -> list[Answer]:
-    """A method's orders of given lists."""
     answers = []
     for question, listed in zip(questions, lists, strict=True):
         if method.rank is not None:
@@ -112,7 +109,7 @@ def rank_all(
 
 
 def lists_to_rank(questions: Sequence[Question], sold: Sequence[str], seed: int) -> list[list[str]]:
-    """For each shopper what was taken, among others that sell, drawn at random: LISTED items in random order."""
+    """Return for each user what they took, among other items drawn at random: LISTED items in random order."""
     random, made = np.random.default_rng(seed), []
     for question in questions:
         taken = sorted(question.relevant)[: LISTED // 2]
@@ -136,7 +133,7 @@ class Field:
 
 
 def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field) -> dict[str, Document]:
-    """The figures of several methods on the same questions.
+    """Return the figures of several methods on the same questions.
 
     Args:
         answers: by method, in the same order of questions, of which there is at least one.
@@ -163,12 +160,11 @@ def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field)
 
 
 def rounded(interval: Interval | None) -> list[float] | None:
-    """An interval as a document has it."""
     return None if interval is None else [round(value, 4) for value in interval]
 
 
 def _pairs(scored: Iterable[Scored]) -> Pairs:
-    """Answers without scores are taken in their order."""
+    """Return items with scores; answers without scores count in their order."""
     return [(each.item_id, -place if each.score is None else each.score) for place, each in enumerate(scored)]
 
 

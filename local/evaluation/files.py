@@ -101,7 +101,7 @@ def _kind(path: Path, settings: ShopSettings) -> DataKind:
 
 
 def _dated(paths: Sequence[Path], kinds: Sequence[DataKind], settings: ShopSettings, scratch: Path) -> dict[Path, Path]:
-    """Files of interactions with dates in place of positions, if none of them has times."""
+    """Write files of interactions with dates in place of positions, if none of them has times."""
     mine = [path for path, kind in zip(paths, kinds, strict=True) if kind == "interactions"]
     try:
         found = {path: positions.column(path.name, _chunks(path), settings) for path in mine}
@@ -118,7 +118,7 @@ def _dated(paths: Sequence[Path], kinds: Sequence[DataKind], settings: ShopSetti
 
 
 def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tuple[Source, Checked]:
-    """Write the good rows of a file as a drop's are written to be imported; `content` has them, with dates."""
+    """Write the good rows of a file as the import of a drop would; `content` has them, with dates."""
     try:
         with target.open("wb") as file:
             copied = copy(_chunks(content), expected, file.write, target.parent)
@@ -131,7 +131,7 @@ def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tup
 
 
 def _imported(copies: Sequence[Path], schema: Schema, target: Path) -> pl.DataFrame:
-    """The rows as the engine reads them."""
+    """Return the rows as the engine reads them."""
     try:
         import_files(copies, schema, target)
     except ImportRefused as refused:
@@ -140,7 +140,7 @@ def _imported(copies: Sequence[Path], schema: Schema, target: Path) -> pl.DataFr
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, decompressed where its name ends in .gz."""
+    """Yield the bytes of a file, decompressed where its name ends in .gz."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -152,7 +152,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def _renamed(rows: pl.DataFrame, items: pl.DataFrame | None, seed: int) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Items under names drawn at random: in many files, ids in order tell what is bestselling or what is new."""
+    """Rename items at random, since ids in order often reveal what is bestselling or new."""
     ids = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
     ids = ids.unique().sort()
     drawn = pl.Series([f"item-{number:08d}" for number in np.random.default_rng(seed).permutation(ids.len())])

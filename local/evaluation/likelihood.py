@@ -81,7 +81,7 @@ def _name(there: list[str], asked: str | None) -> str | None:
 
 
 def _bins(tested: Quality) -> list[dict[str, float]]:
-    """Predicted and observed probability of each bin of equal predicted purchases, the least likely first."""
+    """Return predicted and observed probability of each bin of equal predicted purchases, the least likely first."""
     return [
         {"pairs": round(pairs), "predicted": predicted / pairs, "observed": observed / pairs}
         for pairs, predicted, observed in tested.bins

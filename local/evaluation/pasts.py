@@ -30,28 +30,26 @@ class Past:
 
     @cached_property
     def people(self) -> People:
-        """Its shoppers, to be asked about."""
         return People(self.snapshot, self.split.cut)
 
     @cached_property
     def active(self) -> frozenset[str]:
-        """The shoppers with interactions in it."""
+        """Return the users with interactions in this past."""
         return frozenset(self.snapshot.users[np.diff(self.snapshot.starts) > 0].tolist())
 
     def rules(self, tuning: Tuning) -> Rules:
-        """Simple rules on it."""
         return Rules(self.rows, self.snapshot.items, self.people.numbers, self.split.cut, tuning)
 
 
 def prepared(tables: Tables, given: Split, config: TrainingConfig) -> Past:
-    """A split's past, ready. Raises TrainingRefused where it is under Personalize's minimums."""
+    """Build a split's past. Raises TrainingRefused where it is under Personalize's minimums."""
     with tempfile.TemporaryDirectory(prefix="past-") as folder:
         made = splitting.snapshot(tables, given, Path(folder))
     return Past(given, made, training_rows(made, config))
 
 
 def thinned(given: Split, share: float) -> Split:
-    """The same split with a share of the shoppers in its past, chosen by a hash of their ids; the tests stay."""
+    """Return the split with a share of the users in its past, chosen by a hash of their ids; the tests stay."""
     users = given.training["USER_ID"].unique().sort()
     kept = users.filter(pl.Series(hashes(users.to_numpy()) < share * 2**32))
     return replace(given, training=given.training.filter(pl.col("USER_ID").is_in(kept.implode())))

@@ -14,7 +14,7 @@ _LEAST_POWER = -6
 
 
 def strip(value: Triple, most: float, label: str, mark: str) -> str:
-    """One figure on a line from 0 to `most`: a tick at the value in a bar over its interval; stretches to any width."""
+    """Draw a figure from 0 to `most`: a tick in a bar over its interval, which stretches to any width."""
     at, low, high = (1000 * min(each / most, 1.0) if most else 0.0 for each in value)
     return (
         f"<svg class='strip {mark}' viewBox='0 0 1000 20' preserveAspectRatio=none role=img "
@@ -25,7 +25,7 @@ def strip(value: Triple, most: float, label: str, mark: str) -> str:
 
 
 def curve(points: Sequence[tuple[float, Triple]], across: Sequence[str], label: str) -> str:
-    """Values over shares of something, with their intervals as whiskers.
+    """Draw values over shares of something, with their intervals as whiskers.
 
     Args:
         points: the share (0 to 1) and the value with its bounds.
@@ -48,7 +48,7 @@ def curve(points: Sequence[tuple[float, Triple]], across: Sequence[str], label: 
 
 
 def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
-    """What was predicted (across) and what came true (up), both by powers of ten; on the diagonal they are the same.
+    """Draw predicted (across) and observed probability (up) by powers of ten; on the diagonal they agree.
 
     Args:
         bins: predicted and observed probability of each group; those without any of one have no place.
@@ -83,12 +83,12 @@ def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
 
 
 def _power(power: int) -> str:
-    """A power of ten in per cent, in plain digits."""
+    """Return a power of ten in per cent, in plain digits."""
     return f"{100 * 10.0**power:.{max(0, -power - 2)}f}%"
 
 
 def nice(most: float) -> float:
-    """A round number at or above a value."""
+    """Return a round number at or above a value."""
     if most <= 0:
         return 1.0
     size = 10.0 ** (len(str(int(1 / most))) * -1) if most < 1 else 1.0
@@ -104,7 +104,7 @@ def _y(value: float, most: float) -> float:
 
 
 def _decimals(most: float) -> int:
-    """Decimals that tell half of `most` from all of it."""
+    """Return the decimals that distinguish half of `most` from all of it."""
     return max(2, 1 - math.floor(math.log10(most)))
 
 

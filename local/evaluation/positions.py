@@ -27,7 +27,7 @@ _USERS, _TOGETHER = 20, 0.9
 
 
 def column(name: str, chunks: Iterable[bytes], settings: ShopSettings) -> int | None:
-    """The index of TIMESTAMP in a file of interactions, if its first values are small whole numbers.
+    """Return the index of TIMESTAMP in a file of interactions, if its first values are small whole numbers.
 
     Raises:
         Rejected: the file is no table, or has not the columns.
@@ -43,7 +43,7 @@ def column(name: str, chunks: Iterable[bytes], settings: ShopSettings) -> int | 
 
 
 def step(files: Sequence[tuple[Iterable[bytes], int]]) -> int:
-    """Seconds of a position: a day, or less where there are so many that days would reach beyond today."""
+    """Return the seconds of a position: a day, or less where days would reach beyond today."""
     found = (int(row[index]) for chunks, index in files for row in _rows(chunks) if _positioned(row, index))
     return max(1, min(_DAY, (int(time.time()) - _BEGIN) // max(max(found, default=1), 1)))
 
@@ -60,7 +60,7 @@ def dated(chunks: Iterable[bytes], index: int, seconds: int, target: Path) -> Pa
 
 
 def together(rows: pl.DataFrame) -> bool:
-    """Whether nearly all users with several moments begin at one instant: such times are positions, dated or not."""
+    """Tell whether nearly all users with several times begin at one instant, so that the times are positions."""
     moments = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").min().alias("first"), pl.col("TIMESTAMP").n_unique())
     several = moments.filter(pl.col("TIMESTAMP") > 1)
     return several.height >= _USERS and (several["first"] == several["first"].min()).mean() >= _TOGETHER  # type: ignore[operator,return-value,unused-ignore]

@@ -37,7 +37,7 @@ class People:
         self.numbers = {user: number for number, user in enumerate(snapshot.users.tolist())}
 
     def question(self, user: str, relevant: frozenset[str]) -> Question:
-        """What a campaign would be asked at the end of the past; exploration is off."""
+        """Return what a campaign would be asked at the end of the past, without exploration."""
         known = self._snapshot
         number = self.numbers.get(user)
         if number is None:
@@ -71,7 +71,7 @@ class Panel:
 
 
 def panel(given: Split, people: People, snapshot: Snapshot, seed: int, most: int = MOST) -> Panel:
-    """Draw the shoppers to ask."""
+    """Draw the users to ask about."""
     active = np.diff(snapshot.starts) > 0
     known = [user for user in given.tests if (number := people.numbers.get(user)) is not None and active[number]]
     cold = sorted(given.tests.keys() - set(known))
@@ -83,22 +83,21 @@ def panel(given: Split, people: People, snapshot: Snapshot, seed: int, most: int
 
 
 def drawn(users: Iterable[str], most: int, seed: int) -> list[str]:
-    """At most so many of them, in a random order that the seed alone decides."""
+    """Return at most so many users, in a random order that the seed alone decides."""
     ordered = sorted(users)
     return [ordered[place] for place in np.random.default_rng(seed).permutation(len(ordered))[:most].tolist()]
 
 
 def as_stranger(question: Question) -> Question:
-    """The same shopper as if on the first visit: no past, only what the Users data say."""
+    """Return the question of the same user as on a first visit: no past, only the Users data."""
     return replace(question, query=replace(question.query, history=(), item_id=None), seen=frozenset())
 
 
 def only(question: Question, items: Container[str]) -> Question:
-    """The same question after no other items than these."""
     return replace(question, relevant=frozenset(item for item in question.relevant if item in items))
 
 
 def discoveries(questions: Iterable[Question]) -> list[Question]:
-    """The questions after what was new to the shopper, of those who took anything new."""
+    """Return questions for what was new to the user, of those who took anything new."""
     new = (replace(question, relevant=question.relevant - question.seen) for question in questions)
     return [question for question in new if question.relevant]

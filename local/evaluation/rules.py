@@ -66,26 +66,24 @@ class Rules:
         self._now = self._recent(tuning.recent)
 
     def popular(self, _user: str) -> Scores:
-        """What was taken most."""
         return self._all
 
     def recent(self, _user: str) -> Scores:
-        """What was taken most lately."""
         return self._now
 
     def again(self, user: str) -> Scores:
-        """What the shopper took most, then what is popular."""
+        """Score what the user took most, then what is popular."""
         own, _ = self._own(user)
         return np.bincount(own, minlength=self._rows.items) + 0.5 * self._all
 
     def decayed(self, user: str) -> Scores:
-        """What the shopper took most and last, mixed with what is popular lately."""
+        """Score what the user took most and last, mixed with what is popular lately."""
         own, age = self._own(user)
         mine = np.bincount(own, 0.5 ** (age / self._tuning.own), minlength=self._rows.items)
         return mine + self._tuning.blend * self._now + 1e-9 * self._all
 
     def together(self, user: str) -> Scores:
-        """What is taken at one moment with what the shopper took last: the sum of their cosines."""
+        """Score what goes into one basket with what the user took last: the sum of their cosines."""
         own, age = self._own(user)
         basket = own[age == age.min(initial=np.inf)]
         shared: Scores = self._cosines[basket].sum(axis=0)
@@ -93,7 +91,7 @@ class Rules:
 
     @cached_property
     def _cosines(self) -> sparse.csr_array:
-        """[items, items] moments that two items share, as a share of the mean of theirs; no item with itself."""
+        """[items, items] cosines of the baskets that two items share; no item with itself."""
         rows = self._rows
         places = (np.cumsum(rows.begins()) - 1, rows.item)
         taken = sparse.coo_array((np.ones(len(rows)), places), shape=(len(rows), rows.items)).tocsr()
@@ -103,7 +101,7 @@ class Rules:
         return found - sparse.diags_array(found.diagonal())
 
     def list(self, scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Pairs:
-        """The best allowed items with their scores."""
+        """Return the best allowed items with their scores."""
         shown = np.where(allowed, scores, -1.0) if allowed is not None else scores
         top = np.argpartition(-shown, min(limit, len(shown) - 1))[:limit]
         top = top[np.argsort(-shown[top], kind="stable")]
@@ -123,7 +121,7 @@ class Rules:
 def tuned(
     make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[str]]], depth: int, *, lately: bool = True
 ) -> Tuning:
-    """The parameters with the best NDCG on tests that lie before those of the evaluation.
+    """Return the parameters with the best NDCG on tests before those of the evaluation.
 
     Args:
         make: rules on the past of these tests.

@@ -81,7 +81,7 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
 
 
 def _by_positions(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Split:
-    """Cut before the last moment of each shopper: positions are no clock that shoppers share."""
+    """Cut before the last basket of each user: positions are no clock that users share."""
     if days is not None:
         raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, no times")
     found = replace(by_last(rows, event_type, 0.0), positions=True)
@@ -91,7 +91,7 @@ def _by_positions(rows: pl.DataFrame, event_type: str | None, days: float | None
 
 
 def earlier(given: Split, event_type: str | None) -> Split | None:
-    """The same split of the past alone: what parameters are chosen on. None where the past is too short."""
+    """Split the past alone, to choose parameters on; None where it is too short."""
     if given.kind == "last":
         found = replace(by_last(given.training, event_type, given.days), positions=given.positions)
     else:
@@ -100,7 +100,7 @@ def earlier(given: Split, event_type: str | None) -> Split | None:
 
 
 def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
-    """The rows of an event type, in any case.
+    """Return the rows of an event type, in any case.
 
     Raises:
         BadInput: there are none.
@@ -115,12 +115,11 @@ def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
 
 
 def known_users(given: Split) -> frozenset[str]:
-    """The shoppers who have a past."""
     return frozenset(given.training["USER_ID"].unique())
 
 
 def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
-    """What a training reads: the past, all users, and the items that were there before the cut."""
+    """Build what a training reads: the past, all users, and the items that existed before the cut."""
     folder.mkdir(parents=True, exist_ok=True)
     spec: dict[str, object] = {"interactions": [_kept(given.training, folder / "interactions.parquet")]}
     items = tables.items
@@ -133,7 +132,7 @@ def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
 
 
 def by_time(rows: pl.DataFrame, event_type: str | None, last: int, days: float) -> Split:
-    """Cut so many days before second `last`; what comes after that is neither past nor test."""
+    """Cut so many days before second `last`; what comes after `last` is neither past nor test."""
     cut = int(last - days * DAY)
     later = of_type(rows, event_type).filter(pl.col("TIMESTAMP").is_between(cut, last, closed="right"))
     moment = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").min().over("USER_ID")
@@ -141,7 +140,7 @@ def by_time(rows: pl.DataFrame, event_type: str | None, last: int, days: float) 
 
 
 def by_last(rows: pl.DataFrame, event_type: str | None, days: float, moments: int = MOMENTS) -> Split:
-    """Cut before the last moment of each shopper with so many of them; all rows of the others are past."""
+    """Cut before the last basket of each user with so many of them; all rows of the others are past."""
     last = (
         of_type(rows, event_type)
         .group_by("USER_ID")

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 
 def of(tables: Tables, event_type: str | None) -> Document:
-    """The summary of a shop's tables; `trains` counts what the recipes may learn from, before the split."""
+    """Return the summary of a shop's tables; `trains` counts what the recipes may learn from, before the split."""
     rows = tables.interactions
     wanted = rows if event_type is None else rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     per_user = wanted.group_by("USER_ID").len("rows")["rows"]

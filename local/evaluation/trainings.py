@@ -42,7 +42,7 @@ class Trainings:
         self._snapshots: dict[str, Path] = {}
 
     def start(self, recipe: str, name: str, snapshot: Snapshot, config: TrainingConfig) -> None:
-        """Begin to train a recipe on the snapshot called `name`, if that has not begun yet."""
+        """Start to train a recipe on the snapshot called `name`, unless that has started."""
         key = _key(recipe, name, config)
         if key in self._started:
             return
@@ -52,7 +52,7 @@ class Trainings:
         self._started[key] = self._pool.submit(_train, recipe, self._snapshots[name], config, self._folder / key)
 
     def wait(self, recipe: str, name: str, config: TrainingConfig) -> Learned:
-        """The model of a training that was started.
+        """Return the model of a training that was started.
 
         Raises:
             TrainingRefused: Personalize's minimums are not met.
@@ -68,7 +68,7 @@ class Trainings:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Trainings]:
-    """Processes to train in, and a folder for what they make; whatever ends the block early ends them at once."""
+    """Open processes to train in, and a folder for what they make; end them at once where the block fails."""
     # Threads of polars do not live through a fork.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(AT_ONCE, os.cpu_count() or 1), mp_context=context, initializer=begin)
@@ -87,7 +87,7 @@ def _key(recipe: str, name: str, config: TrainingConfig) -> str:
 
 
 def _train(recipe: str, snapshot: Path, config: TrainingConfig, target: Path) -> tuple[float, float]:
-    """Train in this process and save; returns wall-clock and processor seconds."""
+    """Train in this process and save the model; return wall-clock and processor seconds."""
     data: Snapshot = pickle.loads(snapshot.read_bytes())  # noqa: S301 - written by our own parent
     started, cpu = time.perf_counter(), time.process_time()
     model = recipes.train(recipe, data, config).model

@@ -66,7 +66,7 @@ class Plan:
 
 
 def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
-    """Everything that the report says.
+    """Evaluate a shop's tables.
 
     Raises:
         BadInput: there is too little to train on, or nothing to foretell.
@@ -112,7 +112,6 @@ class _Trial:
         self._field = Field(plan.depth, len(self._past.snapshot.items), head, plan.seed)
 
     def document(self) -> Document:
-        """Train, ask, count."""
         parts = self._begin()
         tuning = self._tuned()
         with self._work.stage("fitting the purchase likelihood", 8):
@@ -140,7 +139,7 @@ class _Trial:
         return told | {"words": words.about(told)}
 
     def _begin(self) -> dict[float, Past]:
-        """Start every training, the longest first; returns the pasts of fewer shoppers that are enough to train on."""
+        """Start every training, the longest first; return the pasts of fewer users that are enough to train on."""
         begin, whole = self._trainings.start, self._past.snapshot
         begin(PERSONAL, "all", whole, self._config)
         parts: dict[float, Past] = {}
@@ -160,7 +159,7 @@ class _Trial:
         return parts
 
     def _kept_out(self, parts: Mapping[float, Past]) -> float | None:
-        """The share whose others stand for new shoppers; None where there are new ones enough, or no such share."""
+        """Return the share whose others stand for new users; None where there are enough new ones, or no such share."""
         return None if len(self._panel.cold) >= ENOUGH else max(parts, default=None)
 
     def _tuned(self) -> Tuning:
@@ -206,7 +205,7 @@ class _Trial:
         return self._told("ranking", answers, asked)
 
     def _strangers(self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Tuning) -> Document:
-        """Shoppers whom the models have never seen: those who came after the cut, else those who were kept out."""
+        """Ask about users whom the models have never seen: those who came after the cut, else those kept out."""
         share = self._kept_out(parts)
         if share is None:
             lists = [each for each in methods if each.name in FOR_STRANGERS]
@@ -218,7 +217,7 @@ class _Trial:
         return self._task("strangers", [*made, *rules], asked) | {"real": False}
 
     def _learning(self, parts: Mapping[float, Past]) -> list[Document]:
-        """The same shoppers, their own past told, asked of models that learned from fewer others.
+        """Ask about the same users models that learned from fewer others.
 
         `times` is NDCG as a multiple of that of the model before.
         """

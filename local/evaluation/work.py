@@ -21,7 +21,7 @@ class Work:
 
     @contextmanager
     def stage(self, text: str, weight: float, steps: int = 1) -> Iterator[Callable[[], None]]:
-        """A piece of the work; the callable is to be called after each of its steps."""
+        """Begin a piece of the work; call the callable after each of its steps."""
         made = 0
 
         def step() -> None:

@@ -33,7 +33,7 @@ CHOICES = 24
 def catalogue(
     shop: str, items: Path | None = None, users: Path | None = None, interactions: Path | None = None
 ) -> dict[str, Any]:
-    """The document at ``/catalogue.json``.
+    """Return the document at ``/catalogue.json``.
 
     Returns:
         ``{shop, columns, items, shoppers, profiles}``: each item is a row of `columns`; a shopper has an id, the
@@ -56,7 +56,7 @@ def catalogue(
 
 
 def for_strangers(shop: str, items: Path | None, api: str) -> dict[str, Any]:
-    """The same for pages that anybody may open: no user's row, and tokens of sessions in place of a server's key.
+    """Return the same for anonymous users: no user's row, and tokens of sessions in place of a server's key.
 
     Args:
         shop: its name.
@@ -67,12 +67,11 @@ def for_strangers(shop: str, items: Path | None, api: str) -> dict[str, Any]:
 
 
 def document(content: dict[str, Any]) -> bytes:
-    """The catalogue as JSON, without blanks."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read(path: Path, *required: str) -> pl.DataFrame:
-    """A CSV, its columns in upper case and its values as text; no text is "".
+    """Read a CSV: columns in upper case, values as text, no text as "".
 
     Raises:
         LocalError: it cannot be read, or lacks a required column.
@@ -89,7 +88,7 @@ def read(path: Path, *required: str) -> pl.DataFrame:
 
 
 def item_rows(goods: pl.DataFrame) -> list[list[str | float | None]]:
-    """The items as rows of :data:`ITEM_COLUMNS`; a price that is no number is null.
+    """Return the items as rows of :data:`ITEM_COLUMNS`; a price that is no number is null.
 
     They are sorted by category and name: neighbours that resemble each other compress to two thirds of the bytes.
     """
@@ -104,7 +103,7 @@ def item_rows(goods: pl.DataFrame) -> list[list[str | float | None]]:
 
 
 def profiles(people: pl.DataFrame) -> dict[str, list[str]]:
-    """The values of each column that is a choice, sorted as people read them."""
+    """Return the values of each column that is a choice, sorted as people read them."""
     choices = {}
     for name in people.columns:
         values = sorted(set(people[name]) - {"", "Unknown"}, key=amount)
@@ -114,14 +113,14 @@ def profiles(people: pl.DataFrame) -> dict[str, list[str]]:
 
 
 def amount(text: str) -> tuple[float, str]:
-    """A key that puts `Under 15K` before `15-24K` before `100-124K`."""
+    """Return a key that puts `Under 15K` before `15-24K` before `100-124K`."""
     digits = "".join(char if char.isdigit() else " " for char in text).split()
     below = 0.5 if text.lower().startswith("under") else 0.0
     return (float(digits[0]) - below if digits else 0.0), text
 
 
 def shoppers(people: pl.DataFrame, history: pl.DataFrame | None, goods: pl.DataFrame | None) -> list[dict[str, Any]]:
-    """A few shoppers who differ: each next one has the most facts that none before has, then the richest history."""
+    """Choose a few users who differ: each next one has the most new facts, then the richest history."""
     facts = {str(row["USER_ID"]): row for row in people.to_dicts()}
     candidates = usual(history, facts) if history is not None else list(facts)
     chosen: list[str] = []
@@ -140,7 +139,7 @@ def shoppers(people: pl.DataFrame, history: pl.DataFrame | None, goods: pl.DataF
 
 
 def usual(history: pl.DataFrame, known: dict[str, Any]) -> list[str]:
-    """Users who buy about as much as most, those with the most kinds of items first."""
+    """Return users who buy about as much as most, those with the most kinds of items first."""
     counts = history.group_by("USER_ID").agg(pl.len().alias("rows"), pl.col("ITEM_ID").n_unique().alias("kinds"))
     counts = counts.filter(pl.col("USER_ID").is_in(list(known)))
     middle = pl.col("rows").median()
@@ -149,7 +148,7 @@ def usual(history: pl.DataFrame, known: dict[str, Any]) -> list[str]:
 
 
 def past(user: str, history: pl.DataFrame, goods: pl.DataFrame | None) -> dict[str, list[str]]:
-    """What a shopper bought last, and the categories from which comes much of it, and more than with others."""
+    """Return what a user bought last, and the categories of which they buy much, and more than others."""
     rows = history.filter(pl.col("USER_ID") == user).sort("TIMESTAMP", "ITEM_ID", descending=[True, False])
     last = rows["ITEM_ID"].unique(maintain_order=True).head(LAST).to_list()
     often: list[str] = []

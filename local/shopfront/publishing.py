@@ -49,12 +49,11 @@ class Upload:
 
     @property
     def kind(self) -> str:
-        """Its content type."""
         return TYPES[Path(self.key).suffix]
 
 
 def uploads(goods: bytes, folder: Path = FOLDER) -> list[Upload]:
-    """The objects of the storefront in `folder` with the catalogue `goods`, in the order in which they go up."""
+    """Return the storefront's objects in the order in which they go up; `goods` is the catalogue."""
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -73,7 +72,7 @@ def uploads(goods: bytes, folder: Path = FOLDER) -> list[Upload]:
 
 
 def publish(s3: S3Client, bucket: str, wanted: Iterable[Upload]) -> list[str]:
-    """Put the objects there, and remove all releases but this and the newest before it; returns what was removed."""
+    """Upload the objects, and remove all releases but this and the one before; return the removed keys."""
     release = ""
     for each in wanted:
         if each.key.startswith(RELEASES):
@@ -90,7 +89,7 @@ def publish(s3: S3Client, bucket: str, wanted: Iterable[Upload]) -> list[str]:
 
 
 def outputs(stack: str) -> dict[str, str]:
-    """The outputs of a stack of the shell's account and region.
+    """Return the outputs of a stack of the shell's account and region.
 
     Raises:
         LocalError: there is no such stack, or AWS cannot be asked.

@@ -72,7 +72,7 @@ class Reply:
 
 
 def problem(status: int, title: str, detail: str) -> Reply:
-    """An error in the form of the API's own (RFC 9457)."""
+    """Return an error in the form of the API's own (RFC 9457)."""
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/problem+json"})
 
@@ -97,7 +97,7 @@ class Shopfront:
     )
 
     def file(self, path: str) -> Reply:
-        """A static file, or the catalogue; nothing outside the folder, no hidden file, no other kind."""
+        """Return a static file or the catalogue, but nothing outside the folder, no hidden file, no other kind."""
         if path == "/catalogue.json":
             return Reply(200, self.catalogue, {"Content-Type": TYPES[".json"]})
         wanted = unquote(path).lstrip("/") or "index.html"
@@ -141,7 +141,6 @@ class Handler(BaseHTTPRequestHandler):
     front: ClassVar[Shopfront]
 
     def do_GET(self) -> None:
-        """A file, the catalogue, or the API."""
         refused = self.stranger()
         if refused:
             return self.reply(refused)
@@ -150,15 +149,13 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(self.front.file(urlsplit(self.path).path))
 
     def do_POST(self) -> None:
-        """The API."""
         self.reply(self.stranger() or self.written())
 
     def do_PUT(self) -> None:
-        """The API."""
         self.do_POST()
 
     def written(self) -> Reply:
-        """The API's answer to a request with a body."""
+        """Return the API's answer to a request with a body."""
         if not self.of_api():
             return problem(405, "Method Not Allowed", "Only the API takes this method.")
         length = self.headers.get("Content-Length", "")
@@ -172,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.front.forward(self.command, self.path[4:], body, self.headers)
 
     def stranger(self) -> Reply | None:
-        """The refusal of a request that another site's page may have caused."""
+        """Refuse a request that another site's page may have caused."""
         host, origin, site = (self.headers.get(name) for name in ("Host", "Origin", "Sec-Fetch-Site"))
         opened = {name: self.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest")}
         if self.command == "GET" and opened == {"Mode": "navigate", "Dest": "document"} and not self.of_api():
@@ -182,11 +179,10 @@ class Handler(BaseHTTPRequestHandler):
         return problem(403, "Forbidden", "This shop is for pages of its own address.")
 
     def of_api(self) -> bool:
-        """Whether the request is one to the API."""
         return self.path.startswith("/api/")
 
     def reply(self, reply: Reply) -> None:
-        """Send it, in one piece; a page that has it already is told so."""
+        """Send a reply in one piece, or 304 to a page that has it already."""
         content, headers = reply.content, {**HEADERS, **reply.headers}
         if "Cache-Control" not in headers:
             headers |= {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()[:20]}"'}
@@ -239,7 +235,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(front: Shopfront, port: int = 0) -> Iterator[str]:
-    """Serve `front` on 127.0.0.1 while the block runs; gives its address.
+    """Serve `front` on 127.0.0.1 while the block runs; yield its address.
 
     Raises:
         LocalError: the port is taken.
@@ -281,7 +277,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
 
 
 def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, tokens: bool = False) -> Shopfront:
-    """The shopfront of `shop`; `files` are its CSVs by kind, as far as there are any.
+    """Return the shopfront of `shop`; `files` are its CSVs by kind, as far as there are any.
 
     With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
     """
@@ -293,6 +289,6 @@ def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, toke
 
 
 def demo_files() -> dict[str, Path | None]:
-    """The demo's CSVs, as far as it has made them."""
+    """Return the demo's CSVs, as far as it has made them."""
     paths = {kind: LOCAL / "demo" / f"{kind}.csv" for kind in ("items", "users", "interactions")}
     return {kind: path if path.exists() else None for kind, path in paths.items()}

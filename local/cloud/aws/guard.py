@@ -47,17 +47,16 @@ def install() -> None:
 
 
 def own_key() -> str:
-    """The id of the cloud's access key."""
     return os.environ["AWS_ACCESS_KEY_ID"]
 
 
 def unguessable(text: str, length: int = 64) -> str:
-    """A text that only this cloud can derive from another one."""
+    """Derive from a text one that only this cloud can derive."""
     return hmac.new(os.environ["AWS_SECRET_ACCESS_KEY"].encode(), text.encode(), hashlib.sha256).hexdigest()[:length]
 
 
 def role_credentials(config: dict[str, Any]) -> dict[str, str]:
-    """What a function signs with: a session of its role. ministack's own can be guessed from the function's name."""
+    """Return a session of a function's role to sign with; ministack's own can be guessed from the function's name."""
     account, _ = lambda_runtime._account_region_from_function_config(config)
     role, name = config.get("Role", "").rsplit("/", 1)[-1], config.get("FunctionName", "function")[:64]
     about = f"{config['FunctionArn']}:{config.get('Role', '')}"
@@ -77,8 +76,6 @@ def role_credentials(config: dict[str, Any]) -> dict[str, str]:
 
 
 def guarded(application: Application) -> Application:
-    """The application behind the guard."""
-
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await application(scope, receive, send)
@@ -99,7 +96,7 @@ def guarded(application: Application) -> Application:
 
 
 def refusal(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> Refusal | None:
-    """Why a request is refused; None if ministack may have it."""
+    """Return why a request is refused; None if ministack may have it."""
     host = headers.get("host")
     reason = origins.foreign_name(host, own_name)
     if not reason and not path.startswith(API):
@@ -114,7 +111,7 @@ def refusal(method: str, path: str, headers: dict[str, str], query: dict[str, li
 
 
 def unsigned(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> Refusal | None:
-    """Why whoever asks is nobody that this local AWS knows; None if they are, or if they read a bucket as anybody may.
+    """Return why the sender is unknown to this local AWS; None if known, or if anybody may read the bucket.
 
     Their signature is checked by ministack, and what they may do; what everybody may read, by S3.
     """
@@ -132,12 +129,12 @@ def unsigned(method: str, path: str, headers: dict[str, str], query: dict[str, l
 
 
 def own_name(name: str) -> bool:
-    """Whether the local AWS is called so: also by the name of a bucket or an API below `localhost`."""
+    """Tell whether the local AWS has this name; those of buckets and APIs are below `localhost`."""
     return name in origins.OWN or name.endswith(".localhost")
 
 
 def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
-    """Headers by their names in small letters; one that comes twice holds both values, as ministack has it."""
+    """Return headers by their names in small letters; a repeated one holds both values, as ministack has it."""
     found: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -146,7 +143,7 @@ def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
 
 
 async def read_out(receive: Receive) -> None:
-    """Read a body to its end, so that whoever sends it then reads the answer."""
+    """Read a body to its end, so that its sender then reads the answer."""
     more = True
     while more:
         message = await receive()
@@ -156,7 +153,7 @@ async def read_out(receive: Receive) -> None:
 async def answer(
     send: Send, method: str, path: str, headers: dict[str, str], query: dict[str, list[str]], refused: Refusal
 ) -> None:
-    """Refuse in the words of the service that was asked, so that its clients understand; no page may read them."""
+    """Refuse in the words of the requested service, so that its clients understand; no page may read them."""
     service, (code, message) = router.detect_service(method, path, headers, query), refused
     if code in iam_actions._AUTH_FAILURES:
         code = iam_actions._auth_failure(service, code, message, headers)[0]

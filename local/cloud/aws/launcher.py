@@ -112,7 +112,7 @@ class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
 
 
 def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
-    """The function's zip `code` with a ``bootstrap`` that starts its handler on this interpreter."""
+    """Return the function's zip with a ``bootstrap`` that starts its handler on this interpreter."""
     script = (
         f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(os.pathsep.join(search_path))} PYTHONDONTWRITEBYTECODE=1\n"
         f'exec {shlex.quote(sys.executable)} -S -m awslambdaric "$_HANDLER"\n'
@@ -124,7 +124,7 @@ def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
 
 
 def runtime_folder() -> Path:
-    """A folder of the runtime client alone, so that functions find no package here that AWS would not give them."""
+    """Return a folder of the runtime client alone, so that functions find no package that AWS would not give them."""
     folder = Path(tempfile.gettempdir(), f"lambda-runtime-{os.getpid()}")
     if not folder.exists():
         folder.mkdir(parents=True)
