@@ -15,8 +15,7 @@ from personalize_local.recipes import Interaction, TrainingConfig
 
 from local.evaluation import splitting
 from local.evaluation.files import Tables, read
-from local.evaluation.pasts import Past, prepared
-from local.evaluation.questions import Question
+from local.evaluation.pasts import Past, Question, prepared
 from local.evaluation.splitting import DAY, Split
 
 SEED = 7
@@ -70,7 +69,7 @@ def judged(given: Tables) -> Iterator[Exam]:
 def published(given: Tables) -> Iterator[Exam]:
     """All but the last two trains; the last but one is shown to the recipe as history, the last is asked for."""
     last = splitting.by_last(given.interactions, None, 0)
-    before = splitting.by_last(last.training.filter(pl.col("USER_ID").is_in(list(last.tests))), None, 0, moments=2)
+    before = splitting.by_last(last.training.filter(pl.col("USER_ID").is_in(list(last.tests))), None, 0, baskets=2)
     others = last.training.filter(~pl.col("USER_ID").is_in(list(before.tests)))
     split = Split("last", pl.concat([before.training, others]), last.tests, before.cut, 0)
     past = prepared(given, split, TrainingConfig())

@@ -45,8 +45,7 @@ from local.cloud.environments import LOCAL, find_python, refresh
 from local.demo import sample_data
 from local.evaluation import splitting
 from local.evaluation.files import Tables
-from local.evaluation.pasts import prepared
-from local.evaluation.questions import Question
+from local.evaluation.pasts import Question, prepared
 from local.evaluation.rules import SPARE, Rules, Tuning, tuned
 
 K = 10

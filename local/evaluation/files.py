@@ -49,7 +49,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The files of a shop as tables; items have names that tell nothing of their order in the files."""
+    """The files of a shop as tables; items have names that say nothing of their order in the files."""
 
     sources: tuple[Source, ...]
     interactions: pl.DataFrame
@@ -62,11 +62,11 @@ class Tables:
 
 
 def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int) -> Tables:
-    """Check and import files of interactions, users and items, told apart by their columns.
+    """Check and import files of interactions, users and items, recognised by their columns.
 
     Args:
         paths: .csv or .csv.gz; several of one kind must have the same columns.
-        settings: the shop's: names of columns, defaults, how many bad rows are suffered.
+        settings: the shop's: names of columns, defaults, how many bad rows are tolerated.
         scratch: a folder for what is made on the way.
         seed: of the items' new names.
 
@@ -75,8 +75,8 @@ def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int
     """
     kinds = [_kind(path, settings) for path in paths]
     if "interactions" not in kinds:
-        told = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
-        raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {told}")
+        named = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
+        raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {named}")
     dated = _dated(paths, kinds, settings, scratch)
     schemas: dict[DataKind, Checked] = {}
     sources, copies = [], dict[DataKind, list[Path]]()

@@ -41,15 +41,15 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         reader.users(_lines(tables.users))
     if tables.items is not None:
         reader.items(_lines(tables.items))
-    told: dict[str, Any] = {"eventType": name, "days": DAYS}
+    result: dict[str, Any] = {"eventType": name, "days": DAYS}
     if tables.positions:
-        return told | {"reason": "TIMESTAMP holds positions, no times, and a likelihood is one within days"}
+        return result | {"reason": "TIMESTAMP holds positions, no times, and a likelihood is one within days"}
     try:
         fitted = fit(reader.history(), DAYS, end)
     except TooLittle as little:
-        return told | {"reason": f"it {little}"}
+        return result | {"reason": f"it {little}"}
     tested = fitted.tested
-    return told | {
+    return result | {
         "auc": round(tested.auc, 4),
         "logLoss": tested.log_loss,
         "baseRateLogLoss": fitted.base,

@@ -55,9 +55,9 @@ def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
         label: what the picture shows, for those who cannot see it.
     """
     shown = [
-        (max(math.log10(told), _LEAST_POWER), max(math.log10(came), _LEAST_POWER))
-        for told, came in bins
-        if told > 0 and came > 0
+        (max(math.log10(predicted), _LEAST_POWER), max(math.log10(observed), _LEAST_POWER))
+        for predicted, observed in bins
+        if predicted > 0 and observed > 0
     ]
     low = math.floor(min((value for pair in shown for value in pair), default=-1.0))
     powers = range(low, 1)
@@ -65,7 +65,7 @@ def calibration(bins: Sequence[tuple[float, float]], label: str) -> str:
     def place(value: float) -> float:
         return (value - low) / -low
 
-    points = [(_x(place(told)), _y(place(came), 1.0)) for told, came in shown]
+    points = [(_x(place(predicted)), _y(place(observed), 1.0)) for predicted, observed in shown]
     dots = "".join(f"<circle cx='{x:.1f}' cy='{y:.1f}' r=4 />" for x, y in points)
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     marks = "".join(

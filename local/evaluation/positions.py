@@ -61,8 +61,8 @@ def dated(chunks: Iterable[bytes], index: int, seconds: int, target: Path) -> Pa
 
 def together(rows: pl.DataFrame) -> bool:
     """Tell whether nearly all users with several times begin at one instant, so that the times are positions."""
-    moments = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").min().alias("first"), pl.col("TIMESTAMP").n_unique())
-    several = moments.filter(pl.col("TIMESTAMP") > 1)
+    baskets = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").min().alias("first"), pl.col("TIMESTAMP").n_unique())
+    several = baskets.filter(pl.col("TIMESTAMP") > 1)
     return several.height >= _USERS and (several["first"] == several["first"].min()).mean() >= _TOGETHER  # type: ignore[operator,return-value,unused-ignore]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simple rules that a recipe has to beat: what sells, what sells now, what the shopper buys, and a mixture of these.
+"""Simple rules that a recipe has to beat: what sells, what sells now, what the user buys, and a mixture of these.
 
 The rules with parameters are at their best: their parameters are chosen on the shop's own past (`tuned`), as the
 recipes' are. All of them rank every item; ties are broken by popularity and what is still equal counts against them,
@@ -24,9 +24,9 @@ DAY = 86_400.0
 HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 90.0, 365.0)
 """Days that are tried for the time after which an interaction counts half."""
 BLENDS = (0.001, 0.1, 0.5, 2.0)
-"""Weights of what sells now beside the shopper's own interactions that are tried."""
+"""Weights of what sells now beside the user's own interactions that are tried."""
 TUNING = 400
-"""Shoppers that parameters are chosen on."""
+"""Users that parameters are chosen on."""
 SPARE = 15
 """Items beyond the depth that is looked at: ties may reach across the cut."""
 
@@ -38,7 +38,7 @@ class Tuning:
     recent: float = 14.0
     """Half-life of what sells now; infinite where nothing tells what sells now."""
     own: float = 90.0
-    """Half-life of a shopper's own interactions."""
+    """Half-life of a user's own interactions."""
     blend: float = 0.001
     """Weight of what sells now, as a share of the best seller, against one interaction of today."""
 
@@ -125,7 +125,7 @@ def tuned(
 
     Args:
         make: rules on the past of these tests.
-        tests: shoppers and what they took.
+        tests: users and what they took.
         depth: of the lists.
         lately: whether times tell what sells now.
     """

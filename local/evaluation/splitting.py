@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The past to learn from, and what each shopper did next: cut by time, as a shop lives through it.
+"""The past to learn from, and what each user did next: cut by time, as a shop lives through it.
 
-Everything up to the cut trains. The test of a shopper is the first moment after it: what was taken then is relevant. A
-shopper who has a past is *known*, one who has none is *cold*. Where times are positions and no clock that shoppers
-share (public data sets are often published so), or hardly anybody goes on after a cut, the last moment of each shopper
-with three moments is the test, and everything else trains.
+Everything up to the cut trains. The test of a user is the first basket after it: what was taken then is relevant. A
+user who has a past is *known*, one who has none is *cold*. Where times are positions and no clock that users
+share (public data sets are often published so), or hardly anybody goes on after a cut, the last basket of each user
+with three baskets is the test, and everything else trains.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ DAY = 86_400
 SHARE, LEAST_DAYS, MOST_DAYS = 0.1, 7, 28
 """The newest part of the time that is the test, and its bounds where the whole is long enough."""
 FEW = 25
-"""Known shoppers below which a cut by time tells nothing."""
+"""Known users below which a cut by time tells nothing."""
 LEAST_ROWS = 1_000
 """Rows without which nothing trains."""
-MOMENTS = 3
-"""Moments of a shopper whose last one is asked about where times are no clock."""
+BASKETS = 3
+"""Baskets of a user whose last one is asked about where times are no clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Split:
     """What trains, and what is asked."""
 
     kind: Literal["time", "last"]
-    """Cut by time, or before each shopper's last moment."""
+    """Cut by time, or before each user's last basket."""
     training: pl.DataFrame
     """All rows of the past, of every event type."""
     tests: Mapping[str, frozenset[str]]
-    """By shopper: the items of the first moment after the past, of the event type that is foretold."""
+    """By user: the items of the first basket after the past, of the event type to predict."""
     cut: int
     """Unix epoch seconds of the newest row that trains."""
     days: float
@@ -53,19 +53,21 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
 
     Args:
         rows: USER_ID, ITEM_ID, EVENT_TYPE, TIMESTAMP; other columns go along.
-        event_type: what is foretold; None = all.
+        event_type: what to predict; None = all.
         days: how much of the end is the test; None = a tenth of the time, 7 to 28 days.
         positions: whether the times are positions; see `positions`.
 
     Raises:
-        BadInput: there are no such interactions, nothing to choose from, or no past or no shopper to foretell.
+        BadInput: there are no such interactions, nothing to choose from, or no past or no user to predict for.
     """
     wanted = of_type(rows, event_type)
     if wanted["ITEM_ID"].n_unique() < 2:
         raise BadInput("all interactions are with one item: there is nothing to choose from")
     first, last = _seconds(wanted["TIMESTAMP"].min()), _seconds(wanted["TIMESTAMP"].max())
     if first == last:
-        raise BadInput("all interactions are of one instant: nothing comes before anything, so nothing can be foretold")
+        raise BadInput(
+            "all interactions are of one instant: nothing comes before anything, so nothing can be predicted"
+        )
     if positions:
         return _by_positions(rows, event_type, days)
     span = (last - first) / DAY
@@ -75,8 +77,8 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
     if days is None and _known(found) < max(FEW, 0.02 * _returning(wanted)):
         found = max(found, by_last(rows, event_type, found.days), key=_known)
     if not _known(found):
-        told = f"no shopper with a past does anything in the last {found.days:g} days"
-        raise BadInput(f"{told}: choose more of them with --days, or give a longer history")
+        reason = f"no shopper with a past does anything in the last {found.days:g} days"
+        raise BadInput(f"{reason}: choose more of them with --days, or give a longer history")
     return found
 
 
@@ -86,7 +88,7 @@ def _by_positions(rows: pl.DataFrame, event_type: str | None, days: float | None
         raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, no times")
     found = replace(by_last(rows, event_type, 0.0), positions=True)
     if not _known(found):
-        raise BadInput(f"no shopper has {MOMENTS} moments, the last of which could be foretold")
+        raise BadInput(f"no shopper has {BASKETS} moments, the last of which could be predicted")
     return found
 
 
@@ -135,20 +137,20 @@ def by_time(rows: pl.DataFrame, event_type: str | None, last: int, days: float) 
     """Cut so many days before second `last`; what comes after `last` is neither past nor test."""
     cut = int(last - days * DAY)
     later = of_type(rows, event_type).filter(pl.col("TIMESTAMP").is_between(cut, last, closed="right"))
-    moment = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").min().over("USER_ID")
-    return Split("time", rows.filter(pl.col("TIMESTAMP") <= cut), _tests(later.filter(moment)), cut, days)
+    basket = pl.col("TIMESTAMP") == pl.col("TIMESTAMP").min().over("USER_ID")
+    return Split("time", rows.filter(pl.col("TIMESTAMP") <= cut), _tests(later.filter(basket)), cut, days)
 
 
-def by_last(rows: pl.DataFrame, event_type: str | None, days: float, moments: int = MOMENTS) -> Split:
+def by_last(rows: pl.DataFrame, event_type: str | None, days: float, baskets: int = BASKETS) -> Split:
     """Cut before the last basket of each user with so many of them; all rows of the others are past."""
     last = (
         of_type(rows, event_type)
         .group_by("USER_ID")
-        .agg(pl.col("TIMESTAMP").max().alias("last"), pl.col("TIMESTAMP").n_unique().alias("moments"))
+        .agg(pl.col("TIMESTAMP").max().alias("last"), pl.col("TIMESTAMP").n_unique().alias("baskets"))
     )
-    held = rows.join(last.filter(pl.col("moments") >= moments), on="USER_ID", how="left", maintain_order="left")
+    held = rows.join(last.filter(pl.col("baskets") >= baskets), on="USER_ID", how="left", maintain_order="left")
     before = (pl.col("TIMESTAMP") < pl.col("last")).fill_null(value=True)
-    past = held.filter(before).drop("last", "moments")
+    past = held.filter(before).drop("last", "baskets")
     tests = _tests(of_type(held.filter(~before), event_type))
     return Split("last", past, tests, _seconds(past["TIMESTAMP"].max()), days)
 
@@ -163,8 +165,8 @@ def _known(given: Split) -> int:
 
 
 def _returning(rows: pl.DataFrame) -> int:
-    moments = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").n_unique())
-    return int((moments["TIMESTAMP"] > 1).sum())
+    baskets = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").n_unique())
+    return int((baskets["TIMESTAMP"] > 1).sum())
 
 
 def _usual(span: float) -> float:

@@ -15,37 +15,37 @@ _MARKS = {"good": "green", "mixed": "yellow", "bad": "red"}
 
 
 def show(found: Document, terminal: Terminal) -> None:
-    told, titles, data, protocol = texts()["terminal"], texts()["methods"], found["data"], found["protocol"]
-    when = told["positions"] if data["times"] == "positions" else told["span"].format(**data)
-    terminal.text(told["sizes"].format(when=when, **data))
+    wording, titles, data, protocol = texts()["terminal"], texts()["methods"], found["data"], found["protocol"]
+    when = wording["positions"] if data["times"] == "positions" else wording["span"].format(**data)
+    terminal.text(wording["sizes"].format(when=when, **data))
     if protocol["split"] == "time":
-        test = told["time"].format(days=protocol["days"], cut=protocol["cut"].replace("T", " "))
+        test = wording["time"].format(days=protocol["days"], cut=protocol["cut"].replace("T", " "))
     else:
-        test = told["ordered" if protocol["times"] == "positions" else "last"]
-    terminal.text(told["protocol"].format(what=protocol["eventType"] or told["every"], test=test, **protocol))
+        test = wording["ordered" if protocol["times"] == "positions" else "last"]
+    terminal.text(wording["protocol"].format(what=protocol["eventType"] or wording["every"], test=test, **protocol))
     for task in found["tasks"]:
         terminal.line("")
         _task(task, protocol["depth"], terminal)
     terminal.line("")
     terminal.table(
-        told["training"],
+        wording["training"],
         [(titles[each["method"]], f"{each['seconds']:.1f}", f"{each['cpuSeconds']:.1f}") for each in found["training"]],
     )
     for each in found["words"]:
         terminal.out.print(f"\n[bold {_MARKS[each['mark']]}]{each['title']}[/]")
         terminal.text(each["text"])
     terminal.line("")
-    terminal.line(told["done"].format(**found))
+    terminal.line(wording["done"].format(**found))
 
 
 def _task(task: Document, depth: int, terminal: Terminal) -> None:
-    told, titles = texts()["terminal"], texts()["tasks"]
+    wording, titles = texts()["terminal"], texts()["tasks"]
     columns = ("", f"hits@{depth}#", f"NDCG@{depth}#", "95 %#", "× popular#", "95 %#")
     more = (f"recall@{depth}#", *(() if task["task"] == "ranking" else ("coverage#", "long tail#")))
     shown = (*columns, *more) if terminal.columns >= WIDE else columns
     title = titles[task["task"]]["terminal"].format(listed=100)
     rows = [_row(each)[: len(shown)] for each in task["methods"]]
-    terminal.table(shown, rows, told["task"].format(title=title, shoppers=task["shoppers"]))
+    terminal.table(shown, rows, wording["task"].format(title=title, shoppers=task["shoppers"]))
 
 
 def _row(method: Document) -> Sequence[str]:

@@ -3,7 +3,8 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,26 +15,24 @@ from personalize_local.data.frames import pl
 from personalize_local.recipes import TrainingConfig
 from personalize_local.wire.errors import TrainingRefused
 
-from local.evaluation import contest, likelihood, questions, splitting, summaries, words
-from local.evaluation.contest import Document, Field, Method
+from local.evaluation import comparison, likelihood, pasts, splitting, summaries, words
+from local.evaluation.comparison import Document, Field, Method
 from local.evaluation.files import BadInput, Tables
-from local.evaluation.pasts import Past, prepared, thinned
-from local.evaluation.questions import Question
+from local.evaluation.pasts import Past, Question, prepared, thinned
 from local.evaluation.rules import Rules, Tuning, tuned
 from local.evaluation.splitting import Split
 from local.evaluation.trainings import Trainings, opened
-from local.evaluation.work import Tell, Work
 
 PERSONAL = "aws-user-personalization"
 RANKING = "aws-personalized-ranking"
 RECIPES = (PERSONAL, "aws-similar-items", "aws-sims", "aws-popularity-count", "aws-trending-now", RANKING)
-RULES: Mapping[str, contest.Rule] = {
+RULES: Mapping[str, comparison.Rule] = {
     "popular": Rules.popular,
     "popular lately": Rules.recent,
     "bought before": Rules.again,
     "bought before and lately": Rules.decayed,
 }
-BY_POSITION: Mapping[str, contest.Rule] = {
+BY_POSITION: Mapping[str, comparison.Rule] = {
     "popular": Rules.popular,
     "bought before": Rules.again,
     "bought before, the newest most": Rules.decayed,
@@ -44,13 +43,21 @@ TRENDING, LATELY = "aws-trending-now", "popular lately"
 FOR_EVERYBODY = ("aws-popularity-count", TRENDING)
 FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, "popular", LATELY)
 CURVE = (0.25, 0.5)
-"""Shares of the shoppers that are trained on, in the fast tier, to see what more of them bring."""
+"""Shares of the users that are trained on, in the fast tier, to see what more of them bring."""
 ENOUGH = 100
-"""Cold shoppers that are enough to tell; with fewer, known ones are asked about as if they were strangers."""
+"""Cold users that are enough to tell; with fewer, known ones are asked about as if they were strangers."""
 HEAD = 0.2
 """The share of the items that are bestsellers; the others are the long tail."""
 USUAL = "Purchase"
-"""The event type that is foretold where a shop has enough of it and nobody chose."""
+"""The event type that is predicted where a shop has enough of it and nobody chose."""
+
+
+Tell = Callable[[str, float], None]
+"""What is being done, and how much of the whole is done (0 to 1)."""
+TOTAL = 130.0
+"""The weights of all stages together, about their seconds on 600,000 interactions."""
+EVERY = 20
+"""Steps of a stage between two words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
     """Evaluate a shop's tables.
 
     Raises:
-        BadInput: there is too little to train on, or nothing to foretell.
+        BadInput: there is too little to train on, or nothing to predict.
     """
     started = time.perf_counter()
     event_type = _event_type(tables.interactions, plan.event_type)
@@ -91,6 +98,32 @@ def _event_type(rows: pl.DataFrame, asked: str | None) -> str | None:
     return USUAL if 2 * splitting.LEAST_ROWS <= counted < rows.height else None
 
 
+class Work:
+    """Counts stages by their weight, and their steps by their number."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._done = 0.0
+
+    @contextmanager
+    def stage(self, text: str, weight: float, steps: int = 1) -> Iterator[Callable[[], None]]:
+        """Begin a piece of the work; call the callable after each of its steps."""
+        made = 0
+
+        def step() -> None:
+            nonlocal made
+            made += 1
+            if made % EVERY == 0:
+                self._say(text, weight * made / steps)
+
+        self._say(text, 0.0)
+        yield step
+        self._done += weight
+
+    def _say(self, text: str, more: float) -> None:
+        self._tell(text, min((self._done + more) / TOTAL, 1.0))
+
+
 class _Trial:
     """One run over one shop's tables."""
 
@@ -104,7 +137,7 @@ class _Trial:
         self._rules_of = BY_POSITION if tables.positions else RULES
         self._fast = replace(config, hyperparameters={"tier": "fast"})
         self._past = prepared(tables, given, config)
-        self._panel = questions.panel(given, self._past.people, self._past.snapshot, plan.seed)
+        self._panel = pasts.panel(given, self._past.people, self._past.snapshot, plan.seed)
         seen = np.bincount(self._past.rows.item, minlength=self._past.rows.items)
         order = np.argsort(-seen, kind="stable")[: int((seen > 0).sum())]
         self._sold: list[str] = self._past.snapshot.items[order].tolist()
@@ -124,11 +157,11 @@ class _Trial:
         strangers = self._strangers(methods, parts, tuning)
         tasks = [
             self._task("next", lists, self._panel.known),
-            self._task("discovery", new, questions.discoveries(self._panel.known)),
+            self._task("discovery", new, pasts.discoveries(self._panel.known)),
             self._ranking(rankings),
             strangers,
         ]
-        told: Document = {
+        document: Document = {
             "data": summaries.of(self._tables, self._config.event_type),
             "protocol": self._protocol(tuning),
             "training": [_took(each) for each in methods if each.recipe],
@@ -136,7 +169,7 @@ class _Trial:
             "learning": self._learning(parts),
             "calibration": calibration,
         }
-        return told | {"words": words.about(told)}
+        return document | {"words": words.about(document)}
 
     def _begin(self) -> dict[float, Past]:
         """Start every training, the longest first; return the pasts of fewer users that are enough to train on."""
@@ -172,18 +205,18 @@ class _Trial:
                 past = prepared(self._tables, before, self._config)
             except TrainingRefused:
                 return usual
-            users = questions.drawn(past.active & before.tests.keys(), questions.MOST, self._plan.seed)
+            users = pasts.drawn(past.active & before.tests.keys(), pasts.MOST, self._plan.seed)
             tests = [(user, before.tests[user]) for user in users]
             return tuned(past.rules, tests, self._plan.depth, lately=not self._tables.positions)
 
     def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
         of_whom = "" if name == "all" else f" on {float(name):.0%} of the shoppers"
         with self._work.stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
-            return contest.of_model(recipe, self._trainings.wait(recipe, name, config))
+            return comparison.of_model(recipe, self._trainings.wait(recipe, name, config))
 
     def _rules(self, past: Past, tuning: Tuning) -> list[Method]:
         rules = past.rules(tuning)
-        return [contest.of_rule(name, rules, rule, past.snapshot.items) for name, rule in self._rules_of.items()]
+        return [comparison.of_rule(name, rules, rule, past.snapshot.items) for name, rule in self._rules_of.items()]
 
     def _task(self, name: str, methods: Sequence[Method], asked: Sequence[Question]) -> Document:
         answers: dict[str, list[Answer]] = {}
@@ -191,18 +224,18 @@ class _Trial:
             weight = 4 if method.name == PERSONAL else 0.5
             with self._work.stage(f"asking {method.name}", weight, len(asked)) as step:
                 new = name == "discovery"
-                answers[method.name] = contest.ask_all(method, asked, self._field.depth, new=new, tell=step)
-        return self._told(name, answers, asked)
+                answers[method.name] = comparison.ask_all(method, asked, self._field.depth, new=new, tell=step)
+        return self._figures(name, answers, asked)
 
     def _ranking(self, methods: Sequence[Method]) -> Document:
         items = set(self._sold)
-        asked = [questions.only(each, items) for each in self._panel.known if each.relevant & items]
-        lists = contest.lists_to_rank(asked, self._sold, self._plan.seed)
+        asked = [pasts.only(each, items) for each in self._panel.known if each.relevant & items]
+        lists = comparison.lists_to_rank(asked, self._sold, self._plan.seed)
         answers: dict[str, list[Answer]] = {}
         for method in methods:
             with self._work.stage(f"ranking lists by {method.name}", 1, len(asked)) as step:
-                answers[method.name] = contest.rank_all(method, asked, lists, step)
-        return self._told("ranking", answers, asked)
+                answers[method.name] = comparison.rank_all(method, asked, lists, step)
+        return self._figures("ranking", answers, asked)
 
     def _strangers(self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Tuning) -> Document:
         """Ask about users whom the models have never seen: those who came after the cut, else those kept out."""
@@ -213,7 +246,7 @@ class _Trial:
         past = parts[share]
         made = [self._trained(recipe, f"{share}", self._config) for recipe in (PERSONAL, *self._everybody)]
         rules = [each for each in self._rules(past, tuning) if each.name in FOR_STRANGERS]
-        asked = [questions.as_stranger(each) for each in self._panel.known if each.user not in past.active]
+        asked = [pasts.as_stranger(each) for each in self._panel.known if each.user not in past.active]
         return self._task("strangers", [*made, *rules], asked) | {"real": False}
 
     def _learning(self, parts: Mapping[float, Past]) -> list[Document]:
@@ -221,23 +254,23 @@ class _Trial:
 
         `times` is NDCG as a multiple of that of the model before.
         """
-        asked, told, before = self._panel.known, list[Document](), list[Answer]()
+        asked, points, before = self._panel.known, list[Document](), list[Answer]()
         for share, past in [*sorted(parts.items()), (1.0, self._past)]:
             method = self._trained(PERSONAL, "all" if share == 1.0 else f"{share}", self._fast)
             with self._work.stage(f"asking the model of {share:.0%} of the shoppers", 2, len(asked)) as step:
-                answers = contest.ask_all(method, asked, self._field.depth, new=False, tell=step)
-            figures = contest.figures({"": before or answers, "now": answers}, "", self._field)["now"]
+                answers = comparison.ask_all(method, asked, self._field.depth, new=False, tell=step)
+            figures = comparison.figures({"": before or answers, "now": answers}, "", self._field)["now"]
             point = {"share": share, "shoppers": len(past.active)}
-            told.append(point | {"ndcg": figures["ndcg"], "times": figures["times"]})
+            points.append(point | {"ndcg": figures["ndcg"], "times": figures["times"]})
             before = answers
-        return told
+        return points
 
-    def _told(self, name: str, answers: dict[str, list[Answer]], asked: Sequence[Question]) -> Document:
+    def _figures(self, name: str, answers: dict[str, list[Answer]], asked: Sequence[Question]) -> Document:
         if not asked:
             return {"task": name, "shoppers": 0}
         taken = [each.relevant for each in asked]
         catalogue = set(self._past.snapshot.items.tolist())
-        figures = contest.figures(answers, POPULAR, self._field)
+        figures = comparison.figures(answers, POPULAR, self._field)
         best = max((each for each in self._rules_of if each in figures), key=lambda each: figures[each]["ndcg"][0])
         first = next(iter(answers))
         pair = {best: answers[best], first: answers[first]}
@@ -248,7 +281,7 @@ class _Trial:
             "unknownItems": round(sum(len(each - catalogue) for each in taken) / sum(map(len, taken)), 4),
             "tailTaken": round(tail_share(taken, self._field.head), 4),
             "bestRule": best,
-            "timesBestRule": contest.figures(pair, best, self._field)[first]["times"],
+            "timesBestRule": comparison.figures(pair, best, self._field)[first]["times"],
             "methods": [{"method": method} | each for method, each in figures.items()],
         }
 

@@ -20,10 +20,10 @@ Answer = tuple[str, Mark, str]
 """A question, a mark, and the answer."""
 LANGUAGE = "en"
 MANY = 3.0
-"""The ratio from which a gain is told as a multiple, not as a percentage."""
+"""The ratio from which a gain reads as a multiple, not as a percentage."""
 LIKELIHOOD_MARKS: Mapping[str, Mark] = {"yes": "good", "unknown": "mixed", "no": "bad"}
 LEVEL = 0.02
-"""Gain by the second half of the shoppers below which more of them hardly help."""
+"""Gain by the second half of the users below which more of them hardly help."""
 
 
 @cache
@@ -70,89 +70,89 @@ def method(name: str) -> tuple[str, bool]:
 
 
 def _positions(protocol: Document) -> Answer | None:
-    told = texts()["positions"]
-    return (told["title"], "bad", told["text"].format(**told)) if protocol["times"] == "positions" else None
+    wording = texts()["positions"]
+    return (wording["title"], "bad", wording["text"].format(**wording)) if protocol["times"] == "positions" else None
 
 
 def _better(found: Document) -> Answer:
-    told, shown = texts()["better"], task(found, "next")
+    wording, shown = texts()["better"], task(found, "next")
     if shown is None:
-        return told["title"], "mixed", told["nobody"]
+        return wording["title"], "mixed", wording["nobody"]
     best = next(each for each in shown["methods"] if each["method"] == shown["bestRule"])
-    lead = told["lead"].format(
+    lead = wording["lead"].format(
         mine=percent(shown["methods"][0]["hitRate"][0]),
         depth=found["protocol"]["depth"],
         rule=texts()["methods"][shown["bestRule"]].rpartition(": ")[2],
         best=percent(best["hitRate"][0]),
     )
-    return (told["title"], *_compared(shown["timesBestRule"], lead, told["other"]))
+    return (wording["title"], *_compared(shown["timesBestRule"], lead, wording["other"]))
 
 
 def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mark, str]:
-    told = texts()["compared"]
+    wording = texts()["compared"]
     if times is None:
-        return "mixed", told["nothing"].format(lead=lead)
+        return "mixed", wording["nothing"].format(lead=lead)
     value, low, high = times
     if low > 1 and value >= MANY:
-        return "good", told["many"].format(lead=lead, other=other, value=value, low=low, high=high)
+        return "good", wording["many"].format(lead=lead, other=other, value=value, low=low, high=high)
     gains = {"value": value, "low": low, "high": high}
-    span = told["span"].format(**{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
+    span = wording["span"].format(**{name: f"{ratio - 1:+.0%}" for name, ratio in gains.items()})
     result: tuple[Mark, str] = ("good", "better") if low > 1 else ("bad", "worse") if high < 1 else ("mixed", "chance")
-    return result[0], told[result[1]].format(lead=lead, other=other, span=span)
+    return result[0], wording[result[1]].format(lead=lead, other=other, span=span)
 
 
 def _enough(data: Document) -> Answer:
-    told, rows, users = texts()["enough"], data["trains"], data["returning"]
+    wording, rows, users = texts()["enough"], data["trains"], data["returning"]
     few = rows < MINIMUM_INTERACTIONS or users < MINIMUM_USERS
     some = rows < RECOMMENDED_INTERACTIONS or users < RECOMMENDED_USERS
     result: Mark = "bad" if few else "mixed" if some else "good"
-    text = told[result].format(
-        have=told["have"].format(rows=rows, users=users),
-        least=told["least"].format(rows=MINIMUM_INTERACTIONS, users=MINIMUM_USERS),
-        advice=told["advice"].format(rows=RECOMMENDED_INTERACTIONS, users=RECOMMENDED_USERS),
+    text = wording[result].format(
+        have=wording["have"].format(rows=rows, users=users),
+        least=wording["least"].format(rows=MINIMUM_INTERACTIONS, users=MINIMUM_USERS),
+        advice=wording["advice"].format(rows=RECOMMENDED_INTERACTIONS, users=RECOMMENDED_USERS),
     )
-    return told["title"], result, text
+    return wording["title"], result, text
 
 
 def _discovery(found: Document) -> Answer | None:
-    told, new = texts()["discovery"], task(found, "discovery")
+    wording, new = texts()["discovery"], task(found, "discovery")
     if new is None:
         return None
-    lead = told["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=found["protocol"]["depth"])
-    return (told["title"], *_compared(new["timesBestRule"], lead, texts()["better"]["other"]))
+    lead = wording["lead"].format(share=percent(new["methods"][0]["hitRate"][0]), depth=found["protocol"]["depth"])
+    return (wording["title"], *_compared(new["timesBestRule"], lead, texts()["better"]["other"]))
 
 
 def _strangers(found: Document) -> Answer | None:
-    told, cold = texts()["strangers"], task(found, "strangers")
+    wording, cold = texts()["strangers"], task(found, "strangers")
     if cold is None:
         return None
-    lead = told["real" if cold["real"] else "unreal"].format(share=percent(cold["methods"][0]["hitRate"][0]))
-    return (told["title"], *_compared(cold["timesBestRule"], lead, told["other"]))
+    lead = wording["real" if cold["real"] else "unreal"].format(share=percent(cold["methods"][0]["hitRate"][0]))
+    return (wording["title"], *_compared(cold["timesBestRule"], lead, wording["other"]))
 
 
 def _more(curve: Sequence[Document]) -> Answer | None:
     if len(curve) < 2 or curve[-1]["times"] is None:
         return None
-    told, (value, low, _) = texts()["more"], curve[-1]["times"]
+    wording, (value, low, _) = texts()["more"], curve[-1]["times"]
     result: Mark = "mixed" if low > 1 and value - 1 > LEVEL else "good"
-    return told["title"], result, told[result].format(gain=value - 1)
+    return wording["title"], result, wording[result].format(gain=value - 1)
 
 
 def _likely(calibration: Document | None) -> Answer | None:
-    told = texts()["likely"]
+    wording = texts()["likely"]
     if calibration is None:
         return None
     if "reason" in calibration:
-        return told["title"], "bad", told["refused"].format(**calibration)
-    return told["title"], LIKELIHOOD_MARKS[calibration["verdict"]["answer"]], calibration["verdict"]["text"]
+        return wording["title"], "bad", wording["refused"].format(**calibration)
+    return wording["title"], LIKELIHOOD_MARKS[calibration["verdict"]["answer"]], calibration["verdict"]["text"]
 
 
 def _sure(found: Document) -> Answer:
-    told, protocol, shown = texts()["sure"], found["protocol"], task(found, "next")
+    wording, protocol, shown = texts()["sure"], found["protocol"], task(found, "next")
     asked, (_, low, high) = (shown["shoppers"], shown["methods"][0]["hitRate"]) if shown else (0, (0.0, 0.0, 2.0))
     if protocol["split"] == "time":
-        how = told["time"].format(end=protocol["cut"][:10], days=protocol["days"])
+        how = wording["time"].format(end=protocol["cut"][:10], days=protocol["days"])
     else:
-        how = told["positions" if protocol["times"] == "positions" else "last"]
+        how = wording["positions" if protocol["times"] == "positions" else "last"]
     result: Mark = "good" if asked >= 400 else "mixed" if asked >= 100 else "bad"
-    return told["title"], result, told["text"].format(how=how, asked=asked, width=(high - low) / 2)
+    return wording["title"], result, wording["text"].format(how=how, asked=asked, width=(high - low) / 2)

@@ -20,8 +20,7 @@ from personalize_local.recipes import TrainingConfig
 from local.cloud.environments import LocalError
 from local.evaluation import page, plots, splitting, words
 from local.evaluation.files import BadInput, Tables, read
-from local.evaluation.pasts import prepared, thinned
-from local.evaluation.questions import discoveries, panel
+from local.evaluation.pasts import discoveries, panel, prepared, thinned
 from local.evaluation.rules import Rules, Scores, Tuning, tuned
 from local.evaluation.splitting import DAY, split
 from local.evaluation.trainings import Trainings, opened

@@ -24,13 +24,13 @@ from personalization.releases.ranking_metrics import (
 )
 from personalize_local.recipes import Scored
 
-from local.evaluation.questions import Question
+from local.evaluation.pasts import Question
 from local.evaluation.rules import SPARE, Pairs, Rules, Scores
 from local.evaluation.trainings import Learned
 
 Document = dict[str, Any]
 Ask = Callable[[Question, bool, int], Pairs]
-"""(question, only items that are new to the shopper, how many) → items with what they are ordered by."""
+"""(question, only items that are new to the user, how many) → items with what they are ordered by."""
 Rule = Callable[[Rules, str], Scores]
 """(counts, user) → [items] scores."""
 METRICS: Mapping[str, Metric] = {
@@ -146,17 +146,17 @@ def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field)
     """
     bootstrap = Bootstrap(len(answers[against]), field.seed)
     gains = {name: [discounted_gain(each, field.depth) for each in found] for name, found in answers.items()}
-    told: dict[str, Document] = {}
+    results: dict[str, Document] = {}
     for name, found in answers.items():
         values = {key: [metric(each, field.depth) for each in found] for key, metric in METRICS.items()}
         lists = [each.items for each in found]
-        told[name] = {
+        results[name] = {
             **{key: rounded(bootstrap.interval(each)) for key, each in values.items()},
             "times": rounded(bootstrap.ratio(gains[name], gains[against])),
             "coverage": round(coverage(lists, field.catalogue), 4),
             "tail": round(tail_share(lists, field.head), 4),
         }
-    return told
+    return results
 
 
 def rounded(interval: Interval | None) -> list[float] | None:
