@@ -45,11 +45,9 @@ are about a second drop, while a first release serves; others about the **first 
 otherwise. A case asserts
 
 * how the run ended, and its reason;
-* the version that the campaign serves, after the fault and in the end, and that the release record names it;
-* how many solution versions and import jobs Personalize made;
-* how many dropped files were handled, each once;
-* that the campaign was ACTIVE whenever the run looked;
-* that the fault did happen.
+* the version that the campaign and the release record name, after the fault and in the end;
+* how many trainings, import jobs and handled files there were;
+* that the campaign was ACTIVE whenever the run looked, and that the fault did happen.
 
 Where a run ends with a reason, the case does what the last column says, and the run gets through.
 
@@ -114,15 +112,22 @@ def section(cases: Sequence[Case]) -> str:
 
 
 def _rows(cases: Sequence[Case]) -> list[tuple[Case, str]]:
-    """Join cases that differ only in what is hit: the first of each row, and what goes wrong in all of them."""
-    rows = dict[tuple[object, ...], tuple[Case, list[str]]]()
+    """Join cases that differ only in what is hit, then those that hit the same: the first of each, and the words."""
+    hit = dict[tuple[object, ...], tuple[Case, list[str]]]()
     for case in cases:
         what, where = _parted(case)
         key = (what, case.first, case.outcome, case.note, case.trained, case.human)
-        rows.setdefault(key, (case, []))[1].append(where)
+        hit.setdefault(key, (case, []))[1].append(where)
+    rows = dict[tuple[object, ...], tuple[Case, list[str]]]()
+    for (what, *rest), (case, wheres) in hit.items():
+        listed = _listed(wheres) if any(wheres) else what
+        rows.setdefault((*rest, listed), (case, []))[1].append(str(what))
     return [
-        (case, f"{'**first drop:** ' if case.first else ''}{what}{f': {_listed(wheres)}' if any(wheres) else ''}")
-        for (what, *_), (case, wheres) in rows.items()
+        (
+            case,
+            f"{'**first drop:** ' if case.first else ''}{', or '.join(whats)}{f': {key[-1]}' if key[-1] != whats[0] else ''}",
+        )
+        for key, (case, whats) in rows.items()
     ]
 
 
