@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 
 import urllib3
-from personalization.core.aws import s3
+from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import copy
 from personalization.ingest.findings import problems
@@ -112,9 +112,9 @@ def bombs(most: float = 60, megabytes: float = 1_200) -> list[str]:
     broken = []
     for name in files.BOMBS:
         for packed in (False, True) if name in files.PACKED else (False,):
-            began, file = time.process_time(), files.bomb(name, s3.LARGEST)
+            began, file = time.process_time(), files.bomb(name, objects.LARGEST)
             body = files.Packed(file) if packed else None
-            stream = s3.Stream(name, body, s3.LARGEST // 1032, compressed=True) if body else file
+            stream = objects.Stream(name, body, objects.LARGEST // 1032, compressed=True) if body else file
             told, label = outcome(stream), f"{name}{', gzip' * packed}"
             seconds, peak = time.process_time() - began, validation.peak()
             print(f"{label:36} {file.given / 1e6:6.0f} MB read, {seconds:5.1f} s, peak {peak:5.0f} MB: {told[:90]}")

@@ -145,7 +145,7 @@ def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, objec
 
 def shapes(megabytes: int) -> bool:
     """Measure all shapes; whether the largest drop is checked in time in each of them."""
-    from personalization.core.aws.s3 import LARGEST  # noqa: PLC0415
+    from personalization.core.aws.objects import LARGEST  # noqa: PLC0415
 
     from benchmarks.files import HONEST  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from personalization.core import observability
-from personalization.core.aws import clients, documents
+from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.likelihood import fit
 from personalization.likelihood.fits import FitRequest
@@ -46,8 +46,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 def _link(bucket: str, key: str) -> None:
     """Lead from the release's page, which was there first, to the likelihood's."""
-    release = documents.get_json(clients.s3(), bucket, f"{key}.json")
+    release = objects.get_json(clients.s3(), bucket, f"{key}.json")
     if release is not None and _PAGE not in release.get("pages", ()):
         linked = {**release, "pages": sorted([*release.get("pages", ()), _PAGE])}
-        documents.put_json(clients.s3(), bucket, f"{key}.json", linked)
-        documents.put_text(clients.s3(), bucket, f"{key}.html", release_page.page(linked))
+        objects.put_json(clients.s3(), bucket, f"{key}.json", linked)
+        objects.put_text(clients.s3(), bucket, f"{key}.html", release_page.page(linked))

@@ -75,9 +75,12 @@ def test_a_first_release_that_beats_popularity_is_approved(personalize: FakePers
 def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
     personalize: FakePersonalize, table: "DynamoDBClient", bucket: "S3Client"
 ) -> None:
-    records.put(table, TABLE, RELEASE)
-    # Four new versions, then each serving one beside its popularity.
-    measures(personalize, 0.2, 0.3, 0.3, 0.1, *[0.3, 0.1] * 3, 0.1)
+    serving: Any = {
+        alias: {"arn": f"{ARN}:campaign/c", "solutionVersionArn": f"{ARN}:solution/{alias}/1"} for alias in ALIASES
+    }
+    records.put(table, TABLE, {**RELEASE, "campaigns": serving})
+    # Four new versions, then those that serve: popularity is asked for beside the first.
+    measures(personalize, 0.2, 0.3, 0.3, 0.1, 0.3, 0.1, 0.3)
     recommends(personalize, "ab")
     personalize.says("GetPersonalizedRanking", {"personalizedRanking": [], "recommendationId": "r"})
     verdict = handler(load("judge_release_judge"), None)
@@ -87,7 +90,7 @@ def test_a_worse_recipe_is_refused_and_keeps_its_campaign(
     back: Any = verdict["back"]
     assert [each["alias"] for each in refused] == ["user-personalization"]
     assert [(each["alias"], each["solutionVersionArn"]) for each in kept] == [
-        ("user-personalization", f"{ARN}:solution/x/1f2e3d4c")
+        ("user-personalization", f"{ARN}:solution/user-personalization/1")
     ]
     assert {each["alias"] for each in back} == set(ALIASES[1:3])
     assert document(bucket)["lists"]["user-personalization"][0]["before"] == [

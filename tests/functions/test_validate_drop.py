@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.s3.models import s3_backends
-from personalization.core.aws import documents, s3
+from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.ingest import sales as sold
 from personalization.shop.plan import Plan
@@ -168,7 +168,7 @@ def test_a_drop_that_one_function_cannot_check_is_refused_by_its_size(
     key: str, told: str, drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = interactions().encode()
-    monkeypatch.setattr(s3, "LARGEST", len(content) - 1)
+    monkeypatch.setattr(objects, "LARGEST", len(content) - 1)
     event = drop(key, content)
     with pytest.raises(Rejected, match="leave out columns or old rows") as refused:
         handler(event, None)
@@ -208,12 +208,12 @@ def test_a_large_object_is_copied_in_parts_none_of_which_takes_long(bucket: "S3C
     bucket.meta.events.register(
         "provide-client-params.s3.UploadPartCopy", lambda params, **_: ranges.append(params["CopySourceRange"])
     )
-    assert documents.COPY_BYTES <= 64 << 20
+    assert objects.COPY_BYTES <= 64 << 20
     part = 5 << 20  # The least that S3 takes.
     content = bytes(part) + b"the rest"
     for key, size in (("imports/demo/small.csv", part), ("imports/demo/large.csv", part + 8)):
         bucket.put_object(Bucket=BUCKET, Key=key, Body=content[:size])
-        documents.copy(bucket, BUCKET, key, "likelihood/demo/copy.csv", part)
+        objects.copy(bucket, BUCKET, key, "likelihood/demo/copy.csv", part)
         assert bucket.get_object(Bucket=BUCKET, Key="likelihood/demo/copy.csv")["Body"].read() == content[:size]
     assert sorted(ranges) == [f"bytes=0-{part - 1}", f"bytes={part}-{part + 7}"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from personalization.core.aws import s3
+from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import Copied, copy
 from personalization.ingest.findings import problems
@@ -114,7 +114,7 @@ def test_blank_lines_between_rows_are_no_bomb() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/settings.md", "docs/operations.md"])
 def test_the_size_that_a_drop_may_have_is_the_one_that_is_told(name: str) -> None:
-    assert f"{s3.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
+    assert f"{objects.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
 
 
 def test_a_header_of_a_million_columns_is_refused_at_once() -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import documents
+from personalization.core.aws import objects
 from personalization.core.errors import PersonalizationError
 from personalization.events import queue
 
@@ -23,7 +23,7 @@ def write(s3: "S3Client", bucket: str, made: Mapping[str, str]) -> None:
     failed: list[PersonalizationError] = []
     for key, text in made.items():
         try:
-            documents.put_bytes(s3, bucket, key, text.encode(), "text/csv; charset=utf-8")
+            objects.put_bytes(s3, bucket, key, text.encode(), "text/csv; charset=utf-8")
         except PersonalizationError as error:
             failed.append(error)
     if failed:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from personalization.core.aws import documents, s3
+from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.core.names import Names, run_name
 from personalization.core.status import Progress, progress
@@ -63,7 +63,7 @@ class Copies:
         for job in (job for job, number in self.cutter.copies if number == part):
             kind = drop.data_kind or "interactions"
             key = inputs.key(drop.shop, kind, drop.mode, milliseconds, self._run, part + 1000 * job)
-            documents.copy(self._s3, self._bucket, self._key(job, part), key)
+            objects.copy(self._s3, self._bucket, self._key(job, part), key)
             self._kept.setdefault(part, []).append(key)
 
     def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:
@@ -88,21 +88,21 @@ class Copies:
                 if (job, part) not in there:
                     self._remove(job, part)
         for key in (key for part in left_out for key in self._kept.get(part, ())):
-            documents.remove(self._s3, self._bucket, key)
+            objects.remove(self._s3, self._bucket, key)
         if cuts or left:
             document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
             key = plan.cuts_key(self._drop.shop, self._run, self._drop.data_kind or "interactions")
-            documents.put_json(self._s3, self._bucket, key, document)
+            objects.put_json(self._s3, self._bucket, key, document)
 
     def _key(self, job: int, part: int) -> str:
         kind = self._drop.data_kind or "interactions"
         return plan.copy_key(self._drop.shop, self._run, kind, part, job)
 
-    def _begin(self, job: int, part: int) -> s3.Upload:
-        return s3.Upload(self._s3, self._bucket, self._key(job, part))
+    def _begin(self, job: int, part: int) -> objects.Upload:
+        return objects.Upload(self._s3, self._bucket, self._key(job, part))
 
     def _remove(self, job: int, part: int) -> None:
-        documents.remove(self._s3, self._bucket, self._key(job, part))
+        objects.remove(self._s3, self._bucket, self._key(job, part))
 
 
 def of(
@@ -139,5 +139,5 @@ def _before(
 
 
 def _read(client: "S3Client", bucket: str, key: str) -> tuple[tuple[Cut, ...], frozenset[str]]:
-    document = documents.get_json(client, bucket, key) or {"cuts": (), "left": ()}
+    document = objects.get_json(client, bucket, key) or {"cuts": (), "left": ()}
     return tuple(Cut(each["id"], each["line"]) for each in document["cuts"]), frozenset(document["left"])

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalization.core.aws import documents
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
 from personalization.ingest import contents, findings, limits, report, sales
@@ -99,12 +98,12 @@ def prepare(
 def _is(s3: "S3Client", request: PrepareRequest, kind: DataKind, chosen: ShopSettings) -> bool:
     """Whether an object has the bytes that the dataset has already; it is read only where its size says that it may."""
     content = request.known.content if request.known else ""
-    size = storage.size(s3, request.bucket, request.key, request.version_id)
+    size = objects.size(s3, request.bucket, request.key, request.version_id)
     if size is None or not contents.may_be(content, size, kind, chosen):
         return False
     digest = Digest()
     where = (request.bucket, request.key, request.version_id)
-    with storage.reading(s3, *where, compressed=False, digest=digest) as chunks:
+    with objects.reading(s3, *where, compressed=False, digest=digest) as chunks:
         for _ in chunks:
             pass
     return digest.content(kind, chosen) == content
@@ -115,15 +114,15 @@ def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, 
     if copied.sold is not None:
         when, rows = int(now.timestamp() * 1000), copied.sold.rows
         key = sales.key(drop.shop, drop.mode, when, rows, sales.identity(request.key, request.version_id))
-        documents.put_bytes(s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
+        objects.put_bytes(s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
 
 
 def uncount(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
     """Forget the counts of drops that a later run checks and counts again."""
     identities = {sales.identity(each.key, each.version_id) for each in drops}
-    for key in storage.list_keys(s3, bucket, sales.folder(shop)) if drops else ():
+    for key in objects.list_keys(s3, bucket, sales.folder(shop)) if drops else ():
         if any(each in key for each in identities):
-            documents.remove(s3, bucket, key)
+            objects.remove(s3, bucket, key)
 
 
 def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
@@ -132,7 +131,7 @@ def _history(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
         return 0
     own = sales.identity(request.key, request.version_id)
     return sales.history(
-        key for key in storage.list_keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key
+        key for key in objects.list_keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key
     )
 
 
@@ -146,10 +145,10 @@ def _copy(
 ) -> Copied:
     """The drop in one pass; nothing is left of the copy when it raises."""
     drop, kinds = keys.recognise(request.key), (expected.kind, *_OTHERS[expected.kind])
-    known = {kind: documents.get_bytes(s3, request.bucket, report.ids_key(drop.shop, kind)) for kind in kinds}
+    known = {kind: objects.get_bytes(s3, request.bucket, report.ids_key(drop.shop, kind)) for kind in kinds}
     with (
         tempfile.TemporaryDirectory() as scratch,
-        storage.reading(
+        objects.reading(
             s3, request.bucket, request.key, request.version_id, compressed=drop.compressed, digest=digest
         ) as chunks,
         part as target,
@@ -186,7 +185,7 @@ class _Reporter:
             about = self._about
             self._rejects = report.rejects_key(about.shop, about.run, about.kind, self._part)
             self._kept = copied.rejects.written
-            documents.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
+            objects.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
 
     def refused(self, reason: str) -> str:
         """Report a drop that is refused; returns the page's key."""
@@ -197,12 +196,12 @@ class _Reporter:
         about = self._about
         page, document = self._write("")
         if not self._part:
-            documents.put_json(self._s3, self._bucket, report.last_key(about.shop, about.kind), document)
+            objects.put_json(self._s3, self._bucket, report.last_key(about.shop, about.kind), document)
         if about.kind != "interactions":
             # Without ids that can be compared, those of an earlier drop would tell lies.
             ids = copied.ids if copied.ids is not None else b""
             key = report.ids_key(about.shop, about.kind)
-            documents.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
+            objects.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
         found = copied.findings
         notes = found.notes
         if found.rejected:
@@ -217,12 +216,12 @@ class _Reporter:
 
     def _write(self, reason: str) -> tuple[str, report.Document]:
         about = self._about
-        before = documents.get_json(self._s3, self._bucket, report.last_key(about.shop, about.kind))
+        before = objects.get_json(self._s3, self._bucket, report.last_key(about.shop, about.kind))
         document = report.document(about, self._findings, reason, before)
         document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
         name = report.folder(about.shop, about.run) + report.name(about.kind, self._part)
-        documents.put_json(self._s3, self._bucket, f"{name}.json", document)
-        documents.put_text(self._s3, self._bucket, f"{name}.html", data_page.page(document))
+        objects.put_json(self._s3, self._bucket, f"{name}.json", document)
+        objects.put_text(self._s3, self._bucket, f"{name}.html", data_page.page(document))
         return f"{name}.html", document
 
 

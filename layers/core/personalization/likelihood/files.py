@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects as storage
 from personalization.core.aws.errors import translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment

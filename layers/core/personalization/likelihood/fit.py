@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import documents
+from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.likelihood import (
@@ -127,13 +127,13 @@ class _Job:
         return self.environment.bucket
 
     def _put(self, key: str, data: bytes) -> None:
-        documents.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
+        objects.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
 
     def _report(self, document: Mapping[str, Any], page: Callable[[Mapping[str, Any]], str]) -> str:
         """Write the report, also as a page; returns the page's key."""
         key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
-        documents.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
-        documents.put_text(self.aws.s3, self._bucket, f"{key}.html", page(document))
+        objects.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
+        objects.put_text(self.aws.s3, self._bucket, f"{key}.html", page(document))
         return f"{key}.html"
 
     def _campaign(self) -> Mapping[str, str] | None:
@@ -194,7 +194,7 @@ class _Job:
         """The stored snapshots of earlier runs, oldest first, labelled where the history has come far enough."""
         found: list[snapshots.Snapshot] = []
         for key in likelihood_files.keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
-            data = documents.get_bytes(self.aws.s3, self._bucket, key) if key != self._snapshot_key else None
+            data = objects.get_bytes(self.aws.s3, self._bucket, key) if key != self._snapshot_key else None
             if data is None:
                 continue
             stored: snapshots.Snapshot = shards.unpacked(data)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from personalization.core import problems
-from personalization.core.aws import clients, documents
+from personalization.core.aws import clients, objects
 from personalization.core.aws import errors as failures
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
@@ -88,7 +88,7 @@ class Files:
 
 
 def _file(s3: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
-    data = documents.get_bytes(s3, bucket, key)
+    data = objects.get_bytes(s3, bucket, key)
     if data is None:
         raise Broken(key, "the file is gone")
     return shards.unpacked(data)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from personalization.core.aws import documents
+from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import NoRoom, PersonalizationError, Rejected, RetryLater
 from personalization.events import erasures, store
@@ -140,7 +140,7 @@ class Eraser:
         self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str, late: Callable[[], bool]
     ) -> tuple[Round, list[Request]]:
         """Close a job that is through; also returns the requests that need another one."""
-        documents.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
+        objects.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
         another = [each for each in batch if not each.deleted and erasures.needs_another(each, leader)]
         through = [each for each in batch if each not in another]
         free = [requests.freed(each, again=True) for each in another]
@@ -208,7 +208,7 @@ class Eraser:
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda each: store.forget(self._dynamodb, table, shop.name, each.user), batch))
         key = erasures.key(shop.name, name)
-        documents.put_bytes(self._s3, self._environment.bucket, key, erasures.text(batch).encode(), "text/csv")
+        objects.put_bytes(self._s3, self._environment.bucket, key, erasures.text(batch).encode(), "text/csv")
         return key
 
     def _make_way(self, shop: Shop, leader: str) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from personalization.core.aws import documents
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.errors import RetryLater
 from personalization.ingest import report
 from personalization.ingest.csv import known
@@ -35,7 +34,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
         RetryLater: the bucket does not answer, or it took too long; what is left is for the next time.
         Rejected: a file is larger than what a drop can have.
     """
-    keys = list(storage.list_keys(s3, bucket, f"likelihood/{shop}/"))
+    keys = list(objects.list_keys(s3, bucket, f"likelihood/{shop}/"))
     for key in keys:
         if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
             _history(s3, bucket, key, users, late)
@@ -51,8 +50,8 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
 def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
     with (
         suppress(_UnchangedError),
-        storage.reading(s3, bucket, key, None, compressed=False) as chunks,
-        storage.writing(s3, bucket, key) as upload,
+        objects.reading(s3, bucket, key, None, compressed=False) as chunks,
+        objects.writing(s3, bucket, key) as upload,
     ):
         form = inputs.form(key)
         rows = forgetting.rows(_in_time(chunks, key, late), form)
@@ -84,32 +83,30 @@ def _in_time(chunks: Iterable[bytes], key: str, late: Callable[[], bool]) -> Ite
 
 
 def _counters(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
-    data = documents.get_bytes(s3, bucket, key)
+    data = objects.get_bytes(s3, bucket, key)
     if data is None:
         return
     there = shards.unpacked(data)
     kept = {name: entry for name, entry in there.items() if name not in users}
     if len(kept) < len(there):
-        documents.put_bytes(s3, bucket, key, shards.packed(kept), _GZIP)
+        objects.put_bytes(s3, bucket, key, shards.packed(kept), _GZIP)
 
 
 def _snapshot(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
-    data = documents.get_bytes(s3, bucket, key)
+    data = objects.get_bytes(s3, bucket, key)
     short = forgetting.snapshot(shards.unpacked(data), users) if data else None
     if short is not None:
-        documents.put_bytes(s3, bucket, key, shards.packed(short), _GZIP)
+        objects.put_bytes(s3, bucket, key, shards.packed(short), _GZIP)
 
 
 def _known(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
-    data = documents.get_bytes(s3, bucket, key)
+    data = objects.get_bytes(s3, bucket, key)
     short = known.without(data, users) if data else None
     if short is not None:
-        documents.put_bytes(s3, bucket, key, short, "application/octet-stream")
+        objects.put_bytes(s3, bucket, key, short, "application/octet-stream")
 
 
 def _sample(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str]) -> None:
-    sample = documents.get_json(s3, bucket, key)
+    sample = objects.get_json(s3, bucket, key)
     if sample is not None and not users.isdisjoint(sample["users"]):
-        documents.put_json(
-            s3, bucket, key, {**sample, "users": [each for each in sample["users"] if each not in users]}
-        )
+        objects.put_json(s3, bucket, key, {**sample, "users": [each for each in sample["users"] if each not in users]})

@@ -2,12 +2,13 @@
 """Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
-from personalization.core.errors import RetryLater
+from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
 from personalization.core.status import Progress, is_being_deleted, progress
 from personalization.personalize import campaigns, ensure, inventory
@@ -223,3 +224,24 @@ def _is_there(client: "PersonalizeClient", arn: str) -> bool:
     with translate_errors(arn):
         described = none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
     return described is not None and progress(described["status"]) is not Progress.LEAVING
+
+
+def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> dict[str, dict[str, float]]:
+    """GetSolutionMetrics of solution versions, by their ARNs; one that is gone is left out."""
+    found: dict[str, dict[str, float]] = {}
+    with translate_errors("solution metrics"):
+        for version in versions:
+            with suppress(client.exceptions.ResourceNotFoundException):
+                answer = client.get_solution_metrics(solutionVersionArn=version)
+                found[version] = dict(answer.get("metrics") or {})
+    return found
+
+
+def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
+    """Return the requests a second that a campaign is provisioned for; 1 where it doesn't say, or can't be asked."""
+    try:
+        with translate_errors(campaign_arn):
+            campaign = none_if_missing(lambda: client.describe_campaign(campaignArn=campaign_arn)["campaign"])
+    except PersonalizationError:
+        return 1.0
+    return float((campaign or {}).get("minProvisionedTPS") or 1)

@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import documents
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected
 from personalization.core.names import dataset_arn
-from personalization.personalize import ensure
-from personalization.releases import asking, judging, page, verdicts
+from personalization.personalize import ensure, training
+from personalization.releases import judging, page, verdicts
 from personalization.releases import probe as probing
 from personalization.releases import report as release_report
 from personalization.releases.held_out import judging as heldout_judging
@@ -80,10 +80,14 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     plan, place = request.plan, Place(environment.bucket, request.plan.shop, request.plan.run)
     release = records.get(aws.table, environment.table, plan.shop, RECORD)
     arns = {each.alias: each.solution_version_arn for each in request.trained}
-    new = {alias: asking.metrics(aws.personalize, arn) for alias, arn in arns.items()}
-    old = {alias: _serving(aws.personalize, alias, release) for alias in arns}
-    baseline = asking.metrics(aws.personalize, verdicts.measure(plan, request.trained, release))
-    each = [judging.judge(alias, plan.gate, Measured(new[alias], baseline), old[alias]) for alias in arns]
+    serving = {alias: arn for alias, arn in versions(release).items() if alias in arns} if release else {}
+    compared = {alias: (arn, verdicts.baseline(alias, release or {})) for alias, arn in serving.items()}
+    popularity = verdicts.measure(plan, request.trained, release)
+    asked = dict.fromkeys([*arns.values(), popularity, *chain(*compared.values())])
+    metrics = training.solution_metrics(aws.personalize, [each for each in asked if each])
+    new = {alias: Measured(metrics.get(arn), metrics.get(popularity or "")) for alias, arn in arns.items()}
+    old = {alias: Measured(metrics.get(arn), metrics.get(before or "")) for alias, (arn, before) in compared.items()}
+    each = [judging.judge(alias, plan.gate, new[alias], old.get(alias)) for alias in arns]
     judged = judging.release([heldout_judging.with_test(one, request.held_out) for one in each])
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     _keep(aws.table, environment.table, request, judged, now)
@@ -91,8 +95,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     before = _lists(aws, place, plan, release, known, environment.probe_rate)
     document = release_report.document(verdict, judged, new, old, now)
     if request.held_out.report:
-        document["heldOut"] = documents.get_json(aws.s3, place.bucket, request.held_out.report)
-    documents.put_json(aws.s3, place.bucket, place.key("parts/judged.json"), document | {"before": before})
+        document["heldOut"] = objects.get_json(aws.s3, place.bucket, request.held_out.report)
+    objects.put_json(aws.s3, place.bucket, place.key("parts/judged.json"), document | {"before": before})
     _write(aws.s3, place, {**document, "before": before}, {})
     return verdict
 
@@ -149,7 +153,7 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Aske
     reported = verdict.restore is None
     if reported:
         part = {"lists": [_told(reply) for reply in replies], "fault": found, "throttled": asked.throttled}
-        documents.put_json(aws.s3, place.bucket, place.key(f"parts/{target.alias}.json"), part)
+        objects.put_json(aws.s3, place.bucket, place.key(f"parts/{target.alias}.json"), part)
     if found and verdict.probe.enabled:
         if reported:
             _refresh(aws.s3, place, verdict, outcome="rolled back", reason=f"{target.alias}: {found}")
@@ -163,14 +167,6 @@ def report(s3: "S3Client", request: ReportRequest, environment: Environment) -> 
     place = Place(environment.bucket, verdict.shop, verdict.run)
     _refresh(s3, place, verdict, outcome=verdict.outcome, reason=verdict.reason)
     return {"report": place.key("release.html")}
-
-
-def _serving(personalize: "PersonalizeClient", alias: str, release: Record | None) -> Measured | None:
-    serving = versions(release).get(alias) if release else None
-    if release is None or serving is None:
-        return None
-    baseline = verdicts.baseline(alias, release)
-    return Measured(asking.metrics(personalize, serving), asking.metrics(personalize, baseline))
 
 
 def _keep(
@@ -192,14 +188,14 @@ def _keep(
 def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:
     """Shoppers and items of what was imported; where nothing was, those of the time before."""
     folder = plan.import_job.data_location.partition(f"s3://{place.bucket}/")[2]
-    known = probing.sample(documents.head_of_folder(s3, place.bucket, folder, HEAD_BYTES)) if folder else Sample()
+    known = probing.sample(objects.head_of_folder(s3, place.bucket, folder, HEAD_BYTES)) if folder else Sample()
     if known.users:
-        documents.put_json(s3, place.bucket, place.sample, asdict(known))
+        objects.put_json(s3, place.bucket, place.sample, asdict(known))
     return known if known.users else _sample_of_before(s3, place)
 
 
 def _sample_of_before(s3: "S3Client", place: Place) -> Sample:
-    kept = documents.get_json(s3, place.bucket, place.sample) or {}
+    kept = objects.get_json(s3, place.bucket, place.sample) or {}
     return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
 
 
@@ -215,8 +211,8 @@ def _lists(
         alias, campaign = entry
         asked = probing.questions(alias, known, plan.probe.requests)
         try:
-            pace = Pace(rate * asking.throughput(aws.personalize, campaign["arn"]))
-            replies = asking.ask(aws.runtime, campaign["arn"], asked, name, pace).replies
+            pace = Pace(rate * training.throughput(aws.personalize, campaign["arn"]))
+            replies = probing.ask(aws.runtime, campaign["arn"], asked, name, pace).replies
         except PersonalizationError:
             return None
         return (alias, [_told(reply) for reply in replies]) if replies else None
@@ -227,9 +223,9 @@ def _lists(
 
 def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target, rate: float) -> Asked:
     asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
-    pace = Pace(rate * asking.throughput(aws.personalize, target.campaign.arn))
+    pace = Pace(rate * training.throughput(aws.personalize, target.campaign.arn))
     name = _name_column(aws, place, verdict.dataset_group_arn)
-    return asking.ask(aws.runtime, target.campaign.arn, asked, name, pace)
+    return probing.ask(aws.runtime, target.campaign.arn, asked, name, pace)
 
 
 def _name_column(aws: Clients, place: Place, group_arn: str) -> str | None:
@@ -246,12 +242,12 @@ def _told(reply: Reply) -> dict[str, Any]:
 
 def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, reason: str) -> None:
     """Write the report of a run again, with what its campaigns answer now."""
-    judged = documents.get_json(s3, place.bucket, place.key("parts/judged.json"))
+    judged = objects.get_json(s3, place.bucket, place.key("parts/judged.json"))
     if judged is None:
         # A release of the time before there were reports is rolled back to.
         return
     aliases = [each["alias"] for each in judged["recipes"]]
-    parts = {alias: documents.get_json(s3, place.bucket, place.key(f"parts/{alias}.json")) for alias in aliases}
+    parts = {alias: objects.get_json(s3, place.bucket, place.key(f"parts/{alias}.json")) for alias in aliases}
     promoted = {target.alias for target in verdict.targets}
     after = {alias: part["lists"] for alias, part in parts.items() if part and alias in promoted}
     _write(s3, place, judged | {"outcome": outcome, "reason": reason}, after)
@@ -260,8 +256,8 @@ def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, re
 def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
     _name(s3, place, whole)
-    documents.put_json(s3, place.bucket, place.key("release.json"), whole)
-    documents.put_text(s3, place.bucket, place.key("release.html"), page.page(whole))
+    objects.put_json(s3, place.bucket, place.key("release.json"), whole)
+    objects.put_text(s3, place.bucket, place.key("release.html"), page.page(whole))
 
 
 def _listed(s3: "S3Client", place: Place) -> item_table.Table | None:
@@ -289,6 +285,6 @@ def _name(s3: "S3Client", place: Place, document: Mapping[str, Any]) -> None:
 
 def _pages(s3: "S3Client", place: Place) -> list[str]:
     """The names of the run's other pages, which are beside this one."""
-    keys = storage.list_keys(s3, place.bucket, place.key(""))
+    keys = objects.list_keys(s3, place.bucket, place.key(""))
     names = sorted(key.removeprefix(place.key("")) for key in keys if key.endswith(".html"))
     return [name for name in names if "/" not in name and name != "release.html"]

@@ -2,13 +2,22 @@
 """Real requests to a campaign: which ones, and whether its answers may be shown to shoppers."""
 
 import math
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core import csv_dialect
+from personalization.core.aws.errors import reason
+from personalization.core.errors import Rejected, RetryLater
+from personalization.personalize import runtime
+from personalization.personalize.requests import Ask, Predicted
 from personalization.shop.gates import Probe
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 Call = Literal["recommend", "rank"]
 SHOPPERS = 50
@@ -131,6 +140,59 @@ def questions(alias: str, known: Sample, most: int) -> list[Question]:
     if alias == "user-personalization":
         return [Question(user, "recommend", {"userId": user, **size}) for user in users]
     return [Question("everybody", "recommend", {"userId": NOBODY, **size})]
+
+
+def ask(
+    client: "PersonalizeRuntimeClient", campaign_arn: str, questions: Sequence[Question], name: str | None, pace: Pace
+) -> Asked:
+    """Ask a campaign, one question after the other, no faster than the pace.
+
+    A question that is throttled is asked again, more slowly. Questions that stay throttled are left open.
+
+    Args:
+        client: recommendations.
+        campaign_arn: the campaign.
+        questions: what to ask.
+        name: the column of Items that names an item, if there is one.
+        pace: how fast, and for how long.
+
+    Raises:
+        RetryLater, Rejected, Broken: as `translate_errors` says, but for throttling.
+    """
+    replies, left = list[Reply](), deque(questions)
+    while left and (pause := pace.pause(time.monotonic())) is not None:
+        time.sleep(pause)
+        try:
+            replies.append(_reply(client, campaign_arn, left[0], name))
+        except RetryLater as error:
+            if reason(error) != "throttled":
+                raise
+            pace.throttled()
+        else:
+            pace.answered()
+            left.popleft()
+    return Asked(tuple(replies), len(left))
+
+
+def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, name: str | None) -> Reply:
+    columns: dict[str, Any] = {"metadataColumns": {"ITEMS": [name]}} if name else {}
+    started = time.perf_counter()
+    try:
+        predicted = _call(client, question, Ask(arn, {**question.parameters, **columns}))
+    except Rejected:
+        if not columns:
+            raise
+        # A campaign that is older than the shop's items gives no columns of them.
+        started = time.perf_counter()
+        predicted = _call(client, question, Ask(arn, question.parameters))
+    took = (time.perf_counter() - started) * 1000
+    named = {item["itemId"]: next(iter((item.get("metadata") or {}).values()), "") for item in predicted.items}
+    items = tuple(named)
+    return Reply(question.about, items, {item: text for item, text in named.items() if text}, round(took, 2))
+
+
+def _call(client: "PersonalizeRuntimeClient", question: Question, asked: Ask) -> Predicted:
+    return runtime.rank(client, asked) if question.call == "rank" else runtime.recommend(client, asked)
 
 
 def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from personalization.releases.judging import Judgement, Measured, Metrics
+from personalization.releases.judging import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 
 Document = Mapping[str, Any]
@@ -24,8 +24,8 @@ def name_column(columns: Sequence[str]) -> str | None:
 def document(
     verdict: Verdict,
     judged: Sequence[Judgement],
-    new: Mapping[str, Metrics | None],
-    old: Mapping[str, Measured | None],
+    new: Mapping[str, Measured],
+    old: Mapping[str, Measured],
     now: datetime,
 ) -> dict[str, Any]:
     """The document of a run that was just judged; `with_lists` completes it.
@@ -33,8 +33,7 @@ def document(
     Args:
         verdict: what follows from the judgements.
         judged: a judgement of each recipe.
-        new: metrics of the new versions, by recipe alias.
-        old: those of the serving versions.
+        new, old: the new versions and the serving ones, by recipe alias.
         now: the time.
     """
     return {
@@ -48,11 +47,10 @@ def document(
     }
 
 
-def _recipe(judged: Judgement, new: Metrics | None, old: Measured | None) -> dict[str, Any]:
+def _recipe(judged: Judgement, new: Measured | None, old: Measured | None) -> dict[str, Any]:
     told = asdict(judged)
     camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in told.items()}
-    serving = old.metrics if old else None
-    return {**camel, "metrics": {"new": new, "serving": serving}}
+    return {**camel, "metrics": {"new": new and new.metrics, "serving": old and old.metrics}}
 
 
 def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from personalization.api import bestsellers
-from personalization.core.aws import documents
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.ingest import sales
@@ -58,17 +57,17 @@ def _counted(aws: Clients, environment: Environment, release: Mapping[str, Any],
     """The items that were bought most; the counts that they come from become one file."""
     shop, bucket = str(release["shop"]), environment.bucket
     claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
-    keys = list(storage.list_keys(aws.s3, bucket, sales.folder(shop)))
+    keys = list(objects.list_keys(aws.s3, bucket, sales.folder(shop)))
     chosen = sales.chosen(keys, claims, str(release["run"]))
     if not chosen:
         return []
-    found = (documents.get_bytes(aws.s3, bucket, each.key) for each in chosen)
+    found = (objects.get_bytes(aws.s3, bucket, each.key) for each in chosen)
     total = sales.add(sales.unpack(data) for data in found if data is not None)
     if len(keys) > 1:
         merged = sales.key(shop, "FULL", int(now.timestamp() * 1000), total.rows)
-        documents.put_bytes(aws.s3, bucket, merged, sales.pack(total), "application/gzip")
+        objects.put_bytes(aws.s3, bucket, merged, sales.pack(total), "application/gzip")
         for key in keys:
-            documents.remove(aws.s3, bucket, key)
+            objects.remove(aws.s3, bucket, key)
     return sales.best(total, bestsellers.LENGTH)
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from personalization.core.aws import documents
+from personalization.core.aws import objects
 from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.shop import item_table
@@ -42,7 +42,7 @@ class Listed(Protocol):
 
 def table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
     """The shop's table, or None where no drop of items has made one."""
-    return item_table.read(documents.get_json(s3, bucket, item_table.document_key(shop)))
+    return item_table.read(objects.get_json(s3, bucket, item_table.document_key(shop)))
 
 
 def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, version: str) -> str | None:
@@ -75,7 +75,7 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
 
 
 def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
-    documents.remove(s3, bucket, item_table.document_key(shop))
+    objects.remove(s3, bucket, item_table.document_key(shop))
     most = item_table.MOST_SHARDS * item_table.SHARD_BYTES >> 30
     return f"answers show no columns of items: they have more than {most} GiB in all"
 
@@ -85,7 +85,7 @@ def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: 
     shared = {before.version, before.previous} if before else set()
     previous = before.version if before and before.version != made.version else before.previous if before else ""
     told = replace(made, previous=previous)
-    documents.put_json(s3, bucket, item_table.document_key(shop), told.as_json())
+    objects.put_json(s3, bucket, item_table.document_key(shop), told.as_json())
     for old in shared - {made.version, previous, ""}:
         _remove(s3, bucket, f"{item_table.folder(shop)}{old}/")
     return told
@@ -123,7 +123,7 @@ def _texts(s3: "S3Client", bucket: str, shop: str, there: Table) -> Iterator[byt
     """The texts of the table's files, some at a time."""
 
     def text(shard: int) -> bytes:
-        data = documents.get_bytes(s3, bucket, item_table.shard_key(shop, there.version, shard))
+        data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, there.version, shard))
         return item_table.unpack(data) if data else b""
 
     with ThreadPoolExecutor(_PARALLEL, "items") as pool:
@@ -176,7 +176,7 @@ def _add(s3: "S3Client", bucket: str, shop: str, there: Table, listed: Listed) -
 
     if columns != there.columns:
         more = replace(there, columns=columns)
-        documents.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
+        objects.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
     touched: list[int] = []
     _each(_watched(_files(listed, there.shards), touched), add)
     while not _noted(s3, bucket, shop, touched, listed.size):
@@ -237,7 +237,7 @@ def _each(some: Iterable[dict[int, list[bytes]]], act: Callable[[int, Sequence[b
 
 
 def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows: Iterable[bytes]) -> None:
-    documents.put_bytes(s3, bucket, item_table.shard_key(shop, version, shard), item_table.pack(rows), _GZIP)
+    objects.put_bytes(s3, bucket, item_table.shard_key(shop, version, shard), item_table.pack(rows), _GZIP)
 
 
 def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:

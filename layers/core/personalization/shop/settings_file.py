@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.shop import keys, settings
 from personalization.shop.settings import ShopSettings
@@ -75,7 +75,7 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
     refused = there[0].read
     for version in _versions(s3, bucket, shop):
         with suppress(Rejected):
-            found = storage.read_small(s3, bucket, version.key, settings.MOST_BYTES, version.id)
+            found = objects.read_small(s3, bucket, version.key, settings.MOST_BYTES, version.id)
             if found is None:
                 continue
             read = settings.read(version.key, found[1])
@@ -92,7 +92,7 @@ def _newest_first(s3: "S3Client", bucket: str, shop: str) -> list[_File]:
 
 
 def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
-    there = storage.read_small(s3, bucket, key, settings.MOST_BYTES)
+    there = objects.read_small(s3, bucket, key, settings.MOST_BYTES)
     if there is None:
         return None
     modified, content = there
@@ -102,9 +102,9 @@ def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
         return _File(key, modified, refused)
 
 
-def _versions(s3: "S3Client", bucket: str, shop: str) -> Iterator[storage.Version]:
+def _versions(s3: "S3Client", bucket: str, shop: str) -> Iterator[objects.Version]:
     """All versions of a shop's settings files, the newest first."""
-    found = [each for file in keys.SETTINGS_FILES for each in storage.list_versions(s3, bucket, f"drops/{shop}/{file}")]
+    found = [each for file in keys.SETTINGS_FILES for each in objects.list_versions(s3, bucket, f"drops/{shop}/{file}")]
     yield from sorted(found, key=lambda each: each.modified, reverse=True)
 
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalization.core.aws import documents
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.errors import Broken
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import Imported, Split, Trial
@@ -62,11 +61,11 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
 def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     """Read again, from the bucket, what was imported."""
     history = trial.imports[0]
-    exam = documents.get_json(s3, bucket, trial.key(heldout.EXAM))
+    exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
     verifier, digest = Verifier(exam["baskets"]), hashlib.sha256()
     keys = _keys(s3, bucket, _folder(bucket, history))
     for key in keys:
-        with storage.reading(s3, bucket, key, None, compressed=False) as chunks:
+        with objects.reading(s3, bucket, key, None, compressed=False) as chunks:
             for frame in Export(key, _noted(chunks, digest), _columns(history), copied=True).frames():
                 verifier.take(frame)
     return Imported(
@@ -96,7 +95,7 @@ def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Spli
     """Write the file of a dataset, up to the cut-off where there is one; returns its SHA-256."""
     digest = hashlib.sha256()
     key = f"{_folder(bucket, plan)}part-0.csv"
-    with storage.writing(s3, bucket, key) as upload:
+    with objects.writing(s3, bucket, key) as upload:
         for data in _data(s3, bucket, trial, plan, splitter):
             digest.update(data)
             upload.write(data)
@@ -123,19 +122,19 @@ def _exports(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[
 
 @contextmanager
 def _opened(s3: "S3Client", bucket: str, key: str, names: Sequence[str]) -> Iterator[Export]:
-    with storage.reading(s3, bucket, key, None, compressed=False) as chunks:
+    with objects.reading(s3, bucket, key, None, compressed=False) as chunks:
         yield Export(key, chunks, names)
 
 
 def _ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
     exam = {"baskets": parts.baskets, "popular": parts.popular, "catalogue": parts.catalogue}
-    documents.put_json(s3, bucket, trial.key(heldout.EXAM), exam)
+    objects.put_json(s3, bucket, trial.key(heldout.EXAM), exam)
     for question in trial.questions:
         ranked = question.recipe.alias == "personalized-ranking"
         more = {"itemList": parts.popular} if ranked else {}
         lines = [json.dumps({"userId": user, **more}, ensure_ascii=False) for user in parts.baskets]
         body = "".join(f"{line}\n" for line in lines).encode()
-        documents.put_bytes(s3, bucket, _key(bucket, question.source), body, "application/json")
+        objects.put_bytes(s3, bucket, _key(bucket, question.source), body, "application/json")
 
 
 def _columns(plan: Plan) -> tuple[str, ...]:
@@ -153,4 +152,4 @@ def _key(bucket: str, location: str) -> str:
 
 def _keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
     """The CSV objects below a folder, at any depth, in order."""
-    return sorted(key for key in storage.list_keys(s3, bucket, folder) if key.lower().endswith(".csv"))
+    return sorted(key for key in objects.list_keys(s3, bucket, folder) if key.lower().endswith(".csv"))

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import documents
-from personalization.core.aws import s3 as storage
+from personalization.core.aws import objects
 from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
@@ -49,7 +48,7 @@ def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, env
     """
     names, evaluation, shop = environment.names, request.evaluation, request.evaluation.shop
     for run in (evaluation.run, *evaluation.made_by):
-        document = documents.get_json(s3, environment.bucket, heldout.report_key(shop, run))
+        document = objects.get_json(s3, environment.bucket, heldout.report_key(shop, run))
         if before := judging.made_before(evaluation, run, document):
             return Planned(before=before)
     there = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
@@ -134,7 +133,7 @@ def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: M
     why = judging.leak(split, imported, _location(client, history), wanted)
     if why:
         return _reported(s3, bucket, judging.leaked(trial, split, why))
-    kept = documents.get_json(s3, bucket, trial.key(heldout.EXAM))
+    kept = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
     baskets = {user: frozenset(items) for user, items in kept["baskets"].items()}
     exam = Exam(baskets, kept["popular"], kept["catalogue"])
     lists = {each.recipe.alias: _lists(s3, bucket, each) for each in trial.questions}
@@ -148,7 +147,7 @@ def untested(s3: "S3Client", bucket: str, request: UntestedRequest) -> Result:
 
 def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Result:
     result, document = found
-    documents.put_json(s3, bucket, result.report, document)
+    objects.put_json(s3, bucket, result.report, document)
     return result
 
 
@@ -169,8 +168,8 @@ def _lists(s3: "S3Client", bucket: str, question: Question) -> Lists:
 
 def _answers(s3: "S3Client", bucket: str, question: Question) -> Iterator[tuple[str, list[str]]]:
     folder = question.target.removeprefix(f"s3://{bucket}/")
-    for key in storage.list_keys(s3, bucket, folder):
-        body = documents.get_bytes(s3, bucket, key) if key.endswith(".out") else None
+    for key in objects.list_keys(s3, bucket, folder):
+        body = objects.get_bytes(s3, bucket, key) if key.endswith(".out") else None
         for line in (body or b"").splitlines():
             row = json.loads(line)
             yield row["input"]["userId"], row["output"]["recommendedItems"]
