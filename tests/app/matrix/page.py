@@ -113,22 +113,20 @@ def section(cases: Sequence[Case]) -> str:
 
 def _rows(cases: Sequence[Case]) -> list[tuple[Case, str]]:
     """Join cases that differ only in what is hit, then those that hit the same: the first of each, and the words."""
-    hit = dict[tuple[object, ...], tuple[Case, list[str]]]()
+    hits = dict[tuple[object, ...], tuple[Case, str, list[str]]]()
     for case in cases:
         what, where = _parted(case)
-        key = (what, case.first, case.outcome, case.note, case.trained, case.human)
-        hit.setdefault(key, (case, []))[1].append(where)
-    rows = dict[tuple[object, ...], tuple[Case, list[str]]]()
-    for (what, *rest), (case, wheres) in hit.items():
-        listed = _listed(wheres) if any(wheres) else what
-        rows.setdefault((*rest, listed), (case, []))[1].append(str(what))
-    return [
-        (
-            case,
-            f"{'**first drop:** ' if case.first else ''}{', or '.join(whats)}{f': {key[-1]}' if key[-1] != whats[0] else ''}",
-        )
-        for key, (case, whats) in rows.items()
-    ]
+        hits.setdefault((what, *_result(case)), (case, what, []))[2].append(where)
+    rows = dict[tuple[object, ...], tuple[Case, str, list[str]]]()
+    for case, what, wheres in hits.values():
+        listed = f": {_listed(wheres)}" if any(wheres) else ""
+        rows.setdefault((listed or what, *_result(case)), (case, listed, []))[2].append(what)
+    first = {True: "**first drop:** ", False: ""}
+    return [(case, f"{first[case.first]}{', or '.join(whats)}{listed}") for case, listed, whats in rows.values()]
+
+
+def _result(case: Case) -> tuple[object, ...]:
+    return case.first, case.outcome, case.note, case.trained, case.human
 
 
 def _parted(case: Case) -> tuple[str, str]:
