@@ -21,6 +21,7 @@ def test_status_has_the_contract_s_shape(laptop: Laptop) -> None:
     assert status["api"] == {"url": laptop.state.api, "key": laptop.state.key}
     assert status["bucket"] == laptop.bucket
     assert (status["endpoint"], status["engine"]) == (laptop.state.endpoint, laptop.state.engine)
+    assert status["docs"] == f"{laptop.state.endpoint}/_local/docs/"
     assert isinstance(status["shops"], list)
     assert laptop.call("GET", "/health").status == 200
 
