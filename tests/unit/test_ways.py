@@ -6,16 +6,18 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (22, 76, 54),
-    "record_events": (22, 80, 58),
-    "validate_drop": (48, 438, 390),
-    "judge_release": (21, 95, 74),
+    "get_recommendations": (22, 73),
+    "record_events": (22, 80),
+    "validate_drop": (47, 438),
+    "judge_release": (20, 76),
 }
-"""The most files, moves and returns of each request."""
+"""The most files and moves of each request."""
 
 
 @pytest.mark.parametrize("function", ways.REQUESTS)
 def test_a_request_stays_in_few_files(function: str) -> None:
-    counted = ways.count(function)
-    assert counted[0] > 5, "it is counted"
-    assert all(value <= most for value, most in zip(counted, BOUNDS[function], strict=True)), counted
+    files, moves, _ = ways.count(function)
+    assert files > 5, "it is counted"
+    most_files, most_moves = BOUNDS[function]
+    assert files <= most_files
+    assert moves <= most_moves
