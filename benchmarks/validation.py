@@ -77,7 +77,7 @@ def _damage(number: int, turn: int) -> str:
 def ours(path: Path) -> dict[str, object]:
     """What the validator finds, and how long it takes."""
     from personalization.ingest.csv.copying import copy  # noqa: PLC0415
-    from personalization.ingest.validation import Expected  # noqa: PLC0415
+    from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
 
     expected = Expected(path.name, "interactions", "FULL", ShopSettings(), now=NOW)
@@ -116,7 +116,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 def shape(name: str, megabytes: int) -> dict[str, object]:
     """How long the validator takes for a file of good rows of a shape, which is made while it is read."""
     from personalization.ingest.csv.copying import copy  # noqa: PLC0415
-    from personalization.ingest.validation import Expected  # noqa: PLC0415
+    from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
 
     from benchmarks import files  # noqa: PLC0415

@@ -7,7 +7,7 @@ from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
-from personalization.ingest import join
+from personalization.ingest import prepare
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     environment = Environment()
     try:
         names, bucket, most = environment.names, environment.bucket, environment.incremental_bytes
-        plan = join.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
+        plan = prepare.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
     except TooManyRejects as refused:
         observability.count(environment.namespace, "RejectsAboveLimit", 1)
         # The machine knows the word of the kind that it belongs to.

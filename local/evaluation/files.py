@@ -12,8 +12,8 @@ from personalization.core.errors import Rejected
 from personalization.ingest import findings
 from personalization.ingest.csv.copying import copy
 from personalization.ingest.csv.rows import Table
+from personalization.ingest.findings import Expected
 from personalization.ingest.header import recognise
-from personalization.ingest.validation import Expected
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import Schema as Checked
 from personalization.shop.settings import ShopSettings

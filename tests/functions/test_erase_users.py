@@ -19,7 +19,7 @@ from personalization.events.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTL
 from personalization.events.leaving import REMEMBER_SECONDS
 from personalization.events.models import Call
 from personalization.ingest import report
-from personalization.ingest.csv import known
+from personalization.ingest.csv import counts
 from personalization.likelihood import inputs, shards
 from personalization.releases import probe
 from personalization.runs import leases, lifecycle, sweep
@@ -518,7 +518,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
         text = "".join(form(row) for row in (header, *((user, note, "5") for user in both)))
         bucket.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
     hashes, sample = report.ids_key("demo", "users"), probe.key("demo")
-    bucket.put_object(Bucket=BUCKET, Key=hashes, Body=known.pack(known.hashed(pl.Series(both))) or b"")
+    bucket.put_object(Bucket=BUCKET, Key=hashes, Body=counts.pack_ids(counts.hash_ids(pl.Series(both))) or b"")
     bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
     place = "likelihood/demo/run-1/shoppers-0000.json.gz"
     bucket.put_object(Bucket=BUCKET, Key=place, Body=shards.packed({user: {"user": [1]} for user in both}))
@@ -537,9 +537,9 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
 
     for key, form in copies.items():
         assert now(key).decode() == form(header) + form((stays, note, "5"))
-    left = known.unpack(now(hashes))
+    left = counts.unpack_ids(now(hashes))
     assert left is not None
-    assert left.to_list() == known.hashed(pl.Series([stays])).to_list()
+    assert left.to_list() == counts.hash_ids(pl.Series([stays])).to_list()
     assert json.loads(now(sample)) == {"users": [stays], "items": ["i1"]}
     assert shards.unpacked(now(place)) == {stays: {"user": [1]}}
     assert [len(held(table, f"demo#{user}")) for user in both] == [0, 1]

@@ -15,8 +15,7 @@ import pytest
 from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.findings import problems
-from personalization.ingest.validation import Expected
+from personalization.ingest.findings import Expected, problems
 from personalization.shop.settings import ShopSettings
 
 from benchmarks import files

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from personalization.core import csv_dialect, line_breaks
 from personalization.events import erasures
 from personalization.events.erasures import Request
-from personalization.ingest.csv import known
+from personalization.ingest.csv import counts
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.validation import Expected
+from personalization.ingest.findings import Expected
 from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
 from personalization.releases.held_out.splitting import Export
@@ -124,11 +124,11 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
         header, *rest = csv_dialect.PERSONALIZE.rows([content])
         assert forgetting.place(header) == 0
         assert [forgetting.user(row, 0, width) for row in rest] == good
-    hashes = known.pack(known.hashed(pl.Series(good)))
-    kept = known.without(hashes or b"", {gone})
-    there = known.unpack(kept)
+    hashes = counts.pack_ids(counts.hash_ids(pl.Series(good)))
+    kept = counts.without_ids(hashes or b"", {gone})
+    there = counts.unpack_ids(kept)
     assert there is not None
-    assert set(there) == set(known.hashed(pl.Series(left, dtype=pl.String)))
+    assert set(there) == set(counts.hash_ids(pl.Series(left, dtype=pl.String)))
     (folder / "s3/shop/gone.csv").write_text(erasures.text([Request(gone, "receipt", 0)]), newline="\n")
     task = DeletionTask("s3://shop/gone.csv", folder / "s3", "here", [imported], [])
     assert delete(task) == ([gone], 1)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.ingest.csv.listing import Listing
+from personalization.ingest.csv.item_lines import ItemLines
 from personalization.shop import item_table
 from personalization.shop.item_table import MOST_CHARACTERS, MOST_SHARDS, SHARD_BYTES, Table
 
@@ -13,7 +13,7 @@ ODD = ['a"b\\c', "우유 1/2L", "x\x01\x7f\t", 'p","0":q', "line\nbreak", "🎈"
 
 
 def lines(folder: Path, ids: list[str], names: list[str]) -> list[bytes]:
-    listing = Listing(folder)
+    listing = ItemLines(folder)
     listing.take(pl.DataFrame({"ITEM_ID": ids, "NAME": names}))
     return [row for _, rows in listing.partitions() for row in rows]
 

@@ -2,16 +2,16 @@
 import re
 
 import pytest
-from personalization.ingest.limits import remarks
+from personalization.ingest.report import data_limits
 from personalization.shop.settings import ShopSettings, parse
 
 
 def test_a_shop_within_the_limits_is_told_nothing() -> None:
-    assert remarks(ShopSettings(), 750_000, 500_000_000) == ()
+    assert data_limits(ShopSettings(), 750_000, 500_000_000) == ()
 
 
 def test_above_the_limit_of_items_the_second_generation_is_proposed_with_its_bill() -> None:
-    warning, proposal = remarks(ShopSettings(), 750_001, 10_000_000)
+    warning, proposal = data_limits(ShopSettings(), 750_001, 10_000_000)
     assert warning == (
         "750,001 items: user-personalization and personalized-ranking of generation v1 consider 750,000, not the rest"
     )
@@ -29,10 +29,10 @@ def test_above_the_limit_of_items_the_second_generation_is_proposed_with_its_bil
     ],
 )
 def test_each_generation_has_limits_of_its_own(text: str, items: int, interactions: int, said: str) -> None:
-    found = remarks(parse("settings.yaml", text), items, interactions)
+    found = data_limits(parse("settings.yaml", text), items, interactions)
     assert len(found) == (1 if "v2" in text else 2)
     assert re.search(said, found[0])
 
 
 def test_recipes_of_one_generation_have_no_limit_that_is_known() -> None:
-    assert remarks(parse("settings.yaml", "recipes: [similar-items, popularity-count]"), 9_000_000, 0) == ()
+    assert data_limits(parse("settings.yaml", "recipes: [similar-items, popularity-count]"), 9_000_000, 0) == ()

@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.csv.tallies import Hashes, Words
-from personalization.ingest.findings import Range, problems
-from personalization.ingest.validation import Expected
+from personalization.ingest.csv.counts import Hashes, Words
+from personalization.ingest.findings import Expected, Range, problems
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.schema import Column, Schema, read
 from personalization.shop.settings import ShopSettings

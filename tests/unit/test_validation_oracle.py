@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.findings import Spread
-from personalization.ingest.validation import Expected
+from personalization.ingest.findings import Expected, Spread
 from personalization.shop.settings import ShopSettings
 
 from benchmarks.csv_oracle import Outcome, dirty, outcome_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
-from personalization.ingest.validation import Checked
+from personalization.ingest.findings import Checked
 from personalization.shop import recommenders
 from personalization.shop.campaigns import CampaignSettings, Generation
 from personalization.shop.gates import FOR_SHOPPERS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from personalization.core.aws import objects
 from personalization.core.errors import RetryLater
 from personalization.ingest import report
-from personalization.ingest.csv import known
+from personalization.ingest.csv import counts
 from personalization.likelihood import forgetting, inputs, shards
 from personalization.releases import probe
 
@@ -101,7 +101,7 @@ def _snapshot(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> 
 
 def _known(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
     data = objects.get_bytes(s3, bucket, key)
-    short = known.without(data, users) if data else None
+    short = counts.without_ids(data, users) if data else None
     if short is not None:
         objects.put_bytes(s3, bucket, key, short, "application/octet-stream")
 

@@ -12,21 +12,17 @@ import polars as pl
 from personalization.core import line_breaks
 from personalization.ingest import findings
 from personalization.ingest.csv import rules
-from personalization.ingest.csv.counting import Counting
+from personalization.ingest.csv.columns import Kind, Numbers
+from personalization.ingest.csv.counts import Counting
 from personalization.ingest.csv.cutting import Part
-from personalization.ingest.csv.hope import Ending, Hope
-from personalization.ingest.csv.kinds import Kind
-from personalization.ingest.csv.listing import Listing
-from personalization.ingest.csv.numbers import Numbers
-from personalization.ingest.csv.odd import LINE
+from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.pieces import PIECE_BYTES, RAGGED, ragged
-from personalization.ingest.csv.rejects import Rejects
-from personalization.ingest.csv.rows import Rows, Table, source
+from personalization.ingest.csv.rejects import Acceptance, Ending, Rejects
+from personalization.ingest.csv.rows import LINE, Rows, Table, source
 from personalization.ingest.csv.writing import render
-from personalization.ingest.findings import Example, Filled, Findings
+from personalization.ingest.findings import Example, Expected, Filled, Findings
 from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
-from personalization.ingest.validation import Expected
 from personalization.shop import schema as datasets
 from personalization.shop import streamed
 from personalization.shop.keys import DataKind
@@ -48,10 +44,10 @@ class Copied:
     findings: Findings
     rejects: Rejects
     ids: bytes | None
-    """The hashes of a Users or Items dataset's ids; see `known`."""
+    """The hashes of a Users or Items dataset's ids; see `counts.hash_ids`."""
     sold: Sold | None = None
     """What interactions say about items."""
-    listed: Listing | None = None
+    listed: ItemLines | None = None
     """The items of a drop of items, in files of the scratch folder."""
 
 
@@ -65,15 +61,15 @@ def copy(
 ) -> Copied:
     """Look at every row of a drop, and write the good ones as they are to be imported.
 
-    The look ends early where too many rows are bad, whatever follows; see `hope`.
+    The look ends early where too many rows are bad, whatever follows; see `rejects.Acceptance`.
 
     Args:
-        chunks: the bytes of the drop, decompressed; best with how many may still come, see `hope.Ending`.
+        chunks: the bytes of the drop, decompressed; best with how many may still come, see `rejects.Ending`.
         expected: what it is held against.
         write: takes the bytes of the copy, piece by piece; a part of an import also the lines of its rows. The caller
             throws them away if the drop is refused in the end; see `findings.problems`.
         scratch: a folder for counts that do not fit into memory.
-        known: the ids of the other datasets, or of this one's earlier drops; see `known`.
+        known: the ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`.
         size: bytes that are looked at in one go.
 
     Raises:
@@ -82,7 +78,7 @@ def copy(
     table = Table(expected.resource, chunks, size)
     rows = _new_to(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
-    listing = Listing(scratch) if expected.kind == "items" else None
+    listing = ItemLines(scratch) if expected.kind == "items" else None
     work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
     part = write if isinstance(write, Part) else None
     put = write.write if isinstance(write, Part) else write
@@ -93,7 +89,7 @@ def copy(
             part.place(work.lines)
         for data in parts:
             put(data)
-        if not some.text.piece.last and work.hope.gone(
+        if not some.text.piece.last and work.acceptance.is_hopeless(
             chunks.left() + table.held if isinstance(chunks, Ending) else None
         ):
             work.stop(some)
@@ -125,12 +121,12 @@ class _Work:
     """Everything that is counted while one drop streams past."""
 
     def __init__(
-        self, expected: Expected, layout: Layout, width: int, counting: Counting, listing: Listing | None
+        self, expected: Expected, layout: Layout, width: int, counting: Counting, listing: ItemLines | None
     ) -> None:
         self._expected = expected
         self._layout = layout
         self._width = width
-        self.hope = Hope(expected.resource, expected.kind, width, expected.settings.rejects.limit)
+        self.acceptance = Acceptance(expected.resource, expected.kind, width, expected.settings.rejects.limit)
         """Whether the drop can still be accepted."""
         self._stopped = 0
         self._counting = counting
@@ -177,7 +173,7 @@ class _Work:
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
             self.lines = self.lines.filter(good)
         self._count(frame, seconds)
-        self.hope.saw(rows.text.piece, self._rows, self._rows - self._accepted, rows.blank)
+        self.acceptance.note(rows.text.piece, self._rows, self._rows - self._accepted, rows.blank)
         self._warn(frame, rows)
         same = rows.plain and self._same and not changed
         parts: list[bytes | memoryview]

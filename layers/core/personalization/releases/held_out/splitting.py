@@ -13,9 +13,9 @@ import polars as pl
 from personalization.core import csv_dialect
 from personalization.core.errors import Broken
 from personalization.core.line_breaks import PATTERN
-from personalization.ingest.csv import known
+from personalization.ingest.csv import counts
+from personalization.ingest.csv.counts import Hashes
 from personalization.ingest.csv.rows import Table, source
-from personalization.ingest.csv.tallies import Hashes
 from personalization.ingest.csv.writing import render
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.shop.schema import RETURN
@@ -140,7 +140,7 @@ class Splitter:
         self._rows += early.height
         self._held_out += late.height
         if early.height:
-            self._users.take(known.hashed(early["USER_ID"]))
+            self._users.take(counts.hash_ids(early["USER_ID"]))
             counted = early.group_by("ITEM_ID").agg(rows=pl.len())
             self._items = pl.concat([self._items, counted]).group_by("ITEM_ID").agg(pl.col("rows").sum())
         if late.height:
@@ -221,7 +221,7 @@ class _Sample:
             return pl.DataFrame(schema=empty)
         self._settle()
         (rows,) = self._held
-        return rows.with_columns(known.hashed(rows["USER_ID"]).alias("key"))
+        return rows.with_columns(counts.hash_ids(rows["USER_ID"]).alias("key"))
 
     def _settle(self) -> None:
         rows = pl.concat(self._held).unique()

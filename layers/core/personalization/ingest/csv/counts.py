@@ -1,22 +1,207 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted over all good rows of a drop: duplicates, users, items, days, event types."""
+"""Count over all good rows of a drop: duplicates, users, items, days, event types.
+
+Counts are exact, and memory does not grow with the file. The ids of a dataset are kept as a small file of hashes, so
+that a later drop of interactions can be held against them.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import polars as pl
 
-from personalization.ingest.csv import known
-from personalization.ingest.csv.tallies import Hashes, Tally, Words
-from personalization.ingest.findings import MOST_TYPES, Spread
+from personalization.ingest.findings import MOST_TYPES, Expected, Spread
 from personalization.ingest.sales import MOST, Sold
-from personalization.ingest.validation import Expected
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import RETURN
+
+MOST_IDS = 5_000_000
+"""Ids of a dataset that are kept: 40 MB of them. Of a larger one none are."""
+
+
+def hash_ids(ids: pl.Series) -> pl.Series:
+    """The hashes of ids."""
+    return ids.hash(0)
+
+
+def pack_ids(hashes: pl.Series) -> bytes | None:
+    """The file of these hashes, or None where they are too many."""
+    if hashes.len() > MOST_IDS:
+        return None
+    file = BytesIO()
+    hashes.alias(_name()).to_frame().write_ipc(file)
+    return file.getvalue()
+
+
+def unpack_ids(data: bytes | None) -> pl.Series | None:
+    """The hashes in a file, or None where there is none that this build can read."""
+    if data is None:
+        return None
+    try:
+        frame = pl.read_ipc(BytesIO(data))
+    except pl.exceptions.PolarsError:
+        return None
+    return frame.to_series().alias("key") if frame.columns == [_name()] else None
+
+
+def without_ids(data: bytes, ids: Collection[str]) -> bytes | None:
+    """A file without some ids; None where it has none of them.
+
+    A file that another build has made may have any of them, and nobody reads it any more: it becomes as good as none.
+    """
+    hashes = unpack_ids(data)
+    if hashes is None:
+        return b"" if data else None
+    gone = hashes.is_in(hash_ids(pl.Series(list(ids), dtype=pl.String)).implode())
+    return pack_ids(hashes.filter(~gone)) if gone.any() else None
+
+
+def _name() -> str:
+    """The column's name tells how the hashes were made."""
+    return f"ids-{hash_ids(pl.Series(['fingerprint']))[0]:016x}"
+
+
+IN_MEMORY = 2_000_000
+"""Keys that one tally holds."""
+PARTITIONS = 16
+
+
+class Tally(Protocol):
+    """How often each key came."""
+
+    def counts(self) -> Iterator[pl.DataFrame]:
+        """Frames of `key` and `rows`, which have no key in common. To be asked for once, after the last row."""
+
+
+class Hashes:
+    """A tally of 64-bit numbers that are hashes: kept as they come, and sorted in the end.
+
+    Args:
+        folder: where files may be made.
+        name: tells its files from those of other tallies.
+        most: keys in memory.
+    """
+
+    def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:
+        self._files = _Files(folder, name)
+        self._most = most
+        self._held: list[pl.Series] = []
+        self._size = 0
+
+    def take(self, keys: pl.Series) -> None:
+        """Count the keys of some rows."""
+        self._held.append(keys.alias("key"))
+        self._size += keys.len()
+        if self._size > self._most:
+            self._spill()
+
+    def counts(self) -> Iterator[pl.DataFrame]:
+        """See Tally."""
+        if self._held and self._files.any:
+            self._spill()
+        if self._held:
+            yield _runs(pl.concat(self._held))
+        for frame in self._files.read():
+            yield _runs(frame["key"])
+
+    def distinct(self) -> int:
+        """How many keys there are; in place of `counts`, and once as well."""
+        if self._held and self._files.any:
+            self._spill()
+        found = pl.concat(self._held).sort().n_unique() if self._held else 0
+        return found + sum(frame["key"].sort().n_unique() for frame in self._files.read())
+
+    def _spill(self) -> None:
+        self._files.write(pl.concat(self._held).to_frame())
+        self._held, self._size = [], 0
+
+
+class Words:
+    """A tally of hashes with a text each, of which there are far fewer than rows: added up as they come.
+
+    Args:
+        folder: where files may be made.
+        name: tells its files from those of other tallies.
+        most: keys in memory.
+    """
+
+    def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:
+        self._files = _Files(folder, name)
+        self._most = most
+        self._held: list[pl.DataFrame] = []
+        self._size = 0
+
+    def take(self, keys: pl.Series, words: pl.Series) -> None:
+        """Count the keys of some rows; words with the same key are the same."""
+        rows = pl.DataFrame([keys.alias("key"), words.alias("word")])
+        frame = rows.group_by("key").agg(pl.first("word"), pl.len().cast(pl.UInt64).alias("rows"))
+        self._held.append(frame)
+        self._size += frame.height
+        if self._size > self._most:
+            self._settle()
+
+    def counts(self) -> Iterator[pl.DataFrame]:
+        """See Tally; with the `word` of each key."""
+        if self._held and self._files.any:
+            self._spill(_added(self._held))
+        if self._held:
+            yield _added(self._held)
+        for frame in self._files.read():
+            yield _added([frame])
+
+    def _settle(self) -> None:
+        whole = _added(self._held)
+        if 2 * whole.height > self._most:
+            self._spill(whole)
+        else:
+            self._held, self._size = [whole], whole.height
+
+    def _spill(self, frame: pl.DataFrame) -> None:
+        self._files.write(frame)
+        self._held, self._size = [], 0
+
+
+class _Files:
+    """Frames on disk, in parts that have no key in common."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._count = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was written."""
+        return self._count > 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Write a frame, spread by the key of each row."""
+        spread = frame.with_columns((pl.col("key") % PARTITIONS).alias("part"))
+        for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
+            some.write_ipc(self._folder / f"{self._name}-{part}-{self._count}.ipc")
+        self._count += 1
+
+    def read(self) -> Iterator[pl.DataFrame]:
+        """The parts, one after the other."""
+        for part in range(PARTITIONS):
+            files = sorted(self._folder.glob(f"{self._name}-{part}-*.ipc"))
+            if files:
+                yield pl.concat([pl.read_ipc(file.read_bytes()) for file in files])
+
+
+def _runs(keys: pl.Series) -> pl.DataFrame:
+    runs = keys.sort().rle().struct.unnest()
+    return runs.select(key="value", rows=pl.col("len").cast(pl.UInt64))
+
+
+def _added(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(frames).group_by("key").agg(pl.first("word"), pl.col("rows").sum())
+
 
 TOP = 10
 _DAY = 86_400
@@ -54,7 +239,7 @@ class Counting:
     Args:
         expected: what the drop is held against.
         scratch: a folder for what does not fit into memory.
-        ids: the ids of the other datasets, or of the same for an incremental drop; see `known`.
+        ids: the ids of the other datasets, or of the same for an incremental drop; see `counts.hash_ids`.
     """
 
     def __init__(self, expected: Expected, scratch: Path, ids: Mapping[DataKind, bytes | None]) -> None:
@@ -77,11 +262,11 @@ class Counting:
         if not frame.height:
             return
         if self._expected.kind != "interactions" or seconds is None:
-            self._whole.take(known.hashed(frame.to_series()))
+            self._whole.take(hash_ids(frame.to_series()))
             return
         self._whole.take(_hash(frame))
-        self._users.take(known.hashed(frame["USER_ID"]))
-        items = pl.DataFrame([known.hashed(frame["ITEM_ID"]).alias("key"), frame["ITEM_ID"].alias("word")])
+        self._users.take(hash_ids(frame["USER_ID"]))
+        items = pl.DataFrame([hash_ids(frame["ITEM_ID"]).alias("key"), frame["ITEM_ID"].alias("word")])
         self._items.take(items["key"], items["word"])
         bought = items.filter(frame["EVENT_TYPE"] == self._expected.settings.event_type)
         self._bought.take(bought["key"], bought["word"])
@@ -129,17 +314,17 @@ class Counting:
         return {word: rows for word, rows in left.items() if rows > 0}
 
     def _packed(self, ids: list[pl.Series]) -> bytes | None:
-        earlier = known.unpack(self._ids.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+        earlier = unpack_ids(self._ids.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
         if self._expected.mode == "INCREMENTAL" and earlier is None:
             return None
         every = [*ids, earlier] if earlier is not None else ids
-        return known.pack(pl.concat(every).unique()) if every else None
+        return pack_ids(pl.concat(every).unique()) if every else None
 
     def _spread(
         self, tally: Tally, kind: DataKind, standing_in: Counter[str], seen: list[pl.DataFrame] | None = None
     ) -> Spread:
         """How rows are spread over ids; `standing_in` takes what is no id, and `seen` the ids with most rows."""
-        there = known.unpack(self._ids.get(kind))
+        there = unpack_ids(self._ids.get(kind))
         by_count: Counter[int] = Counter()
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0
@@ -165,7 +350,7 @@ class Counting:
 def _watched(frame: pl.DataFrame, standing_in: Counter[str]) -> pl.DataFrame:
     """The frame, with the rows counted whose id is a word that stands for no value."""
     words = pl.Series("word", _STANDING_IN)
-    looked = pl.DataFrame([words, known.hashed(words).alias("key")]).join(frame.select("key", "rows"), on="key")
+    looked = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
     standing_in.update(dict(looked.select("word", "rows").rows()))
     return frame
 

@@ -11,7 +11,7 @@ from personalization.shop.item_table import MOST_CHARACTERS, MOST_SHARDS, SHARD_
 PARTITIONS = 64
 
 
-class Listing:
+class ItemLines:
     """Lines of items, in memory that does not grow with the drop.
 
     Args:
