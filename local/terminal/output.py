@@ -129,12 +129,9 @@ class Terminal:
         items = answer.body.get("items") or []
         rows = []
         for place, item in enumerate(items, 1):
-            # PRODUCT_NAME and productName are one.
-            metadata = {
-                re.sub(r"[^a-z0-9]", "", key.lower()): cell for key, cell in (item.get("metadata") or {}).items()
-            }
+            metadata = letters(item)
             others = [str(cell) for key, cell in metadata.items() if key != "price" and cell not in {None, ""}]
-            name = next((metadata[key] for key in NAMES if key in metadata), None) or " · ".join(others)[:48]
+            name = item_name(item) if metadata.keys() & set(NAMES) else " · ".join(others)[:48]
             price = f"{float(metadata['price']):.2f}" if metadata.get("price") not in {None, ""} else ""
             score = f"{item['score']:.4f}" if item.get("score") is not None else ""
             rows.append((place, item["itemId"], name, price, score, item.get("source", "")))
@@ -163,6 +160,17 @@ class Terminal:
             f"[dim]from {body['method']}, calibrated on {on['purchases']:,} purchases of {on['from'][:10]} to "
             f"{on['to'][:10]}; base rate {body['baseRate']:.3%}; {answer.milliseconds:.1f} ms[/]"
         )
+
+
+def letters(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item's metadata by the letters of its names: PRODUCT_NAME and productName are one."""
+    return {re.sub(r"[^a-z0-9]", "", key.lower()): value for key, value in (item.get("metadata") or {}).items()}
+
+
+def item_name(item: Mapping[str, Any]) -> str:
+    """Return an item's name from its metadata, else its id."""
+    metadata = letters(item)
+    return str(next((metadata[key] for key in NAMES if key in metadata), item["itemId"]))
 
 
 def said(run: Run) -> str:
