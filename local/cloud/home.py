@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import psutil
 
+from local.cloud.aws import DOCS
 from local.cloud.environments import LOCAL, LocalError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class State:
     @property
     def docs(self) -> str:
         """Where the local AWS serves the documentation, once `make docs` has built it."""
-        return f"{self.endpoint}/_local/docs/"
+        return f"{self.endpoint}{DOCS}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.documents import build, serving
+from local.cloud.aws import documentation
+from local.documents import build
 from tests.docs.pages import ROOT, read
 
 
@@ -28,14 +29,14 @@ def test_every_page_is_in_the_navigation() -> None:
     assert tomllib.loads(read("local/documents/zensical.toml"))["project"]["theme"]["font"] is False
 
 
-async def ask(application: serving.Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+async def ask(application: documentation.Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
     """What an application answers: status, headers, body."""
-    sent: list[serving.Message] = []
+    sent: list[documentation.Message] = []
 
-    async def send(message: serving.Message) -> None:
+    async def send(message: documentation.Message) -> None:
         sent.append(message)
 
-    async def receive() -> serving.Message:
+    async def receive() -> documentation.Message:
         return {"type": "http.request"}
 
     await application({"type": "http", "method": method, "path": path}, receive, send)
@@ -43,18 +44,18 @@ async def ask(application: serving.Application, method: str, path: str) -> tuple
     return begun["status"], {name.decode(): value.decode() for name, value in begun["headers"]}, body["body"]
 
 
-async def elsewhere(_scope: serving.Message, _receive: serving.Receive, send: serving.Send) -> None:
+async def elsewhere(_scope: documentation.Message, _receive: documentation.Receive, send: documentation.Send) -> None:
     await send({"type": "http.response.start", "status": 418, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
 @pytest.fixture
-def application(tmp_path: Path) -> serving.Application:
+def application(tmp_path: Path) -> documentation.Application:
     """A site of one page, with a secret beside it."""
     (tmp_path / "site" / "api").mkdir(parents=True)
     (tmp_path / "site" / "api" / "index.html").write_text("<h1>HTTP API</h1>")
     (tmp_path / "secret").write_text("secret")
-    return serving.served(elsewhere, tmp_path / "site")
+    return documentation.served(elsewhere, tmp_path / "site")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def application(tmp_path: Path) -> serving.Application:
     ],
 )
 def test_the_site_and_nothing_else_is_served(
-    application: serving.Application, method: str, path: str, status: int, content: bytes
+    application: documentation.Application, method: str, path: str, status: int, content: bytes
 ) -> None:
     told, headers, body = asyncio.run(ask(application, method, path))
     assert (told, body) == (status, content)
@@ -80,5 +81,5 @@ def test_the_site_and_nothing_else_is_served(
 
 
 def test_a_site_that_was_never_built_says_how(tmp_path: Path) -> None:
-    status, _, body = asyncio.run(ask(serving.served(elsewhere, tmp_path / "site"), "GET", "/_local/docs/"))
-    assert (status, body.decode()) == (404, serving.ABSENT)
+    status, _, body = asyncio.run(ask(documentation.served(elsewhere, tmp_path / "site"), "GET", "/_local/docs/"))
+    assert (status, body.decode()) == (404, documentation.ABSENT)

@@ -31,9 +31,20 @@ from ministack.services import eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import engine, provisioners
 from personalize_local.server import origins
 
-from local.cloud.aws import DOORS, RIGHTS, SAVED, api_gateway, executions, faults, guard, retention, rights, saving
+from local.cloud.aws import (
+    DOORS,
+    RIGHTS,
+    SAVED,
+    api_gateway,
+    documentation,
+    executions,
+    faults,
+    guard,
+    retention,
+    rights,
+    saving,
+)
 from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
-from local.documents import serving as documentation
 
 VERSION = "1.5.33"
 """The only ministack that this package has been written for and tested against."""

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serve the documentation site at :data:`DOOR` of the local AWS, as `make docs` has built it."""
+"""Serve the documentation site at :data:`DOCS` of the local AWS, as `make docs` has built it."""
 
 import mimetypes
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
+from local.cloud.aws import DOCS
 from local.cloud.environments import LOCAL
 
-DOOR: Final = "/_local/docs/"
 SITE: Final = LOCAL / "docs" / "site"
 ABSENT: Final = "The documentation has not been built on this machine: make docs\n"
 POLICY: Final = "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'; form-action 'none'"
@@ -25,7 +25,7 @@ def served(application: Application, site: Path = SITE) -> Application:
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not f"{path}/".startswith(DOOR):
+        if scope["type"] != "http" or not f"{path}/".startswith(DOCS):
             await application(scope, receive, send)
             return
         status, headers, content = answer(site.resolve(), path)
@@ -41,7 +41,7 @@ def answer(site: Path, path: str) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and content; a folder is its `index.html`, and its address ends in a slash."""
     if not site.is_dir():
         return 404, {"content-type": "text/plain"}, ABSENT.encode()
-    target = (site / path[len(DOOR) :]).resolve()
+    target = (site / path[len(DOCS) :]).resolve()
     if target.is_relative_to(site) and target.is_dir():
         if not path.endswith("/"):
             return 308, {"location": f"{path}/"}, b""
