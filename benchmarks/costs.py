@@ -36,6 +36,7 @@ from benchmarks.polling import AWS_MINUTES, ML_OPS, RETRIES, Pace, longest_pause
 from local.cloud import lifecycle
 from local.cloud.client import Client
 from local.cloud.home import Home, State, access
+from local.cloud.runs import events
 
 History = Sequence[Mapping[str, Any]]
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +157,7 @@ def counted_from(state: State) -> Counted:
     scopes = [machine, *(machine["States"][owner]["ItemProcessor"] for owner in ITEMS)]
     arns = {function for scope in scopes for _, function in _lambdas(scope)}
     memory = {arn: functions.get_function_configuration(FunctionName=arn)["MemorySize"] / 1024 for arn in arns}
-    return count(machine, memory, [runs.events_after(arn, 0) for arn in runs.arns()])
+    return count(machine, memory, [events(runs.client, arn) for arn in runs.arns()])
 
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:

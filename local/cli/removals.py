@@ -3,7 +3,6 @@
 
 import json
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ import boto3
 
 from local.cloud.environments import LocalError
 from local.cloud.home import State, access
-from local.cloud.runs import POLL_SECONDS, reason_of
+from local.cloud.runs import as_they_come, reason_of
 from local.terminal.output import Terminal
 
 KINDS = {"metricAttribution": "metric attribution", "eventTracker": "event tracker", "datasetGroup": "dataset group"}
@@ -47,18 +46,12 @@ def run(state: State, options: Namespace, terminal: Terminal, *, dry_run: bool) 
     asked = json.dumps({"shop": options.shop, "dryRun": dry_run, "objects": options.objects})
     arn = client.start_execution(stateMachineArn=state.outputs["TeardownStateMachineArn"], input=asked)["executionArn"]
     shown: set[str] = set()
-    seen, found = 0, client.describe_execution(executionArn=arn)
-    while True:
-        pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
-        for event in (event for page in pages for event in page["events"] if event["id"] > seen):
-            seen, line = event["id"], news(event)
-            if line and line not in shown:
-                shown.add(line)
-                terminal.note(line)
-        if found["status"] != "RUNNING":
-            break
-        time.sleep(POLL_SECONDS)
-        found = client.describe_execution(executionArn=arn)
+    for event in as_they_come(client, arn):
+        line = news(event)
+        if line and line not in shown:
+            shown.add(line)
+            terminal.note(line)
+    found = client.describe_execution(executionArn=arn)
     if found["status"] != "SUCCEEDED":
         raise LocalError(reason_of(found.get("error", ""), found.get("cause", "")) or str(found["status"]))
     output: dict[str, Any] = json.loads(found["output"])

@@ -104,12 +104,10 @@ def parameters() -> list[str]:
 
 
 def architecture() -> str:
-    """Return this machine's processor as Lambda names it."""
     return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 
 
 def fingerprint() -> str:
-    """Return a hash of all that a build depends on."""
     digest = hashlib.sha256(" ".join(parameters()).encode())
     for source in [REPOSITORY / name for name in SOURCES]:
         for path in [source] if source.is_file() else sorted(each for each in source.rglob("*") if each.is_file()):
@@ -143,7 +141,7 @@ def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Keep clouds of one checkout apart, which share its build folder."""
+    """Let one cloud of this checkout at a time build and deploy: they share the build folder."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -80,7 +80,7 @@ class State:
 
     @property
     def docs(self) -> str:
-        """Where the local AWS serves the documentation, once `make docs` has built it."""
+        """Return where the local AWS serves the documentation, once `make docs` has built it."""
         return f"{self.endpoint}{DOCS}"
 
 
@@ -147,7 +147,6 @@ class Home:
         self._replace(self.run / "state.json", json.dumps(asdict(state), indent=2))
 
     def forget(self) -> None:
-        """Remove the state: nothing runs."""
         (self.run / "state.json").unlink(missing_ok=True)
 
     @contextmanager

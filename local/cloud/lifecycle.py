@@ -279,7 +279,6 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 
 def signalled(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal to a process that may have ended by itself."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
 

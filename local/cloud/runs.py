@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.dynamodb.conditions import Key
 
 from local.cloud.environments import LocalError
 from local.cloud.home import State, access
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
 
 POLL_SECONDS = 0.25
 FAILED = "FAILED"
@@ -155,20 +158,14 @@ class Runs:
         """Yield what happens in a run, from its start to its end, as it happens; PENDING and IN_PROGRESS are one."""
         shown: dict[str, str] = {}
         under_way: set[str] = set()
-        seen, quiet = 0, self.polling_states()
+        quiet = self.polling_states()
         started: datetime = self.client.describe_execution(executionArn=arn)["startDate"]
-        while True:
-            ended = self.client.describe_execution(executionArn=arn)["status"] != "RUNNING"
-            for event in self.events_after(arn, seen):
-                seen = event["id"]
-                for what, status in happenings(event, under_way):
-                    phase = "at work" if status.endswith(("PENDING", "IN_PROGRESS")) else status
-                    if (what not in quiet or status == FAILED) and shown.get(what) != phase:
-                        shown[what] = phase
-                        yield Moment((event["timestamp"] - started).total_seconds(), what, status)
-            if ended:
-                return
-            time.sleep(POLL_SECONDS)
+        for event in as_they_come(self.client, arn):
+            for what, status in happenings(event, under_way):
+                phase = "at work" if status.endswith(("PENDING", "IN_PROGRESS")) else status
+                if (what not in quiet or status == FAILED) and shown.get(what) != phase:
+                    shown[what] = phase
+                    yield Moment((event["timestamp"] - started).total_seconds(), what, status)
 
     def polling_states(self) -> set[str]:
         """Return the states that only look at a resource, of which `follow` yields the status instead."""
@@ -176,15 +173,29 @@ class Runs:
         states = json.loads(machine["definition"])["States"]
         return {name for name, state in states.items() if ":aws-sdk:personalize:describe" in state.get("Resource", "")}
 
-    def events_after(self, arn: str, seen: int) -> list[dict[str, Any]]:
-        """Return the events of an execution with an id above `seen`, oldest first."""
-        fresh: list[dict[str, Any]] = []
-        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=arn, reverseOrder=True)
-        for page in pages:
-            fresh += [{**event} for event in page["events"] if event["id"] > seen]
-            if page["events"] and page["events"][-1]["id"] <= seen:
-                break
-        return fresh[::-1]
+
+def as_they_come(client: "SFNClient", arn: str) -> Iterator[dict[str, Any]]:
+    """Yield the events of an execution as they come, until it has ended."""
+    seen = 0
+    while True:
+        ended = client.describe_execution(executionArn=arn)["status"] != "RUNNING"
+        for event in events(client, arn, seen):
+            seen = event["id"]
+            yield event
+        if ended:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def events(client: "SFNClient", arn: str, seen: int = 0) -> list[dict[str, Any]]:
+    """Return the events of an execution with an id above `seen`, oldest first."""
+    fresh: list[dict[str, Any]] = []
+    pages = client.get_paginator("get_execution_history").paginate(executionArn=arn, reverseOrder=True)
+    for page in pages:
+        fresh += [{**event} for event in page["events"] if event["id"] > seen]
+        if page["events"] and page["events"][-1]["id"] <= seen:
+            break
+    return fresh[::-1]
 
 
 def happenings(event: dict[str, Any], under_way: set[str]) -> Iterator[tuple[str, str]]:

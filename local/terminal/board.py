@@ -28,13 +28,11 @@ class Row:
     ended: float | None = None
 
     def mark(self) -> str:
-        """How it stands."""
         if "FAILED" in self.status or "STOPPED" in self.status:
             return FAILED
         return UNDER_WAY if self.ended is None else DONE
 
     def seconds(self, now: float) -> float:
-        """How long it has taken, or is taking."""
         return max((now if self.ended is None else self.ended) - self.began, 0.0)
 
 
@@ -46,7 +44,7 @@ class Board:
     now: float = 0.0
 
     def tell(self, moment: Moment) -> None:
-        """Something happened: a step ends when the next one begins or it fails, a resource when it has settled."""
+        """Take in what happened: a step ends when the next one begins or it fails, a resource when it has settled."""
         self.now = max(self.now, moment.seconds)
         if not moment.status:
             self._close(moment.seconds)
@@ -63,16 +61,13 @@ class Board:
                 row.ended = now
 
     def end(self, now: float) -> None:
-        """The run is over."""
         self.now = now
         self._close(now)
 
     def waiting_for(self) -> list[str]:
-        """The resources that are not ready yet."""
         return [f"{row.what} {row.status}" for row in self.rows.values() if row.resource and row.ended is None]
 
     def table(self, now: float) -> Table:
-        """The board as it is drawn."""
         table = Table.grid(padding=(0, 2))
         table.add_column(justify="right")
         for row in self.rows.values():
@@ -92,12 +87,7 @@ class Board:
 
 @contextmanager
 def drawn(console: Console, age: float) -> Iterator[Board]:
-    """A board on the console, redrawn four times a second until the block ends.
-
-    Args:
-        console: a terminal.
-        age: how long ago the run started, in seconds.
-    """
+    """Draw a board on the console four times a second until the block ends; the run started `age` seconds ago."""
     board, start = Board(), time.monotonic() - age
     with Live(console=console, get_renderable=lambda: board.table(time.monotonic() - start), refresh_per_second=4):
         yield board

@@ -19,7 +19,7 @@ from mypy_boto3_s3 import S3Client
 from local.cloud.client import Answer, Client, Upload
 from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
-from local.cloud.runs import Run
+from local.cloud.runs import Run, events
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +107,7 @@ class Laptop:
 
     def history(self, run: Run) -> list[Mapping[str, Any]]:
         """All events of a run's execution, oldest first."""
-        return list(self.client.runs.events_after(run.arn, 0))
+        return list(events(self.client.runs.client, run.arn))
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m local …` on this cloud."""
