@@ -74,7 +74,7 @@ def show_status(state: State, terminal: Terminal) -> None:
     memory = {process.name: megabytes(process.pid) for process in state.processes}
     if failure := resuming.failure(state):
         terminal.note(f"the local AWS cannot save its state: {failure}")
-    told = {
+    document = {
         "running": True,
         "api": {"url": state.api, "key": state.key},
         "browserApi": {"url": state.browser_api},
@@ -96,7 +96,7 @@ def show_status(state: State, terminal: Terminal) -> None:
         ("memory", ", ".join(f"{name} {size} MB" for name, size in memory.items())),
         ("shops", names or "none yet: python -m local drop SHOP interactions FILE"),
     ]
-    terminal.result(told, lambda: terminal.table(("", ""), rows))
+    terminal.result(document, lambda: terminal.table(("", ""), rows))
 
 
 def megabytes(pid: int) -> int:
@@ -253,10 +253,10 @@ def token(options: Namespace, terminal: Terminal) -> None:
     state = require(home)
     asked = {"userToken": login.user_token(home, state, options.user, time.time())} if options.user else {}
     answer = urllib3.request("POST", f"{state.browser_api}/shops/{options.shop}/sessions", json=asked, retries=False)
-    told = answer.json()
+    body = answer.json()
     if answer.status != 201:
-        raise LocalError(f"{answer.status} {told.get('detail')}")
-    terminal.result({"url": state.browser_api, **told}, lambda: terminal.line(told["token"]))
+        raise LocalError(f"{answer.status} {body.get('detail')}")
+    terminal.result({"url": state.browser_api, **body}, lambda: terminal.line(body["token"]))
 
 
 def replay(options: Namespace, terminal: Terminal) -> None:
@@ -274,7 +274,7 @@ def logs(options: Namespace, terminal: Terminal) -> None:
     log_lines.show(options, terminal)
 
 
-# What these need takes longer to import than other commands take.
+# These import much, which other commands need not wait for.
 
 
 def evaluate(options: Namespace, terminal: Terminal) -> None:

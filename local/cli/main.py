@@ -170,7 +170,7 @@ def add_evaluate(add: Add) -> None:
         "evaluate interactions.csv",
         "evaluate interactions.csv.gz users.csv items.csv --event-type Purchase --days 28",
         takes="FILE…",
-        files="interactions, and users and items if there are any: .csv or .csv.gz, told apart by their columns",
+        files="interactions, and users and items if there are any: .csv or .csv.gz, recognised by their columns",
     )
     text = "event type to train on and to predict, or `all`; default: Purchase where there are enough, else all"
     evaluate.add_argument("--event-type", metavar="TYPE", help=text)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 UNKNOWN = "tried for two days"
-"""Why a message is dead that has no reason of its own: its tries were used up."""
+"""The reason of a message without one: its retries were used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Client:
         folders = [f"{folder}/{run.shop}/{run.name}" for folder in ("reports", "rejects")] if run.shop else []
         pages = [s3.list_objects_v2(Bucket=bucket, Prefix=folder) for folder in folders]
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        # What a report is put together from is not for reading.
+        # A report is assembled from parts, which nobody reads.
         whole = sorted((key for key in keys if "/parts/" not in key), key=lambda key: not key.endswith(".html"))
         return [f"s3://{bucket}/{key}" for key in whole]
 

@@ -23,11 +23,11 @@ from local.cloud.home import REGION, Home, State, access, client_environment, ta
 SOURCES = ("template.yaml", "stacks", "samconfig.toml", "functions", "layers", "statemachines")
 BUILD = LOCAL / "build"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-"""Stack statuses from which a stack can be updated."""
+"""Statuses from which a stack can be updated."""
 NEVER_MADE = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 """Statuses of a stack whose creation failed, so that nothing was ever kept in it."""
 CHANGE_SECONDS = 120
-"""How long a change goes on at most that an `up` began which was killed."""
+"""How long a change may go on that a killed `up` began."""
 
 
 def build(home: Home, step: Step) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 Rule = dict[str, Any]
 """A rule as JSON: `action`, and what `personalize_local.resources.rules.Rule` names."""
 SECONDS = 30.0
-"""How long a door may take to answer."""
+"""The time limit of a door's answer."""
 
 
 class FaultDoor:

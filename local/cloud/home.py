@@ -107,7 +107,7 @@ class Home:
         profile.read(file)
         if not profile.has_option("default", "aws_secret_access_key"):
             made = {
-                # No scanner of secrets takes it for a key of AWS's own.
+                # A name that no scanner of secrets takes for a key of AWS.
                 "aws_access_key_id": f"LOCAL{secrets.token_hex(8).upper()}",
                 "aws_secret_access_key": secrets.token_urlsafe(30),
             }

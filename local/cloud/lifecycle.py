@@ -134,7 +134,7 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     }
     options = [word for option in served.items() for word in option]
     commands = {
-        # Strict: the waits of the state machine are for what AWS makes it wait for.
+        # Strict, so that the state machine waits for what it would wait for on AWS.
         "engine": [sys.executable, "-m", "local.personalize", *options, "--strict", *doors],
         "cloud": [str(environments.cloud_python()), "-m", "local.cloud.aws.launcher", *doors],
     }
@@ -161,9 +161,9 @@ def process_environment(home: Home, state: State) -> dict[str, str]:
             "STATE_DIR": str(home.saved.resolve()),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(home.data.resolve() / "objects"),
-            # Of each function's warm processes all but one end after this time, so that a burst's memory is given back.
+            # All but one of a function's warm processes end after this time, which frees the memory of a burst.
             "LAMBDA_WARM_TTL_SECONDS": "20",
-            # PollSeconds is a whole number of seconds; nothing here takes that long.
+            # PollSeconds is at least a second, and nothing here takes that long.
             "SFN_WAIT_SCALE": "0.25",
             # No other listeners, and no hand on the containers of this machine.
             "IOT_MTLS_ENABLED": "0",

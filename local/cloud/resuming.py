@@ -26,8 +26,8 @@ def check(home: Home) -> None:
 
 def save(state: State) -> None:
     """Have the local AWS save its state now. Raises LocalError if it cannot."""
-    if told := str(_ask("POST", state)["failure"]):
-        raise LocalError(f"the local AWS cannot save its state: {told}")
+    if reason := str(_ask("POST", state)["failure"]):
+        raise LocalError(f"the local AWS cannot save its state: {reason}")
 
 
 def failure(state: State) -> str:
@@ -77,8 +77,8 @@ def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
     for event in events:
         answer = functions.invoke(FunctionName=state.outputs["SweepFunctionName"], Payload=json.dumps(event))
         if "FunctionError" in answer:
-            told = json.loads(answer["Payload"].read())
-            return [f"the sweep failed and is tried again within 15 minutes: {told.get('errorMessage', told)}"]
+            error = json.loads(answer["Payload"].read())
+            return [f"the sweep failed and is tried again within 15 minutes: {error.get('errorMessage', error)}"]
     return []
 
 

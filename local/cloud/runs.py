@@ -23,7 +23,7 @@ POLL_SECONDS = 0.25
 FAILED = "FAILED"
 """Status of a step that ended in an error, caught or not."""
 START_SECONDS = 30
-"""An uploaded object has started its run within this time, or never will."""
+"""The time within which an uploaded object starts its run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Saved:
     """What the last session left: the newest state, and what was answered after it."""
 
     number: int = -1
-    """Of the state; -1 where there is none."""
+    """The number of the state; -1 where there is none."""
     last: int = -1
     """The highest number of any file."""
     header: Mapping[str, Any] = field(default_factory=dict)

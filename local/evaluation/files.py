@@ -42,9 +42,9 @@ class Source:
     name: str
     kind: DataKind
     rows: int
-    """Rows that were taken."""
+    """The accepted rows."""
     rejected: int
-    """Rows that were left out, as an import would leave them out."""
+    """The rows that an import would leave out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from local.evaluation.splitting import Split
 
 _OFF = {"explorationWeight": 0.0}
 MOST = 2_000
-"""Users of each kind who are asked: drawn at random where there are more."""
+"""The users of each kind to ask about, drawn at random where there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Past:
     split: Split
     snapshot: Snapshot
     rows: Rows
-    """Those that train."""
+    """The rows that train."""
 
     @cached_property
     def people(self) -> People:

@@ -10,7 +10,7 @@ Triple = Sequence[float]
 _WIDTH, _HEIGHT = 360, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 40
 _LEAST_POWER = -6
-"""The power of ten below which a probability is drawn at the edge."""
+"""The power of ten below which a probability lies at the edge."""
 
 
 def strip(value: Triple, most: float, label: str, mark: str) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Positions in place of times: 0, 1, 2 … or the same dressed up as dates, as public data sets often have them.
+"""Positions in place of times: 0, 1, 2 … or the same disguised as dates, as public data sets often have them.
 
-Small integers would be refused in a drop, since they lie before 1990. To evaluate them all the same, a position becomes
-a day of a calendar that means nothing but the order.
+Small integers would be refused in a drop, since they lie before 1990. So a position becomes a day of a calendar, which
+means nothing but its order.
 """
 
 import codecs
@@ -18,12 +18,12 @@ from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 
 _TOLD = 1_000
-"""Rows that tell."""
+"""The rows to look at."""
 _SMALL = re.compile(r"\d{1,8}")
-"""No time after 1973 is written so."""
+"""Digits too few for a time after 1973."""
 _BEGIN, _DAY = 1_000_000_000, 86_400
 _USERS, _TOGETHER = 20, 0.9
-"""Users that are enough to tell, and the share of them who begin at one instant where times are positions."""
+"""The least users to judge by, and the share who begin at one instant where times are positions."""
 
 
 def column(name: str, chunks: Iterable[bytes], settings: ShopSettings) -> int | None:

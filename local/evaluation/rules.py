@@ -19,16 +19,16 @@ from scipy import sparse
 
 Scores = npt.NDArray[np.float64]
 Pairs = list[tuple[str, object]]
-"""Items with what they are ordered by, best first."""
+"""Items with their sort keys, best first."""
 DAY = 86_400.0
 HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 90.0, 365.0)
-"""Days that are tried for the time after which an interaction counts half."""
+"""Days to try as the half-life of an interaction."""
 BLENDS = (0.001, 0.1, 0.5, 2.0)
-"""Weights of what sells now beside the user's own interactions that are tried."""
+"""Weights to try for what sells now beside the user's own interactions."""
 TUNING = 400
-"""Users that parameters are chosen on."""
+"""The number of users to choose parameters on."""
 SPARE = 15
-"""Items beyond the depth that is looked at: ties may reach across the cut."""
+"""Items beyond the depth, since ties may reach across the cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Tuning:
     """The parameters of the rules, in days and as a weight."""
 
     recent: float = 14.0
-    """Half-life of what sells now; infinite where nothing tells what sells now."""
+    """Half-life of what sells now; infinite where times are no clock."""
     own: float = 90.0
     """Half-life of a user's own interactions."""
     blend: float = 0.001

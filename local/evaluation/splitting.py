@@ -21,18 +21,18 @@ from local.evaluation.files import BadInput, Tables
 
 DAY = 86_400
 SHARE, LEAST_DAYS, MOST_DAYS = 0.1, 7, 28
-"""The newest part of the time that is the test, and its bounds where the whole is long enough."""
+"""The share of the time at its end that is the test, and its bounds where the history is long enough."""
 FEW = 25
-"""Known users below which a cut by time tells nothing."""
+"""The known users below which a cut by time says nothing."""
 LEAST_ROWS = 1_000
-"""Rows without which nothing trains."""
+"""The rows below which nothing trains."""
 BASKETS = 3
-"""Baskets of a user whose last one is asked about where times are no clock."""
+"""The baskets of a user whose last one is the test where times are no clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What trains, and what is asked."""
+    """The training data and the tests."""
 
     kind: Literal["time", "last"]
     """Cut by time, or before each user's last basket."""
@@ -43,7 +43,7 @@ class Split:
     cut: int
     """Unix epoch seconds of the newest row that trains."""
     days: float
-    """How much time the tests are taken from."""
+    """The length of the test."""
     positions: bool = False
     """Whether the times are positions: then seconds and days mean nothing."""
 

@@ -10,7 +10,7 @@ from local.terminal.output import Terminal
 
 Document = Mapping[str, Any]
 WIDE = 120
-"""Characters of a terminal from which all columns have room; a narrower one gets those that matter, whole."""
+"""The width from which all columns have room; a narrower terminal gets the important ones, whole."""
 _MARKS = {"good": "green", "mixed": "yellow", "bad": "red"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trainings side by side: each in a process of its own kind, its model saved and loaded as the engine does."""
+"""Trainings in parallel processes, whose models are saved and loaded as by the engine."""
 
 import multiprocessing
 import os
@@ -20,7 +20,7 @@ from personalize_local.recipes import Model, TrainingConfig
 from local.cloud.environments import LocalError
 
 AT_ONCE = 2
-"""Trainings at one time, where there are as many processors: each may need a gigabyte."""
+"""The most trainings at one time: each may need a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Trainings:
 @contextmanager
 def opened(folder: Path) -> Iterator[Trainings]:
     """Open processes to train in, and a folder for what they make; end them at once where the block fails."""
-    # Threads of polars do not live through a fork.
+    # Threads of polars do not survive a fork.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(AT_ONCE, os.cpu_count() or 1), mp_context=context, initializer=begin)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole evaluation: split, train, ask, count, and say what it means, as one document."""
+"""The whole evaluation as one document: split, train, ask, measure, and explain."""
 
 import tempfile
 import time
@@ -43,26 +43,26 @@ TRENDING, LATELY = "aws-trending-now", "popular lately"
 FOR_EVERYBODY = ("aws-popularity-count", TRENDING)
 FOR_STRANGERS = (PERSONAL, *FOR_EVERYBODY, "popular", LATELY)
 CURVE = (0.25, 0.5)
-"""Shares of the users that are trained on, in the fast tier, to see what more of them bring."""
+"""Shares of the users to train on, in the fast tier, to see what more of them bring."""
 ENOUGH = 100
-"""Cold users that are enough to tell; with fewer, known ones are asked about as if they were strangers."""
+"""The cold users that suffice; with fewer, known ones are asked about as if they were cold."""
 HEAD = 0.2
 """The share of the items that are bestsellers; the others are the long tail."""
 USUAL = "Purchase"
-"""The event type that is predicted where a shop has enough of it and nobody chose."""
+"""The default event type to predict, where a shop has enough of it."""
 
 
 Tell = Callable[[str, float], None]
-"""What is being done, and how much of the whole is done (0 to 1)."""
+"""Takes what is being done, and the share of the whole that is done."""
 TOTAL = 130.0
 """The weights of all stages together, about their seconds on 600,000 interactions."""
 EVERY = 20
-"""Steps of a stage between two words."""
+"""Steps of a stage between two reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was asked for."""
+    """The options of an evaluation."""
 
     depth: int = 10
     seed: int = 7

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the storefront knows of a shop beside its API: items with names and prices, and a few shoppers to log in as.
+"""The storefront's data about a shop: items with names and prices, and a few users to log in as.
 
 It comes from the CSVs that the shop drops, in any order and case of their columns. Without an items CSV the storefront
 shows what the API's answers carry.
@@ -23,11 +23,11 @@ ITEM_COLUMNS = {
 """Fields of an item in the catalogue, and the columns that they may come from, best first."""
 SHOPPERS = 6
 LAST = 12
-"""Items of a shopper's history that are told, newest first."""
+"""The newest items of a user's history."""
 OFTEN = 3
-"""Categories that are told of a shopper."""
+"""The typical categories of a user."""
 CHOICES = 24
-"""A users' column with more values than this is no choice in a form."""
+"""The most values of a users' column that a form offers as a choice."""
 
 
 def catalogue(
@@ -155,8 +155,8 @@ def past(user: str, history: pl.DataFrame, goods: pl.DataFrame | None) -> dict[s
     if goods is not None and "CATEGORY_L2" in goods.columns:
         shelves = goods.select("ITEM_ID", "CATEGORY_L2").filter(pl.col("CATEGORY_L2") != "")
         own, all_ = (table.join(shelves, on="ITEM_ID").group_by("CATEGORY_L2").len() for table in (rows, history))
-        told = own.join(all_, on="CATEGORY_L2", suffix="_all").with_columns(
+        typical = own.join(all_, on="CATEGORY_L2", suffix="_all").with_columns(
             typical=pl.col("len").pow(2) / pl.col("len_all")
         )
-        often = told.sort("typical", "CATEGORY_L2", descending=[True, False])["CATEGORY_L2"].head(OFTEN).to_list()
+        often = typical.sort("typical", "CATEGORY_L2", descending=[True, False])["CATEGORY_L2"].head(OFTEN).to_list()
     return {"last": last, "often": often}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put ``storefront/`` into the bucket that CloudFront serves it from: what never changes, then what names it.
 
-Files go below a folder that is named by all their contents, so browsers and edges keep them for ever; ``index.html``
-names the folder and is asked for anew each time. A page is thus of one release, and nothing has to be invalidated.
+Files go below a folder named by a hash of their contents, so browsers and edges keep them for ever; ``index.html``
+names the folder and is requested each time. A page is thus of one release, and nothing has to be invalidated.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 RELEASES = "releases/"
 FOR_EVER = "public, max-age=31536000, immutable"
-"""Of a file whose address changes with its contents."""
+"""For a file whose address changes with its contents."""
 A_MINUTE = "public, max-age=60"
-"""Of the catalogue, which an ETag tells apart."""
+"""For the catalogue, which has an ETag."""
 EACH_TIME = "no-cache"
-"""Of the page: kept, and asked for whether it still holds."""
+"""For the page, which browsers keep and validate."""
 OWN = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
-"""Where an address of the page's own folder begins in it."""
+"""The beginning of an address in the page's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An object as it is to be in the bucket."""
+    """An object for the bucket."""
 
     key: str
     content: bytes
@@ -107,11 +107,11 @@ def main(options: Namespace, terminal: Terminal) -> None:
     Raises:
         LocalError: the stack has no storefront, or a file or the bucket cannot be used.
     """
-    told = outputs(options.stack)
-    if "StorefrontBucketName" not in told:
+    stack = outputs(options.stack)
+    if "StorefrontBucketName" not in stack:
         raise LocalError(f"the stack {options.stack} has no storefront: deploy it with Browsers=true Storefront=true")
     try:
-        slots = placements(boto3.resource("dynamodb").Table(told["ShopsTableName"]), options.shop)
+        slots = placements(boto3.resource("dynamodb").Table(stack["ShopsTableName"]), options.shop)
     except botocore.exceptions.ClientError as error:
         slots = []
         terminal.note(f"its shelves are asked for one by one, as the table of shops refuses: {error}")
@@ -119,10 +119,10 @@ def main(options: Namespace, terminal: Terminal) -> None:
     wanted = uploads(catalogue.document(goods))
     try:
         with terminal.step(f"publishing {len(wanted)} files"):
-            removed = publish(boto3.client("s3"), told["StorefrontBucketName"], wanted)
+            removed = publish(boto3.client("s3"), stack["StorefrontBucketName"], wanted)
     except botocore.exceptions.ClientError as error:
         raise LocalError(f"the bucket of the storefront refuses: {error}") from None
     if terminal.as_json:
-        terminal.json({"url": told["StorefrontUrl"], "files": len(wanted), "removed": removed})
+        terminal.json({"url": stack["StorefrontUrl"], "files": len(wanted), "removed": removed})
     else:
-        terminal.note(f"the storefront: {told['StorefrontUrl']}")
+        terminal.note(f"the storefront: {stack['StorefrontUrl']}")

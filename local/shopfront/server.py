@@ -33,11 +33,11 @@ from local.terminal.output import Terminal
 
 FOLDER = REPOSITORY / "storefront"
 BODY_LIMIT = 256 * 1024
-"""Bytes of a request, as the API takes them."""
+"""The bytes of a request that the API accepts."""
 TITLES = {"demo": "Fennel"}
-"""What pages call a shop; others go by their names."""
+"""Titles of shops on pages; others go by their names."""
 LOOK_SECONDS = 0.5
-"""How often the command looks whether its cloud is still up."""
+"""The seconds between two looks whether the cloud is still up."""
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -46,7 +46,7 @@ TYPES = {
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
 }
-"""What is served; a file of another kind is not there."""
+"""The kinds of files to serve."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -57,14 +57,14 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 NO_HEADERS = Message()
-SHOPPER = ("User-Agent", "Sec-CH-UA-Mobile", "X-Time-Zone")
-"""What a browser tells of its shopper's device and hour, and the API makes context of."""
+PASSED_ON = ("User-Agent", "Sec-CH-UA-Mobile", "X-Time-Zone")
+"""Headers with the user's device and hour, of which the API makes context."""
 API_PATH = re.compile(r"/(shops/[^/].*|health|openapi\.json)")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a request is answered with."""
+    """An answer to a request."""
 
     status: int
     content: bytes = b""
@@ -79,7 +79,7 @@ def problem(status: int, title: str, detail: str) -> Reply:
 
 @dataclass(frozen=True)
 class Shopfront:
-    """What is served: the API and its key, and the catalogue as JSON.
+    """A shop to serve: the API and its key, and the catalogue as JSON.
 
     Attributes:
         api: address of the HTTP API, without a slash at its end.
@@ -118,8 +118,8 @@ class Shopfront:
         path = urlsplit(target).path
         if not API_PATH.fullmatch(path) or {".", ".."} & set(re.split(r"[/\\]", unquote(path))):
             return problem(404, "Not Found", "The API has no such route.")
-        told = SHOPPER if self.key else (*SHOPPER, "Authorization")
-        headers = {name: str(sent[name]) for name in told if name in sent} | {"accept": "application/json"}
+        passed = PASSED_ON if self.key else (*PASSED_ON, "Authorization")
+        headers = {name: str(sent[name]) for name in passed if name in sent} | {"accept": "application/json"}
         headers |= {"x-api-key": self.key} if self.key else {}
         headers |= {} if body is None else {"content-type": "application/json"}
         try:
@@ -283,8 +283,8 @@ def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, toke
     """
     slots = {"placements": placements(Client(state).table, shop), "title": TITLES.get(shop, shop)}
     if tokens:
-        told = catalogue.for_strangers(shop, files.get("items"), "/api")
-        return Shopfront(state.browser_api, "", catalogue.document(told | slots))
+        content = catalogue.for_strangers(shop, files.get("items"), "/api")
+        return Shopfront(state.browser_api, "", catalogue.document(content | slots))
     return Shopfront(state.api, state.key, catalogue.document(catalogue.catalogue(shop, **files) | slots))
 
 

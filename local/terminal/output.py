@@ -21,7 +21,7 @@ from local.cloud.runs import Moment, Run
 from local.terminal.board import drawn
 
 NAMES = ("name", "title", "productname", "itemname")
-"""Metadata that names an item, by its letters."""
+"""Columns of metadata that name an item, by their letters."""
 
 
 class Terminal:
@@ -29,7 +29,7 @@ class Terminal:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        # A pipe has no width: wide enough there that nothing is folded.
+        # A pipe has no width, so this one folds nothing.
         self.out = Console(highlight=False, quiet=as_json, width=None if sys.stdout.isatty() else 400)
         self.progress = Console(stderr=True, highlight=False, quiet=as_json, width=None if sys.stderr.isatty() else 160)
 

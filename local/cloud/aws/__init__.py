@@ -7,9 +7,9 @@ Programs of this machine reach it at doors below :data:`DOORS`, without a signat
 from typing import Final
 
 DOORS: Final = "/_local/"
-"""What the paths of all doors begin with; `/_local/faults` and `/_local/clock` are open to tests alone."""
+"""The beginning of all doors' paths; `/_local/faults` and `/_local/clock` are open to tests alone."""
 RIGHTS: Final = "/_local/rights"
-"""POST answers whether the role of a caller allows what the engine is asked for."""
+"""POST answers whether a caller's role allows an operation of the engine."""
 SAVED: Final = "/_local/saved"
 """GET answers what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""
 DOCS: Final = "/_local/docs/"

@@ -74,7 +74,7 @@ def customise(api: str, props: Json) -> None:
 def with_key(result: Json | None) -> Json | None:
     """Return an authorizer's answer with its key in its context, which is the part that ministack caches."""
     body = (result or {}).get("body")
-    told = json.loads(body) if isinstance(body, str | bytes) else body
-    if result is None or not isinstance(told, dict) or _NAMED not in told:
+    document = json.loads(body) if isinstance(body, str | bytes) else body
+    if result is None or not isinstance(document, dict) or _NAMED not in document:
         return result
-    return result | {"body": told | {"context": {**(told.get("context") or {}), _NAMED: told[_NAMED]}}}
+    return result | {"body": document | {"context": {**(document.get("context") or {}), _NAMED: document[_NAMED]}}}

@@ -29,8 +29,8 @@ def served(application: Application, site: Path = SITE) -> Application:
             await application(scope, receive, send)
             return
         status, headers, content = answer(site.resolve(), path)
-        told = {**headers, "content-length": str(len(content)), "content-security-policy": POLICY}
-        pairs = [(name.encode(), value.encode()) for name, value in told.items()]
+        fields = {**headers, "content-length": str(len(content)), "content-security-policy": POLICY}
+        pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
 

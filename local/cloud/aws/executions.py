@@ -111,7 +111,7 @@ def redrive(arn: str) -> object:
     states = json.loads(_definitions[arn])["States"]
     entered = [event["stateEnteredEventDetails"] for event in old["events"] if "stateEnteredEventDetails" in event]
     last = [each for each in entered if each["name"] in states][-1]
-    # A new record: what still runs of the old execution goes on seeing that it was stopped.
+    # A new record, so that what still runs of the old execution sees that it was stopped.
     again = {**old, "status": "RUNNING", "stopDate": None, "error": None, "cause": None, "events": [*old["events"]]}
     stepfunctions._executions[arn] = again
     stepfunctions._add_event(again, "ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": 1}})

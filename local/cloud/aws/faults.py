@@ -34,7 +34,7 @@ LOST: Final = "loseConnection"
 CLIENTS: Final = {"events": "EventBridge", "personalize": "Personalize", "states": "StepFunctions"}
 """What Step Functions puts before the errors of a service that tasks ask directly."""
 _LONGEST = 300
-"""Longer texts name no resource."""
+"""The length from which a text names no resource."""
 _input: contextvars.ContextVar[object] = contextvars.ContextVar("input", default=None)
 """The input of the execution whose expression is evaluated."""
 
@@ -135,8 +135,8 @@ def _service(faults: CloudFaults, service: str) -> None:
             if rule is None:
                 return answer
         status, code, message = ERRORS[rule.action]
-        told = {"__type": code, "message": rule.reason or message}
-        return status, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(told)
+        error = {"__type": code, "message": rule.reason or message}
+        return status, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(error)
 
 
 def _json(body: bytes | str) -> object:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep web pages and strangers out of the local AWS: who may ask what, before ministack sees a request.
+"""Refuse requests of web pages and strangers to the local AWS before ministack sees them.
 
-Every request must call this server by a name of its own. Those for the application's API are the template's business
-from there on: its CORS, its keys, its authorizers. All others must come from a program or an own page, and be signed
-with the cloud's access key or with one that the local AWS gave away (a function's role, a user's key); a bucket's
-policy may let everybody read its objects. Doors by which ministack is reset, configured or looked into are shut.
-Runs inside the local AWS.
+Every request must call this server by a name of its own. The template decides about those for the application's API,
+by its CORS, keys and authorizers. All others must come from a program or an own page, and be signed with the cloud's
+access key or with one that the local AWS issued (for a function's role, or a user); a bucket's policy may let everybody
+read its objects. Nobody can reset, configure or inspect ministack.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ from personalize_local.server import origins
 from local.cloud.aws import DOORS
 
 API: Final = "/_aws/execute-api/"
-"""What the paths of deployed APIs begin with."""
+"""The beginning of the paths of deployed APIs."""
 OPEN: Final = frozenset({("GET", "/_ministack/health"), ("GET", "/_ministack/ready")})
 CALLBACKS: Final = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
 """A custom resource answers there; the rest of the path is a token, as in the presigned address that AWS hands out."""
@@ -157,11 +156,11 @@ async def answer(
     service, (code, message) = router.detect_service(method, path, headers, query), refused
     if code in iam_actions._AUTH_FAILURES:
         code = iam_actions._auth_failure(service, code, message, headers)[0]
-    status, told, body = iam_actions.access_denied_response(
+    status, given, body = iam_actions.access_denied_response(
         service, "", "", str(uuid.uuid4()), error_code=code, message=message, headers=headers
     )
     content = body.encode() if isinstance(body, str) else body
-    fields = {**told, "Content-Length": str(len(content))}
+    fields = {**given, "Content-Length": str(len(content))}
     pairs = [(name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in fields.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else content})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start the local AWS (ministack, pinned) with what this project needs of it; `docs/local.md` tells each point.
+"""Start the local AWS (ministack, pinned) with what this project needs of it; `docs/local.md` explains each point.
 
 Runs inside the cloud environment: ``.local/cloud/bin/python -m local.cloud.aws.launcher [--faults]``, settings by
 environment variables (``GATEWAY_PORT``, ``AWS_ENDPOINT_URL_PERSONALIZE``, ``AUTH`` … as :mod:`local.cloud.lifecycle`
@@ -290,8 +290,8 @@ def nested_failures() -> None:
 
     @around(stepfunctions, "_nested_execution_failure")
     def failure(_stock: Function, child: Json) -> tuple[str, str]:
-        told = {name[0].upper() + name[1:]: value for name, value in child.items() if name != "output"}
-        return "States.TaskFailed", json.dumps(told)
+        description = {name[0].upper() + name[1:]: value for name, value in child.items() if name != "output"}
+        return "States.TaskFailed", json.dumps(description)
 
 
 def main() -> None:

@@ -60,5 +60,5 @@ def open_doors(doors: Mapping[str, Door]) -> None:
         if door is None:
             answer: Answer | None = await stock(method, path, headers, body, *more)
             return answer
-        status, told = await door(method, path, body)
-        return status, {"Content-Type": "application/json"}, json.dumps(told)
+        status, document = await door(method, path, body)
+        return status, {"Content-Type": "application/json"}, json.dumps(document)

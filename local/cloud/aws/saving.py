@@ -35,11 +35,11 @@ from local.cloud.aws.patching import Answer, Function, Json, around
 from local.cloud.environments import LocalError
 
 EVERY: Final = 30.0
-"""Seconds after which a change is saved at the latest."""
+"""The seconds within which a change is saved."""
 PAUSE: Final = 5.0
 """A save is followed by a pause of so many times its length, and of a second at least."""
 LONGEST: Final = 120
-"""Seconds after which a copy that does not finish is given up."""
+"""The seconds that a copy may take."""
 JOURNALED: Final = frozenset({"dynamodb", "sqs", "scheduler", "secretsmanager"})
 """Services whose changes functions make and answer for."""
 READS: Final = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Receive", "Head")
@@ -55,7 +55,7 @@ log = logging.getLogger("launcher")
 
 
 class Saver:
-    """What saves this process's state into a folder."""
+    """Saves this process's state into a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Read what was saved last. Raises SystemExit with the reason where it cannot be used."""
@@ -178,8 +178,8 @@ class Saver:
     def _finish(self, number: int, child: int, pipe: int, now: float) -> None:
         """Wait for a copy; when its state is complete, remove what it replaces."""
         try:
-            with os.fdopen(pipe, "rb") as told:
-                answer = told.read()
+            with os.fdopen(pipe, "rb") as results:
+                answer = results.read()
             os.waitpid(child, 0)
             result: Json = json.loads(answer or b'{"failure": "the copy that saves it was killed"}')
             self.failure = str(result.get("failure", ""))
@@ -276,7 +276,7 @@ def _deploying() -> bool:
 
 def _write_and_exit(folder: Path, number: int, now: float, left: Json, pipe: int) -> NoReturn:
     """Write the state in the forked copy, send the result through the pipe, and end without any clean-up."""
-    told: Json = {"failure": "it was interrupted"}
+    result: Json = {"failure": "it was interrupted"}
     try:
         gc.disable()
         signal.set_wakeup_fd(-1)
@@ -284,19 +284,19 @@ def _write_and_exit(folder: Path, number: int, now: float, left: Json, pipe: int
             signal.signal(interruption, signal.SIG_DFL)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LONGEST)
-        # Connections and sockets are the other process's: kept open here, they would outlive it.
+        # Connections and sockets belong to the other process, which they would outlive here.
         os.dup2(pipe, 3)
         for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
             if descriptor > 3:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
         os.nice(5)
-        told = _written(folder, number, now, left)
+        result = _written(folder, number, now, left)
     except BaseException as error:  # noqa: BLE001 - the other process tells it
-        told = {"failure": f"{type(error).__name__}: {error}"}
+        result = {"failure": f"{type(error).__name__}: {error}"}
     finally:
         with contextlib.suppress(OSError):
-            os.write(3, json.dumps(told).encode())
+            os.write(3, json.dumps(result).encode())
         os._exit(0)
 
 
@@ -314,14 +314,14 @@ def _written(folder: Path, number: int, now: float, left: Json) -> Json:
             scratch.rename(path)
         return sha
 
-    # Nobody else sees this memory: nothing has to be copied first.
+    # No other process sees this memory, so nothing has to be copied first.
     copy.deepcopy = lambda value, _memo=None: value  # type: ignore[assignment, misc]
     lambda_svc._write_code_blob, lambda_svc._prune_orphan_code_blobs = keep, lambda _referenced: None
     for version in _layer_versions(lambda_svc._layers):
         content = version["_zip_data"]
         if isinstance(content, bytes):
-            told = base64.b64decode(version["Content"]["CodeSha256"]).hex()
-            version["_zip_data"] = {lambda_svc._BLOB_REF_KEY: keep(content, told)}
+            sha = base64.b64decode(version["Content"]["CodeSha256"]).hex()
+            version["_zip_data"] = {lambda_svc._BLOB_REF_KEY: keep(content, sha)}
     states = {name: ask() for name, ask in app._build_persistence_save_dict().items()}
     states |= {STREAMS: _streams(), LEFT: left}
     services = {
@@ -442,6 +442,6 @@ def _stopped() -> list[Json]:
         execution |= {"status": "ABORTED", "error": STOPPED, "cause": CAUSE, "stopDate": stepfunctions.now_iso()}
         ended = {"executionAbortedEventDetails": {"error": STOPPED, "cause": CAUSE}}
         stepfunctions._add_event(execution, "ExecutionAborted", ended)
-        told = ("executionArn", "stateMachineArn", "name", "input", "startDate")
-        found.append({name: execution[name] for name in told})
+        names = ("executionArn", "stateMachineArn", "name", "input", "startDate")
+        found.append({name: execution[name] for name in names})
     return found
