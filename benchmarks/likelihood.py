@@ -558,7 +558,7 @@ def main() -> None:
     if options.folder:
         judge(Path(options.folder), plan)
     if not options.no_demo:
-        judge(sample_data.prepare(REPOSITORY / ".local" / "demo", print).interactions.parent, plan)
+        judge(sample_data.prepare(REPOSITORY / ".local" / "demo").interactions.parent, plan)
 
 
 if __name__ == "__main__":

@@ -241,7 +241,7 @@ def main() -> None:
     for name in options.protocols or PROTOCOLS:
         protocol = PROTOCOLS[name]
         if protocol.data == "demo":
-            data = sample_data.prepare(REPOSITORY / ".local" / "demo", print).interactions.parent
+            data = sample_data.prepare(REPOSITORY / ".local" / "demo").interactions.parent
         elif options.data is None or not (options.data / protocol.data).is_dir():
             print(f"\n{protocol.title}: left out; it needs --data DIR with a folder {protocol.data}")
             continue

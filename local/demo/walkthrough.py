@@ -48,7 +48,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         for note in notes:
             terminal.note(note)
         with terminal.step("preparing the sample data: groceries, simulated after real shopping patterns"):
-            data = sample_data.prepare(LOCAL / "demo", lambda _: None)
+            data = sample_data.prepare(LOCAL / "demo")
         demo = Demo(Client(state), data, terminal)
         runs = [run_json(run) for run in demo.fill()]
         user = demo.show_user()

@@ -117,7 +117,7 @@ def test_a_first_visit_is_light_and_soon_seen(front: Page) -> None:
 
 
 def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser) -> None:
-    data = sample_data.prepare(LOCAL / "demo", lambda _: None)
+    data = sample_data.prepare(LOCAL / "demo")
     goods = catalogue("demo", data.items, data.users, data.interactions) | {"placements": list(PLACEMENTS)}
     with (
         listening(Api()) as api,

@@ -51,7 +51,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def _prepare(folder: Path) -> sample_data.DemoData:
-    return sample_data.prepare(folder, lambda _line: None)
+    return sample_data.prepare(folder)
 
 
 def test_keeps_what_known_households_paid_for_in_the_shop(source: Path) -> None:
@@ -88,16 +88,14 @@ def test_users_have_no_nulls(source: Path) -> None:
 
 
 def test_the_most_bought_items_fill_the_rows(source: Path) -> None:
-    made = sample_data.prepare(source, lambda _line: None, max_interactions=3)
+    made = sample_data.prepare(source, max_interactions=3)
     assert made.rows == {"users": 2, "items": 2, "interactions": 3}
 
 
 def test_a_second_call_finds_the_files(source: Path) -> None:
     made = _prepare(source)
-    lines: list[str] = []
     (source / "package").rename(source / "gone")
-    assert sample_data.prepare(source, lines.append) == made
-    assert lines == ["Demo data is there: 6 purchases"]
+    assert sample_data.prepare(source) == made
 
 
 def test_a_broken_file_is_made_again(source: Path) -> None:
