@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of the doors `/faults` and `/clock`, for tests: see "Faults on demand" in docs/local.md."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import urllib3
 
 Rule = dict[str, Any]
 """A rule as JSON: `action`, and what `personalize_local.resources.rules.Rule` names."""
@@ -63,12 +62,8 @@ class FaultDoor:
         return before
 
     def _ask(self, method: str, path: str, document: object = None) -> dict[str, Any]:
-        body = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(self._url + path, body, method=method)  # noqa: S310 — the engine's address
-        try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ValueError(json.load(error)["message"]) from None
+        answer = urllib3.request(method, self._url + path, json=document, retries=False, timeout=SECONDS)
+        found: dict[str, Any] = answer.json()
+        if answer.status >= 400:
+            raise ValueError(found["message"])
+        return found

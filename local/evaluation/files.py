@@ -5,7 +5,9 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from personalization.core.errors import Rejected
@@ -158,3 +160,36 @@ def _renamed(rows: pl.DataFrame, items: pl.DataFrame | None, seed: int) -> tuple
     drawn = pl.Series([f"item-{number:08d}" for number in np.random.default_rng(seed).permutation(ids.len())])
     renamed = pl.col("ITEM_ID").replace_strict(ids, drawn)
     return rows.with_columns(renamed), None if items is None else items.with_columns(renamed)
+
+
+def summary(tables: Tables, event_type: str | None) -> dict[str, Any]:
+    """Return the summary of a shop's tables; `trains` counts what the recipes may learn from, before the split."""
+    rows = tables.interactions
+    wanted = rows if event_type is None else rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    per_user = wanted.group_by("USER_ID").len("rows")["rows"]
+    per_item = wanted.group_by("ITEM_ID").len("rows")["rows"].sort(descending=True)
+    per_day = wanted.group_by((pl.col("TIMESTAMP") // 86_400).alias("day")).len("rows").sort("day")
+    types = rows["EVENT_TYPE"].value_counts(sort=True).iter_rows()
+    return {
+        "files": [
+            {"name": each.name, "kind": each.kind, "rows": each.rows, "rejected": each.rejected}
+            for each in tables.sources
+        ],
+        "interactions": rows.height,
+        "trains": wanted.height,
+        "shoppers": per_user.len(),
+        "returning": int((per_user >= 2).sum()),
+        "items": per_item.len(),
+        "times": "positions" if tables.positions else "times",
+        "first": None if tables.positions else _day(int(wanted["TIMESTAMP"].min())),  # type: ignore[arg-type]
+        "last": None if tables.positions else _day(int(wanted["TIMESTAMP"].max())),  # type: ignore[arg-type]
+        "perDay": [] if tables.positions else [[_day(86_400 * day), count] for day, count in per_day.iter_rows()],
+        "eventTypes": [{"name": name, "rows": count} for name, count in types],
+        "medianPerShopper": float(per_user.median()),  # type: ignore[arg-type]
+        "bestsellers": round(float(per_item.head(max(1, per_item.len() // 5)).sum()) / wanted.height, 4),
+        "again": round(1 - wanted.select("USER_ID", "ITEM_ID").n_unique() / wanted.height, 4),
+    }
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

@@ -15,7 +15,7 @@ from personalize_local.data.frames import pl
 from personalize_local.recipes import TrainingConfig
 from personalize_local.wire.errors import TrainingRefused
 
-from local.evaluation import comparison, likelihood, pasts, splitting, summaries, words
+from local.evaluation import comparison, files, likelihood, pasts, splitting, words
 from local.evaluation.comparison import Document, Field, Method
 from local.evaluation.files import BadInput, Tables
 from local.evaluation.pasts import Past, Question, prepared, thinned
@@ -162,9 +162,17 @@ class _Trial:
             strangers,
         ]
         document: Document = {
-            "data": summaries.of(self._tables, self._config.event_type),
+            "data": files.summary(self._tables, self._config.event_type),
             "protocol": self._protocol(tuning),
-            "training": [_took(each) for each in methods if each.recipe],
+            "training": [
+                {
+                    "method": each.name,
+                    "seconds": round(each.seconds, 2),
+                    "cpuSeconds": round(each.cpu_seconds, 2),
+                }
+                for each in methods
+                if each.recipe
+            ],
             "tasks": [task for task in tasks if task["shoppers"]],
             "learning": self._learning(parts),
             "calibration": calibration,
@@ -291,7 +299,9 @@ class _Trial:
             "eventType": self._config.event_type,
             "split": given.kind,
             "times": "positions" if given.positions else "times",
-            "cut": None if given.positions else _iso(given.cut),
+            "cut": None
+            if given.positions
+            else datetime.fromtimestamp(given.cut, UTC).isoformat().replace("+00:00", "Z"),
             "days": None if given.positions else given.days,
             "trainingRows": len(self._past.rows),
             "knownShoppers": panel.knowns,
@@ -307,11 +317,3 @@ class _Trial:
                 "blend": tuning.blend,
             },
         }
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _took(method: Method) -> Document:
-    return {"method": method.name, "seconds": round(method.seconds, 2), "cpuSeconds": round(method.cpu_seconds, 2)}
