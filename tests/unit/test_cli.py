@@ -65,6 +65,20 @@ def test_down_with_nothing_to_stop_succeeds(tmp_path: Path) -> None:
     assert (shown.returncode, json.loads(shown.stdout)) == (0, {"stopped": []})
 
 
+def test_publishing_sees_the_shells_aws_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "ENDPOINT_URL": "http://127.0.0.1:9",
+        "DEFAULT_REGION": "eu-west-1",
+        "MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    refused = local("publish", "retail", "--shop", "shop")
+    assert refused.returncode == 1
+    assert "http://127.0.0.1:9" in refused.stderr
+
+
 def test_an_unknown_log_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "engine.log").write_text("one\ntwo\nthree\n")
     assert local("logs", "engine", "--lines", 2, "--run-dir", tmp_path).stdout == "two\nthree\n"
