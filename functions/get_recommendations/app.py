@@ -6,12 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from personalization.api import bestsellers_store, caching, callers, context, metrics, page
-from personalization.api.fallback import BUDGET_SECONDS, Shelf
-from personalization.api.http import Api, Response, part
+from personalization.api import bestsellers_store, context, metrics, page
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
+from personalization.api.http import Api, Request, Response
 from personalization.api.page import PageBody, Slot
-from personalization.api.parallel import Together
-from personalization.core import cold_start, problems
+from personalization.api.parallel import Parallel
+from personalization.auth import caller
+from personalization.core import cold_start
 from personalization.core.aws import clients, errors
 from personalization.core.environment import Environment
 from personalization.personalize import requests, runtime
@@ -24,77 +25,75 @@ if TYPE_CHECKING:
 
 API = Api()
 RELEASES = state.Releases(state.fetch)
-SHELF = Shelf(errors.reason, bestsellers_store.Lists(bestsellers_store.fetch).get, time.monotonic, API.degraded)
+FALLBACK = FallbackChain(errors.reason, bestsellers_store.Lists(bestsellers_store.fetch).get, time.monotonic)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
-TOGETHER = Together()
+PARALLEL = Parallel()
 ITEMS = shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: Environment().bucket))
 DESCRIPTION = Path(__file__).with_name("openapi.json")
+DESCRIPTION_SECONDS = 300
+"""How long a client may keep the API's description."""
 
 
-@API.routes.get("/shops/<shop>/users/<user_id>/recommendations")
-def recommend(shop: str, user_id: str) -> dict[str, object]:
+@API.operation("recommend")
+def recommend(request: Request) -> dict[str, object]:
     """Items for a user."""
-    asked = problems.validate(Listing, _fields(userId=part(user_id)))
-    return _list(_release(shop), "user-personalization", asked)
+    return _list(request, "user-personalization", request.asked(Listing))
 
 
-@API.routes.get("/shops/<shop>/items/<item_id>/similar")
-def similar(shop: str, item_id: str) -> Response[str]:
+@API.operation("similar")
+def similar(request: Request) -> Response:
     """Items that are like an item."""
-    asked = problems.validate(Listing, _fields(itemId=part(item_id)))
-    return API.shared(_list(_release(shop), "similar-items", asked), personal=asked.user_id is not None)
+    asked = request.asked(Listing)
+    return request.shared(_list(request, "similar-items", asked), personal=asked.user_id is not None)
 
 
-@API.routes.get("/shops/<shop>/popular")
-def popular(shop: str) -> Response[str]:
+@API.operation("popular")
+def popular(request: Request) -> Response:
     """The items that most users take."""
-    asked = problems.validate(Listing, _fields())
-    return API.shared(_list(_release(shop), BASELINE, asked), personal=asked.user_id is not None)
+    asked = request.asked(Listing)
+    return request.shared(_list(request, BASELINE, asked), personal=asked.user_id is not None)
 
 
-@API.routes.get("/shops/<shop>/users/<user_id>/placements/<placement>")
-def show(shop: str, user_id: str, placement: str) -> dict[str, object]:
+@API.operation("placement")
+def show(request: Request) -> dict[str, object]:
     """What one of the shop's placements shows a user."""
-    asked, release, name = problems.validate(Slot, _fields(userId=part(user_id))), _release(shop), part(placement)
-    question, started = page.ask(release, name, asked, _around(release)), time.monotonic()
-    told = page.one(SHELF, release, name, question, _predict)
-    _show(release, started, (told, question))
-    return _counted(release, f"placement/{name}", told)
+    asked, release, name = request.asked(Slot), _release(request), request.path["placement"]
+    question, started = page.ask(release, name, asked, _around(request, release)), time.monotonic()
+    answer = page.one(FALLBACK, release, name, question, _predict)
+    _show(release, started, (answer, question))
+    return _counted(request, f"placement/{name}", answer)
 
 
-@API.routes.post("/shops/<shop>/users/<user_id>/placements")
-def show_page(shop: str, user_id: str) -> dict[str, object]:
+@API.operation("placements")
+def show_page(request: Request) -> dict[str, object]:
     """What the placements of a page show a user, no item twice."""
-    body, release = problems.validate_json(PageBody, API.body()), _release(shop)
-    asks = page.slots(release, body, _fields(userId=part(user_id)), _around(release))
+    body, release = request.json(PageBody), _release(request)
+    asks = page.slots(release, body, request.fields(), _around(request, release))
     started = time.monotonic()
-    told: dict[str, Any] = page.page(SHELF, release, asks, _predict, TOGETHER)
-    _show(release, started, *((each, asks[each["placement"]]) for each in told["placements"]))
-    for each in told["placements"]:
-        _counted(release, f"placement/{each['placement']}", each)
-    return told
+    answer: dict[str, Any] = page.page(FALLBACK, release, asks, _predict, PARALLEL)
+    _show(release, started, *((each, asks[each["placement"]]) for each in answer["placements"]))
+    for each in answer["placements"]:
+        _counted(request, f"placement/{each['placement']}", each)
+    return answer
 
 
-@API.routes.post("/shops/<shop>/users/<user_id>/ranking")
-def ranking(shop: str, user_id: str) -> dict[str, object]:
+@API.operation("rank")
+def ranking(request: Request) -> dict[str, object]:
     """The caller's items, best first for a user."""
-    body = problems.validate_json(RankingBody, API.body())
-    fields = requests.values(API.query(), userId=part(user_id))
-    asked = problems.validate(Ranking, {**fields, "itemIds": body.item_ids})
-    release = _release(shop)
-    question, started = requests.ranking(release, asked, _around(release)), time.monotonic()
-    told = SHELF.order(question, _rank)
-    _show(release, started, (told, question))
-    return _counted(release, "personalized-ranking", told)
+    body = request.json(RankingBody)
+    asked, release = request.asked(Ranking, itemIds=body.item_ids), _release(request)
+    question, started = requests.ranking(release, asked, _around(request, release)), time.monotonic()
+    answer = FALLBACK.rank(question, _rank)
+    _show(release, started, (answer, question))
+    return _counted(request, "personalized-ranking", answer)
 
 
-@API.routes.post("/shops/<shop>/users/<user_id>/purchase-likelihood")
-def purchase_likelihood(shop: str, user_id: str) -> dict[str, object]:
+@API.operation("purchaseLikelihood")
+def purchase_likelihood(request: Request) -> dict[str, object]:
     """How likely a user is to buy items."""
-    until = likelihoods().until()
-    query, release = requests.values(API.query(), userId=part(user_id)), _release(shop)
-    told = likelihoods().respond(release, API.body(), query, int(time.time()), until)
-    return _counted(release, "purchase-likelihood", told)
+    until, release = likelihoods().until(), _release(request)
+    answer = likelihoods().respond(release, request.body(), request.fields(), int(time.time()), until)
+    return _counted(request, "purchase-likelihood", answer)
 
 
 @cache
@@ -102,55 +101,56 @@ def likelihoods() -> "Likelihoods":
     """What answers them; imported when first asked for, so that nobody else's start is longer for it."""
     from personalization.likelihood.serve import Likelihoods  # noqa: PLC0415
 
-    return Likelihoods(API.degraded)
+    return Likelihoods()
 
 
-@API.routes.get("/health")
-def health() -> dict[str, str]:
+@API.operation("health")
+def health(_request: Request) -> dict[str, str]:
     """Whether the function answers."""
     return {"status": "ok"}
 
 
-@API.routes.get("/openapi.json")
-def describe() -> Response[str]:
+@API.operation("describe")
+def describe(request: Request) -> Response:
     """The API's description, as it was generated from the code."""
-    text = DESCRIPTION.read_text()
-    return API.kept(text, caching.tag(text), caching.DESCRIPTION_SECONDS)
+    return request.kept(DESCRIPTION.read_text(), DESCRIPTION_SECONDS)
 
 
 handler = cold_start.start(API.answer)
 """Answers one request of API Gateway (REST, proxy integration)."""
 
 
-def _release(shop: str) -> Release:
-    return RELEASES.get(part(shop), time.monotonic())
+def _release(request: Request) -> Release:
+    return RELEASES.get(request.path["shop"], time.monotonic())
 
 
-def _fields(**known: str) -> dict[str, object]:
-    return requests.values(API.query(), **known, excludeItemIds=API.queries("excludeItemIds"))
+def _around(request: Request, release: Release) -> dict[str, str]:
+    if not release.context_columns:
+        return {}
+    return context.of(request.headers, release.context_columns, time.time())
 
 
-def _around(release: Release) -> dict[str, str]:
-    return context.of(API.headers(), release.context_columns, time.time())
-
-
-def _list(release: Release, recipe: str, asked: Listing) -> dict[str, object]:
-    callers.own(API.caller, asked.user_id)
-    ask, started = requests.listing(release, recipe, asked, _around(release)), time.monotonic()
-    told = SHELF.fill(release, ask, _predict, requests.source(release, recipe))
-    _show(release, started, (told, ask))
-    return requests.after(release, ask, _counted(release, recipe, told))
+def _list(request: Request, recipe: str, asked: Listing) -> dict[str, object]:
+    release = _release(request)
+    if request.caller:
+        caller.own(request.caller, asked.user_id)
+    ask, started = requests.listing(release, recipe, asked, _around(request, release)), time.monotonic()
+    answer = FALLBACK.fill(release, ask, _predict, requests.source(release, recipe))
+    _show(release, started, (answer, ask))
+    return requests.after(release, ask, _counted(request, recipe, answer))
 
 
 def _show(release: Release, started: float, *lists: tuple[dict[str, Any], Ask]) -> None:
     """Have the items of answers show their columns, in what is left of the time since `started`."""
     left = started + BUDGET_SECONDS - time.monotonic()
-    ITEMS.fill(release.shop, [(told, ask.columns) for told, ask in lists], left)
+    ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in lists], left)
 
 
-def _counted(release: Release, name: str, told: dict[str, object]) -> dict[str, object]:
-    API.count(metrics.of_list(release.shop, name, told))
-    return told
+def _counted(request: Request, name: str, answer: dict[str, object]) -> dict[str, object]:
+    request.counts.append(metrics.of_list(request.path["shop"], name, answer))
+    if "degraded" in answer:
+        request.notes["degraded"] = answer["degradedReason"]
+    return answer
 
 
 def _predict(ask: Ask) -> Predicted:

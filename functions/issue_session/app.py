@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST sessions: the token with which a browser asks and tells, for a visitor and from her login on."""
+"""POST sessions: the token with which a browser asks and tells, for an anonymous user and from the login on."""
 
 import time
 
-from personalization.api.http import JSON, Api, Response, compact, part
+from personalization.api.http import Api, Request, Response, compact
 from personalization.auth import secrets, sessions, tokens, trust
 from personalization.auth.sessions import SessionRequest
 from personalization.core import cold_start, problems
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 
-API = Api(public=True, busy="Tokens cannot be checked or signed right now; try again.")
+API = Api(busy="Tokens cannot be checked or signed right now; try again.")
 clients.make_ahead(clients.secretsmanager)
 
 
-@API.routes.post("/shops/<shop>/sessions")
-def begin(shop: str) -> Response[str]:
-    """A session that begins, goes on, or becomes a shopper's."""
-    asked = problems.validate_json(SessionRequest, API.body() or b"{}")
-    environment, now = Environment(), int(time.time())
-    session = sessions.next_session(asked, part(shop), trust.trust(), environment.session_seconds, now)
+@API.operation("beginSession")
+def begin(request: Request) -> Response:
+    """A session that begins, goes on, or becomes a user's."""
+    asked = problems.validate_json(SessionRequest, request.body() or b"{}")
+    environment, now, shop = Environment(), int(time.time()), request.path["shop"]
+    session = sessions.next_session(asked, shop, trust.trust(), environment.session_seconds, now)
     kid, secret = secrets.current(trust.session_keys(environment.session_keys).all())
-    told = sessions.answer(session, tokens.signed(session, kid, secret, now))
-    return Response(201, JSON, compact(told), {"Cache-Control": "no-store"})
+    answer = sessions.answer(session, tokens.signed(session, kid, secret, now))
+    return Response(201, compact(answer), {"Cache-Control": "no-store"})
 
 
 handler = cold_start.start(API.answer)

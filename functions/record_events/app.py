@@ -6,8 +6,9 @@ import time
 import uuid
 from contextlib import suppress
 
-from personalization.api import callers, metrics
-from personalization.api.http import Api, part
+from personalization.api import metrics
+from personalization.api.http import Api, Request
+from personalization.auth import caller
 from personalization.core import cold_start, problems
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
@@ -27,66 +28,73 @@ BREAKER = Breaker()
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
 
 
-@API.routes.post("/shops/<shop>/events")
-def record(shop: str) -> tuple[dict[str, object], int]:
-    """What a shopper did; the very next answer knows what is delivered at once."""
-    late = deadline(time.monotonic, delivery.BUDGET_SECONDS)
-    asked = callers.bound(API.caller, problems.validate_json(Events, API.body()))
-    problems.validate(Who, {"userId": asked.user_id})
-    told = models.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
-    calls = callers.sent_on(API.caller, told)
-    tracking_id = _release(shop).tracking_id
-    leaves = _leaving(shop, asked.user_id)
+@API.operation("recordEvents")
+def record(request: Request) -> dict[str, object]:
+    """What a user did; the very next answer knows what is delivered at once."""
+    late, shop = deadline(time.monotonic, delivery.BUDGET_SECONDS), request.path["shop"]
+    asked = request.json(Events)
+    user, session = caller.of_events(request.caller, asked.user_id, asked.session_id)
+    problems.validate(Who, {"userId": user})
+    asked = asked.model_copy(update={"user_id": user, "session_id": session})
+    made = models.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
+    calls = models.renamed(made, caller.event_id) if request.caller else made
+    tracking_id = _release(request).tracking_id
+    leaves = _leaving(shop, user)
     if leaves:
-        API.note(discarded=len(asked.events))
-        return models.discarded(told), 202
+        request.notes["discarded"] = len(asked.events)
+        return models.discarded(made)
     if leaves is None:
-        delivered, (queued, missed) = 0, delivery.put_off(part(shop), calls, late)
+        delivered, (queued, missed) = 0, delivery.put_off(shop, calls, late)
         taken = models.first(calls, queued)
     else:
-        delivered, queued = delivery.accept(part(shop), tracking_id, calls, BREAKER, time.monotonic, late)
+        delivered, queued = delivery.accept(shop, tracking_id, calls, BREAKER, time.monotonic, late)
         taken = models.first(calls, delivered + queued)
-        missed = delivery.keep(part(shop), taken, time.time(), late)
-    API.count(*metrics.of_events(part(shop), taken))
-    API.note(events=delivered, queued=queued)
+        missed = delivery.keep(shop, taken, time.time(), late)
+    request.counts += metrics.of_events(shop, taken)
+    request.notes |= {"events": delivered, "queued": queued}
     if missed:
-        API.count(({"UncopiedEvents": float(missed)}, {}))
-    return models.accepted(told, delivered, queued), 202
+        request.counts.append(({"UncopiedEvents": float(missed)}, {}))
+    return models.accepted(made, delivered, queued)
 
 
-@API.routes.put("/shops/<shop>/users/<user_id>")
-def put_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
+@API.operation("putUser")
+def put_user(request: Request) -> dict[str, object]:
     """What is known of a user."""
-    problems.validate(Who, {"userId": part(user_id)})
-    asked = models.record(part(user_id), problems.validate_json(Put, API.body()), models.USER_BYTES)
-    if LEAVING.has(_release(shop).shop, part(user_id), time.monotonic()):
+    user = request.path["userId"]
+    problems.validate(Who, {"userId": user})
+    asked = models.record(user, request.json(Put), models.USER_BYTES)
+    release = _release(request)
+    if LEAVING.has(release.shop, user, time.monotonic()):
         raise Problem(409, "The deletion of this user was asked for. Put them again when they are deleted.")
-    there = delivery.put_user(clients.events(), _release(shop).dataset_arn("USERS"), asked)
+    there = delivery.put_user(clients.events(), release.dataset_arn("USERS"), asked)
     problems.or_not_found(there or None, "The shop has no users dataset: drop one first.")
-    return asked.answer(), 202
+    return asked.answer()
 
 
-@API.routes.delete("/shops/<shop>/users/<user_id>")
-def delete_user(shop: str, user_id: str) -> tuple[dict[str, object], int]:
+@API.operation("deleteUser")
+def delete_user(request: Request) -> dict[str, object]:
     """A user is to be deleted: written down here, done by the next round of `erase_users`."""
-    problems.validate(Who, {"userId": part(user_id)})
-    shop_name, table = _release(shop).shop, Environment().shopper_events_table
-    now, receipt = int(time.time()), str(uuid.uuid4())
-    told = erasure_requests.ask(clients.dynamodb(), table, shop_name, part(user_id), receipt, now)
-    if told == receipt:
-        erasure_requests.acknowledge(clients.dynamodb_once(), table, shop_name, receipt, now)
-    return {"receiptId": told}, 202
+    user = request.path["userId"]
+    problems.validate(Who, {"userId": user})
+    shop, table = _release(request).shop, Environment().shopper_events_table
+    now, new = int(time.time()), str(uuid.uuid4())
+    receipt = erasure_requests.ask(clients.dynamodb(), table, shop, user, new, now)
+    if receipt == new:
+        erasure_requests.acknowledge(clients.dynamodb_once(), table, shop, receipt, now)
+    return {"receiptId": receipt}
 
 
-@API.routes.put("/shops/<shop>/items/<item_id>")
-def put_item(shop: str, item_id: str) -> tuple[dict[str, object], int]:
+@API.operation("putItem")
+def put_item(request: Request) -> dict[str, object]:
     """What is known of an item."""
-    problems.validate(Who, {"itemId": part(item_id)})
-    asked = models.record(part(item_id), problems.validate_json(Put, API.body()), models.ITEM_BYTES, described=True)
-    there = delivery.put_item(clients.events(), _release(shop).dataset_arn("ITEMS"), asked)
+    item = request.path["itemId"]
+    problems.validate(Who, {"itemId": item})
+    asked = models.record(item, request.json(Put), models.ITEM_BYTES, described=True)
+    release = _release(request)
+    there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), asked)
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
-    _shown(part(shop), asked)
-    return asked.answer(), 202
+    _shown(release.shop, asked)
+    return asked.answer()
 
 
 def _shown(shop: str, item: models.Record) -> None:
@@ -102,13 +110,13 @@ handler = cold_start.start(API.answer)
 """Answers one request of API Gateway (REST, proxy integration)."""
 
 
-def _leaving(shop: str, user_id: str | None) -> bool | None:
+def _leaving(shop: str, user: str | None) -> bool | None:
     """Whether a user is to be deleted; None if the table does not say."""
     try:
-        return LEAVING.has(part(shop), user_id, time.monotonic())
+        return LEAVING.has(shop, user, time.monotonic())
     except RetryLater:
         return None
 
 
-def _release(shop: str) -> Release:
-    return RELEASES.get(part(shop), time.monotonic())
+def _release(request: Request) -> Release:
+    return RELEASES.get(request.path["shop"], time.monotonic())

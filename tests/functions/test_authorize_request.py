@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from personalization.api import callers
+from personalization.auth import caller as callers
 from personalization.auth import trust
-from personalization.auth.identity import Caller
+from personalization.auth.caller import Caller
 from personalization.core.errors import RetryLater
 
 from functions.authorize_request.app import handler

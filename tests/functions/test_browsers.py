@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from personalization.auth.identity import Caller
+from personalization.auth.caller import Caller
 from personalization.personalize.requests import ANONYMOUS
 
 from functions.get_recommendations.app import handler as recommend

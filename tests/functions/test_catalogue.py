@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.api import bestsellers_store
 from personalization.api.bestsellers import record
-from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.core.aws import clients, errors
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import item_files, item_table, records, shown_items, state
@@ -41,7 +41,7 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
     monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
     lists = bestsellers_store.Lists(bestsellers_store.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(errors.reason, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
     for each in records.sort_keys(table, TABLE, "demo"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.api import bestsellers_store
 from personalization.api.bestsellers import record
-from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.models import Answer
 from personalization.core.aws import errors
 from personalization.core.breaker import THRESHOLD
@@ -62,7 +62,7 @@ def _bestsellers(table: "DynamoDBClient") -> None:
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that has just started: it remembers no answer and no failure."""
     lists = bestsellers_store.Lists(bestsellers_store.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(errors.reason, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
 
 
 def asked(name: str, **query: str) -> Event:

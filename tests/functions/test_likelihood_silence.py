@@ -49,7 +49,7 @@ class Container:
         self._several = threading.Lock()
         releases = state.Releases(state.fetch)
         releases.get("demo", -state.REMEMBER_SECONDS)
-        likelihoods = Likelihoods(app.API.degraded, lambda: self.now)
+        likelihoods = Likelihoods(lambda: self.now)
         monkeypatch.setattr(app, "RELEASES", releases)
         monkeypatch.setattr(app, "likelihoods", lambda: likelihoods)
 

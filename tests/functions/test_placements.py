@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.api import bestsellers_store
 from personalization.api.bestsellers import record
-from personalization.api.fallback import BUDGET_SECONDS, Shelf
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.models import Answer, Page, Placed
 from personalization.core.aws import errors
 from personalization.shop import records
@@ -38,7 +38,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     items = [f"best-{number}" for number in range(9)]
     records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, {}))
     lists = bestsellers_store.Lists(bestsellers_store.fetch)
-    monkeypatch.setattr(app, "SHELF", Shelf(errors.reason, lists.get, time.monotonic, app.API.degraded))
+    monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
 
 
 def shown(answer: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from personalization.auth.identity import Caller
+from personalization.auth.caller import Caller
 
 from tests.functions.samples import load
 from tests.hostile.values import CANARY, body, text

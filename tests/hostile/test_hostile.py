@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from personalization.auth.identity import Caller
+from personalization.auth.caller import Caller
 
 from tests.hostile.cases import CALLERS
 from tests.hostile.world import World, own_events, world, wrong

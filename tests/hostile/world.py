@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from moto import mock_aws
 from personalization.auth import trust
-from personalization.auth.identity import Caller
+from personalization.auth.caller import Caller
 from personalization.core.aws import clients
 from personalization.personalize.requests import ANONYMOUS
 from personalization.shop import records

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from personalization.api import routes
-from personalization.api.callers import BROWSERS, READS_AND_WRITES
+from personalization.auth.caller import BROWSERS, READS_AND_WRITES
 
 from tests.template.stack import STACK, compiled
 

@@ -62,14 +62,13 @@ class Memory:
         return predicted
 
 
-class Shelf:
+class FallbackChain:
     """Fills shelves for as long as a process lives: it remembers answers and what fails.
 
     Args:
         why: the word for an error of Personalize: throttled, slow, dropped, missing or failing.
         bestsellers: the lists that the pipeline keeps.
         clock: seconds.
-        degraded: is told the word whenever an answer is not the asked campaign's.
     """
 
     def __init__(
@@ -77,12 +76,10 @@ class Shelf:
         why: Callable[[PersonalizationError], str],
         bestsellers: Best,
         clock: Callable[[], float],
-        degraded: Callable[[str], None],
     ) -> None:
         self._why = why
         self._bestsellers = bestsellers
         self._clock = clock
-        self._degraded = degraded
         self._breaker = Breaker()
         self._memory = Memory()
 
@@ -144,7 +141,7 @@ class Shelf:
         """The time by the shelf's clock."""
         return self._clock()
 
-    def order(self, ask: Ask, rank: Callable[[Ask], Predicted]) -> dict[str, object]:
+    def rank(self, ask: Ask, rank: Callable[[Ask], Predicted]) -> dict[str, object]:
         """The answer to a request for an order: without Personalize, the caller's own.
 
         Raises:
@@ -162,7 +159,6 @@ class Shelf:
 
     def _told(self, found: Mapping[str, object], reason: str) -> dict[str, object]:
         """An answer that says that it is not the one that was asked for."""
-        self._degraded(reason)
         return {**found, "degraded": True, "degradedReason": reason}
 
     def _asked(self, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:

@@ -1,51 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the functions behind API Gateway share: the resolver, problems for everything that goes wrong, and one log line.
+"""What the functions behind API Gateway share: requests, dispatch, problems for what goes wrong, and one log line.
 
-Powertools' resolver finds the route; its validation and tracing stay off, because they cost more than everything else
-that an answer needs (docs/decisions). Nothing here knows AWS.
+API Gateway has matched the route and names it in `resource`, so dispatch is a look-up in the table of routes. Nothing
+here knows AWS.
 """
 
 import base64
 import binascii
+import hashlib
 import json
-import sys
 import time
 import traceback
-from collections.abc import Mapping
-from importlib.util import find_spec, module_from_spec
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
-from personalization.api import caching, callers
-from personalization.api.metrics import Tally
-from personalization.auth.identity import Caller
+from personalization.api.metrics import Count
+from personalization.api.routes import OPERATIONS, Route
+from personalization.auth import caller
+from personalization.auth.caller import Caller
 from personalization.core import observability, problems
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.core.problems import Problem
 
-# The package's own __init__ imports every resolver that Powertools has, and asyncio for one of them: a tenth of the
-# time in which a function starts. So its place is taken while the one resolver that we use is imported.
-_PACKAGE = "aws_lambda_powertools.event_handler"
-_stand_in = module_from_spec(cast("ModuleSpec", find_spec(_PACKAGE))) if _PACKAGE not in sys.modules else None
-if _stand_in is not None:
-    sys.modules[_PACKAGE] = _stand_in
-
-from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, Response  # noqa: E402
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError  # noqa: E402
-
-if _stand_in is not None:
-    del sys.modules[_PACKAGE]
-
 if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
-
-    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from pydantic import BaseModel
 
 MOST_BYTES = 256 * 1024
 """The largest body that is read."""
+NEVER = "private, no-store"
+"""The Cache-Control of what is one user's, and of every refusal."""
+SHARED_SECONDS = 60
+"""How long a client may keep a list that is the same for everybody."""
 JSON = "application/json"
-__all__ = ["JSON", "MOST_BYTES", "Api", "Response", "compact", "part"]
+_GROUPS = ("filterValues", "context")
+"""Query parameters that come as `filterValues.NAME` and `context.NAME`."""
+_REPEATED = "excludeItemIds"
+"""The query parameter that may come several times."""
+
+M = TypeVar("M", bound="BaseModel")
 
 
 def compact(value: object) -> str:
@@ -53,69 +48,71 @@ def compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-class Api:
-    """One function behind API Gateway: its routes, and how every request to them ends.
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer that is more than a JSON object with the status of its route."""
 
-    Args:
-        public: whether its routes are for callers without a token as well.
-        busy: what a caller is told where the same request may work later.
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+
+
+class Request:
+    """One request of API Gateway (REST, proxy integration).
 
     Attributes:
-        routes: the resolver that the routes are registered with, by its `get`, `post` and `put`.
-        caller: who asks, in the request at hand; None for a server.
+        path: the parameters of its path by name, decoded.
+        caller: the browser that asks; None for a server.
+        counts: what is counted of it.
+        notes: further keys of its log line: counts and words, never what a user sent.
     """
 
-    def __init__(self, *, public: bool = False, busy: str = problems.BUSY) -> None:
-        self._public = public
-        self._busy = busy
-        self.routes = APIGatewayRestResolver(enable_validation=False, serializer=compact)
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event = event
+        # Half a character, which a path may name and no id has, becomes what UTF-8 can say.
+        given: Mapping[str, str] = event.get("pathParameters") or {}
+        self.path = {name: unquote(value).encode(errors="replace").decode() for name, value in given.items()}
+        self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
+        self.headers: Mapping[str, str] = event.get("headers") or {}
         self.caller: Caller | None = None
-        self._event: Mapping[str, Any] = {}
-        self._trouble: dict[str, object] = {}
-        self._tallies: list[Tally] = []
-        self.routes.exception_handler(Problem)(self._response)
-        self.routes.exception_handler(PersonalizationError)(self._failed)
-        self.routes.exception_handler(Exception)(self._unexpected)
-        self.routes.not_found(self._no_route)
+        self.counts: list[Count] = []
+        self.notes: dict[str, object] = {}
 
-    def answer(self, event: dict[str, Any], context: object) -> dict[str, Any]:
-        """Answer one request of API Gateway, and write its log line."""
-        started, environment = time.perf_counter(), Environment()
-        self._event, self._trouble, self._tallies = event, {}, []
-        resource = str(event.get("resource") or "")
-        answered = self._answer(event, resource, context)
-        answered["multiValueHeaders"] |= _cors(event)
-        answered["multiValueHeaders"].setdefault("Cache-Control", [caching.NEVER])
-        metrics = {"AnswerTime": round((time.perf_counter() - started) * 1000, 2)}
-        if answered["statusCode"] >= 500:
-            metrics["FailedAnswers"] = 1.0
-        self._log(environment, metrics, f"{event.get('httpMethod')} {resource}", answered)
-        return answered
+    def asked(self, model: type[M], **known: object) -> M:
+        """Read the query and the path's parameters as a model; `known` fields win.
 
-    def _log(
-        self, environment: Environment, own: Mapping[str, float], route: str, answered: Mapping[str, object]
-    ) -> None:
-        """Write the request's line; what it counts is in it, and what has other dimensions in further lines."""
-        namespace, stamp, service = environment.namespace, int(time.time() * 1000), environment.service
-        metrics, about = self._tallies[0] if self._tallies else ({}, {})
-        keys = {"service": service, "route": route, "status": answered["statusCode"], **self._trouble, **about}
-        observability.write(observability.emf(namespace, {**own, **metrics}, stamp, **keys))
-        for metrics, about in self._tallies[1:]:
-            observability.write(observability.emf(namespace, metrics, stamp, service=service, **about))
+        Raises:
+            Problem: 400, naming each field that is not as it must be.
+        """
+        return problems.validate(model, self.fields() | known)
 
-    def _answer(self, event: dict[str, Any], resource: str, context: object) -> dict[str, Any]:
-        parameters = {name: _text(unquote(value)) for name, value in (event.get("pathParameters") or {}).items()}
-        try:
-            self.caller = None if self._public else callers.of(event)
-            callers.admit(self.caller, str(event.get("httpMethod")), parameters, self.query(), time.time())
-        except Problem as problem:
-            return self._refusal(problem)
-        asked = {**event, "path": _path(event, resource, parameters)}
-        answered: dict[str, Any] = self.routes.resolve(asked, cast("LambdaContext", context))
-        return answered
+    def fields(self) -> dict[str, object]:
+        """Return what the query and the path say, as the fields of a model; what the path says wins."""
+        found: dict[str, object] = {}
+        groups: dict[str, dict[str, str]] = {}
+        for name, value in self.query.items():
+            group, dot, key = name.partition(".")
+            if group not in _GROUPS:
+                found[name] = value
+            elif dot:
+                groups.setdefault(group, {})[key] = value
+        if several := (self._event.get("multiValueQueryStringParameters") or {}).get(_REPEATED):
+            found[_REPEATED] = tuple(several)
+        elif _REPEATED in found:
+            found[_REPEATED] = (found[_REPEATED],)
+        return {**found, **groups, **self.path}
+
+    def json(self, model: type[M]) -> M:
+        """Read the body as a model.
+
+        Raises:
+            Problem: 400, naming each field that is not as it must be; else as `body` says.
+        """
+        return problems.validate_json(model, self.body())
 
     def body(self) -> bytes:
-        """The body of the request at hand.
+        """Return the body.
 
         Raises:
             Problem: 413 where it is larger than 256 KiB, 400 where it is not the base64 that it should be.
@@ -123,133 +120,145 @@ class Api:
         text = self._event.get("body") or ""
         encoded = bool(self._event.get("isBase64Encoded"))
         if len(text) > MOST_BYTES * (2 if encoded else 1):
-            raise _too_large()
-        content = _decoded(text) if encoded else text.encode(errors="replace")
+            raise Problem(413, "The body may have 256 KiB.")
+        try:
+            content = base64.b64decode(text, validate=True) if encoded else text.encode(errors="replace")
+        except (binascii.Error, ValueError):
+            raise Problem(400, "The body is not base64.") from None
         if len(content) > MOST_BYTES:
-            raise _too_large()
+            raise Problem(413, "The body may have 256 KiB.")
         return content
 
-    def note(self, **keys: object) -> None:
-        """Add keys to the log line of the request at hand: counts and words, never what a shopper sent."""
-        self._trouble.update(keys)
+    def header(self, wanted: str) -> str:
+        """Return the value of a header by its name in small letters; "" where it was not sent."""
+        return next((str(value) for name, value in self.headers.items() if name.lower() == wanted), "")
 
-    def degraded(self, reason: str) -> None:
-        """The answer to the request at hand is not the one that was asked for."""
-        self._trouble["degraded"] = reason
-
-    def count(self, *tallies: Tally) -> None:
-        """Count what is answered or accepted in the request at hand."""
-        self._tallies.extend(tallies)
-
-    def query(self) -> Mapping[str, str] | None:
-        """The query parameters of the request at hand, decoded by API Gateway; the last of several of one name."""
-        found: Mapping[str, str] | None = self._event.get("queryStringParameters")
-        return found
-
-    def queries(self, name: str) -> tuple[str, ...]:
-        """All values of a query parameter that may come several times."""
-        found = (self._event.get("multiValueQueryStringParameters") or {}).get(name)
-        one = (self.query() or {}).get(name)
-        return tuple(found) if found else () if one is None else (one,)
-
-    def headers(self) -> Mapping[str, str]:
-        """The headers of the request at hand, under names in any case."""
-        return self._event.get("headers") or {}
-
-    def shared(self, answer: Mapping[str, object], *, personal: bool) -> Response[str]:
-        """A list that its client may keep for a while, unless it is one shopper's or not what was asked for.
+    def shared(self, answer: Mapping[str, object], *, personal: bool) -> Response:
+        """Let the client keep a list for a while, unless it is one user's or not what was asked for.
 
         Each answer has a recommendationId of its own; with the same items it is as good as the one before.
         """
-        content = compact(answer)
         if personal or "degraded" in answer:
-            return Response(200, JSON, content)
-        return self.kept(content, caching.tag(compact(answer["items"]), weak=True), caching.SHARED_SECONDS)
+            return Response(200, compact(answer))
+        return self.kept(compact(answer), SHARED_SECONDS, _tag(compact(answer["items"]), "W/"))
 
-    def kept(self, content: str, tag: str, seconds: int) -> Response[str]:
-        """An answer that its client may keep; one that it has kept already is only confirmed.
+    def kept(self, content: str, seconds: int, tag: str = "") -> Response:
+        """Let the client keep an answer; only confirm one that it has (RFC 9110 and 9111).
 
         Args:
             content: the JSON.
-            tag: its entity tag.
-            seconds: how long it is good without asking again.
+            seconds: how long it is good without asking again. Only the client keeps it: a proxy knows no keys.
+            tag: its entity tag, where that is not a hash of all of it.
         """
-        headers: dict[str, str | list[str]] = {"ETag": tag, "Cache-Control": caching.keep(seconds)}
-        if caching.matches(self._header("if-none-match"), tag):
-            return Response(304, JSON, "", headers)
-        return Response(200, JSON, content, headers)
-
-    def _header(self, wanted: str) -> str:
-        return next((str(value) for name, value in self.headers().items() if name.lower() == wanted), "")
-
-    def _failed(self, error: PersonalizationError) -> Response[str]:
-        problem = problems.of_error(error, self._busy)
-        if problem.status >= 500:
-            self._trouble["reason"] = f"{type(error).__name__}: {error}"
-        return self._response(problem)
-
-    def _unexpected(self, error: Exception) -> Response[str]:
-        # Never the message: it may repeat what a shopper sent.
-        self._trouble["reason"] = type(error).__name__
-        self._trouble["frames"] = "".join(traceback.format_tb(error.__traceback__))
-        return self._response(Problem(500, "Something went wrong on our side."))
-
-    def _no_route(self, _error: NotFoundError) -> Response[str]:
-        return self._response(Problem(404, "There is no such route."))
-
-    def _refusal(self, problem: Problem) -> dict[str, Any]:
-        told = self._response(problem)
-        headers = {"Content-Type": [problems.CONTENT_TYPE]}
-        return {
-            "statusCode": problem.status, "body": told.body, "isBase64Encoded": False, "multiValueHeaders": headers
-        }  # fmt: skip
-
-    def _response(self, problem: Problem) -> Response[str]:
-        request_id = (self._event.get("requestContext") or {}).get("requestId")
-        headers: dict[str, str | list[str]] = {}
-        if problem.status == 503:
-            headers["Retry-After"] = str(problems.RETRY_SECONDS)
-        content = compact(problem.body(str(request_id or "")))
-        return Response(problem.status, problems.CONTENT_TYPE, content, headers)
+        tag = tag or _tag(content)
+        headers = {"ETag": tag, "Cache-Control": f"private, max-age={seconds}"}
+        # Compared weakly, as If-None-Match has to be.
+        sent = {each.strip().removeprefix("W/") for each in self.header("if-none-match").split(",")}
+        if sent == {"*"} or tag.removeprefix("W/") in sent:
+            return Response(304, "", headers)
+        return Response(200, content, headers)
 
 
-def part(value: str) -> str:
-    """A path parameter that the resolver found, decoded."""
-    return unquote(value)
+Handler = Callable[[Request], Mapping[str, object] | Response]
+"""Answers an operation: a JSON object with the status of the route, or a whole response."""
 
 
-def _path(event: Mapping[str, Any], resource: str, parameters: Mapping[str, str]) -> str:
-    """The path with every parameter encoded: API Gateway leaves them as they came, other gateways decode them."""
-    path = resource if "{" in resource else str(event.get("path") or resource)
-    for name, value in parameters.items():
-        path = path.replace("{" + name + "}", quote(value, safe=""))
-    return path
+class Api:
+    """One function behind API Gateway: what answers its routes, and how every request ends.
+
+    Args:
+        busy: what a caller reads where the same request may work later.
+    """
+
+    def __init__(self, *, busy: str = problems.BUSY) -> None:
+        self._busy = busy
+        self.handlers: dict[tuple[str, str], tuple[Route, Handler]] = {}
+
+    def operation(self, name: str) -> Callable[[Handler], Handler]:
+        """Register what answers an operation of the table of routes."""
+        route = OPERATIONS[name]
+
+        def register(handler: Handler) -> Handler:
+            self.handlers[route.method, route.path] = (route, handler)
+            return handler
+
+        return register
+
+    def answer(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+        """Answer one request, and write its log line."""
+        started, request = time.perf_counter(), Request(event)
+        method, resource = str(event.get("httpMethod")), str(event.get("resource") or "")
+        response = self._respond(request, event, method, resource)
+        headers = {"Content-Type": response.content_type, "Cache-Control": NEVER, **response.headers}
+        answered = {
+            "statusCode": response.status,
+            "body": response.body,
+            "isBase64Encoded": False,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()} | _cors(event, request),
+        }
+        metrics = {"AnswerTime": round((time.perf_counter() - started) * 1000, 2)}
+        if response.status >= 500:
+            metrics["FailedAnswers"] = 1.0
+        _log(request, metrics, f"{method} {resource}", response.status)
+        return answered
+
+    def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
+        try:
+            route, handler = self.handlers.get((method, resource), (None, _no_route))
+            if route is None or route.callers != "everybody":
+                request.caller = caller.of(event)
+                caller.admit(request.caller, method, request.path, request.query, time.time())
+            answer = handler(request)
+            if isinstance(answer, Response):
+                return answer
+            return Response(route.status if route else 200, compact(answer))
+        except Problem as problem:
+            return _refusal(problem, event)
+        except PersonalizationError as error:
+            found = problems.of_error(error, self._busy)
+            if found.status >= 500:
+                request.notes["reason"] = f"{type(error).__name__}: {error}"
+            return _refusal(found, event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            # Never the message: it may repeat what a user sent.
+            request.notes["reason"] = type(error).__name__
+            request.notes["frames"] = "".join(traceback.format_tb(error.__traceback__))
+            return _refusal(Problem(500, "Something went wrong on our side."), event)
 
 
-def _text(value: str) -> str:
-    """What UTF-8 can say of a text: a path may name half a character, which no id is."""
-    return value.encode(errors="replace").decode()
+def _no_route(_request: Request) -> Response:
+    raise Problem(404, "There is no such route.")
 
 
-def _cors(event: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Which pages may read the answer: those of the request's origin, where it is one of several that may.
+def _refusal(problem: Problem, event: Mapping[str, Any]) -> Response:
+    request_id = (event.get("requestContext") or {}).get("requestId")
+    headers = {"Retry-After": str(problems.RETRY_SECONDS)} if problem.status == 503 else {}
+    return Response(problem.status, compact(problem.body(str(request_id or ""))), headers, problems.CONTENT_TYPE)
+
+
+def _log(request: Request, own: Mapping[str, float], route: str, status: int) -> None:
+    """Write the request's line with what is counted of it; what has other dimensions is in further lines."""
+    environment = Environment()
+    namespace, stamp, service = environment.namespace, int(time.time() * 1000), environment.service
+    metrics, about = request.counts[0] if request.counts else ({}, {})
+    keys = {"service": service, "route": route, "status": status, **request.notes, **about}
+    observability.write(observability.emf(namespace, {**own, **metrics}, stamp, **keys))
+    for metrics, about in request.counts[1:]:
+        observability.write(observability.emf(namespace, metrics, stamp, service=service, **about))
+
+
+def _cors(event: Mapping[str, Any], request: Request) -> dict[str, list[str]]:
+    """Name the pages that may read the answer: those of the request's origin, where it is one of several that may.
 
     The stage says which may, any where it says nothing: so other origins need no other version of a function.
     """
     allowed = str((event.get("stageVariables") or {}).get("origins") or "*").split(",")
     if len(allowed) == 1:
-        return {"Access-Control-Allow-Origin": list(allowed)}
-    sent = next((str(value) for name, value in (event.get("headers") or {}).items() if name.lower() == "origin"), "")
-    found = {"Access-Control-Allow-Origin": [sent]} if sent in allowed else {}
-    return {"Vary": ["Origin"], **found}
+        return {"Access-Control-Allow-Origin": allowed}
+    sent = request.header("origin")
+    return {"Vary": ["Origin"], **({"Access-Control-Allow-Origin": [sent]} if sent in allowed else {})}
 
 
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Problem(400, "The body is not base64.") from None
-
-
-def _too_large() -> Problem:
-    return Problem(413, "The body may have 256 KiB.")
+def _tag(text: str, weak: str = "") -> str:
+    """Return the entity tag of a text; a weak one says that what matters is the same."""
+    return f'{weak}"{hashlib.sha256(text.encode(errors="replace")).hexdigest()[:22]}"'

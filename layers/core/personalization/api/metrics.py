@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from personalization.events.models import Call
 
-Tally = tuple[Mapping[str, float], Mapping[str, str]]
+Count = tuple[Mapping[str, float], Mapping[str, str]]
 """Values by metric, and their dimensions but for the service."""
 
 EVENT_TYPES: Mapping[str, str] = {
@@ -24,21 +24,21 @@ NOTHING = "none"
 """The source of an empty list."""
 
 
-def of_list(shop: str, name: str, told: Mapping[str, Any]) -> Tally:
+def of_list(shop: str, name: str, answer: Mapping[str, Any]) -> Count:
     """What a list counts as that was answered.
 
     Args:
         shop: whose it is.
         name: the list's: the alias of a recipe, or placement/NAME.
-        told: the answer. Its source is that of its first item; of a purchase likelihood it is the method.
+        answer: what is answered. Its source is that of its first item; of a purchase likelihood it is the method.
     """
-    items = told["items"]
-    source = items[0].get("source") or told.get("method") or NOTHING if items else NOTHING
-    metrics = {"Lists": 1.0, "DegradedAnswers": 1.0} if told.get("degraded") else {"Lists": 1.0}
+    items = answer["items"]
+    source = items[0].get("source") or answer.get("method") or NOTHING if items else NOTHING
+    metrics = {"Lists": 1.0, "DegradedAnswers": 1.0} if answer.get("degraded") else {"Lists": 1.0}
     return metrics, {"shop": shop, "list": name, "source": source}
 
 
-def of_events(shop: str, calls: Sequence["Call"]) -> list[Tally]:
+def of_events(shop: str, calls: Sequence["Call"]) -> list[Count]:
     """What accepted events count as, by type; an event with a recommendationId is attributed to a list."""
     counted: dict[str, list[int]] = {}
     for call in calls:

@@ -29,6 +29,32 @@ from personalization.likelihood import answering
 from personalization.personalize import requests
 
 VERSION = "0.1.0"
+_SOURCES = (answers, answering, events, page, requests, sessions)
+"""The modules with the models that routes name."""
+MODELS: Mapping[str, type[BaseModel]] = {
+    name: found
+    for module in _SOURCES
+    for name, found in vars(module).items()
+    if inspect.isclass(found) and issubclass(found, BaseModel) and found.__module__ == module.__name__
+}
+"""The models by their names."""
+_QUERY = {
+    "limit": "How many items.",
+    "filter": "The name of one of the shop's filters.",
+    "filterValues": "The value of the filter's parameter NAME; several values are separated by commas, and a value "
+    "that looks like a number but is text is put into double quotes. Example: `filterValues.CATEGORIES=Soups,Bread`.",
+    "context": "The value of the Interactions column NAME at this moment.",
+    "userId": "The user, for filters on what the user did.",
+    "itemId": "The item that is being looked at.",
+    "excludeItemIds": "Items that are not shown, such as those in the basket; once for each.",
+    "next": "The `next` of the page before, with all other parameters as they were.",
+}
+"""What the parameters of a query mean."""
+_MEANINGS = {
+    ("Slot", "limit"): "How many items; the placement's own number without it.",
+    ("Asking", "context"): "The value of the Users column NAME, in place of what the last run knew of this user.",
+}
+"""What some of them mean in the query of one model."""
 _REF = "#/components/schemas/{model}"
 _SCHEMES = {"everybody": (), "servers": ("apiKey",), "browsers too": ("apiKey", "token")}
 _SECURITY: Mapping[str, Mapping[str, str]] = {
@@ -51,7 +77,7 @@ def document() -> dict[str, Any]:
     """The description of every route."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,11 +101,9 @@ def text() -> str:
 
 
 def _schemas() -> dict[str, Any]:
-    told: set[type[BaseModel]] = {route.answer for route in ROUTES if route.answer} | {answers.ProblemBody}
-    bodies = {route.body for route in ROUTES if route.body}
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in bodies]
-    models += [(model, "serialization") for model in told]
-    models.sort(key=lambda pair: pair[0].__name__)
+    modes: dict[str, JsonSchemaMode] = {route.body: "validation" for route in ROUTES if route.body}
+    modes |= dict.fromkeys([*(route.answer for route in ROUTES if route.answer), "ProblemBody"], "serialization")
+    models = [(MODELS[name], mode) for name, mode in sorted(modes.items())]
     _, definitions = models_json_schema(models, ref_template=_REF)
     schemas: dict[str, Any] = definitions["$defs"]
     words = dict(_attributes())
@@ -94,7 +118,7 @@ def _schemas() -> dict[str, Any]:
 
 def _attributes() -> Iterator[tuple[tuple[str, str], str]]:
     """What the sources say under each field of a model, by model and JSON name."""
-    for module in (answers, answering, events, page, requests, sessions):
+    for module in _SOURCES:
         for node in ast.parse(inspect.getsource(module)).body:
             body = node.body if isinstance(node, ast.ClassDef) else []
             for field, words in pairwise(body):
@@ -107,9 +131,8 @@ def _operation(route: Route) -> dict[str, Any]:
     names: list[str] = re.findall(r"{(\w+)}", route.path)
     told: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
     told["security"] = [{name: []} for name in _SCHEMES[route.callers]]
-    parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names] + [
-        {"name": name, "in": "query", "schema": schema, "description": why} for name, schema, why in route.query
-    ]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names]
+    parameters += _query(route)
     if route.kept:
         why = "The ETag of the answer that is kept."
         parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
@@ -131,6 +154,19 @@ def _operation(route: Route) -> dict[str, Any]:
     return told
 
 
+def _query(route: Route) -> Iterator[dict[str, Any]]:
+    fields = MODELS[route.asks].model_json_schema()["properties"] if route.asks else {}
+    for name in route.query:
+        # What may be left out of a query is neither null nor an empty list there.
+        found = next((each for each in fields[name].get("anyOf", ()) if each != {"type": "null"}), fields[name])
+        schema = {key: value for key, value in found.items() if key != "title" and value != []}
+        written = name
+        if schema["type"] == "object":
+            written, schema = f"{name}.NAME", {"type": "string"}
+        why = _MEANINGS.get((route.asks, name), _QUERY[name])
+        yield {"name": written, "in": "query", "schema": schema, "description": why}
+
+
 def _problem(status: int) -> dict[str, Any]:
     meanings = {
         400: "A field is not as it must be; `errors` names it",
@@ -144,15 +180,15 @@ def _problem(status: int) -> dict[str, Any]:
     }
     told: dict[str, Any] = {
         "description": meanings[status],
-        "content": _content(problems.CONTENT_TYPE, answers.ProblemBody),
+        "content": _content(problems.CONTENT_TYPE, "ProblemBody"),
     }
     if status == 503:
         told["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
     return told
 
 
-def _content(media: str, model: type[BaseModel]) -> dict[str, Any]:
-    return {media: {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+def _content(media: str, model: str) -> dict[str, Any]:
+    return {media: {"schema": {"$ref": _REF.format(model=model)}}}
 
 
 if __name__ == "__main__":

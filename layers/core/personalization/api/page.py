@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
-from personalization.api.fallback import Shelf
+from personalization.api.fallback import FallbackChain
 from personalization.core import problems
 from personalization.core.errors import PersonalizationError
 from personalization.core.problems import FieldError, Problem
@@ -98,19 +98,19 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
     return _shaped(release, slot, question, asked)
 
 
-def one(shelf: Shelf, release: Release, name: str, question: Ask, predict: Predict) -> dict[str, object]:
+def one(chain: FallbackChain, release: Release, name: str, question: Ask, predict: Predict) -> dict[str, object]:
     """The answer of a placement, with its next page's token."""
-    told = shelf.fill(release, question, predict, _source(release, name))
+    told = chain.fill(release, question, predict, _source(release, name))
     return {"placement": name, **requests.after(release, question, told)}
 
 
 def page(
-    shelf: Shelf, release: Release, questions: Mapping[str, Ask], predict: Predict, ahead: Ahead
+    chain: FallbackChain, release: Release, questions: Mapping[str, Ask], predict: Predict, ahead: Ahead
 ) -> dict[str, object]:
     """The answers of a page's placements, in one budget: each shows what those before it do not.
 
     Args:
-        shelf: fills them.
+        chain: fills them.
         release: the shop's.
         questions: by placement, in order.
         predict: asks Personalize.
@@ -119,19 +119,19 @@ def page(
     Raises:
         PersonalizationError: none of them can be filled.
     """
-    since, shown, told = shelf.now(), set[str](), list[dict[str, object]]()
+    since, shown, told = chain.now(), set[str](), list[dict[str, object]]()
     errors: list[PersonalizationError] = []
     wanted = _roomy(questions)
-    answering = ahead([each for each in wanted.values() if shelf.worth(release, each)], predict)
+    answering = ahead([each for each in wanted.values() if chain.worth(release, each)], predict)
     for name, question in wanted.items():
         # The question itself stays as it was asked ahead; only what is hidden of its answer grows.
         rest = replace(question, hidden=question.hidden.and_also(shown))
         try:
-            found = shelf.fill(release, rest, _of(question, answering), _source(release, name), since)
+            found = chain.fill(release, rest, _of(question, answering), _source(release, name), since)
         except PersonalizationError as error:
             # One slot that cannot be filled does not take the page with it.
             errors.append(error)
-            found = shelf.unfilled(error)
+            found = chain.unfilled(error)
         items: Any = found["items"]
         shown.update(each["itemId"] for each in items)
         told.append({"placement": name, **found})

@@ -14,7 +14,7 @@ MOST = 10
 """Questions that are asked at once; clients keep as many connections."""
 
 
-class Together:
+class Parallel:
     """Asks from threads that are kept for as long as a process lives, and made when first needed."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from personalization.auth import tokens
-from personalization.auth.identity import Caller
+from personalization.auth.caller import Caller
 from personalization.auth.tokens import Policy, Refused
 
 if TYPE_CHECKING:

@@ -4,14 +4,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
 T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="BaseModel")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -99,7 +100,7 @@ def validate(model: type[M], values: object) -> M:
     """`values` as a model, or 400 naming each field."""
     try:
         return model.model_validate(values)
-    except ValidationError as error:
+    except ValueError as error:
         raise of_fields(error) from None
 
 
@@ -107,13 +108,17 @@ def validate_json(model: type[M], body: bytes) -> M:
     """The JSON text `body` as a model, or 400 naming each field."""
     try:
         return model.model_validate_json(body)
-    except ValidationError as error:
+    except ValueError as error:
         raise of_fields(error) from None
 
 
-def of_fields(error: ValidationError) -> Problem:
-    """400, with the fields that a model refused; values are never repeated."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+def of_fields(error: ValueError) -> Problem:
+    """400, with the fields that a model refused; values are never repeated.
+
+    Args:
+        error: pydantic's ValidationError, which is not imported here: the authorizer starts without pydantic.
+    """
+    problems = cast("ValidationError", error).errors(include_url=False, include_context=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         return Problem(400, "The body is not JSON.", [FieldError("", problems[0]["msg"])])
     fields = [

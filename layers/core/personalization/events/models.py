@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -208,6 +208,16 @@ def first(made: Sequence[Call], many: int) -> list[Call]:
             taken.append(Call(call.session_id, call.user_id, call.events[:many]))
         many -= len(call.events)
     return taken
+
+
+def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[Call]:
+    """The calls with other ids of their events: what `event_id` makes of a session and an id."""
+    return [
+        replace(
+            call, events=[{**each, "eventId": event_id(call.session_id, str(each["eventId"]))} for each in call.events]
+        )
+        for call in made
+    ]
 
 
 def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:

@@ -98,12 +98,10 @@ class Likelihoods:
     """Answers for as long as a container lives.
 
     Args:
-        degraded: is told the word whenever an answer goes without scores that it should have.
         clock: seconds that only move forward, for what is remembered.
     """
 
-    def __init__(self, degraded: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._degraded = degraded
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._files = Files()
         self._models: dict[str, tuple[float, Model | _Missing | None]] = {}
@@ -157,7 +155,6 @@ class Likelihoods:
                 scores |= answering.anchored_scores(self._ranked(ask, until), items, model.anchors)
         except PersonalizationError as error:
             reason = error.reason if isinstance(error, _Unasked) else failures.reason(error)
-            self._degraded(reason)
             return answering.answer(model, found, items, None, reason)
         return answering.answer(model, found, items, scores)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, Memory, Shelf
+from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, FallbackChain, Memory
 from personalization.core.breaker import Breaker
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
 from personalization.personalize.requests import Ask, Predicted
@@ -16,15 +16,14 @@ ASK = Ask(f"{ARN}-up", {"numResults": 3, "userId": "u"})
 
 
 class World:
-    """A clock, a campaign that takes time and fails, and a shelf in front of it."""
+    """A clock, a campaign that takes time and fails, and what stands in for it."""
 
     def __init__(self, best: Sequence[str] = ("b1", "b2", "b3", "b4")) -> None:
         self.now = 0.0
         self.script: list[tuple[float, Sequence[str] | PersonalizationError]] = []
         self.asked: list[str] = []
-        self.told: list[str] = []
         listed = [{"itemId": each} for each in best]
-        self.shelf = Shelf(lambda _: "slow", lambda _shop, _now: listed, lambda: self.now, self.told.append)
+        self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: listed, lambda: self.now)
 
     def predict(self, ask: Ask) -> Predicted:
         self.asked.append(ask.campaign_arn)
@@ -35,7 +34,7 @@ class World:
         return Predicted("RID", [{"itemId": each} for each in answer])
 
     def fill(self, ask: Ask = ASK) -> dict[str, object]:
-        return self.shelf.fill(RELEASE, ask, self.predict)
+        return self.chain.fill(RELEASE, ask, self.predict)
 
 
 def sources(answer: dict[str, object]) -> list[str]:
@@ -59,7 +58,7 @@ steps = st.lists(
 
 
 @given(steps, st.integers(1, 12))
-def test_whatever_personalize_does_the_shelf_is_filled_within_the_budget(script: list[Step], requests: int) -> None:
+def test_whatever_personalize_does_the_list_is_filled_within_the_budget(script: list[Step], requests: int) -> None:
     world = World()
     world.script = list(script)
     for _ in range(requests):
