@@ -10,7 +10,7 @@ from personalization.core import cold_start, problems
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 
-API = Api(busy="Tokens cannot be checked or signed right now; try again.")
+API = Api(public=True, busy="Tokens cannot be checked or signed right now; try again.")
 clients.make_ahead(clients.secretsmanager)
 
 

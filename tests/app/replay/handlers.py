@@ -36,7 +36,6 @@ CHANGES: Mapping[str, Event] = {
     "a strange query": {"queryStringParameters": {"limit": "\x00", "nøpe": "1"}},
     "no headers": {"headers": None, "multiValueHeaders": None},
     "no context": {"requestContext": {}},
-    "no resource": {"resource": None},
     "another resource": {"resource": "/nothing", "path": "/nothing"},
     "another method": {"httpMethod": "PATCH"},
     "no stage variables": {"stageVariables": None},

@@ -167,10 +167,12 @@ class Api:
     """One function behind API Gateway: what answers its routes, and how every request ends.
 
     Args:
+        public: whether its routes are for callers without a token as well.
         busy: what a caller reads where the same request may work later.
     """
 
-    def __init__(self, *, busy: str = problems.BUSY) -> None:
+    def __init__(self, *, public: bool = False, busy: str = problems.BUSY) -> None:
+        self._public = public
         self._busy = busy
         self.handlers: dict[tuple[str, str], tuple[Route, Handler]] = {}
 
@@ -204,14 +206,14 @@ class Api:
 
     def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
         try:
-            route, handler = self.handlers.get((method, resource), (None, _no_route))
-            if route is None or route.callers != "everybody":
+            if not self._public:
                 request.caller = caller.of(event)
                 caller.admit(request.caller, method, request.path, request.query, time.time())
+            if (method, resource) not in self.handlers or not all(request.path.values()):
+                raise Problem(404, "There is no such route.")
+            route, handler = self.handlers[method, resource]
             answer = handler(request)
-            if isinstance(answer, Response):
-                return answer
-            return Response(route.status if route else 200, compact(answer))
+            return answer if isinstance(answer, Response) else Response(route.status, compact(answer))
         except Problem as problem:
             return _refusal(problem, event)
         except PersonalizationError as error:
@@ -224,10 +226,6 @@ class Api:
             request.notes["reason"] = type(error).__name__
             request.notes["frames"] = "".join(traceback.format_tb(error.__traceback__))
             return _refusal(Problem(500, "Something went wrong on our side."), event)
-
-
-def _no_route(_request: Request) -> Response:
-    raise Problem(404, "There is no such route.")
 
 
 def _refusal(problem: Problem, event: Mapping[str, Any]) -> Response:
