@@ -6,8 +6,8 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (22, 73),
-    "record_events": (22, 80),
+    "get_recommendations": (22, 61),
+    "record_events": (22, 68),
     "validate_drop": (47, 438),
     "judge_release": (20, 76),
 }

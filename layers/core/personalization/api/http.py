@@ -204,14 +204,18 @@ class Api:
         _log(request, metrics, f"{method} {resource}", response.status)
         return answered
 
+    def _found(self, method: str, resource: str, request: Request) -> tuple[Route, Handler]:
+        found = self.handlers.get((method, resource))
+        if found is None or not all(request.path.values()):
+            raise Problem(404, "There is no such route.")
+        return found
+
     def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
         try:
             if not self._public:
                 request.caller = caller.of(event)
                 caller.admit(request.caller, method, request.path, request.query, time.time())
-            if (method, resource) not in self.handlers or not all(request.path.values()):
-                raise Problem(404, "There is no such route.")
-            route, handler = self.handlers[method, resource]
+            route, handler = self._found(method, resource, request)
             answer = handler(request)
             return answer if isinstance(answer, Response) else Response(route.status, compact(answer))
         except Problem as problem:
