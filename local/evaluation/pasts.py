@@ -57,12 +57,10 @@ class People:
         types = [known.event_types[code] if code >= 0 else None for code in known.event_type[rows].tolist()]
         history = [Interaction(*each) for each in zip(items, times, types, strict=True)]
         last = items[-1] if items else None
-        query = Query(user, last, history, self._properties(number), now=self._now, exploration=_OFF)
+        cells = {name: column[number] for name, column in known.user_columns.items()}
+        properties: dict[str, Value] = {name: cell for name, cell in cells.items() if cell is not None}
+        query = Query(user, last, history, properties, now=self._now, exploration=_OFF)
         return Question(user, query, relevant, frozenset(items))
-
-    def _properties(self, number: int) -> dict[str, Value]:
-        cells = {name: column[number] for name, column in self._snapshot.user_columns.items()}
-        return {name: cell for name, cell in cells.items() if cell is not None}
 
 
 @dataclass(frozen=True)

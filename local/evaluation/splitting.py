@@ -116,10 +116,6 @@ def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
     return found
 
 
-def known_users(given: Split) -> frozenset[str]:
-    return frozenset(given.training["USER_ID"].unique())
-
-
 def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
     """Build what a training reads: the past, all users, and the items that existed before the cut."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +157,7 @@ def _tests(rows: pl.DataFrame) -> dict[str, frozenset[str]]:
 
 
 def _known(given: Split) -> int:
-    return len(known_users(given) & given.tests.keys())
+    return len(frozenset(given.training["USER_ID"].unique()) & given.tests.keys())
 
 
 def _returning(rows: pl.DataFrame) -> int:

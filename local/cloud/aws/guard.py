@@ -39,14 +39,10 @@ Refusal = tuple[str, str]
 
 def install() -> None:
     """Put the guard before ministack's application, and let ministack check the signatures of the cloud's key too."""
-    iam_evaluator.is_root_access_key = lambda key: not key or key == own_key()
+    iam_evaluator.is_root_access_key = lambda key: not key or key == os.environ["AWS_ACCESS_KEY_ID"]
     iam_evaluator._is_root_key = lambda key: not key
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = role_credentials
     app.app = guarded(app.app)
-
-
-def own_key() -> str:
-    return os.environ["AWS_ACCESS_KEY_ID"]
 
 
 def unguessable(text: str, length: int = 64) -> str:
