@@ -2,8 +2,9 @@
 """Count the files that one request moves through: `python -m benchmarks.ways`.
 
 A request is the handler's first call in a fresh process that has imported all modules. Only calls of functions in the
-layer and in `functions/` count. A call into another file than the last is a move, and so is the handler's own; a move
-into a file that was touched before is a return. So moves are files and returns together.
+layer and in `functions/` count: those of Python, and not the markup of templates. A call into another file than the
+last is a move, and so is the handler's own; a move into a file that was touched before is a return. So moves are files
+and returns together.
 
 The requests are those of the handler tests: a scripted Personalize, and moto for S3 and DynamoDB.
 """
@@ -53,7 +54,8 @@ def visited(call: Callable[[], object]) -> list[str]:
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
         code, files = frame.f_code, threads[threading.get_ident()]
-        if event != "call" or code.co_name in INLINED or not code.co_filename.startswith(COUNTED):
+        ours = code.co_filename.startswith(COUNTED) and code.co_filename.endswith(".py")
+        if event != "call" or code.co_name in INLINED or not ours:
             return
         if files[-1:] != [code.co_filename]:
             files.append(code.co_filename)

@@ -13,7 +13,7 @@ from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.likelihood import fit
 from personalization.likelihood.fits import FitRequest
-from personalization.releases import page as release_page
+from personalization.releases import report
 
 LOG = observability.logger()
 _PAGE = "likelihood.html"
@@ -50,4 +50,4 @@ def _link(bucket: str, key: str) -> None:
     if release is not None and _PAGE not in release.get("pages", ()):
         linked = {**release, "pages": sorted([*release.get("pages", ()), _PAGE])}
         objects.put_json(clients.s3(), bucket, f"{key}.json", linked)
-        objects.put_text(clients.s3(), bucket, f"{key}.html", release_page.page(linked))
+        objects.put_text(clients.s3(), bucket, f"{key}.html", report.page(linked))

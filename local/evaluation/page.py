@@ -7,10 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
-from personalization.reports import charts
-from personalization.reports.style import STYLE
+from personalization.reports import charts, pages
 
 from local.evaluation import plots
 from local.evaluation.words import LIKELIHOOD_MARKS, mark, method, percent, task, texts
@@ -27,31 +26,22 @@ def page(found: Document) -> str:
 
 @cache
 def template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages.environment(Path(__file__).with_name("templates"))
     environment.globals |= {
-        "style": Markup(STYLE),  # noqa: S704 - our own
         "marks": LIKELIHOOD_MARKS,
         "method": method,
         "nice": plots.nice,
         "strip": plots.strip,
         "learning_curve": learning_curve,
         "calibration_plot": calibration_plot,
-        "meter": charts.meter,
     }
     environment.filters |= {
         "percent": percent,
         "rare": rare,
         "span": lambda low, high: f"{percent(low).removesuffix('%')}–{percent(high)}",
-        "count": lambda number: f"{number:,}",
         "drawing": Markup,
     }
-    return environment.get_template("page.html")
+    return environment.get_template("evaluation.html")
 
 
 def learning_curve(learning: Sequence[Document]) -> str:

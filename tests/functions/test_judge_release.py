@@ -194,7 +194,7 @@ def test_a_campaign_with_good_answers_passes_its_probe(personalize: FakePersonal
     assert key == f"{FOLDER}/release.html"
     page = bucket.get_object(Bucket=BUCKET, Key=str(key))["Body"].read()
     assert b"Release of demo" in page
-    assert b"<a href='data-interactions.html'>" in page
+    assert b'<a href="data-interactions.html">' in page
     assert document(bucket)["lists"]["user-personalization"][0]["after"][0]["itemId"] == "a"
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.core.problems import Problem
-from personalization.likelihood import answering, inputs, page, shards
+from personalization.likelihood import answering, inputs, report, shards
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.model import Anchored, Model
@@ -168,8 +168,8 @@ def test_live_events_are_rows_like_any_other_and_count_once() -> None:
 def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
     known = world()
     told = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
-    document = page.document("<shop>", known.model, known.fit, known.history, told)
-    text = page.page(document)
+    document = report.document("<shop>", known.model, known.fit, known.history, told)
+    text = report.page(document)
     assert "&lt;shop&gt;" in text
     assert text.count("<circle") == len(document["tested"]["bins"]) > 5
     assert "until there are 2 labelled samples" in text

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.ingest import page as data_page
 from personalization.ingest import report
 from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread
 from personalization.ingest.report import About, Document
@@ -47,7 +46,7 @@ def told(found: Findings | None = FOUND, reason: str = "", before: Document | No
 
 def test_progress_to_what_personalize_needs_is_told() -> None:
     assert [(goal["have"], goal["minimum"]) for goal in told()["goals"]] == [(800, 1000), (10, 25)]
-    page = data_page.page(told(reason="too little"))
+    page = report.page(told(reason="too little"))
     assert "800 of 1,000 different interactions that are needed: 200 are missing" in page
     assert "Nothing of this file is imported." in page
 
@@ -62,7 +61,7 @@ def test_what_changed_since_the_last_drop_is_told() -> None:
     changes = told(before=earlier)["changes"]
     assert {"what": "good rows", "before": 700, "now": 812} in changes["figures"]
     assert (changes["eventTypesAdded"], changes["eventTypesGone"]) == (["Purchase"], ["Cart"])
-    assert "+112 <span>(+16.0%)" in data_page.page(told(before=earlier))
+    assert "+112 <span>(+16.0%)" in report.page(told(before=earlier))
     assert told(before=told())["changes"] is None
 
 
@@ -72,7 +71,7 @@ def test_the_long_tail_and_unknown_ids_are_told() -> None:
     assert document["users"]["unknown"] == {"rows": 81, "share": pytest.approx(81 / 812), "ids": 9}
     assert sum(group["ids"] for group in document["users"]["groups"]) == 100
     assert "unknown" not in document["items"]
-    assert "10% of the interactions" in data_page.page(document)
+    assert "10% of the interactions" in report.page(document)
 
 
 def test_a_run_is_priced_by_the_shops_own_table() -> None:
@@ -82,7 +81,7 @@ def test_a_run_is_priced_by_the_shops_own_table() -> None:
     assert (cost.import_dollars, cost.training_hours, cost.training_dollars) == (0.1, 8.0, 8.0)
     assert cost.month_dollars == pytest.approx(3 * 0.0556 * 3.6 * 730)
     assert estimate(Prices(), 100, 0, recipes).month_dollars == 0
-    assert "Prices as of 2026-01" in data_page.page(told())
+    assert "Prices as of 2026-01" in report.page(told())
 
 
 def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -> None:
@@ -98,7 +97,7 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
         "personalized-ranking": pytest.approx(0.15 * 3.6 * 730),
         "similar-items": pytest.approx(0.0556 * 3.6 * 730),
     }
-    page = data_page.page(report.document(replace(ABOUT, settings=settings), FOUND, ""))
+    page = report.page(report.document(replace(ABOUT, settings=settings), FOUND, ""))
     assert "not published" in page
 
 
@@ -116,7 +115,7 @@ def test_an_incremental_drop_trains_on_the_whole_history() -> None:
     after = document["next"]
     assert after["interactions"] == 1_000_000 + FOUND.accepted
     assert after["trainingHours"] == pytest.approx(4 * 2.0 * (1 + FOUND.accepted / 1e6))
-    assert f"{after['interactions']:,} interactions" in data_page.page(document)
+    assert f"{after['interactions']:,} interactions" in report.page(document)
 
 
 def test_a_test_on_held_out_time_is_priced_before_it_is_paid_for() -> None:
@@ -127,7 +126,7 @@ def test_a_test_on_held_out_time_is_priced_before_it_is_paid_for() -> None:
     assert (cost["days"], cost["recipes"]) == (14, ["user-personalization", "personalized-ranking"])
     assert (cost["trainingHours"], cost["lists"]) == (0.5, 1_000)
     assert cost["dollars"] == pytest.approx(0.5 * 0.24 + 0.067, abs=0.001)
-    assert "on the last 14 days, which a second training" in data_page.page(document)
+    assert "on the last 14 days, which a second training" in report.page(document)
 
 
 class Tags(HTMLParser):
@@ -154,7 +153,7 @@ class Tags(HTMLParser):
 
 @pytest.mark.parametrize("found", [FOUND, replace(FOUND, reasons=(), accepted=820), None])
 def test_a_page_is_whole_and_loads_nothing(found: Findings | None) -> None:
-    page = data_page.page(told(found, "" if found else "it is no table"))
+    page = report.page(told(found, "" if found else "it is no table"))
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
@@ -169,7 +168,7 @@ def test_a_page_is_whole_and_loads_nothing(found: Findings | None) -> None:
 
 def test_a_refused_row_of_a_person_is_shown_by_its_line_alone() -> None:
     reason = Reason("USER_ID is longer than 256 bytes", 1, (Example(9, "USER_ID is longer than 256 bytes"),))
-    page = data_page.page(told(replace(FOUND, reasons=(reason,))))
+    page = report.page(told(replace(FOUND, reasons=(reason,))))
     assert "<li>line 9</li>" in page
 
 

@@ -3,8 +3,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from personalization.releases.page import page
-from personalization.releases.report import name_column, with_lists
+from personalization.releases.report import name_column, page, with_lists
 
 VOID = {"meta", "br"}
 RECIPE: dict[str, Any] = {
@@ -48,9 +47,9 @@ def parsed(text: str) -> Nesting:
 
 def test_the_run_s_other_pages_are_linked_in_words() -> None:
     text = page({**with_lists(JUDGED, {}), "pages": ["data-interactions.html", "data-users-1.html", "likelihood.html"]})
-    assert "<a href='data-interactions.html'>the interactions that were dropped</a>" in text
-    assert "<a href='data-users-1.html'>the users part 1 that were dropped</a>" in text
-    assert "<a href='likelihood.html'>likelihood</a>" in text
+    assert '<a href="data-interactions.html">the interactions that were dropped</a>' in text
+    assert '<a href="data-users-1.html">the users part 1 that were dropped</a>' in text
+    assert '<a href="likelihood.html">likelihood</a>' in text
 
 
 @pytest.mark.parametrize("after", [{}, AFTER])
@@ -80,7 +79,7 @@ def test_what_was_not_in_the_list_before_is_marked() -> None:
         {"itemId": "b", "name": ""},
         {"itemId": "c", "name": ""},
     ]
-    assert page(whole).count("<span class=new>new</span></li>") == 1
+    assert page(whole).count('<span class="new">new</span></li>') == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from personalization.core.aws import objects
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
 from personalization.ingest import contents, copies, findings, report, sales
-from personalization.ingest import page as data_page
 from personalization.ingest import plan as imports
 from personalization.ingest.contents import Digest
 from personalization.ingest.copies import Copies
@@ -314,7 +313,7 @@ class _Reporter:
         document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
         name = report.folder(about.shop, about.run) + report.name(about.kind, self._part)
         objects.put_json(self._s3, self._bucket, f"{name}.json", document)
-        objects.put_text(self._s3, self._bucket, f"{name}.html", data_page.page(document))
+        objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))
         return f"{name}.html", document
 
 

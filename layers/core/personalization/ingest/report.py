@@ -17,6 +17,7 @@ from personalization.ingest.findings import (
     Reason,
     Spread,
 )
+from personalization.reports import pages
 from personalization.shop.campaigns import SECOND_GENERATION, Generation
 from personalization.shop.gates import FOR_SHOPPERS
 from personalization.shop.keys import DataKind, Mode
@@ -341,3 +342,17 @@ def _at(document: Mapping[str, Any], path: Sequence[str]) -> int | None:
     for step in path:
         found = found.get(step) if isinstance(found, dict) else None
     return found if isinstance(found, int) else None
+
+
+def page(report: Document) -> str:
+    """Return the page of a report, for those who made the file."""
+    return pages.render("drop.html", report, examples=_examples)
+
+
+def _examples(reason: Document) -> list[tuple[str, str, list[int]]]:
+    """Return the cell or the words of examples, and their lines; what is the same is said once."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for each in reason["examples"]:
+        text = "" if each["value"] or each["told"] == reason["rule"] else each["told"]
+        groups.setdefault((each["value"], text), []).append(each["line"])
+    return [(value, text, lines) for (value, text), lines in groups.items()]

@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.likelihood import (
-    answering,
-    bounds,
-    exports,
-    fit_records,
-    inputs,
-    page,
-    shards,
-    snapshots,
-    training,
-)
+from personalization.likelihood import answering, bounds, exports, fit_records, inputs, shards, snapshots, training
 from personalization.likelihood import files as likelihood_files
+from personalization.likelihood import report as fit_report
 from personalization.likelihood.features import DAY
 from personalization.likelihood.fits import FitRequest, Fitted
 from personalization.likelihood.histories import History, TooMany
@@ -95,7 +86,7 @@ class _Job:
         serves = self._record()
         # Afterwards: it takes as long as the fit, and answers need not wait for it.
         told = {**told, **self._asked(table, fitted, model)} if serves else told
-        report = self._report(page.document(self.request.shop, model, fitted, past, told), page.page)
+        report = self._report(fit_report.document(self.request.shop, model, fitted, past, told), fit_report.page)
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
         return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
@@ -103,8 +94,8 @@ class _Job:
     def _left_out(self, left: bounds.LeftOut) -> Fitted:
         """Tell that the history is too large. No retry would help, and the release serves without a likelihood."""
         serving = self._records.refused(left.reason, _iso(self.now), left_out=True)
-        told = page.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
-        report = self._report(told, page.left_out_page)
+        told = fit_report.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
+        report = self._report(told, fit_report.left_out_page)
         return Fitted(outcome="leftOut", reason=f"{left.reason}{_onward(serving)}", report=report)
 
     def _inputs(self, chosen: Likelihood) -> likelihood_files.Inputs:

@@ -15,7 +15,7 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected
 from personalization.core.names import dataset_arn
 from personalization.personalize import ensure, training
-from personalization.releases import judging, page, verdicts
+from personalization.releases import judging, verdicts
 from personalization.releases import probe as probing
 from personalization.releases import report as release_report
 from personalization.releases.held_out import judging as heldout_judging
@@ -257,7 +257,7 @@ def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Map
     whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
     _name(s3, place, whole)
     objects.put_json(s3, place.bucket, place.key("release.json"), whole)
-    objects.put_text(s3, place.bucket, place.key("release.html"), page.page(whole))
+    objects.put_text(s3, place.bucket, place.key("release.html"), release_report.page(whole))
 
 
 def _listed(s3: "S3Client", place: Place) -> item_table.Table | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from personalization.releases.judging import Judgement, Measured
 from personalization.releases.verdicts import Verdict
+from personalization.reports import pages
 
 Document = Mapping[str, Any]
 NAMES = ("name", "title", "productname", "itemname")
@@ -79,3 +80,18 @@ def _items(reply: Document | None) -> list[dict[str, str]] | None:
     if reply is None:
         return None
     return [{"itemId": item, "name": reply["names"].get(item, "")} for item in reply["items"]]
+
+
+def page(report: Document) -> str:
+    """Return the page of a report, for people who sell things."""
+    return pages.render("release.html", report, stays=_stays)
+
+
+def _stays(pairs: Sequence[Document]) -> float:
+    """Return the share of items that were in the list before, on average over pairs of lists."""
+
+    def stays(pair: Document) -> float:
+        old, new = ({item["itemId"] for item in pair[side]} for side in ("before", "after"))
+        return len(old & new) / len(new) if new else 0.0
+
+    return sum(map(stays, pairs)) / len(pairs)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: E501 - a page
+"""What a fit is worth: one document, and the same as a page with its reliability curve that needs nothing else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from markupsafe import Markup
+
+from personalization.likelihood import training
+from personalization.likelihood.answering import iso
+from personalization.likelihood.bounds import LeftOut
+from personalization.likelihood.histories import History
+from personalization.likelihood.model import Model
+from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Verdict, verdict
+from personalization.reports import pages
+from personalization.reports.pages import significant
+
+Document = Mapping[str, Any]
+_SIDE, _PAD = 440, 68
+
+
+def document(
+    shop: str, model: Model, fitted: training.Fit, history: History, scores: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The report of a fit.
+
+    Args:
+        shop: the shop. model: what serves now. fitted: what came of fitting. history: what it was fitted on.
+        scores: what was decided about the ranking campaign's scores.
+    """
+    horizon = model.horizon_days * 86_400
+    return {
+        "shop": shop,
+        "run": model.run,
+        "fittedAt": model.fitted_at,
+        "horizonDays": model.horizon_days,
+        "eventType": model.event_type,
+        "method": "anchored" if model.anchored else "counts",
+        "baseRate": model.base_rate,
+        "history": {
+            "shoppers": len(history.users),
+            "items": len(history.items),
+            "events": len(history.time),
+            "purchases": int(history.bought.sum()),
+            "from": iso(int(history.time.min())),
+            "to": iso(history.end),
+        },
+        "calibratedOn": {
+            "from": iso(model.calibrated_from),
+            "to": iso(model.calibrated_to),
+            "pairs": model.calibrated_pairs,
+            "purchases": model.calibrated_purchases,
+        },
+        "fittedOn": {
+            "windows": len(fitted.windows),
+            "from": iso(fitted.windows[-1]),
+            "to": iso(fitted.windows[0] + horizon),
+        },
+        "tested": {
+            **fitted.tested.as_json(),
+            "from": iso(model.at - horizon),
+            "to": iso(model.at),
+            "baseRateLogLoss": fitted.base,
+        },
+        "testedBoughtBefore": fitted.tested_seen.as_json(),
+        "testedStrangers": fitted.tested_strangers.as_json(),
+        "newcomers": asdict(fitted.newcomers),
+        "scores": dict(scores),
+        "weights": {"boughtBefore": dict(model.seen.weights), "others": dict(model.other.weights)},
+    }
+
+
+def page(report: Document) -> str:
+    """Return the report as a page."""
+    tested = report["tested"]
+    return pages.render(
+        "likelihood.html",
+        report,
+        known=_verdict(tested, WITHIN),
+        strangers=_verdict(report["testedStrangers"], WITHIN_STRANGERS),
+        better=1.0 - tested["logLoss"] / tested["baseRateLogLoss"] if tested["baseRateLogLoss"] else 0.0,
+        curve=_curve(tested["bins"]),
+    )
+
+
+def _verdict(tested: Document, within: float) -> Verdict:
+    return verdict([(each["pairs"], each["predicted"], each["observed"]) for each in tested["bins"]], within)
+
+
+def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:
+    """The report of a fit that was left out.
+
+    Args:
+        shop, run: whose. at: when, ISO 8601. left: what is too large. serving: the run whose fit serves on.
+    """
+    return {
+        "shop": shop,
+        "run": run,
+        "leftOutAt": at,
+        "reason": left.reason,
+        "rows": left.rows,
+        "mostRows": left.most,
+        "memoryMegabytes": left.megabytes,
+        "reachDays": left.days,
+        "serving": serving,
+    }
+
+
+def left_out_page(report: Document) -> str:
+    """Return that report as a page."""
+    return pages.render("likelihood_left_out.html", report)
+
+
+def _curve(bins: Sequence[Document]) -> Markup:
+    """Observed against predicted shares, both on logarithmic axes, since purchases are rare."""
+    points = [
+        (each["predicted"] / each["pairs"], each["observed"] / each["pairs"], each["observed"])
+        for each in bins
+        if each["pairs"] and each["predicted"]
+    ]
+    if not points:
+        return Markup()
+    low = math.floor(math.log10(min(min(x, y or x) for x, y, _ in points)))
+    high = min(0, math.ceil(math.log10(max(max(x, y) for x, y, _ in points)))) or 0
+    high = max(high, low + 1)
+
+    def at(value: float) -> float:
+        return (math.log10(max(value, 10.0**low)) - low) / (high - low) * (_SIDE - 2 * _PAD)
+
+    grid = "".join(_tick(10.0**power, at(10.0**power)) for power in range(low, high + 1))
+    drawn = ""
+    for predicted, observed, count in points:
+        x, y = _PAD + at(predicted), _SIDE - _PAD - at(observed)
+        # Two standard errors of a count.
+        error = 2 * math.sqrt(count) / count if count else 0.0
+        top, bottom = (_SIDE - _PAD - at(observed * (1 + way * min(error, 0.99))) for way in (1, -1))
+        drawn += f"<line class=spread x1='{x:.1f}' x2='{x:.1f}' y1='{top:.1f}' y2='{bottom:.1f}'/>"
+        drawn += f"<circle cx='{x:.1f}' cy='{y:.1f}' r=4><title>predicted {significant(predicted)}, observed {significant(observed)}</title></circle>"
+    end = _SIDE - _PAD
+    words = pages.texts()["likelihood"]["calibration"]
+    label = words["label"].format(count=len(points))
+    return Markup(  # noqa: S704 - numbers of our own
+        f"<svg class=reliability viewBox='0 0 {_SIDE} {_SIDE}' role=img aria-label='{label}'>{grid}"
+        f"<line class=ideal x1='{_PAD}' y1='{end}' x2='{end}' y2='{_PAD}'/>{drawn}"
+        f"<text x='{_SIDE / 2}' y='{_SIDE - 8}' text-anchor=middle>predicted</text>"
+        f"<text x='14' y='{_SIDE / 2}' text-anchor=middle transform='rotate(-90 14 {_SIDE / 2})'>observed</text></svg>"
+    )
+
+
+def _tick(value: float, place: float) -> str:
+    x, y, end = _PAD + place, _SIDE - _PAD - place, _SIDE - _PAD
+    return (
+        f"<line x1='{_PAD}' x2='{end}' y1='{y:.1f}' y2='{y:.1f}'/><line y1='{_PAD}' y2='{end}' x1='{x:.1f}' x2='{x:.1f}'/>"
+        f"<text x='{_PAD - 6}' y='{y + 4:.1f}' text-anchor=end>{significant(value)}</text>"
+        f"<text x='{x:.1f}' y='{end + 18}' text-anchor=middle>{significant(value)}</text>"
+    )
