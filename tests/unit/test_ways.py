@@ -8,8 +8,8 @@ from benchmarks import ways
 BOUNDS = {
     "get_recommendations": (22, 61),
     "record_events": (22, 68),
-    "validate_drop": (47, 438),
-    "judge_release": (20, 76),
+    "validate_drop": (40, 296),
+    "judge_release": (20, 77),
 }
 """The most files and moves of each request."""
 
