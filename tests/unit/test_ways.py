@@ -6,8 +6,8 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (22, 61),
-    "record_events": (22, 68),
+    "get_recommendations": (22, 62),
+    "record_events": (22, 69),
     "validate_drop": (40, 296),
     "judge_release": (20, 77),
 }
