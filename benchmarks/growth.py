@@ -18,9 +18,11 @@ import sys
 import time
 
 import numpy as np
+from personalize_local.data.records import Interaction, OwnedEvent
 from personalize_local.data.snapshots import Snapshot, Strings
-from personalize_local.recipes import Interaction, TrainingConfig, train
-from personalize_local.recipes.user_personalization.online_counts import Absorbed, Owned
+from personalize_local.recipes.common.online_counts import OnlineCounts
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.training import train
 
 PER_USER = 20
 DAY = 86_400
@@ -69,16 +71,16 @@ def measured(interactions: int, tier: str) -> tuple[float, float]:
 def update(items: int = 100_000, events: int = 20_000) -> float:
     """Microseconds of one event."""
     random = np.random.default_rng(3)
-    absorbed = Absorbed(lambda ids: [int(each) for each in ids], items, ())
+    online = OnlineCounts(lambda ids: [int(each) for each in ids], items, ())
     rows = [
-        Owned(number, f"u{user}", Interaction(str(item), float(number)))
+        OwnedEvent(number, f"u{user}", Interaction(str(item), float(number)))
         for number, (user, item) in enumerate(
             zip(random.integers(0, 2_000, events).tolist(), random.integers(0, items, events).tolist(), strict=True)
         )
     ]
     began = time.process_time()
     for row in rows:
-        absorbed.absorb([row], lambda _: [])
+        online.add([row], lambda _: [])
     return (time.process_time() - began) / events * 1e6
 
 

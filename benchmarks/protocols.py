@@ -11,7 +11,8 @@ from pathlib import Path
 
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
-from personalize_local.recipes import Interaction, TrainingConfig
+from personalize_local.data.records import Interaction
+from personalize_local.recipes.config import TrainingConfig
 
 from local.evaluation import splitting
 from local.evaluation.files import Tables, read

@@ -34,9 +34,9 @@ from personalization.releases.ranking_metrics import (
     hit_rate,
     recall,
 )
-from personalize_local import recipes
 from personalize_local.data.snapshots import Strings
-from personalize_local.recipes import TrainingConfig
+from personalize_local.recipes import training
+from personalize_local.recipes.config import TrainingConfig
 
 from benchmarks.harness import REPOSITORY
 from benchmarks.peers import PEERS
@@ -77,7 +77,7 @@ def ours(results: dict[str, Result], exam: Exam, tier: str) -> None:
     result = results.setdefault(f"User-Personalization {tier}", Result())
     begun = time.process_time()
     config = TrainingConfig(hyperparameters={"tier": tier})
-    model = recipes.train("aws-user-personalization", exam.past.snapshot, config).model
+    model = training.train("aws-user-personalization", exam.past.snapshot, config).model
     result.training += time.process_time() - begun
     for question, allowed in _allowed(exam, model.item_ids):
         begun = time.process_time()

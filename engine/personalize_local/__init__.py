@@ -3,5 +3,5 @@
 
 import os
 
-# The matrices of one answer are small: threads for them would cost more than they bring, and starve everything else.
+# The matrices of one answer are small: threads for them cost more than they save, and starve everything else.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

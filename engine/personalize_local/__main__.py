@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded engine as a command: `python -m personalize_local --port N --data-dir DIR`."""
+"""The engine as a command: `python -m personalize_local --port N --data-dir DIR`."""
 
 import argparse
 import logging
@@ -72,12 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _end(*_: object) -> None:
-    """Exit with success: uvicorn stops serving first, then hands the signal on to us."""
+    """Exit with success: uvicorn stops serving first, then raises the signal again."""
     raise SystemExit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Its protocol is named, else asyncio would leave Nagle's algorithm on: 40 ms an answer."""
+    """Return a listening socket. It names its protocol, or asyncio leaves Nagle's algorithm on: 40 ms an answer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

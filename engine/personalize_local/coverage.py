@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes COVERAGE.md, the operations that this engine performs: `python -m personalize_local.coverage`."""
+"""Write COVERAGE.md, the operations that this engine performs: `python -m personalize_local.coverage`."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from personalize_local.operations import HANDLERS
-from personalize_local.recipes import RECIPES, RecipeSpec
+from personalize_local.recipes.table import RECIPES, RecipeSpec
 from personalize_local.wire.protocol import SERVICES, Wire
 
 PAGE: Final = Path(__file__).parents[1] / "COVERAGE.md"
@@ -18,7 +18,7 @@ test keeps it current. An operation that is not built answers `NotImplementedByE
 
 
 def page() -> str:
-    """The text of COVERAGE.md."""
+    """Return the text of COVERAGE.md."""
     return "\n".join([_HEAD, *_operations(), *_recipes(), ""])
 
 

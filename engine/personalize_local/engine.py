@@ -1,30 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: options, store, resources, worker and serving, put together for the operations."""
+"""The engine: options, store, resources, worker and serving in one object, which operations get."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from personalize_local.jobs.workers import Workers
+from personalize_local.data.s3 import Location
+from personalize_local.jobs.pool import Workers
+from personalize_local.resources import kinds
 from personalize_local.resources.clock import Clock
 from personalize_local.resources.faults import Faults
+from personalize_local.resources.kinds import Call, Kind
 from personalize_local.resources.lifecycle import Lifecycle
-from personalize_local.resources.registry import (
-    ACTIVE,
-    CAMPAIGN,
-    CREATE,
-    EVENT_TRACKER,
-    FILTER,
-    RECOMMENDER,
-    SOLUTION,
-    SOLUTION_VERSION,
-    Call,
-    Kind,
-    Registry,
-    Resource,
-)
+from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Store
 from personalize_local.serving import Serving
 from personalize_local.wire.errors import InvalidInput, ResourceInUse
@@ -37,8 +28,8 @@ HANDLERS: Final[dict[str, Handler]] = {}
 """By operation; filled by `operation` in the modules of `personalize_local.operations`."""
 WORKS: Final[dict[tuple[str, str], EngineWork]] = {}
 """By noun of the resource's kind and CREATE, UPDATE or DELETE; filled by `work`."""
-_AT_ONCE: Final = frozenset({SOLUTION, EVENT_TRACKER, FILTER})
-"""Kinds without work in their creation, which clients use without waiting."""
+_AT_ONCE: Final = frozenset({kinds.SOLUTION, kinds.EVENT_TRACKER, kinds.FILTER})
+"""Kinds that clients use without waiting: their creation does nothing else."""
 
 
 def operation(name: str) -> Callable[[Handler], Handler]:
@@ -52,7 +43,7 @@ def operation(name: str) -> Callable[[Handler], Handler]:
 
 
 def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
-    """Register what happens while a resource of this kind is IN_PROGRESS."""
+    """Register the work on a resource of this kind while it is IN_PROGRESS."""
 
     def register(function: EngineWork) -> EngineWork:
         WORKS[kind.noun, verb] = function
@@ -63,7 +54,7 @@ def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line decides."""
+    """The options of the command line."""
 
     s3_root: Path | None = None
     account: str = "123456789012"
@@ -72,18 +63,20 @@ class Options:
     step_seconds: float = 0.2
     """How long PENDING, and IN_PROGRESS without work, last."""
     faults: bool = False
-    """Whether the doors `/faults` and `/clock` are open."""
+    """Whether tests may use `/faults` and `/clock`."""
     dataset_groups: int = 5
     """The quota of dataset groups a region; AWS raises it on request."""
     incremental_bytes: int = 10**9
     """The quota of bytes of an INCREMENTAL import; AWS raises it on request."""
     rights: str = ""
-    """Where the local AWS tells what callers may do; empty lets everybody do everything."""
+    """Where the local AWS tells what callers may do; empty: every caller may do everything."""
     open_files: int = 768
-    """How many models and live data may be open together."""
+    """Most models and live data that are open together."""
     strict: bool = False
-    """Whether solutions, event trackers and filters are CREATE PENDING first, as AWS's API reference says; else they
-    are ACTIVE when their create call returns, as AWS's guide and notebooks use them."""
+    """Whether solutions, event trackers and filters are CREATE PENDING first, as AWS's API reference says.
+
+    Else they are ACTIVE when their create call returns, as AWS's guide and notebooks use them.
+    """
 
 
 class Engine:
@@ -97,50 +90,51 @@ class Engine:
         self.registry = Registry(self.store)
         self.workers = Workers()
         self.publishing = asyncio.Lock()
-        """Held while live data is written and taken over: else two imports could publish without each other's rows."""
+        """Held while live data is written and published: two imports at once could lose each other's rows."""
         self.serving = Serving(self.store, self.registry, options.open_files)
-        works = {key: self._bound(function) for key, function in WORKS.items()}
+        works = {key: partial(function, self) for key, function in WORKS.items()}
         self.lifecycle = Lifecycle(self.registry, options.step_seconds, works, self.clock, self.faults)
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Resume what was under way, and load what campaigns serve from in the background."""
+        """Resume unfinished work, and open the models of campaigns in the background."""
         self.lifecycle.resume()
         self._background.append(asyncio.create_task(self._warm()))
 
     def keep(self, task: asyncio.Task[None]) -> None:
-        """Hold a task that runs until the engine stops."""
+        """Run a task until the engine stops."""
         self._background.append(task)
 
     async def stop(self) -> None:
-        """Stop working; whatever is unfinished resumes in the next engine."""
+        """Stop; the next engine resumes what is unfinished."""
         for task in self._background:
             task.cancel()
         await self.lifecycle.close()
         self.workers.discard()
 
+    def location(self, uri: str, region: str) -> Location:
+        """Return what an S3 URI in a request names."""
+        return Location(uri, self.options.s3_root, region)
+
     def create(self, call: Call, kind: Kind, arn: str, body: Json) -> Resource:
         """Register a resource and start its creation. Raises ResourceAlreadyExists."""
         if kind in _AT_ONCE and not self.options.strict:
-            return self.registry.add(kind, arn, body | {"status": ACTIVE}, call.now)
+            return self.registry.add(kind, arn, body | {"status": kinds.ACTIVE}, call.now)
         resource = self.registry.add(kind, arn, body | {"status": "CREATE PENDING"}, call.now)
-        self.lifecycle.begin(resource, CREATE)
+        self.lifecycle.begin(resource, kinds.CREATE)
         return resource
 
     async def _warm(self) -> None:
-        """Open what serves before it is asked, as far as there is room; the rest is opened when it is asked."""
-        campaigns = [each.body["solutionVersionArn"] for each in self.registry.find(CAMPAIGN) if each.active]
-        serving = [self.registry.get(SOLUTION_VERSION, arn) for arn in dict.fromkeys(campaigns)]
-        for each in [*serving, *(each for each in self.registry.find(RECOMMENDER) if each.active)]:
+        """Open models before their first request, as far as there is room."""
+        campaigns = [each.body["solutionVersionArn"] for each in self.registry.find(kinds.CAMPAIGN) if each.active]
+        serving = [self.registry.get(kinds.SOLUTION_VERSION, arn) for arn in dict.fromkeys(campaigns)]
+        for each in [*serving, *(each for each in self.registry.find(kinds.RECOMMENDER) if each.active)]:
             if not self.serving.full:
                 await self.serving.catalogue(each)
 
-    def _bound(self, function: EngineWork) -> Callable[[Resource], Awaitable[None]]:
-        return lambda resource: function(self, resource)
-
 
 def require_active(resource: Resource) -> Resource:
-    """The resource, if others may build on it. Raises ResourceInUse while it is made, InvalidInput when it failed."""
+    """Return an ACTIVE resource. Raises ResourceInUse while it is being created, InvalidInput if that failed."""
     if resource.active:
         return resource
     message = f"{resource.arn} is in status {resource.status}: it must be ACTIVE."

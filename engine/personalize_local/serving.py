@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What answers are made from, kept ready in memory: live data per dataset group, models per solution version."""
+"""Open models and live data: models by solution version, live data by dataset group."""
 
 import asyncio
 from collections import OrderedDict
@@ -12,67 +12,67 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local import recipes
 from personalize_local.data.live import LiveData
-from personalize_local.data.snapshots import Column, PutRecord, StreamedEvent
-from personalize_local.jobs.workers import TRAINED_UNTIL
-from personalize_local.recipes import Model
-from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.online_counts import Absorbed
-from personalize_local.resources.registry import DATASET, Registry, Resource
+from personalize_local.data.records import PutRecord, StreamedEvent
+from personalize_local.data.snapshots import Column
+from personalize_local.recipes import loading
+from personalize_local.recipes.base import Model
+from personalize_local.recipes.common.online_counts import OnlineCounts
+from personalize_local.resources import kinds
+from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Reader, Store
 
 T = TypeVar("T")
+TRAINED_UNTIL = "trained-until"
+"""File in a model's folder: the number of the newest event that it was trained on."""
 ANSWERS = 10_000
-"""Answers whose items are remembered, for events that name their recommendationId."""
+"""Answers that are remembered, for events with their recommendationId."""
 _ROLES: Mapping[bool, Mapping[str, str]] = {
     False: {"INTERACTIONS": "INTERACTIONS", "USERS": "USERS", "ITEMS": "ITEMS"},
     True: {"ACTION_INTERACTIONS": "INTERACTIONS", "ACTIONS": "ITEMS"},
 }
-"""Which dataset types live data is made of, and as what: actions are treated as items. True: live data of actions."""
+"""The dataset types in live data (True: of actions), and what they stand for: actions are treated as items."""
 
 
 def actions_of(group: str) -> str:
-    """The name, in the form of an ARN, under which a dataset group's actions are kept apart from its items."""
+    """Return the name, in the form of an ARN, of the live data of a dataset group's actions."""
     return group.replace(":dataset-group/", ":action-data/")
 
 
 def live_name(version: Resource) -> str:
-    """The name of the live data that a model answers from."""
+    """Return the name of the live data that a model answers from."""
     actions = str(version.body["recipeArn"]).endswith("/aws-next-best-action")
     return actions_of(version.group) if actions else version.group
 
 
 @dataclass
 class Catalogue:
-    """A model's items with their live metadata, as filters look at them."""
+    """A model's items with their live metadata, in the form that filters need."""
 
     model: Model
     live: LiveData
     cache: dict[tuple[Hashable, ...], Any] = field(default_factory=dict)
-    """What filters keep between requests; emptied when an item changes."""
+    """What filters keep between requests; cleared when an item changes."""
     trained: int = 0
     """Number of the newest event that trained the model."""
-    absorbed: Absorbed | None = None
-    """What events have added to the model's counts; None for recipes that change by training only."""
-    _done: int = 0
-    """How many of the live data's owned events are absorbed, or were in the training."""
+    online: OnlineCounts | None = field(init=False)
+    """Counts of the events since the training; None for recipes that only a training changes."""
+    _counted: int = 0
+    """How many of the live data's owned events are counted, or were in the training."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.model, PersonalModel):
-            self.absorbed = self.model.absorbing()
-            self.absorb()
+        self.online = self.model.online_counts()
+        self.count_events()
 
-    def absorb(self) -> None:
-        """Count the events that came to belong to users since the last time."""
-        if self.absorbed is not None:
-            fresh = [owned for owned in self.live.owned[self._done :] if owned.number > self.trained]
-            self._done = len(self.live.owned)
-            self.absorbed.absorb(fresh, self.live.history)
+    def count_events(self) -> None:
+        """Count the events whose users became known since the last call."""
+        if self.online is not None:
+            new = [owned for owned in self.live.owned[self._counted :] if owned.number > self.trained]
+            self._counted = len(self.live.owned)
+            self.online.add(new, self.live.history)
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:
-        """The model's items."""
         return self.model.item_ids
 
     @cached_property
@@ -80,23 +80,23 @@ class Catalogue:
         return {item_id: position for position, item_id in enumerate(self.item_ids.tolist())}
 
     def index_of(self, item_id: str) -> int | None:
-        """An item's position in `item_ids`."""
+        """Return an item's position in `item_ids`."""
         return self._positions.get(item_id)
 
     def column(self, name: str) -> Column:
-        """An Items column aligned with `item_ids`."""
+        """Return an Items column, aligned with `item_ids`."""
         return self.live.item_column(name, self.item_ids)
 
 
 class _Loader(Generic[T]):
-    """Values that are loaded once, however many ask at the same time."""
+    """Values that are loaded once, however many requests need them at the same time."""
 
     def __init__(self, load: Callable[[str], Coroutine[Any, Any, T]]) -> None:
         self._load = load
         self._tasks: dict[str, asyncio.Task[T]] = {}
 
     async def get(self, key: str) -> T:
-        """The value, loaded if need be."""
+        """Return the value; load it if necessary."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(self._load(key))
@@ -116,19 +116,19 @@ class _Loader(Generic[T]):
         return iter(list(self._tasks))
 
     def ready(self, key: str) -> T | None:
-        """The value, if it is loaded."""
+        """Return the value if it is loaded."""
         task = self._tasks.get(key)
         return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
 
     def drop(self, key: str) -> T | None:
-        """Load anew when asked next; returns what was loaded."""
+        """Forget the value; returns it if it was loaded."""
         value = self.ready(key)
         self._tasks.pop(key, None)
         return value
 
 
 class Serving:
-    """Live data and models, opened when they are asked for. What was asked least lately is closed where room ends.
+    """Live data and models, opened on first use; beyond the room for them, the least recently used are closed.
 
     Loading happens in threads; everything else belongs to the event loop.
     """
@@ -136,20 +136,20 @@ class Serving:
     def __init__(self, store: Store, registry: Registry, room: int) -> None:
         self._store = store
         self._room = room
-        """How many models and live data may be open together: each has a file open."""
+        """Most models and live data that are open together: each has a file open."""
         self._registry = registry
         self._live: _Loader[LiveData] = _Loader(self._load_live)
-        self._models: _Loader[Model] = _Loader(lambda arn: asyncio.to_thread(recipes.load, store.folder(arn)))
+        self._models: _Loader[Model] = _Loader(lambda arn: asyncio.to_thread(loading.load, store.folder(arn)))
         self._catalogues: OrderedDict[str, Catalogue] = OrderedDict()
-        """By solution version; the one that was asked last is last."""
+        """By solution version, the most recently used last."""
         self._answers: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     async def live(self, group: str) -> LiveData:
-        """The live data of a dataset group (by its ARN), or of its actions (`actions_of`)."""
+        """Return the live data of a dataset group (by its ARN), or of its actions (`actions_of`)."""
         return self._live.ready(group) or await self._live.get(group)
 
     async def catalogue(self, version: Resource) -> Catalogue:
-        """A solution version's model with its dataset group's live data."""
+        """Return a solution version's model with its dataset group's live data."""
         found = self._catalogues.get(version.arn)
         if found is None:
             found = await self._opened(version.arn, live_name(version))
@@ -159,7 +159,7 @@ class Serving:
     async def _opened(self, version: str, group: str) -> Catalogue:
         model, live = await self._models.get(version), await self.live(group)
         while self._models.ready(version) is not model or self._live.ready(group) is not live:
-            # Closed again, or replaced, while the other was loaded.
+            # Closed again, or replaced, while the other was loading.
             model, live = await self._models.get(version), await self.live(group)
         found = self._catalogues.get(version)
         if found is None:
@@ -170,11 +170,11 @@ class Serving:
 
     @property
     def full(self) -> bool:
-        """Whether another model could only be opened in the place of one that is open."""
+        """Whether opening another model would close one."""
         return len(self._models) + len(self._live) >= self._room
 
     def _make_room(self, opened: str) -> None:
-        """Close models, those asked least lately first, until as much is open as may be; not the one just opened."""
+        """Close the least recently used until there is room; never the one just opened."""
         used = {id(each.live) for each in self._catalogues.values()}
         unused = [arn for arn in self._models if self._models.ready(arn) is not None and arn not in self._catalogues]
         unused += [group for group in self._live if (live := self._live.ready(group)) and id(live) not in used]
@@ -185,14 +185,14 @@ class Serving:
                 self.forget(arn)
 
     async def refresh(self, group: str) -> None:
-        """Take over what an import has just written; live data that is not open will find it."""
+        """Publish what an import has written; live data that is not open will find it."""
         if group in self._live:
             live = await self.live(group)
             live.replace_bulk(self.bulk(group))
             self._empty_caches(live)
 
     def forget(self, *arns: str) -> None:
-        """Let go of models (by solution version), of live data that no other answers from, and of groups' live data."""
+        """Close models (by solution version) with live data that no other uses, and groups' live data."""
         for arn in arns:
             self._models.drop(arn)
             closed = self._catalogues.pop(arn, None)
@@ -206,17 +206,17 @@ class Serving:
                     del self._catalogues[version]
 
     def remember(self, recommendation_id: str, items: Iterable[str]) -> None:
-        """Keep the items of an answer for events that name it; the oldest answers are forgotten."""
+        """Remember the items of an answer for events that name it, and forget the oldest answers."""
         self._answers[recommendation_id] = tuple(items)
         if len(self._answers) > ANSWERS:
             self._answers.popitem(last=False)
 
     def shown(self, recommendation_id: str | None) -> tuple[str, ...]:
-        """The items of an answer; nothing if it is unknown or forgotten."""
+        """Return the items of an answer; none if it is unknown or forgotten."""
         return self._answers.get(recommendation_id or "", ())
 
     def add_events(self, group: str, events: Iterable[StreamedEvent], last: int) -> None:
-        """Show events that are on disk to the next answer; if nothing is loaded yet, loading will find them.
+        """Publish events that are on disk; live data that is not open will find them.
 
         `last`: the number of the last of them in the store.
         """
@@ -225,23 +225,23 @@ class Serving:
                 live.add_event(event, last)
             for catalogue in self._catalogues.values():
                 if catalogue.live is live:
-                    catalogue.absorb()
+                    catalogue.count_events()
 
     def put_users(self, group: str, users: Iterable[PutRecord]) -> None:
-        """Show users that are on disk to the next answer."""
+        """Publish users that are on disk."""
         if (live := self._live.ready(group)) is not None:
             for user in users:
                 live.put_user(user.id, user.properties)
 
     def put_items(self, group: str, items: Iterable[PutRecord]) -> None:
-        """Show items that are on disk to the next answer."""
+        """Publish items that are on disk."""
         if (live := self._live.ready(group)) is not None:
             for item in items:
                 live.put_item(item.id, item.properties)
             self._empty_caches(live)
 
     async def _load_live(self, group: str) -> LiveData:
-        """Map bulk data and apply what was streamed; what arrives meanwhile is applied before anybody sees it."""
+        """Map bulk data and apply what was streamed, including what arrives meanwhile."""
         datasets = self.sources(group)
         live, seen = await asyncio.to_thread(read_live, self._store.database, self.bulk(group), datasets)
         for kind, arn in datasets.items():
@@ -252,15 +252,15 @@ class Serving:
         return live
 
     def sources(self, group: str) -> dict[str, str]:
-        """The datasets that live data is made of: ARNs by the type that they stand for."""
+        """Return the datasets of live data: ARNs by the type that they stand for."""
         owner = group.replace(":action-data/", ":dataset-group/")
         roles = _ROLES[owner != group]
-        found = self._registry.find(DATASET, datasetGroupArn=owner)
-        kinds = ((each.body["datasetType"], each) for each in found if not each.deleting)
-        return {roles[kind]: each.arn for kind, each in kinds if kind in roles}
+        datasets = self._registry.find(kinds.DATASET, datasetGroupArn=owner)
+        found = ((each.body["datasetType"], each) for each in datasets if not each.deleting)
+        return {roles[kind]: each.arn for kind, each in found if kind in roles}
 
     def bulk(self, group: str) -> Path | None:
-        """The folder of a dataset group's imported data, if there is any."""
+        """Return the folder of a dataset group's imported data, if there is any."""
         folder = self._store.folder(group)
         return folder if folder.is_dir() else None
 
@@ -271,12 +271,12 @@ class Serving:
 
 
 def trained_until(model: Path) -> int:
-    """The number of the newest event that a model was trained on (see `jobs.run_training`)."""
+    """Return the number of the newest event that a model was trained on."""
     return int((model / TRAINED_UNTIL).read_text())
 
 
 def read_live(database: Path, bulk: Path | None, datasets: Mapping[str, str]) -> tuple[LiveData, dict[str, int]]:
-    """Map bulk data and apply what was streamed so far; also the number of each dataset's last record."""
+    """Map bulk data and apply what was streamed; also returns the number of each dataset's last record."""
     live = LiveData.load(bulk)
     with Reader(database) as reader:
         return live, {

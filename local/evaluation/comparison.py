@@ -22,7 +22,7 @@ from personalization.releases.ranking_metrics import (
     reciprocal_rank,
     tail_share,
 )
-from personalize_local.recipes import Scored
+from personalize_local.recipes.common.topk import Scored
 
 from local.evaluation.pasts import Question
 from local.evaluation.rules import SPARE, Pairs, Rules, Scores

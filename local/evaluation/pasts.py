@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from personalize_local.data.frames import pl
+from personalize_local.data.records import Interaction, Value
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import Interaction, Query, TrainingConfig
-from personalize_local.recipes.base import Value
+from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.rows import Rows, hashes, training_rows
+from personalize_local.recipes.config import TrainingConfig
 
 from local.evaluation import splitting
 from local.evaluation.files import Tables

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from personalize_local import recipes
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.jobs.workers import begin
-from personalize_local.recipes import Model, TrainingConfig
+from personalize_local.jobs.pool import begin
+from personalize_local.recipes import loading, training
+from personalize_local.recipes.base import Model
+from personalize_local.recipes.config import TrainingConfig
 
 from local.cloud.environments import LocalError
 
@@ -63,7 +64,7 @@ class Trainings:
             seconds, cpu_seconds = self._started[key].result()
         except BrokenProcessPool:
             raise LocalError(f"the training of {recipe} was killed: it may need more memory than is free") from None
-        return Learned(recipes.load(self._folder / key), seconds, cpu_seconds)
+        return Learned(loading.load(self._folder / key), seconds, cpu_seconds)
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def _train(recipe: str, snapshot: Path, config: TrainingConfig, target: Path) ->
     """Train in this process and save the model; return wall-clock and processor seconds."""
     data: Snapshot = pickle.loads(snapshot.read_bytes())  # noqa: S301 - written by our own parent
     started, cpu = time.perf_counter(), time.process_time()
-    model = recipes.train(recipe, data, config).model
+    model = training.train(recipe, data, config).model
     took = time.perf_counter() - started, time.process_time() - cpu
     model.save(target)
     return took

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from personalization.releases.ranking_metrics import Answer, tail_share
 from personalize_local.data.frames import pl
-from personalize_local.recipes import TrainingConfig
+from personalize_local.recipes.config import TrainingConfig
 from personalize_local.wire.errors import TrainingRefused
 
 from local.evaluation import comparison, files, likelihood, pasts, splitting, words

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.filters.filters import allowed, check, parse
+from personalize_local.filters import allowed, check, parse
 
 SCHEMAS = {
     "ITEMS": Schema(

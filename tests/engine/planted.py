@@ -7,8 +7,9 @@ from pathlib import Path
 
 from personalize_local.data.building import build_snapshot
 from personalize_local.data.importing import import_files
+from personalize_local.data.records import PutRecord, StreamedEvent, write_lines
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.data.snapshots import PutRecord, Snapshot, SnapshotSpec, StreamedEvent, write_lines
+from personalize_local.data.snapshots import Snapshot, SnapshotSpec
 
 INTERACTIONS = Schema(
     "INTERACTIONS",

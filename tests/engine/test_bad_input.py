@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from personalize_local.recipes import Interaction, Query, TrainingConfig, train
-from personalize_local.recipes.base import EventParameters
+from personalize_local.data.records import Interaction
+from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.rows import training_rows
+from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.recipes.training import train
 from personalize_local.wire.errors import ImportRefused, TrainingRefused
 
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot

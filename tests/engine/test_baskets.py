@@ -3,8 +3,11 @@
 
 import numpy as np
 import pytest
-from personalize_local.recipes import Interaction, Query, TrainingConfig, load, train
-from personalize_local.recipes.base import Model
+from personalize_local.data.records import Interaction
+from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.loading import load
+from personalize_local.recipes.training import train
 
 from tests.engine.planted import BEGIN, Row, snapshot
 

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import Interaction, Model, Query, Scored, TrainingConfig, train
+from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common.attributes import Vocabulary
 from personalize_local.recipes.common.rows import Rows
-from personalize_local.recipes.popularity.model import Crowd
+from personalize_local.recipes.common.topk import Scored
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.popularity.model import GroupPopularity
 from personalize_local.recipes.popularity.training import Timeline, at_the_end, row_codes
+from personalize_local.recipes.training import train
 
 from tests.engine.planted import Row, snapshot
 
@@ -102,7 +106,7 @@ def test_a_region_that_nobody_knows_changes_nothing(two_regions: Model) -> None:
     assert top(two_regions, Query(context={"DEVICE": "moon"}, exploration=QUIET)) == top(two_regions, plain)
 
 
-def counted(times: list[int], items: list[int], users: list[int], groups: list[str]) -> Crowd:
+def counted(times: list[int], items: list[int], users: list[int], groups: list[str]) -> GroupPopularity:
     user, item, time = np.array(users), np.array(items), np.array(times)
     rows = Rows(user, item, time, np.ones(len(times)), np.arange(len(times)), 4)
     column = np.array(groups, object)

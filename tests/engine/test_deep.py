@@ -7,19 +7,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import RECIPES, Interaction, Query, TrainingConfig, load, train
+from personalize_local.recipes.base import Query
 from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
+from personalize_local.recipes.common.repeat_features import Past
 from personalize_local.recipes.common.rows import Rows, training_rows
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.loading import load
+from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.sequence.model import SequenceModel
 from personalize_local.recipes.sequence.network import Batch, Network, TableRows
-from personalize_local.recipes.sequence.training import Plan, learn
-from personalize_local.recipes.user_personalization import rankers
+from personalize_local.recipes.sequence.training import Plan
+from personalize_local.recipes.sequence.training import train as train_network
+from personalize_local.recipes.table import RECIPES
+from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.features import DEEP_NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.repeat_features import Past
-from personalize_local.recipes.user_personalization.training import count
+from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
+from personalize_local.recipes.user_personalization.training_lists import splits
 from scipy import sparse
 
 from tests.engine.harness import Aws, until
@@ -88,7 +95,7 @@ def network(rows: Rows, plan: Plan | None = None) -> SequenceModel | None:
     """Learned from rows of items without categories."""
     rare = np.maximum(np.bincount(rows.item, minlength=rows.items), 1) ** -0.5
     near = cooccurrence.scaled(cooccurrence.both_ways(cooccurrence.pairs(rows, decay=0.5), backward=1.0), rare, rare)
-    return learn(rows, Content.of({}, rows.items), near, plan)
+    return train_network(rows, Content.of({}, rows.items), near, plan)
 
 
 def doubles(random: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -109,9 +116,9 @@ def test_the_gradient_is_that_of_the_loss() -> None:
     batch = Batch(start, item, age, gap, chosen_start, np.array([3, 7, int(others[0]), 1, 5]), others)
 
     def loss() -> float:
-        return net.learn(batch, 0.3, np.random.default_rng(6))[0]
+        return net.gradient(batch, 0.3, np.random.default_rng(6))[0]
 
-    _, gradient = net.learn(batch, 0.3, np.random.default_rng(6))
+    _, gradient = net.gradient(batch, 0.3, np.random.default_rng(6))
     assert gradient.keys() == net.weights.keys()
     for name, slope in gradient.items():
         weight, away = net.weights[name], doubles(random, net.weights[name].shape)
@@ -160,10 +167,11 @@ def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_pat
         (tmp_path / name).mkdir()
         made = snapshot(tmp_path / name, kinds(apart=1, length=9, back_from=back_from), items=ITEMS)
         rows = training_rows(made, TrainingConfig())
-        split = rankers.splits(rows)[-1]
+        split = splits(rows)[-1]
         assert rows.time[split.before].max() < BEGIN + 7 * DAY
         past = rows.where(split.before)
-        model = count(made, past, RECIPES[USER], TrainingConfig(), clock=True, taste=0.25, deep=True)
+        trainer = PersonalTrainer(made, RECIPES[USER], TrainingConfig(), SharedCounts())
+        model = trainer.count(past, Decisions(Rankers(), ease_share=0.25, deep=True))
         places = np.array(model.positions(["item-12", "item-53"]), np.intp)
         view = model.view(places, BEGIN + DAY * np.arange(2.0), {}, {}, None)
         told.append(view.features(np.arange(len(model.item_ids)))[:, -len(DEEP_NAMES) :])
@@ -180,9 +188,9 @@ def test_the_items_of_one_moment_are_one_choice() -> None:
     rows.time[:] = (rows.time - BEGIN) // DAY // 2 * DAY + BEGIN
     model = network(rows, Plan(dimensions=8))
     assert model is not None
-    mass = model.mass(Past(np.array([1, 2]), np.full(2, float(BEGIN)), np.ones(2), BEGIN))
-    assert mass.sum() == pytest.approx(1.0)
-    assert mass[10:].sum() > 0.95
+    chances = model.probabilities(Past(np.array([1, 2]), np.full(2, float(BEGIN)), np.ones(2), BEGIN))
+    assert chances.sum() == pytest.approx(1.0)
+    assert chances[10:].sum() > 0.95
 
 
 def test_the_tier_is_asked_for_and_answers_over_the_wire(aws: Aws, bucket: Path) -> None:
@@ -220,7 +228,7 @@ def test_odd_data_trains_and_answers(tmp_path: Path, name: str) -> None:
 def test_little_data_is_no_error(users: list[list[int]]) -> None:
     model = network(rows_of(users, 3))
     assert model is not None
-    assert model.mass(Past(np.array([0]), np.zeros(1), np.ones(1), 0.0)).sum() == pytest.approx(1.0)
+    assert model.probabilities(Past(np.array([0]), np.zeros(1), np.ones(1), 0.0)).sum() == pytest.approx(1.0)
 
 
 def test_nothing_before_anything_teaches_nothing() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalize_local.filters.filters import allowed, parse, parse_values
+from personalize_local.filters import allowed, parse, parse_values
 from personalize_local.wire.errors import InvalidInput
 
 from tests.engine.filter_world import COLUMNS, IDS, ItemCatalogue, Row, passed

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import Interaction, Query, TrainingConfig, load, train
+from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.rows import training_rows
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.loading import load
 from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
-from personalize_local.recipes.ltr.fitting import Case, ideal, training_lists
+from personalize_local.recipes.ltr.fitting import TrainingList, ideal_gain, sampled_lists
 from personalize_local.recipes.ltr.trees import Trees
-from personalize_local.recipes.user_personalization import rankers
+from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.training_lists import splits
 
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot
 
@@ -73,10 +77,10 @@ def test_one_tree_is_a_table_of_questions() -> None:
 
 def test_the_past_is_before_what_is_asked(world: Snapshot) -> None:
     rows = training_rows(world, TrainingConfig())
-    found = rankers.splits(rows)
+    found = splits(rows)
     assert found[0].clock
     for split in found:
-        assert rows.time[split.before].max() < rows.time[split.asked].min()
+        assert rows.time[split.before].max() < rows.time[split.baskets].min()
 
 
 def test_times_that_are_no_clock_are_split_by_user(tmp_path: Path) -> None:
@@ -85,10 +89,10 @@ def test_times_that_are_no_clock_are_split_by_user(tmp_path: Path) -> None:
         (u, f"item-{(len(u) + s) % 9}", BEGIN + s * DAY, "View") for u, n in lengths.items() for s in range(n)
     ]
     rows = training_rows(snapshot(tmp_path, numbered), TrainingConfig())
-    [split] = rankers.splits(rows)
+    [split] = splits(rows)
     assert not split.clock
-    assert not split.before[split.asked].any()
-    assert len(split.asked) == 400
+    assert not split.before[split.baskets].any()
+    assert len(split.baskets) == 400
 
 
 def test_the_fast_tier_only_counts(world: Snapshot) -> None:
@@ -117,6 +121,17 @@ def test_a_ranker_is_saved_with_its_model(world: Snapshot, tmp_path: Path) -> No
     assert model.rankers.trees is not None
     assert again.recommend(query, None, 20) == model.recommend(query, None, 20)
     assert sum(s.score or 0 for s in model.recommend(query, None, 500)) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_model_of_an_earlier_version_answers_the_same(world: Snapshot, tmp_path: Path) -> None:
+    model = trained(world)
+    model.save(tmp_path / "model")
+    facts = tmp_path / "model" / "facts.json"
+    for new, old in (("ease_share", "taste"), ("by_content", "by_kind")):
+        assert f'"{new}"' in facts.read_text()
+        facts.write_text(facts.read_text().replace(f'"{new}"', f'"{old}"'))
+    query = Query("u1", history=[Interaction("item-1", BEGIN)])
+    assert load(tmp_path / "model").recommend(query, None, 20) == model.recommend(query, None, 20)
 
 
 def test_training_twice_gives_the_same_model(world: Snapshot) -> None:
@@ -169,6 +184,6 @@ def test_lists_teach_by_their_weight(heavy: slice, upwards: bool) -> None:
 @pytest.mark.parametrize("even", [True, False])
 def test_large_baskets_count_more_by_ndcg(even: bool) -> None:
     features, wanted = np.zeros((40, 2), np.float32), np.arange(40)
-    one, ten = (Case(features, np.zeros(40), wanted < n, 0) for n in (1, 10))
-    light, heavy = training_lists([one, ten], even=even).weight.tolist()
-    assert heavy / light == pytest.approx(1.0 if even else 10 / ideal(10))
+    one, ten = (TrainingList(features, np.zeros(40), wanted < n, 0) for n in (1, 10))
+    light, heavy = sampled_lists([one, ten], even=even).weight.tolist()
+    assert heavy / light == pytest.approx(1.0 if even else 10 / ideal_gain(10))

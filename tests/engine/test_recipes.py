@@ -11,20 +11,16 @@ import numpy as np
 import pytest
 from personalize_local.data.building import build_snapshot
 from personalize_local.data.live import LiveData
-from personalize_local.data.snapshots import PutRecord, Snapshot
-from personalize_local.recipes import (
-    RECIPES,
-    EventParameters,
-    Interaction,
-    Model,
-    Query,
-    Scored,
-    TrainingConfig,
-    load,
-    train,
-)
+from personalize_local.data.records import Interaction, PutRecord
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.user_personalization.cold_items import Unseen
+from personalize_local.recipes.common.topk import Scored
+from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.recipes.loading import load
+from personalize_local.recipes.table import RECIPES
+from personalize_local.recipes.training import train
+from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.wire.errors import TrainingRefused
 
 from tests.engine.planted import BEGIN, Row, cycle_rows, event, event_file, record_file, snapshot, spec
@@ -147,7 +143,9 @@ def test_a_cold_item_is_like_another_of_its_brand_however_many_brands_there_are(
 
 def test_a_new_item_that_both_follows_and_is_alike_comes_first() -> None:
     lenders = SparseRows(np.array([0, 1, 2, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32))
-    shares = Unseen(np.array([2, 3, 4]), lenders).shares(np.array([1.0, 0.4, 0.0, 0.0, 0.0]), np.array([0.0, 0.4, 1.0]))
+    shares = ColdItems(np.array([2, 3, 4]), lenders).shares(
+        np.array([1.0, 0.4, 0.0, 0.0, 0.0]), np.array([0.0, 0.4, 1.0])
+    )
     assert int(np.argmax(shares)) == 1
 
 

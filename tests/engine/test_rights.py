@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from personalize_local.resources.registry import Call
+from personalize_local.resources.kinds import Call
 from personalize_local.server.rights import needs
 
 from tests.engine.harness import ROLE, Argument, EngineProcess

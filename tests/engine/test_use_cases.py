@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import RECIPES, Model, Query, TrainingConfig, train
+from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.table import RECIPES
+from personalize_local.recipes.training import train
 from personalize_local.wire.errors import TrainingRefused
 
 from tests.engine.planted import BEGIN, Row, snapshot

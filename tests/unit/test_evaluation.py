@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from personalization.shop.settings import ShopSettings
-from personalize_local.recipes import TrainingConfig
+from personalize_local.recipes.config import TrainingConfig
 
 from local.cloud.environments import LocalError
 from local.evaluation import page, plots, splitting, words

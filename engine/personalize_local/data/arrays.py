@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays and string tables on disk, in the form that another process maps into memory without reading them."""
+"""Arrays and string tables on disk, in a form that another process maps into memory."""
 
 import json
 import mmap
@@ -17,11 +17,11 @@ import numpy.typing as npt
 Arrays = Mapping[str, npt.NDArray[Any]]
 _ARRAYS, _INDEX, _FACTS = "arrays.bin", "arrays.json", "facts.json"
 _ALIGNED = 64
-"""Bytes; every array begins at a multiple of it."""
+"""Bytes; every array begins at a multiple."""
 
 
 class StringTable:
-    """Many strings in one text, found by position, or by bisection where they are sorted."""
+    """Many strings in one text, found by position, or by bisection if they are sorted."""
 
     def __init__(self, text: str, offsets: npt.NDArray[np.int64]) -> None:
         self._text = text
@@ -29,7 +29,6 @@ class StringTable:
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> Self:
-        """Make a table of strings in the order given."""
         rows = list(strings)
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         return cls("".join(rows), np.concatenate(([0], np.cumsum(lengths))))
@@ -41,29 +40,27 @@ class StringTable:
         return self._text[self._offsets[position] : self._offsets[position + 1]]
 
     def find(self, string: str) -> int:
-        """Position of a string in a sorted table; -1 if it is not there."""
+        """Return the position of a string in a sorted table; -1 if it is not there."""
         position = bisect_left(range(len(self)), string, key=self.__getitem__)
         return position if position < len(self) and self[position] == string else -1
 
     def all(self) -> npt.NDArray[np.object_]:
-        """Every string, as an object array."""
+        """Return every string, as an object array."""
         cuts, text = self._offsets.tolist(), self._text
         strings = np.empty(len(self), object)
         strings[:] = [text[start:end] for start, end in pairwise(cuts)]
         return strings
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """The two arrays to save."""
         return {f"{name}.text": np.frombuffer(self._text.encode(), np.uint8), f"{name}.offsets": self._offsets}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, name: str) -> Self:
-        """The table that was saved as `name`."""
         return cls(arrays[f"{name}.text"].tobytes().decode(), arrays[f"{name}.offsets"])
 
 
 def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
-    """Write arrays, all into one file, and a JSON file of facts; `directory` is replaced as a whole or not at all."""
+    """Write arrays into one file, and facts as JSON; `directory` is replaced as a whole or not at all."""
     fresh = directory.with_name(f"{directory.name}.new-{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -76,7 +73,7 @@ def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
             if array.size:
                 file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
             file.write(bytes(_ALIGNED - file.tell() % _ALIGNED))
-        file.write(bytes(_ALIGNED))  # nothing at all could not be mapped
+        file.write(bytes(_ALIGNED))  # an empty file cannot be mapped
         sync(file.fileno())
     for document, name in ((index, _INDEX), (facts, _FACTS)):
         with (fresh / name).open("w", encoding="utf-8") as text:
@@ -88,12 +85,12 @@ def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
 
 
 def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Arrays mapped read-only, and the facts. One file stays open until the last array is gone.
+    """Map arrays read-only, and read the facts. One file stays open until the last array is gone.
 
     Raises FileNotFoundError.
     """
     facts = json.loads((directory / _FACTS).read_text(encoding="utf-8"))
-    if not (directory / _INDEX).exists():  # Saved by an older engine, in a file for each: mapped, all would stay open.
+    if not (directory / _INDEX).exists():  # an older engine saved a file for each; mapping them would keep all open
         return {path.stem: np.load(path, allow_pickle=False) for path in directory.glob("*.npy")}, facts
     index = json.loads((directory / _INDEX).read_text(encoding="utf-8"))
     with (directory / _ARRAYS).open("rb") as file:
@@ -104,5 +101,5 @@ def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
 
 
 def sync(descriptor: int) -> None:
-    """Hand a file to the disk: what is acknowledged later must survive a crash of the machine."""
+    """Flush a file to disk: what is acknowledged must survive a crash of the machine."""
     os.fsync(descriptor)

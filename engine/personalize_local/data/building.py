@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Putting files together: the columns that a training reads, and the arrays that the serving process maps.
-
-Only the worker process imports this module (it loads polars).
-"""
+"""Snapshots for training, and live data for the serving process, from imported files (polars)."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,17 +11,9 @@ import numpy.typing as npt
 from personalize_local.data import arrays
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import distinct
+from personalize_local.data.records import PutRecord, StreamedEvent, read_events, read_records
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.data.snapshots import (
-    Column,
-    PutRecord,
-    Snapshot,
-    SnapshotSpec,
-    StreamedEvent,
-    Strings,
-    read_events,
-    read_records,
-)
+from personalize_local.data.snapshots import Column, Snapshot, SnapshotSpec, Strings
 
 _RESERVED = frozenset(
     {"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID"}
@@ -37,11 +26,11 @@ TYPES: dict[str, Any] = {
     "long": pl.Int64,
     "boolean": pl.Boolean,
 }
-"""Polars' types by the schemas' words."""
+"""Polars' types by the schemas'."""
 
 
 def build_snapshot(spec: SnapshotSpec) -> Snapshot:
-    """Read every file that `spec` names: bulk rows, then what was streamed or put on top."""
+    """Read every file of `spec`: bulk rows, then what was streamed or put."""
     rows = pl.concat([_interactions(spec), streamed(spec)], how="diagonal_relaxed")
     users = _table(spec.users, spec.users_schema, read_records(spec.put_users))
     items = _table(spec.items, spec.items_schema, read_records(spec.put_items))
@@ -70,8 +59,8 @@ def build_snapshot(spec: SnapshotSpec) -> Snapshot:
 def write_live(spec: SnapshotSpec, directory: Path) -> int:
     """Write the bulk data of `spec` in the form that `live.LiveData.load` maps: `*.start` by user, columns by row.
 
-    Only bulk files are read (streamed records are LiveData's overlay). Atomic: `directory` is replaced as a whole.
-    Returns the number of interactions.
+    Reads bulk files only: LiveData adds streamed records. `directory` is replaced as a whole. Returns the number of
+    interactions.
     """
     rows = _interactions(spec)
     user_ids = rows["USER_ID"].unique().sort()
@@ -117,7 +106,7 @@ def _live_table(kind: str, table: pl.DataFrame | None) -> tuple[dict[str, npt.ND
 
 
 def read_rows(path: Path) -> pl.DataFrame:
-    """Imported rows; actions are called items, so that everything after treats them alike."""
+    """Read imported rows; actions are renamed to items, so that everything else treats both the same."""
     return pl.read_parquet(path).rename({"ACTION_ID": "ITEM_ID"}, strict=False)
 
 
@@ -130,7 +119,7 @@ def _interactions(spec: SnapshotSpec) -> pl.DataFrame:
 
 
 def streamed(spec: SnapshotSpec) -> pl.DataFrame:
-    """Events with an item and a user; a session's earlier events belong to whoever the session turned out to be."""
+    """Return events with an item and a user; a log-in gives its session's earlier events a user too."""
     fields = spec.interactions_schema.fields
     events = {event.event_id: event for event in reversed(list(read_events(spec.events)))}
     kept = [event for event in reversed(events.values()) if event.item_id]
@@ -153,7 +142,7 @@ def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[obj
 
 
 def _table(paths: Sequence[Path], schema: Schema | None, records: Iterable[PutRecord]) -> pl.DataFrame | None:
-    """One row an id, the last record of it; column `id` and the metadata columns."""
+    """Return the last record of each id, with column `id` and the metadata columns."""
     if schema is None:
         return None
     key = next(field.name for field in schema.fields if field.name in {"USER_ID", "ITEM_ID"})
@@ -170,7 +159,7 @@ def _ids(of_rows: pl.Series, table: pl.DataFrame | None) -> pl.Series:
 
 
 def _codes(strings: pl.Series, values: pl.Series) -> npt.NDArray[np.int32]:
-    """Position of each string in sorted `values`; -1 for null."""
+    """Return the position of each string in sorted `values`; -1 for null."""
     if values.is_empty():
         return np.full(len(strings), -1, np.int32)
     return strings.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
@@ -198,7 +187,7 @@ def _event_values(rows: pl.DataFrame) -> npt.NDArray[np.float32]:
 
 
 def _trainable(schema: Schema) -> list[Field]:
-    """Metadata that trains: categories and numbers; text, plain strings and booleans do not."""
+    """Return the metadata that trains: categories and numbers, but no text, plain strings or booleans."""
     usable = [
         f for f in schema.fields if f.name not in _RESERVED and (f.categorical or f.type not in {"string", "boolean"})
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Polars, told to give memory back at once: the worker shares a laptop with everything else.
+"""Polars, set to return freed memory at once: the worker shares a laptop with everything else.
 
-Its allocator reads the setting when the library is loaded, hence an assignment before an import.
+Its allocator reads the setting when the library is loaded, so the setting precedes the import.
 """
 
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a CSV drop as Personalize does: strict about the schema, and clear about what it refuses.
+"""Import of CSV files as in Personalize: strict about the schema, with the row of whatever is refused.
 
-Rows are numbered as an editor shows a file without line breaks in its cells: the header is row 1.
+Row 1 is the header.
 """
 
 import csv
@@ -12,8 +12,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from personalization.core import csv_dialect
-
+from personalize_local.data import csv_dialect
 from personalize_local.data.frames import pl
 from personalize_local.data.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
 from personalize_local.wire.errors import ImportRefused
@@ -21,7 +20,7 @@ from personalize_local.wire.errors import ImportRefused
 MINIMUM_INTERACTIONS = 1000
 EVENT_TYPES_AND_METADATA = 10
 NOT_SECONDS = 10**11
-"""Seconds reach this in the year 5138; today's milliseconds are above it."""
+"""Seconds reach this in the year 5138; milliseconds of today are above it."""
 _RESERVED = frozenset(
     {
         "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",
@@ -35,8 +34,8 @@ _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl
 def import_files(paths: Sequence[Path], schema: Schema, target: Path) -> int:
     """Read .csv / .csv.gz files of one folder, check them against `schema` and write one Parquet file at `target`.
 
-    The file appears complete or not at all. Exact duplicate interactions are kept once. Columns that the schema does
-    not name are left out. Returns the rows kept. Raises ImportRefused with the job's failureReason.
+    The file appears complete or not at all. Exact duplicates of interactions are kept once. Columns outside the schema
+    are dropped. Returns the number of rows. Raises ImportRefused with the job's failureReason.
     """
     rows = pl.concat([_read(path, schema) for path in paths]) if paths else None
     if rows is None or rows.is_empty():
@@ -51,7 +50,7 @@ def import_files(paths: Sequence[Path], schema: Schema, target: Path) -> int:
 
 
 def _check_types(rows: pl.DataFrame, schema: Schema) -> None:
-    """Hold an Interactions dataset to ten event types and metadata columns."""
+    """Check that Interactions have ten event types and metadata columns at most."""
     if schema.dataset_type == "INTERACTIONS" and "EVENT_TYPE" in rows.columns:
         types = rows["EVENT_TYPE"].drop_nulls().n_unique()
         columns = len([name for name in schema.names if name not in _RESERVED])
@@ -61,7 +60,7 @@ def _check_types(rows: pl.DataFrame, schema: Schema) -> None:
 
 
 def distinct(rows: pl.DataFrame) -> pl.DataFrame:
-    """Each row once, where it first stands; only rows of equal hash are compared, which saves memory."""
+    """Keep the first of equal rows; only rows of equal hash are compared, which saves memory."""
     alike = rows.hash_rows().is_duplicated()
     if not alike.any():
         return rows
@@ -73,7 +72,7 @@ def distinct(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def write(rows: pl.DataFrame, target: Path) -> None:
-    """Write a Parquet file that is complete, and on the disk, as soon as it has its name."""
+    """Write a Parquet file; it has its name only when it is complete and on disk."""
     fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
     target.parent.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(fresh, compression="lz4")
@@ -118,7 +117,7 @@ def _bytes(path: Path) -> bytes:
         row = data.count(b"\n", 0, error.start) + 1
         raise ImportRefused(f"Input CSV is not encoded in UTF-8: row {row} of {path.name}.") from error
     try:
-        return csv_dialect.standardised(data)
+        return csv_dialect.standardized(data)
     except ValueError as error:
         line, what = error.args
         raise ImportRefused(f"Each record must be on a single line: row {line} of {path.name}, {what}.") from error

@@ -1,35 +1,123 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer needs besides the model: histories and metadata, current to the last acknowledged call."""
+"""Histories and metadata of one dataset group for answers, current to the last acknowledged call (numpy only).
+
+Imported rows are arrays mapped from disk; streamed events and put records lie over them in memory.
+"""
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from math import isnan
+from operator import attrgetter
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.data.bulk import Bulk, Cell
-from personalize_local.data.snapshots import Column, StreamedEvent
-from personalize_local.recipes.base import Interaction, Value
-from personalize_local.recipes.user_personalization.online_counts import Owned
+from personalize_local.data import arrays
+from personalize_local.data.arrays import Arrays, StringTable
+from personalize_local.data.records import Interaction, OwnedEvent, StreamedEvent, Value
+from personalize_local.data.snapshots import Column
 
 _CATALOGUES = 8
 """Catalogues (of models that serve) whose columns are kept ready."""
+Cell = Value | None
+
+
+class _Table:
+    """The Users or the Items dataset, found by id."""
+
+    def __init__(self, kind: str, files: Arrays, columns: Mapping[str, str]) -> None:
+        self._kinds = columns
+        self._ids = StringTable.from_arrays(files, f"{kind}.ids") if f"{kind}.ids.text" in files else StringTable.of(())
+        self._cells = {name: files[f"{kind}.column.{name}"] for name in columns}
+        self._texts = {
+            name: StringTable.from_arrays(files, f"{kind}.column.{name}")
+            for name, column_kind in columns.items()
+            if column_kind == "text"
+        }
+
+    def row(self, key: str) -> dict[str, Value]:
+        """Return a row's values by column, without missing ones; empty if there is no such row."""
+        position = self._ids.find(key)
+        if position < 0:
+            return {}
+        cells = ((name, self._cell(name, position)) for name in self._cells)
+        return {name: value for name, value in cells if value is not None}
+
+    def positions(self, ids: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+        """Return the row of each id; -1 without one."""
+        row_of = {key: position for position, key in enumerate(self._ids.all().tolist())}
+        return np.fromiter((row_of.get(key, -1) for key in ids.tolist()), np.int64, len(ids))
+
+    def column(self, name: str, rows: npt.NDArray[np.int64]) -> Column:
+        """Return a column's values at `rows` (-1 = missing); all None for an unknown column."""
+        if name not in self._cells or not len(self._ids):
+            return np.full(len(rows), None, object)
+        cells = self._cells[name][rows]
+        if name not in self._texts:
+            return np.where(rows < 0, np.nan, cells).astype(np.float64)
+        values = np.array([*self._texts[name].all(), None], object)
+        return values[np.where((rows < 0) | (cells < 0), len(values) - 1, cells)]
+
+    def _cell(self, name: str, position: int) -> Cell:
+        value = self._cells[name][position]
+        if name in self._texts:
+            return self._texts[name][int(value)] if value >= 0 else None
+        if np.isnan(value):
+            return None
+        return int(value) if self._kinds[name] == "integer" else float(value)
+
+
+class _Bulk:
+    """One dataset group's imported data."""
+
+    def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
+        self.users = _Table("users", files, facts.get("users", {}))
+        self.items = _Table("items", files, facts.get("items", {}))
+        self.rows: int = facts.get("rows", 0)
+        self._types: list[str | None] = [*facts.get("event_types", []), None]
+        self._files = files
+        if files:
+            self._user_ids = StringTable.from_arrays(files, "history.users")
+            self._item_ids = StringTable.from_arrays(files, "history.items").all().tolist()
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls({}, {})
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Map what `building.write_live` wrote."""
+        return cls(*arrays.load(directory))
+
+    def history(self, user_id: str) -> list[Interaction]:
+        """Return the user's imported interactions, oldest first."""
+        position = self._user_ids.find(user_id) if self._files else -1
+        if position < 0:
+            return []
+        start, stop = self._files["history.start"][position : position + 2]
+        item, time, kind, value = (
+            self._files[f"history.{name}"][start:stop] for name in ("item", "time", "type", "value")
+        )
+        items = map(self._item_ids.__getitem__, item.tolist())
+        kinds = map(self._types.__getitem__, kind.tolist())
+        values = [None if isnan(number) else number for number in value.tolist()]
+        return list(map(Interaction, items, time.tolist(), kinds, values))
 
 
 class LiveData:
-    """One dataset group's histories and metadata: bulk rows mapped from disk, streamed records on top."""
+    """One dataset group's histories and metadata: bulk rows mapped from disk, and streamed records."""
 
-    def __init__(self, bulk: Bulk | None = None) -> None:
-        self._bulk = bulk or Bulk.empty()
+    def __init__(self, bulk: _Bulk | None = None) -> None:
+        self._bulk = bulk or _Bulk.empty()
         self._event_ids: set[str] = set()
         self._events: dict[str, list[Interaction]] = {}
         self._sessions: dict[str, list[Interaction]] = {}
         self._anonymous: dict[str, list[Interaction]] = {}
         self._owner: dict[str, str] = {}
-        self.owned: list[Owned] = []
-        """Every event that belongs to a user, in the order in which it came to belong to him."""
+        self.owned: list[OwnedEvent] = []
+        """Every event with a user, in the order in which its user became known."""
         self._users: dict[str, Mapping[str, Value]] = {}
         self._items: dict[str, Mapping[str, Value]] = {}
         self._catalogues: OrderedDict[int, _Catalogue] = OrderedDict()
@@ -37,15 +125,15 @@ class LiveData:
     @classmethod
     def load(cls, directory: Path | None) -> Self:
         """Map what `building.write_live` wrote (None: no bulk data yet)."""
-        return cls(Bulk.load(directory) if directory else None)
+        return cls(_Bulk.load(directory) if directory else None)
 
     def replace_bulk(self, directory: Path | None) -> None:
-        """Take over a new import; streamed events and put records stay."""
-        self._bulk = Bulk.load(directory) if directory else Bulk.empty()
+        """Replace bulk data by that of a new import; streamed events and put records stay."""
+        self._bulk = _Bulk.load(directory) if directory else _Bulk.empty()
         self._catalogues.clear()
 
     def history(self, user_id: str) -> list[Interaction]:
-        """Oldest first: the user's bulk rows, his events, and those of sessions tied to him; a session id works too."""
+        """Return a user's (or session's) bulk rows, events, and events of the user's sessions, oldest first."""
         rows = self._bulk.history(user_id)
         events = self._events.get(user_id)
         session = self._sessions.get(user_id) if events is None else self._anonymous.get(user_id)
@@ -53,13 +141,13 @@ class LiveData:
             return rows
         rows += events or []
         rows += session or []
-        rows.sort(key=_moment)
+        rows.sort(key=attrgetter("timestamp"))
         return rows
 
     def add_event(self, event: StreamedEvent, number: int = 0) -> bool:
-        """Count an event, O(1); False if its id was counted before. `number`: its place in the store.
+        """Add an event, O(1); False if its id is known. `number`: its place in the store.
 
-        An event without an item is remembered by its id only, except that it still ties its session to its user.
+        Of an event without an item, only the id counts, and a log-in of its session.
         """
         if event.event_id in self._event_ids:
             return False
@@ -72,27 +160,27 @@ class LiveData:
         return True
 
     def put_user(self, user_id: str, properties: Mapping[str, Value | None]) -> None:
-        """Replace a user's metadata (schema column names)."""
+        """Replace a user's metadata (by schema column name)."""
         self._users[user_id] = _present(properties)
 
     def put_item(self, item_id: str, properties: Mapping[str, Value | None]) -> None:
-        """Replace an item's metadata (schema column names)."""
+        """Replace an item's metadata (by schema column name)."""
         self._items[item_id] = _present(properties)
         for catalogue in self._catalogues.values():
             catalogue.update(item_id, self._items[item_id])
 
     def user(self, user_id: str) -> Mapping[str, Value]:
-        """A user's metadata without missing values; empty if unknown."""
+        """Return a user's metadata without missing values; empty if unknown."""
         put = self._users.get(user_id)
         return self._bulk.users.row(user_id) if put is None else put
 
     def item(self, item_id: str) -> Mapping[str, Value]:
-        """An item's metadata without missing values; empty if unknown."""
+        """Return an item's metadata without missing values; empty if unknown."""
         put = self._items.get(item_id)
         return self._bulk.items.row(item_id) if put is None else put
 
     def item_column(self, name: str, item_ids: npt.NDArray[np.object_]) -> Column:
-        """One Items column aligned with `item_ids` (cached for the array's identity; do not write to it).
+        """Return an Items column aligned with `item_ids` (cached for the array's identity; do not write to it).
 
         float64 with NaN for numeric columns, else object with None; an unknown column is all None.
         """
@@ -108,14 +196,14 @@ class LiveData:
         before = self._anonymous.pop(session_id, None)
         if before:
             self._events.setdefault(user_id, []).extend(before)
-            self.owned += [Owned(number, user_id, row) for row in before]
+            self.owned += [OwnedEvent(number, user_id, row) for row in before]
 
     def _file(self, event: StreamedEvent, row: Interaction, number: int) -> None:
         owner = event.user_id or self._owner.get(event.session_id)
         self._sessions.setdefault(event.session_id, []).append(row)
         if owner:
             self._events.setdefault(owner, []).append(row)
-            self.owned.append(Owned(number, owner, row))
+            self.owned.append(OwnedEvent(number, owner, row))
         else:
             self._anonymous.setdefault(event.session_id, []).append(row)
 
@@ -123,7 +211,7 @@ class LiveData:
 class _Catalogue:
     """Item columns aligned with one model's items."""
 
-    def __init__(self, item_ids: npt.NDArray[np.object_], bulk: Bulk) -> None:
+    def __init__(self, item_ids: npt.NDArray[np.object_], bulk: _Bulk) -> None:
         self._ids = item_ids  # held, so that its identity stays its own
         self._position = {item_id: position for position, item_id in enumerate(item_ids.tolist())}
         self._rows = bulk.items.positions(item_ids)
@@ -131,7 +219,7 @@ class _Catalogue:
         self._columns: dict[str, Column] = {}
 
     def column(self, name: str, put: Mapping[str, Mapping[str, Value]]) -> Column:
-        """A column, made on first use from bulk rows and every record put so far."""
+        """Return a column, made on first use from bulk rows and all put records."""
         if name not in self._columns:
             self._columns[name] = self.bulk.items.column(name, self._rows)
             for item_id, properties in put.items():
@@ -139,7 +227,7 @@ class _Catalogue:
         return self._columns[name]
 
     def update(self, item_id: str, properties: Mapping[str, Value]) -> None:
-        """Show a new record in the columns made so far."""
+        """Put a new record into the columns made so far."""
         for name in self._columns:
             self._set(name, item_id, properties)
 
@@ -156,7 +244,3 @@ class _Catalogue:
 
 def _present(properties: Mapping[str, Value | None]) -> Mapping[str, Value]:
     return {name: value for name, value in properties.items() if value is not None}
-
-
-def _moment(row: Interaction) -> float:
-    return row.timestamp

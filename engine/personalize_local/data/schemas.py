@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Avro schemas as Amazon Personalize accepts them: what a dataset's columns are called, hold and may leave out.
+"""Avro schemas as Amazon Personalize accepts them: names, types and nullability of a dataset's columns.
 
-The rules come from the developer guide's pages on datasets and schemas. Where it is silent, the choice made here is
-in the docstring of the function that makes it.
+The rules come from the developer guide's pages on datasets and schemas. Where it is silent, a docstring states
+the choice made here.
 """
 
 import json
@@ -51,7 +51,6 @@ class Field:
 
     @property
     def numeric(self) -> bool:
-        """Whether the column holds numbers."""
         return self.type not in {"string", "boolean"}
 
 
@@ -83,14 +82,14 @@ ID_LENGTH = 256
 VALUE_LENGTH = 1000
 TEXT_LENGTH = 20_000
 LINE_BREAK = "\r\n|[\n\v\f\r\x85\u2028\u2029]"
-"""What a record, which is on a single line, must not have in it. AWS's guide names no kinds: all of Unicode's count."""
+"""What a record must not contain, since it is on a single line: AWS's guide names no kinds, so every one of Unicode."""
 _IDS = frozenset({"USER_ID", "ITEM_ID", "ACTION_ID"})
 
 
 def longest(field: Field, *, items: bool) -> int | None:
-    """Characters that a string may have beyond which it is refused: of an id, a category, or anything of an item.
+    """Return the most characters of a string: of an id, a category, or any column of an item; None = no limit.
 
-    Of Items a string that is no category has the same limit, but for the textual one, which is cut off.
+    A textual column has no limit here: it is cut off instead.
     """
     if field.type != "string" or field.textual:
         return None
@@ -100,7 +99,7 @@ def longest(field: Field, *, items: bool) -> int | None:
 
 
 def as_items(schema: Schema) -> Schema:
-    """A schema of actions in the words for items: recipes and live data treat both alike."""
+    """Rename a schema of actions to items: recipes and live data treat both the same."""
     kinds: dict[DatasetType, DatasetType] = {"ACTIONS": "ITEMS", "ACTION_INTERACTIONS": "INTERACTIONS"}
     fields = tuple(replace(field, name="ITEM_ID") if field.name == "ACTION_ID" else field for field in schema.fields)
     return Schema(kinds.get(schema.dataset_type, schema.dataset_type), fields)
@@ -123,7 +122,7 @@ _EVENT = _text("USER_ID", "ITEM_ID", null=False) + _number("long", "TIMESTAMP", 
 _EVENT_EXTRAS = _number("float", "EVENT_VALUE") + _text("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
 _ACTION_EVENT = _text("USER_ID", "ACTION_ID", "EVENT_TYPE", null=False) + _number("long", "TIMESTAMP", null=False)
 
-# Per dataset: the required columns, then the reserved ones. `nullable` here means that the schema may say null.
+# Per dataset: the required columns, then the reserved ones. `nullable`: the schema may say null.
 _Columns = tuple[tuple[Field, ...], tuple[Field, ...]]
 _CUSTOM: dict[DatasetType, _Columns] = {
     "INTERACTIONS": (_EVENT, _text("EVENT_TYPE") + _EVENT_EXTRAS),
@@ -170,10 +169,10 @@ _DOMAINS: dict[str | None, dict[DatasetType, _Columns]] = {
 def parse_schema(text: str, domain: str | None) -> Schema:
     """Read an Avro schema under the rules of a domain: ECOMMERCE, VIDEO_ON_DEMAND or None for a custom dataset group.
 
-    Required columns must be there with their type and never null. Reserved columns keep their type and may be null,
-    CREATION_TIMESTAMP and a custom EVENT_TYPE too (imports speak of rows without them). Required and reserved columns
-    are not counted as metadata. Unknown attributes are ignored, as Avro asks. The record's name may be in any case,
-    and the version any text or number, or absent: Amazon Personalize accepts them.
+    Required columns must be there, with their type and without null. Reserved columns keep their type and may be null,
+    CREATION_TIMESTAMP and a custom EVENT_TYPE too (imports mention rows without them). Required and reserved columns
+    are no metadata. Unknown attributes are ignored, as in Avro. The record's name may be in any case, and the version
+    any text or number, or absent: Amazon Personalize accepts them.
 
     Raises:
         InvalidInput: the text breaks a rule; the message names the field.
@@ -192,9 +191,9 @@ def parse_schema(text: str, domain: str | None) -> Schema:
 
 
 def updatable(old: Schema, new: Schema) -> None:
-    """Hold a new schema against the one that a dataset has, for UpdateDataset.
+    """Check a new schema against a dataset's present one, for UpdateDataset.
 
-    Only Items and Users may change; every column stays as it is, and a column that is added allows null.
+    Only Items and Users may change; every column stays as it is, and new columns allow null.
 
     Raises:
         InvalidInput: the dataset may not take the new schema; the message names the field.
@@ -234,7 +233,7 @@ def _read(text: str) -> dict[str, object]:
 
 
 def _dataset(document: dict[str, object]) -> DatasetType:
-    """The dataset type that the record's name stands for."""
+    """Return the dataset type of the record's name."""
     name = document.get("name")
     if not isinstance(name, str) or name.lower() not in _DATASETS_IN_ANY_CASE:
         raise InvalidInput(f'The schema must have a "name" out of {", ".join(_DATASETS)}.')
@@ -249,7 +248,6 @@ def _entries(document: dict[str, object]) -> list[object]:
 
 
 def _field(entry: object, position: int) -> Field:
-    """Read one field."""
     if not isinstance(entry, dict):
         raise InvalidInput(f"Field {position} of the schema must be an object with a name and a type.")
     name = entry.get("name")
@@ -290,7 +288,7 @@ def _refuse_duplicates(fields: tuple[Field, ...]) -> None:
 
 
 def _match(fields: tuple[Field, ...], known: Field, *, required: bool) -> None:
-    """Hold a required or reserved column against what the schema says of it."""
+    """Check a required or reserved column of the schema."""
     found = next((field for field in fields if field.name == known.name), None)
     if found is None:
         if required:
@@ -306,7 +304,7 @@ def _describe(field: Field) -> str:
 
 
 def _check_metadata(dataset: DatasetType, fields: tuple[Field, ...], required: set[str], reserved: set[str]) -> None:
-    """Hold the columns that the shop chose against the dataset's limits."""
+    """Check metadata columns against the dataset's limits."""
     textual = [field.name for field in fields if field.textual]
     if textual and dataset != "ITEMS":
         raise InvalidInput(f"Field {textual[0]} cannot be textual: only an Items dataset can have a textual field.")

@@ -68,7 +68,7 @@ NUMBER: /[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?/
 
 
 def refuse(reason: str) -> NoReturn:
-    """Raise InvalidInput in the words that Personalize uses for filters."""
+    """Raise InvalidInput in Personalize's words for filters."""
     raise InvalidInput(f"Could not create filter. Invalid Expression: {reason}")
 
 
@@ -76,9 +76,8 @@ def parse(expression: str) -> Filter:
     """Read a filter expression of 1 to 2500 characters.
 
     Raises:
-        InvalidInput: it is not in the language; an unknown dataset or target; AND or OR over different datasets; a
-            placeholder with NOT IN; `*` elsewhere than for event types; an order (<, >=, …) of strings; more than ten
-            columns.
+        InvalidInput: a syntax error; an unknown dataset or target; AND or OR over different datasets; a placeholder
+            with NOT IN; `*` for anything but event types; an order (<, >=, …) of strings; more than ten columns.
     """
     from lark.exceptions import UnexpectedInput  # noqa: PLC0415
 
@@ -96,7 +95,7 @@ def parse(expression: str) -> Filter:
 
 
 def _where(expression: str, error: "UnexpectedInput") -> str:
-    """Say where a text stops being a filter."""
+    """Say where the syntax error is."""
     position: int = getattr(error, "pos_in_stream", 0)
     if getattr(getattr(error, "token", None), "type", None) == "$END":
         return "it ends too early."
@@ -104,7 +103,7 @@ def _where(expression: str, error: "UnexpectedInput") -> str:
 
 
 def _spelled(written: str, known: Iterable[str], what: str) -> str:
-    """Give a word in its canonical spelling."""
+    """Return a word in its canonical spelling."""
     for word in known:
         if word.lower() == written.lower():
             return word
@@ -118,7 +117,7 @@ class _Column:
 
 
 class _Builder:
-    """Makes the parts as the parser recognises them; every method is named by its rule and gets the rule's parts."""
+    """Builds a filter from the parse tree; each method has the name of its rule and gets the rule's parts."""
 
     def start(self, parts: list[Expression]) -> Filter:
         return Filter(tuple(parts))
@@ -188,7 +187,7 @@ _Alternatives = tuple[_Conditions, ...]
 
 
 def _condition(column: _Column, operator: str, right: "Sequence[Operand | _Column] | _Column") -> Condition:
-    """Put a condition together and check what each side may be."""
+    """Make a condition and check its two sides."""
     if column.dataset == "CurrentItem":
         refuse("CurrentItem can only stand on the right side of a condition.")
     operands: list[Operand] = []
@@ -205,6 +204,6 @@ def _condition(column: _Column, operator: str, right: "Sequence[Operand | _Colum
 
 @lru_cache(maxsize=1)
 def _parser() -> "Lark":
-    from lark import Lark  # noqa: PLC0415 - a tenth of a second that a start without filters does not pay
+    from lark import Lark  # noqa: PLC0415 - a tenth of a second that a start without filters saves
 
     return Lark(_GRAMMAR, parser="lalr", transformer=_Builder(), maybe_placeholders=True)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What filter expressions are made of, and how they print.
+"""The parts of filter expressions, and their printed form.
 
     INCLUDE ItemID WHERE Items.GENRE IN ($GENRE) AND Items.PRICE < 9
     | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")
 
-A Filter comes from `filter_grammar.parse` and keeps every rule of the language that needs no schema.
+A Filter comes from `grammar.parse` and obeys every rule of the language that needs no schema.
 """
 
 import re
@@ -22,7 +22,7 @@ DATASET_TYPES = {
     "CurrentUser": "USERS",
     "CurrentItem": "ITEMS",
 }
-"""The words for datasets, and the type of dataset that holds their columns."""
+"""The words for datasets, and the type of dataset with their columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ class Expression:
 
     @property
     def dataset(self) -> str:
-        """The word of the dataset that every alternative looks at."""
+        """The dataset of every alternative."""
         return self.alternatives[0][0].dataset
 
     def conditions(self) -> Iterator[Condition]:
-        """All conditions, the guard's too."""
+        """Yield all conditions, the guard's too."""
         for together in (*self.alternatives, self.guard):
             yield from together
 
@@ -124,7 +124,7 @@ class Filter:
 
 
 def printed(operand: Operand) -> str:
-    """Write an operand as an expression has it."""
+    """Print an operand as in an expression."""
     if isinstance(operand, str):
         return f"'{operand}'" if '"' in operand else f'"{operand}"'
     return str(operand)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values in filters: those of a request, of a single cell, and of a whole column.
+"""Values in filters: of a request, of a single cell, and of a whole column.
 
-A value is compared as text in a text column and as a number in a numeric one; a text that is no number equals none.
+Values are compared as text in a text column and as numbers in a numeric one; a text that is no number equals none.
 """
 
 import math
@@ -18,7 +18,7 @@ from personalize_local.wire.errors import InvalidInput
 
 Mask = NDArray[np.bool_]
 Test = Callable[[object], bool]
-"""Says whether one cell satisfies a condition."""
+"""Tells whether one cell satisfies a condition."""
 
 _NUMBERS = (int, float, np.number)
 _QUOTED = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*(,|$)""", re.DOTALL)
@@ -34,8 +34,8 @@ _ORDERS: dict[str, Callable[[Any, Any], Any]] = {
 def parse_values(name: str, text: str) -> tuple[str, ...]:
     r"""Read one entry of filterValues: `"\"a\",\"b\""` or a bare number.
 
-    A quote inside a value is written `\"`; every other backslash stands for itself. Clients that escape once more than
-    they need send `\"a\",\"b\"` with the backslashes: that means the same.
+    A quote inside a value is written `\"`; every other backslash stands for itself. `\"a\",\"b\"` with the
+    backslashes, from clients that escape once too often, means the same.
 
     Raises:
         InvalidInput: neither a number nor quoted values separated by commas.
@@ -56,7 +56,7 @@ def parse_values(name: str, text: str) -> tuple[str, ...]:
 
 
 def number(text: str) -> float | None:
-    """Read a number, or None if the text is none."""
+    """Return a number, or None if the text is none."""
     if not NUMBER.fullmatch(text):
         return None
     value = float(text)
@@ -64,7 +64,7 @@ def number(text: str) -> float | None:
 
 
 def words_of(cell: object) -> tuple[str, ...]:
-    """List the values of one cell: what `|` separates, the whole too, and nothing for a null."""
+    """Return the values of one cell: the parts between `|`, and the whole; none for null."""
     if cell is None or cell != cell:  # noqa: PLR0124 - NaN
         return ()
     text = str(cell)
@@ -72,7 +72,7 @@ def words_of(cell: object) -> tuple[str, ...]:
 
 
 def make_test(word: str, texts: Sequence[str], *, fold: bool = False) -> Test:
-    """Make the test of one cell for `cell <word> texts`; with `fold` in any case, as event types are compared.
+    """Return the test of one cell for `cell <word> texts`; with `fold` in any case, as for event types.
 
     Without texts (CurrentItem's null) no cell passes.
     """
@@ -98,10 +98,10 @@ def make_test(word: str, texts: Sequence[str], *, fold: bool = False) -> Test:
 
 
 class Column:
-    """One column of a catalogue, made ready for conditions: numbers, or where each text occurs."""
+    """One column of a catalogue, prepared for conditions: numbers, or the places of each text."""
 
     def __init__(self, cells: NDArray[Any]) -> None:
-        """Take an object array of strings and None, or a numeric array with NaN for null."""
+        """`cells`: an object array of strings and None, or a numeric array with NaN for null."""
         self._size = len(cells)
         self._numbers: NDArray[np.float64] | None = None
         self._places: dict[str, NDArray[np.intp]] = {}
@@ -117,7 +117,7 @@ class Column:
             self._known = np.array([cell is not None and cell == cell for cell in cells.tolist()], np.bool_)  # noqa: PLR0124
 
     def matching(self, word: str, texts: Sequence[str]) -> Mask:
-        """Give the mask of `column <word> texts`: nulls are never in it, and nothing is without texts."""
+        """Return the mask of `column <word> texts`: never of nulls, and empty without texts."""
         if not texts:
             return np.zeros(self._size, np.bool_)
         if word in _ORDERS:
@@ -141,14 +141,13 @@ class Column:
 
 
 class Ids:
-    """The column of the ids themselves, which are found by their index instead of a table."""
+    """The column of the ids themselves."""
 
     def __init__(self, size: int, index_of: Callable[[str], int | None]) -> None:
-        """Take the number of ids and a way to find one."""
         self._size, self._index_of = size, index_of
 
     def matching(self, word: str, texts: Sequence[str]) -> Mask:
-        """Give the mask of `id <word> texts`."""
+        """Return the mask of `id <word> texts`."""
         found = np.zeros(self._size, np.bool_)
         found[[place for place in map(self._index_of, texts) if place is not None]] = True
         return found if word in {"IN", "="} else ~found

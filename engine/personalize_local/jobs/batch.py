@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batch inference and segment jobs: JSON lines in, JSON lines out, one for one; a bad line is answered by its error.
-
-Worker process.
-"""
+"""Batch inference and segment jobs: JSON lines in, JSON lines out; the answer to a bad line is its error."""
 
 import json
 import tempfile
@@ -14,16 +11,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local import recipes
+from personalize_local import filters
 from personalize_local.data.live import LiveData
-from personalize_local.data.objects import deliver, fetch
+from personalize_local.data.s3 import deliver, fetch
 from personalize_local.data.schemas import Schema
-from personalize_local.filters import filters
 from personalize_local.filters.syntax import Condition, Filter, Placeholder
-from personalize_local.recipes import Query
+from personalize_local.jobs.tasks import BatchTask
+from personalize_local.recipes import loading
+from personalize_local.recipes.base import Query
 from personalize_local.recipes.segments import AffinityModel
-from personalize_local.recipes.spec import RecipeSpec
-from personalize_local.recipes.table import RECIPES
+from personalize_local.recipes.table import RECIPES, RecipeSpec
 from personalize_local.serving import Catalogue, read_live
 from personalize_local.wire.errors import ImportRefused, InvalidInput, JobRefused
 from personalize_local.wire.protocol import Json, load_json
@@ -37,34 +34,12 @@ _NEEDS: Final[dict[str, dict[str, type]]] = {
     "aws-item-affinity": {"itemId": str},
     "aws-item-attribute-affinity": {"itemAttributes": str},
 }
-"""What a line must have, by recipe type; of segments, by recipe."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchTask:
-    """One batch job, as the worker needs it."""
-
-    recipe: str
-    source: str
-    target: str
-    s3_root: Path | None
-    region: str
-    model: Path
-    bulk: Path | None
-    """Imported live data."""
-    database: Path
-    datasets: Mapping[str, str]
-    """What live data is made of besides: ARNs by type."""
-    schemas: Mapping[str, Schema]
-    filter: Filter | None
-    results: int
-    now: float
-    exploration: Mapping[str, float] = field(default_factory=dict)
+"""The members that a line needs, by recipe type; of segments, by recipe."""
 
 
 @dataclass
 class _Users:
-    """The users of a model, as filters look at them."""
+    """The users of a model, in the form that filters need."""
 
     item_ids: npt.NDArray[np.object_]
     live: LiveData
@@ -74,26 +49,26 @@ class _Users:
         self._positions = {user: position for position, user in enumerate(self.item_ids.tolist())}
 
     def index_of(self, user_id: str) -> int | None:
-        """A user's position."""
+        """Return a user's position."""
         return self._positions.get(user_id)
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """A Users column, aligned with the users."""
+        """Return a Users column, aligned with the users."""
         cells = np.empty(len(self.item_ids), object)
         cells[:] = [self.live.user(user).get(name) for user in self.item_ids.tolist()]
         numbers = all(cell is None or isinstance(cell, int | float) for cell in cells.tolist())
         return cells.astype(np.float64) if numbers else cells
 
 
-def run_batch(task: BatchTask) -> int:
+def answer(task: BatchTask) -> int:
     """Answer every line of every input file into `<file>.out`; returns the number of lines. Raises JobRefused."""
     count = 0
     with tempfile.TemporaryDirectory(prefix="batch-") as scratch:
         try:
-            inputs = fetch(task.source, task.s3_root, Path(scratch) / "in", task.region)
+            inputs = fetch(task.source, Path(scratch) / "in")
         except ImportRefused as refused:
             raise JobRefused(INVALID_INPUT) from refused
-        answer, member = _answerer(task)
+        answer_line, member = _answerer(task)
         outputs = Path(scratch) / "out"
         outputs.mkdir()
         for file in inputs:
@@ -102,19 +77,19 @@ def run_batch(task: BatchTask) -> int:
                 (outputs / f"{file.name}.out").open("w", encoding="utf-8") as out,
             ):
                 for line in filter(str.strip, lines):
-                    out.write(json.dumps(_row(line, answer, member), ensure_ascii=False) + "\n")
+                    out.write(json.dumps(_row(line, answer_line, member), ensure_ascii=False) + "\n")
                     count += 1
-        deliver(sorted(outputs.iterdir()), task.target, task.s3_root, task.region)
+        deliver(sorted(outputs.iterdir()), task.target)
     return count
 
 
-def _row(line: str, answer: Callable[[Json], Json], member: str) -> Json:
+def _row(line: str, answer_line: Callable[[Json], Json], member: str) -> Json:
     asked: object = line.strip()
     try:
         asked = load_json(line)
         if not isinstance(asked, dict):
-            raise InvalidInput("Each line must be one JSON object")  # noqa: TRY301 — one way out for all of them
-        return {"input": asked, "output": answer(asked), "error": None}
+            raise InvalidInput("Each line must be one JSON object")  # noqa: TRY301 — one answer for all errors
+        return {"input": asked, "output": answer_line(asked), "error": None}
     except ValueError:
         return {"input": asked, "output": {member: []}, "error": "User error: Each line must be one JSON object"}
     except InvalidInput as error:
@@ -122,8 +97,8 @@ def _row(line: str, answer: Callable[[Json], Json], member: str) -> Json:
 
 
 def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
-    """What answers a line, and the member that its answers are in."""
-    spec, model = RECIPES[task.recipe], recipes.load(task.model)
+    """Return the function that answers a line, and the member of its answers."""
+    spec, model = RECIPES[task.recipe], loading.load(task.model)
     live, _ = read_live(task.database, task.bulk, task.datasets)
     if isinstance(model, AffinityModel):
         users, items = _Users(model.user_ids, live), Catalogue(model, live)
@@ -177,7 +152,7 @@ def _values(asked: Json) -> dict[str, str]:
 
 
 def _check(needs: Mapping[str, type], asked: Json, *, optional: bool = False) -> None:
-    """Hold a line against what its recipe needs. Raises InvalidInput."""
+    """Check a line for what its recipe needs. Raises InvalidInput."""
     for name, kind in needs.items():
         if not isinstance(asked.get(name), kind) and not (optional and name not in asked):
             raise InvalidInput(f"Required fields for the provided recipe are {', '.join(needs)}")

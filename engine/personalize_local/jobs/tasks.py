@@ -1,20 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What leaves a dataset, as the worker is told of it: exports, deletions of users, reports of metric attributions.
+"""The jobs of the worker process, as they travel to it."""
 
-The work itself is in `exporting` (polars), which the worker process alone imports.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from personalize_local.data.s3 import Location
 from personalize_local.data.schemas import Schema
 from personalize_local.data.snapshots import SnapshotSpec
+from personalize_local.filters import Filter
+from personalize_local.recipes.config import TrainingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTask:
+    """One dataset import job."""
+
+    source: Location
+    schema: Schema
+    target: Path
+    """The file of imported rows."""
+    most: int
+    """Bytes that the objects may have together."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """The training of one solution version or recommender."""
+
+    recipe: str
+    config: TrainingConfig
+    spec: SnapshotSpec
+    """Bulk files; the streamed records are read from the database."""
+    database: Path
+    datasets: Mapping[str, str]
+    """ARNs by dataset type."""
+    target: Path
+    """The model's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTask:
+    """One batch inference or batch segment job."""
+
+    recipe: str
+    source: Location
+    target: Location
+    model: Path
+    bulk: Path | None
+    """Imported live data."""
+    database: Path
+    datasets: Mapping[str, str]
+    """The streamed part of live data: ARNs by dataset type."""
+    schemas: Mapping[str, Schema]
+    filter: Filter | None
+    results: int
+    now: float
+    exploration: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportTask:
-    """One dataset export job, as the worker needs it."""
+    """One dataset export job."""
 
     schema: Schema
     files: Sequence[Path]
@@ -25,18 +72,14 @@ class ExportTask:
     dataset: str
     """ARN, of what was streamed."""
     name: str
-    location: str
-    s3_root: Path | None
-    region: str
+    target: Location
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionTask:
-    """One data deletion job, as the worker needs it."""
+    """One data deletion job."""
 
-    location: str
-    s3_root: Path | None
-    region: str
+    source: Location
     files: Sequence[Path]
     """Imported rows that name users."""
     models: Sequence[Path]
@@ -45,7 +88,7 @@ class DeletionTask:
 
 @dataclass(frozen=True, slots=True)
 class ReportTask:
-    """The report of a metric attribution on one import, as the worker needs it."""
+    """The report of a metric attribution on one import."""
 
     metrics: Sequence[tuple[str, str, str]]
     """Name, event type, expression."""
@@ -53,30 +96,8 @@ class ReportTask:
     spec: SnapshotSpec
     """The Items data."""
     database: Path
-    datasets: dict[str, str]
+    datasets: Mapping[str, str]
+    """ARNs by dataset type."""
     method: str
     timestamp: int
-    location: str
-    s3_root: Path | None
-    region: str
-
-
-def run_export(task: ExportTask) -> int:
-    """Write a dataset as one CSV file `<job>.csv` with the schema's columns; returns the rows. Raises JobRefused."""
-    from personalize_local.jobs.exporting import export  # noqa: PLC0415 — polars stays out of the serving process
-
-    return export(task)
-
-
-def run_deletion(task: DeletionTask) -> tuple[list[str], int]:
-    """Take users out of files and models; returns their ids and the rows that went. Raises JobRefused."""
-    from personalize_local.jobs.exporting import delete  # noqa: PLC0415
-
-    return delete(task)
-
-
-def run_report(task: ReportTask) -> int:
-    """Write the sums of an import's interactions; returns the lines of the report. Raises JobRefused."""
-    from personalize_local.jobs.exporting import report  # noqa: PLC0415
-
-    return report(task)
+    target: Location

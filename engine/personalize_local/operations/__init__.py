@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each operation does. Importing this package fills HANDLERS, and WORKS beside it."""
+"""The operations of the three services. Importing this package fills `engine.HANDLERS` and `engine.WORKS`."""
 
 from personalize_local.engine import HANDLERS
 from personalize_local.operations import (

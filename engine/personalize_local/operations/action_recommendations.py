@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GetActionRecommendations: the actions that a user is most likely to take, of those that are open to the user now."""
+"""GetActionRecommendations: the most likely of the actions that are open to a user now."""
 
 import uuid
 from typing import Final
 
 import numpy as np
 
+from personalize_local import filters
 from personalize_local.engine import Engine, operation
-from personalize_local.filters import filters
 from personalize_local.filters.values import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.filters import parsed
 from personalize_local.operations.recipes import recipe_of
-from personalize_local.recipes import Query
 from personalize_local.recipes.actions import DAY, taken
-from personalize_local.resources.registry import FILTER, Call
+from personalize_local.recipes.base import Query
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 from personalize_local.wire.protocol import Json
@@ -26,7 +27,6 @@ _EXPIRES: Final = ("ACTION_EXPIRATION_TIMESTAMP", "EXPIRATION_TIMESTAMP")
 
 @operation("GetActionRecommendations")
 async def get_action_recommendations(engine: Engine, call: Call, request: Json) -> Json:
-    """Name the best actions for a user."""
     if "campaignArn" not in request:
         raise InvalidInput("campaignArn is required.")
     campaign, version = serving_version(engine, request["campaignArn"])
@@ -39,9 +39,9 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
     if not 0 <= limit <= MAX_RESULTS:
         raise InvalidInput(f"At most {MAX_RESULTS} actions can be asked: not {limit}.")
     catalogue = await engine.serving.catalogue(version)
-    people = await engine.serving.live(version.group)
+    of_group = await engine.serving.live(version.group)
     user = request["userId"]
-    query = Query(user, history=catalogue.live.history(user), user=people.user(user), now=call.now)
+    query = Query(user, history=catalogue.live.history(user), user=of_group.user(user), now=call.now)
     mask = _open(catalogue, query)
     if "filterArn" in request:
         mask &= _filtered(engine, version.group, catalogue, query, request)
@@ -51,7 +51,7 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
 
 
 def _open(catalogue: Catalogue, query: Query) -> Mask:
-    """The actions that have not expired, and that the user has not taken within their REPEAT_FREQUENCY."""
+    """Return the actions that have not expired, and that the user has not taken within their REPEAT_FREQUENCY."""
     mask = np.ones(len(catalogue.item_ids), np.bool_)
     for name in _EXPIRES:
         ends = catalogue.column(name)
@@ -66,7 +66,7 @@ def _open(catalogue: Catalogue, query: Query) -> Mask:
 
 
 def _filtered(engine: Engine, group: str, catalogue: Catalogue, query: Query, request: Json) -> Mask:
-    resource = engine.registry.get(FILTER, request["filterArn"])
+    resource = engine.registry.get(kinds.FILTER, request["filterArn"])
     if resource.group != group or not resource.active:
         raise InvalidInput(f"{resource.arn} is in status {resource.status}, or of another dataset group.")
     expression = parsed(engine, resource)

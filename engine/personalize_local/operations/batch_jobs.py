@@ -1,38 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batch inference and batch segment jobs: files of questions in S3 become files of answers."""
+"""Batch inference and batch segment jobs: files of queries in S3 become files of answers."""
 
 from typing import Final
 
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.batch import BatchTask, run_batch
+from personalize_local.jobs.tasks import BatchTask
+from personalize_local.jobs.work import run_batch
 from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.filters import parsed
 from personalize_local.operations.recipes import recipe_of
-from personalize_local.resources.registry import (
-    BATCH_INFERENCE_JOB,
-    BATCH_SEGMENT_JOB,
-    CREATE,
-    FILTER,
-    SOLUTION_VERSION,
-    Call,
-    Kind,
-    Resource,
-)
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call, Kind
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, NotBuilt
 from personalize_local.wire.protocol import Json
 
 _DEFAULT_RESULTS: Final = 25
-_MOST: Final = {BATCH_INFERENCE_JOB: 500, BATCH_SEGMENT_JOB: 5_000_000}
+_MOST: Final = {kinds.BATCH_INFERENCE_JOB: 500, kinds.BATCH_SEGMENT_JOB: 5_000_000}
 _NO_BATCH: Final = frozenset({"aws-trending-now", "aws-next-best-action"})
 
 
 @operation("CreateBatchInferenceJob")
 def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Json:
-    """Start recommendations, rankings or related items for every line of a file."""
     if request.get("batchInferenceJobMode") == "THEME_GENERATION" or "themeGenerationConfig" in request:
         raise NotBuilt("Themes are not built yet in this engine: batchInferenceJobMode is BATCH_INFERENCE.")
-    version = engine.registry.get(SOLUTION_VERSION, request["solutionVersionArn"])
+    version = engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"])
     spec = recipe_of(version.body["recipeArn"])
     if spec.recipe_type == "USER_SEGMENTATION" or spec.name in _NO_BATCH:
         raise InvalidInput(f"{spec.name} is not for batch inference jobs.")
@@ -43,17 +36,16 @@ def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Jso
         if name not in spec.exploration or not spec.exploration[name].accepts(value):
             raise InvalidInput(f"{spec.name} does not take {value} as {name}.")
     mode = {"batchInferenceJobMode": "BATCH_INFERENCE"}
-    return _create(engine, call, BATCH_INFERENCE_JOB, version, request | mode)
+    return _create(engine, call, kinds.BATCH_INFERENCE_JOB, version, request | mode)
 
 
 @operation("CreateBatchSegmentJob")
 def create_batch_segment_job(engine: Engine, call: Call, request: Json) -> Json:
-    """Start segments of users for every line of a file."""
-    version = engine.registry.get(SOLUTION_VERSION, request["solutionVersionArn"])
+    version = engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"])
     spec = recipe_of(version.body["recipeArn"])
     if spec.recipe_type != "USER_SEGMENTATION":
         raise InvalidInput(f"{spec.name} is not for batch segment jobs.")
-    return _create(engine, call, BATCH_SEGMENT_JOB, version, request)
+    return _create(engine, call, kinds.BATCH_SEGMENT_JOB, version, request)
 
 
 def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: Json) -> Json:
@@ -73,40 +65,36 @@ def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: 
 def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) -> None:
     if "filterArn" not in request:
         return
-    resource = engine.registry.get(FILTER, request["filterArn"])
+    resource = engine.registry.get(kinds.FILTER, request["filterArn"])
     if resource.group != version.group or not resource.active:
         raise InvalidInput(f"{resource.arn} is in status {resource.status}, or of another dataset group.")
     expressions = parsed(engine, resource).expressions
-    target = "UserID" if kind is BATCH_SEGMENT_JOB else "ItemID"
+    target = "UserID" if kind is kinds.BATCH_SEGMENT_JOB else "ItemID"
     if any(each.target != target for each in expressions):
         raise InvalidInput(f"{resource.arn} must choose by {target} here.")
-    if kind is BATCH_SEGMENT_JOB and any(each.dataset != "Users" for each in expressions):
+    if kind is kinds.BATCH_SEGMENT_JOB and any(each.dataset != "Users" for each in expressions):
         raise InvalidInput(f"{resource.arn}: segments are filtered by Users columns only in this engine.")
 
 
-@work(BATCH_INFERENCE_JOB, CREATE)
+@work(kinds.BATCH_INFERENCE_JOB, kinds.CREATE)
 async def infer(engine: Engine, job: Resource) -> None:
-    """Answer in the worker."""
     await _run(engine, job)
 
 
-@work(BATCH_SEGMENT_JOB, CREATE)
+@work(kinds.BATCH_SEGMENT_JOB, kinds.CREATE)
 async def make_segments(engine: Engine, job: Resource) -> None:
-    """Answer in the worker."""
     await _run(engine, job)
 
 
 async def _run(engine: Engine, job: Resource) -> None:
-    version = engine.registry.get(SOLUTION_VERSION, job.body["solutionVersionArn"])
+    version = engine.registry.get(kinds.SOLUTION_VERSION, job.body["solutionVersionArn"])
     spec = recipe_of(version.body["recipeArn"])
-    resource = engine.registry.get(FILTER, job.body["filterArn"]) if "filterArn" in job.body else None
+    resource = engine.registry.get(kinds.FILTER, job.body["filterArn"]) if "filterArn" in job.body else None
     asked = job.body.get("batchInferenceJobConfig", {}).get("itemExplorationConfig", {})
     task = BatchTask(
         recipe=spec.name,
-        source=job.body["jobInput"]["s3DataSource"]["path"],
-        target=job.body["jobOutput"]["s3DataDestination"]["path"],
-        s3_root=engine.options.s3_root,
-        region=job.body["region"],
+        source=engine.location(job.body["jobInput"]["s3DataSource"]["path"], job.body["region"]),
+        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job.body["region"]),
         model=engine.store.folder(version.arn),
         bulk=engine.serving.bulk(version.group),
         database=engine.store.database,
@@ -120,6 +108,6 @@ async def _run(engine: Engine, job: Resource) -> None:
     await engine.workers.run(run_batch, task)
 
 
-for _kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+for _kind in (kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB):
     describes(_kind)
     lists(_kind)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Campaigns: a solution version that answers, and goes on answering while the next one is put in its place."""
+"""Campaigns: a solution version that answers, until the next one replaces it without a break."""
 
 import asyncio
 from typing import Final
@@ -7,18 +7,11 @@ from typing import Final
 from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
 from personalize_local.operations.recipes import recipe_of
-from personalize_local.recipes import RECIPES
+from personalize_local.recipes.table import RECIPES
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import updating
-from personalize_local.resources.registry import (
-    CAMPAIGN,
-    CREATE,
-    DELETE,
-    SOLUTION,
-    SOLUTION_VERSION,
-    UPDATE,
-    Call,
-    Resource,
-)
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
 from personalize_local.wire.protocol import Json
 
@@ -28,7 +21,6 @@ _EXPLORATION: Final = RECIPES["aws-user-personalization"].exploration
 
 @operation("CreateCampaign")
 def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
-    """Deploy a solution version."""
     config = request.get("campaignConfig", {})
     version = _target(engine, request["solutionVersionArn"], config)
     if recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
@@ -36,21 +28,21 @@ def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
     _check_config(config)
     tags = tags_of(request)
     limit(
-        engine.registry.find(CAMPAIGN, datasetGroupArn=version.group),
+        engine.registry.find(kinds.CAMPAIGN, datasetGroupArn=version.group),
         5,
         "Cannot create a campaign. More than {most} resources in ACTIVE state. Please delete some and try again.",
     )
-    arn = call.arn(CAMPAIGN, request["name"])
+    arn = call.arn(kinds.CAMPAIGN, request["name"])
     parents = {"solutionArn": version.body["solutionArn"], "datasetGroupArn": version.group}
     deployed = {"solutionVersionArn": version.arn, "minProvisionedTPS": request.get("minProvisionedTPS", 1)}
-    engine.create(call, CAMPAIGN, arn, request | parents | deployed | {"tags": tags})
+    engine.create(call, kinds.CAMPAIGN, arn, request | parents | deployed | {"tags": tags})
     return {"campaignArn": arn}
 
 
 @operation("UpdateCampaign")
 def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
-    """Change the version, the configuration or the throughput; what is left out stays."""
-    campaign = engine.registry.get(CAMPAIGN, request["campaignArn"])
+    """Change the version, the configuration or the throughput; what the request leaves out stays."""
+    campaign = engine.registry.get(kinds.CAMPAIGN, request["campaignArn"])
     config: Json = (campaign.body | request).get("campaignConfig") or {}
     version = _wanted(engine, campaign, request, config)
     _check_config(config)
@@ -63,7 +55,7 @@ def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
 def _wanted(engine: Engine, campaign: Resource, request: Json, config: Json) -> Resource:
     if "solutionVersionArn" in request:
         return _target(engine, request["solutionVersionArn"], config)
-    return require_active(engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
+    return require_active(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
 
 
 def _begin_update(engine: Engine, campaign: Resource, version: Resource, request: Json, now: float) -> None:
@@ -73,11 +65,11 @@ def _begin_update(engine: Engine, campaign: Resource, version: Resource, request
         "campaignConfig": request["campaignConfig"],
         "creationDateTime": now,
     }
-    engine.lifecycle.begin(campaign, UPDATE)
+    engine.lifecycle.begin(campaign, kinds.UPDATE)
 
 
 def synchronise(engine: Engine, campaign: Resource) -> None:
-    """Let a campaign that follows the latest version of its solution take over a newer one."""
+    """Update a campaign that follows the latest version of its solution to a newer one."""
     config = campaign.body.get("campaignConfig", {})
     if not config.get("syncWithLatestSolutionVersion") or not campaign.active or updating(campaign):
         return
@@ -86,18 +78,18 @@ def synchronise(engine: Engine, campaign: Resource) -> None:
         _begin_update(engine, campaign, latest, {"campaignConfig": config}, latest.body["lastUpdatedDateTime"])
 
 
-@work(CAMPAIGN, CREATE)
+@work(kinds.CAMPAIGN, kinds.CREATE)
 async def deploy(engine: Engine, campaign: Resource) -> None:
-    """Load the model before anybody asks."""
-    await engine.serving.catalogue(engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
+    """Load the model before the first request."""
+    await engine.serving.catalogue(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
     asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 
 
-@work(CAMPAIGN, UPDATE)
+@work(kinds.CAMPAIGN, kinds.UPDATE)
 async def redeploy(engine: Engine, campaign: Resource) -> None:
-    """Load the next model, then swap; the campaign serves from the old one until then."""
+    """Load the next model, then swap; the campaign answers from the old one until then."""
     update = campaign.body["latestCampaignUpdate"]
-    version = engine.registry.get(SOLUTION_VERSION, update["solutionVersionArn"])
+    version = engine.registry.get(kinds.SOLUTION_VERSION, update["solutionVersionArn"])
     await engine.serving.catalogue(version)
     old = campaign.body["solutionVersionArn"]
     taken = {name: update[name] for name in ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")}
@@ -108,26 +100,25 @@ async def redeploy(engine: Engine, campaign: Resource) -> None:
     asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 
 
-@work(CAMPAIGN, DELETE)
+@work(kinds.CAMPAIGN, kinds.DELETE)
 async def withdraw(engine: Engine, campaign: Resource) -> None:
-    """Let go of the model."""
     _release(engine, campaign, campaign.body["solutionVersionArn"])
 
 
 def _release(engine: Engine, campaign: Resource, version_arn: str) -> None:
-    """Forget a version's model unless another campaign answers from it."""
-    if all(other is campaign for other in engine.registry.find(CAMPAIGN, solutionVersionArn=version_arn)):
+    """Close a version's model unless another campaign answers from it."""
+    if all(other is campaign for other in engine.registry.find(kinds.CAMPAIGN, solutionVersionArn=version_arn)):
         engine.serving.forget(version_arn)
 
 
 def _target(engine: Engine, arn: str, config: Json) -> Resource:
-    """The solution version that an ARN means: itself, or the latest ACTIVE one of `<solution>/$LATEST`."""
+    """Return the solution version of an ARN, or the latest ACTIVE one for `<solution>/$LATEST`."""
     synchronised = bool(config.get("syncWithLatestSolutionVersion"))
     if synchronised != arn.endswith(_LATEST):
         raise InvalidInput("syncWithLatestSolutionVersion and a solutionVersionArn that ends in /$LATEST go together.")
     if not synchronised:
-        return require_active(engine.registry.get(SOLUTION_VERSION, arn))
-    solution = engine.registry.get(SOLUTION, arn.removesuffix(_LATEST))
+        return require_active(engine.registry.get(kinds.SOLUTION_VERSION, arn))
+    solution = engine.registry.get(kinds.SOLUTION, arn.removesuffix(_LATEST))
     latest = _latest_version(engine, solution.arn)
     if latest is None:
         raise ResourceInUse(f"{solution.arn} has no ACTIVE solution version yet.")
@@ -135,12 +126,12 @@ def _target(engine: Engine, arn: str, config: Json) -> Resource:
 
 
 def _latest_version(engine: Engine, solution: str) -> Resource | None:
-    active = [each for each in engine.registry.find(SOLUTION_VERSION, solutionArn=solution) if each.active]
+    active = [each for each in engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution) if each.active]
     return active[-1] if active else None
 
 
 def _check_config(config: Json) -> None:
-    """Hold a configuration against its rules; recipes that do not explore ignore itemExplorationConfig."""
+    """Check a configuration; recipes that do not explore ignore itemExplorationConfig."""
     if "rankingInfluence" in config:
         raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
     for name, value in config.get("itemExplorationConfig", {}).items():
@@ -151,18 +142,18 @@ def _check_config(config: Json) -> None:
 
 
 def serving_version(engine: Engine, arn: str) -> tuple[Resource, Resource]:
-    """A campaign that answers, and the version that it answers from. Raises ResourceNotFound."""
-    campaign = engine.registry.get(CAMPAIGN, arn)
+    """Return an ACTIVE campaign and the version that it answers from. Raises ResourceNotFound."""
+    campaign = engine.registry.get(kinds.CAMPAIGN, arn)
     if not campaign.active:
         raise ResourceNotFound(f"Campaign {arn} is in status {campaign.status}: it answers once it is ACTIVE.")
-    return campaign, engine.registry.get(SOLUTION_VERSION, campaign.body["solutionVersionArn"])
+    return campaign, engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"])
 
 
 def _deployed(arn: str) -> str:
-    """The member that ListCampaigns selects by: AWS takes the ARN of a solution, or of one of its versions."""
+    """Return the member that ListCampaigns selects by: AWS takes the ARN of a solution or of a version."""
     return "solutionVersionArn" if "/" in arn.partition(":solution/")[2] else "solutionArn"
 
 
-describes(CAMPAIGN)
-lists(CAMPAIGN, _deployed)
-deletes(CAMPAIGN)
+describes(kinds.CAMPAIGN)
+lists(kinds.CAMPAIGN, _deployed)
+deletes(kinds.CAMPAIGN)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Describe, List and Delete have in common across kinds of resources."""
+"""Describe, List and Delete for every kind of resource; pagination, tags and quotas."""
 
 import base64
 import hashlib
@@ -9,14 +9,16 @@ from itertools import islice
 from typing import Final
 
 from personalize_local.engine import HANDLERS, Engine
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call, Kind
 from personalize_local.resources.lifecycle import updating
-from personalize_local.resources.registry import DELETE, Call, Kind, Resource
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, InvalidNextToken, LimitExceeded, ResourceInUse, TooManyTags
 from personalize_local.wire.protocol import Json
 
 View = Callable[[Engine, Resource], Json]
 Guard = Callable[[Engine, Resource], Iterable[Resource]]
-"""The resources that stand in the way of a deletion."""
+"""Returns the resources that prevent a deletion."""
 PAGE: Final = 100
 MAX_TAGS: Final = 50
 
@@ -31,9 +33,9 @@ def describes(kind: Kind, view: View = lambda _engine, resource: resource.body) 
 
 
 def lists(kind: Kind, member: Callable[[str], str] = lambda _parent: "") -> Callable[[Engine, Call, Json], Json]:
-    """Provide the List operation of a kind: this account and region, oldest first, by parent where one is given.
+    """Provide the List operation of a kind: of this account and region, oldest first, by parent if one is given.
 
-    `member` names the member that holds the parent of this ARN, where that is not the member of the request.
+    `member` returns the member that holds a parent's ARN, if it is not the request's own member.
     """
 
     def list_them(engine: Engine, call: Call, request: Json) -> Json:
@@ -56,13 +58,13 @@ def deletes(kind: Kind, guard: Guard = lambda _engine, _resource: ()) -> None:
             raise ResourceInUse(f"{resource.arn} is in status {resource.status}, or being updated.")
         if blocking := next(iter(guard(engine, resource)), None):
             raise ResourceInUse(f"{resource.arn} is used by {blocking.arn} ({blocking.status}).")
-        engine.lifecycle.begin(resource, DELETE)
+        engine.lifecycle.begin(resource, kinds.DELETE)
 
     HANDLERS[f"Delete{kind.noun}"] = delete
 
 
 def page(member: str, rows: Sequence[tuple[int, Json]], request: Json, scope: str) -> Json:
-    """One page of rows that are numbered in ascending order. Raises InvalidNextToken."""
+    """Return one page of rows with ascending numbers. Raises InvalidNextToken."""
     after = _opened(request["nextToken"], scope) if "nextToken" in request else -math.inf
     size = request.get("maxResults", PAGE)
     rest = list(islice((row for row in rows if row[0] > after), size + 1))
@@ -86,12 +88,12 @@ def _opened(token: str, scope: str) -> int:
 
 
 def tags_of(request: Json) -> dict[str, str]:
-    """The tags of a create request. Raises TooManyTags, InvalidInput."""
+    """Return the tags of a create request. Raises TooManyTags, InvalidInput."""
     return merged_tags({}, request.get("tags", []))
 
 
 def merged_tags(present: dict[str, str], new: Iterable[dict[str, str]]) -> dict[str, str]:
-    """Tags with others put over them. Raises TooManyTags, InvalidInput."""
+    """Add tags to others; new values replace old ones. Raises TooManyTags, InvalidInput."""
     tags = present | {tag["tagKey"]: tag["tagValue"] for tag in new}
     if any(key.lower().startswith("aws:") for key in tags):
         raise InvalidInput("Tag keys that begin with aws: are reserved.")
@@ -101,12 +103,12 @@ def merged_tags(present: dict[str, str], new: Iterable[dict[str, str]]) -> dict[
 
 
 def limit(resources: Iterator[Resource], most: int, words: str) -> None:
-    """Hold a quota. Raises LimitExceeded, with these words about `{most}`, when so many resources are there already."""
+    """Enforce a quota. Raises LimitExceeded, with these words about `{most}`, if there are that many already."""
     if sum(1 for _ in resources) >= most:
         raise LimitExceeded(words.format(most=most))
 
 
 def limit_jobs(resources: Iterator[Resource], most: int, words: str = "") -> None:
-    """Hold a quota of what runs at a time, likewise; the usual words are those that AWS publishes for imports."""
+    """Enforce a quota of unsettled resources, likewise; the default words are those of AWS for imports."""
     running = (each for each in resources if not each.settled)
     limit(running, most, words or "More than {most} resources with PENDING or IN_PROGRESS status.")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data deletion jobs: users vanish from datasets, from what answers know, and from models that name users.
 
-The service guarantees nothing where a training, a batch job or an import is under way when the job starts, or begins
-before it ends. This engine then takes the worst case: the job is COMPLETED, and nobody is deleted. Records that are
-streamed during the job stay, those of its users too.
+The service guarantees nothing if a training, a batch job or an import runs beside the job. This engine then takes the
+worst case: the job is COMPLETED, and no user is deleted. Records that are streamed during the job stay.
 """
 
 import logging
@@ -12,24 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.tasks import DeletionTask, run_deletion
+from personalize_local.jobs.tasks import DeletionTask
+from personalize_local.jobs.work import run_deletion
 from personalize_local.operations.common import describes, limit_jobs, page, tags_of
 from personalize_local.operations.datasets import datasets_of, import_target, publish
 from personalize_local.operations.recipes import recipe_of
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import (
-    BATCH_INFERENCE_JOB,
-    BATCH_SEGMENT_JOB,
-    CREATE,
-    DATA_DELETION_JOB,
-    DATASET_GROUP,
-    DELETE,
-    IMPORT_JOB,
-    RECOMMENDER,
-    SOLUTION_VERSION,
-    Call,
-    Resource,
-)
+from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput
 from personalize_local.wire.protocol import Json
@@ -37,44 +27,47 @@ from personalize_local.wire.protocol import Json
 LOGGER: Final = logging.getLogger("personalize")
 _OF_USERS = ("INTERACTIONS", "USERS", "ACTION_INTERACTIONS")
 """Types of the datasets that name users."""
-_DISTURBING = (IMPORT_JOB, SOLUTION_VERSION, RECOMMENDER, BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
-"""Kinds whose work reads or writes what a deletion changes."""
+_DISTURBING = (
+    kinds.IMPORT_JOB,
+    kinds.SOLUTION_VERSION,
+    kinds.RECOMMENDER,
+    kinds.BATCH_INFERENCE_JOB,
+    kinds.BATCH_SEGMENT_JOB,
+)
+"""Kinds whose jobs read or write what a deletion changes."""
 
 
 @operation("CreateDataDeletionJob")
 def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
-    """Start the deletion of the users that a file in S3 lists."""
     if not request["dataSource"].get("dataLocation"):
         raise InvalidInput("dataSource needs a dataLocation.")
-    group = require_active(engine.registry.get(DATASET_GROUP, request["datasetGroupArn"]))
+    group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(DATA_DELETION_JOB, datasetGroupArn=group.arn), 5)
-    arn = call.arn(DATA_DELETION_JOB, request["jobName"])
+    limit_jobs(engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=group.arn), 5)
+    arn = call.arn(kinds.DATA_DELETION_JOB, request["jobName"])
     named = datasets_of(engine, group.arn).values()
     streamed = {each.arn: engine.store.last_streamed(each.arn) for each in named}
     body = request | {"region": call.region, "tags": tags, "streamed": streamed}
-    engine.create(call, DATA_DELETION_JOB, arn, body)
+    engine.create(call, kinds.DATA_DELETION_JOB, arn, body)
     return {"dataDeletionJobArn": arn}
 
 
-@work(DATA_DELETION_JOB, CREATE)
+@work(kinds.DATA_DELETION_JOB, kinds.CREATE)
 async def delete_users(engine: Engine, job: Resource) -> None:
-    """Take the users out of every file, then out of streamed records, then out of answers."""
+    """Remove the users from every file, then from streamed records, then from answers."""
     named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
     async with engine.publishing:
         task = DeletionTask(
-            location=job.body["dataSource"]["dataLocation"],
-            s3_root=engine.options.s3_root,
-            region=job.body["region"],
+            source=engine.location(job.body["dataSource"]["dataLocation"], job.body["region"]),
             files=[file for dataset in named.values() for file in _files(engine, dataset)],
             models=_models(engine, job.group),
         )
         disturbed = _disturbed(engine, job)
         users, gone = await engine.workers.run(run_deletion, replace(task, files=(), models=()) if disturbed else task)
         if disturbed:
-            LOGGER.warning("%s deletes nobody: %s ran beside it", job.arn, disturbed.arn)
+            LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
         else:
-            # Streamed records of the job's own time stay: they are imports beside it.
+            # What was streamed after the job's creation stays.
             before = job.body.get("streamed", {})
             streamed = {dataset.arn: before.get(dataset.arn, (0, 0)) for dataset in named.values()}
             gone += engine.store.remove_users(streamed, set(users))
@@ -86,33 +79,33 @@ async def delete_users(engine: Engine, job: Resource) -> None:
 
 
 def _disturbed(engine: Engine, job: Resource) -> Resource | None:
-    """What was under way beside a job, or has been since: of its group, and no deletion."""
+    """Return a job or training of the group that runs or ran beside a job; None if there is none."""
     since = job.body["creationDateTime"]
     for kind in _DISTURBING:
         for each in engine.registry.find(kind, datasetGroupArn=job.group):
-            if under_way(each) not in {"", DELETE} or each.body["lastUpdatedDateTime"] >= since:
+            if under_way(each) not in {"", kinds.DELETE} or each.body["lastUpdatedDateTime"] >= since:
                 return each
     return None
 
 
 def _files(engine: Engine, dataset: Resource) -> list[Path]:
-    jobs = engine.registry.find(IMPORT_JOB, datasetArn=dataset.arn)
+    jobs = engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn)
     return [path for path in (import_target(engine, each) for each in jobs) if path.is_file()]
 
 
 def _models(engine: Engine, group: str) -> list[Path]:
-    versions = engine.registry.find(SOLUTION_VERSION, datasetGroupArn=group)
+    versions = engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=group)
     segmenting = (each for each in versions if recipe_of(each.body["recipeArn"]).recipe_type == "USER_SEGMENTATION")
     return [engine.store.folder(each.arn) for each in segmenting if each.active]
 
 
 @operation("ListDataDeletionJobs")
 def list_data_deletion_jobs(engine: Engine, call: Call, request: Json) -> Json:
-    """Name jobs, newest first."""
+    """List jobs, newest first."""
     parent = {"datasetGroupArn": request["datasetGroupArn"]} if "datasetGroupArn" in request else {}
-    found = list(engine.registry.find(DATA_DELETION_JOB, call.prefix, **parent))
+    found = list(engine.registry.find(kinds.DATA_DELETION_JOB, call.prefix, **parent))
     rows = [(-job.number, job.body) for job in reversed(found)]
     return page("dataDeletionJobs", rows, request, f"DataDeletionJob {call.prefix} {parent}")
 
 
-describes(DATA_DELETION_JOB)
+describes(kinds.DATA_DELETION_JOB)

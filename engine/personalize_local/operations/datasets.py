@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets, and which imported files and schemas make up the data of a dataset group."""
+"""Datasets, and the imported files and schemas that are the data of a dataset group."""
 
 import shutil
 import uuid
@@ -11,29 +11,12 @@ from typing import Final
 from personalize_local.data.schemas import Field, Schema, as_items, parse_schema, updatable
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.workers import run_live
+from personalize_local.jobs.work import run_live
 from personalize_local.operations.common import deletes, describes, lists, tags_of
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import (
-    BATCH_INFERENCE_JOB,
-    BATCH_SEGMENT_JOB,
-    CAMPAIGN,
-    CREATE,
-    DATASET,
-    DATASET_GROUP,
-    DELETE,
-    EVENT_TRACKER,
-    EXPORT_JOB,
-    FILTER,
-    IMPORT_JOB,
-    METRIC_ATTRIBUTION,
-    RECOMMENDER,
-    SCHEMA,
-    SOLUTION_VERSION,
-    UPDATE,
-    Call,
-    Resource,
-)
+from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput, ResourceInUse
 from personalize_local.wire.protocol import Json
@@ -43,62 +26,59 @@ _TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS", *ACTION_TYPES)
 NO_INTERACTIONS: Final = Schema(
     "INTERACTIONS", (Field("USER_ID", "string"), Field("ITEM_ID", "string"), Field("TIMESTAMP", "long"))
 )
-"""Stands in where a dataset group has no Interactions dataset yet."""
+"""For a dataset group without an Interactions dataset."""
 _parse = lru_cache(maxsize=512)(parse_schema)
 
 
 @operation("CreateDataset")
 def create_dataset(engine: Engine, call: Call, request: Json) -> Json:
-    """Make the one dataset of its type in a dataset group."""
     kind = request["datasetType"].upper()
     if kind not in _TYPES:
         raise InvalidInput(
             f"datasetType is Interactions, Items, Users, Actions or Action_Interactions, not {request['datasetType']}."
         )
-    group = engine.registry.get(DATASET_GROUP, request["datasetGroupArn"])
-    schema = engine.registry.get(SCHEMA, request["schemaArn"])
+    group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
+    schema = engine.registry.get(kinds.SCHEMA, request["schemaArn"])
     require_active(group)
     if kind in ACTION_TYPES and "domain" in group.body:
         raise InvalidInput(f"A dataset of type {kind} is for a custom dataset group, not for a domain's.")
     _check_schema(group, schema, kind)
-    arn = call.arn(DATASET, f"{group.name}/{kind}")
+    arn = call.arn(kinds.DATASET, f"{group.name}/{kind}")
     tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
-    engine.create(call, DATASET, arn, request | tracker | {"datasetType": kind, "tags": tags_of(request)})
+    engine.create(call, kinds.DATASET, arn, request | tracker | {"datasetType": kind, "tags": tags_of(request)})
     return {"datasetArn": arn}
 
 
 @operation("UpdateDataset")
 def update_dataset(engine: Engine, call: Call, request: Json) -> Json:
-    """Give an Items or Users dataset a schema with more columns."""
-    dataset = engine.registry.get(DATASET, request["datasetArn"])
-    schema = engine.registry.get(SCHEMA, request["schemaArn"])
+    dataset = engine.registry.get(kinds.DATASET, request["datasetArn"])
+    schema = engine.registry.get(kinds.SCHEMA, request["schemaArn"])
     if not dataset.active:
         raise ResourceInUse(f"{dataset.arn} is in status {dataset.status}.")
-    _check_schema(engine.registry.get(DATASET_GROUP, dataset.group), schema, dataset.body["datasetType"])
+    _check_schema(engine.registry.get(kinds.DATASET_GROUP, dataset.group), schema, dataset.body["datasetType"])
     updatable(schema_of(engine, dataset), _parse(schema.body["schema"], schema.body.get("domain")))
     dataset.body["latestDatasetUpdate"] = {"schemaArn": schema.arn, "creationDateTime": call.now}
-    engine.lifecycle.begin(dataset, UPDATE)
+    engine.lifecycle.begin(dataset, kinds.UPDATE)
     return {"datasetArn": dataset.arn}
 
 
-@work(DATASET, UPDATE)
+@work(kinds.DATASET, kinds.UPDATE)
 async def change_schema(engine: Engine, dataset: Resource) -> None:
-    """Put the new schema in force."""
     dataset.body["schemaArn"] = dataset.body["latestDatasetUpdate"]["schemaArn"]
     if has_bulk_data(engine, dataset):
         async with engine.publishing:
             await publish(engine, dataset)
 
 
-@work(DATASET, DELETE)
+@work(kinds.DATASET, kinds.DELETE)
 async def remove_data(engine: Engine, dataset: Resource) -> None:
-    """Take its import jobs, their files and what answers know of it away."""
-    jobs = list(engine.registry.find(IMPORT_JOB, datasetArn=dataset.arn))
+    """Remove its import jobs, their files and its part of live data."""
+    jobs = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     engine.serving.forget(_live_name(dataset))
     if jobs:
         async with engine.publishing:
             await publish(engine, dataset)
-    engine.registry.remove(*jobs, *engine.registry.find(EXPORT_JOB, datasetArn=dataset.arn))
+    engine.registry.remove(*jobs, *engine.registry.find(kinds.EXPORT_JOB, datasetArn=dataset.arn))
     for job in jobs:
         shutil.rmtree(engine.store.folder(job.arn), ignore_errors=True)
 
@@ -114,31 +94,30 @@ def _check_schema(group: Resource, schema: Resource, kind: str) -> None:
 
 
 def datasets_of(engine: Engine, group: str) -> dict[str, Resource]:
-    """The datasets of a group, by type, those on their way out left out."""
-    found = engine.registry.find(DATASET, datasetGroupArn=group)
+    """Return the datasets of a group, by type, without those that are being deleted."""
+    found = engine.registry.find(kinds.DATASET, datasetGroupArn=group)
     return {each.body["datasetType"]: each for each in found if not each.deleting}
 
 
 def schema_of(engine: Engine, dataset: Resource) -> Schema:
-    """The schema of a dataset."""
-    schema = engine.registry.get(SCHEMA, dataset.body["schemaArn"])
+    schema = engine.registry.get(kinds.SCHEMA, dataset.body["schemaArn"])
     return _parse(schema.body["schema"], schema.body.get("domain"))
 
 
 def schemas_of(engine: Engine, group: str) -> dict[str, Schema]:
-    """The schemas of a group, by dataset type."""
+    """Return the schemas of a group, by dataset type."""
     return {kind: schema_of(engine, dataset) for kind, dataset in datasets_of(engine, group).items()}
 
 
 def import_target(engine: Engine, job: Resource) -> Path:
-    """The file of rows that an import job makes."""
+    """Return the file of rows that an import job makes."""
     return engine.store.folder(job.arn) / "rows"
 
 
 def bulk_spec(engine: Engine, group: str, finishing: Resource | None = None, *, actions: bool = False) -> SnapshotSpec:
-    """The imported files of a group, in order and with FULL and INCREMENTAL resolved; `finishing` counts as done.
+    """Return the imported files of a group; arguments as of `imported_files`.
 
-    With `actions`, actions and what was done with them stand for items and interactions.
+    With `actions`, actions and their interactions stand for items and interactions.
     """
     schemas = schemas_of(engine, group)
     files = {kind: imported_files(engine, dataset, finishing) for kind, dataset in datasets_of(engine, group).items()}
@@ -154,31 +133,31 @@ def bulk_spec(engine: Engine, group: str, finishing: Resource | None = None, *, 
 
 
 def training_datasets(engine: Engine, group: str, *, actions: bool = False) -> dict[str, str]:
-    """The datasets whose streamed records train: ARNs by the type that they stand for."""
+    """Return the datasets whose streamed records train: ARNs by the type that they stand for."""
     of_actions = engine.serving.sources(actions_of(group)) if actions else {}
     of_group = engine.serving.sources(group)
     return {"USERS": of_group["USERS"], **of_actions} if actions and "USERS" in of_group else of_actions or of_group
 
 
 def data_mark(engine: Engine, group: str) -> str:
-    """A text that changes whenever interactions are imported or streamed."""
+    """Return a text that changes whenever interactions are imported or streamed."""
     marks = []
     for kind, dataset in sorted(datasets_of(engine, group).items()):
         if kind in {"INTERACTIONS", "ACTION_INTERACTIONS"}:
-            jobs = engine.registry.find(IMPORT_JOB, datasetArn=dataset.arn)
+            jobs = engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn)
             imported = max((job.number for job in jobs if job.active), default=0)
             marks.append(f"{imported}/{engine.store.last_event(dataset.arn)}")
     return " ".join(marks)
 
 
 def has_bulk_data(engine: Engine, dataset: Resource) -> bool:
-    """Whether an import of this dataset is ACTIVE."""
-    return any(job.active for job in engine.registry.find(IMPORT_JOB, datasetArn=dataset.arn))
+    """Tell whether an import of this dataset is ACTIVE."""
+    return any(job.active for job in engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
 
 
 def imported_files(engine: Engine, dataset: Resource, finishing: Resource | None = None) -> list[Path]:
-    """The files of a dataset's rows, in order and with FULL and INCREMENTAL resolved; `finishing` counts as done."""
-    jobs = list(engine.registry.find(IMPORT_JOB, datasetArn=dataset.arn))
+    """Return the files of a dataset's rows, in order, FULL and INCREMENTAL resolved; `finishing` counts as done."""
+    jobs = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     done = sorted((job for job in jobs if job.active), key=lambda job: job.body["completed"])
     done += [job for job in jobs if job is finishing]
     files: list[Path] = []
@@ -188,9 +167,9 @@ def imported_files(engine: Engine, dataset: Resource, finishing: Resource | None
 
 
 async def publish(engine: Engine, dataset: Resource, finishing: Resource | None = None) -> None:
-    """Write the live data that a dataset is part of anew and serve it; `finishing` counts as done.
+    """Rewrite the live data that a dataset is part of, and serve it; `finishing` counts as done.
 
-    Hold `engine.publishing`.
+    The caller holds `engine.publishing`.
     """
     name = _live_name(dataset)
     spec = bulk_spec(engine, dataset.group, finishing, actions=name != dataset.group)
@@ -203,29 +182,29 @@ def _live_name(dataset: Resource) -> str:
 
 
 def _needing(engine: Engine, dataset: Resource) -> Iterator[Resource]:
-    """What keeps a dataset from being deleted; AWS's page on deleting a dataset names these, but for exports."""
-    for kind in (IMPORT_JOB, EXPORT_JOB):
+    """Return what prevents the deletion of a dataset: what AWS's page on it names, and exports."""
+    for kind in (kinds.IMPORT_JOB, kinds.EXPORT_JOB):
         yield from (job for job in engine.registry.find(kind, datasetArn=dataset.arn) if not job.settled)
-    for kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+    for kind in (kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB):
         yield from (job for job in engine.registry.find(kind, datasetGroupArn=dataset.group) if not job.settled)
-    for kind in (SOLUTION_VERSION, RECOMMENDER):
+    for kind in (kinds.SOLUTION_VERSION, kinds.RECOMMENDER):
         built = engine.registry.find(kind, datasetGroupArn=dataset.group)
-        yield from (each for each in built if under_way(each) in {CREATE, UPDATE})
-    campaigns = engine.registry.find(CAMPAIGN, datasetGroupArn=dataset.group)
+        yield from (each for each in built if under_way(each) in {kinds.CREATE, kinds.UPDATE})
+    campaigns = engine.registry.find(kinds.CAMPAIGN, datasetGroupArn=dataset.group)
     yield from (campaign for campaign in campaigns if campaign.status != "CREATE FAILED")
-    yield from engine.registry.find(FILTER, datasetGroupArn=dataset.group)
+    yield from engine.registry.find(kinds.FILTER, datasetGroupArn=dataset.group)
     if dataset.body["datasetType"] == "INTERACTIONS":
-        yield from engine.registry.find(EVENT_TRACKER, datasetGroupArn=dataset.group)
-    attributions = engine.registry.find(METRIC_ATTRIBUTION, datasetGroupArn=dataset.group)
+        yield from engine.registry.find(kinds.EVENT_TRACKER, datasetGroupArn=dataset.group)
+    attributions = engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=dataset.group)
     yield from (each for each in attributions if dataset.body["datasetType"] in _attributed(each))
 
 
 def _attributed(attribution: Resource) -> set[str]:
-    """The types of the datasets that a metric attribution refers to: events, and what it sums a column of."""
+    """Return the types of the datasets that a metric attribution refers to: of events, and of summed columns."""
     sums = {each["expression"].partition("SUM(")[2].partition(".")[0].upper() for each in attribution.body["metrics"]}
     return {"INTERACTIONS", *sums}
 
 
-describes(DATASET)
-lists(DATASET)
-deletes(DATASET, _needing)
+describes(kinds.DATASET)
+lists(kinds.DATASET)
+deletes(kinds.DATASET, _needing)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes one by one (PutEvents, PutUsers, PutItems, PutActions, PutActionInteractions).
+"""PutEvents, PutUsers, PutItems, PutActions and PutActionInteractions.
 
-It is on disk before it is acknowledged, and in the very next answer.
+Records are on disk before they are acknowledged, and in the very next answer.
 """
 
 import json
@@ -10,12 +10,14 @@ import uuid
 from dataclasses import replace
 from typing import Final
 
+from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Schema
-from personalize_local.data.snapshots import PutRecord, StreamedEvent
 from personalize_local.engine import Engine, operation
 from personalize_local.operations import properties
 from personalize_local.operations.datasets import datasets_of, schema_of
-from personalize_local.resources.registry import DATASET, EVENT_TRACKER, Call, Resource
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
+from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
 from personalize_local.wire.protocol import Json
@@ -29,8 +31,7 @@ LOGGER: Final = logging.getLogger("personalize")
 
 @operation("PutEvents")
 def put_events(engine: Engine, _call: Call, request: Json) -> None:
-    """Record what somebody did just now."""
-    tracker = next(engine.registry.find(EVENT_TRACKER, trackingId=request["trackingId"]), None)
+    tracker = next(engine.registry.find(kinds.EVENT_TRACKER, trackingId=request["trackingId"]), None)
     if tracker is None or not tracker.active:
         raise InvalidInput(f"No ACTIVE event tracker has the trackingId {request['trackingId']}.")
     dataset = datasets_of(engine, tracker.group).get("INTERACTIONS")
@@ -49,7 +50,7 @@ def put_events(engine: Engine, _call: Call, request: Json) -> None:
 
 
 def _with_impression(engine: Engine, event: StreamedEvent) -> StreamedEvent:
-    """An event that names an answer, and not what it showed, with the items of that answer."""
+    """Add the items of the answer that an event names, if it has no impression of its own."""
     shown = () if event.impression else engine.serving.shown(event.recommendation_id)
     return replace(event, impression=shown) if shown else event
 
@@ -90,29 +91,25 @@ def _item(value: object) -> str | None:
 
 @operation("PutUsers")
 def put_users(engine: Engine, _call: Call, request: Json) -> None:
-    """Replace users, one by one, whole."""
     group, users = _put(engine, request, "user")
     engine.serving.put_users(group, users)
 
 
 @operation("PutItems")
 def put_items(engine: Engine, _call: Call, request: Json) -> None:
-    """Replace items, one by one, whole."""
     group, items = _put(engine, request, "item")
     engine.serving.put_items(group, items)
 
 
 @operation("PutActions")
 def put_actions(engine: Engine, _call: Call, request: Json) -> None:
-    """Replace actions, one by one, whole."""
     group, actions = _put(engine, request, "action")
     engine.serving.put_items(actions_of(group), actions)
 
 
 @operation("PutActionInteractions")
 def put_action_interactions(engine: Engine, _call: Call, request: Json) -> None:
-    """Record what somebody did with actions just now."""
-    dataset = next(engine.registry.find(DATASET, trackingId=request["trackingId"]), None)
+    dataset = next(engine.registry.find(kinds.DATASET, trackingId=request["trackingId"]), None)
     if dataset is None:
         raise ResourceNotFound(f"No Action_Interactions dataset has the trackingId {request['trackingId']}.")
     if not dataset.active:
@@ -145,7 +142,7 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
 
 
 def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]]:
-    """Store the records of a request about each `noun`; the ARN of their dataset group, and they."""
+    """Store the records of a request, one for each `noun`; returns the ARN of their dataset group, and the records."""
     dataset = _dataset(engine, request["datasetArn"], f"{noun}s".upper())
     schema = schema_of(engine, dataset)
     records = [_record(each[f"{noun}Id"], each, noun, schema) for each in request[f"{noun}s"]]
@@ -154,7 +151,7 @@ def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]
 
 
 def _dataset(engine: Engine, arn: str, kind: str) -> Resource:
-    dataset = engine.registry.get(DATASET, arn)
+    dataset = engine.registry.get(kinds.DATASET, arn)
     if dataset.body["datasetType"] != kind:
         raise InvalidInput(f"{arn} is not a dataset of type {kind}.")
     if not dataset.active:

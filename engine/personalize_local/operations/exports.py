@@ -2,30 +2,32 @@
 """Dataset export jobs: a dataset becomes a CSV in S3."""
 
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.tasks import ExportTask, run_export
+from personalize_local.jobs.tasks import ExportTask
+from personalize_local.jobs.work import run_export
 from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
 from personalize_local.operations.datasets import imported_files, schema_of
-from personalize_local.resources.registry import CREATE, DATASET, EXPORT_JOB, Call, Resource
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.protocol import Json
 
 
 @operation("CreateDatasetExportJob")
 def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json:
     """Start an export of imported rows (BULK), of streamed ones (PUT), or of both (ALL)."""
-    dataset = require_active(engine.registry.get(DATASET, request["datasetArn"]))
+    dataset = require_active(engine.registry.get(kinds.DATASET, request["datasetArn"]))
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(EXPORT_JOB, call.prefix), 5)
-    arn = call.arn(EXPORT_JOB, request["jobName"])
+    limit_jobs(engine.registry.find(kinds.EXPORT_JOB, call.prefix), 5)
+    arn = call.arn(kinds.EXPORT_JOB, request["jobName"])
     mode = request.get("ingestionMode", "PUT")
     body = request | {"ingestionMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}
-    engine.create(call, EXPORT_JOB, arn, body)
+    engine.create(call, kinds.EXPORT_JOB, arn, body)
     return {"datasetExportJobArn": arn}
 
 
-@work(EXPORT_JOB, CREATE)
+@work(kinds.EXPORT_JOB, kinds.CREATE)
 async def export_data(engine: Engine, job: Resource) -> None:
-    """Write the file in the worker."""
-    dataset = engine.registry.get(DATASET, job.body["datasetArn"])
+    dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
     task = ExportTask(
         schema=schema_of(engine, dataset),
         files=imported_files(engine, dataset),
@@ -33,12 +35,10 @@ async def export_data(engine: Engine, job: Resource) -> None:
         database=engine.store.database,
         dataset=dataset.arn,
         name=job.name,
-        location=job.body["jobOutput"]["s3DataDestination"]["path"],
-        s3_root=engine.options.s3_root,
-        region=job.body["region"],
+        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job.body["region"]),
     )
     await engine.workers.run(run_export, task)
 
 
-describes(EXPORT_JOB)
-lists(EXPORT_JOB)
+describes(kinds.EXPORT_JOB)
+lists(kinds.EXPORT_JOB)

@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters: expressions that decide which items an answer may name."""
+"""Filters: expressions that decide which items an answer may contain."""
 
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from personalize_local import filters
 from personalize_local.data.schemas import Schema
 from personalize_local.engine import Engine, operation
-from personalize_local.filters import filters
-from personalize_local.filters.filters import Filter
+from personalize_local.filters import Filter
 from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.resources.registry import (
-    BATCH_INFERENCE_JOB,
-    BATCH_SEGMENT_JOB,
-    DATASET_GROUP,
-    FILTER,
-    Call,
-    Resource,
-)
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, LimitExceeded
 from personalize_local.wire.protocol import Json
 
@@ -28,33 +23,32 @@ MAX_FIELDS: Final = 20
 
 @operation("CreateFilter")
 def create_filter(engine: Engine, call: Call, request: Json) -> Json:
-    """Keep an expression that reads well and names what the dataset group has."""
-    group = engine.registry.get(DATASET_GROUP, request["datasetGroupArn"])
+    group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
     if not group.active:  # the model of this operation has no ResourceInUseException
         raise InvalidInput(f"{group.arn} is in status {group.status}: it must be ACTIVE.")
     filters.check(filters.parse(request["filterExpression"]), schemas_of(engine, group.arn))
     tags = tags_of(request)
     limit(
-        engine.registry.find(FILTER, datasetGroupArn=group.arn),
+        engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn),
         30,
         "More than {most} filters in this dataset group. Delete some and try again.",
     )
     _limit_fields(engine, group, request["filterExpression"])
-    arn = call.arn(FILTER, request["name"])
-    engine.create(call, FILTER, arn, request | {"tags": tags})
+    arn = call.arn(kinds.FILTER, request["name"])
+    engine.create(call, kinds.FILTER, arn, request | {"tags": tags})
     return {"filterArn": arn}
 
 
 def _limit_fields(engine: Engine, group: Resource, expression: str) -> None:
-    """Hold the quota of distinct columns in all filters of a dataset group. Raises LimitExceeded."""
-    present = [each.body["filterExpression"] for each in engine.registry.find(FILTER, datasetGroupArn=group.arn)]
+    """Enforce the quota of distinct columns in all filters of a dataset group. Raises LimitExceeded."""
+    present = [each.body["filterExpression"] for each in engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn)]
     parsed_all = map(filters.parse, [*present, expression])
     if len({(kind, column.upper()) for each in parsed_all for kind, column in each.fields}) > MAX_FIELDS:
         raise LimitExceeded(f"The filters of a dataset group name at most {MAX_FIELDS} distinct columns.")
 
 
 def parsed(engine: Engine, resource: Resource) -> Filter:
-    """A filter ready to be evaluated."""
+    """Return a filter that is ready for evaluation."""
     return _parsed(resource.body["filterExpression"], tuple(schemas_of(engine, resource.group).items()))
 
 
@@ -64,10 +58,10 @@ def _parsed(expression: str, schemas: tuple[tuple[str, Schema], ...]) -> Filter:
 
 
 def _running_jobs(engine: Engine, resource: Resource) -> Iterator[Resource]:
-    for kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+    for kind in (kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB):
         yield from (job for job in engine.registry.find(kind, filterArn=resource.arn) if not job.settled)
 
 
-describes(FILTER)
-lists(FILTER)
-deletes(FILTER, _running_jobs)
+describes(kinds.FILTER)
+lists(kinds.FILTER)
+deletes(kinds.FILTER, _running_jobs)

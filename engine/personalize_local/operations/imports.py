@@ -6,25 +6,20 @@ import shutil
 from typing import Final
 
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.workers import ImportTask, run_import
+from personalize_local.jobs.tasks import ImportTask
+from personalize_local.jobs.work import run_import
 from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
 from personalize_local.operations.datasets import has_bulk_data, import_target, publish, schema_of
 from personalize_local.operations.metric_attributions import attribution_of, publish_metrics
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import (
-    CREATE,
-    DATASET,
-    IMPORT_JOB,
-    RECOMMENDER,
-    SOLUTION_VERSION,
-    Call,
-    Resource,
-)
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import ImportRefused, InvalidInput
 from personalize_local.wire.protocol import Json
 
-_BUILT: Final = (SOLUTION_VERSION, RECOMMENDER)
-"""What is made from imported rows."""
+_BUILT: Final = (kinds.SOLUTION_VERSION, kinds.RECOMMENDER)
+"""What trains on imported rows."""
 FULL_BYTES: Final = 100 * 10**9
 """Bytes of a FULL import."""
 
@@ -37,16 +32,16 @@ def create_dataset_import_job(engine: Engine, call: Call, request: Json) -> Json
         raise InvalidInput("An import from Amazon S3 needs a roleArn that may read it.")
     if not request["dataSource"].get("dataLocation"):
         raise InvalidInput("dataSource needs a dataLocation.")
-    dataset = require_active(engine.registry.get(DATASET, request["datasetArn"]))
+    dataset = require_active(engine.registry.get(kinds.DATASET, request["datasetArn"]))
     if request.get("publishAttributionMetricsToS3"):
         _check_publishing(engine, dataset)
     if mode == "INCREMENTAL" and not has_bulk_data(engine, dataset):
         raise InvalidInput("The first import of a dataset must be FULL: there is no bulk data to add to.")
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(IMPORT_JOB, call.prefix), 5)
-    arn = call.arn(IMPORT_JOB, request["jobName"])
+    limit_jobs(engine.registry.find(kinds.IMPORT_JOB, call.prefix), 5)
+    arn = call.arn(kinds.IMPORT_JOB, request["jobName"])
     body = request | {"importMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}
-    engine.create(call, IMPORT_JOB, arn, body)
+    engine.create(call, kinds.IMPORT_JOB, arn, body)
     return {"datasetImportJobArn": arn}
 
 
@@ -58,14 +53,12 @@ def _check_publishing(engine: Engine, dataset: Resource) -> None:
         raise InvalidInput(f"{dataset.group} has no ACTIVE metric attribution with an S3 destination.")
 
 
-@work(IMPORT_JOB, CREATE)
+@work(kinds.IMPORT_JOB, kinds.CREATE)
 async def import_data(engine: Engine, job: Resource) -> None:
-    """Read the files in the worker, then let answers and filters see them."""
-    dataset = engine.registry.get(DATASET, job.body["datasetArn"])
+    """Read the files in the worker, then publish them to answers and filters."""
+    dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
     task = ImportTask(
-        job.body["dataSource"]["dataLocation"],
-        engine.options.s3_root,
-        job.body["region"],
+        engine.location(job.body["dataSource"]["dataLocation"], job.body["region"]),
         schema_of(engine, dataset),
         import_target(engine, job),
         engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES,
@@ -84,13 +77,13 @@ async def import_data(engine: Engine, job: Resource) -> None:
 
 
 def _drop_replaced(engine: Engine, job: Resource) -> None:
-    """Free the disk of what a FULL import replaced, unless a training may be about to read it."""
+    """Delete what a FULL import replaced, unless a training may still read it."""
     built = [each for kind in _BUILT for each in engine.registry.find(kind, datasetGroupArn=job.group)]
     if job.body["importMode"] == "FULL" and not any(map(under_way, built)):
-        for other in engine.registry.find(IMPORT_JOB, datasetArn=job.body["datasetArn"]):
+        for other in engine.registry.find(kinds.IMPORT_JOB, datasetArn=job.body["datasetArn"]):
             if other.active and other is not job:
                 shutil.rmtree(engine.store.folder(other.arn), ignore_errors=True)
 
 
-describes(IMPORT_JOB)
-lists(IMPORT_JOB)
+describes(kinds.IMPORT_JOB)
+lists(kinds.IMPORT_JOB)

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metric attributions: which sums of events are reported, and the report that an import publishes."""
+"""Metric attributions: the sums of events to report, and the report that an import publishes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from personalize_local.data.schemas import Schema
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.tasks import ReportTask, run_report
+from personalize_local.jobs.tasks import ReportTask
+from personalize_local.jobs.work import run_report
 from personalize_local.operations.common import deletes, describes, lists, page
 from personalize_local.operations.datasets import bulk_spec, import_target, schemas_of
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import updating
-from personalize_local.resources.registry import DATASET_GROUP, METRIC_ATTRIBUTION, UPDATE, Call, Resource
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
 from personalize_local.wire.protocol import Json
 
@@ -21,22 +24,20 @@ _EXPRESSION: Final = re.compile(r"(?i:SAMPLECOUNT\(\)|SUM\((Items|Interactions)\
 
 @operation("CreateMetricAttribution")
 def create_metric_attribution(engine: Engine, call: Call, request: Json) -> Json:
-    """Make the one metric attribution of a dataset group."""
-    group = require_active(engine.registry.get(DATASET_GROUP, request["datasetGroupArn"]))
+    group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     metrics = _checked(engine, group.arn, request["metrics"])
-    for other in engine.registry.find(METRIC_ATTRIBUTION, datasetGroupArn=group.arn):
+    for other in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group.arn):
         raise ResourceAlreadyExists(f"Another resource with Arn {other.arn} already exists: a dataset group has one.")
-    arn = call.arn(METRIC_ATTRIBUTION, request["name"])
-    engine.create(call, METRIC_ATTRIBUTION, arn, request | {"metrics": metrics})
+    arn = call.arn(kinds.METRIC_ATTRIBUTION, request["name"])
+    engine.create(call, kinds.METRIC_ATTRIBUTION, arn, request | {"metrics": metrics})
     return {"metricAttributionArn": arn}
 
 
 @operation("UpdateMetricAttribution")
 def update_metric_attribution(engine: Engine, call: Call, request: Json) -> Json:
-    """Add and remove metrics, or report to another place."""
     if "metricAttributionArn" not in request:
         raise InvalidInput("metricAttributionArn is required.")
-    attribution = engine.registry.get(METRIC_ATTRIBUTION, request["metricAttributionArn"])
+    attribution = engine.registry.get(kinds.METRIC_ATTRIBUTION, request["metricAttributionArn"])
     present, gone = attribution.body["metrics"], set(request.get("removeMetrics", []))
     names = {metric["metricName"] for metric in present}
     if missing := gone - names:
@@ -51,33 +52,28 @@ def update_metric_attribution(engine: Engine, call: Call, request: Json) -> Json
     output = request.get("metricsOutputConfig", attribution.body["metricsOutputConfig"])
     update = {"metrics": metrics, "metricsOutputConfig": output, "creationDateTime": call.now}
     attribution.body["latestUpdate"] = update
-    engine.lifecycle.begin(attribution, UPDATE)
+    engine.lifecycle.begin(attribution, kinds.UPDATE)
     return {"metricAttributionArn": attribution.arn}
 
 
-@work(METRIC_ATTRIBUTION, UPDATE)
+@work(kinds.METRIC_ATTRIBUTION, kinds.UPDATE)
 async def change_metrics(_engine: Engine, attribution: Resource) -> None:
-    """Put an update in force."""
     update = attribution.body["latestUpdate"]
     attribution.body |= {name: update[name] for name in ("metrics", "metricsOutputConfig")}
 
 
 @operation("ListMetricAttributionMetrics")
 def list_metrics(engine: Engine, _call: Call, request: Json) -> Json:
-    """Name the metrics of an attribution."""
     if "metricAttributionArn" not in request:
         raise InvalidInput("metricAttributionArn is required.")
-    if not (found := list(_of_arn(engine, request["metricAttributionArn"]))):
-        raise InvalidInput(f"Resource Arn {request['metricAttributionArn']} does not exist.")
-    return page("metrics", list(enumerate(found[0].body["metrics"])), request, f"metrics {found[0].arn}")
-
-
-def _of_arn(engine: Engine, arn: str) -> Iterator[Resource]:
-    return engine.registry.find(METRIC_ATTRIBUTION, metricAttributionArn=arn)
+    arn = request["metricAttributionArn"]
+    if not (found := list(engine.registry.find(kinds.METRIC_ATTRIBUTION, metricAttributionArn=arn))):
+        raise InvalidInput(f"Resource Arn {arn} does not exist.")
+    return page("metrics", list(enumerate(found[0].body["metrics"])), request, f"metrics {arn}")
 
 
 def _checked(engine: Engine, group: str, metrics: Sequence[Json]) -> list[Json]:
-    """The metrics, held against the schemas. Raises InvalidInput."""
+    """Check metrics against the schemas. Raises InvalidInput."""
     schemas = schemas_of(engine, group)
     events = schemas.get("INTERACTIONS")
     if events is None or events.find("EVENT_TYPE") is None:
@@ -90,7 +86,7 @@ def _checked(engine: Engine, group: str, metrics: Sequence[Json]) -> list[Json]:
 
 
 def _expression(text: str, schemas: dict[str, Schema]) -> str:
-    """An expression with its column spelled as in the schema. Raises InvalidInput."""
+    """Return an expression with its column spelled as in the schema. Raises InvalidInput."""
     match = _EXPRESSION.fullmatch(text.replace(" ", ""))
     if match is None:
         raise InvalidInput(f"The expression of a metric is SAMPLECOUNT() or SUM(Items.COLUMN), not {text}.")
@@ -104,12 +100,14 @@ def _expression(text: str, schemas: dict[str, Schema]) -> str:
 
 
 def attribution_of(engine: Engine, group: str) -> Resource | None:
-    """The ACTIVE metric attribution of a dataset group, if there is one."""
-    return next((each for each in engine.registry.find(METRIC_ATTRIBUTION, datasetGroupArn=group) if each.active), None)
+    """Return the ACTIVE metric attribution of a dataset group, if there is one."""
+    return next(
+        (each for each in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group) if each.active), None
+    )
 
 
 async def publish_metrics(engine: Engine, job: Resource) -> None:
-    """Report on an import of interactions, where the dataset group's attribution says."""
+    """Write the report on an import of interactions to the attribution's destination, if there is one."""
     attribution = attribution_of(engine, job.group)
     destination = attribution.body["metricsOutputConfig"].get("s3DataDestination") if attribution else None
     if attribution is None or destination is None:
@@ -123,13 +121,11 @@ async def publish_metrics(engine: Engine, job: Resource) -> None:
         datasets={kind: arn for kind, arn in sources.items() if kind == "ITEMS"},
         method=job.body["importMode"],
         timestamp=int(engine.clock.now()),
-        location=destination["path"],
-        s3_root=engine.options.s3_root,
-        region=job.body["region"],
+        target=engine.location(destination["path"], job.body["region"]),
     )
     await engine.workers.run(run_report, task)
 
 
-describes(METRIC_ATTRIBUTION)
-lists(METRIC_ATTRIBUTION)
-deletes(METRIC_ATTRIBUTION)
+describes(kinds.METRIC_ATTRIBUTION)
+lists(kinds.METRIC_ATTRIBUTION)
+deletes(kinds.METRIC_ATTRIBUTION)

@@ -12,7 +12,7 @@ _BREAK = re.compile(LINE_BREAK)
 
 
 def read(text: str | None) -> Json:
-    """The object in the string. Raises InvalidInput."""
+    """Return the object in the string. Raises InvalidInput."""
     try:
         found = load_json(text or "{}")
     except ValueError:
@@ -30,20 +30,20 @@ def refuse(found: Json, forbidden: Collection[str]) -> None:
 
 
 def columns(found: Json, schema: Schema) -> dict[str, str | float | None]:
-    """The values by column; keys that the schema does not have are left out. Raises InvalidInput."""
+    """Return the values by column, without keys that the schema does not have. Raises InvalidInput."""
     fields = {camel_case(field.name): field for field in schema.fields}
     items = schema.dataset_type == "ITEMS"
     return {fields[key].name: _cell(fields[key], value, items=items) for key, value in found.items() if key in fields}
 
 
 def on_one_line(member: str, value: str | None) -> None:
-    """Refuse line breaks in an id: nothing that names it in a file, one record a line, could. Raises InvalidInput."""
+    """Refuse line breaks in an id: files with one record a line could not name it. Raises InvalidInput."""
     if value is not None and _BREAK.search(value):
         raise InvalidInput(f"{member} must not contain line breaks.")
 
 
 def camel_case(column: str) -> str:
-    """NUM_RATINGS → numRatings."""
+    """Turn NUM_RATINGS into numRatings."""
     first, *rest = column.lower().split("_")
     return first + "".join(part.capitalize() for part in rest)
 
@@ -65,7 +65,7 @@ def _cell(field: Field, value: object, *, items: bool) -> str | float | None:
 
 
 def _text(field: Field, value: str, *, items: bool) -> str:
-    """A text that an import would take as well: AWS publishes these rules for files, and is silent about records."""
+    """Check a text by the rules of imports: AWS publishes none for records."""
     name, limit = camel_case(field.name), longest(field, items=items)
     if limit is not None and len(value) > limit:
         raise InvalidInput(f"Length cannot be more than {limit} characters for property {name}.")

@@ -5,19 +5,19 @@ from typing import Final
 
 from personalize_local.engine import Engine, operation
 from personalize_local.operations.common import page
-from personalize_local.recipes import RECIPES, RecipeSpec
-from personalize_local.resources.registry import Call
+from personalize_local.recipes.table import RECIPES, RecipeSpec
+from personalize_local.resources.kinds import Call
 from personalize_local.wire.errors import ResourceNotFound
 from personalize_local.wire.protocol import Json
 
 _SINCE: Final = 1560124800.0
-"""Midnight of 10 June 2019, which the service shows for its first recipes."""
+"""10 June 2019, which the service shows for its first recipes."""
 _DATES: Final = {"status": "ACTIVE", "creationDateTime": _SINCE, "lastUpdatedDateTime": _SINCE}
 _BUILT_IN: Final = "arn:aws:personalize:::"
 
 
 def recipe_of(arn: str) -> RecipeSpec:
-    """The recipe of an ARN. Raises ResourceNotFound."""
+    """Return the recipe of an ARN. Raises ResourceNotFound."""
     spec = RECIPES.get(_name(arn, "recipe"))
     if spec is None:
         raise ResourceNotFound(f"Resource Arn {arn} does not exist.")
@@ -30,7 +30,6 @@ def _name(arn: str, word: str) -> str:
 
 @operation("ListRecipes")
 def list_recipes(_engine: Engine, _call: Call, request: Json) -> Json:
-    """Name all recipes, or those of one domain, alphabetically."""
     domain = request.get("domain")
     rows = [
         (number, _recipe(spec))
@@ -42,13 +41,11 @@ def list_recipes(_engine: Engine, _call: Call, request: Json) -> Json:
 
 @operation("DescribeRecipe")
 def describe_recipe(_engine: Engine, _call: Call, request: Json) -> Json:
-    """Tell about one recipe."""
     return {"recipe": _recipe(recipe_of(request["recipeArn"]))}
 
 
 @operation("DescribeAlgorithm")
 def describe_algorithm(_engine: Engine, _call: Call, request: Json) -> Json:
-    """Tell the hyperparameters of a recipe's algorithm, and the ranges of those that can be tuned."""
     arn = request["algorithmArn"]
     for spec in RECIPES.values():
         if spec.algorithm_name == _name(arn, "algorithm"):
@@ -60,7 +57,7 @@ def describe_algorithm(_engine: Engine, _call: Call, request: Json) -> Json:
 
 @operation("DescribeFeatureTransformation")
 def describe_feature_transformation(_engine: Engine, _call: Call, request: Json) -> Json:
-    """Tell the parameters of a feature transformation, which several recipes may share."""
+    """Describe the parameters of a feature transformation, which several recipes may share."""
     arn = request["featureTransformationArn"]
     name = _name(arn, "feature-transformation")
     specs = [spec for spec in RECIPES.values() if spec.feature_transformation == name]

@@ -5,34 +5,25 @@ import asyncio
 import shutil
 
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.workers import TrainingTask, run_training
+from personalize_local.jobs.tasks import TrainingTask
+from personalize_local.jobs.work import run_training
 from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
 from personalize_local.operations.datasets import bulk_spec, data_mark, datasets_of, training_datasets
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.solutions import excluded_columns
-from personalize_local.recipes import RecipeSpec, TrainingConfig
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.table import RecipeSpec
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import updating
-from personalize_local.resources.registry import (
-    ACTIVE,
-    CREATE,
-    DATASET_GROUP,
-    DELETE,
-    INACTIVE,
-    RECOMMENDER,
-    START,
-    STOP,
-    UPDATE,
-    Call,
-    Resource,
-)
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse, ResourceNotFound
 from personalize_local.wire.protocol import Json
 
 
 @operation("CreateRecommender")
 def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
-    """Train and deploy a use case of the dataset group's domain."""
-    group = engine.registry.get(DATASET_GROUP, request["datasetGroupArn"])
+    group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
     spec = recipe_of(request["recipeArn"])
     _check_use_case(spec, group)
     config = request.get("recommenderConfig", {})
@@ -43,13 +34,13 @@ def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput(f"{group.arn} has no {' and no '.join(sorted(missing))} dataset to train {spec.name} from.")
     tags = tags_of(request)
     limit(
-        engine.registry.find(RECOMMENDER, datasetGroupArn=group.arn),
+        engine.registry.find(kinds.RECOMMENDER, datasetGroupArn=group.arn),
         5,
         "More than {most} recommenders in this dataset group. Delete some and try again.",
     )
-    arn = call.arn(RECOMMENDER, request["name"])
+    arn = call.arn(kinds.RECOMMENDER, request["name"])
     config = {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False} | config
-    engine.create(call, RECOMMENDER, arn, request | {"recommenderConfig": config, "tags": tags})
+    engine.create(call, kinds.RECOMMENDER, arn, request | {"recommenderConfig": config, "tags": tags})
     return {"recommenderArn": arn}
 
 
@@ -76,7 +67,7 @@ def _check_config(spec: RecipeSpec, config: Json) -> None:
 
 @operation("UpdateRecommender")
 def update_recommender(engine: Engine, call: Call, request: Json) -> Json:
-    """Change the configuration; what is left out stays. Other training columns train it anew."""
+    """Change the configuration; what the request leaves out stays. Other training columns mean a new training."""
     recommender = _settled(engine, request)
     config = recommender.body["recommenderConfig"] | request["recommenderConfig"]
     _check_config(recipe_of(recommender.body["recipeArn"]), request["recommenderConfig"])
@@ -87,25 +78,25 @@ def update_recommender(engine: Engine, call: Call, request: Json) -> Json:
 
 
 def begin_update(engine: Engine, recommender: Resource, config: Json, now: float, *, retrain: bool = False) -> None:
-    """Start an update; the recommender answers as before until it is done."""
+    """Start an update; the recommender answers as before until it ends."""
     retrain = retrain or config.get("trainingDataConfig") != recommender.body["recommenderConfig"].get(
         "trainingDataConfig"
     )
     update = {"recommenderConfig": config, "creationDateTime": now, "retrain": retrain}
     recommender.body["latestRecommenderUpdate"] = update
-    engine.lifecycle.begin(recommender, UPDATE)
+    engine.lifecycle.begin(recommender, kinds.UPDATE)
 
 
 @operation("StopRecommender")
 def stop_recommender(engine: Engine, _call: Call, request: Json) -> Json:
-    """Let a recommender rest: it refuses requests and is not trained again."""
-    return _turn(engine, request, ACTIVE, STOP)
+    """Stop a recommender: it refuses requests and is not trained."""
+    return _turn(engine, request, kinds.ACTIVE, kinds.STOP)
 
 
 @operation("StartRecommender")
 def start_recommender(engine: Engine, _call: Call, request: Json) -> Json:
-    """Let a stopped recommender answer again, from the model that it had."""
-    return _turn(engine, request, INACTIVE, START)
+    """Let a stopped recommender answer again, from the same model."""
+    return _turn(engine, request, kinds.INACTIVE, kinds.START)
 
 
 def _turn(engine: Engine, request: Json, needed: str, verb: str) -> Json:
@@ -117,22 +108,22 @@ def _turn(engine: Engine, request: Json, needed: str, verb: str) -> Json:
 
 
 def _settled(engine: Engine, request: Json) -> Resource:
-    recommender = engine.registry.get(RECOMMENDER, request["recommenderArn"])
+    recommender = engine.registry.get(kinds.RECOMMENDER, request["recommenderArn"])
     if not recommender.settled or updating(recommender):
         raise ResourceInUse(f"{recommender.arn} is in status {recommender.status}, or being updated.")
     return recommender
 
 
-@work(RECOMMENDER, CREATE)
+@work(kinds.RECOMMENDER, kinds.CREATE)
 async def train_recommender(engine: Engine, recommender: Resource) -> None:
-    """Train in the worker, then load the model before anybody asks."""
+    """Train in the worker, then load the model before the first request."""
     await _train(engine, recommender, recommender.body["recommenderConfig"])
     await engine.serving.catalogue(recommender)
 
 
-@work(RECOMMENDER, UPDATE)
+@work(kinds.RECOMMENDER, kinds.UPDATE)
 async def change_recommender(engine: Engine, recommender: Resource) -> None:
-    """Put an update in force, after a training where it needs one."""
+    """Apply an update, after a training if it needs one."""
     update = recommender.body["latestRecommenderUpdate"]
     if update["retrain"]:
         await _train(engine, recommender, update["recommenderConfig"])
@@ -141,21 +132,19 @@ async def change_recommender(engine: Engine, recommender: Resource) -> None:
     recommender.body["recommenderConfig"] = update["recommenderConfig"]
 
 
-@work(RECOMMENDER, START)
+@work(kinds.RECOMMENDER, kinds.START)
 async def load_recommender(engine: Engine, recommender: Resource) -> None:
-    """Load the model again."""
     await engine.serving.catalogue(recommender)
 
 
-@work(RECOMMENDER, STOP)
+@work(kinds.RECOMMENDER, kinds.STOP)
 async def unload_recommender(engine: Engine, recommender: Resource) -> None:
-    """Let go of the model; its files stay."""
+    """Close the model; its files stay."""
     engine.serving.forget(recommender.arn)
 
 
-@work(RECOMMENDER, DELETE)
+@work(kinds.RECOMMENDER, kinds.DELETE)
 async def remove_recommender(engine: Engine, recommender: Resource) -> None:
-    """Take the model with it."""
     engine.serving.forget(recommender.arn)
     shutil.rmtree(engine.store.folder(recommender.arn), ignore_errors=True)
 
@@ -181,18 +170,18 @@ async def _train(engine: Engine, recommender: Resource, config: Json) -> None:
 
 
 def serving_recommender(engine: Engine, arn: str) -> Resource:
-    """A recommender that answers. Raises ResourceNotFound, as for a campaign, while it does not."""
-    recommender = engine.registry.get(RECOMMENDER, arn)
+    """Return an ACTIVE recommender. Raises ResourceNotFound, as for a campaign."""
+    recommender = engine.registry.get(kinds.RECOMMENDER, arn)
     if not recommender.active:
         raise ResourceNotFound(f"Recommender {arn} is in status {recommender.status}: it answers while it is ACTIVE.")
     return recommender
 
 
 def _shown(_engine: Engine, recommender: Resource) -> Json:
-    hidden = recommender.deleting or recommender.status.startswith(CREATE)
+    hidden = recommender.deleting or recommender.status.startswith(kinds.CREATE)
     return {name: value for name, value in recommender.body.items() if not (hidden and name == "modelMetrics")}
 
 
-describes(RECOMMENDER, _shown)
-lists(RECOMMENDER)
-deletes(RECOMMENDER)
+describes(kinds.RECOMMENDER, _shown)
+lists(kinds.RECOMMENDER)
+deletes(kinds.RECOMMENDER)

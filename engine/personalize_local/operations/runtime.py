@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GetRecommendations and GetPersonalizedRanking: model, live data and filters put together."""
+"""GetRecommendations and GetPersonalizedRanking: model, live data and filters combined."""
 
 import random
 import uuid
@@ -9,22 +9,25 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from personalize_local import filters
 from personalize_local.engine import Engine, operation
-from personalize_local.filters import filters
+from personalize_local.filters import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.filters import parsed
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.recommenders import serving_recommender
-from personalize_local.recipes import Query, RecipeSpec, Scored
-from personalize_local.resources.registry import FILTER, Call, Resource
+from personalize_local.recipes.base import Query
+from personalize_local.recipes.common.topk import Scored
+from personalize_local.recipes.table import RecipeSpec
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
+from personalize_local.resources.registry import Resource
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 from personalize_local.wire.protocol import Json
 
-Mask = npt.NDArray[np.bool_]
 MAX_RESULTS: Final = 500
 MAX_WITH_METADATA: Final = 50
 MAX_METADATA_COLUMNS: Final = 10
@@ -41,11 +44,11 @@ _OWN_MEMBERS: Final = frozenset({"USER_ID", "ITEM_ID", "TIMESTAMP"})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request with all that its answer depends on."""
+    """One request with everything that its answer depends on."""
 
     engine: Engine
     source: Resource
-    """The campaign or recommender that is asked."""
+    """The campaign or recommender of the request."""
     spec: RecipeSpec
     catalogue: Catalogue
     query: Query
@@ -53,14 +56,14 @@ class Question:
     """Items columns to show: as asked → as in the schema."""
 
     def allowed(self, request: Json) -> Mask | None:
-        """The items that a use case and the request's, or a promotion's, filter let through; None without a filter."""
+        """Return the items that the use case and the filter of the request, or of a promotion, allow; None = all."""
         automatic = None
         if self.spec.left_out and self.query.history:
             done = _without_event(self.spec.left_out)
             automatic = filters.allowed(done, {}, self.catalogue, {}, self.query.history)
         if "filterArn" not in request:
             return automatic
-        resource = self.engine.registry.get(FILTER, request["filterArn"])
+        resource = self.engine.registry.get(kinds.FILTER, request["filterArn"])
         if resource.group != self.source.group:
             raise InvalidInput(f"{resource.arn} belongs to another dataset group than {self.source.arn}.")
         if not resource.active:
@@ -76,12 +79,12 @@ class Question:
         return mask if automatic is None else mask & automatic
 
     def selects(self, request: Json) -> bool:
-        """Whether the request's filter has an INCLUDE, which an item that the model does not know never meets."""
-        expressions = parsed(self.engine, self.engine.registry.get(FILTER, request["filterArn"])).expressions
+        """Tell whether the request's filter has an INCLUDE, which no item unknown to the model meets."""
+        expressions = parsed(self.engine, self.engine.registry.get(kinds.FILTER, request["filterArn"])).expressions
         return any(expression.include for expression in expressions)
 
     def shown(self, found: Sequence[Scored], promotion: str | None = None) -> list[Json]:
-        """Items as the wire shows them; use cases show neither scores nor reasons."""
+        """Return items as the wire shows them; use cases show neither scores nor reasons."""
         bare = self.spec.domain is not None
         return [
             {
@@ -101,7 +104,6 @@ class Question:
 
 @operation("GetRecommendations")
 async def get_recommendations(engine: Engine, call: Call, request: Json) -> Json:
-    """Name the best items for a user, or those related to an item."""
     if ("campaignArn" in request) == ("recommenderArn" in request):
         raise InvalidInput("A request names either a campaignArn or a recommenderArn.")
     limit = request.get("numResults", _DEFAULT_RESULTS)
@@ -114,7 +116,6 @@ async def get_recommendations(engine: Engine, call: Call, request: Json) -> Json
 
 @operation("GetPersonalizedRanking")
 async def get_personalized_ranking(engine: Engine, call: Call, request: Json) -> Json:
-    """Put the caller's items in the order in which the user is likely to want them."""
     ids = list(dict.fromkeys(request["inputList"]))
     question = await _question(engine, call, request, len(ids), ranking=True)
     mask = question.allowed(request)
@@ -147,7 +148,7 @@ async def _question(engine: Engine, call: Call, request: Json, size: int, *, ran
 
 
 def _sources(engine: Engine, request: Json) -> tuple[Resource, Resource]:
-    """The campaign or recommender that is asked, and what its model belongs to."""
+    """Return the campaign or recommender of the request, and the owner of its model."""
     if "recommenderArn" in request:
         recommender = serving_recommender(engine, request["recommenderArn"])
         return recommender, recommender
@@ -176,13 +177,13 @@ def _query(
         user=catalogue.live.user(user_id) if user_id else {},
         context=context,
         now=call.now,
-        absorbed=catalogue.absorbed,
+        online=catalogue.online,
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
     )
 
 
 def _items(question: Question, request: Json, limit: int) -> list[Json]:
-    """The answer's items: organic ones, with promoted ones at random places among them where a promotion asks."""
+    """Return the answer's items: organic ones, with promoted ones at random places among them."""
     mask = question.allowed(request)
     recommend = question.catalogue.model.recommend
     promotion = next(iter(request.get("promotions", [])), None)
@@ -229,7 +230,7 @@ def _metadata_columns(
 
 
 def _context(engine: Engine, source: Resource, asked: Mapping[str, str]) -> dict[str, str]:
-    """Context by the schema's spelling of its columns. What Interactions does not have is ignored, as AWS does."""
+    """Return the context by the schema's spelling of its columns; ignores unknown columns, as AWS does."""
     schema = schemas_of(engine, source.group).get("INTERACTIONS") if asked else None
     if schema is None:
         return {}

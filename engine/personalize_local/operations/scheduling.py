@@ -11,22 +11,24 @@ from personalize_local.engine import Engine
 from personalize_local.operations.datasets import data_mark, datasets_of
 from personalize_local.operations.recommenders import begin_update
 from personalize_local.operations.solution_versions import begin_training
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import RECOMMENDER, SOLUTION, SOLUTION_VERSION, Call, Resource
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import ServiceError
 from personalize_local.wire.protocol import Json
 
 DAY: Final = 86_400.0
 FIRST: Final = 3600.0
-"""Seconds in which a version made by hand takes the place of a solution's first automatic one."""
+"""Seconds in which a manual version replaces a solution's first automatic one."""
 WEEK: Final = 7
 LOOK: Final = 60.0
-"""Seconds, of the engine's clock, between two looks."""
+"""Seconds, of the engine's clock, between two checks."""
 LOGGER: Final = logging.getLogger("personalize")
 
 
 async def keep_training(engine: Engine) -> None:
-    """Start what is due, for ever."""
+    """Start every training that is due, until cancelled."""
     while True:
         for resource in [*_due_solutions(engine), *_due_recommenders(engine)]:
             try:
@@ -43,7 +45,7 @@ def start(engine: Engine) -> asyncio.Task[None]:
 
 def _train(engine: Engine, resource: Resource) -> None:
     now = engine.clock.now()
-    if resource.kind is RECOMMENDER:
+    if resource.kind is kinds.RECOMMENDER:
         begin_update(engine, resource, resource.body["recommenderConfig"], now, retrain=True)
     else:
         _, _, _, region, account, _ = resource.arn.split(":", 5)
@@ -51,8 +53,8 @@ def _train(engine: Engine, resource: Resource) -> None:
 
 
 def _due_solutions(engine: Engine) -> Iterator[Resource]:
-    for solution in engine.registry.find(SOLUTION):
-        versions = list(engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn))
+    for solution in engine.registry.find(kinds.SOLUTION):
+        versions = list(engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn))
         quiet = solution.active and all(version.settled for version in versions)
         if quiet and solution.body["performAutoTraining"] and datasets_of(engine, solution.group):
             since = _since(solution)
@@ -63,7 +65,7 @@ def _due_solutions(engine: Engine) -> Iterator[Resource]:
 
 
 def _due_recommenders(engine: Engine) -> Iterator[Resource]:
-    for recommender in engine.registry.find(RECOMMENDER):
+    for recommender in engine.registry.find(kinds.RECOMMENDER):
         if recommender.active and not under_way(recommender):
             due = recommender.body["trained"] + WEEK * DAY
             if engine.clock.now() >= due and _new_data(engine, recommender):
@@ -71,7 +73,7 @@ def _due_recommenders(engine: Engine) -> Iterator[Resource]:
 
 
 def _since(solution: Resource) -> float:
-    """When automatic training was switched on, or its schedule changed."""
+    """Return when automatic training was switched on, or its schedule changed."""
     update: Json = solution.body.get("latestSolutionUpdate", {})
     changed = "performAutoTraining" in update or "autoTrainingConfig" in update.get("solutionUpdateConfig", {})
     taken = update if changed and update.get("status") == "ACTIVE" else solution.body
@@ -79,7 +81,7 @@ def _since(solution: Resource) -> float:
 
 
 def _new_data(engine: Engine, trained: Resource) -> bool:
-    """Whether interactions came since a training began."""
+    """Tell whether interactions arrived since a training began."""
     return bool(data_mark(engine, trained.group) != trained.body.get("data"))
 
 

@@ -6,24 +6,26 @@ import secrets
 import shutil
 
 from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.workers import TrainingTask, run_training
+from personalize_local.jobs.tasks import TrainingTask
+from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
 from personalize_local.operations.datasets import bulk_spec, data_mark, datasets_of, training_datasets
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.solutions import excluded_columns
-from personalize_local.recipes import EventParameters, TrainingConfig
-from personalize_local.resources.registry import CAMPAIGN, CREATE, SOLUTION, SOLUTION_VERSION, Call, Resource
+from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
 from personalize_local.wire.protocol import Json
 
-_list = lists(SOLUTION_VERSION)
+_list = lists(kinds.SOLUTION_VERSION)
 
 
 @operation("CreateSolutionVersion")
 def create_solution_version(engine: Engine, call: Call, request: Json) -> Json:
-    """Start a training on everything that the dataset group has now."""
-    solution = require_active(engine.registry.get(SOLUTION, request["solutionArn"]))
+    solution = require_active(engine.registry.get(kinds.SOLUTION, request["solutionArn"]))
     mode = request.get("trainingMode", "FULL")
     _check_mode(engine, solution, mode)
     asked = {member: request[member] for member in ("name",) if member in request}
@@ -34,13 +36,13 @@ def create_solution_version(engine: Engine, call: Call, request: Json) -> Json:
 def begin_training(engine: Engine, call: Call, solution: Resource, members: Json) -> str:
     """Register a version with these members and start its training; returns its ARN.
 
-    Raises InvalidInput without a dataset to train from, LimitExceeded, ResourceAlreadyExists for a name that is taken.
+    Raises InvalidInput without a dataset to train on, LimitExceeded, ResourceAlreadyExists.
     """
     needed = "ACTIONS" if _of_actions(solution) else "INTERACTIONS"
     if needed not in datasets_of(engine, solution.group):
         raise InvalidInput(f"{solution.group} has no {needed.capitalize()} dataset to train from.")
-    here = list(engine.registry.find(SOLUTION_VERSION, call.prefix))
-    # Amazon publishes no words for this one: whoever waits must not read them.
+    here = list(engine.registry.find(kinds.SOLUTION_VERSION, call.prefix))
+    # Amazon publishes no words for this quota: clients must not depend on them.
     limit_jobs(iter(here), 20, "The limit of {most} solution versions in training has been reached.")
     identifier = f"{solution.name}/{secrets.token_hex(4)}"
     body = {"name": identifier, "solutionArn": solution.arn, "trainingMode": "FULL", "tags": {}} | members
@@ -51,11 +53,13 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
     kept = ("performHPO", "performAutoML", "performIncrementalUpdate", "recipeArn", "datasetGroupArn", "eventType")
     about = {member: solution.body[member] for member in kept if member in solution.body}
     config = {"solutionConfig": solution.body.get("solutionConfig", {}), "data": data_mark(engine, solution.group)}
-    return engine.create(call, SOLUTION_VERSION, call.arn(SOLUTION_VERSION, identifier), about | config | body).arn
+    return engine.create(
+        call, kinds.SOLUTION_VERSION, call.arn(kinds.SOLUTION_VERSION, identifier), about | config | body
+    ).arn
 
 
 def _of_actions(resource: Resource) -> bool:
-    """Whether a solution or version recommends actions."""
+    """Tell whether a solution or version recommends actions."""
     return recipe_of(resource.body["recipeArn"]).recipe_type == "PERSONALIZED_ACTIONS"
 
 
@@ -65,14 +69,14 @@ def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
     if mode == "UPDATE":
         if recipe_of(solution.body["recipeArn"]).name != "aws-user-personalization":
             raise InvalidInput("trainingMode UPDATE is for aws-user-personalization only.")
-        versions = engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn, trainingMode="FULL")
+        versions = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn, trainingMode="FULL")
         if not any(version.active for version in versions):
             raise InvalidInput("trainingMode UPDATE needs an ACTIVE solution version that was trained in FULL mode.")
 
 
-@work(SOLUTION_VERSION, CREATE)
+@work(kinds.SOLUTION_VERSION, kinds.CREATE)
 async def train_version(engine: Engine, version: Resource) -> None:
-    """Train in the worker; campaigns that follow the latest version then take it over."""
+    """Train in the worker; then update the campaigns that follow the latest version."""
     task = TrainingTask(
         recipe=recipe_of(version.body["recipeArn"]).name,
         config=_config(engine, version),
@@ -87,12 +91,12 @@ async def train_version(engine: Engine, version: Resource) -> None:
         shutil.rmtree(task.target, ignore_errors=True)
         raise
     version.body |= {"metrics": metrics, "trainingHours": round(seconds / 3600, 6)}
-    for campaign in engine.registry.find(CAMPAIGN, solutionArn=version.body["solutionArn"]):
+    for campaign in engine.registry.find(kinds.CAMPAIGN, solutionArn=version.body["solutionArn"]):
         asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 
 
 def _config(engine: Engine, version: Resource) -> TrainingConfig:
-    config, solution = version.body["solutionConfig"], engine.registry.get(SOLUTION, version.body["solutionArn"])
+    config, solution = version.body["solutionConfig"], engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
     threshold = config.get("eventValueThreshold")
     events = config.get("eventsConfig", {}).get("eventParametersList", [])
     return TrainingConfig(
@@ -109,8 +113,8 @@ def _config(engine: Engine, version: Resource) -> TrainingConfig:
 
 @operation("StopSolutionVersionCreation")
 async def stop_solution_version_creation(engine: Engine, _call: Call, request: Json) -> None:
-    """End a training for good; what it has done so far is thrown away."""
-    version = engine.registry.get(SOLUTION_VERSION, request["solutionVersionArn"])
+    """End a training for good; nothing of it is kept."""
+    version = engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"])
     if version.status not in {"CREATE PENDING", "CREATE IN_PROGRESS"}:
         raise ResourceInUse(f"{version.arn} is in status {version.status}: only a running creation can be stopped.")
     await engine.lifecycle.stop(version)
@@ -118,8 +122,7 @@ async def stop_solution_version_creation(engine: Engine, _call: Call, request: J
 
 @operation("GetSolutionMetrics")
 def get_solution_metrics(engine: Engine, _call: Call, request: Json) -> Json:
-    """Tell how well a version did on interactions that it had not seen."""
-    version = engine.registry.get(SOLUTION_VERSION, request["solutionVersionArn"])
+    version = engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"])
     if not version.active:
         raise ResourceInUse(f"{version.arn} is in status {version.status}: metrics are there once it is ACTIVE.")
     return {"solutionVersionArn": version.arn, "metrics": version.body["metrics"]}
@@ -127,10 +130,10 @@ def get_solution_metrics(engine: Engine, _call: Call, request: Json) -> Json:
 
 @operation("ListSolutionVersions")
 def list_solution_versions(engine: Engine, call: Call, request: Json) -> Json:
-    """Name versions, oldest first; an unknown solution is an error here, unlike in the other lists."""
+    """List versions, oldest first; an unknown solution is an error here, unlike in other lists."""
     if "solutionArn" in request:
-        engine.registry.get(SOLUTION, request["solutionArn"])
+        engine.registry.get(kinds.SOLUTION, request["solutionArn"])
     return _list(engine, call, request)
 
 
-describes(SOLUTION_VERSION)
+describes(kinds.SOLUTION_VERSION)

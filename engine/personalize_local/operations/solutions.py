@@ -9,20 +9,11 @@ from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.recipes import recipe_of
-from personalize_local.recipes import RecipeSpec
+from personalize_local.recipes.table import RecipeSpec
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import updating
-from personalize_local.resources.registry import (
-    BATCH_INFERENCE_JOB,
-    BATCH_SEGMENT_JOB,
-    CAMPAIGN,
-    DATASET_GROUP,
-    DELETE,
-    SOLUTION,
-    SOLUTION_VERSION,
-    UPDATE,
-    Call,
-    Resource,
-)
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse
 from personalize_local.wire.protocol import Json
 
@@ -32,8 +23,7 @@ _GROWING = ("USERS", "ITEMS")
 
 @operation("CreateSolution")
 def create_solution(engine: Engine, call: Call, request: Json) -> Json:
-    """Keep a recipe and its configuration, for versions to be trained from."""
-    group = engine.registry.get(DATASET_GROUP, request["datasetGroupArn"])
+    group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
     if request.get("performAutoML") or request.get("performHPO"):
         raise NotBuilt("performAutoML and performHPO are not built yet in this engine.")
     if "recipeArn" not in request:
@@ -45,22 +35,21 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     require_active(group)
     tags = tags_of(request)
     limit(
-        engine.registry.find(SOLUTION, datasetGroupArn=group.arn),
+        engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn),
         10,
         "More than {most} solutions in this dataset group. Delete some and try again.",
     )
-    arn = call.arn(SOLUTION, request["name"])
+    arn = call.arn(kinds.SOLUTION, request["name"])
     # Columns that users or items get later don't train this solution.
     known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
     switches = {"columns": known, "performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
-    engine.create(call, SOLUTION, arn, request | switches | {"performAutoTraining": automatic, "tags": tags})
+    engine.create(call, kinds.SOLUTION, arn, request | switches | {"performAutoTraining": automatic, "tags": tags})
     return {"solutionArn": arn}
 
 
 @operation("UpdateSolution")
 def update_solution(engine: Engine, call: Call, request: Json) -> Json:
-    """Change automatic training and the events that train."""
-    solution = engine.registry.get(SOLUTION, request["solutionArn"])
+    solution = engine.registry.get(kinds.SOLUTION, request["solutionArn"])
     config = request.get("solutionUpdateConfig", {})
     automatic = bool((solution.body | request)["performAutoTraining"])
     spec = recipe_of(solution.body["recipeArn"])
@@ -72,23 +61,22 @@ def update_solution(engine: Engine, call: Call, request: Json) -> Json:
     changes = {name: request[name] for name in ("performAutoTraining", "performIncrementalUpdate") if name in request}
     update = {"solutionUpdateConfig": config, "creationDateTime": call.now} | changes
     solution.body["latestSolutionUpdate"] = update
-    engine.lifecycle.begin(solution, UPDATE)
+    engine.lifecycle.begin(solution, kinds.UPDATE)
     return {"solutionArn": solution.arn}
 
 
-@work(SOLUTION, UPDATE)
+@work(kinds.SOLUTION, kinds.UPDATE)
 async def change_solution(_engine: Engine, solution: Resource) -> None:
-    """Put an update in force."""
     update = solution.body["latestSolutionUpdate"]
     solution.body["performAutoTraining"] = update.get("performAutoTraining", solution.body["performAutoTraining"])
     if update["solutionUpdateConfig"]:
         solution.body["solutionConfig"] = solution.body.get("solutionConfig", {}) | update["solutionUpdateConfig"]
 
 
-@work(SOLUTION, DELETE)
+@work(kinds.SOLUTION, kinds.DELETE)
 async def remove_solution(engine: Engine, solution: Resource) -> None:
-    """Take its versions and their models with it."""
-    versions = list(engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn))
+    """Remove its versions and their models too."""
+    versions = list(engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn))
     jobs = [job for each in versions for job in _jobs(engine, each)]
     engine.registry.remove(*versions, *jobs)
     engine.serving.forget(*(version.arn for version in versions))
@@ -147,9 +135,9 @@ def _number(text: str) -> float:
 def excluded_columns(
     engine: Engine, group: str, config: Json, known: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, frozenset[str]]:
-    """The columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
+    """Return the columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
 
-    Those that came after the solution are among them: `known` has those that were there before.
+    Columns that are newer than the solution are among them: `known` has the older ones.
     """
     asked = config.get("trainingDataConfig", {})
     schemas = schemas_of(engine, group)
@@ -165,22 +153,22 @@ def excluded_columns(
 
 
 def _latest(engine: Engine, solution: Resource) -> Json:
-    versions = list(engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn))
+    versions = list(engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn))
     return solution.body | ({"latestSolutionVersion": versions[-1].body} if versions else {})
 
 
 def _dependants(engine: Engine, solution: Resource) -> Iterator[Resource]:
-    yield from engine.registry.find(CAMPAIGN, solutionArn=solution.arn)
-    versions = engine.registry.find(SOLUTION_VERSION, solutionArn=solution.arn)
+    yield from engine.registry.find(kinds.CAMPAIGN, solutionArn=solution.arn)
+    versions = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn)
     for version in versions:
         yield from (each for each in (version, *_jobs(engine, version)) if not each.settled)
 
 
 def _jobs(engine: Engine, version: Resource) -> Iterator[Resource]:
-    for kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+    for kind in (kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB):
         yield from engine.registry.find(kind, solutionVersionArn=version.arn)
 
 
-describes(SOLUTION, _latest)
-lists(SOLUTION)
-deletes(SOLUTION, _dependants)
+describes(kinds.SOLUTION, _latest)
+lists(kinds.SOLUTION)
+deletes(kinds.SOLUTION, _dependants)

@@ -3,14 +3,15 @@
 
 from personalize_local.engine import Engine, operation
 from personalize_local.operations.common import MAX_TAGS, merged_tags
-from personalize_local.resources.registry import Call, Resource
+from personalize_local.resources.kinds import Call
+from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, TooManyTagKeys
 from personalize_local.wire.protocol import Json
 
 
 @operation("TagResource")
 def tag_resource(engine: Engine, _call: Call, request: Json) -> Json:
-    """Put tags on a resource; a key that it has already takes the new value."""
+    """Add tags to a resource; a new value replaces the old one of its key."""
     resource = _taggable(engine, request)
     resource.body["tags"] = merged_tags(resource.body["tags"], request["tags"])
     engine.registry.save(resource)
@@ -19,7 +20,6 @@ def tag_resource(engine: Engine, _call: Call, request: Json) -> Json:
 
 @operation("UntagResource")
 def untag_resource(engine: Engine, _call: Call, request: Json) -> Json:
-    """Take tags off a resource."""
     resource = _taggable(engine, request)
     if len(request["tagKeys"]) > MAX_TAGS:
         raise TooManyTagKeys(f"A resource has at most {MAX_TAGS} tags to remove.")
@@ -31,7 +31,6 @@ def untag_resource(engine: Engine, _call: Call, request: Json) -> Json:
 
 @operation("ListTagsForResource")
 def list_tags_for_resource(engine: Engine, _call: Call, request: Json) -> Json:
-    """Name the tags of a resource."""
     tags: dict[str, str] = _taggable(engine, request).body["tags"]
     return {"tags": [{"tagKey": key, "tagValue": value} for key, value in tags.items()]}
 

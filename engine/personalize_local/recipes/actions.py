@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Next-Best-Action: how likely a user is to take each action, by counts that are drawn towards what is usual.
+"""Next-Best-Action: the probability that a user takes each action, by counts shrunk towards the usual.
 
 An action has a probability of its own once it was taken, and not taken, often enough in the latest weeks; the others
-get 0.0 and are explored after them. How readily the user takes actions, this one before, and what people with the same
-attributes do, move the odds.
+get 0.0 and are explored after them. The odds move by how often the user takes actions, and this action, and by what
+users with the same metadata do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,22 +16,25 @@ import numpy.typing as npt
 
 from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays, StringTable
+from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot, Strings
-from personalize_local.recipes.base import Interaction, Query, Scored, Trained, TrainingConfig
+from personalize_local.recipes.base import Model, Query, Trained
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, hashes
-from personalize_local.recipes.spec import RecipeSpec
+from personalize_local.recipes.common.topk import Scored
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.table import RecipeSpec
 from personalize_local.wire.errors import TrainingRefused
 
 WINDOW = 42 * 86_400
 """Seconds before the newest interaction that count."""
-ENOUGH = 50
-"""Times that an action must have been taken, and times not, for a probability of its own."""
+MIN_TIMES = 50
+"""Times that an action must have been taken, and not taken, for a probability of its own."""
 PRIOR = 10.0
-"""Interactions' worth of what is usual, in every estimate."""
+"""Pseudo-counts of the usual in every estimate."""
 DAY = 86_400.0
 
 
-class ActionModel:
+class ActionModel(Model):
     """Log odds of each action, and what moves them."""
 
     def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
@@ -42,30 +45,26 @@ class ActionModel:
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:
-        """The actions."""
         return self._ids
 
     @property
     def recipe_type(self) -> str:
-        """PERSONALIZED_ACTIONS."""
         return "PERSONALIZED_ACTIONS"
 
     @property
     def scores_shown(self) -> bool:
-        """Probabilities are shown."""
         return True
 
     def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
-        """The actions most likely to be taken; alike ones by VALUE; then unknown ones, in turns from day to day."""
-        chance = self.probabilities(query.history, query.user)
+        """Return the most likely actions, similar ones by VALUE; then explored ones, in turns from day to day."""
+        probability = self.probabilities(query.history, query.user)
         turn = f"{query.user_id}/{int(query.now // DAY)}/"
         explored = np.fromiter((crc32((turn + key).encode()) for key in self._ids.tolist()), np.float64, len(self._ids))
-        order = np.lexsort((explored, -self._files["value"], -np.round(chance, 2)))
+        order = np.lexsort((explored, -self._files["value"], -np.round(probability, 2)))
         chosen = [place for place in order.tolist() if allowed is None or allowed[place]][:limit]
-        return [Scored(str(self._ids[place]), round(float(chance[place]), 7)) for place in chosen]
+        return [Scored(str(self._ids[place]), round(float(probability[place]), 7)) for place in chosen]
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
-        """Some actions, best first; unknown ones last."""
         known = [self._position[key] for key in item_ids if key in self._position]
         mask = np.zeros(len(self._ids), np.bool_)
         mask[known] = True
@@ -73,7 +72,7 @@ class ActionModel:
         return self.recommend(query, mask, len(known)) + unknown
 
     def probabilities(self, history: Sequence[Interaction], user: Mapping[str, object]) -> Floats:
-        """[actions] chance that the user takes each; 0.0 for actions of which too little is known."""
+        """[actions] probability that the user takes each; 0.0 for actions with too little data."""
         base: Floats = self._files["odds"]
         odds = base + self._tilt(user)
         usual = self._facts["usual"]
@@ -90,12 +89,10 @@ class ActionModel:
         return np.where(self._files["known"], np.clip(_chance(odds), 1e-6, 1 - 1e-6), 0.0)
 
     def save(self, directory: Path) -> None:
-        """Write everything."""
         arrays.save(directory, self._files, {**self._facts, "family": "actions"})
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        """What was saved."""
         return cls(files, facts)
 
     def _tilt(self, user: Mapping[str, object]) -> Floats:
@@ -105,7 +102,7 @@ class ActionModel:
 
 
 def taken(event_type: str | None) -> bool:
-    """Whether an event says that an action was taken: TAKEN in any case."""
+    """Tell whether an event says that an action was taken: TAKEN in any case."""
     return (event_type or "").upper() == "TAKEN"
 
 
@@ -114,10 +111,10 @@ def train(snapshot: Snapshot, _spec: RecipeSpec, _config: TrainingConfig) -> Tra
     if not len(snapshot.items):
         raise TrainingRefused("Create failed. The Actions dataset has no actions.")
     newest = int(snapshot.timestamps.max()) if len(snapshot.timestamps) else 0
-    lately = snapshot.timestamps >= newest - WINDOW
+    recent = snapshot.timestamps >= newest - WINDOW
     test = (hashes(snapshot.users) % 10 == 0)[snapshot.user_index]
-    figures = _measured(_fit(snapshot, lately & ~test), snapshot, lately & test)
-    return Trained(_fit(snapshot, lately), figures)
+    metrics = _measured(_fit(snapshot, recent & ~test), snapshot, recent & test)
+    return Trained(_fit(snapshot, recent), metrics)
 
 
 def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
@@ -142,7 +139,7 @@ def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
     worth = snapshot.item_columns.get("VALUE")
     files: dict[str, npt.NDArray[Any]] = {
         "odds": _odds(base),
-        "known": (takes >= ENOUGH) & (times - takes >= ENOUGH),
+        "known": (takes >= MIN_TIMES) & (times - takes >= MIN_TIMES),
         "value": np.zeros(count) if worth is None else np.nan_to_num(worth.astype(np.float64)),
         "tilt": np.array(tilts) if tilts else np.zeros((0, count)),
         **StringTable.of(snapshot.items.tolist()).arrays("actions"),
@@ -151,20 +148,20 @@ def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
 
 
 def _measured(model: ActionModel, snapshot: Snapshot, mask: Mask) -> dict[str, float]:
-    """Precision and recall of a chance above a half, and the area under the curve, over users kept out."""
+    """Return precision and recall of a probability above a half, and the area under the curve, for held-out users."""
     took = _took(snapshot)[mask] > 0
     users: Strings = snapshot.users[snapshot.user_index[mask]]
     columns = {name: column for name, column in snapshot.user_columns.items() if column.dtype == object}
-    chances: dict[str, Floats] = {}
+    probabilities: dict[str, Floats] = {}
     for user, position in zip(users.tolist(), snapshot.user_index[mask].tolist(), strict=True):
-        if user not in chances:
-            chances[user] = model.probabilities((), {name: column[position] for name, column in columns.items()})
-    found = [chances[user][a] for user, a in zip(users.tolist(), snapshot.item_index[mask].tolist(), strict=True)]
-    chance = np.array(found, np.float64)
-    hits = float((took & (chance > 0.5)).sum())
+        if user not in probabilities:
+            probabilities[user] = model.probabilities((), {name: column[position] for name, column in columns.items()})
+    found = [probabilities[user][a] for user, a in zip(users.tolist(), snapshot.item_index[mask].tolist(), strict=True)]
+    probability = np.array(found, np.float64)
+    hits = float((took & (probability > 0.5)).sum())
     figures = {
-        "area_under_curve": _area(chance, took),
-        "precision": hits / max(float((chance > 0.5).sum()), 1.0),
+        "area_under_curve": _area(probability, took),
+        "precision": hits / max(float((probability > 0.5).sum()), 1.0),
         "recall": hits / max(float(took.sum()), 1.0),
     }
     return {name: round(value, 4) for name, value in figures.items()}

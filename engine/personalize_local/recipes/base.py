@@ -1,45 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every recipe speaks: the question, the answer, the configuration of a training and the shape of a model."""
+"""What every recipe has in common: the query, the form of a model, and the outcome of a training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from personalize_local.recipes.user_personalization.online_counts import Absorbed
-
-RETURN = "return"
-"""The event type, in lower case, that takes a purchase back: it trains only where a solution names it."""
-Value = str | float
-"""A cell of a Users or Items row: text (several values joined by `|`), a number, or a boolean as 1.0 / 0.0."""
-
-
-class Interaction(NamedTuple):
-    """One row of a user's history."""
-
-    item_id: str
-    timestamp: float
-    """Unix epoch seconds."""
-    event_type: str | None = None
-    event_value: float | None = None
-
-
-class Scored(NamedTuple):
-    """One recommended or ranked item; `score` is None where Personalize shows none."""
-
-    item_id: str
-    score: float | None = None
-    reason: str | None = None
-    """`Popular item` or `Exploration` (User-Personalization-v2 only), else None."""
+from personalize_local.data.records import Interaction, Value
+from personalize_local.recipes.common.online_counts import OnlineCounts
+from personalize_local.recipes.common.topk import Scored
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Everything that an answer may depend on besides the model; all of it may be missing."""
+    """What an answer may depend on besides the model; every part may be missing."""
 
     user_id: str | None = None
     item_id: str | None = None
@@ -49,42 +26,17 @@ class Query:
     user: Mapping[str, Value] = field(default_factory=dict)
     """The user's metadata by column name."""
     context: Mapping[str, str] = field(default_factory=dict)
-    """Interactions metadata of this moment by column name."""
+    """Interactions metadata of the request by column name."""
     now: float = 0.0
     """Unix epoch seconds, for recipes whose answers change with the season."""
     exploration: Mapping[str, float] = field(default_factory=dict)
     """`explorationWeight` (0 to 1) and `explorationItemAgeCutOff` (days); User-Personalization v1 only."""
-    absorbed: "Absorbed | None" = None
-    """What events have added to the model's counts since its training."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventParameters:
-    """One entry of `eventsConfig`: which events train a v2 recipe, and how much they count."""
-
-    event_type: str
-    threshold: float | None = None
-    weight: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """What a solution asks of its training."""
-
-    event_type: str | None = None
-    """Only interactions of this type train (Solution.eventType); None = all."""
-    event_value_threshold: float | None = None
-    """Only interactions whose EVENT_VALUE is at least this; rows without a value are then left out."""
-    hyperparameters: Mapping[str, str] = field(default_factory=dict)
-    """Algorithm and featurization parameters in one map; missing ones take the recipe's defaults."""
-    events: tuple[EventParameters, ...] = ()
-    """`eventsConfig.eventParametersList`; empty = every event type counts the same."""
-    excluded_columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Columns that must not train, by dataset type (INTERACTIONS, ITEMS, USERS)."""
+    online: OnlineCounts | None = None
+    """Counts of the events since the model's training."""
 
 
 class Model(Protocol):
-    """A trained solution version, ready to answer; safe to share between threads (it is never written to)."""
+    """A trained solution version, ready to answer; threads may share it, because nothing writes to it."""
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:
@@ -92,22 +44,34 @@ class Model(Protocol):
         ...
 
     @property
-    def recipe_type(self) -> str:
-        """USER_PERSONALIZATION, PERSONALIZED_RANKING, RELATED_ITEMS or POPULAR_ITEMS."""
-        ...
+    def recipe_type(self) -> str: ...
 
     @property
     def scores_shown(self) -> bool:
         """Whether answers carry scores."""
-        ...
+        return False
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
-        """The best `limit` items that `allowed` (aligned with `item_ids`; None = all) lets through, best first."""
-        ...
+        """Return the best `limit` items that `allowed` (aligned with `item_ids`; None = all) lets through, best first.
+
+        A model of user segments recommends nothing.
+        """
+        del query, allowed, limit
+        return []
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
-        """The same items, best first; unknown ones last, in the caller's order, without a score."""
-        ...
+        """Return the same items, best first; unknown ones last, in the caller's order, without a score."""
+        del query
+        return [Scored(item_id) for item_id in item_ids]
+
+    def online_counts(self) -> OnlineCounts | None:
+        """Return empty counts for the events after the training; None where only a training changes the answers."""
+        return None
+
+    def without_users(self, user_ids: Collection[str]) -> "Model | None":
+        """Return the model without some users; None if it names no users."""
+        del user_ids
+        return None
 
     def save(self, directory: Path) -> None:
         """Write the model as numpy arrays and one JSON file; the directory appears complete or not at all."""
@@ -120,4 +84,4 @@ class Trained:
 
     model: Model
     metrics: dict[str, float]
-    """GetSolutionMetrics' map: four decimals, measured on users that the measured model had not seen."""
+    """GetSolutionMetrics' map: four decimals, measured on users that the measured model has not seen."""

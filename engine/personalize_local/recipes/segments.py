@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Item-Affinity and Item-Attribute-Affinity: who is most interested in an item, or in items of a kind.
+"""Item-Affinity and Item-Attribute-Affinity: the users with the most interest in an item, or in items of a kind.
 
-A user's interest in an item is the logarithm of how often, and how lately, the two met. Interest in one item also comes
-from items that the same users like; interest in a kind is the share of a user's interest that its items have, drawn
-towards zero for users of whom little is known. Worker process only: segments are made by batch jobs.
+A user's interest in an item is the logarithm of the decayed number of their interactions with it. Interest in one item
+also comes from similar items; interest in a kind is the share of a user's interest in its items, shrunk towards zero
+for users with little data. Worker process only: batch jobs make segments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 from zlib import crc32
@@ -17,19 +17,20 @@ import numpy.typing as npt
 from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays, StringTable
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes.base import Query, Scored, Trained, TrainingConfig
+from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common.rows import Floats, Mask, Rows, training_rows
-from personalize_local.recipes.spec import RecipeSpec
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.table import RecipeSpec
 
 HALF_LIFE = 90 * 86_400.0
 """Seconds after which an interaction counts half."""
 PRIOR = 5.0
-"""Interest that a user must have before its shares are believed by half."""
+"""Pseudo-interest that shares are shrunk by."""
 MEASURED = 100
-"""Items, or kinds, whose segments are measured at most."""
+"""Most items, or kinds, whose segments are measured."""
 
 
-class AffinityModel:
+class AffinityModel(Model):
     """[users, items] interest, as sparse rows."""
 
     def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
@@ -37,65 +38,50 @@ class AffinityModel:
 
         self._files, self._facts = files, facts
         self.user_ids = StringTable.from_arrays(files, "users").all()
-        self.item_ids = StringTable.from_arrays(files, "items").all()
+        self._item_ids = StringTable.from_arrays(files, "items").all()
         parts = (files["interest.data"], files["interest.item"], files["interest.start"])
-        self._interest = sparse.csr_array(parts, shape=(len(self.user_ids), len(self.item_ids)))
+        self._interest = sparse.csr_array(parts, shape=(len(self.user_ids), len(self._item_ids)))
         self._total: Floats = np.asarray(self._interest.sum(axis=1), np.float64).ravel()
         self._chance = np.fromiter((crc32(key.encode()) for key in self.user_ids), np.uint32, len(self.user_ids))
 
     @property
-    def recipe_type(self) -> str:
-        """USER_SEGMENTATION."""
-        return "USER_SEGMENTATION"
+    def item_ids(self) -> npt.NDArray[np.object_]:
+        return self._item_ids
 
     @property
-    def scores_shown(self) -> bool:
-        """Segments have no scores."""
-        return False
+    def recipe_type(self) -> str:
+        return "USER_SEGMENTATION"
 
     def of_item(self, item_id: str) -> Floats:
-        """[users] interest in an item; nothing for one that the training did not know."""
+        """[users] interest in an item; 0 for one that the training did not know."""
         found = np.flatnonzero(self.item_ids == item_id)
         if not len(found):
             return np.zeros(len(self.user_ids))
         column = self._interest[:, [int(found[0])]].tocsc()
-        together = np.asarray((self._interest.T @ column).todense(), np.float64).ravel()
+        shared = np.asarray((self._interest.T @ column).todense(), np.float64).ravel()
         sizes = np.sqrt(np.asarray(self._interest.multiply(self._interest).sum(axis=0), np.float64).ravel())
-        alike = together / np.maximum(sizes * sizes[found[0]], 1e-12)
-        return np.asarray(self._interest @ alike, np.float64) / np.sqrt(self._total + PRIOR)
+        similarity = shared / np.maximum(sizes * sizes[found[0]], 1e-12)
+        return np.asarray(self._interest @ similarity, np.float64) / np.sqrt(self._total + PRIOR)
 
     def of_items(self, wanted: Mask) -> Floats:
         """[users] interest in the items of a mask, as a share of all interest."""
         return np.asarray(self._interest @ wanted.astype(np.float64), np.float64) / (self._total + PRIOR)
 
     def segment(self, interest: Floats, allowed: Mask | None, limit: int) -> list[str]:
-        """The most interested users, most first; nobody without any interest."""
+        """Return the most interested users, most interested first; none without interest."""
         interest = interest if allowed is None else np.where(allowed, interest, 0.0)
         order = np.lexsort((self._chance, -interest))[:limit]
         return [str(self.user_ids[user]) for user in order[interest[order] > 0].tolist()]
 
-    def without(self, user_ids: set[str]) -> "AffinityModel":
-        """The model without some users."""
+    def without_users(self, user_ids: Collection[str]) -> "AffinityModel":
         kept = np.array([key not in user_ids for key in self.user_ids.tolist()], np.bool_)
         return _made(self._interest[kept], self.user_ids[kept].tolist(), self.item_ids.tolist())
 
-    def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
-        """Nothing: this model names users."""
-        del query, allowed, limit
-        return []
-
-    def rank(self, query: Query, item_ids: object) -> list[Scored]:
-        """Nothing: this model names users."""
-        del query, item_ids
-        return []
-
     def save(self, directory: Path) -> None:
-        """Write everything."""
         arrays.save(directory, self._files, {**self._facts, "family": "segments"})
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        """What was saved."""
         return cls(files, facts)
 
 
@@ -103,8 +89,8 @@ def train(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Train
     """Train and measure: four fifths of each user's interactions against the newest fifth."""
     rows = training_rows(snapshot, config)
     newest = _newest_fifth(rows)
-    figures = _measured(_fit(snapshot, rows.where(~newest)), snapshot, rows.where(newest), spec)
-    return Trained(_fit(snapshot, rows), figures)
+    metrics = _measured(_fit(snapshot, rows.where(~newest)), snapshot, rows.where(newest), spec)
+    return Trained(_fit(snapshot, rows), metrics)
 
 
 def _fit(snapshot: Snapshot, rows: Rows) -> AffinityModel:
@@ -135,7 +121,7 @@ def _newest_fifth(rows: Rows) -> Mask:
 
 
 def _measured(model: AffinityModel, snapshot: Snapshot, held: Rows, spec: RecipeSpec) -> dict[str, float]:
-    """How many of the first percent of each segment went on to interact, and how many of those who did are in it."""
+    """Return the hits and the recall of the first percent of each segment."""
     size = max(1, len(snapshot.users) // 100)
     hits, recall, named = [], [], set[str]()
     for interest, items in _questions(model, snapshot, held, spec):
@@ -151,7 +137,7 @@ def _measured(model: AffinityModel, snapshot: Snapshot, held: Rows, spec: Recipe
 
 
 def _questions(model: AffinityModel, snapshot: Snapshot, held: Rows, spec: RecipeSpec) -> list[tuple[Floats, Mask]]:
-    """Interest in each measured item or kind, and its items."""
+    """Return the interest in each measured item or kind, and its items."""
     count = len(snapshot.items)
     if spec.name == "aws-item-attribute-affinity":
         texts = [column for column in snapshot.item_columns.values() if column.dtype == object]

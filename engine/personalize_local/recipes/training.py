@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One way to train every recipe: rows, a model without the test users to measure, the model of everything to serve."""
+"""Training of every recipe: a model without the held-out users to measure, and the model of everything to serve."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,58 +7,59 @@ from dataclasses import replace
 import numpy as np
 
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import actions, metrics, segments
-from personalize_local.recipes.base import Model, Trained, TrainingConfig
+from personalize_local.recipes import actions, measuring, segments
+from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common.rows import Rows, training_rows
+from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.popularity import trending
-from personalize_local.recipes.related.training import fit as fit_related
-from personalize_local.recipes.spec import RecipeSpec
-from personalize_local.recipes.table import RECIPES
-from personalize_local.recipes.user_personalization.training import fit as fit_personal
+from personalize_local.recipes.related import training as related_training
+from personalize_local.recipes.table import RECIPES, RecipeSpec
+from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
 from personalize_local.wire.errors import TrainingRefused
 
-Fit = Callable[[Snapshot, Rows, RecipeSpec, TrainingConfig, Model | None], Model]
-_FAMILIES: dict[str, Fit] = {
-    "personal": fit_personal,
-    "ranking": fit_personal,
-    "similar": fit_related,
-    "sims": fit_related,
-    "together": fit_related,
-    "popularity": fit_related,
-    "events": fit_related,
-    "trending": fit_related,
-}
-
-_OWN: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Trained]] = {
+_SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Trained]] = {
     "actions": actions.train,
     "segments": segments.train,
 }
-"""Families that measure themselves in a way of their own."""
+"""Families with metrics of their own."""
 
 
-def trained(recipe: str, snapshot: Snapshot, config: TrainingConfig) -> Trained:
-    """Train a recipe; see `recipes.train`."""
+def train(recipe: str, snapshot: Snapshot, config: TrainingConfig, shared: SharedCounts | None = None) -> Trained:
+    """Train a recipe (a key of RECIPES) and measure it on held-out users.
+
+    Args:
+        recipe: its name.
+        snapshot: the data.
+        config: what the solution asks.
+        shared: what earlier trainings of the same data left.
+
+    Raises:
+        TrainingRefused: the data is under Personalize's minimums, or the recipe has no trainer.
+    """
     spec = RECIPES.get(recipe)
-    if spec and spec.family in _OWN:
-        return _OWN[spec.family](snapshot, spec, config)
-    fit = _FAMILIES.get(spec.family) if spec else None
-    if spec is None or fit is None:
+    if spec is None or not spec.trainable:
         raise TrainingRefused(f"Recipe {recipe} cannot be trained by this engine yet.")
+    if spec.family in _SELF_MEASURED:
+        return _SELF_MEASURED[spec.family](snapshot, spec, config)
     options = {**spec.defaults(), **config.hyperparameters}
     rows = training_rows(snapshot, config)
     if spec.trains_on:
         rows = training_rows(snapshot, replace(config, event_type=spec.trains_on))
-    rows = usable(rows, options)
-    test = metrics.test_users(snapshot)
-    questions = metrics.cases(snapshot, rows, test)
-    measured = fit(snapshot, rows.where(~test[rows.user]), spec, config, None)
-    figures = metrics.measure(measured, questions)
+    rows = _without_extremes(rows, options)
+    held_out = measuring.held_out_users(snapshot)
+    questions = measuring.questions(snapshot, rows, held_out)
+    fit: Callable[[Rows], Model]
+    if spec.family in {"personal", "ranking"}:
+        fit = PersonalTrainer(snapshot, spec, config, shared or SharedCounts()).fit
+    else:
+        fit = lambda rows: related_training.fit(snapshot, rows, spec, config)  # noqa: E731
+    metrics = measuring.measure(fit(rows.where(~held_out[rows.user])), questions)
     if spec.family == "trending":
-        figures["trend_prediction_accuracy"] = round(trending.accuracy(rows, trending.frequency(options)), 4)
-    return Trained(fit(snapshot, rows, spec, config, measured), figures)
+        metrics["trend_prediction_accuracy"] = round(trending.accuracy(rows, trending.frequency(options)), 4)
+    return Trained(fit(rows), metrics)
 
 
-def usable(rows: Rows, options: dict[str, str]) -> Rows:
+def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:
     """Leave out users with less history than the lower percentile; of those above the upper keep the newest part."""
     low = float(options.get("min_user_history_length_percentile", 0.0))
     high = float(options.get("max_user_history_length_percentile", 1.0))

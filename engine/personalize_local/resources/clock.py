@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine's clock: the machine's, and ahead of it by as much as a test has moved it."""
+"""The engine's clock: the machine's, plus what a test has added to it."""
 
 import asyncio
 import time
@@ -7,11 +7,11 @@ from contextlib import suppress
 
 
 class Clock:
-    """Tells the time and waits for it; it belongs to one event loop, and a new process starts unmoved."""
+    """Tells the time and waits; belongs to one event loop. A new process starts on time."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
-        """Seconds by which it was moved."""
+        """Seconds that were added."""
         self._moved = asyncio.Event()
 
     def now(self) -> float:
@@ -19,13 +19,13 @@ class Clock:
         return time.time() + self.ahead
 
     def advance(self, seconds: float) -> None:
-        """Move forward; whoever waits for a moment that is past then goes on."""
+        """Move forward; ends every wait for a time that is then past."""
         self.ahead += seconds
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds of this clock."""
+        """Wait for seconds of this clock."""
         end = self.now() + seconds
         await asyncio.sleep(0)
         while (left := end - self.now()) > 0:

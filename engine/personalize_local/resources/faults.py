@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults on demand: rules that make chosen requests and jobs go wrong, the same way every time for the same seed.
+"""Faults on demand: rules that make chosen requests and jobs fail, reproducibly for the same seed.
 
-Rules belong to one process and are not kept: a restarted engine has none. `docs/local.md` shows how they are used.
+Rules belong to one process: a restarted engine has none. `docs/local.md` shows their use.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from personalize_local.wire.errors import InvalidInput, ServiceError
 from personalize_local.wire.protocol import Json
 
 JOB_ACTIONS: Final = frozenset({"createFailed", "neverEnd"})
-"""What happens to work that goes on after its request was answered."""
+"""Faults of jobs, which go on after their request was answered."""
 
 
 class OnDemand(ServiceError):
-    """An error that a rule asks for: its code, its HTTP status and its message."""
+    """An error that a rule demands."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,11 +34,10 @@ _ERRORS: Final[dict[str, tuple[str, int, str]]] = {
     "resourceNotFound": ("ResourceNotFoundException", 400, "Resource Arn does not exist."),
     "invalidInput": ("InvalidInputException", 400, "The input is invalid, on demand."),
 }
-"""Code, HTTP status and usual message of each error."""
+"""Code, HTTP status and default message of each error."""
 REQUEST_ACTIONS: Final = frozenset(_ERRORS) | {"hang", "dropConnection"}
-"""What happens to a request."""
+"""Faults of requests."""
 ACTIONS: Final = REQUEST_ACTIONS | JOB_ACTIONS
-"""Everything that a rule may do."""
 
 
 class DropConnection(Exception):
@@ -58,18 +57,18 @@ class Faults:
 
     @property
     def rules(self) -> list[Rule]:
-        """The rules, in the order in which they were given."""
+        """The rules, in the order of their arrival."""
         return self._rules.rules
 
     def add(self, document: object) -> list[Rule]:
-        """Take rules: `{"rules": [{…}, …]}`, or one alone. Raises InvalidInput, and then takes none."""
+        """Add rules: `{"rules": [{…}, …]}`, or one alone. Raises InvalidInput, and then adds none."""
         try:
             return self._rules.add(document)
         except ValueError as error:
             raise InvalidInput(str(error)) from None
 
     def remove(self, number: int | None = None) -> None:
-        """Forget one rule, or all; a job that a forgotten rule held goes on. Raises InvalidInput for an unknown one."""
+        """Remove one rule, or all; a job that a removed rule held goes on. Raises InvalidInput for an unknown one."""
         try:
             self._rules.remove(number)
         except ValueError as error:
@@ -78,11 +77,11 @@ class Faults:
         changed.set()
 
     def request(self, operation: str, request: Json) -> Rule | None:
-        """The rule by which this request goes wrong, if there is one."""
+        """Return the rule that makes this request fail, if there is one."""
         return self._rules.first(REQUEST_ACTIONS, operation, names_in(request))
 
     async def job(self, operation: str, names: Iterable[str]) -> None:
-        """Let a job go wrong if a rule says so: never end until the rule is forgotten, or raise FailedOnDemand."""
+        """Apply the rule for a job, if there is one: wait until the rule is removed, or raise FailedOnDemand."""
         rule = self._rules.first(JOB_ACTIONS, operation, names)
         while rule and rule.action == "neverEnd" and rule in self.rules:
             await self._changed.wait()
@@ -91,7 +90,7 @@ class Faults:
 
 
 def strike(rule: Rule) -> None:
-    """Let a request go wrong at once. Raises ServiceError or DropConnection; a hang is the server's to wait for."""
+    """Raise the ServiceError or DropConnection of a rule; for a hang, the server waits."""
     if rule.action == "dropConnection":
         raise DropConnection
     if rule.action in _ERRORS:

@@ -1,29 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statuses on a clock: PENDING → IN_PROGRESS → ACTIVE, FAILED or gone, with the work that belongs to it in between."""
+"""Statuses on a clock: PENDING → IN_PROGRESS → ACTIVE, FAILED or deleted, with the work in between."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final
 
+from personalize_local.resources import kinds
 from personalize_local.resources.clock import Clock
 from personalize_local.resources.faults import FailedOnDemand, Faults
 from personalize_local.resources.open_files import shortage
-from personalize_local.resources.registry import (
-    ACTIVE,
-    CREATE,
-    DATA_DELETION_JOB,
-    DELETE,
-    STOP,
-    UPDATE,
-    Registry,
-    Resource,
-)
+from personalize_local.resources.registry import Registry, Resource
 from personalize_local.wire.errors import ImportRefused, JobRefused, TrainingRefused, WorkerLost
 from personalize_local.wire.protocol import Json
 
 Work = Callable[[Resource], Awaitable[None]]
-"""What happens while a resource is IN_PROGRESS. It may change the body: that is saved with the status that follows."""
+"""The work on a resource while it is IN_PROGRESS. Changes of the body are saved with the next status."""
 LOGGER: Final = logging.getLogger("personalize")
 _UPDATES: Final = {
     "Campaign": "latestCampaignUpdate",
@@ -32,7 +24,7 @@ _UPDATES: Final = {
     "Recommender": "latestRecommenderUpdate",
     "MetricAttribution": "latestUpdate",
 }
-_ENDS: Final = {STOP: "INACTIVE"}
+_ENDS: Final = {kinds.STOP: "INACTIVE"}
 """The settled status of a verb, where that is not ACTIVE."""
 _PARENTS: Final = ("solutionArn", "solutionVersionArn", "datasetArn", "datasetGroupArn")
 
@@ -56,32 +48,32 @@ class Lifecycle:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def resume(self) -> None:
-        """Begin again whatever was under way when the last engine ended."""
+        """Restart whatever was under way when the last engine ended."""
         for resource in self._registry:
             verb = under_way(resource)
-            if verb == CREATE and resource.status == "CREATE STOPPING":
-                self._settle(resource, CREATE, "CREATE STOPPED")
+            if verb == kinds.CREATE and resource.status == "CREATE STOPPING":
+                self._settle(resource, kinds.CREATE, "CREATE STOPPED")
             elif verb:
                 self.begin(resource, verb)
 
     def begin(self, resource: Resource, verb: str) -> None:
-        """Start CREATE, UPDATE, DELETE, START or STOP; UPDATE needs its `latest…Update` in the body already."""
+        """Start CREATE, UPDATE, DELETE, START or STOP; UPDATE needs its `latest…Update` in the body."""
         self._mark(resource, verb, "PENDING")
         self._start(resource, self._run(resource, verb))
 
     async def stop(self, resource: Resource) -> None:
-        """Abandon the creation of a resource; whatever worked at it has ended when this returns."""
+        """Abandon the creation of a resource; its work has ended when this returns."""
         pending = resource.status == "CREATE PENDING"
         task = self._tasks.get(resource.arn)
         if task:
             task.cancel()
             await asyncio.wait([task])
-        self._settle(resource, CREATE, "CREATE STOPPED" if pending else "CREATE STOPPING")
+        self._settle(resource, kinds.CREATE, "CREATE STOPPED" if pending else "CREATE STOPPING")
         if not pending:
             self._start(resource, self._stopped(resource))
 
     async def close(self) -> None:
-        """Leave everything where it is: the next engine resumes it."""
+        """Interrupt all work: the next engine resumes it."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -102,14 +94,14 @@ class Lifecycle:
             unknown = "An internal error occurred: the engine's log has the details."
             self._fail(resource, verb, shortage(error) or unknown)
         else:
-            if verb == DELETE:
+            if verb == kinds.DELETE:
                 self._registry.remove(resource)
             else:
                 self._settle(resource, verb, _end(resource, verb))
 
     async def _stopped(self, resource: Resource) -> None:
         await self._clock.sleep(self._step)
-        self._settle(resource, CREATE, "CREATE STOPPED")
+        self._settle(resource, kinds.CREATE, "CREATE STOPPED")
 
     def _start(self, resource: Resource, course: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(course)
@@ -117,15 +109,15 @@ class Lifecycle:
         task.add_done_callback(lambda done: self._forget(resource.arn, done))
 
     def _mark(self, resource: Resource, verb: str, phase: str) -> None:
-        word = CREATE if verb == UPDATE and resource.kind.noun != "Dataset" else verb
-        self._settle(resource, verb, phase if resource.kind is DATA_DELETION_JOB else f"{word} {phase}")
+        word = kinds.CREATE if verb == kinds.UPDATE and resource.kind.noun != "Dataset" else verb
+        self._settle(resource, verb, phase if resource.kind is kinds.DATA_DELETION_JOB else f"{word} {phase}")
 
     def _fail(self, resource: Resource, verb: str, reason: str) -> None:
         failed = _states(resource, verb)[-1]
-        status = "FAILED" if resource.kind is DATA_DELETION_JOB else "CREATE FAILED"
+        status = "FAILED" if resource.kind is kinds.DATA_DELETION_JOB else "CREATE FAILED"
         failed |= {"failureReason": reason, "status": status, "lastUpdatedDateTime": self._clock.now()}
-        if verb == UPDATE and resource.kind.noun == "Dataset":
-            resource.body["status"] = ACTIVE
+        if verb == kinds.UPDATE and resource.kind.noun == "Dataset":
+            resource.body["status"] = kinds.ACTIVE
         LOGGER.warning("%s of %s failed: %s", verb, resource.arn, reason)
         self._registry.save(resource)
 
@@ -142,27 +134,27 @@ class Lifecycle:
 
 
 def _end(resource: Resource, verb: str) -> str:
-    return "COMPLETED" if resource.kind is DATA_DELETION_JOB else _ENDS.get(verb, ACTIVE)
+    return "COMPLETED" if resource.kind is kinds.DATA_DELETION_JOB else _ENDS.get(verb, kinds.ACTIVE)
 
 
 def under_way(resource: Resource) -> str:
-    """Which of CREATE, UPDATE, DELETE, START or STOP goes on with a resource; empty if nothing does."""
-    if not resource.settled and resource.kind is DATA_DELETION_JOB:
-        return CREATE
+    """Return which of CREATE, UPDATE, DELETE, START or STOP is under way; empty if none is."""
+    if not resource.settled and resource.kind is kinds.DATA_DELETION_JOB:
+        return kinds.CREATE
     if not resource.settled:
         return resource.status.split(" ")[0]
-    return UPDATE if updating(resource) else ""
+    return kinds.UPDATE if updating(resource) else ""
 
 
 def updating(resource: Resource) -> bool:
-    """Whether an update of the resource is under way."""
+    """Tell whether an update of the resource is under way."""
     update = resource.body.get(_UPDATES.get(resource.kind.noun, ""))
-    return update is not None and update["status"] not in {ACTIVE, "CREATE FAILED"}
+    return update is not None and update["status"] not in {kinds.ACTIVE, "CREATE FAILED"}
 
 
 def _states(resource: Resource, verb: str) -> list[Json]:
-    """The parts of a body that carry the status of CREATE, UPDATE or DELETE."""
-    if verb != UPDATE:
+    """Return the parts of a body that have the status of a verb."""
+    if verb != kinds.UPDATE:
         return [resource.body]
     update: Json = resource.body[_UPDATES[resource.kind.noun]]
     return [resource.body, update] if resource.kind.noun == "Dataset" else [update]

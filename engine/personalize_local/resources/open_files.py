@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open files: the limit of this process, raised as far as it goes, and what to say where it is too low."""
+"""The limit of open files of this process: raised as far as possible, with messages where it is too low."""
 
 import errno
 import os
@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import Final
 
 LEAST: Final = 64
-"""Open files without which the engine cannot work at all."""
+"""Least open files with which the engine works at all."""
 ENOUGH: Final = 1024
-"""Under a lower limit the engine says at its start that models will be closed and opened again."""
+"""Below this limit the engine warns at start that it will close and reopen models."""
 _MOST: Final = 65_536
 _MACOS: Final = 10_240
-"""What macOS takes where its hard limit says `unlimited`."""
+"""The most that macOS accepts although its hard limit is `unlimited`."""
 _RESERVED: Final = (60, 256)
-"""Open files kept for connections, the database and the worker: half of the limit, but within these."""
+"""Least and most open files for connections, the database and the worker: half of the limit, within these."""
 _ADVICE: Final = (
     "raise the hard limit of the shell, service or container that starts the engine "
     "(`ulimit -Hn`, LimitNOFILE= of systemd, --ulimit nofile= of Docker) to 4096 or more, and start it again"
@@ -23,7 +23,7 @@ _ADVICE: Final = (
 
 
 def raise_limit() -> int:
-    """Raise the soft limit of open files to the hard one, or as near as the system allows; returns what it is then."""
+    """Raise the soft limit to the hard one, or as near as the system allows; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for most in (_MOST, _MACOS):
         wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -35,29 +35,29 @@ def raise_limit() -> int:
 
 
 def limit() -> int:
-    """How many files this process may have open."""
+    """Return how many files this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST if soft == resource.RLIM_INFINITY else soft
 
 
 def room(most: int) -> int:
-    """How many files of models and data may stay open where the process may open `most`."""
+    """Return how many files of models and data may stay open under a limit of `most`."""
     low, high = _RESERVED
     return most - max(low, min(high, most // 2))
 
 
 def complaint(most: int) -> str:
-    """What to say of a limit that is too low to work under, or to keep much open; empty where it is neither."""
+    """Return a message about a limit that is too low to work, or to keep much open; empty if it is neither."""
     if most < LEAST:
         return f"this process may open {most} files, and needs {LEAST}: {_ADVICE}"
     if most < ENOUGH:
-        kept = f"{room(most)} files of models and data stay open, the others are opened again when they are asked"
+        kept = f"{room(most)} files of models and data stay open, the others are opened again on demand"
         return f"this process may open {most} files: {kept}. To keep more open, {_ADVICE}"
     return ""
 
 
 def shortage(error: BaseException | None) -> str:
-    """What to say of an error behind which is the limit of open files; empty for any other error."""
+    """Return a message about an error that the limit of open files caused; empty for any other error."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
             return _short()

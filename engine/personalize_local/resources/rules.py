@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of faults on demand, for the engine and the local AWS alike; `docs/local.md` shows how they are used.
+"""Rules of faults on demand, for the engine and other local servers; `docs/local.md` shows their use.
 
-A rule belongs to one process and is not kept. The local AWS lives in an environment of its own, so that this module
-imports nothing but the standard library.
+This module imports only the standard library, for servers in environments of their own.
 """
 
 import random
@@ -14,12 +13,12 @@ from typing import Any, Final, get_type_hints
 _GIVEN: Final = tuple(
     "action operation resource times skip probability seed seconds reason performed".split()  # noqa: SIM905
 )
-"""What a rule may say; the rest is counted."""
+"""What a rule may say; the other fields are counted."""
 
 
 @dataclass(slots=True)
 class Rule:
-    """What goes wrong, for whom and how often. `*` and `?` in patterns stand for any characters, and any one."""
+    """One fault: which, where and how often. In patterns, `*` stands for any characters and `?` for any one."""
 
     action: str
     operation: str = "*"
@@ -29,36 +28,36 @@ class Rule:
     times: int | None = None
     """How often it happens; None: always."""
     skip: int = 0
-    """How many that match go well before."""
+    """How many matches pass before the first fault."""
     probability: float = 1.0
-    """Chance that one that matches goes wrong, drawn in the order of arrival."""
+    """Probability that a match fails, drawn in the order of arrival."""
     seed: int = 0
     seconds: float = 3600.0
-    """Of hang: how long, in real time, before the request goes on. Of holdEvent: how long at most."""
+    """Of hang: real time until the request goes on. Of holdEvent: the longest hold."""
     reason: str = ""
     """Of createFailed: the failureReason; of an error: its message."""
     performed: bool = False
-    """Whether the request is performed before it goes wrong: its answer is what gets lost."""
+    """Whether the request is performed before it fails, so that only its answer is lost."""
     id: int = 0
-    """A number that the process gives."""
+    """A number that the process assigns."""
     matched: int = 0
-    """How many matched so far."""
+    """Matches so far."""
     fired: int = 0
-    """How many went wrong so far."""
+    """Faults so far."""
     draw: random.Random = field(init=False, repr=False, compare=False)
-    """Numbers for the chance."""
+    """Random numbers for the probability."""
 
     def __post_init__(self) -> None:
         self.draw = random.Random(self.seed)  # noqa: S311 — reproducible on purpose
 
     def matches(self, operation: str, names: Iterable[str]) -> bool:
-        """Whether this rule is about an operation on any of these resources."""
+        """Tell whether this rule is about an operation on any of these resources."""
         if not fnmatchcase(operation, self.operation):
             return False
         return self.resource == "*" or any(fnmatchcase(name, self.resource) for name in names)
 
     def fires(self) -> bool:
-        """Count one that matches, and decide whether it goes wrong."""
+        """Count a match, and decide whether it fails."""
         self.matched += 1
         lucky = self.draw.random() >= self.probability
         if lucky or self.matched <= self.skip or (self.times is not None and self.fired >= self.times):
@@ -67,17 +66,17 @@ class Rule:
         return True
 
     def shown(self) -> dict[str, Any]:
-        """The rule as JSON."""
+        """Return the rule as JSON."""
         members = asdict(self)
         del members["draw"]
         return members
 
 
 class Rules:
-    """The rules of one process, in the order in which they were given: the first one that fires decides.
+    """The rules of one process, in the order of their arrival: the first one that fires decides.
 
     Args:
-        actions: everything that a rule may do here.
+        actions: the faults that rules may name here.
     """
 
     def __init__(self, actions: Collection[str]) -> None:
@@ -86,7 +85,7 @@ class Rules:
         self.rules: list[Rule] = []
 
     def add(self, document: object) -> list[Rule]:
-        """Take rules: `{"rules": [{…}, …]}`, or one alone. Raises ValueError, and then takes none."""
+        """Add rules: `{"rules": [{…}, …]}`, or one alone. Raises ValueError, and then adds none."""
         given = document.get("rules", [document]) if isinstance(document, dict) else None
         if not isinstance(given, list) or not given:
             raise ValueError('Rules come as {"rules": [{"action": …}, …]}, or one rule alone.')
@@ -98,14 +97,14 @@ class Rules:
         return rules
 
     def remove(self, number: int | None = None) -> None:
-        """Forget one rule, or all. Raises ValueError for an unknown one."""
+        """Remove one rule, or all. Raises ValueError for an unknown one."""
         kept = [] if number is None else [rule for rule in self.rules if rule.id != number]
         if number is not None and len(kept) == len(self.rules):
             raise ValueError(f"There is no rule {number}.")
         self.rules = kept
 
     def first(self, actions: Collection[str], operation: str, names: Iterable[str]) -> Rule | None:
-        """The rule with one of these actions by which an operation on any of these resources goes wrong."""
+        """Return the rule with one of these actions that fires for an operation on any of these resources."""
         if not self.rules:
             return None
         known = list(names)
@@ -114,7 +113,7 @@ class Rules:
 
 
 def read(members: object, actions: Collection[str]) -> Rule:
-    """Read one rule, which may do one of these actions. Raises ValueError."""
+    """Read one rule with one of these actions. Raises ValueError."""
     if not isinstance(members, dict):
         raise ValueError("A rule is a JSON object.")  # noqa: TRY004 — one error for whatever is wrong with a rule
     types = get_type_hints(Rule)
@@ -133,7 +132,7 @@ def read(members: object, actions: Collection[str]) -> Rule:
 
 
 def names_in(value: object) -> Iterator[str]:
-    """Every text in a request that may name a resource: the values of members called …Arn, …ame or …Id."""
+    """Yield every text in a request that may name a resource: the values of members named …Arn, …ame or …Id."""
     if isinstance(value, dict):
         for name, member in value.items():
             if isinstance(member, str) and name.endswith(("Arn", "ame", "Id")):

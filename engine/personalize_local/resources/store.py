@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data directory: one SQLite file with resources and streamed records, and a folder of files per resource.
 
-What a method of `Store` has returned from is on disk (WAL, synchronous FULL): a killed engine loses nothing that it
-has acknowledged.
+A write is on disk when its method returns (WAL, synchronous FULL): a killed engine loses nothing that it has
+acknowledged.
 """
 
 import fcntl
@@ -11,11 +11,12 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from personalize_local.data.snapshots import PutRecord, StreamedEvent
+from personalize_local.data.records import PutRecord, StreamedEvent, event_from_json, to_json, write_lines
+from personalize_local.data.snapshots import SnapshotSpec
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (
@@ -41,7 +42,7 @@ class DirectoryInUse(Exception):
 
 
 class Store:
-    """Everything that outlives the process. Its methods belong to one thread; `Reader` serves others."""
+    """Everything that outlives the process. Its methods belong to one thread; others use a `Reader`."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -54,17 +55,16 @@ class Store:
         self._connection.executescript(_TABLES)
 
     def close(self) -> None:
-        """Give the directory up."""
         self._connection.close()
         self._lock.close()
 
     def folder(self, arn: str) -> Path:
-        """Where the files of a resource belong: imported rows, a trained model, a dataset group's live data."""
+        """Return the folder of a resource: for imported rows, a trained model, or a dataset group's live data."""
         _, _, _, region, account, resource = arn.split(":", 5)
         return self.directory.joinpath("files", region, account, *resource.split("/"))
 
     def resources(self) -> list[StoredResource]:
-        """Every resource in the order of creation."""
+        """Return every resource in the order of creation."""
         rows = self._connection.execute("SELECT arn, kind, number, body FROM resources ORDER BY number")
         return [(arn, kind, number, json.loads(body)) for arn, kind, number, body in rows]
 
@@ -77,7 +77,7 @@ class Store:
             )
 
     def remove(self, arns: Iterable[str]) -> None:
-        """Forget resources and the streamed records that they own, all or none."""
+        """Delete resources and their streamed records, all or none."""
         keys = [(arn,) for arn in arns]
         with self._connection as connection:
             connection.executemany("DELETE FROM events WHERE dataset = ?", keys)
@@ -85,22 +85,22 @@ class Store:
             connection.executemany("DELETE FROM resources WHERE arn = ?", keys)
 
     def add_events(self, dataset: str, events: Iterable[StreamedEvent]) -> None:
-        """Append events, all or none; an event whose id the dataset has already is left out."""
-        rows = [(dataset, event.event_id, _line(event)) for event in events]
+        """Append events, all or none; skips events whose id the dataset already has."""
+        rows = [(dataset, event.event_id, to_json(event)) for event in events]
         with self._connection as connection:
             connection.executemany("INSERT OR IGNORE INTO events (dataset, event_id, body) VALUES (?, ?, ?)", rows)
 
     def put_records(self, dataset: str, records: Iterable[PutRecord]) -> None:
         """Write users or items, all or none; a record replaces the earlier one of its id."""
-        rows = [(dataset, record.id, _line(record)) for record in records]
+        rows = [(dataset, record.id, to_json(record)) for record in records]
         with self._connection as connection:
             connection.executemany("INSERT OR REPLACE INTO records (dataset, id, body) VALUES (?, ?, ?)", rows)
 
     def remove_users(self, datasets: Mapping[str, Sequence[int]], users: Collection[str]) -> int:
-        """Forget what was streamed about some users, the sessions tied to them too; returns how many records.
+        """Delete what was streamed about some users and their sessions; returns the number of records.
 
         Args:
-            datasets: for each, the numbers of the last event and of the last record that may go.
+            datasets: by ARN, the numbers of the last event and of the last record to delete.
             users: their ids.
         """
         gone: list[tuple[str, int]] = []
@@ -117,22 +117,22 @@ class Store:
         return len(gone)
 
     def last_event(self, dataset: str) -> int:
-        """The number of a dataset's newest event; 0 without any."""
+        """Return the number of a dataset's newest event; 0 without any."""
         (number,) = self._connection.execute("SELECT MAX(number) FROM events WHERE dataset = ?", (dataset,)).fetchone()
         return number or 0
 
     def last_streamed(self, dataset: str) -> tuple[int, int]:
-        """The numbers of a dataset's newest event and of its newest record; 0 without any."""
+        """Return the numbers of a dataset's newest event and newest record; 0 without any."""
         query = "SELECT MAX(number) FROM records WHERE dataset = ?"
         (number,) = self._connection.execute(query, (dataset,)).fetchone()
         return self.last_event(dataset), number or 0
 
     def events(self, dataset: str, after: int = 0) -> list[tuple[int, StreamedEvent]]:
-        """A dataset's events in the order of arrival, each with its number."""
+        """Return a dataset's events in the order of arrival, each with its number."""
         return list(_events(self._connection, dataset, after))
 
     def records(self, dataset: str, after: int = 0) -> list[tuple[int, PutRecord]]:
-        """A dataset's put records in the order of arrival, each with its number."""
+        """Return a dataset's put records in the order of arrival, each with its number."""
         return list(_records(self._connection, dataset, after))
 
 
@@ -149,24 +149,36 @@ class Reader:
         self._connection.close()
 
     def events(self, dataset: str) -> Iterator[tuple[int, StreamedEvent]]:
-        """A dataset's events in the order of arrival, each with its number."""
+        """Return a dataset's events in the order of arrival, each with its number."""
         return _events(self._connection, dataset, 0)
 
     def records(self, dataset: str) -> Iterator[tuple[int, PutRecord]]:
-        """A dataset's put records in the order of arrival, each with its number."""
+        """Return a dataset's put records in the order of arrival, each with its number."""
         return _records(self._connection, dataset, 0)
 
 
-def _line(record: StreamedEvent | PutRecord) -> str:
-    return json.dumps(asdict(record), separators=(",", ":"))
+def with_streamed(
+    spec: SnapshotSpec, database: Path, datasets: Mapping[str, str], scratch: Path
+) -> tuple[SnapshotSpec, int]:
+    """Write what was streamed to datasets (ARNs by type) as lines; returns the spec with them, and the newest event."""
+    paths, last = {kind: scratch / f"{kind}.jsonl" for kind in datasets}, 0
+    with Reader(database) as reader:
+        for kind, arn in datasets.items():
+            if kind == "INTERACTIONS":
+                events = list(reader.events(arn))
+                last = max((number for number, _ in events), default=0)
+                write_lines(paths[kind], (event for _, event in events))
+            else:
+                write_lines(paths[kind], (record for _, record in reader.records(arn)))
+    found = replace(spec, events=paths.get("INTERACTIONS"), put_users=paths.get("USERS"), put_items=paths.get("ITEMS"))
+    return found, last
 
 
 def _events(connection: sqlite3.Connection, dataset: str, after: int) -> Iterator[tuple[int, StreamedEvent]]:
     query = "SELECT number, body FROM events WHERE dataset = ? AND number > ? ORDER BY number"
     with closing(connection.execute(query, (dataset, after))) as rows:
         for number, body in rows:
-            fields = json.loads(body)
-            yield number, StreamedEvent(**{**fields, "impression": tuple(fields["impression"])})
+            yield number, event_from_json(body)
 
 
 def _records(connection: sqlite3.Connection, dataset: str, after: int) -> Iterator[tuple[int, PutRecord]]:
@@ -177,7 +189,7 @@ def _records(connection: sqlite3.Connection, dataset: str, after: int) -> Iterat
 
 
 def _lock(path: Path) -> IO[str]:
-    """Hold the directory's lock until the process ends, however it ends. Raises DirectoryInUse."""
+    """Take the directory's lock until the process ends, however it ends. Raises DirectoryInUse."""
     file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

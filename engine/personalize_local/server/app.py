@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP side: an ASGI application that reads requests, asks the engine, and turns every outcome into an answer."""
+"""The ASGI application: it reads requests, calls operations, and turns every outcome into an answer."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ from typing import Any, Final
 from personalize_local.engine import Engine, Options
 from personalize_local.operations import HANDLERS, scheduling
 from personalize_local.resources.faults import DropConnection, strike
+from personalize_local.resources.kinds import Call
 from personalize_local.resources.open_files import shortage
-from personalize_local.resources.registry import Call
 from personalize_local.resources.rules import Rule
 from personalize_local.resources.store import Store
 from personalize_local.server import origins
-from personalize_local.server.controls import DOORS, open_door
+from personalize_local.server.controls import CONTROLS, control
 from personalize_local.server.rights import Rights
 from personalize_local.wire.errors import (
     AccessDenied,
@@ -47,14 +47,14 @@ class Answer:
     content_type: str
     body: bytes
     error: str = ""
-    """Error code, for the header of REST services."""
+    """The error code, for the header."""
 
 
 class Application:
     """The engine behind HTTP, for any ASGI server."""
 
     def __init__(self, options: Options, store: Store, wire: Wire, own: origins.Own = origins.OWN.__contains__) -> None:
-        """Serve with these options; `own` tells the names by which clients may call this server."""
+        """`own` tells whether a host name is one of this server's."""
         self._own = own
         self._options = options
         self._store = store
@@ -95,8 +95,8 @@ class Application:
         operation: Operation | None = None
         try:
             body = await _body(receive)
-            if path.startswith(DOORS):
-                return Answer(200, "application/json", open_door(self._running, method, path, body))
+            if path.startswith(CONTROLS):
+                return Answer(200, "application/json", control(self._running, method, path, body))
             operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
             return await self._perform(operation, headers, body, receive)
         except ServiceError as error:
@@ -138,7 +138,7 @@ class Application:
 
 
 def _headers(scope: Message) -> dict[str, str]:
-    """Headers by their names in small letters; one that comes twice holds both values."""
+    """Return headers by lower-case name; a repeated one has all its values."""
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -147,7 +147,7 @@ def _headers(scope: Message) -> dict[str, str]:
 
 
 async def _strike(rule: Rule, receive: Receive) -> None:
-    """Let a request go wrong; one that hangs goes on in the end, unless its caller has left by then."""
+    """Apply a rule to a request; one that hangs goes on at the end, unless its client is gone."""
     strike(rule)
     left = asyncio.create_task(_disconnected(receive))
     done, _ = await asyncio.wait([left], timeout=rule.seconds)
@@ -162,7 +162,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _drop(receive: Receive) -> None:
-    """Close the connection without a word: uvicorn's transport is behind `receive`."""
+    """Close the connection without an answer: uvicorn's transport is behind `receive`."""
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is not None:
         transport.abort()
@@ -176,7 +176,7 @@ def _failure(error: ServiceError, operation: Operation | None, headers: dict[str
 
 
 async def _body(receive: Receive) -> bytes:
-    """The request's body. Raises BodyTooLarge."""
+    """Return the request's body. Raises BodyTooLarge."""
     parts: list[bytes] = []
     size, more = 0, True
     while more:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The doors that tests move the engine by: `/faults` and `/clock`, open only where the engine was started so."""
+"""Controls for tests: `/faults` and `/clock`, only if the engine was started with `--faults`."""
 
 import json
 from typing import Final
@@ -8,21 +8,21 @@ from personalize_local.engine import Engine
 from personalize_local.wire.errors import InvalidInput, UnknownOperation
 from personalize_local.wire.protocol import Json, load_json
 
-DOORS: Final = ("/faults", "/clock")
-"""What the paths of this module begin with; no operation of the three services does."""
+CONTROLS: Final = ("/faults", "/clock")
+"""Prefixes of the paths of this module; no operation of the three services has one."""
 
 
-def open_door(engine: Engine, method: str, path: str, body: bytes) -> bytes:
+def control(engine: Engine, method: str, path: str, body: bytes) -> bytes:
     """Answer GET, POST and DELETE of /faults, DELETE of /faults/<id>, GET and POST of /clock, as JSON.
 
-    Raises UnknownOperation where the doors are shut or the path is not one of these, InvalidInput for a bad body.
+    Raises UnknownOperation for any other path or without `--faults`, InvalidInput for a bad body.
     """
     if not engine.options.faults:
         raise UnknownOperation(f"{path} is shut: start the engine with --faults.")
-    door, _, number = path.removeprefix("/").partition("/")
-    if number and (door, method) == ("faults", "DELETE") and number.isdecimal():
+    name, _, number = path.removeprefix("/").partition("/")
+    if number and (name, method) == ("faults", "DELETE") and number.isdecimal():
         engine.faults.remove(int(number))
-    elif number or (door, method) not in {
+    elif number or (name, method) not in {
         ("faults", "GET"),
         ("faults", "POST"),
         ("faults", "DELETE"),
@@ -32,11 +32,11 @@ def open_door(engine: Engine, method: str, path: str, body: bytes) -> bytes:
         raise UnknownOperation(f"No operation here: {method} {path}")
     elif method == "DELETE":
         engine.faults.remove()
-    elif method == "POST" and door == "faults":
+    elif method == "POST" and name == "faults":
         return _json({"rules": [rule.shown() for rule in engine.faults.add(_read(body))]})
     elif method == "POST":
         _advance(engine, _read(body))
-    if door == "clock":
+    if name == "clock":
         return _json({"now": engine.clock.now(), "ahead": engine.clock.ahead})
     return _json({"rules": [rule.shown() for rule in engine.faults.rules]})
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell a program of this machine from a web page that the machine's browser shows, by the headers of a request.
+"""Tell programs of this machine from web pages in its browser, by the headers of a request.
 
-A server on 127.0.0.1 answers every page of every site that the developer visits. A page can't choose three headers:
-`Host`, the name that it was given for this address, `Origin`, and `Sec-Fetch-Site`.
+Every page of every site that a developer visits can reach a server on 127.0.0.1. A page cannot choose three headers:
+`Host`, the name that it used for this address, `Origin`, and `Sec-Fetch-Site`.
 """
 
 import re
@@ -14,26 +14,26 @@ OWN: Final = frozenset({"127.0.0.1", "localhost"})
 """Names of this machine that no name server can give to another."""
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?", re.ASCII)
 _SITES: Final = frozenset({"same-origin", "none"})
-"""`none`: somebody typed the address, or followed a link outside the browser. `same-site` is another port's page."""
+"""`none`: a user typed the address, or followed a link outside the browser. `same-site` is another port's page."""
 
 Own = Callable[[str], bool]
-"""Whether a host's name, in small letters and without the port, is the server's own."""
+"""Tells whether a host name, in lower case and without the port, is the server's own."""
 
 
 def refusal(host: str | None, origin: str | None, site: str | None, own: Own = OWN.__contains__) -> str:
-    """Why a request that a page of another origin may have caused is refused; empty for any other request.
+    """Return why a request that may come from a page of another origin is refused; empty for any other request.
 
     Args:
         host: the request's `Host`.
         origin: its `Origin`, if it has one.
         site: its `Sec-Fetch-Site`, if it has one.
-        own: tells the server's own names.
+        own: tells whether a name is the server's own.
     """
     return foreign_name(host, own) or foreign_page(host, origin, site)
 
 
 def foreign_name(host: str | None, own: Own = OWN.__contains__) -> str:
-    """Why a request for a server of this name is refused; empty for one of its own names."""
+    """Return why a request for a server of this name is refused; empty for one of its own names."""
     found = _HOST.fullmatch((host or "").lower())
     if found and own(found[1].strip("[]")):
         return ""
@@ -41,7 +41,7 @@ def foreign_name(host: str | None, own: Own = OWN.__contains__) -> str:
 
 
 def foreign_page(host: str | None, origin: str | None, site: str | None) -> str:
-    """Why a page's request to a server that it does not come from is refused; empty for any other request."""
+    """Return why a page's request to another server is refused; empty for any other request."""
     if origin is not None and origin.lower() != f"http://{(host or '').lower()}":
         return f"A page of {origin} may not ask this server: only programs of this machine and its own pages may."
     if site is not None and site.lower() not in _SITES:
@@ -50,9 +50,9 @@ def foreign_page(host: str | None, origin: str | None, site: str | None) -> str:
 
 
 def names_of(address: str, more: Iterable[str] = ()) -> Own:
-    """The own names of a server that listens on `address`: those of this machine, the address, and `more`.
+    """Return a test for the names of a server on `address`: those of this machine, the address, and `more`.
 
-    One that listens on every address also goes by each of them, since a name server decides about no address.
+    A server on every address has each of them as a name, since no name server decides about addresses.
     """
     known = OWN | {address.lower()} | {name.lower() for name in more}
     everywhere = address in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operation asks of its caller's rights, and whether the caller has them: the local AWS knows the roles.
+"""The rights that an operation needs, and whether its caller has them: the local AWS knows the roles.
 
-A caller needs the operation's action on every resource that the request names or makes, and `iam:PassRole` on a role
-that it hands over. That is what AWS's service authorization reference lists, and what public roles show beyond it.
+A caller needs the operation's action on every resource that the request names or creates, and `iam:PassRole` on every
+role that it names, as AWS's service authorization reference lists and public roles show.
 """
 
 import asyncio
@@ -14,23 +14,17 @@ from typing import Final
 
 import urllib3
 
-from personalize_local.resources.registry import (
-    DATA_DELETION_JOB,
-    DATASET,
-    EVENT_TRACKER,
-    KINDS,
-    SOLUTION_VERSION,
-    Call,
-)
+from personalize_local.resources import kinds
+from personalize_local.resources.kinds import Call
 from personalize_local.wire.errors import AccessDenied, InternalFailure
 from personalize_local.wire.protocol import Json
 
 FRESH_SECONDS: Final = 5.0
-"""How long an answer of the local AWS is good; a changed role takes a moment on AWS as well."""
+"""How long an answer of the local AWS is valid; on AWS, too, a changed role takes a moment."""
 _ON_EVERYTHING: Final = frozenset({"PutEvents", "PutActionInteractions"})
-"""Beside the lists, the operations that no resource limits: only `*` allows them."""
+"""Operations without resource-level rights, besides lists: only `*` allows them."""
 _ANY_ID: Final = "0a1b2c3d"
-"""Stands in for an id of Personalize's own choice, so that a right on a name is not enough."""
+"""Stands for an id that Personalize chooses, so that a right on a name is not enough."""
 _CALLER: Final = re.compile(r"Credential=([^/,\s]+)/")
 
 Need = tuple[str, str]
@@ -38,7 +32,7 @@ Need = tuple[str, str]
 
 
 class Rights:
-    """Asks the local AWS at a URL; without one, everybody may do everything."""
+    """Asks the local AWS at a URL; without one, every caller may do everything."""
 
     def __init__(self, url: str = "") -> None:
         self._url = url
@@ -47,7 +41,7 @@ class Rights:
         self._since = 0.0
 
     async def check(self, operation: str, request: Json, call: Call, authorization: str) -> None:
-        """Return if whoever signed the request may do this. Raises AccessDenied."""
+        """Check that the signer of a request may do this. Raises AccessDenied."""
         if not self._url:
             return
         signed = _CALLER.search(authorization)
@@ -67,7 +61,7 @@ class Rights:
             return answer.result() if answer.done() else await asyncio.shield(answer)
         except urllib3.exceptions.HTTPError as error:
             self._known.pop(asked, None)
-            raise InternalFailure(f"The local AWS does not tell what the caller may do: {error}") from None
+            raise InternalFailure(f"The local AWS does not say what the caller may do: {error}") from None
 
     def _ask(self, caller: str, needed: tuple[Need, ...]) -> str:
         answer = self._pool.request("POST", self._url, body=json.dumps({"caller": caller, "needs": needed}))
@@ -77,7 +71,7 @@ class Rights:
 
 
 def needs(operation: str, request: Json, call: Call) -> Iterator[Need]:
-    """What an operation with these members needs."""
+    """Yield what an operation with these members needs."""
     action = f"personalize:{operation}"
     if operation in _ON_EVERYTHING or (operation.startswith("List") and operation != "ListTagsForResource"):
         yield action, "*"
@@ -93,18 +87,18 @@ def needs(operation: str, request: Json, call: Call) -> Iterator[Need]:
 
 
 def _made(operation: str, request: Json, call: Call) -> str:
-    """The ARN of what an operation makes; a version is not asked about beside its solution."""
-    kind = KINDS.get(operation.removeprefix("Create")) if operation.startswith("Create") else None
-    if kind is None or kind is SOLUTION_VERSION:
+    """Return the ARN of what an operation creates; a version has the rights of its solution."""
+    kind = kinds.KINDS.get(operation.removeprefix("Create")) if operation.startswith("Create") else None
+    if kind is None or kind is kinds.SOLUTION_VERSION:
         return ""
-    if kind is DATASET:
+    if kind is kinds.DATASET:
         return call.arn(kind, f"{request['datasetGroupArn'].rpartition('/')[2]}/{request['datasetType'].upper()}")
-    unnamed = kind in {EVENT_TRACKER, DATA_DELETION_JOB}
+    unnamed = kind in {kinds.EVENT_TRACKER, kinds.DATA_DELETION_JOB}
     return call.arn(kind, _ANY_ID if unnamed else request.get("name") or request["jobName"])
 
 
 def _arns(value: object) -> Iterator[tuple[str, str]]:
-    """Every member whose name ends in `Arn`, however deep."""
+    """Yield every member whose name ends in `Arn`, at any depth."""
     if isinstance(value, dict):
         for name, member in value.items():
             if isinstance(member, str) and name.lower().endswith("arn"):

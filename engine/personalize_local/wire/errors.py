@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors that Amazon Personalize's models name, and the two reasons for which work ends in CREATE FAILED."""
+"""The errors that Amazon Personalize's models name, and the reasons for which jobs end in CREATE FAILED."""
 
 
 class ServiceError(Exception):
     """An error that a caller sees: `code` goes on the wire, `status` is the HTTP status of the REST services."""
 
-    code: str = "InternalFailure"
-    status: int = 500
+    code: str
+    status: int
+
+    def __init_subclass__(cls, status: int = 400, code: str = "") -> None:
+        cls.code, cls.status = code or f"{cls.__name__}Exception", status
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -16,106 +19,61 @@ class ServiceError(Exception):
 class InvalidInput(ServiceError):
     """The request breaks a constraint of its model or a rule of the service."""
 
-    code = "InvalidInputException"
-    status = 400
 
-
-class ResourceNotFound(ServiceError):
+class ResourceNotFound(ServiceError, status=404):
     """No resource has this ARN, name or id."""
 
-    code = "ResourceNotFoundException"
-    status = 404
 
-
-class ResourceInUse(ServiceError):
+class ResourceInUse(ServiceError, status=409):
     """The resource's state, or something that depends on it, does not allow this now."""
-
-    code = "ResourceInUseException"
-    status = 409
 
 
 class ResourceAlreadyExists(ServiceError):
     """Another resource has this name."""
 
-    code = "ResourceAlreadyExistsException"
-    status = 400
-
 
 class LimitExceeded(ServiceError):
     """A quota of the account, region or dataset group is used up."""
 
-    code = "LimitExceededException"
-    status = 400
-
 
 class InvalidNextToken(ServiceError):
-    """The page token is not one that this list gave out."""
-
-    code = "InvalidNextTokenException"
-    status = 400
+    """The page token does not come from this list."""
 
 
 class TooManyTags(ServiceError):
     """More than 50 tags on one resource."""
 
-    code = "TooManyTagsException"
-    status = 400
-
 
 class TooManyTagKeys(ServiceError):
     """More tag keys to remove than a resource can have."""
 
-    code = "TooManyTagKeysException"
-    status = 400
 
-
-class NotBuilt(ServiceError):
+class NotBuilt(ServiceError, status=501, code="NotImplementedByEngine"):
     """Amazon Personalize can do this; this engine cannot yet."""
 
-    code = "NotImplementedByEngine"
-    status = 501
 
-
-class UnknownOperation(ServiceError):
+class UnknownOperation(ServiceError, status=404):
     """No such target or path in any of the three services."""
 
-    code = "UnknownOperationException"
-    status = 404
 
-
-class MalformedBody(ServiceError):
+class MalformedBody(ServiceError, code="SerializationException"):
     """The body is not a JSON object."""
 
-    code = "SerializationException"
-    status = 400
 
-
-class MissingToken(ServiceError):
+class MissingToken(ServiceError, status=403, code="MissingAuthenticationTokenException"):
     """The request is not signed."""
 
-    code = "MissingAuthenticationTokenException"
-    status = 403
 
-
-class AccessDenied(ServiceError):
+class AccessDenied(ServiceError, status=403):
     """No policy of the caller's role allows this; what is not REST says 400."""
 
-    code = "AccessDeniedException"
-    status = 403
 
-
-class BodyTooLarge(ServiceError):
+class BodyTooLarge(ServiceError, status=413, code="RequestEntityTooLargeException"):
     """The body is over the limit of a request."""
 
-    code = "RequestEntityTooLargeException"
-    status = 413
 
-
-class InternalFailure(ServiceError):
+class InternalFailure(ServiceError, status=500, code="InternalFailure"):
     """A bug of this engine; its log says more."""
-
-    code = "InternalFailure"
-    status = 500
 
 
 class ImportRefused(Exception):
@@ -131,4 +89,4 @@ class JobRefused(Exception):
 
 
 class WorkerLost(Exception):
-    """The worker process was killed at a job, and at its second try again; the text is the job's failureReason."""
+    """The worker process died at a job, and again at its second attempt; the text is the job's failureReason."""

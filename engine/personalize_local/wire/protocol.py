@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire of the three services, driven by botocore's own models: routes, what requests may hold, how answers look."""
+"""The wire protocol of the three services, by botocore's models: routing, request validation, serialization."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 from personalize_local.wire.errors import AccessDenied, InvalidInput, MalformedBody, ServiceError, UnknownOperation
 
 Json = dict[str, Any]
-"""A JSON object, in or out: its members are checked against the model at the wire, so their types are known there."""
+"""A JSON object of a request or an answer; the model decides the types of its members."""
 Problems = list[str]
 Reader = Callable[[object, str, Problems], Any]
 Writer = Callable[[Any], Any]
@@ -36,17 +36,16 @@ class Operation:
     """REST-JSON (runtime and events); else JSON 1.1 (control plane)."""
     read: Reader
     write: Writer | None
-    """None: a success has an empty body."""
+    """None: a successful answer has an empty body."""
 
     @property
     def content_type(self) -> str:
-        """Of requests and answers."""
         return "application/json" if self.rest else "application/x-amz-json-1.1"
 
     def parse(self, body: bytes) -> Json:
-        """The request's members, those that the model does not know left out; timestamps are epoch seconds.
+        """Return the request's members, without those that the model does not know; timestamps are epoch seconds.
 
-        Raises MalformedBody, and InvalidInput naming every member that breaks a constraint.
+        Raises MalformedBody, or InvalidInput with every member that breaks a constraint.
         """
         try:
             document = load_json(body or b"{}")
@@ -62,21 +61,21 @@ class Operation:
         return request
 
     def serialise(self, answer: Mapping[str, Any]) -> bytes:
-        """The answer's body: only what the model names, nothing that is None."""
+        """Return the answer's body: only what the model names, without None."""
         if self.write is None:
             return b""
         return json.dumps(self.write(answer), separators=(",", ":"), allow_nan=False).encode()
 
 
 def error_answer(error: ServiceError, *, rest: bool) -> tuple[int, bytes]:
-    """HTTP status and body of an error; the control plane says 400 for every error of its model, and for a refusal."""
+    """Return HTTP status and body of an error; the control plane says 400 for modelled errors and AccessDenied."""
     at_400 = not rest and (error.status in _MODELLED_AT_400 or isinstance(error, AccessDenied))
     status = 400 if at_400 else error.status
     return status, json.dumps({"__type": error.code, "message": error.message}).encode()
 
 
 class Wire:
-    """All operations of the three services, found by target or path."""
+    """All operations of the three services, by target or path."""
 
     def __init__(self) -> None:
         self.operations: dict[str, Operation] = {}
@@ -99,7 +98,7 @@ class Wire:
             self._targets[f"{service.metadata['targetPrefix']}.{model.name}"] = operation
 
     def route(self, method: str, path: str, target: str) -> Operation:
-        """The operation that a request means. Raises UnknownOperation."""
+        """Return the operation of a request. Raises UnknownOperation."""
         operation = self._targets.get(target) if target else self._paths.get((method, path))
         if operation is None or (target and (method, path) != ("POST", "/")):
             raise UnknownOperation(f"No operation here: {method} {path}{' ' + target if target else ''}")
@@ -107,7 +106,7 @@ class Wire:
 
 
 def load_json(text: str | bytes) -> object:
-    """Read JSON. Raises ValueError, for half a surrogate pair and endless nesting too: nothing could store them."""
+    """Read JSON. Raises ValueError, also for lone surrogates and too deep nesting, which could not be stored."""
     try:
         document: object = json.loads(text)
         if b"\\u" in text if isinstance(text, bytes) else "\\u" in text:
@@ -118,7 +117,7 @@ def load_json(text: str | bytes) -> object:
 
 
 def load_services() -> Iterator[dict[str, OperationModel]]:
-    """The models of each service's operations, by name."""
+    """Yield the models of each service's operations, by name."""
     loader = Loader()
     for name in SERVICES:
         service = ServiceModel(loader.load_service_model(name, "service-2"), name)
@@ -242,7 +241,7 @@ def _number_reader(shape: Shape) -> Reader:
 
 
 def _size(shape: Shape, unit: str) -> Callable[[int, str, Problems], None]:
-    """A check of how many characters, members or entries there are."""
+    """Compile a check of the number of characters, members or entries."""
     low, high = shape.metadata.get("min", 0), shape.metadata.get("max", math.inf)
 
     def check(size: int, path: str, problems: Problems) -> None:
@@ -255,7 +254,7 @@ def _size(shape: Shape, unit: str) -> Callable[[int, str, Problems], None]:
 
 
 def python_pattern(pattern: str) -> re.Pattern[str]:
-    """A model's pattern in Python's dialect, which has no `\\p{…}` classes. It must match the whole value."""
+    """Translate a model's pattern to Python's dialect, without `\\p{…}` classes. It must match the whole value."""
     for theirs, ours in _FOREIGN_CLASSES.items():
         pattern = pattern.replace(theirs, ours)
     return re.compile(pattern)

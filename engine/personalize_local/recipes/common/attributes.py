@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much more often people (or moments) of a kind choose an item: naive-Bayes lifts with shrinkage.
+"""How much more often users (or baskets) with a value choose an item: naive-Bayes lifts with shrinkage.
 
 A column is text (several values joined by `|`) or numbers, which are cut into at most five bands of equal size.
 """
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from personalize_local.data.snapshots import Column
 
 BANDS = 5
-VALUES = 200
-"""Most values of one column that count; the rest is too rare to learn from."""
+MAX_VALUES = 200
+"""Most values of one column that count; rarer ones have too little data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Vocabulary:
     size: int
 
     @classmethod
-    def of(cls, columns: Mapping[str, Column], most: int = VALUES, least: int = 1) -> Self:
-        """Learn the values of columns: of each the `most` frequent ones that `least` rows or more have."""
+    def of(cls, columns: Mapping[str, Column], most: int = MAX_VALUES, least: int = 1) -> Self:
+        """Learn the `most` frequent values of each column, those with at least `least` rows."""
         codes: dict[str, dict[str, int]] = {}
         bands: dict[str, tuple[Sequence[float], int]] = {}
         size = 0
@@ -45,7 +45,7 @@ class Vocabulary:
         return cls(codes, bands, size)
 
     def encode(self, row: Mapping[str, Any]) -> list[int]:
-        """Codes of one row's values; unknown values and columns have none."""
+        """Return the codes of one row's values; unknown values and columns have none."""
         found = [
             self.codes[name].get(value, -1) for name in self.codes for value in str(row.get(name) or "").split("|")
         ]
@@ -56,7 +56,7 @@ class Vocabulary:
         return [code for code in found if code >= 0]
 
     def pairs(self, columns: Mapping[str, Column]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(row, code) of every known value in aligned columns, by row."""
+        """Return (row, code) of every known value in aligned columns, by row."""
         rows, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for name, known in self.codes.items():
             row, code = _text_pairs(columns[name], known)
@@ -71,24 +71,22 @@ class Vocabulary:
         return row[order], code[order]
 
     def spans(self) -> list[tuple[int, int]]:
-        """The first code of each column and the one after its last."""
+        """Return the first code of each column and the one after its last."""
         text = [(min(known.values()), max(known.values()) + 1) for known in self.codes.values() if known]
         return sorted(text + [(first, first + len(cuts) + 1) for cuts, first in self.bands.values()])
 
     def facts(self) -> dict[str, object]:
-        """What to save as JSON."""
         return {"codes": self.codes, "bands": self.bands, "size": self.size}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """What was saved."""
         return cls(
             facts["codes"], {name: (cuts, first) for name, (cuts, first) in facts["bands"].items()}, facts["size"]
         )
 
 
 def lifts(counts: npt.NDArray[np.float64], shrinkage: float) -> npt.NDArray[np.float32]:
-    """[values, items] from counts [values, items]: observed over expected, both raised by `shrinkage`."""
+    """[values, items] from counts [values, items]: observed over expected, each plus `shrinkage`."""
     total = counts.sum()
     if total == 0:
         return np.ones(counts.shape, np.float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Items by their categories: a stand-in for items that nobody, or hardly anybody, has interacted with yet."""
+"""Content-based similarity: items by their categories, for items with few interactions or none."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -12,14 +12,14 @@ from personalize_local.data.snapshots import Column
 from personalize_local.recipes.common.attributes import Vocabulary
 
 Codes = npt.NDArray[np.int32]
-VALUES, SHARED = 5_000, 2
-"""Most values of a column that count (brands are many), and how many items have to share one for it to count."""
-KIND = 5
-"""Items that a category needs to be a kind of item."""
+MAX_VALUES, MIN_ITEMS = 5_000, 2
+"""Most values of a column that count (brands are many), and the least items that must share one."""
+MIN_CATEGORY = 5
+"""Least items of a category that describes its items by itself."""
 
 
 class Content:
-    """Each item's category codes, and the items of each category; rare categories say more than common ones."""
+    """Each item's category codes, and the items of each category; rare categories weigh more than common ones."""
 
     def __init__(self, starts: npt.NDArray[np.int64], codes: Codes, size: int) -> None:
         self.starts, self.codes, self.size = starts, codes, size
@@ -30,33 +30,33 @@ class Content:
         self._weight = np.log1p((len(starts) - 1) / np.maximum(counts, 1))
         norms = np.bincount(items, self._weight[codes] ** 2, minlength=len(starts) - 1)
         self._norm = np.sqrt(np.maximum(norms, 1e-9))
-        self.kinds = _kinds(items, codes, counts, len(starts) - 1)
-        """[items] the rarest category of each that KIND items or more have; -1 where it has none such."""
+        self.rarest = _rarest(items, codes, counts, len(starts) - 1)
+        """[items] the rarest category of each that has MIN_CATEGORY items; -1 for none."""
 
     @classmethod
     def of(cls, columns: Mapping[str, Column], items: int) -> Self:
-        """Read the text columns of an item catalogue of `items` rows."""
+        """Read the text columns of `items` items."""
         texts = {name: column for name, column in columns.items() if column.dtype == object}
-        vocabulary = Vocabulary.of(texts, VALUES, SHARED)
+        vocabulary = Vocabulary.of(texts, MAX_VALUES, MIN_ITEMS)
         rows, codes = vocabulary.pairs(texts)
         starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=items))))
         return cls(starts, codes.astype(np.int32), vocabulary.size)
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
-        """[codes] how much each code says of its item; the squares of an item's add up to 1."""
+        """[codes] the weight of each code in its item; an item's weights have length 1."""
         owner = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         weights: npt.NDArray[np.float64] = self._weight[self.codes] / self._norm[owner]
         return weights
 
     def profile(self, items: npt.NDArray[np.intp], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """[categories] how much each category weighs in some items."""
+        """[categories] the weight of each category in some items."""
         owner, codes = self._codes_of(items)
         each = weights[owner] * self._weight[codes] / self._norm[items[owner]]
         return np.bincount(codes, each, minlength=self.size).astype(np.float64, copy=False)
 
     def affinity(self, profile: npt.NDArray[np.float64], at_most: int = 50) -> npt.NDArray[np.float64]:
-        """[items] cosine-like affinity to a profile, by way of its heaviest categories."""
+        """[items] cosine similarity to a profile, by its `at_most` heaviest categories."""
         scores = np.zeros(len(self.starts) - 1)
         for code in np.argsort(-profile)[:at_most].tolist():
             if profile[code] <= 0:
@@ -66,29 +66,27 @@ class Content:
         return scores / self._norm
 
     def affinity_of(self, items: npt.NDArray[np.intp], profile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """[len(items)] the same affinity for a few items only."""
+        """[len(items)] the same similarity for a few items only."""
         owner, codes = self._codes_of(items)
         return np.bincount(owner, profile[codes] * self._weight[codes], minlength=len(items)) / self._norm[items]
 
     def _codes_of(self, items: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], Codes]:
-        """(place in `items`, code) of every category of some items."""
+        """Return (place in `items`, code) of every category of some items."""
         starts, lengths = self.starts[items], self.starts[items + 1] - self.starts[items]
         owner = np.repeat(np.arange(len(items)), lengths)
         return owner, self.codes[np.arange(len(owner)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
         return {"content.start": self.starts, "content.code": self.codes, "content.size": np.array([self.size])}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """What was saved."""
         return cls(np.asarray(files["content.start"]), np.asarray(files["content.code"]), int(files["content.size"][0]))
 
 
-def _kinds(items: Codes, codes: Codes, counts: npt.NDArray[np.intp], size: int) -> Codes:
-    some = np.flatnonzero(counts[codes] >= KIND)
+def _rarest(items: Codes, codes: Codes, counts: npt.NDArray[np.intp], size: int) -> Codes:
+    some = np.flatnonzero(counts[codes] >= MIN_CATEGORY)
     rarest_last = some[np.argsort(-counts[codes[some]], kind="stable")]
-    kinds = np.full(size, -1, np.int32)
-    kinds[items[rarest_last]] = codes[rarest_last]
-    return kinds
+    rarest = np.full(size, -1, np.int32)
+    rarest[items[rarest_last]] = codes[rarest_last]
+    return rarest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which item follows which: distance-weighted pair counts with a bounded cost, and the sparse rows made of them.
+"""Co-occurrence: distance-weighted counts of item pairs at a bounded cost, and the sparse rows made of them.
 
 Counts of disjoint sets of users add up, so a model without the test users and the full one share their work.
 """
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from personalize_local.recipes.common.online_counts import WINDOW
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, Rows
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.user_personalization.online_counts import WINDOW
 
-PAIRS = 4_000_000
-"""Most pairs that are counted; beyond, distances are sampled, ever more sparsely the longer they are."""
+MAX_PAIRS = 4_000_000
+"""Most pairs that are counted; beyond, distances are sampled, the more sparsely the longer they are."""
 Positions = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 Matrix: TypeAlias = "sparse.csr_array"
@@ -25,7 +25,7 @@ Matrix: TypeAlias = "sparse.csr_array"
 def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     """[items, items] weight of b after a: the sum over users of distance to the power of -decay, times b's weight.
 
-    Two items of one moment (a basket) are a pair in both directions.
+    Two items of one basket are a pair in both directions.
     """
     item = rows.item.astype(np.int32)
     before: list[Positions] = []
@@ -33,21 +33,21 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     weights: list[Weights] = []
     for distance, spacing, first, second in _steps(rows.user, window):
         weight = (spacing * distance**-decay * rows.weight[second]).astype(np.float32)
-        together = rows.time[first] == rows.time[second]
-        before += [item[first], item[second[together]]]
-        after += [item[second], item[first[together]]]
-        weights += [weight, weight[together]]
+        same_basket = rows.time[first] == rows.time[second]
+        before += [item[first], item[second[same_basket]]]
+        after += [item[second], item[first[same_basket]]]
+        weights += [weight, weight[same_basket]]
     return _summed(before, after, weights, rows.items)
 
 
-def together(rows: Rows, window: int = WINDOW) -> Matrix:
-    """[items, items] how often two items were taken at one moment."""
-    moments = np.cumsum(rows.begins()) - 1
+def in_baskets(rows: Rows, window: int = WINDOW) -> Matrix:
+    """[items, items] how often two items were in one basket."""
+    baskets = np.cumsum(rows.begins()) - 1
     item = rows.item.astype(np.int32)
     one: list[Positions] = []
     other: list[Positions] = []
     weights: list[Weights] = []
-    for _, spacing, first, second in _steps(moments, window):
+    for _, spacing, first, second in _steps(baskets, window):
         both = item[first] != item[second]
         one.append(item[first[both]])
         other.append(item[second[both]])
@@ -56,7 +56,7 @@ def together(rows: Rows, window: int = WINDOW) -> Matrix:
 
 
 def _steps(owner: Ints, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
-    """(distance, how many distances it stands for, rows of `owner`, the rows so far after them of the same owners)."""
+    """Yield (distance, how many distances it stands for, first rows, second rows) of the pairs of each owner."""
     for distance, spacing in _distances(owner, window):
         first = np.flatnonzero(owner[distance:] == owner[:-distance])
         yield distance, spacing, first, first + distance
@@ -66,9 +66,9 @@ def _distances(owner: Ints, window: int) -> list[tuple[int, float]]:
     lengths: Ints = np.bincount(owner, minlength=1)
     window = min(window, max(int(np.max(lengths)) - 1, 0))
     in_reach = np.maximum(lengths[:, None] - np.arange(1, window + 1), 0).sum(axis=0)
-    if in_reach.sum() <= PAIRS or window < 3:
+    if in_reach.sum() <= MAX_PAIRS or window < 3:
         return [(distance, 1.0) for distance in range(1, window + 1)]
-    steps = max(2, min(int(PAIRS / in_reach[0]), window))
+    steps = max(2, min(int(MAX_PAIRS / in_reach[0]), window))
     sampled = np.unique(np.geomspace(1, window, steps).round().astype(int))
     edges = np.concatenate(([0.5], (sampled[1:] + sampled[:-1]) / 2, [window + 0.5]))
     return list(zip(sampled.tolist(), np.diff(edges).tolist(), strict=True))
@@ -82,7 +82,7 @@ def _summed(before: list[Positions], after: list[Positions], weights: list[Weigh
 
 
 def both_ways(counts: Matrix, backward: float) -> Matrix:
-    """Add `backward` times the transposed counts: what follows is often also what precedes."""
+    """Add `backward` times the transposed counts: what follows an item often precedes it too."""
     return (counts + backward * counts.T.tocsr()).tocsr()
 
 
@@ -118,7 +118,7 @@ def _heaviest(values: Weights, columns: Positions, keep: int) -> Mask:
 
 
 def two_steps(matrix: Matrix, keep: int, fan: int = 40) -> SparseRows:
-    """Walks of two steps: the product of the matrix's rows, each cut to its `fan` heaviest entries and made shares."""
+    """Return random walks of two steps over rows that are cut to their `fan` heaviest entries and normalized."""
     cut = pruned(matrix, fan)
     size = matrix.shape[0]
     step = sparse.csr_array((cut.value, cut.column, cut.start), shape=(size, size))
@@ -130,7 +130,7 @@ def two_steps(matrix: Matrix, keep: int, fan: int = 40) -> SparseRows:
 
 
 def factors(matrix: Matrix, dimensions: int) -> Weights:
-    """[items, dimensions] item vectors: the subspace that a symmetric matrix stretches most (randomised iteration)."""
+    """[items, dimensions] item vectors: the leading eigenvectors of a symmetric matrix (randomized iteration)."""
     size = matrix.shape[0]
     dimensions = min(dimensions, size)
     basis = np.random.default_rng(3).standard_normal((size, dimensions)).astype(np.float32)

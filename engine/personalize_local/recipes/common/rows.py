@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interactions that train: filtered as the solution asks, held against Personalize's minimums, ties unordered."""
+"""The interactions that train: filtered as the solution asks, checked for Personalize's minimums, ties shuffled."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.snapshots import Snapshot, Strings
-from personalize_local.recipes.base import RETURN, EventParameters, TrainingConfig
+from personalize_local.recipes.config import RETURN, EventParameters, TrainingConfig
 from personalize_local.wire.errors import TrainingRefused
 
 Ints = npt.NDArray[np.int64]
@@ -22,7 +22,7 @@ MINIMUM_USERS = 25
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Interactions by user, then time. Rows of one moment (a basket) stand in random order: theirs means nothing."""
+    """Interactions by user, then time. Rows of one second are one basket, in random order: theirs means nothing."""
 
     user: Ints
     """[rows] index into the snapshot's users."""
@@ -31,7 +31,7 @@ class Rows:
     time: Ints
     """[rows] Unix epoch seconds."""
     weight: Floats
-    """[rows] how much the event counts; 1 unless eventsConfig says otherwise."""
+    """[rows] weight of the event; 1 unless eventsConfig says otherwise."""
     source: Ints
     """[rows] the row of the snapshot."""
     items: int
@@ -41,7 +41,7 @@ class Rows:
         return len(self.user)
 
     def where(self, mask: Mask) -> Self:
-        """Only the rows that `mask` lets through."""
+        """Return only the rows that `mask` lets through."""
         return replace(
             self,
             user=self.user[mask],
@@ -52,27 +52,27 @@ class Rows:
         )
 
     def position_from_end(self) -> Ints:
-        """[rows] how many rows of the same user follow."""
+        """[rows] number of later rows of the same user."""
         last = np.searchsorted(self.user, self.user, side="right")
         return last - 1 - np.arange(len(self))
 
     def lengths(self) -> Ints:
-        """[rows] how many rows this row's user has."""
+        """[rows] number of rows of the same user."""
         return np.bincount(self.user)[self.user] if len(self) else np.zeros(0, np.int64)
 
     def begins(self) -> Mask:
-        """[rows] whether a row is the first of its moment."""
+        """[rows] whether a row is the first of its basket."""
         first = np.ones(len(self), bool)
         first[1:] = (self.time[1:] != self.time[:-1]) | (self.user[1:] != self.user[:-1])
         return first
 
     def baskets_from_end(self) -> Ints:
-        """[rows] how many later moments the same user has interactions in."""
+        """[rows] number of later baskets of the same user."""
         number = np.cumsum(self.begins())
         return number[np.searchsorted(self.user, self.user, side="right") - 1] - number
 
     def once(self) -> Self:
-        """Each user and item once: the earliest row of each pair."""
+        """Return each pair of user and item once: its earliest row."""
         pairs = self.user.astype(np.int64) * self.items + self.item
         order = np.argsort(pairs, kind="stable")
         first = np.ones(len(order), bool)
@@ -83,7 +83,7 @@ class Rows:
 
 
 def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
-    """The rows that the configuration lets train, items numbered as in the snapshot. Raises TrainingRefused."""
+    """Return the rows that may train, items numbered as in the snapshot. Raises TrainingRefused."""
     mask = _chosen(snapshot, config)
     rows = _rows(snapshot, config.events).where(mask)
     _check(rows, config)
@@ -91,12 +91,12 @@ def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
 
 
 def renumbered(rows: Rows, position: Ints) -> Rows:
-    """The same rows with items numbered anew: snapshot item `i` becomes `position[i]`."""
+    """Return the rows with new item numbers: item `i` becomes `position[i]`."""
     return replace(rows, item=position[rows.item])
 
 
 def hashes(ids: Strings) -> npt.NDArray[np.uint32]:
-    """A number for each id that says nothing about its order or age."""
+    """Return a number for each id that is independent of its order and age."""
     return np.fromiter((crc32(key.encode()) for key in ids), np.uint32, len(ids))
 
 

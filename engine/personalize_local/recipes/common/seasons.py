@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The season as context: the month of the year, where the data have seen the same month twice (numpy only)."""
+"""The season as context: the month of the year, where the data have the same month twice (numpy only)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,18 +9,18 @@ from personalize_local.data.snapshots import Strings
 COLUMN = "@MONTH"
 """The context column that the engine adds; no schema can have one of this name."""
 LEAST = 395 * 86_400
-"""Seconds of history from which months come round again."""
+"""Seconds of history after which months repeat."""
 REPLAY = 366 * 86_400
-"""Seconds without interactions after which the clock of the data, not that of the question, says what season it is."""
+"""Seconds without interactions after which the data's clock, not the query's, decides the season."""
 
 
 def seen(times: npt.NDArray[np.int64]) -> bool:
-    """Whether interactions at these times say anything of seasons."""
+    """Tell whether interactions at these times say anything about seasons."""
     return int(times.max()) - int(times.min()) >= LEAST
 
 
 def month(time: float) -> str:
-    """The month, `1` to `12`, of an epoch second."""
+    """Return the month, `1` to `12`, of an epoch second."""
     return str(months(np.array([int(time)], np.int64))[0])
 
 
@@ -33,10 +33,10 @@ def months(times: npt.NDArray[np.int64]) -> Strings:
 
 
 def current(now: float, latest: float) -> str:
-    """The month of a question, of data whose newest interaction was at `latest`."""
+    """Return the month of a query, for data whose newest interaction was at `latest`."""
     return month(latest if now < latest or is_replay(now, latest) else now)
 
 
 def is_replay(now: float, latest: float) -> bool:
-    """Whether the data were over long before the question: then nobody knows how long after them it is meant to be."""
+    """Tell whether the data ended long before the query, which then has no time of its own."""
     return now > latest + REPLAY

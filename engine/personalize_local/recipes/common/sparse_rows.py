@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sparse rows as the serving process maps them: numpy only, one bincount an answer."""
+"""Sparse matrices that the serving process maps: numpy only, one bincount per answer."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -38,10 +38,8 @@ class SparseRows:
         return dense
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
         return {f"{name}.start": self.start, f"{name}.column": self.column, f"{name}.value": self.value}
 
     @classmethod
     def from_arrays(cls, files: Arrays, name: str) -> Self:
-        """What was saved as `name`."""
         return cls(*(np.asarray(files[f"{name}.{part}"]) for part in ("start", "column", "value")))

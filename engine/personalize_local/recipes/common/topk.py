@@ -1,42 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picking the best of many items: exact, fast, and never by the order of ids."""
+"""Top-k selection among many items: exact, fast, and never by the order of ids."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.recipes.base import Scored
+Scores = npt.NDArray[np.float64]
+"""[items] non-negative; an item's shown score is its share of the sum, which is a softmax over the logarithms."""
+Places = npt.NDArray[np.intp]
+"""Positions of items in a model's catalogue."""
 
-Mass = npt.NDArray[np.float64]
-"""[items] non-negative; an item's score is its share of the sum, which is a softmax over the logarithms."""
+
+class Scored(NamedTuple):
+    """One recommended or ranked item; `score` is None where Personalize shows none."""
+
+    item_id: str
+    score: float | None = None
+    reason: str | None = None
+    """`Popular item` or `Exploration` (User-Personalization-v2 only), else None."""
 
 
-def best(mass: Mass, allowed: npt.NDArray[np.bool_] | None, limit: int) -> npt.NDArray[np.intp]:
-    """Positions of the `limit` heaviest allowed items, heaviest first; ties go to the lower (more popular) position."""
+def top_k(scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Places:
+    """Return the positions of the `limit` best allowed items, best first; of equals, the lower (more popular) one."""
     if allowed is not None:
-        mass = np.where(allowed, mass, -1.0)
-    limit = min(limit, len(mass))
+        scores = np.where(allowed, scores, -1.0)
+    limit = min(limit, len(scores))
     if limit <= 0:
         return np.zeros(0, np.intp)
-    threshold = np.partition(mass, len(mass) - limit)[len(mass) - limit]
-    above = np.flatnonzero(mass > threshold)
-    level = np.flatnonzero(mass == threshold)[: limit - len(above)] if threshold >= 0 else above[:0]
+    threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+    above = np.flatnonzero(scores > threshold)
+    level = np.flatnonzero(scores == threshold)[: limit - len(above)] if threshold >= 0 else above[:0]
     chosen = np.concatenate((above, level))
-    chosen = chosen[mass[chosen] >= 0]
-    return chosen[np.lexsort((chosen, -mass[chosen]))]
+    chosen = chosen[scores[chosen] >= 0]
+    return chosen[np.lexsort((chosen, -scores[chosen]))]
 
 
-def shares(mass: Mass, total: float) -> list[float]:
-    """Scores as Personalize prints them: at most seven decimals."""
-    return [round(value / total, 7) for value in mass.tolist()] if total > 0 else [0.0] * len(mass)
+def shown_scores(scores: Scores, total: float) -> list[float]:
+    """Return scores as Personalize prints them: shares of `total` with at most seven decimals."""
+    return [round(value / total, 7) for value in scores.tolist()] if total > 0 else [0.0] * len(scores)
 
 
-def ranked(item_ids: Sequence[str], known: Sequence[int], mass: Mass) -> list[Scored]:
-    """Put a caller's list in order: `known` are positions in `mass` (-1 = unknown to the model: last, no score)."""
+def ranked(item_ids: Sequence[str], known: Sequence[int], scores: Scores) -> list[Scored]:
+    """Put a caller's list in order: `known` are positions in `scores` (-1 = unknown to the model: last, no score)."""
     positions = np.asarray(known, np.intp)
     inside = positions >= 0
-    weights = np.where(inside, mass[np.where(inside, positions, 0)], -1.0)
-    scores = shares(weights, float(weights[inside].sum()))
+    weights = np.where(inside, scores[np.where(inside, positions, 0)], -1.0)
+    shown = shown_scores(weights, float(weights[inside].sum()))
     order = np.lexsort((positions, -weights))
-    return [Scored(item_ids[i], scores[i] if inside[i] else None) for i in order.tolist()]
+    return [Scored(item_ids[i], shown[i] if inside[i] else None) for i in order.tolist()]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradient boosting of oblivious trees for ranking, on histograms (numpy only).
 
-The loss is the cross-entropy of a softmax over each list: the chosen items should get all of a list's mass. One step
-fits a tree to the gradient by Newton's method, level by level (CatBoost's tree shape, LightGBM's histograms).
+The loss is the cross-entropy of a softmax over each list: the chosen items should get all of a list's probability. One
+step fits a tree to the gradient by Newton's method, level by level (CatBoost's tree shape, LightGBM's histograms).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Binned = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Training lists, one after the other."""
+    """Training lists, concatenated."""
 
     features: Features
     """[rows, features]."""
@@ -33,22 +33,22 @@ class Lists:
     starts: Starts
     """[lists] first row of each list."""
     weight: Values
-    """[lists] how much each list counts."""
+    """[lists]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to boost."""
+    """The parameters of boosting."""
 
     trees: int = 100
     depth: int = 5
     rate: float = 0.1
     sample: float = 0.5
-    """Share of the lists that each tree's questions are chosen on; all of them give its answers."""
+    """Share of the lists that each tree's splits are chosen on; all of them set its values."""
     columns: float = 0.5
-    """Share of the features that each tree may ask about."""
+    """Share of the features that each tree may use."""
     ridge: float = 3.0
-    """What every leaf's curvature is raised by: the larger, the more cautious are small leaves."""
+    """Added to every leaf's curvature: the larger, the smaller are the values of small leaves."""
 
 
 def boost(lists: Lists, plan: Plan) -> Trees:
@@ -60,21 +60,22 @@ def boost(lists: Lists, plan: Plan) -> Trees:
     lengths = np.diff(np.append(lists.starts, len(lists.chosen)))
     share = lists.chosen / np.repeat(np.add.reduceat(lists.chosen, lists.starts), lengths)
     weight = np.repeat(lists.weight, lengths)
-    # What is the same for all has no part in the draw either: a source that a shop's data lack changes nothing.
+    # Constant features are not drawn either: a source that a shop's data lack changes nothing.
     useful, score = np.flatnonzero(binned.max(axis=1) > 0), lists.offset.copy()
     features, thresholds, values = [], [], []
     for _ in range(plan.trees):
-        mass = np.exp(score - np.repeat(np.maximum.reduceat(score, lists.starts), lengths))
-        mass /= np.repeat(np.add.reduceat(mass, lists.starts), lengths)
-        pull, curvature = weight * (share - mass), weight * mass * (1.0 - mass)
+        probability = np.exp(score - np.repeat(np.maximum.reduceat(score, lists.starts), lengths))
+        probability /= np.repeat(np.add.reduceat(probability, lists.starts), lengths)
+        gradient = weight * (share - probability)
+        curvature = weight * probability * (1.0 - probability)
         some = np.flatnonzero(np.repeat(random.random(len(lengths)) < plan.sample, lengths))
         columns = useful[random.random(len(useful)) < plan.columns]
         if not len(columns):
             columns = useful
-        splits = _grow(binned[np.ix_(columns, some)], pull[some], curvature[some], plan)
+        splits = _grow(binned[np.ix_(columns, some)], gradient[some], curvature[some], plan)
         splits = [(int(columns[column]), edge) for column, edge in splits]
         leaf = sum((binned[column] > edge).astype(np.intp) << level for level, (column, edge) in enumerate(splits))
-        sums = [np.bincount(leaf, each, minlength=2**plan.depth) for each in (pull, curvature)]
+        sums = [np.bincount(leaf, each, minlength=2**plan.depth) for each in (gradient, curvature)]
         value = plan.rate * sums[0] / (sums[1] + plan.ridge)
         score += value[leaf]
         features.append([column for column, _ in splits])
@@ -84,23 +85,23 @@ def boost(lists: Lists, plan: Plan) -> Trees:
 
 
 def _edges(column: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Thresholds between the bins of a column: a value belongs above an edge if it is greater."""
+    """Return thresholds between the bins of a column: a value belongs above an edge if it is greater."""
     found = np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1], method="lower"))
     return found[found < column.max()].astype(np.float32) if len(found) else found.astype(np.float32)
 
 
-def _grow(binned: Binned, pull: Values, curvature: Values, plan: Plan) -> list[tuple[int, int]]:
-    """The (column, edge) that each level asks about."""
+def _grow(binned: Binned, gradient: Values, curvature: Values, plan: Plan) -> list[tuple[int, int]]:
+    """Return the (column, edge) of each level."""
     leaf = np.zeros(binned.shape[1], np.intp)
     splits: list[tuple[int, int]] = []
     for level in range(plan.depth):
-        column, edge = _question(binned, leaf, (pull, curvature), 2**level, plan.ridge)
+        column, edge = _best_split(binned, leaf, (gradient, curvature), 2**level, plan.ridge)
         splits.append((column, edge))
         leaf |= (binned[column] > edge).astype(np.intp) << level
     return splits
 
 
-def _question(
+def _best_split(
     binned: Binned,
     leaf: npt.NDArray[np.intp],
     gradients: tuple[Values, Values],
@@ -111,10 +112,11 @@ def _question(
     base = leaf * BINS
     for column in np.flatnonzero(last > 0).tolist():
         place = base + binned[column]
-        pull, curvature = (
+        gradient, curvature = (
             np.bincount(place, each, minlength=leaves * BINS).reshape(leaves, BINS).cumsum(axis=1) for each in gradients
         )
-        gain = pull**2 / (curvature + ridge) + (pull[:, -1:] - pull) ** 2 / (curvature[:, -1:] - curvature + ridge)
+        gain = gradient**2 / (curvature + ridge)
+        gain += (gradient[:, -1:] - gradient) ** 2 / (curvature[:, -1:] - curvature + ridge)
         total = gain[:, : last[column]].sum(axis=0)
         edge = int(np.argmax(total))
         if total[edge] > best:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From lists with known choices to trees that put such lists in order, or none where counting is as good."""
+"""From lists with known choices to trees that rank such lists, or none where counting is as good."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,21 +12,20 @@ from personalize_local.recipes.common.rows import Mask
 from personalize_local.recipes.ltr.boosting import Lists, Plan, boost
 from personalize_local.recipes.ltr.trees import Trees
 
-OTHERS = 50
-"""Items that were not chosen, in each list of training."""
+NEGATIVES = 50
+"""Items that were not chosen, in each training list."""
 DEPTH = 10
-"""Places that count."""
+"""Places that NDCG counts."""
 DISCOUNT = 1.0 / np.log2(np.arange(2, DEPTH + 2))
-ALIKE = 0.5
-"""Standard errors by which a gain may be less than the best and still be taken for as good, where there is much to
-learn; where there is little (new items, newcomers), more trees are not."""
-LEAST = 50
+TOLERANCE = 0.5
+"""Standard errors by which a gain may be below the best and still count as equal, where there is much to learn."""
+MIN_LISTS = 50
 """Lists below which nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One list: what the trees see of the candidates, the score that they start from, and what was chosen."""
+class TrainingList:
+    """Candidates before a basket: their features, the score that the trees start from, and what was chosen."""
 
     features: npt.NDArray[np.float32]
     offset: npt.NDArray[np.float64]
@@ -35,81 +34,85 @@ class Case:
     missed: int
     """Chosen items that are no candidates."""
     counted: Mask | None = None
-    """Which candidates counting alone brings up; None: all of them."""
+    """The candidates that counting alone brings up; None: all of them."""
 
-    def without_network(self, columns: int) -> "Case":
-        """The same list as it is without the deep tier, whose features come after the first `columns`."""
+    def without_network(self, columns: int) -> "TrainingList":
+        """Return the list without the deep tier, whose features come after the first `columns`."""
         if self.counted is None:
             return self
         kept, lost = self.counted, int(self.chosen[~self.counted].sum())
-        return Case(self.features[kept, :columns], self.offset[kept], self.chosen[kept], self.missed + lost)
+        return TrainingList(self.features[kept, :columns], self.offset[kept], self.chosen[kept], self.missed + lost)
 
 
-def learned(
-    training: Sequence[Case],
-    asked: Sequence[Case],
-    alike: float = 0.0,
+def fit_trees(
+    training: Sequence[TrainingList],
+    held_out: Sequence[TrainingList],
+    tolerance: float = 0.0,
     *,
     even: bool = False,
     plan: Plan | None = None,
 ) -> Trees | None:
-    """Trees made from `training`, as many of them as order `asked` best; None if their own scores are as good.
+    """Fit trees, as many as rank the held-out lists best; None if the lists' own scores are as good.
 
-    `alike`: standard errors by which more trees may be worse and still be taken. `even`: whether all lists count the
-    same; else as much as NDCG makes of them, large baskets more. `plan`: how to boost.
+    Args:
+        training: lists to learn from.
+        held_out: lists that decide how many trees to keep.
+        tolerance: standard errors by which more trees may be worse and still be kept.
+        even: whether all lists weigh the same; else as much as NDCG weighs them, large baskets more.
+        plan: parameters of boosting.
     """
-    if len(training) < LEAST or len(asked) < LEAST // 5:
+    if len(training) < MIN_LISTS or len(held_out) < MIN_LISTS // 5:
         return None
-    trees = boost(training_lists(training, even=even), plan or Plan())
-    return trees.first(_best_length(trees, asked, alike))
+    trees = boost(sampled_lists(training, even=even), plan or Plan())
+    return trees.first(_best_length(trees, held_out, tolerance))
 
 
-def training_lists(cases: Sequence[Case], *, even: bool) -> Lists:
-    """Cases as the boosting takes them: all that was chosen, and OTHERS at most; `even` as in `learned`."""
+def sampled_lists(lists: Sequence[TrainingList], *, even: bool) -> Lists:
+    """Concatenate lists for boosting: all that was chosen, and NEGATIVES at most; `even` as in `fit_trees`."""
     random = np.random.default_rng(5)
     kept = []
-    for case in cases:
-        others = np.flatnonzero(~case.chosen)
-        if len(others) > OTHERS:
-            others = random.choice(others, OTHERS, replace=False)
-        if case.chosen.any():
-            kept.append((case, np.concatenate((np.flatnonzero(case.chosen), others))))
-    features = np.concatenate([case.features[rows] for case, rows in kept])
-    offset = np.concatenate([case.offset[rows] for case, rows in kept])
-    chosen = np.concatenate([case.chosen[rows] for case, rows in kept]).astype(np.float64)
+    for each in lists:
+        negatives = np.flatnonzero(~each.chosen)
+        if len(negatives) > NEGATIVES:
+            negatives = random.choice(negatives, NEGATIVES, replace=False)
+        if each.chosen.any():
+            kept.append((each, np.concatenate((np.flatnonzero(each.chosen), negatives))))
+    features = np.concatenate([each.features[rows] for each, rows in kept])
+    offset = np.concatenate([each.offset[rows] for each, rows in kept])
+    chosen = np.concatenate([each.chosen[rows] for each, rows in kept]).astype(np.float64)
     starts = np.cumsum([0, *(len(rows) for _, rows in kept)])[:-1]
-    weight = np.array([case.chosen.sum() / ideal(int(case.chosen.sum()) + case.missed) for case, _ in kept])
+    weight = np.array([each.chosen.sum() / ideal_gain(int(each.chosen.sum()) + each.missed) for each, _ in kept])
     weight = np.ones(len(kept)) if even else weight / weight.mean()
     return Lists(features, chosen, offset, starts.astype(np.intp), weight)
 
 
-def _best_length(trees: Trees, asked: Sequence[Case], alike: float) -> int:
-    """After how many trees (in fives) the lists of `asked` are ordered best, or as well as that can be told.
+def _best_length(trees: Trees, held_out: Sequence[TrainingList], tolerance: float) -> int:
+    """Return the number of trees (in fives) that ranks the held-out lists best, or as well within the tolerance.
 
-    0, their own scores, unless the gain is larger than its standard error. Of lengths between which these lists
-    hardly tell, the longest: the best of many on a few lists is best by luck.
+    0, the lists' own scores, unless the gain is larger than its standard error. Of lengths that are equal within the
+    tolerance, the longest: the best of many on a few lists is best by luck.
     """
-    stages = trees.stages(np.concatenate([case.features for case in asked]))
-    offset = np.concatenate([case.offset for case in asked])
-    spans = list(pairwise(np.cumsum([0, *(len(case.chosen) for case in asked)]).tolist()))
+    stages = trees.stages(np.concatenate([each.features for each in held_out]))
+    offset = np.concatenate([each.offset for each in held_out])
+    spans = list(pairwise(np.cumsum([0, *(len(each.chosen) for each in held_out)]).tolist()))
     gains = []
     for length in range(0, len(stages) + 1, 5):
         score = offset + (stages[length - 1] if length else 0.0)
-        gains.append([gain(case, score[a:b]) for case, (a, b) in zip(asked, spans, strict=True)])
+        gains.append([ndcg(each, score[a:b]) for each, (a, b) in zip(held_out, spans, strict=True)])
     better = np.array(gains) - np.array(gains[0])
     mean = better.mean(axis=1)
     best = int(np.argmax(mean))
-    error = float(better[best].std()) / len(asked) ** 0.5
-    return 5 * int(np.flatnonzero(mean >= mean[best] - alike * error)[-1]) if mean[best] > error else 0
+    error = float(better[best].std()) / len(held_out) ** 0.5
+    return 5 * int(np.flatnonzero(mean >= mean[best] - tolerance * error)[-1]) if mean[best] > error else 0
 
 
-def gain(case: Case, score: npt.NDArray[np.float64]) -> float:
-    """NDCG of the first DEPTH candidates by score; ties count against us."""
-    order = np.lexsort((case.chosen, -score))[:DEPTH]
-    found = DISCOUNT[: len(order)][case.chosen[order]].sum()
-    return float(found / ideal(int(case.chosen.sum()) + case.missed))
+def ndcg(each: TrainingList, score: npt.NDArray[np.float64]) -> float:
+    """Return the NDCG of the first DEPTH candidates by score; ties count against the model."""
+    order = np.lexsort((each.chosen, -score))[:DEPTH]
+    found = DISCOUNT[: len(order)][each.chosen[order]].sum()
+    return float(found / ideal_gain(int(each.chosen.sum()) + each.missed))
 
 
-def ideal(wanted: int) -> float:
-    """The discounted gain of the best order of a list with so many wanted items."""
+def ideal_gain(wanted: int) -> float:
+    """Return the discounted gain of the best order of a list with so many wanted items."""
     return float(DISCOUNT[:wanted].sum())

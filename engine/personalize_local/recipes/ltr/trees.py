@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boosted oblivious trees at serving time: every level of a tree asks all items the same question (numpy only)."""
+"""Boosted oblivious trees at serving time: each level of a tree splits all items by one feature (numpy only)."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -17,17 +17,17 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """A sum of trees; leaf `j` of a tree is the number whose bit `d` says how level `d` was answered."""
+    """A sum of trees; bit `d` of a leaf's number is the outcome of level `d`."""
 
     feature: npt.NDArray[np.intp]
-    """[trees, depth] the column that each level looks at."""
+    """[trees, depth] the feature of each level."""
     threshold: Features
-    """[trees, depth] the answer is yes above it."""
+    """[trees, depth] values above it set the bit."""
     value: Features
     """[trees, 2 ** depth]."""
 
     def first(self, length: int) -> Self | None:
-        """The first trees only; None instead of none."""
+        """Return the first trees only; None if there would be none."""
         return type(self)(self.feature[:length], self.threshold[:length], self.value[:length]) if length else None
 
     def predict(self, features: Features) -> Scores:
@@ -50,12 +50,10 @@ class Trees:
         return values
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
         return {f"{name}.feature": self.feature, f"{name}.threshold": self.threshold, f"{name}.value": self.value}
 
     @classmethod
     def from_arrays(cls, files: Arrays, name: str) -> Self | None:
-        """What was saved as `name`; None if there are no such trees."""
         if f"{name}.feature" not in files:
             return None
         return cls(*(np.array(files[f"{name}.{part}"]) for part in ("feature", "threshold", "value")))
@@ -63,35 +61,33 @@ class Trees:
 
 @dataclass(frozen=True, slots=True)
 class Rankers:
-    """The trees of a model, by what they put in order; None where counting is better or nothing could be learned."""
+    """The trees of a model, by what they rank; None where counting is better or there is too little to learn from."""
 
     trees: Trees | None = None
-    """All items, those that the user knows among them."""
+    """All items, known ones too."""
     new: Trees | None = None
     """Items that are new to the user."""
     newcomers: Trees | None = None
-    """Items for users without a history."""
+    """All items, for users without a history."""
     more: Trees | None = None
-    """Items that are new to the user, to add to what he has just taken: the rest of a basket."""
+    """Items that are new to the user, for the rest of a basket that has begun."""
 
     @property
     def for_new(self) -> Trees | None:
-        """What orders new items where nothing else is known: their own trees, or else those of all items."""
+        """The trees for new items: their own, or else those for all items."""
         return self.trees if self.new is None else self.new
 
     @property
     def for_histories(self) -> bool:
-        """Whether any of them answers for users with a history."""
+        """Whether any of them ranks for users with a history."""
         return any(each is not None for each in (self.trees, self.new, self.more))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
         named = {name: getattr(self, name) for name in _NAMES}
         return {name: a for key, each in named.items() if each for name, a in each.arrays(key).items()}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """What was saved."""
         return cls(*(Trees.from_arrays(files, name) for name in _NAMES))
 
 

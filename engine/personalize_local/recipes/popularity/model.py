@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What everybody takes, of late, at first and among people alike: the answer without a history (numpy only)."""
+"""Popularity, overall, recent, in first baskets and by metadata: the answer without a history (numpy only)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,48 +10,49 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.arrays import Arrays
-from personalize_local.recipes.common.topk import Mass
+from personalize_local.recipes.common.repeat_features import DAY
+from personalize_local.recipes.common.topk import Places, Scores
 from personalize_local.recipes.ltr.trees import Trees
-from personalize_local.recipes.user_personalization.repeat_features import DAY, Places
 
-HALVES = (1 / 90, 1 / 36, 1 / 13, 1 / 4)
-"""Half-lives of popularity, as shares of the data's span (a year at most): four days, ten, four weeks, three months."""
+HALF_LIVES = (1 / 90, 1 / 36, 1 / 13, 1 / 4)
+"""As shares of the data's span (a year at most): four days, ten days, four weeks, three months."""
 BASE = 1
-"""The half-life that the base answer takes."""
+"""The half-life that the base scores take."""
 RECENT = 2
-"""The half-life of what people alike take of late."""
-FIRSTS = 100.0
-"""First choices that popularity stands in for: a basket or two say little."""
-DOUBTS = (3.0, 20.0)
-"""Choices, expected and counted, that a lift is shrunk by: lightly, and in earnest."""
-ALIKE = 50.0
-"""Choices of a group that popularity stands in for."""
+"""The half-life of recent popularity within a group."""
+FIRST_PRIOR = 100.0
+"""Pseudo-counts of popularity among first interactions: a basket or two say little."""
+SHRINKAGES = (3.0, 20.0)
+"""Pseudo-counts, light and strong, that a lift is shrunk by."""
+GROUP_PRIOR = 50.0
+"""Pseudo-counts of overall popularity in a group."""
 COMMON = 0.75
-"""Share of a column's interactions from which on a value is what most have."""
-BEST = 50
+"""Share of a column's interactions above which a value is the usual one."""
+TOP = 50
 """How many of the best items of each kind of popularity are put in order."""
 NAMES = (
-    *(f"{kind} share by {place}" for place in range(len(HALVES)) for kind in ("whole", "first")),
+    *(f"{kind} share by {place}" for place in range(len(HALF_LIVES)) for kind in ("whole", "first")),
     "group share",
     "recent group share",
-    *(f"lift less {doubt:g}" for doubt in DOUBTS),
+    *(f"lift shrunk by {shrinkage:g}" for shrinkage in SHRINKAGES),
     "group size",
     "age",
     "popularity",
     "base",
 )
+_ARRAYS = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
 
 
 @dataclass
-class Crowd:
-    """Decayed counts at one moment; training moves it through time, serving takes it as it stands at the end."""
+class GroupPopularity:
+    """Decayed counts at one time; training moves it through time, serving takes it as it is at the end."""
 
     time: float
     """Unix epoch seconds."""
     whole: npt.NDArray[np.float64]
-    """[halves, items] interactions."""
+    """[half-lives, items] interactions."""
     first: npt.NDArray[np.float64]
-    """[halves, items] interactions of users' first moments."""
+    """[half-lives, items] interactions of users' first baskets."""
     total: npt.NDArray[np.float64]
     """[items] interactions, not decayed."""
     groups: npt.NDArray[np.float32]
@@ -69,13 +70,13 @@ class Crowd:
     def empty(
         cls, time: float, lifted: int, created: npt.NDArray[np.float64], spans: npt.NDArray[np.int64], of_context: int
     ) -> Self:
-        """Before the first interaction; groups are counted over the `lifted` most popular items."""
+        """Start without interactions; groups will be counted over the `lifted` most popular items."""
         items = len(created)
-        halves, groups = (len(HALVES), items), (int(spans.max(initial=0)), min(lifted, items))
+        decayed, groups = (len(HALF_LIVES), items), (int(spans.max(initial=0)), min(lifted, items))
         return cls(
             time,
-            np.zeros(halves),
-            np.zeros(halves),
+            np.zeros(decayed),
+            np.zeros(decayed),
             np.zeros(items),
             np.zeros(groups, np.float32),
             np.zeros(groups, np.float32),
@@ -86,22 +87,22 @@ class Crowd:
 
     @cached_property
     def shares(self) -> npt.NDArray[np.float64]:
-        """[2 * halves, items] popularity, and popularity among first choices, for each half-life in turn."""
+        """[2 * half-lives, items] popularity, and popularity in first baskets, for each half-life in turn."""
         even = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
         found = []
         for whole, first in zip(self.whole, self.first, strict=True):
             popular = (whole + 0.1 * even) / (whole.sum() + 0.1)
-            found += [popular, (first + FIRSTS * popular) / (first.sum() + FIRSTS)]
+            found += [popular, (first + FIRST_PRIOR * popular) / (first.sum() + FIRST_PRIOR)]
         return np.stack(found)
 
     @cached_property
-    def _base(self) -> Mass:
-        base: Mass = self.shares[2 * BASE : 2 * BASE + 2].mean(axis=0)
+    def _base(self) -> Scores:
+        base: Scores = self.shares[2 * BASE : 2 * BASE + 2].mean(axis=0)
         return base
 
     @cached_property
-    def _best(self) -> Places:
-        return np.unique(np.argpartition(-self.shares, min(BEST, len(self.total) - 1), axis=1)[:, :BEST])
+    def _top(self) -> Places:
+        return np.unique(np.argpartition(-self.shares, min(TOP, len(self.total) - 1), axis=1)[:, :TOP])
 
     @cached_property
     def _expected(self) -> npt.NDArray[np.float64]:
@@ -110,111 +111,108 @@ class Crowd:
         share: npt.NDArray[np.float64] = known / max(float(self.total.sum()), 1.0)
         return share
 
-    def base(self, codes: Sequence[int]) -> Mass:
-        """[items] what people with these values of metadata and context take, by counting alone; adds up to 1."""
-        codes = self._telling(codes)
+    def base(self, codes: Sequence[int]) -> Scores:
+        """[items] what users with these values of metadata and context take, by counting alone; adds up to 1."""
+        codes = self._unusual(codes)
         if self.of_context[0]:
-            tilted: Mass = self._in_context * self._all_lifts(codes, DOUBTS[1])
+            tilted: Scores = self._in_context * self._all_lifts(codes, SHRINKAGES[1])
             return tilted / float(tilted.sum())
-        mass = self._base.copy()
+        scores = self._base.copy()
         if codes:
-            mass[: self.groups.shape[1]] *= self._lift(codes, DOUBTS[1])
-            shared = self._group_share(codes, lately=False) + self._group_share(codes, lately=True)
-            mass = 0.5 * mass / mass.sum() + 0.25 * shared
-        mass /= mass.sum()
-        return mass
+            scores[: self.groups.shape[1]] *= self._lift(codes, SHRINKAGES[1])
+            shared = self._group_share(codes, recent=False) + self._group_share(codes, recent=True)
+            scores = 0.5 * scores / scores.sum() + 0.25 * shared
+        scores /= scores.sum()
+        return scores
 
-    def order(self, codes: Sequence[int], trees: Trees | None, fresh: Mass | None = None) -> Mass:
-        """[items] the base answer, its best items put in order by trees; `fresh`: interactions [items] since."""
-        mass = self.base(codes)
-        if fresh is not None:
+    def scores(self, codes: Sequence[int], trees: Trees | None, online: Scores | None = None) -> Scores:
+        """[items] the base scores, with the best items reordered by trees; `online`: interactions [items] since."""
+        scores = self.base(codes)
+        if online is not None:
             known = float(self.whole[BASE].sum())
-            mass = (known * mass + fresh) / (known + float(fresh.sum()))
+            scores = (known * scores + online) / (known + float(online.sum()))
         if trees is None:
-            return mass
-        candidates = self.candidates(mass)
-        weight = np.exp(offset(mass[candidates]) + trees.predict(self.features(codes, candidates, mass)))
-        mass[candidates] = (mass[candidates].sum() / weight.sum()) * weight
-        return mass
+            return scores
+        candidates = self.candidates(scores)
+        weight = np.exp(offset(scores[candidates]) + trees.predict(self.features(codes, candidates, scores)))
+        scores[candidates] = (scores[candidates].sum() / weight.sum()) * weight
+        return scores
 
-    def candidates(self, mass: Mass) -> Places:
-        """The best items of each kind of popularity and of a base answer, in order of position."""
-        own = np.argpartition(-mass, min(2 * BEST, len(mass) - 1))[: 2 * BEST]
-        return np.union1d(self._best, own)
+    def candidates(self, scores: Scores) -> Places:
+        """Return the best items of each kind of popularity and of base scores, in order of position."""
+        own = np.argpartition(-scores, min(2 * TOP, len(scores) - 1))[: 2 * TOP]
+        return np.union1d(self._top, own)
 
-    def features(self, codes: Sequence[int], candidates: Places, mass: Mass) -> npt.NDArray[np.float32]:
-        """[candidates, NAMES] what the trees ask about."""
-        codes = self._telling(codes)
+    def features(self, codes: Sequence[int], candidates: Places, scores: Scores) -> npt.NDArray[np.float32]:
+        """[candidates, NAMES] the features of the trees."""
+        codes = self._unusual(codes)
         columns: list[npt.NDArray[Any]] = list(self.shares[:, candidates])
-        columns += [self._group_share(codes, lately=lately)[candidates] for lately in (False, True)]
-        columns += [self._all_lifts(codes, doubt)[candidates] for doubt in DOUBTS]
+        columns += [self._group_share(codes, recent=recent)[candidates] for recent in (False, True)]
+        columns += [self._all_lifts(codes, shrinkage)[candidates] for shrinkage in SHRINKAGES]
         size = float(self.groups[codes].sum(axis=1).min()) / max(float(self.total.sum()), 1.0) if codes else 1.0
         columns += [np.full(len(candidates), size), (self.time - self.created[candidates]) / DAY]
-        columns += [self.total[candidates], mass[candidates]]
+        columns += [self.total[candidates], scores[candidates]]
         return np.stack(columns, axis=1).astype(np.float32)
 
     @cached_property
-    def _in_context(self) -> Mass:
-        """[items] share of all times growth of late, held against what the contexts of late let expect.
+    def _in_context(self) -> Scores:
+        """[items] all-time share times recent growth, compared with what the recent contexts let expect.
 
-        What sells in winter does not grow because it is winter: a question of June has nothing from that.
+        What sells in winter does not grow because it is winter: a query of June has no use for that.
         """
         share = (self.total + 1e-3) / (self.total.sum() + 1e-3 * len(self.total))
-        lately, width = self.whole[RECENT], self.groups.shape[1]
-        usual = share * lately.sum()
+        recent, width = self.whole[RECENT], self.groups.shape[1]
+        usual = share * recent.sum()
         expected = usual.copy()
         for start, stop in self.spans[len(self.spans) - int(self.of_context[0]) :].tolist():
-            groups = self.groups[start:stop].astype(np.float64) + ALIKE * share[:width]
+            groups = self.groups[start:stop].astype(np.float64) + GROUP_PRIOR * share[:width]
             groups *= (self.recent[start:stop].sum(axis=1) / groups.sum(axis=1))[:, None]
             expected[:width] *= groups.sum(axis=0) / np.maximum(self.recent[start:stop].sum() * share[:width], 1e-12)
-        growth: Mass = share * (lately + FIRSTS) / (expected + FIRSTS)
+        growth: Scores = share * (recent + FIRST_PRIOR) / (expected + FIRST_PRIOR)
         return growth
 
-    def _all_lifts(self, codes: Sequence[int], doubt: float) -> Mass:
+    def _all_lifts(self, codes: Sequence[int], shrinkage: float) -> Scores:
         lift = np.ones(len(self.total))
-        lift[: self.groups.shape[1]] = self._lift(codes, doubt)
+        lift[: self.groups.shape[1]] = self._lift(codes, shrinkage)
         return lift
 
-    def _lift(self, codes: Sequence[int], doubt: float) -> npt.NDArray[np.float64]:
+    def _lift(self, codes: Sequence[int], shrinkage: float) -> npt.NDArray[np.float64]:
         """[most popular items] how much more often these values choose an item than all do, multiplied.
 
-        The product is tempered: several columns say in part the same of a user.
+        The product is tempered, because the columns of a user overlap in what they say.
         """
         lift = np.ones(self.groups.shape[1])
         for code in codes:
-            group, alike = self.groups[code].astype(np.float64), self._rare.get(code)
-            usual = 1.0 if alike is None else self._raised(alike[0], ALIKE)
-            lift *= (group + doubt * usual) / (self._expected * float(group.sum()) + doubt)
+            group, rare = self.groups[code].astype(np.float64), self._rare.get(code)
+            usual = (
+                1.0 if rare is None else (rare[0] + GROUP_PRIOR) / (self._expected * float(rare[0].sum()) + GROUP_PRIOR)
+            )
+            lift *= (group + shrinkage * usual) / (self._expected * float(group.sum()) + shrinkage)
         tempered: npt.NDArray[np.float64] = lift ** (max(len(codes), 1) ** -0.5)
         return tempered
 
-    def _raised(self, group: Mass, doubt: float) -> Mass:
-        """[most popular items] how much more often a group chooses an item than all do, shrunk."""
-        lift: Mass = (group + doubt) / (self._expected * float(group.sum()) + doubt)
-        return lift
+    def _group_share(self, codes: Sequence[int], *, recent: bool) -> Scores:
+        """[items] share among those with one of these values, shrunk towards popularity; the mean of the values.
 
-    def _group_share(self, codes: Sequence[int], *, lately: bool) -> Mass:
-        """[items] share among those who have one of these values, shrunk towards popularity; the mean of the values.
-
-        A rare value's is shrunk towards the share among those who have any of the column's rare values.
+        A rare value's share is shrunk towards that of all rare values of its column.
         """
         if not codes:
             return self._base
         found = np.zeros(len(self._base))
         for code in codes:
-            alike = self._rare.get(code)
-            usual = self._base if alike is None else _shrunk(alike[lately], self._base)
-            found += _shrunk((self.recent if lately else self.groups)[code], usual)
+            rare = self._rare.get(code)
+            usual = self._base if rare is None else _shrunk(rare[recent], self._base)
+            found += _shrunk((self.recent if recent else self.groups)[code], usual)
         return found / len(codes)
 
-    def _telling(self, codes: Sequence[int]) -> list[int]:
-        """The values but those that most have: they say no more than what everybody takes."""
+    def _unusual(self, codes: Sequence[int]) -> list[int]:
+        """Drop the values of a large majority, which say no more than overall popularity."""
         common = {each for each, _ in self._majorities}
         return [code for code in codes if code not in common]
 
     @cached_property
     def _majorities(self) -> list[tuple[int, Places]]:
-        """The value that most interactions have, and the rare ones, of each column that has such a value."""
+        """The usual value and the rare ones of each column that has a usual value."""
         found = []
         for start, stop in self.spans.tolist():
             sizes = self.groups[start:stop].sum(axis=1, dtype=np.float64)
@@ -224,36 +222,32 @@ class Crowd:
         return found
 
     @cached_property
-    def _rare(self) -> dict[int, tuple[Mass, Mass]]:
-        """[most popular items] of each rare value: interactions of all rare values of its column, and those of late.
+    def _rare(self) -> dict[int, tuple[Scores, Scores]]:
+        """[most popular items] for each rare value, the interactions of all rare values of its column, and recent ones.
 
-        Where most people are of one kind, say at home, the others have in common that they are not.
+        Where most users are of one kind (at home, say), the others have in common that they are not.
         """
-        found: dict[int, tuple[Mass, Mass]] = {}
+        found: dict[int, tuple[Scores, Scores]] = {}
         for _, rare in self._majorities:
             whole, recent = (table[rare].sum(axis=0, dtype=np.float64) for table in (self.groups, self.recent))
             found |= dict.fromkeys(rare.tolist(), (whole, recent))
         return found
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
-        names = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
-        return {"crowd.time": np.array([self.time]), **{f"crowd.{name}": getattr(self, name) for name in names}}
+        return {"crowd.time": np.array([self.time]), **{f"crowd.{name}": getattr(self, name) for name in _ARRAYS}}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """What was saved."""
-        names = ("whole", "first", "total", "groups", "recent", "created", "spans", "of_context")
-        return cls(float(files["crowd.time"][0]), *(np.asarray(files[f"crowd.{name}"]) for name in names))
+        return cls(float(files["crowd.time"][0]), *(np.asarray(files[f"crowd.{name}"]) for name in _ARRAYS))
 
 
-def _shrunk(group: npt.NDArray[Any], usual: Mass) -> Mass:
-    """[items] share among a group, which counts the most popular ones, shrunk towards what is usual."""
-    part: Mass = ALIKE * usual
+def _shrunk(group: npt.NDArray[Any], usual: Scores) -> Scores:
+    """[items] share within a group, which counts the most popular items, shrunk towards the usual share."""
+    part: Scores = GROUP_PRIOR * usual
     part[: len(group)] += group
-    return part / (float(group.sum()) + ALIKE)
+    return part / (float(group.sum()) + GROUP_PRIOR)
 
 
-def offset(mass: Mass) -> npt.NDArray[np.float64]:
-    """The score that the trees start from: they correct the base answer."""
-    return np.log(np.maximum(mass.astype(np.float64), 1e-12))
+def offset(scores: Scores) -> npt.NDArray[np.float64]:
+    """Return the score that the trees start from: they correct the base scores."""
+    return np.log(np.maximum(scores.astype(np.float64), 1e-12))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the answer for users without a history: counts moved through time, a ranker of users' first moments."""
+"""Training of the answer without a history: counts moved through time, and a ranker of users' first baskets."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,26 +8,26 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from personalize_local.recipes.common.recency_windows import span
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
-from personalize_local.recipes.ltr.fitting import LEAST, Case, learned
+from personalize_local.recipes.ltr.fitting import MIN_LISTS, TrainingList, fit_trees
 from personalize_local.recipes.ltr.trees import Trees
-from personalize_local.recipes.popularity.model import HALVES, RECENT, Crowd, offset
-from personalize_local.recipes.user_personalization.recency_windows import span
+from personalize_local.recipes.popularity.model import HALF_LIVES, RECENT, GroupPopularity, offset
 
 NEWEST = 2_000_000
-"""Interactions, the newest, that count: what is older has faded."""
+"""Interactions, the newest, that count: older ones have decayed."""
 SHORTEST = 182 * 86_400
-"""Least span, in seconds, of which half-lives are shares: nothing fades within a day."""
+"""Least span, in seconds, that half-lives are shares of, so that nothing decays within a day."""
 STOPS = 60
-"""Moments at which the counts are taken for training: about a week apart in a year."""
+"""Times at which the counts are taken for training: about a week apart in a year."""
 LISTS = 3000
-"""First moments, the newest, that the ranker is made from."""
+"""First baskets, the newest, that the ranker learns from."""
 HELD_OUT = 0.15
-"""Share of them, the newest, that only tell when to stop."""
+"""Share of them, the newest, that decide only how many trees to keep."""
 
 
 class Timeline:
-    """Interactions in the order of time, with the values of metadata and context that each one has."""
+    """Interactions in the order of time, with the metadata and context values of each."""
 
     def __init__(self, rows: Rows, codes: tuple[Ints, Ints], spans: Ints, of_context: int) -> None:
         """`codes`: (row, code) pairs; `spans`: those of each column, the last `of_context` of which are context."""
@@ -44,47 +44,47 @@ class Timeline:
         kept = kept[np.argsort(row[kept], kind="stable")]
         self._row, self._code, self._spans = row[kept], code[kept], spans
 
-    def start(self, lifted: int, created: Floats) -> Crowd:
-        """Counts before the first interaction."""
-        return Crowd.empty(float(self.time[0]), lifted, created, self._spans, self._of_context)
+    def start(self, lifted: int, created: Floats) -> GroupPopularity:
+        """Return counts before the first interaction."""
+        return GroupPopularity.empty(float(self.time[0]), lifted, created, self._spans, self._of_context)
 
     def codes(self, row: int) -> list[int]:
-        """The values of one interaction."""
+        """Return the values of one interaction."""
         a, b = np.searchsorted(self._row, [row, row + 1]).tolist()
         found: list[int] = self._code[a:b].tolist()
         return found
 
-    def moved(self, crowd: Crowd, start: int, stop: int, now: float) -> Crowd:
-        """Counts with interactions `start` to `stop` too, decayed to a later moment."""
-        item, age, passed = self.item[start:stop], now - self.time[start:stop], now - crowd.time
-        first, count = self.first[start:stop], len(crowd.total)
+    def moved(self, counts: GroupPopularity, start: int, stop: int, now: float) -> GroupPopularity:
+        """Return the counts with interactions `start` to `stop` added, decayed to a later time."""
+        item, age, passed = self.item[start:stop], now - self.time[start:stop], now - counts.time
+        first, items = self.first[start:stop], len(counts.total)
         whole, firsts = [], []
-        for place, half in enumerate(HALVES):
-            fade, weight = 0.5 ** (passed / (half * self.span)), 0.5 ** (age / (half * self.span))
-            whole.append(fade * crowd.whole[place] + np.bincount(item, weight, minlength=count))
-            firsts.append(fade * crowd.first[place] + np.bincount(item, weight * first, minlength=count))
-        groups, recent = self._grouped(crowd, (start, stop), now)
-        total = crowd.total + np.bincount(item, minlength=count)
+        for place, half in enumerate(HALF_LIVES):
+            decay, weight = 0.5 ** (passed / (half * self.span)), 0.5 ** (age / (half * self.span))
+            whole.append(decay * counts.whole[place] + np.bincount(item, weight, minlength=items))
+            firsts.append(decay * counts.first[place] + np.bincount(item, weight * first, minlength=items))
+        groups, recent = self._grouped(counts, (start, stop), now)
+        total = counts.total + np.bincount(item, minlength=items)
         return replace(
-            crowd, time=now, whole=np.stack(whole), first=np.stack(firsts), total=total, groups=groups, recent=recent
+            counts, time=now, whole=np.stack(whole), first=np.stack(firsts), total=total, groups=groups, recent=recent
         )
 
     def _grouped(
-        self, crowd: Crowd, rows: tuple[int, int], now: float
+        self, counts: GroupPopularity, rows: tuple[int, int], now: float
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         a, b = np.searchsorted(self._row, rows).tolist()
-        width, size = crowd.groups.shape[1], crowd.groups.size
+        width, size = counts.groups.shape[1], counts.groups.size
         some = np.flatnonzero(self.item[self._row[a:b]] < width) + a
         row, place = self._row[some], self._code[some] * width + self.item[self._row[some]]
-        half = HALVES[RECENT] * self.span
+        half = HALF_LIVES[RECENT] * self.span
         weight = 0.5 ** ((now - self.time[row]) / half)
-        added, fresh = (np.bincount(place, w, minlength=size).reshape(crowd.groups.shape) for w in (None, weight))
-        recent = 0.5 ** ((now - crowd.time) / half) * crowd.recent + fresh
-        return (crowd.groups + added).astype(np.float32), recent.astype(np.float32)
+        added, new = (np.bincount(place, w, minlength=size).reshape(counts.groups.shape) for w in (None, weight))
+        recent = 0.5 ** ((now - counts.time) / half) * counts.recent + new
+        return (counts.groups + added).astype(np.float32), recent.astype(np.float32)
 
 
 def row_codes(rows: Rows, of_user: tuple[Ints, Ints], of_row: tuple[Ints, Ints], shift: int) -> tuple[Ints, Ints]:
-    """(row, code) pairs of rows, from pairs (user, code) by user and (row, code) by row; the latter's codes shifted."""
+    """Return (row, code) pairs from pairs (user, code) by user and (row, code) by row; the latter's codes shifted."""
     user, code = of_user
     starts = np.searchsorted(user, rows.user)
     lengths = np.searchsorted(user, rows.user, side="right") - starts
@@ -93,44 +93,40 @@ def row_codes(rows: Rows, of_user: tuple[Ints, Ints], of_row: tuple[Ints, Ints],
     return np.concatenate((row, of_row[0])), np.concatenate((code[place], of_row[1] + shift))
 
 
-def at_the_end(timeline: Timeline, lifted: int, created: Floats) -> Crowd:
-    """Counts of everything, a second after the newest interaction."""
+def at_the_end(timeline: Timeline, lifted: int, created: Floats) -> GroupPopularity:
+    """Return the counts of everything, a second after the newest interaction."""
     whole = len(timeline.time)
     return timeline.moved(timeline.start(lifted, created), 0, whole, float(timeline.time[-1]) + 1.0)
 
 
-def learn(timeline: Timeline, lifted: int, created: Floats) -> Trees | None:
-    """Trees that correct the counted order for users without a history; None where they find nothing to correct."""
-    cases = list(_cases(timeline, lifted, created))
-    cut = int(len(cases) * (1.0 - HELD_OUT))
-    return learned(cases[:cut], cases[cut:], even=True)
+def fit_ranker(timeline: Timeline, lifted: int, created: Floats) -> Trees | None:
+    """Fit trees that correct the counted order for users without a history; None if they find nothing to correct."""
+    lists = list(_lists(timeline, lifted, created))
+    cut = int(len(lists) * (1.0 - HELD_OUT))
+    return fit_trees(lists[:cut], lists[cut:], even=True)
 
 
-def _cases(timeline: Timeline, lifted: int, created: Floats) -> Iterator[Case]:
-    """The list of each first moment, oldest first, as the counts at the last stop before it see it."""
+def _lists(timeline: Timeline, lifted: int, created: Floats) -> Iterator[TrainingList]:
+    """Make the list of each first basket, oldest first, by the counts of the last stop before it."""
     firsts = np.flatnonzero(timeline.first)
     _, place = np.unique(timeline.user[firsts], return_index=True)
     firsts = np.sort(firsts[place])[-LISTS:]
     stops = np.linspace(float(timeline.time[0]), float(timeline.time[-1]), STOPS + 1)[1:]
-    if timeline.time[firsts[-LEAST:][0]] < stops[STOPS // 2]:
-        return  # hardly anybody new since: those of the beginning do not tell what newcomers take now
-    crowd, done = timeline.start(lifted, created), 0
+    if timeline.time[firsts[-MIN_LISTS:][0]] < stops[STOPS // 2]:
+        return  # hardly any new users since: the first ones do not show what new users take now
+    counts, done = timeline.start(lifted, created), 0
     firsts = firsts[timeline.time[firsts] > stops[0]]
-    if len(firsts) < LEAST:
+    if len(firsts) < MIN_LISTS:
         return
     for now, until in pairwise(stops):
         ready = int(np.searchsorted(timeline.time, now))
-        crowd, done = timeline.moved(crowd, done, ready, float(now)), ready
+        counts, done = timeline.moved(counts, done, ready, float(now)), ready
         for row in firsts[(timeline.time[firsts] >= now) & (timeline.time[firsts] < until)].tolist():
-            yield _case(timeline, crowd, row)
-
-
-def _case(timeline: Timeline, crowd: Crowd, row: int) -> Case:
-    end = int(np.searchsorted(timeline.time, timeline.time[row], side="right"))
-    mine = timeline.user[row:end] == timeline.user[row]
-    wanted, codes = np.unique(timeline.item[row:end][mine]), timeline.codes(row)
-    mass = crowd.base(codes)
-    candidates = crowd.candidates(mass)
-    hit = np.isin(candidates, wanted)
-    features = crowd.features(codes, candidates, mass)
-    return Case(features, offset(mass[candidates]), hit, len(wanted) - int(hit.sum()))
+            end = int(np.searchsorted(timeline.time, timeline.time[row], side="right"))
+            mine = timeline.user[row:end] == timeline.user[row]
+            wanted, codes = np.unique(timeline.item[row:end][mine]), timeline.codes(row)
+            scores = counts.base(codes)
+            candidates = counts.candidates(scores)
+            hit = np.isin(candidates, wanted)
+            features = counts.features(codes, candidates, scores)
+            yield TrainingList(features, offset(scores[candidates]), hit, len(wanted) - int(hit.sum()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trending-Now: which items' interactions grow, from one window of time to the next, by more than chance."""
+"""Trending-Now: the items whose interactions grow by more than chance from one window of time to the next."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,12 @@ from personalize_local.recipes.common.rows import Floats, Ints, Rows
 
 SECONDS: Mapping[str, int] = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10_800, "1 day": 86_400}
 """Length of a window by the value of trend_discovery_frequency."""
-DOUBT = 4.0
-"""Interactions that every item is taken to have had besides: a step from 0 to 1 is no trend."""
+SHRINKAGE = 4.0
+"""Pseudo-counts of every item: a step from 0 to 1 is no trend."""
 
 
 def frequency(options: Mapping[str, str]) -> int:
-    """Seconds of the window that trend_discovery_frequency asks for."""
+    """Return the seconds of the window that trend_discovery_frequency names."""
     return SECONDS[options["trend_discovery_frequency"].lower()]
 
 
@@ -26,18 +26,18 @@ def growth(rows: Rows, window: int, end: int) -> tuple[Ints, Ints]:
 
 
 def momentum(rows: Rows, window: int, end: int) -> Floats:
-    """[items] growth in standard deviations of a count that does not grow; shrunk towards none where little is known.
+    """[items] growth in standard deviations of a count that does not grow, shrunk towards 0 for small counts.
 
-    What does not grow has no momentum. That the whole shop grows is no item's merit: an item has to beat its share.
+    An item must grow faster than the whole shop; its momentum is never negative.
     """
     now, before = growth(rows, window, end)
     expected = before * (now.sum() / max(int(before.sum()), 1))
-    rising: Floats = np.maximum(now - expected, 0.0) / np.sqrt(now + expected + DOUBT)
+    rising: Floats = np.maximum(now - expected, 0.0) / np.sqrt(now + expected + SHRINKAGE)
     return rising
 
 
 def accuracy(rows: Rows, window: int, depth: int = 25) -> float:
-    """Growth in the newest window of the items that trended before it, as a share of the growth of the best."""
+    """Return how much the items that trended before the newest window grew in it, as a share of the best growth."""
     end = int(np.max(rows.time))
     now, before = growth(rows, window, end)
     gained = np.maximum(now - before, 0)

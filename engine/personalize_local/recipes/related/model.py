@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Similar-Items, SIMS and Popularity-Count at serving time (numpy only): one list for everybody, no scores."""
+"""Similar-Items, SIMS and popular items at serving time (numpy only): one list for everybody, no scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,34 +11,34 @@ import numpy.typing as npt
 
 from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays
-from personalize_local.recipes.base import Query, Scored
+from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common.content import Content
-from personalize_local.recipes.common.items import Catalogue
+from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Mass, best
+from personalize_local.recipes.common.topk import Scored, Scores, top_k
 
 COLD = 10.0
-"""Users at which an item's neighbours and its metadata count the same."""
-ALIKE = 3.0
-"""What the very same categories add to the weight of a neighbour, in multiples of it."""
+"""Users at which an item's co-occurrence and its categories weigh the same."""
+CONTENT_BOOST = 3.0
+"""What identical categories add to the weight of a neighbour, in multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What kind of list this is."""
+    """The kind of list."""
 
     recipe: str
     recipe_type: str
     by_content: bool
-    """Whether metadata stands in for missing interactions (Similar-Items)."""
+    """Whether categories stand in for missing interactions (Similar-Items)."""
 
 
-class ListModel:
-    """Items near the one that was asked about, then popular ones; without such an item, popular ones alone."""
+class ListModel(Model):
+    """Items near the query's item, then popular ones; without such an item, popular ones alone."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, files: Arrays) -> None:
+    def __init__(self, settings: Settings, items: ItemIndex, files: Arrays) -> None:
         self.settings = settings
-        self._catalogue = catalogue
+        self._items = items
         self._files = files
         self._popular = np.asarray(files["popular"], np.float64)
         self._near = SparseRows.from_arrays(files, "near") if "near.start" in files else None
@@ -46,60 +46,43 @@ class ListModel:
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:
-        """Every item of the training data, most popular first."""
-        return self._catalogue.ids
+        return self._items.ids
 
     @property
     def recipe_type(self) -> str:
-        """RELATED_ITEMS or POPULAR_ITEMS."""
         return self.settings.recipe_type
 
-    @property
-    def scores_shown(self) -> bool:
-        """Personalize shows no scores for these recipes."""
-        return False
-
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
-        """The nearest (or most popular) allowed items; the item itself is never among them."""
-        return [Scored(self.item_ids[i]) for i in best(self._mass(query), allowed, limit).tolist()]
+        return [Scored(self.item_ids[i]) for i in top_k(self._scores(query), allowed, limit).tolist()]
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
-        """A caller's list in the order of `recommend`; unknown items last."""
-        mass = self._mass(query)
-        known = self._catalogue.positions(item_ids)
-        order = sorted(range(len(item_ids)), key=lambda i: (-mass[known[i]] if known[i] >= 0 else 1.0, known[i]))
+        scores = self._scores(query)
+        known = self._items.positions(item_ids)
+        order = sorted(range(len(item_ids)), key=lambda i: (-scores[known[i]] if known[i] >= 0 else 1.0, known[i]))
         return [Scored(item_ids[i]) for i in order]
 
     def save(self, directory: Path) -> None:
-        """Write everything."""
         facts = {"family": "list", "settings": asdict(self.settings)}
-        arrays.save(directory, {**self._files, **self._catalogue.arrays()}, facts)
+        arrays.save(directory, {**self._files, **self._items.arrays()}, facts)
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        """What was saved."""
-        return cls(Settings(**facts["settings"]), Catalogue.from_arrays(files), files)
+        return cls(Settings(**facts["settings"]), ItemIndex.from_arrays(files), files)
 
-    def _mass(self, query: Query) -> Mass:
-        """[items] nearness to the item that was asked about; popularity where that is none or not known."""
-        item = self._catalogue.position(query.item_id) if self._near else -1
-        return self._popular if item < 0 else self._nearness(item)
-
-    def _nearness(self, item: int) -> Mass:
-        """[items] shares by interactions and by metadata, and a trace of popularity; -1 for the item itself."""
-        near = self._near.row(item, len(self._catalogue)) if self._near else np.zeros(len(self._catalogue))
+    def _scores(self, query: Query) -> Scores:
+        """[items] similarity to the query's item and a trace of popularity, -1 for itself; else popularity alone."""
+        [item] = self._items.positions([query.item_id or ""])
+        if item < 0 or self._near is None:
+            return self._popular
+        near = self._near.row(item, len(self._items))
         near[item] = 0.0
         if self._content is not None:
             cold = COLD / (COLD + float(self._files["seen"][item]))
-            like = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
-            like[item] = 0.0
-            like /= max(float(np.max(like)), 1e-12)
-            near *= 1.0 + ALIKE * like
-            near = (1.0 - cold) * near / max(float(np.max(near)), 1e-12) + cold * like
-        mass = 1e-6 * self._popular + _share(near)
-        mass[item] = -1.0
-        return mass
-
-
-def _share(mass: Mass) -> Mass:
-    return mass / max(float(mass.sum()), 1e-12)
+            similar = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
+            similar[item] = 0.0
+            similar /= max(float(np.max(similar)), 1e-12)
+            near *= 1.0 + CONTENT_BOOST * similar
+            near = (1.0 - cold) * near / max(float(np.max(near)), 1e-12) + cold * similar
+        scores = 1e-6 * self._popular + near / max(float(near.sum()), 1e-12)
+        scores[item] = -1.0
+        return scores

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deep tier's network as it learns: its loss on some moments, and the gradient of that by hand.
+"""The deep tier's network in training: its loss on a batch of baskets, and the gradient of that by hand.
 
-The loss is the cross-entropy of the next item among some others that all moments of a batch share, drawn by popularity
-and corrected for it (sampled softmax, Bengio and Senécal 2008). An item is the sum of a vector of its own and of those
-of its categories, so that a rare one learns from its like.
+The loss is the cross-entropy of the next item among negatives that all baskets of a batch share, drawn by popularity
+and corrected for it (sampled softmax, Bengio and Senécal 2008). An item's vector is the sum of its own and of those of
+its categories, so that rare items learn from similar ones.
 """
 
 from dataclasses import dataclass
@@ -18,42 +18,42 @@ from personalize_local.recipes.common.rows import Ints
 from personalize_local.recipes.sequence.model import AGES, GAPS, Vectors
 
 SCALE = 7.0
-"""What the product of two vectors counts, so that vectors of length 1 can tell many items apart."""
+"""Factor of the product of two vectors, so that vectors of length 1 can tell many items apart."""
 KEPT = 0.3
-"""At the beginning, the part of the newest moment that speaks for itself; the rest comes by way of what it finds."""
-FADES = 0.5
-"""At the beginning, the power by which older moments are looked at less."""
+"""Initial part of the newest basket in the state; the rest are the attended items."""
+DECAY = 0.5
+"""Initial power by which attention to older baskets falls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Moments to foretell: the items before each of them, and what was taken."""
+    """Baskets to predict: the items before each, and its own."""
 
     start: Ints
-    """[moments + 1] where the items before each one begin in `item`; each has some."""
+    """[baskets + 1] where the items before each begin in `item`; each has some."""
     item: Ints
     age: Ints
     gap: Ints
     chosen_start: Ints
-    """[moments + 1] where each one's items begin in `chosen`; each has some."""
+    """[baskets + 1] where the items of each begin in `chosen`; each has some."""
     chosen: Ints
-    others: Ints
+    negatives: Ints
     """Items drawn by popularity."""
 
     @property
     def owner(self) -> Ints:
-        """[item] the moment that each item was before."""
+        """[item] the basket that each item precedes."""
         return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
     @property
     def chooser(self) -> Ints:
-        """[chosen] the moment that each item was taken in."""
+        """[chosen] the basket that each item is in."""
         return np.repeat(np.arange(len(self.chosen_start) - 1), np.diff(self.chosen_start))
 
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """The gradient of some rows of a table; that of the others is 0."""
+    """The gradient of some rows of a table; those of the others are 0."""
 
     rows: Ints
     values: Vectors
@@ -64,20 +64,20 @@ Gradient = dict[str, Vectors | TableRows]
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a batch's inputs came to."""
+    """The forward pass of a batch's inputs."""
 
     items: Ints
-    """Different items, [n]."""
+    """[n] distinct items."""
     vectors: Vectors
-    """[n, dimensions] theirs, some numbers left out."""
+    """[n, dimensions] their vectors, after dropout."""
     kept: Vectors
-    """[n, dimensions] 0 where a number was left out."""
+    """[n, dimensions] 0 where a number was dropped."""
     place: Ints
-    """[inputs] which of `items` each input is."""
+    """[inputs] index into `items`."""
     newest: Matrix
-    """[moments, n] shares of the newest moment."""
-    looked: Matrix
-    """[moments, n] shares of attention."""
+    """[baskets, n] shares of the newest basket."""
+    attended: Matrix
+    """[baskets, n] shares of attention."""
     weight: Vectors
     """[inputs] the same shares."""
 
@@ -86,12 +86,12 @@ class Network:
     """The weights, by name: `inputs` and `outputs` are tables of tokens (items, then categories), the others dense."""
 
     def __init__(self, tokens: Matrix, vectors: Vectors, log_chance: Vectors) -> None:
-        """Begin as what is like the latest items.
+        """Begin with similarity to the latest items.
 
         Args:
             tokens: [items, items + categories] each item as a sum of tokens.
             vectors: [items, dimensions] the items' own tokens to begin with.
-            log_chance: [items] log of how often each is expected among a batch's other items.
+            log_chance: [items] log of how often each is expected among a batch's negatives.
         """
         size, itself = vectors.shape[1], np.eye(vectors.shape[1], dtype=np.float32)
         table = np.zeros((tokens.shape[1], size + 1), np.float32)
@@ -103,60 +103,61 @@ class Network:
             "ask": np.zeros_like(itself),
             "keep": KEPT * itself,
             "take": (1.0 - KEPT) * itself,
-            "age": (-FADES * np.log1p(np.arange(AGES))).astype(np.float32),
+            "age": (-DECAY * np.log1p(np.arange(AGES))).astype(np.float32),
             "gap": np.zeros(GAPS, np.float32),
         }
 
     def items(self, table: str, items: Ints) -> Vectors:
-        """[items, …] vectors of some items; of `outputs` the last number speaks for an item whatever was read."""
+        """[items, …] vectors of some items; the last number of `outputs` is an item's bias."""
         vectors: Vectors = self.tokens[items] @ self.weights[table]
         return vectors
 
     def states(self, batch: Batch) -> Vectors:
-        """[moments, dimensions] what the items before each moment say together."""
+        """[baskets, dimensions] the summary of the items before each basket."""
         return self._read(batch, 0.0, None)[0]
 
-    def learn(self, batch: Batch, dropout: float, random: np.random.Generator) -> tuple[float, Gradient]:
-        """The mean loss of the batch's chosen items, and its gradient.
+    def gradient(self, batch: Batch, dropout: float, random: np.random.Generator) -> tuple[float, Gradient]:
+        """Return the mean loss of the batch's chosen items, and its gradient.
 
         Args:
-            batch: what to foretell.
-            dropout: share of the numbers of the inputs that are left out, so that none is relied on.
-            random: decides which.
+            batch: what to predict.
+            dropout: share of the input numbers that are dropped.
+            random: chooses them.
         """
         state, read = self._read(batch, dropout, random)
         state = np.concatenate((state, np.ones((len(state), 1), np.float32)), axis=1)
-        items, place = np.unique(np.concatenate((batch.others, batch.chosen)), return_inverse=True)
+        items, place = np.unique(np.concatenate((batch.negatives, batch.chosen)), return_inverse=True)
         vectors = self.items("outputs", items)
-        other, chosen = place[: len(batch.others)], place[len(batch.others) :]
-        loss, pull, push = self._loss(batch, state, vectors[other], vectors[chosen])
-        of_state = SCALE * (push @ vectors[other] + pull @ vectors[chosen])
+        negative, chosen = place[: len(batch.negatives)], place[len(batch.negatives) :]
+        loss, of_chosen, of_negatives = self._loss(batch, state, vectors[negative], vectors[chosen])
+        of_state = SCALE * (of_negatives @ vectors[negative] + of_chosen @ vectors[chosen])
         to_items = (
-            _summing(other, len(items)) @ (push.T @ state) + _summing(chosen, len(items)) @ (pull.T @ state)
+            _summing(negative, len(items)) @ (of_negatives.T @ state)
+            + _summing(chosen, len(items)) @ (of_chosen.T @ state)
         ) * SCALE
         gradient = self._back(read, batch, of_state[:, :-1])
         return loss, gradient | {"outputs": self._tokens_of(items, to_items)}
 
-    def _loss(self, batch: Batch, state: Vectors, other: Vectors, chosen: Vectors) -> tuple[float, Matrix, Vectors]:
-        """The loss, and its derivative by the scores of the chosen items and of the others, [moments, …]."""
+    def _loss(self, batch: Batch, state: Vectors, negative: Vectors, chosen: Vectors) -> tuple[float, Matrix, Vectors]:
+        """Return the loss, and its derivatives by the scores of the chosen items and of the negatives, [baskets, …]."""
         chooser, count = batch.chooser, len(batch.chosen)
-        scores = SCALE * (state @ other.T) - self._log_chance[batch.others]
-        scores[_taken(batch)] = -np.inf
+        scores = SCALE * (state @ negative.T) - self._log_chance[batch.negatives]
+        scores[_chosen_negatives(batch)] = -np.inf
         best = scores.max(axis=1)
         best[~np.isfinite(best)] = 0.0
-        mass = np.exp(scores - best[:, None])
-        total = mass.sum(axis=1)
+        exponential = np.exp(scores - best[:, None])
+        total = exponential.sum(axis=1)
         right = SCALE * np.einsum("id,id->i", state[chooser], chosen) - self._log_chance[batch.chosen]
         with np.errstate(divide="ignore"):
             wrong = best + np.log(total)
         loss = np.logaddexp(wrong[chooser], right) - right
-        pull = sparse.csr_array(
+        of_chosen = sparse.csr_array(
             ((np.exp(-loss) - 1.0).astype(np.float32) / count, np.arange(count), batch.chosen_start),
             shape=(len(state), count),
         )
         missed = np.bincount(chooser, 1.0 - np.exp(-loss), minlength=len(state)) / count
-        push = mass * (missed / np.maximum(total, 1e-30)).astype(np.float32)[:, None]
-        return float(loss.mean()), pull, push
+        of_negatives = exponential * (missed / np.maximum(total, 1e-30)).astype(np.float32)[:, None]
+        return float(loss.mean()), of_chosen, of_negatives
 
     def _read(self, batch: Batch, dropout: float, random: np.random.Generator | None) -> tuple[Vectors, _Read]:
         weights, owner, begin = self.weights, batch.owner, batch.start[:-1]
@@ -173,22 +174,22 @@ class Network:
         look += weights["age"][batch.age] + weights["gap"][batch.gap]
         weight = np.exp(look - np.maximum.reduceat(look, begin)[owner])
         weight /= np.add.reduceat(weight, begin)[owner]
-        looked = sparse.csr_array((weight, place, batch.start), shape=shape)
-        state = middle @ weights["keep"] + (looked @ vectors) @ weights["take"]
-        return state, _Read(items, vectors, kept, place, newest, looked, weight)
+        attended = sparse.csr_array((weight, place, batch.start), shape=shape)
+        state = middle @ weights["keep"] + (attended @ vectors) @ weights["take"]
+        return state, _Read(items, vectors, kept, place, newest, attended, weight)
 
     def _back(self, read: _Read, batch: Batch, of_state: Vectors) -> Gradient:
-        """From the derivative by the states to that by everything they were made of."""
+        """Propagate the derivative by the states to the weights."""
         weights, owner, vectors = self.weights, batch.owner, read.vectors
-        middle, found = read.newest @ vectors, read.looked @ vectors
+        middle, found = read.newest @ vectors, read.attended @ vectors
         of_found, of_middle = of_state @ weights["take"].T, of_state @ weights["keep"].T
         worth = np.einsum("id,id->i", vectors[read.place], of_found[owner])
         mean = np.add.reduceat(read.weight * worth, batch.start[:-1])
         of_look = read.weight * (worth - mean[owner])
-        looks = sparse.csr_array((of_look, read.place, batch.start), shape=read.looked.shape)
+        looks = sparse.csr_array((of_look, read.place, batch.start), shape=read.attended.shape)
         asked, of_asked = middle @ weights["ask"], looks @ vectors
         of_middle += of_asked @ weights["ask"].T
-        of_vectors = (read.looked.T @ of_found + looks.T @ asked + read.newest.T @ of_middle) * read.kept
+        of_vectors = (read.attended.T @ of_found + looks.T @ asked + read.newest.T @ of_middle) * read.kept
         return {
             "inputs": self._tokens_of(read.items, of_vectors),
             "ask": middle.T @ of_asked,
@@ -199,7 +200,7 @@ class Network:
         }
 
     def _tokens_of(self, items: Ints, values: Vectors) -> TableRows:
-        """The gradient of items as that of the tokens that they are made of."""
+        """Turn the gradient of items into that of their tokens."""
         made = self.tokens[items]
         rows, place = np.unique(made.indices, return_inverse=True)
         own = sparse.csr_array((made.data, place, made.indptr), shape=(len(items), len(rows)))
@@ -207,21 +208,21 @@ class Network:
 
 
 def _summing(place: Ints, size: int) -> Matrix:
-    """[size, places] adds up what belongs to the same one of `size`."""
+    """[size, places] a matrix that sums the rows of each place."""
     ones = np.ones(len(place), np.float32)
     return sparse.csr_array((ones, place, np.arange(len(place) + 1)), shape=(len(place), size)).T.tocsr()
 
 
-def _taken(batch: Batch) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """(moment, place in `others`) of the others that were taken in that very moment."""
-    order = np.argsort(batch.others, kind="stable")
-    ranked = batch.others[order]
+def _chosen_negatives(batch: Batch) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return (basket, place in `negatives`) of the negatives that are in that very basket."""
+    order = np.argsort(batch.negatives, kind="stable")
+    ranked = batch.negatives[order]
     low, high = (np.searchsorted(ranked, batch.chosen, side) for side in ("left", "right"))
     _, index = spans(low, high)
     return np.repeat(batch.chooser, high - low), order[index]
 
 
 def spans(low: Ints, high: Ints) -> tuple[Ints, Ints]:
-    """Where each of some ranges begins when they stand one after the other, and the numbers in them."""
+    """Return where each of some concatenated ranges begins, and the numbers in them."""
     start = np.concatenate(([0], np.cumsum(high - low)))
     return start, np.arange(start[-1]) + np.repeat(low - start[:-1], high - low)

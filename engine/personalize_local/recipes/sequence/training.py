@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the deep tier's network: batches of moments, Adam, and held-out users that tell when to stop."""
+"""Training of the deep tier's network: batches of baskets, Adam, and early stopping by held-out users."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,101 +15,99 @@ from personalize_local.recipes.common.rows import Floats, Ints, Rows
 from personalize_local.recipes.sequence.model import READ, SequenceModel, Vectors, ages, gaps
 from personalize_local.recipes.sequence.network import SCALE, Batch, Gradient, Network, TableRows, spans
 
-ASKED = 1000
-"""Users, a twentieth at most, whose last moment is not learned from and only tells when to stop."""
-UNSEEN = -1e4
-"""Bias of an item that training never saw."""
-TAKEN = 100
-"""Items of one moment that are learned from, of more some at random."""
-CELLS = 4_000_000
-"""Scores that are made at once."""
-FIRST, SECOND = 0.9, 0.99
-"""How much Adam's means of the gradient and of its square keep in each step."""
-WARMING = 50
-"""Steps until a step has its full length."""
+HELD_OUT = 1000
+"""Users, a twentieth at most, whose last basket only decides when to stop."""
+UNSEEN_BIAS = -1e4
+MAX_BASKET = 100
+"""Items of one basket that are learned from."""
+MAX_SCORES = 4_000_000
+"""Scores that are computed at once."""
+BETA_1, BETA_2 = 0.9, 0.99
+"""Adam's decay of the mean gradient and of its mean square."""
+WARM_UP = 50
+"""Steps until the learning rate is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train."""
+    """The parameters of training."""
 
     dimensions: int = 96
     """Length of an item's vector."""
     epochs: int = 14
     batch: int = 512
-    """Chosen items, about, that one step learns from; fewer where an epoch would have less than `steps`."""
+    """Chosen items, about, of one step; fewer where an epoch would have less than `steps` steps."""
     steps: int = 60
-    """Steps of an epoch, at least about, where there are so many chosen items."""
-    others: int = 1024
-    """Items that all of them are held against."""
+    """Least steps, about, of an epoch."""
+    negatives: int = 1024
+    """Negatives that a batch shares."""
     rate: float = 2e-3
-    """Length of a step at the beginning; it falls to a tenth."""
+    """Initial learning rate; it falls to a tenth."""
     dropout: float = 0.6
     patience: int = 4
-    """Epochs without a gain after which to stop."""
+    """Epochs without a gain after which training stops."""
     most: int = 4_000_000
-    """Chosen items that are learned from in all; of more, some are drawn anew in each epoch."""
+    """Chosen items of all epochs; of more, each epoch draws some."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Moments:
-    """Every user's moments, and what came before each."""
+class _Baskets:
+    """Every user's baskets, and the rows before each."""
 
     rows: Rows
     first: Ints
-    """[moments] first row."""
+    """[baskets] first row."""
     end: Ints
-    """[moments] the row after the last one that is learned from."""
+    """[baskets] the row after the last one that is learned from."""
     begin: Ints
-    """[moments] first row that is read before it."""
+    """[baskets] first row that is read before it."""
     number: Ints
-    """[rows] the moment of each."""
+    """[rows] the basket of each."""
 
     @classmethod
     def of(cls, rows: Rows) -> Self:
-        """Find them."""
         new = rows.begins()
         first = np.flatnonzero(new)
         begin = np.maximum(np.searchsorted(rows.user, rows.user[first]), first - READ)
-        end = np.minimum(np.append(first[1:], len(rows)), first + TAKEN)
+        end = np.minimum(np.append(first[1:], len(rows)), first + MAX_BASKET)
         return cls(rows, first, end, begin, np.cumsum(new) - 1)
 
-    def batch(self, moments: Ints, others: Ints) -> Batch:
-        """Some moments that have something before them."""
-        rows, first = self.rows, self.first[moments]
-        start, read = spans(self.begin[moments], first)
+    def batch(self, baskets: Ints, negatives: Ints) -> Batch:
+        """Return some baskets, each with rows before it, as a batch."""
+        rows, first = self.rows, self.first[baskets]
+        start, read = spans(self.begin[baskets], first)
         last = np.repeat(first - 1, np.diff(start))
-        chosen_start, chosen = spans(first, self.end[moments])
+        chosen_start, chosen = spans(first, self.end[baskets])
         age, gap = ages(self.number[last] - self.number[read]), gaps(rows.time[last] - rows.time[read])
-        return Batch(start, rows.item[read], age, gap, chosen_start, rows.item[chosen], others)
+        return Batch(start, rows.item[read], age, gap, chosen_start, rows.item[chosen], negatives)
 
 
-def learn(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) -> SequenceModel | None:
-    """Train on all rows but the held-out moments; None if no moment has another before it.
+def train(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) -> SequenceModel | None:
+    """Train on all rows but the held-out baskets; None if no basket has another before it.
 
     Args:
         rows: in the numbering of `content`.
         content: the items' categories.
-        near: [items, items] what the same people choose; the vectors begin with what it says.
-        plan: how to train.
+        near: [items, items] co-occurrence, which the item vectors begin with.
+        plan: the parameters.
     """
-    plan, random, moments = plan or Plan(), np.random.default_rng(21), _Moments.of(rows)
-    learned, asked = _divided(moments, random)
+    plan, random, baskets = plan or Plan(), np.random.default_rng(21), _Baskets.of(rows)
+    learned, held_out = _divided(baskets, random)
     if not len(learned):
         return None
     seen = np.bincount(rows.item, minlength=rows.items)
     chances = np.sqrt(seen) / np.sqrt(seen).sum()
     with np.errstate(divide="ignore"):
-        log_chances = np.log(plan.others * chances).astype(np.float32)
-    network = Network(_tokens(content, rows.items), _beginning(near, plan.dimensions), log_chances)
-    adam, batches = _Adam(network), _Batches(moments, learned, np.cumsum(chances), plan)
+        log_chances = np.log(plan.negatives * chances).astype(np.float32)
+    network = Network(_tokens(content, rows.items), _initial_vectors(near, plan.dimensions), log_chances)
+    adam, batches = _Adam(network), _Batches(baskets, learned, np.cumsum(chances), plan)
     best, found, since = -1.0, _frozen(network, seen), 0
     for epoch in range(plan.epochs):
         for done, batch in batches.epoch(random):
-            _, gradient = network.learn(batch, plan.dropout, random)
+            _, gradient = network.gradient(batch, plan.dropout, random)
             adam.step(gradient, plan.rate * (1.0 - 0.9 * (epoch + done) / plan.epochs))
         model = _frozen(network, seen)
-        quality, since = _quality(network, model, moments, asked), since + 1
+        quality, since = _quality(network, model, baskets, held_out), since + 1
         if quality >= best:
             best, found, since = quality, model, 0
         if since >= plan.patience:
@@ -118,26 +116,26 @@ def learn(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) 
 
 
 class _Batches:
-    """Moments in a new order for each epoch, so many that a step learns from about `plan.batch` chosen items."""
+    """Baskets in a new order for each epoch, with about `plan.batch` chosen items in a batch."""
 
-    def __init__(self, moments: _Moments, learned: Ints, chances: Floats, plan: Plan) -> None:
-        self._moments, self._learned, self._chances, self._plan = moments, learned, chances, plan
-        self._sizes = (moments.end - moments.first)[learned]
+    def __init__(self, baskets: _Baskets, learned: Ints, chances: Floats, plan: Plan) -> None:
+        self._baskets, self._learned, self._chances, self._plan = baskets, learned, chances, plan
+        self._sizes = (baskets.end - baskets.first)[learned]
 
     def epoch(self, random: np.random.Generator) -> Iterator[tuple[float, Batch]]:
-        """(how much of the epoch is over, batch)."""
+        """Yield (share of the epoch that is over, batch)."""
         order, plan = random.permutation(len(self._learned)), self._plan
         taken = np.cumsum(self._sizes[order])
         order = order[: int(np.searchsorted(taken, plan.most // plan.epochs)) + 1]
         size = min(plan.batch, int(taken[len(order) - 1]) // plan.steps + 1)
         cuts = np.flatnonzero(np.diff(taken[: len(order)] // size)) + 1
         for place, part in enumerate(np.split(order, cuts)):
-            others = np.searchsorted(self._chances, random.random(plan.others) * self._chances[-1])
-            yield place / (len(cuts) + 1), self._moments.batch(self._learned[part], others)
+            negatives = np.searchsorted(self._chances, random.random(plan.negatives) * self._chances[-1])
+            yield place / (len(cuts) + 1), self._baskets.batch(self._learned[part], negatives)
 
 
 class _Adam:
-    """Adam (Kingma and Ba 2015); of a table only the rows that a step touches move."""
+    """Adam (Kingma and Ba 2015); a step moves only the table rows that have a gradient."""
 
     def __init__(self, network: Network) -> None:
         self._weights, self._steps = network.weights, 0
@@ -145,38 +143,37 @@ class _Adam:
         self._square = {name: np.zeros_like(weight) for name, weight in network.weights.items()}
 
     def step(self, gradient: Gradient, rate: float) -> None:
-        """Go down."""
         self._steps += 1
-        rate *= min(self._steps / WARMING, 1.0)
+        rate *= min(self._steps / WARM_UP, 1.0)
         for name, each in gradient.items():
             rows, slope = (each.rows, each.values) if isinstance(each, TableRows) else (slice(None), each)
-            mean = FIRST * self._mean[name][rows] + (1.0 - FIRST) * slope
-            square = SECOND * self._square[name][rows] + (1.0 - SECOND) * slope**2
+            mean = BETA_1 * self._mean[name][rows] + (1.0 - BETA_1) * slope
+            square = BETA_2 * self._square[name][rows] + (1.0 - BETA_2) * slope**2
             self._mean[name][rows], self._square[name][rows] = mean, square
-            size = np.sqrt(square / (1.0 - SECOND**self._steps)) + 1e-8
-            self._weights[name][rows] -= (rate / (1.0 - FIRST**self._steps) * mean / size).astype(np.float32)
+            size = np.sqrt(square / (1.0 - BETA_2**self._steps)) + 1e-8
+            self._weights[name][rows] -= (rate / (1.0 - BETA_1**self._steps) * mean / size).astype(np.float32)
 
 
-def _divided(moments: _Moments, random: np.random.Generator) -> tuple[Ints, Ints]:
-    """The moments that have some before them: those to learn from, and the last ones of some users."""
-    user = moments.rows.user[moments.first]
-    able = moments.begin < moments.first
+def _divided(baskets: _Baskets, random: np.random.Generator) -> tuple[Ints, Ints]:
+    """Divide the baskets with rows before them: those to learn from, and the last ones of some users."""
+    user = baskets.rows.user[baskets.first]
+    able = baskets.begin < baskets.first
     last = np.append(user[1:] != user[:-1], True) & able
     ends = np.flatnonzero(last)
-    asked = random.permutation(ends)[: min(ASKED, len(ends) // 20)]
-    able[asked] = False
-    return np.flatnonzero(able), asked
+    held_out = random.permutation(ends)[: min(HELD_OUT, len(ends) // 20)]
+    able[held_out] = False
+    return np.flatnonzero(able), held_out
 
 
-def _beginning(near: Matrix, dimensions: int) -> Vectors:
-    """[items, dimensions] vectors that point the same way for items near to each other; on average of length 1."""
+def _initial_vectors(near: Matrix, dimensions: int) -> Vectors:
+    """[items, dimensions] vectors that are similar for items that co-occur; of mean length 1."""
     vectors = cooccurrence.factors(near, dimensions)
     length = np.linalg.norm(vectors, axis=1)
     return vectors / np.float32(max(length.sum() / max(np.count_nonzero(length), 1), 1e-6))
 
 
 def _tokens(content: Content, items: int) -> Matrix:
-    """[items, items + categories] an item is itself and its categories."""
+    """[items, items + categories] the tokens of each item: its own and its categories."""
     ones = np.ones(items, np.float32)
     itself = sparse.csr_array((ones, np.arange(items), np.arange(items + 1)), shape=(items, items))
     weights = content.weights.astype(np.float32)
@@ -185,20 +182,20 @@ def _tokens(content: Content, items: int) -> Matrix:
 
 
 def _frozen(network: Network, seen: Ints) -> SequenceModel:
-    """The network as it serves."""
+    """Return the network in the form that serves."""
     every, weights = np.arange(len(seen)), network.weights
     inputs, outputs = network.items("inputs", every), SCALE * network.items("outputs", every)
-    bias = np.where(seen > 0, outputs[:, -1], np.float32(UNSEEN))
+    bias = np.where(seen > 0, outputs[:, -1], np.float32(UNSEEN_BIAS))
     dense = (weights[name].copy() for name in ("ask", "keep", "take", "age", "gap"))
     return SequenceModel(inputs, outputs[:, :-1].copy(), bias, *dense)
 
 
-def _quality(network: Network, model: SequenceModel, moments: _Moments, asked: Ints) -> float:
-    """Mean discounted gain of what held-out users took, each among all items."""
+def _quality(network: Network, model: SequenceModel, baskets: _Baskets, held_out: Ints) -> float:
+    """Return the mean discounted gain of the held-out baskets' items, each ranked among all items."""
     gains: list[float] = []
-    some = max(CELLS // len(model.bias), 1)
-    for start in range(0, len(asked), some):
-        batch = moments.batch(asked[start : start + some], np.zeros(0, np.int64))
+    some = max(MAX_SCORES // len(model.bias), 1)
+    for start in range(0, len(held_out), some):
+        batch = baskets.batch(held_out[start : start + some], np.zeros(0, np.int64))
         scores = network.states(batch) @ model.outputs.T + model.bias
         for chosen, score in zip(np.split(batch.chosen, batch.chosen_start[1:-1]), scores, strict=True):
             ranks = (score[:, None] > score[chosen]).sum(axis=0)

@@ -1,70 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Items that nobody has interacted with yet, put in order by what is known of items of the same kind (numpy only)."""
+"""Items with few interactions or none: scores of similar items, and the exploration of new items (numpy only)."""
 
 from dataclasses import dataclass
 from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.arrays import Arrays
+from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.content import Content
+from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Mass
-from personalize_local.recipes.user_personalization.repeat_features import Places
+from personalize_local.recipes.common.topk import Places, Scores
 
-MOST = 1500
-"""Unseen items, the newest, that borrow."""
-LENDERS = 30
-"""Items, the most alike by their categories, that each borrows from."""
+MAX_ITEMS = 1500
+"""Cold items, the newest, that borrow."""
+NEIGHBOURS = 30
+"""Items, the most similar by their categories, that each borrows from."""
 POWER = 6.0
-"""Power of a lender's likeness that its say grows by."""
-DOUBT = 0.02
-"""What is added to either of two shares, of the best, before they are multiplied: none of them has the last word."""
+"""Power of a neighbour's similarity that its weight grows by."""
+SMOOTHING = 0.02
+"""Added to each of two relative scores before they are multiplied, so that neither decides alone."""
+NEW = 2000
+"""Newest items that exploration chooses from."""
+EXPLORED = 50
+"""New items that one answer may explore."""
+EXPLORATION_SHARE = 0.1
+"""Share of the explored items at explorationWeight 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """Which items were never seen, and whom each borrows from."""
+class ColdItems:
+    """The items without interactions at training, and the neighbours that each borrows from."""
 
     items: Places
-    lenders: SparseRows
-    """Row `n` has the shares of the lenders of `items[n]`."""
+    neighbours: SparseRows
+    """Row `n` has the weights of the neighbours of `items[n]`."""
 
     @classmethod
     def of(cls, content: Content, seen: npt.NDArray[Any], created: npt.NDArray[np.float64]) -> Self:
-        """Choose lenders among the items that were seen."""
+        """Choose neighbours among the items with interactions."""
         cold = np.flatnonzero(seen == 0)
-        cold = np.sort(cold[np.argsort(-created[cold], kind="stable")][:MOST]) if content.size else cold[:0]
+        cold = np.sort(cold[np.argsort(-created[cold], kind="stable")][:MAX_ITEMS]) if content.size else cold[:0]
         columns, values = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
         warm = seen > 0
         for item in cold.tolist():
-            alike = content.affinity(content.profile(np.array([item]), np.ones(1))) * warm
-            some = np.argpartition(-alike, min(LENDERS, len(alike) - 1))[:LENDERS]
-            some = some[alike[some] > 0]
-            share = alike[some] ** POWER
+            similar = content.affinity(content.profile(np.array([item]), np.ones(1))) * warm
+            some = np.argpartition(-similar, min(NEIGHBOURS, len(similar) - 1))[:NEIGHBOURS]
+            some = some[similar[some] > 0]
+            weight = similar[some] ** POWER
             columns.append(some.astype(np.int32))
-            values.append((share / max(float(share.sum()), 1e-12)).astype(np.float32))
+            values.append((weight / max(float(weight.sum()), 1e-12)).astype(np.float32))
         starts = np.cumsum([len(each) for each in columns])
         return cls(cold, SparseRows(starts.astype(np.int64), np.concatenate(columns), np.concatenate(values)))
 
-    def shares(self, follow: Mass, alike: Mass) -> Mass:
-        """[unseen items] shares, from what follows [items] and from likeness to the user's own items [unseen items]."""
-        rows = np.repeat(np.arange(len(self.items)), np.diff(self.lenders.start))
-        borrowed = np.bincount(rows, follow[self.lenders.column] * self.lenders.value, minlength=len(self.items))
-        share: Mass = (_relative(borrowed) + DOUBT) * (_relative(alike) + DOUBT)
+    def shares(self, follow: Scores, similarity: Scores) -> Scores:
+        """[cold items] shares, by what follows [items] and by similarity to the user's own items [cold items]."""
+        rows = np.repeat(np.arange(len(self.items)), np.diff(self.neighbours.start))
+        weighted = follow[self.neighbours.column] * self.neighbours.value
+        borrowed = np.bincount(rows, weighted, minlength=len(self.items))
+        share: Scores = (_relative(borrowed) + SMOOTHING) * (_relative(similarity) + SMOOTHING)
         return share / float(share.sum())
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
-        return {"unseen.items": self.items, **self.lenders.arrays("lenders")}
+        return {"unseen.items": self.items, **self.neighbours.arrays("lenders")}
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """What was saved."""
         return cls(np.asarray(files["unseen.items"]), SparseRows.from_arrays(files, "lenders"))
 
 
-def _relative(values: npt.NDArray[Any]) -> Mass:
-    relative: Mass = values / max(float(values.max(initial=0.0)), 1e-12)
+def _relative(values: npt.NDArray[Any]) -> Scores:
+    relative: Scores = values / max(float(values.max(initial=0.0)), 1e-12)
     return relative
+
+
+class Exploration:
+    """The new items of a User-Personalization v1 model, which a share of every answer explores."""
+
+    def __init__(self, files: Arrays, content: Content, latest: float) -> None:
+        """`files` are the model's; `latest` is the time of the newest interaction in training."""
+        self._created, self._seen, self._shown = files["created"], files["seen"], files["shown"]
+        self._content, self._latest = content, latest
+        self._new: dict[float, Places] = {}
+
+    def mixed(self, scores: Scores, query: Query, past: Past) -> Scores:
+        """Give a share to new items: the less seen, and the more similar to the user's items, the more."""
+        weight = query.exploration.get("explorationWeight", 0.3)
+        days = query.exploration.get("explorationItemAgeCutOff", 30.0)
+        new = self._new_items(days) if weight > 0 else np.zeros(0, np.intp)
+        if not len(new):
+            return scores
+        similarity = self._content.affinity_of(new, self._content.profile(past.items, past.weights))
+        chance = np.random.default_rng(crc32((query.user_id or "").encode())).uniform(0.5, 1.0, len(new))
+        bonus = chance * (similarity + 0.01) / (1.0 + self._seen[new] + self._shown[new])
+        chosen = np.argsort(-bonus, kind="stable")[:EXPLORED]
+        share = EXPLORATION_SHARE * weight
+        mixed = scores * (1.0 - share)
+        mixed[new[chosen]] += share * bonus[chosen] / bonus[chosen].sum()
+        return mixed
+
+    def _new_items(self, days: float) -> Places:
+        """Return the newest items, at most so many days older than the newest interaction, at most NEW."""
+        if days not in self._new:
+            new = np.flatnonzero(self._created >= self._latest - days * DAY)
+            self._new[days] = new[np.argsort(-self._created[new], kind="stable")][:NEW]
+        return self._new[days]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of taste: what speaks for what, and how much of what is new taste finds rather than what follows."""
+"""Training of EASE: its weights, and the share of new items that it decides rather than what follows."""
 
 from collections.abc import Callable
 
@@ -9,33 +9,31 @@ from scipy.linalg import lapack
 
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
-from personalize_local.recipes.common.topk import best
-from personalize_local.recipes.ltr.fitting import ALIKE, DEPTH, DISCOUNT, LEAST, ideal
-from personalize_local.recipes.user_personalization import rankers
-from personalize_local.recipes.user_personalization.baskets import Moments, parted
-from personalize_local.recipes.user_personalization.ease import Speaking, found
-from personalize_local.recipes.user_personalization.features import View
+from personalize_local.recipes.common.topk import top_k
+from personalize_local.recipes.ltr.fitting import DEPTH, DISCOUNT, MIN_LISTS, TOLERANCE, ideal_gain
+from personalize_local.recipes.user_personalization.ease import Weights, blended
+from personalize_local.recipes.user_personalization.features import UserView
 from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.training_lists import BasketLists, divided, splits
 
-PRODUCTS = 200_000_000
-"""Most pairs of one user's items that are counted; beyond, only some of the users are."""
+MAX_PAIRS = 200_000_000
+"""Most pairs of one user's items that are counted; of more, only some of the users count."""
 RIDGE = 300.0
-"""Users' worth of doubt that weights are shrunk by."""
+"""Pseudo-counts that weights are shrunk by."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)
-"""Shares of taste that are tried."""
-USUAL = 0.25
-"""The one that is taken where hardly anything can be asked."""
-ROWS = 60_000
-"""Interactions, of whole users, that are counted to find out."""
-ASKED = 300
-"""Moments that are asked about."""
+"""Shares that are tried."""
+DEFAULT_SHARE = 0.25
+"""The share where there is too little data to try any."""
+MAX_ROWS = 60_000
+"""Interactions, of whole users, that are counted to try shares."""
+BASKETS = 300
+"""Baskets that shares are tried on."""
 
 
-def speaking(rows: Rows, most: int) -> Speaking:
-    """[items, items] how much having one of the `most` popular items speaks for another, given all else a user has.
+def train(rows: Rows, most: int) -> Weights:
+    """[items, items] EASE weights of the `most` popular items.
 
-    Least squares of every item on all others, whatever their order: EASE (Steck, Embarrassingly Shallow Autoencoders
-    for Sparse Data, 2019).
+    Least squares of every item on all others (Steck, Embarrassingly Shallow Autoencoders for Sparse Data, 2019).
     """
     size = min(most, rows.items)
     if not size:
@@ -43,64 +41,66 @@ def speaking(rows: Rows, most: int) -> Speaking:
     once = rows.once()
     once = once.where(once.item < size)
     lengths = np.bincount(once.user)
-    some = np.random.default_rng(4).permutation(len(lengths))
-    asked = np.zeros(len(lengths), bool)
-    asked[some[np.cumsum(lengths[some] ** 2) <= PRODUCTS]] = True
-    once = once.where(asked[once.user])
+    order = np.random.default_rng(4).permutation(len(lengths))
+    counted = np.zeros(len(lengths), bool)
+    counted[order[np.cumsum(lengths[order] ** 2) <= MAX_PAIRS]] = True
+    once = once.where(counted[once.user])
     places = (once.user, once.item)
     taken = sparse.coo_array((once.weight.astype(np.float32), places), shape=(len(lengths), size)).tocsr()
-    shared = (taken.T @ taken).toarray().astype(np.float32)
-    shared[np.diag_indices(size)] += RIDGE
-    upper, _ = lapack.spotri(lapack.spotrf(shared)[0])
+    gram = (taken.T @ taken).toarray().astype(np.float32)
+    gram[np.diag_indices(size)] += RIDGE
+    upper, _ = lapack.spotri(lapack.spotrf(gram)[0])
     inverse = np.triu(upper) + np.triu(upper, 1).T
-    weights: Speaking = (-inverse / np.diag(inverse)).astype(np.float32)
+    weights: Weights = (-inverse / np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
     return weights
 
 
-def share(snapshot: Snapshot, rows: Rows, count: Callable[[Rows], PersonalModel]) -> float:
-    """The share of taste with the best lists of new items, or the smallest that is as good: events change what follows,
-    but not what speaks for what."""
-    rows = _some(rows)
-    split = rankers.splits(rows)[0]
-    asked = np.random.default_rng(13).permutation(split.asked)[:ASKED]
-    if len(asked) < LEAST:
-        return USUAL
-    moments = Moments(snapshot, rows, split, count(rows.where(split.before)))
-    told = [_told(moments, row) for row in asked.tolist()]
-    some = np.array([each for each in told if each is not None])
-    if len(some) < LEAST:
-        return USUAL
+def best_share(snapshot: Snapshot, rows: Rows, count: Callable[[Rows], PersonalModel]) -> float:
+    """Return the share with the best lists of new items, or the smallest that is as good.
+
+    Events change what follows, but not the EASE weights: a small share lets answers follow them.
+    """
+    rows = _sampled(rows)
+    split = splits(rows)[0]
+    baskets = np.random.default_rng(13).permutation(split.baskets)[:BASKETS]
+    if len(baskets) < MIN_LISTS:
+        return DEFAULT_SHARE
+    lists = BasketLists(snapshot, rows, split, count(rows.where(split.before)))
+    gains = []
+    for row in baskets.tolist():
+        begun, rest = divided(lists.chosen(row), row)  # what the rest of a basket shows is how well new items are found
+        found = _gains(lists.view(row, begun), rest)
+        if found is not None:
+            gains.append(found)
+    if len(gains) < MIN_LISTS:
+        return DEFAULT_SHARE
+    some = np.array(gains)
     mean = some.mean(axis=0)
     less = some[:, [int(mean.argmax())]] - some
-    as_good = less.mean(axis=0) <= ALIKE * less.std(axis=0) / len(some) ** 0.5
+    as_good = less.mean(axis=0) <= TOLERANCE * less.std(axis=0) / len(some) ** 0.5
     return SHARES[int(np.flatnonzero(as_good)[0])]
 
 
-def _told(moments: Moments, row: int) -> Floats | None:
-    """[shares] NDCG at a moment; of a basket that of the rest when a part is taken, for then what is new is found."""
-    taken, rest = parted(moments.chosen(row), row)
-    return _gains(moments.view(row, taken), rest)
-
-
-def _some(rows: Rows) -> Rows:
-    """The rows of some users, ROWS of them at most."""
+def _sampled(rows: Rows) -> Rows:
+    """Return the rows of some users, MAX_ROWS of them at most."""
     lengths = np.bincount(rows.user)
     order = np.random.default_rng(14).permutation(len(lengths))
     chosen = np.zeros(len(lengths), bool)
-    chosen[order[np.cumsum(lengths[order]) <= ROWS]] = True
-    return rows.where(chosen[rows.user]) if len(rows) > ROWS and chosen.any() else rows
+    chosen[order[np.cumsum(lengths[order]) <= MAX_ROWS]] = True
+    return rows.where(chosen[rows.user]) if len(rows) > MAX_ROWS and chosen.any() else rows
 
 
-def _gains(view: View, chosen: Ints) -> Floats | None:
-    """[shares] NDCG of what was new in a moment; None: nothing was."""
+def _gains(view: UserView, chosen: Ints) -> Floats | None:
+    """[SHARES] NDCG of the new items of a basket; None if it has none."""
     unknown = view.unknown
     wanted = chosen[unknown[chosen]]
     if not len(wanted):
         return None
     known, gains = np.flatnonzero(~unknown), []
-    follow = view.follow * (1.0 + view.content)
-    for part in SHARES:
-        mass = found(known, follow, view.taste, part) + 1e-3 * view.prior
-        gains.append(DISCOUNT[np.isin(best(mass, unknown, DEPTH), wanted).nonzero()[0]].sum() / ideal(len(wanted)))
+    follow = view.scores.follow * (1.0 + view.scores.content)
+    for share in SHARES:
+        scores = blended(known, follow, view.scores.ease, share) + 1e-3 * view.scores.prior
+        hits = np.isin(top_k(scores, unknown, DEPTH), wanted).nonzero()[0]
+        gains.append(DISCOUNT[hits].sum() / ideal_gain(len(wanted)))
     return np.array(gains)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ranker looks at: how much each simple model wants an item for a user, and facts of both (numpy only).
+"""Candidates and features of the ranker: the score of each simple source, and facts of item and user (numpy only).
 
 The same code makes the features of training and those of an answer.
 """
@@ -13,17 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.arrays import Arrays
-from personalize_local.recipes.common import seasons
+from personalize_local.recipes.common import repeat_features, seasons
 from personalize_local.recipes.common.content import Content
+from personalize_local.recipes.common.recency_windows import WINDOWS, WindowCounts
+from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Mass
+from personalize_local.recipes.common.topk import Places, Scores
 from personalize_local.recipes.sequence.model import SequenceModel
-from personalize_local.recipes.user_personalization import repeat_features
-from personalize_local.recipes.user_personalization.ease import Speaking
-from personalize_local.recipes.user_personalization.recency_windows import WINDOWS, Pulse
-from personalize_local.recipes.user_personalization.repeat_features import DAY, Past, Places
+from personalize_local.recipes.user_personalization.ease import Weights
 
-SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "lately", "together", "taste")
+SOURCES = ("follow", "near", "walk", "factor", "content", "prior", "recent", "basket", "ease")
 CANDIDATES: Mapping[str, int] = {
     "follow": 60,
     "near": 40,
@@ -31,23 +30,23 @@ CANDIDATES: Mapping[str, int] = {
     "factor": 30,
     "content": 30,
     "prior": 20,
-    "lately": 20,
-    "together": 60,
-    "taste": 60,
+    "recent": 20,
+    "basket": 60,
+    "ease": 60,
     "mixed": 60,
     "sequence": 60,
 }
-"""How many of the best items of each source the ranker looks at; `sequence` is the deep tier's."""
+"""The best items of each source that the ranker sees; `sequence` is the deep tier's."""
 OWN = 60
-"""How many of the user's own latest items it looks at."""
+"""The user's own latest items that it sees."""
 LATEST = 50
-"""How many of the user's latest interactions the sources start from."""
+"""The user's latest interactions that the sources start from."""
 SESSION = 3600.0
-"""Seconds after an interaction for which its moment goes on."""
+"""Seconds after an interaction for which its basket may go on."""
 CATEGORIES = 12
-"""How many of the user's categories bring candidates."""
+"""The user's categories that bring candidates."""
 NAMES = (
-    *(f"{source} {kind}" for source in SOURCES for kind in ("mass", "relative")),
+    *(f"{source} {kind}" for source in SOURCES for kind in ("score", "relative")),
     "last follow",
     "last near",
     "last content",
@@ -59,21 +58,18 @@ NAMES = (
     *repeat_features.NAMES,
     "returns",
     "item gap",
-    "kind times",
-    "kind since",
+    "category times",
+    "category since",
     *repeat_features.USER_NAMES,
     "tilt",
     "mixed",
     "mixed relative",
 )
-DEEP_NAMES = ("sequence mass", "sequence relative")
-"""What the deep tier adds, after NAMES."""
+DEEP_NAMES = ("sequence score", "sequence relative")
+"""The deep tier's features, after NAMES."""
 MIXED = NAMES.index("mixed")
 TRUST = 0.5
-"""The trees start from the counted masses to this power: 1 trusts them wholly, 0 starts from nothing."""
-
-
-_DENSE = ("taste", "factors", "recent", "created", "returns", "gaps", "pulse")
+"""The trees start from the counted scores to this power: 1 trusts them wholly, 0 starts from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +77,14 @@ class Sources:
     """The simple models."""
 
     near: SparseRows
-    """Items that the same people choose, in any order."""
+    """Co-occurrence within users, in any order."""
     walk: SparseRows
     """Items two steps of `near` away."""
-    together: SparseRows
-    """Items that are taken at one moment."""
-    taste: Speaking
+    basket: SparseRows
+    """Co-occurrence within baskets."""
+    ease: Weights
     factors: npt.NDArray[np.float32]
-    """[items, dimensions] unit-free item vectors; alike items point the same way."""
+    """[items, dimensions] item vectors; similar items point the same way."""
     content: Content
     seen: npt.NDArray[np.float32]
     """[items] interactions."""
@@ -97,182 +93,157 @@ class Sources:
     created: npt.NDArray[np.float64]
     returns: npt.NDArray[np.float32]
     gaps: npt.NDArray[np.float32]
-    """[items] days until people come back to an item."""
-    pulse: Pulse
-    """[windows, items] interactions in the newest windows of time."""
+    """[items] days until users come back to an item."""
+    windows: WindowCounts
     sequence: SequenceModel | None
-    """The deep tier's network; None: there is none."""
+    """The deep tier's network; None in other tiers."""
 
     @classmethod
     def from_arrays(cls, files: Arrays, content: Content) -> Self:
-        """What was saved."""
         return cls(
             near=SparseRows.from_arrays(files, "near"),
             walk=SparseRows.from_arrays(files, "walk"),
-            together=SparseRows.from_arrays(files, "together"),
+            basket=SparseRows.from_arrays(files, "together"),
+            ease=np.asarray(files["taste"]),
+            factors=np.asarray(files["factors"]),
             content=content,
             seen=np.asarray(files["seen"], np.float32),
-            **{name: np.asarray(files[name]) for name in _DENSE},
+            recent=np.asarray(files["recent"]),
+            created=np.asarray(files["created"]),
+            returns=np.asarray(files["returns"]),
+            gaps=np.asarray(files["gaps"]),
+            windows=np.asarray(files["pulse"]),
             sequence=SequenceModel.from_arrays(files),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Masses:
-    """[items] what the simple models that need no ranker say."""
+class SourceScores:
+    """[items] the scores of the simple models that need no ranker."""
 
-    follow: Mass
-    """Follows from the latest items."""
-    last_follow: Mass
-    """Follows from the latest item."""
-    content: Mass
-    """Like the latest items by their categories."""
-    taste: Mass
-    """What all of the user's items speak for together."""
-    prior: Mass
-    """Popular among people alike."""
-    mixed: Mass
-    """All of that as the recipe answers without a ranker; the trees start from it."""
-    tilt: Mass | None = None
-    """How much more often this moment's context chooses an item; None: no context."""
+    follow: Scores
+    """What follows the latest items."""
+    last_follow: Scores
+    """What follows the latest item."""
+    content: Scores
+    """Similarity to the latest items by their categories."""
+    ease: Scores
+    """What all of the user's items suggest together."""
+    prior: Scores
+    """Popularity among users with the same metadata."""
+    mixed: Scores
+    """The recipe's answer without a ranker, made of all these; the trees start from it."""
+    tilt: Scores | None = None
+    """How much more often the query's context chooses an item; None: no context."""
 
 
-def _best(mass: Mass, most: int) -> Places:
-    """Positions of the `most` heaviest items that have any mass; ties go to the lower position."""
-    some = np.flatnonzero(mass)
+def _best(scores: Scores, most: int) -> Places:
+    """Return the positions of the `most` best items above 0; of equals, the lower ones."""
+    some = np.flatnonzero(scores)
     if len(some) <= most:
         return some
-    masses = mass[some]
-    threshold = np.partition(masses, len(some) - most)[len(some) - most]
-    above = some[masses > threshold]
-    return np.concatenate((above, some[masses == threshold][: most - len(above)]))
+    values = scores[some]
+    threshold = np.partition(values, len(some) - most)[len(some) - most]
+    above = some[values > threshold]
+    return np.concatenate((above, some[values == threshold][: most - len(above)]))
 
 
-class View:
-    """One user's look at the whole catalogue."""
+class UserView:
+    """The whole catalogue from the view of one user at one time."""
 
-    def __init__(self, sources: Sources, past: Past, masses: Masses, pulse: Pulse | None = None) -> None:
-        self._sources, self._past, self._counted = sources, past, masses
-        self._pulse = sources.pulse if pulse is None else pulse
+    def __init__(self, sources: Sources, past: Past, scores: SourceScores, windows: WindowCounts | None = None) -> None:
+        self._sources, self._past, self.scores = sources, past, scores
+        self._windows = sources.windows if windows is None else windows
 
     @cached_property
-    def _masses(self) -> Mapping[str, Mass]:
-        sources, counted, count = self._sources, self._counted, len(self._counted.prior)
+    def _by_source(self) -> Mapping[str, Scores]:
+        sources, counted, count = self._sources, self.scores, len(self.scores.prior)
         items, weights = self._past.items[-LATEST:], self._past.weights[-LATEST:]
+        factors = sources.factors
+        factor = np.maximum(factors @ ((weights**0.5).astype(np.float32) @ factors[items]), 0.0).astype(np.float64)
+        # The middle window, and a little of the long one for items without recent interactions.
+        recent: Scores = self._windows[1] + 0.25 * self._windows[2].astype(np.float64)
         return {
             "follow": counted.follow,
             "near": sources.near.weighted(items, weights**0.5, count),
             "walk": sources.walk.weighted(items, weights, count),
-            "factor": self._alike(items, weights**0.5),
+            "factor": factor,
             "content": counted.content,
             "prior": counted.prior,
-            "lately": self._lately,
-            "together": self._of_basket(sources.together),
-            "taste": counted.taste,
+            "recent": recent,
+            "basket": self._of_basket(sources.basket),
+            "ease": counted.ease,
             "mixed": counted.mixed,
-            **({} if sources.sequence is None else {"sequence": sources.sequence.mass(self._past)}),
+            **({} if sources.sequence is None else {"sequence": sources.sequence.probabilities(self._past)}),
         }
 
-    def _of_basket(self, source: SparseRows) -> Mass:
+    def _of_basket(self, source: SparseRows) -> Scores:
         """[items] what goes with the newest basket."""
         basket = self._past.last_basket(LATEST)
-        return source.weighted(basket, np.ones(len(basket)), len(self._counted.prior))
-
-    @property
-    def _lately(self) -> Mass:
-        """[items] the middle window, and a little of the long one where it knows nothing."""
-        lately: Mass = self._pulse[1] + 0.25 * self._pulse[2].astype(np.float64)
-        return lately
-
-    def _alike(self, items: Places, weights: Mass) -> Mass:
-        factors = self._sources.factors
-        return np.maximum(factors @ (weights.astype(np.float32) @ factors[items]), 0.0).astype(np.float64)
-
-    @property
-    def follow(self) -> Mass:
-        """[items] what follows from the user's latest items."""
-        return self._counted.follow
-
-    @property
-    def taste(self) -> Mass:
-        """[items] what all of the user's items speak for together."""
-        return self._counted.taste
-
-    @property
-    def prior(self) -> Mass:
-        """[items] what is popular among people alike."""
-        return self._counted.prior
-
-    @property
-    def content(self) -> Mass:
-        """[items] how much each is like the user's latest items, by its categories."""
-        return self._counted.content
+        return source.weighted(basket, np.ones(len(basket)), len(self.scores.prior))
 
     @property
     def unknown(self) -> npt.NDArray[np.bool_]:
         """[items] whether each is new to the user."""
-        mask = np.ones(len(self._counted.prior), bool)
+        mask = np.ones(len(self.scores.prior), bool)
         mask[self._past.items] = False
         return mask
 
-    def goes_on(self, now: float, latest: float) -> float:
-        """How likely it is that the user's newest moment goes on: that he fills a basket still."""
+    def basket_goes_on(self, now: float, latest: float) -> float:
+        """Return how likely the user's newest basket is unfinished."""
         if seasons.is_replay(now, latest):
             return 0.5
         return float(now - self._past.times[-1] <= SESSION)
 
     def all_new(self, items: Places) -> bool:
-        """Whether the user has taken none of some items."""
         return not np.isin(items, self._past.items).any()
 
     def candidates(self, allowed: npt.NDArray[np.bool_] | None, *, deep: bool = True) -> Places:
-        """The best allowed items of each source and the user's own, in order of position; not `deep`: no network's."""
-        chosen = np.zeros(len(self._counted.prior), bool)
+        """Return the best allowed items of each source and the user's own, by position; with `deep`, the network's."""
+        chosen = np.zeros(len(self.scores.prior), bool)
         chosen[self._past.items[-OWN:]] = True
-        for name, mass in self._masses.items():
+        for name, scores in self._by_source.items():
             if deep or name != "sequence":
-                chosen[_best(mass if allowed is None else mass * allowed, CANDIDATES[name])] = True
+                chosen[_best(scores if allowed is None else scores * allowed, CANDIDATES[name])] = True
         if allowed is not None:
             chosen &= allowed
         return np.flatnonzero(chosen)
 
     def features(self, candidates: Places) -> npt.NDArray[np.float32]:
-        """[candidates, NAMES, then DEEP_NAMES if there is a network] what the trees ask about."""
-        sources, past, mixed = self._sources, self._past, self._counted.mixed
-        columns = [column for name in SOURCES for column in self._weighed(name, candidates)]
-        columns += self._last(candidates) + self._facts(candidates)
-        columns += past.habits(candidates, sources.gaps, len(mixed))
+        """[candidates, NAMES, then DEEP_NAMES if there is a network] the features of the trees."""
+        sources, past, tilt = self._sources, self._past, self.scores.tilt
+        columns = [column for name in SOURCES for column in self._source_features(name, candidates)]
+        columns += self._latest_features(candidates) + self._item_features(candidates)
+        columns += past.repeat_features(candidates, sources.gaps, len(self.scores.mixed))
         columns += [sources.returns[candidates], sources.gaps[candidates]]
-        columns += past.of_kind(candidates, sources.content.kinds)
+        columns += past.category_features(candidates, sources.content.rarest)
         ones = np.ones(len(candidates))
-        columns += [ones * fact for fact in past.facts(sources.seen)]
-        columns += [ones if self._counted.tilt is None else self._counted.tilt[candidates]]
-        columns += self._weighed("mixed", candidates)
+        columns += [ones * fact for fact in past.user_features(sources.seen)]
+        columns += [ones if tilt is None else tilt[candidates]]
+        columns += self._source_features("mixed", candidates)
         if sources.sequence is not None:
-            columns += self._weighed("sequence", candidates)
+            columns += self._source_features("sequence", candidates)
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def _weighed(self, name: str, candidates: Places) -> list[npt.NDArray[Any]]:
-        """What a source gives each candidate, and that as a share of what it gives its favourite."""
-        mass = self._masses[name]
-        some = mass[candidates]
-        return [some, some / max(float(mass.max()), 1e-12)]
+    def _source_features(self, name: str, candidates: Places) -> list[npt.NDArray[Any]]:
+        """Return a source's score of each candidate, and that as a share of its best score."""
+        scores = self._by_source[name]
+        some = scores[candidates]
+        return [some, some / max(float(scores.max()), 1e-12)]
 
-    def _last(self, candidates: Places) -> list[npt.NDArray[Any]]:
-        """What the newest item and the newest basket say."""
-        last = self._past.items[-1:]
-        content, count = self._sources.content, len(self._counted.prior)
-        near = self._sources.near.row(int(last[0]), count)
-        alike = content.affinity_of(candidates, content.profile(last, np.ones(1)))
+    def _latest_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
+        """Return the scores by the newest item and the newest basket."""
+        last, content = self._past.items[-1:], self._sources.content
+        near = self._sources.near.row(int(last[0]), len(self.scores.prior))
         return [
-            self._counted.last_follow[candidates],
+            self.scores.last_follow[candidates],
             near[candidates],
-            alike,
+            content.affinity_of(candidates, content.profile(last, np.ones(1))),
             self._of_basket(self._sources.near)[candidates],
         ]
 
-    def _facts(self, candidates: Places) -> list[npt.NDArray[Any]]:
-        """How popular each candidate is, how new, and how that changes: windows are held against the whole time."""
+    def _item_features(self, candidates: Places) -> list[npt.NDArray[Any]]:
+        """Return popularity, age and growth: each window in proportion to the whole time."""
         sources = self._sources
         seen, total = sources.seen[candidates], max(float(sources.seen.sum()), 1.0)
         columns: list[npt.NDArray[Any]] = [
@@ -280,13 +251,13 @@ class View:
             sources.recent[candidates],
             (self._past.now - sources.created[candidates]) / DAY,
         ]
-        for window in self._pulse:
-            lately, part = window[candidates], max(float(window.sum()) / total, 1e-9)
-            columns += [lately / part, (lately + 1.0) / (seen * part + 1.0)]
+        for window in self._windows:
+            recent, part = window[candidates], max(float(window.sum()) / total, 1e-9)
+            columns += [recent / part, (recent + 1.0) / (seen * part + 1.0)]
         return columns
 
 
 def offset(mixed: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """The score that the trees start from, made of the counted masses."""
+    """Return the score that the trees start from, made of the mixed scores."""
     start: npt.NDArray[np.float64] = TRUST * np.log(np.maximum(mixed.astype(np.float64), 1e-12))
     return start

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users' metadata and the context of a moment say: training of lifts, and of the answer without a history."""
+"""Training on users' metadata and the context of interactions: lifts, and the values of each interaction."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from personalize_local.data.snapshots import Column, Snapshot
-from personalize_local.recipes.base import TrainingConfig
 from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.attributes import Vocabulary, lifts
 from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.popularity.training import Timeline, row_codes
 
 LIFTED = 4000
@@ -21,25 +20,23 @@ LIFTED = 4000
 SHRINKAGE = 50.0
 
 
-class People:
-    """The values of metadata and context that the solution lets train, and what rows of their own say of each."""
+class Metadata:
+    """The values of metadata and context that may train, and the rows that have each."""
 
     def __init__(self, snapshot: Snapshot, rows: Rows, config: TrainingConfig) -> None:
         """`rows` number items by popularity."""
         self._rows, self._count = rows, len(snapshot.users)
         self.seasons = seasons.seen(rows.time)
-        users, context = (
-            allowed(snapshot.user_columns, config, "USERS"),
-            allowed(snapshot.context, config, "INTERACTIONS"),
-        )
-        moments: dict[str, Column] = {name: column[rows.source] for name, column in context.items()}
+        users = config.trainable(snapshot.user_columns, "USERS")
+        columns = config.trainable(snapshot.context, "INTERACTIONS")
+        context: dict[str, Column] = {name: column[rows.source] for name, column in columns.items()}
         if self.seasons:
-            moments[seasons.COLUMN] = seasons.months(rows.time)
-        self.users, self.context = Vocabulary.of(users), Vocabulary.of(moments)
-        self._of_user, self._of_row = self.users.pairs(users), self.context.pairs(moments)
+            context[seasons.COLUMN] = seasons.months(rows.time)
+        self.users, self.context = Vocabulary.of(users), Vocabulary.of(context)
+        self._of_user, self._of_row = self.users.pairs(users), self.context.pairs(context)
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The lifts to save."""
+        """Return the lifts to save."""
         once, (user, code) = self._rows.once(), self._of_user
         taken = _incidence(once.user, once.item, self._count, once.items)
         by_user = _incidence(code, user, self.users.size, self._count) @ taken
@@ -48,21 +45,14 @@ class People:
         return {"user_lift": _lifts(by_user), "context_lift": _lifts(by_row)}
 
     def facts(self) -> dict[str, object]:
-        """What to save as JSON."""
         return {"users": self.users.facts(), "context": self.context.facts()}
 
     def timeline(self, *, clock: bool) -> Timeline:
-        """The rows in the order of time; all at one time if times are no clock."""
+        """Return the rows in the order of time; all at one time if times are no clock."""
         rows = self._rows if clock else replace(self._rows, time=np.zeros(len(self._rows), np.int64))
         codes = row_codes(rows, self._of_user, self._of_row, self.users.size)
         of_user, of_row = (np.array(each.spans(), np.int64).reshape(-1, 2) for each in (self.users, self.context))
         return Timeline(rows, codes, np.concatenate((of_user, of_row + self.users.size)), len(of_row))
-
-
-def allowed(columns: Mapping[str, Column], config: TrainingConfig, dataset: str) -> dict[str, Column]:
-    """The columns that the solution lets train."""
-    excluded = config.excluded_columns.get(dataset, frozenset())
-    return {name: column for name, column in columns.items() if name not in excluded}
 
 
 def _incidence(row: npt.NDArray[Any], column: npt.NDArray[Any], height: int, width: int) -> sparse.csr_array:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """User-Personalization and Personalized-Ranking at serving time (numpy only).
 
-The next item is one that the user comes back to, or one that follows from the latest ones, or one that people like the
-user take: each source gives every item a mass, and the masses are mixed by how often each source was right in training.
+The next item is one that the user comes back to, one that follows the latest items, or one that similar users take:
+each source scores every item, and the scores are mixed by how often each source was right in training.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,35 +15,85 @@ import numpy.typing as npt
 
 from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays
-from personalize_local.recipes.base import RETURN, EventParameters, Interaction, Query, Scored, Value
+from personalize_local.data.records import Interaction, Value
+from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.attributes import Vocabulary
 from personalize_local.recipes.common.content import Content
-from personalize_local.recipes.common.items import Catalogue
+from personalize_local.recipes.common.item_index import ItemIndex
+from personalize_local.recipes.common.online_counts import OnlineCounts
+from personalize_local.recipes.common.recency_windows import WindowCounts
+from personalize_local.recipes.common.repeat_features import Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Mass, best, ranked, shares
+from personalize_local.recipes.common.topk import Places, Scored, Scores, ranked, shown_scores, top_k
+from personalize_local.recipes.config import RETURN, EventParameters
 from personalize_local.recipes.ltr.trees import Rankers, Trees
-from personalize_local.recipes.popularity.model import Crowd
-from personalize_local.recipes.spec import RecipeSpec
-from personalize_local.recipes.user_personalization.cold_items import Unseen
-from personalize_local.recipes.user_personalization.ease import found, spoken_for
-from personalize_local.recipes.user_personalization.exploration import Exploration
-from personalize_local.recipes.user_personalization.features import CATEGORIES, LATEST, Masses, Sources, View, offset
-from personalize_local.recipes.user_personalization.online_counts import Absorbed
-from personalize_local.recipes.user_personalization.recency_windows import Pulse
-from personalize_local.recipes.user_personalization.repeat_features import Past, Places
-from personalize_local.recipes.user_personalization.settings import Settings
+from personalize_local.recipes.popularity.model import GroupPopularity
+from personalize_local.recipes.table import RecipeSpec
+from personalize_local.recipes.user_personalization.cold_items import ColdItems, Exploration
+from personalize_local.recipes.user_personalization.ease import blended, ease_scores
+from personalize_local.recipes.user_personalization.features import (
+    CATEGORIES,
+    LATEST,
+    Sources,
+    SourceScores,
+    UserView,
+    offset,
+)
 
 BACKWARD, FROM, TO = 0.25, -0.5, -0.15
-"""What precedes counts a quarter of what follows; powers of the popularity of where a step starts and where it ends."""
+"""Weight of what precedes an item; powers of the popularity of an item and of what follows it."""
+MIN_REPEATS = 0.01
+"""Share of repeats above which known items are worth recommending."""
+CANDIDATES = 1000
+"""Most popular items that are v2's candidates for everybody."""
+_RENAMED = {"taste": "ease_share", "by_kind": "by_content"}
+"""Settings under the names that models of earlier versions have on disk."""
 
 
-class PersonalModel:
-    """Mixes repeats, sequence, and popularity among people alike."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What training decided, and what serving must know of the recipe."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, files: Arrays, facts: Mapping[str, Any]) -> None:
+    recipe: str
+    recipe_type: str
+    second_generation: bool
+    """v2: scores are shares of a candidate subset, popular placeholders have none, exploration is not configurable."""
+    sequence: int
+    """How many of the latest interactions count (bptt)."""
+    recency: float
+    """Power by which an interaction's weight falls with the number of newer ones."""
+    repeats: float
+    """Share of repeats among the newest interactions of training."""
+    sequence_share: float
+    """Share of the rest that goes to items after the latest ones."""
+    ease_share: float
+    """Share of new items that EASE decides; the rest follows the latest items. 0: no EASE, for rankers neither."""
+    latest: float
+    """Time of the newest interaction in training."""
+    clock: bool = True
+    """Whether the users' times are one clock; else only the order within a user means anything."""
+    scores_shown: bool = True
+    """Whether answers carry scores; those of use cases do not."""
+    by_content: bool = False
+    """Whether similarity of categories up to doubles what follows; rankers learn that themselves."""
+    seasons: bool = False
+    """Whether the month of the year is part of every context."""
+    events: tuple[EventParameters, ...] = ()
+    """The events that train; empty: all but RETURN."""
+
+    @property
+    def returning(self) -> bool:
+        """Whether users come back to items often enough to recommend known ones."""
+        return self.repeats > MIN_REPEATS
+
+
+class PersonalModel(Model):
+    """Mixes repeats, sequence, EASE and popularity, and lets rankers reorder the best."""
+
+    def __init__(self, settings: Settings, items: ItemIndex, files: Arrays, facts: Mapping[str, Any]) -> None:
         self.settings = settings
-        self._catalogue = catalogue
+        self._items = items
         self._files, self._facts = files, facts
         self._follows = SparseRows.from_arrays(files, "follows")
         self._prior = np.asarray(files["prior"], np.float64)
@@ -52,82 +102,82 @@ class PersonalModel:
         self._context_values = Vocabulary.from_facts(facts["context"])
         self._content = Content.from_arrays(files)
         self._exploration = Exploration(files, self._content, settings.latest)
-        self._unseen = Unseen.from_arrays(files)
-        self._crowd = Crowd.from_arrays(files)
+        self._cold = ColdItems.from_arrays(files)
+        self._popularity = GroupPopularity.from_arrays(files)
         self.rankers = Rankers.from_arrays(files)
         self._sources = Sources.from_arrays(files, self._content)
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:
-        """Every item of the training data, most popular first."""
-        return self._catalogue.ids
+        return self._items.ids
 
     @property
     def recipe_type(self) -> str:
-        """USER_PERSONALIZATION or PERSONALIZED_RANKING."""
         return self.settings.recipe_type
 
     @property
     def scores_shown(self) -> bool:
-        """Whether answers carry scores."""
         return self.settings.scores_shown
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
-        """The heaviest allowed items; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
-        mass, personal, view = self._mass(query)
+        """As of every model; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
+        scores, personal, view = self._scores(query)
         if view is not None:
-            if not self.settings.returning:
-                mass = np.where(view.unknown, mass, self.settings.repeats * mass)
+            offered = allowed
+            if not self.settings.returning:  # hardly anybody comes back to items: rank only new ones
+                scores = np.where(view.unknown, scores, self.settings.repeats * scores)
+                offered = view.unknown if allowed is None else allowed & view.unknown
             if self.rankers.for_histories:
-                mass = self._reordered(view, mass, view.candidates(self._offered(view, allowed)), query.now)
-            mass = mass if allowed is None else self._with_unseen(view, mass)
+                scores = self._reordered(view, scores, view.candidates(offered), query.now)
+            scores = scores if allowed is None else self._with_cold_items(view, scores)
         if not self.settings.second_generation:
             past = self._known(query.history[-self.settings.sequence :])
-            mass = self._exploration.mixed(mass, query, past)
-        top = best(mass, allowed, limit)
+            scores = self._exploration.mixed(scores, query, past)
+        top = top_k(scores, allowed, limit)
         if not self.scores_shown:
             return [Scored(self.item_ids[i]) for i in top.tolist()]
         if not self.settings.second_generation:
-            scores = shares(mass[top], float(mass.sum()))
-            return [Scored(self.item_ids[i], score) for i, score in zip(top.tolist(), scores, strict=True)]
-        return self._candidates_only(mass, personal, top)
-
-    def _offered(self, view: View, allowed: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
-        """What a ranker chooses from: where people hardly ever come back to items, only what is new to the user."""
-        if self.settings.returning:
-            return allowed
-        return view.unknown if allowed is None else allowed & view.unknown
+            shown = shown_scores(scores[top], float(scores.sum()))
+            return [Scored(self.item_ids[i], score) for i, score in zip(top.tolist(), shown, strict=True)]
+        # v2: what sequence, repeats or broad popularity bring up has a score; popular items without one fill up.
+        candidate = np.arange(len(scores)) < CANDIDATES
+        if personal is not None:
+            candidate |= personal > 0
+        shown = shown_scores(scores[top], float(scores[candidate].sum()))
+        return [
+            Scored(self.item_ids[i], score) if candidate[i] else Scored(self.item_ids[i], None, "Popular item")
+            for i, score in zip(top.tolist(), shown, strict=True)
+        ]
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
-        """The same items, best first; the scores of known ones add up to 1, unknown ones come last without."""
-        mass, _, view = self._mass(query)
-        known = self._catalogue.positions(item_ids)
+        """As of every model; the scores of known items add up to 1."""
+        scores, _, view = self._scores(query)
+        known = self._items.positions(item_ids)
         if view is not None:
-            mass = self._reordered(
-                view, mass, np.unique([place for place in known if place >= 0]).astype(np.intp), query.now
-            )
-            mass = self._with_unseen(view, mass)
-        return ranked(item_ids, known, mass)
+            places = np.unique([place for place in known if place >= 0]).astype(np.intp)
+            scores = self._with_cold_items(view, self._reordered(view, scores, places, query.now))
+        return ranked(item_ids, known, scores)
+
+    def online_counts(self) -> OnlineCounts:
+        return OnlineCounts(self.positions, len(self._items), self.settings.events)
 
     def save(self, directory: Path) -> None:
-        """Write everything."""
         facts = {**self._facts, "family": "personal", "settings": asdict(self.settings)}
-        arrays.save(directory, {**self._files, **self._catalogue.arrays()}, facts)
+        arrays.save(directory, {**self._files, **self._items.arrays()}, facts)
 
     @classmethod
     def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        """What was saved."""
-        settings = facts["settings"]
+        settings = {_RENAMED.get(name, name): value for name, value in facts["settings"].items()}
         events = tuple(EventParameters(**event) for event in settings["events"])
-        return cls(Settings(**{**settings, "events": events}), Catalogue.from_arrays(files), files, facts)
+        return cls(Settings(**{**settings, "events": events}), ItemIndex.from_arrays(files), files, facts)
 
     @property
     def deep(self) -> bool:
         """Whether a neural network is one of its sources."""
         return self._sources.sequence is not None
 
-    def of_recipe(self, spec: RecipeSpec, events: tuple[EventParameters, ...]) -> Self:
-        """The same counts as another recipe answers by them, of which these events train."""
+    def for_recipe(self, spec: RecipeSpec, events: tuple[EventParameters, ...], rankers: Rankers) -> Self:
+        """Return the same counts as the model of another recipe, with its own training events and rankers."""
         settings = replace(
             self.settings,
             recipe=spec.name,
@@ -136,26 +186,11 @@ class PersonalModel:
             scores_shown=spec.scores_shown,
             events=events,
         )
-        return type(self)(settings, self._catalogue, self._files, self._facts)
+        return type(self)(settings, self._items, {**self._files, **rankers.arrays()}, self._facts)
 
-    def with_rankers(self, rankers: Rankers) -> Self:
-        """The same model with rankers on top."""
-        return type(self)(self.settings, self._catalogue, {**self._files, **rankers.arrays()}, self._facts)
-
-    def _mass(self, query: Query) -> tuple[Mass, Mass | None, View | None]:
-        """[items] mass of each item; the part of it that does not come from popularity; what the ranker sees."""
-        past, context = self._known(query.history), query.context
-        if self.settings.seasons:
-            context = {**context, seasons.COLUMN: seasons.current(query.now, self.settings.latest)}
-        if not len(past.items):
-            fresh = query.absorbed.seen if query.absorbed and query.absorbed.count else None
-            return self._crowd.order(self._codes(query.user, context), self.rankers.newcomers, fresh), None, None
-        return self._seen(past, query.user, context, absorbed=query.absorbed)
-
-    def _codes(self, user: Mapping[str, Value], context: Mapping[str, Value]) -> list[int]:
-        """The values of a user's metadata and of a moment's context, as the crowd numbers them."""
-        shift = self._user_values.size
-        return [*self._user_values.encode(user), *(shift + code for code in self._context_values.encode(context))]
+    def positions(self, item_ids: Iterable[str]) -> list[int]:
+        """Return where items are in `item_ids`; -1 for unknown ones."""
+        return self._items.positions(item_ids)
 
     def view(
         self,
@@ -163,104 +198,118 @@ class PersonalModel:
         times: npt.NDArray[np.float64],
         user: Mapping[str, Value],
         context: Mapping[str, Value],
-        pulse: Pulse | None,
-    ) -> View:
-        """What a ranker sees of a user with such a history (positions in `item_ids`, oldest first)."""
-        return self._seen(self._past(items, times), user, context, pulse)[2]
+        windows: WindowCounts | None,
+    ) -> UserView:
+        """Return the view of a user with such a history (positions in `item_ids`, oldest first)."""
+        return self._personal_view(self._past(items, times), user, context, windows)[2]
 
-    def absorbing(self) -> Absorbed:
-        """A place for the counts of events that come after the training."""
-        return Absorbed(self.positions, len(self._catalogue), self.settings.events)
+    def _scores(self, query: Query) -> tuple[Scores, Scores | None, UserView | None]:
+        """[items] the scores of each item; the part that does not come from popularity; the ranker's view."""
+        past, context = self._known(query.history), query.context
+        if self.settings.seasons:
+            context = {**context, seasons.COLUMN: seasons.current(query.now, self.settings.latest)}
+        online = query.online if query.online and query.online.count else None
+        if len(past.items):
+            return self._personal_view(past, query.user, context, online=online)
+        shift = self._user_values.size
+        codes = [
+            *self._user_values.encode(query.user),
+            *(shift + code for code in self._context_values.encode(context)),
+        ]
+        return self._popularity.scores(codes, self.rankers.newcomers, online.seen if online else None), None, None
 
-    def _seen(
+    def _personal_view(
         self,
         past: Past,
         user: Mapping[str, Value],
         context: Mapping[str, Value],
-        pulse: Pulse | None = None,
-        absorbed: Absorbed | None = None,
-    ) -> tuple[Mass, Mass, View]:
+        windows: WindowCounts | None = None,
+        online: OnlineCounts | None = None,
+    ) -> tuple[Scores, Scores, UserView]:
+        """Return the scores for a user with a history, as `_scores`."""
         last = -self.settings.sequence
-        absorbed = absorbed if absorbed and absorbed.count else None
-        follow = self._following(past.items[last:], past.weights[last:], absorbed)
-        alike, taste = self._alike(past), spoken_for(past.items, self._sources.taste, len(self._catalogue))
-        prior, tilt, personal = (
-            self._prior_of(user),
-            self._tilt(context),
-            self._personal(past, follow * (1.0 + alike) if self.settings.by_kind else follow, taste),
+        follow = self._following(past.items[last:], past.weights[last:], online)
+        content = self._content.affinity(
+            self._content.profile(past.items[-LATEST:], past.weights[-LATEST:]), CATEGORIES
         )
-        mass = personal + (1.0 - personal.sum()) * prior
-        if tilt is not None:
-            mass = _tilted(mass, tilt)
-        masses = Masses(follow, self._following(past.items[-1:], np.ones(1), absorbed), alike, taste, prior, mass, tilt)
-        if absorbed is not None:
-            pulse = (self._sources.pulse if pulse is None else pulse) + absorbed.seen.astype(np.float32)
-        return mass, personal, View(self._sources, past, masses, pulse)
+        content /= max(float(content.max(initial=0.0)), 1e-12)
+        ease = ease_scores(past.items, self._sources.ease, len(self._items))
+        prior = _tilted(self._prior, self._lift("user_lift", self._user_values.encode(user) if user else []))
+        tilt = self._lift("context_lift", self._context_values.encode(context) if context else [])
+        personal = self._personal(past, follow * (1.0 + content) if self.settings.by_content else follow, ease)
+        mixed = _tilted(personal + (1.0 - personal.sum()) * prior, tilt)
+        last_follow = self._following(past.items[-1:], np.ones(1), online)
+        scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilt)
+        if online is not None:
+            windows = (self._sources.windows if windows is None else windows) + online.seen.astype(np.float32)
+        return mixed, personal, UserView(self._sources, past, scores, windows)
 
-    def _alike(self, past: Past) -> Mass:
-        """[items] how much each is like the latest ones by its categories; 1 for the most alike."""
-        content, items, weights = self._content, past.items[-LATEST:], past.weights[-LATEST:]
-        alike = content.affinity(content.profile(items, weights), CATEGORIES)
-        return alike / max(float(alike.max(initial=0.0)), 1e-12)
-
-    def _following(self, items: Places, weights: Mass, absorbed: Absorbed | None) -> Mass:
-        """[items] what follows from some items, by the counts of training and of the events since."""
-        follow = self._follows.weighted(items, weights, len(self._catalogue))
-        if absorbed is not None:
+    def _following(self, items: Places, weights: Scores, online: OnlineCounts | None) -> Scores:
+        """[items] what follows some items, by the counts of training and of the events since."""
+        follow = self._follows.weighted(items, weights, len(self._items))
+        if online is not None:
             popular = np.maximum(self._sources.seen, 1.0).astype(np.float64)
-            since = absorbed.weighted(items, weights * popular[items] ** FROM, backward=BACKWARD)
+            since = online.weighted(items, weights * popular[items] ** FROM, backward=BACKWARD)
             follow += since * popular**TO
         return follow
 
-    def _prior_of(self, user: Mapping[str, Value]) -> Mass:
-        lift = self._lift("user_lift", self._user_values.encode(user)) if user else None
-        return self._prior if lift is None else _tilted(self._prior, lift)
+    def _personal(self, past: Past, follow: Scores, ease: Scores) -> Scores:
+        """[items] new items and repeats, by how often each was right; adds up to 1 at most."""
+        share = self.settings.sequence_share * (1.0 - self.settings.repeats)
+        scores = share * blended(past.items, follow, ease, self.settings.ease_share)
+        if self.settings.repeats > 0:
+            again = past.decayed(clock=self.settings.clock) * self._returns[past.items] ** 0.5
+            np.add.at(scores, past.items, self.settings.repeats * again / again.sum())
+        return scores
 
-    def _tilt(self, context: Mapping[str, Value]) -> Mass | None:
-        return self._lift("context_lift", self._context_values.encode(context)) if context else None
+    def _lift(self, table: str, codes: list[int]) -> Scores | None:
+        """[items] how much more often some values choose an item than all do; None without known values."""
+        if not codes:
+            return None
+        known = np.prod(self._files[table][codes], axis=0, dtype=np.float64)
+        lift = np.ones(len(self._items))
+        lift[: len(known)] = known
+        return lift
 
-    def _reordered(self, view: View, mass: Mass, items: Places, now: float) -> Mass:
-        """Share the mass of some items out among them as the rankers find right."""
+    def _reordered(self, view: UserView, scores: Scores, items: Places, now: float) -> Scores:
+        """Distribute the scores of some items among them as the rankers decide."""
         items = items[self._sources.seen[items] > 0]
-        asked = self._asked(view, items, now)
-        if len(items) < 2 or all(trees is None for trees, _ in asked):
-            return mass
-        features, start = view.features(items), offset(mass[items])
+        weighted = self._weighted_rankers(view, items, now)
+        if len(items) < 2 or all(trees is None for trees, _ in weighted):
+            return scores
+        features, start = view.features(items), offset(scores[items])
         weight = np.zeros(len(items))
-        for trees, share in asked:
+        for trees, share in weighted:
             score = start if trees is None else start + trees.predict(features)
             each = np.exp(score - score.max())
             weight += share * each / each.sum()
-        mass = mass.copy()
-        mass[items] = mass[items].sum() * weight
-        return mass
+        scores = scores.copy()
+        scores[items] = scores[items].sum() * weight
+        return scores
 
-    def _asked(self, view: View, items: Places, now: float) -> list[tuple[Trees | None, float]]:
-        """Whose order counts how much; None is that of the counts."""
+    def _weighted_rankers(self, view: UserView, items: Places, now: float) -> list[tuple[Trees | None, float]]:
+        """Return the trees that rank some items, and the weight of each; None is the counted order."""
         rankers = self.rankers
         if not view.all_new(items):
             return [(rankers.trees, 1.0)]
-        more = view.goes_on(now, self.settings.latest) if rankers.more is not None else 0.0
+        more = view.basket_goes_on(now, self.settings.latest) if rankers.more is not None else 0.0
         shares = [(rankers.for_new, 1.0 - more), (rankers.more, more)]
         return [(trees, share) for trees, share in shares if share]
 
-    def _with_unseen(self, view: View, mass: Mass) -> Mass:
-        """Share the mass of unseen items out among them as items of the same kind suggest."""
-        unseen = self._unseen.items
-        if not len(unseen):
-            return mass
-        mass = mass.copy()
-        mass[unseen] = mass[unseen].sum() * self._unseen.shares(view.follow, view.content[unseen])
-        return mass
-
-    def positions(self, item_ids: Iterable[str]) -> list[int]:
-        """Where items are in `item_ids`; -1 for unknown ones."""
-        return self._catalogue.positions(item_ids)
+    def _with_cold_items(self, view: UserView, scores: Scores) -> Scores:
+        """Distribute the scores of cold items among them by similar items."""
+        cold = self._cold.items
+        if not len(cold):
+            return scores
+        scores = scores.copy()
+        scores[cold] = scores[cold].sum() * self._cold.shares(view.scores.follow, view.scores.content[cold])
+        return scores
 
     def _known(self, history: Sequence[Interaction]) -> Past:
+        """Return the part of a history that trains and names known items."""
         named = any(event.event_type.lower() == RETURN for event in self.settings.events)
         history = [row for row in history if named or (row.event_type or "").lower() != RETURN]
-        places = np.array(self._catalogue.positions([row.item_id for row in history]), np.intp)
+        places = np.array(self._items.positions([row.item_id for row in history]), np.intp)
         times = np.array([row.timestamp for row in history], np.float64)
         known = places >= 0
         return self._past(places[known], times[known])
@@ -271,39 +320,11 @@ class PersonalModel:
         newest = float(times[-1]) if len(times) else 0.0
         return Past(items, times, weights, max(newest, self.settings.latest) if self.settings.clock else newest)
 
-    def _personal(self, past: Past, follow: Mass, taste: Mass) -> Mass:
-        """What is found for the user and what he comes back to, by how often each was right."""
-        share = self.settings.sequence_share * (1.0 - self.settings.repeats)
-        mass = share * found(past.items, follow, taste, self.settings.taste)
-        if self.settings.repeats > 0:
-            again = past.faded(clock=self.settings.clock) * self._returns[past.items] ** 0.5
-            np.add.at(mass, past.items, self.settings.repeats * again / again.sum())
-        return mass
 
-    def _lift(self, table: str, codes: list[int]) -> Mass | None:
-        """[items] how much more often some values choose an item than all do; None: nothing is known of them."""
-        if not codes:
-            return None
-        known = np.prod(self._files[table][codes], axis=0, dtype=np.float64)
-        lift = np.ones(len(self._catalogue))
-        lift[: len(known)] = known
-        return lift
-
-    def _candidates_only(self, mass: Mass, touched: Mass | None, top: npt.NDArray[np.intp]) -> list[Scored]:
-        """v2: what sequence, repeats or broad popularity bring up has scores; popular items without one fill up."""
-        candidate = np.arange(len(mass)) < 1000
-        if touched is not None:
-            candidate |= touched > 0
-        total = float(mass[candidate].sum())
-        scores = shares(mass[top], total)
-        return [
-            Scored(self.item_ids[i], score) if candidate[i] else Scored(self.item_ids[i], None, "Popular item")
-            for i, score in zip(top.tolist(), scores, strict=True)
-        ]
-
-
-def _tilted(mass: Mass, lift: Mass) -> Mass:
-    """Mass times lift; its sum stays."""
-    tilted = mass * lift
-    tilted *= mass.sum() / max(float(tilted.sum()), 1e-12)
+def _tilted(scores: Scores, lift: Scores | None) -> Scores:
+    """Multiply scores by a lift and keep their sum; None leaves them as they are."""
+    if lift is None:
+        return scores
+    tilted = scores * lift
+    tilted *= scores.sum() / max(float(tilted.sum()), 1e-12)
     return tilted

@@ -1,32 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data that leaves a dataset: exports, deletions of users, and reports of metric attributions.
-
-Only the worker process imports this module (it loads polars).
-"""
+"""Exports of datasets, deletions of users, and reports of metric attributions (polars)."""
 
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from personalization.core import csv_dialect
-
-from personalize_local import recipes
+from personalize_local.data import csv_dialect
 from personalize_local.data.building import TYPES, read_rows, streamed
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import distinct, write
-from personalize_local.data.objects import deliver, fetch
+from personalize_local.data.records import read_records
+from personalize_local.data.s3 import deliver, fetch
 from personalize_local.data.schemas import Schema, as_items
-from personalize_local.data.snapshots import SnapshotSpec, read_records
+from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.jobs.tasks import DeletionTask, ExportTask, ReportTask
-from personalize_local.jobs.workers import with_streamed
-from personalize_local.recipes.segments import AffinityModel
+from personalize_local.recipes import loading
+from personalize_local.resources.store import with_streamed
 from personalize_local.wire.errors import ImportRefused, JobRefused
 
 MAX_DELETION: Final = 100 * 1024 * 1024
 """Bytes of a deletion job's input."""
 UNDEFINED: Final = "SOURCE_NAME_UNDEFINED"
 SOURCES: Final = 100
-"""Distinct attribution sources that a report tells apart."""
+"""Most attribution sources of a report."""
 
 
 def export(task: ExportTask) -> int:
@@ -41,12 +37,12 @@ def export(task: ExportTask) -> int:
             rows = rows.unique(_key(schema), keep="last", maintain_order=True)
         file = Path(scratch) / f"{task.name}.csv"
         rows.rename(dict(zip(schema.names, task.schema.names, strict=True))).write_csv(file)
-        deliver([file], task.location, task.s3_root, task.region)
+        deliver([file], task.target)
         return rows.height
 
 
 def _streamed(task: ExportTask, scratch: Path) -> pl.DataFrame:
-    """Events with an item and a user, or put records, in the columns of the schema."""
+    """Return events with an item and a user, or put records, in the columns of the schema."""
     schema = as_items(task.schema)
     kind = schema.dataset_type
     spec, _ = with_streamed(SnapshotSpec((), schema), task.database, {kind: task.dataset}, scratch)
@@ -65,7 +61,7 @@ def delete(task: DeletionTask) -> tuple[list[str], int]:
     """Take users out of files and models; returns their ids and the rows that went. Raises JobRefused."""
     with tempfile.TemporaryDirectory(prefix="deletion-") as scratch:
         try:
-            inputs = fetch(task.location, task.s3_root, Path(scratch), task.region, deep=True)
+            inputs = fetch(task.source, Path(scratch), deep=True)
         except ImportRefused as refused:
             raise JobRefused(str(refused)) from refused
         if sum(path.stat().st_size for path in inputs) > MAX_DELETION:
@@ -73,15 +69,15 @@ def delete(task: DeletionTask) -> tuple[list[str], int]:
         users = sorted({user for path in inputs for user in _users(path)})
     gone = sum(_take_out(path, users) for path in task.files)
     for path in task.models:
-        model = recipes.load(path)
-        if isinstance(model, AffinityModel):
-            model.without(set(users)).save(path)
+        model = loading.load(path).without_users(set(users))
+        if model is not None:
+            model.save(path)
     return users, gone
 
 
 def _users(path: Path) -> list[str]:
     try:
-        # Nothing but a line feed ends a line: ids may have the other characters in them that `splitlines` cuts at.
+        # Only a line feed ends a line: ids may contain the other characters that `splitlines` cuts at.
         lines = [line.removesuffix("\r") for line in path.read_bytes().decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         raise JobRefused(f"Input CSV is not encoded in UTF-8: {path.name}.") from error
@@ -121,8 +117,8 @@ def report(task: ReportTask) -> int:
         file = Path(scratch) / f"AggregatedAttributionMetrics - {task.method} - {task.timestamp}.csv"
         head = ["METRIC_NAME", "EVENT_TYPE", "VALUE", "MATH_FUNCTION", "EVENT_ATTRIBUTION_SOURCE", "TIMESTAMP"]
         lines = [head, *([*map(str, line), str(task.timestamp)] for line in sums)]
-        file.write_bytes("".join(map(csv_dialect.standard, lines)).encode())
-        deliver([file], task.location, task.s3_root, task.region)
+        file.write_bytes("".join(map(csv_dialect.row, lines)).encode())
+        deliver([file], task.target)
     return len(sums)
 
 
@@ -143,7 +139,7 @@ def _items(task: ReportTask, scratch: Path) -> pl.DataFrame | None:
 def _sums(
     rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str, str]
 ) -> list[tuple[str, str, float, str, str]]:
-    """One line for each source that the metric's events have."""
+    """Return one line for each source of the metric's events."""
     name, event_type, expression = metric
     of_type = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     function, _, operand = expression.rstrip(")").partition("(")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters: held against the schemas when they are made, and evaluated over a whole catalogue when an answer needs them.
+"""Filters: checked against schemas at creation, and evaluated over a whole catalogue for an answer.
 
-Rules that Amazon's guide leaves open, decided here: a null never satisfies a condition, NOT IN and != neither; a cell
-with several values (`Drama|Comedy`) is IN a list when any of its values is, and NOT IN it when none is; an expression
-whose IF is false is as if it were not there, and a filter without a remaining INCLUDE starts from everything.
+Where Amazon's guide is silent: null never satisfies a condition, not even NOT IN and !=; a cell with several values
+(`Drama|Comedy`) is IN a list if any of its values is, and NOT IN it if none is; an expression with a false IF does not
+count, and a filter without a remaining INCLUDE starts from everything.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.filters.grammar import parse, refuse
+from personalize_local.filters.grammar import refuse
 from personalize_local.filters.syntax import (
     DATASET_TYPES,
     NUMBER,
@@ -27,8 +27,6 @@ from personalize_local.filters.syntax import (
 )
 from personalize_local.filters.values import Column, Ids, Mask, Test, make_test, parse_values, words_of
 from personalize_local.wire.errors import InvalidInput
-
-__all__ = ["Catalogue", "Filter", "Interaction", "Mask", "allowed", "check", "parse", "parse_values"]
 
 NEWEST_PER_EVENT_TYPE = 100
 """Interactions of a user that a filter considers, per event type."""
@@ -46,7 +44,7 @@ _Values = Mapping[str, Sequence[str]]
 
 
 class Interaction(Protocol):
-    """What a filter looks at in one row of a history (of a user's actions: `item_id` is the action's id)."""
+    """What a filter needs of a row of a history (of actions: `item_id` is the action's id)."""
 
     @property
     def item_id(self) -> str: ...
@@ -59,7 +57,7 @@ class Interaction(Protocol):
 
 
 class Catalogue(Protocol):
-    """The items that an answer may name (or users, or actions: what the filter's target says)."""
+    """The items that an answer may contain (or users or actions, by the filter's target)."""
 
     @property
     def item_ids(self) -> NDArray[Any]:
@@ -67,24 +65,24 @@ class Catalogue(Protocol):
 
     @property
     def cache(self) -> dict[tuple[Hashable, ...], Any]:
-        """What filters keep between calls; its owner empties it whenever an item's metadata changes."""
+        """What filters keep between calls; its owner clears it when an item's metadata changes."""
 
     def index_of(self, item_id: str, /) -> int | None:
-        """Find an id's position."""
+        """Return an id's position."""
 
     def column(self, name: str, /) -> NDArray[Any]:
-        """Give a column aligned with `item_ids`: strings and None (many values joined by `|`), or numbers and NaN."""
+        """Return a column aligned with `item_ids`: strings and None (several joined by `|`), or numbers and NaN."""
 
 
 def check(parsed: Filter, schemas: Mapping[str, Schema]) -> Filter:
-    """Hold a filter against a dataset group's schemas, by dataset type (`"ITEMS"`, …).
+    """Check a filter against a dataset group's schemas, by dataset type (`"ITEMS"`, …).
 
     Returns:
         The filter with its columns spelled as in the schemas: the one to evaluate.
 
     Raises:
-        InvalidInput: no such dataset or column; a boolean or textual column; a comparison of the wrong kinds; a column
-            of interactions that histories do not carry yet (those beside EVENT_TYPE, EVENT_VALUE and TIMESTAMP).
+        InvalidInput: an unknown dataset or column; a boolean or textual column; a comparison of different types; a
+            column of interactions that histories do not have (other than EVENT_TYPE, EVENT_VALUE and TIMESTAMP).
     """
     return Filter(tuple(_check_expression(expression, schemas) for expression in parsed.expressions))
 
@@ -117,7 +115,7 @@ def _check_condition(condition: Condition, schemas: Mapping[str, Schema]) -> Con
 
 
 def _field(dataset: str, column: str, schemas: Mapping[str, Schema]) -> Field:
-    """Find a column that filters may use."""
+    """Return a column that filters may use."""
     schema = schemas.get(DATASET_TYPES[dataset])
     if schema is None:
         refuse(f"{dataset}.{column}: the dataset group has no {DATASET_TYPES[dataset]} dataset.")
@@ -137,22 +135,22 @@ def allowed(
     history: Sequence[Interaction],
     current_item: Mapping[str, Any] | None = None,
 ) -> Mask:
-    """Say for every item of the catalogue whether the filter lets it through: the INCLUDEs' matches less the EXCLUDEs'.
+    """Return whether the filter allows each item: the INCLUDEs' matches without the EXCLUDEs'.
 
     Args:
         parsed: a filter from `check`.
         values: the request's filterValues, as they came.
-        catalogue: the items; what is derived from columns stays in its cache.
+        catalogue: the items; its cache keeps what is derived from columns.
         user: the metadata of the request's user, empty if unknown.
         history: the user's interactions, oldest first; the 100 newest of each event type count.
         current_item: the metadata of the request's item, empty if unknown, None if the request names none.
 
     Returns:
-        A mask of the caller's own, aligned with `catalogue.item_ids`.
+        A new mask, aligned with `catalogue.item_ids`.
 
     Raises:
-        InvalidInput: an INCLUDE with a placeholder that `values` does not bind (an EXCLUDE is then left out), a
-            value that is malformed or of the wrong kind, CurrentItem without an item.
+        InvalidInput: an INCLUDE with a placeholder without a value (an EXCLUDE does not count then), a malformed value
+            or one of the wrong type, CurrentItem without an item.
     """
     if current_item is None and parsed.uses_current_item:
         raise InvalidInput("The filter uses CurrentItem, so the request must have an itemId.")
@@ -186,7 +184,7 @@ def _matches(
     bound: _Values,
     current_item: Mapping[str, Any],
 ) -> Mask:
-    """Give the mask of an expression's conditions, whatever is done with it."""
+    """Return the mask of an expression's conditions."""
     if expression.dataset in {"Interactions", "Action_Interactions"}:
         return _interacted(expression, catalogue, history, bound, current_item)
     masks = []
@@ -199,7 +197,7 @@ def _matches(
 
 
 def _column_mask(condition: Condition, catalogue: Catalogue, bound: _Values, current: Mapping[str, Any]) -> Mask:
-    """Give the mask of one condition on the items; without placeholders it is kept."""
+    """Return the mask of one condition on the items; without placeholders it is cached."""
     texts = _texts(condition, bound, current)
     fixed = not any(isinstance(operand, Placeholder | CurrentItem) for operand in condition.operands)
     key = (condition.column, condition.operator, texts)
@@ -213,7 +211,7 @@ def _column_mask(condition: Condition, catalogue: Catalogue, bound: _Values, cur
 
 
 def _column(condition: Condition, catalogue: Catalogue) -> Column | Ids:
-    """Give a column made ready for conditions, kept with the catalogue."""
+    """Return a column prepared for conditions, cached with the catalogue."""
     if _ID_COLUMNS.get(condition.dataset) == condition.column:
         return Ids(len(catalogue.item_ids), catalogue.index_of)
     key = (condition.column,)
@@ -230,7 +228,7 @@ def _interacted(
     bound: _Values,
     current: Mapping[str, Any],
 ) -> Mask:
-    """Give the mask of the items that the user had a matching interaction with."""
+    """Return the mask of the items of the user's matching interactions."""
     wanted = _row_match([[_row_test(c, bound, current) for c in together] for together in expression.alternatives])
     left: dict[str | None, int] = {}
     known: dict[str | None, str | None] = {}
@@ -252,7 +250,7 @@ def _interacted(
 
 
 def _row_match(tests: list[list[Callable[[Interaction], bool]]]) -> Callable[[Interaction], bool]:
-    """Join tests: an OR of ANDs. One alone, the usual case, is called without a detour."""
+    """Join tests: an OR of ANDs. A single test, the usual case, is returned itself."""
     if len(tests) == len(tests[0]) == 1:
         return tests[0][0]
     return lambda row: any(all(test(row) for test in together) for together in tests)
@@ -267,7 +265,7 @@ def _row_test(condition: Condition, bound: _Values, current: Mapping[str, Any]) 
 
 
 def _texts(condition: Condition, bound: _Values, current: Mapping[str, Any]) -> tuple[str, ...]:
-    """List what a condition compares with; nothing if that is CurrentItem's null, which satisfies no condition."""
+    """Return what a condition compares with; nothing for CurrentItem's null, which satisfies no condition."""
     texts: list[str] = []
     for operand in condition.operands:
         if isinstance(operand, Placeholder):

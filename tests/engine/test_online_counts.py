@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalize_local.data.live import LiveData
-from personalize_local.data.snapshots import StreamedEvent
-from personalize_local.recipes import EventParameters, Interaction, Model, Query, TrainingConfig, train
+from personalize_local.data.records import Interaction, OwnedEvent, StreamedEvent
+from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common import cooccurrence
+from personalize_local.recipes.common.online_counts import DECAY, OnlineCounts, weight_of
 from personalize_local.recipes.common.rows import Rows
+from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.model import PersonalModel
-from personalize_local.recipes.user_personalization.online_counts import DECAY, Absorbed, Owned, weight_of
 from personalize_local.serving import Catalogue
 
 from tests.engine.planted import BEGIN, cycle_rows, event, snapshot
@@ -39,10 +41,10 @@ def trained_on(rows: list[tuple[int, int, int]]) -> np.ndarray:
     return np.asarray(cooccurrence.pairs(whole, DECAY).todense())
 
 
-def added(absorbed: Absorbed) -> np.ndarray:
+def added(online: OnlineCounts) -> np.ndarray:
     found = np.zeros((ITEMS, ITEMS))
     for item in range(ITEMS):
-        for after, weight in absorbed.after(item).items():
+        for after, weight in online.after(item).items():
             found[item, after] = weight
     return found
 
@@ -59,15 +61,15 @@ def test_events_one_by_one_come_to_what_a_training_on_all_counts(
     live: dict[str, list[Interaction]] = {}
     for user, item, moment in known:
         live.setdefault(str(user), []).append(Interaction(str(item), moment))
-    absorbed = Absorbed(places, ITEMS, ())
+    online = OnlineCounts(places, ITEMS, ())
     for user, item, moment in late:
-        fresh = Owned(1, str(user), Interaction(str(item), moment))
+        fresh = OwnedEvent(1, str(user), Interaction(str(item), moment))
         live.setdefault(str(user), []).append(fresh.row)
         live[str(user)].sort(key=lambda row: row.timestamp)
-        absorbed.absorb([fresh], lambda name: live[name])
+        online.add([fresh], lambda name: live[name])
     before = trained_on(known) if known else np.zeros((ITEMS, ITEMS))
-    assert before + added(absorbed) == pytest.approx(trained_on(rows), abs=1e-4)
-    assert absorbed.seen.tolist() == np.bincount([row[1] for row in late], minlength=ITEMS).tolist()
+    assert before + added(online) == pytest.approx(trained_on(rows), abs=1e-4)
+    assert online.seen.tolist() == np.bincount([row[1] for row in late], minlength=ITEMS).tolist()
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +84,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> PersonalModel:
 def stream(live: LiveData, catalogue: Catalogue, *events: StreamedEvent) -> None:
     for place, each in enumerate(events):
         live.add_event(each, 100 + place)
-        catalogue.absorb()
+        catalogue.count_events()
 
 
 def first(catalogue: Catalogue, *items: str) -> str:
     history = [Interaction(item, BEGIN + 10**6) for item in items]
     allowed = ~np.isin(catalogue.item_ids, items)
     return catalogue.model.recommend(
-        Query("u", history=history, absorbed=catalogue.absorbed, exploration=QUIET), allowed, 1
+        Query("u", history=history, online=catalogue.online, exploration=QUIET), allowed, 1
     )[0].item_id
 
 
@@ -107,7 +109,7 @@ def test_events_of_the_training_are_not_counted_again(model: PersonalModel) -> N
     live.add_event(event(1, "item-1", user="u1"), 7)
     live.add_event(event(2, "item-2", user="u1"), 8)
     for trained, count in ((8, 0), (7, 1), (0, 2)):
-        found = Catalogue(model, live, trained=trained).absorbed
+        found = Catalogue(model, live, trained=trained).online
         assert found is not None
         assert found.count == count
 
@@ -116,18 +118,18 @@ def test_a_session_counts_from_the_log_in_on(model: PersonalModel) -> None:
     live = LiveData()
     catalogue = Catalogue(model, live, trained=0)
     stream(live, catalogue, event(1, "item-8", session="s"), event(2, "item-2", session="s"))
-    assert catalogue.absorbed is not None
-    assert catalogue.absorbed.count == 0
+    assert catalogue.online is not None
+    assert catalogue.online.count == 0
     stream(live, catalogue, event(3, None, user="late", session="s"))
     [eight, two] = model.positions(["item-8", "item-2"])
-    assert catalogue.absorbed.count == 2
-    assert catalogue.absorbed.after(eight) == {two: 1.0}
+    assert catalogue.online.count == 2
+    assert catalogue.online.after(eight) == {two: 1.0}
 
 
 @pytest.mark.parametrize("recipe", ["aws-similar-items", "aws-popularity-count"])
 def test_similar_items_and_popularity_change_by_training_only(tmp_path: Path, recipe: str) -> None:
     listing: Model = train(recipe, snapshot(tmp_path, cycle_rows()), TrainingConfig()).model
-    assert Catalogue(listing, LiveData()).absorbed is None
+    assert Catalogue(listing, LiveData()).online is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts of items that are counted once: how popular, how often and after how long people come back, how old."""
+"""Statistics of items at training: popularity, how often and how soon users come back, and age."""
 
 from collections.abc import Mapping
 
@@ -7,15 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.snapshots import Column
+from personalize_local.recipes.common.repeat_features import DAY
 from personalize_local.recipes.common.rows import Floats, Rows
-from personalize_local.recipes.user_personalization.repeat_features import DAY
 
-DOUBT = 5
-"""Returns to an item at which its own gap and that of all items count the same."""
+SHRINKAGE = 5
+"""Returns to an item at which its own gap and that of all items weigh the same."""
 
 
 def popularity(rows: Rows, *, recent: bool) -> Floats:
-    """[items] interactions, where `recent` counting those of a quarter of the whole time ago by half."""
+    """[items] interactions; with `recent`, their half-life is a quarter of the data's span."""
     weight = rows.weight.astype(np.float64)
     if recent:
         newest = int(np.max(rows.time))
@@ -25,14 +25,14 @@ def popularity(rows: Rows, *, recent: bool) -> Floats:
 
 
 def repeat_share(rows: Rows) -> float:
-    """How often, in the newest tenth of each user's interactions, the item was one of an earlier moment."""
+    """Return the share of repeats in the newest tenth of each user's interactions."""
     newest = rows.position_from_end() * 10 < rows.lengths()
-    return float(_again(rows)[newest].mean())
+    return float(_repeats(rows)[newest].mean())
 
 
 def return_rates(rows: Rows) -> Floats:
-    """[items] share of an item's interactions that were a return to it, shrunk towards the average of all."""
-    again = _again(rows)
+    """[items] share of an item's interactions that were repeats, shrunk towards the average of all."""
+    again = _repeats(rows)
     total = np.bincount(rows.item, minlength=rows.items)
     returned = np.bincount(rows.item, again, minlength=rows.items)
     rates: Floats = (returned + 20 * again.mean() + 1e-6) / (total + 20)
@@ -46,13 +46,14 @@ def gaps(rows: Rows) -> Floats:
     later = (user[1:] == user[:-1]) & (item[1:] == item[:-1]) & (time[1:] > time[:-1])
     days, item = np.diff(time)[later] / DAY, item[1:][later]
     mean = float(days.mean()) if len(days) else 0.0
-    found: Floats = (np.bincount(item, days, minlength=rows.items) + DOUBT * mean) / (
-        np.bincount(item, minlength=rows.items) + DOUBT
+    found: Floats = (np.bincount(item, days, minlength=rows.items) + SHRINKAGE * mean) / (
+        np.bincount(item, minlength=rows.items) + SHRINKAGE
     )
     return found
 
 
-def _again(rows: Rows) -> npt.NDArray[np.bool_]:
+def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:
+    """[rows] whether the user had taken the item in an earlier basket."""
     pairs = rows.user.astype(np.int64) * rows.items + rows.item
     order = np.argsort(pairs, kind="stable")
     first = np.ones(len(order), bool)
@@ -65,7 +66,7 @@ def _again(rows: Rows) -> npt.NDArray[np.bool_]:
 
 
 def created(rows: Rows, columns: Mapping[str, Column]) -> npt.NDArray[np.float64]:
-    """[items] CREATION_TIMESTAMP, else the oldest interaction, else the newest of all: the item counts as new."""
+    """[items] CREATION_TIMESTAMP, else the oldest interaction; items without either count as new."""
     oldest = np.full(rows.items, float(np.max(rows.time)))
     np.minimum.at(oldest, rows.item, rows.time)
     known = columns.get("CREATION_TIMESTAMP")

@@ -12,8 +12,8 @@ from personalize_local.data.snapshots import Strings
 from personalize_local.recipes.common.rows import Floats, Ints, hashes
 
 
-class Catalogue:
-    """Item ids in order of popularity, and where each one is."""
+class ItemIndex:
+    """Item ids in order of popularity, and the position of each."""
 
     def __init__(self, ids: Strings) -> None:
         self.ids = ids
@@ -22,33 +22,27 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def position(self, item_id: str | None) -> int:
-        """Position of an item; -1 if the model does not know it."""
-        return -1 if item_id is None else self._position.get(item_id, -1)
-
     def positions(self, item_ids: Iterable[str]) -> list[int]:
-        """Position of each item; -1 for unknown ones."""
+        """Return the position of each item; -1 for unknown ones."""
         find = self._position.get
         return [find(item_id, -1) for item_id in item_ids]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The arrays to save."""
         return StringTable.of(self.ids.tolist()).arrays("catalogue")
 
     @classmethod
     def from_arrays(cls, files: Arrays) -> Self:
-        """What was saved."""
         return cls(StringTable.from_arrays(files, "catalogue").all())
 
 
 def by_popularity(ids: Strings, popularity: Floats) -> Ints:
-    """Snapshot items in the order of a catalogue: heaviest first, ties by a hash of the id."""
+    """Return the order of snapshot items in a model: most popular first, ties by a hash of the id."""
     order: Ints = np.lexsort((hashes(ids), -popularity))
     return order
 
 
-def places(order: Ints) -> Ints:
-    """Where each snapshot item went."""
+def new_positions(order: Ints) -> Ints:
+    """Return the position that each snapshot item has in `order`."""
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
     return position

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user's own history: how often, when and how regularly he took what he took (numpy only)."""
+"""A user's own history: how often, when and how regularly they took each item (numpy only)."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,24 +8,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.recipes.common.topk import Mass
+from personalize_local.recipes.common.topk import Places, Scores
 
-Places = npt.NDArray[np.intp]
 Column = npt.NDArray[Any]
 DAY = 86_400.0
-FADES = (1.5, 5.0, 15.0)
-"""Half-lives, in baskets of the user, of what he took."""
-HABIT = 90.0
-"""Half-life, in days, of a habit: what the user took so long ago counts half towards coming back to it."""
+HALF_LIVES = (1.5, 5.0, 15.0)
+"""In baskets of the user."""
+REPEAT_HALF_LIFE = 90.0
+"""Days after which an interaction counts half towards a repeat."""
 NEVER = 1e4
-"""How long ago something was that never happened."""
+"""Stands for the time since something that never happened."""
 NAMES = (
     "times",
     "share of baskets",
     "baskets since",
     "days since",
     "due",
-    *(f"faded by {half:g}" for half in FADES),
+    *(f"decayed by {half:g}" for half in HALF_LIVES),
     "own gap",
     "due by the item's gap",
     "own span",
@@ -35,49 +34,49 @@ USER_NAMES = ("history", "variety", "last popularity", "baskets", "basket size",
 
 @dataclass(frozen=True)
 class Past:
-    """A user's history as the model knows it, oldest first."""
+    """A user's history as the model knows it, oldest first. Interactions of one second are one basket."""
 
     items: Places
     times: npt.NDArray[np.float64]
-    weights: Mass
+    weights: Scores
     """[rows] falls with the number of newer interactions."""
     now: float
-    """The moment of the question, on the clock of the training data."""
+    """The time of the query, on the clock of the training data."""
 
     @cached_property
     def baskets(self) -> npt.NDArray[np.intp]:
-        """[rows] number, from 0, of the moment of each row."""
+        """[rows] number, from 0, of the basket of each row."""
         number: npt.NDArray[np.intp] = np.cumsum(np.diff(self.times, prepend=self.times[:1]) > 0)
         return number
 
     @cached_property
     def baskets_since(self) -> npt.NDArray[np.intp]:
-        """[rows] how many later moments the user has."""
+        """[rows] number of later baskets."""
         later: npt.NDArray[np.intp] = np.subtract(self.baskets[-1], self.baskets)
         return later
 
     @cached_property
     def days_between(self) -> float:
-        """Mean days from one moment to the next; 0 where there was but one."""
+        """Mean days from one basket to the next; 0 if there is only one."""
         return float(self.times[-1] - self.times[0]) / DAY / max(int(self.baskets[-1]), 1)
 
-    def faded(self, *, clock: bool) -> Mass:
-        """[rows] how much each still says of what the user comes back to; by later moments where times are no clock."""
+    def decayed(self, *, clock: bool) -> Scores:
+        """[rows] how much each still says of repeats; by later baskets where times are no clock."""
         if not clock:
-            later: Mass = np.power(1.0 + self.baskets_since, -0.4, dtype=np.float64)
+            later: Scores = np.power(1.0 + self.baskets_since, -0.4, dtype=np.float64)
             return later
-        faded: Mass = np.exp2((self.times - self.times[-1]) / (HABIT * DAY))
-        return faded
+        decayed: Scores = np.exp2((self.times - self.times[-1]) / (REPEAT_HALF_LIFE * DAY))
+        return decayed
 
     def last_basket(self, most: int) -> Places:
-        """The items of the newest moment, `most` of them."""
+        """Return the items of the newest basket, at most `most`."""
         basket: Places = self.items[self.times == self.times[-1]][-most:]
         return basket
 
-    def habits(self, candidates: Places, gaps: npt.NDArray[np.float32], count: int) -> list[Column]:
-        """NAMES of each candidate, from the items' own `gaps` (days until people come back) among `count` items.
+    def repeat_features(self, candidates: Places, gaps: npt.NDArray[np.float32], count: int) -> list[Column]:
+        """Return NAMES of each candidate among `count` items; `gaps`: days until users come back to an item.
 
-        The clock is the user's: it stands where his next moment is due, so that a late question changes nothing.
+        The clock is the user's: it stands where their next basket is due, so that a late query changes nothing.
         """
         times = np.bincount(self.items, minlength=count)[candidates]
         known, here = times > 0, float(self.times[-1])
@@ -91,31 +90,31 @@ class Past:
             span = np.where(known, (newest[candidates] - oldest[candidates]) / DAY, -1.0)
         gap = np.where(times > 1, span / np.maximum(times - 1, 1), -1.0)
         due = since + self.days_between
-        faded = (np.bincount(self.items, 0.5 ** (self.baskets_since / half), minlength=count) for half in FADES)
+        decayed = (np.bincount(self.items, 0.5 ** (self.baskets_since / half), minlength=count) for half in HALF_LIVES)
         return [
             times,
             times / (self.baskets[-1] + 1.0),
             np.where(known, self.baskets[-1] - latest[candidates], NEVER),
             since,
             np.where(times > 1, due / np.maximum(gap, 1e-3), -1.0),
-            *(each[candidates] for each in faded),
+            *(each[candidates] for each in decayed),
             gap,
             np.where(known, due / np.maximum(gaps[candidates], 1e-3), -1.0),
             span,
         ]
 
-    def of_kind(self, candidates: Places, kinds: npt.NDArray[np.int32]) -> list[Column]:
-        """How often the user took something of each candidate's kind, and how many moments ago; -1 without a kind."""
-        mine, theirs = kinds[self.items] + 1, kinds[candidates] + 1
-        count = int(kinds.max(initial=-1)) + 2
+    def category_features(self, candidates: Places, categories: npt.NDArray[np.int32]) -> list[Column]:
+        """Return how often the user took each candidate's category, and how many baskets ago; -1 without a category."""
+        mine, theirs = categories[self.items] + 1, categories[candidates] + 1
+        count = int(categories.max(initial=-1)) + 2
         times = np.bincount(mine, minlength=count)
         newest = np.full(count, NEVER)
         newest[mine] = self.baskets_since
         some = theirs > 0
         return [np.where(some, times[theirs], -1.0), np.where(some, newest[theirs], -1.0)]
 
-    def facts(self, seen: npt.NDArray[np.float32]) -> list[float]:
-        """USER_NAMES."""
+    def user_features(self, seen: npt.NDArray[np.float32]) -> list[float]:
+        """Return USER_NAMES."""
         length, baskets = len(self.items), int(self.baskets[-1]) + 1
         variety = len(set(self.items.tolist())) / length
         return [length, variety, float(seen[self.items[-1]]), baskets, length / baskets, self.days_between]

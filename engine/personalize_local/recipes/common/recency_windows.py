@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of late: interactions of each item in the newest windows of time (numpy only)."""
+"""Recent popularity: interactions of each item in the newest windows of time (numpy only)."""
 
 from dataclasses import dataclass, field
 
@@ -10,19 +10,19 @@ WINDOWS = (1 / 52, 1 / 13, 1 / 4)
 """Lengths of the windows as shares of the data's span (of a year at most): a week, four weeks, three months."""
 YEAR = 365 * 86_400
 STOPS = 24
-"""Moments at which the windows of a training are counted: the moments that are asked about take the one before them."""
-Pulse = npt.NDArray[np.float32]
+"""Times at which the windows of a training are counted; a query takes the newest one before it."""
+WindowCounts = npt.NDArray[np.float32]
 """[windows, items] interactions."""
 
 
 def span(times: npt.NDArray[np.int64]) -> int:
-    """Seconds from the oldest to the newest, a year at most."""
+    """Return the seconds from the oldest to the newest, a year at most."""
     return max(min(int(times.max()) - int(times.min()), YEAR), 52)
 
 
 @dataclass(frozen=True)
-class Pulses:
-    """Interactions in the order of time, to count windows that end at any moment."""
+class RecencyWindows:
+    """Interactions in the order of time, to count windows that end at any time."""
 
     time: npt.NDArray[np.int64]
     item: npt.NDArray[np.int64]
@@ -31,8 +31,8 @@ class Pulses:
     span: int
     """Seconds that the windows are shares of."""
     stops: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Moments at which `before` counts."""
-    _made: dict[int, Pulse] = field(default_factory=dict)
+    """Times at which `before` counts."""
+    _counted: dict[int, WindowCounts] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -41,25 +41,25 @@ class Pulses:
         item: npt.NDArray[np.int64],
         items: int,
         span: int,
-        asked: npt.NDArray[np.int64] | None = None,
-    ) -> "Pulses":
-        """Sort interactions; `asked` are the moments that will be asked about."""
+        queries: npt.NDArray[np.int64] | None = None,
+    ) -> "RecencyWindows":
+        """Sort interactions; `queries` are the times that `before` will be called with."""
         order = np.argsort(time, kind="stable")
         shares = np.linspace(0, 1, STOPS, endpoint=False)
         stops = np.zeros(0, np.int64)
-        if asked is not None:
-            stops = np.unique(np.quantile(asked, shares, method="lower")).astype(np.int64)
+        if queries is not None:
+            stops = np.unique(np.quantile(queries, shares, method="lower")).astype(np.int64)
         return cls(time[order], item[order], items, span, stops)
 
-    def at(self, now: int) -> Pulse:
-        """Windows that end before second `now`."""
+    def at(self, now: int) -> WindowCounts:
+        """Count windows that end before second `now`."""
         end = int(np.searchsorted(self.time, now))
         begins = [int(np.searchsorted(self.time, now - self.span * share)) for share in WINDOWS]
         return np.stack([np.bincount(self.item[a:end], minlength=self.items) for a in begins]).astype(np.float32)
 
-    def before(self, now: int) -> Pulse:
-        """Windows that end at the last stop that is not after `now`."""
+    def before(self, now: int) -> WindowCounts:
+        """Count windows that end at the last stop that is not after `now`."""
         stop = int(self.stops[max(int(np.searchsorted(self.stops, now, side="right")) - 1, 0)])
-        if stop not in self._made:
-            self._made[stop] = self.at(stop)
-        return self._made[stop]
+        if stop not in self._counted:
+            self._counted[stop] = self.at(stop)
+        return self._counted[stop]

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from personalize_local.data.records import Interaction
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import Interaction, Query, TrainingConfig, train
+from personalize_local.recipes.base import Query
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot
@@ -63,4 +66,4 @@ def test_where_order_says_nothing_all_that_a_user_took_finds_more_than_what_he_t
 
 
 def test_where_order_says_everything_taste_keeps_out_of_the_way(tmp_path: Path) -> None:
-    assert counted(snapshot(tmp_path, cycle_rows())).settings.taste <= 0.25
+    assert counted(snapshot(tmp_path, cycle_rows())).settings.ease_share <= 0.25

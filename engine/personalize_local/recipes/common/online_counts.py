@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What events have added to a model's counts since its training: the model itself stays as it is (numpy only).
+"""Counts of the events since a model's training; the model itself stays as it is (numpy only).
 
-The counts are those of training (`counts.pairs`): told of events one by one, in whatever order they arrive, they come
-to what a training on all of them counts. Only a user's events of one second differ: training gives them any order.
+The counts are those of training (`cooccurrence.pairs`): fed with events one by one, in any order of arrival, they
+reach what a training on all of them counts. Only a user's events of one second differ: training orders them at random.
 """
 
 from collections import Counter
@@ -12,27 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from personalize_local.recipes.base import RETURN, EventParameters, Interaction
-from personalize_local.recipes.common.topk import Mass
-from personalize_local.recipes.user_personalization.repeat_features import Places
+from personalize_local.data.records import Interaction, OwnedEvent
+from personalize_local.recipes.common.topk import Places, Scores
+from personalize_local.recipes.config import RETURN, EventParameters
 
 WINDOW = 50
 """Longest distance, in interactions of one user, at which two items still count as a pair."""
 DECAY = 0.5
 """Power by which a pair counts less the further apart its items are."""
-PAIRS = 1_000_000
-"""Pairs that are kept; beyond them events still count, pairs wait for the next training."""
+MAX_PAIRS = 1_000_000
+"""Pairs that are kept; beyond them events still count, but pairs wait for the next training."""
 _BY_DISTANCE = [0.0, *(distance**-DECAY for distance in range(1, WINDOW + 1))]
 _Pairs = dict[int, dict[int, float]]
-
-
-class Owned(NamedTuple):
-    """An event that belongs to a user by now."""
-
-    number: int
-    """Of the event by which it came to belong to him: its own, or that of the log-in."""
-    user_id: str
-    row: Interaction
 
 
 class _Row(NamedTuple):
@@ -45,7 +36,7 @@ class _Row(NamedTuple):
 
 
 def weight_of(row: Interaction, events: Sequence[EventParameters]) -> float | None:
-    """How much an interaction trains by the solution's events (none: all but RETURN), as in `rows`; None = not."""
+    """Return how much an interaction trains by the solution's events (none: all but RETURN); None if it does not."""
     kind = (row.event_type or "").lower()
     if not events:
         return None if kind == RETURN else 1.0
@@ -58,7 +49,7 @@ def weight_of(row: Interaction, events: Sequence[EventParameters]) -> float | No
     return found
 
 
-class Absorbed:
+class OnlineCounts:
     """Counts on top of those of one model."""
 
     def __init__(
@@ -69,39 +60,39 @@ class Absorbed:
         self._rows: dict[str, list[_Row]] = {}
         self._after: _Pairs = {}
         self._before: _Pairs = {}
-        self._arrays: dict[tuple[bool, int], tuple[Places, Mass]] = {}
+        self._arrays: dict[tuple[bool, int], tuple[Places, Scores]] = {}
         self._pairs = 0
         self.seen: npt.NDArray[np.float64] = np.zeros(size)
         """[items] interactions."""
         self.count = 0
-        """Events absorbed."""
+        """Events counted."""
 
-    def absorb(self, fresh: Sequence[Owned], history: Callable[[str], Sequence[Interaction]]) -> None:
-        """Count events; `history` has all that a user did by now, these events too."""
-        for owned in fresh:
+    def add(self, events: Sequence[OwnedEvent], history: Callable[[str], Sequence[Interaction]]) -> None:
+        """Count events; `history` returns all of a user's interactions, these events included."""
+        for owned in events:
             if owned.user_id not in self._rows:
-                counted = Counter(each.row for each in fresh if each.user_id == owned.user_id)
-                self._rows[owned.user_id] = list(self._known(history(owned.user_id), counted))
+                new = Counter(each.row for each in events if each.user_id == owned.user_id)
+                self._rows[owned.user_id] = list(self._trained(history(owned.user_id), new))
             weight = weight_of(owned.row, self._events)
             if weight is not None:
                 [place] = self._positions([owned.row.item_id])
-                self._add(self._rows[owned.user_id], _Row(place, owned.row.timestamp, weight))
+                self._insert(self._rows[owned.user_id], _Row(place, owned.row.timestamp, weight))
 
     def after(self, item: int) -> Mapping[int, float]:
-        """Weight of each item that came after one."""
+        """Return the weight of each item that came after one."""
         return self._after.get(item, {})
 
-    def weighted(self, items: Places, weights: Mass, *, backward: float) -> Mass:
+    def weighted(self, items: Places, weights: Scores, *, backward: float) -> Scores:
         """[items] weighted sum of what came after some items, and `backward` times of what came before them."""
-        mass = np.zeros(len(self.seen))
+        scores = np.zeros(len(self.seen))
         for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
             for pairs, factor in ((self._after, weight), (self._before, weight * backward)):
                 if item in pairs:
                     columns, values = self._array(pairs is self._after, item)
-                    mass[columns] += factor * values
-        return mass
+                    scores[columns] += factor * values
+        return scores
 
-    def _array(self, forward: bool, item: int) -> tuple[Places, Mass]:
+    def _array(self, forward: bool, item: int) -> tuple[Places, Scores]:
         found = self._arrays.get((forward, item))
         if found is None:
             row = (self._after if forward else self._before)[item]
@@ -109,7 +100,8 @@ class Absorbed:
             self._arrays[forward, item] = found
         return found
 
-    def _known(self, history: Sequence[Interaction], without: "Counter[Interaction]") -> Sequence[_Row]:
+    def _trained(self, history: Sequence[Interaction], without: "Counter[Interaction]") -> Sequence[_Row]:
+        """The rows of a history that train, but for some new ones."""
         rows = []
         for row in history:
             if without[row] > 0:
@@ -119,7 +111,8 @@ class Absorbed:
         places = self._positions([row.item_id for row, _ in rows])
         return [_Row(place, row.timestamp, weight) for place, (row, weight) in zip(places, rows, strict=True)]
 
-    def _add(self, rows: list[_Row], row: _Row) -> None:
+    def _insert(self, rows: list[_Row], row: _Row) -> None:
+        """Put a row where its time belongs: the pairs that later rows end are counted anew."""
         self.count += 1
         if row.place >= 0:
             self.seen[row.place] += 1
@@ -135,16 +128,16 @@ class Absorbed:
     def _count(self, rows: Sequence[_Row], end: int, sign: float) -> None:
         """Count (or take back) the pairs that one row ends."""
         place, time, weight = rows[end]
-        if place < 0 or self._pairs >= PAIRS:
+        if place < 0 or self._pairs >= MAX_PAIRS:
             return
         for distance, other in enumerate(reversed(rows[max(end - WINDOW, 0) : end]), 1):
             if other.place >= 0:
                 value = sign * weight * _BY_DISTANCE[distance]
-                self._pair(other.place, place, value)
+                self._add_pair(other.place, place, value)
                 if other.time == time:
-                    self._pair(place, other.place, value)
+                    self._add_pair(place, other.place, value)
 
-    def _pair(self, first: int, second: int, value: float) -> None:
+    def _add_pair(self, first: int, second: int, value: float) -> None:
         row, back = self._after.setdefault(first, {}), self._before.setdefault(second, {})
         if second not in row:
             self._pairs += 1

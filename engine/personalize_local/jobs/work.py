@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker process runs, a function for each kind of task.
+
+Functions import polars and scipy themselves: the serving process, which names them, stays without these libraries.
+"""
+
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from personalize_local.data.s3 import fetch
+from personalize_local.data.snapshots import SnapshotSpec
+from personalize_local.jobs.tasks import BatchTask, DeletionTask, ExportTask, ImportTask, ReportTask, TrainingTask
+from personalize_local.resources.store import with_streamed
+from personalize_local.serving import TRAINED_UNTIL
+
+if TYPE_CHECKING:
+    from personalize_local.recipes.user_personalization.training import SharedCounts
+
+
+def run_import(task: ImportTask) -> int:
+    """Read a drop into the engine's own form; returns the rows kept. Raises ImportRefused."""
+    from personalize_local.data.importing import import_files  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
+        files = fetch(task.source, Path(scratch), most=task.most)
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        return import_files(files, task.schema, task.target)
+
+
+def run_training(task: TrainingTask) -> tuple[dict[str, float], float]:
+    """Train a recipe on everything that is there now; returns offline metrics and seconds. Raises TrainingRefused."""
+    from personalize_local.data.building import build_snapshot  # noqa: PLC0415
+    from personalize_local.recipes.training import train  # noqa: PLC0415
+
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="training-") as scratch:
+        spec, last = with_streamed(task.spec, task.database, task.datasets, Path(scratch))
+        snapshot = build_snapshot(spec)
+    trained = train(task.recipe, snapshot, task.config, _shared_counts())
+    task.target.parent.mkdir(parents=True, exist_ok=True)
+    trained.model.save(task.target)
+    (task.target / TRAINED_UNTIL).write_text(str(last))
+    return trained.metrics, time.perf_counter() - began
+
+
+@cache
+def _shared_counts() -> "SharedCounts":
+    """Return what the trainings of this process leave to each other."""
+    from personalize_local.recipes.user_personalization.training import SharedCounts  # noqa: PLC0415
+
+    return SharedCounts()
+
+
+def run_live(spec: SnapshotSpec, target: Path) -> int:
+    """Write the bulk data that answers need; returns the number of interactions."""
+    from personalize_local.data.building import write_live  # noqa: PLC0415
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return write_live(spec, target)
+
+
+def run_batch(task: BatchTask) -> int:
+    """Answer every line of every input file into `<file>.out`; returns the number of lines. Raises JobRefused."""
+    from personalize_local.jobs.batch import answer  # noqa: PLC0415
+
+    return answer(task)
+
+
+def run_export(task: ExportTask) -> int:
+    """Write a dataset as one CSV file `<job>.csv` with the schema's columns; returns the rows. Raises JobRefused."""
+    from personalize_local.jobs.exports import export  # noqa: PLC0415
+
+    return export(task)
+
+
+def run_deletion(task: DeletionTask) -> tuple[list[str], int]:
+    """Take users out of files and models; returns their ids and the rows that went. Raises JobRefused."""
+    from personalize_local.jobs.exports import delete  # noqa: PLC0415
+
+    return delete(task)
+
+
+def run_report(task: ReportTask) -> int:
+    """Write the sums of an import's interactions; returns the lines of the report. Raises JobRefused."""
+    from personalize_local.jobs.exports import report  # noqa: PLC0415
+
+    return report(task)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a solution asks of its training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from personalize_local.data.snapshots import Column
+
+RETURN = "return"
+"""The event type, in lower case, that takes a purchase back: it trains only where a solution names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventParameters:
+    """One entry of `eventsConfig`: which events train a v2 recipe, and how much they count."""
+
+    event_type: str
+    threshold: float | None = None
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """The part of a solution's configuration that decides what trains, and how."""
+
+    event_type: str | None = None
+    """Only interactions of this type train (Solution.eventType); None = all."""
+    event_value_threshold: float | None = None
+    """Only interactions whose EVENT_VALUE is at least this; rows without a value are then left out."""
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    """Algorithm and featurization parameters in one map; missing ones take the recipe's defaults."""
+    events: tuple[EventParameters, ...] = ()
+    """`eventsConfig.eventParametersList`; empty = every event type counts the same."""
+    excluded_columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Columns that must not train, by dataset type (INTERACTIONS, ITEMS, USERS)."""
+
+    def trainable(self, columns: Mapping[str, Column], dataset: str) -> dict[str, Column]:
+        """Return the columns of a dataset type that may train."""
+        excluded = self.excluded_columns.get(dataset, frozenset())
+        return {name: column for name, column in columns.items() if name not in excluded}
+
+    def training_events(self) -> tuple[EventParameters, ...]:
+        """Return the events that train, in the form of `eventsConfig`; none = all."""
+        if self.events or (self.event_type is None and self.event_value_threshold is None):
+            return self.events
+        return (EventParameters(self.event_type or "", self.event_value_threshold),)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models that `Model.save` wrote, of every family."""
+
+from pathlib import Path
+
+from personalize_local.data import arrays
+from personalize_local.recipes.actions import ActionModel
+from personalize_local.recipes.base import Model
+from personalize_local.recipes.related.model import ListModel
+from personalize_local.recipes.segments import AffinityModel
+from personalize_local.recipes.user_personalization.model import PersonalModel
+
+_MODELS: dict[str, type[PersonalModel | ListModel | ActionModel | AffinityModel]] = {
+    "personal": PersonalModel,
+    "list": ListModel,
+    "actions": ActionModel,
+    "segments": AffinityModel,
+}
+
+
+def load(directory: Path) -> Model:
+    """Load a model, its arrays mapped from disk (numpy only)."""
+    files, facts = arrays.load(directory)
+    return _MODELS[facts["family"]].load(files, facts)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Offline metrics of a solution version, as GetSolutionMetrics defines them.
+
+A tenth of the users (by a hash of the id) is held out of the training of the model that is measured. The model gets the
+oldest nine tenths of each such user's interactions; the items of the newest tenth are the relevant ones. At most SAMPLE
+of these users are asked about, which bounds the time; `coverage` counts the items in their answers.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from personalize_local.data.records import Interaction
+from personalize_local.data.snapshots import Snapshot
+from personalize_local.recipes.base import Model, Query
+from personalize_local.recipes.common.rows import Mask, Rows, hashes
+
+SAMPLE = 500
+DEPTHS = (5, 10, 25)
+"""The depths that lists are measured at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One held-out user: what the model knows, and the items that the user took next."""
+
+    query: Query
+    relevant: frozenset[str]
+
+
+def held_out_users(snapshot: Snapshot) -> Mask:
+    """[users] one user in ten, always the same ones."""
+    hashed = hashes(snapshot.users)
+    mask: Mask = hashed % 10 == 0
+    if not mask.any():
+        mask[int(np.argmin(hashed))] = True
+    return mask
+
+
+def questions(snapshot: Snapshot, rows: Rows, users: Mask) -> list[Question]:
+    """Make a question of each of the given users with at least two interactions."""
+    starts = np.searchsorted(rows.user, np.arange(len(snapshot.users) + 1))
+    chosen: npt.NDArray[np.intp] = np.flatnonzero(users & (np.diff(starts) >= 2))
+    chosen = chosen[np.argsort(hashes(snapshot.users[chosen]), kind="stable")][:SAMPLE]
+    return [_question(snapshot, rows, int(user), int(starts[user]), int(starts[user + 1])) for user in chosen]
+
+
+def _question(snapshot: Snapshot, rows: Rows, user: int, start: int, stop: int) -> Question:
+    newest = max(1, (stop - start) // 10)
+    items: npt.NDArray[np.object_] = snapshot.items[rows.item[start:stop]]
+    history = [
+        Interaction(key, time) for key, time in zip(items[:-newest], rows.time[start:stop].tolist(), strict=False)
+    ]
+    properties = {name: column[user] for name, column in snapshot.user_columns.items() if column[user] is not None}
+    query = Query(
+        snapshot.users[user], history[-1].item_id, history, properties, exploration={"explorationWeight": 0.0}
+    )
+    return Question(query, frozenset(items[-newest:]))
+
+
+def measure(model: Model, asked: Sequence[Question]) -> dict[str, float]:
+    """Return the metrics of a model that has not seen the users."""
+    answers = [
+        ([scored.item_id for scored in model.recommend(each.query, None, DEPTHS[-1])], each.relevant) for each in asked
+    ]
+    return summary(answers, len(model.item_ids))
+
+
+def summary(answers: Sequence[tuple[Sequence[str], Collection[str]]], catalogue: int) -> dict[str, float]:
+    """Return the metrics of lists (best first) and their relevant items, in four decimals, in alphabetical order.
+
+    The names and definitions are those of the developer guide, "Evaluating a solution version with metrics". Places
+    that a short list leaves empty count.
+    """
+    named = {item for items, _ in answers for item in items}
+    metrics = {"coverage": len(named) / catalogue if catalogue else 0.0}
+    reciprocal_ranks: list[float] = []
+    gains: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
+    precisions: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
+    for items, relevant in answers:
+        hits = [place for place, item in enumerate(items[: DEPTHS[-1]], 1) if item in relevant]
+        reciprocal_ranks.append(1.0 / hits[0] if hits else 0.0)
+        for depth in DEPTHS:
+            within = [place for place in hits if place <= depth]
+            ideal = _discounted(range(1, min(depth, len(relevant)) + 1))
+            gains[depth].append(_discounted(within) / ideal if ideal else 0.0)
+            precisions[depth].append(len(within) / depth)
+    metrics["mean_reciprocal_rank_at_25"] = _mean(reciprocal_ranks)
+    metrics |= {f"normalized_discounted_cumulative_gain_at_{depth}": _mean(gains[depth]) for depth in DEPTHS}
+    metrics |= {f"precision_at_{depth}": _mean(precisions[depth]) for depth in DEPTHS}
+    return {name: round(metrics[name], 4) for name in sorted(metrics)}
+
+
+def _discounted(places: Collection[int]) -> float:
+    return sum(1.0 / math.log2(1 + place) for place in places)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rankers learn from: lists of candidates before users' baskets, made by models that know only the past."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from personalize_local.data.records import Value
+from personalize_local.data.snapshots import Column, Snapshot
+from personalize_local.recipes.common import seasons
+from personalize_local.recipes.common.recency_windows import RecencyWindows, WindowCounts, span
+from personalize_local.recipes.common.rows import Ints, Mask, Rows, renumbered
+from personalize_local.recipes.ltr.fitting import MIN_LISTS, TrainingList
+from personalize_local.recipes.user_personalization.features import MIXED, UserView, offset
+from personalize_local.recipes.user_personalization.model import PersonalModel
+
+CUTS = (0.9, 0.8, 0.7, 0.6)
+"""Shares of the rows that are the past: a late cut first, earlier ones where that gives too few lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The past, which models are made of, and the baskets after it to predict."""
+
+    before: Mask
+    """[rows] the past."""
+    baskets: Ints
+    """[baskets] the first row of each basket to predict."""
+    clock: bool
+    """Whether the past ends at one time for all; else it ends before each user's last basket."""
+
+
+def splits(rows: Rows) -> list[Split]:
+    """Cut the rows by time if enough users go on after the cut; else (times are no clock) before each last basket."""
+    users = int(np.max(rows.user)) + 1
+    first = rows.begins()
+    baskets = np.bincount(rows.user[first], minlength=users)
+    found: list[Split] = []
+    end = int(np.max(rows.time))
+    for share in CUTS:
+        cut = int(np.quantile(rows.time, share, method="lower"))
+        before, between = rows.time <= cut, (rows.time > cut) & (rows.time <= end)
+        old = np.bincount(rows.user[before], minlength=users) > 0
+        after = np.flatnonzero(between & first & old[rows.user])
+        if not found and len(np.unique(rows.user[after])) < max(MIN_LISTS, 0.1 * (baskets > 1).sum()):
+            last = rows.baskets_from_end() == 0
+            return [Split(~last, np.flatnonzero(last & first & (baskets > 1)[rows.user]), clock=False)]
+        found.append(Split(before, after, clock=True))
+        end = cut
+    return found
+
+
+class BasketLists:
+    """The baskets of a split, from the view of a model of its past."""
+
+    def __init__(self, snapshot: Snapshot, rows: Rows, split: Split, model: PersonalModel) -> None:
+        self._snapshot, self._model = snapshot, model
+        self._rows = renumbered(rows, np.array(model.positions(snapshot.items), np.int64))
+        self._windows: RecencyWindows | None = None
+        if split.clock:
+            whole, queries = span(rows.time[split.before]), rows.time[split.baskets]
+            self._windows = RecencyWindows.of(rows.time, self._rows.item, rows.items, whole, queries)
+
+    def lists(self, row: int, *, fresh: bool, new: bool) -> Iterator[tuple[str, TrainingList]]:
+        """Yield (the ranker that learns from it, list) of the basket that begins with a row.
+
+        `fresh`: the shop's recency windows end at the basket. `new`: where users come back to items, also make the list
+        of new items; where they do not, it is the only one. A basket of several items also makes the list `more`: a
+        random part of it is taken already.
+        """
+        chosen = self.chosen(row)
+        before = self.view(row, chosen[:0], fresh=fresh)
+        unknown = before.unknown
+        returning = self._model.settings.returning
+        for kind, allowed in (("trees", None), ("new", unknown)) if returning else (("trees", unknown),):
+            wanted = chosen if allowed is None else chosen[allowed[chosen]]
+            if len(wanted) and (kind == "trees" or new):
+                yield kind, self._list(before, wanted, allowed)
+        begun, rest = divided(chosen, row)
+        wanted = rest[unknown[rest]]
+        if len(begun) and len(wanted):
+            view = self.view(row, begun, fresh=fresh)
+            yield "more", self._list(view, wanted, view.unknown)
+
+    def chosen(self, row: int) -> Ints:
+        """Return the items of the basket that begins with a row."""
+        rows = self._rows
+        stop = int(np.searchsorted(rows.user, rows.user[row], side="right"))
+        end = row + int(np.searchsorted(rows.time[row:stop], rows.time[row], side="right"))
+        return np.unique(rows.item[row:end])
+
+    def view(self, row: int, begun: Ints, *, fresh: bool = False) -> UserView:
+        """Return the user's view when the basket of a row has `begun` with some items."""
+        rows = self._rows
+        user, time = int(rows.user[row]), int(rows.time[row])
+        start = int(np.searchsorted(rows.user, user))
+        times = np.concatenate((rows.time[start:row], np.full(len(begun), time))).astype(np.float64)
+        windows: WindowCounts | None = self._windows.before(time) if fresh and self._windows else None
+        context = {**_values(self._snapshot.context, int(rows.source[row])), seasons.COLUMN: seasons.month(time)}
+        of_user = _values(self._snapshot.user_columns, user)
+        return self._model.view(np.concatenate((rows.item[start:row], begun)), times, of_user, context, windows)
+
+    def _list(self, view: UserView, wanted: Ints, allowed: Mask | None) -> TrainingList:
+        candidates = view.candidates(allowed)
+        hit = np.isin(candidates, wanted)
+        features = view.features(candidates)
+        counted = np.isin(candidates, view.candidates(allowed, deep=False)) if self._model.deep else None
+        return TrainingList(features, offset(features[:, MIXED]), hit, len(wanted) - int(hit.sum()), counted)
+
+
+def divided(items: Ints, seed: int) -> tuple[Ints, Ints]:
+    """Divide a basket at random into a begun part, which may be empty, and a rest, which may not."""
+    random = np.random.default_rng(seed)
+    mixed = random.permutation(items)
+    size = int(random.integers(len(items)))
+    return mixed[:size], mixed[size:]
+
+
+def _values(columns: Mapping[str, Column], row: int) -> dict[str, Value]:
+    """Return the values of one row that are not missing."""
+    cells = {name: column[row] for name, column in columns.items()}
+    return {name: cell for name, cell in cells.items() if cell is not None and cell == cell}  # noqa: PLR0124 — NaN
