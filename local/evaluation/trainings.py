@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from personalize_local.data.snapshots import Snapshot
@@ -17,6 +18,7 @@ from personalize_local.jobs.pool import begin
 from personalize_local.recipes import loading, training
 from personalize_local.recipes.base import Model
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.user_personalization.training import SharedCounts
 
 from local.cloud.environments import LocalError
 
@@ -87,11 +89,17 @@ def _key(recipe: str, name: str, config: TrainingConfig) -> str:
     return f"{recipe}-{name}-{config.hyperparameters.get('tier', '')}"
 
 
+@cache
+def _shared() -> SharedCounts:
+    """Return what the trainings of this process leave to each other."""
+    return SharedCounts()
+
+
 def _train(recipe: str, snapshot: Path, config: TrainingConfig, target: Path) -> tuple[float, float]:
     """Train in this process and save the model; return wall-clock and processor seconds."""
     data: Snapshot = pickle.loads(snapshot.read_bytes())  # noqa: S301 - written by our own parent
     started, cpu = time.perf_counter(), time.process_time()
-    model = training.train(recipe, data, config).model
+    model = training.train(recipe, data, config, _shared()).model
     took = time.perf_counter() - started, time.process_time() - cpu
     model.save(target)
     return took
