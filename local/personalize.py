@@ -4,4 +4,4 @@
 from personalize_local.__main__ import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(program="python -m local.personalize"))

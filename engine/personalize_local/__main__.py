@@ -18,26 +18,26 @@ from personalize_local.server.app import Application
 from personalize_local.wire.protocol import Wire
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "python -m personalize_local") -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     most = open_files.raise_limit()
     if most < open_files.LEAST:
-        return _complain(open_files.complaint(most))
+        return _complain(program, open_files.complaint(most))
     if few := open_files.complaint(most):
         logging.getLogger("personalize").warning(few)
     try:
         listener = _listen(options.host, options.port)
     except OSError as error:
-        return _complain(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+        return _complain(program, f"cannot listen on {options.host}:{options.port}: {error.strerror}")
     with listener:
         try:
             store = Store(options.data_dir)
         except DirectoryInUse as error:
-            return _complain(str(error))
+            return _complain(program, str(error))
         chosen = Options(
             options.s3_root,
             options.account_id,
@@ -90,8 +90,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m personalize_local", description=__doc__)
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description="Serve Amazon Personalize's three APIs on one port.")
     parser.add_argument("--port", type=int, required=True, help="where to listen; 0 chooses a free port and prints it")
     parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
@@ -139,8 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _complain(reason: str) -> int:
-    sys.stderr.write(f"python -m personalize_local: {reason}\n")
+def _complain(program: str, reason: str) -> int:
+    sys.stderr.write(f"{program}: {reason}\n")
     return 1
 
 

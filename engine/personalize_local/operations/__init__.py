@@ -2,7 +2,7 @@
 """The operations of the three services. Importing this package fills `engine.HANDLERS` and `engine.WORKS`."""
 
 from personalize_local.engine import HANDLERS
-from personalize_local.operations import (
+from personalize_local.operations import (  # noqa: F401 — each registers its handlers
     action_recommendations,
     batch_jobs,
     campaigns,
@@ -24,25 +24,4 @@ from personalize_local.operations import (
     tags,
 )
 
-__all__ = [
-    "HANDLERS",
-    "action_recommendations",
-    "batch_jobs",
-    "campaigns",
-    "data_deletions",
-    "dataset_groups",
-    "datasets",
-    "event_trackers",
-    "events",
-    "exports",
-    "filters",
-    "imports",
-    "metric_attributions",
-    "recipes",
-    "recommenders",
-    "runtime",
-    "schemas",
-    "solution_versions",
-    "solutions",
-    "tags",
-]
+__all__ = ["HANDLERS"]

@@ -102,11 +102,7 @@ def _grow(binned: Binned, gradient: Values, curvature: Values, plan: Plan) -> li
 
 
 def _best_split(
-    binned: Binned,
-    leaf: npt.NDArray[np.intp],
-    gradients: tuple[Values, Values],
-    leaves: int,
-    ridge: float,
+    binned: Binned, leaf: npt.NDArray[np.intp], gradients: tuple[Values, Values], leaves: int, ridge: float
 ) -> tuple[int, int]:
     best, found, last = -1.0, (0, 0), binned.max(axis=1, initial=0)
     base = leaf * BINS
