@@ -223,7 +223,8 @@ def test_a_saved_model_answers_the_same(models: dict[str, Model], recipe: str, t
 def test_serving_needs_neither_polars_nor_scipy(models: dict[str, Model], tmp_path: Path) -> None:
     models[USER].save(tmp_path / "model")
     code = (
-        "import sys, pathlib; from personalize_local.data import live; from personalize_local.recipes import base, loading;"
+        "import sys, pathlib; from personalize_local.data import live;"
+        "from personalize_local.recipes import base, loading;"
         "loading.load(pathlib.Path(sys.argv[1])).recommend(base.Query(), None, 5);"
         "sys.exit(bool({'polars', 'scipy'} & set(sys.modules)))"
     )
