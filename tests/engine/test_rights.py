@@ -112,4 +112,4 @@ def test_without_the_local_aws_nothing_is_allowed(tmp_path: Path, door: Threadin
         door.server_close()
         status, body = ask(engine, ALLOWED, "/", {"name": "a"}, "CreateDatasetGroup")
     assert (status, body["__type"]) == (500, "InternalFailure")
-    assert "The local AWS does not tell" in body["message"]
+    assert "The local AWS does not say" in body["message"]
