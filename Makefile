@@ -21,17 +21,21 @@ setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup browser ## all tests
-	$(BIN)/pytest $(ARGS)
+test: setup browser ## all tests (ARGS="tests/unit -x": a part)
+	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUICK) && $(SCENARIOS))
 
-quick: setup browser ## all tests but the scenarios on the local cloud, on all processors
-	$(BIN)/pytest -q -n logical --ignore=tests/app $(ARGS)
+quick: setup browser ## all tests but the scenarios on the local cloud
+	$(QUICK) $(ARGS)
+
+QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
+# The scenarios wait most of the time; each of these workers has a local cloud.
+SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadgroup --no-loadscope-reorder tests/app
 
 nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard; examples at random
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed $(BIN)/pytest -q tests/app/test_reliability.py || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
-	$(BIN)/pytest -q --hypothesis-profile=default --ignore=tests/app
+	$(BIN)/pytest -q -n logical --hypothesis-profile=nightly --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
 	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --requests 100000
 

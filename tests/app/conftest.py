@@ -4,6 +4,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,19 @@ from local.cloud.home import Home
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let pytest-xdist play files side by side, each worker with a cloud of its own; the longest first.
+
+    Whatever plays in the shop of :func:`shop` stays together.
+    """
+    folder = Path(__file__).parent
+    for item in items:
+        if folder in item.path.parents:
+            group = item.path.stem if "shop" not in getattr(item, "fixturenames", ()) else "green"
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.stem != "test_reliability")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,8 @@ To cause a failure yourself, use [faults on demand](local.md#faults-on-demand).
 
 ## How it is shown
 
-Each case has a shop of its own on the [local cloud](local.md), with the deployed template, state machine and functions. Most cases
+Each case has a shop of its own, or one that came well through a case before, on the [local cloud](local.md), with the deployed
+template, state machine and functions. Most cases
 are about a second drop, while a first release serves; others about the **first drop**. A run makes one training unless it says
 otherwise. A case asserts
 

@@ -55,6 +55,8 @@ class Shop:
     """Keys of all objects that were dropped."""
     beside: set[str] = field(default_factory=set)
     """ARNs of runs that were meant to fail beside what the case is about, and did."""
+    turn: int = 0
+    """How many cases were played in the shop before this one: each drops other histories."""
 
     @property
     def names(self) -> Names:
@@ -81,8 +83,8 @@ class Shop:
         return str(found[0]["eventTrackerArn"]) if found else ""
 
     def csv(self, each: int) -> str:
-        """A whole history, in which every user has `each` interactions."""
-        header, *rows = retail.interactions(each=each).splitlines()
+        """A whole history, in which every user has `each` interactions, and three more at each turn."""
+        header, *rows = retail.interactions(each=each + 3 * self.turn).splitlines()
         return "\n".join([f"{header},{self.column}", *(f"{row},{'ab'[number % 2]}" for number, row in enumerate(rows))])
 
     def put(self, content: str | bytes, key: str = "interactions/data.csv") -> None:
@@ -105,6 +107,12 @@ class Shop:
         self.put(SETTINGS.format(latency=60_000) + self.more, "settings.yaml")
         self.put(self.csv(25))
         self.rest()
+
+    def next_turn(self) -> "Shop":
+        """Leave the case that was played here behind."""
+        self.healed.clear()
+        self.turn += 1
+        return self
 
     def inject(self, *faults: Fault, seed: int = 0) -> None:
         """Put rules into the doors for this shop alone."""
