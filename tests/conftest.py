@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many examples a property test tries: the same few on every machine, and each night many others."""
+"""What all tests run with.
+
+A property test tries the same few examples on every machine, and each night many others.
+"""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
+# Read when numpy is imported. Threads that wait for each other keep the processors from the other workers.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 settings.register_profile(
     "house",
     deadline=None,

@@ -16,16 +16,16 @@ from tests.app import retail
 from tests.app.laptop import Laptop
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let pytest-xdist play files side by side, each worker with a cloud of its own; the longest first.
 
     Whatever plays in the shop of :func:`shop` stays together.
     """
-    folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents:
-            group = item.path.stem if "shop" not in getattr(item, "fixturenames", ()) else "green"
-            item.add_marker(pytest.mark.xdist_group(group))
+    scenarios = [item for item in items if Path(__file__).parent in item.path.parents]
+    green = {item.path for item in scenarios if "shop" in getattr(item, "fixturenames", ())}
+    for item in scenarios:
+        item.add_marker(pytest.mark.xdist_group("green" if item.path in green else item.path.stem))
     items.sort(key=lambda item: item.path.stem != "test_reliability")
 
 

@@ -20,7 +20,10 @@ from local.cloud.client import Answer, Client, Upload
 from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
 from local.cloud.runs import Run, events
+from tests.app.waiting import until
 
+RUN_SECONDS = 300.0
+"""No run of a test takes longer."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -92,10 +95,12 @@ class Laptop:
 
     def wait_for_run(self, upload: Upload) -> Run:
         """The run that an upload started, when it has ended."""
-        run = self.client.runs.started_by(upload.key, upload.before)
-        for _ in self.client.runs.follow(run.arn):
-            pass
-        return self.client.runs.describe(run.arn)
+        return self.ended(self.client.runs.started_by(upload.key, upload.before).arn)
+
+    def ended(self, arn: str) -> Run:
+        """An execution at its end."""
+        until(lambda: self.client.runs.describe(arn).status != "RUNNING", f"{arn} has ended", RUN_SECONDS)
+        return self.client.runs.describe(arn)
 
     def sweep(self, **wanted: object) -> list[str]:
         """Sweep now instead of within 15 minutes; a note for each run that it started."""

@@ -70,13 +70,6 @@ def begun(laptop: Laptop, upload: Upload) -> Run:
     return run
 
 
-def ended(laptop: Laptop, arn: str) -> Run:
-    """An execution at its end."""
-    for _ in laptop.client.runs.follow(arn):
-        pass
-    return laptop.client.runs.describe(arn)
-
-
 def claimed(laptop: Laptop, uploads: list[Upload]) -> None:
     """Wait until all uploads are known."""
     keys = {each.key for each in uploads}
@@ -123,7 +116,7 @@ def test_an_event_that_is_repeated_does_nothing(laptop: Laptop) -> None:
     run, machine = laptop.drop(SHOP, "users", fresh_users(), "again.csv"), laptop.client.runs
     before, started = jobs(laptop), machine.client.describe_execution(executionArn=run.arn)["input"]
     again = machine.client.start_execution(stateMachineArn=machine.machine, input=started)
-    repeated = ended(laptop, again["executionArn"])
+    repeated = laptop.ended(again["executionArn"])
     assert (repeated.status, repeated.output["outcome"], repeated.output["by"]) == (
         "SUCCEEDED", "alreadyHandled", run.name,
     )  # fmt: skip
@@ -211,7 +204,7 @@ def test_of_joined_files_the_one_that_is_refused_does_not_stop_the_others(laptop
 
 def test_a_retraining_needs_no_drop_and_an_unknown_action_is_refused(laptop: Laptop) -> None:
     before = jobs(laptop)
-    trained, refused = (ended(laptop, laptop.client.runs.start(SHOP, action).arn) for action in ("retrain", "explode"))
+    trained, refused = (laptop.ended(laptop.client.runs.start(SHOP, action).arn) for action in ("retrain", "explode"))
     assert (trained.status, handled(trained)) == ("SUCCEEDED", {"retrain": "retrained"}), trained.reason
     assert jobs(laptop) == before
     assert (refused.status, "Rejected" in refused.reason, "explode" in refused.reason) == ("FAILED", True, True)

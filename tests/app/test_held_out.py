@@ -106,6 +106,4 @@ def test_a_test_that_fails_costs_no_training_and_a_rerun_continues(laptop: Lapto
     solutions = laptop.personalize.get_paginator("list_solutions").paginate().search("solutions[].name")
     assert [name for name in solutions if "unlucky" in name] == []
     again = laptop.client.runs.start("unlucky", "continue", run=run.name)
-    for _ in laptop.client.runs.follow(again.arn):
-        pass
-    assert laptop.client.runs.describe(again.arn).output["outcome"] == "promoted"
+    assert laptop.ended(again.arn).output["outcome"] == "promoted"

@@ -138,9 +138,7 @@ def test_the_same_object_twice_makes_nothing_twice_and_a_retraining_trains(shop:
     assert len(shop.laptop.personalize.list_datasets(datasetGroupArn=group)["datasets"]) == 3
     assert len(shop.laptop.personalize.list_solutions(datasetGroupArn=group)["solutions"]) == len(RECIPES) + 1
     asked = shop.laptop.client.runs.start(shop.name, "retrain")
-    for _ in shop.laptop.client.runs.follow(asked.arn):
-        pass
-    assert shop.laptop.client.runs.describe(asked.arn).output["outcome"] == "promoted"
+    assert shop.laptop.ended(asked.arn).output["outcome"] == "promoted"
     assert release(shop)["campaigns"] != serving
 
 

@@ -81,11 +81,7 @@ def test_one_that_cannot_be_made_ends_the_run_with_the_reason_and_the_campaigns_
         return cases.laptop.shops.get_item(Key={"shop": SHOP, "record": "release"})["Item"]["campaigns"]
 
     before = serving()
-    runs = cases.laptop.client.runs
-    arn = runs.start(SHOP, "retrain").arn
-    for _ in runs.follow(arn):
-        pass
-    run = runs.describe(arn)
+    run = cases.laptop.ended(cases.laptop.client.runs.start(SHOP, "retrain").arn)
     assert run.status == "FAILED"
     assert "fewer than 1000 interactions after filtering by event type: View" in run.reason
     assert serving() == before

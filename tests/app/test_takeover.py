@@ -123,9 +123,7 @@ def test_a_run_that_failed_after_its_training_is_continued_without_another(lapto
         f"recipes: [{', '.join(RECIPES)}]\ncampaigns: {{popularity-count: {{}}}}\ngate: {{enabled: false}}\n",
     )
     again = laptop.client.runs.start(SHOP, "continue", run=failed.name)
-    for _ in laptop.client.runs.follow(again.arn):
-        pass
-    done = laptop.client.runs.describe(again.arn)
+    done = laptop.ended(again.arn)
     assert (done.status, done.output["outcome"]) == ("SUCCEEDED", "promoted"), done.reason
     assert (versions(laptop), jobs(laptop)) == (trained, imported)
     assert set(serving(laptop).values()) <= set().union(*trained.values())

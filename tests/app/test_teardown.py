@@ -134,9 +134,7 @@ def test_a_schedule_follows_the_settings_and_starts_a_training(two_shops: Laptop
     )
     until(lambda: bool(retrainings(two_shops)))
     (arn,) = retrainings(two_shops)
-    for _ in two_shops.client.runs.follow(arn):
-        pass
-    run = two_shops.client.runs.describe(arn)
+    run = two_shops.ended(arn)
     assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "promoted"), run.reason
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 BOUND = 60.0
 """Seconds after which something that has to become true has failed to."""
-LOOK = 0.05
+LOOK = 0.2
+"""Seconds between two looks: both processors are at work on what is waited for."""
 
 
 def until(holds: Callable[[], bool], what: str, bound: float = BOUND) -> None:

@@ -19,7 +19,9 @@ from tests.app.laptop import Laptop
 
 BOUND = 240.0
 """Seconds after which something that has to become true has failed to."""
-LOOK = 0.2
+LOOK = 0.25
+NEWEST = 100
+"""So many executions are looked at even if they have ended; no more begin between two looks."""
 
 
 class World:
@@ -142,16 +144,21 @@ class World:
                 self._looked.notify_all()
 
     def _refresh(self) -> None:
-        page = self.steps.list_executions(stateMachineArn=self.machine, maxResults=1000)["executions"]
-        for each in reversed(page):
-            known = self._executions.get(each["executionArn"])
-            if known and known["status"] == each["status"]:
-                continue
-            found = self.steps.describe_execution(executionArn=each["executionArn"])
+        running, newest = self._listed(statusFilter="RUNNING", maxResults=1000), self._listed(maxResults=NEWEST)
+        told = {arn: status for arn, status in running.items() if arn not in newest} | newest
+        ended = [arn for arn, each in self._executions.items() if each["status"] == "RUNNING" and arn not in told]
+        changed = [arn for arn, status in told.items() if self._executions.get(arn, {}).get("status") != status]
+        for arn in [*changed, *ended]:
+            found = self.steps.describe_execution(executionArn=arn)
             with self._looked:
-                if known is None:
-                    self._by_shop[shop_of(found["input"])].append(each["executionArn"])
-                self._executions[each["executionArn"]] = found
+                if arn not in self._executions:
+                    self._by_shop[shop_of(found["input"])].append(arn)
+                self._executions[arn] = found
+
+    def _listed(self, **wanted: object) -> dict[str, str]:
+        """The statuses of executions by ARN, oldest first."""
+        found = self.steps.list_executions(stateMachineArn=self.machine, **wanted)["executions"]
+        return {each["executionArn"]: each["status"] for each in reversed(found)}
 
 
 def shop_of(given: str) -> str:
