@@ -4,7 +4,7 @@
 import time
 from typing import Any
 
-from personalization.auth import authorizer, trust
+from personalization.auth import authorizer, keys
 from personalization.auth.tokens import Refused
 from personalization.core import cold_start, observability
 from personalization.core.aws import clients
@@ -30,12 +30,16 @@ def handler(event: dict[str, Any], _context: object) -> authorizer.Answer:
     environment, started = Environment(), time.perf_counter()
     arn, reason = str(event["methodArn"]), "none"
     try:
-        caller = trust.trust().caller(authorizer.bearer(event.get("multiValueHeaders")), int(time.time()))
+        caller = keys.trust().caller(authorizer.bearer(event.get("multiValueHeaders")), int(time.time()))
         plan = environment.shopper_key if caller.user else environment.visitor_key
         answer = authorizer.allowed(arn, caller, plan)
     except Refused as refused:
         answer, reason = authorizer.denied(arn), refused.reason
     times = {"AuthorizeTime": round((time.perf_counter() - started) * 1000, 2)}
-    keys = {"service": environment.service, "outcome": "admitted" if reason == "none" else "refused", "reason": reason}
-    observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **keys))
+    logged = {
+        "service": environment.service,
+        "outcome": "admitted" if reason == "none" else "refused",
+        "reason": reason,
+    }
+    observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **logged))
     return answer

@@ -32,4 +32,4 @@ def handler(event: dict[str, Any], _context: object) -> None:
     if made.foreign:
         LOG.error("Records that are no events", records=len(made.foreign))
         observability.count(environment.namespace, "UncopiedEvents", len(made.foreign))
-        export.bury(clients.sqs(), environment.chores_queue, made.foreign)
+        export.dead_letter(clients.sqs(), environment.chores_queue, made.foreign)

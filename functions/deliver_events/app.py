@@ -9,8 +9,8 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import count, logger
 from personalization.core.pacing import TokenBucket
-from personalization.events import leaving, queued
-from personalization.events.redelivery import Delivery
+from personalization.events import erasure_requests, queue
+from personalization.events.delivery import Delivery
 from personalization.shop import state
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOG = logger()
 RELEASES = state.Releases(state.fetch)
-LEAVING = leaving.Leaving(leaving.fetch)
+LEAVING = erasure_requests.Leaving(erasure_requests.fetch)
 MARGIN_MS = 20_000
 """What is left of the function's time for a last call, for dead letters and for the answer."""
 
@@ -48,20 +48,20 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
         time.sleep,
         time.time,
     )
-    messages = [queued.read(record) for record in event["Records"]]
+    messages = [queue.read(record) for record in event["Records"]]
     seconds = (context.get_remaining_time_in_millis() - MARGIN_MS) / 1000
     again = delivery.deliver(messages, seconds)
     LOG.info(
         "Batch done",
         delivered=delivery.delivered,
-        buried=delivery.buried,
+        dead_lettered=delivery.dead_lettered,
         discarded=delivery.discarded,
         again=len(again),
     )
     if delivery.paused_by_queue:
         LOG.warning("Pauses not set", messages=delivery.paused_by_queue)
     count(environment.namespace, "DeliveredEvents", delivery.delivered)
-    count(environment.namespace, "BuriedEvents", delivery.buried)
+    count(environment.namespace, "BuriedEvents", delivery.dead_lettered)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in again]}
 
 

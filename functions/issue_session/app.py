@@ -4,7 +4,7 @@
 import time
 
 from personalization.api.http import Api, Request, Response, compact
-from personalization.auth import secrets, sessions, tokens, trust
+from personalization.auth import keys, sessions, tokens
 from personalization.auth.sessions import SessionRequest
 from personalization.core import cold_start, problems
 from personalization.core.aws import clients
@@ -19,8 +19,8 @@ def begin(request: Request) -> Response:
     """A session that begins, goes on, or becomes a user's."""
     asked = problems.validate_json(SessionRequest, request.body() or b"{}")
     environment, now, shop = Environment(), int(time.time()), request.path["shop"]
-    session = sessions.next_session(asked, shop, trust.trust(), environment.session_seconds, now)
-    kid, secret = secrets.current(trust.session_keys(environment.session_keys).all())
+    session = sessions.next_session(asked, shop, keys.trust(), environment.session_seconds, now)
+    kid, secret = keys.current(keys.session_keys(environment.session_keys).all())
     answer = sessions.answer(session, tokens.signed(session, kid, secret, now))
     return Response(201, compact(answer), {"Cache-Control": "no-store"})
 

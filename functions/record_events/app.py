@@ -16,14 +16,14 @@ from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.pacing import deadline
 from personalization.core.problems import Problem
-from personalization.events import delivery, erasure_requests, leaving, models
+from personalization.events import delivery, erasure_requests, models
 from personalization.events.models import Events, Put, Who
 from personalization.shop import state
 from personalization.shop.release import Release
 
 API = Api()
 RELEASES = state.Releases(state.fetch_once)
-LEAVING = leaving.Leaving(leaving.fetch_once)
+LEAVING = erasure_requests.Leaving(erasure_requests.fetch_once)
 BREAKER = Breaker()
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
 
@@ -44,7 +44,7 @@ def record(request: Request) -> dict[str, object]:
         request.notes["discarded"] = len(asked.events)
         return models.discarded(made)
     if leaves is None:
-        delivered, (queued, missed) = 0, delivery.put_off(shop, calls, late)
+        delivered, (queued, missed) = 0, delivery.defer(shop, calls, late)
         taken = models.first(calls, queued)
     else:
         delivered, queued = delivery.accept(shop, tracking_id, calls, BREAKER, time.monotonic, late)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from personalization.auth import caller as callers
-from personalization.auth import trust
+from personalization.auth import keys
 from personalization.auth.caller import Caller
 from personalization.core.errors import RetryLater
 
@@ -34,12 +34,12 @@ def issuer(_issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]
     }  # fmt: skip
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    trust.forget()
+    keys.forget()
     _issuer.down = False
     _issuer.asked.clear()
     yield _issuer
     boto3.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-    trust.forget()
+    keys.forget()
 
 
 def asking(*values: str) -> Event:
@@ -122,7 +122,7 @@ def test_keys_are_looked_up_once_and_again_for_a_new_one(issuer: Issuer, monkeyp
         assert verdict(issuer.token())["effect"] == "Allow"
     assert issuer.asked == ["/realm/.well-known/openid-configuration", "/realm/keys"]
     issuer.rotate()
-    monkeypatch.setattr(trust.issuer_keys(issuer.url), "pause", 0)
+    monkeypatch.setattr(keys.issuer_keys(issuer.url), "pause", 0)
     assert verdict(issuer.token())["effect"] == "Allow"
     assert len(issuer.asked) == 4
 
@@ -143,7 +143,7 @@ def test_a_session_outlives_one_change_of_the_secret_and_not_two() -> None:
     token, secrets = session()["token"], boto3.client("secretsmanager")
     for value, effect in (("2" * 64, "Allow"), ("3" * 64, "Deny")):
         secrets.put_secret_value(SecretId="session-keys", SecretString=value)
-        trust.forget()
+        keys.forget()
         assert verdict(token)["effect"] == effect
         assert verdict(session()["token"])["effect"] == "Allow"
 

@@ -15,8 +15,8 @@ from personalization.api.models import Receipt
 from personalization.core import csv_dialect
 from personalization.core.errors import Broken, RetryLater
 from personalization.events import erasure_requests, store
+from personalization.events.erasure_requests import REMEMBER_SECONDS
 from personalization.events.erasures import JOB_SECONDS, PATIENCE_SECONDS, SETTLED_SECONDS, Request
-from personalization.events.leaving import REMEMBER_SECONDS
 from personalization.events.models import Call
 from personalization.ingest import report
 from personalization.ingest.csv import counts

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from personalization.api.models import SessionBegun
-from personalization.auth import trust
+from personalization.auth import keys
 from personalization.core.aws import clients
 
 from functions.issue_session.app import handler
@@ -21,10 +21,10 @@ def _told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     secret = boto3.client("secretsmanager").create_secret(Name="session-keys", SecretString="1" * 64)["ARN"]
     for name, value in {"SESSION_KEYS": secret, "SESSION_MINUTES": "60", "TOKEN_ISSUER": ""}.items():
         monkeypatch.setenv(name, value)
-    trust.forget()
+    keys.forget()
     yield
     boto3.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-    trust.forget()
+    keys.forget()
 
 
 def asked(content: object = None, **changes: object) -> Event:

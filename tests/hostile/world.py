@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
-from personalization.auth import trust
+from personalization.auth import keys
 from personalization.auth.caller import Caller
 from personalization.core.aws import clients
 from personalization.personalize.requests import ANONYMOUS
@@ -164,7 +164,7 @@ def world() -> Iterator[World]:
             for service in ("PERSONALIZE", "PERSONALIZE_RUNTIME", "PERSONALIZE_EVENTS"):
                 os.environ[f"AWS_ENDPOINT_URL_{service}"] = personalize.url
             clients.forget()
-            trust.forget()
+            keys.forget()
             furnish()
             personalize.says("GetRecommendations", RECOMMENDED)
             personalize.says(
@@ -175,7 +175,7 @@ def world() -> Iterator[World]:
         os.environ.clear()
         os.environ.update(before)
         clients.forget()
-        trust.forget()
+        keys.forget()
         personalize.close()
         issuer.close()
 
@@ -183,14 +183,14 @@ def world() -> Iterator[World]:
 def furnish() -> None:
     """The table with one shop, the queue, and the secret."""
     tables = boto3.client("dynamodb")
-    for table, keys in ((TABLE, ("shop", "record")), (VARIABLES["SHOPPER_EVENTS_TABLE"], ("shopper", "event"))):
+    for table, names in ((TABLE, ("shop", "record")), (VARIABLES["SHOPPER_EVENTS_TABLE"], ("shopper", "event"))):
         tables.create_table(
             TableName=table,
             KeySchema=[
-                {"AttributeName": keys[0], "KeyType": "HASH"},
-                {"AttributeName": keys[1], "KeyType": "RANGE"},
+                {"AttributeName": names[0], "KeyType": "HASH"},
+                {"AttributeName": names[1], "KeyType": "RANGE"},
             ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             BillingMode="PAY_PER_REQUEST",
         )
     datasets = {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}

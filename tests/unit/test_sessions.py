@@ -5,7 +5,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from personalization.auth import sessions, tokens
-from personalization.auth.authorizer import Trust
+from personalization.auth.keys import Trust
 from personalization.auth.sessions import LONGEST, SessionRequest, next_session
 from personalization.auth.tokens import Policy, Session
 from personalization.core.problems import Problem

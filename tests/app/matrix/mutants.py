@@ -57,7 +57,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "no event is accepted of users who are being deleted",
-        f"{DOMAIN}/events/leaving.py",
+        f"{DOMAIN}/events/erasure_requests.py",
         "return user in users",
         "return False",
         ("users are deleted beside streaming events",),

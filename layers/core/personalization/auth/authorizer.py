@@ -1,57 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the authorizer of the browsers' API decides: whom a token names, and which usage plan pays for it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from personalization.auth import tokens
 from personalization.auth.caller import Caller
-from personalization.auth.tokens import Policy, Refused
-
-if TYPE_CHECKING:
-    from joserfc.jwk import Key
+from personalization.auth.tokens import Refused
 
 Answer = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """What signatures are checked against.
-
-    Attributes:
-        policy: which tokens of an issuer name users; None where there is no issuer.
-        public: the issuer's public keys by id.
-        secret: the secrets of sessions by id.
-    """
-
-    policy: Policy | None
-    public: Callable[[str], "Key | None"]
-    secret: Callable[[str], bytes | None]
-
-    def caller(self, token: str, now: int) -> Caller:
-        """Whom a token names.
-
-        Raises:
-            Refused: it is worth nothing.
-            PersonalizationError: nobody tells the keys.
-        """
-        if tokens.is_session(token):
-            found = tokens.session(token, self.secret, now)
-            return Caller(found.user, found.id, found.shop, found.expires)
-        user, expires = self.login(token, now)
-        return Caller(user, "", "", expires + tokens.LEEWAY)
-
-    def login(self, token: str, now: int) -> tuple[str, int]:
-        """The user whom an issuer's token names, and until when.
-
-        Raises:
-            Refused: it is worth nothing, or there is no issuer.
-            PersonalizationError: nobody tells the keys.
-        """
-        if self.policy is None:
-            raise Refused("issuer")
-        return tokens.login(token, self.policy, self.public, now)
 
 
 def bearer(headers: Mapping[str, list[str]] | None) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from personalization.auth import tokens
-from personalization.auth.authorizer import Trust
+from personalization.auth.keys import Trust
 from personalization.auth.tokens import Refused, Session
 from personalization.core.problems import Problem
 from personalization.shop.keys import SHOP_RULE, is_shop

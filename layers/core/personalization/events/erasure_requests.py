@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to delete a user, in the table of what shoppers did, under keys that no shopper has.
+"""Requests to delete a user, in the table of users' events, under keys that no user has.
 
 `!<shop>` holds the users who are to go, `=<shop>` the receipts, without their users, each with the step that it is at.
+From the request until they are deleted, nothing is taken of these users: each container that takes or delivers events
+remembers a shop's list for a minute. A deletion job starts later than that (`erasures.SETTLED_SECONDS`), so that no
+event of its users is under way beside it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,8 +13,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from personalization.core.aws import clients
 from personalization.core.aws.errors import false_on, translate_errors
 from personalization.core.aws.pagination import pages, paginate
+from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.events.erasures import KEPT_SECONDS, Request, Step
 
@@ -19,6 +24,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 THREADS = 8
+REMEMBER_SECONDS = 60.0
+"""How long a list is used without asking again; never longer, whether or not the table answers."""
+REMEMBER_SILENCE_SECONDS = 5.0
+"""How long a table that did not answer is not asked again."""
+_MOST_SHOPS = 1_000
 QUICK_PAGES = 3
 """Pages of a megabyte, some thousand users each, that are read beside a request."""
 _NUMBERS = ("asked", "sent", "deleted", "tries", "jobs")
@@ -132,6 +142,61 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
             if number == most and page.get("LastEvaluatedKey"):
                 raise RetryLater(shop, "more users are to be deleted than can be read beside a request")
     return frozenset(found)
+
+
+class Leaving:
+    """Users who are to be deleted, by shop, cached in the process.
+
+    Args:
+        fetch: asks the table for a shop's list.
+    """
+
+    def __init__(self, fetch: Callable[[str], frozenset[str]]) -> None:
+        self._fetch = fetch
+        self._known: dict[str, tuple[float, frozenset[str] | None]] = {}
+
+    def has(self, shop: str, user: str | None, now: float) -> bool:
+        """Whether a user is to be deleted; nobody without a user id is.
+
+        Args:
+            shop: the shop. user: the user's id.
+            now: seconds of a clock that only moves forward.
+
+        Raises:
+            RetryLater: the table does not answer, and the list is older than a minute.
+        """
+        if user is None:
+            return False
+        until, users = self._known.get(shop, (0.0, None))
+        if now >= until:
+            users, until = self._asked(shop, now)
+            if len(self._known) >= _MOST_SHOPS:
+                self._known.clear()
+            self._known[shop] = (until, users)
+        if users is None:
+            raise RetryLater(shop, "it is not known who is to be deleted")
+        return user in users
+
+    def _asked(self, shop: str, now: float) -> tuple[frozenset[str] | None, float]:
+        try:
+            return self._fetch(shop), now + REMEMBER_SECONDS
+        except PersonalizationError:
+            return None, now + REMEMBER_SILENCE_SECONDS
+
+    def forget(self) -> None:
+        """Ask anew the next time."""
+        self._known.clear()
+
+
+def fetch(shop: str) -> frozenset[str]:
+    """Ask the table of this deployment."""
+    return leaving(clients.dynamodb(), Environment().shopper_events_table, shop)
+
+
+def fetch_once(shop: str) -> frozenset[str]:
+    """The same in one attempt, unless the list is long, for callers who have more to do in their time."""
+    table, most = Environment().shopper_events_table, QUICK_PAGES
+    return leaving(clients.dynamodb_once(), table, shop, most)
 
 
 class Requests:

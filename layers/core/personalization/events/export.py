@@ -30,7 +30,7 @@ def write(s3: "S3Client", bucket: str, made: Mapping[str, str]) -> None:
         raise failed[0]
 
 
-def bury(sqs: "SQSClient", dead: str, foreign: Iterable[Mapping[str, Any]]) -> None:
+def dead_letter(sqs: "SQSClient", dead: str, foreign: Iterable[Mapping[str, Any]]) -> None:
     """Put records of the stream where an operator finds them: by their keys in the table, which holds them longer.
 
     Raises:
@@ -38,4 +38,4 @@ def bury(sqs: "SQSClient", dead: str, foreign: Iterable[Mapping[str, Any]]) -> N
     """
     for record in foreign:
         told = {"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")}
-        queue.bury(sqs, dead, json.dumps(told), "a record of the table of shoppers' events is no event")
+        queue.dead_letter(sqs, dead, json.dumps(told), "a record of the table of shoppers' events is no event")

@@ -1,22 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue of events that Personalize did not take at once, and the one of those that it never will."""
+"""The queue of events that Personalize did not take at once: what its messages say, and SQS.
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+A message holds one call. Events that Personalize will never take go to a dead-letter queue.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import PersonalizationError
-from personalization.events.models import Call
-from personalization.events.queued import Message, delay, text
+from personalization.events.models import PER_CALL, Call, compact
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 _BATCH = 10
+LONGEST_DELAY = 900
+"""Seconds between two tries of a message, at most."""
 
 
-def hold(
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as Lambda brings it."""
+
+    id: str
+    receipt: str
+    """What names this delivery of the message to SQS."""
+    receives: int
+    """How often it was brought, this time included."""
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One event on its way, and the message that it came in."""
+
+    event: Mapping[str, Any]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Events of one session of one shop's user, oldest first."""
+
+    shop: str
+    session_id: str
+    user_id: str | None
+    parts: Sequence[Part]
+    delivered: bool = False
+    """Whether they are only to be written down, as Personalize is told of them otherwise."""
+
+    def call(self) -> Call:
+        """The PutEvents for these events, of which there are at most ten."""
+        return Call(self.session_id, self.user_id, [part.event for part in self.parts])
+
+    def alone(self) -> list["Group"]:
+        """Each event by itself."""
+        return [replace(self, parts=[part]) for part in self.parts]
+
+    def text(self) -> str:
+        """These events as a message."""
+        return text(self.shop, self.call(), delivered=self.delivered)
+
+
+def text(shop: str, call: Call, *, delivered: bool = False) -> str:
+    """The message of a call: times and ids of the events are in it, so that a delivery much later changes neither."""
+    about: dict[str, object] = {"shop": shop, "sessionId": call.session_id, "userId": call.user_id}
+    if delivered:
+        about["delivered"] = True
+    told = compact({**about, "events": list(call.events)})
+    # The only two characters that SQS refuses and JSON leaves as they are.
+    return told.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+
+
+def read(record: Mapping[str, Any]) -> Message:
+    """A record of Lambda's SQS event."""
+    receives = int(record["attributes"]["ApproximateReceiveCount"])
+    return Message(record["messageId"], record["receiptHandle"], receives, record["body"])
+
+
+def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
+    """Messages as calls of at most ten events, and the messages that are none of ours.
+
+    Events of one session that came in several messages go together.
+    """
+    found: dict[tuple[str, str, str | None, bool], list[Part]] = {}
+    foreign = []
+    for message in messages:
+        try:
+            told = json.loads(message.body)
+            key = (str(told["shop"]), str(told["sessionId"]), told["userId"], told.get("delivered") is True)
+            parts = [Part(event, message.id) for event in told["events"] if event["sentAt"] >= 0]
+            found.setdefault(key, []).extend(parts)
+        except (ValueError, TypeError, KeyError):
+            foreign.append(message)
+    return [
+        Group(shop, session, user, parts[start : start + PER_CALL], delivered)
+        for (shop, session, user, delivered), unsorted in found.items()
+        for parts in [sorted(unsorted, key=lambda part: float(part.event["sentAt"]))]
+        for start in range(0, len(parts), PER_CALL)
+    ], foreign
+
+
+def delay_seconds(receives: int) -> int:
+    """Seconds until a message that was brought so often is tried again: 2, 4, 8 … up to a quarter of an hour."""
+    return min(LONGEST_DELAY, 1 << min(receives, 10))
+
+
+def enqueue(
     client: "SQSClient",
     queue: str,
     shop: str,
@@ -35,7 +129,7 @@ def hold(
         late: tells when there is no time left for another one.
         delivered: whether they are only to be written down, as Personalize is told of them otherwise.
     """
-    held = 0
+    queued = 0
     for call in calls:
         if late():
             break
@@ -44,11 +138,11 @@ def hold(
                 client.send_message(QueueUrl=queue, MessageBody=text(shop, call, delivered=delivered))
         except PersonalizationError:
             break
-        held += len(call.events)
-    return held
+        queued += len(call.events)
+    return queued
 
 
-def bury(client: "SQSClient", queue: str, body: str, reason: str) -> None:
+def dead_letter(client: "SQSClient", queue: str, body: str, reason: str) -> None:
     """Put a message that will never be taken where an operator finds it, with the reason as an attribute.
 
     Raises:
@@ -62,7 +156,7 @@ def bury(client: "SQSClient", queue: str, body: str, reason: str) -> None:
         )
 
 
-def postpone(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
+def delay(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
     """Have messages come again after a pause that grows with each try.
 
     Returns:
@@ -71,7 +165,7 @@ def postpone(client: "SQSClient", queue: str, messages: Sequence[Message]) -> in
     left = 0
     for some in _tens(messages):
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
-            {"Id": str(index), "ReceiptHandle": each.receipt, "VisibilityTimeout": delay(each.receives)}
+            {"Id": str(index), "ReceiptHandle": each.receipt, "VisibilityTimeout": delay_seconds(each.receives)}
             for index, each in enumerate(some)
         ]
         try:
