@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.maintenance import chores
+from personalization.maintenance import daily
 from personalization.shop import records
 
 from functions.keep_house.app import handler
@@ -128,8 +128,8 @@ def test_a_release_whose_solution_has_gone_is_none_to_go_back_to(
 
 def test_a_list_without_what_serves_says_nothing_about_releases() -> None:
     every = (release("a", 1), release("b", 2), release("b", 2, "release"))
-    assert chores.unreturnable({f"{ARN}:solution/b"}, every) == ("release#2026-11-01T08:30:00Z",)
-    assert chores.unreturnable(set(), every) == ()
+    assert daily.unreturnable({f"{ARN}:solution/b"}, every) == ("release#2026-11-01T08:30:00Z",)
+    assert daily.unreturnable(set(), every) == ()
 
 
 @pytest.mark.usefixtures("demo")

@@ -20,7 +20,7 @@ from personalization.releases.messages import (
 )
 from personalization.releases.verdicts import Verdict
 from personalization.runs.lifecycle import Claimed, Drop
-from personalization.runs.messages import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from personalization.runs.steps import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
 from personalization.shop import plan as plans
 from personalization.shop.gates import Gate, HeldOut, Probe
 from personalization.shop.placements import Placement

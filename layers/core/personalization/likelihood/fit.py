@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.likelihood import answering, bounds, exports, fit_records, inputs, shards, snapshots, training
-from personalization.likelihood import files as likelihood_files
+from personalization.likelihood import answering, bounds, exports, inputs, shards, snapshots, store, training
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.features import DAY
 from personalization.likelihood.fits import FitRequest, Fitted
@@ -98,16 +97,16 @@ class _Job:
         report = self._report(told, fit_report.left_out_page)
         return Fitted(outcome="leftOut", reason=f"{left.reason}{_onward(serving)}", report=report)
 
-    def _inputs(self, chosen: Likelihood) -> likelihood_files.Inputs:
+    def _inputs(self, chosen: Likelihood) -> store.Inputs:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
         claims = [Claim.read(each) for each in records.query_prefix(table, self.environment.table, shop, PREFIX)]
-        began = likelihood_files.began(claims, self._records.promotions().values())
-        likelihood_files.add_live(s3, table, self.environment, shop, began, now)
-        return likelihood_files.read_by(s3, self._bucket, self.request, claims, chosen, now)
+        began = store.began(claims, self._records.promotions().values())
+        store.add_live(s3, table, self.environment, shop, began, now)
+        return store.read_by(s3, self._bucket, self.request, claims, chosen, now)
 
     @property
-    def _records(self) -> fit_records.Records:
-        return fit_records.Records(self.aws.table, self.environment.table, self.request.shop, self.request.run)
+    def _records(self) -> store.Records:
+        return store.Records(self.aws.table, self.environment.table, self.request.shop, self.request.run)
 
     @property
     def _seconds(self) -> int:
@@ -184,7 +183,7 @@ class _Job:
     def _snapshots(self, past: History) -> list[snapshots.Snapshot]:
         """The stored snapshots of earlier runs, oldest first, labelled where the history has come far enough."""
         found: list[snapshots.Snapshot] = []
-        for key in likelihood_files.keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
+        for key in store.keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
             data = objects.get_bytes(self.aws.s3, self._bucket, key) if key != self._snapshot_key else None
             if data is None:
                 continue
@@ -194,7 +193,7 @@ class _Job:
                 self._put(key, shards.packed(stored))
             found.append({**stored, "key": key})
         found.sort(key=lambda each: int(each["at"]))
-        likelihood_files.delete(self.aws.s3, self._bucket, [str(each["key"]) for each in found[: -snapshots.KEPT]])
+        store.delete(self.aws.s3, self._bucket, [str(each["key"]) for each in found[: -snapshots.KEPT]])
         return found[-snapshots.KEPT :]
 
     def _store(self, table: Tables, model: Model) -> None:
@@ -213,9 +212,9 @@ class _Job:
         kept = self._records.fitted(_iso(self.now))
         if kept is None:
             return False
-        there = likelihood_files.keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
+        there = store.keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
         gone = [key for key in there if inputs.run_of(key) not in {"", *kept}]
-        likelihood_files.delete(self.aws.s3, self._bucket, gone)
+        store.delete(self.aws.s3, self._bucket, gone)
         return True
 
 

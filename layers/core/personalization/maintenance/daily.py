@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daily round on AWS: staleness is measured, unused schemas, filters and records are deleted."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +16,190 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.names import Names
 from personalization.core.status import is_being_deleted
-from personalization.maintenance import chores
-from personalization.maintenance.chores import Aged, Promoted
 from personalization.personalize.inventory import gone_or_busy
 from personalization.runs import leases
 from personalization.shop import release as releases
 from personalization.shop.records import delete, scan
+from personalization.shop.release import CANDIDATE, HISTORY, RECORD, history_key, release_before, versions
 from personalization.shop.settings import RECIPES
 from personalization.shop.settings_file import shop_settings
+from personalization.shop.solution_names import is_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
+
+RELEASES = 30
+"""Releases of a shop that are remembered, the newest ones."""
+CANDIDATES = 10
+"""Judged runs of a shop whose plan is kept for an override by hand, the newest ones."""
+_SCHEMA = re.compile(r"(interactions|users|items)-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A shop's release, as far as the round needs it."""
+
+    shop: str
+    at: datetime
+    filters: tuple[str, ...]
+    dataset_group_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """A schema or a filter by name and ARN, and when it was made."""
+
+    name: str
+    arn: str
+    made: datetime
+
+
+def promoted_shops(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]:
+    """What the round needs of release records."""
+    return tuple(
+        Promoted(
+            str(record["shop"]),
+            _promoted_at(record),
+            tuple(str(name) for name in _list(record.get("filters"))),
+            str(record["datasetGroupArn"]),
+        )
+        for record in records
+    )
+
+
+def _promoted_at(record: Mapping[str, Any]) -> datetime:
+    """When a release was promoted; one of which nothing was trained is as old as the newest version in it."""
+    found = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
+    at = max(found) if found and all(found) else str(record["promotedAt"])
+    return datetime.fromisoformat(at.replace("Z", "+00:00"))
+
+
+def _list(value: object) -> Collection[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def days_since(then: datetime, now: datetime) -> float:
+    """Days, with one decimal."""
+    return round((now - then) / timedelta(days=1), 1)
+
+
+def unused_schemas(prefix: str, schemas: Iterable[Aged], now: datetime, days: int) -> tuple[Aged, ...]:
+    """Our schemas that are old enough to be tried: Personalize refuses to delete one that a dataset has.
+
+    A younger one may belong to a run that has not made its dataset yet.
+    """
+    ours = re.compile(rf"{re.escape(prefix)}-{_SCHEMA.pattern}")
+    return tuple(each for each in schemas if ours.fullmatch(each.name) and days_since(each.made, now) >= days)
+
+
+def unused_filters(
+    start: str, filters: Iterable[Aged], named: Collection[str], now: datetime, days: int
+) -> tuple[Aged, ...]:
+    """Filters of a shop that neither its release nor its settings name, and that are old enough.
+
+    Args:
+        start: how the names of the shop's filters begin: `<prefix>-<shop>-`.
+        filters: those of the shop's dataset group.
+        named: the filters' names as the shop gives them.
+        now: the time.
+        days: their least age.
+    """
+    kept = {f"{start}{name}" for name in named}
+    return tuple(
+        each
+        for each in filters
+        if each.name.startswith(start) and each.name not in kept and days_since(each.made, now) >= days
+    )
+
+
+def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Shop and sort key of the releases and judged runs that are older than those that are remembered.
+
+    The release that serves and the one that a rollback would return to are never among them.
+
+    Args:
+        records: release records, those of the history, and judged runs, of any shops.
+    """
+    shops: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for each in records:
+        shops[str(each["shop"])].append(each)
+    return tuple((shop, record) for shop, mine in shops.items() for record in _outdated(shop, mine))
+
+
+def unused_solutions(
+    bases: Collection[str], solutions: Iterable[Aged], records: Iterable[Mapping[str, Any]]
+) -> tuple[Aged, ...]:
+    """Solutions of a shop that no release may go back to.
+
+    Kept are those of the release that serves, of the one that a rollback returns to, and of what was judged last.
+    Where the release that serves can't be found among them, all are kept.
+
+    Args:
+        bases: what the solutions of the shop's recipes are called without their columns.
+        solutions: those of its dataset group that aren't being deleted.
+        records: the shop's releases and judged runs.
+    """
+    mine, there = list(records), tuple(solutions)
+    release = next((each for each in mine if each["record"] == RECORD), None)
+    if release is None or not _of(versions(release).values()) <= {each.arn for each in there}:
+        return ()
+    needed = _solutions(release)
+    with suppress(Rejected):
+        needed |= _solutions(release_before(release, _newest_first(mine, HISTORY, "promotedAt"), str(release["shop"])))
+    for judged in _newest_first(mine, CANDIDATE, "judgedAt")[:1]:
+        needed |= _solutions(judged)
+    ours = (each for each in there if any(is_of(each.name, base) for base in bases))
+    return tuple(each for each in ours if each.arn not in needed)
+
+
+def unreturnable(there: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Sort keys of releases and judged runs that can't serve any more, because a solution (ARN) of theirs is gone.
+
+    A run deletes solutions, too, where there is no room for a new one. Where the release that serves can't be found
+    among those that are there, nothing is known of the others.
+    """
+    mine = list(records)
+    release = next((each for each in mine if each["record"] == RECORD), None)
+    if release is None or not _serving(release) <= set(there):
+        return ()
+    return tuple(str(each["record"]) for each in mine if not _serving(each) <= set(there))
+
+
+def _serving(record: Mapping[str, Any]) -> set[str]:
+    """ARNs of the solutions that a release serves from, or that a judged run would."""
+    entries = record.get("campaigns", {}).values()
+    return _of([*(each["solutionVersionArn"] for each in entries), *record.get("versions", {}).values()])
+
+
+def _solutions(record: Mapping[str, Any]) -> set[str]:
+    """ARNs of the solutions whose versions a release or a judged run names, that of its baseline among them."""
+    entries = record.get("campaigns", {}).values()
+    arns = [each["solutionVersionArn"] for each in entries] + list(record.get("versions", {}).values())
+    arns += [each.get("baselineArn") for each in (record, *entries)]
+    return _of(arns)
+
+
+def _of(versions: Iterable[Any]) -> set[str]:
+    """The ARNs of the solutions of versions, of which some may be missing."""
+    return {str(arn).rpartition("/")[0] for arn in versions if arn}
+
+
+def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
+    release = next((each for each in records if each["record"] == RECORD), None)
+    past = _newest_first(records, HISTORY, "promotedAt")
+    judged = _newest_first(records, CANDIDATE, "judgedAt")
+    needed = {history_key(str(release["promotedAt"]))} if release else set()
+    with suppress(Rejected):
+        needed.add(str(release_before(release, past, shop)["record"]))
+    old = [str(each["record"]) for each in (*past[RELEASES:], *judged[CANDIDATES:])]
+    return [record for record in old if record not in needed]
+
+
+def _newest_first(records: Iterable[Mapping[str, Any]], start: str, when: str) -> list[Mapping[str, Any]]:
+    found = [each for each in records if str(each["record"]).startswith(start)]
+    return sorted(found, key=lambda each: str(each[when]), reverse=True)
 
 
 _ARE_WANTED = "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
@@ -63,22 +237,18 @@ def make_round(
     A run may be about to use what it found: its shop's filters and records are left alone, and so are all schemas.
     """
     records = tuple(scan(table, environment.table, _ARE_WANTED, names={"#record": "record"}, values=_WANTED))
-    promoted = chores.promoted(each for each in records if each["record"] == releases.RECORD)
+    promoted = promoted_shops(each for each in records if each["record"] == releases.RECORD)
     led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
     idle = [each for each in promoted if each.shop not in led]
     filters = [name for each in idle for name in prune_filters(personalize, s3, environment, each, now)]
-    old = [
-        each
-        for each in chores.outdated(each for each in records if each["record"] != leases.RECORD)
-        if each[0] not in led
-    ]
+    old = [each for each in outdated(each for each in records if each["record"] != leases.RECORD) if each[0] not in led]
     for shop, record in old:
         delete(table, environment.table, shop, record)
     forgotten = set(old)
     kept = [each for each in records if (str(each["shop"]), str(each["record"])) not in forgotten]
     solutions = [name for each in idle for name in prune_solutions(personalize, table, environment, each, kept)]
     return Round(
-        days={each.shop: chores.days_since(each.at, now) for each in promoted},
+        days={each.shop: days_since(each.at, now) for each in promoted},
         schemas=() if led else prune_schemas(personalize, environment, now),
         filters=tuple(filters),
         records=len(old),
@@ -91,7 +261,7 @@ def prune_schemas(client: "PersonalizeClient", environment: Environment, now: da
     with translate_errors("schemas"):
         every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
     gone = []
-    for schema in chores.unused_schemas(environment.names.prefix, every, now, environment.unused_days):
+    for schema in unused_schemas(environment.names.prefix, every, now, environment.unused_days):
         with translate_errors(schema.arn):
             if gone_or_busy(partial(client.delete_schema, schemaArn=schema.arn)):
                 gone.append(schema.name)
@@ -116,7 +286,7 @@ def prune_solutions(
     mine = [each for each in records if each["shop"] == shop]
 
     def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
-        out = chores.unreturnable({each.arn for each in left}, mine)
+        out = unreturnable({each.arn for each in left}, mine)
         for record in out:
             delete(table, environment.table, shop, record)
         return [each for each in mine if each["record"] not in out]
@@ -124,7 +294,7 @@ def prune_solutions(
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
     mine = returnable(there)
     gone = []
-    for each in chores.unused_solutions(bases, there, mine):
+    for each in unused_solutions(bases, there, mine):
         with translate_errors(each.arn):
             if gone_or_busy(partial(client.delete_solution, solutionArn=each.arn)):
                 gone.append(each)
@@ -149,7 +319,7 @@ def prune_filters(
     named = {*release.filters, *wanted}
     start = _filter_start(environment.names, release.shop)
     gone = []
-    for each in chores.unused_filters(start, there, named, now, environment.unused_days):
+    for each in unused_filters(start, there, named, now, environment.unused_days):
         with translate_errors(each.arn):
             if gone_or_busy(partial(client.delete_filter, filterArn=each.arn)):
                 gone.append(each.name)

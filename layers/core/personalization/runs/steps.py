@@ -3,18 +3,65 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from personalization.core.environment import Environment
 from personalization.runs import lifecycle
+from personalization.runs.claims import ClaimKind
 from personalization.runs.leases import Run
-from personalization.runs.lifecycle import End
-from personalization.runs.messages import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
+from personalization.runs.lifecycle import Drop, End
 from personalization.runs.store import DynamoLedger, StateMachine
+from personalization.shop.plan import Part
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_stepfunctions import SFNClient
+
+
+class _Asked(Part):
+    run: str
+    """The execution's name."""
+    execution: str
+    """Its ARN."""
+    machine: str
+    """The state machine's ARN."""
+
+
+class ClaimRequest(_Asked):
+    """The first step: what started the run?"""
+
+    step: Literal["claim"]
+    input: object
+    """The execution's input."""
+
+
+class CollectRequest(_Asked):
+    """What is waiting for this run?"""
+
+    step: Literal["collect"]
+    shop: str
+    again: str | None = None
+    """A failed run whose drops are to be handled again."""
+
+
+class HoldRequest(_Asked):
+    """Does this run still lead the shop?"""
+
+    step: Literal["hold"]
+    shop: str
+    drops: tuple[Drop, ...]
+
+
+class FinishRequest(_Asked):
+    """The last step: what became of the drops?"""
+
+    step: Literal["finish"]
+    shop: str
+    drops: tuple[Drop, ...]
+    failure: str | None = None
+    imported: frozenset[ClaimKind] = frozenset()
+    """The kinds that were imported before it failed."""
+
 
 _Request = ClaimRequest | CollectRequest | HoldRequest | FinishRequest
 _REQUESTS: Mapping[str, type[_Request]] = {
