@@ -119,13 +119,30 @@ for target in ('AmazonSQS.ChangeMessageVisibilityBatch', 'AmazonSQS.SendMessage'
 def test_a_nested_stack_has_its_loops_written_out() -> None:
     found = in_cloud("""
 from ministack.services.cloudformation import provisioners
-launcher.nested_transforms()
+launcher.nested_stacks()
 loop = {"Fn::ForEach::Topics": ["What", ["A", "B"], {"${What}Topic": {"Type": "AWS::SNS::Topic"}}]}
 template = {"Transform": "AWS::LanguageExtensions", "Resources": loop}
 provisioners._check_nested_stack_capabilities("parent", template)
 print(*template["Resources"])
 """)
     assert found.stdout.split() == ["ATopic", "BTopic"], found.stderr
+
+
+def test_an_update_of_a_nested_stack_keeps_what_it_does_not_change() -> None:
+    found = in_cloud("""
+import json
+from ministack.services.cloudformation import helpers, provisioners
+def template(name):
+    topics = {"Old": {"Type": "AWS::SNS::Topic"}, name: {"Type": "AWS::SNS::Topic"}}
+    return json.dumps({"Resources": topics, "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Old", "TopicArn"]}}}})
+templates = [template("First"), template("Second")]
+helpers._resolve_template = lambda _: (templates.pop(0), None)
+launcher.nested_stacks()
+made, first = provisioners._cfn_nested_stack_create("Child", {"TemplateURL": "first"}, "parent")
+again, second = provisioners._cfn_nested_stack_update(made, {}, {"TemplateURL": "second"}, "parent")
+print(made == again, first == second, bool(first))
+""")
+    assert found.stdout.split() == ["True", "True", "True"], found.stderr
 
 
 def test_an_alarm_on_a_sum_is_there_and_looks_at_its_first_metric() -> None:

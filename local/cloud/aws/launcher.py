@@ -27,7 +27,7 @@ import urllib3
 import yaml
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime, router
-from ministack.services import eventbridge, lambda_svc, s3, stepfunctions
+from ministack.services import cloudformation, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import engine, provisioners
 from personalize_local.server import origins
 
@@ -259,17 +259,27 @@ def versions_in_events() -> None:
         stock(event, view)
 
 
-def nested_transforms() -> None:
-    """Apply the transforms of a nested stack's template, as CloudFormation does; ministack only reads it."""
+def nested_stacks() -> None:
+    """Apply the transforms of a nested stack's template, and keep the attributes of what its update leaves as it is.
+
+    ministack does either for the outermost stack only.
+    """
 
     @around(provisioners, "_check_nested_stack_capabilities")
     def check(stock: Function, parent: str, template: Json) -> None:
-        made = engine._apply_transforms(template)
+        made = engine._apply_transforms(dict(template))
         if isinstance(made, engine._TransformFailed):
             raise ValueError(made.error)  # noqa: TRY004 - a template that cannot be transformed
         template.clear()
         template.update(made)
         stock(parent, template)
+
+    @around(provisioners, "_update_resource")
+    def update(stock: Function, *resource: Any) -> tuple[str, Json]:  # noqa: ANN401 - type, id, properties, stack, name
+        physical_id, (stack, logical_id) = resource[1], resource[4:6]
+        before = cloudformation._stacks[stack]["_resources"].get(logical_id, {}).get("Attributes", {})
+        made, attributes = stock(*resource)
+        return made, {**before, **attributes} if made == physical_id else attributes
 
 
 def alarms_on_sums() -> None:
@@ -308,7 +318,7 @@ def main() -> None:
     schedules_in_groups()
     batches_of_messages()
     versions_in_events()
-    nested_transforms()
+    nested_stacks()
     alarms_on_sums()
     nested_failures()
     executions.install()
