@@ -98,12 +98,13 @@ def _row(line: str, answer_line: Callable[[Json], Json], member: str) -> Json:
 
 def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
     """Return the function that answers a line, and the member of its answers."""
-    spec, model = RECIPES[task.recipe], loading.load(task.model)
+    spec = RECIPES[task.recipe]
     live, _ = read_live(task.database, task.bulk, task.datasets)
-    if isinstance(model, AffinityModel):
+    if spec.recipe_type == "USER_SEGMENTATION":
+        model = loading.load_segments(task.model)
         users, items = _Users(model.user_ids, live), Catalogue(model, live)
         return lambda asked: _segment(task, model, users, items, asked), "usersList"
-    catalogue = Catalogue(model, live)
+    catalogue = Catalogue(loading.load(task.model), live)
     return lambda asked: _recommended(task, spec, catalogue, asked), "recommendedItems"
 
 

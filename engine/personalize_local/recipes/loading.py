@@ -22,3 +22,8 @@ def load(directory: Path) -> Model:
     """Load a model, its arrays mapped from disk (numpy only)."""
     files, facts = arrays.load(directory)
     return _MODELS[facts["family"]].load(files, facts)
+
+
+def load_segments(directory: Path) -> AffinityModel:
+    """Load a model of user segments; worker process only, because it imports scipy."""
+    return AffinityModel.load(*arrays.load(directory))
