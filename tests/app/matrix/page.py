@@ -58,12 +58,11 @@ training and one release for its file.
 `make test` plays all cases once. `make nightly` plays them with 20 seeds: they move the faults to other calls and throttle three in
 a hundred of all others.
 """
-MUTANTS_HEAD = """
+SAFEGUARDS = f"""
 ## The safeguards
 
-A test that cannot fail shows nothing. `make nightly` removes each of these safeguards from a copy of the sources; its cases, which
-`tests/app/matrix/mutants.py` names, must then fail:
-
+A test that cannot fail shows nothing. `make nightly` removes each of {len(MUTANTS)} safeguards from a copy of the sources, and its cases
+must then fail. `tests/app/matrix/mutants.py` names both.
 """
 KIND = (
     "DatasetGroup|DatasetImportJob|Dataset|EventTracker|Filter|SolutionVersion|Solution|Campaign|Recommender"
@@ -88,8 +87,7 @@ def page(seconds: float, day: str) -> str:
     made = f"\nThis page was made on {day}: {len(CASES)} cases, all as below, in {seconds:.0f} seconds on two processors.\n"
     made += "\n“…” in a reason stands for names and words that differ.\n"
     parts = [f"\n## {part}\n\n{section([case for case in CASES if case.part == part])}" for part in PARTS]
-    mutants = "".join(f"* {mutant.safeguard}\n" for mutant in MUTANTS)
-    return HEAD + made + "".join(parts) + MUTANTS_HEAD + mutants
+    return HEAD + made + "".join(parts) + SAFEGUARDS
 
 
 def section(cases: Sequence[Case]) -> str:
