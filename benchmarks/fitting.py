@@ -65,7 +65,7 @@ def fit(many: int) -> dict[str, float]:
     fitted = training.fit(past, 7, past.end + 1)
     table = tables(past, past.end + 1)
     model = exports.model(table, fitted, "run", "2026-11-25T09:00:00Z", 7, "Purchase")
-    for entries, files in ((exports.items, model.item_shards), (exports.shoppers, model.shopper_shards)):
+    for entries, files in ((exports.items, model.item_shards), (exports.users, model.shopper_shards)):
         for _ in shards.spread(entries(table, files), files):
             pass
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -6,9 +6,9 @@ from personalization.releases.probe import (
     LENGTH,
     NOBODY,
     SECONDS,
-    SHOPPERS,
     SLOWEST,
     TRIES,
+    USERS,
     Pace,
     Reply,
     Sample,
@@ -28,7 +28,7 @@ def replies(*lists: str, milliseconds: float = 5.0) -> list[Reply]:
 def test_a_sample_is_spread_over_the_head_of_the_file() -> None:
     rows = [f"u{n // 3},i{n % 70},{n}" for n in range(600)]
     found = sample("\n".join(["USER_ID,ITEM_ID,TIMESTAMP", *rows, "u9999,i9"]))
-    assert len(found.users) == SHOPPERS
+    assert len(found.users) == USERS
     assert found.users[:2] == ("u0", "u4")
     assert "u9999" not in found.users
     assert found.items[:2] == ("i0", "i1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quicker start of the functions that shoppers wait for.
+"""A quicker start of the functions that users wait for.
 
 Importing this module, before everything else, rests Python's cycle collector; the first answer of a handler that
 `start` made wakes it. What is imported and read at the start stays for good, and looking for garbage in it costs a

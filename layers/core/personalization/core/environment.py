@@ -37,7 +37,7 @@ class Environment:
 
     @property
     def shopper_events_table(self) -> str:
-        """The name of the table that holds what shoppers did since the last fit."""
+        """The name of the table that holds what users did since the last fit."""
         return self._get("SHOPPER_EVENTS_TABLE")
 
     @property
@@ -137,7 +137,7 @@ class Environment:
 
     @property
     def shopper_key(self) -> str:
-        """The API key of the usage plan of shoppers who are logged in."""
+        """The API key of the usage plan of users who are logged in."""
         return self._get("SHOPPER_KEY")
 
     @property

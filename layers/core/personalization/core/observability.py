@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log lines and metrics: constant messages with keys, one JSON object a line, no ids of users and no bodies.
 
-The functions of the pipeline use Powertools' Logger and Metrics. The functions behind the API answer shoppers, so
+The functions of the pipeline use Powertools' Logger and Metrics. The functions behind the API answer users, so
 they write one line of CloudWatch's embedded metric format a call themselves (`emf`): it costs a few microseconds and
 no import.
 """

@@ -71,7 +71,7 @@ class Problem(Exception):
 
 
 def of_error(error: PersonalizationError, busy: str = BUSY) -> Problem:
-    """What a shopper's front end is told of one of our errors: nothing about our resources.
+    """What a user's front end is told of one of our errors: nothing about our resources.
 
     Args:
         error: what went wrong.

@@ -9,7 +9,7 @@ from personalization.core.names import Named, Names, run_name
 from personalization.ingest.findings import Checked
 from personalization.shop import recommenders
 from personalization.shop.campaigns import CampaignSettings, Generation
-from personalization.shop.gates import FOR_SHOPPERS
+from personalization.shop.gates import FOR_USERS
 from personalization.shop.keys import DataKind, Drop
 from personalization.shop.plan import (
     Dataset,
@@ -334,7 +334,7 @@ def _recipes(names: Names, shop: str, whose: Whose, settings: ShopSettings) -> t
 
 def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation | None:
     held_out = settings.gate.held_out
-    tested = tuple(alias for alias in settings.recipes if alias in FOR_SHOPPERS)
+    tested = tuple(alias for alias in settings.recipes if alias in FOR_USERS)
     if held_out is None or not settings.gate.enabled or not tested:
         return None
     return Evaluation(

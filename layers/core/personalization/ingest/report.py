@@ -19,7 +19,7 @@ from personalization.ingest.findings import (
 )
 from personalization.reports import pages
 from personalization.shop.campaigns import SECOND_GENERATION, Generation
-from personalization.shop.gates import FOR_SHOPPERS
+from personalization.shop.gates import FOR_USERS
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.prices import Billed, Prices, campaign_month, estimate, estimate_trial
 from personalization.shop.settings import ShopSettings
@@ -77,7 +77,7 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
 
 Document = dict[str, Any]
 BUCKETS = (1, 2, 3, 6, 11, 21, 51, 101)
-"""The smallest number of interactions in each group of shoppers or items."""
+"""The smallest number of interactions in each group of users or items."""
 TAIL = (0.01, 0.05, 0.1, 0.2, 0.5)
 """The busiest shares of the items whose share of all interactions is told."""
 _EPOCH = date(1970, 1, 1)
@@ -298,7 +298,7 @@ def _next(about: About, found: Findings) -> Document:
 def _held_out(about: About, found: Findings) -> Document | None:
     """What the test on held-out time costs, if the shop asks for one."""
     settings, gate = about.settings, about.settings.gate
-    recipes = [alias for alias in settings.recipes if alias in FOR_SHOPPERS]
+    recipes = [alias for alias in settings.recipes if alias in FOR_USERS]
     if gate.held_out is None or not gate.enabled:
         return None
     history, tested = about.before + found.accepted, [settings.billed(alias) for alias in recipes]

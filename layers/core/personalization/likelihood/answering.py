@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to how likely a shopper is to buy items: requests, the moment they are about, and the answer's JSON."""
+"""The answer to how likely a user is to buy items: requests, the moment they are about, and the answer's JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from personalization.core.problems import FieldError, Problem
 from personalization.likelihood import features
-from personalization.likelihood.counters import Item, Population, Shopper
+from personalization.likelihood.counters import Item, Population, User
 from personalization.likelihood.model import Method, Model, probability
 from personalization.personalize.requests import Ask, Choice, Id, Predicted
 from personalization.shop.release import Release
@@ -63,11 +63,11 @@ def as_of(model: Model, now: int) -> int:
     return model.at + max(0, now - model.fitted)
 
 
-def counted(model: Model, shopper: Shopper, items: Mapping[str, Item], now: int) -> Counted:
+def counted(model: Model, shopper: User, items: Mapping[str, Item], now: int) -> Counted:
     """The log odds of items by counts.
 
     Args:
-        model: the model. shopper: counters with live events. items: the asked ones. now: epoch seconds.
+        model: the model. user: counters with live events. items: the asked ones. now: epoch seconds.
     """
     moment = as_of(model, now)
     told = {

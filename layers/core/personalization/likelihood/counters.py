@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shopper's counters while serving: as of the cut-off, brought up to the moment by live events.
+"""A user's counters while serving: as of the cut-off, brought up to the moment by live events.
 
 Decayed counts are kept as of the cut-off; an event after it counts more than one there, and everything is multiplied
 by one factor when it is read. So an event is added in the same way whenever it comes.
@@ -23,7 +23,7 @@ Population = Literal["known", "newcomer", "stranger"]
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A live event of a shopper: the item, epoch seconds, and whether it is of the type that is predicted."""
+    """A live event of a user: the item, epoch seconds, and whether it is of the type that is predicted."""
 
     event_id: str
     item_id: str
@@ -42,8 +42,8 @@ class Item:
 
 
 @dataclass(slots=True)
-class Shopper:
-    """The counters of one shopper as of `at`, epoch seconds; first and last are epoch seconds here."""
+class User:
+    """The counters of one user as of `at`, epoch seconds; first and last are epoch seconds here."""
 
     at: int
     user: dict[str, float] = field(default_factory=lambda: dict.fromkeys(USER, 0.0))
@@ -117,13 +117,13 @@ class Shopper:
         self.length = length
 
     def statistics(self, item_id: str, item: Item, model: Model, now: int) -> dict[str, float]:
-        """The statistics of the shopper and an item as of `now`, as `features` wants them."""
+        """The statistics of the user and an item as of `now`, as `features` wants them."""
         pair = self.pairs.get(item_id) or dict.fromkeys(PAIR, 0.0)
         told = {f"pair.{name}": self._as_of(name, value, now) for name, value in pair.items()}
         told |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
         told |= {f"item.{name}": item.counts[name] for name in ITEM}
         told["group"] = told["described"] = 0.0
-        # Of items, and so of shoppers, as of the cut-off: rates of items stay what they were there.
+        # Of items, and so of users, as of the cut-off: rates of items stay what they were there.
         told["span"] = span((model.at - model.start) / DAY)
         for level, kind in enumerate(item.kinds):
             counts = self.kinds[level].get(kind) if kind and level < len(self.kinds) else None
@@ -149,13 +149,13 @@ class Shopper:
         return float(value)
 
 
-def shopper(entry: Mapping[str, Any] | None, model: Model) -> Shopper:
-    """A shopper as stored, or one of whom nothing is known."""
+def shopper(entry: Mapping[str, Any] | None, model: Model) -> User:
+    """A user as stored, or one of whom nothing is known."""
     empty: list[dict[str, dict[str, float]]] = [{} for _ in range(model.levels)]
     behind = max(0, model.fitted - model.at)
     if entry is None:
-        return Shopper(model.at, kinds=empty, behind=behind)
-    return Shopper(
+        return User(model.at, kinds=empty, behind=behind)
+    return User(
         at=model.at,
         user=dict(zip(USER, entry["user"], strict=True)),
         pairs={item: dict(zip(PAIR, counts, strict=True)) for item, counts in entry["pairs"].items()},

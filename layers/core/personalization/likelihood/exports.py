@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What serving reads: the model, and the counters of every item and shopper as of the end of the history."""
+"""What serving reads: the model, and the counters of every item and user as of the end of the history."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
         ),
         lifts=_lifts(table),
         item_shards=shards.files(len(history.items) * (len(ITEM) + RANK), shards.OF_ITEMS),
-        shopper_shards=shards.files(numbers, shards.OF_SHOPPERS),
+        shopper_shards=shards.files(numbers, shards.OF_USERS),
     )
 
 
@@ -76,8 +76,8 @@ def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
-def shoppers(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each shopper of whom something is known, and the entry, in the order of `many` files."""
+def users(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each user of whom something is known, and the entry, in the order of `many` files."""
     history = table.history
     who, what = np.divmod(table.keys, max(len(history.items), 1))
     pair = _stacked(table, table.pair, PAIR)
@@ -112,7 +112,7 @@ def shoppers(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 class _Level:
-    """The categories of one level that shoppers bought of."""
+    """The categories of one level that users bought of."""
 
     def __init__(self, table: Tables, level: int) -> None:
         self._names = table.history.kind_names[level]

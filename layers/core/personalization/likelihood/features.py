@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the likelihood of a purchase is told from: one set of formulas, for a pair of a shopper and an item or for many.
+"""What the likelihood of a purchase is told from: one set of formulas, for a pair of a user and an item or for many.
 
-The statistics come as plain numbers when a shopper is served and as numpy arrays when a model is fitted, so both
+The statistics come as plain numbers when a user is served and as numpy arrays when a model is fitted, so both
 answer the same question by the same code. Logarithms of decayed counts make the logistic model a product of rates:
-how much the shopper buys, how well the item sells, and how the two suit each other.
+how much the user buys, how well the item sells, and how the two suit each other.
 """
 
 import math
@@ -17,15 +17,15 @@ HALF_LIVES = (7, 28, 91)
 LONGEST = 365.0
 """Days beyond which an age says no more."""
 PAIR = ("n", "first", "last", "d7", "d28", "d91", "o7", "o28")
-"""Of a shopper and an item: purchases, first and last one, decayed counts of them and of events of other types."""
+"""Of a user and an item: purchases, first and last one, decayed counts of them and of events of other types."""
 USER = ("n", "first", "last", "d7", "d28", "d91", "days", "b7", "b28", "b91", "items", "w28", "w91", "o7")
-"""Of a shopper: the same, days with purchases (b: decayed), and items bought for the first time (w: decayed)."""
+"""Of a user: the same, days with purchases (b: decayed), and items bought for the first time (w: decayed)."""
 ITEM = ("n", "d7", "d28", "d91", "buyers", "w28", "w91", "o7")
-"""Of an item: purchases, shoppers who bought it, and how many did so for the first time (w: decayed)."""
+"""Of an item: purchases, users who bought it, and how many did so for the first time (w: decayed)."""
 KIND = ("n", "d91", "last")
-"""Of a shopper and a category: purchases."""
+"""Of a user and a category: purchases."""
 RANKS = (2, 4, 8, 16)
-"""Numbers of leading factors of the shoppers' purchases over which a shopper is held against an item."""
+"""Numbers of leading factors of the users' purchases over which a user is held against an item."""
 BENDS = (1.0, 10.0)
 """Purchases that are added to an item's counts before the logarithm, beside next to none.
 
@@ -38,7 +38,7 @@ _BENT = tuple(
 )
 """Feature, statistic, what is added, and whether the statistic is of all time."""
 SHRINK = 10.0
-"""Purchases of an average shopper that are added before a share is taken."""
+"""Purchases of an average user that are added before a share is taken."""
 
 Part = Literal["seen", "other", "stranger", "described"]
 """Whose formula it is: of pairs bought before; of other pairs of known users; of users without events; of such users
@@ -99,7 +99,7 @@ def _of_pairs(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
         "pair_n": log(1.0 + n),
         "pair_last": log(1.0 + last) * seen,
         "pair_gap": log(1.0 + gap),
-        # Replenishment: the time since the last purchase as a multiple of the shopper's own gap between two.
+        # Replenishment: the time since the last purchase as a multiple of the user's own gap between two.
         "pair_due": maths.least(last / (1.0 + gap), 6.0) * several,
         "pair_due_log": log((1.0 + last) / (1.0 + gap)) * several,
         "pair_other7": log(s["pair.o7"] + 0.1),
@@ -144,7 +144,7 @@ def _of_items(s: Mapping[str, Value], maths: Maths) -> dict[str, Value]:
 
 
 def _of_kinds(s: Mapping[str, Value], levels: int, maths: Maths) -> dict[str, Value]:
-    """How much more of a category the shopper buys than an average one, shrunk; and when last."""
+    """How much more of a category the user buys than an average one, shrunk; and when last."""
     found = {"group": s["group"], "described": s["described"]}
     found |= {f"near{rank}": maths.log(maths.most(s[f"near{rank}"], 0.0) + 0.001) for rank in RANKS}
     for level in range(levels):

@@ -200,7 +200,7 @@ class _Job:
         """Write the counters, then the model that names them."""
         kinds = (
             ("items", exports.items(table, model.item_shards), model.item_shards),
-            ("shoppers", exports.shoppers(table, model.shopper_shards), model.shopper_shards),
+            ("shoppers", exports.users(table, model.shopper_shards), model.shopper_shards),
         )
         for kind, entries, many in kinds:
             for number, data in shards.spread(entries, many):

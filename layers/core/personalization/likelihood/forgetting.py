@@ -61,7 +61,7 @@ def snapshot(stored: Mapping[str, Any], users: Collection[str]) -> dict[str, Any
 
 
 def files(keys: Iterable[str], users: Iterable[str]) -> dict[str, set[str]]:
-    """Which files of shoppers' counters, of any runs, may have which of the users."""
+    """Which files of users' counters, of any runs, may have which of the users."""
     runs: dict[str, list[str]] = defaultdict(list)
     for key in sorted(keys):
         folder, _, name = key.rpartition("/")

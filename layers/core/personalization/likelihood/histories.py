@@ -59,14 +59,14 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Events ordered by shopper, item and time; each event is there once.
+    """Events ordered by user, item and time; each event is there once.
 
     Attributes:
-        users: shoppers by number. items: items by number.
+        users: users by number. items: items by number.
         user, item: numbers. time: epoch seconds. bought: whether the event is of the type that is predicted.
         kinds: for each level of categories, the category's number of each item (-1: none).
         kind_names: for each level, the categories by number.
-        groups: for each column of users, the value's number of each shopper (-1: none).
+        groups: for each column of users, the value's number of each user (-1: none).
         group_names: for each column, its values by number.
     """
 

@@ -19,7 +19,7 @@ from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.answering import NOT_YET, Counted, LikelihoodBody
-from personalization.likelihood.counters import Happening, Item, Shopper
+from personalization.likelihood.counters import Happening, Item, User
 from personalization.likelihood.model import Model
 from personalization.personalize import runtime
 from personalization.personalize.requests import Ask, Predicted
@@ -200,8 +200,8 @@ class Likelihoods:
 
     def _known(
         self, shop: str, model: Model, asked: answering.Asking, items: Sequence[str], until: float
-    ) -> tuple[Shopper, dict[str, Item]]:
-        """The shopper's counters with live events, and the items that are known."""
+    ) -> tuple[User, dict[str, Item]]:
+        """The user's counters with live events, and the items that are known."""
         table, user = Environment().shopper_events_table, asked.user_id
 
         def happened() -> list[Happening]:

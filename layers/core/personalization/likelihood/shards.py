@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-OF_SHOPPERS, OF_ITEMS = 40_000, 150_000
-"""Numbers of a file: one of shoppers is read and understood in a few milliseconds; those of items are read once."""
+OF_USERS, OF_ITEMS = 40_000, 150_000
+"""Numbers of a file: one of users is read and understood in a few milliseconds; those of items are read once."""
 MOST_FILES = 4_096
 _DIGITS = 6
 
@@ -71,7 +71,7 @@ def folder(shop: str, run: str) -> str:
 
 
 def key(shop: str, run: str, kind: str, number: int) -> str:
-    """The key of a file of counters; `kind` is items or shoppers."""
+    """The key of a file of counters; `kind` is items or users."""
     return f"{folder(shop, run)}{kind}-{number:04d}.json.gz"
 
 

@@ -19,8 +19,8 @@ from personalization.likelihood.scores import quality
 from personalization.likelihood.tables import Tables
 
 ANCHORS = 50
-SHOPPERS, OWN, OTHERS = 100, 120, 150
-"""Shoppers of a sample, and of each of them the items bought before and the others, at most."""
+USERS, OWN, OTHERS = 100, 120, 150
+"""Users of a sample, and of each of them the items bought before and the others, at most."""
 LEAST_SNAPSHOTS, LEAST_PURCHASES = 2, 500
 """Labelled samples, and purchases in them, that scores need before they may count."""
 KEPT = 12
@@ -44,7 +44,7 @@ def anchors(table: Tables, before: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A shopper of a sample: numbers of the shopper and the items, and what each item stands for."""
+    """A user of a sample: numbers of the user and the items, and what each item stands for."""
 
     user: int
     items: Ints
@@ -52,10 +52,10 @@ class Pairs:
 
 
 def sample(table: Tables, seed: int) -> Iterator[Pairs]:
-    """Shoppers, and for each some of the items bought before and some others, bestsellers more often."""
+    """Users, and for each some of the items bought before and some others, bestsellers more often."""
     chance, wide = np.random.default_rng(seed), len(table.history.items)
     active = np.flatnonzero(table.user["n"] > 0)
-    shoppers = chance.permutation(active)[:SHOPPERS]
+    shoppers = chance.permutation(active)[:USERS]
     often = table.item["d28"] + 0.05
     often = often / often.sum()
     for user in shoppers.tolist():

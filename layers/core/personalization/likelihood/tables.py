@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statistics of a history as of a moment, and of any pairs of shoppers and items in it.
+"""The statistics of a history as of a moment, and of any pairs of users and items in it.
 
-Factors are those of a truncated singular value decomposition of the shoppers' decayed counts, found by a randomised
+Factors are those of a truncated singular value decomposition of the users' decayed counts, found by a randomised
 range finder with power iterations (Halko, Martinsson and Tropp, 2011, algorithm 4.4), so that a sparse product is all
 that it takes.
 """
@@ -19,7 +19,7 @@ ARRAYS = Maths(np.log, np.minimum, np.maximum)
 RANK = max(RANKS)
 _OVERSAMPLED, _ROUNDS = 8, 3
 _LIFT_SHRINK = 20.0
-"""Shoppers of the average group that are added to a group before its lift is taken."""
+"""Users of the average group that are added to a group before its lift is taken."""
 _MOST_LIFT = 3.0
 _SLOW = 10
 
@@ -39,12 +39,12 @@ class Tables:
         at: epoch seconds; only earlier events count.
         keys: pairs with events, as `user * items + item`, ascending; `pair` has their statistics.
         pair, user, item: arrays by name. asked: those of items as they are asked about: see `_asked`.
-        kind: for each level, of pairs of a shopper and a category.
+        kind: for each level, of pairs of a user and a category.
         kind_keys: for each level, those pairs as `user * categories + category`, ascending.
         share: for each level, each category's share of the purchases.
         lifts: for each column of users, log lifts by value and category of the narrowest level.
         population: users with an event. offered: items with one. hidden: users with an event that is hidden.
-        vectors: factors of the items; taste: those of the shoppers.
+        vectors: factors of the items; taste: those of the users.
     """
 
     history: History
@@ -237,7 +237,7 @@ def _of_kinds(
 
 
 def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
-    """How much likelier a group's shoppers are to have bought of a category than all shoppers are, as a log."""
+    """How much likelier a group's users are to have bought of a category than all users are, as a log."""
     wide = len(history.kind_names[-1])
     some = code >= 0
     once = _distinct(who[some] * wide + code[some])
@@ -257,7 +257,7 @@ def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
 
 
 def item_weights(buyers: npt.ArrayLike) -> Floats:
-    """What a purchase of an item says about taste: the less, the more shoppers buy it."""
+    """What a purchase of an item says about taste: the less, the more users buy it."""
     weights: Floats = 1.0 / np.sqrt(np.asarray(buyers, dtype=np.float64) + 5.0)
     return weights
 
@@ -270,7 +270,7 @@ def _factors(
     given: Floats | None,
     begun: Floats | None = None,
 ) -> tuple[Floats, Floats]:
-    """Factors of the items, orthonormal, and of the shoppers, each relative to the length of what was bought."""
+    """Factors of the items, orthonormal, and of the users, each relative to the length of what was bought."""
     users, items = len(history.users), len(history.items)
     length = np.sqrt(_sums(who, value * value, users))
     value = value / np.maximum(length, 1e-9)[who]

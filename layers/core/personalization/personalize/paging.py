@@ -3,7 +3,7 @@
 
 It is the next request's own memory: nothing is stored, and events between two pages may change the order of the list
 without bringing an item back. An item is remembered by its CRC-32: with 500 items shown, one new item in 8 million
-is taken for one of them and left out. The signature keeps tokens of other lists and shoppers out; it is made with
+is taken for one of them and left out. The signature keeps tokens of other lists and users out; it is made with
 the event tracker's id, which no answer shows.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What shoppers are recommended: requests as they come, what Personalize is asked, and answers."""
+"""What users are recommended: requests as they come, what Personalize is asked, and answers."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 20.0
 """How long a report looks names up."""
 HEAD_BYTES = 1 << 20
-"""How much of an import copy is looked at for shoppers and items."""
+"""How much of an import copy is looked at for users and items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Place:
 
     @property
     def sample(self) -> str:
-        """The key of the shop's sample of shoppers and items, which outlives the import copies."""
+        """The key of the shop's sample of users and items, which outlives the import copies."""
         return probing.key(self.shop)
 
 
@@ -186,7 +186,7 @@ def _keep(
 
 
 def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:
-    """Shoppers and items of what was imported; where nothing was, those of the time before."""
+    """Users and items of what was imported; where nothing was, those of the time before."""
     folder = plan.import_job.data_location.partition(f"s3://{place.bucket}/")[2]
     known = probing.sample(objects.head_of_folder(s3, place.bucket, folder, HEAD_BYTES)) if folder else Sample()
     if known.users:

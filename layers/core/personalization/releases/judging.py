@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from personalization.shop.gates import FOR_SHOPPERS, Gate
+from personalization.shop.gates import FOR_USERS, Gate
 from personalization.shop.release import BASELINE
 
 Metrics = Mapping[str, float]
@@ -141,7 +141,7 @@ def _decide(gate: Gate, facts: _Facts) -> tuple[Decision, str]:
 
 def _under_popularity(gate: Gate, facts: _Facts) -> str | None:
     least = gate.minimum_over_popularity
-    if facts.alias not in FOR_SHOPPERS or facts.lift is None or not least:
+    if facts.alias not in FOR_USERS or facts.lift is None or not least:
         return None
     if facts.lift >= least * (1 - gate.tolerance):
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real requests to a campaign: which ones, and whether its answers may be shown to shoppers."""
+"""Real requests to a campaign: which ones, and whether its answers may be shown to users."""
 
 import math
 import time
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 Call = Literal["recommend", "rank"]
-SHOPPERS = 50
-"""Shoppers and items of a sample, at most."""
+USERS = 50
+"""Users and items of a sample, at most."""
 LENGTH = 10
 """Items that are asked for."""
 PERSONAL = ("user-personalization", "personalized-ranking")
-"""Recipes whose answers differ from shopper to shopper."""
+"""Recipes whose answers differ from user to user."""
 SECONDS = 200.0
 """How long one campaign is asked at most; the function has 300 seconds."""
 TRIES = 6
@@ -33,14 +33,14 @@ TRIES = 6
 SLOWEST = 10.0
 """Seconds between two requests at most."""
 _FEWEST = 5
-"""With fewer shoppers, equal answers may be chance."""
+"""With fewer users, equal answers may be chance."""
 NOBODY = "nobody-yet"
 """A user who has never been seen: every request carries a userId, because some recipes require one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Ids of shoppers and items that the shop's data hold."""
+    """Ids of users and items that the shop's data hold."""
 
     users: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ def key(shop: str) -> str:
 
 
 def sample(head: str) -> Sample:
-    """Shoppers and items of the beginning of an import copy, evenly spread over it.
+    """Users and items of the beginning of an import copy, evenly spread over it.
 
     Args:
         head: the header and whole rows of a CSV with USER_ID and ITEM_ID; a last row that is cut off is left out.
@@ -125,12 +125,12 @@ def sample(head: str) -> Sample:
 
 
 def _spread(ids: Sequence[str]) -> tuple[str, ...]:
-    step = max(1, len(ids) // SHOPPERS)
-    return tuple(ids[::step][:SHOPPERS])
+    step = max(1, len(ids) // USERS)
+    return tuple(ids[::step][:USERS])
 
 
 def questions(alias: str, known: Sample, most: int) -> list[Question]:
-    """What a campaign of a recipe is asked: for shoppers, beside items, or once for everybody."""
+    """What a campaign of a recipe is asked: for users, beside items, or once for everybody."""
     users, items = known.users[:most] or (NOBODY,), known.items[:most]
     size = {"numResults": LENGTH}
     if alias == "personalized-ranking":

@@ -3,7 +3,7 @@
 
 The names and definitions are those of Amazon Personalize's solution version metrics (developer guide, "Evaluating a
 solution version with metrics"); hit rate and recall are as usual in the literature. Gains are binary. A figure of one
-list is a number from 0 to 1; a figure of many is its mean over shoppers, whose uncertainty the bootstrap tells
+list is a number from 0 to 1; a figure of many is its mean over users, whose uncertainty the bootstrap tells
 (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13: percentile intervals).
 """
 
@@ -23,7 +23,7 @@ ROUNDS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The items of one list, best first and each once, and the relevant ones: what the shopper went on to take."""
+    """The items of one list, best first and each once, and the relevant ones: what the user went on to take."""
 
     items: Sequence[str]
     relevant: Collection[str]
@@ -112,7 +112,7 @@ def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
 
 
 class Interval(NamedTuple):
-    """A figure, and the bounds that it is likely (usually 95 %) to be within with other shoppers like these."""
+    """A figure, and the bounds that it is likely (usually 95 %) to be within with other users like these."""
 
     value: float
     low: float
@@ -120,13 +120,13 @@ class Interval(NamedTuple):
 
 
 class Bootstrap:
-    """Intervals of means over shoppers, by drawing as many shoppers with replacement, again and again.
+    """Intervals of means over users, by drawing as many users with replacement, again and again.
 
-    All figures of one bootstrap are of the same draws, so that two models that the same shoppers were shown can be
-    compared in pairs: what makes a shopper easy or hard for both falls out of the difference.
+    All figures of one bootstrap are of the same draws, so that two models that the same users were shown can be
+    compared in pairs: what makes a user easy or hard for both falls out of the difference.
 
     Args:
-        size: how many shoppers there are, at least 1; every list of values is one value for each, in one order.
+        size: how many users there are, at least 1; every list of values is one value for each, in one order.
         seed: makes the draws the same every time.
         rounds: how many draws.
         level: how likely the interval is to hold the figure.
@@ -139,11 +139,11 @@ class Bootstrap:
         self._cut = int((1.0 - level) / 2 * rounds)
 
     def interval(self, values: Sequence[float]) -> Interval:
-        """The mean of one value for each shopper."""
+        """The mean of one value for each user."""
         return self._between(mean(values), self._means(values))
 
     def gain(self, values: Sequence[float], others: Sequence[float]) -> Interval:
-        """By how much the mean of the values is above that of the others, of the same shoppers."""
+        """By how much the mean of the values is above that of the others, of the same users."""
         return self.interval([value - other for value, other in zip(values, others, strict=True)])
 
     def ratio(self, values: Sequence[float], others: Sequence[float]) -> Interval | None:

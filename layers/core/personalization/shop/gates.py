@@ -21,7 +21,7 @@ Metric = Literal[
 """The metrics that Personalize computes for every recipe that we train; higher is better."""
 Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-FOR_SHOPPERS = ("user-personalization", "personalized-ranking")
+FOR_USERS = ("user-personalization", "personalized-ranking")
 """Recipes that have to do better than what everybody likes; the others answer another question."""
 
 
@@ -43,7 +43,7 @@ class HeldOut(BaseModel):
     days: Annotated[int, Field(ge=1, le=90)]
     """The days at the end of the history that are held out."""
     users: Annotated[int, Field(ge=20, le=10_000)] = 1_000
-    """Shoppers of these days who are asked about, at most: a sample, the same one every time."""
+    """Users of these days who are asked about, at most: a sample, the same one every time."""
     minimum_users: Annotated[int, Field(ge=20, le=10_000)] = 50
     """With fewer of them nothing is judged by this test, and the offline metrics decide."""
     minimum_lift: Lift = 1.0
@@ -61,7 +61,7 @@ class Gate(BaseModel):
     tolerance: Tolerance = 0.1
     """The share by which a version's lift over popularity may be under what is asked of it."""
     minimum_over_popularity: Lift = 1.0
-    """The lift that a recipe for shoppers must have at least; 0 asks for none."""
+    """The lift that a recipe for users must have at least; 0 asks for none."""
     held_out: HeldOut | None = None
     """A test on held-out time, which costs a second training; none unless it is asked for."""
     recipes: dict[str, RecipeGate] = {}
@@ -114,8 +114,8 @@ def impossible(document: object, recipes: Sequence[str]) -> list[str]:
 
 def _untestable(gate: Mapping[object, object], recipes: Sequence[str]) -> list[str]:
     found = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
-    if not set(FOR_SHOPPERS) & set(recipes):
-        found.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_SHOPPERS)}")
+    if not set(FOR_USERS) & set(recipes):
+        found.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_USERS)}")
     asked = gate["held_out"]
     if isinstance(asked, Mapping):
         fields = HeldOut.model_fields

@@ -63,7 +63,7 @@ class Placement(BaseModel):
     """Columns of Items that the answer shows; none named in a list means none, no list the shop's first ten (and none
     of a recommender, which shows them only if it was made to)."""
     because: Because | None = None
-    """What the item of a request is to the shopper here: bought, viewed, in the basket, or only similar, which it is
+    """What the item of a request is to the user here: bought, viewed, in the basket, or only similar, which it is
     to similar-items if nothing is said. It tells of a recommender that it starts from the item."""
 
     @field_validator("context")

@@ -188,7 +188,7 @@ class Evaluation(Part):
     shop: str
     domain: Literal["ECOMMERCE"] | None
     event_type: str
-    """The event type that a shopper is expected to have had: the shop's own word for a purchase."""
+    """The event type that a user is expected to have had: the shop's own word for a purchase."""
     recipes: tuple[RecipeAlias, ...]
     """Those that are tested."""
     held_out: HeldOut

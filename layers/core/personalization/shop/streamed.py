@@ -74,7 +74,7 @@ class Made:
 
 
 def texts(records: Iterable[Mapping[str, Any]], names: Names) -> Made:
-    """The objects for a batch of the stream of the table of shoppers' events.
+    """The objects for a batch of the stream of the table of users' events.
 
     Only an event that is new makes a row: one that was sent again replaces itself in the table, and is a change. A
     batch that comes again gives the same keys, so it replaces what it wrote. Events without a user or an item, which

@@ -34,7 +34,7 @@ _SERVING = Config(
     # Our own models have checked what botocore would check again.
     parameter_validation=False,
 )
-"""For answers to shoppers: two attempts and the pause between them take five seconds at most, so that together with
+"""For answers to users: two attempts and the pause between them take five seconds at most, so that together with
 the table's four an answer comes before the function's time of ten is over."""
 _QUEUE = _SERVING.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=0.3))
 """For what somebody waits for: who is told that it was not taken sends it again."""

@@ -2,7 +2,7 @@
 """What a test on held-out time says of a recipe: by how much its lists beat what everybody likes, and how sure that is.
 
 A recipe is approved if its NDCG at 10 is above the least lift times that of popularity by more than chance: if the
-interval of the paired difference lies above nothing. One test over the same shoppers in pairs is what studies of
+interval of the paired difference lies above nothing. One test over the same users in pairs is what studies of
 significance in retrieval recommend (Smucker, Allan and Carterette, "A comparison of statistical significance tests for
 information retrieval evaluation", 2007); the bootstrap is that of `metrics`.
 """
@@ -16,7 +16,7 @@ from personalization.releases import ranking_metrics
 from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, asked, report_key
 from personalization.releases.judging import Judgement
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
-from personalization.shop.gates import FOR_SHOPPERS, HeldOut
+from personalization.shop.gates import FOR_USERS, HeldOut
 from personalization.shop.plan import Evaluation
 
 DEPTH = 10
@@ -28,7 +28,7 @@ MEASURES: Mapping[str, ranking_metrics.Metric] = {
 }
 """What is told of each recipe; the first of them decides."""
 Lists = Mapping[str, Sequence[str]]
-"""The items of each shopper's list, best first."""
+"""The items of each user's list, best first."""
 Document = dict[str, Any]
 
 
@@ -37,7 +37,7 @@ class Exam:
     """The questions of a test and the answers that are right."""
 
     baskets: Mapping[str, frozenset[str]]
-    """What each asked shopper went on to have."""
+    """What each asked user went on to have."""
     popular: Sequence[str]
     """The most popular items up to the cut-off, most popular first."""
     catalogue: int
@@ -46,7 +46,7 @@ class Exam:
     def for_recipe(self, alias: str) -> "Exam":
         """The questions that one recipe is asked.
 
-        A ranking puts the popular items in order, so only what is among them can be right, and only shoppers who
+        A ranking puts the popular items in order, so only what is among them can be right, and only users who
         went on to have any of them tell anything.
         """
         if alias != "personalized-ranking":
@@ -189,7 +189,7 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
 
 def with_test(judgement: Judgement, result: Result) -> Judgement:
     """A judgement by the offline metrics together with what the test on held-out time says: both must approve."""
-    if judgement.alias not in FOR_SHOPPERS or result.outcome in {"notAsked", "tooLittle"}:
+    if judgement.alias not in FOR_USERS or result.outcome in {"notAsked", "tooLittle"}:
         return judgement
     if result.outcome == "leaked":
         return _refused(judgement, result.reason)

@@ -3,7 +3,7 @@
 
 A shop's data are exported and cut in two. What came up to the cut-off is imported into a dataset group of its own,
 which nothing serves from and no event streams into, and the shop's recipes are trained on it. Then lists are asked for
-shoppers who went on to buy after the cut-off, and held against what they bought; `heldout_judging` says what follows.
+users who went on to buy after the cut-off, and held against what they bought; `heldout_judging` says what follows.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ CANDIDATES = 100
 """The most popular items, which a ranking is asked to put in order."""
 DAY = 86_400
 EXAM = "exam.json"
-"""The file of what the asked shoppers went on to have, among those of an attempt."""
+"""The file of what the asked users went on to have, among those of an attempt."""
 
 
 class Source(Part):
@@ -96,11 +96,11 @@ class Split(Part):
     """Interactions up to the cut-off."""
     held_out_rows: int
     event_type: str
-    """What a shopper is expected to have had; empty where any interaction counts."""
+    """What a user is expected to have had; empty where any interaction counts."""
     shoppers: int
-    """Shoppers who are asked about."""
+    """Users who are asked about."""
     new_shoppers: int
-    """Held-out shoppers of the sample without anything before the cut-off; nobody can know what they want."""
+    """Held-out users of the sample without anything before the cut-off; nobody can know what they want."""
     digest: str
     """SHA-256 of the file of interactions that is imported."""
 
@@ -114,11 +114,11 @@ class Imported(Part):
     digest: str
     files: int
     bought_again: float
-    """Share of what the asked shoppers went on to buy that they had had before the cut-off."""
+    """Share of what the asked users went on to buy that they had had before the cut-off."""
 
 
 class RecipeResult(Part):
-    """How a recipe did beside popularity, for the same shoppers."""
+    """How a recipe did beside popularity, for the same users."""
 
     alias: str
     decision: Literal["approved", "refused", "unjudged"]

@@ -21,9 +21,9 @@ from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.shop.schema import RETURN
 
 _SEED = 2_027
-"""Of the hash by which shoppers are drawn: the same ones every time."""
+"""Of the hash by which users are drawn: the same ones every time."""
 _SPARE = 8
-"""Times as many shoppers are kept as are asked about, because those without a past drop out in the end."""
+"""Times as many users are kept as are asked about, because those without a past drop out in the end."""
 _SETTLE = 200_000
 """Held-out rows that are kept before the sample is drawn anew."""
 _CELLS = ("USER_ID", "ITEM_ID")
@@ -41,9 +41,9 @@ class Parts:
     event_type: str
     """The event type that counts of what was held out; empty where all do."""
     baskets: dict[str, list[str]]
-    """What each shopper of the sample went on to have, of those with a past."""
+    """What each user of the sample went on to have, of those with a past."""
     new_shoppers: int
-    """Shoppers of the sample without a past."""
+    """Users of the sample without a past."""
     popular: list[str]
     """The items with most interactions up to the cut-off, most first."""
     catalogue: int
@@ -106,8 +106,8 @@ class Splitter:
 
     Args:
         cut_off: seconds; what came later is held out.
-        event_type: what a shopper is expected to have had. Where nobody had any of it, every interaction counts.
-        users: shoppers that are asked about, at most.
+        event_type: what a user is expected to have had. Where nobody had any of it, every interaction counts.
+        users: users that are asked about, at most.
         candidates: how many of the most popular items are wanted.
         scratch: a folder for counts that do not fit into memory.
         until: seconds; what came later is in neither part.
@@ -174,7 +174,7 @@ class Splitter:
         )
 
     def _past(self, drawn: pl.DataFrame) -> tuple[pl.Series, int, int]:
-        """The keys of drawn shoppers with a past; how many have one at all, and two interactions or more in it."""
+        """The keys of drawn users with a past; how many have one at all, and two interactions or more in it."""
         users = again = 0
         found = [drawn["key"].clear()]
         keys = drawn["key"].unique()
@@ -186,10 +186,10 @@ class Splitter:
 
 
 class _Sample:
-    """The held-out rows of some shoppers: of those whose hash is least, so that they are drawn evenly.
+    """The held-out rows of some users: of those whose hash is least, so that they are drawn evenly.
 
     Args:
-        most: shoppers that are kept.
+        most: users that are kept.
     """
 
     def __init__(self, most: int) -> None:
@@ -248,7 +248,7 @@ class Verifier:
     """Looks again at what was imported for a test.
 
     Args:
-        baskets: what the asked shoppers went on to have.
+        baskets: what the asked users went on to have.
     """
 
     def __init__(self, baskets: dict[str, list[str]]) -> None:
@@ -267,5 +267,5 @@ class Verifier:
 
     @property
     def bought_again(self) -> float:
-        """Share of what the shoppers went on to have that they had had before."""
+        """Share of what the users went on to have that they had had before."""
         return self._seen.height / self._pairs.height if self._pairs.height else 0.0
