@@ -114,11 +114,13 @@ def silences() -> list[Case]:
     for operation in ("describeDatasetImportJob", "describeSolutionVersion", "describeCampaign"):
         lost = cloud("loseConnection", operation, resource="*-{shop}*", times=3)
         found.append(Case(f"the machine loses the connection of {operation}", CALLS, (lost,)))
+    away = engine("serviceUnavailable", "DescribeCampaign", times=4)
     forever = engine("internalFailure", "GetRecommendations", times=None)
     always = engine("throttle", "DescribeEventTracker", BY_TRACKER, times=None)
     refused = engine("invalidInput", "CreateSolutionVersion", reason="not enough data")
     return [
         *found,
+        Case("DescribeCampaign answers that Personalize is unavailable", CALLS, (away,)),
         Case("GetRecommendations never answers the probe", CALLS, (forever,), error="RetryLater",
              reason="InternalFailure", human="continue", note="the campaign goes back to the version before"),
         Case("DescribeEventTracker is throttled for minutes", CALLS, (always,),
