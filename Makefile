@@ -51,7 +51,7 @@ check: setup ## format, lint, types, import rules, security, template, state mac
 	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q tests/template tests/statemachines tests/docs
+	$(BIN)/pytest -q -n logical tests/template tests/statemachines tests/docs
 
 docs: .venv/.locked ## build the documentation site, into .local/docs/site; a local cloud serves it
 	@$(BIN)/python -m local.documents.build

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import environments, lifecycle
+from local.cloud.deploy import BUILD
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, access, running
 from tests.app.laptop import Laptop
@@ -42,6 +43,13 @@ def test_the_dashboard_shows_the_alarms_that_are_there(laptop: Laptop) -> None:
     pages = cloudwatch.get_paginator("describe_alarms").paginate()
     assert sorted(shown) == sorted(each["AlarmArn"] for page in pages for each in page["MetricAlarms"])
     assert len(shown) > 30
+
+
+@pytest.mark.usefixtures("laptop")
+def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:
+    parts = [BUILD / "sam" / name for name in ("ValidateDropFunction", "DependenciesLayer", "CoreLayer", "PolarsLayer")]
+    size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file())
+    assert 50 * 2**20 < size < 250 * 2**20
 
 
 def test_a_second_up_finds_the_first(laptop: Laptop) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from local.cloud.environments import LOCAL
-from local.demo import sample_data
+from local.demo.sample_data import DemoData
 from local.shopfront.catalogue import catalogue, document
 from local.shopfront.server import Shopfront, serving
 from tests.storefront.browser import settle, show, tab_to, until, visiting
@@ -116,9 +116,10 @@ def test_a_first_visit_is_light_and_soon_seen(front: Page) -> None:
     assert_seen(front, PAINT)
 
 
-def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser) -> None:
-    data = sample_data.prepare(LOCAL / "demo")
-    goods = catalogue("demo", data.items, data.users, data.interactions) | {"placements": list(PLACEMENTS)}
+def test_a_first_visit_to_the_demos_own_shop_is_as_light(browser: Browser, demo_data: DemoData) -> None:
+    goods = catalogue("demo", demo_data.items, demo_data.users, demo_data.interactions) | {
+        "placements": list(PLACEMENTS)
+    }
     with (
         listening(Api()) as api,
         serving(Shopfront(api.address, KEY, document(goods))) as address,

@@ -310,15 +310,6 @@ def test_a_layer_that_no_function_carries_is_not_made() -> None:
     assert not any(layer.startswith("TokensLayer") for layer in carried)
 
 
-def test_the_function_that_checks_drops_is_small_enough_for_a_lambda() -> None:
-    built = ROOT / ".local/build/sam"
-    parts = [built / name for name in ("ValidateDropFunction", "DependenciesLayer", "CoreLayer", "PolarsLayer")]
-    if not all(part.is_dir() for part in parts):
-        pytest.skip("nothing is built: python -m local up")
-    size = sum(file.stat().st_size for part in parts for file in part.rglob("*") if file.is_file())
-    assert size < 250 * 2**20
-
-
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 @pytest.mark.parametrize("function", FOLDERS)
 def test_a_functions_artefact_is_its_sources_and_their_bytecode(function: str, tmp_path: Path) -> None:
