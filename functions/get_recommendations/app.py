@@ -6,17 +6,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from personalization.api import bestsellers_store, context, metrics, page
+from personalization.api import bestsellers, context, lists, metrics, placements
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.http import Api, Request, Response
-from personalization.api.page import PageBody, Slot
-from personalization.api.parallel import Parallel
+from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
+from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.auth import caller
 from personalization.core import cold_start
 from personalization.core.aws import clients, errors
 from personalization.core.environment import Environment
-from personalization.personalize import requests, runtime
-from personalization.personalize.requests import Ask, Listing, Predicted, Ranking, RankingBody
+from personalization.personalize import runtime
+from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop import shown_items, state
 from personalization.shop.release import BASELINE, Release
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 API = Api()
 RELEASES = state.Releases(state.fetch)
-FALLBACK = FallbackChain(errors.reason, bestsellers_store.Lists(bestsellers_store.fetch).get, time.monotonic)
+FALLBACK = FallbackChain(errors.reason, bestsellers.Bestsellers(bestsellers.fetch).get, time.monotonic)
 clients.make_ahead(clients.runtime_once, clients.dynamodb)
 PARALLEL = Parallel()
 ITEMS = shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: Environment().bucket))
@@ -58,8 +58,8 @@ def popular(request: Request) -> Response:
 def show(request: Request) -> dict[str, object]:
     """What one of the shop's placements shows a user."""
     asked, release, name = request.asked(Slot), _release(request), request.path["placement"]
-    question, started = page.ask(release, name, asked, _around(request, release)), time.monotonic()
-    answer = page.one(FALLBACK, release, name, question, _predict)
+    question, started = placements.ask(release, name, asked, _around(request, release)), time.monotonic()
+    answer = placements.one(FALLBACK, release, name, question, _predict)
     _show(release, started, (answer, question))
     return _counted(request, f"placement/{name}", answer)
 
@@ -68,9 +68,9 @@ def show(request: Request) -> dict[str, object]:
 def show_page(request: Request) -> dict[str, object]:
     """What the placements of a page show a user, no item twice."""
     body, release = request.json(PageBody), _release(request)
-    asks = page.slots(release, body, request.fields(), _around(request, release))
+    asks = placements.slots(release, body, request.fields(), _around(request, release))
     started = time.monotonic()
-    answer: dict[str, Any] = page.page(FALLBACK, release, asks, _predict, PARALLEL)
+    answer: dict[str, Any] = placements.page(FALLBACK, release, asks, _predict, PARALLEL)
     _show(release, started, *((each, asks[each["placement"]]) for each in answer["placements"]))
     for each in answer["placements"]:
         _counted(request, f"placement/{each['placement']}", each)
@@ -82,7 +82,7 @@ def ranking(request: Request) -> dict[str, object]:
     """The caller's items, best first for a user."""
     body = request.json(RankingBody)
     asked, release = request.asked(Ranking, itemIds=body.item_ids), _release(request)
-    question, started = requests.ranking(release, asked, _around(request, release)), time.monotonic()
+    question, started = lists.ranking(release, asked, _around(request, release)), time.monotonic()
     answer = FALLBACK.rank(question, _rank)
     _show(release, started, (answer, question))
     return _counted(request, "personalized-ranking", answer)
@@ -134,16 +134,16 @@ def _list(request: Request, recipe: str, asked: Listing) -> dict[str, object]:
     release = _release(request)
     if request.caller:
         caller.own(request.caller, asked.user_id)
-    ask, started = requests.listing(release, recipe, asked, _around(request, release)), time.monotonic()
-    answer = FALLBACK.fill(release, ask, _predict, requests.source(release, recipe))
+    ask, started = lists.listing(release, recipe, asked, _around(request, release)), time.monotonic()
+    answer = FALLBACK.fill(release, ask, _predict, lists.source(release, recipe))
     _show(release, started, (answer, ask))
-    return requests.after(release, ask, _counted(request, recipe, answer))
+    return lists.after(release, ask, _counted(request, recipe, answer))
 
 
-def _show(release: Release, started: float, *lists: tuple[dict[str, Any], Ask]) -> None:
+def _show(release: Release, started: float, *answers: tuple[dict[str, Any], ListAsk]) -> None:
     """Have the items of answers show their columns, in what is left of the time since `started`."""
     left = started + BUDGET_SECONDS - time.monotonic()
-    ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in lists], left)
+    ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
 
 
 def _counted(request: Request, name: str, answer: dict[str, object]) -> dict[str, object]:

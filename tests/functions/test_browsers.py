@@ -5,8 +5,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from personalization.api.lists import ANONYMOUS
 from personalization.auth.caller import Caller
-from personalization.personalize.requests import ANONYMOUS
 
 from functions.get_recommendations.app import handler as recommend
 from functions.record_events.app import handler as record

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.api import bestsellers_store
+from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.core.aws import clients, errors
@@ -40,7 +40,7 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     bare = {alias: {**each, "metadata": False} for alias, each in campaigns.items()}
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
     monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
-    lists = bestsellers_store.Lists(bestsellers_store.fetch)
+    lists = bestsellers.Bestsellers(bestsellers.fetch)
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
     monkeypatch.setattr(app, "ITEMS", fresh())
     yield
@@ -284,7 +284,7 @@ def sells(personalize: FakePersonalize) -> None:
 
 
 def best(table: "DynamoDBClient") -> list[str]:
-    return [str(each["itemId"]) for each in bestsellers_store.read(table, TABLE, "demo")]
+    return [str(each["itemId"]) for each in bestsellers.read(table, TABLE, "demo")]
 
 
 def claimed(table: "DynamoDBClient", key: str, run: str) -> None:
@@ -310,7 +310,7 @@ def test_each_promotion_lists_what_was_sold_in_the_whole_history(
     # What nobody bought comes last, and no campaign is asked.
     assert (len(ranked), ranked[0], ranked[-1]) == (51, "i0", "seen")
     assert "GetRecommendations" not in personalize.operations()
-    first = bestsellers_store.read(table, TABLE, "demo")[0]
+    first = bestsellers.read(table, TABLE, "demo")[0]
     assert first["metadata"] == {"PRICE": "2"}
 
     # An incremental drop adds to it.

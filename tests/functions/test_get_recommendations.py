@@ -4,13 +4,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.api import bestsellers_store
+from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
+from personalization.api.lists import ANONYMOUS
 from personalization.api.models import Answer
 from personalization.core.aws import errors
 from personalization.core.breaker import THRESHOLD
-from personalization.personalize.requests import ANONYMOUS
 from personalization.shop import records, state
 
 from functions.get_recommendations import app
@@ -61,7 +61,7 @@ def _bestsellers(table: "DynamoDBClient") -> None:
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that has just started: it remembers no answer and no failure."""
-    lists = bestsellers_store.Lists(bestsellers_store.fetch)
+    lists = bestsellers.Bestsellers(bestsellers.fetch)
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
 
 

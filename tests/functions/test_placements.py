@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from personalization.api import bestsellers_store
+from personalization.api import bestsellers
 from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.models import Answer, Page, Placed
@@ -37,7 +37,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, table: "DynamoDBClient") -> None:
     """A container that has just started, with the list that the pipeline left."""
     items = [f"best-{number}" for number in range(9)]
     records.put(table, TABLE, record("demo", "run-1", "2026-11-25T08:30:00Z", items, {}))
-    lists = bestsellers_store.Lists(bestsellers_store.fetch)
+    lists = bestsellers.Bestsellers(bestsellers.fetch)
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
+from personalization.api.lists import ANONYMOUS
 from personalization.auth import keys
 from personalization.auth.caller import Caller
 from personalization.core.aws import clients
-from personalization.personalize.requests import ANONYMOUS
 from personalization.shop import records
 
 from functions.authorize_request import app as authorize

@@ -14,7 +14,7 @@ from personalization.likelihood import answering, inputs, report, shards
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.model import Anchored, Model
-from personalization.personalize.requests import Predicted
+from personalization.personalize.runtime import Predicted
 from personalization.runs.claims import Claim
 from personalization.shop.release import Release
 

@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.api.fallback import ATTEMPT_SECONDS, BUDGET_SECONDS, FallbackChain, Memory
+from personalization.api.lists import ListAsk
 from personalization.core.breaker import Breaker
 from personalization.core.errors import Broken, PersonalizationError, RetryLater
-from personalization.personalize.requests import Ask, Predicted
+from personalization.personalize.runtime import Predicted
 from personalization.shop.release import Release
 
 ARN = "arn:aws:personalize:us-east-1:123456789012:campaign/retail-demo"
 RELEASE = Release("demo", "t", "g", {"user-personalization": f"{ARN}-up", "popularity-count": f"{ARN}-pop"})
-ASK = Ask(f"{ARN}-up", {"numResults": 3, "userId": "u"})
+ASK = ListAsk(f"{ARN}-up", {"numResults": 3, "userId": "u"})
 
 
 class World:
@@ -25,7 +26,7 @@ class World:
         listed = [{"itemId": each} for each in best]
         self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: listed, lambda: self.now)
 
-    def predict(self, ask: Ask) -> Predicted:
+    def predict(self, ask: ListAsk) -> Predicted:
         self.asked.append(ask.campaign_arn)
         seconds, answer = self.script.pop(0) if self.script else (ATTEMPT_SECONDS, RetryLater("c", "no answer"))
         self.now += min(seconds, ATTEMPT_SECONDS)
@@ -33,7 +34,7 @@ class World:
             raise answer
         return Predicted("RID", [{"itemId": each} for each in answer])
 
-    def fill(self, ask: Ask = ASK) -> dict[str, object]:
+    def fill(self, ask: ListAsk = ASK) -> dict[str, object]:
         return self.chain.fill(RELEASE, ask, self.predict)
 
 
@@ -85,7 +86,7 @@ def test_an_empty_answer_is_filled_up_unless_a_filter_made_it_empty() -> None:
     answer = world.fill()
     assert (sources(answer), answer["degradedReason"]) == (["popular", "bestsellers", "bestsellers"], "empty")
     world.script = [(0.0, [])]
-    assert world.fill(Ask(ASK.campaign_arn, {**ASK.parameters, "filterArn": "f"}))["items"] == []
+    assert world.fill(ListAsk(ASK.campaign_arn, {**ASK.parameters, "filterArn": "f"}))["items"] == []
 
 
 def test_without_anything_to_show_the_failure_is_the_answer() -> None:

@@ -5,9 +5,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.problems import Problem, validate
-from personalization.personalize.paging import MOST, Hidden, mark, read, token
-from personalization.personalize.requests import Listing, Predicted, after, answer, listing, values
+from personalization.api.http import Request
+from personalization.api.lists import (
+    MOST,
+    Hidden,
+    Listing,
+    after,
+    answer,
+    listing,
+    mark,
+    read_token,
+    token,
+)
+from personalization.core.problems import Problem
+from personalization.personalize.runtime import Predicted
 from personalization.shop.release import Release
 
 RELEASE = Release("demo", "secret", "arn:g", {"user-personalization": "arn:c"})
@@ -18,7 +29,7 @@ ids = st.lists(st.text(min_size=1, max_size=8), unique=True, min_size=1, max_siz
 @given(scopes, st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=MOST))
 def test_a_token_gives_back_what_it_holds(scope: list[str], marks: set[int]) -> None:
     text = token("secret", scope, marks)
-    assert read("secret", scope, text) == marks
+    assert read_token("secret", scope, text) == marks
     assert len(text) <= 4096
 
 
@@ -28,18 +39,18 @@ def test_a_token_of_another_list_shop_or_forger_is_refused(scope: list[str], oth
     flipped = ("A" if good[0] != "A" else "B") + good[1:]
     for secret, asked, given_ in (("other", scope, good), ("secret", [*scope, "x"], good), ("secret", scope, flipped)):
         with pytest.raises(Problem) as refused:
-            read(secret, asked, given_)
+            read_token(secret, asked, given_)
         assert (refused.value.status, refused.value.errors[0].field) == (400, "next")
     for secret, asked, given_ in (("secret", other, good), ("secret", scope, text)):
         if asked != scope or given_ != good:
             with pytest.raises(Problem):
-                read(secret, asked, given_)
+                read_token(secret, asked, given_)
 
 
 def page(order: list[str], limit: int, following: str | None, excluded: tuple[str, ...] = ()) -> dict[str, Any]:
     """A page of a list that Personalize has in `order`."""
     query = {"limit": str(limit)} | ({"next": following} if following else {})
-    asked = validate(Listing, values(query, userId="u", excludeItemIds=excluded))
+    asked = Request({"queryStringParameters": query}).asked(Listing, userId="u", excludeItemIds=excluded)
     ask = listing(RELEASE, "user-personalization", asked)
     best = [{"itemId": each} for each in order][: ask.parameters["numResults"]]
     return after(RELEASE, ask, answer(Predicted("RID", best), "campaign", ask))

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api import page as placing
+from personalization.api import placements as placing
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
-from personalization.api.page import PageBody, Slot
-from personalization.api.parallel import Parallel
+from personalization.api.lists import ListAsk
+from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
 from personalization.core.problems import Problem, validate
-from personalization.personalize.requests import Ask, Predicted
+from personalization.personalize.runtime import Predicted
 from personalization.shop import placements
 from personalization.shop.release import Release
 from personalization.shop.settings import RECIPES, parse
@@ -49,7 +49,7 @@ RELEASE = Release(
 )
 
 
-def ask(name: str, **asked: Any) -> Ask:  # noqa: ANN401 - any field of a request
+def ask(name: str, **asked: Any) -> ListAsk:  # noqa: ANN401 - any field of a request
     return placing.ask(RELEASE, name, validate(Slot, {"userId": "u", **asked}), {"DEVICE": "phone"})
 
 
@@ -58,11 +58,11 @@ class World:
 
     def __init__(self, fails: Sequence[str] = (), best: Sequence[str] = ("b1", "b2", "b3", "b4")) -> None:
         self.fails = fails
-        self.asked: list[Ask] = []
+        self.asked: list[ListAsk] = []
         listed = [{"itemId": each} for each in best]
         self.chain = FallbackChain(lambda _: "slow", lambda _shop, _now: listed, lambda: 0.0)
 
-    def predict(self, ask: Ask) -> Predicted:
+    def predict(self, ask: ListAsk) -> Predicted:
         self.asked.append(ask)
         if ask.campaign_arn in self.fails:
             raise RetryLater(ask.campaign_arn, "no answer")

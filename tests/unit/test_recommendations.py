@@ -4,26 +4,26 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.core.problems import Problem, validate
-from personalization.personalize.requests import (
-    Ask,
+from personalization.api.http import Request
+from personalization.api.lists import (
+    ListAsk,
     Listing,
-    Predicted,
     Ranking,
     answer,
     item,
     listing,
     ranking,
-    values,
 )
+from personalization.core.problems import Problem
+from personalization.personalize.runtime import Predicted
 from personalization.shop.release import Release
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
 RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, ("cheap",), ("PRICE",))
 
 
-def asked(**query: str) -> Ask:
-    return listing(RELEASE, "similar-items", validate(Listing, values(query)))
+def asked(**query: str) -> ListAsk:
+    return listing(RELEASE, "similar-items", Request({"queryStringParameters": query}).asked(Listing))
 
 
 def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:
@@ -73,7 +73,8 @@ def test_a_recipe_that_the_shop_left_out_is_not_found() -> None:
 
 
 def test_the_path_wins_over_the_query() -> None:
-    assert values({"userId": "mallory", "limit": "3"}, userId="alice")["userId"] == "alice"
+    asked = {"queryStringParameters": {"userId": "mallory", "limit": "3"}, "pathParameters": {"userId": "alice"}}
+    assert Request(asked).fields()["userId"] == "alice"
 
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12), max_size=6))

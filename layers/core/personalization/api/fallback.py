@@ -9,11 +9,11 @@ Nothing here knows AWS; times are seconds of a clock that only moves forward.
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from personalization.api import lists
+from personalization.api.lists import POPULAR, Hidden, ListAsk, Predict, Source, answer, item, popular_instead
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
-from personalization.personalize import requests
-from personalization.personalize.paging import Hidden
-from personalization.personalize.requests import POPULAR, Ask, Predicted, Source, answer, item, popular_instead
+from personalization.personalize.runtime import Predicted
 from personalization.shop.release import BASELINE, Release
 
 BUDGET_SECONDS = 1.5
@@ -86,8 +86,8 @@ class FallbackChain:
     def fill(
         self,
         release: Release,
-        ask: Ask,
-        predict: Callable[[Ask], Predicted],
+        ask: ListAsk,
+        predict: Predict,
         source: Source = "campaign",
         since: float | None = None,
     ) -> dict[str, object]:
@@ -127,7 +127,7 @@ class FallbackChain:
             return told
         return self._told(self._instead(release, ask, predict, started), "empty")
 
-    def worth(self, release: Release, ask: Ask) -> bool:
+    def worth(self, release: Release, ask: ListAsk) -> bool:
         """Whether there is a campaign to ask at once, and it does not rest."""
         if ask.kept and self._bestsellers(release.shop, self._clock()):
             return False
@@ -141,7 +141,7 @@ class FallbackChain:
         """The time by the shelf's clock."""
         return self._clock()
 
-    def rank(self, ask: Ask, rank: Callable[[Ask], Predicted]) -> dict[str, object]:
+    def rank(self, ask: ListAsk, rank: Predict) -> dict[str, object]:
         """The answer to a request for an order: without Personalize, the caller's own.
 
         Raises:
@@ -161,7 +161,7 @@ class FallbackChain:
         """An answer that says that it is not the one that was asked for."""
         return {**found, "degraded": True, "degradedReason": reason}
 
-    def _asked(self, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
+    def _asked(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
         """Ask a campaign that is worth it, a second time where the first one failed at once."""
         name = ask.campaign_arn
         if not name:
@@ -179,7 +179,7 @@ class FallbackChain:
         self._breaker.succeeded(name)
         return predicted
 
-    def _twice(self, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
+    def _twice(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
         try:
             return predict(ask)
         except PersonalizationError as error:
@@ -187,9 +187,7 @@ class FallbackChain:
                 raise
         return predict(ask)
 
-    def _instead(
-        self, release: Release, ask: Ask, predict: Callable[[Ask], Predicted], started: float
-    ) -> dict[str, object]:
+    def _instead(self, release: Release, ask: ListAsk, predict: Predict, started: float) -> dict[str, object]:
         """What is shown in place of the campaign's answer."""
         limit, filtered = min(ask.limit, ask.parameters["numResults"]), "filterArn" in ask.parameters
         own = ask.parameters.get("itemId")
@@ -198,7 +196,7 @@ class FallbackChain:
         predicted = self._memory.find(_key(ask), started)
         if predicted is None:
             other = popular_instead(release, ask)
-            source, because = requests.source(release, BASELINE), other.because if other else None
+            source, because = lists.source(release, BASELINE), other.because if other else None
             predicted = self._popular(other, ask, predict, started)
         hidden = ask.hidden.and_also([own] if own else ())
         shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
@@ -212,7 +210,7 @@ class FallbackChain:
                 told["filterApplied"] = False
         return told
 
-    def _popular(self, other: Ask | None, ask: Ask, predict: Callable[[Ask], Predicted], started: float) -> Predicted:
+    def _popular(self, other: ListAsk | None, ask: ListAsk, predict: Predict, started: float) -> Predicted:
         """The popular campaign's answer, or another's, where there is one and time for it."""
         now = self._clock()
         if other is None or ask.fallback != "popular" or now + ATTEMPT_SECONDS > started + BUDGET_SECONDS:
@@ -230,7 +228,7 @@ class _Unasked(RetryLater):
     """A campaign is not asked, for the word in `reason`: its circuit is open, or the release has no such campaign."""
 
 
-def _key(ask: Ask) -> Hashable:
+def _key(ask: ListAsk) -> Hashable:
     """Whom an answer is for, and under which filter."""
     get = ask.parameters.get
     values = get("filterValues")
@@ -243,7 +241,7 @@ def _key(ask: Ask) -> Hashable:
     )
 
 
-def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: Ask) -> Iterator[dict[str, object]]:
+def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: ListAsk) -> Iterator[dict[str, object]]:
     """Bestsellers that are not on the shelf yet, with metadata where it was asked for."""
     for each in best:
         if each["itemId"] not in seen:

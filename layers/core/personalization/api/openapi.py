@@ -19,17 +19,16 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from personalization.api import lists, placements
 from personalization.api import models as answers
-from personalization.api import page
 from personalization.api.routes import PATH_PARAMETERS, ROUTES, Route
 from personalization.auth import sessions
 from personalization.core import problems
 from personalization.events import models as events
 from personalization.likelihood import answering
-from personalization.personalize import requests
 
 VERSION = "0.1.0"
-_SOURCES = (answers, answering, events, page, requests, sessions)
+_SOURCES = (answers, answering, events, lists, placements, sessions)
 """The modules with the models that routes name."""
 MODELS: Mapping[str, type[BaseModel]] = {
     name: found

@@ -13,7 +13,8 @@ from personalization.core.problems import FieldError, Problem
 from personalization.likelihood import features
 from personalization.likelihood.counters import Item, Population, User
 from personalization.likelihood.model import Method, Model, probability
-from personalization.personalize.requests import Ask, Choice, Id, Predicted
+from personalization.personalize.runtime import Ask, Predicted
+from personalization.shop.filters import Choice, Id
 from personalization.shop.release import Release
 
 MOST_ITEMS = 500

@@ -17,7 +17,7 @@ from personalization.likelihood.histories import History, TooMany
 from personalization.likelihood.model import Model
 from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
-from personalization.personalize.requests import Ask
+from personalization.personalize.runtime import Ask
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
 from personalization.shop.release import RECORD

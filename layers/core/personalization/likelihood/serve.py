@@ -22,7 +22,7 @@ from personalization.likelihood.answering import NOT_YET, Counted, LikelihoodBod
 from personalization.likelihood.counters import Happening, Item, User
 from personalization.likelihood.model import Model
 from personalization.personalize import runtime
-from personalization.personalize.requests import Ask, Predicted
+from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop import records
 from personalization.shop.release import Release
 

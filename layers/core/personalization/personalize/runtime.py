@@ -1,15 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recommendations and rankings."""
+"""Recommendations and rankings: what a campaign is asked, and what it answers."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Rejected
-from personalization.personalize.requests import Ask, Predicted, without_metadata
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+
+
+A = TypeVar("A", bound="Ask")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to a campaign: the parameters of GetRecommendations or GetPersonalizedRanking."""
+
+    campaign_arn: str
+    """Or a recommender's; empty where the release has none, and something else must fill the list."""
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a campaign answered: items as Personalize describes them."""
+
+    recommendation_id: str | None
+    """None where it is not Personalize that answered."""
+    items: Sequence[Mapping[str, Any]]
 
 
 def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
@@ -53,3 +74,9 @@ def served(
         if "metadataColumns" not in ask.parameters:
             raise
     return call(client, without_metadata(ask))
+
+
+def without_metadata(ask: A) -> A:
+    """The same question for items without their columns."""
+    parameters = {name: value for name, value in ask.parameters.items() if name != "metadataColumns"}
+    return replace(ask, parameters=parameters)

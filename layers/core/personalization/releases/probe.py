@@ -13,7 +13,7 @@ from personalization.core import csv_dialect
 from personalization.core.aws.errors import reason
 from personalization.core.errors import Rejected, RetryLater
 from personalization.personalize import runtime
-from personalization.personalize.requests import Ask, Predicted
+from personalization.personalize.runtime import Ask, Predicted
 from personalization.shop.gates import Probe
 
 if TYPE_CHECKING:

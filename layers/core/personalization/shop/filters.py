@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of filter expressions, and whether the values of a request fit them."""
+"""Filters: what a request says of them, the parameters of their expressions, and whether the two fit."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.alias_generators import to_camel
 
 from personalization.core.problems import FieldError, Problem
 from personalization.shop.release import Kind
@@ -11,6 +15,35 @@ NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _WORD = re.compile(r"\$(\w+)|\b(Interactions|Items|Users|CurrentUser|CurrentItem)\.(\w+)", re.IGNORECASE)
 _DATASETS = {"interactions": "INTERACTIONS", "items": "ITEMS", "currentitem": "ITEMS"}
+_NAME = re.compile(r"[A-Za-z0-9_]{1,50}")
+_CONTEXT_NAME = re.compile(r"[A-Za-z0-9_]{1,150}")
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class Choice(BaseModel):
+    """What every kind of recommendation can be asked with; query parameters `filterValues.X` and `context.X`."""
+
+    # By the names of the wire alone: a second spelling of userId would pass by what admits a browser.
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
+
+    filter: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
+    filter_values: dict[str, str] = Field(default={}, max_length=25)
+    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default={}, max_length=150)
+
+    @field_validator("filter_values")
+    @classmethod
+    def _values(cls, values: dict[str, str]) -> dict[str, str]:
+        quoted = {name: _filter_value(value) for name, value in values.items()}
+        if any(not _NAME.fullmatch(name) or len(value) > 1000 for name, value in quoted.items()):
+            raise ValueError("names have 1 to 50 letters, digits and _, values up to 1000 characters")
+        return quoted
+
+    @field_validator("context")
+    @classmethod
+    def _keys(cls, context: dict[str, str]) -> dict[str, str]:
+        if not all(map(_CONTEXT_NAME.fullmatch, context)):
+            raise ValueError("names have 1 to 150 letters, digits and _")
+        return {name.upper(): value for name, value in context.items()}
 
 
 def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[str, Kind]:
@@ -61,3 +94,10 @@ def _errors(values: Mapping[str, str], known: Mapping[str, Kind]) -> Iterator[Fi
 
 def _parts(value: str) -> Sequence[str]:
     return [part.strip().strip('"') for part in value.split(",")]
+
+
+def _filter_value(value: str) -> str:
+    """`a,b` as Personalize wants it, `"a","b"`; a number, or what is quoted already, as it is."""
+    if NUMBER.fullmatch(value) or value.startswith('"'):
+        return value
+    return ",".join('"' + part.strip().replace('"', '\\"') + '"' for part in value.split(","))

@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users are recommended: requests as they come, what Personalize is asked, and answers."""
+"""Lists of items: requests as they come, what a campaign is asked for them, answers, and pages without repeats.
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+The token of a page says which items the list has shown, and to whom. It is the next request's own memory: nothing is
+stored, and events between two pages may change the order of the list without bringing an item back. An item is
+remembered by its CRC-32: with 500 items shown, one new item in 8 million is taken for one of them and left out. The
+signature keeps tokens of other lists and users out; it is made with the event tracker's id, which no answer shows.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import struct
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
+from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from personalization.core.problems import FieldError, Problem
-from personalization.personalize import paging
-from personalization.personalize.paging import NOTHING, Hidden
+from personalization.personalize.runtime import Ask, Predicted, without_metadata
 from personalization.shop import filters
+from personalization.shop.filters import Choice, Id
 from personalization.shop.release import BASELINE, Release
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Fallback = Literal["popular", "bestsellers", "none"]
 Source = Literal["campaign", "recommender", "cache", "popular", "bestsellers", "caller"]
 """Where an item came from; `caller` is an item of a ranking that stands where the caller put it."""
@@ -29,42 +39,15 @@ ANONYMOUS = "nobody-in-particular"
 """Stands for the user in a request that names none: some recipes and filters require a userId, and none minds one."""
 MOST_WITH_METADATA = 50
 """Items of an answer up to which Personalize adds columns of Items."""
-_NAME = re.compile(r"[A-Za-z0-9_]{1,50}")
-_CONTEXT_NAME = re.compile(r"[A-Za-z0-9_]{1,150}")
-
-
-class _Request(BaseModel):
-    # By the names of the wire alone: a second spelling of userId would pass by what admits a browser.
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
-
-
-class Choice(_Request):
-    """What every kind of recommendation can be asked with; query parameters `filterValues.X` and `context.X`."""
-
-    filter: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
-    filter_values: dict[str, str] = Field(default={}, max_length=25)
-    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default={}, max_length=150)
-
-    @field_validator("filter_values")
-    @classmethod
-    def _values(cls, values: dict[str, str]) -> dict[str, str]:
-        quoted = {name: _filter_value(value) for name, value in values.items()}
-        if any(not _NAME.fullmatch(name) or len(value) > 1000 for name, value in quoted.items()):
-            raise ValueError("names have 1 to 50 letters, digits and _, values up to 1000 characters")
-        return quoted
-
-    @field_validator("context")
-    @classmethod
-    def _keys(cls, context: dict[str, str]) -> dict[str, str]:
-        if not all(map(_CONTEXT_NAME.fullmatch, context)):
-            raise ValueError("names have 1 to 150 letters, digits and _")
-        return {name.upper(): value for name, value in context.items()}
+MOST = 500
+"""Items over all pages: Personalize answers no more to one request."""
+_SIGNATURE = 12
 
 
 class Listing(Choice):
     """A request for a list of items."""
 
-    limit: int = Field(default=25, ge=1, le=paging.MOST)
+    limit: int = Field(default=25, ge=1, le=MOST)
     user_id: Id | None = None
     item_id: Id | None = None
     exclude_item_ids: tuple[Id, ...] = Field(default=(), max_length=100)
@@ -87,13 +70,33 @@ class RankingBody(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A question to a campaign: the parameters of GetRecommendations or GetPersonalizedRanking."""
+class Hidden:
+    """Items that an answer does not show."""
 
-    campaign_arn: str
-    """Or a recommender's; empty where the release has none, and something else must fill the list."""
-    parameters: Mapping[str, Any]
-    limit: int = paging.MOST
+    items: frozenset[str] = frozenset()
+    """Their ids."""
+    shown: frozenset[int] = frozenset()
+    """The marks of those of earlier pages."""
+
+    def __len__(self) -> int:
+        return len(self.items) + len(self.shown)
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self.items or (bool(self.shown) and mark(item_id) in self.shown)
+
+    def and_also(self, items: Iterable[str]) -> "Hidden":
+        """These and further ids."""
+        return Hidden(self.items.union(items), self.shown)
+
+
+NOTHING = Hidden()
+
+
+@dataclass(frozen=True, slots=True)
+class ListAsk(Ask):
+    """A question to a campaign, and what becomes of its answer."""
+
+    limit: int = MOST
     """Items that are shown; more are asked for where some are hidden."""
     hidden: Hidden = NOTHING
     because: Mapping[str, str] | None = None
@@ -108,31 +111,13 @@ class Ask:
     """Whether the bestsellers that runs keep answer; the campaign does where no list is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """What a campaign answered: items as Personalize describes them."""
-
-    recommendation_id: str | None
-    """None where it is not Personalize that answered."""
-    items: Sequence[Mapping[str, Any]]
-
-
-def values(query: Mapping[str, str] | None, **known: object) -> dict[str, object]:
-    """Query parameters as the fields of a request; `known` ones, such as those of the path, win."""
-    fields: dict[str, object] = {}
-    groups: dict[str, dict[str, str]] = {"filterValues": {}, "context": {}}
-    for name, value in (query or {}).items():
-        group, dot, key = name.partition(".")
-        if dot and group in groups:
-            groups[group][key] = value
-        else:
-            fields[name] = value
-    return {**fields, **groups, **known}
+Predict = Callable[[ListAsk], Predicted]
+"""Asks Personalize."""
 
 
 def listing(
     release: Release, recipe: str, asked: Listing, around: Mapping[str, str] | None = None, arn: str | None = None
-) -> Ask:
+) -> ListAsk:
     """What the campaign of a recipe is asked for a list of items.
 
     Args:
@@ -146,16 +131,16 @@ def listing(
         Problem: 400, naming what is wrong; 404, there is no such campaign.
     """
     scope = _scope(release, recipe, asked)
-    shown = paging.read(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
+    shown = read_token(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
     hidden = Hidden(frozenset(asked.exclude_item_ids), shown) if asked.exclude_item_ids or shown else NOTHING
-    limit = min(asked.limit, paging.MOST - len(shown))
+    limit = min(asked.limit, MOST - len(shown))
     kept = recipe == BASELINE and BASELINE not in release.campaigns and asked.filter is None
     if recipe == BASELINE and not arn:
         # Nobody but a campaign can apply a filter.
         arn = release.campaigns.get(BASELINE) or release.campaigns.get("user-personalization", "")
     asked_of = _campaign(release, recipe) if arn is None else arn
     parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
-    parameters["numResults"] = min(limit + len(hidden), paging.MOST)
+    parameters["numResults"] = min(limit + len(hidden), MOST)
     because = None
     parameters["userId"] = asked.user_id or ANONYMOUS
     if asked.item_id is not None:
@@ -164,48 +149,44 @@ def listing(
     if recipe == BASELINE and (kept or asked_of == release.campaigns.get(BASELINE)):
         because = POPULAR
     return suited(
-        release, Ask(asked_of, parameters, limit, hidden, because, "popular", scope, _columns(parameters), kept)
+        release, ListAsk(asked_of, parameters, limit, hidden, because, "popular", scope, _columns(parameters), kept)
     )
 
 
-def after(release: Release, ask: Ask, told: dict[str, object]) -> dict[str, object]:
+def after(release: Release, ask: ListAsk, told: dict[str, object]) -> dict[str, object]:
     """An answer with the token of the next page, where there may be one; `ask` is what was asked for this page."""
     items: Any = told["items"]
-    seen = ask.hidden.shown.union(paging.mark(each["itemId"]) for each in items)
-    if len(items) < ask.limit or len(seen) >= paging.MOST:
+    seen = ask.hidden.shown.union(mark(each["itemId"]) for each in items)
+    if len(items) < ask.limit or len(seen) >= MOST:
         return told
-    return {**told, "next": paging.token(release.tracking_id, ask.scope, seen)}
+    return {**told, "next": token(release.tracking_id, ask.scope, seen)}
 
 
-def without(ask: Ask, items: Collection[str]) -> Ask:
+def without(ask: ListAsk, items: Collection[str]) -> ListAsk:
     """The same question for a list in which `items` are not shown either."""
     hidden = ask.hidden.and_also(items)
     parameters = dict(ask.parameters)
-    most = MOST_WITH_METADATA if "metadataColumns" in parameters else paging.MOST
+    most = MOST_WITH_METADATA if "metadataColumns" in parameters else MOST
     parameters["numResults"] = max(parameters["numResults"], min(ask.limit + len(hidden), most))
     return replace(ask, parameters=parameters, hidden=hidden)
 
 
-def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None = None) -> Ask:
+def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None = None) -> ListAsk:
     """What the ranking campaign is asked; an item that is named twice is ranked once."""
     items = list(dict.fromkeys(asked.item_ids))
     parameters = _shared(release, asked, len(items), around)
     parameters |= {"userId": asked.user_id, "inputList": items}
-    return suited(release, Ask(_campaign(release, "personalized-ranking"), parameters, columns=_columns(parameters)))
+    return suited(
+        release, ListAsk(_campaign(release, "personalized-ranking"), parameters, columns=_columns(parameters))
+    )
 
 
-def suited(release: Release, ask: Ask) -> Ask:
+def suited(release: Release, ask: ListAsk) -> ListAsk:
     """The question as its campaign takes it: without columns of Items where it was made without them."""
     return without_metadata(ask) if ask.campaign_arn in release.without_metadata else ask
 
 
-def without_metadata(ask: Ask) -> Ask:
-    """The same question for items without their columns."""
-    parameters = {name: value for name, value in ask.parameters.items() if name != "metadataColumns"}
-    return replace(ask, parameters=parameters)
-
-
-def answer(predicted: Predicted, source: Source = "campaign", ask: Ask | None = None) -> dict[str, object]:
+def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | None = None) -> dict[str, object]:
     """The answer's JSON; `answers.Answer` describes it. Without the question, nothing of it is hidden or explained."""
     items = predicted.items
     because = None
@@ -243,7 +224,7 @@ def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str
     return told
 
 
-def popular_instead(release: Release, ask: Ask) -> Ask | None:
+def popular_instead(release: Release, ask: ListAsk) -> ListAsk | None:
     """The same question to the popular campaign, filter included; None where there is no other campaign to ask.
 
     Without a popular campaign the bestsellers stand in, which no filter applies to: what is filtered is asked of
@@ -301,8 +282,44 @@ def _campaign(release: Release, recipe: str) -> str:
     return arn
 
 
-def _filter_value(value: str) -> str:
-    """`a,b` as Personalize wants it, `"a","b"`; a number, or what is quoted already, as it is."""
-    if filters.NUMBER.fullmatch(value) or value.startswith('"'):
-        return value
-    return ",".join('"' + part.strip().replace('"', '\\"') + '"' for part in value.split(","))
+def mark(item_id: str) -> int:
+    """What a token remembers of an item."""
+    return crc32(item_id.encode(errors="replace"))
+
+
+def token(secret: str, scope: Sequence[str], shown: Iterable[int]) -> str:
+    """The token of the next page.
+
+    Args:
+        secret: what signs it.
+        scope: the shop, the user and everything else that the list depends on.
+        shown: marks of the items so far.
+    """
+    marks = sorted(shown)
+    content = struct.pack(f">{len(marks)}I", *marks)
+    return base64.urlsafe_b64encode(_signature(secret, scope, content) + content).decode().rstrip("=")
+
+
+def read_token(secret: str, scope: Sequence[str], text: str) -> frozenset[int]:
+    """The marks of the items that a list has shown.
+
+    Raises:
+        Problem: 400, the token is not of this list, or not of us.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    signature, content = data[:_SIGNATURE], data[_SIGNATURE:]
+    good = hmac.compare_digest(signature, _signature(secret, scope, content))
+    if not good or len(content) % 4 or not content:
+        told = "is not of this list: ask the first page again, and every page with the same parameters"
+        raise Problem(400, "The page is unknown.", [FieldError("next", told)])
+    return frozenset(struct.unpack(f">{len(content) // 4}I", content))
+
+
+def _signature(secret: str, scope: Sequence[str], content: bytes) -> bytes:
+    parts = [each.encode(errors="replace") for each in scope]
+    # With the lengths in front, no two scopes look alike, whatever characters their ids have.
+    lengths = struct.pack(f">{len(parts) + 1}I", len(parts), *map(len, parts))
+    return hmac.digest(secret.encode(), b"".join((lengths, *parts, content)), hashlib.sha256)[:_SIGNATURE]

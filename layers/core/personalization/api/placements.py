@@ -3,24 +3,29 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.alias_generators import to_camel
 
+from personalization.api import lists
 from personalization.api.fallback import FallbackChain
+from personalization.api.lists import MOST, MOST_WITH_METADATA, ListAsk, Listing, Predict
 from personalization.core import problems
 from personalization.core.errors import PersonalizationError
 from personalization.core.problems import FieldError, Problem
-from personalization.personalize import requests
-from personalization.personalize.paging import MOST
-from personalization.personalize.requests import MOST_WITH_METADATA, Ask, Choice, Id, Listing, Predicted
+from personalization.personalize.runtime import Predicted
 from personalization.shop import filters
+from personalization.shop.filters import Choice, Id
 from personalization.shop.release import Release
 
-_CONTEXTUAL = (*requests.CONTEXTUAL, "")
-Predict = Callable[[Ask], Predicted]
-Ahead = Callable[[Sequence[Ask], Predict], Predict]
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+_CONTEXTUAL = (*lists.CONTEXTUAL, "")
+MOST_PARALLEL = 10
+"""Questions that are asked at once; clients keep as many connections."""
+Ahead = Callable[[Sequence[ListAsk], Predict], Predict]
 """Asks several questions at once, and gives what answers each of them when its turn comes."""
 
 
@@ -60,7 +65,38 @@ class PageBody(BaseModel):
         return placements
 
 
-def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> Ask:
+class Parallel:
+    """Asks from threads that are kept for as long as a process lives, and made when first needed."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __call__(self, asks: Sequence[ListAsk], predict: Predict) -> Predict:
+        """Begin to ask all of them.
+
+        Returns:
+            Gives each of these questions its answer, or raises what asking it raised. Any other question, and the
+            same one again, is asked at that moment.
+        """
+        if len(asks) < 2:
+            return predict
+        begun: dict[int, Future[Predicted]] = {id(ask): self._threads().submit(predict, ask) for ask in asks}
+
+        def answer(ask: ListAsk) -> Predicted:
+            future = begun.pop(id(ask), None)
+            return predict(ask) if future is None else future.result()
+
+        return answer
+
+    def _threads(self) -> "ThreadPoolExecutor":
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only pages with several slots need it
+
+            self._pool = ThreadPoolExecutor(MOST_PARALLEL, "ask")
+        return self._pool
+
+
+def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> ListAsk:
     """What the campaign of a placement is asked.
 
     Args:
@@ -94,18 +130,18 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
     # A campaign that no run has promoted yet is a reason to fill the slot with something else.
     arn = release.campaigns.get(recipe, "") if recipe else release.recommender_arn(slot["recommender"])
     listed = recipe or f"recommender:{slot['recommender']}"
-    question = requests.listing(release, listed, problems.validate(Listing, wanted), around, arn)
+    question = lists.listing(release, listed, problems.validate(Listing, wanted), around, arn)
     return _shaped(release, slot, question, asked)
 
 
-def one(chain: FallbackChain, release: Release, name: str, question: Ask, predict: Predict) -> dict[str, object]:
+def one(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:
     """The answer of a placement, with its next page's token."""
     told = chain.fill(release, question, predict, _source(release, name))
-    return {"placement": name, **requests.after(release, question, told)}
+    return {"placement": name, **lists.after(release, question, told)}
 
 
 def page(
-    chain: FallbackChain, release: Release, questions: Mapping[str, Ask], predict: Predict, ahead: Ahead
+    chain: FallbackChain, release: Release, questions: Mapping[str, ListAsk], predict: Predict, ahead: Ahead
 ) -> dict[str, object]:
     """The answers of a page's placements, in one budget: each shows what those before it do not.
 
@@ -140,7 +176,9 @@ def page(
     return {"placements": told}
 
 
-def slots(release: Release, body: PageBody, asked: Mapping[str, object], around: Mapping[str, str]) -> dict[str, Ask]:
+def slots(
+    release: Release, body: PageBody, asked: Mapping[str, object], around: Mapping[str, str]
+) -> dict[str, ListAsk]:
     """The questions of a page's placements, in order.
 
     Values of filters go to those placements whose filter has the parameter; a value that none has is refused.
@@ -149,7 +187,7 @@ def slots(release: Release, body: PageBody, asked: Mapping[str, object], around:
     items = {"itemId": body.item_id, "excludeItemIds": body.exclude_item_ids}
     whole = problems.validate(Slot, {**given, **items})
     taken: set[str] = set()
-    found: dict[str, Ask] = {}
+    found: dict[str, ListAsk] = {}
     for name in body.placements:
         slot = _known(release, name)
         own = set(release.filter_parameters.get(slot.get("filter") or "", ())) - set(slot["filterValues"])
@@ -171,10 +209,10 @@ def _known(release: Release, name: str) -> Mapping[str, Any]:
     return slot
 
 
-def _shaped(release: Release, slot: Mapping[str, Any], question: Ask, asked: Slot) -> Ask:
+def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked: Slot) -> ListAsk:
     """The question of a listing with what only a placement has."""
     if asked.item_id is not None:
-        question = requests.without(question, [asked.item_id])
+        question = lists.without(question, [asked.item_id])
     parameters = dict(question.parameters)
     if promotions := slot["promotions"]:
         parameters["promotions"] = [_promotion(release, each) for each in promotions]
@@ -193,7 +231,7 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: Ask, asked: Slo
     if promotions:
         # Only a campaign promotes.
         asked_of = replace(asked_of, kept=False)
-    return requests.suited(release, asked_of)
+    return lists.suited(release, asked_of)
 
 
 def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,16 +242,16 @@ def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]
     return {**told, "filterValues": filters.checked(quoted, known)} if quoted else told
 
 
-def _source(release: Release, name: str) -> requests.Source:
+def _source(release: Release, name: str) -> lists.Source:
     slot = release.placements[name]
     if "recommender" in slot:
         return "recommender"
-    return requests.source(release, slot["recipe"])
+    return lists.source(release, slot["recipe"])
 
 
-def _roomy(questions: Mapping[str, Ask]) -> dict[str, Ask]:
+def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:
     """The questions, each with room for what those before it may show: as much as Personalize answers."""
-    found: dict[str, Ask] = {}
+    found: dict[str, ListAsk] = {}
     before = 0
     for name, question in questions.items():
         parameters = dict(question.parameters)
@@ -225,6 +263,6 @@ def _roomy(questions: Mapping[str, Ask]) -> dict[str, Ask]:
     return found
 
 
-def _of(question: Ask, answering: Predict) -> Predict:
+def _of(question: ListAsk, answering: Predict) -> Predict:
     """Answers the rest of a question by what the question itself was answered."""
     return lambda rest: answering(question if rest.campaign_arn == question.campaign_arn else rest)
