@@ -2,9 +2,10 @@
 """A catalogue of five items, and the schemas that filters of the tests are held against."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from personalize_local.data.records import Interaction
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.filters import allowed, check, parse
 
@@ -44,11 +45,8 @@ COLUMNS: dict[str, np.ndarray[Any, Any]] = {
 }
 
 
-class Row(NamedTuple):
-    item_id: str
-    timestamp: float = 0.0
-    event_type: str | None = "Purchase"
-    event_value: float | None = None
+def row(item_id: str, timestamp: float = 0.0, kind: str = "Purchase", value: float | None = None) -> Interaction:
+    return Interaction(item_id, timestamp, kind, value)
 
 
 class ItemCatalogue:
@@ -72,7 +70,7 @@ def passed(
     expression: str,
     values: Mapping[str, str] | None = None,
     user: Mapping[str, Any] | None = None,
-    history: Sequence[Row] = (),
+    history: Sequence[Interaction] = (),
     item: Mapping[str, Any] | None = None,
 ) -> str:
     """The ids that a filter lets through, in one word."""

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalize_local.data.records import Interaction
 from personalize_local.filters import allowed, parse, parse_values
 from personalize_local.wire.errors import InvalidInput
 
-from tests.engine.filter_world import COLUMNS, IDS, ItemCatalogue, Row, passed
+from tests.engine.filter_world import COLUMNS, IDS, ItemCatalogue, passed, row
 
 
 @pytest.mark.parametrize(
@@ -52,12 +53,12 @@ def test_conditions_on_items(condition: str, matches: str) -> None:
     ],
 )
 def test_conditions_on_interactions(condition: str, kept: str) -> None:
-    history = [Row("a", 1, "Purchase", 1.0), Row("b", 2, "View", 2.0), Row("gone", 3), Row("a", 4, "view"), Row("c", 5)]
+    history = [row("a", 1, "Purchase", 1.0), row("b", 2, "View", 2.0), row("gone", 3), row("a", 4, "view"), row("c", 5)]
     assert passed(f"EXCLUDE ItemID WHERE {condition}", history=history) == kept
 
 
 def test_the_hundred_newest_interactions_of_each_event_type_count() -> None:
-    history = [Row("a"), Row("b", event_type="View"), Row("c", event_type="PURCHASE")] + [Row("d")] * 99
+    history = [row("a"), row("b", kind="View"), row("c", kind="PURCHASE")] + [row("d")] * 99
     assert passed('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")', history=history) == "ae"
 
 
@@ -184,8 +185,8 @@ def test_masks_are_sets(one: str, other: str) -> None:
     assert set(passed(f"EXCLUDE ItemID WHERE {one} OR {other}")) == set(IDS) - a - b
 
 
-@given(st.lists(st.builds(Row, st.sampled_from(IDS), event_type=st.sampled_from(["View", "Purchase"])), max_size=30))
-def test_excluding_and_including_what_was_seen_share_the_catalogue(history: list[Row]) -> None:
+@given(st.lists(st.builds(row, st.sampled_from(IDS), kind=st.sampled_from(["View", "Purchase"])), max_size=30))
+def test_excluding_and_including_what_was_seen_share_the_catalogue(history: list[Interaction]) -> None:
     kept, seen = (
         passed(f'{action} ItemID WHERE Interactions.EVENT_TYPE IN ("view")', history=history)
         for action in ("EXCLUDE", "INCLUDE")

@@ -181,7 +181,10 @@ def parse_schema(text: str, domain: str | None) -> Schema:
         raise InvalidInput(f"Unknown domain {domain}: it is ECOMMERCE, VIDEO_ON_DEMAND or left out.")
     document = _read(text)
     dataset = _dataset(document)
-    fields = tuple(_field(entry, position) for position, entry in enumerate(_entries(document), 1))
+    entries = document.get("fields")
+    if not isinstance(entries, list) or not entries:
+        raise InvalidInput('The schema must have "fields": a list that is not empty.')
+    fields = tuple(_field(entry, position) for position, entry in enumerate(entries, 1))
     _refuse_duplicates(fields)
     required, reserved = _DOMAINS[domain][dataset]
     for known in required + reserved:
@@ -238,13 +241,6 @@ def _dataset(document: dict[str, object]) -> DatasetType:
     if not isinstance(name, str) or name.lower() not in _DATASETS_IN_ANY_CASE:
         raise InvalidInput(f'The schema must have a "name" out of {", ".join(_DATASETS)}.')
     return _DATASETS_IN_ANY_CASE[name.lower()]
-
-
-def _entries(document: dict[str, object]) -> list[object]:
-    entries = document.get("fields")
-    if not isinstance(entries, list) or not entries:
-        raise InvalidInput('The schema must have "fields": a list that is not empty.')
-    return entries
 
 
 def _field(entry: object, position: int) -> Field:

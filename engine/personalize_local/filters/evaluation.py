@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from personalize_local.data.records import Interaction
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.filters.grammar import refuse
 from personalize_local.filters.syntax import (
@@ -32,7 +33,7 @@ NEWEST_PER_EVENT_TYPE = 100
 """Interactions of a user that a filter considers, per event type."""
 
 _ORDERS = {"<", "<=", ">", ">="}
-_ROW: dict[str, Callable[["Interaction"], object]] = {
+_ROW: dict[str, Callable[[Interaction], object]] = {
     "EVENT_TYPE": lambda row: row.event_type,
     "EVENT_VALUE": lambda row: row.event_value,
     "TIMESTAMP": lambda row: row.timestamp,
@@ -41,19 +42,6 @@ _ROW: dict[str, Callable[["Interaction"], object]] = {
 }
 _ID_COLUMNS = {"Items": "ITEM_ID", "Users": "USER_ID", "Actions": "ACTION_ID"}
 _Values = Mapping[str, Sequence[str]]
-
-
-class Interaction(Protocol):
-    """What a filter needs of a row of a history (of actions: `item_id` is the action's id)."""
-
-    @property
-    def item_id(self) -> str: ...
-    @property
-    def timestamp(self) -> float: ...
-    @property
-    def event_type(self) -> str | None: ...
-    @property
-    def event_value(self) -> float | None: ...
 
 
 class Catalogue(Protocol):
@@ -84,14 +72,12 @@ def check(parsed: Filter, schemas: Mapping[str, Schema]) -> Filter:
         InvalidInput: an unknown dataset or column; a boolean or textual column; a comparison of different types; a
             column of interactions that histories do not have (other than EVENT_TYPE, EVENT_VALUE and TIMESTAMP).
     """
-    return Filter(tuple(_check_expression(expression, schemas) for expression in parsed.expressions))
-
-
-def _check_expression(expression: Expression, schemas: Mapping[str, Schema]) -> Expression:
-    alternatives = tuple(tuple(_check_condition(c, schemas) for c in together) for together in expression.alternatives)
-    return replace(
-        expression, alternatives=alternatives, guard=tuple(_check_condition(c, schemas) for c in expression.guard)
-    )
+    checked = []
+    for expression in parsed.expressions:
+        alternatives = tuple(tuple(_check_condition(c, schemas) for c in some) for some in expression.alternatives)
+        guard = tuple(_check_condition(c, schemas) for c in expression.guard)
+        checked.append(replace(expression, alternatives=alternatives, guard=guard))
+    return Filter(tuple(checked))
 
 
 def _check_condition(condition: Condition, schemas: Mapping[str, Schema]) -> Condition:
@@ -161,7 +147,8 @@ def allowed(
         missing = expression.parameters - bound.keys()
         if missing and expression.include:
             raise InvalidInput(f"The filter needs values for {', '.join(f'${name}' for name in sorted(missing))}.")
-        if missing or not _holds(expression.guard, user, bound):
+        guarded = (make_test(c.operator, _texts(c, bound, {}))(user.get(c.column)) for c in expression.guard)
+        if missing or not all(guarded):
             continue
         mask = _matches(expression, catalogue, history, bound, current_item or {})
         if expression.include:
@@ -171,10 +158,6 @@ def allowed(
     if excluded is None:
         return np.ones(len(catalogue.item_ids), np.bool_) if included is None else included.copy()
     return ~excluded if included is None else included & ~excluded
-
-
-def _holds(guard: Sequence[Condition], user: Mapping[str, Any], bound: _Values) -> bool:
-    return all(make_test(c.operator, _texts(c, bound, {}))(user.get(c.column)) for c in guard)
 
 
 def _matches(

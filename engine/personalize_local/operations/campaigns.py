@@ -44,18 +44,15 @@ def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
     """Change the version, the configuration or the throughput; what the request leaves out stays."""
     campaign = engine.registry.get(kinds.CAMPAIGN, request["campaignArn"])
     config: Json = (campaign.body | request).get("campaignConfig") or {}
-    version = _wanted(engine, campaign, request, config)
+    if "solutionVersionArn" in request:
+        version = _target(engine, request["solutionVersionArn"], config)
+    else:
+        version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
     _check_config(config)
     if not campaign.settled or updating(campaign):
         raise ResourceInUse(f"{campaign.arn} is in status {campaign.status}, or being updated.")
     _begin_update(engine, campaign, version, request | {"campaignConfig": config}, call.now)
     return {"campaignArn": campaign.arn}
-
-
-def _wanted(engine: Engine, campaign: Resource, request: Json, config: Json) -> Resource:
-    if "solutionVersionArn" in request:
-        return _target(engine, request["solutionVersionArn"], config)
-    return require_active(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
 
 
 def _begin_update(engine: Engine, campaign: Resource, version: Resource, request: Json, now: float) -> None:

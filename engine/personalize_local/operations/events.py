@@ -44,15 +44,12 @@ def put_events(engine: Engine, _call: Call, request: Json) -> None:
     if request["sessionId"] == "null":
         LOGGER.warning("events of the session named null are dropped, as Amazon Personalize does")
         return
-    events = [_with_impression(engine, event) for event in events]
+    for place, event in enumerate(events):
+        # An event that names an answer has been shown the answer's items, unless it has an impression of its own.
+        if not event.impression and (shown := engine.serving.shown(event.recommendation_id)):
+            events[place] = replace(event, impression=shown)
     engine.store.add_events(dataset.arn, events)
     engine.serving.add_events(dataset.group, events, engine.store.last_event(dataset.arn))
-
-
-def _with_impression(engine: Engine, event: StreamedEvent) -> StreamedEvent:
-    """Add the items of the answer that an event names, if it has no impression of its own."""
-    shown = () if event.impression else engine.serving.shown(event.recommendation_id)
-    return replace(event, impression=shown) if shown else event
 
 
 def _event(event: Json, request: Json, schema: Schema) -> StreamedEvent:

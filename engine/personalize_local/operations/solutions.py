@@ -114,7 +114,10 @@ def _check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
     if "autoTrainingConfig" in config:
         _check_schedule(config["autoTrainingConfig"].get("schedulingExpression"), automatic=automatic)
     if threshold := config.get("eventValueThreshold"):
-        _number(threshold)
+        try:
+            float(threshold)
+        except ValueError:
+            raise InvalidInput(f"eventValueThreshold is a number, not {threshold}.") from None
 
 
 def _check_schedule(expression: str | None, *, automatic: bool) -> None:
@@ -123,13 +126,6 @@ def _check_schedule(expression: str | None, *, automatic: bool) -> None:
     days = re.search(r"\d+", expression or "rate(7 days)")
     if days is None or not 1 <= int(days[0]) <= 30:
         raise InvalidInput("schedulingExpression is rate(1 day) to rate(30 days).")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidInput(f"eventValueThreshold is a number, not {text}.") from None
 
 
 def excluded_columns(

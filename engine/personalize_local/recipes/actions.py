@@ -8,7 +8,7 @@ users with the same metadata do.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -90,10 +90,6 @@ class ActionModel(Model):
 
     def save(self, directory: Path) -> None:
         arrays.save(directory, self._files, {**self._facts, "family": "actions"})
-
-    @classmethod
-    def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        return cls(files, facts)
 
     def _tilt(self, user: Mapping[str, object]) -> Floats:
         codes = [self._codes[key] for name, value in user.items() if (key := f"{name}={value}") in self._codes]

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models that `Model.save` wrote, of every family."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from personalize_local.data import arrays
+from personalize_local.data.arrays import Arrays
 from personalize_local.recipes.actions import ActionModel
 from personalize_local.recipes.base import Model
 from personalize_local.recipes.related.model import ListModel
 from personalize_local.recipes.segments import AffinityModel
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
-_MODELS: dict[str, type[PersonalModel | ListModel | ActionModel | AffinityModel]] = {
-    "personal": PersonalModel,
-    "list": ListModel,
+_LOADERS: dict[str, Callable[[Arrays, Mapping[str, Any]], Model]] = {
+    "personal": PersonalModel.load,
+    "list": ListModel.load,
     "actions": ActionModel,
     "segments": AffinityModel,
 }
@@ -21,9 +24,9 @@ _MODELS: dict[str, type[PersonalModel | ListModel | ActionModel | AffinityModel]
 def load(directory: Path) -> Model:
     """Load a model, its arrays mapped from disk (numpy only)."""
     files, facts = arrays.load(directory)
-    return _MODELS[facts["family"]].load(files, facts)
+    return _LOADERS[facts["family"]](files, facts)
 
 
 def load_segments(directory: Path) -> AffinityModel:
     """Load a model of user segments; worker process only, because it imports scipy."""
-    return AffinityModel.load(*arrays.load(directory))
+    return AffinityModel(*arrays.load(directory))

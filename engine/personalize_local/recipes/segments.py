@@ -8,7 +8,7 @@ for users with little data. Worker process only: batch jobs make segments.
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -79,10 +79,6 @@ class AffinityModel(Model):
 
     def save(self, directory: Path) -> None:
         arrays.save(directory, self._files, {**self._facts, "family": "segments"})
-
-    @classmethod
-    def load(cls, files: Arrays, facts: Mapping[str, Any]) -> Self:
-        return cls(files, facts)
 
 
 def train(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Trained:
