@@ -33,8 +33,6 @@ _AT_ONCE: Final = frozenset({kinds.SOLUTION, kinds.EVENT_TRACKER, kinds.FILTER})
 
 
 def operation(name: str) -> Callable[[Handler], Handler]:
-    """Register the handler of an operation."""
-
     def register(handler: Handler) -> Handler:
         HANDLERS[name] = handler
         return handler
@@ -113,7 +111,6 @@ class Engine:
         self.workers.discard()
 
     def location(self, uri: str, region: str) -> Location:
-        """Return what an S3 URI in a request names."""
         return Location(uri, self.options.s3_root, region)
 
     def create(self, call: Call, kind: Kind, arn: str, body: Json) -> Resource:

@@ -80,11 +80,9 @@ class Catalogue:
         return {item_id: position for position, item_id in enumerate(self.item_ids.tolist())}
 
     def index_of(self, item_id: str) -> int | None:
-        """Return an item's position in `item_ids`."""
         return self._positions.get(item_id)
 
     def column(self, name: str) -> Column:
-        """Return an Items column, aligned with `item_ids`."""
         return self.live.item_column(name, self.item_ids)
 
 
@@ -116,7 +114,6 @@ class _Loader(Generic[T]):
         return iter(list(self._tasks))
 
     def ready(self, key: str) -> T | None:
-        """Return the value if it is loaded."""
         task = self._tasks.get(key)
         return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
 
@@ -228,13 +225,11 @@ class Serving:
                     catalogue.count_events()
 
     def put_users(self, group: str, users: Iterable[PutRecord]) -> None:
-        """Publish users that are on disk."""
         if (live := self._live.ready(group)) is not None:
             for user in users:
                 live.put_user(user.id, user.properties)
 
     def put_items(self, group: str, items: Iterable[PutRecord]) -> None:
-        """Publish items that are on disk."""
         if (live := self._live.ready(group)) is not None:
             for item in items:
                 live.put_item(item.id, item.properties)

@@ -45,7 +45,6 @@ class StringTable:
         return position if position < len(self) and self[position] == string else -1
 
     def all(self) -> npt.NDArray[np.object_]:
-        """Return every string, as an object array."""
         cuts, text = self._offsets.tolist(), self._text
         strings = np.empty(len(self), object)
         strings[:] = [text[start:end] for start, end in pairwise(cuts)]

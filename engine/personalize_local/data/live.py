@@ -88,11 +88,9 @@ class _Bulk:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Map what `building.write_live` wrote."""
         return cls(*arrays.load(directory))
 
     def history(self, user_id: str) -> list[Interaction]:
-        """Return the user's imported interactions, oldest first."""
         position = self._user_ids.find(user_id) if self._files else -1
         if position < 0:
             return []
@@ -160,11 +158,9 @@ class LiveData:
         return True
 
     def put_user(self, user_id: str, properties: Mapping[str, Value | None]) -> None:
-        """Replace a user's metadata (by schema column name)."""
         self._users[user_id] = _present(properties)
 
     def put_item(self, item_id: str, properties: Mapping[str, Value | None]) -> None:
-        """Replace an item's metadata (by schema column name)."""
         self._items[item_id] = _present(properties)
         for catalogue in self._catalogues.values():
             catalogue.update(item_id, self._items[item_id])
@@ -227,7 +223,6 @@ class _Catalogue:
         return self._columns[name]
 
     def update(self, item_id: str, properties: Mapping[str, Value]) -> None:
-        """Put a new record into the columns made so far."""
         for name in self._columns:
             self._set(name, item_id, properties)
 

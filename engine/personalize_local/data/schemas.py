@@ -63,7 +63,6 @@ class Schema:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Column names in order."""
         return tuple(field.name for field in self.fields)
 
     def field(self, name: str) -> Field:
@@ -236,7 +235,6 @@ def _read(text: str) -> dict[str, object]:
 
 
 def _dataset(document: dict[str, object]) -> DatasetType:
-    """Return the dataset type of the record's name."""
     name = document.get("name")
     if not isinstance(name, str) or name.lower() not in _DATASETS_IN_ANY_CASE:
         raise InvalidInput(f'The schema must have a "name" out of {", ".join(_DATASETS)}.')
@@ -284,7 +282,6 @@ def _refuse_duplicates(fields: tuple[Field, ...]) -> None:
 
 
 def _match(fields: tuple[Field, ...], known: Field, *, required: bool) -> None:
-    """Check a required or reserved column of the schema."""
     found = next((field for field in fields if field.name == known.name), None)
     if found is None:
         if required:

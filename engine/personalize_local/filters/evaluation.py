@@ -101,7 +101,6 @@ def _check_condition(condition: Condition, schemas: Mapping[str, Schema]) -> Con
 
 
 def _field(dataset: str, column: str, schemas: Mapping[str, Schema]) -> Field:
-    """Return a column that filters may use."""
     schema = schemas.get(DATASET_TYPES[dataset])
     if schema is None:
         refuse(f"{dataset}.{column}: the dataset group has no {DATASET_TYPES[dataset]} dataset.")
@@ -167,7 +166,6 @@ def _matches(
     bound: _Values,
     current_item: Mapping[str, Any],
 ) -> Mask:
-    """Return the mask of an expression's conditions."""
     if expression.dataset in {"Interactions", "Action_Interactions"}:
         return _interacted(expression, catalogue, history, bound, current_item)
     masks = []
@@ -194,7 +192,6 @@ def _column_mask(condition: Condition, catalogue: Catalogue, bound: _Values, cur
 
 
 def _column(condition: Condition, catalogue: Catalogue) -> Column | Ids:
-    """Return a column prepared for conditions, cached with the catalogue."""
     if _ID_COLUMNS.get(condition.dataset) == condition.column:
         return Ids(len(catalogue.item_ids), catalogue.index_of)
     key = (condition.column,)

@@ -95,7 +95,6 @@ def parse(expression: str) -> Filter:
 
 
 def _where(expression: str, error: "UnexpectedInput") -> str:
-    """Say where the syntax error is."""
     position: int = getattr(error, "pos_in_stream", 0)
     if getattr(getattr(error, "token", None), "type", None) == "$END":
         return "it ends too early."
@@ -103,7 +102,6 @@ def _where(expression: str, error: "UnexpectedInput") -> str:
 
 
 def _spelled(written: str, known: Iterable[str], what: str) -> str:
-    """Return a word in its canonical spelling."""
     for word in known:
         if word.lower() == written.lower():
             return word
@@ -187,7 +185,6 @@ _Alternatives = tuple[_Conditions, ...]
 
 
 def _condition(column: _Column, operator: str, right: "Sequence[Operand | _Column] | _Column") -> Condition:
-    """Make a condition and check its two sides."""
     if column.dataset == "CurrentItem":
         refuse("CurrentItem can only stand on the right side of a condition.")
     operands: list[Operand] = []

@@ -74,7 +74,6 @@ class Expression:
 
     @property
     def dataset(self) -> str:
-        """The dataset of every alternative."""
         return self.alternatives[0][0].dataset
 
     def conditions(self) -> Iterator[Condition]:
@@ -84,7 +83,6 @@ class Expression:
 
     @property
     def parameters(self) -> frozenset[str]:
-        """The names of its placeholders."""
         operands = (operand for condition in self.conditions() for operand in condition.operands)
         return frozenset(operand.name for operand in operands if isinstance(operand, Placeholder))
 
@@ -124,7 +122,6 @@ class Filter:
 
 
 def printed(operand: Operand) -> str:
-    """Print an operand as in an expression."""
     if isinstance(operand, str):
         return f"'{operand}'" if '"' in operand else f'"{operand}"'
     return str(operand)

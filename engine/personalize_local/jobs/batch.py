@@ -49,7 +49,6 @@ class _Users:
         self._positions = {user: position for position, user in enumerate(self.item_ids.tolist())}
 
     def index_of(self, user_id: str) -> int | None:
-        """Return a user's position."""
         return self._positions.get(user_id)
 
     def column(self, name: str) -> npt.NDArray[Any]:
@@ -61,7 +60,6 @@ class _Users:
 
 
 def answer(task: BatchTask) -> int:
-    """Answer every line of every input file into `<file>.out`; returns the number of lines. Raises JobRefused."""
     count = 0
     with tempfile.TemporaryDirectory(prefix="batch-") as scratch:
         try:

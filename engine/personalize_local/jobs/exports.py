@@ -26,7 +26,6 @@ SOURCES: Final = 100
 
 
 def export(task: ExportTask) -> int:
-    """Write a dataset as one CSV file `<job>.csv` with the schema's columns; returns the rows. Raises JobRefused."""
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         bulk = [] if task.mode == "PUT" else [read_rows(path) for path in task.files]
         put = [] if task.mode == "BULK" else [_streamed(task, Path(scratch))]
@@ -58,7 +57,6 @@ def _key(schema: Schema) -> str:
 
 
 def delete(task: DeletionTask) -> tuple[list[str], int]:
-    """Take users out of files and models; returns their ids and the rows that went. Raises JobRefused."""
     with tempfile.TemporaryDirectory(prefix="deletion-") as scratch:
         try:
             inputs = fetch(task.source, Path(scratch), deep=True)
@@ -106,7 +104,6 @@ def _take_out(path: Path, users: list[str]) -> int:
 
 
 def report(task: ReportTask) -> int:
-    """Write the sums of an import's interactions; returns the lines of the report. Raises JobRefused."""
     with tempfile.TemporaryDirectory(prefix="report-") as scratch:
         rows = pl.read_parquet(task.rows)
         if "EVENT_ATTRIBUTION_SOURCE" not in rows.columns:

@@ -77,7 +77,6 @@ def synchronise(engine: Engine, campaign: Resource) -> None:
 
 @work(kinds.CAMPAIGN, kinds.CREATE)
 async def deploy(engine: Engine, campaign: Resource) -> None:
-    """Load the model before the first request."""
     await engine.serving.catalogue(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
     asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 

@@ -24,8 +24,6 @@ MAX_TAGS: Final = 50
 
 
 def describes(kind: Kind, view: View = lambda _engine, resource: resource.body) -> None:
-    """Provide the Describe operation of a kind."""
-
     def describe(engine: Engine, _call: Call, request: Json) -> Json:
         return {kind.member: view(engine, engine.registry.get(kind, request[kind.arn_member]))}
 

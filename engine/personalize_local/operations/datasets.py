@@ -105,7 +105,6 @@ def schema_of(engine: Engine, dataset: Resource) -> Schema:
 
 
 def schemas_of(engine: Engine, group: str) -> dict[str, Schema]:
-    """Return the schemas of a group, by dataset type."""
     return {kind: schema_of(engine, dataset) for kind, dataset in datasets_of(engine, group).items()}
 
 
@@ -151,7 +150,6 @@ def data_mark(engine: Engine, group: str) -> str:
 
 
 def has_bulk_data(engine: Engine, dataset: Resource) -> bool:
-    """Tell whether an import of this dataset is ACTIVE."""
     return any(job.active for job in engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
 
 

@@ -25,7 +25,6 @@ class Clock:
         moved.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for seconds of this clock."""
         end = self.now() + seconds
         await asyncio.sleep(0)
         while (left := end - self.now()) > 0:

@@ -96,5 +96,4 @@ class Call:
         return f"arn:{partition}:personalize:{self.region}:{self.account}:"
 
     def arn(self, kind: Kind, name: str) -> str:
-        """Return the ARN of a resource of this account and region."""
         return f"{self.prefix}{kind.word}/{name}"

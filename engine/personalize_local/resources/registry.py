@@ -45,7 +45,6 @@ class Resource:
 
     @property
     def group(self) -> str:
-        """The ARN of its dataset group."""
         return str(self.body["datasetGroupArn"])
 
 

@@ -66,7 +66,6 @@ class Rule:
         return True
 
     def shown(self) -> dict[str, Any]:
-        """Return the rule as JSON."""
         members = asdict(self)
         del members["draw"]
         return members

@@ -64,7 +64,6 @@ class Store:
         return self.directory.joinpath("files", region, account, *resource.split("/"))
 
     def resources(self) -> list[StoredResource]:
-        """Return every resource in the order of creation."""
         rows = self._connection.execute("SELECT arn, kind, number, body FROM resources ORDER BY number")
         return [(arn, kind, number, json.loads(body)) for arn, kind, number, body in rows]
 
@@ -149,11 +148,9 @@ class Reader:
         self._connection.close()
 
     def events(self, dataset: str) -> Iterator[tuple[int, StreamedEvent]]:
-        """Return a dataset's events in the order of arrival, each with its number."""
         return _events(self._connection, dataset, 0)
 
     def records(self, dataset: str) -> Iterator[tuple[int, PutRecord]]:
-        """Return a dataset's put records in the order of arrival, each with its number."""
         return _records(self._connection, dataset, 0)
 
 

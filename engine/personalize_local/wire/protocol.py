@@ -117,7 +117,6 @@ def load_json(text: str | bytes) -> object:
 
 
 def load_services() -> Iterator[dict[str, OperationModel]]:
-    """Yield the models of each service's operations, by name."""
     loader = Loader()
     for name in SERVICES:
         service = ServiceModel(loader.load_service_model(name, "service-2"), name)

@@ -36,7 +36,6 @@ class Metadata:
         self._of_user, self._of_row = self.users.pairs(users), self.context.pairs(context)
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the lifts to save."""
         once, (user, code) = self._rows.once(), self._of_user
         taken = _incidence(once.user, once.item, self._count, once.items)
         by_user = _incidence(code, user, self.users.size, self._count) @ taken

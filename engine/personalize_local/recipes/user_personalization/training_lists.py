@@ -118,6 +118,5 @@ def divided(items: Ints, seed: int) -> tuple[Ints, Ints]:
 
 
 def _values(columns: Mapping[str, Column], row: int) -> dict[str, Value]:
-    """Return the values of one row that are not missing."""
     cells = {name: column[row] for name, column in columns.items()}
     return {name: cell for name, cell in cells.items() if cell is not None and cell == cell}  # noqa: PLR0124 — NaN
