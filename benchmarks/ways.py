@@ -49,7 +49,7 @@ REQUESTS: Mapping[str, str] = {
 
 
 def visited(call: Callable[[], object]) -> list[str]:
-    """Return the files that a call moves through: in order, and those of another thread after its own."""
+    """Return the files that a call moves through, in order; after them, each file of other threads once."""
     threads: defaultdict[int, list[str]] = defaultdict(list)
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
@@ -67,7 +67,8 @@ def visited(call: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    return list(chain.from_iterable(threads.values()))
+    own = threads.pop(threading.get_ident(), [])
+    return own + sorted(set(chain.from_iterable(threads.values())))
 
 
 def play(function: str) -> list[str]:
