@@ -7,7 +7,7 @@ from benchmarks import ways
 
 BOUNDS = {
     "get_recommendations": (22, 62),
-    "record_events": (22, 69),
+    "record_events": (21, 69),
     "validate_drop": (40, 296),
     "judge_release": (20, 77),
 }
