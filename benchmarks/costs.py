@@ -2,12 +2,13 @@
 """What one full run costs in Step Functions and Lambda, how late it notices an end, and how often it asks Personalize.
 
 Protocol. A shop's first run (users, items and interactions dropped together; four recipes, three of them with a
-campaign, a filter, an event tracker) is made on a local cloud of its own, and its executions' histories are counted:
-states entered, Lambda calls and their seconds, times the function's memory. (The local AWS does not tell what happens
-inside a Map: there the way of success through the definition is counted for each item.) Waiting is the one thing that a
-laptop does not do as AWS does, so the looks at each resource are replaced by those that the machine's own pauses make
-of AWS's durations (`AWS_MINUTES`).
-Every state entered is a transition; none of ours was a retry.
+campaign, a filter, an event tracker) is made on a local cloud of its own, and its executions' histories are counted,
+those that it waits for among them: states entered, Lambda calls and their seconds, times the function's memory. (The
+local AWS does not tell what happens inside a Map: there the way of success through the definition is counted for each
+item.) Waiting is the one thing that a laptop does not do as AWS does, so the looks at each resource are replaced by
+those that the machine's own pauses make of AWS's durations (`AWS_MINUTES`).
+Every state entered is a transition; none of ours was a retry. An execution of the machine that waits has three for each
+time that it asks: the task, the question, and the pause or the end; and each is a call.
 
 Beside it, the state machine of aws-solutions/maintaining-personalized-experiences-with-machine-learning (commit
 010fbdf, `source/infrastructure/personalize/`): a Lambda raises `ResourcePending` until the resource is ready and the
@@ -32,13 +33,15 @@ from typing import Any
 import boto3
 import yaml
 
-from benchmarks.polling import AWS_MINUTES, ML_OPS, RETRIES, Pace, longest_pause, paces, twenty
+from benchmarks.polling import AWS_MINUTES, ML_OPS, RETRIES, Pace, asks, longest_pause, pace_of, twenty
 from local.cloud import lifecycle
 from local.cloud.client import Client
 from local.cloud.home import Home, State, access
 from local.cloud.runs import events
 
 History = Sequence[Mapping[str, Any]]
+ASKS = "Ask the function"
+"""The state of the machine that waits which invokes a function."""
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 60
 PRICES = {"transition": 0.025 / 1_000, "call": 0.20 / 1_000_000, "gigabyte-second": 0.0000133334}
@@ -63,11 +66,22 @@ THEIR_OTHER_CALLS = 1 + 1 + 3 * 2 + 4 * 2 + 1
 versions, the message."""
 THEIR_GIGABYTES = 0.125
 """What a function has that sets no memory; the seconds of a call are taken to be those of ours."""
+MAKES = {
+    ("datasetGroup",): ("the dataset group",),
+    ("schema", "dataset", "importJob"): ("the dataset", "the import job"),
+    ("eventTracker",): ("the event tracker",),
+    ("filter",): ("the filter",),
+    ("solution", "solutionVersion"): ("the solution", "the solution version"),
+    ("campaign",): ("the campaign",),
+}
+"""What takes time of what the machine that waits is asked for, by its steps."""
 ITEMS = {
     "Check each drop": 3,
     "Import each file": 3,
     "Ensure each filter": 1,
+    "Start each recommender": 0,
     "Train each recipe": 4,
+    "Wait for each recommender": 0,
     "Promote each approved recipe": 3,
 }
 """What each Map of ours has to do in the run."""
@@ -97,10 +111,14 @@ class Counted:
 
     steps: int
     """States entered besides those of the waits."""
-    waits: Mapping[str, int]
-    """How many resources were waited for, by kind."""
+    waits: Mapping[tuple[str, ...], int]
+    """How many waits there were for each sequence of resources."""
     calls: int
+    """Lambda calls besides those of the waits."""
     gigabyte_seconds: float
+    """Of these calls."""
+    look: float
+    """GB-seconds of a call of a wait."""
     quickest: float
     """Seconds of the quickest Lambda call."""
 
@@ -109,21 +127,20 @@ def main() -> None:
     """Print the figures of cost and waiting that the documentation claims."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.parse_args()
-    machine = yaml.safe_load((ROOT / "statemachines" / "retrain.asl.yaml").read_text())
-    found = paces(machine, POLL_SECONDS)
+    pace = pace_of(yaml.safe_load((ROOT / "statemachines" / "ensure.asl.yaml").read_text()), POLL_SECONDS)
     counted = local_run()
     print(f"one full run, the first of its shop; trainings of {AWS_MINUTES['the solution version']:.0f} minutes")
-    for who, bill in (("ours", ours(counted, found)), ("AWS solution", theirs(counted.quickest))):
+    for who, bill in (("ours", ours(counted, pace)), ("AWS solution", theirs(counted.quickest))):
         used = (
             f"{bill.transitions:5,} state transitions, {bill.calls:4,} Lambda calls, {bill.gigabyte_seconds:6.1f} GB-s"
         )
         print(f"  {who:13} {used}: {100 * bill.dollars:.2f} cents")
     print("a training's end is noticed later by, at most (and of how many looks)")
     for minutes in (20, 60, 180):
-        print(f"  {minutes:4} min of training: " + "; ".join(_delays(minutes, found)))
+        print(f"  {minutes:4} min of training: " + "; ".join(_delays(minutes, pace)))
     print("20 shops begin a run in the same second: looks at Personalize, of all shops")
     for name, spread in (("as the machine waits", True), ("were nothing left to chance", False)):
-        times = twenty(found, spread=spread)
+        times = twenty(pace, spread=spread)
         busiest = Counter(int(time) for time in times).most_common(1)[0][1]
         minute = Counter(int(time / 60) for time in times).most_common(1)[0][1]
         told = f"{len(times):,} in {max(times) / 3600:.1f} hours, at most {busiest} in one second"
@@ -154,10 +171,16 @@ def counted_from(state: State) -> Counted:
     runs = Client(state).runs
     functions = boto3.client("lambda", **access(state))
     machine = json.loads(runs.client.describe_state_machine(stateMachineArn=runs.machine)["definition"])
+    pages = runs.client.get_paginator("list_executions").paginate(
+        stateMachineArn=state.outputs["EnsureStateMachineArn"]
+    )
+    arns = [each["executionArn"] for page in pages for each in page["executions"]]
+    asked = [json.loads(runs.client.describe_execution(executionArn=arn)["input"]) for arn in arns]
     scopes = [machine, *(machine["States"][owner]["ItemProcessor"] for owner in ITEMS)]
-    arns = {function for scope in scopes for _, function in _lambdas(scope)}
-    memory = {arn: functions.get_function_configuration(FunctionName=arn)["MemorySize"] / 1024 for arn in arns}
-    return count(machine, memory, [events(runs.client, arn) for arn in runs.arns()])
+    called = {function for scope in scopes for _, function in _lambdas(scope)} | {each["function"] for each in asked}
+    memory = {arn: functions.get_function_configuration(FunctionName=arn)["MemorySize"] / 1024 for arn in called}
+    waits = [(each, events(runs.client, arn)) for arn, each in zip(arns, asked, strict=True)]
+    return count(machine, memory, [events(runs.client, arn) for arn in runs.arns()], waits)
 
 
 def files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -174,7 +197,12 @@ def files(folder: Path) -> Iterator[tuple[str, Path]]:
         yield kind, file
 
 
-def count(machine: Mapping[str, Any], memory: Mapping[str, float], histories: Iterable[History]) -> Counted:
+def count(
+    machine: Mapping[str, Any],
+    memory: Mapping[str, float],
+    histories: Iterable[History],
+    waits: Iterable[tuple[Mapping[str, Any], History]],
+) -> Counted:
     """Count the histories of all executions.
 
     The local AWS does not tell what happens inside a Map; there the way of success is counted once for each item.
@@ -183,20 +211,14 @@ def count(machine: Mapping[str, Any], memory: Mapping[str, float], histories: It
         machine: the deployed definition.
         memory: GB of each function by its ARN.
         histories: the events of each execution, in their order.
+        waits: input and events of each execution that one of these waited for.
     """
     entered: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for history in histories:
-        began = history[0]["timestamp"]
-        for event in history:
-            passed = (event["timestamp"] - began).total_seconds()
-            if details := event.get("stateEnteredEventDetails"):
-                entered[details["name"]] += 1
-                seconds[details["name"]] -= passed
-            elif details := event.get("stateExitedEventDetails"):
-                seconds[details["name"]] += passed
+        _time(history, entered, seconds)
     lambdas = {name: memory[function] for name, function in _lambdas(machine) if entered[name]}
-    quickest, mean = (which(seconds[name] / entered[name] for name in lambdas) for which in (min, fmean))
+    mean = fmean(seconds[name] / entered[name] for name in lambdas)
     gigabyte_seconds = sum(seconds[name] * gigabytes for name, gigabytes in lambdas.items())
     calls = sum(entered[name] for name in lambdas)
     for owner, items in ITEMS.items():
@@ -208,12 +230,27 @@ def count(machine: Mapping[str, Any], memory: Mapping[str, float], histories: It
         each = seconds[owner] / items if owner == "Check each drop" else mean
         calls += items * len(inside)
         gigabyte_seconds += items * each * sum(inside)
-    looked = [name.removeprefix("Look at ") for name in entered if name.startswith("Look at ")]
-    polls = sum(
-        entered[name] for what in looked for name in (f"Look at {what}", f"Is {what} ready?", f"Wait for {what}")
-    )
-    waits = {what: entered[f"Look at {what}"] - entered[f"Wait for {what}"] for what in looked}
-    return Counted(entered.total() - polls, waits, calls, gigabyte_seconds, quickest)
+    kinds, looks, quickest = Counter[tuple[str, ...]](), list[float](), list[float]()
+    for asked, history in waits:
+        times, took = Counter[str](), Counter[str]()
+        _time(history, times, took)
+        quickest.append(took[ASKS] / times[ASKS])
+        looks.append(quickest[-1] * memory[asked["function"]])
+        steps = asked["request"].get("steps") or [asked["request"]["step"]]
+        kinds[MAKES[tuple(steps)]] += 1
+    return Counted(entered.total(), kinds, calls, gigabyte_seconds, fmean(looks), min(quickest))
+
+
+def _time(history: History, entered: Counter[str], seconds: Counter[str]) -> None:
+    """Count how often each state was entered, and how long it took in all."""
+    began = history[0]["timestamp"]
+    for event in history:
+        passed = (event["timestamp"] - began).total_seconds()
+        if details := event.get("stateEnteredEventDetails"):
+            entered[details["name"]] += 1
+            seconds[details["name"]] -= passed
+        elif details := event.get("stateExitedEventDetails"):
+            seconds[details["name"]] += passed
 
 
 def _lambdas(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -224,24 +261,24 @@ def _lambdas(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _way(machine: Mapping[str, Any]) -> Iterator[str]:
-    """The states of an item for which everything is good, and ready at the first look."""
+    """The states of an item for which everything is good."""
     name = machine["StartAt"]
     while name:
         yield name
         state = machine["States"][name]
-        ready = state["Type"] == "Choice" and name.endswith(" ready?")
-        name = state["Choices"][0]["Next"] if ready else state.get("Default", state.get("Next"))
+        name = state.get("Default", state.get("Next"))
 
 
-def ours(counted: Counted, found: Mapping[str, Pace]) -> Bill:
+def ours(counted: Counted, pace: Pace) -> Bill:
     """The run that was counted, with the looks that AWS's durations make of its waits."""
     chance = random.Random(0).random
-    polls = 0
-    for what, number in counted.waits.items():
-        for _ in range(number):
-            looks = len(found[what].asked(60 * AWS_MINUTES[what], chance))
-            polls += 3 * looks - 1
-    return Bill(counted.steps + polls, counted.calls, counted.gigabyte_seconds)
+    asked = sum(
+        asks(pace, [60 * AWS_MINUTES[what] for what in kinds], chance)
+        for kinds, number in counted.waits.items()
+        for _ in range(number)
+    )
+    gigabyte_seconds = counted.gigabyte_seconds + asked * counted.look
+    return Bill(counted.steps + 3 * asked, counted.calls + asked, gigabyte_seconds)
 
 
 def theirs(seconds: float) -> Bill:
@@ -253,12 +290,12 @@ def theirs(seconds: float) -> Bill:
     return Bill(looks + THEIR_OTHERS, calls, calls * seconds * THEIR_GIGABYTES)
 
 
-def _delays(minutes: float, found: Mapping[str, Pace]) -> Iterator[str]:
+def _delays(minutes: float, pace: Pace) -> Iterator[str]:
     chance = random.Random(0).random
-    designs = {"ours": found["the solution version"], "AWS solution": RETRIES["long"], "ml_ops": ML_OPS}
-    for who, pace in designs.items():
+    designs = {"ours": pace, "AWS solution": RETRIES["long"], "ml_ops": ML_OPS}
+    for who, design in designs.items():
         # A job may end right after a look.
-        times = pace.asked(60 * minutes + 1e-6, chance)
+        times = design.asked(60 * minutes + 1e-6, chance)
         late = longest_pause(times[-2:])
         yield f"{who} {late / 60:.1f} min of {len(times)}"
 

@@ -3,13 +3,13 @@
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 _PAUSE = re.compile(
-    r"\{% \$max\(\[1, \$floor\(\(\$\{PollSeconds\} \+ \(\$millis\(\) - \$\w+\) / (?P<part>\d+)\)"
+    r"\{% \$max\(\[1, \$floor\(\(\$\{PollSeconds\} \+ \(.* : \$states\.input\.worked / (?P<part>\d+)\)\)"
     r" \* \((?P<least>[\d.]+) \+ \$random\(\) / (?P<spread>\d+)\)\)\]\) %\}"
 )
 Chance = Callable[[], float]
@@ -84,25 +84,32 @@ LATER_RUN = (
 """What a later run of a shop waits for, in order: how many of each at once, and whether it takes its time."""
 
 
-def paces(machine: Mapping[str, Any], poll_seconds: int) -> dict[str, Pace]:
-    """The pace of each wait of a machine, by what is waited for, such as "the campaign".
+def pace_of(machine: Mapping[str, Any], poll_seconds: int) -> Pace:
+    """Return the pace at which the machine that waits for all others asks.
 
     Args:
-        machine: the definition, its substitutions not made.
+        machine: its definition, with the substitutions not made.
         poll_seconds: the template's parameter PollSeconds.
     """
-    found: dict[str, Pace] = {}
-    for name, state in machine["States"].items():
-        if state["Type"] == "Map":
-            found |= paces(state["ItemProcessor"], poll_seconds)
-        elif state["Type"] == "Wait" and name.startswith("Wait for "):
-            pause = _PAUSE.fullmatch(state["Seconds"])
-            if pause is None:
-                raise ValueError(f"{name}: pauses in another form than the model knows: {state['Seconds']}")
-            grown = 1000 / int(pause["part"])
-            pace = Pace(poll_seconds, grown, float(pause["least"]), 1 / int(pause["spread"]))
-            found[name.removeprefix("Wait for ")] = pace
-    return found
+    (wait,) = [state for state in machine["States"].values() if state["Type"] == "Wait"]
+    pause = _PAUSE.fullmatch(wait["Seconds"])
+    if pause is None:
+        raise ValueError(f"pauses have another form than the model knows: {wait['Seconds']}")
+    return Pace(poll_seconds, 1000 / int(pause["part"]), float(pause["least"]), 1 / int(pause["spread"]))
+
+
+def asks(pace: Pace, durations: Sequence[float], chance: Chance) -> int:
+    """Return how often a function is asked that makes resources one after the other, which take so many seconds.
+
+    The ask that sees the end of one makes the next; the time waited goes on.
+    """
+    now, number, ends = 0.0, 1, durations[0]
+    for following in (*durations[1:], None):
+        while now < ends:
+            now += pace.pause(now, number, chance)
+            number += 1
+        ends = now + (following or 0)
+    return number
 
 
 def longest_pause(times: list[float]) -> float:
@@ -110,7 +117,7 @@ def longest_pause(times: list[float]) -> float:
     return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
 
-def twenty(found: Mapping[str, Pace], *, spread: bool, shops: int = 20) -> list[float]:
+def twenty(pace: Pace, *, spread: bool, shops: int = 20) -> list[float]:
     """When twenty shops that drop again in the same second look at Personalize, in seconds after it.
 
     Everything that a later run finds is ACTIVE at its first look. A step between two waits takes half a second to
@@ -125,7 +132,7 @@ def twenty(found: Mapping[str, Pace], *, spread: bool, shops: int = 20) -> list[
             ends = []
             for _ in range(number):
                 begun = now + (rng.uniform(0.5, 3) if spread else 1.0)
-                looks = found[what].asked(60 * AWS_MINUTES[what] * lasts, chance)
+                looks = pace.asked(60 * AWS_MINUTES[what] * lasts, chance)
                 times += [begun + look for look in looks]
                 ends.append(begun + looks[-1])
             now = max(ends)

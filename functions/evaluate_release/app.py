@@ -23,14 +23,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """Do the step that the event names.
 
     Args:
-        event: `{step: plan, evaluation, attempt}`, `{step: export, source, waits?}`, `{step: ask, question,
-            solutionVersionArn, waits?}`, `{step: measure, trial, split, imported}`, `{step: untested, trial, split}`
+        event: `{step: plan, evaluation, attempt}`, `{step: export, source, made?}`, `{step: ask, question,
+            solutionVersionArn, made?}`, `{step: measure, trial, split, imported}`, `{step: untested, trial, split}`
             or `{step: clear, shop}`.
         _context: Lambda's.
 
     Returns:
-        `{trial, before}` of plan; `{arn, status}` of export and ask, where there is no room for a job with status
-        WAITING and the reason; the result of measure and untested; `{left, waitingFor}` of clear.
+        `{trial, before}` of plan; `{arn, status, ready, made?}` of export and ask, with status WAITING and the reason
+        where there is no room for a job; the result of measure and untested; `{left, waitingFor, ready}` of clear.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.

@@ -13,20 +13,22 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Make or find one resource.
+    """Make or find resources, one after the other, or look at the one that is under way.
 
     Args:
-        event: `{step: datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob, plan, filter?,
-            recommender?, waits?}`.
+        event: `{steps: [datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob], plan, filter?,
+            recommender?, made?}`.
         _context: Lambda's.
 
     Returns:
-        `{arn, status}`; of a job for which there is no room, status WAITING and the reason.
+        `{arn, status, ready, made?}`; of a job for which there is no room, status WAITING and the reason.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     request = ImportRequest.read(event)
     done = steps.import_step(clients.personalize(), request, Environment())
-    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason)
+    LOG.info(
+        "Step done", steps=request.steps, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason
+    )
     return done.as_json()

@@ -12,19 +12,21 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Make or find a solution, or the solution version of this run.
+    """Make or find a solution, then the solution version of this run, or look at the one that is under way.
 
     Args:
-        event: `{step: solution|solutionVersion, plan, recipe, waits?}`.
+        event: `{steps: [solution|solutionVersion], plan, recipe, made?}`.
         _context: Lambda's.
 
     Returns:
-        `{arn, status}`; of a job for which there is no room, status WAITING and the reason.
+        `{arn, status, ready, made?}`; of a job for which there is no room, status WAITING and the reason.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
     request = TrainRequest.read(event)
     done = steps.train_step(clients.personalize(), request)
-    LOG.info("Step done", step=request.step, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason)
+    LOG.info(
+        "Step done", steps=request.steps, run=request.plan.run, arn=done.arn, status=done.status, reason=done.reason
+    )
     return done.as_json()

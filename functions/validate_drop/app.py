@@ -7,6 +7,7 @@ from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
+from personalization.ingest import plan as imports
 from personalization.ingest import prepare
 from personalization.shop.plan import PrepareRequest
 
@@ -20,6 +21,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         event: `{bucket, key, versionId?, run, also?: [{key, versionId?}]}`, or for a retraining
             `{…, retrain: {shop, trainingMode, recipes}}`, which has no object.
         _context: Lambda's.
+
+    Returns:
+        The plan, with what becomes of the object in its run and why, as `outcome` and `reason`.
 
     Raises:
         Rejected: the key, the settings or the data are refused, with the rule, or the lines and the report.
@@ -37,4 +41,4 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     observability.count(environment.namespace, "RowsAccepted", plan.rows)
     observability.count(environment.namespace, "RowsRejected", plan.rejects)
     LOG.info("Drop checked", run=plan.run, shop=plan.shop, kind=plan.kind, notes=plan.notes)
-    return plan.as_json()
+    return {**plan.as_json(), **imports.outcome(request, plan)}

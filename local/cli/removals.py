@@ -46,7 +46,7 @@ def run(state: State, options: Namespace, terminal: Terminal, *, dry_run: bool) 
     asked = json.dumps({"shop": options.shop, "dryRun": dry_run, "objects": options.objects})
     arn = client.start_execution(stateMachineArn=state.outputs["TeardownStateMachineArn"], input=asked)["executionArn"]
     shown: set[str] = set()
-    for event in as_they_come(client, arn):
+    for _, event in as_they_come(client, arn):
         line = news(event)
         if line and line not in shown:
             shown.add(line)

@@ -2,9 +2,9 @@
 """The runs of the state machine on a local cloud: listed, and followed while they happen."""
 
 import json
-import re
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 POLL_SECONDS = 0.25
+STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+"""The member of an execution's input that names the one which started it and waits for it."""
+ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
+"""The last event of an execution."""
 FAILED = "FAILED"
 """Status of a step that ended in an error, caught or not."""
 START_SECONDS = 30
@@ -66,6 +70,8 @@ class Runs:
 
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["StateMachineArn"]
+        # A cloud of an earlier release has none until the next `up`.
+        self.waiting = state.outputs.get("EnsureStateMachineArn", "")
         self.client = boto3.client("stepfunctions", **access(state))
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
@@ -158,30 +164,51 @@ class Runs:
         """Yield what happens in a run, from its start to its end, as it happens; PENDING and IN_PROGRESS are one."""
         shown: dict[str, str] = {}
         under_way: set[str] = set()
-        quiet = self.polling_states()
+        last = defaultdict[str, list[str]](list)
         started: datetime = self.client.describe_execution(executionArn=arn)["startDate"]
-        for event in as_they_come(self.client, arn):
-            for what, status in happenings(event, under_way):
+        known: set[str] = set()
+        for each, event in as_they_come(self.client, arn, lambda: self.waits_of(arn, started, known)):
+            for what, status in happenings(event, under_way) if each == arn else statuses(event, last[each]):
                 phase = "at work" if status.endswith(("PENDING", "IN_PROGRESS")) else status
-                if (what not in quiet or status == FAILED) and shown.get(what) != phase:
+                if shown.get(what) != phase:
                     shown[what] = phase
                     yield Moment((event["timestamp"] - started).total_seconds(), what, status)
 
-    def polling_states(self) -> set[str]:
-        """Return the states that only look at a resource, of which `follow` yields the status instead."""
-        machine = self.client.describe_state_machine(stateMachineArn=self.machine)
-        states = json.loads(machine["definition"])["States"]
-        return {name for name, state in states.items() if ":aws-sdk:personalize:describe" in state.get("Resource", "")}
+    def waits_of(self, arn: str, started: datetime, known: set[str]) -> Iterator[str]:
+        """Yield the executions that a run waits for, each once.
+
+        Args:
+            arn: the run's.
+            started: when it began.
+            known: those that were looked at before; it grows.
+        """
+        if not self.waiting:
+            return
+        page = self.client.list_executions(stateMachineArn=self.waiting, maxResults=100)["executions"]
+        for each in page:
+            if each["startDate"] < started or each["executionArn"] in known:
+                continue
+            known.add(each["executionArn"])
+            with suppress(self.client.exceptions.ExecutionDoesNotExist):
+                given = json.loads(self.client.describe_execution(executionArn=each["executionArn"])["input"])
+                if given.get(STARTED_BY) == arn:
+                    yield each["executionArn"]
 
 
-def as_they_come(client: "SFNClient", arn: str) -> Iterator[dict[str, Any]]:
-    """Yield the events of an execution as they come, until it has ended."""
-    seen = 0
+def as_they_come(
+    client: "SFNClient", arn: str, others: Callable[[], Iterable[str]] = tuple
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the events of an execution, and of others as they are found, until it has ended; each with its ARN."""
+    seen = {arn: 0}
     while True:
         ended = client.describe_execution(executionArn=arn)["status"] != "RUNNING"
-        for event in events(client, arn, seen):
-            seen = event["id"]
-            yield event
+        seen |= dict.fromkeys(others(), 0)
+        fresh = [(each, event) for each, last in seen.items() for event in events(client, each, last)]
+        for each, event in sorted(fresh, key=lambda pair: pair[1]["timestamp"]):
+            seen[each] = event["id"]
+            if each != arn and event["type"] in ENDS:
+                del seen[each]
+            yield each, event
         if ended:
             return
         time.sleep(POLL_SECONDS)
@@ -214,21 +241,28 @@ def happenings(event: dict[str, Any], under_way: set[str]) -> Iterator[tuple[str
             yield exited["name"], FAILED
     if event["type"] in {"ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}:
         yield from ((name, FAILED) for name in sorted(under_way))
+
+
+def statuses(event: dict[str, Any], last: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield (resource, status) that an event of an execution tells which waits for it; `last` keeps the resource."""
     succeeded = event.get("taskSucceededEventDetails") or {}
-    if "describe" in succeeded.get("resource", ""):
-        for kind, described in json.loads(succeeded.get("output") or "{}").items():
-            if isinstance(described, dict) and "Status" in described:
-                latest = described.get("LatestCampaignUpdate") or described
-                yield label(kind, described), latest["Status"]
+    answer = json.loads(succeeded.get("output") or "{}").get("Payload") or {}
+    if "arn" in answer and "status" in answer:
+        last[:] = [label(answer["arn"], answer.get("name", ""))]
+        yield last[0], answer["status"]
+    if event["type"] in {"ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}:
+        yield from ((what, FAILED) for what in last)
 
 
-def label(kind: str, described: dict[str, Any]) -> str:
-    """Return the name of a described resource: ``solution version retail-shop-similar-items``."""
-    words = re.sub(r"(?<!^)([A-Z])", r" \1", kind).lower()
-    named = described.get("Name") or described.get("JobName")
-    # A solution version is named by its run; its solution's name tells more.
-    of_solution = str(described.get("SolutionArn", "/")).rpartition("/")[2] if kind == "SolutionVersion" else None
-    return f"{words} {of_solution or named or ''}".strip()
+def label(arn: str, name: str) -> str:
+    """Return the name of a resource: ``solution version retail-shop-similar-items``.
+
+    A solution version is named by its run; its solution's name tells more.
+    """
+    kind, *names = arn.rpartition(":")[2].split("/")
+    if kind == "solution" and len(names) > 1:
+        return f"solution version {names[0]}"
+    return f"{kind.replace('-', ' ')} {name}".strip()
 
 
 def key_of(event: Any) -> str:  # noqa: ANN401 - somebody may have started the execution with any JSON

@@ -52,7 +52,7 @@ class Board:
             return
         row = self.rows.setdefault(moment.what, Row(moment.what, moment.seconds, resource=True))
         row.status = moment.status
-        settled = not moment.status.endswith(("PENDING", "IN_PROGRESS"))
+        settled = not moment.status.endswith(("PENDING", "IN_PROGRESS", "WAITING"))
         row.ended = moment.seconds if settled else None
 
     def _close(self, now: float) -> None:

@@ -24,6 +24,11 @@ def load(name: str) -> Event:
     return event
 
 
+def said(answer: Mapping[str, object]) -> dict[str, object]:
+    """What a step says of its resource, without how far the step has come."""
+    return {name: value for name, value in answer.items() if name not in {"name", "ready", "made"}}
+
+
 def interactions(rows: int = 1200, users: int = 100, header: str = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_VALUE") -> str:
     """A history that Personalize can train on."""
     lines = [f"u{row % users},i{row % 50},{1_700_000_000 + row},{row % 7}.5" for row in range(rows)]

@@ -8,7 +8,7 @@ from personalization.core.errors import Broken
 from functions.evaluate_release.app import handler
 from functions.split_history.app import handler as split_handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import BUCKET, Event, load
+from tests.functions.samples import BUCKET, Event, load, said
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -197,7 +197,7 @@ def test_jobs_are_started_once_and_found_again(personalize: FakePersonalize) -> 
     asked = personalize.asked("CreateDatasetExportJob")
     assert (started["status"], asked["ingestionMode"]) == ("CREATE PENDING", "ALL")
     personalize.says("DescribeDatasetExportJob", {"datasetExportJob": {"status": "ACTIVE"}})
-    assert handler(load("evaluate_release_export"), None) == {"arn": started["arn"], "status": "ACTIVE"}
+    assert said(handler(load("evaluate_release_export"), None)) == {"arn": started["arn"], "status": "ACTIVE"}
     lists = handler(load("evaluate_release_ask"), None)
     exploring = personalize.asked("CreateBatchInferenceJob")["batchInferenceJobConfig"]["itemExplorationConfig"]
     assert (lists["status"], exploring) == ("CREATE PENDING", {"explorationWeight": "0"})
@@ -207,7 +207,7 @@ def test_jobs_are_started_once_and_found_again(personalize: FakePersonalize) -> 
 
 
 def test_what_a_test_made_goes_in_order_and_nothing_else(personalize: FakePersonalize) -> None:
-    assert handler(load("evaluate_release_clear"), None) == {"left": 0, "waitingFor": []}
+    assert handler(load("evaluate_release_clear"), None)["ready"]
     named = {"name": "retail-heldout_demo", "status": "ACTIVE"}
     personalize.says("DescribeDatasetGroup", {"datasetGroup": {"datasetGroupArn": GROUP, **named}})
     solution = {
@@ -216,7 +216,8 @@ def test_what_a_test_made_goes_in_order_and_nothing_else(personalize: FakePerson
         "status": "ACTIVE",
     }
     personalize.says("ListSolutions", {"solutions": [solution]})
-    assert handler(load("evaluate_release_clear"), None)["left"] == 2
+    waits = handler(load("evaluate_release_clear"), None)
+    assert (waits["left"], waits["ready"], waits["name"]) == (2, False, solution["name"])
     assert [name for name in personalize.operations() if name.startswith("Delete")] == ["DeleteSolution"]
     campaign = {"name": "somebodys", "campaignArn": f"{ARN}:campaign/somebodys", "status": "ACTIVE"}
     personalize.says("ListCampaigns", {"campaigns": [campaign]})

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 from personalization.core.errors import Broken, LimitReached, Rejected, RetryLater
+from personalization.core.status import Progress, progress
 
 from functions.import_data.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import load
+from tests.functions.samples import load, said
 
 CREATES = {
     "dataset_group": "CreateDatasetGroup",
@@ -80,7 +81,7 @@ def test_a_tracker_that_somebody_else_made_is_looked_up(personalize: FakePersona
     personalize.says(*DESCRIBES["event_tracker"])
     personalize.fails("CreateEventTracker", "ResourceAlreadyExistsException")
     step = handler(load("import_data_event_tracker"), None)
-    assert step == {"arn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
+    assert said(step) == {"arn": f"{ARN}:event-tracker/0badcafe", "status": "ACTIVE"}
 
 
 def changing(personalize: FakePersonalize, schema: str, **update: str) -> str:
@@ -123,7 +124,6 @@ def test_an_import_names_the_copy_and_the_role(personalize: FakePersonalize) -> 
         ("CREATE FAILED", None, "own"),
         (None, None, "earlier"),
         ("CREATE FAILED", "ACTIVE", None),
-        ("CREATE FAILED", "CREATE FAILED", None),
     ],
 )
 def test_the_import_of_a_dead_run_is_adopted_unless_it_failed(
@@ -142,6 +142,105 @@ def test_the_import_of_a_dead_run_is_adopted_unless_it_failed(
     assert names == ([] if created is None else ["earlier" if created == "earlier" else job["name"]])
     if not created:
         assert step["status"] == (own or earlier)
+
+
+def looked_at(personalize: FakePersonalize, name: str, told: Mapping[str, object]) -> dict[str, object]:
+    """What a step answers that has made something and is asked again, when Personalize says this of it."""
+    event = load(f"import_data_{name}")
+    made = handler(event, None)["made"]
+    personalize.says(DESCRIBES[name][0], {next(iter(DESCRIBES[name][1])): told})
+    return handler({**event, "made": made}, None)
+
+
+STATUSES = ["CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE", "DELETE PENDING", "DELETE IN_PROGRESS"]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("name", ["dataset_group", "dataset", "filter", "import_job"])
+def test_what_was_made_is_ready_when_the_domain_says_so(name: str, status: str, personalize: FakePersonalize) -> None:
+    answer = looked_at(personalize, name, {"status": status})
+    assert (answer["status"], answer["ready"]) == (status, progress(status) is Progress.READY)
+    assert personalize.operations().count(CREATES[name]) == 1
+
+
+@pytest.mark.parametrize("status", ["CREATE FAILED", "UPDATE FAILED"])
+@pytest.mark.parametrize("name", ["dataset_group", "dataset", "filter", "import_job"])
+def test_what_fails_is_named_with_its_reason(name: str, status: str, personalize: FakePersonalize) -> None:
+    with pytest.raises(Broken, match=r"retail-demo\S*: (no such bucket|Personalize gives no reason)"):
+        looked_at(personalize, name, {"status": status, "failureReason": "no such bucket"})
+    assert personalize.operations().count(CREATES[name]) == 1
+
+
+@pytest.mark.usefixtures("personalize")
+def test_what_was_just_made_may_not_be_seen_yet() -> None:
+    event = load("import_data_filter")
+    made = handler(event, None)["made"]
+    with pytest.raises(RetryLater, match="it is not seen yet"):
+        handler({**event, "made": made}, None)
+
+
+def test_a_job_that_has_failed_before_is_told_with_its_reason(personalize: FakePersonalize) -> None:
+    told = {"datasetImportJob": {"status": "CREATE FAILED", "failureReason": "no such bucket"}}
+    personalize.says("DescribeDatasetImportJob", told)
+    with pytest.raises(Broken, match="no such bucket"):
+        handler(load("import_data_import_job"), None)
+    assert "CreateDatasetImportJob" not in personalize.operations()
+
+
+def test_the_jobs_of_a_file_follow_its_dataset_and_one_another(personalize: FakePersonalize) -> None:
+    event = load("import_data_import_job") | {"steps": ["schema", "dataset", "importJob"]}
+    job = event["plan"]["importJob"]
+    second = {"name": "second", "arn": f"{ARN}:dataset-import-job/second", "earlier": []}
+    event["plan"]["further"] = [{**job, **second}]
+    made: object = {}
+    stands = []
+    for number in range(4):
+        answer = handler({**event, "made": made}, None)
+        stands.append((answer["name"], answer["ready"]))
+        made = answer.get("made")
+        if number < 3:
+            name = "dataset" if number == 0 else "import_job"
+            personalize.reset()
+            personalize.says(*DESCRIBES[name])
+            personalize.fails(DESCRIBES[name][0], "ResourceNotFoundException")
+    assert stands == [
+        (event["plan"]["dataset"]["name"], False), (job["name"], False), ("second", False), ("second", True),
+    ]  # fmt: skip
+
+
+CONFIG = {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False}
+OTHER = CONFIG | {"minRecommendationRequestsPerSecond": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "update", "asked", "after"),
+    [
+        ("CREATE IN_PROGRESS", None, None, "waits"),
+        ("ACTIVE", None, None, "ready"),
+        ("ACTIVE", "CREATE IN_PROGRESS", CONFIG, "waits"),
+        ("ACTIVE", "CREATE FAILED", CONFIG, "the update broke"),
+        # What somebody asked for at another time is no business of this run.
+        ("ACTIVE", "CREATE FAILED", OTHER, "ready"),
+        ("START IN_PROGRESS", "ACTIVE", CONFIG, "waits"),
+        ("STOP PENDING", "ACTIVE", CONFIG, "waits"),
+        ("INACTIVE", "ACTIVE", CONFIG, "ready"),
+        ("CREATE FAILED", None, None, "it broke"),
+    ],
+)
+def test_a_recommender_is_waited_for_until_it_is_as_the_plan_has_it_or_stopped(
+    status: str, update: str | None, asked: dict[str, object] | None, after: str, personalize: FakePersonalize
+) -> None:
+    event = load("import_data_recommender")
+    latest = {"status": update, "failureReason": "the update broke", "recommenderConfig": asked}
+    told = {"status": status, "failureReason": "it broke"} | ({"latestRecommenderUpdate": latest} if update else {})
+    personalize.says("DescribeRecommender", {"recommender": told})
+    event["made"] = {"arn": event["recommender"]["arn"]}
+    if after in {"waits", "ready"}:
+        assert handler(event, None)["ready"] == (after == "ready")
+    else:
+        with pytest.raises(Broken, match=f"{event['recommender']['name']}: {after}"):
+            handler(event, None)
+    assert personalize.operations() == ["DescribeRecommender"]
 
 
 def test_a_custom_dataset_group_has_no_domain(personalize: FakePersonalize) -> None:
@@ -244,29 +343,21 @@ def test_a_quota_says_what_to_do(personalize: FakePersonalize) -> None:
         handler(load("import_data_dataset_group"), None)
 
 
-def test_too_many_jobs_at_once_are_tried_again(personalize: FakePersonalize) -> None:
-    message = "More than 5 resources with PENDING or IN_PROGRESS status."
-    personalize.fails("CreateDatasetImportJob", "LimitExceededException", message)
-    with pytest.raises(RetryLater, match="More than 5"):
-        handler(load("import_data_import_job"), None)
-
-
 @pytest.mark.parametrize("words", ["More than 5 resources with PENDING or IN_PROGRESS status.", "Too many.", ""])
-def test_a_machine_that_waits_is_told_that_there_is_no_room(words: str, personalize: FakePersonalize) -> None:
+def test_where_there_is_no_room_for_a_job_the_machine_is_told_so(words: str, personalize: FakePersonalize) -> None:
     personalize.fails("CreateDatasetImportJob", "LimitExceededException", words)
-    event = load("import_data_import_job") | {"waits": True}
+    event = load("import_data_import_job")
     step = handler(event, None)
     assert (step["arn"], step["status"]) == (event["plan"]["importJob"]["arn"], "WAITING")
     assert str(step["reason"]).startswith("LimitExceededException: ")
 
 
-@pytest.mark.parametrize("waits", [False, True])
-def test_what_is_counted_and_does_not_end_is_not_waited_for(waits: bool, personalize: FakePersonalize) -> None:
+def test_what_is_counted_and_does_not_end_is_not_waited_for(personalize: FakePersonalize) -> None:
     """Whatever the words."""
     words = "More than 5 resources with PENDING or IN_PROGRESS status."
     personalize.fails("CreateFilter", "LimitExceededException", words)
     with pytest.raises(LimitReached, match="More than 5"):
-        handler(load("import_data_filter") | {"waits": waits}, None)
+        handler(load("import_data_filter"), None)
 
 
 @pytest.mark.parametrize(
@@ -286,8 +377,8 @@ def test_every_refusal_has_our_word(code: str, error: type[Exception], personali
 
 
 def test_a_step_that_nobody_knows_is_an_error(personalize: FakePersonalize) -> None:
-    with pytest.raises(Broken, match=r"the step's input: .*step"):
-        handler({**load("import_data_schema"), "step": "cake"}, None)
+    with pytest.raises(Broken, match=r"the step's input: .*steps"):
+        handler({**load("import_data_schema"), "steps": ["cake"]}, None)
     with pytest.raises(Broken, match="needs a filter"):
         handler({**load("import_data_filter"), "filter": None}, None)
     with pytest.raises(Broken, match="needs a recommender"):

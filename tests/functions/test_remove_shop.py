@@ -85,13 +85,16 @@ def test_what_is_leaving_already_is_not_told_again(personalize: FakePersonalize)
     personalize.says("DescribeDatasetGroup", {"datasetGroup": piece("datasetGroup", GROUP, "DELETE IN_PROGRESS")})
     personalize.fails("DescribeDatasetGroup", "ResourceNotFoundException")
     answer = handler(load("remove_shop_remove"), None)
-    assert answer == {"left": 1, "waitingFor": ["retail-demo"]}
+    assert answer == {
+        "left": 1, "waitingFor": ["retail-demo"], "ready": False, "name": "retail-demo", "status": "there",
+    }  # fmt: skip
     assert deletions(personalize) == []
 
 
 @pytest.mark.usefixtures("personalize")
 def test_without_a_dataset_group_nothing_is_left() -> None:
-    assert handler(load("remove_shop_remove"), None) == {"left": 0, "waitingFor": []}
+    answer = handler(load("remove_shop_remove"), None)
+    assert (answer["left"], answer["waitingFor"], answer["ready"]) == (0, [], True)
 
 
 @pytest.mark.parametrize("code", ["ResourceInUseException", "ResourceNotFoundException"])

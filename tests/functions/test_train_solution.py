@@ -3,11 +3,11 @@ import json
 import re
 
 import pytest
-from personalization.core.errors import LimitReached, RetryLater
+from personalization.core.errors import Broken, LimitReached, RetryLater
 
 from functions.train_solution.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import Event, load
+from tests.functions.samples import Event, load, said
 
 PLAIN = f"{ARN}:solution/retail-demo-user-personalization"
 """A solution of an earlier deployment, whose name tells no columns."""
@@ -103,12 +103,12 @@ def test_where_there_are_too_many_solutions_the_oldest_that_nothing_serves_from_
 def test_an_update_of_a_new_solution_is_a_full_training(personalize: FakePersonalize) -> None:
     event = load("train_solution_solution_version")
     event["plan"]["trainingMode"] = "UPDATE"
-    handler({**event, "solutionArn": SOLUTION}, None)
+    handler(event, None)
     assert personalize.asked("CreateSolutionVersion")["trainingMode"] == "FULL"
     assert personalize.asked("CreateSolutionVersion")["solutionArn"] == SOLUTION
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("another"))
-    handler({**event, "solutionArn": SOLUTION}, None)
+    handler(event, None)
     assert personalize.asked("CreateSolutionVersion")["trainingMode"] == "UPDATE"
 
 
@@ -127,7 +127,7 @@ def described(name: str, status: str = "ACTIVE") -> dict[str, object]:
 
 def test_a_solution_is_made_without_automatic_training(personalize: FakePersonalize) -> None:
     step = handler(load("train_solution_solution"), None)
-    assert step == {"arn": SOLUTION, "status": "CREATE PENDING"}
+    assert said(step) == {"arn": SOLUTION, "status": "CREATE PENDING"}
     asked = personalize.asked("CreateSolution")
     assert asked["performAutoTraining"] is False
     assert asked["recipeArn"] == "arn:aws:personalize:::recipe/aws-user-personalization"
@@ -150,7 +150,7 @@ def test_a_run_trains_a_version_of_its_own(personalize: FakePersonalize) -> None
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("another"))
     event = load("train_solution_solution_version")
-    assert handler(event, None) == {"arn": f"{PLAIN}/1f2e3d4c", "status": "CREATE PENDING"}
+    assert said(handler(event, None)) == {"arn": f"{PLAIN}/1f2e3d4c", "status": "CREATE PENDING"}
     assert personalize.asked("CreateSolutionVersion")["name"] == event["recipe"]["solutionVersionName"]
 
 
@@ -176,7 +176,7 @@ def went_on() -> Event:
 def test_the_version_of_a_dead_run_is_adopted(status: str, personalize: FakePersonalize) -> None:
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", described("of-the-dead-run", status))
-    assert handler(went_on(), None) == {"arn": f"{SOLUTION}/aaaa1111", "status": status}
+    assert said(handler(went_on(), None)) == {"arn": f"{SOLUTION}/aaaa1111", "status": status}
     assert "CreateSolutionVersion" not in personalize.operations()
 
 
@@ -240,7 +240,7 @@ def test_a_version_that_is_older_than_the_run_is_told_with_its_time(name: str, p
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", version)
     told = {"arn": f"{SOLUTION}/aaaa1111", "status": "ACTIVE", "foundFrom": "2026-11-18T08:30:00+00:00"}
-    assert handler(event, None) == told
+    assert said(handler(event, None)) == told
 
 
 @pytest.mark.parametrize("name", ["", "of-the-dead-run", "by-its-tail"])
@@ -250,7 +250,7 @@ def test_a_version_of_the_run_or_of_one_that_it_goes_on_with_is_its_own(
     event, version = begun(SHORTLY_AFTER, name)
     personalize.says("ListSolutionVersions", listed("aaaa1111"))
     personalize.says("DescribeSolutionVersion", version)
-    assert handler(event, None) == {"arn": f"{SOLUTION}/aaaa1111", "status": "ACTIVE"}
+    assert said(handler(event, None)) == {"arn": f"{SOLUTION}/aaaa1111", "status": "ACTIVE"}
 
 
 def test_what_only_has_the_tail_of_an_earlier_run_is_not_its_work(personalize: FakePersonalize) -> None:
@@ -262,13 +262,30 @@ def test_what_only_has_the_tail_of_an_earlier_run_is_not_its_work(personalize: F
     assert personalize.asked("CreateSolutionVersion")["name"] == "of-the-dead-run"
 
 
-@pytest.mark.parametrize("waits", [False, True])
-def test_a_training_without_room_is_waited_for_whatever_the_words(waits: bool, personalize: FakePersonalize) -> None:
+def test_a_training_without_room_is_waited_for_whatever_the_words(personalize: FakePersonalize) -> None:
     personalize.fails("CreateSolutionVersion", "LimitExceededException", "Training capacity is used up.")
-    event = load("train_solution_solution_version") | {"waits": waits}
-    if waits:
-        told = "LimitExceededException: Training capacity is used up."
-        assert handler(event, None) == {"arn": SOLUTION, "status": "WAITING", "reason": told}
-    else:
-        with pytest.raises(RetryLater, match="Training capacity"):
-            handler(event, None)
+    event = load("train_solution_solution_version")
+    told = "LimitExceededException: Training capacity is used up."
+    answer = handler(event, None)
+    assert said(answer) == {"arn": SOLUTION, "status": "WAITING", "reason": told}
+    assert (answer["ready"], answer["made"]) == (False, event["made"])
+
+
+def test_a_solution_is_trained_as_soon_as_it_is_ready(personalize: FakePersonalize) -> None:
+    event = load("train_solution_solution") | {"steps": ["solution", "solutionVersion"]}
+    first = handler(event, None)
+    assert (first["arn"], first["ready"]) == (SOLUTION, False)
+    personalize.says("DescribeSolution", {"solution": {"status": "ACTIVE"}})
+    second = handler({**event, "made": first["made"]}, None)
+    assert personalize.asked("CreateSolutionVersion")["solutionArn"] == SOLUTION
+    personalize.says("DescribeSolutionVersion", described("", "ACTIVE"))
+    third = handler({**event, "made": second["made"]}, None)
+    assert (third["arn"], third["status"], third["ready"]) == (second["arn"], "ACTIVE", True)
+
+
+def test_a_training_that_was_stopped_has_failed(personalize: FakePersonalize) -> None:
+    event = load("train_solution_solution_version")
+    begun = handler(event, None)
+    personalize.says("DescribeSolutionVersion", described("", "CREATE STOPPED"))
+    with pytest.raises(Broken, match=f"{event['recipe']['solutionVersionName']}: Personalize gives no reason"):
+        handler({**event, "made": begun["made"]}, None)

@@ -13,7 +13,7 @@ from personalization.shop.item_table import Table, document_key
 
 from functions.update_campaign.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
-from tests.functions.samples import BUCKET, RELEASE, TABLE, load
+from tests.functions.samples import BUCKET, RELEASE, TABLE, load, said
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,7 +48,7 @@ def with_items(personalize: FakePersonalize) -> None:
 
 
 def test_a_campaign_is_created_with_one_tps_and_no_metadata(personalize: FakePersonalize) -> None:
-    assert handler(load("update_campaign_campaign"), None) == {"arn": CAMPAIGN, "status": "CREATE PENDING"}
+    assert said(handler(load("update_campaign_campaign"), None)) == {"arn": CAMPAIGN, "status": "CREATE PENDING"}
     assert personalize.asked("CreateCampaign") == {
         "name": "retail-demo-user-personalization",
         "solutionVersionArn": VERSION,

@@ -347,13 +347,13 @@ def test_anything_else_is_imported(changed: str, drop: Drop, personalize: FakePe
     if changed == "nothing known":
         del event["known"]
     again = handler(event, None)
-    assert (again.get("outcome", ""), again["rows"]) == ("", 1200)
+    assert (again["outcome"], again["rows"]) == ("imported", 1200)
 
 
 @pytest.mark.parametrize(
     ("settings", "outcome"),
     [("recipes: [popularity-count]", "alreadyHandled"), ("prices: {training_hour: 1}", "alreadyHandled"),
-     ("columns: {Years: AGE}", ""), ("rejects: {limit: 0.5}", "")],
+     ("columns: {Years: AGE}", "imported"), ("rejects: {limit: 0.5}", "imported")],
 )  # fmt: skip
 def test_settings_that_decide_nothing_about_users_import_none_again(
     settings: str, outcome: str, drop: Drop, personalize: FakePersonalize
@@ -362,7 +362,7 @@ def test_settings_that_decide_nothing_about_users_import_none_again(
     existing(personalize, "users", first.schema_.text)
     drop("drops/demo/settings.yaml", settings)
     again = handler(dropped_again(first, {**load("validate_drop"), "key": USERS}), None)
-    assert again.get("outcome", "") == outcome
+    assert again["outcome"] == outcome
 
 
 def test_a_first_settings_file_that_is_refused_lets_nothing_start(drop: Drop, bucket: "S3Client") -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading the state machine: its scopes (the machine itself, and each Map's states), its states, its expressions."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -72,16 +73,23 @@ def every_state(*types: str) -> dict[str, State]:
     return {name: state for name, state in every.items() if state["Type"] in types}
 
 
-def pauses(machine: State = MACHINE) -> dict[str, State]:
-    """The Wait states that come between two looks at a resource."""
-    return {name: state for name, state in states("Wait", machine=machine).items() if name.startswith("Wait for ")}
-
-
 def tasks(resource: str, machine: State = MACHINE) -> dict[str, State]:
     """The Task states whose resource continues after `arn:aws:states:::` with `resource`."""
     start = f"arn:aws:states:::{resource}"
     found = states("Task", machine=machine)
     return {name: state for name, state in found.items() if state["Resource"].startswith(start)}
+
+
+def asked(machine: State = MACHINE) -> dict[str, tuple[str, Any]]:
+    """What each state asks of a function, itself or by way of `ensure`: the function, and what it is sent."""
+    found = {}
+    for name, task in tasks("", machine).items():
+        given = task["Arguments"]
+        if task["Resource"].endswith("lambda:invoke"):
+            found[name] = (given["FunctionName"], given["Payload"])
+        elif given.get("StateMachineArn") == "EnsureStateMachine":
+            found[name] = (given["Input"]["function"], given["Input"]["request"])
+    return found
 
 
 def places(state: State) -> list[State]:
@@ -111,9 +119,12 @@ def evaluate(node: object, states_value: State, **variables: object) -> Any:  # 
         compiled = jsonata.Jsonata.jsonata(text)
         # Step Functions' own, beside those of JSONata.
         compiled.register_lambda("parse", json.loads)
+        compiled.register_lambda("hash", lambda text, _: hashlib.sha256(text.encode()).hexdigest())
         return compiled.evaluate(None, {"states": states_value, **variables})
     if isinstance(node, Mapping):
         return {key: evaluate(value, states_value, **variables) for key, value in node.items()}
+    if isinstance(node, list):
+        return [evaluate(each, states_value, **variables) for each in node]
     return node
 
 

@@ -1,111 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every call of the machine is held against botocore's models: operation, parameters, what is read of the answer."""
+"""What a run announces is held against botocore's model; whatever takes time is waited for in one place."""
 
 import re
+from typing import Any
 
 import botocore.session
 import pytest
-from botocore.model import OperationModel, Shape, StructureShape
+from botocore.model import StructureShape
 
-from tests.statemachines.machine import MACHINES, State, evaluate, expressions, pauses, states, successors, tasks
+from tests.statemachines.machine import FILE, MACHINES, State, evaluate, states, substituted, successors, tasks
+from tests.statemachines.test_payloads import VARIABLES
 
 SESSION = botocore.session.get_session()
-RUN = "arn:aws:states:eu-west-1:123456789012:execution:retrain:run-1"
-SDK = {f"{name}: {task}": state for name, each in MACHINES.items() for task, state in tasks("aws-sdk:", each).items()}
-DESCRIBES = pytest.mark.parametrize("task", SDK.values(), ids=SDK)
-
-
-def operation(task: State) -> OperationModel:
-    """The model of the operation that an SDK integration calls."""
-    service, name = task["Resource"].split(":")[-2:]
-    return SESSION.get_service_model(service).operation_model(name[0].upper() + name[1:])
-
-
-def member(shape: Shape | None, path: str) -> Shape:
-    """What a dotted path leads to in a structure, by the names that Step Functions gives: with a capital."""
-    assert isinstance(shape, StructureShape)
-    name, _, rest = path.partition(".")
-    found = {key[0].upper() + key[1:]: value for key, value in shape.members.items()}[name]
-    return member(found, rest) if rest else found
-
-
-@DESCRIBES
-def test_parameters_are_those_of_the_operation(task: State) -> None:
-    shape = operation(task).input_shape
-    assert isinstance(shape, StructureShape)
-    given = {name[0].lower() + name[1:] for name in task["Arguments"]}
-    assert set(shape.required_members) <= given <= set(shape.members)
-    assert all(name[0].isupper() for name in task["Arguments"])
-
-
-@DESCRIBES
-def test_what_is_read_of_the_answer_is_in_it(task: State) -> None:
-    read = [path for text in expressions(task["Output"]) for path in re.findall(r"\$states\.result\.([\w.]+)", text)]
-    assert read
-    for path in read:
-        assert member(operation(task).output_shape, path).name
-
-
-@DESCRIBES
-def test_errors_are_those_of_the_operation(task: State) -> None:
-    modelled = {f"Personalize.{shape.name}" for shape in operation(task).error_shapes}
-    named = {name for rule in task["Retry"] for name in rule["ErrorEquals"] if name.startswith("Personalize.")}
-    assert named <= modelled | {"Personalize.PersonalizeException", "Personalize.SdkClientException"}
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:retrain:run-1"
+REFUSED = {"key": "b", "outcome": "refused", "reason": "it is empty", "kind": "interactions"}
+TOLD: dict[str, Any] = {
+    **VARIABLES, "checked": {"drop": REFUSED, "others": []}, "undone": ["Run rolled back"],
+    "news": [{"type": "Run promoted", "detail": {"rows": 5}}],
+}  # fmt: skip
+STARTED = {"detail": {"object": {"key": "drops/demo/interactions/a b.csv"}}}
 
 
 @pytest.mark.parametrize("task", tasks("events:").values(), ids=tasks("events:"))
 def test_an_announcement_is_an_entry_of_put_events(task: State) -> None:
     shape = SESSION.get_service_model("events").shape_for("PutEventsRequestEntry")
     assert isinstance(shape, StructureShape)
-    for entry in task["Arguments"]["Entries"]:
+    context = {"Execution": {"Id": ARN, "Name": "run-1"}, "StateMachine": {"Id": "arn:machine"}}
+    noted = evaluate(states()["Note what started the run"]["Assign"], {"context": context, "input": STARTED})
+    entries = evaluate(task["Arguments"]["Entries"], {}, **TOLD | noted)
+    assert entries
+    for entry in entries:
         assert set(entry) <= set(shape.members)
         assert entry["Source"] == "retail-personalization"
-        assert set(entry["Detail"]) >= {"prefix", "run", "shop", "kind", "key", "links"}
-        links = evaluate(entry["Detail"]["links"], {"context": {"Execution": {"Id": RUN}}}, shop="demo", run="run-1")
-        assert links["reports"] == "s3://DropBucket/reports/demo/run-1/"
-        assert links["run"].endswith(f"region=eu-west-1#/v2/executions/details/{RUN}")
+        detail = entry["Detail"]
+        assert (detail["prefix"], detail["run"], detail["shop"]) == ("retail", "run-1", "demo")
+        assert {"kind", "key"} <= set(detail)
+        assert detail["links"]["reports"] == "s3://DropBucket/reports/demo/run-1/"
+        assert detail["links"]["run"].endswith(f"region=eu-west-1#/v2/executions/details/{ARN}")
 
 
-def test_every_outcome_is_announced_once() -> None:
-    announced = [entry["DetailType"] for task in tasks("events:").values() for entry in task["Arguments"]["Entries"]]
-    # A release is taken back by a failed probe, or by hand; a file is refused alone, or among those that it came with.
-    twice = ["Run rolled back", "Run rolled back", "Drop refused", "Drop refused"]
+def test_every_outcome_is_announced() -> None:
+    ways = sorted(re.findall(r"(?:Run|Drop|Likelihood) [a-z]+(?: [a-z]+)?(?=[',}\]\n])", substituted(FILE.read_text())))
+    # A release is taken back by a failed probe, or by hand.
+    twice = ["Run rolled back"]
     once = [
-        "Likelihood not fitted",
-        "Run approved",
-        "Run failed",
-        "Run imported",
-        "Run promoted",
-        "Run refused",
-        "Run started",
-        "Run validated",
-    ]
-    assert sorted(announced) == sorted(once + twice)
+        "Drop refused", "Likelihood not fitted", "Run approved", "Run failed", "Run imported", "Run promoted",
+        "Run refused", "Run started", "Run validated",
+    ]  # fmt: skip
+    assert ways == sorted(once + 2 * twice)
 
 
-JOBS = ("import job", "solution version", "export", "lists")
-"""What is waited for until there is room for it; the first two by a run itself."""
+def test_a_release_may_be_refused_and_approved_at_once() -> None:
+    entries = states()["Announce the verdict"]["Arguments"]["Entries"]
+    for outcome, told in (
+        ("promoted", ["Run approved"]),
+        ("refused", ["Run refused"]),
+        ("partly promoted", ["Run refused", "Run approved"]),
+    ):
+        verdict = VARIABLES["verdict"] | {"outcome": outcome}
+        found = evaluate(entries, {}, verdict=verdict, about={"run": "run-1"})
+        assert [each["DetailType"] for each in found] == told
+
+
+def test_a_run_that_failed_says_so_last() -> None:
+    entries = states()["Announce that the run failed"]["Arguments"]["Entries"]
+    for undone in ([], ["Run rolled back"]):
+        found = evaluate(entries, {}, undone=undone, about={"run": "run-1"}, failure={"Error": "Broken", "Cause": "it"})
+        assert [each["DetailType"] for each in found] == [*undone, "Run failed"]
+        assert found[-1]["Detail"] == {"run": "run-1", "error": "Broken", "reason": "it"}
 
 
 @pytest.mark.parametrize(
-    ("name", "others"),
+    ("name", "waits"),
     [
-        ("retrain", {"Let the burst settle"} | {f"Wait until there is room for the {job}" for job in JOBS[:2]}),
-        (
-            "evaluate",
-            {f"Wait until {what}" for what in ("the way is clear", "it is cleared up", "the failure is cleared up")}
-            | {f"Wait until there is room for the {job}" for job in JOBS},
-        ),
+        ("retrain", {"Let the burst settle"}),
+        ("evaluate", set()),
+        ("likelihood", set()),
+        ("teardown", {"Let the API forget the shop"}),
+        ("ensure", {"Wait until it is asked again"}),
     ],
 )
-def test_every_wait_is_a_look_a_question_and_a_pause(name: str, others: set[str]) -> None:
+def test_what_takes_time_is_waited_for_in_one_place(name: str, waits: set[str]) -> None:
     machine = MACHINES[name]
-    every, looks = states(machine=machine), tasks("aws-sdk:", machine)
-    for wait in pauses(machine):
-        noun = wait.removeprefix("Wait for the ")
-        look, ask = f"Look at the {noun}", f"Is the {noun} ready?"
-        assert ask in successors(looks[look])
-        assert every[ask]["Default"] == wait
-        assert every[wait]["Next"] == look
-    assert len(pauses(machine)) == len(looks)
-    assert set(states("Wait", machine=machine)) - set(pauses(machine)) == others
+    assert set(states("Wait", machine=machine)) == waits
+    assert tasks("aws-sdk:", machine) == {}
+
+
+def test_a_wait_is_a_look_a_question_and_a_pause() -> None:
+    every = states(machine=MACHINES["ensure"])
+    assert every["Ask the function"]["Next"] == "Is it ready?"
+    assert every["Is it ready?"]["Default"] == "Wait until it is asked again"
+    assert successors(every["Wait until it is asked again"]) == {"Ask the function"}

@@ -2,7 +2,7 @@
 """The machine that tests on held-out time: what it sends, what it decides, what a run sends it and reads of it."""
 
 import json
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from personalization.releases.held_out.plan import (
@@ -23,13 +23,12 @@ from personalization.releases.held_out.plan import (
 from personalization.shop.plan import Evaluation, ImportRequest, Part, TrainRequest
 
 from tests.functions.samples import load
-from tests.statemachines.machine import MACHINES, State, chosen, evaluate, states, tasks
-from tests.statemachines.test_payloads import EVALUATION
-from tests.template.stack import ROOT, STACK
+from tests.statemachines.machine import MACHINES, asked, chosen, evaluate, states
+from tests.statemachines.test_payloads import EVALUATION, words
 
 MACHINE = MACHINES["evaluate"]
 STATES = states(machine=MACHINE)
-TASKS = tasks("lambda:invoke", MACHINE)
+ASKED = asked(MACHINE)
 RUN = states()
 MODELS: dict[str, tuple[type[Part], ...]] = {
     "EvaluateReleaseFunction": (
@@ -49,32 +48,24 @@ RESULT = Result(
 ).as_json()
 VARIABLES: dict[str, Any] = {
     "evaluation": EVALUATION, "attempt": "run-1", "trial": TRIAL, "cut": MEASURE["split"], "versionArn": "arn:version",
-    "solutionArn": "arn:solution",
-    "imported": MEASURE["imported"], "load": TRIAL["imports"][0], "question": TRIAL["questions"][0], "result": RESULT,
+    "imported": MEASURE["imported"], "question": TRIAL["questions"][0], "result": RESULT,
 }  # fmt: skip
-ITEMS = {"Export the dataset": TRIAL["sources"][0], "Ensure the schema": TRIAL["imports"][0]}
+ITEMS = {"Export the dataset": TRIAL["sources"][0], "Import the dataset": TRIAL["imports"][0]}
 
 
-def model(task: State) -> type[Part]:
-    """The model of what a task sends."""
-    step = task["Arguments"]["Payload"]["step"]
-    every = MODELS[task["Arguments"]["FunctionName"]]
-    (found,) = [each for each in every if step in get_args(each.model_fields["step"].annotation)]
-    return found
-
-
-@pytest.mark.parametrize(("name", "task"), TASKS.items(), ids=TASKS)
-def test_a_function_understands_what_it_is_sent(name: str, task: State) -> None:
-    seen = {"input": ITEMS.get(name, TRIAL["questions"][0])}
-    sent = evaluate(task["Arguments"]["Payload"], seen, **VARIABLES)
-    understood = model(task).model_validate(sent).as_json()
+@pytest.mark.parametrize("name", ASKED)
+def test_a_function_understands_what_it_is_sent(name: str) -> None:
+    function, request = ASKED[name]
+    sent = evaluate(request, {"input": ITEMS.get(name, TRIAL["questions"][0])}, **VARIABLES)
+    (model,) = [each for each in MODELS[function] if words(sent) <= words(each)]
+    understood = model.model_validate(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
 
 
 def test_every_step_of_its_own_functions_is_taken() -> None:
     own = [each for name in ("EvaluateReleaseFunction", "SplitHistoryFunction") for each in MODELS[name]]
-    known = {step for each in own for step in get_args(each.model_fields["step"].annotation)}
-    taken = {task["Arguments"]["Payload"]["step"] for task in TASKS.values()}
+    known = {step for each in own for step in words(each)}
+    taken = {step for _, request in ASKED.values() for step in words(request)}
     assert known <= taken
 
 
@@ -90,47 +81,32 @@ def test_what_is_read_of_answers_is_in_them() -> None:
     assert Imported.model_validate(MEASURE["imported"]).as_json() == MEASURE["imported"]
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, "Export each dataset"), (RESULT, "Report the result before")])
+@pytest.mark.parametrize(("before", "after"), [(None, "Export each dataset"), (RESULT, "Report the result")])
 def test_a_test_that_was_made_before_is_not_made_again(before: object, after: str) -> None:
-    assert chosen(STATES["Was this test made before?"], {}, before=before) == after
-    assert evaluate(STATES["Report the result before"]["Output"], {}, before=RESULT) == RESULT
+    planned = evaluate(STATES["Plan the test"]["Assign"], {"result": {"Payload": {"trial": None, "before": before}}})
+    assert chosen(STATES["Was this test made before?"], {}, **planned) == after
+    assert evaluate(STATES["Report the result"]["Output"], {}, result=RESULT) == RESULT
 
 
-@pytest.mark.parametrize(
-    ("question", "gone", "waits", "late"),
-    [
-        ("Is the way clear?", "Plan the test", "Wait until the way is clear", "The test failed"),
-        ("Is everything cleared up?", "Report the result", "Wait until it is cleared up", "Report the result"),
-        ("Is the failure cleared up?", "The test failed", "Wait until the failure is cleared up", "The test failed"),
-    ],
-)
-def test_what_a_test_made_is_waited_for_until_it_is_gone_or_the_budget_is_used_up(
-    question: str, gone: str, waits: str, late: str
-) -> None:
-    now, some = evaluate("{% $millis() %}", {}), {"left": 2, "waitingFor": ["retail-heldout_shop"]}
-    assert chosen(STATES[question], {"left": 0, "waitingFor": []}, since=now) == gone
-    assert chosen(STATES[question], some, since=now) == waits
-    assert chosen(STATES[question], some, since=now - 301 * 60_000) == late
+def test_what_a_test_made_is_waited_for_until_it_is_gone_or_the_budget_is_used_up() -> None:
+    ways = {
+        name: (task["Next"], task["Catch"][0]["Next"]) for name, task in STATES.items() if name.startswith("Clear ")
+    }
+    assert ways == {
+        "Clear what an earlier test left": ("Plan the test", "The test failed"),
+        "Clear up after the test": ("Report the result", "Report the result"),
+        "Clear up after the failure": ("The test failed", "The test failed"),
+    }
 
 
-def test_whatever_fails_is_cleared_up_after_and_keeps_its_reason() -> None:
-    before = {"Clear what an earlier test left", "Clear up after the test", "Clear up after the failure"}
+def test_whatever_fails_is_cleared_up_after() -> None:
     caught = {
         catch["Next"]
         for name, each in MACHINE["States"].items()
-        if name not in before
+        if not name.startswith("Clear ")
         for catch in each.get("Catch", [])
     }
-    assert caught == {"Note when it failed"}
-    assert STATES["Note when it failed"]["Next"] == "Clear up after the failure"
-    failed = evaluate(STATES["The test failed"], {}, failure={"Error": "Broken", "Cause": "it: broke"})
-    assert (failed["Error"], failed["Cause"]) == ("Broken", "it: broke")
-
-
-def test_the_machine_is_told_what_it_names() -> None:
-    made = STACK.source["Resources"]["EvaluateStateMachine"]["Properties"]
-    assert (ROOT / made["DefinitionUri"]).name == "evaluate.asl.yaml"
-    assert set(made["DefinitionSubstitutions"]) == {"PollSeconds", "WaitMinutes", *MODELS}
+    assert caught == {"Clear up after the failure"}
 
 
 @pytest.mark.parametrize(("evaluation", "after"), [(None, "Train each recipe"), (EVALUATION, "Test on held-out time")])
@@ -144,7 +120,10 @@ def test_a_run_tests_only_where_its_plan_says_so(evaluation: object, after: str)
 def test_a_run_starts_a_test_of_its_own_name(run: str) -> None:
     context = {"Execution": {"Id": "arn:run"}, "State": {"EnteredTime": "2026-11-25T08:30:00.123Z"}}
     asked = evaluate(
-        RUN["Test on held-out time"]["Arguments"], {"context": context}, run=run, plan={"evaluation": EVALUATION}
+        RUN["Test on held-out time"]["Arguments"],
+        {"context": context},
+        about={"run": run},
+        plan={"evaluation": EVALUATION},
     )
     assert asked["Name"] == f"{run[:66]}-1795595400123"
     assert len(asked["Name"]) <= 80
@@ -164,12 +143,16 @@ def test_a_run_starts_a_test_of_its_own_name(run: str) -> None:
             {"Error": "Broken", "Cause": "the test on held-out time failed: solution: it broke"},
         ),
         (json.dumps({"ExecutionArn": "arn", "Status": "ABORTED"}), {"Error": "States.TaskFailed"}),
-        ("no such machine", {"Error": "States.TaskFailed", "Cause": "no such machine"}),
+        (
+            "no such machine",
+            {"Error": "States.TaskFailed", "Cause": "the test on held-out time failed: no such machine"},
+        ),
     ],
 )
 def test_a_run_fails_with_the_reason_of_its_test(cause: str, kept: dict[str, str]) -> None:
     error = {"Error": "States.TaskFailed", "Cause": cause}
-    catch = RUN["Test on held-out time"]["Catch"][0]
-    found = evaluate(catch["Assign"], {"errorOutput": error})["failure"]
+    (catch,) = RUN["Test on held-out time"]["Catch"]
+    caught = evaluate(catch["Assign"], {"errorOutput": error})
+    found = evaluate(RUN["Note why the run failed"]["Assign"]["failure"], {}, **caught)
     assert {key: found[key] for key in kept} == kept
-    assert found["Cause"]
+    assert found["Cause"].startswith("the test on held-out time failed: ")

@@ -41,10 +41,8 @@ def test_a_task_or_map_that_fails_ends_in_fail(scope: Scope) -> None:
         # A refused file does not stop the others, and a test's result stands though it could not be cleared up after;
         # a release serves whether or not a purchase likelihood could be fitted, or an unused campaign deleted. An
         # import hands its failure on to a run that lets the others come to their end.
-        fine = {"Announce that the drop is refused", "Report the result"}
-        fine |= {"Announce that the likelihood is not fitted", "Report the promotion"}
+        fine = {"Is a file refused?", "Report the result", "Announce what came of the run", "The import failed"}
         fine |= {"Start the fit of the purchase likelihood"}
-        fine |= {name for name, state in scope.states.items() if "failure" in state.get("Output", ())}
         for caught in {catcher["Next"] for catcher in state.get("Catch", [])} - fine:
             ends = {end for end in spread(graph, {caught}) if not graph[end]}
             assert {scope.states[end]["Type"] for end in ends} == {"Fail"}, name
@@ -72,6 +70,14 @@ def test_the_machine_fails_only_after_the_announcement() -> None:
     ]
 
 
+def test_whatever_fails_is_read_once() -> None:
+    for machine, note in (("retrain", "Note why the run failed"), ("teardown", "Note why the removal failed")):
+        caught = {catch["Next"]: catch for scope in scopes(MACHINES[machine])[:1] for state in scope.states.values()
+                  for catch in state.get("Catch", [])}  # fmt: skip
+        announced = {name for name, catch in caught.items() if "failure" in catch["Assign"]}
+        assert announced == {note}
+
+
 @EACH
 def test_names_are_unique_and_sentences_and_choices_are_questions(machine: State) -> None:
     states = inside(machine)
@@ -84,11 +90,9 @@ def test_names_are_unique_and_sentences_and_choices_are_questions(machine: State
 
 @EACH
 def test_what_is_not_obvious_is_commented(machine: State) -> None:
-    states = inside(machine)
-    loops = {name for name in states if name.startswith("Is the ") and name.endswith(" ready?")}
-    asked = {name: state for name, state in states.items() if state["Type"] in {"Choice", "Map"}}
+    asked = {name: state for name, state in inside(machine).items() if state["Type"] in {"Choice", "Map"}}
     for name, state in (asked | {"": machine}).items():
-        assert "Comment" in state or name in loops, name
+        assert "Comment" in state, name
 
 
 @EACH

@@ -31,15 +31,16 @@ def test_the_function_understands_what_it_is_sent_and_its_answer_is_announced() 
 
 
 def test_a_run_starts_it_under_its_own_name_and_goes_on_whatever_comes_of_it() -> None:
-    start, promoted = RUN[STARTS], {"outcome": "promoted"}
+    start = RUN[STARTS]
     seen = {"context": {"Execution": {"Id": "arn:execution"}}}
-    sent = evaluate(start["Arguments"], seen, run="run", shop="shop")
+    sent = evaluate(start["Arguments"], seen, about={"run": "run", "shop": "shop"})
     assert sent == {"StateMachineArn": "LikelihoodStateMachine", "Name": "run", "Input": ASKED}
-    assert start["Next"] == "Close the run"
     (caught,) = start["Catch"]
-    assert RUN[caught["Next"]]["Next"] == "Report the promotion"
-    for name in (STARTS, "Report the promotion"):
-        assert evaluate(RUN[name]["Output"], {}, promoted=promoted) == promoted
+    assert start["Next"] == caught["Next"] == "Announce what came of the run"
+    error = {"Error": "StepFunctions.AWSStepFunctionsException", "Cause": "no"}
+    news = evaluate(caught["Assign"], {"errorOutput": error}, news=[{"type": "Run promoted"}])["news"]
+    assert [each["type"] for each in news] == ["Run promoted", "Likelihood not fitted"]
+    assert news[1]["detail"] == {"error": error["Error"], "reason": "no"}
 
 
 def test_a_failure_keeps_its_reason_though_it_cannot_be_announced() -> None:

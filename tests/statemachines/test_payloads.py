@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the machine sends to the functions, and reads of their answers, is what the domain package says."""
 
+import json
 import re
 from typing import Any, get_args
 
 import pytest
+from personalization.ingest.plan import outcome
 from personalization.releases import messages, verdicts
 from personalization.releases.held_out.plan import Result
 from personalization.releases.messages import (
@@ -24,9 +26,9 @@ from personalization.runs.steps import ClaimRequest, CollectRequest, FinishReque
 from personalization.shop import plan as plans
 from personalization.shop.gates import Gate, HeldOut, Probe
 from personalization.shop.placements import Placement
-from personalization.shop.plan import ImportRequest, Part, Plan, PrepareRequest, TrainRequest
+from personalization.shop.plan import ImportRequest, Nothing, Part, Plan, PrepareRequest, TrainRequest
 
-from tests.statemachines.machine import MACHINE, State, chosen, evaluate, expressions, states, tasks
+from tests.statemachines.machine import MACHINE, asked, chosen, evaluate, expressions, states
 
 NAMED = {"name": "retail-shop", "arn": "arn:aws:personalize:us-east-1:123456789012:thing/retail-shop"}
 RECIPE = {
@@ -82,14 +84,14 @@ CHECK = {
     "importedBy": ["earlier"], "trainedBy": ["earlier"], "inParts": True, "maySkip": True,
     "known": {"content": "9-ab-cd", "key": "drops/shop/interactions/a.csv", "run": "earlier"},
 }  # fmt: skip
+ABOUT = {"prefix": "retail", "run": "run", "shop": "shop", "kind": "interactions", "key": "drops/shop/a", "links": {}}
+CALLER = {"run": "run", "execution": "arn:execution", "machine": "arn:machine"}
 VARIABLES: dict[str, Any] = {
-    "run": "run", "plan": PLAN, "load": PLAN, "imports": [PLAN], "drops": [DROP],
+    "about": ABOUT, "caller": CALLER, "plan": PLAN, "imports": [PLAN], "drops": [DROP],
     "imported": [{"kind": "interactions"}, {"failure": {"Error": "Broken", "Cause": "it: broke"}}],
     "claim": {"again": None}, "failure": {"Error": "Broken", "Cause": "it: broke"},
     "heldOut": Result(outcome="judged", reason="popular: better", report="reports/shop/run/heldout.json").as_json(),
-    "recipe": RECIPE, "versionArn": "arn:version",
-    "solutionArn": "arn:solution", "shop": "shop", "wantedRun": None, "verdict": VERDICT,
-    "target": TARGET,
+    "verdict": VERDICT, "target": TARGET,
     "trained": [{"alias": "popular", "solutionVersionArn": "arn:version", "foundFrom": "2026-11-18T08:30:00+00:00"}],
     "campaigns": [KEPT],
 }  # fmt: skip
@@ -106,58 +108,63 @@ ANSWERS: dict[str, type[Part]] = {
     "ValidateDropFunction": Plan,
     "JudgeReleaseFunction": messages.Overridden,
 }
-LAMBDAS = pytest.mark.parametrize("task", tasks("lambda:invoke").values(), ids=tasks("lambda:invoke"))
+ASKED = asked()
+EACH = pytest.mark.parametrize("name", ASKED)
+ITEMS: dict[str, Any] = {
+    "Check the drop": {"request": CHECK}, "Import the file": PLAN, "Claim what started the run": {"a": 1},
+    "Ensure the filter": FILTER, "Start the recommender": RECOMMENDER, "Wait for the recommender": RECOMMENDER,
+    "Train the recipe": RECIPE, "Update the campaign": TARGET, "Return to the version before": TARGET,
+}  # fmt: skip
 
 
-def payload(name: str, task: State) -> dict[str, Any]:
-    """What a Lambda task sends in a run of PLAN."""
-    others = {"Check the drop": {"request": CHECK}, "Ensure the schema": PLAN, "Claim what started the run": {"a": 1}}
-    update = "Campaign" in task["Arguments"]["FunctionName"]
-    others["Ensure the recommender"] = RECOMMENDER
-    item = others.get(name) or (FILTER if "filter" in name else TARGET if update else RECIPE)
-    context = {"Execution": {"Id": "arn:execution"}, "StateMachine": {"Id": "arn:machine"}}
-    seen = {"input": item, "context": context}
-    sent: dict[str, Any] = evaluate(task["Arguments"]["Payload"], seen, **VARIABLES)
+def payload(name: str) -> dict[str, Any]:
+    """What a state sends to its function in a run of PLAN."""
+    sent: dict[str, Any] = evaluate(ASKED[name][1], {"input": ITEMS.get(name)}, **VARIABLES)
     return sent
 
 
-def named(task: State) -> str | None:
-    """The step that a Lambda task asks for; None where the function has only one."""
-    sent = task["Arguments"]["Payload"]
-    return sent.get("step") if isinstance(sent, dict) else None
+def words(of: type[Part] | dict[str, Any]) -> set[str]:
+    """The steps that a model knows, or that are asked for."""
+    if isinstance(of, dict):
+        return {of["step"]} if "step" in of else set(of.get("steps", ()))
+    fields = [of.model_fields[name].annotation for name in ("step", "steps") if name in of.model_fields]
+    # Of `steps`, a tuple of any length, the words are those of its first argument.
+    return {word for field in fields for each in get_args(field) for word in get_args(each) or [each] if word != ...}
 
 
-def request(task: State) -> type[Part]:
-    """The model of what a Lambda task sends."""
-    models = REQUESTS[task["Arguments"]["FunctionName"]]
-    step = named(task)
-    (found,) = [model for model in models if step is None or step in get_args(model.model_fields["step"].annotation)]
+def request(name: str) -> type[Part]:
+    """The model of what a state sends."""
+    models = REQUESTS[ASKED[name][0]]
+    wanted = words(payload(name))
+    (found,) = [model for model in models if not wanted or wanted <= words(model)]
     return found
 
 
-@pytest.mark.parametrize(("name", "task"), tasks("lambda:invoke").items(), ids=tasks("lambda:invoke"))
-def test_a_function_understands_what_it_is_sent(name: str, task: State) -> None:
-    sent = payload(name, task)
-    understood = request(task).model_validate(sent).as_json()
+@EACH
+def test_a_function_understands_what_it_is_sent(name: str) -> None:
+    sent = payload(name)
+    understood = request(name).model_validate(sent).as_json()
     assert set(sent) <= set(understood)
-    assert {key: understood[key] for key in sent} == sent
+    assert {key: understood[key] for key in sent if key != "made"} == {
+        key: value for key, value in sent.items() if key != "made"
+    }
 
 
 def test_every_step_of_the_functions_is_taken() -> None:
-    models = [model for functions in REQUESTS.values() for model in functions if "step" in model.model_fields]
-    known = {step for model in models for step in get_args(model.model_fields["step"].annotation)}
-    assert {named(task) for task in tasks("lambda:invoke").values()} - {None} == known
+    known = {step for functions in REQUESTS.values() for model in functions for step in words(model)}
+    assert {step for name in ASKED for step in words(payload(name))} == known
 
 
-@LAMBDAS
-def test_what_is_read_of_an_answer_is_in_it(task: State) -> None:
+@EACH
+def test_what_is_read_of_an_answer_is_in_it(name: str) -> None:
+    task = states()[name]
     read = {
         name
-        for text in expressions(task.get("Assign", {}))
-        for name in re.findall(r"\$states\.result\.Payload\.(\w+)", text)
+        for text in expressions([task.get("Assign", {}), task.get("Output", {})])
+        for name in re.findall(r"\$states\.result\.(?:Payload|Output)\.(\w+)", text)
     }
-    answered = ANSWERS.get(task["Arguments"]["FunctionName"], plans.Step)
-    assert read <= set(answered.model_json_schema()["properties"]) | {"report"}
+    answered = ANSWERS.get(ASKED[name][0], plans.Step)
+    assert read <= set(answered.model_json_schema()["properties"]) | {"report", "campaigns", "outcome", "reason"}
 
 
 def test_what_is_read_of_a_plan_is_in_it() -> None:
@@ -175,20 +182,15 @@ def test_what_is_read_of_a_verdict_is_in_it() -> None:
 
 
 def test_the_words_of_an_outcome_are_the_domains() -> None:
-    words = set(get_args(verdicts.Outcome))
+    known = set(get_args(verdicts.Outcome))
     for text in expressions(MACHINE):
-        if "$verdict.outcome" in text and "'" in text:
-            assert set(re.findall(r"'([a-z ]+)'", text)) <= words
+        for compared in re.findall(r"\$verdict\.outcome (?:=|!=|in) (\[[^]]*\]|'[^']*')", text):
+            assert set(re.findall(r"'([a-z ]+)'", compared)) <= known
 
 
 def test_what_the_promoted_recipe_reports_is_what_a_release_records() -> None:
-    reported = evaluate(
-        states()["Report the promoted recipe"]["Output"],
-        {},
-        target=TARGET,
-        campaignArn="arn:campaign",
-        campaignNotes=["a note"],
-    )
+    campaign = {"arn": "arn:campaign", "notes": ["a note"]}
+    reported = evaluate(states()["Probe the campaign"]["Output"], {}, target=TARGET, campaign=campaign)
     assert plans.Promoted.model_validate(reported).as_json() == reported
 
 
@@ -206,17 +208,13 @@ def test_what_the_promoted_recipe_reports_is_what_a_release_records() -> None:
 )
 def test_what_started_a_run_is_known_before_it_is_claimed(started: object, shop: str, kind: str, key: str) -> None:
     event = {"detail": {"bucket": {"name": "b"}, "object": {"key": started}}} if isinstance(started, str) else started
-    seen = {"context": {"Execution": {"Name": "run"}}, "input": event}
-    noted = evaluate(states()["Note what started the run"]["Assign"], seen)
-    assert noted == {
-        "run": "run",
-        "shop": shop,
-        "kind": kind,
-        "key": key,
-        "drops": [],
-        "imported": [],
-        "trained": [],
-    } | {"collected": {"drops": [], "notes": []}}
+    context = {"Execution": {"Name": "run", "Id": "arn:execution"}, "StateMachine": {"Id": "arn:machine"}}
+    noted = evaluate(states()["Note what started the run"]["Assign"], {"context": context, "input": event})
+    about = noted.pop("about")
+    assert (about["run"], about["shop"], about["kind"], about["key"]) == ("run", shop, kind, key)
+    assert noted.pop("caller") == CALLER
+    assert noted.pop("collected") == {"drops": [], "notes": []}
+    assert noted == {name: [] for name in ("drops", "imported", "trained", "back", "undone")}
 
 
 def result(kind: str, outcome: str) -> dict[str, Any]:
@@ -258,8 +256,8 @@ def test_what_came_of_the_checks_decides(
         refused = "; ".join(f"{kind} bad" for kind, outcome in results if outcome == "refused")
         assert evaluate(rule["Assign"], {}, **found) == {"failure": {"Error": "Rejected", "Cause": refused}}
     if after == "Report that nothing was imported":
-        output = evaluate(states()[after]["Output"], {}, **found, collected={"notes": []}, shop="shop", run="run")
-        assert output["outcome"] == (results[0][1] if results else "nothing")
+        ending = evaluate(states()[after]["Assign"]["ending"], {}, **found)
+        assert ending["outcome"] == (results[0][1] if results else "nothing")
 
 
 LEFT = {"id": "0e", "key": "b", "outcome": "refused", "reason": "it is empty"}
@@ -269,22 +267,22 @@ LEFT = {"id": "0e", "key": "b", "outcome": "refused", "reason": "it is empty"}
     ("left", "kept", "also", "after"),
     [
         ([], ("0f", "a"), ["0e", "0d"], "Report the checked drop"),
-        ([LEFT], ("0f", "a"), ["0d"], "Announce that parts are refused"),
+        ([LEFT], ("0f", "a"), ["0d"], "Announce that a file is refused"),
         ([LEFT | {"outcome": "later"}], ("0f", "a"), ["0d"], "Report the checked drop"),
-        ([LEFT | {"id": "0f", "key": "a"}], ("0e", "b"), ["0d"], "Announce that parts are refused"),
-        ([LEFT, LEFT | {"id": "0d"}], ("0f", "a"), [], "Announce that parts are refused"),
+        ([LEFT | {"id": "0f", "key": "a"}], ("0e", "b"), ["0d"], "Announce that a file is refused"),
+        ([LEFT, LEFT | {"id": "0d"}], ("0f", "a"), [], "Announce that a file is refused"),
     ],
 )
 def test_what_is_left_out_of_a_joined_import_is_reported_beside_the_rest(
     left: list[dict[str, str]], kept: tuple[str, str], also: list[str], after: str
 ) -> None:
-    every, checked = states(), {"rows": 1200, "leftOut": left}
+    every, checked = states(), {"rows": 1200, "leftOut": left, "outcome": "imported", "reason": ""}
     others = [{"id": "0e", "key": "b", "versionId": None}, {"id": "0d", "key": "c", "versionId": None}]
     item = {"id": "0f", "also": ["0e", "0d"], "key": "a", "kind": "interactions", "mode": "INCREMENTAL",
             "request": {"also": others}}  # fmt: skip
     seen = {"input": item, "result": {"Payload": checked}}
     found = evaluate(every["Check the drop"]["Assign"], seen)
-    assert chosen(every["Was a part refused?"], {}, **found) == after
+    assert chosen(every["Is a file refused?"], {}, **found) == after
     told = evaluate(every["Report the checked drop"]["Output"], {}, **found)
     assert (told["drop"]["id"], told["drop"]["key"], told["drop"]["also"]) == (*kept, also)
     assert [(each["id"], each["outcome"]) for each in told["others"]] == [
@@ -297,38 +295,79 @@ def test_what_is_left_out_of_a_joined_import_is_reported_beside_the_rest(
 def test_settings_that_are_good_say_which_file_the_shop_follows() -> None:
     every, notes = states(), ["the settings are good", "the shop follows settings.json"]
     item = {"id": "0f", "also": [], "key": "a", "kind": "settings", "mode": "FULL", "request": {"also": []}}
-    seen = {"input": item, "result": {"Payload": {"kind": "settings", "notes": notes}}}
+    settings = Nothing(run="run", shop="shop", kind="settings", notes=tuple(notes))
+    answer = settings.as_json() | outcome(PrepareRequest.model_validate(CHECK), settings)
+    seen = {"input": item, "result": {"Payload": answer}}
     told = evaluate(every["Report the checked drop"]["Output"], {}, **evaluate(every["Check the drop"]["Assign"], seen))
     assert (told["drop"]["outcome"], told["drop"]["reason"]) == ("settings", "; ".join(notes))
     found = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
-    output = evaluate(every["Report that nothing was imported"]["Output"], {}, **found, shop="shop", run="run")
-    assert output["notes"] == ["; ".join(notes)]
+    ending = evaluate(every["Report that nothing was imported"]["Assign"]["ending"], {}, **found)
+    assert ending["notes"] == ["; ".join(notes)]
 
 
 def test_what_is_imported_already_is_reported_with_the_run_that_did_it() -> None:
     every = states()
     item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
-    checked = {"kind": "users", "notes": ["a has the bytes of b"], "outcome": "alreadyHandled"}
+    checked = {"kind": "users", "reason": "a has the bytes of b", "outcome": "alreadyHandled"}
     found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
     told = evaluate(every["Report the checked drop"]["Output"], {}, **found)
     drop = Drop.model_validate(told["drop"])
     assert (drop.outcome, drop.reason, drop.rows, drop.content) == ("alreadyHandled", "a has the bytes of b", 0, "")
     whole = evaluate(every["Check each drop"]["Assign"], {"result": [told]})
-    output = evaluate(every["Report that nothing was imported"]["Output"], {}, **whole, shop="shop", run="run")
-    assert (output["outcome"], output["notes"]) == ("alreadyHandled", ["a has the bytes of b"])
+    ending = evaluate(every["Report that nothing was imported"]["Assign"]["ending"], {}, **whole)
+    assert (ending["outcome"], ending["notes"]) == ("alreadyHandled", ["a has the bytes of b"])
 
 
 def test_what_tells_a_history_from_others_is_kept_with_its_claim() -> None:
     every = states()
     item = {"id": "0f", "also": [], "key": "a", "kind": "users", "mode": "FULL", "request": {"also": []}}
-    checked = {"kind": "users", "rows": 5, "content": "9-ab-cd", "leftOut": []}
+    checked = {"kind": "users", "rows": 5, "content": "9-ab-cd", "leftOut": [], "outcome": "imported", "reason": ""}
     found = evaluate(every["Check the drop"]["Assign"], {"input": item, "result": {"Payload": checked}})
     assert evaluate(every["Report the checked drop"]["Output"], {}, **found)["drop"]["content"] == "9-ab-cd"
 
 
-def test_refused_parts_are_announced_with_their_reasons() -> None:
-    checked = {"leftOut": [LEFT, LEFT | {"key": "c", "outcome": "later"}, LEFT | {"key": "d", "reason": "it is gone"}]}
-    task = states()["Announce that parts are refused"]
-    (entry,) = task["Arguments"]["Entries"]
-    detail = evaluate(entry["Detail"], {}, checked=checked, file={"kind": "interactions"}, run="run", shop="shop")
-    assert (detail["key"], detail["reason"]) == ("b, d", "it is empty; it is gone")
+def test_refused_files_are_announced_with_their_reasons() -> None:
+    others = [LEFT, LEFT | {"key": "c", "outcome": "later"}, LEFT | {"key": "d", "reason": "it is gone"}]
+    checked = {"drop": {"outcome": "imported", "kind": "interactions"}, "others": others}
+    task = states()["Announce that a file is refused"]
+    (entry,) = evaluate(task["Arguments"]["Entries"], {}, checked=checked, about=ABOUT)
+    told = entry["Detail"]
+    assert (told["kind"], told["key"], told["reason"]) == ("interactions", "b, d", "it is empty; it is gone")
+
+
+def test_a_refused_file_is_reported_with_the_rule() -> None:
+    (rule,) = states()["Check the drop"]["Catch"]
+    item = {"id": "0f", "also": ["0e"], "key": "a", "kind": "users", "mode": "FULL", "request": {}}
+    error = {"Error": "Rejected", "Cause": json.dumps({"errorMessage": "it is empty", "errorType": "Rejected"})}
+    kept = evaluate(rule["Assign"], {"input": item, "errorOutput": error})
+    drop = Drop.model_validate(kept["checked"]["drop"])
+    assert (drop.id, drop.also, drop.outcome, drop.reason) == ("0f", ("0e",), "refused", "it is empty")
+    assert chosen(states()["Is a file refused?"], {}, **kept) == "Announce that a file is refused"
+
+
+FEW = PLAN | {"mode": "INCREMENTAL", "rows": 999}
+
+
+@pytest.mark.parametrize(
+    ("plan", "retrain", "told"),
+    [
+        (FEW, None, "held"),
+        (FEW | {"rows": 1000}, None, "imported"),
+        (FEW | {"kind": "users"}, None, "imported"),
+        (FEW | {"mode": "FULL"}, None, "imported"),
+        (FEW, {"shop": "shop"}, "retrained"),
+    ],
+)
+def test_what_is_too_little_for_an_import_is_held(plan: dict[str, Any], retrain: object, told: str) -> None:
+    found = outcome(PrepareRequest.model_validate(CHECK | {"retrain": retrain}), Plan.model_validate(plan))
+    assert found["outcome"] == told
+    assert ("1,000 interactions" in found["reason"]) == (told == "held")
+
+
+def test_a_run_that_waited_for_room_says_so() -> None:
+    notes = ["a job waited 42 minutes for room"]
+    ran = {"imported": [{"notes": notes}], "trained": [], "collected": {"notes": []}, "drops": []}
+    ending = {"outcome": "promoted", "notes": ["of the plan"]}
+    closed = evaluate(states()["Close the run"]["Output"], {}, **ran, ending=ending, about=ABOUT)
+    assert closed["notes"] == [*notes, "of the plan"]
+    assert (closed["outcome"], closed["shop"], closed["kind"]) == ("promoted", "shop", "interactions")

@@ -15,51 +15,48 @@ from personalization.personalize.removal import (
     Schemas,
 )
 
-from tests.statemachines.machine import MACHINES, SUBSTITUTIONS, State, chosen, evaluate, scopes
-from tests.template.stack import ROOT, STACK
+from tests.statemachines.machine import MACHINES, State, asked, chosen, evaluate, scopes
 
 MACHINE = MACHINES["teardown"]
 STATES = scopes(MACHINE)[0].states
-TASKS = {name: state for name, state in STATES.items() if state.get("Resource", "").endswith("lambda:invoke")}
+ASKED = asked(MACHINE)
 VARIABLES: dict[str, Any] = {
     "shop": "green", "run": "run-1", "execution": "arn:execution", "has": {"schemas": ["arn:schema"], "resources": []},
 }  # fmt: skip
-LAMBDAS = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
 
-@LAMBDAS
-def test_the_function_understands_what_it_is_sent(task: State) -> None:
-    sent = evaluate(task["Arguments"]["Payload"], {}, **VARIABLES)
+@pytest.mark.parametrize("name", ASKED)
+def test_the_function_understands_what_it_is_sent(name: str) -> None:
+    sent = evaluate(ASKED[name][1], {}, **VARIABLES)
     understood = RemovalRequest.model_validate(sent).as_json()
     assert {key: understood[key] for key in sent} == sent
 
 
 def test_every_step_of_the_function_is_taken_once() -> None:
-    taken = [task["Arguments"]["Payload"]["step"] for task in TASKS.values()]
+    taken = [request["step"] for _, request in ASKED.values()]
     assert sorted(taken) == sorted(get_args(RemovalRequest.model_fields["step"].annotation))
     assert len({Finished, Forgotten, Left, Objects, Removal, Schemas}) == len(taken)
 
 
 @pytest.mark.parametrize(
-    ("asked", "dry", "objects"),
+    ("wish", "dry", "objects"),
     [({}, False, False), ({"dryRun": True}, True, False), ({"dryRun": "yes", "objects": True}, False, True)],
 )
-def test_a_removal_is_a_dry_run_or_takes_objects_only_if_that_is_said(asked: State, dry: bool, objects: bool) -> None:
-    seen = {"context": {"Execution": {"Name": "run-1", "Id": "arn"}}, "input": {"shop": "green", **asked}}
+def test_a_removal_is_a_dry_run_or_takes_objects_only_if_that_is_said(wish: State, dry: bool, objects: bool) -> None:
+    seen = {"context": {"Execution": {"Name": "run-1", "Id": "arn"}}, "input": {"shop": "green", **wish}}
     noted = evaluate(STATES["Note what is asked"]["Assign"], seen)
     assert (noted["shop"], noted["dryRun"], noted["withObjects"]) == ("green", dry, objects)
     after = "Report what would be removed" if dry else "Forget what the API serves"
     assert chosen(STATES["Is it a dry run?"], {}, dryRun=noted["dryRun"]) == after
 
 
-def test_it_goes_on_until_nothing_is_left_or_the_budget_is_used_up() -> None:
-    question, now = STATES["Is everything gone?"], evaluate("{% $millis() %}", {})
-    some = {"left": 2, "waitingFor": ["retail-green-popular", "retail-green"]}
-    assert chosen(question, {"left": 0, "waitingFor": []}, since=now) == "Remove the schemas"
-    assert chosen(question, some, since=now) == "Wait for the deletions"
-    assert chosen(question, some, since=now - 301 * 60_000) == "Announce that the removal failed"
-    (kept,) = evaluate(question["Choices"][1]["Assign"], {"input": some}).values()
-    assert kept["Cause"] == "retail-green-popular, retail-green: still there after 300 minutes"
+def test_it_goes_on_when_nothing_is_left_and_fails_when_the_budget_is_used_up() -> None:
+    task = STATES["Remove what nothing needs any more"]
+    (caught,) = task["Catch"]
+    assert (task["Next"], caught["Next"]) == ("Remove the schemas", "Note why the removal failed")
+    some = Left(left=2, waiting_for=("retail-green-popular", "retail-green")).as_json()
+    assert (some["ready"], some["name"], some["status"]) == (False, "retail-green-popular, retail-green", "there")
+    assert Left(left=0, waiting_for=()).as_json()["ready"]
 
 
 def test_objects_are_removed_until_there_are_no_more() -> None:
@@ -70,13 +67,6 @@ def test_objects_are_removed_until_there_are_no_more() -> None:
 def test_the_api_has_a_minute_to_forget_the_shop() -> None:
     assert evaluate(STATES["Let the API forget the shop"]["Seconds"], {}) == 65
     assert STATES["Forget what the API serves"]["Next"] == "Let the API forget the shop"
-
-
-def test_the_machine_outlives_its_budget_and_gets_what_it_names() -> None:
-    assert int(SUBSTITUTIONS["WaitMinutes"]) * 60 * 2 < MACHINE["TimeoutSeconds"]
-    made = STACK.source["Resources"]["TeardownStateMachine"]["Properties"]
-    assert (ROOT / made["DefinitionUri"]).name == "teardown.asl.yaml"
-    assert set(made["DefinitionSubstitutions"]) == {"Prefix", "PollSeconds", "WaitMinutes", "RemoveShopFunction"}
 
 
 def test_what_is_based_on_something_goes_before_it() -> None:

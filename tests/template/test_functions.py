@@ -13,6 +13,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+from tests.statemachines.machine import MACHINES, State, asked, tasks
 from tests.template.calls import body, calls, reached, source
 from tests.template.stack import OPTIONS, PSEUDO, ROOT, STACK, Stack, compiled
 from tests.template.test_permissions import FOLDERS, FUNCTIONS, statements
@@ -152,21 +153,41 @@ def test_a_run_calls_the_functions_as_they_were_when_it_began() -> None:
     assert not set(RUNS.values()) & {value for each in again for value in each.values()}
 
 
+EARLIER = {"retrain": {"TrainSolutionFunction"}, "evaluate": {"ImportDataFunction", "TrainSolutionFunction"}}
+"""What runs invoke themselves that began before there was a machine that waits for all."""
+
+
 def test_a_machine_may_call_every_version_of_its_functions_and_what_runs_from_before_versions_call() -> None:
-    for machine in STACK.of("StepFunctions::StateMachine"):
-        substituted = STACK.of("StepFunctions::StateMachine")[machine]["DefinitionSubstitutions"]
-        called = {name for name in substituted if name in RUNS}
-        assert called
-        assert set(invoked()[machine]) == {arn for name in called for arn in (f"{name}.Arn", f"{name}.Arn:*")}
+    for machine in MACHINES:
+        own = {function for name, (function, _) in asked(MACHINES[machine]).items() if name in invokes(machine)}
+        if machine == "ensure":
+            own = {function for each in MACHINES.values() for function, _ in waited_for(each)}
+        called = own | EARLIER.get(machine, set())
+        assert set(invoked()[f"{machine.title()}StateMachine"]) == {
+            arn for name in called for arn in (f"{name}.Arn", f"{name}.Arn:*")
+        }
+
+
+def invokes(machine: str) -> set[str]:
+    """The states of a machine that invoke a function themselves."""
+    return set(tasks("lambda:invoke", MACHINES[machine]))
+
+
+def waited_for(machine: State) -> list[tuple[str, object]]:
+    """What a machine asks by way of `ensure`."""
+    return [each for name, each in asked(machine).items() if name in tasks("states:startExecution.sync", machine)]
 
 
 def invoked() -> dict[str, list[str]]:
     """The functions that each machine may call, by their ARNs."""
     return {
-        machine: each["Resource"]
+        machine: [
+            arn
+            for each in statements(f"{machine}Role")
+            if each["Action"] == ["lambda:InvokeFunction"]
+            for arn in each["Resource"]
+        ]
         for machine in STACK.of("StepFunctions::StateMachine")
-        for each in statements(f"{machine}Role")
-        if each["Action"] == ["lambda:InvokeFunction"]
     }
 
 

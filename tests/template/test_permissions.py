@@ -103,21 +103,45 @@ WAITING = {
 """What Step Functions does for a machine that starts another one and waits for it."""
 
 
+EARLIER = {
+    "Retrain": {
+        f"personalize:Describe{name}"
+        for name in (
+            "DatasetGroup", "Dataset", "EventTracker", "DatasetImportJob", "Filter", "Solution", "SolutionVersion",
+            "Campaign", "Recommender",
+        )
+    },
+    "Evaluate": {
+        f"personalize:Describe{name}"
+        for name in (
+            "DatasetGroup", "Dataset", "DatasetExportJob", "DatasetImportJob", "Solution", "SolutionVersion",
+            "BatchInferenceJob",
+        )
+    },
+}  # fmt: skip
+"""What runs call that began before there was a machine that waits for all: a right goes a release after its code."""
+
+
 @pytest.mark.parametrize(
-    ("machine", "besides"), [("Retrain", {"events:PutEvents", *WAITING}), ("Evaluate", set[str]())]
+    ("machine", "besides"),
+    [
+        ("Retrain", {"events:PutEvents", *WAITING, *EARLIER["Retrain"]}),
+        ("Evaluate", {*WAITING, *EARLIER["Evaluate"]}),
+        ("Ensure", set[str]()),
+    ],
 )
 def test_a_machine_may_call_what_it_calls_and_nothing_else(machine: str, besides: set[str]) -> None:
-    asked = tasks("aws-sdk:personalize:", MACHINES[machine.lower()]).values()
-    described = {f"personalize:D{task['Resource'].rpartition(':d')[2]}" for task in asked}
-    wanted = {"lambda:InvokeFunction"} | besides | described | LOGS
-    assert sorted(actions(f"{machine}StateMachineRole")) == sorted(wanted)
+    assert not tasks("aws-sdk:", MACHINES[machine.lower()])
+    wanted = {"lambda:InvokeFunction"} | besides | LOGS
+    assert set(actions(f"{machine}StateMachineRole")) == wanted
 
 
-def test_a_run_starts_and_stops_tests_alone() -> None:
+def test_a_run_starts_and_stops_its_waits_and_tests_alone() -> None:
     found = {name: each["Resource"] for each in statements("RetrainStateMachineRole") for name in each["Action"]}
     # Tests on held-out time are waited for, fits of the purchase likelihood are not.
-    assert found["states:StartExecution"] == ["EvaluateStateMachine", "LikelihoodStateMachine"]
-    executions = ["arn:aws:states:us-east-1:123456789012:execution:EvaluateStateMachine.Name:*"]
+    assert found["states:StartExecution"] == ["EnsureStateMachine", "EvaluateStateMachine", "LikelihoodStateMachine"]
+    start = "arn:aws:states:us-east-1:123456789012:execution"
+    executions = [f"{start}:{machine}StateMachine.Name:*" for machine in ("Ensure", "Evaluate")]
     assert found["states:StopExecution"] == found["states:DescribeExecution"] == executions
     (rule,) = found["events:PutRule"]
     assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
@@ -132,16 +156,9 @@ def test_runs_are_started_and_looked_at_on_their_own_machine_alone(function: str
     assert all(each.startswith(start) for each in found["states:DescribeExecution"])
 
 
-@pytest.mark.parametrize("machine", ["Retrain", "Evaluate"])
-def test_a_machine_may_invoke_what_it_invokes(machine: str) -> None:
-    every = statements(f"{machine}StateMachineRole")
-    (invoked,) = [each for each in every if each["Action"] == ["lambda:InvokeFunction"]]
-    named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke", MACHINES[machine.lower()]).values()}
-    assert set(invoked["Resource"]) == {arn for name in named for arn in (f"{name}.Arn", f"{name}.Arn:*")}
-
-
 def test_the_removing_machine_calls_one_function_and_announces() -> None:
-    assert sorted(actions("TeardownStateMachineRole")) == sorted({"lambda:InvokeFunction", "events:PutEvents"} | LOGS)
+    wanted = {"lambda:InvokeFunction", "events:PutEvents", *WAITING} | LOGS
+    assert sorted(actions("TeardownStateMachineRole")) == sorted(wanted)
     (invoked,) = [
         each for each in statements("TeardownStateMachineRole") if each["Action"] == ["lambda:InvokeFunction"]
     ]

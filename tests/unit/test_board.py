@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
 import json
+from typing import Any
 
 from rich.console import Console
 
 from local.cloud.runs import FAILED as STEP_FAILED
-from local.cloud.runs import Moment, happenings
+from local.cloud.runs import Moment, happenings, label, statuses
 from local.terminal.board import DONE, FAILED, UNDER_WAY, Board
 
 STORY = [
@@ -90,6 +91,35 @@ def test_a_step_whose_error_nobody_caught_is_crossed() -> None:
     under_way: set[str] = set()
     assert list(happenings(entered("Task", "Close the run"), under_way)) == [("Close the run", "")]
     assert list(happenings({"type": "ExecutionTimedOut"}, under_way)) == [("Close the run", STEP_FAILED)]
+
+
+def asked(arn: str, name: str, status: str) -> dict[str, Any]:
+    told = {"StatusCode": 200, "Payload": {"arn": arn, "name": name, "status": status}}
+    return {"type": "TaskSucceeded", "taskSucceededEventDetails": {"output": json.dumps(told)}}
+
+
+ARN = "arn:aws:personalize:us-east-1:123456789012"
+
+
+def test_a_resource_is_told_by_what_waits_for_it() -> None:
+    job, board, last = f"{ARN}:dataset-import-job/retail-green-run", Board(), list[str]()
+    told = [asked(job, "retail-green-run", f"CREATE {word}") for word in ("PENDING", "IN_PROGRESS")]
+    for second, event in enumerate([*told, {"type": "ExecutionFailed"}]):
+        for what, status in statuses(event, last):
+            board.tell(Moment(float(second), what, status))
+    assert {row.what: row.mark() for row in board.rows.values()} == {"dataset import job retail-green-run": FAILED}
+    assert list(statuses({"type": "PassStateEntered"}, [])) == []
+
+
+def test_a_resource_is_called_what_it_is() -> None:
+    assert label(f"{ARN}:solution/retail-green/1f2e3d4c", "of-the-run") == "solution version retail-green"
+    assert label(f"{ARN}:solution/retail-green", "retail-green") == "solution retail-green"
+    assert label(f"{ARN}:event-tracker/0badcafe", "retail-green-events") == "event tracker retail-green-events"
+
+
+def test_a_job_without_room_is_waited_for() -> None:
+    board = told(Moment(1.0, "dataset import job j", "WAITING"))
+    assert board.waiting_for() == ["dataset import job j WAITING"]
 
 
 def entered(kind: str, name: str) -> dict[str, object]:

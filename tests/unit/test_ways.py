@@ -8,7 +8,7 @@ from benchmarks import ways
 BOUNDS = {
     "get_recommendations": (22, 62),
     "record_events": (21, 69),
-    "validate_drop": (40, 296),
+    "validate_drop": (40, 297),
     "judge_release": (20, 77),
 }
 """The most files and moves of each request."""

@@ -16,6 +16,8 @@ from local.cloud.aws.patching import Function, Json, around
 
 KEPT = 1000
 """Executions whose variables and definition are remembered for a redrive."""
+STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+"""The member of an execution's input that names the one which started it."""
 _contexts: OrderedDict[str, Json] = OrderedDict()
 _definitions: dict[str, str] = {}
 """The definition that each of these executions began with, since an update of the machine changes none of them."""
@@ -24,8 +26,18 @@ _definitions: dict[str, str] = {}
 def install() -> None:
     """Start no task of a stopped execution, name executions as on AWS, and answer RedriveExecution.
 
-    ministack draws names, and does not know RedriveExecution.
+    ministack draws names, and does not know RedriveExecution. An execution that another one waits for is stopped with
+    it, and fails it as on AWS: with its own description.
     """
+    stepfunctions._nested_execution_failure = failure
+
+    @around(stepfunctions, "_stop_execution")
+    def stopped(stock: Function, data: Json) -> object:
+        answer = stock(data)
+        for child in children(data["executionArn"]):
+            why = "the execution that waits for it was stopped"
+            stepfunctions._stop_execution({"executionArn": child["executionArn"], "cause": why})
+        return answer
 
     @around(stepfunctions, "_execute_task")
     def run_task(stock: Function, state: Json, given: object, execution: Json, context: Json) -> object:
@@ -71,6 +83,18 @@ def install() -> None:
             by.reset(token)
 
 
+def children(arn: str) -> list[Json]:
+    """Return the executions that an execution has started and waits for."""
+    running = [each for each in stepfunctions._executions.values() if each.get("sync") and each["status"] == "RUNNING"]
+    return [each for each in running if json.loads(each["input"]).get(STARTED_BY) == arn]
+
+
+def failure(described: Json) -> tuple[str, str]:
+    """Return error and cause of a task whose execution failed; AWS describes the execution in the cause."""
+    told = {f"{name[0].upper()}{name[1:]}": value for name, value in described.items() if name != "output"}
+    return "States.TaskFailed", json.dumps(dict(sorted(told.items())))
+
+
 def name_of(event: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
     """Return the name of the execution that a schedule or a rule starts for an event.
 
@@ -90,7 +114,7 @@ def _uuid(digits: str) -> str:
 
 def _remember(execution: Json, context: Json) -> None:
     """Keep the context of a state outside a Map: a redrive goes on with its variables."""
-    if "Map" in context:
+    if "Map" in context or execution.get("sync"):
         return
     arn = execution["executionArn"]
     machine = stepfunctions._state_machines.get(execution["stateMachineArn"])

@@ -6,7 +6,6 @@
 
 import contextvars
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -152,7 +151,7 @@ def _functions(faults: CloudFaults) -> None:
     @around(lambda_svc, "_execute_function_warm")
     def invoke(stock: Function, function: Json, event: object, request_id: str) -> Json:
         name = (function.get("config") or function)["FunctionName"]
-        step = event.get("step") if isinstance(event, dict) else None
+        step = step_of(event)
         rule = faults.first({KILL}, f"{name}.{step}" if step else name, event)
         if rule is None or rule.performed:
             answer: Json = stock(function, event, request_id)
@@ -160,6 +159,15 @@ def _functions(faults: CloudFaults) -> None:
                 return answer
         message = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
         return {"error": True, "log": "", "body": {"errorType": "Runtime.ExitError", "errorMessage": message}}
+
+
+def step_of(event: object) -> str:
+    """Return the step that a function is asked for; of several, the one that it has come to."""
+    if not isinstance(event, dict):
+        return ""
+    steps = event.get("steps") or [event.get("step") or ""]
+    stage = (event.get("made") or {}).get("stage", 0)
+    return str(steps[min(stage, len(steps) - 1)])
 
 
 def _events(faults: CloudFaults) -> None:
@@ -208,8 +216,8 @@ def _tasks(faults: CloudFaults) -> None:
 
     @around(stepfunctions, "_invoke_resource")
     def invoke(stock: Function, resource: str, given: Any) -> object:  # noqa: ANN401 - whatever the arguments are
-        operation = re.split("[:.]", resource)[-1]
-        service = resource.partition(":::")[2].removeprefix("aws-sdk:").partition(":")[0]
+        service, _, operation = resource.partition(":::")[2].removeprefix("aws-sdk:").partition(":")
+        operation = operation.partition(".")[0]
         actions = {LOST} if service == "personalize" else {LOST, *ERRORS}
         rule = faults.first(actions, operation, given) if service in CLIENTS else None
         if rule is None or rule.performed:

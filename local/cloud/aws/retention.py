@@ -17,6 +17,8 @@ POINTS: Final = 10_000
 """The newest points of a metric that are kept."""
 EXECUTIONS: Final = 1000
 """The newest executions that are kept, beside those that run; AWS keeps each for 90 days."""
+RECENT: Final = 100
+"""The newest of them, which somebody may be reading."""
 MINUTE: Final = 60
 
 
@@ -33,11 +35,14 @@ def install() -> None:
             streams.pop(oldest, None)  # other threads do the same
 
     @around(stepfunctions, "_emit_execution_status_event")
-    def ended(stock: Function, execution: Json) -> None:
+    def forget(stock: Function, execution: Json) -> None:
         stock(execution)
         executions = stepfunctions._executions
         if len(executions) > EXECUTIONS:
-            arns = [arn for arn, each in tuple(executions.items()) if each["status"] != "RUNNING"]
+            ended = [(arn, each) for arn, each in tuple(executions.items()) if each["status"] != "RUNNING"]
+            # What another execution waited for goes first, since a run has many of those; not what just ended.
+            waited_for = [arn for arn, each in ended[:-RECENT] if each.get("sync")]
+            arns = [*waited_for, *(arn for arn, _ in ended if arn not in set(waited_for))]
             for arn in arns[: max(len(executions) - EXECUTIONS, 0)]:
                 executions.pop(arn, None)
 

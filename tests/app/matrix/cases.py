@@ -30,7 +30,7 @@ REPEATED: Final = {
     "ListRecommenders": "",
 }  # fmt: skip
 """Calls that every run makes, likewise."""
-ONCE: Final = {"ListSolutionVersions", "ListRecommenders"}
+ONCE: Final = {"ListSolutionVersions", "ListRecommenders", "DescribeFilter", "DescribeEventTracker"}
 """Those of them that a run makes once, so that there is no later one to fail."""
 
 
@@ -111,20 +111,23 @@ def silences() -> list[Case]:
     for operation in ("CreateDatasetImportJob", "CreateSolutionVersion", "UpdateCampaign", "DescribeCampaign"):
         dropped = engine("dropConnection", operation, times=4)
         found.append(Case(f"the connection of {operation} ends", CALLS, (dropped,)))
-    for operation in ("describeDatasetImportJob", "describeSolutionVersion", "describeCampaign"):
-        lost = cloud("loseConnection", operation, resource="*-{shop}*", times=3)
-        found.append(Case(f"the machine loses the connection of {operation}", CALLS, (lost,)))
+    for performed, words in (
+        (False, "loses the connection of startExecution"),
+        (True, "gets no answer of startExecution"),
+    ):
+        lost = cloud("loseConnection", "startExecution", resource="*-{shop}*", times=3, performed=performed)
+        found.append(Case(f"the machine {words}", CALLS, (lost,)))
     away = engine("serviceUnavailable", "DescribeCampaign", times=4)
     forever = engine("internalFailure", "GetRecommendations", times=None)
-    always = engine("throttle", "DescribeEventTracker", BY_TRACKER, times=None)
+    always = engine("throttle", "ListEventTrackers", times=None)
     refused = engine("invalidInput", "CreateSolutionVersion", reason="not enough data")
     return [
         *found,
         Case("DescribeCampaign answers that Personalize is unavailable", CALLS, (away,)),
         Case("GetRecommendations never answers the probe", CALLS, (forever,), error="RetryLater",
              reason="InternalFailure", human="continue", note="the campaign goes back to the version before"),
-        Case("DescribeEventTracker is throttled for minutes", CALLS, (always,),
-             error="Personalize.PersonalizeException", reason="Rate exceeded", human="continue"),
+        Case("ListEventTrackers is throttled for minutes", CALLS, (always,), error="RetryLater",
+             reason="Rate exceeded", human="continue"),
         Case("CreateSolutionVersion is refused", CALLS, (refused,), error="Rejected", reason="not enough data",
              human="continue"),
     ]  # fmt: skip

@@ -43,8 +43,7 @@ def _begun(shop: Shop, state: str, known: set[str]) -> str:
 
 def states(shop: Shop, arn: str) -> list[str]:
     """The states of the top level that an execution has entered."""
-    pages = shop.world.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
-    entered = [event.get("stateEnteredEventDetails") for page in pages for event in page["events"]]
+    entered = [event.get("stateEnteredEventDetails") for event in shop.world.history(arn)]
     return [each["name"] for each in entered if each]
 
 
@@ -391,11 +390,9 @@ def busy_campaign(shop: Shop) -> None:
 
 
 def failures(shop: Shop, arn: str) -> str:
-    """What the tasks of an execution that failed have said, whether or not they were tried again."""
-    pages = shop.world.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
-    return "".join(
-        event.get("taskFailedEventDetails", {}).get("cause", "") for page in pages for event in page["events"]
-    )
+    """What the tasks have said that failed in an execution or in what it waits for, whether or not they came again."""
+    told = [event for each in (arn, *shop.world.waits_of(arn)) for event in shop.world.history(each)]
+    return "".join(event.get("taskFailedEventDetails", {}).get("cause", "") for event in told)
 
 
 def raised_by_hand(shop: Shop) -> None:

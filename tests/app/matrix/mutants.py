@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 DOMAIN: Final = "layers/core/personalization"
 TEST: Final = "tests/app/test_reliability.py::test_a_case_comes_out_as_the_page_says"
 MACHINE: Final = "statemachines/retrain.asl.yaml"
+WAITS: Final = "statemachines/ensure.asl.yaml"
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,11 @@ MUTANTS: Final = (
         ("a schedule starts a second training",),
     ),
     Mutant(
-        "a describe call whose connection is lost is retried",
+        "a wait whose start is lost is tried again",
         MACHINE,
-        "Personalize.SdkClientException, ",
-        "",
-        ("the machine loses the connection of describeSolutionVersion",),
+        "StepFunctions.AWSStepFunctionsException, StepFunctions.SdkClientException],",
+        "StepFunctions.AWSStepFunctionsException],",
+        ("the machine loses the connection of startExecution",),
     ),
     Mutant(
         "a dropped object is claimed once",
@@ -147,16 +148,20 @@ MUTANTS: Final = (
         MACHINE,
         " Sandbox.Timedout, Runtime.ExitError,",
         "",
-        (
-            "ImportDataFunction is killed at importJob before it begins",
-            "JudgeReleaseFunction is killed at judge when it is done",
-        ),
+        ("JudgeReleaseFunction is killed at judge when it is done",),
+    ),
+    Mutant(
+        "a function that was killed while something is waited for is asked again",
+        WAITS,
+        " Sandbox.Timedout, Runtime.ExitError,",
+        "",
+        ("ImportDataFunction is killed at importJob before it begins",),
     ),
     Mutant(
         "a new resource may not be visible yet",
-        MACHINE,
-        " Personalize.ResourceNotFoundException,",
-        "",
+        f"{DOMAIN}/personalize/readiness.py",
+        'raise RetryLater(arn, "it is not seen yet")',
+        'raise Broken(arn, "it is not seen yet")',
         ("a new Filter is not seen yet", "a new SolutionVersion is not seen yet"),
     ),
     Mutant(
@@ -190,8 +195,8 @@ MUTANTS: Final = (
     Mutant(
         "a release that fails its probe is taken back",
         MACHINE,
-        'Condition: "{% $count($verdict.back) > 0 %}"',
-        'Condition: "{% $count($verdict.back) > 999 %}"',
+        'Condition: "{% $count($back) > 0 %}"',
+        'Condition: "{% $count($back) > 999 %}"',
         ("the probe fails", "GetRecommendations never answers the probe"),
     ),
     Mutant(

@@ -309,13 +309,6 @@ class Shop:
         ]
         return [each["solutionVersionArn"] for each in sorted(found, key=lambda each: each["creationDateTime"])]
 
-    def looks(self, arn: str) -> list[str]:
-        """The campaign's own status at each look that an execution took at it."""
-        pages = self.world.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
-        told = [event.get("taskSucceededEventDetails", {}) for page in pages for event in page["events"]]
-        outputs = [json.loads(each["output"]) for each in told if "describeCampaign" in each.get("resource", "")]
-        return [str(output["Campaign"]["Status"]) for output in outputs]
-
 
 def dropped(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """The claims among records, but for those of keys that were refused."""

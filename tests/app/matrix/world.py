@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from local.cloud.faults import FaultDoor
 from local.cloud.home import access
+from local.cloud.runs import STARTED_BY
 from tests.app.laptop import Laptop
 
 BOUND = 240.0
@@ -124,6 +125,18 @@ class World:
         """The executions of a shop, oldest first, as described when they were last looked at."""
         with self._looked:
             return [self._executions[arn] for arn in self._by_shop[shop]]
+
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        """The events of an execution."""
+        pages = self.steps.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [event for page in pages for event in page["events"]]
+
+    def waits_of(self, arn: str) -> list[str]:
+        """The newest executions that an execution waits for, or has waited for."""
+        waiting = self.laptop.state.outputs["EnsureStateMachineArn"]
+        page = self.steps.list_executions(stateMachineArn=waiting, maxResults=1000)["executions"]
+        found = [self.steps.describe_execution(executionArn=each["executionArn"]) for each in page]
+        return [each["executionArn"] for each in found if json.loads(each["input"]).get(STARTED_BY) == arn]
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait until something holds; it is asked after each look at the executions. Fails after BOUND."""

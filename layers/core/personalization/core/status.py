@@ -7,7 +7,8 @@ from enum import StrEnum
 ACTIVE = "ACTIVE"
 """The status of a resource that can be used."""
 
-
+UPDATED = "UPDATE PENDING"
+"""The status of what was just changed."""
 WAITING = "WAITING"
 """Our own word, for a job that was not started because as many run as may."""
 

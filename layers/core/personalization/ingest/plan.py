@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
-from personalization.ingest.findings import Checked
+from personalization.ingest.findings import MINIMUM_INTERACTIONS, Checked
 from personalization.shop import recommenders
 from personalization.shop.campaigns import CampaignSettings, Generation
 from personalization.shop.gates import FOR_USERS
@@ -21,6 +21,7 @@ from personalization.shop.plan import (
     Known,
     Nothing,
     Plan,
+    PrepareRequest,
     RecipePart,
     RecommenderPart,
     Resource,
@@ -48,6 +49,17 @@ def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
         'imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
     )
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(told,), outcome="alreadyHandled")
+
+
+def outcome(request: PrepareRequest, plan: Plan | Nothing) -> dict[str, str]:
+    """What becomes of an object in its run, and why, as in `handling.Drop`."""
+    if isinstance(plan, Nothing):
+        return {"outcome": plan.outcome or "settings", "reason": "; ".join(plan.notes)}
+    few = plan.kind == "interactions" and plan.mode == "INCREMENTAL" and plan.rows < MINIMUM_INTERACTIONS
+    if few and request.retrain is None:
+        reason = f"held until the next drop: Personalize imports no fewer than {MINIMUM_INTERACTIONS:,} interactions"
+        return {"outcome": "held", "reason": reason}
+    return {"outcome": "imported" if request.retrain is None else "retrained", "reason": ""}
 
 
 def copy_folder(shop: str, run: str, kind: DataKind, job: int = 0) -> str:

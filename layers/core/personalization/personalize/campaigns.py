@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from personalization.core.status import Deployment, Progress, is_promoted, progress
+from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
 from personalization.shop import filters, placements, recipes
 from personalization.shop.campaigns import Members
 from personalization.shop.plan import Plan, Promoted
@@ -112,6 +112,25 @@ def described(campaign: Mapping[str, Any]) -> Deployment:
     return Deployment(
         campaign["status"], campaign["solutionVersionArn"], update.get("status"), update.get("solutionVersionArn")
     )
+
+
+def towards(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
+    """How far a campaign is on its way to serve a version: ACTIVE, a failure with its reason, or under way.
+
+    While an update runs, and after one failed, the campaign itself stays ACTIVE with its old version.
+
+    Args:
+        found: the campaign as Personalize describes it.
+        version: ARN of the solution version.
+    """
+    deployment = described(found)
+    status, latest = deployment.latest
+    if is_promoted(deployment, version):
+        return {"status": ACTIVE}
+    if latest == version and progress(status) is Progress.FAILED:
+        update = found.get("latestCampaignUpdate") or found
+        return {"status": status, "failureReason": update.get("failureReason") or ""}
+    return {"status": status if progress(status) is Progress.UNDER_WAY else UPDATED}
 
 
 def remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:

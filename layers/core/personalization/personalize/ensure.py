@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
-from personalization.core.errors import Broken, NoRoom, Rejected, RetryLater
+from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import Named
-from personalization.core.status import ACTIVE, WAITING, Progress, failed_to_create, is_being_deleted, progress
+from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.shop import recipes
 from personalization.shop import schema as datasets
 from personalization.shop.keys import DataKind
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 CREATED = "CREATE PENDING"
 """The status of what was just created."""
-UPDATED = "UPDATE PENDING"
-"""The status of what was just changed."""
 
 
 def created(create: Callable[[], object]) -> None:
@@ -98,24 +96,6 @@ def schema_of(client: "PersonalizeClient", kind: DataKind, there: "DatasetTypeDe
         return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
 
-def if_room(step: Callable[[], Step], *, waits: bool) -> Step:
-    """What a step that starts a job answers, or that it waits for others to end.
-
-    Args:
-        step: the step.
-        waits: whether the machine understands that it is to ask again.
-
-    Raises:
-        RetryLater: there is no room, and the machine does not wait.
-    """
-    try:
-        return step()
-    except NoRoom as full:
-        if not waits:
-            raise RetryLater(full.resource, full.reason) from full
-        return Step(arn=full.resource, status=WAITING, reason=full.reason)
-
-
 def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
     """The shop's dataset group."""
     group = plan.dataset_group
@@ -171,6 +151,12 @@ def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | No
         trackers = paginate(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
         tracker = next(trackers, None)
     return Step(arn=tracker["eventTrackerArn"], status=tracker["status"]) if tracker else None
+
+
+def event_tracker(client: "PersonalizeClient", group_arn: str) -> Mapping[str, Any]:
+    """The status of a dataset group's event tracker; that of one which is not listed yet is that of a new one."""
+    there = find_event_tracker(client, group_arn)
+    return {"status": there.status if there else CREATED}
 
 
 def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:

@@ -82,6 +82,11 @@ class Left(Part):
     left: int
     waiting_for: tuple[str, ...]
 
+    def as_json(self) -> dict[str, object]:
+        """The piece as the machine that waits reads it."""
+        there = {"ready": self.left == 0, "status": "there", "name": ", ".join(self.waiting_for)}
+        return {**super().as_json(), **there}
+
 
 class Schemas(Part):
     """What the step `schemas` did, as ARNs."""

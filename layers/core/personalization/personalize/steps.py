@@ -7,40 +7,94 @@ from typing import TYPE_CHECKING
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.personalize import ensure, ensure_recommenders, training
-from personalization.shop.plan import FilterPart, ImportRequest, RecommenderPart, Step, TrainRequest
+from personalization.personalize.readiness import Stage, advance
+from personalization.shop import recommenders as wishes
+from personalization.shop.plan import FilterPart, ImportJob, ImportRequest, RecommenderPart, Step, TrainRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
 
 
 def import_step(client: "PersonalizeClient", request: ImportRequest, environment: Environment) -> Step:
-    """Make or find what the step names.
+    """Make or find what the request names, one after the other.
 
     Raises:
-        Broken: the step is `filter` or `recommender` and the request has none.
+        Broken: it names `filter` or `recommender` and has none, or a resource has failed.
     """
     plan = request.plan
-    steps: Mapping[str, Callable[[], Step]] = {
-        "datasetGroup": lambda: ensure.ensure_dataset_group(client, plan),
-        "schema": lambda: ensure.ensure_schema(client, plan),
-        "dataset": lambda: ensure.ensure_dataset(client, plan),
-        "eventTracker": lambda: ensure.ensure_event_tracker(client, plan),
-        "filter": lambda: ensure.ensure_filter(client, plan, _filter(request)),
-        "recommender": lambda: ensure_recommenders.ensure_recommender(client, plan, _recommender(request)),
-        "importJob": lambda: ensure.ensure_import_job(client, plan, environment.role_arn),
+
+    def recommender() -> Stage:
+        wanted = _recommender(request)
+        return Stage(
+            wanted.name,
+            lambda _: ensure_recommenders.ensure_recommender(client, plan, wanted),
+            lambda arn: wishes.towards(client.describe_recommender(recommenderArn=arn)["recommender"], wanted.config),
+        )
+
+    def a_filter() -> Stage:
+        wanted = _filter(request)
+        return Stage(
+            wanted.name,
+            lambda _: ensure.ensure_filter(client, plan, wanted),
+            lambda arn: client.describe_filter(filterArn=arn)["filter"],
+        )
+
+    def import_job(job: ImportJob) -> Stage:
+        part = plan.model_copy(update={"import_job": job})
+        return Stage(
+            job.name,
+            lambda _: ensure.ensure_import_job(client, part, environment.role_arn),
+            lambda arn: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"],
+        )
+
+    group, dataset, tracker = plan.dataset_group, plan.dataset, plan.event_tracker
+    stages: Mapping[str, Callable[[], list[Stage]]] = {
+        "datasetGroup": lambda: [
+            Stage(
+                group.name,
+                lambda _: ensure.ensure_dataset_group(client, plan),
+                lambda arn: client.describe_dataset_group(datasetGroupArn=arn)["datasetGroup"],
+            )
+        ],
+        # A schema has no status to wait for.
+        "schema": lambda: [Stage(plan.schema_.name, lambda _: ensure.ensure_schema(client, plan), lambda _: {})],
+        "dataset": lambda: [
+            Stage(
+                dataset.name,
+                lambda _: ensure.ensure_dataset(client, plan),
+                lambda arn: client.describe_dataset(datasetArn=arn)["dataset"],
+            )
+        ],
+        "eventTracker": lambda: [
+            Stage(
+                tracker.name,
+                lambda _: ensure.ensure_event_tracker(client, plan),
+                lambda _: ensure.event_tracker(client, group.arn),
+            )
+        ],
+        "filter": lambda: [a_filter()],
+        "recommender": lambda: [recommender()],
+        "importJob": lambda: [import_job(job) for job in (plan.import_job, *plan.further)],
     }
-    return ensure.if_room(steps[request.step], waits=request.waits)
+    return advance([stage for word in request.steps for stage in stages[word]()], request.made)
 
 
 def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
-    """Make or find the solution, or the solution version of this run."""
-    plan = request.plan
-    if request.step == "solution":
-        return training.ensure_solution(client, plan, request.recipe)
-    solution = request.solution_arn or training.ensure_solution(client, plan, request.recipe).arn
-    return ensure.if_room(
-        lambda: training.ensure_solution_version(client, plan, request.recipe, solution), waits=request.waits
-    )
+    """Make or find the solution, and the solution version of this run."""
+    plan, recipe = request.plan, request.recipe
+    stages = {
+        "solution": Stage(
+            recipe.solution.name,
+            lambda _: training.ensure_solution(client, plan, recipe),
+            lambda arn: client.describe_solution(solutionArn=arn)["solution"],
+        ),
+        "solutionVersion": Stage(
+            recipe.solution_version_name,
+            lambda solution: training.ensure_solution_version(client, plan, recipe, solution),
+            lambda arn: client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"],
+        ),
+    }
+    return advance([stages[word] for word in request.steps], request.made)
 
 
 def _filter(request: ImportRequest) -> FilterPart:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from personalization.releases.held_out.plan import Result
 from personalization.releases.verdicts import Target, Trained, Verdict
-from personalization.shop.plan import Part, Plan, Promoted, Resource
+from personalization.shop.plan import Made, Part, Plan, Promoted, Resource
 
 
 class JudgeRequest(Part):
@@ -64,6 +64,7 @@ class CampaignRequest(Part):
     solution_version_arn: str
     target: Target | None = None
     """The whole target, which tells how the campaign is to serve."""
+    made: Made = Made()
 
 
 class ReleaseRequest(Part):

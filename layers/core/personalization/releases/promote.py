@@ -11,10 +11,12 @@ from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.names import dataset_arn
 from personalization.personalize import campaigns, ensure, training
 from personalization.personalize.campaigns import METADATA, Wish
+from personalization.personalize.readiness import Stage, advance
 from personalization.releases import selling
 from personalization.releases.messages import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
 from personalization.shop import item_files, records
 from personalization.shop import schema as datasets
+from personalization.shop.plan import Step
 from personalization.shop.recipes import recipe as recipe_name
 from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
 
@@ -42,12 +44,24 @@ def promotion_step(
     if event.get("step") == "retire":
         return training.retire_campaigns(client, RetireRequest.read(event).campaigns)
     request = CampaignRequest.read(event)
+    stage = Stage(
+        request.campaign.name,
+        lambda _: _campaign(client, aws, request, environment),
+        lambda arn: campaigns.towards(
+            client.describe_campaign(campaignArn=arn)["campaign"], request.solution_version_arn
+        ),
+    )
+    return advance([stage], request.made).as_json()
+
+
+def _campaign(
+    client: "PersonalizeClient", aws: selling.Clients, request: CampaignRequest, environment: Environment
+) -> Step:
     items = ensure.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
     prefix = f"{environment.names.prefix}-"
     shop = request.dataset_group_arn.rpartition("/")[2].removeprefix(prefix)
     listed = items is not None and _listed(aws, environment, shop)
-    wish = _wish(request, items=items is not None, listed=listed)
-    return training.ensure_campaign(client, request.campaign, wish).as_json()
+    return training.ensure_campaign(client, request.campaign, _wish(request, items=items is not None, listed=listed))
 
 
 def _listed(aws: selling.Clients, environment: Environment, shop: str) -> bool:

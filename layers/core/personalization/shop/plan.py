@@ -288,8 +288,19 @@ class Promoted(Part):
     """What the promotion says about the campaign."""
 
 
+class Made(Part):
+    """How far a step has come that is asked again."""
+
+    stage: int = 0
+    """How many of its resources are ready."""
+    arn: str = ""
+    """The one that is under way."""
+    before: str = ""
+    """The one that became ready last."""
+
+
 class Step(Part):
-    """The answer of a step that made or found a resource."""
+    """The answer of a step that made or found a resource, or looked at it."""
 
     arn: str
     status: str
@@ -299,26 +310,32 @@ class Step(Part):
     """What people should know about it."""
     reason: str = Field(default="", exclude_if=lambda value: not value)
     """Why the step waits."""
+    name: str = Field(default="", exclude_if=lambda value: not value)
+    """What people call the resource."""
+    ready: bool = False
+    """Whether everything that the step makes is ready."""
+    made: Made | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What the machine hands over when it asks again."""
 
 
 class ImportRequest(Part):
     """A step that makes the import happen."""
 
-    step: Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "recommender", "importJob"]
+    steps: tuple[
+        Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "recommender", "importJob"], ...
+    ]
+    """What is made, in this order; each when what comes before it is ready."""
     plan: Plan
     filter: FilterPart | None = None
     recommender: RecommenderPart | None = None
-    waits: bool = False
-    """Whether the machine waits for room and asks again; an execution of an older machine doesn't."""
+    made: Made = Made()
 
 
 class TrainRequest(Part):
     """A step of training."""
 
-    step: Literal["solution", "solutionVersion"]
+    steps: tuple[Literal["solution", "solutionVersion"], ...]
+    """As in `ImportRequest`."""
     plan: Plan
     recipe: RecipePart
-    waits: bool = False
-    """As in `ImportRequest`."""
-    solution_arn: str = Field(default="", exclude_if=lambda value: not value)
-    """The solution that is trained; empty from a machine that is older than columns in names."""
+    made: Made = Made()

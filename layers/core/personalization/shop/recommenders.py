@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from personalization.core.status import Progress, is_stopped, progress
+from personalization.core.status import ACTIVE, Progress, is_stopped, progress
 
 UseCase = Literal[
     "recommended-for-you",
@@ -166,6 +166,24 @@ def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action
     if _has(found, config) and not (moving is Progress.FAILED and _has(latest, config)):
         return "nothing"
     return "update" if progress(found["status"]) is Progress.READY else "busy"
+
+
+def towards(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, str]:
+    """How far a recommender is on its way to a configuration: ACTIVE, a failure with its reason, or under way.
+
+    An update counts if it is for this configuration: while it runs, and after it failed, the recommender itself stays
+    ACTIVE. One that somebody has stopped is left so.
+
+    Args:
+        found: the recommender as Personalize describes it.
+        config: the members of its configuration that are asked for.
+    """
+    if is_stopped(found["status"]):
+        return {"status": ACTIVE}
+    latest = found.get("latestRecommenderUpdate") or {}
+    counts = progress(found["status"]) is Progress.READY and latest and _has(latest, config)
+    told = latest if counts else found
+    return {"status": told["status"], "failureReason": told.get("failureReason") or ""}
 
 
 def _has(told: Mapping[str, Any], config: Mapping[str, Any]) -> bool:

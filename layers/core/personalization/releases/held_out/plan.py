@@ -22,6 +22,7 @@ from personalization.shop.plan import (
     Evaluation,
     EventTracker,
     ImportJob,
+    Made,
     Part,
     Plan,
     RecipePart,
@@ -162,8 +163,7 @@ class ExportRequest(Part):
 
     step: Literal["export"]
     source: Source
-    waits: bool = False
-    """As in `plans.ImportRequest`."""
+    made: Made = Made()
 
 
 class AskRequest(Part):
@@ -172,8 +172,7 @@ class AskRequest(Part):
     step: Literal["ask"]
     question: Question
     solution_version_arn: str
-    waits: bool = False
-    """As in `plans.ImportRequest`."""
+    made: Made = Made()
 
 
 class MeasureRequest(Part):

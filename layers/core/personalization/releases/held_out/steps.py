@@ -14,7 +14,8 @@ from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
 from personalization.personalize import ensure, inventory, removal
-from personalization.personalize.ensure import ensured, if_room
+from personalization.personalize.ensure import ensured
+from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import Kind, Left
 from personalization.releases.held_out import judging
 from personalization.releases.held_out import plan as heldout
@@ -81,20 +82,21 @@ def clear(client: "PersonalizeClient", request: ClearRequest, environment: Envir
 def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -> Step:
     """The job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
-    return if_room(
-        lambda: ensured(
-            job.arn,
-            lambda: client.describe_dataset_export_job(datasetExportJobArn=job.arn)["datasetExportJob"],
-            lambda: client.create_dataset_export_job(
-                jobName=job.name,
-                datasetArn=request.source.dataset_arn,
-                ingestionMode="ALL",
-                roleArn=role_arn,
-                jobOutput={"s3DataDestination": {"path": request.source.location}},
-            ),
-        ),
-        waits=request.waits,
-    )
+
+    def describe(arn: str) -> Mapping[str, Any]:
+        return client.describe_dataset_export_job(datasetExportJobArn=arn)["datasetExportJob"]
+
+    def create() -> object:
+        return client.create_dataset_export_job(
+            jobName=job.name,
+            datasetArn=request.source.dataset_arn,
+            ingestionMode="ALL",
+            roleArn=role_arn,
+            jobOutput={"s3DataDestination": {"path": request.source.location}},
+        )
+
+    stage = Stage(job.name, lambda _: ensured(job.arn, lambda: describe(job.arn), create), describe)
+    return advance([stage], request.made)
 
 
 def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step:
@@ -103,22 +105,23 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
     job = question.job
     # What is explored is no mistake of the recipe.
     plain: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
-    return if_room(
-        lambda: ensured(
-            job.arn,
-            lambda: client.describe_batch_inference_job(batchInferenceJobArn=job.arn)["batchInferenceJob"],
-            lambda: client.create_batch_inference_job(
-                jobName=job.name,
-                solutionVersionArn=request.solution_version_arn,
-                numResults=heldout.LISTED,
-                jobInput={"s3DataSource": {"path": question.source}},
-                jobOutput={"s3DataDestination": {"path": question.target}},
-                roleArn=role_arn,
-                **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
-            ),
-        ),
-        waits=request.waits,
-    )
+
+    def describe(arn: str) -> Mapping[str, Any]:
+        return client.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
+
+    def create() -> object:
+        return client.create_batch_inference_job(
+            jobName=job.name,
+            solutionVersionArn=request.solution_version_arn,
+            numResults=heldout.LISTED,
+            jobInput={"s3DataSource": {"path": question.source}},
+            jobOutput={"s3DataDestination": {"path": question.target}},
+            roleArn=role_arn,
+            **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
+        )
+
+    stage = Stage(job.name, lambda _: ensured(job.arn, lambda: describe(job.arn), create), describe)
+    return advance([stage], request.made)
 
 
 def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: MeasureRequest) -> Result:

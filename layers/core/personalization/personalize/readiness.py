@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a step has made is looked at, each time that the state machine asks again, until it is ready."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from personalization.core.aws.errors import none_if_missing, translate_errors
+from personalization.core.errors import Broken, NoRoom, RetryLater
+from personalization.core.status import WAITING, Progress, progress
+from personalization.shop.plan import Made, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One of the resources that a step makes, one after the other."""
+
+    name: str
+    ensure: Callable[[str], Step]
+    """Makes or finds it, given the ARN of the resource before it, or ""."""
+    describe: Callable[[str], Mapping[str, Any]]
+    """What Personalize says of its ARN: `status`, and `failureReason` where there is one."""
+
+
+def advance(stages: Sequence[Stage], made: Made) -> Step:
+    """Look at what is under way, and go on with what follows once it is ready.
+
+    Args:
+        stages: what the step makes.
+        made: how far an earlier answer came.
+
+    Returns:
+        The resource that is not ready yet, or whose job has to wait for room; the last one when all are ready.
+
+    Raises:
+        Broken: a resource has failed; with Personalize's reason.
+        RetryLater: what was just made is not visible yet.
+    """
+    arn, before = made.arn, made.before
+    for number, stage in enumerate(stages[made.stage :], made.stage):
+        try:
+            step = _look(stage, arn) if arn else stage.ensure(before)
+        except NoRoom as full:
+            waits = Made(stage=number, before=before)
+            return Step(arn=full.resource, status=WAITING, reason=full.reason, name=stage.name, made=waits)
+        if progress(step.status) is Progress.FAILED:
+            reason = (step if arn else _look(stage, step.arn)).reason
+            raise Broken(stage.name, reason or "Personalize gives no reason")
+        if progress(step.status) is not Progress.READY:
+            under_way = Made(stage=number, arn=step.arn, before=before)
+            return step.model_copy(update={"name": stage.name, "made": under_way})
+        arn, before = "", step.arn
+    return step.model_copy(update={"name": stage.name, "ready": True})
+
+
+def _look(stage: Stage, arn: str) -> Step:
+    with translate_errors(arn):
+        told = none_if_missing(lambda: stage.describe(arn))
+        if told is None:
+            raise RetryLater(arn, "it is not seen yet")
+        return Step(arn=arn, status=told["status"], reason=told.get("failureReason") or "")
