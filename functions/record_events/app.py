@@ -33,13 +33,14 @@ def record(request: Request) -> dict[str, object]:
     """What a user did; the very next answer knows what is delivered at once."""
     late, shop = deadline(time.monotonic, delivery.BUDGET_SECONDS), request.path["shop"]
     asked = request.json(Events)
-    user, session = caller.of_events(request.caller, asked.user_id, asked.session_id)
-    problems.validate(Who, {"userId": user})
-    asked = asked.model_copy(update={"user_id": user, "session_id": session})
+    if request.caller:
+        user, session = caller.of_events(request.caller, asked.user_id, asked.session_id)
+        problems.validate(Who, {"userId": user})
+        asked = asked.model_copy(update={"user_id": user, "session_id": session})
     made = models.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
     calls = models.renamed(made, caller.event_id) if request.caller else made
     tracking_id = _release(request).tracking_id
-    leaves = _leaving(shop, user)
+    leaves = _leaving(shop, asked.user_id)
     if leaves:
         request.notes["discarded"] = len(asked.events)
         return models.discarded(made)

@@ -6,8 +6,8 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (22, 62),
-    "record_events": (21, 69),
+    "get_recommendations": (20, 51),
+    "record_events": (20, 60),
     "validate_drop": (40, 297),
     "judge_release": (20, 77),
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and when a shopper is, and on what device, by the headers of her request: context for Personalize.
+"""Where and when a user is, and on what device, by the headers of the request: context for Personalize.
 
 Never the server's own place and time. CloudFront names the viewer's device, country and time zone where its
-distribution is told to; a front end without it may send `X-Time-Zone` (`Asia/Seoul` or `+09:00`). What nobody tells
-is left out.
+distribution forwards them; a front end without it may send `X-Time-Zone` (`Asia/Seoul` or `+09:00`). What no header
+says is left out.
 """
 
 import re
@@ -67,9 +67,9 @@ def device(headers: Mapping[str, str]) -> str:
     Args:
         headers: by names in small letters.
     """
-    for name, told in (("tablet", "tablet"), ("mobile", "phone"), ("desktop", "desktop")):
+    for name, found in (("tablet", "tablet"), ("mobile", "phone"), ("desktop", "desktop")):
         if headers.get(f"cloudfront-is-{name}-viewer") == "true":
-            return told
+            return found
     if headers.get("sec-ch-ua-mobile") == "?1":
         return "phone"
     agent = headers.get("user-agent", "")[:500]
@@ -90,8 +90,8 @@ def _south(country: str, zone: str) -> bool:
 
 
 def _country(headers: Mapping[str, str]) -> str:
-    told = headers.get("cloudfront-viewer-country", "").upper()
-    return told if _COUNTRY.fullmatch(told) else ""
+    found = headers.get("cloudfront-viewer-country", "").upper()
+    return found if _COUNTRY.fullmatch(found) else ""
 
 
 def _zone(name: str) -> tzinfo | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shelf that is never empty: the campaign's answer, or the next best thing within the time that a shopper waits.
+"""Lists that are never empty: the campaign's answer, or the next best within the time that a user waits.
 
 campaign → the last good answer for this user → the popular campaign, or for a filtered list user-personalization → the
 bestsellers that the pipeline keeps. Popular lists begin with the bestsellers where the shop has no popular campaign.
@@ -63,7 +63,7 @@ class Memory:
 
 
 class FallbackChain:
-    """Fills shelves for as long as a process lives: it remembers answers and what fails.
+    """Fills lists for as long as a process lives: it remembers answers and what fails.
 
     Args:
         why: the word for an error of Personalize: throttled, slow, dropped, missing or failing.
@@ -98,7 +98,7 @@ class FallbackChain:
             ask: the question.
             predict: asks Personalize.
             source: what the campaign's items are marked with.
-            since: when the budget began, by the shelf's clock; now, unless several lists share one.
+            since: when the budget began, by the chain's clock; now, unless several lists share one.
 
         Raises:
             Rejected: Personalize calls the request invalid.
@@ -117,15 +117,15 @@ class FallbackChain:
             known = ask.hidden and self._bestsellers(release.shop, started)
             if not found["items"] and ask.fallback != "none" and not known:
                 raise
-            return self._told(found, self._reason(error))
+            return self._degraded(found, self._reason(error))
         filtered = "filterArn" in ask.parameters
         if predicted.items or filtered:
             self._memory.keep(_key(ask), predicted, started)
-        told = answer(predicted, source, ask)
+        result = answer(predicted, source, ask)
         # A filter may well exclude everything, and then nothing is the right answer; and a list has its last page.
-        if told["items"] or filtered or ask.hidden.shown:
-            return told
-        return self._told(self._instead(release, ask, predict, started), "empty")
+        if result["items"] or filtered or ask.hidden.shown:
+            return result
+        return self._degraded(self._instead(release, ask, predict, started), "empty")
 
     def worth(self, release: Release, ask: ListAsk) -> bool:
         """Whether there is a campaign to ask at once, and it does not rest."""
@@ -135,10 +135,10 @@ class FallbackChain:
 
     def unfilled(self, error: PersonalizationError) -> dict[str, object]:
         """An empty answer, for one list of several which `error` kept from being filled."""
-        return self._told({"recommendationId": None, "items": []}, self._reason(error))
+        return self._degraded({"recommendationId": None, "items": []}, self._reason(error))
 
     def now(self) -> float:
-        """The time by the shelf's clock."""
+        """The time by the chain's clock."""
         return self._clock()
 
     def rank(self, ask: ListAsk, rank: Predict) -> dict[str, object]:
@@ -153,11 +153,11 @@ class FallbackChain:
             raise
         except PersonalizationError as error:
             reason = self._reason(error)
-        told = answer(Predicted(None, [{"itemId": each} for each in ask.parameters["inputList"]]), "caller")
+        result = answer(Predicted(None, [{"itemId": each} for each in ask.parameters["inputList"]]), "caller")
         honest = {"filterApplied": False} if "filterArn" in ask.parameters else {}
-        return self._told({**told, **honest}, reason)
+        return self._degraded({**result, **honest}, reason)
 
-    def _told(self, found: Mapping[str, object], reason: str) -> dict[str, object]:
+    def _degraded(self, found: Mapping[str, object], reason: str) -> dict[str, object]:
         """An answer that says that it is not the one that was asked for."""
         return {**found, "degraded": True, "degradedReason": reason}
 
@@ -200,15 +200,15 @@ class FallbackChain:
             predicted = self._popular(other, ask, predict, started)
         hidden = ask.hidden.and_also([own] if own else ())
         shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
-        told: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
+        result: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
         # Nobody but Personalize can apply a filter, so it is not topped up with what it may exclude.
         if len(shown) < limit and not (shown and filtered) and ask.fallback != "none":
             best = self._bestsellers(release.shop, started)
             seen = hidden.and_also(str(each["itemId"]) for each in shown)
             shown += list(_unseen(best, seen, ask))[: limit - len(shown)]
             if filtered and shown:
-                told["filterApplied"] = False
-        return told
+                result["filterApplied"] = False
+        return result
 
     def _popular(self, other: ListAsk | None, ask: ListAsk, predict: Predict, started: float) -> Predicted:
         """The popular campaign's answer, or another's, where there is one and time for it."""
@@ -242,11 +242,11 @@ def _key(ask: ListAsk) -> Hashable:
 
 
 def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: ListAsk) -> Iterator[dict[str, object]]:
-    """Bestsellers that are not on the shelf yet, with metadata where it was asked for."""
+    """Bestsellers that the list does not have yet, with metadata where it was asked for."""
     for each in best:
         if each["itemId"] not in seen:
-            told = item(each, "bestsellers", POPULAR)
+            result = item(each, "bestsellers", POPULAR)
             known: Mapping[str, str] = each.get("metadata") or {}
-            told.pop("metadata", None)
+            result.pop("metadata", None)
             shown = {name: known[name] for name in ask.columns if name in known}
-            yield {**told, "metadata": shown} if shown else told
+            yield {**result, "metadata": shown} if shown else result

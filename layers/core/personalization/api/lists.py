@@ -153,13 +153,13 @@ def listing(
     )
 
 
-def after(release: Release, ask: ListAsk, told: dict[str, object]) -> dict[str, object]:
+def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, object]:
     """An answer with the token of the next page, where there may be one; `ask` is what was asked for this page."""
-    items: Any = told["items"]
+    items: Any = page["items"]
     seen = ask.hidden.shown.union(mark(each["itemId"]) for each in items)
     if len(items) < ask.limit or len(seen) >= MOST:
-        return told
-    return {**told, "next": token(release.tracking_id, ask.scope, seen)}
+        return page
+    return {**page, "next": token(release.tracking_id, ask.scope, seen)}
 
 
 def without(ask: ListAsk, items: Collection[str]) -> ListAsk:
@@ -210,18 +210,18 @@ def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str
         source: where it came from.
         because: why it is shown, unless Personalize says so itself.
     """
-    told = {"itemId": predicted["itemId"], "score": predicted.get("score"), "source": source}
+    shown = {"itemId": predicted["itemId"], "score": predicted.get("score"), "source": source}
     if predicted.get("promotionName"):
         because = {"code": "promoted"}
     elif reasons := predicted.get("reason"):
         words = (each.replace("_", " ").capitalize() for each in reasons)
         because = next(({"code": REASONS[word]} for word in words if word in REASONS), because)
-        told["reason"] = reasons
+        shown["reason"] = reasons
     if because is not None:
-        told["because"] = because
+        shown["because"] = because
     if predicted.get("metadata"):
-        told["metadata"] = predicted["metadata"]
-    return told
+        shown["metadata"] = predicted["metadata"]
+    return shown
 
 
 def popular_instead(release: Release, ask: ListAsk) -> ListAsk | None:
@@ -313,8 +313,8 @@ def read_token(secret: str, scope: Sequence[str], text: str) -> frozenset[int]:
     signature, content = data[:_SIGNATURE], data[_SIGNATURE:]
     good = hmac.compare_digest(signature, _signature(secret, scope, content))
     if not good or len(content) % 4 or not content:
-        told = "is not of this list: ask the first page again, and every page with the same parameters"
-        raise Problem(400, "The page is unknown.", [FieldError("next", told)])
+        why = "is not of this list: ask the first page again, and every page with the same parameters"
+        raise Problem(400, "The page is unknown.", [FieldError("next", why)])
     return frozenset(struct.unpack(f">{len(content) // 4}I", content))
 
 

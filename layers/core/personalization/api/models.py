@@ -79,7 +79,7 @@ class SessionBegun(BaseModel):
     session_id: str
     """The sessionId of its events."""
     user_id: str
-    """Under which to ask for recommendations: the shopper's id after a login, the session's before."""
+    """Under which to ask for recommendations: the user's id after a login, the session's before."""
     expires_at: str
     """When the token ends, in ISO 8601; go on with a new one before."""
 

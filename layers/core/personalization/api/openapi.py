@@ -82,7 +82,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Retail personalization",
             "version": VERSION,
-            "description": "Recommendations for shoppers, and the events that improve them.",
+            "description": "Recommendations for users, and the events that improve them.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": ".", "description": "The stage that serves this description."}],
@@ -128,29 +128,29 @@ def _attributes() -> Iterator[tuple[tuple[str, str], str]]:
 
 def _operation(route: Route) -> dict[str, Any]:
     names: list[str] = re.findall(r"{(\w+)}", route.path)
-    told: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
-    told["security"] = [{name: []} for name in _SCHEMES[route.callers]]
+    described: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
+    described["security"] = [{name: []} for name in _SCHEMES[route.callers]]
     parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names]
     parameters += _query(route)
     if route.kept:
         why = "The ETag of the answer that is kept."
         parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
     if parameters:
-        told["parameters"] = parameters
+        described["parameters"] = parameters
     if route.body:
-        told["requestBody"] = {"required": True, "content": _content("application/json", route.body)}
+        described["requestBody"] = {"required": True, "content": _content("application/json", route.body)}
     answer = {"description": {201: "Made", 202: "Accepted"}.get(route.status, "The answer")}
     content = _content("application/json", route.answer) if route.answer else {"application/json": {}}
-    told["responses"] = {str(route.status): {**answer, "content": content}}
+    described["responses"] = {str(route.status): {**answer, "content": content}}
     if route.kept:
         etag = {"schema": {"type": "string"}, "description": "Names the answer; weak for lists"}
-        told["responses"][str(route.status)]["headers"] = {"ETag": etag}
-        told["responses"]["304"] = {"description": "What is kept is still good"}
+        described["responses"][str(route.status)]["headers"] = {"ETag": etag}
+        described["responses"]["304"] = {"description": "What is kept is still good"}
     refusals = {*route.problems}
     refusals |= {401} if "token" in _SCHEMES[route.callers] else set()
     refusals |= {413} if route.body else set()
-    told["responses"] |= {str(status): _problem(status) for status in sorted(refusals)}
-    return told
+    described["responses"] |= {str(status): _problem(status) for status in sorted(refusals)}
+    return described
 
 
 def _query(route: Route) -> Iterator[dict[str, Any]]:
@@ -177,13 +177,13 @@ def _problem(status: int) -> dict[str, Any]:
         429: "Too many requests for this key",
         503: "Nothing was done; try again after Retry-After seconds",
     }
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "description": meanings[status],
         "content": _content(problems.CONTENT_TYPE, "ProblemBody"),
     }
     if status == 503:
-        told["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
-    return told
+        described["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+    return described
 
 
 def _content(media: str, model: str) -> dict[str, Any]:

@@ -115,8 +115,8 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
         raise Problem(400, f"The placement {name} shows what goes with an item.", [FieldError("itemId", "is missing")])
     fixed = slot["filterValues"]
     if both := [each for each in asked.filter_values if each in fixed]:
-        told = [FieldError(f"filterValues.{each}", "is fixed by the placement") for each in both]
-        raise Problem(400, "The filter's values are not as they must be.", told)
+        errors = [FieldError(f"filterValues.{each}", "is fixed by the placement") for each in both]
+        raise Problem(400, "The filter's values are not as they must be.", errors)
     wanted = {
         "limit": asked.limit or slot["limit"],
         "filter": slot.get("filter"),
@@ -136,8 +136,8 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
 
 def one(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:
     """The answer of a placement, with its next page's token."""
-    told = chain.fill(release, question, predict, _source(release, name))
-    return {"placement": name, **lists.after(release, question, told)}
+    answer = chain.fill(release, question, predict, _source(release, name))
+    return {"placement": name, **lists.after(release, question, answer)}
 
 
 def page(
@@ -155,7 +155,7 @@ def page(
     Raises:
         PersonalizationError: none of them can be filled.
     """
-    since, shown, told = chain.now(), set[str](), list[dict[str, object]]()
+    since, shown, placed = chain.now(), set[str](), list[dict[str, object]]()
     errors: list[PersonalizationError] = []
     wanted = _roomy(questions)
     answering = ahead([each for each in wanted.values() if chain.worth(release, each)], predict)
@@ -170,10 +170,10 @@ def page(
             found = chain.unfilled(error)
         items: Any = found["items"]
         shown.update(each["itemId"] for each in items)
-        told.append({"placement": name, **found})
-    if len(errors) == len(told):
+        placed.append({"placement": name, **found})
+    if len(errors) == len(placed):
         raise errors[0]
-    return {"placements": told}
+    return {"placements": placed}
 
 
 def slots(
@@ -195,8 +195,10 @@ def slots(
         values = {each: value for each, value in whole.filter_values.items() if each in own}
         found[name] = ask(release, name, whole.model_copy(update={"filter_values": values}), around)
     if strange := [each for each in whole.filter_values if each not in taken]:
-        told = [FieldError(f"filterValues.{each}", "is no parameter of these placements' filters") for each in strange]
-        raise Problem(400, "The filters' values are not as they must be.", told)
+        errors = [
+            FieldError(f"filterValues.{each}", "is no parameter of these placements' filters") for each in strange
+        ]
+        raise Problem(400, "The filters' values are not as they must be.", errors)
     return found
 
 
@@ -204,8 +206,8 @@ def _known(release: Release, name: str) -> Mapping[str, Any]:
     slot = release.placements.get(name)
     if slot is None:
         known = ", ".join(release.placements) or "none"
-        told = [FieldError("placement", f"must be one of: {known}")]
-        raise Problem(404, "The shop has no such placement.", told)
+        errors = [FieldError("placement", f"must be one of: {known}")]
+        raise Problem(404, "The shop has no such placement.", errors)
     return slot
 
 
@@ -237,9 +239,9 @@ def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked:
 def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]:
     known = release.filter_parameters.get(promotion["filter"], {})
     quoted = Choice.model_validate({"filterValues": promotion["filterValues"]}).filter_values
-    told = {"name": promotion["name"], "percentPromotedItems": promotion["percent"]}
-    told["filterArn"] = release.filter_arn(promotion["filter"])
-    return {**told, "filterValues": filters.checked(quoted, known)} if quoted else told
+    promoted = {"name": promotion["name"], "percentPromotedItems": promotion["percent"]}
+    promoted["filterArn"] = release.filter_arn(promotion["filter"])
+    return {**promoted, "filterValues": filters.checked(quoted, known)} if quoted else promoted
 
 
 def _source(release: Release, name: str) -> lists.Source:

@@ -27,7 +27,7 @@ def allowed(method_arn: str, caller: Caller, key: str) -> Answer:
     """The answer that lets a caller in.
 
     It holds for the whole API, because API Gateway keeps it for the token and not for the route; what a caller may
-    name there, `callers.admit` decides at every request.
+    name there, `caller.admit` decides at every request.
 
     Args:
         method_arn: of the request.

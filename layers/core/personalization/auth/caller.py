@@ -52,12 +52,12 @@ def of(event: Mapping[str, Any]) -> Caller | None:
     Raises:
         Problem: 401 where a browser's request comes without what the authorizer says.
     """
-    told = (event.get("requestContext") or {}).get("authorizer") or {}
-    if "expires" in told:
-        user, session, shop = (unquote(str(told.get(name) or "")) for name in ("user", "session", "shop"))
+    named = (event.get("requestContext") or {}).get("authorizer") or {}
+    if "expires" in named:
+        user, session, shop = (unquote(str(named.get(name) or "")) for name in ("user", "session", "shop"))
         if user or session:
-            return Caller(user, session, shop, int(told["expires"]))
-    if told or (event.get("stageVariables") or {}).get("callers") == BROWSERS:
+            return Caller(user, session, shop, int(named["expires"]))
+    if named or (event.get("stageVariables") or {}).get("callers") == BROWSERS:
         raise Problem(401, "Send a token: Authorization: Bearer …")
     return None
 

@@ -71,7 +71,7 @@ class Keyring(Generic[K]):
         return keys.get(kid)
 
     def all(self) -> Mapping[str, K]:
-        """All keys, in the order in which they were told.
+        """All keys, in the order in which they came.
 
         Raises:
             PersonalizationError: as for `find`.
@@ -252,12 +252,12 @@ def current(keys: Mapping[str, bytes]) -> tuple[str, bytes]:
 def _version(client: "SecretsManagerClient", secret: str, stage: str) -> dict[str, bytes]:
     with translate_errors(secret):
         try:
-            told = client.get_secret_value(SecretId=secret, VersionStage=stage)
+            answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
         except ClientError as error:
             if stage == "AWSPREVIOUS" and is_missing(error):
                 return {}
             raise
-    value = told["SecretString"].encode()
+    value = answer["SecretString"].encode()
     if len(value) < SHORTEST:
         raise Broken(secret, f"its {stage} value has fewer than {SHORTEST} bytes")
-    return {told["VersionId"]: value}
+    return {answer["VersionId"]: value}

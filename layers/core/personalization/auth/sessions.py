@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of browsers: begun by a visitor, continued, and joined with a shopper at her login."""
+"""Sessions of browsers: begun by an anonymous user, continued, and joined with a user at the login."""
 
 import secrets
 from datetime import UTC, datetime
@@ -20,14 +20,14 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=tokens.MOST_CH
 
 
 class SessionRequest(BaseModel):
-    """What a session goes on from; nothing for a new visitor."""
+    """What a session goes on from; nothing for a new anonymous user."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     session_token: Token | None = None
     """The token of the session at hand, which goes on under its id."""
     user_token: Token | None = None
-    """The shopper's token of the shop's OIDC issuer, at her login: from now on the session is hers."""
+    """The user's token of the shop's OIDC issuer, at the login: from now on the session is theirs."""
 
 
 def new_id() -> str:
@@ -38,8 +38,8 @@ def new_id() -> str:
 def next_session(asked: SessionRequest, shop: str, trust: Trust, seconds: int, now: int) -> Session:
     """The session that a browser goes on with.
 
-    What a visitor did counts for the shopper who logs in, because the session keeps its id; a session that was joined
-    with another shopper before is left to her, and a new one begins.
+    What an anonymous user did counts for the user who logs in, because the session keeps its id; a session that was
+    joined with another user before is left to them, and a new one begins.
 
     Args:
         asked: what it goes on from.
@@ -71,6 +71,6 @@ def next_session(asked: SessionRequest, shop: str, trust: Trust, seconds: int, n
 
 
 def answer(session: Session, token: str) -> dict[str, object]:
-    """What the browser is told; `answers.SessionBegun` describes it."""
-    told = {"token": token, "sessionId": session.id, "userId": session.user or session.id}
-    return {**told, "expiresAt": datetime.fromtimestamp(session.expires, UTC).isoformat().replace("+00:00", "Z")}
+    """The body of the answer; `models.SessionBegun` describes it."""
+    body = {"token": token, "sessionId": session.id, "userId": session.user or session.id}
+    return {**body, "expiresAt": datetime.fromtimestamp(session.expires, UTC).isoformat().replace("+00:00", "Z")}

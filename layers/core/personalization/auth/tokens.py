@@ -82,7 +82,7 @@ class Session:
     Attributes:
         id: random; the sessionId of its events.
         shop: the only one that it is for.
-        user: the shopper who logged in during it; "" before.
+        user: the user who logged in during it; "" before.
         until: epoch seconds at which the login ends; 0 before.
         begun: epoch seconds.
         expires: epoch seconds.
@@ -162,13 +162,13 @@ def session(token: str, secret: Callable[[str], bytes | None], now: int) -> Sess
     return found
 
 
-def signed(told: Session, kid: str, secret: bytes, now: int) -> str:
+def signed(made: Session, kid: str, secret: bytes, now: int) -> str:
     """A session's token."""
     header = {"alg": "HS256", "typ": SESSION, "kid": kid}
-    claims: dict[str, Any] = {"iss": ISSUER, "aud": told.shop, "sid": told.id, "begun": told.begun}
-    claims |= {"user": told.user, "until": told.until} if told.user else {}
+    claims: dict[str, Any] = {"iss": ISSUER, "aud": made.shop, "sid": made.id, "begun": made.begun}
+    claims |= {"user": made.user, "until": made.until} if made.user else {}
     key = OctKey.import_key(secret)
-    return jwt.encode(header, {**claims, "iat": now, "exp": told.expires}, key, ["HS256"], default_type=None)
+    return jwt.encode(header, {**claims, "iat": now, "exp": made.expires}, key, ["HS256"], default_type=None)
 
 
 def public_keys(document: Mapping[str, Any]) -> dict[str, Key]:
@@ -183,14 +183,14 @@ def public_keys(document: Mapping[str, Any]) -> dict[str, Key]:
     return found
 
 
-def _public(told: Mapping[str, Any]) -> Key | None:
+def _public(jwk: Mapping[str, Any]) -> Key | None:
     kinds: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-    kind = kinds.get(str(told.get("kty")))
-    weak = kind is RSAKey and len(str(told.get("n"))) < _RSA_CHARACTERS
-    if kind is None or weak or told.get("use", "sig") != "sig":
+    kind = kinds.get(str(jwk.get("kty")))
+    weak = kind is RSAKey and len(str(jwk.get("n"))) < _RSA_CHARACTERS
+    if kind is None or weak or jwk.get("use", "sig") != "sig":
         return None
     try:
-        key = kind.import_key({name: value for name, value in told.items() if name not in _PRIVATE})
+        key = kind.import_key({name: value for name, value in jwk.items() if name not in _PRIVATE})
         key.check_key_op("verify")
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -143,8 +143,9 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
     Raises:
         RetryLater, Rejected, Broken: as `translate_errors` says.
     """
+    parameters = call.parameters()
     with translate_errors("events"):
-        client.put_events(trackingId=tracking_id, **call.parameters())
+        client.put_events(trackingId=tracking_id, **parameters)
 
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
@@ -173,7 +174,7 @@ class Delivery:
         waiting: URL of the queue that the messages came from.
         dead: URL of the queue for what Personalize refuses.
         dynamodb: the table's service.
-        table: what shoppers did, for events that could not be written down when they came.
+        table: the table of users' events, for those that could not be written down when they came.
         releases: where the shops' tracking ids are known.
         leaving: who is to be deleted.
         pace: how many calls a second.

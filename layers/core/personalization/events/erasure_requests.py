@@ -295,7 +295,7 @@ class Requests:
             )
 
     def _change(self, request: Request, change: str, **values: str | int) -> None:
-        told: Any = {
+        written: Any = {
             f":{name}": {"S": value} if isinstance(value, str) else {"N": str(value)} for name, value in values.items()
         }
         with translate_errors(self._table):
@@ -305,7 +305,7 @@ class Requests:
                 UpdateExpression=change,
                 # Another round may have closed it.
                 ConditionExpression="attribute_exists(receipt)",
-                ExpressionAttributeValues=told,
+                ExpressionAttributeValues=written,
             )
 
     def _key(self, request: Request) -> Any:  # noqa: ANN401 - DynamoDB's notation

@@ -143,8 +143,8 @@ def retraining(shop: str, since: int, now: int, within_days: int) -> str | None:
 
 def digest(batch: Sequence[Request], leader: str) -> str:
     """Twelve hexadecimal digits that name a batch: the same one is sent once under a lease, and again if it failed."""
-    told = "\n".join([leader, *(f"{each.receipt} {each.asked} {each.tries} {each.jobs}" for each in batch)])
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    content = "\n".join([leader, *(f"{each.receipt} {each.asked} {each.tries} {each.jobs}" for each in batch)])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def key(shop: str, name: str) -> str:

@@ -37,5 +37,5 @@ def dead_letter(sqs: "SQSClient", dead: str, foreign: Iterable[Mapping[str, Any]
         RetryLater, Broken: the queue does not take one.
     """
     for record in foreign:
-        told = {"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")}
-        queue.dead_letter(sqs, dead, json.dumps(told), "a record of the table of shoppers' events is no event")
+        found = {"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")}
+        queue.dead_letter(sqs, dead, json.dumps(found), "a record of the table of users' events is no event")

@@ -84,7 +84,7 @@ class _Request(BaseModel):
 
 
 class Event(_Request):
-    """Something that a shopper did."""
+    """Something that a user did."""
 
     event_type: Id
     item_id: Id | None = None
@@ -114,7 +114,7 @@ class Event(_Request):
 
 
 class Events(_Request):
-    """What a shopper did in a session. Without a user id, it counts once a later event ties the session to a user."""
+    """What a user did in a session. Without a user id, it counts once a later event ties the session to a user."""
 
     user_id: Id | None = None
     session_id: Id
@@ -224,10 +224,10 @@ def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str,
     """The answer when Personalize took the first `delivered` events and the queue the `queued` ones after them;
     `answers.Accepted` describes it."""
     ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
-    told = [
+    answers = [
         {"eventId": each, "status": "delivered" if index < delivered else "queued"} for index, each in enumerate(ids)
     ]
-    return {"accepted": len(told), "events": told}
+    return {"accepted": len(answers), "events": answers}
 
 
 def discarded(made: Sequence[Call]) -> dict[str, object]:
@@ -280,9 +280,9 @@ def compact(value: object) -> str:
 
 
 def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
-    told = event.model_dump(by_alias=True, exclude_none=True, exclude={"properties"})
-    told["sentAt"] = event.sent_at if event.sent_at is not None else now
-    told["eventId"] = event.event_id or new_id()
+    sent = event.model_dump(by_alias=True, exclude_none=True, exclude={"properties"})
+    sent["sentAt"] = event.sent_at if event.sent_at is not None else now
+    sent["eventId"] = event.event_id or new_id()
     if event.properties:
-        told["properties"] = compact(event.properties)
-    return told
+        sent["properties"] = compact(event.properties)
+    return sent

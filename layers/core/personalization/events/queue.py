@@ -51,7 +51,7 @@ class Group:
     user_id: str | None
     parts: Sequence[Part]
     delivered: bool = False
-    """Whether they are only to be written down, as Personalize is told of them otherwise."""
+    """Whether they are only to be written down, as Personalize gets them otherwise."""
 
     def call(self) -> Call:
         """The PutEvents for these events, of which there are at most ten."""
@@ -71,9 +71,9 @@ def text(shop: str, call: Call, *, delivered: bool = False) -> str:
     about: dict[str, object] = {"shop": shop, "sessionId": call.session_id, "userId": call.user_id}
     if delivered:
         about["delivered"] = True
-    told = compact({**about, "events": list(call.events)})
+    body = compact({**about, "events": list(call.events)})
     # The only two characters that SQS refuses and JSON leaves as they are.
-    return told.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    return body.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def read(record: Mapping[str, Any]) -> Message:
@@ -91,9 +91,9 @@ def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
     foreign = []
     for message in messages:
         try:
-            told = json.loads(message.body)
-            key = (str(told["shop"]), str(told["sessionId"]), told["userId"], told.get("delivered") is True)
-            parts = [Part(event, message.id) for event in told["events"] if event["sentAt"] >= 0]
+            body = json.loads(message.body)
+            key = (str(body["shop"]), str(body["sessionId"]), body["userId"], body.get("delivered") is True)
+            parts = [Part(event, message.id) for event in body["events"] if event["sentAt"] >= 0]
             found.setdefault(key, []).extend(parts)
         except (ValueError, TypeError, KeyError):
             foreign.append(message)
@@ -127,7 +127,7 @@ def enqueue(
         shop: whose events they are.
         calls: the events.
         late: tells when there is no time left for another one.
-        delivered: whether they are only to be written down, as Personalize is told of them otherwise.
+        delivered: whether they are only to be written down, as Personalize gets them otherwise.
     """
     queued = 0
     for call in calls:

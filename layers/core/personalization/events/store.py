@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What shoppers did since the last fit: one item of a table for each event, under the shopper and the event's id.
+"""What users did since the last fit: one item of a table for each event, under the user and the event's id.
 
 The table's stream makes the raw copy of accepted events (`shop.streamed`), so every event is here. One that names no
 user or no item counts for nothing else, and is under a key that no user has.
@@ -23,7 +23,7 @@ KEPT_SECONDS = 90 * 86_400
 _PER_CALL = 25
 _COPIED = ("eventValue", "recommendationId", "impression", "properties")
 _MOST = 2_000
-"""Newest events of a shopper that an answer looks at; more of them are a machine's."""
+"""Newest events of a user that an answer looks at; more of them are a machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +88,16 @@ def _puts(shop: str, calls: Sequence[Call], now: int) -> Iterator[tuple[dict[str
 
 
 def _owner(shop: str, call: Call, event: Mapping[str, Any]) -> str:
-    """Under whom an event is kept; only a shopper's with an item are looked for by a likelihood."""
+    """Under whom an event is kept; a likelihood looks for a user's with an item only."""
     if call.user_id is None:
         return f"~{shop}#session#{call.session_id}"
-    return _shopper(shop, call.user_id) if "itemId" in event else f"~{shop}#user#{call.user_id}"
+    return _user(shop, call.user_id) if "itemId" in event else f"~{shop}#user#{call.user_id}"
 
 
 def _more(shop: str, call: Call, event: Mapping[str, Any], now: int) -> str:
     """What the copy needs of an event besides what the other attributes say, as JSON."""
-    told = {"shop": shop, "session": call.session_id, "user": call.user_id, "sentAt": event["sentAt"], "accepted": now}
-    return compact({**told, **{name: event[name] for name in _COPIED if name in event}})
+    more = {"shop": shop, "session": call.session_id, "user": call.user_id, "sentAt": event["sentAt"], "accepted": now}
+    return compact({**more, **{name: event[name] for name in _COPIED if name in event}})
 
 
 def _key(put: Mapping[str, Any]) -> tuple[str, str]:
@@ -111,7 +111,7 @@ def _calls(missed: Sequence[tuple[Call, Mapping[str, Any]]]) -> Iterator[Call]:
         yield Call(call.session_id, call.user_id, [dict(event) for _, event in missed[start : start + PER_CALL]])
 
 
-def of_shopper(
+def of_user(
     client: "DynamoDBClient",
     table: str,
     shop: str,
@@ -132,7 +132,7 @@ def of_shopper(
             KeyConditionExpression="shopper = :shopper",
             FilterExpression="#at >= :since",
             ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":shopper": {"S": _shopper(shop, user)}, ":since": {"N": str(since)}},
+            ExpressionAttributeValues={":shopper": {"S": _user(shop, user)}, ":since": {"N": str(since)}},
             ConsistentRead=True,
         ):
             found += [_live_event(each) for each in page["Items"]]
@@ -149,7 +149,7 @@ def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
     Raises:
         RetryLater: the table does not take it all; what is left is deleted by the next try.
     """
-    for owner in (_shopper(shop, user), f"~{shop}#user#{user}"):
+    for owner in (_user(shop, user), f"~{shop}#user#{user}"):
         with translate_errors(table):
             while keys := _some_of(client, table, owner):
                 asked: Any = {table: [{"DeleteRequest": {"Key": key}} for key in keys]}
@@ -192,7 +192,7 @@ def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iter
             yield user, each["item"]["S"], each["type"]["S"], int(each["at"]["N"])
 
 
-def _shopper(shop: str, user: str) -> str:
+def _user(shop: str, user: str) -> str:
     return f"{shop}#{user}"
 
 

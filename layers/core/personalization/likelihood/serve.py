@@ -206,7 +206,7 @@ class Likelihoods:
 
         def happened() -> list[Happening]:
             client, late = clients.dynamodb_once(), lambda: self._clock() >= until
-            events = store.of_shopper(client, table, shop, user, model.at, late)
+            events = store.of_user(client, table, shop, user, model.at, late)
             return [
                 Happening(each.event_id, each.item_id, each.at, each.event_type == model.event_type) for each in events
             ]

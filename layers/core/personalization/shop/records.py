@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def get(client: "DynamoDBClient", table: str, shop: str, record: str, *, stale: bool = False) -> dict[str, Any] | None:
     """One record of a shop as it is now; `stale`, for half the price, perhaps as it was a moment ago."""
+    key = _key(shop, record)
     with translate_errors(table):
-        item = client.get_item(TableName=table, Key=_key(shop, record), ConsistentRead=not stale).get("Item")
+        item = client.get_item(TableName=table, Key=key, ConsistentRead=not stale).get("Item")
     return unmarshal(item) if item else None
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import RetryLater
-from personalization.core.problems import or_not_found
+from personalization.core.problems import Problem
 from personalization.shop import records
-from personalization.shop.keys import is_shop
+from personalization.shop.keys import SHOP
 from personalization.shop.release import RECORD, Release
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ class Releases:
             Problem: 404, there is none.
             RetryLater: the table does not answer and nothing is remembered.
         """
-        return or_not_found(self._get(shop, now), "There is no such shop, or nothing of it was promoted yet.")
+        release = self._get(shop, now)
+        if release is None:
+            raise Problem(404, "There is no such shop, or nothing of it was promoted yet.")
+        return release
 
     def _get(self, shop: str, now: float) -> Release | None:
         until, release = self._known.get(shop, (0.0, None))
@@ -71,12 +74,12 @@ class Releases:
 
 def fetch(shop: str) -> Release | None:
     """Ask the table of this deployment; a name that no shop can have is not asked for."""
-    return get_release(clients.dynamodb(), Environment().table, shop) if is_shop(shop) else None
+    return get_release(clients.dynamodb(), Environment().table, shop) if SHOP.fullmatch(shop) else None
 
 
 def fetch_once(shop: str) -> Release | None:
     """The same in one attempt, for callers who have more to do in their time."""
-    return get_release(clients.dynamodb_once(), Environment().table, shop) if is_shop(shop) else None
+    return get_release(clients.dynamodb_once(), Environment().table, shop) if SHOP.fullmatch(shop) else None
 
 
 def _release(record: Mapping[str, Any]) -> Release:
