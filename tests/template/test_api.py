@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from functions.get_recommendations import app as get_recommendations
+from functions.record_events import app as record_events
 from tests.template.stack import STACK, compiled
 
 STAGE = STACK.of("ApiGateway::Stage")["Apiv1Stage"]
@@ -17,21 +19,9 @@ METHODS = {
     for path, operations in BODY["paths"].items()
     for method, operation in operations.items()
 }
-ROUTES = {
-    ("GET", "/shops/{shop}/users/{userId}/recommendations"): "GetRecommendationsFunction",
-    ("GET", "/shops/{shop}/items/{itemId}/similar"): "GetRecommendationsFunction",
-    ("GET", "/shops/{shop}/popular"): "GetRecommendationsFunction",
-    ("POST", "/shops/{shop}/users/{userId}/ranking"): "GetRecommendationsFunction",
-    ("GET", "/shops/{shop}/users/{userId}/placements/{placement}"): "GetRecommendationsFunction",
-    ("POST", "/shops/{shop}/users/{userId}/placements"): "GetRecommendationsFunction",
-    ("POST", "/shops/{shop}/users/{userId}/purchase-likelihood"): "GetRecommendationsFunction",
-    ("GET", "/openapi.json"): "GetRecommendationsFunction",
-    ("GET", "/health"): "GetRecommendationsFunction",
-    ("POST", "/shops/{shop}/events"): "RecordEventsFunction",
-    ("PUT", "/shops/{shop}/users/{userId}"): "RecordEventsFunction",
-    ("PUT", "/shops/{shop}/items/{itemId}"): "RecordEventsFunction",
-    ("DELETE", "/shops/{shop}/users/{userId}"): "RecordEventsFunction",
-}
+FUNCTIONS = {"GetRecommendationsFunction": get_recommendations.API, "RecordEventsFunction": record_events.API}
+ROUTES = {route: function for function, api in FUNCTIONS.items() for route in api.handlers}
+"""The functions that answer the table of routes; `tests/functions/test_openapi.py` holds that none is missing."""
 
 
 def test_the_routes_are_those_of_the_contract_and_go_to_the_live_version() -> None:
