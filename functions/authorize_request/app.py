@@ -4,9 +4,13 @@
 import time
 from typing import Any
 
+# Rests the cycle collector before the others are imported.
+from personalization.core import cold_start
+
+# isort: split
 from personalization.auth import authorizer, keys
 from personalization.auth.tokens import Refused
-from personalization.core import cold_start, observability
+from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 

@@ -6,13 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Rests the cycle collector before the others are imported.
+from personalization.core import cold_start
+
+# isort: split
 from personalization.api import bestsellers, context, lists, metrics, placements
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
 from personalization.auth import caller
-from personalization.core import cold_start
 from personalization.core.aws import clients, errors
 from personalization.core.environment import Environment
 from personalization.personalize import runtime

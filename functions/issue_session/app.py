@@ -3,10 +3,14 @@
 
 import time
 
+# Rests the cycle collector before the others are imported.
+from personalization.core import cold_start
+
+# isort: split
 from personalization.api.http import Api, Request, Response, compact
 from personalization.auth import keys, sessions, tokens
 from personalization.auth.sessions import SessionRequest
-from personalization.core import cold_start, problems
+from personalization.core import problems
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 

@@ -6,10 +6,14 @@ import time
 import uuid
 from contextlib import suppress
 
+# Rests the cycle collector before the others are imported.
+from personalization.core import cold_start
+
+# isort: split
 from personalization.api import metrics
 from personalization.api.http import Api, Request
 from personalization.auth import caller
-from personalization.core import cold_start, problems
+from personalization.core import problems
 from personalization.core.aws import clients
 from personalization.core.breaker import Breaker
 from personalization.core.environment import Environment
