@@ -10,7 +10,7 @@ been answered before and half are new.
 
 A list is filled if it has as many items as were asked for. Times are the handler's, event to answer. `slow` lists
 waited for Personalize in vain; `resting` ones did not, because the circuit was open already. Exits with 1 if p99 of the
-outage is above the shelf's budget and 50 ms, or any list is not filled.
+outage is above the fallback's budget and 50 ms, or any list is not filled.
 """
 
 import argparse

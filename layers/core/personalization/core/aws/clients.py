@@ -40,8 +40,8 @@ _QUEUE = _SERVING.merge(Config(retries={"mode": "standard", "total_max_attempts"
 """For what somebody waits for: who is told that it was not taken sends it again."""
 _ONCE = _QUEUE.merge(Config(read_timeout=1.0))
 """For live events: what one attempt does not bring goes to the queue."""
-_SHELF = _ONCE.merge(Config(connect_timeout=0.25, read_timeout=0.6))
-"""For shelves that something else fills in time."""
+_FALLBACK = _ONCE.merge(Config(connect_timeout=0.25, read_timeout=0.6))
+"""For lists that something else fills in time."""
 _TABLE = _SERVING.merge(Config(read_timeout=1))
 
 
@@ -71,7 +71,7 @@ def s3_once() -> "S3Client":
 @cache
 def s3_quick() -> "S3Client":
     """The drop bucket's service, for callers who do without what it does not answer at once."""
-    return cast("S3Client", _session().create_client("s3", config=_SHELF))
+    return cast("S3Client", _session().create_client("s3", config=_FALLBACK))
 
 
 @cache
@@ -106,8 +106,8 @@ def runtime() -> "PersonalizeRuntimeClient":
 
 @cache
 def runtime_once() -> "PersonalizeRuntimeClient":
-    """Recommendations for callers who have something else to show: one attempt, shelf.ATTEMPT_SECONDS at most."""
-    return cast("PersonalizeRuntimeClient", _session().create_client("personalize-runtime", config=_SHELF))
+    """Recommendations for callers who have something else to show: one attempt, fallback.ATTEMPT_SECONDS at most."""
+    return cast("PersonalizeRuntimeClient", _session().create_client("personalize-runtime", config=_FALLBACK))
 
 
 @cache
