@@ -7,7 +7,7 @@ from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.events import export
-from personalization.shop import streamed
+from personalization.shop import event_copies
 
 LOG = observability.logger()
 
@@ -26,7 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
         RetryLater, Broken: the bucket does not take an object, or the queue a dead letter; all others are written.
     """
     environment = Environment()
-    made = streamed.texts(event["Records"], environment.names)
+    made = event_copies.texts(event["Records"], environment.names)
     export.write(clients.s3(), environment.bucket, made.files)
     LOG.info("Events copied", objects=len(made.files), records=len(event["Records"]))
     if made.foreign:

@@ -12,7 +12,7 @@ from personalization.runs import claims, lost_drops, sweep
 from personalization.runs.dropped_versions import listed
 from personalization.runs.leases import Run
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop import timers
+from personalization.shop import schedule_store
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -58,6 +58,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 def _follow(environment: Environment, shop: str) -> None:
     """Make a shop's schedules what its settings say, whose event never came."""
     try:
-        timers.follow(clients.scheduler(), clients.s3(), environment, shop)
+        schedule_store.follow(clients.scheduler(), clients.s3(), environment, shop)
     except Rejected as refused:
         LOG.warning("Settings refused; schedules left as they are", reason=str(refused))

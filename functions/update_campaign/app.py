@@ -7,7 +7,7 @@ from typing import Any
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import logger
-from personalization.releases import promote, selling
+from personalization.releases import bestsellers, promote
 
 LOG = logger()
 
@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
     """
-    aws = selling.Clients(clients.s3(), clients.runtime(), clients.dynamodb())
+    aws = bestsellers.Clients(clients.s3(), clients.runtime(), clients.dynamodb())
     done = promote.promotion_step(clients.personalize(), aws, event, Environment(), datetime.now(UTC))
     LOG.info("Step done", step=event.get("step"))
     return done

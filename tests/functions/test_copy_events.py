@@ -20,7 +20,7 @@ from personalization.core.aws import clients
 from personalization.core.errors import Rejected, RetryLater
 from personalization.events import store
 from personalization.events.models import Call
-from personalization.shop import streamed
+from personalization.shop import event_copies
 
 from functions.copy_events.app import handler
 from functions.deliver_events import app as delivering
@@ -257,7 +257,7 @@ def test_a_copy_is_refused_where_its_events_were_streamed_to_and_taken_elsewhere
         assert plan["rows"] == 1200
         key = f"imports/{shop}/{plan['run']}/interactions/part-0.csv"
         header = bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode().partition("\n")[0]
-        assert set(header.split(",")) == set(streamed.HEADER) - set(streamed.BESIDE)
+        assert set(header.split(",")) == set(event_copies.HEADER) - set(event_copies.BESIDE)
 
 
 def test_one_streamed_row_anywhere_in_a_file_is_enough_and_other_columns_do_not_hide_it(
@@ -279,7 +279,7 @@ def test_the_script_of_the_docs_makes_one_file_of_copies_with_each_event_once(tm
         (tmp_path / "copies" / name / "1.csv").write_text(content.replace(",e", ",f") if name == "b" else content)
     made = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     rows = list(csv.DictReader(io.StringIO(made.stdout)))
-    assert made.stdout.splitlines()[0] == ",".join(streamed.HEADER)
+    assert made.stdout.splitlines()[0] == ",".join(event_copies.HEADER)
     assert len(rows) == len({(row["USER_ID"], row["EVENT_ID"]) for row in rows}) == 60
 
 
@@ -287,6 +287,6 @@ def test_the_script_of_the_docs_makes_one_file_of_copies_with_each_event_once(tm
     "mark", ["", "retail-demo", "retail-demo/", "retail-demo/x", "retail-demo-2/9", "retail-demo/4"]
 )
 def test_a_mark_of_another_group_or_of_none_is_no_reason(mark: str) -> None:
-    streamed.Group("retail-demo", 5).refuse("copy.csv", [mark])
+    event_copies.Group("retail-demo", 5).refuse("copy.csv", [mark])
     with pytest.raises(Rejected):
-        streamed.Group("retail-demo", 5).refuse("copy.csv", [mark, "retail-demo/5"])
+        event_copies.Group("retail-demo", 5).refuse("copy.csv", [mark, "retail-demo/5"])

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from personalization.releases.gate import Judgement
 from personalization.releases.held_out.judging import Exam, judged, leak, with_test
 from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, label
-from personalization.releases.judging import Judgement
 from personalization.shop.gates import HeldOut
 from personalization.shop.keys import is_shop
 

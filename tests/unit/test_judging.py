@@ -4,7 +4,7 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from personalization.releases.judging import FLOOR, Judgement, Measured, Metrics, judge, lift, release
+from personalization.releases.gate import FLOOR, Judgement, Measured, Metrics, judge, lift, release
 from personalization.shop.gates import Gate, RecipeGate
 
 NDCG = Gate().metric

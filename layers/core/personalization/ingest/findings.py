@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from personalization.shop import schema
+from personalization.shop.event_copies import Group
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.schema import Schema
 from personalization.shop.settings import ShopSettings
-from personalization.shop.streamed import Group
 
 
 @dataclass(frozen=True, slots=True)

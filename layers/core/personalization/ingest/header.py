@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from personalization.core.errors import Rejected
-from personalization.shop import schema, streamed
+from personalization.shop import event_copies, schema
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import Column, Schema
 from personalization.shop.settings import ShopSettings
@@ -116,7 +116,7 @@ def _returns(
     Raises:
         Rejected: the file lacks the column: its returns would count as purchases.
     """
-    if kind != "interactions" or settings.returns is None or streamed.marked(map(canonical, header)):
+    if kind != "interactions" or settings.returns is None or event_copies.marked(map(canonical, header)):
         return None
     wanted = canonical(settings.returns.column)
     mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
@@ -168,7 +168,7 @@ def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: Sho
     mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
     # Personalize takes names for the same that differ only in underscores; so do we, for the names that it knows.
     known = {name.replace("_", ""): name for name in schema.known(kind, settings.personalize_domain)}
-    copy = streamed.marked(map(canonical, header))
+    copy = event_copies.marked(map(canonical, header))
     sources: dict[str, int] = {}
     taken: dict[str, int] = {}
     for index, theirs in enumerate(header):
@@ -177,7 +177,7 @@ def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: Sho
         if not _NAME.fullmatch(name):
             rule = "names are made of a-z, 0-9 and _; settings can map it to one"
             raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
-        if copy and name in streamed.BESIDE:
+        if copy and name in event_copies.BESIDE:
             continue
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
@@ -229,8 +229,8 @@ def _new(added: tuple[str, ...]) -> list[str]:
 
 
 def _left_out(header: Sequence[str]) -> list[str]:
-    beside = [name for name in map(canonical, header) if name in streamed.BESIDE]
-    return [f"{', '.join(beside)}: left out of a copy of events"] if streamed.marked(beside) else []
+    beside = [name for name in map(canonical, header) if name in event_copies.BESIDE]
+    return [f"{', '.join(beside)}: left out of a copy of events"] if event_copies.marked(beside) else []
 
 
 def _notes(header: Sequence[str], slots: Sequence[Slot]) -> list[str]:

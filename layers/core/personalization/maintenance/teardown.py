@@ -15,7 +15,7 @@ from personalization.personalize.removal import Finished, Forgotten, Objects, Re
 from personalization.releases.held_out.plan import label
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop import records, timers
+from personalization.shop import records, schedule_store
 from personalization.shop.plan import Part
 from personalization.shop.release import RECORD
 from personalization.shop.settings import ShopSettings
@@ -70,7 +70,7 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
         prices_as_of=settings.prices.as_of,
         schemas=inventory.schemas_of(personalize, pieces),
         records=records.sort_keys(clients.dynamodb(), environment.table, shop),
-        schedules=timers.names(clients.scheduler(), environment.schedule_group, shop),
+        schedules=schedule_store.names(clients.scheduler(), environment.schedule_group, shop),
     )
 
 
@@ -94,9 +94,9 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
     found = tuple(each for each in records.sort_keys(table, environment.table, shop) if each != leases.RECORD)
     for record in sorted(found, key=lambda record: (record != RECORD, record)):
         records.delete(table, environment.table, shop, record)
-    schedules = timers.names(scheduler, environment.schedule_group, shop)
+    schedules = schedule_store.names(scheduler, environment.schedule_group, shop)
     for name in schedules:
-        timers.delete(scheduler, environment.schedule_group, name)
+        schedule_store.delete(scheduler, environment.schedule_group, name)
     return Forgotten(records=found, schedules=schedules)
 
 

@@ -14,10 +14,10 @@ from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.shop import recipes
 from personalization.shop import schema as datasets
+from personalization.shop.event_copies import Group
 from personalization.shop.keys import DataKind
 from personalization.shop.plan import FilterPart, Plan, Resource, Step
 from personalization.shop.schema import Schema
-from personalization.shop.streamed import Group
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

@@ -15,11 +15,11 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Broken, PersonalizationError, Rejected
 from personalization.core.names import dataset_arn
 from personalization.personalize import ensure, training
-from personalization.releases import judging, verdicts
+from personalization.releases import gate, verdicts
 from personalization.releases import probe as probing
 from personalization.releases import report as release_report
+from personalization.releases.gate import Judgement, Measured
 from personalization.releases.held_out import judging as heldout_judging
-from personalization.releases.judging import Judgement, Measured
 from personalization.releases.messages import (
     JudgeRequest,
     Overridden,
@@ -87,8 +87,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     metrics = training.solution_metrics(aws.personalize, [each for each in asked if each])
     new = {alias: Measured(metrics.get(arn), metrics.get(popularity or "")) for alias, arn in arns.items()}
     old = {alias: Measured(metrics.get(arn), metrics.get(before or "")) for alias, (arn, before) in compared.items()}
-    each = [judging.judge(alias, plan.gate, new[alias], old.get(alias)) for alias in arns]
-    judged = judging.release([heldout_judging.with_test(one, request.held_out) for one in each])
+    each = [gate.judge(alias, plan.gate, new[alias], old.get(alias)) for alias in arns]
+    judged = gate.release([heldout_judging.with_test(one, request.held_out) for one in each])
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     _keep(aws.table, environment.table, request, judged, now)
     known = _sample(aws.s3, place, plan)

@@ -12,7 +12,7 @@ from personalization.core.names import dataset_arn
 from personalization.personalize import campaigns, ensure, training
 from personalization.personalize.campaigns import METADATA, Wish
 from personalization.personalize.readiness import Stage, advance
-from personalization.releases import selling
+from personalization.releases import bestsellers
 from personalization.releases.messages import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
 from personalization.shop import item_files, records
 from personalization.shop import schema as datasets
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def promotion_step(
     client: "PersonalizeClient",
-    aws: selling.Clients,
+    aws: bestsellers.Clients,
     event: Mapping[str, object],
     environment: Environment,
     now: datetime,
@@ -55,7 +55,7 @@ def promotion_step(
 
 
 def _campaign(
-    client: "PersonalizeClient", aws: selling.Clients, request: CampaignRequest, environment: Environment
+    client: "PersonalizeClient", aws: bestsellers.Clients, request: CampaignRequest, environment: Environment
 ) -> Step:
     items = ensure.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
     prefix = f"{environment.names.prefix}-"
@@ -64,7 +64,7 @@ def _campaign(
     return training.ensure_campaign(client, request.campaign, _wish(request, items=items is not None, listed=listed))
 
 
-def _listed(aws: selling.Clients, environment: Environment, shop: str) -> bool:
+def _listed(aws: bestsellers.Clients, environment: Environment, shop: str) -> bool:
     """Whether answers can take columns from the shop's table of items; no promotion is held up for it."""
     with suppress(PersonalizationError):
         return item_files.table(aws.s3, environment.bucket, shop) is not None
@@ -89,7 +89,7 @@ def _wish(request: CampaignRequest, *, items: bool, listed: bool) -> Wish:
 
 def _release(
     client: "PersonalizeClient",
-    aws: selling.Clients,
+    aws: bestsellers.Clients,
     request: ReleaseRequest,
     environment: Environment,
     now: datetime,
@@ -113,7 +113,7 @@ def _release(
     # The history first: what serves can always be returned to.
     records.put(table, name, {**record, "record": history_key(promoted_at)})
     records.put(table, name, record)
-    selling.write(aws, environment, record, now)
+    bestsellers.write(aws, environment, record, now)
     return dict(record)
 
 

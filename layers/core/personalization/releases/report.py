@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from personalization.releases.judging import Judgement, Measured
+from personalization.releases.gate import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
 

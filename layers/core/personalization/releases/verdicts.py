@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from personalization.core.errors import Rejected
+from personalization.releases.gate import Judgement
 from personalization.releases.held_out.plan import Result
-from personalization.releases.judging import Judgement
 from personalization.shop.gates import Probe
 from personalization.shop.plan import Part, Plan, Promoted, Resource
 from personalization.shop.release import BASELINE, Record, newest_baseline, restored, versions

@@ -23,8 +23,8 @@ from personalization.ingest.csv.writing import render
 from personalization.ingest.findings import Example, Expected, Filled, Findings
 from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
+from personalization.shop import event_copies
 from personalization.shop import schema as datasets
-from personalization.shop import streamed
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import RETURN, TEXT_LENGTH, Column, Schema
 
@@ -103,9 +103,9 @@ def _new_to(expected: Expected, table: Table) -> Iterator[Rows]:
     The first piece is looked at at once: that it is such a copy is the reason to give, whatever its columns are.
     """
     rows, names = table.rows(), [canonical(name) for name in table.header]
-    if expected.group is None or not streamed.marked(names):
+    if expected.group is None or not event_copies.marked(names):
         return rows
-    group, marks = expected.group, source(names.index(streamed.MARK))
+    group, marks = expected.group, source(names.index(event_copies.MARK))
 
     def looked() -> Iterator[Rows]:
         for some in rows:

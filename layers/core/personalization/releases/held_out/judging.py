@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from personalization.releases import ranking_metrics
+from personalization.releases.gate import Judgement
 from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, asked, report_key
-from personalization.releases.judging import Judgement
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
 from personalization.shop.gates import FOR_USERS, HeldOut
 from personalization.shop.plan import Evaluation
