@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from markupsafe import Markup
-
 from personalization.likelihood import training
 from personalization.likelihood.answering import iso
 from personalization.likelihood.bounds import LeftOut
@@ -114,7 +112,7 @@ def left_out_page(report: Document) -> str:
     return pages.render("likelihood_left_out.html", report)
 
 
-def _curve(bins: Sequence[Document]) -> Markup:
+def _curve(bins: Sequence[Document]) -> str:
     """Observed against predicted shares, both on logarithmic axes, since purchases are rare."""
     points = [
         (each["predicted"] / each["pairs"], each["observed"] / each["pairs"], each["observed"])
@@ -122,7 +120,7 @@ def _curve(bins: Sequence[Document]) -> Markup:
         if each["pairs"] and each["predicted"]
     ]
     if not points:
-        return Markup()
+        return ""
     low = math.floor(math.log10(min(min(x, y or x) for x, y, _ in points)))
     high = min(0, math.ceil(math.log10(max(max(x, y) for x, y, _ in points)))) or 0
     high = max(high, low + 1)
@@ -142,7 +140,7 @@ def _curve(bins: Sequence[Document]) -> Markup:
     end = _SIDE - _PAD
     words = pages.texts()["likelihood"]["calibration"]
     label = words["label"].format(count=len(points))
-    return Markup(  # noqa: S704 - numbers of our own
+    return (
         f"<svg class=reliability viewBox='0 0 {_SIDE} {_SIDE}' role=img aria-label='{label}'>{grid}"
         f"<line class=ideal x1='{_PAD}' y1='{end}' x2='{end}' y2='{_PAD}'/>{drawn}"
         f"<text x='{_SIDE / 2}' y='{_SIDE - 8}' text-anchor=middle>predicted</text>"
