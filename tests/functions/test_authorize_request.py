@@ -67,7 +67,7 @@ def session(**asked: str) -> Event:
     return told
 
 
-def test_a_shopper_is_named_with_her_plan(issuer: Issuer) -> None:
+def test_a_user_is_named_with_their_plan(issuer: Issuer) -> None:
     answer = verdict(issuer.token("Jörg/1"))
     assert (answer["effect"], answer["principalId"], answer["usageIdentifierKey"]) == (
         "Allow", "shopper", "shopper-key",
@@ -77,7 +77,7 @@ def test_a_shopper_is_named_with_her_plan(issuer: Issuer) -> None:
     assert (found.user, found.session, found.shop) == ("Jörg/1", "", "")
 
 
-def test_a_visitor_is_named_with_hers(issuer: Issuer) -> None:
+def test_an_anonymous_user_is_named_with_theirs(issuer: Issuer) -> None:
     told = session()
     answer = verdict(told["token"])
     assert (answer["effect"], answer["principalId"], answer["usageIdentifierKey"]) == (
@@ -89,7 +89,7 @@ def test_a_visitor_is_named_with_hers(issuer: Issuer) -> None:
     assert issuer.asked == []
 
 
-def test_a_session_becomes_the_shopper_s_at_her_login(issuer: Issuer) -> None:
+def test_a_session_becomes_the_user_s_at_the_login(issuer: Issuer) -> None:
     visitor = session()
     joined = session(sessionToken=visitor["token"], userToken=issuer.token("u1"))
     assert (joined["sessionId"], joined["userId"]) == (visitor["sessionId"], "u1")

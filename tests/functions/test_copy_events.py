@@ -45,7 +45,7 @@ def view(number: int, **more: object) -> dict[str, Any]:
 
 @pytest.fixture
 def written(table: "DynamoDBClient") -> Iterator["DynamoDBClient"]:
-    """The table of what shoppers did, empty."""
+    """The table of what users did, empty."""
     yield table
     for item in table.scan(TableName=SHOPPER_EVENTS)["Items"]:
         table.delete_item(TableName=SHOPPER_EVENTS, Key={name: item[name] for name in ("shopper", "event")})

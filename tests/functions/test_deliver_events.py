@@ -148,7 +148,7 @@ def test_without_time_nothing_is_written_down(queues: Queues, unanswered: list[s
     assert unanswered == []
 
 
-def test_no_log_line_names_a_shopper(
+def test_no_log_line_names_a_user(
     personalize: FakePersonalize,
     queues: Queues,
     capsys: pytest.CaptureFixture[str],

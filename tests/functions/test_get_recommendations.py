@@ -255,7 +255,7 @@ def test_a_ranking_that_cannot_be_had_is_the_callers_own_order(
 
 @FAILURES
 @pytest.mark.parametrize("name", LISTINGS)
-def test_the_last_good_answer_for_this_shopper_stands_in(
+def test_the_last_good_answer_for_this_user_stands_in(
     name: str, code: str, status: int, reason: str, personalize: FakePersonalize
 ) -> None:
     good = filled(handler(load(f"api_{name}"), None))

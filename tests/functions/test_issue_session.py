@@ -32,7 +32,7 @@ def asked(content: object = None, **changes: object) -> Event:
 
 
 @pytest.mark.parametrize("content", [None, {}, {"sessionToken": None}])
-def test_a_visitor_gets_a_token_that_nobody_keeps(content: object) -> None:
+def test_an_anonymous_user_gets_a_token_that_nobody_keeps(content: object) -> None:
     answer = handler(asked(content), None)
     assert answer["statusCode"] == 201
     assert answer["multiValueHeaders"]["Cache-Control"] == ["no-store"]

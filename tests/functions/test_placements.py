@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placements, pages, context of the shopper and what may be kept, at the door of the API."""
+"""Placements, pages, context of the user and what may be kept, at the door of the API."""
 
 import json
 import time
@@ -146,7 +146,7 @@ def test_what_is_kept_is_kept_for_the_page_that_may_read_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["recommendations", "placement", "placements", "health"])
-def test_what_is_one_shoppers_is_never_kept(name: str, personalize: FakePersonalize) -> None:
+def test_what_is_one_users_is_never_kept(name: str, personalize: FakePersonalize) -> None:
     event = load(f"api_{name}")
     event["headers"] |= {"if-none-match": "*"}
     answer = handler(event, None)

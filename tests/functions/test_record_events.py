@@ -319,7 +319,7 @@ def test_an_id_in_a_path_may_have_256_characters() -> None:
         assert (answer["statusCode"], fields(answer)) == (400, [parameter])
 
 
-def test_no_log_line_names_a_shopper(
+def test_no_log_line_names_a_user(
     personalize: FakePersonalize, queues: Queues, capsys: pytest.CaptureFixture[str]
 ) -> None:
     personalize.fails("PutEvents", "ThrottlingException")

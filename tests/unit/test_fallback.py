@@ -94,7 +94,7 @@ def test_without_anything_to_show_the_failure_is_the_answer() -> None:
         World(best=()).fill()
 
 
-def test_answers_are_one_shoppers_and_get_old() -> None:
+def test_answers_are_one_users_and_get_old() -> None:
     memory = Memory(most=2, seconds=10)
     first, second = Predicted("1", ()), Predicted("2", ())
     memory.keep("a", first, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a session begins, goes on, and becomes a shopper's."""
+"""How a session begins, goes on, and becomes a user's."""
 
 import pytest
 from joserfc import jwt
@@ -31,7 +31,7 @@ def following(request: SessionRequest, now: int = NOW, shop: str = "demo", trust
     return next_session(request, shop, trust, 3600, now)
 
 
-def test_a_visitor_s_session_is_random_and_ends() -> None:
+def test_an_anonymous_user_s_session_is_random_and_ends() -> None:
     one, two = (following(asked()) for _ in range(2))
     assert one.id != two.id
     assert one == Session(one.id, "demo", "", 0, NOW, NOW + 3600)
@@ -47,21 +47,21 @@ def test_a_session_goes_on_under_its_id_until_it_is_too_old() -> None:
     assert following(asked(past)).id != one.id
 
 
-def test_at_login_the_session_becomes_the_shopper_s_for_as_long_as_the_login() -> None:
+def test_at_login_the_session_becomes_the_user_s_for_as_long_as_the_login() -> None:
     visitor = following(asked())
     joined = following(asked(visitor, "u1"))
     assert joined == Session(visitor.id, "demo", "u1", NOW + 600, NOW, NOW + 600)
     assert following(asked(joined), NOW + 300) == joined
 
 
-def test_a_joined_session_is_left_to_its_shopper() -> None:
+def test_a_joined_session_is_left_to_its_user() -> None:
     joined = following(asked(following(asked()), "u1"))
     other = following(asked(joined, "u2"))
     assert other.id != joined.id
     assert other.user == "u2"
 
 
-def test_a_shopper_may_begin_without_a_session() -> None:
+def test_a_user_may_begin_without_a_session() -> None:
     assert following(asked(user="u1")).user == "u1"
 
 

@@ -65,6 +65,6 @@ def test_the_hemispheres_are_half_a_year_apart(month: int) -> None:
 
 
 @given(st.integers(-14, 14), st.floats(0, 4e9))
-def test_the_hour_is_the_shoppers(hours: int, now: float) -> None:
+def test_the_hour_is_the_users(hours: int, now: float) -> None:
     sent = {"X-Time-Zone": f"{'-' if hours < 0 else '+'}{abs(hours):02}:00"}
     assert int(of(sent, ["HOUR"], now)["HOUR"]) == (int(now // 3600) + hours) % 24
