@@ -85,7 +85,7 @@ def test_of_several_origins_the_one_that_asks_may_read(origin: str | None, allow
 
 
 def test_a_browser_s_event_takes_nobody_s_id(personalize: FakePersonalize) -> None:
-    """An anonymous user who knows the number of an order cannot send an event before the server that has the same id."""
+    """An anonymous user who knows the number of an order cannot send an event before the server with the same id."""
     content = json.dumps({"sessionId": "s-1", "events": [{"eventType": "View", "eventId": "order-4711"}]})
     other = Caller("", "s-2", "demo", FAR)
     requests = [
