@@ -9,7 +9,7 @@ from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.observability import logger
 from personalization.runs import claims, lost_drops, sweep
-from personalization.runs.dropped_versions import listed
+from personalization.runs.dropped_versions import list_recent
 from personalization.runs.leases import Run
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import schedule_store
@@ -39,10 +39,10 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     ledger = DynamoLedger(clients.dynamodb(), environment.table, now)
     executions = StateMachine(clients.stepfunctions(), environment.retrain_machine_arn)
     run = Run(f"sweep-{context.aws_request_id}", context.invoked_function_arn, now)
-    sought, folder = lost_drops.Sought(environment.bucket, run, lost_drops.age(event)), lost_drops.folder(event)
+    sought, folder = lost_drops.SweepScope(environment.bucket, run, lost_drops.age(event)), lost_drops.folder(event)
     whole = folder == lost_drops.FOLDER
     after = ledger.swept_until() if whole else ""
-    objects, until = listed(clients.s3(), environment.bucket, folder, now - lost_drops.REMEMBERED, after)
+    objects, until = list_recent(clients.s3(), environment.bucket, folder, now - lost_drops.REMEMBERED, after)
     found = lost_drops.claim_lost(ledger, executions, objects, sought)
     if whole and until != after:
         ledger.sweep_on(until)

@@ -262,14 +262,14 @@ def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
     job_is(personalize, "IN_PROGRESS")
     # Each round renews the lease, or else it would end after six hours.
     for _ in range(3):
-        later(monkeypatch, leases.ERASING_LASTS.total_seconds() - 1)
+        later(monkeypatch, leases.ERASURE_LEASE.total_seconds() - 1)
         round_made()
         assert leader(table) == owner
     ask("other")
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
     assert leader(table) == ""
-    assert sweep.follower("demo", owner) in runs.names()
+    assert sweep.next_run_name("demo", owner) in runs.names()
     assert "CreateDataDeletionJob" not in personalize.operations()
     # The run has its turn, and then the next job.
     run = runs.begun()

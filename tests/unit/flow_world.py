@@ -221,7 +221,7 @@ class World:
         self.erased.append(name)
         yield
         del self.led[name]
-        self.twice(lambda: lifecycle.make_way(self.ledger, self, shop, name, self.run(name).now))
+        self.twice(lambda: lifecycle.finish_erasure(self.ledger, self, shop, name, self.run(name).now))
 
     def steps(self, name: str, asked: object) -> Iterator[None]:
         """One execution, a step at a time; a step whose function is killed is taken again, as the machine does."""
@@ -246,7 +246,7 @@ class World:
             imported |= {item["kind"]} if loaded else set()
             yield
         if good and any(each["kind"] == "interactions" for each in found["drops"]):
-            self.twice(lambda: lifecycle.hold(self.ledger, self, self.run(name), shop, drops))
+            self.twice(lambda: lifecycle.check_lead(self.ledger, self, self.run(name), shop, drops))
             yield
             for recipe in RECIPES:
                 good = self.jobs.train(shop, recipe, found["drops"], name) and good
@@ -302,7 +302,7 @@ class World:
             if sweep.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
                 continue
             if any(
-                lease.purpose == "erasure" and leases.lives(self, lease, self.run("").now) for lease in self.leases()
+                lease.purpose == "erasure" and leases.is_live(self, lease, self.run("").now) for lease in self.leases()
             ):
                 self.hours += 7
                 continue

@@ -53,9 +53,9 @@ def test_incremental_interactions_are_joined_and_users_are_not() -> None:
 
 
 def test_no_more_files_are_joined_than_a_run_can_carry() -> None:
-    every = [claim("interactions/incremental", number) for number in range(3 * batches.TOGETHER)]
+    every = [claim("interactions/incremental", number) for number in range(3 * batches.MAX_JOINED)]
     ((*names,),) = picked(*every)
-    assert len(names) == batches.TOGETHER
+    assert len(names) == batches.MAX_JOINED
     assert names[0] == f"interactions/incremental/{len(every) - 1}.csv"
 
 

@@ -85,7 +85,7 @@ def live(ledger: Ledger, happenings: list[tuple[str, Any, str]]) -> None:
     assert {claim.state for claim in every} <= {"done", "superseded"}
     assert {claim.key for claim in every} == {str(each["detail"]["object"]["key"]) for each in dropped}
     assert {what: held(what[1], ids) for what, ids in world.jobs.data.items()} == expected(every)
-    assert not any(leases.lives(world, lease, world.run("").now) for shop in SHOPS if (lease := ledger.lease(shop)))
+    assert not any(leases.is_live(world, lease, world.run("").now) for shop in SHOPS if (lease := ledger.lease(shop)))
     trained = Counter((each.shop, each.recipe, each.imports) for each in world.jobs.trainings)
     assert set(trained.values()) <= {1}
 
@@ -172,20 +172,20 @@ def test_a_run_that_lost_its_shop_pays_for_no_training(world: World) -> None:
     begun(world, "b", {"action": "continue", "shop": "green"})
     lifecycle.collect(world.ledger, world.run("b"), "green")
     with pytest.raises(Rejected, match="run b has taken over"):
-        lifecycle.hold(world.ledger, world, world.run("a"), "green", drops)
+        lifecycle.check_lead(world.ledger, world, world.run("a"), "green", drops)
 
 
 def test_an_execution_that_is_not_visible_yet_is_taken_for_alive(world: World) -> None:
-    lease = Lease(shop="green", owner="a", execution_arn="arn:a", since=NOW, expires_at=NOW + leases.LASTS)
+    lease = Lease(shop="green", owner="a", execution_arn="arn:a", since=NOW, expires_at=NOW + leases.RUN_LEASE)
 
     class Blind(World):
         def alive(self, arn: str) -> bool | None:  # noqa: ARG002 - it sees nothing
             return None
 
     blind = Blind(world.ledger)
-    assert leases.lives(blind, lease, NOW + timedelta(minutes=1))
-    assert not leases.lives(blind, lease, NOW + timedelta(minutes=6))
-    assert not leases.lives(world, lease, NOW + leases.LASTS)
+    assert leases.is_live(blind, lease, NOW + timedelta(minutes=1))
+    assert not leases.is_live(blind, lease, NOW + timedelta(minutes=6))
+    assert not leases.is_live(world, lease, NOW + leases.RUN_LEASE)
 
 
 def test_what_failed_waits_for_who_asks_again(world: World) -> None:
@@ -203,8 +203,8 @@ def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) ->
     lifecycle.collect(world.ledger, world.run("a"), "green")
     begun(world, "b", event("green", "items", 2))
     closed = [lifecycle.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
-    assert closed[0] == closed[1] == {"next": sweep.follower("green", "a")}
-    assert len(sweep.follower("s" * 30, "a")) <= 80
+    assert closed[0] == closed[1] == {"next": sweep.next_run_name("green", "a")}
+    assert len(sweep.next_run_name("s" * 30, "a")) <= 80
 
 
 def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: World) -> None:
@@ -212,17 +212,17 @@ def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: W
     assert not leases.lead_to_erase(world.ledger, world, "green", "e", NOW)
     assert world.ledger.reserve("green", "e")
     lifecycle.collect(world.ledger, world.run("a"), "green")
-    lifecycle.hold(world.ledger, world, world.run("a"), "green", [])
+    lifecycle.check_lead(world.ledger, world, world.run("a"), "green", [])
     begun(world, "b", event("green", "items", 2))
     lifecycle.finish(world.ledger, world, world.run("a"), "green", [])
     queued = begun(world, "c", {"action": "continue", "shop": "green"})
     assert (queued["outcome"], queued["by"]) == ("queued", "e")
-    assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + leases.ERASING_LASTS / 2)
-    assert sweep.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASING_LASTS)) == []
-    follower = lifecycle.make_way(world.ledger, world, "green", "e", NOW)
-    assert follower == sweep.follower("green", "e")
+    assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + leases.ERASURE_LEASE / 2)
+    assert sweep.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASURE_LEASE)) == []
+    follower = lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW)
+    assert follower == sweep.next_run_name("green", "e")
     assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "leads"
-    assert lifecycle.make_way(world.ledger, world, "green", "e", NOW) == follower
+    assert lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW) == follower
     lease = world.ledger.lease("green")
     assert lease is not None
     assert lease.owner == "d"
@@ -232,7 +232,7 @@ def test_a_shop_whose_eraser_is_dead_is_taken_over_after_some_hours(world: World
     assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW)
     assert not world.ledger.reserve("green", "other")
     assert begun(world, "a", event("green", "users", 1))["outcome"] == "queued"
-    late = Run("s", "arn:s", NOW + leases.ERASING_LASTS)
+    late = Run("s", "arn:s", NOW + leases.ERASURE_LEASE)
     assert len(sweep.sweep(world.ledger, world, late)) == 1
     assert leases.lead(world.ledger, world, late, "green") is None
 

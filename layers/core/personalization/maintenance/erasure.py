@@ -120,7 +120,7 @@ class Eraser:
             return result
         batch = erasures.next_batch(free, self._now)
         # Erasures and runs take turns: after a job those that wait for the shop have it.
-        if not batch or (ended and leader and lifecycle.runs_wait(self._ledger, shop.name)):
+        if not batch or (ended and leader and lifecycle.needs_run(self._ledger, shop.name)):
             self._make_way(shop, leader)
             return result
         return result.plus(Round(sent=self._begin(shop, requests, batch, leader)))
@@ -213,7 +213,7 @@ class Eraser:
 
     def _make_way(self, shop: Shop, leader: str) -> None:
         if leader:
-            lifecycle.make_way(self._ledger, self._executions, shop.name, leader, self._moment)
+            lifecycle.finish_erasure(self._ledger, self._executions, shop.name, leader, self._moment)
 
     def _train(self, shop: Shop, requests: Requests) -> None:
         """See that users who are gone leave the models that serve too: by the next run, or by one of its own."""

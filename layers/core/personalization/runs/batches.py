@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of a shop's claims one run handles, and whose work it goes on with.
+"""Choose the claims that one run handles, and the earlier runs whose work it continues.
 
-Import jobs and solution versions are named after the run that made them. A run that handles exactly what an earlier
-run had before that died or failed looks for the earlier one's jobs and trainings, so that nothing is paid for twice.
+Import jobs and solution versions carry the name of the run that made them. A run with exactly the claims of an earlier
+failed run looks for that run's jobs and trainings, so that nothing is paid for twice.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,43 +11,42 @@ from dataclasses import dataclass, replace
 from personalization.runs.claims import ORDER, Claim, ClaimKind
 
 DATA: tuple[ClaimKind, ...] = ("users", "items", "interactions")
-"""The kinds that are imported: what a training depends on."""
-TOGETHER = 200
-"""Files that are joined into one import at most: a run's state has 256 KiB, and one function reads them all. The others
-wait for the run that follows."""
+"""The kinds that are imported and trained on."""
+MAX_JOINED = 200
+"""The most files that are joined into one import: a run's state holds 256 KiB, and one function reads all of them.
+Further files are left to the next run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A claim that a run handles, with the earlier ones that are imported together with it."""
+    """A claim that a run handles, and the earlier claims that are imported with it."""
 
     claim: Claim
     joined: tuple[Claim, ...] = ()
     imported_by: tuple[str, ...] = ()
-    """Earlier runs that had exactly these claims of the kind to import, the first one first."""
+    """Earlier runs that imported exactly these claims of the kind, oldest first."""
 
     @property
     def all(self) -> tuple[Claim, ...]:
-        """Oldest first."""
         return (*self.joined, self.claim)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a run does with a shop's claims."""
+    """The claims that a run handles, drops or leaves to the next run."""
 
     chosen: tuple[Chosen, ...]
-    """Of each kind one, in the order of ORDER."""
+    """At most one for each kind, in the order of ORDER."""
     superseded: tuple[tuple[Claim, Claim], ...]
-    """(a claim that needs no handling any more, the one that replaces it)."""
+    """Pairs of a superseded claim and the claim that replaces it."""
     later: tuple[tuple[Claim, Claim], ...]
-    """(a claim as it was, as it waits for the run that follows)."""
+    """Pairs of a claim as it was and as it waits for the next run."""
     trained_by: tuple[str, ...]
-    """Earlier runs that had exactly this batch to train on, the first one first."""
+    """Earlier runs that trained on exactly this batch, oldest first."""
 
 
-def waiting(claim: Claim, run: str = "") -> bool:
-    """Whether a run is wanted for a claim; `run` is the one that asks, whose own claims are not waiting."""
+def is_waiting(claim: Claim, run: str = "") -> bool:
+    """Return whether a claim needs a run other than `run`."""
     return claim.state == "pending" or (claim.state == "taken" and claim.run != run)
 
 
@@ -59,23 +58,25 @@ class _OfKind:
 
 
 def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
-    """What a run that holds the shop's lease handles.
+    """Return the claims that a run handles while it holds the shop's lease.
 
-    What another run had taken is free: only who holds the lease takes, so that run is dead. Per kind: of one key the
-    newest object counts. The newest FULL comes first and replaces what is older; incremental drops that came after it
-    wait for the next run. Without a FULL, incremental drops of interactions are joined into one import, except that
-    those which an earlier run had joined stay by themselves: they may be imported already. Those of users and items,
-    where a later row replaces an earlier one, are taken one a run, and so are retrainings of different recipes. What is
-    later than what is imported now, and was imported before, is imported again by the run that follows.
+    Claims that another run took are free again: only the holder of the lease takes claims, so that run is dead. Of
+    objects with one key the newest counts. The newest FULL comes first and replaces older claims; later incremental
+    drops wait for the next run. Without a FULL, incremental interactions are joined into one import, except those that
+    an earlier run had joined, which may be imported already. A run takes one incremental drop of users and of items,
+    where a later row replaces an earlier one, and one retraining. Claims that are newer than this import and were
+    imported before are imported again by the next run.
 
     Args:
         every: the shop's claims.
-        run: the run that asks.
-        again: a failed run whose claims are to be handled again.
+        run: the current run.
+        again: a failed run whose claims are retried.
     """
     kinds = [_choose(kind, every, again) for kind in ORDER]
     chosen = tuple(
-        replace(one, imported_by=_same(every, one.all, (one.claim.kind,), run)) for kind in kinds for one in kind.chosen
+        replace(one, imported_by=_runs_with_same_claims(every, one.all, (one.claim.kind,), run))
+        for kind in kinds
+        for one in kind.chosen
     )
     return Batch(
         chosen,
@@ -88,7 +89,7 @@ def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
 def _choose(kind: ClaimKind, every: Sequence[Claim], again: str | None) -> _OfKind:
     known = sorted((each for each in every if each.kind == kind), key=lambda each: each.order)
     free = [each for each in known if _free(each, again)]
-    # A wish has no place in time: an earlier one that was followed replaces none.
+    # Retrainings have no order in time: a finished one replaces none.
     done = [each for each in known if each.state == "done" or each.loaded] if kind != "retrain" else []
     replaced = {each.id: _newer(each, free) or _outdated_by(each, done) for each in free}
     superseded = tuple((each, newer) for each in free if (newer := replaced[each.id]))
@@ -109,8 +110,10 @@ def _free(claim: Claim, again: str | None) -> bool:
 
 
 def _newer(claim: Claim, free: Sequence[Claim]) -> Claim | None:
-    """What replaces a claim of those that wait with it: a later object of its key, a later whole history, or, of a
-    retraining, one that trains the same or more."""
+    """Return the free claim that replaces this one.
+
+    That is a later object of its key or a later FULL; for a retraining, one that trains the same recipes or more.
+    """
     if claim.kind == "retrain":
         wider = (each for each in reversed(free) if _covers(each, claim))
         return next((each for each in wider if not _covers(claim, each) or each.order > claim.order), None)
@@ -124,13 +127,13 @@ def _newer(claim: Claim, free: Sequence[Claim]) -> Claim | None:
 
 
 def _covers(wish: Claim, other: Claim) -> bool:
-    """Whether a retraining trains all that the other one would."""
+    """Return whether a retraining includes everything that the other one trains."""
     every = not wish.recipes or (bool(other.recipes) and {*other.recipes} <= {*wish.recipes})
     return every and wish.training_mode in {"FULL", other.training_mode}
 
 
 def _outdated_by(claim: Claim, done: Sequence[Claim]) -> Claim | None:
-    """What was imported already and replaces a claim. Of different keys only S3's clock tells which came later."""
+    """Return the imported claim that replaces this one; between keys S3's clock decides which is later."""
     after = (
         each
         for each in reversed(done)
@@ -140,7 +143,7 @@ def _outdated_by(claim: Claim, done: Sequence[Claim]) -> Claim | None:
 
 
 def _pick(kind: ClaimKind, ours: Sequence[Claim]) -> Chosen | None:
-    """One import of claims that nothing replaces, oldest first: so a FULL is the only one."""
+    """Choose one import from the current claims, oldest first; a FULL stands alone."""
     full = [each for each in ours if each.mode == "FULL"]
     if full:
         return Chosen(full[-1])
@@ -149,16 +152,16 @@ def _pick(kind: ClaimKind, ours: Sequence[Claim]) -> Chosen | None:
     if kind != "interactions":
         return Chosen(ours[0])
     begun = [each for each in ours if each.runs and each.state != "held"]
-    together = [each for each in begun if {*each.runs} & {*begun[0].runs}] if begun else ours[-TOGETHER:]
+    together = [each for each in begun if {*each.runs} & {*begun[0].runs}] if begun else ours[-MAX_JOINED:]
     return Chosen(together[-1], tuple(together[:-1]))
 
 
 def _imported_before(
     kind: ClaimKind, picked: Claim, known: Sequence[Claim], free: Collection[str]
 ) -> tuple[tuple[Claim, Claim], ...]:
-    """What is later than the claim and may be in the dataset already: the import would undo it.
+    """Return claims that are later than the picked one and may be imported already: this import would undo them.
 
-    Interactions are only added, by an import that is no FULL.
+    Incremental imports of interactions only add rows and undo nothing.
     """
     if kind not in DATA or picked.loaded or (kind == "interactions" and picked.mode != "FULL"):
         return ()
@@ -170,14 +173,14 @@ def _imported_before(
     )
 
 
-def known(every: Sequence[Claim], claim: Claim) -> Claim | None:
-    """The newest whole history of a claim's kind that was imported, if the dataset still is what it made it.
+def latest_full(every: Sequence[Claim], claim: Claim) -> Claim | None:
+    """Return the latest imported FULL of a claim's kind if the dataset still holds exactly its data.
 
-    Another run may have brought something of what it took after that, and whoever erased users has cleared `content`.
+    Later imports change the dataset, and an erasure of users clears `content`.
 
     Args:
         every: the shop's claims.
-        claim: a whole history that a run handles.
+        claim: the claim that a run handles.
     """
     if claim.mode != "FULL":
         return None
@@ -187,14 +190,14 @@ def known(every: Sequence[Claim], claim: Claim) -> Claim | None:
 
 
 def newest(every: Sequence[Claim]) -> list[Claim]:
-    """Of each kind of data what a run took last, unless it brought nothing."""
+    """Return the last claim of each kind that a run took and did not refuse."""
     came = [each for each in every if each.taken_at and each.state not in {"refused", "held"}]
     of_kinds = ([each for each in came if each.kind == kind] for kind in DATA)
     return [max(some, key=lambda each: each.taken_at[-1]) for some in of_kinds if some]
 
 
 def trained_on(claims: Sequence[Claim]) -> tuple[ClaimKind, ...]:
-    """The kinds that decide what a run's training is: with interactions a retraining is fulfilled by the way."""
+    """Return the kinds that determine a training: new interactions include a retraining."""
     return DATA if any(each.kind == "interactions" for each in claims) else (*DATA, "retrain")
 
 
@@ -202,18 +205,22 @@ def _trained_by(every: Sequence[Claim], chosen: Sequence[Chosen], run: str) -> t
     taken = [each for one in chosen for each in one.all]
     of = trained_on(taken)
     mine = [each for each in taken if each.kind in of]
-    return tuple(each for each in _same(every, mine, of, run) if not _imported_since(every, mine, each))
+    return tuple(
+        each for each in _runs_with_same_claims(every, mine, of, run) if not _imported_since(every, mine, each)
+    )
 
 
 def _imported_since(every: Sequence[Claim], mine: Sequence[Claim], run: str) -> bool:
-    """Whether runs after this one, which had `mine`, imported something else: its training has none of it."""
+    """Return whether later runs imported other data that this run's training lacks."""
     began = max(each.taken_at[each.runs.index(run)] for each in mine)
     done = (each for each in every if each.kind in DATA and each.state == "done" and each not in mine)
     return any(each.taken_at[-1] > began for each in done if each.taken_at)
 
 
-def _same(every: Sequence[Claim], mine: Sequence[Claim], kinds: Collection[ClaimKind], run: str) -> tuple[str, ...]:
-    """The earlier runs that had exactly these claims of the kinds, but for what they refused or were through with."""
+def _runs_with_same_claims(
+    every: Sequence[Claim], mine: Sequence[Claim], kinds: Collection[ClaimKind], run: str
+) -> tuple[str, ...]:
+    """Return the earlier runs that had exactly these claims of the kinds, apart from refused and finished ones."""
     if not mine:
         return ()
     ids = {each.id for each in mine}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claims: one record for every object that was dropped, and for every retraining that was asked for.
+"""Claims: one record for each dropped object and each requested retraining.
 
-S3's events may come twice and out of order. A claim is made once, by the object's identity, and moves from `pending`
-to `taken` by one run and to its end, so that whatever is dropped is handled once.
+S3 may deliver an event twice and out of order. The object's identity makes its claim unique. One run moves the claim
+from `pending` to `taken` and to a final state, so that each drop is handled once.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ ClaimKind = Kind | Literal["retrain"]
 Action = Literal["drop", "continue", "retrain", "rollback", "promote", "sweep"]
 ACTIONS: tuple[Action, ...] = ("continue", "retrain", "rollback", "promote", "sweep")
 ORDER: tuple[ClaimKind, ...] = ("settings", "users", "items", "interactions", "retrain")
-"""The kinds in the order in which a run looks at them."""
+"""The order in which a run looks at the kinds."""
 PREFIX = "drop#"
-"""How the sort keys of claims begin; the claim's id follows."""
+"""The prefix of claims' sort keys; the claim's id follows."""
 KEPT_DAYS = 400
-"""Days that a claim is remembered; S3 repeats an event within a day."""
+"""Days before a claim expires; S3 repeats an event within a day."""
 NO_SHOP = "-"
-"""Stands for the shop where a key names none: no shop can have this name."""
+"""Replaces the shop's name where a key has none; no shop can have this name."""
 UNVERSIONED = "null"
-"""S3's id of what was written while the bucket had no versioning. The next such writing takes its place."""
+"""S3's version id of objects written while the bucket had no versioning. The next such write replaces the object."""
 
 
 class Claim(Part):
-    """One object of the bucket, or one wish, and what became of it."""
+    """The state of one dropped object or one requested retraining."""
 
     id: str
     shop: str
@@ -43,89 +43,86 @@ class Claim(Part):
     key: str = ""
     version_id: str | None = None
     sequencer: str = ""
-    """S3's order of the events of one key: hexadecimal, of any length. A listing of the bucket has none."""
+    """S3's order of one key's events: hexadecimal, of any length. Listings of a bucket have none."""
     at: str = ""
-    """When it was dropped, ISO 8601, by the event or the listing."""
+    """The time of the drop, ISO 8601, from the event or the listing."""
     claimed_by: str = ""
-    """The run that the event started, which may be another than the run that handles it; or the sweep."""
+    """The run that the event started, or the sweep; another run may handle the claim."""
     state: State = "pending"
     run: str = ""
-    """The run that took it, or refused or superseded it."""
+    """The run that took, refused or superseded the claim."""
     runs: tuple[str, ...] = ()
-    """Every run that has taken it, the first one first: import jobs and solution versions are named after runs."""
+    """All runs that took the claim, oldest first: import jobs and solution versions carry runs' names."""
     taken_at: tuple[str, ...] = ()
-    """When each of these runs took it, ISO 8601: which of two runs of a shop came after the other."""
+    """The time at which each of these runs took the claim, ISO 8601; orders the runs of a shop."""
     trained_since: str = ""
-    """When the first of them got so far that it may have begun a training on it."""
+    """The time from which one of these runs may have trained on it."""
     loaded: bool = False
-    """Of one that failed: its data are in the dataset all the same, because what failed came after the import."""
+    """Whether a failed claim's data are in the dataset because the failure came after the import."""
     reason: str = ""
     content: str = ""
-    """What tells its bytes and its settings from others, if it is a whole history that was imported: see `contents`."""
+    """Identifies the bytes and settings of an imported FULL: see `contents`."""
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     recipes: tuple[str, ...] = ()
 
     def moved(self, state: State, run: str, reason: str = "") -> "Claim":
-        """The claim in another state."""
         return self.model_copy(update={"state": state, "run": run, "reason": reason})
 
     def taken(self, run: str, now: datetime) -> "Claim":
-        """The claim as a run takes it."""
         added = {} if run in self.runs else {"runs": (*self.runs, run), "taken_at": (*self.taken_at, now.isoformat())}
         return self.moved("taken", run).model_copy(update=added)
 
     def undone(self) -> "Claim":
-        """The claim without what runs have done for it: what was imported of it is not in the dataset any more."""
+        """Return the claim without its runs' work, after its data have left the dataset."""
         nothing = {"runs": (), "taken_at": (), "trained_since": "", "loaded": False, "content": ""}
         return self.model_copy(update=nothing)
 
     @property
     def versioned(self) -> bool:
-        """Whether S3 keeps what it is about under an id of its own."""
         return self.version_id is not None and self.version_id != UNVERSIONED
 
     @property
     def former_id(self) -> str:
-        """The id that it would have had while ids had the sequencer in them; "" where that is the same."""
+        """The claim's id in releases whose ids included the sequencer; "" if it is the same."""
         if not self.versioned or not self.sequencer:
             return ""
         return identity(self.bucket_name, self.key, self.version_id or "", self.sequencer)
 
     @property
     def order(self) -> tuple[str, str, str]:
-        """Sorts a shop's claims by time; those of one key as S3 wrote them."""
+        """Sorts a shop's claims by time, and those of one key in S3's order of writing."""
         return self.at, padded(self.sequencer), self.id
 
 
 class Request(Part):
-    """What an execution was started for."""
+    """The reason for an execution."""
 
     action: Action
     shop: str = ""
     run: str | None = None
     claim: Claim | None = None
-    """What is to be remembered: the object or the wish for a retraining; of a sweep, that of a run that was stopped."""
+    """The claim to record: of the object, the retraining, or the stopped run that a sweep was started for."""
 
 
 def padded(sequencer: str) -> str:
-    """A sequencer that can be compared with others of its key: S3 says to fill up at the right."""
+    """Return a sequencer that compares with others of its key: S3 documents padding on the right."""
     return sequencer.upper().ljust(64, "0")
 
 
 def identity(*parts: str) -> str:
-    """The id of a claim: of an object bucket, key and version; where there are no versions its etag and sequencer."""
+    """Return a claim's id: of an object's bucket, key and version, or of its etag and sequencer without versioning."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def read(started: object, run: str) -> Request:
-    """Understand an execution's input: EventBridge's event of an object or of a stopped run, or `{action, shop, …}`.
+    """Parse an execution's input: EventBridge's event of an object or a stopped run, or `{action, shop, …}`.
 
     Args:
         started: the input.
         run: the execution's name.
 
     Raises:
-        Rejected: it is neither; or the object's key breaks a rule; or the action or the shop is none.
+        Rejected: the input is neither, the object's key breaks a rule, or the action or shop does not exist.
     """
     if isinstance(started, Mapping):
         if "action" in started:
@@ -145,7 +142,7 @@ def _dropped(event: Mapping[str, object], detail: Mapping[str, object], run: str
 
 
 def refusal(started: object, run: str, reason: str) -> Claim | None:
-    """Return the claim of an object whose key breaks a rule; None where an execution was started for no object."""
+    """Return the claim of an object whose key breaks a rule; None if no object started the execution."""
     event = _mapping(started)
     detail = _mapping(event.get("detail"))
     if "action" in event or not isinstance(detail.get("object"), Mapping):
@@ -155,7 +152,7 @@ def refusal(started: object, run: str, reason: str) -> Claim | None:
 
 
 def shop_of(key: str) -> str:
-    """The shop that a key names, however it goes on; NO_SHOP where it names none."""
+    """Return the shop in a key's first folder, or NO_SHOP."""
     named = f"{key}/".split("/")[1]
     return named if keys.is_shop(named) else NO_SHOP
 
@@ -163,7 +160,7 @@ def shop_of(key: str) -> str:
 def _claim(event: Mapping[str, object], detail: Mapping[str, object], drop: Drop, run: str) -> Claim:
     bucket, facts = str(_mapping(detail.get("bucket")).get("name", "")), _mapping(detail.get("object"))
     version, sequencer = str(facts.get("version-id") or ""), str(facts.get("sequencer") or "")
-    # Without versions nothing but the sequencer tells one writing of the same bytes from the next.
+    # Without versioning only the sequencer distinguishes two writes of the same bytes.
     unversioned = version in {"", UNVERSIONED}
     writing = (version or str(facts.get("etag") or ""), sequencer) if unversioned else (version,)
     return Claim(
@@ -185,7 +182,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def stopped(event: object) -> Claim | None:
-    """Return what a stopped run was started for, if EventBridge's event is of one: it may not have made its claim."""
+    """Return the claim of a stopped run from EventBridge's event: the run may not have recorded it."""
     detail = event.get("detail") if isinstance(event, Mapping) and event.get("source") == "aws.states" else None
     if not isinstance(detail, Mapping):
         return None
@@ -225,12 +222,12 @@ def _wish(started: Mapping[str, object], shop: str, run: str) -> Claim:
 
 
 def after(sequencers: Iterable[str]) -> str:
-    """A sequencer that sorts after these, and before every one that S3 gives to its key later."""
+    """Return a sequencer that sorts after these, and before all that S3 gives the key later."""
     newest = max(map(padded, sequencers), default="")
     return f"{newest}1" if newest else ""
 
 
 def later(claim: Claim, every: Iterable[Claim]) -> Claim | None:
-    """A claim of the same key that S3 wrote after this one."""
+    """Return a claim of the same key that S3 wrote after this one."""
     same = (each for each in every if each.key == claim.key and each.bucket_name == claim.bucket_name and each.key)
     return next((each for each in same if padded(each.sequencer) > padded(claim.sequencer)), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sweep's look into the bucket: what was dropped, a page of a thousand versions after the other."""
+"""List recently dropped object versions for the sweep, a page of a thousand at a time."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,23 +12,22 @@ from personalization.runs.lost_drops import Listed, Version
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PAGES = 100
-"""Pages that one sweep reads, within its function's time; of a larger bucket the next sweep reads on."""
+MAX_PAGES = 100
+"""The most pages that one sweep reads within its function's time; the next sweep continues."""
 
 
-def listed(
-    client: "S3Client", bucket: str, folder: str, since: datetime, after: str = "", most: int = PAGES
+def list_recent(
+    client: "S3Client", bucket: str, folder: str, since: datetime, after: str = "", most: int = MAX_PAGES
 ) -> tuple[tuple[Listed, ...], str]:
-    """List what was dropped: objects with a version of late, and the key after which another call goes on, or "".
+    """List dropped objects with recent versions, and the key from which the next call continues, or "".
 
-    Left out are objects whose newest version is a deletion, and what was written while the bucket had no versioning:
-    nothing tells one such writing from the next.
+    Deleted objects are left out, and so are objects written without versioning: nothing distinguishes two such writes.
 
     Args:
-        client, bucket, folder: where.
-        since: when the oldest version was written that matters.
-        after: a key of the call before.
-        most: pages that are read.
+        client, bucket, folder: the folder to list.
+        since: the time of the oldest relevant version.
+        after: the key that the previous call returned.
+        most: the most pages to read.
     """
     versions: dict[str, list[Version]] = {}
     deleted: set[str] = set()
@@ -43,7 +42,7 @@ def listed(
             markers = page.get("DeleteMarkers", [])
             deleted |= {each["Key"] for each in markers if each["IsLatest"]}
             if count == most and page.get("IsTruncated"):
-                # What is left of this key are versions that newer ones have replaced.
+                # The remaining versions of this key have newer ones.
                 last = max(each["Key"] for each in (*page.get("Versions", []), *markers))
                 break
     there = tuple(Listed(key, tuple(found)) for key, found in versions.items() if key not in deleted)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run at a time leads a shop, or the erasure of its users: the lease, and who decides about it.
+"""Leases: one run, or one erasure of users, leads a shop at a time.
 
-An erasure leads while a data deletion job is under way. It is no execution that can be asked for: its lease lasts for
-hours, and each round of the eraser takes it anew. Behind a run that leads it can reserve the next turn.
+An erasure leads while a data deletion job is in progress. It has no execution to describe: its lease lasts for hours,
+and each round of the eraser renews it. While a run leads, an erasure can reserve the next turn.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,22 +16,22 @@ from personalization.shop.plan import Part
 
 RECORD = "lease"
 """The sort key of the lease in the table of shops."""
-LASTS = timedelta(days=11)
-"""Longer than the state machine lets an execution run, so that the run of an expired lease is over."""
-ERASING_LASTS = timedelta(hours=6)
-"""How long an erasure leads without another round of the eraser; rounds are hourly."""
-YOUNG = timedelta(minutes=5)
-"""For so long an execution may not be visible yet to who asks for it."""
+RUN_LEASE = timedelta(days=11)
+"""Longer than an execution may run, so that the run of an expired lease has ended."""
+ERASURE_LEASE = timedelta(hours=6)
+"""How long an erasure's lease lasts without renewal; rounds are hourly."""
+VISIBLE_AFTER = timedelta(minutes=5)
+"""How long Step Functions may not show a new execution yet."""
 
 
 class Lease(Part):
-    """Who leads a shop."""
+    """The run or erasure that leads a shop."""
 
     shop: str
     owner: str
     """The run, or the erasure."""
     execution_arn: str
-    """The run's; "" for an erasure."""
+    """The run's ARN; "" for an erasure."""
     since: datetime
     expires_at: datetime
     purpose: Literal["run", "erasure"] = "run"
@@ -40,52 +40,48 @@ class Lease(Part):
 
 
 class Ledger(Protocol):
-    """The table of shops. Every change is conditional, and tells whether it was made."""
+    """The table of shops. Each change is conditional and returns whether it was made."""
 
     def add(self, claim: Claim) -> Claim | None:
-        """Record a new claim; return the one that is there already, if there is one, also under its former id."""
+        """Record a new claim; return the existing one if there is one, also under its former id."""
 
-    def claims(self, shop: str) -> Sequence[Claim]:
-        """The claims of a shop as they are now."""
+    def claims(self, shop: str) -> Sequence[Claim]: ...
 
     def move(self, seen: Claim, after: Claim) -> bool:
-        """Change a claim that still is as it was seen."""
+        """Change a claim unless it has changed since it was read."""
 
-    def lease(self, shop: str) -> Lease | None:
-        """A shop's lease as it is now."""
+    def lease(self, shop: str) -> Lease | None: ...
 
     def take(self, lease: Lease, over: Lease | None) -> bool:
-        """Take a lease that is free or one's own; with `over`, the one that this run had.
+        """Take a lease that is free or the owner's; `over` is the run's own former lease.
 
-        Whose turn is next stays, until an erasure takes it.
+        A reserved turn stays until an erasure takes it.
         """
 
     def reserve(self, shop: str, erasure: str) -> bool:
-        """Give an erasure the turn after the run that leads."""
+        """Reserve for an erasure the turn after the current run."""
 
     def free(self, shop: str, owner: str) -> bool:
-        """Give a lease back, if it is the owner's and no erasure has the next turn."""
+        """Release the owner's lease unless an erasure has reserved the next turn."""
 
     def shops(self) -> Iterable[str]:
-        """The shops that have claims which are waiting or taken."""
+        """Return the shops with pending or taken claims."""
 
     def removed(self, shop: str) -> datetime | None:
-        """When a shop was removed, if that was lately: what was dropped until then is nobody's any more."""
+        """Return when a shop was recently removed; its earlier drops are ignored."""
 
 
 class Executions(Protocol):
-    """The state machine's executions."""
-
     def alive(self, arn: str) -> bool | None:
-        """Whether an execution is still running; None if it is not known."""
+        """Return whether an execution is still running; None if it is unknown."""
 
     def start(self, name: str, asked: Mapping[str, object]) -> None:
-        """Start one; that the name was used already is fine."""
+        """Start an execution; do nothing if the name is in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The run that asks, and when."""
+    """The current run and the time."""
 
     name: str
     execution_arn: str
@@ -93,25 +89,27 @@ class Run:
 
 
 def lead(ledger: Ledger, executions: Executions, run: Run, shop: str) -> str | None:
-    """Take the shop's lease; the run that has it, if it is another that lives.
+    """Take the shop's lease; return the other live run that holds it, if any.
 
     Raises:
         RetryLater: another run was faster.
     """
-    ours = Lease(shop=shop, owner=run.name, execution_arn=run.execution_arn, since=run.now, expires_at=run.now + LASTS)
+    ours = Lease(
+        shop=shop, owner=run.name, execution_arn=run.execution_arn, since=run.now, expires_at=run.now + RUN_LEASE
+    )
     return _taken(ledger, executions, ours, run.now)
 
 
 def lead_to_erase(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> bool:
-    """Take the shop's lease for an erasure, or renew it; False where somebody else has it."""
+    """Take or renew the shop's lease for an erasure; return False if another owner holds it."""
     try:
         return _taken(ledger, executions, _erasing(shop, erasure, now), now) is None
     except RetryLater:
         return False
 
 
-def give_back(ledger: Ledger, shop: str, owner: str, now: datetime) -> None:
-    """Give a lease back, or hand it to the erasure that has the next turn."""
+def release_lease(ledger: Ledger, shop: str, owner: str, now: datetime) -> None:
+    """Release a lease, or give it to the erasure that reserved the next turn."""
     if ledger.free(shop, owner):
         return
     lease = ledger.lease(shop)
@@ -121,7 +119,7 @@ def give_back(ledger: Ledger, shop: str, owner: str, now: datetime) -> None:
 
 def _erasing(shop: str, erasure: str, now: datetime) -> Lease:
     return Lease(
-        shop=shop, owner=erasure, execution_arn="", since=now, expires_at=now + ERASING_LASTS, purpose="erasure"
+        shop=shop, owner=erasure, execution_arn="", since=now, expires_at=now + ERASURE_LEASE, purpose="erasure"
     )
 
 
@@ -129,18 +127,18 @@ def _taken(ledger: Ledger, executions: Executions, ours: Lease, now: datetime) -
     if ledger.take(ours, None):
         return None
     holder = ledger.lease(ours.shop)
-    if holder is not None and lives(executions, holder, now):
+    if holder is not None and is_live(executions, holder, now):
         return holder.owner
     if not ledger.take(ours, holder):
         raise RetryLater(ours.shop, "another run took the lease at the same moment")
     return None
 
 
-def lives(executions: Executions, lease: Lease, now: datetime) -> bool:
-    """Whether the run or the erasure that has a lease can still be at work."""
+def is_live(executions: Executions, lease: Lease, now: datetime) -> bool:
+    """Return whether the run or erasure that holds a lease may still be active."""
     if now >= lease.expires_at:
         return False
     if lease.purpose == "erasure":
         return True
     alive = executions.alive(lease.execution_arn)
-    return now - lease.since < YOUNG if alive is None else alive
+    return now - lease.since < VISIBLE_AFTER if alive is None else alive

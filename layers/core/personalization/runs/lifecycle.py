@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ends of a run: it claims what started it, leads the shop if no other run does, and leaves nothing behind.
+"""The lifecycle of a run: claim its drop, lead the shop, record the outcomes, and release the lease.
 
-One run at a time leads a shop, by a lease. The order of the steps is what makes it safe: a drop is recorded before the
-lease is tried, and what is waiting is looked for after the lease was given back; so either the run that leads finds the
-drop, or the drop finds no lease.
+One run at a time leads a shop. The order of the steps makes this safe: a run records its drop before it tries the
+lease, and looks for pending drops after it released the lease. So either the leading run finds the drop, or the drop
+finds no lease.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from personalization.core.errors import Rejected, RetryLater
 from personalization.runs import batches, claims
 from personalization.runs.batches import Batch, Chosen
 from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
-from personalization.runs.leases import Executions, Ledger, Run, give_back, lead
-from personalization.runs.sweep import follower, sweep
+from personalization.runs.leases import Executions, Ledger, Run, lead, release_lease
+from personalization.runs.sweep import next_run_name, sweep
 from personalization.shop.plan import Part
 
 
 class Drop(Part):
-    """What became of one of the objects that a run looked at."""
+    """The outcome of one object that a run handled."""
 
     id: str
     also: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Drop(Part):
     kind: str
     mode: str
     outcome: str
-    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, or `later` (by the next run)."""
+    """`imported`, `alreadyHandled`, `settings`, `retrained`, `held`, `refused`, or `later` (left to the next run)."""
     rows: int = 0
     reason: str = ""
     content: str = ""
@@ -38,23 +38,23 @@ class Drop(Part):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run ended."""
+    """The end of a run."""
 
     failure: str | None = None
-    """Why it failed. Its drops are not tried again by themselves."""
+    """The reason for a failure. Drops of a failed run are not retried automatically."""
     imported: frozenset[ClaimKind] = frozenset()
-    """The kinds that were imported before it failed."""
+    """The kinds that were imported before the failure."""
 
 
 SUCCESS = End()
 _SETTLED = frozenset({"settings", "held"})
-"""Outcomes of what a run does nothing more with."""
+"""Outcomes that need no further work by the run."""
 TRAINED = ("interactions", "imported")
-"""Kind and outcome of what a run trains on as soon as it is imported."""
+"""Kind and outcome of data that a run trains on after the import."""
 
 
 class Claimed(Part):
-    """The answer of a run's first step."""
+    """The result of a run's first step."""
 
     outcome: Literal["leads", "queued", "alreadyHandled", "superseded", "nothing", "swept"]
     action: Action
@@ -62,22 +62,22 @@ class Claimed(Part):
     kind: str
     key: str = ""
     again: str | None = None
-    """The failed run whose drops are to be handled again, or the refused one that is to be promoted."""
+    """The failed run whose drops are retried, or the refused one that is promoted."""
     by: str = ""
-    """The run that leads the shop, or that has handled this."""
+    """The run that leads the shop, or that handled the drop."""
     notes: tuple[str, ...] = ()
 
 
 def claim(ledger: Ledger, executions: Executions, run: Run, started: object) -> dict[str, object]:
-    """The first step: record what started the run, and lead the shop if nobody does.
+    """Record the reason for the run, and lead the shop if no other run does.
 
     Returns:
-        `{outcome, action, shop, kind, key, again, by, notes}`; outcome is `leads`, or why there is nothing to do:
-        `queued` (the run `by` leads the shop; a run that follows it handles this), `alreadyHandled`, `superseded`,
+        `{outcome, action, shop, kind, key, again, by, notes}`; outcome is `leads`, or the reason why nothing is to do:
+        `queued` (the run `by` leads the shop and its successor handles the drop), `alreadyHandled`, `superseded`,
         `nothing` or `swept`.
 
     Raises:
-        Rejected: what started the run is refused, or was asked for while another run leads the shop.
+        Rejected: the input is refused, or needs the shop while another run leads it.
         RetryLater: another run did the same at the same moment.
     """
     try:
@@ -139,25 +139,25 @@ def _answer(request: Request, outcome: str, by: str = "", notes: Sequence[str] =
 
 
 def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> dict[str, object]:
-    """Take what is waiting for a run: see `batches.choose`.
+    """Take the pending claims for a run: see `batches.choose`.
 
     Args:
         ledger: the table.
         run: the run, which leads the shop.
         shop: the shop.
-        again: a failed run whose drops are to be handled again.
+        again: a failed run whose drops are retried.
 
     Returns:
-        `{drops: [{id, also: [ids], kind, mode, key, request}], notes}`; `request` is what checks the drop.
+        `{drops: [{id, also: [ids], kind, mode, key, request}], notes}`; `request` is the input that validates the drop.
 
     Raises:
-        Rejected: the run does not lead the shop any more.
+        Rejected: the run no longer leads the shop.
         RetryLater: a claim changed meanwhile.
     """
     _must_lead(ledger, run, shop)
     every = ledger.claims(shop)
     batch = batches.choose(every, run.name, again)
-    # What is imported first: a run that is killed in between finds what is to be imported again after it.
+    # Claims to import first come first: after a killed run they mark what the next one imports again.
     for each in (one for chosen in batch.chosen for one in chosen.all):
         _move(ledger, each, each.taken(run.name, run.now))
     for old, new in batch.superseded:
@@ -169,7 +169,9 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     for was, waits in batch.later:
         _move(ledger, was, waits)
     return {
-        "drops": [_item(run, chosen, batch.trained_by, batches.known(every, chosen.claim)) for chosen in batch.chosen],
+        "drops": [
+            _item(run, chosen, batch.trained_by, batches.latest_full(every, chosen.claim)) for chosen in batch.chosen
+        ],
         "notes": [*_replaced(batch), *_continued(batch)],
     }
 
@@ -181,7 +183,7 @@ def _replaced(batch: Batch) -> list[str]:
 
 
 def _continued(batch: Batch) -> list[str]:
-    """Whose work a run goes on with, or why it does not."""
+    """Return notes about the earlier runs whose work a run continues, or why it cannot."""
     if batch.trained_by:
         return [f"goes on with what run {batch.trained_by[-1]} has imported and trained"]
     by = sorted({run for each in batch.chosen for run in each.imported_by[-1:]})
@@ -224,14 +226,14 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], known: Claim | No
     }
 
 
-def hold(ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop]) -> None:
-    """Make sure before a training is paid for that the run still leads the shop.
+def check_lead(ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop]) -> None:
+    """Make sure before a paid training that the run still leads the shop.
 
-    A run that was stopped and redriven may have lost its lease, and its drops, to another. From now on the claims tell
-    that they may be in a training.
+    A stopped and redriven run may have lost its lease and its drops to another run. From here on the claims record that
+    a training may include them.
 
     Raises:
-        Rejected: another run leads the shop or has taken the drops.
+        Rejected: another run leads the shop or took the drops.
         RetryLater: see `lead`; or a claim changed meanwhile.
     """
     holder = lead(ledger, executions, run, shop)
@@ -248,19 +250,18 @@ def hold(ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Seq
 def finish(
     ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop], end: End = SUCCESS
 ) -> dict[str, object]:
-    """The last step, after a failure too: record what became of the drops, give the lease back, and have what came
-    meanwhile handled by a run that follows.
+    """Record the outcomes of a run's drops, release the lease, and start a run for pending claims.
 
     Args:
         ledger: the table.
         executions: of the state machine.
         run: the run.
         shop: the shop.
-        drops: what the run looked at.
-        end: how it ended.
+        drops: the drops that the run handled.
+        end: how the run ended.
 
     Returns:
-        `{next}`: the run that follows, or null.
+        `{next}`: the next run, or null.
     """
     results = {each: drop for drop in drops for each in (drop.id, *drop.also)}
     every = ledger.claims(shop)
@@ -269,44 +270,44 @@ def finish(
         ledger.move(each, each.moved("done", run.name, f"imported by run {each.run}, trained on by this one"))
     for each in mine:
         ledger.move(each, _ended(each, results.get(each.id), run.name, end))
-    give_back(ledger, shop, run.name, run.now)
+    release_lease(ledger, shop, run.name, run.now)
     after = ledger.claims(shop)
-    # Without the second condition a shop whose runs cannot even begin would start one after the other.
-    if not any(batches.waiting(each, run.name) for each in after) or (
+    # Without the second condition a shop whose runs cannot start would start one after the other.
+    if not any(batches.is_waiting(each, run.name) for each in after) or (
         end.failure is not None and not any(each.run == run.name for each in after)
     ):
         return {"next": None}
     return {"next": _followed(executions, shop, run.name)}
 
 
-def make_way(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> str | None:
-    """End the lead of an erasure, and have what came meanwhile handled by a run; that run's name.
+def finish_erasure(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> str | None:
+    """Release an erasure's lease and start a run for pending claims; return that run's name.
 
     Args:
         ledger, executions: the table, and the state machine's executions.
         shop: the shop.
-        erasure: the owner of its lease.
+        erasure: the owner of the lease.
         now: the time.
     """
-    give_back(ledger, shop, erasure, now)
-    return _followed(executions, shop, erasure) if runs_wait(ledger, shop) else None
+    release_lease(ledger, shop, erasure, now)
+    return _followed(executions, shop, erasure) if needs_run(ledger, shop) else None
 
 
-def runs_wait(ledger: Ledger, shop: str) -> bool:
-    """Whether a run is wanted for a shop that no run leads."""
-    return any(batches.waiting(each) for each in ledger.claims(shop))
+def needs_run(ledger: Ledger, shop: str) -> bool:
+    """Return whether a shop has pending claims and no run leads it."""
+    return any(batches.is_waiting(each) for each in ledger.claims(shop))
 
 
 def _followed(executions: Executions, shop: str, by: str) -> str:
-    name = follower(shop, by)
+    name = next_run_name(shop, by)
     executions.start(name, {"action": "continue", "shop": shop})
     return name
 
 
 def _taken_in(every: Sequence[Claim], mine: Sequence[Claim], drops: Sequence[Drop], end: End) -> list[Claim]:
-    """What failed after its import, and is in what this run has trained on: nobody has to ask for it again.
+    """Return failed claims whose imported data this run trained on: they need no retry.
 
-    The training may be that of an earlier run whose work this one has gone on with.
+    The training may belong to an earlier run whose work this one continued.
     """
     partly = {each.id for each in mine if each.recipes}
     of_all = [each for each in drops if each.id not in partly]
@@ -319,16 +320,16 @@ def _taken_in(every: Sequence[Claim], mine: Sequence[Claim], drops: Sequence[Dro
 
 def _ended(claim: Claim, result: Drop | None, run: str, end: End) -> Claim:
     if result is not None and result.outcome == "refused":
-        # What was joined to a refused file waits for the next one.
+        # Claims that were joined with a refused file wait for the next run.
         return claim.moved("refused", run, result.reason) if claim.id == result.id else claim.moved("held", run)
     if result is not None and result.outcome == "later":
-        # Nothing of it is in the run's import: the run that follows must not take that for its own.
+        # The run's import has none of its data: the next run must not mistake that import for its own.
         return claim.undone().moved("pending", "")
     if result is not None and result.outcome in _SETTLED:
-        # Whatever failed beside it.
+        # Even if another drop of the run failed.
         return claim.moved("held" if result.outcome == "held" else "done", run, result.reason)
     if result is not None and result.outcome == "alreadyHandled":
-        # Nothing of it is in the run's import, and none of the run's work is that of another drop of the same bytes.
+        # The run's import has none of its data, and no other drop of the same bytes shares the run's work.
         return claim.undone().moved("done", run, result.reason)
     imported = result is not None and result.outcome == "imported"
     content = result.content if result is not None and imported else claim.content

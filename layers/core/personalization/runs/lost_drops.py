@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drops whose event never came: which versions of the bucket's objects the sweep claims.
+"""Lost drops: object versions that the sweep claims because their event never came.
 
-S3 sends no events in the first minutes of a bucket's notifications, and may lose one later. The bucket tells what is
-there; the claims tell what is known.
+S3 sends no events in the first minutes of a bucket's notifications, and may lose one later. The sweep compares the
+bucket's versions with the recorded claims.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +16,12 @@ from personalization.runs.leases import Executions, Ledger, Run
 from personalization.shop import keys
 
 FOLDER = "drops/"
-AFTER = timedelta(minutes=10)
+LOST_AFTER = timedelta(minutes=10)
 """The age at which an object's event counts as lost; S3 sends most within seconds, some after minutes."""
 REMEMBERED = timedelta(days=14)
-"""What is older was left there on purpose, or by an earlier stack: nobody waits for it."""
-MOST = 1_000
-"""Claims that one sweep makes; the next one goes on."""
+"""Older objects were left there on purpose or by an earlier stack, and are ignored."""
+MAX_CLAIMS = 1_000
+"""The most claims that one sweep makes; the next one continues."""
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 """The precision of a listing."""
@@ -29,7 +29,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of an object, as a listing has it."""
+    """One version of an object in a listing."""
 
     id: str
     modified: datetime
@@ -37,28 +37,28 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object that is there: its key, and its versions of late, the newest first."""
+    """An existing object's key and recent versions, newest first."""
 
     key: str
     versions: tuple[Version, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
-    """What a sweep looks for."""
+class SweepScope:
+    """The parameters of a sweep."""
 
     bucket: str
     run: Run
-    after: timedelta = AFTER
+    after: timedelta = LOST_AFTER
 
     def wants(self, version: Version) -> bool:
-        """Whether a version has the age of a lost one; without `after` S3's clock may be ahead of ours."""
+        """Return whether a version is old enough to be lost; without `after` S3's clock may be ahead of ours."""
         age = self.run.now - version.modified
         return age <= REMEMBERED and (not self.after or age >= self.after)
 
 
 def folder(event: Mapping[str, object]) -> str:
-    """Return the folder that a sweep lists: that of `shop` where somebody asks for one, or FOLDER.
+    """Return the folder that a sweep lists: that of the event's `shop`, or FOLDER.
 
     Raises:
         Rejected: no shop can have this name.
@@ -72,12 +72,12 @@ def folder(event: Mapping[str, object]) -> str:
 
 
 def age(event: Mapping[str, object]) -> timedelta:
-    """Return the age at which a sweep takes an object's event for lost: `minutes` where somebody asks, or AFTER.
+    """Return the age at which an object's event counts as lost: the event's `minutes`, or AFTER.
 
     Raises:
-        Rejected: that is no number of minutes.
+        Rejected: `minutes` is no valid number.
     """
-    minutes = event.get("minutes", AFTER / _MINUTE)
+    minutes = event.get("minutes", LOST_AFTER / _MINUTE)
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes <= REMEMBERED / _MINUTE:
         raise Rejected("minutes", f"must be a number from 0 to {REMEMBERED / _MINUTE:,.0f}, not {minutes!s:.40}")
     return timedelta(minutes=minutes)
@@ -88,28 +88,28 @@ class Found:
     """Objects whose event never came."""
 
     drops: tuple[Claim, ...]
-    """Claimed for a run."""
+    """Claims for a run."""
     refused: tuple[str, ...]
-    """Keys that break a rule, each with a run of its own that says so."""
+    """Keys that break a rule; each has its own run that reports it."""
 
 
-def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed], sought: Sought) -> Found:
-    """Claim objects whose event never came, and have keys that break a rule refused as their events would have.
+def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed], sought: SweepScope) -> Found:
+    """Claim objects whose event never came, and start runs that refuse keys that break a rule.
 
     Args:
         ledger: the table.
         executions: of the state machine.
         listed: the objects of the bucket.
-        sought: by whom, and from which age on.
+        sought: the parameters of the sweep.
     """
     claimed: list[Claim] = []
     refused: list[str] = []
-    left = MOST
+    left = MAX_CLAIMS
     for shop, objects in _by_shop(listed).items():
         missing = list(_missing(objects, ledger.claims(shop), sought))
         removed = ledger.removed(shop) if missing else None
         wanted = [each for each in missing if removed is None or _time(each) > removed]
-        # The oldest first, so that what is left for the next sweep came last.
+        # Oldest first, so that the newest are left to the next sweep.
         for each in sorted(wanted, key=_time)[:left]:
             left -= 1
             if each.kind == "nothing" and each.state == "pending":
@@ -127,32 +127,34 @@ def _by_shop(listed: Iterable[Listed]) -> Mapping[str, list[tuple[Listed, keys.D
             drop = keys.recognise(each.key)
         except Rejected:
             drop = keys.Drop(each.key, "nothing", claims.shop_of(each.key))
-        # Without a shop it is none of ours: a folder's marker, or what another tool leaves behind.
+        # A key without a shop is not ours: a folder's marker, or another tool's file.
         if drop.shop:
             found.setdefault(drop.shop, []).append((each, drop))
     return found
 
 
-def _missing(objects: Sequence[tuple[Listed, keys.Drop]], known: Sequence[Claim], sought: Sought) -> Iterable[Claim]:
-    """The claims that are missing among those of a shop."""
+def _missing(
+    objects: Sequence[tuple[Listed, keys.Drop]], known: Sequence[Claim], sought: SweepScope
+) -> Iterable[Claim]:
+    """Return the missing claims of a shop."""
     by_key: dict[str, list[Claim]] = {}
     for each in known:
         if each.bucket_name == sought.bucket:
             by_key.setdefault(each.key, []).append(each)
-    whole = _whole(known)
+    whole = _full_imports(known)
     for listed, drop in objects:
         same, newer = by_key.get(listed.key, []), False
         for version in listed.versions:
             claimed = any(_is_about(each, version) for each in same)
             if not claimed and sought.wants(version) and version.modified >= whole.get(drop.kind, version.modified):
-                # As for an event that comes late: of one key the newest counts.
+                # As for a late event: the newest version of a key counts.
                 yield _superseded(drop, version, sought) if newer else _claim(drop, version, same, sought)
                 claimed = True
             newer = newer or claimed
 
 
-def _whole(known: Iterable[Claim]) -> Mapping[ClaimKind, datetime]:
-    """When the newest whole history of each kind was dropped that was imported."""
+def _full_imports(known: Iterable[Claim]) -> Mapping[ClaimKind, datetime]:
+    """Return when the newest imported FULL of each kind was dropped."""
     found: dict[ClaimKind, datetime] = {}
     for each in known:
         if each.mode == "FULL" and each.at and (each.state == "done" or each.loaded):
@@ -163,17 +165,17 @@ def _whole(known: Iterable[Claim]) -> Mapping[ClaimKind, datetime]:
 def _is_about(claim: Claim, version: Version) -> bool:
     if claim.versioned or not claim.at:
         return claim.version_id == version.id
-    # An event without a version is about what was there at its time.
+    # An event without a version refers to the version at its time.
     return version.modified <= _time(claim) + _SECOND
 
 
-def _superseded(drop: keys.Drop, version: Version, sought: Sought) -> Claim:
+def _superseded(drop: keys.Drop, version: Version, sought: SweepScope) -> Claim:
     claim = _claim(drop, version, (), sought)
     return claim.moved("superseded", sought.run.name, f"{drop.key} was uploaded again")
 
 
-def _claim(drop: keys.Drop, version: Version, same: Sequence[Claim], sought: Sought) -> Claim:
-    """A claim that comes after the `same` ones of its key: they are about older versions."""
+def _claim(drop: keys.Drop, version: Version, same: Sequence[Claim], sought: SweepScope) -> Claim:
+    """Return a claim that sorts after the `same` ones: they refer to older versions of its key."""
     return Claim(
         id=claims.identity(sought.bucket, drop.key, version.id),
         shop=drop.shop,
@@ -189,7 +191,7 @@ def _claim(drop: keys.Drop, version: Version, same: Sequence[Claim], sought: Sou
 
 
 def _at(version: Version, same: Sequence[Claim]) -> str:
-    """When a version was dropped, but no earlier than the `same` ones: in their words, by which claims are sorted."""
+    """Return a version's time, but no earlier than the `same` claims', in their format, which claims sort by."""
     newest = max((each for each in same if each.at), key=_time, default=None)
     if newest is not None and _time(newest) >= version.modified.replace(microsecond=0):
         return newest.at
@@ -202,7 +204,7 @@ def _time(claim: Claim) -> datetime:
 
 
 def _event(claim: Claim) -> Mapping[str, object]:
-    """The event that S3 would have sent, as far as a run reads it."""
+    """Return the members of S3's event that a run reads."""
     found = {"key": claim.key, "version-id": claim.version_id}
     detail = {"bucket": {"name": claim.bucket_name}, "object": found}
     return {"source": "aws.s3", "detail-type": "Object Created", "time": claim.at, "detail": detail}

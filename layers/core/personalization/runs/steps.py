@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps at the two ends of a run, by the words that the state machine calls them."""
+"""Dispatch the first and last steps of a run by the state machine's step names."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,49 +18,45 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-class _Asked(Part):
+class _RunRequest(Part):
     run: str
-    """The execution's name."""
     execution: str
-    """Its ARN."""
     machine: str
-    """The state machine's ARN."""
 
 
-class ClaimRequest(_Asked):
-    """The first step: what started the run?"""
+class ClaimRequest(_RunRequest):
+    """Record what started the run."""
 
     step: Literal["claim"]
     input: object
-    """The execution's input."""
 
 
-class CollectRequest(_Asked):
-    """What is waiting for this run?"""
+class CollectRequest(_RunRequest):
+    """Take the pending claims for this run."""
 
     step: Literal["collect"]
     shop: str
     again: str | None = None
-    """A failed run whose drops are to be handled again."""
+    """A failed run whose drops are retried."""
 
 
-class HoldRequest(_Asked):
-    """Does this run still lead the shop?"""
+class HoldRequest(_RunRequest):
+    """Check that this run still leads the shop."""
 
     step: Literal["hold"]
     shop: str
     drops: tuple[Drop, ...]
 
 
-class FinishRequest(_Asked):
-    """The last step: what became of the drops?"""
+class FinishRequest(_RunRequest):
+    """Record the outcomes of the drops."""
 
     step: Literal["finish"]
     shop: str
     drops: tuple[Drop, ...]
     failure: str | None = None
     imported: frozenset[ClaimKind] = frozenset()
-    """The kinds that were imported before it failed."""
+    """The kinds that were imported before a failure."""
 
 
 _Request = ClaimRequest | CollectRequest | HoldRequest | FinishRequest
@@ -79,10 +75,10 @@ def flow_step(
     environment: Environment,
     now: datetime,
 ) -> dict[str, object]:
-    """Take one step: see `handling.claim`, `collect`, `hold` and `finish` for what each answers and raises.
+    """Take one step: see `lifecycle.claim`, `collect`, `check_lead` and `finish` for results and errors.
 
     Raises:
-        Broken: machine and function do not belong together.
+        Broken: the state machine and the function do not match.
     """
     request = _REQUESTS.get(str(event.get("step")), ClaimRequest).read(event)
     ledger = DynamoLedger(table, environment.table, now)
@@ -93,7 +89,7 @@ def flow_step(
     if isinstance(request, CollectRequest):
         return lifecycle.collect(ledger, run, request.shop, request.again)
     if isinstance(request, HoldRequest):
-        lifecycle.hold(ledger, executions, run, request.shop, request.drops)
+        lifecycle.check_lead(ledger, executions, run, request.shop, request.drops)
         return {}
     end = End(request.failure, request.imported)
     return lifecycle.finish(ledger, executions, run, request.shop, request.drops, end)

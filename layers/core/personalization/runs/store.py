@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claims and leases in the table of shops, by conditional writes; and the state machine's executions."""
+"""Store claims and leases in the table of shops by conditional writes, and start the state machine's executions."""
 
 import json
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ _SWEPT = "swept"
 
 
 class DynamoLedger:
-    """See `leases.Ledger`.
+    """Implement `leases.Ledger` on DynamoDB.
 
     Args:
         client: DynamoDB.
         table: the table of shops.
-        now: the time, for when records expire.
+        now: the time, from which records' expiry counts.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str, now: datetime) -> None:
@@ -38,7 +38,6 @@ class DynamoLedger:
         self._put_if = partial(records.put_if, client, table)
 
     def add(self, claim: Claim) -> Claim | None:
-        """See Ledger."""
         former = (
             records.get(self._client, self._table, claim.shop, PREFIX + claim.former_id) if claim.former_id else None
         )
@@ -49,22 +48,18 @@ class DynamoLedger:
         return Claim.read(records.get(self._client, self._table, claim.shop, PREFIX + claim.id))
 
     def claims(self, shop: str) -> list[Claim]:
-        """See Ledger."""
         return [Claim.read(each) for each in records.query_prefix(self._client, self._table, shop, PREFIX)]
 
     def move(self, seen: Claim, after: Claim) -> bool:
-        """See Ledger."""
         values = {":state": seen.state, ":run": seen.run}
         names = {"#state": "state", "#run": "run"}
         return self._put_if(self._claim(after), "#state = :state AND #run = :run", names=names, values=values)
 
     def lease(self, shop: str) -> Lease | None:
-        """See Ledger."""
         record = records.get(self._client, self._table, shop, RECORD)
         return Lease.read(record) if record else None
 
     def take(self, lease: Lease, over: Lease | None) -> bool:
-        """See Ledger."""
         record: dict[str, Any] = {**lease.as_json(), "ttl": int(lease.expires_at.timestamp())}
         kept = {name: value for name, value in record.items() if name not in {"shop", "next"}}
         change = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
@@ -78,14 +73,12 @@ class DynamoLedger:
         )
 
     def reserve(self, shop: str, erasure: str) -> bool:
-        """See Ledger."""
-        # A lease of the version before says nothing of its purpose.
+        # A lease that an earlier release wrote has no purpose.
         condition = "attribute_exists(#owner) AND (attribute_not_exists(#purpose) OR #purpose = :run)"
         names = {"#next": "next", "#owner": "owner", "#purpose": "purpose"}
         return self._change_lease(shop, "SET #next = :next", condition, names, {":next": erasure, ":run": "run"})
 
     def free(self, shop: str, owner: str) -> bool:
-        """See Ledger."""
         with translate_errors(self._table):
             return false_on(
                 "ConditionalCheckFailedException",
@@ -118,7 +111,6 @@ class DynamoLedger:
         return records.marshal({"shop": shop, "record": RECORD})
 
     def shops(self) -> list[str]:
-        """See Ledger."""
         found = records.scan(
             self._client,
             self._table,
@@ -130,12 +122,11 @@ class DynamoLedger:
         return sorted({each["shop"] for each in found})
 
     def removed(self, shop: str) -> datetime | None:
-        """See Ledger."""
         record = records.get(self._client, self._table, NO_SHOP, _REMOVED + shop)
         return datetime.fromisoformat(str(record["at"])) if record else None
 
     def remove(self, shop: str) -> None:
-        """Remember that a shop is removed, for as long as the sweep would look for what it had dropped."""
+        """Remember a removed shop for as long as the sweep looks for its drops."""
         expires = int((self._now + 2 * REMEMBERED).timestamp())
         record: dict[str, Any] = {
             "shop": NO_SHOP,
@@ -146,12 +137,12 @@ class DynamoLedger:
         records.put(self._client, self._table, record)
 
     def swept_until(self) -> str:
-        """The key after which the next sweep goes on; "" where the last one came to the end."""
+        """Return the key from which the next sweep continues; "" if the last one reached the end."""
         record = records.get(self._client, self._table, NO_SHOP, _SWEPT)
         return str(record["key"]) if record else ""
 
     def sweep_on(self, key: str) -> None:
-        """Remember where the next sweep goes on."""
+        """Remember the key from which the next sweep continues."""
         records.put(self._client, self._table, {"shop": NO_SHOP, "record": _SWEPT, "key": key})
 
     def _claim(self, claim: Claim) -> dict[str, Any]:
@@ -160,7 +151,7 @@ class DynamoLedger:
 
 
 class StateMachine:
-    """See `leases.Executions`.
+    """Implement `leases.Executions` on Step Functions.
 
     Args:
         client: Step Functions.
@@ -172,7 +163,6 @@ class StateMachine:
         self._arn = arn
 
     def alive(self, arn: str) -> bool | None:
-        """See Executions."""
         with translate_errors(arn):
             try:
                 return self._client.describe_execution(executionArn=arn)["status"] in _RUNNING
@@ -182,7 +172,6 @@ class StateMachine:
                 return None
 
     def start(self, name: str, asked: Mapping[str, object]) -> None:
-        """See Executions."""
         with translate_errors(self._arn):
             false_on(
                 "ExecutionAlreadyExists",

@@ -1,41 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drops that no run is going to handle get one: after a run, and by the sweep."""
+"""Start runs for pending drops that no run is going to handle."""
 
 import hashlib
 from collections.abc import Iterable
 
 from personalization.runs import batches
 from personalization.runs.claims import Claim
-from personalization.runs.leases import Executions, Ledger, Run, lives
+from personalization.runs.leases import Executions, Ledger, Run, is_live
 
 
-def follower(shop: str, run: str) -> str:
-    """The name of the run that follows a run: the same however often it is asked for."""
+def next_run_name(shop: str, run: str) -> str:
+    """Return the name of the run that follows a run; it is always the same."""
     return f"continue-{shop}-{hashlib.sha256(f'{shop} {run}'.encode()).hexdigest()[:32]}"
 
 
 def sweep(
     ledger: Ledger, executions: Executions, run: Run, stopped: Claim | None = None, also: Iterable[str] = ()
 ) -> list[str]:
-    """Start a run for every shop with drops that nobody is going to handle; a note for each.
+    """Start a run for each shop with pending drops and no live leader; return a note for each.
 
     Args:
         ledger: the table.
         executions: of the state machine.
         run: the run that sweeps.
-        stopped: what another run was started for that was stopped, perhaps before it could record it.
-        also: shops with claims that are too new for the list of shops to have them.
+        stopped: the claim of a stopped run, which may have stopped before it could record it.
+        also: shops whose claims are too new for the list of shops.
     """
     if stopped is not None and stopped.kind != "nothing":
         ledger.add(stopped)
     notes = []
     for shop in sorted({*ledger.shops(), *also, *([stopped.shop] if stopped and stopped.shop else [])}):
         lease = ledger.lease(shop)
-        if lease is not None and lives(executions, lease, run.now):
+        if lease is not None and is_live(executions, lease, run.now):
             continue
-        # The list of shops may be older than the end of a run: what has no leader now must still be waiting.
-        if any(batches.waiting(each) for each in ledger.claims(shop)):
-            name = follower(shop, run.name)
+        # The list of shops may be older than the end of a run, so pending claims are checked again.
+        if any(batches.is_waiting(each) for each in ledger.claims(shop)):
+            name = next_run_name(shop, run.name)
             executions.start(name, {"action": "continue", "shop": shop})
             notes.append(f"{shop}: {name}")
     return notes
