@@ -61,12 +61,12 @@ def fit(many: int) -> dict[str, float]:
     reader.users(people(many))
     reader.interactions(rows(many))
     read = time.monotonic()
-    past = training.steady(reader.history(), 7)
+    past = training.without_stragglers(reader.history(), 7)
     fitted = training.fit(past, 7, past.end + 1)
     table = tables(past, past.end + 1)
     model = exports.model(table, fitted, "run", "2026-11-25T09:00:00Z", 7, "Purchase")
     for entries, files in ((exports.items, model.item_shards), (exports.users, model.shopper_shards)):
-        for _ in shards.spread(entries(table, files), files):
+        for _ in shards.pack_shards(entries(table, files), files):
             pass
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {

@@ -142,7 +142,7 @@ def rows_of(given: Past) -> tuple[Rows, Rows]:
     vectors = tables(given.history, begins[-1]).vectors
     rows = [training.sample(tables(given.history, start, vectors), start + horizon, chance) for start in begins]
     some = min(training.CALIBRATED, (len(rows) - 1) // 2)
-    return training.joined(rows[some:]), training.joined(rows[:some])
+    return training.concatenated(rows[some:]), training.concatenated(rows[:some])
 
 
 def six_counts(given: Rows, later: Rows) -> Logits:
@@ -333,7 +333,7 @@ def _served(model: Fitted) -> tuple[Model, dict[str, Item]]:
     """What serving reads of a fit."""
     table = model.table(model.past.history)
     served = exports.model(table, model.fit, "run", answering.iso(model.past.at), HORIZON, "Purchase")
-    return served, {name: counters.item(entry) for name, entry in exports.items(table, 1)}
+    return served, {name: counters.item_from(entry) for name, entry in exports.items(table, 1)}
 
 
 def _newcomer(whole: History, user: int, model: Model, items: Mapping[str, Item]) -> tuple[float, int]:
@@ -342,10 +342,10 @@ def _newcomer(whole: History, user: int, model: Model, items: Mapping[str, Item]
     time, bought = whole.time[mine], whole.bought[mine]
     names = [whole.items[each] for each in whole.item[mine]]
     at = int(time.min())
-    shopper = counters.shopper(None, model)
+    shopper = counters.user_from(None, model)
     for place in np.flatnonzero(time == at):
-        shopper.add(counters.Happening(str(place), names[place], at, bought=False), items.get(names[place]))
-    found = answering.counted(model, shopper, items, at)
+        shopper.add(counters.LiveEvent(str(place), names[place], at, bought=False), items.get(names[place]))
+    found = answering.count_logits(model, shopper, items, at)
     later = bought & (time > at) & (time <= at + HORIZON * DAY)
     happened = {names[place] for place in np.flatnonzero(later)} & items.keys()
     return sum(map(probability, found.logits.values())), len(happened)

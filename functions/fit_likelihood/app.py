@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits a shop's purchase likelihood after a promotion."""
+"""Fit a shop's purchase likelihood after a promotion."""
 
 import os
 from datetime import UTC, datetime
 from typing import Any
 
-# A function has one processor; threads that wait for each other would only cost.
+# A function has one processor, so threads would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from personalization.core import observability
 from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
 from personalization.likelihood import fit
-from personalization.likelihood.fits import FitRequest
+from personalization.likelihood.fit import FitRequest
 from personalization.releases import report
 
 LOG = observability.logger()
@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 
 def _link(bucket: str, key: str) -> None:
-    """Lead from the release's page, which was there first, to the likelihood's."""
+    """Add a link to the likelihood's page to the release's page, which exists already."""
     release = objects.get_json(clients.s3(), bucket, f"{key}.json")
     if release is not None and _PAGE not in release.get("pages", ()):
         linked = {**release, "pages": sorted([*release.get("pages", ()), _PAGE])}

@@ -7,7 +7,7 @@ from typing import Any
 
 from personalization.core import csv_dialect
 from personalization.likelihood.histories import Reader
-from personalization.likelihood.scores import Quality
+from personalization.likelihood.logistic import Quality
 from personalization.likelihood.training import TooLittle, fit
 from personalization.likelihood.verdict import WITHIN_STRANGERS, verdict
 from personalize_local.data.frames import pl

@@ -72,6 +72,6 @@ def stored(bucket: "S3Client", key: str) -> bytes:
 def anchor(bucket: "S3Client") -> None:
     """Have the ranking campaign's scores count in the fit, beside the anchors i5 and i6."""
     key = f"likelihood/demo/{load('fit_likelihood')['run']}/model.json.gz"
-    model = models.of_json(shards.unpacked(stored(bucket, key)))
+    model = models.from_json(shards.unpack(stored(bucket, key)))
     scored = replace(model, anchored=Anchored("arn:version", 0.0, 1.0, 0.5), anchors=("i5", "i6"))
-    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.packed(scored.as_json()))
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(scored.as_json()))

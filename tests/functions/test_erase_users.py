@@ -445,17 +445,17 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
         "anchors": ["i1", "i2"], "at": 5, "users": ["2375", "u2"], "items": ["i1", "i2"], "weights": [1.0, 2.0],
         "scores": [0.1, 0.2], "logits": [0.3, 0.4], "features": {"seen": [0.5, 0.6]}, "labels": None,
     }  # fmt: skip
-    counters = {key: shards.packed(entries) for key, entries in {
+    counters = {key: shards.pack(entries) for key, entries in {
         "run-1/shoppers-0000.json.gz": {}, "run-1/shoppers-0001.json.gz": {}, "run-1/items-0000.json.gz": {"2375": 1},
     }.items()}  # fmt: skip
-    place = shards.place("2375", 2)
-    counters[f"run-1/shoppers-{place:04d}.json.gz"] = shards.packed({"2375": {"user": [1]}, "u2": {"user": [2]}})
+    place = shards.shard_of("2375", 2)
+    counters[f"run-1/shoppers-{place:04d}.json.gz"] = shards.pack({"2375": {"user": [1]}, "u2": {"user": [2]}})
     for key, data in {
         "inputs/interactions/1-000-FULL-r.csv": history.encode(),
         "inputs/interactions/2-000-INCREMENTAL-live.csv": b"USER_ID,ITEM_ID\n2375,i1\nu2,i1\n",
         "inputs/users/1-000-FULL-r.csv": users.encode(),
         "inputs/items/1-000-FULL-r.csv": b"ITEM_ID\n2375\n",
-        "snapshots/r.json.gz": shards.packed(sample),
+        "snapshots/r.json.gz": shards.pack(sample),
         **counters,
     }.items():
         bucket.put_object(Bucket=BUCKET, Key=folder + key, Body=data)
@@ -473,9 +473,9 @@ def test_the_files_of_the_purchase_likelihood_have_the_user_no_more(
     assert now("inputs/interactions/2-000-INCREMENTAL-live.csv") == b"USER_ID,ITEM_ID\nu2,i1\n"
     assert now("inputs/users/1-000-FULL-r.csv") == b"AGE,USER_ID\r\n40,23\r\n"
     assert now("inputs/items/1-000-FULL-r.csv") == b"ITEM_ID\n2375\n"
-    assert shards.unpacked(now(f"run-1/shoppers-{place:04d}.json.gz")) == {"u2": {"user": [2]}}
-    assert shards.unpacked(now("run-1/items-0000.json.gz")) == {"2375": 1}
-    assert shards.unpacked(now("snapshots/r.json.gz")) == {
+    assert shards.unpack(now(f"run-1/shoppers-{place:04d}.json.gz")) == {"u2": {"user": [2]}}
+    assert shards.unpack(now("run-1/items-0000.json.gz")) == {"2375": 1}
+    assert shards.unpack(now("snapshots/r.json.gz")) == {
         "anchors": ["i1", "i2"], "at": 5, "users": ["u2"], "items": ["i2"], "weights": [2.0],
         "scores": [0.2], "logits": [0.4], "features": {"seen": [0.6]}, "labels": None,
     }  # fmt: skip
@@ -521,7 +521,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     bucket.put_object(Bucket=BUCKET, Key=hashes, Body=counts.pack_ids(counts.hash_ids(pl.Series(both))) or b"")
     bucket.put_object(Bucket=BUCKET, Key=sample, Body=json.dumps({"users": both, "items": ["i1"]}).encode())
     place = "likelihood/demo/run-1/shoppers-0000.json.gz"
-    bucket.put_object(Bucket=BUCKET, Key=place, Body=shards.packed({user: {"user": [1]} for user in both}))
+    bucket.put_object(Bucket=BUCKET, Key=place, Body=shards.pack({user: {"user": [1]} for user in both}))
     view = {"eventType": "View", "itemId": "i", "eventId": "e", "sentAt": 5}
     assert store.note(table, SHOPPER_EVENTS, "demo", [Call("s", user, [view]) for user in both], 5.0) == []
 
@@ -541,7 +541,7 @@ def test_of_two_users_whom_one_character_tells_apart_one_is_erased(
     assert left is not None
     assert left.to_list() == counts.hash_ids(pl.Series([stays])).to_list()
     assert json.loads(now(sample)) == {"users": [stays], "items": ["i1"]}
-    assert shards.unpacked(now(place)) == {stays: {"user": [1]}}
+    assert shards.unpack(now(place)) == {stays: {"user": [1]}}
     assert [len(held(table, f"demo#{user}")) for user in both] == [0, 1]
 
 

@@ -108,10 +108,10 @@ def test_a_view_of_a_stranger_makes_nothing_less_likely() -> None:
 
 def test_a_fit_of_an_earlier_version_serves_until_the_next(fitted: dict[str, Any], bucket: "S3Client") -> None:
     key = f"likelihood/demo/{load('fit_likelihood')['run']}/model.json.gz"
-    document = shards.unpacked(stored(bucket, key))
+    document = shards.unpack(stored(bucket, key))
     for member in ("stranger", "described"):
         del document[member]
-    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.packed(document))
+    bucket.put_object(Bucket=BUCKET, Key=key, Body=shards.pack(document))
     assert fitted["outcome"] == "fitted"
     for user in ("u0", "nobody"):
         assert all(0 < each < 1 for each in told(user, *ALL, **{"context.AGE": "65+"}).values())

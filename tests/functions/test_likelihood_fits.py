@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from personalization.events import store
 from personalization.events.models import Call
-from personalization.likelihood import bounds, inputs, serve, shards
+from personalization.likelihood import histories, inputs, serve, shards
 from personalization.likelihood import model as models
 from personalization.likelihood.answering import iso
 from personalization.runs.claims import Claim
@@ -127,9 +127,9 @@ def test_too_little_data_later_leaves_the_fit_that_serves(bucket: "S3Client") ->
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> int:
     """A function whose memory holds some thousand rows; how many."""
-    megabytes = bounds.BASE_MEGABYTES + 1
+    megabytes = histories.BASE_MEGABYTES + 1
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(megabytes))
-    return bounds.most(megabytes)
+    return histories.most_rows(megabytes)
 
 
 def many(rows: int, ago: int = 3_600) -> list[str]:
@@ -169,7 +169,7 @@ def test_a_fit_serves_on_when_the_history_has_become_too_large(
     fitted: dict[str, Any], bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert fitted["outcome"] == "fitted"
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(bounds.BASE_MEGABYTES))
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(histories.BASE_MEGABYTES))
     done = fit(load("fit_likelihood"), None)
     assert (done["outcome"], str(done["reason"]).endswith(f"; the fit of run {RUN} serves on")) == ("leftOut", True)
     assert json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))["serving"] == RUN
@@ -185,8 +185,8 @@ def test_rows_that_are_older_than_a_fit_can_use_take_no_memory(
     done = fit(load("fit_likelihood"), None)
     assert (fitted["outcome"], done["outcome"]) == ("fitted", "fitted")
     assert (
-        models.of_json(shards.unpacked(stored(bucket, f"likelihood/demo/{RUN}/model.json.gz"))).seen
-        == models.of_json(shards.unpacked(before)).seen
+        models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{RUN}/model.json.gz"))).seen
+        == models.from_json(shards.unpack(before)).seen
     )
 
 
@@ -218,7 +218,7 @@ def test_quotes_in_ids_and_values_reach_the_fit_and_the_answer(
     keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]]
     shoppers: dict[str, Any] = {}
     for key in keys:
-        shoppers |= shards.unpacked(stored(bucket, key))
+        shoppers |= shards.unpack(stored(bucket, key))
     assert set(shoppers) == {named(user) for user, _ in people}
     assert {each["groups"]["AGE"] for each in shoppers.values()} == {'"65+", about', '"18-24", about'}
 
@@ -240,6 +240,6 @@ def test_copies_of_an_earlier_version_are_read_as_they_were_meant(bucket: "S3Cli
     folder = f"likelihood/demo/{load('fit_likelihood')['run']}/shoppers-"
     shoppers: dict[str, Any] = {}
     for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=folder)["Contents"]:
-        shoppers |= shards.unpacked(stored(bucket, each["Key"]))
+        shoppers |= shards.unpack(stored(bucket, each["Key"]))
     assert {'u0, "x"', "u1"} < set(shoppers)
     assert shoppers["u1"]["groups"] == {"AGE": '1, "x"'}

@@ -165,7 +165,7 @@ def test_pages_of_what_happened_without_end_end_with_the_budget(container: Conta
 
 
 def test_nobody_waits_for_a_file_that_never_comes(fitted: "S3Client") -> None:
-    fitted.put_object(Bucket=BUCKET, Key="likelihood/demo/run-0/a", Body=shards.packed({"a": 1}))
+    fitted.put_object(Bucket=BUCKET, Key="likelihood/demo/run-0/a", Body=shards.pack({"a": 1}))
     files, comes = Files(), threading.Event()
     with silence([clients.s3_once()], lambda *_: bool(comes.wait())):
         with pytest.raises(RetryLater, match="in time"):
@@ -175,7 +175,7 @@ def test_nobody_waits_for_a_file_that_never_comes(fitted: "S3Client") -> None:
 
 
 def test_what_came_beside_a_file_that_did_not_is_not_asked_for_again(fitted: "S3Client") -> None:
-    fitted.put_object(Bucket=BUCKET, Key="likelihood/demo/run-0/a", Body=shards.packed({"a": 1}))
+    fitted.put_object(Bucket=BUCKET, Key="likelihood/demo/run-0/a", Body=shards.pack({"a": 1}))
     files, calls = Files(), list[str]()
     keys = ["likelihood/demo/run-0/a", "likelihood/demo/run-0/b"]
     with silence([clients.s3_once()], lambda operation, _: calls.append(operation)):

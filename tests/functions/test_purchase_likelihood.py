@@ -159,9 +159,9 @@ def test_a_later_fit_takes_live_events_in_and_clears_up(
     keys = [each["Key"] for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix="likelihood/demo/")["Contents"]]
     assert {inputs.run_of(key) for key in keys} == {"", "run-2", "run-3"}
     assert [key for key in keys if "000000000000001" in key and "/interactions/" in key] == []
-    model = models.of_json(shards.unpacked(stored(bucket, "likelihood/demo/run-3/model.json.gz")))
-    place = shards.key("demo", "run-3", "shoppers", shards.place("newcomer", model.shopper_shards))
-    assert "i0" in shards.unpacked(stored(bucket, place))["newcomer"]["pairs"]
+    model = models.from_json(shards.unpack(stored(bucket, "likelihood/demo/run-3/model.json.gz")))
+    place = shards.key("demo", "run-3", "shoppers", shards.shard_of("newcomer", model.shopper_shards))
+    assert "i0" in shards.unpack(stored(bucket, place))["newcomer"]["pairs"]
     assert (fitted["outcome"], queues is None) == ("fitted", False)
 
 

@@ -66,17 +66,17 @@ def test_scores_of_nothing_are_left_out_and_zero_is_bounded() -> None:
 
 def test_many_items_are_several_calls_each_with_all_anchors() -> None:
     items = [f"x{n}" for n in range(500)]
-    calls = answering.asks(anchored(), RELEASE, "u1", items, {})
+    calls = answering.ranking_requests(anchored(), RELEASE, "u1", items, {})
     lists = [call.parameters["inputList"] for call in calls]
     assert [len(each) for each in lists] == [453, 53]
     assert all(set(ANCHORS) <= set(each) for each in lists)
-    assert answering.asks(world().model, RELEASE, "u1", items, {}) == []
-    assert answering.asks(anchored(), replace(RELEASE, campaigns={}), "u1", items, {}) == []
+    assert answering.ranking_requests(world().model, RELEASE, "u1", items, {}) == []
+    assert answering.ranking_requests(anchored(), replace(RELEASE, campaigns={}), "u1", items, {}) == []
 
 
 def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
     known = world()
-    found = answering.counted(known.model, known.shopper("u0"), {"i0": known.item("i0")}, known.model.at)
+    found = answering.count_logits(known.model, known.shopper("u0"), {"i0": known.item("i0")}, known.model.at)
     told = answering.answer(known.model, found, ["i0"], None)
     (item,) = cast("list[dict[str, Any]]", told["items"])
     assert 0 < item["probability"] < 1
@@ -90,7 +90,7 @@ def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
 
 def test_what_the_shop_does_not_know_is_named() -> None:
     with pytest.raises(Problem) as refused:
-        answering.unknown(["i0", "moon", "i1", "sun"], {"i0": 1, "i1": 1})
+        answering.require_known(["i0", "moon", "i1", "sun"], {"i0": 1, "i1": 1})
     assert [error.field for error in refused.value.errors] == ["itemIds.1", "itemIds.3"]
 
 
@@ -99,9 +99,9 @@ def test_every_entry_is_found_in_the_file_of_its_id(entries: dict[str, list[floa
     names = list(entries)
     for many in (1, 4):
         ordered = [(names[position], entries[names[position]]) for position in shards.order(names, many)]
-        found = {number: shards.unpacked(data) for number, data in shards.spread(ordered, many)}
+        found = {number: shards.unpack(data) for number, data in shards.pack_shards(ordered, many)}
         assert set(found) == set(range(many))
-        assert all(found[shards.place(name, many)][name] == entry for name, entry in entries.items())
+        assert all(found[shards.shard_of(name, many)][name] == entry for name, entry in entries.items())
 
 
 def test_files_are_read_from_the_newest_whole_history_on_and_live_events_stay() -> None:
@@ -114,9 +114,9 @@ def test_files_are_read_from_the_newest_whole_history_on_and_live_events_stay() 
         key("FULL", 3, "b"),
         key("INCREMENTAL", 4, "c"),
     )
-    found = inputs.chosen([more, whole, live, old], {}, "c", 0)
+    found = inputs.choose([more, whole, live, old], {}, "c", 0)
     assert (found.read["interactions"], found.replaced) == ([live, whole, more], [old])
-    assert inputs.chosen([more, live], {}, "c", 0).read["interactions"] == [live, more]
+    assert inputs.choose([more, live], {}, "c", 0).read["interactions"] == [live, more]
     assert inputs.run_of(shards.key("s", "run-1", "items", 0)) == "run-1"
     assert inputs.run_of(old) == ""
 
@@ -125,10 +125,10 @@ def test_live_events_go_when_no_fit_has_use_for_them() -> None:
     day = 86_400
     live = [inputs.key("s", "interactions", "INCREMENTAL", at * day * 1_000, "live") for at in (100, 209, 210, 301)]
     whole = inputs.key("s", "interactions", "FULL", 300 * day * 1_000, "b")
-    assert inputs.chosen(live, {}, "b", 209 * day).replaced == live[:1]
-    found = inputs.chosen([*live, whole], {}, "b", 0)
+    assert inputs.choose(live, {}, "b", 209 * day).replaced == live[:1]
+    found = inputs.choose([*live, whole], {}, "b", 0)
     assert (found.read["interactions"], found.replaced) == ([live[2], whole, live[3]], live[:2])
-    assert (inputs.covered([*live, whole]), inputs.covered([whole])) == (301 * day, None)
+    assert (inputs.live_until([*live, whole]), inputs.live_until([whole])) == (301 * day, None)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,14 @@ def test_live_events_go_when_no_fit_has_use_for_them() -> None:
 def test_only_a_history_that_was_imported_replaces_another(state: str, loaded: bool, read: str, kept: bool) -> None:
     keys = {run: inputs.key("s", "users", "FULL", at, run) for at, run in enumerate(("old", "new"))}
     claim = Claim(id="1", shop="s", kind="users", state=state, loaded=loaded, runs=("new", "again"))  # type: ignore[arg-type]
-    found = inputs.chosen(keys.values(), inputs.came([claim]), "another", 0)
+    found = inputs.choose(keys.values(), inputs.import_outcomes([claim]), "another", 0)
     assert (found.read["users"], found.replaced) == ([keys[read]], [] if kept else [keys["old"]])
 
 
 def test_what_the_promoted_run_imported_is_read_and_replaces_nothing_before_its_claim_is_closed() -> None:
     old, new = (inputs.key("s", "items", "FULL", at, run) for at, run in enumerate(("old", "new")))
     claim = Claim(id="1", shop="s", kind="items", state="taken", runs=("new",))
-    found = inputs.chosen([old, new], inputs.came([claim]), "new", 0)
+    found = inputs.choose([old, new], inputs.import_outcomes([claim]), "new", 0)
     assert (found.read["items"], found.replaced) == ([new], [])
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.likelihood import features
-from personalization.likelihood.counters import Happening
+from personalization.likelihood.counters import LiveEvent
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import History
 from personalization.likelihood.tables import tables
@@ -60,7 +60,7 @@ def test_live_events_count_as_if_they_had_been_imported(
     now = known.model.at + 7 * DAY
     mine = known.shopper(user)
     for event, (name, at, bought) in enumerate(live):
-        mine.add(Happening(str(event), name, at, bought), known.item(name))
+        mine.add(LiveEvent(str(event), name, at, bought), known.item(name))
     rows = [*worlds.rows(), *((user, name, "Purchase" if bought else "View", at) for name, at, bought in live)]
     wanted = fitted(worlds.history(rows), now, user, item)
     found = features.features(mine.statistics(item, known.item(item), known.model, now), 2)
@@ -76,7 +76,7 @@ def test_a_purchase_turns_taste_towards_the_item() -> None:
     known, late = world(), world().model.at + 60
     mine, item = known.shopper("u0"), known.item("i1")
     before = mine.statistics("i1", item, known.model, late)["near16"]
-    mine.add(Happening("e1", "i1", late, bought=True), item)
+    mine.add(LiveEvent("e1", "i1", late, bought=True), item)
     after = mine.statistics("i1", item, known.model, late)["near16"]
     rows = [*worlds.rows(), ("u0", "i1", "Purchase", late)]
     wanted = fitted(worlds.history(rows), late + 1, "u0", "i1")["near16"]
@@ -86,7 +86,7 @@ def test_a_purchase_turns_taste_towards_the_item() -> None:
 def test_a_purchase_makes_the_next_answer_another() -> None:
     known, item = world(), "i1"
     before, after = known.shopper("u0"), known.shopper("u0")
-    after.add(Happening("e1", item, known.model.at + 60, bought=True), known.item(item))
+    after.add(LiveEvent("e1", item, known.model.at + 60, bought=True), known.item(item))
     now = known.model.at + 3600
     first, second = (
         known.model.logit(features.features(each.statistics(item, known.item(item), known.model, now), 2))
@@ -110,6 +110,6 @@ def test_an_event_of_long_after_the_cut_off_is_no_overflow() -> None:
     known = world()
     mine = known.shopper("u0")
     late = known.model.at + 40 * 365 * DAY
-    mine.add(Happening("e1", "i0", late, bought=True), known.item("i0"))
+    mine.add(LiveEvent("e1", "i0", late, bought=True), known.item("i0"))
     found = features.features(mine.statistics("i0", known.item("i0"), known.model, late), 2)
     assert np.isfinite(list(found.values())).all()

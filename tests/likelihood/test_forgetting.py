@@ -39,17 +39,17 @@ def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int, f
     rows = list(forgetting.rows((data[start : start + size] for start in range(0, len(data), size)), form))
     assert b"".join(rows) == data
     assert [parsed(row) for row in rows] == [[row] for row in parsed(data)]
-    column = forgetting.place(rows[0])
+    column = forgetting.user_column(rows[0])
     assert column == header.index("USER_ID")
-    assert [forgetting.user(row, column, len(header), form) for row in rows[1:]] == [
+    assert [forgetting.user_of(row, column, len(header), form) for row in rows[1:]] == [
         row[column] for row in parsed(data)[1:]
     ]
 
 
 def test_a_file_without_users_and_a_row_that_is_too_short_name_nobody() -> None:
-    assert forgetting.place(b"ITEM_ID,USER\n") is None
-    assert forgetting.place(b"") is None
-    assert forgetting.user(b"a\n", 1) == ""
+    assert forgetting.user_column(b"ITEM_ID,USER\n") is None
+    assert forgetting.user_column(b"") is None
+    assert forgetting.user_of(b"a\n", 1) == ""
 
 
 def test_the_file_of_a_shopper_s_counters_is_the_one_that_answers_read() -> None:
@@ -60,9 +60,9 @@ def test_the_file_of_a_shopper_s_counters_is_the_one_that_answers_read() -> None
         for number in range(many)
     ]
     users = [f"u{number}" for number in range(50)]
-    found = forgetting.files(keys, users)
+    found = forgetting.files_with(keys, users)
     assert found[shards.key("demo", "r2", "shoppers", 0)] == set(users)
     for user in users:
-        assert user in found[shards.key("demo", "r1", "shoppers", shards.place(user, 4))]
+        assert user in found[shards.key("demo", "r1", "shoppers", shards.shard_of(user, 4))]
     assert sum(map(len, found.values())) == 100
-    assert forgetting.files([], users) == {}
+    assert forgetting.files_with([], users) == {}

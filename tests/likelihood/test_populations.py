@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 from personalization.likelihood import features, training
-from personalization.likelihood.counters import Happening
+from personalization.likelihood.counters import LiveEvent
 from personalization.likelihood.features import DAY, LONGEST
 from personalization.likelihood.histories import History
 from personalization.likelihood.tables import tables
@@ -69,7 +69,7 @@ def test_hiding_a_user_is_the_same_as_never_having_seen_them() -> None:
 
 def test_strangers_have_the_rate_of_those_seen_before() -> None:
     tested = world().fit.tested_strangers
-    hidden = (training.parted(world().history) == 0).sum()
+    hidden = (training.user_parts(world().history) == 0).sum()
     assert tested.pairs == pytest.approx(hidden * worlds.ITEMS)
     told = sum(predicted for _, predicted, _ in tested.bins)
     assert told == pytest.approx(world().fit.tested.base_rate * tested.pairs, rel=0.35)
@@ -87,7 +87,7 @@ def test_newcomers_are_counted_apart_with_what_they_buy_later() -> None:
 def test_never_is_not_just_now() -> None:
     known = world()
     user, item = known.shopper("nobody"), known.item("i1")
-    user.add(Happening("e1", "i1", known.model.at + 60, bought=False), item)
+    user.add(LiveEvent("e1", "i1", known.model.at + 60, bought=False), item)
     found = features.features(user.statistics("i1", item, known.model, known.model.at + 60), 2)
     assert (found["visitor"], found["stranger"]) == (1.0, 0.0)
     assert found["user_last"] == pytest.approx(np.log(1 + LONGEST))
@@ -97,9 +97,9 @@ def test_an_event_of_after_the_fit_is_as_long_after_the_newest_row() -> None:
     known = world()
     model = replace(known.model, fitted_at="2026-11-25T08:30:00Z")
     late = replace(known.shopper("u0"), behind=model.fitted - model.at)
-    late.add(Happening("e1", "i9", model.fitted + 2 * DAY, bought=True), known.item("i9"))
+    late.add(LiveEvent("e1", "i9", model.fitted + 2 * DAY, bought=True), known.item("i9"))
     now = model.at + 3 * DAY
     assert late.statistics("i9", known.item("i9"), model, now)["pair.last"] == pytest.approx(1.0)
     early = replace(known.shopper("u0"), behind=model.fitted - model.at)
-    early.add(Happening("e1", "i9", model.fitted - 2 * DAY, bought=True), known.item("i9"))
+    early.add(LiveEvent("e1", "i9", model.fitted - 2 * DAY, bought=True), known.item("i9"))
     assert early.statistics("i9", known.item("i9"), model, now)["pair.last"] == pytest.approx(3.0)

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from personalization.likelihood import logistic, scores, training
+from personalization.likelihood import logistic, training
 from personalization.likelihood.features import DAY, ITEM, PAIR, RANKS, USER, features
 from personalization.likelihood.histories import Floats, History
 from personalization.likelihood.tables import ARRAYS, tables
@@ -93,11 +93,11 @@ def test_a_clock_that_runs_ahead_and_a_bot_change_no_more_than_they_must() -> No
 
 def test_a_few_events_long_after_all_others_are_no_part_of_the_history() -> None:
     stray = [("u0", "i0", "Purchase", world().history.end + 900 * DAY + step) for step in range(3)]
-    past = training.steady(worlds.history([*worlds.rows(26), *stray], until=worlds.START * 2), 7)
+    past = training.without_stragglers(worlds.history([*worlds.rows(26), *stray], until=worlds.START * 2), 7)
     assert (past.end, len(past.time)) == (world().history.end, len(world().history.time))
     many = [(f"u{n}", "i0", "Purchase", world().history.end + 900 * DAY + n) for n in range(60)]
-    assert training.steady(worlds.history([*worlds.rows(26), *many]), 7).end > past.end
-    assert training.steady(world().history, 7) is world().history
+    assert training.without_stragglers(worlds.history([*worlds.rows(26), *many]), 7).end > past.end
+    assert training.without_stragglers(world().history, 7) is world().history
 
 
 def test_all_events_at_one_instant_one_user_and_one_item_are_refused_and_not_a_crash() -> None:
@@ -121,17 +121,17 @@ def test_platt_leaves_the_log_odds_alone_where_there_are_no_labels() -> None:
 
 def test_quality_of_hand_computed_cases() -> None:
     chance, label, one = np.array([0.1, 0.4, 0.4, 0.9]), np.array([0.0, 0.0, 1.0, 1.0]), np.ones(4)
-    found = scores.quality(chance, label, one)
+    found = logistic.quality(chance, label, one)
     assert found.auc == pytest.approx(3.5 / 4)
     assert found.log_loss == pytest.approx(-np.log([0.9, 0.6, 0.4, 0.9]).mean())
     assert sum(each[2] for each in found.bins) == 2
-    assert scores.quality(chance, label, np.array([1.0, 2.0, 1.0, 1.0])).base_rate == pytest.approx(2 / 5)
+    assert logistic.quality(chance, label, np.array([1.0, 2.0, 1.0, 1.0])).base_rate == pytest.approx(2 / 5)
 
 
 def test_perfect_calibration_has_no_error() -> None:
     chance = np.repeat([0.1, 0.5], 1_000)
     label = np.concatenate([np.arange(1_000) % 10 == 0, np.arange(1_000) % 2 == 0]).astype(float)
-    assert scores.quality(chance, label, np.ones(2_000)).calibration_error < 0.35
+    assert logistic.quality(chance, label, np.ones(2_000)).calibration_error < 0.35
 
 
 def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Iterator
 
 from personalization.likelihood import answering, exports, model, training
-from personalization.likelihood.counters import Item, User, item, shopper
+from personalization.likelihood.counters import Item, User, item_from, user_from
 from personalization.likelihood.histories import History, Reader
 from personalization.likelihood.tables import Tables, tables
 
@@ -83,13 +83,13 @@ class World:
         self.tables: Tables = tables(self.history, self.history.end + 1)
         at = answering.iso(self.tables.at)
         made = exports.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
-        self.model = model.of_json(made.as_json())
+        self.model = model.from_json(made.as_json())
         self._items, self._shoppers = dict(exports.items(self.tables, 1)), dict(exports.users(self.tables, 1))
 
     def item(self, name: str) -> Item:
         """An item as serving has it."""
-        return item(self._items[name])
+        return item_from(self._items[name])
 
     def shopper(self, name: str) -> User:
         """A shopper as serving has it."""
-        return shopper(self._shoppers.get(name), self.model)
+        return user_from(self._shoppers.get(name), self.model)

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from personalization.likelihood.fits import FitRequest
+from personalization.likelihood.fit import FitRequest
 from personalization.releases.held_out.plan import Result, TrialRequest
 
 from tests.statemachines.machine import MACHINES, evaluate, states

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from personalization.likelihood.fits import FitRequest, Fitted
+from personalization.likelihood.fit import FitRequest, Fitted
 
 from tests.statemachines.machine import MACHINES, ROOT, evaluate, states, tasks
 from tests.template.stack import STACK

@@ -123,8 +123,8 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     gone, left = good[0], good[1:]
     for content, width in ((copy_of_users, 2), (copy_of_events, 4)):
         header, *rest = csv_dialect.PERSONALIZE.rows([content])
-        assert forgetting.place(header) == 0
-        assert [forgetting.user(row, 0, width) for row in rest] == good
+        assert forgetting.user_column(header) == 0
+        assert [forgetting.user_of(row, 0, width) for row in rest] == good
     hashes = counts.pack_ids(counts.hash_ids(pl.Series(good)))
     kept = counts.without_ids(hashes or b"", {gone})
     there = counts.unpack_ids(kept)

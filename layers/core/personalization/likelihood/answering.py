@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to how likely a user is to buy items: requests, the moment they are about, and the answer's JSON."""
+"""Answer requests for purchase likelihoods: the request, the time that an answer refers to, and its JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from personalization.shop.release import Release
 
 MOST_ITEMS = 500
 PER_CALL = 450
-"""Asked items of one ranking request: with the anchors, no more than Personalize takes."""
+"""Requested items in one ranking request: with the anchors, they stay within Personalize's limit."""
 LEAST_SCORE = 1e-12
 NOT_YET = "No purchase likelihood was fitted for this shop yet; the next run that promotes a release fits one."
 
@@ -30,7 +30,7 @@ class LikelihoodBody(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
 
     item_ids: list[Id] = Field(min_length=1, max_length=MOST_ITEMS)
-    """Each item once."""
+    """Without duplicates."""
 
     @field_validator("item_ids")
     @classmethod
@@ -41,14 +41,14 @@ class LikelihoodBody(BaseModel):
 
 
 class Asking(Choice):
-    """A request for purchase likelihoods; `context` has columns of users, in place of what is known of this one."""
+    """A request for purchase likelihoods; `context` replaces the known attributes of the user."""
 
     user_id: Id
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """The log odds of the asked items by counts alone, as of a moment (epoch seconds), and of whose population."""
+class CountLogits:
+    """Log odds of the requested items by counts alone, as of epoch seconds, and the user's population."""
 
     as_of: int
     logits: Mapping[str, float]
@@ -56,61 +56,65 @@ class Counted:
 
 
 def as_of(model: Model, now: int) -> int:
-    """The moment that an answer is about, in epoch seconds: one clock for all users.
+    """Return the time that an answer refers to, in epoch seconds: one clock for all users.
 
-    It begins at the history's end when the model is fitted: how old the data were then says nothing of the users, and
-    a shop whose last drop is a year old would seem deserted.
+    When the model is fitted, the clock stands at the end of the history: the age of the data says nothing about users,
+    and a shop whose last drop is a year old would look deserted.
     """
     return model.at + max(0, now - model.fitted)
 
 
-def counted(model: Model, shopper: User, items: Mapping[str, Item], now: int) -> Counted:
-    """The log odds of items by counts.
+def count_logits(model: Model, user: User, items: Mapping[str, Item], now: int) -> CountLogits:
+    """Return the log odds of items by counts.
 
     Args:
-        model: the model. user: counters with live events. items: the asked ones. now: epoch seconds.
+        model: the model.
+        user: counters with live events.
+        items: the requested items.
+        now: epoch seconds.
     """
-    moment = as_of(model, now)
-    told = {
-        name: features.features(shopper.statistics(name, item, model, moment), model.levels)
-        for name, item in items.items()
+    time = as_of(model, now)
+    vectors = {
+        name: features.features(user.statistics(name, item, model, time), model.levels) for name, item in items.items()
     }
-    return Counted(moment, {name: model.logit(each) for name, each in told.items()}, shopper.population)
+    return CountLogits(time, {name: model.logit(vector) for name, vector in vectors.items()}, user.population)
 
 
-def unknown(asked: Sequence[str], known: Mapping[str, object]) -> None:
-    """See that all asked items are known.
+def require_known(item_ids: Sequence[str], known: Mapping[str, object]) -> None:
+    """Check that all requested items are known.
 
     Raises:
-        Problem: 400, naming each that is not.
+        Problem: 400, naming each unknown item.
     """
-    if strange := [index for index, name in enumerate(asked) if name not in known]:
+    if unknown := [index for index, name in enumerate(item_ids) if name not in known]:
         message = "the shop's last run knows no such item"
-        fields = [FieldError(f"itemIds.{index}", message) for index in strange]
+        fields = [FieldError(f"itemIds.{index}", message) for index in unknown]
         raise Problem(400, "The request is not as it must be.", fields)
 
 
-def asks(model: Model, release: Release, user: str, items: Sequence[str], context: Mapping[str, str]) -> list[Ask]:
-    """What the ranking campaign is asked: the items, each call with all anchors; nothing where scores do not count."""
+def ranking_requests(
+    model: Model, release: Release, user: str, items: Sequence[str], context: Mapping[str, str]
+) -> list[Ask]:
+    """Return the ranking requests for items, each with all anchors; none where scores do not count."""
     arn = release.campaigns.get("personalized-ranking")
     if model.anchored is None or arn is None:
         return []
     parts = [items[start : start + PER_CALL] for start in range(0, len(items), PER_CALL)]
-    return [Ask(arn, anchored_list(user, part, model.anchors, context)) for part in parts]
+    return [Ask(arn, ranking_parameters(user, part, model.anchors, context)) for part in parts]
 
 
-def anchored_list(
+def ranking_parameters(
     user: str, items: Sequence[str], anchors: Sequence[str], context: Mapping[str, str]
 ) -> dict[str, object]:
-    """The parameters of a ranking request for items and anchors, each once."""
-    told: dict[str, object] = {"userId": user, "inputList": list(dict.fromkeys([*items, *anchors]))}
-    return {**told, "context": dict(context)} if context else told
+    """Return the parameters of a ranking request for items and anchors, without duplicates."""
+    parameters: dict[str, object] = {"userId": user, "inputList": list(dict.fromkeys([*items, *anchors]))}
+    return {**parameters, "context": dict(context)} if context else parameters
 
 
 def anchored_scores(predicted: Predicted, items: Sequence[str], anchors: Sequence[str]) -> dict[str, float]:
-    """For each item log score - log of the anchors' sum: what the rest of the list was makes no difference to it.
+    """Return for each item log score - log of the anchors' sum, which does not depend on the rest of the list.
 
-    Items without a score, or an answer without one for any anchor, are left out.
+    Items without a score are left out; without a score for any anchor, all are.
     """
     scores = {each["itemId"]: float(each.get("score") or 0.0) for each in predicted.items}
     total = sum(scores.get(anchor, 0.0) for anchor in anchors)
@@ -120,28 +124,28 @@ def anchored_scores(predicted: Predicted, items: Sequence[str], anchors: Sequenc
 
 
 def answer(
-    model: Model, found: Counted, asked: Sequence[str], scores: Mapping[str, float] | None, degraded: str = ""
+    model: Model, counts: CountLogits, item_ids: Sequence[str], scores: Mapping[str, float] | None, degraded: str = ""
 ) -> dict[str, object]:
-    """The answer's JSON; `answers.Likelihood` describes it.
+    """Return the answer's JSON, as `answers.Likelihood` describes it.
 
     Args:
-        model: the model. found: the log odds by counts. asked: the items, in the order of the answer.
+        model: the model. counts: the log odds by counts. item_ids: the items, in the order of the answer.
         scores: anchored scores of the items, or None where only counts are used.
-        degraded: why scores that should count are not there; empty where nothing is missing.
+        degraded: why scores that should count are missing; empty where none is.
     """
     anchored = model.anchored if scores is not None else None
-    logits = dict(found.logits)
+    logits = dict(counts.logits)
     if anchored is not None and scores is not None:
         logits |= {item: anchored.logit(logits[item], score) for item, score in scores.items()}
     method: Method = "anchored" if anchored is not None else "counts"
-    told: dict[str, object] = {
+    document: dict[str, object] = {
         "horizonDays": model.horizon_days,
         "eventType": model.event_type,
-        "user": found.population,
-        "items": [{"itemId": item, "probability": float(f"{probability(logits[item]):.6g}")} for item in asked],
+        "user": counts.population,
+        "items": [{"itemId": item, "probability": float(f"{probability(logits[item]):.6g}")} for item in item_ids],
         "method": method,
         "baseRate": float(f"{model.base_rate:.6g}"),
-        "asOf": iso(found.as_of),
+        "asOf": iso(counts.as_of),
         "calibratedAt": model.fitted_at,
         "calibratedOn": {
             "from": iso(model.calibrated_from),
@@ -151,9 +155,9 @@ def answer(
         },
         "run": model.run,
     }
-    return {**told, "degraded": True, "degradedReason": degraded} if degraded else told
+    return {**document, "degraded": True, "degradedReason": degraded} if degraded else document
 
 
 def iso(seconds: int) -> str:
-    """Epoch seconds as ISO 8601."""
+    """Return epoch seconds as ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user's counters while serving: as of the cut-off, brought up to the moment by live events.
+"""A user's counters while serving: as of the cut-off, updated by live events.
 
-Decayed counts are kept as of the cut-off; an event after it counts more than one there, and everything is multiplied
-by one factor when it is read. So an event is added in the same way whenever it comes.
+Decayed counts are stored as of the cut-off. A later event counts more than one there, and reading multiplies all by
+one factor, so the order and the time of updates do not matter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ _DECAYED = {name: int(name[1:]) for name in ("d7", "d28", "d91", "o7", "o28", "b
 
 
 Population = Literal["known", "newcomer", "stranger"]
-"""Of a user the history has events, or only what came since the fit has, or neither."""
+"""Users with events in the history, users with only later events, and users with neither."""
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """A live event of a user: the item, epoch seconds, and whether it is of the type that is predicted."""
+class LiveEvent:
+    """A live event of a user: item, epoch seconds, and whether its type is the predicted one."""
 
     event_id: str
     item_id: str
@@ -33,7 +33,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item's counters, its categories by level ("" for none), its factors, and how much a purchase says of taste."""
+    """An item's counters, its categories by level ("" for none), its factors, and a purchase's weight for the taste."""
 
     counts: Mapping[str, float]
     kinds: Sequence[str]
@@ -43,7 +43,7 @@ class Item:
 
 @dataclass(slots=True)
 class User:
-    """The counters of one user as of `at`, epoch seconds; first and last are epoch seconds here."""
+    """The counters of one user as of `at`; times are in epoch seconds, also first and last."""
 
     at: int
     user: dict[str, float] = field(default_factory=lambda: dict.fromkeys(USER, 0.0))
@@ -52,23 +52,22 @@ class User:
     groups: Mapping[str, str] = field(default_factory=dict)
     taste: list[float] = field(default_factory=lambda: [0.0] * RANK)
     length: float = 0.0
-    """Square of the length of what was bought, which taste is relative to."""
+    """Squared norm of the purchases, which normalises the taste."""
     behind: int = 0
-    """Seconds from the newest row of the history to the fit, which the one clock of all users stays behind."""
+    """Seconds from the newest row of the history to the fit: the one clock of all users runs behind by these."""
     known: bool = False
-    """Whether the history has events of them."""
+    """Whether the history has events of this user."""
     live: int = 0
-    """How many events were added."""
+    """Number of added events."""
 
     @property
     def population(self) -> Population:
-        """Which of the populations they belong to."""
         return "known" if self.known else "newcomer" if self.live else "stranger"
 
-    def add(self, event: Happening, item: Item | None) -> None:
+    def add(self, event: LiveEvent, item: Item | None) -> None:
         """Count a live event; `item` has its counters where it is known.
 
-        Its place on the clock is as long after the newest row as it came after the fit.
+        An event so long after the fit counts as so long after the newest row of the history.
         """
         event = replace(event, at=max(event.at - self.behind, self.at))
         self.live += 1
@@ -77,38 +76,38 @@ class User:
             _grow(pair, ("o7", "o28"), self._worth(event.at))
             _grow(self.user, ("o7",), self._worth(event.at))
             return
-        worth = self._worth(event.at)
+        increments = self._worth(event.at)
         if not pair["n"]:
             self.user["items"] += 1
-            _grow(self.user, ("w28", "w91"), worth)
+            _grow(self.user, ("w28", "w91"), increments)
             pair["first"] = event.at
         before = pair["d91"]
         for counts in (pair, self.user):
             counts["n"] += 1
-            _grow(counts, ("d7", "d28", "d91"), worth)
+            _grow(counts, ("d7", "d28", "d91"), increments)
         if event.at // DAY > self.user["last"] // DAY:
-            # A day counts as of its noon, whenever in it the purchase was.
+            # A day counts as of its noon, whatever the time of the purchase.
             self.user["days"] += 1
             _grow(self.user, ("b7", "b28", "b91"), self._worth(event.at - event.at % DAY + DAY // 2))
         self.user["first"] = self.user["first"] or event.at
         self.user["last"], pair["last"] = max(self.user["last"], event.at), max(pair["last"], event.at)
         if item is not None:
-            self._of_kinds(item, event, worth)
+            self._of_kinds(item, event, increments)
             self._of_taste(item, before, pair["d91"])
 
-    def _worth(self, moment: int) -> dict[int, float]:
-        return {days: 2.0 ** min((moment - self.at) / DAY / days, 600.0) for days in HALF_LIVES}
+    def _worth(self, at: int) -> dict[int, float]:
+        return {days: 2.0 ** min((at - self.at) / DAY / days, 600.0) for days in HALF_LIVES}
 
-    def _of_kinds(self, item: Item, event: Happening, worth: Mapping[int, float]) -> None:
+    def _of_kinds(self, item: Item, event: LiveEvent, increments: Mapping[int, float]) -> None:
         for level, kind in enumerate(item.kinds):
             if kind and level < len(self.kinds):
                 counts = self.kinds[level].setdefault(kind, dict.fromkeys(KIND, 0.0))
                 counts["n"] += 1
-                counts["d91"] += worth[91]
+                counts["d91"] += increments[91]
                 counts["last"] = max(counts["last"], event.at)
 
     def _of_taste(self, item: Item, before: float, after: float) -> None:
-        """Add a purchase to the direction of taste, as far as it changes the logarithm of the item's decayed count."""
+        """Move the taste by a purchase, as far as it changes the logarithm of the item's decayed count."""
         old, new = (log1p(2.0 * each) * item.weight for each in (before, after))
         length = self.length + new * new - old * old
         scale = (self.length / length) ** 0.5 if length > 0 else 0.0
@@ -117,29 +116,29 @@ class User:
         self.length = length
 
     def statistics(self, item_id: str, item: Item, model: Model, now: int) -> dict[str, float]:
-        """The statistics of the user and an item as of `now`, as `features` wants them."""
+        """Return the statistics of the user and an item as of `now`, as `features` takes them."""
         pair = self.pairs.get(item_id) or dict.fromkeys(PAIR, 0.0)
-        told = {f"pair.{name}": self._as_of(name, value, now) for name, value in pair.items()}
-        told |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
-        told |= {f"item.{name}": item.counts[name] for name in ITEM}
-        told["group"] = told["described"] = 0.0
-        # Of items, and so of users, as of the cut-off: rates of items stay what they were there.
-        told["span"] = span((model.at - model.start) / DAY)
+        statistics = {f"pair.{name}": self._as_of(name, value, now) for name, value in pair.items()}
+        statistics |= {f"user.{name}": self._as_of(name, value, now) for name, value in self.user.items()}
+        statistics |= {f"item.{name}": item.counts[name] for name in ITEM}
+        statistics["group"] = statistics["described"] = 0.0
+        # As of the cut-off, also for users: the rates of items stay as they were then.
+        statistics["span"] = span((model.at - model.start) / DAY)
         for level, kind in enumerate(item.kinds):
             counts = self.kinds[level].get(kind) if kind and level < len(self.kinds) else None
             for name in KIND:
-                told[f"kind{level}.{name}"] = self._as_of(name, counts[name], now) if counts else 0.0
-            told[f"kind{level}.share"] = model.shares[level].get(kind, 1e-9) if kind else 1.0
+                statistics[f"kind{level}.{name}"] = self._as_of(name, counts[name], now) if counts else 0.0
+            statistics[f"kind{level}.share"] = model.shares[level].get(kind, 1e-9) if kind else 1.0
         if item.kinds and item.kinds[-1]:
             lifts = [model.lifts.get(column, {}).get(value, {}) for column, value in self.groups.items()]
-            told["group"] = sum(lift.get(item.kinds[-1], 0.0) for lift in lifts)
-            told["described"] = float(any(lifts))
-        close = 0.0
-        for rank, (mine, its) in enumerate(zip(self.taste, item.vector, strict=True), 1):
-            close += mine * its
+            statistics["group"] = sum(lift.get(item.kinds[-1], 0.0) for lift in lifts)
+            statistics["described"] = float(any(lifts))
+        nearness = 0.0
+        for rank, (own, axis) in enumerate(zip(self.taste, item.vector, strict=True), 1):
+            nearness += own * axis
             if rank in RANKS:
-                told[f"near{rank}"] = close
-        return told
+                statistics[f"near{rank}"] = nearness
+        return statistics
 
     def _as_of(self, name: str, value: float, now: int) -> float:
         if name in _DECAYED:
@@ -149,8 +148,8 @@ class User:
         return float(value)
 
 
-def shopper(entry: Mapping[str, Any] | None, model: Model) -> User:
-    """A user as stored, or one of whom nothing is known."""
+def user_from(entry: Mapping[str, Any] | None, model: Model) -> User:
+    """Return a user as stored, or one without events."""
     empty: list[dict[str, dict[str, float]]] = [{} for _ in range(model.levels)]
     behind = max(0, model.fitted - model.at)
     if entry is None:
@@ -170,11 +169,11 @@ def shopper(entry: Mapping[str, Any] | None, model: Model) -> User:
     )
 
 
-def item(entry: Mapping[str, Any]) -> Item:
-    """An item as stored."""
+def item_from(entry: Mapping[str, Any]) -> Item:
+    """Return an item as stored."""
     return Item(dict(zip(ITEM, entry["counts"], strict=True)), entry["kinds"], entry["vector"], entry["weight"])
 
 
-def _grow(counts: dict[str, float], names: Sequence[str], worth: Mapping[int, float]) -> None:
+def _grow(counts: dict[str, float], names: Sequence[str], increments: Mapping[int, float]) -> None:
     for name in names:
-        counts[name] += worth[_DECAYED[name]]
+        counts[name] += increments[_DECAYED[name]]

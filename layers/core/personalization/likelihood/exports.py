@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What serving reads: the model, and the counters of every item and user as of the end of the history."""
+"""The files that serving reads: the model, and the counters of every item and user at the end of the history."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from personalization.likelihood.training import Fit
 
 
 def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: int, event_type: str) -> Model:
-    """The model of a fit, with what the tables as of the end of the history add to it."""
+    """Return the model of a fit, completed from the tables at the end of the history."""
     history = table.history
     numbers = sum(len(each) for each in table.kind_keys) * len(KIND) + len(table.keys) * len(PAIR)
     return Model(
@@ -36,12 +36,12 @@ def model(table: Tables, fitted: Fit, run: str, fitted_at: str, horizon_days: in
         stranger=fitted.formulas.stranger,
         described=fitted.formulas.described,
         shares=tuple(
-            dict(zip(names, shards.short(share.tolist()), strict=True))
+            dict(zip(names, shards.rounded(share.tolist()), strict=True))
             for names, share in zip(history.kind_names, table.share, strict=True)
         ),
         lifts=_lifts(table),
-        item_shards=shards.files(len(history.items) * (len(ITEM) + RANK), shards.OF_ITEMS),
-        shopper_shards=shards.files(numbers, shards.OF_USERS),
+        item_shards=shards.shard_count(len(history.items) * (len(ITEM) + RANK), shards.ITEM_SHARD_SIZE),
+        shopper_shards=shards.shard_count(numbers, shards.USER_SHARD_SIZE),
     )
 
 
@@ -50,7 +50,7 @@ def _lifts(table: Tables) -> dict[str, dict[str, dict[str, float]]]:
     kinds = history.kind_names[-1] if history.levels else ()
     return {
         column: {
-            value: dict(zip(kinds, shards.short(np.round(lift[place], 4).tolist()), strict=True))
+            value: dict(zip(kinds, shards.rounded(np.round(lift[place], 4).tolist()), strict=True))
             for place, value in enumerate(history.group_names[column])
         }
         for column, lift in table.lifts.items()
@@ -58,9 +58,9 @@ def _lifts(table: Tables) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each item and its entry, in the order of `many` files."""
+    """Yield each item and its entry, in the order of `many` files."""
     history = table.history
-    counts = np.stack([table.asked[name] for name in ITEM], 1)
+    counts = np.stack([table.served[name] for name in ITEM], 1)
     weights = item_weights(table.item["buyers"])
     for place in shards.order(history.items, many):
         codes = [level[place] for level in history.kinds]
@@ -68,51 +68,51 @@ def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
         yield (
             history.items[place],
             {
-                "counts": shards.short(counts[place].tolist()),
+                "counts": shards.rounded(counts[place].tolist()),
                 "kinds": kinds,
-                "vector": shards.short(table.vectors[place].tolist()),
-                "weight": shards.short([float(weights[place])])[0],
+                "vector": shards.rounded(table.vectors[place].tolist()),
+                "weight": shards.rounded([float(weights[place])])[0],
             },
         )
 
 
 def users(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each user of whom something is known, and the entry, in the order of `many` files."""
+    """Yield each user with events or attributes and their entry, in the order of `many` files."""
     history = table.history
     who, what = np.divmod(table.keys, max(len(history.items), 1))
     pair = _stacked(table, table.pair, PAIR)
-    user = _stacked(table, table.user, USER)
+    user_counts = _stacked(table, table.user, USER)
     places = np.searchsorted(who, np.arange(len(history.users) + 1))
     value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
     length = np.bincount(who, value * value, len(history.users))
     kinds = [_Level(table, level) for level in range(history.levels)]
-    for shopper in shards.order(history.users, many):
-        inside = slice(places[shopper], places[shopper + 1])
+    for user_code in shards.order(history.users, many):
+        inside = slice(places[user_code], places[user_code + 1])
         groups = {
-            column: history.group_names[column][values[shopper]]
+            column: history.group_names[column][values[user_code]]
             for column, values in history.groups.items()
-            if values[shopper] >= 0
+            if values[user_code] >= 0
         }
         if inside.start == inside.stop and not groups:
             continue
         yield (
-            history.users[shopper],
+            history.users[user_code],
             {
-                "user": shards.short(user[shopper].tolist()),
+                "user": shards.rounded(user_counts[user_code].tolist()),
                 "pairs": {
-                    history.items[item]: shards.short(row)
+                    history.items[item]: shards.rounded(row)
                     for item, row in zip(what[inside].tolist(), pair[inside].tolist(), strict=True)
                 },
-                "kinds": [level.of(shopper) for level in kinds],
+                "kinds": [level.of(user_code) for level in kinds],
                 "groups": groups,
-                "taste": shards.short(table.taste[shopper].tolist()),
-                "length": float(length[shopper]),
+                "taste": shards.rounded(table.taste[user_code].tolist()),
+                "length": float(length[user_code]),
             },
         )
 
 
 class _Level:
-    """The categories of one level that users bought of."""
+    """The categories of one level in which users bought."""
 
     def __init__(self, table: Tables, level: int) -> None:
         self._names = table.history.kind_names[level]
@@ -120,14 +120,14 @@ class _Level:
         self._places: Ints = np.searchsorted(who, np.arange(len(table.history.users) + 1))
         self._rows = _stacked(table, table.kind[level], KIND)
 
-    def of(self, shopper: int) -> dict[str, list[float]]:
-        inside = slice(self._places[shopper], self._places[shopper + 1])
-        found = zip(self._code[inside].tolist(), self._rows[inside].tolist(), strict=True)
-        return {self._names[code]: shards.short(row) for code, row in found}
+    def of(self, user: int) -> dict[str, list[float]]:
+        inside = slice(self._places[user], self._places[user + 1])
+        rows = zip(self._code[inside].tolist(), self._rows[inside].tolist(), strict=True)
+        return {self._names[code]: shards.rounded(row) for code, row in rows}
 
 
 def _stacked(table: Tables, columns: Any, names: tuple[str, ...]) -> Floats:  # noqa: ANN401 - arrays by name
-    """Columns side by side, ages as epoch seconds: serving tells how old they are when it is asked."""
+    """Return columns side by side, ages as epoch seconds: serving computes the age at request time."""
     bought = columns["n"] > 0
     parts = [
         np.where(bought, np.round(table.at - columns[name] * DAY), 0.0) if name in {"first", "last"} else columns[name]

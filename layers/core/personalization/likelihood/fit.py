@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits a shop's purchase likelihood after a promotion: reads the history, stores what serves, and takes a snapshot."""
+"""Fit a shop's purchase likelihood after a promotion: read the history, store the model, and take a snapshot."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.likelihood import answering, bounds, exports, inputs, shards, snapshots, store, training
+from personalization.likelihood import answering, exports, histories, inputs, shards, snapshots, store, training
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.features import DAY
-from personalization.likelihood.fits import FitRequest, Fitted
 from personalization.likelihood.histories import History, TooMany
 from personalization.likelihood.model import Model
 from personalization.likelihood.tables import Tables, tables
@@ -20,6 +19,7 @@ from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
+from personalization.shop.plan import Part
 from personalization.shop.release import RECORD
 from personalization.shop.settings import Likelihood
 from personalization.shop.settings_file import shop_settings
@@ -29,13 +29,32 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
     from mypy_boto3_s3 import S3Client
 
+
+class FitRequest(Part):
+    """Fit a shop's likelihood after a promotion."""
+
+    step: Literal["fit"]
+    shop: str
+    run: str
+
+
+class Fitted(Part):
+    """The outcome of a fit."""
+
+    outcome: Literal["fitted", "refused", "leftOut", "off"]
+    reason: str = ""
+    report: str = ""
+    """The key of its page."""
+    method: Literal["counts", "anchored", ""] = ""
+
+
 _RANKING = "personalized-ranking"
 _GZIP = "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """What fitting asks: the bucket, the tables, and the ranking campaign."""
+    """The clients of the bucket, the tables and the ranking campaign."""
 
     s3: "S3Client"
     table: "DynamoDBClient"
@@ -43,14 +62,14 @@ class Clients:
 
 
 def fit(aws: Clients, request: FitRequest, environment: Environment, now: datetime) -> Fitted:
-    """Fit and store; a second time for the same run does the same again.
+    """Fit and store; a repetition for the same run does the same again.
 
     Returns:
-        The outcome: `fitted`; `refused`, with what is missing; `leftOut`, where memory does not hold the history;
-        or `off`, where the settings say so.
+        The outcome: `fitted`; `refused`, with what is missing; `leftOut`, where the history exceeds the memory; or
+        `off`, where the settings disable it.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `translate_errors` says. What served before serves on.
+        RetryLater, LimitReached, Rejected, Broken: as in `translate_errors`. The previous fit serves on.
     """
     chosen = shop_settings(aws.s3, environment.bucket, request.shop).likelihood
     if not chosen.enabled:
@@ -60,49 +79,50 @@ def fit(aws: Clients, request: FitRequest, environment: Environment, now: dateti
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One fit."""
-
     aws: Clients
     request: FitRequest
     environment: Environment
     now: datetime
 
     def run(self, chosen: Likelihood) -> Fitted:
-        most, reach = bounds.most(self.environment.megabytes), training.reach(chosen.horizon_days)
+        most, reach = histories.most_rows(self.environment.megabytes), training.reach(chosen.horizon_days)
         try:
-            past = training.steady(self._inputs(chosen).history(reach, most), chosen.horizon_days)
+            past = training.without_stragglers(self._inputs(chosen).history(reach, most), chosen.horizon_days)
         except TooMany as many:
-            return self._left_out(bounds.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY))
+            return self._left_out(histories.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY))
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:
             serving = self._records.refused(str(missing), _iso(self.now))
-            return Fitted(outcome="refused", reason=f"{missing}{_onward(serving)}")
+            return Fitted(outcome="refused", reason=f"{missing}{_still_serving(serving)}")
         table = tables(past, past.end + 1)
         model = exports.model(table, fitted, self.request.run, _iso(self.now), chosen.horizon_days, chosen.event_type)
-        model, told = self._joined(table, model)
+        model, told = self._with_scores(table, model)
         self._store(table, model)
         serves = self._record()
-        # Afterwards: it takes as long as the fit, and answers need not wait for it.
-        told = {**told, **self._asked(table, fitted, model)} if serves else told
+        # Last, since it takes as long as the fit, and answers need not wait.
+        told = {**told, **self._take_snapshot(table, fitted, model)} if serves else told
         report = self._report(fit_report.document(self.request.shop, model, fitted, past, told), fit_report.page)
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
         return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
 
-    def _left_out(self, left: bounds.LeftOut) -> Fitted:
-        """Tell that the history is too large. No retry would help, and the release serves without a likelihood."""
+    def _left_out(self, left: histories.LeftOut) -> Fitted:
+        """Report that the history is too large. A retry would not help, and the release serves without a likelihood."""
         serving = self._records.refused(left.reason, _iso(self.now), left_out=True)
-        told = fit_report.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
-        report = self._report(told, fit_report.left_out_page)
-        return Fitted(outcome="leftOut", reason=f"{left.reason}{_onward(serving)}", report=report)
+        document = fit_report.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
+        report = self._report(document, fit_report.left_out_page)
+        return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
 
     def _inputs(self, chosen: Likelihood) -> store.Inputs:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
         claims = [Claim.read(each) for each in records.query_prefix(table, self.environment.table, shop, PREFIX)]
-        began = store.began(claims, self._records.promotions().values())
-        store.add_live(s3, table, self.environment, shop, began, now)
-        return store.read_by(s3, self._bucket, self.request, claims, chosen, now)
+        began = store.began_at(claims, self._records.promotions().values())
+        store.add_live_events(s3, table, self.environment, shop, began, now)
+        keys = objects.list_keys(s3, self._bucket, inputs.folder(shop))
+        oldest = now - training.reach(chosen.horizon_days)
+        files = inputs.choose(keys, inputs.import_outcomes(claims), self.request.run, oldest)
+        return store.Inputs(s3, self._bucket, files, chosen.event_type, now)
 
     @property
     def _records(self) -> store.Records:
@@ -120,7 +140,7 @@ class _Job:
         objects.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
 
     def _report(self, document: Mapping[str, Any], page: Callable[[Mapping[str, Any]], str]) -> str:
-        """Write the report, also as a page; returns the page's key."""
+        """Write the report and its page, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
         objects.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
         objects.put_text(self.aws.s3, self._bucket, f"{key}.html", page(document))
@@ -128,20 +148,20 @@ class _Job:
 
     def _campaign(self) -> Mapping[str, str] | None:
         release = records.get(self.aws.table, self.environment.table, self.request.shop, RECORD) or {}
-        found: Mapping[str, str] | None = release.get("campaigns", {}).get(_RANKING)
-        return found
+        campaign: Mapping[str, str] | None = release.get("campaigns", {}).get(_RANKING)
+        return campaign
 
-    def _joined(self, table: Tables, model: Model) -> tuple[Model, Mapping[str, Any]]:
-        """The model with what older snapshots say of the ranking campaign's scores."""
+    def _with_scores(self, table: Tables, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        """Return the model combined with the ranking campaign's scores, as far as older snapshots support it."""
         stored, campaign = self._snapshots(table.history), self._campaign()
         if campaign is None:
             return model, {"decision": "no ranking campaign", "snapshots": len(stored)}
-        decided = snapshots.joined(stored, str(campaign["solutionVersionArn"]))
+        decided = snapshots.combine(stored, str(campaign["solutionVersionArn"]))
         before = stored[-1]["anchors"] if stored else ()
-        return replace(model, anchored=decided.anchored, anchors=tuple(snapshots.anchors(table, before))), decided.told
+        return replace(model, anchored=decided.anchored, anchors=tuple(snapshots.anchors(table, before))), decided.facts
 
-    def _asked(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
-        """Take a new snapshot; what came of it."""
+    def _take_snapshot(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
+        """Take a new snapshot, and return what came of it."""
         campaign = self._campaign()
         if campaign is None:
             return {}
@@ -152,7 +172,7 @@ class _Job:
         return {"snapshot": f"taken: {pairs:,} pairs"}
 
     def _snapshot(self, table: Tables, fitted: training.Fit, model: Model, campaign: Mapping[str, str]) -> int:
-        """Ask for the scores of a sample and store it; returns its pairs."""
+        """Store the ranking scores of a sample, and return the number of its pairs."""
         scored = list(self._scored(campaign["arn"], table, model))
         facts = {
             "run": self.request.run,
@@ -163,7 +183,7 @@ class _Job:
             "anchors": list(model.anchors),
         }
         document = snapshots.snapshot(table, fitted.formulas, scored, facts)
-        self._put(self._snapshot_key, shards.packed(document))
+        self._put(self._snapshot_key, shards.pack(document))
         return len(document["users"])
 
     @property
@@ -176,49 +196,49 @@ class _Job:
         names = table.history.items
         for pairs in snapshots.sample(table, model.at):
             items = [names[item] for item in pairs.items.tolist()]
-            parameters = answering.anchored_list(table.history.users[pairs.user], items, model.anchors, {})
+            parameters = answering.ranking_parameters(table.history.users[pairs.user], items, model.anchors, {})
             predicted = runtime.rank(self.aws.runtime, Ask(campaign_arn, parameters))
             yield pairs, answering.anchored_scores(predicted, items, model.anchors)
 
     def _snapshots(self, past: History) -> list[snapshots.Snapshot]:
-        """The stored snapshots of earlier runs, oldest first, labelled where the history has come far enough."""
-        found: list[snapshots.Snapshot] = []
-        for key in store.keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
+        """Return the stored snapshots of earlier runs, oldest first, labelled where the history reaches far enough."""
+        kept: list[snapshots.Snapshot] = []
+        for key in objects.list_keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
             data = objects.get_bytes(self.aws.s3, self._bucket, key) if key != self._snapshot_key else None
             if data is None:
                 continue
-            stored: snapshots.Snapshot = shards.unpacked(data)
+            stored: snapshots.Snapshot = shards.unpack(data)
             if stored["labels"] is None and (labelled := snapshots.labelled(stored, past)) is not None:
                 stored = labelled
-                self._put(key, shards.packed(stored))
-            found.append({**stored, "key": key})
-        found.sort(key=lambda each: int(each["at"]))
-        store.delete(self.aws.s3, self._bucket, [str(each["key"]) for each in found[: -snapshots.KEPT]])
-        return found[-snapshots.KEPT :]
+                self._put(key, shards.pack(stored))
+            kept.append({**stored, "key": key})
+        kept.sort(key=lambda each: int(each["at"]))
+        store.delete(self.aws.s3, self._bucket, [str(each["key"]) for each in kept[: -snapshots.KEPT]])
+        return kept[-snapshots.KEPT :]
 
     def _store(self, table: Tables, model: Model) -> None:
-        """Write the counters, then the model that names them."""
+        """Write the counters, then the model that refers to them."""
         kinds = (
             ("items", exports.items(table, model.item_shards), model.item_shards),
             ("shoppers", exports.users(table, model.shopper_shards), model.shopper_shards),
         )
         for kind, entries, many in kinds:
-            for number, data in shards.spread(entries, many):
+            for number, data in shards.pack_shards(entries, many):
                 self._put(shards.key(self.request.shop, self.request.run, kind, number), data)
-        self._put(f"{shards.folder(self.request.shop, self.request.run)}model.json.gz", shards.packed(model.as_json()))
+        self._put(f"{shards.folder(self.request.shop, self.request.run)}model.json.gz", shards.pack(model.as_json()))
 
     def _record(self) -> bool:
-        """Have the fit serve, if no later run's does; then delete the counters of fits before the one that served."""
+        """Let the fit serve unless a later run's does; then delete the counters of fits before the previous one."""
         kept = self._records.fitted(_iso(self.now))
         if kept is None:
             return False
-        there = store.keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
-        gone = [key for key in there if inputs.run_of(key) not in {"", *kept}]
+        keys = objects.list_keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
+        gone = [key for key in keys if inputs.run_of(key) not in {"", *kept}]
         store.delete(self.aws.s3, self._bucket, gone)
         return True
 
 
-def _onward(serving: str | None) -> str:
+def _still_serving(serving: str | None) -> str:
     return f"; the fit of run {serving} serves on" if serving else ""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a purchase likelihood keeps of users, without some of them: histories, counters and snapshots."""
+"""Remove users from what a purchase likelihood stores: histories, counters and snapshots."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -12,29 +12,29 @@ _QUOTE = b'"'
 
 
 def rows(chunks: Iterable[bytes], form: csv_dialect.Form = csv_dialect.OLDER) -> Iterator[bytes]:
-    """The rows of a copy as they are, with their line ends.
+    """Yield the rows of a copy unchanged, with their line ends.
 
     Args:
         chunks: its bytes.
-        form: how the copy is read.
+        form: the copy's CSV dialect.
     """
     return form.rows(chunks)
 
 
-def place(header: bytes) -> int | None:
-    """Which column of a header is USER_ID; None where there is none."""
+def user_column(header: bytes) -> int | None:
+    """Return the index of USER_ID in a header, or None."""
     names = csv_dialect.older_cells(header.decode())
     return names.index("USER_ID") if "USER_ID" in names else None
 
 
-def user(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = csv_dialect.PERSONALIZE) -> str:
-    """The user of a row; "" where the row is too short.
+def user_of(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = csv_dialect.PERSONALIZE) -> str:
+    """Return the user of a row; "" where the row is too short.
 
     Args:
-        row: as it is, with its line end.
-        column: which value names the user.
-        width: how many values the header has, if it is known.
-        form: how the copy is read.
+        row: with its line end.
+        column: the index of the user.
+        width: the number of values in the header, if known.
+        form: the copy's CSV dialect.
     """
     if _QUOTE not in row:
         cells = row.rstrip(b"\r\n").decode().split(",", column + 1)
@@ -43,32 +43,32 @@ def user(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = csv_d
     return cells[column] if column < len(cells) else ""
 
 
-def snapshot(stored: Mapping[str, Any], users: Collection[str]) -> dict[str, Any] | None:
-    """A sample without the users; None where they are not in it."""
-    kept = [place for place, name in enumerate(stored["users"]) if name not in users]
-    many = len(stored["users"])
-    if len(kept) == many:
+def snapshot_without(stored: Mapping[str, Any], users: Collection[str]) -> dict[str, Any] | None:
+    """Return a stored sample without some users; None where it has none of them."""
+    indices = [place for place, name in enumerate(stored["users"]) if name not in users]
+    count = len(stored["users"])
+    if len(indices) == count:
         return None
 
-    def less(value: object) -> object:
-        if isinstance(value, list) and len(value) == many:
-            return [value[place] for place in kept]
+    def shortened(value: object) -> object:
+        if isinstance(value, list) and len(value) == count:
+            return [value[place] for place in indices]
         return value
 
-    # The anchors are a list as well, of items.
-    short = {name: less(value) for name, value in stored.items() if name not in {"anchors", "features"}}
-    return {**stored, **short, "features": {name: less(values) for name, values in stored["features"].items()}}
+    # The anchors are a list of items.
+    columns = {name: shortened(value) for name, value in stored.items() if name not in {"anchors", "features"}}
+    return {**stored, **columns, "features": {name: shortened(values) for name, values in stored["features"].items()}}
 
 
-def files(keys: Iterable[str], users: Iterable[str]) -> dict[str, set[str]]:
-    """Which files of users' counters, of any runs, may have which of the users."""
+def files_with(keys: Iterable[str], users: Iterable[str]) -> dict[str, set[str]]:
+    """Return the files of users' counters, of all runs, that may contain each user."""
     runs: dict[str, list[str]] = defaultdict(list)
     for key in sorted(keys):
         folder, _, name = key.rpartition("/")
         if name.startswith("shoppers-"):
             runs[folder].append(key)
-    found: dict[str, set[str]] = defaultdict(set)
+    users_by_file: dict[str, set[str]] = defaultdict(set)
     for name in users:
-        for there in runs.values():
-            found[there[shards.place(name, len(there))]].add(name)
-    return found
+        for shards_of_run in runs.values():
+            users_by_file[shards_of_run[shards.shard_of(name, len(shards_of_run))]].add(name)
+    return users_by_file

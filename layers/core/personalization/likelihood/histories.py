@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's history as arrays: import copies and live events, read row by row; each event once."""
+"""A shop's history as arrays, read row by row from import copies and live events, without duplicates."""
 
 import heapq
+import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,53 +14,100 @@ import numpy.typing as npt
 from personalization.core import csv_dialect
 from personalization.shop.schema import RETURN
 
+BASE_MEGABYTES = 650
+"""Memory of any fit: Python, numpy, and the sampled rows of all windows."""
+MEGABYTES_PER_MILLION = 200
+"""Memory of a million rows."""
+MOST_ROWS = 14_000_000
+"""Rows that a fit completes in its 15 minutes, on a processor half as fast as one that takes 36 seconds a million."""
+_STEP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A history that is too large to fit. `benchmarks/fitting.py` measures memory and time.
+
+    Attributes:
+        rows: within the reach. most_rows: what memory holds. megabytes: the function's memory.
+        days: the reach.
+    """
+
+    rows: int
+    most_rows: int
+    megabytes: int
+    days: int
+
+    @property
+    def reason(self) -> str:
+        """Tell what is too large, and what to do."""
+        size = (
+            f"the history of {self.days} days has {self.rows:,} rows, and a function with {self.megabytes:,} MB fits "
+            f"{self.most_rows:,}: "
+        )
+        megabytes = megabytes_for(self.rows)
+        more = f"deploy with LikelihoodMemory={megabytes}" if megabytes else ""
+        less = "drop a whole history with fewer of the events that are no purchases, or with fewer users"
+        off = "switch it off (likelihood: {enabled: false} in the shop's settings)"
+        return size + ", or ".join(part for part in (more, less, off) if part)
+
+
+def most_rows(megabytes: int) -> int:
+    """Return the rows that a function with this memory can fit."""
+    return min(MOST_ROWS, max(0, (megabytes - BASE_MEGABYTES) * 1_000_000 // MEGABYTES_PER_MILLION))
+
+
+def megabytes_for(rows: int) -> int | None:
+    """Return the memory for these rows, or None where they exceed the function's time."""
+    megabytes = BASE_MEGABYTES + rows * MEGABYTES_PER_MILLION / 1_000_000
+    return math.ceil(megabytes / _STEP) * _STEP if rows <= MOST_ROWS else None
+
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Parse = Callable[[Iterable[str]], Iterator[list[str]]]
-"""How the lines of a CSV become rows."""
+"""Splits the lines of a CSV into rows."""
 
 USER, ITEM, TIME, TYPE = "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE"
 MOST_COLUMNS = 8
-"""Columns of users that are looked at."""
+"""Columns of users that become groups, at most."""
 NEWEST = 50
-"""The newest purchase but so many tells where a history ends: `training.steady` takes out fewer."""
+"""The end of a history ignores this many newest purchases less one: `without_stragglers` removes fewer."""
 ID_ROWS = 3
-"""Rows that a user or an item counts as in memory."""
+"""Rows of memory that a user or an item takes."""
 MOST_VALUES = 60
-"""Values that a column of users may have to count as a group."""
+"""Values of a column of users that becomes a group, at most."""
 _ALIKE = 0.9
-"""Share of the users whose times are without a gap, above which these are positions."""
+"""Share of users whose times have no gap, above which the times are positions."""
 LEVELS = ("CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3")
-"""The columns of items that are levels of categories, from the widest to the narrowest."""
+"""Columns of items that are levels of categories, from the widest to the narrowest."""
 
 
 class Codes:
-    """Numbers for ids, in order of appearance."""
+    """Numbers ids in order of appearance."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
     def of(self, name: str) -> int:
-        """The number of an id, a new one where it was never seen."""
+        """Return the number of an id, a new one for a new id."""
         return self._numbers.setdefault(name, len(self._numbers))
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def find(self, name: str) -> int:
-        """The number of an id, or -1."""
+        """Return the number of an id, or -1."""
         return self._numbers.get(name, -1)
 
     @property
     def names(self) -> list[str]:
-        """The ids by their numbers."""
         return list(self._numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Events ordered by user, item and time; each event is there once.
+    """Events ordered by user, item and time, without duplicates.
 
     Attributes:
         users: users by number. items: items by number.
@@ -87,7 +135,7 @@ class History:
         return int(self.time[self.bought].max()) if self.bought.any() else 0
 
     def until(self, end: int) -> "History":
-        """The events up to a moment, that one included."""
+        """Return the events up to a time, inclusive."""
         kept = self.time <= end
         parts = {name: getattr(self, name)[kept] for name in ("user", "item", "time", "bought")}
         return replace(self, **parts)
@@ -99,15 +147,14 @@ class History:
 
     @property
     def levels(self) -> int:
-        """How many levels of categories there are."""
         return len(self.kinds)
 
 
 class TooMany(Exception):
-    """The history has more rows than memory holds.
+    """The history exceeds the memory.
 
     Attributes:
-        rows: what a fit would have to hold, as `Bounds.most` counts.
+        rows: in the unit of `Bounds.most`.
     """
 
     def __init__(self, rows: int) -> None:
@@ -117,13 +164,12 @@ class TooMany(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Which rows a fit holds.
+    """The rows that a fit holds.
 
     Attributes:
-        reach: seconds before the newest purchases; older events say nothing to a fit, and are left out. Their users
-            and items stay known.
-        most: rows that memory holds, in which a user or an item counts as ID_ROWS.
-        since: epoch seconds, where the reach begins; unless it is given, what was read tells.
+        reach: seconds before the newest purchases; a fit ignores older events, but knows their users and items.
+        most: rows that memory holds; a user or an item counts as ID_ROWS.
+        since: epoch seconds where the reach begins; by default, derived from the rows.
     """
 
     reach: int | None = None
@@ -131,29 +177,29 @@ class Bounds:
     since: int | None = None
 
 
-def reach_begins(purchases: Iterable[int], reach: int) -> int:
-    """Return where the reach of a history begins, by its purchases' times.
+def reach_start(purchases: Iterable[int], reach: int) -> int:
+    """Return the start of a history's reach from the times of its purchases.
 
-    The newest purchases but a few count: those may be a few live events long after all others, which `training.steady`
-    takes out of the history.
+    The few newest purchases do not count: they may be live events long after all others, which
+    `training.without_stragglers` removes.
     """
     newest = heapq.nlargest(NEWEST, purchases)
     return newest[-1] - reach if len(newest) == NEWEST else 0
 
 
-EVERYTHING = Bounds()
+UNBOUNDED = Bounds()
 
 
 class Reader:
-    """Collects rows of any number of files.
+    """Collects the rows of any number of files.
 
     Args:
-        event_type: the type that is predicted; rows without a type have it.
-        until: epoch seconds; later events come from clocks that run ahead, and are left out.
-        bounds: which of the others are held.
+        event_type: the predicted type, and the type of rows without one.
+        until: epoch seconds; later events come from fast clocks and are left out.
+        bounds: limits of what is held.
     """
 
-    def __init__(self, event_type: str, until: int, bounds: Bounds = EVERYTHING) -> None:
+    def __init__(self, event_type: str, until: int, bounds: Bounds = UNBOUNDED) -> None:
         self._type, self._until, self._bounds = event_type, until, bounds
         self._users, self._items = Codes(), Codes()
         self._user, self._item = array("q"), array("q")
@@ -163,40 +209,40 @@ class Reader:
         self._about_items: dict[str, dict[str, str]] = {}
 
     def interactions(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
-        """Add the rows of a CSV with Personalize's column names; a row without a whole time is left out.
+        """Add the rows of a CSV with Personalize's column names; skip rows without an integer time.
 
         Raises:
-            TooMany: memory does not hold them, and `since` is not given: older ones may have to go first.
+            TooMany: they exceed the memory and `since` is not set, so older ones may have to go first.
         """
         for user, item, seconds, kind in _events(parse(lines), self._type):
             self.event(user, item, seconds, kind)
 
     def purchases(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> Iterator[int]:
-        """The times of the purchases among the rows of such a CSV; nothing of them is held."""
+        """Yield the times of the purchases in such a CSV without holding its rows."""
         events = _events(parse(lines), self._type)
         return (at for _, _, at, kind in events if kind == self._type and at <= self._until)
 
     def event(self, user: str, item: str, seconds: int, kind: str) -> None:
-        """Add one event. Raises TooMany as `interactions` does."""
+        """Add one event; raise TooMany as `interactions` does."""
         if seconds > self._until:
             return
-        who, what = self._users.of(user), self._items.of(item)
+        user_code, item_code = self._users.of(user), self._items.of(item)
         if self._bounds.since is not None and seconds < self._bounds.since:
             return
         self._rows += 1
         if self._full:
             if self._bounds.since is None:
                 raise TooMany(self.rows)
-            # Counted on, so that it can be said what memory would hold them.
+            # Counting goes on, to tell how much memory would do.
             return
-        self._user.append(who)
-        self._item.append(what)
+        self._user.append(user_code)
+        self._item.append(item_code)
         self._time.append(seconds)
         self._bought.append(kind == self._type)
 
     @property
     def rows(self) -> int:
-        """What a fit would have to hold, as `Bounds.most` counts."""
+        """Return the rows that a fit would hold, in the unit of `Bounds.most`."""
         users = max(len(self._users), len(self._about_users)) + self._beyond
         return self._rows + ID_ROWS * (users + max(len(self._items), len(self._about_items)))
 
@@ -205,16 +251,16 @@ class Reader:
         return self._bounds.most is not None and self.rows > self._bounds.most
 
     def users(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
-        """What a CSV of users says of them; a later row replaces an earlier one."""
+        """Add the attributes in a CSV of users; a later row replaces an earlier one."""
         for user, about in _records(parse(lines), USER):
             if self._full:
-                # Counted on, too.
+                # Counting goes on here, too.
                 self._beyond += 1
             else:
                 self._about_users[user] = about
 
     def items(self, lines: Iterable[str], parse: Parse = csv_dialect.records) -> None:
-        """What a CSV of items says of their categories."""
+        """Add the categories in a CSV of items."""
         for item, about in _records(parse(lines), ITEM):
             self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}
 
@@ -224,15 +270,15 @@ class Reader:
         time, bought = read[2], read[3]
         since = self._bounds.since
         if since is None and self._bounds.reach is not None:
-            since = reach_begins(time[bought > 0].tolist(), self._bounds.reach)
+            since = reach_start(time[bought > 0].tolist(), self._bounds.reach)
         kept = time >= (since or 0)
         return read if kept.all() else [each[kept] for each in read]
 
     def history(self) -> History:
-        """Everything that was read, within the reach.
+        """Return the history within the reach.
 
         Raises:
-            TooMany: memory does not hold it.
+            TooMany: it exceeds the memory.
         """
         if self._full:
             raise TooMany(self.rows)
@@ -240,7 +286,7 @@ class Reader:
             self._users.of(name)
         for name in self._about_items:
             self._items.of(name)
-        user, item, time, bought = _once(*self._within())
+        user, item, time, bought = _deduplicated(*self._within())
         kinds, kind_names = _levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(
@@ -249,34 +295,34 @@ class Reader:
 
 
 def positions(history: History) -> bool:
-    """Whether what the history has for times are the positions of each user's events.
+    """Tell whether the times are only the positions of each user's events.
 
-    Then all users begin at one moment, and nobody leaves out a step that others take before they end.
+    Then all users begin at the same time, and none of them skips a step before their last.
     """
     first = np.full(len(history.users), np.iinfo(np.int64).max)
     np.minimum.at(first, history.user, history.time)
     first = first[np.unique(history.user)]
     if len(first) < 2 or (first == first.min()).mean() <= _ALIKE:
         return False
-    moments, step = np.unique(history.time, return_inverse=True)
+    times, step = np.unique(history.time, return_inverse=True)
     _, owner = np.unique(history.user, return_inverse=True)
-    steps = np.unique(owner * len(moments) + step)
-    owner, step = np.divmod(steps, len(moments))
+    steps = np.unique(owner * len(times) + step)
+    owner, step = np.divmod(steps, len(times))
     taken, last = np.bincount(owner), np.zeros(len(first), dtype=np.int64)
     np.maximum.at(last, owner, step)
-    # Where all users end together too, they may as well have come at the same times.
+    # Where all users also end together, the times may be real.
     return bool((taken == last + 1).mean() > _ALIKE and (last < last.max()).mean() > 1 - _ALIKE)
 
 
 def _events(rows: Iterator[list[str]], event_type: str) -> Iterator[tuple[str, str, int, str]]:
-    """User, item, epoch seconds and type of each row of a CSV."""
+    """Yield user, item, epoch seconds and type of each row of a CSV."""
     header = next(rows, None)
     if header is None:
         return
     place = {name: index for index, name in enumerate(header)}
     user, item, time = place[USER], place[ITEM], place[TIME]
     kind = place.get(TYPE, -1)
-    # What came back is no sign that somebody buys it, unless returns are what is predicted.
+    # A return does not announce a purchase, unless returns are predicted.
     left_out = "" if event_type.lower() == RETURN.lower() else RETURN.lower()
     for row in rows:
         try:
@@ -296,7 +342,7 @@ def _records(rows: Iterator[list[str]], key: str) -> Iterator[tuple[str, dict[st
             yield about.pop(key), about
 
 
-def _once(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:
+def _deduplicated(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:
     user, item, time, bought = (each.astype(np.int64) for each in columns)
     order = np.lexsort((bought, time, item, user))
     user, item, time, bought = user[order], item[order], time[order], bought[order]
@@ -306,30 +352,30 @@ def _once(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:
 
 
 def _levels(items: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[list[Ints], list[list[str]]]:
-    """Each level is read together with the wider ones above it: "Fresh" of two departments are two categories."""
+    """Return each level's categories, qualified by the wider levels: "Fresh" of two departments is two categories."""
     used = [level for level in LEVELS if any(level in each for each in about.values())]
     kinds, names = [], []
     for depth in range(len(used)):
         codes = Codes()
-        found = np.full(len(items.names), -1, dtype=np.int64)
+        numbers = np.full(len(items.names), -1, dtype=np.int64)
         for item, each in about.items():
             if used[depth] in each:
-                found[items.find(item)] = codes.of("|".join(each.get(level, "") for level in used[: depth + 1]))
-        kinds.append(found)
+                numbers[items.find(item)] = codes.of("|".join(each.get(level, "") for level in used[: depth + 1]))
+        kinds.append(numbers)
         names.append(codes.names)
     return kinds, names
 
 
 def _groups(users: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, Ints], dict[str, list[str]]]:
-    """The columns of users that put many of them into few groups."""
+    """Return the columns that put many users into few groups."""
     groups: dict[str, Ints] = {}
     names: dict[str, list[str]] = {}
     for column in sorted({name for each in about.values() for name in each}):
         codes = Codes()
-        found = np.full(len(users.names), -1, dtype=np.int64)
+        numbers = np.full(len(users.names), -1, dtype=np.int64)
         for user, each in about.items():
             if column in each:
-                found[users.find(user)] = codes.of(each[column])
+                numbers[users.find(user)] = codes.of(each[column])
         if 1 < len(codes.names) <= MOST_VALUES and len(groups) < MOST_COLUMNS:
-            groups[column], names[column] = found, codes.names
+            groups[column], names[column] = numbers, codes.names
     return groups, names

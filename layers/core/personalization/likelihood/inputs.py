@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the histories that a fit reads are kept: a copy of every imported file, until a whole history replaces it."""
+"""The keys of the histories that a fit reads: a copy of each imported file, until a whole history replaces it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,126 +12,128 @@ from personalization.shop.keys import DataKind, Mode
 
 KINDS: tuple[DataKind, ...] = ("users", "items", "interactions")
 LIVE = "live"
-"""The run in the names of files of live events."""
+"""The run in the keys of files of live events."""
 OVERLAP_SECONDS = 3600
-"""How much of what the newest file of live events covers is read again."""
+"""The end of the newest file of live events that is read again."""
 BEFORE_WHOLE_SECONDS = 90 * 86_400
-"""How long before a whole history live events are kept all the same: it may have been written before them."""
+"""Live events of this time before a whole history are kept: the history may be older than its drop."""
 _ROWS = 1_000
 _MARK = "e"
-"""Stands behind the number of a copy whose backslashes are escaped (`dialect.record`); earlier copies have none."""
+"""Suffix of a copy's number that marks escaped backslashes (`csv_dialect.record`); older copies have none."""
 
-Came = Literal["imported", "open", "failed"]
-"""What became of the import of a kind by a run; "open" where a run is at work on it."""
+Outcome = Literal["imported", "open", "failed"]
+"""The outcome of a run's import of one kind; "open" while a run works on it."""
 
 
 def folder(shop: str) -> str:
-    """The folder of a shop's inputs, with its slash."""
+    """Return the folder of a shop's inputs, with its slash."""
     return f"likelihood/{shop}/inputs/"
 
 
 def snapshots(shop: str) -> str:
-    """The folder of a shop's snapshots, with its slash."""
+    """Return the folder of a shop's snapshots, with its slash."""
     return f"likelihood/{shop}/snapshots/"
 
 
 def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part: int = 0) -> str:
-    """The key of a copy; keys of one kind are in the order in which they came.
+    """Return the key of a copy; keys of one kind sort in order of arrival.
 
     Args:
-        shop, kind, mode: of the drop. milliseconds: when it was accepted, since 1970. run, part: of its import copy.
+        shop, kind, mode: of the drop. milliseconds: Unix time of acceptance. run, part: of its import copy.
     """
     return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}{_MARK}-{mode}-{run}.csv"
 
 
 def form(key: str) -> csv_dialect.Form:
-    """How a copy is read: earlier versions wrote live events in the standard form, and import copies in their own."""
+    """Return a copy's CSV dialect: earlier versions wrote live events in the standard one, and copies in their own."""
     if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
         return csv_dialect.PERSONALIZE
-    return csv_dialect.STANDARD if _named(key)[1] == LIVE else csv_dialect.OLDER
+    return csv_dialect.STANDARD if _mode_and_run(key)[1] == LIVE else csv_dialect.OLDER
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """Of the keys of all inputs, those that a fit reads, by kind; and those that no fit reads any more."""
+class Selection:
+    """The keys that a fit reads, by kind, and the keys that no fit reads any more."""
 
     read: Mapping[DataKind, list[str]]
     replaced: list[str]
 
 
-def came(claims: Iterable[Claim]) -> dict[tuple[ClaimKind, str], Came]:
-    """What became of each import, by kind and run, as the claims tell."""
-    found: dict[tuple[ClaimKind, str], list[Claim]] = defaultdict(list)
+def import_outcomes(claims: Iterable[Claim]) -> dict[tuple[ClaimKind, str], Outcome]:
+    """Return the outcome of each import, by kind and run, from the claims."""
+    by_import: dict[tuple[ClaimKind, str], list[Claim]] = defaultdict(list)
     for claim in claims:
         for run in claim.runs:
-            found[claim.kind, run].append(claim)
-    return {which: _came(each) for which, each in found.items()}
+            by_import[claim.kind, run].append(claim)
+    return {which: _outcome(each) for which, each in by_import.items()}
 
 
-def _came(claims: Iterable[Claim]) -> Came:
+def _outcome(claims: Iterable[Claim]) -> Outcome:
     states = {"done" if each.loaded else each.state for each in claims}
-    # What was joined to a file that Personalize refused is held too, and is not in the dataset.
+    # A drop joined to a file that Personalize refused is held as well, but is not in the dataset.
     if "done" in states or ("held" in states and "refused" not in states):
         return "imported"
     return "open" if states & {"taken", "pending"} else "failed"
 
 
-def chosen(keys: Iterable[str], became: Mapping[tuple[ClaimKind, str], Came], run: str, oldest: int) -> Chosen:
-    """What a fit reads: from the newest whole history of each kind on, and live events.
+def choose(keys: Iterable[str], outcomes: Mapping[tuple[ClaimKind, str], Outcome], run: str, oldest: int) -> Selection:
+    """Select what a fit reads: each kind from its newest whole history on, and live events.
 
-    An import that failed replaces nothing and is not read; nor is one of a later run that is still at work. What a
-    whole history replaces is deleted only when its claim says that it was imported.
+    A failed import replaces nothing and is not read, nor is one of a later run at work. Replaced files are deleted only
+    when the claim of the whole history confirms its import.
 
     Args:
         keys: all inputs of a shop.
-        became: what became of imports; one that is not there was imported: its claim has expired.
-        run: the run that promoted, whose imports are through although its claims may still be open.
-        oldest: epoch seconds; files of live events of before are of no use to a fit.
+        outcomes: of imports; a missing one was imported, and its claim has expired.
+        run: the run that promoted; its imports are done although its claims may still be open.
+        oldest: epoch seconds; a fit ignores older files of live events.
     """
-    every = sorted(keys)
+    ordered = sorted(keys)
     read: dict[DataKind, list[str]] = {}
     replaced: list[str] = []
     for kind in KINDS:
-        mine = [each for each in every if f"/inputs/{kind}/" in each]
-        state = {each: became.get((kind, _named(each)[1]), "imported") for each in mine}
-        good = [each for each in mine if state[each] == "imported" or (state[each], _named(each)[1]) == ("open", run)]
-        read[kind] = _kept(good, good, oldest)
-        kept = {*read[kind], *_kept(mine, [each for each in mine if state[each] == "imported"], oldest)}
-        replaced += [each for each in mine if each not in kept]
-    return Chosen(read, replaced)
+        own = [each for each in ordered if f"/inputs/{kind}/" in each]
+        state = {each: outcomes.get((kind, _mode_and_run(each)[1]), "imported") for each in own}
+        readable = [
+            each for each in own if state[each] == "imported" or (state[each], _mode_and_run(each)[1]) == ("open", run)
+        ]
+        read[kind] = _kept(readable, readable, oldest)
+        kept = {*read[kind], *_kept(own, [each for each in own if state[each] == "imported"], oldest)}
+        replaced += [each for each in own if each not in kept]
+    return Selection(read, replaced)
 
 
 def _kept(keys: list[str], imported: Iterable[str], oldest: int) -> list[str]:
-    """The keys from the newest imported whole history on, and live events of not long before it."""
-    whole = max((each for each in imported if _named(each)[0] == "FULL"), default="")
+    """Return the keys from the newest imported whole history on, and live events from shortly before it."""
+    whole = max((each for each in imported if _mode_and_run(each)[0] == "FULL"), default="")
     since = max(oldest, _seconds(whole) - BEFORE_WHOLE_SECONDS if whole else 0)
-    return [each for each in keys if (_seconds(each) >= since if _named(each)[1] == LIVE else each >= whole)]
+    return [each for each in keys if (_seconds(each) >= since if _mode_and_run(each)[1] == LIVE else each >= whole)]
 
 
-def covered(keys: Iterable[str]) -> int | None:
-    """Epoch seconds up to which files have the live events of a shop; None where there is no such file."""
-    return max((_seconds(each) for each in keys if _named(each)[1] == LIVE), default=None)
+def live_until(keys: Iterable[str]) -> int | None:
+    """Return the epoch seconds up to which files have the shop's live events; None without such a file."""
+    return max((_seconds(each) for each in keys if _mode_and_run(each)[1] == LIVE), default=None)
 
 
-def _named(key: str) -> tuple[str, str]:
-    """The mode and the run of an input."""
+def _mode_and_run(key: str) -> tuple[str, str]:
+    """Return the mode and the run of an input."""
     _, _, mode, run = key.rpartition("/")[2].removesuffix(".csv").split("-", 3)
     return mode, run
 
 
 def _seconds(key: str) -> int:
-    """When an input was accepted, in epoch seconds."""
+    """Return the time at which an input was accepted, in epoch seconds."""
     return int(key.rpartition("/")[2].split("-", 1)[0]) // 1_000
 
 
 def run_of(key: str) -> str:
-    """The run that a file of counters belongs to; "" for inputs and snapshots."""
+    """Return the run of a file of counters; "" for inputs and snapshots."""
     run = key.split("/")[2]
     return "" if run in {"inputs", "snapshots"} else run
 
 
 def events_csv(events: Iterable[tuple[str, str, str, int]]) -> Iterator[bytes]:
-    """Live events (user, item, type, epoch seconds) as interactions, some rows at a time; none without events."""
+    """Yield live events (user, item, type, epoch seconds) as a CSV of interactions in parts; nothing without events."""
     rows: list[str] = []
     for number, (user, item, kind, seconds) in enumerate(events):
         if number == 0:

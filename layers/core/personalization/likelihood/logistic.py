@@ -1,74 +1,155 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weighted logistic regression by Newton's method with a ridge, and Platt's calibration with it."""
+"""Weighted logistic regression, Platt's calibration, and the quality of probabilities."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from personalization.likelihood.histories import Floats
+from personalization.likelihood.histories import Flags, Floats
+
+BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Figures of predictions against observations.
+
+    Attributes:
+        log_loss: mean over all pairs. auc: area under the ROC curve, 0.5 where a class is empty.
+        calibration_error: expected calibration error of the bins, as a share of the base rate.
+        base_rate: share of pairs with a purchase. pairs, purchases: how many.
+        bins: pairs, predicted purchases and observed purchases of each bin.
+    """
+
+    log_loss: float
+    auc: float
+    calibration_error: float
+    base_rate: float
+    pairs: float
+    purchases: float
+    bins: tuple[tuple[float, float, float], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "logLoss": self.log_loss,
+            "auc": self.auc,
+            "calibrationError": self.calibration_error,
+            "baseRate": self.base_rate,
+            "pairs": round(self.pairs),
+            "purchases": round(self.purchases),
+            "bins": [
+                {"pairs": pairs, "predicted": predicted, "observed": observed}
+                for pairs, predicted, observed in self.bins
+            ],
+        }
+
+
+def quality(chance: Floats, label: Floats, weight: Floats, only: Flags | None = None) -> Quality:
+    """Evaluate predicted probabilities in bins of equal predicted purchases.
+
+    Args:
+        chance: probabilities. label: 0 or 1. weight: pairs that a row represents.
+        only: the rows that count; None for all.
+    """
+    if only is not None:
+        chance, label, weight = chance[only], label[only], weight[only]
+    total, bought = weight.sum(), (weight * label).sum()
+    if not total:
+        return Quality(0.0, 0.5, 0.0, 0.0, 0.0, 0.0, ())
+    near = np.clip(chance, 1e-12, 1 - 1e-12)
+    loss = -(weight * np.where(label > 0, np.log(near), np.log1p(-near))).sum() / total
+    order = np.argsort(chance, kind="stable")
+    chance, label, weight = chance[order], label[order], weight[order]
+    bins = _bins(chance, label, weight)
+    error = sum(abs(predicted - observed) for _, predicted, observed in bins) / max(bought, 1e-12)
+    area = _area(chance, label, weight)
+    return Quality(float(loss), area, float(error), float(bought / total), float(total), float(bought), bins)
+
+
+def _area(chance: Floats, label: Floats, weight: Floats) -> float:
+    """Return the probability that a purchase ranks above another pair, ties counted half; rows are in order."""
+    starts = np.flatnonzero(np.diff(chance, prepend=-1.0))
+    good = np.add.reduceat(weight * label, starts)
+    bad = np.add.reduceat(weight * (1.0 - label), starts)
+    if not good.sum() or not bad.sum():
+        return 0.5
+    below = np.cumsum(bad) - bad / 2
+    return float((good * below).sum() / (good.sum() * bad.sum()))
+
+
+def _bins(chance: Floats, label: Floats, weight: Floats) -> tuple[tuple[float, float, float], ...]:
+    predicted = np.cumsum(weight * chance)
+    edges = np.searchsorted(predicted, predicted[-1] * np.arange(1, BINS) / BINS)
+    starts = np.unique(np.concatenate([[0], edges]))
+    starts = starts[starts < len(chance)]
+    columns = (weight, weight * chance, weight * label)
+    sums = [np.add.reduceat(each, starts) for each in columns]
+    return tuple((float(a), float(b), float(c)) for a, b, c in zip(*sums, strict=True))
+
 
 _ROUNDS, _CLOSE, _FLAT = 40, 1e-5, 1e-3
 
 
 def fit(design: Floats, label: Floats, weight: Floats, ridge: Floats, start: Floats) -> Floats:
-    """Coefficients that minimise the weighted log-loss plus half of `ridge` times their squared distances from `start`.
+    """Return the coefficients that minimise the weighted log-loss plus a ridge around `start`.
 
     Args:
-        design: rows by columns; a column of ones where an intercept is wanted.
-        label: 0 or 1. weight: what a row stands for.
-        ridge: one number for each column; 0 leaves it free.
-        start: where the search begins, and what the ridge pulls towards.
+        design: rows by columns, with a column of ones for an intercept.
+        label: 0 or 1. weight: pairs that a row represents.
+        ridge: for each column, half of it multiplies the squared distance from `start`; 0 leaves the column free.
+        start: where the search begins.
     """
-    found = start.astype(np.float64)
-    lost = _loss(design, label, weight, ridge, start, found)
+    coefficients = start.astype(np.float64)
+    lost = _loss(design, label, weight, ridge, start, coefficients)
     for _ in range(_ROUNDS):
-        chance = sigmoid(design @ found)
-        slope = design.T @ (weight * (label - chance)) - ridge * (found - start)
+        chance = sigmoid(design @ coefficients)
+        slope = design.T @ (weight * (label - chance)) - ridge * (coefficients - start)
         curve = (design * (weight * chance * (1.0 - chance))[:, None]).T @ design + np.diag(ridge)
-        curve[np.diag_indices_from(curve)] += 1e-9 * np.trace(curve) / len(found) + 1e-12
+        curve[np.diag_indices_from(curve)] += 1e-9 * np.trace(curve) / len(coefficients) + 1e-12
         step = np.linalg.solve(curve, slope)
         size = 1.0
-        while (now := _loss(design, label, weight, ridge, start, found + size * step)) > lost and size > 1e-4:
+        while (now := _loss(design, label, weight, ridge, start, coefficients + size * step)) > lost and size > 1e-4:
             size /= 2
         if now > lost:
             break
-        found, lost = found + size * step, now
+        coefficients, lost = coefficients + size * step, now
         if np.abs(size * step).max() < _CLOSE:
             break
-    return found
+    return coefficients
 
 
 def platt(logit: Floats, label: Floats, weight: Floats, ridge: float = 5.0) -> tuple[float, float]:
-    """Intercept and slope that calibrate log odds; with few labels they stay near 0 and 1."""
+    """Return the intercept and slope that calibrate log odds; with few labels they stay near 0 and 1."""
     design = np.stack([np.ones_like(logit), logit], 1)
-    found = fit(design, label, weight, np.array([ridge / 5, ridge]), np.array([0.0, 1.0]))
-    return float(found[0]), float(found[1])
+    coefficients = fit(design, label, weight, np.array([ridge / 5, ridge]), np.array([0.0, 1.0]))
+    return float(coefficients[0]), float(coefficients[1])
 
 
 def shift(logit: Floats, label: Floats, weight: Floats) -> float:
-    """What log odds lack for as many labels as they tell; 0 where there is no label."""
-    found = 0.0
+    """Return the shift of log odds that makes predicted and observed labels equal; 0 without a positive label."""
+    total = 0.0
     for _ in range(_ROUNDS if label.any() else 0):
-        chance = sigmoid(logit + found)
-        lacks = (weight * (label - chance)).sum() / max((weight * chance * (1.0 - chance)).sum(), 1e-300)
-        found += float(np.clip(lacks, -1.0, 1.0))
-        if abs(lacks) < _CLOSE:
+        chance = sigmoid(logit + total)
+        step = (weight * (label - chance)).sum() / max((weight * chance * (1.0 - chance)).sum(), 1e-300)
+        total += float(np.clip(step, -1.0, 1.0))
+        if abs(step) < _CLOSE:
             break
-    return found
+    return total
 
 
 def sigmoid(logit: Floats) -> Floats:
-    """The probability of log odds."""
+    """Return the probability of log odds."""
     result: Floats = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
     return result
 
 
 def standardised(columns: Sequence[npt.NDArray[np.floating[Any]]], weight: Floats) -> tuple[Floats, Floats, Floats]:
-    """Columns with mean 0 and deviation 1 behind a column of ones, and their means and deviations.
+    """Return a column of ones and the standardised columns, and their means and deviations.
 
-    A column that hardly varies gets deviation 0 and is left at 0: its weight could be as large as you please.
+    A nearly constant column gets deviation 0 and becomes 0: nothing would bound its weight.
     """
     matrix: Floats = np.stack(columns, 1, dtype=np.float64)
     mean = np.average(matrix, axis=0, weights=weight)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fitted model: four logistic formulas, each calibrated on later time.
+"""The fitted model: four logistic formulas, each calibrated on later windows.
 
-One is for pairs bought before, one for all other pairs of users with an event, and two for strangers, of whom no event
-is known: with attributes and without.
+One is for pairs bought before, one for all other pairs of users with events, and two for strangers, who have no events:
+with and without attributes.
 """
 
 import math
@@ -13,18 +13,18 @@ from typing import Any, Literal
 
 Method = Literal["counts", "anchored"]
 MOST_LOGIT = 30.0
-_BEFORE = {"stranger": 1.0, "user_last": 0.0, "user_due": math.log(0.1)}
-"""How models without a formula of strangers were fitted on users who never bought."""
+_NEVER_BOUGHT = {"stranger": 1.0, "user_last": 0.0, "user_due": math.log(0.1)}
+"""Features of users without a purchase in models that have no formula of strangers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A logistic formula with its calibrator folded in.
+    """A logistic formula that includes its calibrator.
 
     Attributes:
         intercept: of the logit.
         weights: of the features, by name.
-        least, most: the range of each feature in what it was fitted on; a value beyond it counts as its end.
+        least, most: the range of each feature in the fitted rows; values are clipped to it.
     """
 
     intercept: float
@@ -33,7 +33,7 @@ class Formula:
     most: Mapping[str, float]
 
     def logit(self, features: Mapping[str, float]) -> float:
-        """The log odds of a purchase within the horizon."""
+        """Return the log odds of a purchase within the horizon."""
         return self.intercept + sum(
             weight * min(max(features[name], self.least[name]), self.most[name])
             for name, weight in self.weights.items()
@@ -42,9 +42,9 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """How the ranking campaign's opinion changes the log odds: `a + b·logit + c·r`, and c is never negative.
+    """How the ranking campaign's score changes the log odds: `a + b·logit + c·r`, where c is never negative.
 
-    `solution_version_arn` is the version whose scores it was fitted on; another one's mean something else.
+    `solution_version_arn` is the version of the fitted scores; another version's scores have another meaning.
     """
 
     solution_version_arn: str
@@ -53,29 +53,28 @@ class Anchored:
     weight: float
 
     def logit(self, counted: float, score: float) -> float:
-        """The log odds, of the counts' log odds and the anchored score r."""
+        """Return the log odds from those by counts and the anchored score r."""
         return self.intercept + self.slope * counted + self.weight * score
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Everything about a fit that serving needs, but the counters.
+    """All of a fit that serving needs, except the counters.
 
     Attributes:
         run: the run that fitted it. fitted_at: ISO 8601.
-        horizon_days, event_type: what is predicted.
+        horizon_days, event_type: of the prediction.
         start, at: the first purchase and the cut-off of the data, epoch seconds. levels: of categories.
-        base_rate: share of pairs with a purchase within the horizon, in what it is calibrated on.
-        calibrated_from, calibrated_to: epoch seconds of the purchases that it is calibrated on.
-        calibrated_pairs, calibrated_purchases: how many there were.
-        seen, other: the formulas of known users. stranger: that of strangers; None in a model that was stored before
-            there was one, for which they are users who stopped buying. described: that of strangers whose attributes
-            are known.
+        base_rate: share of calibration pairs with a purchase within the horizon.
+        calibrated_from, calibrated_to: epoch seconds of the calibration.
+        calibrated_pairs, calibrated_purchases: their numbers.
+        seen, other: the formulas of known users. stranger: that of strangers; None in older models, which treat them
+            as users who stopped buying. described: that of strangers with known attributes.
         shares: for each level, the share of each category.
         lifts: log lifts by column of users, value and category.
-        item_shards, shopper_shards: how many files of counters there are.
-        anchored: how the ranking campaign's scores count, where they do.
-        anchors: the fixed items that every ranking request has beside the asked ones.
+        item_shards, shopper_shards: numbers of files of counters.
+        anchored: how the ranking campaign's scores count, if they do.
+        anchors: the fixed items of every ranking request.
     """
 
     run: str
@@ -103,31 +102,30 @@ class Model:
 
     @property
     def fitted(self) -> int:
-        """When it was fitted, epoch seconds."""
+        """Return the time of the fit, in epoch seconds."""
         return int(datetime.fromisoformat(self.fitted_at).timestamp())
 
     def logit(self, features: Mapping[str, float]) -> float:
-        """The log odds by counts alone.
+        """Return the log odds by counts alone.
 
-        Users who never bought are strangers, too, where the fit saw too few of them to tell what their events say.
+        Users with events but no purchase are strangers, too, where the fit had too few of them.
         """
         if features["seen"]:
             return self.seen.logit(features)
         if not features["stranger"] and not features["visitor"]:
             return self.other.logit(features)
         if self.stranger is None or self.described is None:
-            return self.other.logit({**features, **_BEFORE})
+            return self.other.logit({**features, **_NEVER_BOUGHT})
         if features["visitor"] and "visitor" in self.other.weights:
             return self.other.logit(features)
         return (self.described if features["described"] else self.stranger).logit(features)
 
     def as_json(self) -> dict[str, Any]:
-        """As it is stored."""
         return asdict(self)
 
 
-def of_json(document: Mapping[str, Any]) -> Model:
-    """A stored model."""
+def from_json(document: Mapping[str, Any]) -> Model:
+    """Return a stored model."""
     formulas = {
         name: Formula(**document[name]) for name in ("seen", "other", "stranger", "described") if document.get(name)
     }
@@ -141,5 +139,5 @@ def of_json(document: Mapping[str, Any]) -> Model:
 
 
 def probability(logit: float) -> float:
-    """The probability of log odds."""
+    """Return the probability of log odds."""
     return 1.0 / (1.0 + math.exp(-max(-MOST_LOGIT, min(MOST_LOGIT, logit))))

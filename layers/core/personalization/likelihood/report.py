@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: E501 - a page
-"""What a fit is worth: one document, and the same as a page with its reliability curve that needs nothing else."""
+"""The report of a fit: one document, and a self-contained page with its reliability curve."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,7 @@ from typing import Any
 
 from personalization.likelihood import training
 from personalization.likelihood.answering import iso
-from personalization.likelihood.bounds import LeftOut
-from personalization.likelihood.histories import History
+from personalization.likelihood.histories import History, LeftOut
 from personalization.likelihood.model import Model
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Verdict, verdict
 from personalization.reports import pages
@@ -23,11 +22,11 @@ _SIDE, _PAD = 440, 68
 def document(
     shop: str, model: Model, fitted: training.Fit, history: History, scores: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The report of a fit.
+    """Return the report of a fit.
 
     Args:
-        shop: the shop. model: what serves now. fitted: what came of fitting. history: what it was fitted on.
-        scores: what was decided about the ranking campaign's scores.
+        shop: the shop. model: the model that serves now. fitted: the fit. history: its history.
+        scores: the decision about the ranking campaign's scores.
     """
     horizon = model.horizon_days * 86_400
     return {
@@ -72,7 +71,6 @@ def document(
 
 
 def page(report: Document) -> str:
-    """Return the report as a page."""
     tested = report["tested"]
     return pages.render(
         "likelihood.html",
@@ -89,10 +87,10 @@ def _verdict(tested: Document, within: float) -> Verdict:
 
 
 def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:
-    """The report of a fit that was left out.
+    """Return the report of a fit that was left out.
 
     Args:
-        shop, run: whose. at: when, ISO 8601. left: what is too large. serving: the run whose fit serves on.
+        shop, run: of the fit. at: ISO 8601. left: the history. serving: the run whose fit serves on.
     """
     return {
         "shop": shop,
@@ -100,7 +98,7 @@ def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -
         "leftOutAt": at,
         "reason": left.reason,
         "rows": left.rows,
-        "mostRows": left.most,
+        "mostRows": left.most_rows,
         "memoryMegabytes": left.megabytes,
         "reachDays": left.days,
         "serving": serving,
@@ -108,12 +106,11 @@ def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -
 
 
 def left_out_page(report: Document) -> str:
-    """Return that report as a page."""
     return pages.render("likelihood_left_out.html", report)
 
 
 def _curve(bins: Sequence[Document]) -> str:
-    """Observed against predicted shares, both on logarithmic axes, since purchases are rare."""
+    """Draw observed against predicted shares, both on logarithmic axes, since purchases are rare."""
     points = [
         (each["predicted"] / each["pairs"], each["observed"] / each["pairs"], each["observed"])
         for each in bins

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers how likely purchases are: the model and the counters from the bucket, kept by the container; live events."""
+"""Serve purchase likelihoods from the model, the counters and live events; containers cache the bucket's files."""
 
 import time
 from collections import OrderedDict
@@ -18,8 +18,8 @@ from personalization.core.problems import Problem
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
 from personalization.likelihood import model as models
-from personalization.likelihood.answering import NOT_YET, Counted, LikelihoodBody
-from personalization.likelihood.counters import Happening, Item, User
+from personalization.likelihood.answering import NOT_YET, CountLogits, LikelihoodBody
+from personalization.likelihood.counters import Item, LiveEvent, User
 from personalization.likelihood.model import Model
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask, Predicted
@@ -32,96 +32,96 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BUDGET_SECONDS = 6.0
-"""Seconds after which nothing more is begun for a request, nor is the bucket waited for: one more call, and the answer
-is there before the function's ten are over, whatever does not answer."""
+"""Seconds after which a request starts no further call and stops waiting for the bucket: with one more call, the
+answer still comes within the function's ten seconds."""
 RECORD = "likelihood"
-"""The sort key of the record that says which fit serves, or why there is none."""
+"""Sort key of the record of the serving fit, or of the reason why there is none."""
 REMEMBER_SECONDS = 15.0
-"""How long a fit is used without asking whether there is a newer one."""
+"""Seconds for which a container uses a fit without looking for a newer one."""
 _MOST_FILES = 64
-"""Files of counters that a container keeps."""
+"""Files of counters in a container's cache."""
 
 
 class Files:
-    """Stored documents, the least recently used forgotten first. They never change, but for users who are deleted."""
+    """A least-recently-used cache of stored documents, which change only when users are deleted."""
 
     def __init__(self, most: int = _MOST_FILES) -> None:
         self._most = most
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
     def get(self, s3: "S3Client", bucket: str, keys: Iterable[str], seconds: float) -> dict[str, Any]:
-        """Documents by key; missing ones are asked for side by side.
+        """Return documents by key, and fetch missing ones in parallel.
 
-        What came is kept even if others did not, so that the next try asks for less.
+        Fetched files stay in the cache even if others fail, so that a retry fetches fewer.
 
         Args:
-            s3, bucket: where they are. keys: which. seconds: how long they are waited for.
+            s3, bucket: where they are. keys: of the documents. seconds: the time limit.
 
         Raises:
             RetryLater: the bucket does not answer in time.
-            Broken: a file is gone.
+            Broken: a file is missing.
         """
-        wanted = list(dict.fromkeys(keys))
-        missing = [key for key in wanted if key not in self._kept]
+        ordered = list(dict.fromkeys(keys))
+        missing = [key for key in ordered if key not in self._kept]
         if missing:
             self._fetch(s3, bucket, missing, seconds)
         answer = {}
-        for key in wanted:
+        for key in ordered:
             self._kept.move_to_end(key)
             answer[key] = self._kept[key]
-        while len(self._kept) > max(self._most, len(wanted)):
+        while len(self._kept) > max(self._most, len(ordered)):
             self._kept.popitem(last=False)
         return answer
 
     def _fetch(self, s3: "S3Client", bucket: str, missing: Sequence[str], seconds: float) -> None:
         pool = ThreadPoolExecutor(min(8, len(missing)))
-        asked = {pool.submit(_file, s3, bucket, key): key for key in missing}
-        came, others = wait(asked, max(0.0, seconds))
-        # Nobody waits for what still hangs: its own timeouts end it.
+        keys = {pool.submit(_file, s3, bucket, key): key for key in missing}
+        done, pending = wait(keys, max(0.0, seconds))
+        # Calls that still hang end by their own timeouts.
         pool.shutdown(wait=False, cancel_futures=True)
-        errors = [error for each in came if (error := each.exception())]
-        self._kept.update((asked[each], each.result()) for each in came if not each.exception())
+        errors = [error for each in done if (error := each.exception())]
+        self._kept.update((keys[each], each.result()) for each in done if not each.exception())
         if errors:
             raise errors[0]
-        if others:
-            raise RetryLater(bucket, f"{len(others)} files did not come in time")
+        if pending:
+            raise RetryLater(bucket, f"{len(pending)} files did not come in time")
 
 
 def _file(s3: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
     data = objects.get_bytes(s3, bucket, key)
     if data is None:
         raise Broken(key, "the file is gone")
-    return shards.unpacked(data)
+    return shards.unpack(data)
 
 
 class Likelihoods:
-    """Answers for as long as a container lives.
+    """Answers requests during a container's life.
 
     Args:
-        clock: seconds that only move forward, for what is remembered.
+        clock: monotonic seconds, for the caches.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._files = Files()
-        self._models: dict[str, tuple[float, Model | _Missing | None]] = {}
+        self._models: dict[str, tuple[float, Model | _NoModel | None]] = {}
         self._breaker = Breaker()
 
     def until(self) -> float:
-        """When the time of a request that begins now is used up, by the clock."""
+        """Return the deadline of a request that begins now, by the clock."""
         return self._clock() + BUDGET_SECONDS
 
     def respond(
         self, release: Release, body: bytes, query: Mapping[str, object], now: int, until: float
     ) -> dict[str, object]:
-        """The answer to a request as it came.
+        """Answer a raw request.
 
         Args:
-            release: what serves. body: JSON. query: the parameters, with the user. now: epoch seconds.
-            until: when the request's time is used up.
+            release: the serving release. body: JSON. query: the parameters, with the user. now: epoch seconds.
+            until: the request's deadline.
 
         Raises:
-            Problem: as `answer` says, or 400 where the request is not as it must be.
+            Problem: as in `answer`, or 400 for an invalid request.
         """
         wanted = problems.validate_json(LikelihoodBody, body)
         return self.answer(release, problems.validate(answering.Asking, query), wanted, now, until)
@@ -129,41 +129,41 @@ class Likelihoods:
     def answer(
         self, release: Release, asked: answering.Asking, body: LikelihoodBody, now: int, until: float
     ) -> dict[str, object]:
-        """The answer to a request; see `answering.answer`.
+        """Answer a parsed request; see `answering.answer`.
 
         Raises:
-            Problem: 409, there is no model, and why; 400, an item is unknown.
+            Problem: 409 without a model; 400 for an unknown item.
             RetryLater, Broken: the table or the bucket does not answer in time.
         """
         model = self._model(release.shop, until)
-        shopper, items = self._known(release.shop, model, asked, body.item_ids, until)
-        answering.unknown(body.item_ids, items)
-        found = answering.counted(model, shopper, {each: items[each] for each in body.item_ids}, now)
-        # The scores were judged on known users: what they say of others nobody has looked at.
+        shopper, items = self._counters(release.shop, model, asked, body.item_ids, until)
+        answering.require_known(body.item_ids, items)
+        found = answering.count_logits(model, shopper, {each: items[each] for each in body.item_ids}, now)
+        # The scores were evaluated on known users only.
         known = found.population == "known"
-        wanted = answering.asks(model, release, asked.user_id, body.item_ids, {}) if known else []
+        wanted = answering.ranking_requests(model, release, asked.user_id, body.item_ids, {}) if known else []
         if not wanted:
             return answering.answer(model, found, body.item_ids, None)
         return self._anchored(model, found, body.item_ids, wanted, until)
 
     def _anchored(
-        self, model: Model, found: Counted, items: Sequence[str], wanted: Sequence[Ask], until: float
+        self, model: Model, found: CountLogits, items: Sequence[str], wanted: Sequence[Ask], until: float
     ) -> dict[str, object]:
         scores: dict[str, float] = {}
         try:
             for ask in wanted:
                 scores |= answering.anchored_scores(self._ranked(ask, until), items, model.anchors)
         except PersonalizationError as error:
-            reason = error.reason if isinstance(error, _Unasked) else failures.reason(error)
+            reason = error.reason if isinstance(error, _NotAsked) else failures.reason(error)
             return answering.answer(model, found, items, None, reason)
         return answering.answer(model, found, items, scores)
 
     def _ranked(self, ask: Ask, until: float) -> Predicted:
         now = self._clock()
         if not self._breaker.allows(ask.campaign_arn, now):
-            raise _Unasked(ask.campaign_arn, "resting")
+            raise _NotAsked(ask.campaign_arn, "resting")
         if now >= until:
-            raise _Unasked(ask.campaign_arn, "slow")
+            raise _NotAsked(ask.campaign_arn, "slow")
         try:
             predicted = runtime.rank(clients.runtime_once(), ask)
         except Rejected:
@@ -181,48 +181,48 @@ class Likelihoods:
         if model is None or now >= known_until:
             model = self._fetch(shop, until)
             self._models[shop] = (now + (REMEMBER_SECONDS if isinstance(model, Model) else 5.0), model)
-        if isinstance(model, _Missing):
+        if isinstance(model, _NoModel):
             raise Problem(409, model.why, kind=model.kind)
         return model
 
-    def _fetch(self, shop: str, until: float) -> "Model | _Missing":
+    def _fetch(self, shop: str, until: float) -> "Model | _NoModel":
         table = Environment().table
-        record = self._twice(table, lambda: read(clients.dynamodb_once(), table, shop), until)
+        record = self._with_retry(table, lambda: read(clients.dynamodb_once(), table, shop), until)
         if record is None:
-            return _Missing(NOT_YET)
+            return _NoModel(NOT_YET)
         if record.get("leftOut"):
-            told = f"The shop's history is too large for a purchase likelihood: {record['reason']}."
-            return _Missing(told, problems.LEFT_OUT)
+            reason = f"The shop's history is too large for a purchase likelihood: {record['reason']}."
+            return _NoModel(reason, problems.LEFT_OUT)
         if record.get("reason"):
-            return _Missing(f"There is too little data for a purchase likelihood: it {record['reason']}.")
+            return _NoModel(f"There is too little data for a purchase likelihood: it {record['reason']}.")
         key = f"{shards.folder(shop, str(record['run']))}model.json.gz"
-        return models.of_json(self._read([key], until)[key])
+        return models.from_json(self._read([key], until)[key])
 
-    def _known(
+    def _counters(
         self, shop: str, model: Model, asked: answering.Asking, items: Sequence[str], until: float
     ) -> tuple[User, dict[str, Item]]:
-        """The user's counters with live events, and the items that are known."""
+        """Return the user's counters with live events, and the known items."""
         table, user = Environment().shopper_events_table, asked.user_id
 
-        def happened() -> list[Happening]:
+        def live_events() -> list[LiveEvent]:
             client, late = clients.dynamodb_once(), lambda: self._clock() >= until
             events = store.of_user(client, table, shop, user, model.at, late)
             return [
-                Happening(each.event_id, each.item_id, each.at, each.event_type == model.event_type) for each in events
+                LiveEvent(each.event_id, each.item_id, each.at, each.event_type == model.event_type) for each in events
             ]
 
         def erased() -> bool:
             return erasure_requests.asked_for(clients.dynamodb_once(), table, shop, user)
 
-        gone = self._twice(table, erased, until)
-        live = [] if gone else self._twice(table, happened, until)
+        is_erased = self._with_retry(table, erased, until)
+        live = [] if is_erased else self._with_retry(table, live_events, until)
         names = [*items, *(each.item_id for each in live)]
-        at = {name: shards.key(shop, model.run, "items", shards.place(name, model.item_shards)) for name in names}
-        own = shards.key(shop, model.run, "shoppers", shards.place(user, model.shopper_shards))
-        found = self._read([own, *at.values()], until)
-        known = {name: counters.item(found[key][name]) for name, key in at.items() if name in found[key]}
-        # Who asked to be deleted is a stranger at once, though a job may take a day to delete them.
-        shopper = counters.shopper(None if gone else found[own].get(user), model)
+        at = {name: shards.key(shop, model.run, "items", shards.shard_of(name, model.item_shards)) for name in names}
+        own = shards.key(shop, model.run, "shoppers", shards.shard_of(user, model.shopper_shards))
+        files = self._read([own, *at.values()], until)
+        known = {name: counters.item_from(files[key][name]) for name, key in at.items() if name in files[key]}
+        # A user who requested erasure is a stranger at once, though the erasure may take a day.
+        shopper = counters.user_from(None if is_erased else files[own].get(user), model)
         if asked.context:
             shopper.groups = {**shopper.groups, **asked.context}
         for event in live:
@@ -230,11 +230,11 @@ class Likelihoods:
         return shopper, known
 
     def _read(self, keys: Sequence[str], until: float) -> dict[str, Any]:
-        """Files of the bucket; such as are kept need no time."""
+        """Return files of the bucket, from the cache where possible."""
         return self._files.get(clients.s3_once(), Environment().bucket, keys, until - self._clock())
 
-    def _twice(self, resource: str, ask: Callable[[], T], until: float) -> T:
-        """What a service answers: asked once more where it does not, and only while there is time."""
+    def _with_retry(self, resource: str, ask: Callable[[], T], until: float) -> T:
+        """Call a service, and retry once while there is time."""
         if self._clock() >= until:
             raise RetryLater(resource, "there was no time left to ask")
         try:
@@ -246,18 +246,16 @@ class Likelihoods:
 
 
 @dataclass(frozen=True, slots=True)
-class _Missing:
-    """There is no model."""
-
+class _NoModel:
     why: str
     kind: str = ""
-    """Of the problem."""
+    """The problem's kind."""
 
 
-class _Unasked(PersonalizationError):
-    """The ranking campaign is not asked, for the word in `reason`: its circuit is open, or no time is left."""
+class _NotAsked(PersonalizationError):
+    """The ranking campaign was not called: its circuit is open, or no time is left (see `reason`)."""
 
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Mapping[str, Any] | None:
-    """Which fit serves a shop, as `{run}`, or why there is none, as `{reason}`."""
+    """Return the record of the serving fit, with `run`, or with the `reason` why there is none."""
     return records.get(client, table, shop, RECORD, stale=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fit of the purchase likelihood reads and keeps: files of the bucket, and the record of the fit that serves.
+"""The inputs of a fit in the bucket, and the record of the fit that serves.
 
-A later run's record is never overwritten, nor is a fit by a refusal.
+The record of a later run is never overwritten, and a refusal never replaces a fit.
 """
 
 import io
@@ -12,18 +12,15 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import objects as storage
+from personalization.core.aws import objects
 from personalization.core.aws.errors import translate_errors
-from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.events import store
-from personalization.likelihood import inputs, serve, training
-from personalization.likelihood.fits import FitRequest
-from personalization.likelihood.histories import Bounds, History, Reader, TooMany, reach_begins
+from personalization.likelihood import inputs, serve
+from personalization.likelihood.histories import Bounds, History, Reader, TooMany, reach_start
 from personalization.runs.claims import Claim
 from personalization.shop import records
 from personalization.shop.release import HISTORY, RECORD, Value
-from personalization.shop.settings import Likelihood
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Records:
-    """What the table of shops knows of the fits of a shop.
+    """The records of a shop's fits in the table of shops.
 
     Args:
         client, table: the table. shop: the shop. run: the run whose fit is recorded.
@@ -45,36 +42,36 @@ class Records:
         self._put_if = partial(records.put_if, client, table)
 
     def promotions(self) -> dict[str, str]:
-        """When each run that is remembered promoted its release (ISO 8601), by run."""
-        every = records.query_prefix(self._client, self._table, self._shop, HISTORY)
-        now = records.get(self._client, self._table, self._shop, RECORD)
-        return {str(each["run"]): str(each["promotedAt"]) for each in (*every, *([now] if now else []))}
+        """Return the promotion time of each remembered run (ISO 8601), by run."""
+        earlier = records.query_prefix(self._client, self._table, self._shop, HISTORY)
+        current = records.get(self._client, self._table, self._shop, RECORD)
+        return {str(each["run"]): str(each["promotedAt"]) for each in (*earlier, *([current] if current else []))}
 
     def fitted(self, at: str) -> set[str] | None:
-        """Have the run's fit serve.
+        """Let the run's fit serve.
 
         Args:
             at: the time, ISO 8601.
 
         Returns:
-            The runs whose counters are kept: this one, the one that served before, and those promoted later, whose
-            fits may be at work. None where a fit of a later run serves already, which stays.
+            The runs whose counters are kept: this one, the previous one, and those promoted later, whose fits may be at
+            work. None where a fit of a later run serves already.
         """
-        before = serve.read(self._client, self._table, self._shop) or {}
+        previous = serve.read(self._client, self._table, self._shop) or {}
         promotions = self.promotions()
-        mine = promotions.get(self._run, "")
+        promoted_at = promotions.get(self._run, "")
         no_later = "attribute_not_exists(promotedAt) OR promotedAt <= :promotedAt"
-        told = {"run": self._run, "at": at, "promotedAt": mine}
-        if not self._put_if(self._record(told), no_later, values={":promotedAt": mine}):
+        attributes = {"run": self._run, "at": at, "promotedAt": promoted_at}
+        if not self._put_if(self._record(attributes), no_later, values={":promotedAt": promoted_at}):
             return None
-        later = {run for run, promoted in promotions.items() if promoted > mine}
-        return {self._run, str(before.get("run", self._run)), *later}
+        later = {run for run, promoted in promotions.items() if promoted > promoted_at}
+        return {self._run, str(previous.get("run", self._run)), *later}
 
     def refused(self, reason: str, at: str, *, left_out: bool = False) -> str | None:
-        """Say why there is no fit, unless there is one; returns the run whose fit serves on.
+        """Record why there is no fit, unless there is one; return the run whose fit serves on.
 
         Args:
-            reason: what is missing, or what is too much.
+            reason: what is missing or too large.
             at: the time, ISO 8601.
             left_out: the history is too large.
         """
@@ -83,8 +80,8 @@ class Records:
             return None
         return str((serve.read(self._client, self._table, self._shop) or {}).get("run", "")) or None
 
-    def _record(self, told: Mapping[str, Value]) -> dict[str, Value]:
-        return {"shop": self._shop, "record": serve.RECORD, **told}
+    def _record(self, attributes: Mapping[str, Value]) -> dict[str, Value]:
+        return {"shop": self._shop, "record": serve.RECORD, **attributes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,41 +90,41 @@ class Inputs:
 
     Args:
         s3, bucket: where they are.
-        files: which. Those that a whole history replaced are deleted.
-        event_type: what is predicted.
+        files: their keys. Files that a whole history replaced are deleted.
+        event_type: the predicted type.
         now: epoch seconds.
     """
 
     s3: "S3Client"
     bucket: str
-    files: inputs.Chosen
+    files: inputs.Selection
     event_type: str
     now: int
 
     def history(self, reach: int, most: int) -> History:
-        """Everything that was imported, and what happened live.
+        """Read all imports and live events.
 
-        Where memory does not hold it all, it is read again for where its reach begins, and once more from there on.
+        If they exceed the memory, a second pass finds where the reach begins, and a third one reads from there.
 
         Args:
             reach: seconds before the newest purchases; older events are left out.
-            most: rows that memory holds, as `histories.Bounds` counts.
+            most: rows that memory holds, in the unit of `histories.Bounds`.
 
         Raises:
-            TooMany: memory does not hold what is within the reach.
+            TooMany: the events within the reach exceed the memory.
         """
         delete(self.s3, self.bucket, self.files.replaced)
         try:
             return self._read(Bounds(reach, most))
         except TooMany:
-            since = reach_begins(self._purchases(), reach)
+            since = reach_start(self._purchases(), reach)
         return self._read(Bounds(reach, most, since))
 
     def _read(self, bounds: Bounds) -> History:
         reader = Reader(self.event_type, self.now, bounds)
         reads = {"interactions": reader.interactions, "users": reader.users, "items": reader.items}
-        for kind, some in self.files.read.items():
-            for key in some:
+        for kind, keys in self.files.read.items():
+            for key in keys:
                 with _lines(self.s3, self.bucket, key) as lines:
                     reads[kind](lines, inputs.form(key).records)
         return reader.history()
@@ -139,59 +136,37 @@ class Inputs:
                 yield from reader.purchases(lines, inputs.form(key).records)
 
 
-def read_by(
-    s3: "S3Client", bucket: str, request: FitRequest, claims: Iterable[Claim], chosen: Likelihood, now: int
-) -> Inputs:
-    """Find the files that a fit reads.
-
-    Args:
-        s3, bucket: where the files are. request: whose history it is, and which run promoted.
-        claims: of the shop; they tell which imports came through.
-        chosen: what is predicted. now: epoch seconds.
-    """
-    there = keys(s3, bucket, inputs.folder(request.shop))
-    files = inputs.chosen(there, inputs.came(claims), request.run, now - training.reach(chosen.horizon_days))
-    return Inputs(s3, bucket, files, chosen.event_type, now)
-
-
-def add_live(
+def add_live_events(
     s3: "S3Client", table: "DynamoDBClient", environment: Environment, shop: str, began: int, now: int
 ) -> None:
-    """Write the live events that no file has yet into one more; a second time adds what came meanwhile.
+    """Write the live events that no file has yet into another file; a repetition adds later ones.
 
     Args:
-        s3, table: the bucket and the table of live events. environment: their names. shop: whose events.
-        began: epoch seconds when the shop began; events of before are of a removed shop of the same name.
+        s3, table: the bucket and the table of live events. environment: their names. shop: the shop.
+        began: epoch seconds of the shop's start; older events belong to a removed shop of the same name.
         now: epoch seconds.
     """
     bucket = environment.bucket
-    covered = inputs.covered(keys(s3, bucket, inputs.folder(shop)))
+    covered = inputs.live_until(objects.list_keys(s3, bucket, inputs.folder(shop)))
     since = began if covered is None else covered - inputs.OVERLAP_SECONDS
     rows = inputs.events_csv(store.of_shop(table, environment.shopper_events_table, shop, since))
     first = next(rows, None)
     if first is None:
         return
     key = inputs.key(shop, "interactions", "INCREMENTAL", now * 1000, inputs.LIVE)
-    with storage.writing(s3, bucket, key) as upload:
+    with objects.writing(s3, bucket, key) as upload:
         for part in chain([first], rows):
             upload.write(part)
 
 
-def began(claims: Iterable[Claim], promotions: Iterable[str]) -> int:
-    """When a shop's first drop or promotion that is remembered was, in epoch seconds; 0 where none is."""
-    moments = [*(each.at for each in claims if each.at), *promotions]
-    return min((int(datetime.fromisoformat(each).timestamp()) for each in moments), default=0)
-
-
-def keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
-    """The keys below a folder, in order."""
-    with translate_errors(folder):
-        objects = paginate(s3.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
-        return sorted(each["Key"] for each in objects)
+def began_at(claims: Iterable[Claim], promotions: Iterable[str]) -> int:
+    """Return the time of a shop's first remembered drop or promotion, in epoch seconds; 0 without any."""
+    times = [*(each.at for each in claims if each.at), *promotions]
+    return min((int(datetime.fromisoformat(each).timestamp()) for each in times), default=0)
 
 
 def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:
-    """Delete objects; one that is not there is no error."""
+    """Delete objects; missing ones are no error."""
     for start in range(0, len(gone), 1_000):
         part: Any = {"Objects": [{"Key": key} for key in gone[start : start + 1_000]], "Quiet": True}
         with translate_errors(bucket):
@@ -205,7 +180,7 @@ def _lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
 
 
 class _Raw(io.RawIOBase):
-    """An object's body as a file that text can be read from."""
+    """An object's body as a file for a text reader."""
 
     def __init__(self, body: Any) -> None:  # noqa: ANN401 - botocore's StreamingBody
         self._body = body

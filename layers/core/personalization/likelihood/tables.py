@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The statistics of a history as of a moment, and of any pairs of users and items in it.
+"""The statistics of a history as of a time, for any pairs of its users and items.
 
-Factors are those of a truncated singular value decomposition of the users' decayed counts, found by a randomised
-range finder with power iterations (Halko, Martinsson and Tropp, 2011, algorithm 4.4), so that a sparse product is all
-that it takes.
+Factors come from a truncated singular value decomposition of the users' decayed counts, by a randomised range finder
+with power iterations (Halko, Martinsson and Tropp, 2011, algorithm 4.4), which needs only sparse products.
 """
 
 from collections.abc import Mapping
@@ -19,31 +18,31 @@ ARRAYS = Maths(np.log, np.minimum, np.maximum)
 RANK = max(RANKS)
 _OVERSAMPLED, _ROUNDS = 8, 3
 _LIFT_SHRINK = 20.0
-"""Users of the average group that are added to a group before its lift is taken."""
+"""Average users added to a group before its lift is taken."""
 _MOST_LIFT = 3.0
 _SLOW = 10
 
 
 def decayed(age: Floats, days: int) -> Floats:
-    """What an event of an age in days counts."""
+    """Return the weight of events by their age in days."""
     result: Floats = np.exp2(-age / days)
     return result
 
 
 @dataclass(slots=True)
 class Tables:
-    """Statistics as of a moment; see `features` for the names.
+    """Statistics as of a time; see `features` for the names.
 
     Attributes:
-        history: what they are of.
+        history: their source.
         at: epoch seconds; only earlier events count.
         keys: pairs with events, as `user * items + item`, ascending; `pair` has their statistics.
-        pair, user, item: arrays by name. asked: those of items as they are asked about: see `_asked`.
-        kind: for each level, of pairs of a user and a category.
+        pair, user, item: arrays by name. served: those of items as features use them: see `_served_items`.
+        kind: for each level, statistics of pairs of a user and a category.
         kind_keys: for each level, those pairs as `user * categories + category`, ascending.
         share: for each level, each category's share of the purchases.
         lifts: for each column of users, log lifts by value and category of the narrowest level.
-        population: users with an event. offered: items with one. hidden: users with an event that is hidden.
+        population: users with events. offered: items with events. hidden: users whose events are hidden.
         vectors: factors of the items; taste: those of the users.
     """
 
@@ -53,7 +52,7 @@ class Tables:
     pair: Mapping[str, Floats]
     user: Mapping[str, Floats]
     item: Mapping[str, Floats]
-    asked: Mapping[str, Floats] = field(default_factory=dict)
+    served: Mapping[str, Floats] = field(default_factory=dict)
     kind_keys: list[Ints] = field(default_factory=list)
     kind: list[Mapping[str, Floats]] = field(default_factory=list)
     share: list[Floats] = field(default_factory=list)
@@ -65,37 +64,36 @@ class Tables:
     taste: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
 
     def seen(self, users: Ints, items: Ints) -> Flags:
-        """Which pairs have a purchase before the moment."""
-        found: Flags = self._pairs(users, items)["pair.n"] > 0
-        return found
+        """Tell which pairs have an earlier purchase."""
+        result: Flags = self._pairs(users, items)["pair.n"] > 0
+        return result
 
     def features(self, users: Ints, items: Ints) -> dict[str, Floats]:
-        """The features of pairs."""
         stats: dict[str, Floats] = self._pairs(users, items)
         stats |= {f"user.{name}": values[users] for name, values in self.user.items()}
-        stats |= {f"item.{name}": values[items] for name, values in self.asked.items()}
+        stats |= {f"item.{name}": values[items] for name, values in self.served.items()}
         for level in range(self.history.levels):
             stats |= self._kinds(level, users, items)
         stats |= self._groups(users, items)
         stats["span"] = np.full(len(users), span((self.at - self.history.start) / DAY))
-        close = np.cumsum(self.taste[users] * self.vectors[items], axis=1)
-        stats |= {f"near{rank}": close[:, rank - 1] for rank in RANKS}
-        found = features(stats, self.history.levels, ARRAYS)
-        return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+        nearness = np.cumsum(self.taste[users] * self.vectors[items], axis=1)
+        stats |= {f"near{rank}": nearness[:, rank - 1] for rank in RANKS}
+        computed = features(stats, self.history.levels, ARRAYS)
+        return {name: np.asarray(values, dtype=np.float64) for name, values in computed.items()}
 
     def _pairs(self, users: Ints, items: Ints) -> dict[str, Floats]:
-        return _looked_up(self.keys, users * len(self.history.items) + items, self.pair, "pair")
+        return _look_up(self.keys, users * len(self.history.items) + items, self.pair, "pair")
 
     def _kinds(self, level: int, users: Ints, items: Ints) -> dict[str, Floats]:
         code = self.history.kinds[level][items]
         wide = len(self.share[level])
         wanted = np.where(code < 0, -1, users * wide + np.maximum(code, 0))
-        found = _looked_up(self.kind_keys[level], wanted, self.kind[level], f"kind{level}")
-        found[f"kind{level}.share"] = np.where(code < 0, 1.0, self.share[level][np.maximum(code, 0)])
-        return found
+        values = _look_up(self.kind_keys[level], wanted, self.kind[level], f"kind{level}")
+        values[f"kind{level}.share"] = np.where(code < 0, 1.0, self.share[level][np.maximum(code, 0)])
+        return values
 
     def _groups(self, users: Ints, items: Ints) -> dict[str, Floats]:
-        """What the demographics of users say of items, and whether they say anything."""
+        """Return the lift of the users' demographics for items, and whether there is one."""
         total, described = np.zeros(len(users)), np.zeros(len(users))
         code = self.history.kinds[-1][items] if self.history.levels else np.full(len(users), -1, dtype=np.int64)
         for column, lifts in self.lifts.items():
@@ -114,12 +112,12 @@ def tables(
     *,
     begun: Floats | None = None,
 ) -> Tables:
-    """The statistics of everything before a moment.
+    """Return the statistics of all events before a time.
 
     Args:
-        history: all events. at: the moment, epoch seconds. vectors: factors of the items; None: new ones.
-        begun: factors of not long before, from which new ones are found sooner.
-        hidden: users as if they had no events. What the others did stands for them in the counts of items.
+        history: all events. at: epoch seconds. vectors: factors of the items; None for new ones.
+        begun: slightly older factors, as a warm start for new ones.
+        hidden: users treated as if they had no events; the counts of items are scaled up in their place.
     """
     before = history.time < at
     there = np.zeros(len(history.users), dtype=bool)
@@ -128,34 +126,34 @@ def tables(
     if hidden.any():
         before &= ~hidden[history.user]
     share = 1.0 - hidden.sum() / max(there.sum(), 1)
-    mine = Tables(history, at, *_of_pairs(history, before, at), {}, {})
-    n = mine.pair["n"]
-    who, what = np.divmod(mine.keys, max(len(history.items), 1))
-    mine.user = _of_users(history, before, at, who, mine.pair)
-    mine.item = {name: values / max(share, 1e-9) for name, values in _of_items(history, what, mine.pair).items()}
-    mine.hidden = hidden
-    mine.population, mine.offered = (np.zeros(len(each), dtype=bool) for each in (history.users, history.items))
-    mine.population[who], mine.offered[what] = True, True
-    mine.asked = _asked(mine.item, mine.offered)
+    table = Tables(history, at, *_of_pairs(history, before, at), {}, {})
+    n = table.pair["n"]
+    who, what = np.divmod(table.keys, max(len(history.items), 1))
+    table.user = _of_users(history, before, at, who, table.pair)
+    table.item = {name: values / max(share, 1e-9) for name, values in _of_items(history, what, table.pair).items()}
+    table.hidden = hidden
+    table.population, table.offered = (np.zeros(len(each), dtype=bool) for each in (history.users, history.items))
+    table.population[who], table.offered[what] = True, True
+    table.served = _served_items(table.item, table.offered)
     for codes, names in zip(history.kinds, history.kind_names, strict=True):
-        kind_keys, kind, share = _of_kinds(codes, len(names), who, what, mine.pair)
-        mine.kind_keys.append(kind_keys)
-        mine.kind.append(kind)
-        mine.share.append(share)
+        kind_keys, kind, share = _of_kinds(codes, len(names), who, what, table.pair)
+        table.kind_keys.append(kind_keys)
+        table.kind.append(kind)
+        table.share.append(share)
     if history.levels:
         bought = n > 0
-        mine.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
+        table.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
     if hidden.any():
-        # Whoever is asked about here has no taste that is known.
-        mine.vectors, mine.taste = (np.zeros((len(each), RANK)) for each in (history.items, history.users))
-        return mine
-    value = np.log1p(2.0 * mine.pair["d91"]) * item_weights(mine.item["buyers"])[what]
-    mine.vectors, mine.taste = _factors(history, who, what, value, vectors, begun)
-    return mine
+        # Hidden users have no known taste.
+        table.vectors, table.taste = (np.zeros((len(each), RANK)) for each in (history.items, history.users))
+        return table
+    value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
+    table.vectors, table.taste = _factors(history, who, what, value, vectors, begun)
+    return table
 
 
 def _of_pairs(history: History, before: Flags, at: int) -> tuple[Ints, dict[str, Floats]]:
-    """Statistics of the pairs with any event; a pair of other events only has no purchases."""
+    """Return statistics of the pairs with events; pairs of other events only have no purchases."""
     all_keys = history.user[before] * len(history.items) + history.item[before]
     time, bought = history.time[before], history.bought[before]
     starts = np.flatnonzero(np.diff(all_keys, prepend=-1))
@@ -165,53 +163,53 @@ def _of_pairs(history: History, before: Flags, at: int) -> tuple[Ints, dict[str,
             ("n", "first", "last", "d7", "d28", "d91", "o7", "o28"), empty
         )
     age, weight = (at - time) / DAY, bought.astype(np.float64)
-    found = {"n": np.add.reduceat(weight, starts)}
-    some = found["n"] > 0
-    never = np.where(bought, age, np.inf)
-    found["first"] = np.where(some, np.maximum.reduceat(np.where(bought, age, -np.inf), starts), 0.0)
-    found["last"] = np.where(some, np.minimum.reduceat(never, starts), 0.0)
+    statistics = {"n": np.add.reduceat(weight, starts)}
+    bought_before = statistics["n"] > 0
+    purchase_age = np.where(bought, age, np.inf)
+    statistics["first"] = np.where(bought_before, np.maximum.reduceat(np.where(bought, age, -np.inf), starts), 0.0)
+    statistics["last"] = np.where(bought_before, np.minimum.reduceat(purchase_age, starts), 0.0)
     for days in HALF_LIVES:
-        found[f"d{days}"] = np.add.reduceat(weight * decayed(age, days), starts)
+        statistics[f"d{days}"] = np.add.reduceat(weight * decayed(age, days), starts)
     for days in HALF_LIVES[:2]:
-        found[f"o{days}"] = np.add.reduceat((1.0 - weight) * decayed(age, days), starts)
-    return all_keys[starts], found
+        statistics[f"o{days}"] = np.add.reduceat((1.0 - weight) * decayed(age, days), starts)
+    return all_keys[starts], statistics
 
 
 def _of_users(history: History, before: Flags, at: int, who: Ints, pair: Mapping[str, Floats]) -> dict[str, Floats]:
     many = len(history.users)
     bought = pair["n"] > 0
-    found = {name: _sums(who, pair[name], many) for name in ("n", "d7", "d28", "d91", "o7")}
-    found["items"] = _sums(who[bought], minlength=many)
+    statistics = {name: _sums(who, pair[name], many) for name in ("n", "d7", "d28", "d91", "o7")}
+    statistics["items"] = _sums(who[bought], minlength=many)
     last, first = np.full(many, np.inf), np.zeros(many)
     np.minimum.at(last, who[bought], pair["last"][bought])
     np.maximum.at(first, who[bought], pair["first"][bought])
-    found["last"], found["first"] = np.where(np.isinf(last), 0.0, last), first
+    statistics["last"], statistics["first"] = np.where(np.isinf(last), 0.0, last), first
     for days in HALF_LIVES[1:]:
-        found[f"w{days}"] = _sums(who[bought], decayed(pair["first"][bought], days), many)
+        statistics[f"w{days}"] = _sums(who[bought], decayed(pair["first"][bought], days), many)
     times = before & history.bought
     day = _distinct(history.user[times] * (1 << 32) + history.time[times] // DAY)
     owner = day >> 32
     age: Floats = np.asarray(at / DAY - ((day & 0xFFFFFFFF) + 0.5), dtype=np.float64)
-    found["days"] = _sums(owner, minlength=many)
+    statistics["days"] = _sums(owner, minlength=many)
     for days in HALF_LIVES:
-        found[f"b{days}"] = _sums(owner, decayed(age, days), many)
-    return found
+        statistics[f"b{days}"] = _sums(owner, decayed(age, days), many)
+    return statistics
 
 
 def _of_items(history: History, what: Ints, pair: Mapping[str, Floats]) -> dict[str, Floats]:
     many = len(history.items)
     bought = pair["n"] > 0
-    found = {name: _sums(what, pair[name], many) for name in ("n", "d7", "d28", "d91", "o7")}
-    found["buyers"] = _sums(what[bought], minlength=many)
+    statistics = {name: _sums(what, pair[name], many) for name in ("n", "d7", "d28", "d91", "o7")}
+    statistics["buyers"] = _sums(what[bought], minlength=many)
     for days in HALF_LIVES[1:]:
-        found[f"w{days}"] = _sums(what[bought], decayed(pair["first"][bought], days), many)
-    return found
+        statistics[f"w{days}"] = _sums(what[bought], decayed(pair["first"][bought], days), many)
+    return statistics
 
 
-def _asked(item: Mapping[str, Floats], offered: Flags) -> Mapping[str, Floats]:
-    """Statistics of items where those without an event have those of an item in the slowest tenth of the others.
+def _served_items(item: Mapping[str, Floats], offered: Flags) -> Mapping[str, Floats]:
+    """Return statistics of items, where those without events get the values of the slowest tenth of the others.
 
-    No window has such items, so no formula knows what their zeros mean.
+    No training window has such items, so zeros would be outside of what formulas have learned.
     """
     sold = np.flatnonzero(offered)
     if len(sold) in {0, len(offered)}:
@@ -224,40 +222,40 @@ def _of_kinds(
     codes: Ints, wide: int, who: Ints, what: Ints, pair: Mapping[str, Floats]
 ) -> tuple[Ints, dict[str, Floats], Floats]:
     code = codes[what]
-    some = (code >= 0) & (pair["n"] > 0)
-    every = who[some] * wide + code[some]
+    bought = (code >= 0) & (pair["n"] > 0)
+    every = who[bought] * wide + code[bought]
     keys = _distinct(every)
     inverse = np.searchsorted(keys, every)
-    found = {name: _sums(inverse, pair[name][some], len(keys)) for name in ("n", "d91")}
+    statistics = {name: _sums(inverse, pair[name][bought], len(keys)) for name in ("n", "d91")}
     last = np.full(len(keys), np.inf)
-    np.minimum.at(last, inverse, pair["last"][some])
-    found["last"] = last
-    counts = _sums(code[some], pair["n"][some], wide) + 0.5
-    return keys, found, counts / counts.sum()
+    np.minimum.at(last, inverse, pair["last"][bought])
+    statistics["last"] = last
+    counts = _sums(code[bought], pair["n"][bought], wide) + 0.5
+    return keys, statistics, counts / counts.sum()
 
 
 def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
-    """How much likelier a group's users are to have bought of a category than all users are, as a log."""
+    """Return the log ratio of a group's and all users' probability to have bought in a category."""
     wide = len(history.kind_names[-1])
-    some = code >= 0
-    once = _distinct(who[some] * wide + code[some])
-    shopper, kind = np.divmod(once, wide)
-    average = (_sums(kind, minlength=wide) + 0.5) / max(len(np.unique(shopper)), 1)
-    found = {}
+    categorised = code >= 0
+    pairs = _distinct(who[categorised] * wide + code[categorised])
+    user, kind = np.divmod(pairs, wide)
+    average = (_sums(kind, minlength=wide) + 0.5) / max(len(np.unique(user)), 1)
+    lifts = {}
     for column, values in history.groups.items():
         many = len(history.group_names[column])
-        value = values[shopper]
+        value = values[user]
         known = value >= 0
         counts = _sums(value[known] * wide + kind[known], minlength=many * wide).reshape(many, wide)
-        active = values[np.unique(shopper)]
+        active = values[np.unique(user)]
         size = _sums(active[active >= 0], minlength=many)[:, None]
         lift = np.log((counts + _LIFT_SHRINK * average) / ((size + _LIFT_SHRINK) * average))
-        found[column] = np.clip(lift, -_MOST_LIFT, _MOST_LIFT)
-    return found
+        lifts[column] = np.clip(lift, -_MOST_LIFT, _MOST_LIFT)
+    return lifts
 
 
 def item_weights(buyers: npt.ArrayLike) -> Floats:
-    """What a purchase of an item says about taste: the less, the more users buy it."""
+    """Return the weight of an item's purchase for the taste: it falls with the number of buyers."""
     weights: Floats = 1.0 / np.sqrt(np.asarray(buyers, dtype=np.float64) + 5.0)
     return weights
 
@@ -270,7 +268,7 @@ def _factors(
     given: Floats | None,
     begun: Floats | None = None,
 ) -> tuple[Floats, Floats]:
-    """Factors of the items, orthonormal, and of the users, each relative to the length of what was bought."""
+    """Return orthonormal factors of the items, and those of the users relative to the norm of their purchases."""
     users, items = len(history.users), len(history.items)
     length = np.sqrt(_sums(who, value * value, users))
     value = value / np.maximum(length, 1e-9)[who]
@@ -298,22 +296,22 @@ def _factors(
 
 
 def _distinct(values: Ints) -> Ints:
-    """The different values, ascending; by sorting, since that is several times as fast here as numpy's own."""
+    """Return the distinct values, ascending; sorting is several times as fast here as np.unique."""
     ordered = np.sort(values)
-    found: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
-    return found
+    result: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
+    return result
 
 
 def _sums(index: Ints, weights: Floats | None = None, minlength: int = 0) -> Floats:
-    """Sums of weights, or numbers of rows, by index."""
-    found: Floats = np.asarray(np.bincount(index, weights, minlength), dtype=np.float64)
-    return found
+    """Return sums of weights, or numbers of rows, by index."""
+    result: Floats = np.asarray(np.bincount(index, weights, minlength), dtype=np.float64)
+    return result
 
 
-def _looked_up(keys: Ints, wanted: Ints, values: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
-    """Values of keys; 0 where a key is not there."""
+def _look_up(keys: Ints, wanted: Ints, values: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
+    """Return values of keys; 0 for a missing key."""
     if not len(keys):
         return {f"{prefix}.{name}": np.zeros(len(wanted)) for name in values}
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    there = keys[place] == wanted
-    return {f"{prefix}.{name}": np.where(there, column[place], 0.0) for name, column in values.items()}
+    found = keys[place] == wanted
+    return {f"{prefix}.{name}": np.where(found, column[place], 0.0) for name, column in values.items()}

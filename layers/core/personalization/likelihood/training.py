@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits the model on windows of the past: weights on the oldest, the calibrator on later ones, and a test on the last.
+"""Fit the model on past windows: weights on the oldest, the calibrator on later ones, and a test on the last.
 
-A window is a horizon of days. Its labels are whether a pair has a purchase in it, its features what was known at its
-start. All pairs with a purchase are looked at and a sample of the others, each of which stands for many. Its users are
-those with an event before its start: known as they are for two formulas, and with their history hidden for a third,
-which tells the likelihood of strangers. Users whose first event is inside the window are newcomers, and not in it.
+A window is a horizon of days. Labels tell whether a pair has a purchase in it; features are as of its start. Rows are
+all pairs with a purchase, and a weighted sample of the others. Its users have events before its start: as they are for
+the formulas of known users, and with a hidden history for those of strangers. Users whose first event is inside the
+window are newcomers, and not in it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,38 +17,38 @@ import numpy.typing as npt
 from personalization.likelihood import features, logistic
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints, positions
+from personalization.likelihood.logistic import Quality, quality
 from personalization.likelihood.model import Formula
-from personalization.likelihood.scores import Quality, quality
 from personalization.likelihood.tables import Tables, tables
 
 FITTED, CALIBRATED = 5, 4
-"""Windows that the weights and the calibrator are fitted on, at most."""
+"""Windows for the weights and for the calibrator, at most."""
 MOST_WINDOWS = FITTED + CALIBRATED + 1
-"""Windows that a fit looks at, at most: one more tests."""
+"""Windows of a fit, at most, with one more for the test."""
 NEGATIVES, SEEN_NEGATIVES, OTHER_NEGATIVES, POSITIVES = 20_000, 12_000, 6_000, 20_000
-"""Rows of a window: pairs without an event before and without a purchase, bought before without one, with other events
-before and without one, with one; at most. Of few pairs with events there would be next to none among all others."""
+"""Rows of a window, at most: pairs without earlier events and without a purchase, bought before without one, with other
+events before and without one, and with one. Pairs with events would be rare in a plain sample."""
 LEAST_FITTED, LEAST_CALIBRATED = 100, 50
-"""Purchases that the windows of either kind must have."""
+"""Purchases that the windows of each kind need."""
 LEAST_WINDOWS = 5
-"""Horizons that a history must span: one to look back on, two to fit on, one to calibrate on, one to test on."""
+"""Horizons that a history must span: one to look back on, two to fit, one to calibrate, one to test."""
 LOOK_BACK_DAYS = 364
-"""Days before a window whose events its features tell apart."""
+"""Days before a window whose events its features distinguish."""
 RIDGE = 5.0
 PARTS = 4
-"""Parts of the users, drawn at random: each window hides the history of another one, to learn about strangers."""
+"""Random parts of the users: each window hides the history of another part, to learn about strangers."""
 FADING = 0.6
-"""What a calibrating window counts beside the next newer one: how much is bought at all changes from week to week."""
+"""Weight of a calibration window relative to the next newer one: the level of purchases changes from week to week."""
 LEAST_VISITORS = 20
-"""Purchases of users without an earlier one that a formula needs to tell them apart; without, they are strangers."""
+"""Purchases of users without an earlier one that their own feature needs; with fewer, they count as strangers."""
 Reals = npt.NDArray[np.floating[Any]]
 _APART = 4
-"""Horizons without a purchase after which a few more are no part of the history."""
+"""Horizons without a purchase after which a few more do not belong to the history."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Pairs of one or several windows: features, labels, weights, and which were bought before."""
+    """Pairs of one or several windows: features, labels, weights, and whether they were bought before."""
 
     features: Mapping[str, Reals]
     label: Floats
@@ -57,48 +57,48 @@ class Rows:
 
     @property
     def purchases(self) -> float:
-        """How many pairs have a purchase."""
+        """Return the number of pairs with a purchase."""
         return float((self.label * self.weight).sum())
 
     def logits(self, formulas: "Formulas") -> Floats:
-        """The log odds of every row."""
-        found, strange = np.zeros(len(self.seen)), formulas.strangers(self.features)
-        described = strange & (self.features["described"] > 0)
+        """Return the log odds of every row."""
+        logits, is_stranger = np.zeros(len(self.seen)), formulas.strangers(self.features)
+        described = is_stranger & (self.features["described"] > 0)
         parts = (
             (formulas.seen, self.seen),
-            (formulas.other, ~self.seen & ~strange),
-            (formulas.stranger, strange & ~described),
+            (formulas.other, ~self.seen & ~is_stranger),
+            (formulas.stranger, is_stranger & ~described),
             (formulas.described, described),
         )
         for formula, which in parts:
             if which.any():
-                found[which] = _logits(formula, self.features, which)
-        return found
+                logits[which] = _logits(formula, self.features, which)
+        return logits
 
 
 @dataclass(frozen=True, slots=True)
 class Formulas:
-    """The formulas of pairs bought before, of all other pairs of known users, and of strangers without attributes and
-    with some (described)."""
+    """The formulas of pairs bought before, of all other pairs of known users, and of strangers without and with
+    attributes (described)."""
 
     seen: Formula
     other: Formula
     stranger: Formula
     described: Formula
 
-    def strangers(self, found: Mapping[str, Reals]) -> Flags:
-        """The rows that the formula of strangers is for: see `Model.logit`."""
-        alike = found["stranger"] if "visitor" in self.other.weights else found["stranger"] + found["visitor"]
+    def strangers(self, columns: Mapping[str, Reals]) -> Flags:
+        """Tell which rows the formulas of strangers apply to: see `Model.logit`."""
+        alike = columns["stranger"] if "visitor" in self.other.weights else columns["stranger"] + columns["visitor"]
         return alike > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """Users whose first event is in the last window but one, and what they bought in a horizon after that event.
+    """Users with their first event in the last window but one, and their purchases within a horizon after it.
 
     Attributes:
-        users, pairs: how many users, and pairs of them and the items known before. purchases: pairs with a purchase.
-        told: whether the history has events before purchases, from which their likelihood can be told.
+        users, pairs: numbers of users, and of their pairs with known items. purchases: pairs with a purchase.
+        told: whether the history has other events, from which their likelihood can be predicted.
     """
 
     users: int
@@ -109,12 +109,12 @@ class Newcomers:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What came of fitting.
+    """The result of fitting.
 
     Attributes:
-        formulas: the newest calibration. tested: what the last window says about weights and a calibrator that are
-            frozen before it, of known users. tested_seen: the same, of pairs bought before alone. tested_strangers:
-            the same, of users whose history is hidden. base: log-loss of the base rate. newcomers: what they did.
+        formulas: with the newest calibration. tested: quality on the last window, with weights and a calibrator frozen
+            before it, for known users. tested_seen: the same for pairs bought before. tested_strangers: the same for
+            users with a hidden history. base: log-loss of the base rate.
         calibrated: rows of the calibrator. calibrated_from, calibrated_to: epoch seconds.
         windows: starts of the fitted windows.
     """
@@ -132,7 +132,7 @@ class Fit:
 
 
 class TooLittle(Exception):
-    """There is not enough data; the message says what is needed."""
+    """The data do not suffice; the message tells what is needed."""
 
 
 def fit(history: History, horizon_days: int, now: int) -> Fit:
@@ -153,69 +153,69 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
     starts = windows(history, horizon, now)
     chance = np.random.default_rng(1)
     vectors = None
-    # All of a part at once: what the others bought would tell of a single user who is left out.
+    # A whole part is hidden at once: the counts of items would reveal a single hidden user.
     rows: list[Rows] = []
     hidden: list[Rows] = []
-    part = parted(history)
+    part = user_parts(history)
     for age, start in reversed(list(enumerate(starts))):
-        # Factors as fresh as those that serve: older ones know less of users, and the formulas would trust them less.
+        # Factors as fresh as while serving: with older ones, the formulas would learn to trust them less.
         table = tables(history, start, begun=vectors)
         vectors = table.vectors
         rows.append(sample(table, start + horizon, chance))
         del table
-        mine: Flags = np.equal(part, age % PARTS)
-        hidden.append(strangers(tables(history, start, hidden=mine), start + horizon, chance))
+        is_hidden: Flags = np.equal(part, age % PARTS)
+        hidden.append(strangers(tables(history, start, hidden=is_hidden), start + horizon, chance))
     rows.reverse()
     hidden.reverse()
-    # Weeks differ in how much is bought at all, so several of them calibrate; but most of a short history is fitted on.
-    some = min(CALIBRATED, (len(rows) - 1) // 2)
-    fitted, calibrated = joined(rows[1 + some :]), joined(rows[1 : 1 + some], names=())
-    _enough(fitted.purchases, calibrated.purchases)
-    raw = formulas(fitted, joined(hidden[1 + some :]), history.levels)
+    # The level of purchases differs between weeks, so several calibrate; a short history needs most of them to fit.
+    calibrating = min(CALIBRATED, (len(rows) - 1) // 2)
+    fitted, calibrated = concatenated(rows[1 + calibrating :]), concatenated(rows[1 : 1 + calibrating], names=())
+    _require_enough(fitted.purchases, calibrated.purchases)
+    raw = formulas(fitted, concatenated(hidden[1 + calibrating :]), history.levels)
     del fitted
-    frozen = recalibrated(raw, rows[1 : 1 + some], hidden[1 : 1 + some])
-    test, strange, newest = rows[0], hidden[0], joined(rows[:some], names=())
+    frozen = recalibrated(raw, rows[1 : 1 + calibrating], hidden[1 : 1 + calibrating])
+    test, stranger_rows, newest = rows[0], hidden[0], concatenated(rows[:calibrating], names=())
     tested = logistic.sigmoid(test.logits(frozen))
     base = quality(np.full(len(test.label), max(calibrated.purchases / calibrated.weight.sum(), 1e-12)),
                    test.label, test.weight).log_loss  # fmt: skip
     return Fit(
-        recalibrated(raw, rows[:some], hidden[:some]),
+        recalibrated(raw, rows[:calibrating], hidden[:calibrating]),
         quality(tested, test.label, test.weight),
         quality(tested, test.label, test.weight, test.seen),
-        quality(logistic.sigmoid(strange.logits(frozen)), strange.label, strange.weight),
+        quality(logistic.sigmoid(stranger_rows.logits(frozen)), stranger_rows.label, stranger_rows.weight),
         newcomers(history, now - 2 * horizon, horizon),
         base,
         newest,
-        starts[some - 1],
+        starts[calibrating - 1],
         starts[0] + horizon,
-        tuple(starts[1 + some :]),
+        tuple(starts[1 + calibrating :]),
     )
 
 
 def reach(horizon_days: int) -> int:
-    """Return how far the events go back that a fit can use, in seconds before the history's end."""
+    """Return how far back a fit uses events, in seconds before the end of the history."""
     return (MOST_WINDOWS * horizon_days + LOOK_BACK_DAYS) * DAY
 
 
 def windows(history: History, horizon: int, now: int) -> list[int]:
-    """The starts of the windows, the last one first; each has at least one horizon of purchases before it.
+    """Return the starts of the windows, newest first; each has at least one horizon of purchases before it.
 
     Raises:
-        TooLittle: there are fewer than fitting, calibrating and testing take.
+        TooLittle: there are too few to fit, calibrate and test.
     """
     first = history.start
     span = now - first
     if not history.bought.any() or span < LEAST_WINDOWS * horizon:
         days = LEAST_WINDOWS * horizon // DAY
         raise TooLittle(f"needs purchases over {days} days, and the history has them over {max(span, 0) / DAY:.1f}")
-    # A longer look back is better than more windows, but a short history has to make do.
-    behind = max(horizon, min(28 * DAY, span // 3))
-    most = min(MOST_WINDOWS, (span - behind) // horizon)
+    # A longer look back is better than more windows, unless the history is short.
+    look_back = max(horizon, min(28 * DAY, span // 3))
+    most = min(MOST_WINDOWS, (span - look_back) // horizon)
     return [now - horizon * step for step in range(1, max(int(most), LEAST_WINDOWS - 1) + 1)]
 
 
-def steady(history: History, horizon_days: int) -> History:
-    """The history without a few events long after all others: trying out old data would make a shop seem deserted."""
+def without_stragglers(history: History, horizon_days: int) -> History:
+    """Cut off a few events long after all others: a trial on old data would make a shop look deserted."""
     times = np.sort(history.time[history.bought])
     after = len(times) - 1 - np.arange(max(len(times) - 1, 0))
     apart = (np.diff(times) > _APART * horizon_days * DAY) & (after < LEAST_CALIBRATED)
@@ -223,27 +223,27 @@ def steady(history: History, horizon_days: int) -> History:
 
 
 def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
-    """The rows of a window that begins at the tables' moment, of known users."""
+    """Return the rows of a window that begins at the tables' time, for known users."""
     users, items, label, weight = pairs(table, until, chance)
-    found = table.features(users, items)
-    return Rows(_short(found, found), label, weight, found["seen"] > 0)
+    values = table.features(users, items)
+    return Rows(_single_precision(values, values), label, weight, values["seen"] > 0)
 
 
 def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
-    """The rows of a window of the users whose history is hidden in the tables."""
+    """Return the rows of a window for the users whose history is hidden in the tables."""
     users, items, label, weight = pairs(table, until, chance, np.flatnonzero(table.hidden))
-    found = table.features(users, items)
+    values = table.features(users, items)
     kept = (*features.names(table.history.levels, "described"), "stranger", "visitor", "described")
-    return Rows(_short(found, kept), label, weight, np.zeros(len(label), dtype=bool))
+    return Rows(_single_precision(values, kept), label, weight, np.zeros(len(label), dtype=bool))
 
 
-def _short(found: Mapping[str, Floats], names: Iterable[str]) -> dict[str, Reals]:
-    """Features as they are kept: the rows of all windows are most of what a fit holds, and seven digits are enough."""
-    return {name: found[name].astype(np.float32) for name in names}
+def _single_precision(values: Mapping[str, Floats], names: Iterable[str]) -> dict[str, Reals]:
+    """Return features with seven digits: the rows of all windows take most of a fit's memory."""
+    return {name: values[name].astype(np.float32) for name in names}
 
 
-def parted(history: History, many: int = PARTS) -> Ints:
-    """Which of so many parts each user is in, drawn at random; whoever comes later changes nobody's."""
+def user_parts(history: History, many: int = PARTS) -> Ints:
+    """Return the random part of each user, which does not change when users are added."""
     drawn: Ints = np.random.default_rng(2).integers(0, many, len(history.users))
     return drawn
 
@@ -251,33 +251,33 @@ def parted(history: History, many: int = PARTS) -> Ints:
 def pairs(
     table: Tables, until: int, chance: np.random.Generator, who: Ints | None = None
 ) -> tuple[Ints, Ints, Floats, Floats]:
-    """Pairs with a purchase in the window, and samples of those without, with the weights of what they stand for.
+    """Return the pairs with a purchase in the window and sampled ones without, with labels and weights.
 
     Args:
         table: as of the window's start. until: its end. chance: draws.
-        who: numbers of known users, ascending; None: of all of them.
+        who: numbers of known users, ascending; None for all of them.
     """
     who = np.flatnonzero(table.population) if who is None else who
     history, wide = table.history, len(table.history.items)
-    among = np.zeros(len(history.users), dtype=bool)
-    among[who] = True
+    is_chosen = np.zeros(len(history.users), dtype=bool)
+    is_chosen[who] = True
     offered = np.flatnonzero(table.offered)
     inside = history.bought & (history.time >= table.at) & (history.time < until)
-    inside &= among[history.user] & table.offered[history.item]
+    inside &= is_chosen[history.user] & table.offered[history.item]
     positive = np.unique(history.user[inside] * wide + history.item[inside])
-    mine = among[table.keys // max(wide, 1)]
-    before = table.keys[mine]
-    again, other = (
-        np.setdiff1d(table.keys[mine & which], positive, assume_unique=True)
+    is_own = is_chosen[table.keys // max(wide, 1)]
+    before = table.keys[is_own]
+    bought_before, other_events = (
+        np.setdiff1d(table.keys[is_own & which], positive, assume_unique=True)
         for which in (table.pair["n"] > 0, table.pair["n"] == 0)
     )
-    every = len(who) * len(offered)
-    place = np.unique(chance.integers(0, max(every, 1), min(2 * NEGATIVES, 4 * every)))
-    drawn = who[place // max(len(offered), 1)] * wide + offered[place % max(len(offered), 1)]
-    never = np.setdiff1d(drawn, np.union1d(before, positive), assume_unique=True)
-    fresh = every - len(np.union1d(before, positive))
-    parts = [(positive, len(positive), POSITIVES), (again, len(again), SEEN_NEGATIVES),
-             (other, len(other), OTHER_NEGATIVES), (never, fresh, NEGATIVES)]  # fmt: skip
+    all_pairs = len(who) * len(offered)
+    draws = np.unique(chance.integers(0, max(all_pairs, 1), min(2 * NEGATIVES, 4 * all_pairs)))
+    drawn = who[draws // max(len(offered), 1)] * wide + offered[draws % max(len(offered), 1)]
+    no_events = np.setdiff1d(drawn, np.union1d(before, positive), assume_unique=True)
+    fresh = all_pairs - len(np.union1d(before, positive))
+    parts = [(positive, len(positive), POSITIVES), (bought_before, len(bought_before), SEEN_NEGATIVES),
+             (other_events, len(other_events), OTHER_NEGATIVES), (no_events, fresh, NEGATIVES)]  # fmt: skip
     taken = [chance.permutation(keys)[:most] for keys, _, most in parts]
     keys = np.concatenate(taken)
     weight = np.concatenate([np.full(len(each), many / max(len(each), 1)) for each, (_, many, _) in
@@ -289,7 +289,7 @@ def pairs(
 
 
 def newcomers(history: History, start: int, horizon: int) -> Newcomers:
-    """The users whose first event is in the horizon that begins at a moment, and what they bought in one after it."""
+    """Count the users whose first event is in the horizon from `start`, and their purchases in a horizon after it."""
     first = np.full(len(history.users), np.iinfo(np.int64).max)
     np.minimum.at(first, history.user, history.time)
     came = (first >= start) & (first < start + horizon)
@@ -301,12 +301,12 @@ def newcomers(history: History, start: int, horizon: int) -> Newcomers:
     return Newcomers(int(came.sum()), int(came.sum() * known.sum()), purchases, not bool(history.bought.all()))
 
 
-def joined(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | None = None) -> Rows:
-    """The rows of several windows, the newest first, each of which counts `fading` of the one before.
+def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | None = None) -> Rows:
+    """Return the rows of several windows, newest first, each weighted by `fading` relative to the one before.
 
     Args:
-        rows: by window. fading: what a window counts beside the next newer one.
-        names: the features that are wanted; None: all.
+        rows: by window. fading: weight of a window relative to the next newer one.
+        names: the features to keep; None for all.
     """
     wanted = rows[0].features if names is None else names
     return Rows(
@@ -318,7 +318,7 @@ def joined(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | Non
 
 
 def formulas(rows: Rows, hidden: Rows, levels: int) -> Formulas:
-    """The uncalibrated formulas of rows of known users, and of users whose history is hidden."""
+    """Return the uncalibrated formulas of known users and of users with a hidden history."""
     every, described = np.ones(len(hidden.label), dtype=bool), hidden.features["described"] > 0
     return Formulas(
         _formula(rows, rows.seen, features.names(levels, "seen")),
@@ -329,22 +329,22 @@ def formulas(rows: Rows, hidden: Rows, levels: int) -> Formulas:
 
 
 def recalibrated(raw: Formulas, rows: Sequence[Rows], hidden: Sequence[Rows]) -> Formulas:
-    """The formulas with Platt's calibrator of (later) windows, the newest first, folded in.
+    """Return the formulas with Platt's calibrator, fitted on later windows (newest first).
 
-    Those of strangers are brought to the level of all known users: the hidden ones are few.
+    The formulas of strangers are shifted to the level of all known users, since hidden users are few.
     """
-    known, strange = joined(rows, FADING), joined(hidden)
-    found = (_recalibrated(raw.stranger, strange, np.ones(len(strange.label), dtype=bool)),
-             _recalibrated(raw.described, strange, strange.features["described"] > 0))  # fmt: skip
+    known, stranger_rows = concatenated(rows, FADING), concatenated(hidden)
+    calibrated = (_recalibrated(raw.stranger, stranger_rows, np.ones(len(stranger_rows.label), dtype=bool)),
+             _recalibrated(raw.described, stranger_rows, stranger_rows.features["described"] > 0))  # fmt: skip
     return Formulas(
         _recalibrated(raw.seen, known, known.seen),
         _recalibrated(raw.other, known, ~known.seen & ~raw.strangers(known.features)),
-        _levelled(found[0], known, np.ones(len(known.label), dtype=bool)),
-        _levelled(found[1], known, known.features["described"] > 0),
+        _shift(calibrated[0], known, np.ones(len(known.label), dtype=bool)),
+        _shift(calibrated[1], known, known.features["described"] > 0),
     )
 
 
-def _levelled(formula: Formula, rows: Rows, which: Flags) -> Formula:
+def _shift(formula: Formula, rows: Rows, which: Flags) -> Formula:
     lacks = logistic.shift(_logits(formula, rows.features, which), rows.label[which], rows.weight[which])
     return replace(formula, intercept=formula.intercept + lacks)
 
@@ -370,7 +370,7 @@ def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
     ridge = np.full(len(start), RIDGE)
     ridge[0] = 0.0
     found = logistic.fit(design, label, weight, ridge, start)
-    # Beside the purchases that follow it, a view may seem to speak against the next: one without them does not.
+    # Next to the purchases that follow it, a view may get a negative weight; a view alone does not deter a purchase.
     while against := [1 + place for place, name in enumerate(names) if name in features.SIGNS and found[1 + place] < 0]:
         spread[[place - 1 for place in against]] = 0.0
         design[:, against] = 0.0
@@ -386,14 +386,14 @@ def _formula(rows: Rows, which: Flags, names: Sequence[str]) -> Formula:
     )
 
 
-def _logits(formula: Formula, found: Mapping[str, Reals], which: Flags) -> Floats:
+def _logits(formula: Formula, columns: Mapping[str, Reals], which: Flags) -> Floats:
     total = np.full(int(which.sum()), formula.intercept)
     for name, weight in formula.weights.items():
-        total += weight * np.clip(found[name][which], formula.least[name], formula.most[name])
+        total += weight * np.clip(columns[name][which], formula.least[name], formula.most[name])
     return total
 
 
-def _enough(fitted: float, calibrated: float) -> None:
+def _require_enough(fitted: float, calibrated: float) -> None:
     if fitted < LEAST_FITTED or calibrated < LEAST_CALIBRATED:
         raise TooLittle(
             f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "

@@ -38,7 +38,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     for key in keys:
         if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
             _history(s3, bucket, key, users, late)
-    for key, some in forgetting.files((each for each in keys if inputs.run_of(each)), users).items():
+    for key, some in forgetting.files_with((each for each in keys if inputs.run_of(each)), users).items():
         _counters(s3, bucket, key, some)
     for key in keys:
         if key.startswith(inputs.snapshots(shop)):
@@ -57,13 +57,13 @@ def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], lat
         rows = forgetting.rows(_in_time(chunks, key, late), form)
         header = next(rows, b"")
         width = header.count(b",") + 1
-        column = forgetting.place(header)
+        column = forgetting.user_column(header)
         if column is None:
             raise _UnchangedError
         upload.write(header)
         found = False
         for row in rows:
-            if forgetting.user(row, column, width, form) in users:
+            if forgetting.user_of(row, column, width, form) in users:
                 found = True
             else:
                 upload.write(row)
@@ -86,17 +86,17 @@ def _counters(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> 
     data = objects.get_bytes(s3, bucket, key)
     if data is None:
         return
-    there = shards.unpacked(data)
+    there = shards.unpack(data)
     kept = {name: entry for name, entry in there.items() if name not in users}
     if len(kept) < len(there):
-        objects.put_bytes(s3, bucket, key, shards.packed(kept), _GZIP)
+        objects.put_bytes(s3, bucket, key, shards.pack(kept), _GZIP)
 
 
 def _snapshot(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
     data = objects.get_bytes(s3, bucket, key)
-    short = forgetting.snapshot(shards.unpacked(data), users) if data else None
+    short = forgetting.snapshot_without(shards.unpack(data), users) if data else None
     if short is not None:
-        objects.put_bytes(s3, bucket, key, shards.packed(short), _GZIP)
+        objects.put_bytes(s3, bucket, key, shards.pack(short), _GZIP)
 
 
 def _known(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
