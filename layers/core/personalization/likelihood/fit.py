@@ -97,12 +97,12 @@ class _Job:
             return Fitted(outcome="refused", reason=f"{missing}{_still_serving(serving)}")
         table = tables(past, past.end + 1)
         model = exports.model(table, fitted, self.request.run, _iso(self.now), chosen.horizon_days, chosen.event_type)
-        model, told = self._with_scores(table, model)
+        model, scores = self._with_scores(table, model)
         self._store(table, model)
         serves = self._record()
         # Last, since it takes as long as the fit, and answers need not wait.
-        told = {**told, **self._take_snapshot(table, fitted, model)} if serves else told
-        report = self._report(fit_report.document(self.request.shop, model, fitted, past, told), fit_report.page)
+        scores = {**scores, **self._take_snapshot(table, fitted, model)} if serves else scores
+        report = self._report(fit_report.document(self.request.shop, model, fitted, past, scores), fit_report.page)
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
         return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
