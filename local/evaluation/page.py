@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Template
 from markupsafe import Markup
-from personalization.reports import charts, pages
+from personalization.reports import pages
 
 from local.evaluation import plots
 from local.evaluation.words import LIKELIHOOD_MARKS, mark, method, percent, task, texts
@@ -20,7 +20,7 @@ Document = Mapping[str, Any]
 def page(found: Document) -> str:
     """Return the page of an evaluation; see `trial.evaluate` for the document."""
     tasks = {name: task(found, name) for name in ("next", "discovery", "ranking", "strangers")}
-    timeline = charts.timeline(found["data"]["perDay"]) if found["data"]["perDay"] else None
+    timeline = pages.timeline(found["data"]["perDay"]) if found["data"]["perDay"] else None
     return template().render(found, mark=mark(found), shown=tasks, timeline=timeline, t=texts())
 
 

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest import report
 from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread
-from personalization.ingest.report import About, Document
-from personalization.reports import charts
+from personalization.ingest.report import Document, Subject
+from personalization.reports import pages
 from personalization.shop.gates import Gate, HeldOut
 from personalization.shop.prices import Prices, estimate
 from personalization.shop.schema import Column
 from personalization.shop.settings import ShopSettings
 
 NOW = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
-ABOUT = About("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
+ABOUT = Subject("demo", "run-1", "interactions", "FULL", "drops/demo/interactions/a.csv", NOW, ShopSettings())
 USERS = Spread(100, 812, {1: 90, 2: 5, 142: 4, 144: 1}, unknown_rows=81, unknown_ids=9)
 ITEMS = Spread(10, 812, {1: 8, 402: 2}, (("<b>i1</b>", 402), ("i2", 402)))
 FOUND = Findings(
@@ -177,9 +177,9 @@ def test_any_timeline_is_a_picture_with_few_bars(days: dict[int, int]) -> None:
     per_day = [
         (datetime.fromtimestamp(day * 86_400, UTC).date().isoformat(), rows) for day, rows in sorted(days.items())
     ]
-    picture, word = charts.timeline(per_day)
+    picture, word = pages.timeline(per_day)
     parsed = ElementTree.fromstring(re.sub(r"=(\w+)(?=[ >/])", r"='\1'", picture))  # noqa: S314 - our own
     bars = parsed.findall(".//rect")
     assert 1 <= len(bars) <= 124
     assert word in {"day", "week", "month", "year"}
-    assert all(0 <= float(bar.attrib["height"]) <= charts.HEIGHT for bar in bars)
+    assert all(0 <= float(bar.attrib["height"]) <= pages.HEIGHT for bar in bars)

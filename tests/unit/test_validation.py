@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.csv.counts import Hashes, Words
+from personalization.ingest.csv.counts import HashTally, WordTally
 from personalization.ingest.findings import Expected, Range, problems
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.schema import Column, Schema, read
@@ -320,7 +320,7 @@ def test_what_is_found_is_exact() -> None:
 @settings(deadline=None)
 def test_counts_are_the_same_in_memory_and_on_disk(keys: list[int], most: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        hashes, words = Hashes(Path(scratch), "h", most), Words(Path(scratch), "w", most)
+        hashes, words = HashTally(Path(scratch), "h", most), WordTally(Path(scratch), "w", most)
         for start in range(0, len(keys), 7):
             some = pl.Series(keys[start : start + 7], dtype=pl.UInt64)
             hashes.take(some)

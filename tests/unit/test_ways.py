@@ -8,7 +8,7 @@ from benchmarks import ways
 BOUNDS = {
     "get_recommendations": (20, 51),
     "record_events": (20, 60),
-    "validate_drop": (40, 297),
+    "validate_drop": (35, 202),
     "judge_release": (20, 77),
 }
 """The most files and moves of each request."""

@@ -18,7 +18,7 @@ from personalization.ingest.csv.cutting import Bounds, Cut, Cutter
 from personalization.ingest.findings import MINIMUM_INTERACTIONS
 from personalization.likelihood import inputs
 from personalization.personalize import ensure
-from personalization.shop.keys import Drop
+from personalization.shop.keys import DataKind, Drop
 from personalization.shop.plan import PrepareRequest
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class EarlierCuts:
     """How earlier runs have cut the same objects."""
 
     cuts: tuple[Cut, ...]
@@ -49,10 +49,11 @@ class Copies:
     """
 
     def __init__(
-        self, client: "S3Client", request: PrepareRequest, drop: Drop, bounds: Bounds, before: Before | None
+        self, client: "S3Client", request: PrepareRequest, drop: Drop, bounds: Bounds, before: EarlierCuts | None
     ) -> None:
         self._s3 = client
         self._bucket, self._run, self._drop = request.bucket, request.run, drop
+        self._kind: DataKind = drop.data_kind or "interactions"
         self._kept: dict[int, list[str]] = {}
         self.before = before
         self.cutter = Cutter(bounds, self._begin, self._remove, before.cuts if before else None)
@@ -61,8 +62,7 @@ class Copies:
         """Keep what is imported for the fits of the purchase likelihood; the import copy expires."""
         drop = self._drop
         for job in (job for job, number in self.cutter.copies if number == part):
-            kind = drop.data_kind or "interactions"
-            key = inputs.key(drop.shop, kind, drop.mode, milliseconds, self._run, part + 1000 * job)
+            key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, part + 1000 * job)
             objects.copy(self._s3, self._bucket, self._key(job, part), key)
             self._kept.setdefault(part, []).append(key)
 
@@ -91,12 +91,11 @@ class Copies:
             objects.remove(self._s3, self._bucket, key)
         if cuts or left:
             document = {"cuts": [asdict(cut) for cut in cuts], "left": sorted(left)}
-            key = plan.cuts_key(self._drop.shop, self._run, self._drop.data_kind or "interactions")
+            key = plan.cuts_key(self._drop.shop, self._run, self._kind)
             objects.put_json(self._s3, self._bucket, key, document)
 
     def _key(self, job: int, part: int) -> str:
-        kind = self._drop.data_kind or "interactions"
-        return plan.copy_key(self._drop.shop, self._run, kind, part, job)
+        return plan.copy_key(self._drop.shop, self._run, self._kind, part, job)
 
     def _begin(self, job: int, part: int) -> objects.Upload:
         return objects.Upload(self._s3, self._bucket, self._key(job, part))
@@ -105,7 +104,7 @@ class Copies:
         objects.remove(self._s3, self._bucket, self._key(job, part))
 
 
-def of(
+def copies_of(
     client: "S3Client",
     personalize: "PersonalizeClient",
     names: Names,
@@ -118,12 +117,12 @@ def of(
         return Copies(client, request, drop, Bounds(), None)
     least = MINIMUM_INTERACTIONS if drop.data_kind == "interactions" else 1
     bounds = Bounds(most, least, plan.MOST_JOBS[drop.data_kind])
-    return Copies(client, request, drop, bounds, _before(client, personalize, names, request, drop))
+    return Copies(client, request, drop, bounds, _earlier_cuts(client, personalize, names, request, drop))
 
 
-def _before(
+def _earlier_cuts(
     client: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, drop: Drop
-) -> Before | None:
+) -> EarlierCuts | None:
     """How the newest earlier run has cut of whose import jobs one is there and has not failed."""
     kind = drop.data_kind or "interactions"
     found = {run: _read(client, request.bucket, plan.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
@@ -134,7 +133,7 @@ def _before(
             jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
         if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
-            return Before(cuts, left, tuple(each for each in request.imported_by if found[each] == found[run]))
+            return EarlierCuts(cuts, left, tuple(each for each in request.imported_by if found[each] == found[run]))
     return None
 
 

@@ -176,10 +176,10 @@ def warnings(expected: Expected, found: Findings) -> tuple[str, ...]:
         for each in found.columns
         if expected.kind == "interactions" and chosen is None and each.range and each.range.below_zero
     ]
-    return (*below, *_standing_in(found))
+    return (*below, *_placeholder_warnings(found))
 
 
-def _standing_in(found: Findings) -> tuple[str, ...]:
+def _placeholder_warnings(found: Findings) -> tuple[str, ...]:
     return tuple(
         f"{column} is {_word(word)} in {rows:,} rows ({rows / found.accepted:.2%}), which count as one "
         f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
@@ -198,9 +198,9 @@ def problems(expected: Expected, found: Findings) -> list[str]:
     if not found.rows:
         return ["the file has a header and no rows"]
     if above_limit(expected, found):
-        return [too_many(found, expected.settings.rejects.limit)]
+        return [too_many_rejects(found, expected.settings.rejects.limit)]
     if expected.kind == "interactions":
-        return _few(expected, found) + _many_types(expected, found)
+        return _too_little(expected, found) + _many_types(expected, found)
     return []
 
 
@@ -209,11 +209,11 @@ def above_limit(expected: Expected, found: Findings) -> bool:
     return found.rejected > expected.settings.rejects.limit * found.rows
 
 
-def too_many(found: Findings, limit: float) -> str:
+def too_many_rejects(found: Findings, limit: float) -> str:
     """Why a drop with many bad rows is refused: how many, and the first row of each of the main reasons."""
     share = found.rejected / found.rows
     reasons = [
-        f"{reason.rows:,} because {_of(reason.examples[0].told)} (first: line {reason.examples[0].line})"
+        f"{reason.rows:,} because {_clause(reason.examples[0].told)} (first: line {reason.examples[0].line})"
         for reason in found.reasons[:3]
     ]
     others = len(found.reasons) - 3
@@ -226,11 +226,11 @@ def too_many(found: Findings, limit: float) -> str:
     )
 
 
-def _of(told: str) -> str:
+def _clause(told: str) -> str:
     return told if told[:1].isupper() else f"the row {told}"
 
 
-def _few(expected: Expected, found: Findings) -> list[str]:
+def _too_little(expected: Expected, found: Findings) -> list[str]:
     # Of an incremental drop the machine holds what is too little, until more has come; and it adds to a history that
     # has been held against the users that it must have.
     if expected.mode == "INCREMENTAL" or found.users is None:

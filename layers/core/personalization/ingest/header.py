@@ -38,7 +38,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class ReturnRule:
     """What makes a row a return."""
 
     name: str
@@ -56,7 +56,7 @@ class Layout:
     notes: tuple[str, ...]
     added: tuple[str, ...] = ()
     """Columns that the dataset does not have yet, and gets by a change of its schema."""
-    returns: Returned | None = None
+    returns: ReturnRule | None = None
     """What makes an interaction a return, where the shop says so."""
 
     def names(self) -> tuple[str, ...]:
@@ -91,10 +91,10 @@ def arrange(
         told = ", ".join(_MARKS[other])
         raise Rejected(resource, f"these look like {other} ({told}): drop them under {other}/, not {kind}/")
     if missing:
-        raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_told(header)}")
+        raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_listed(header)}")
     names = [*required, *(name for name in sources if name not in required)]
-    returns = _returns(resource, kind, sources, header, settings)
-    if returns and returns.name in _to_spare(kind, domain, names, existing):
+    returns = _return_rule(resource, kind, sources, header, settings)
+    if returns and returns.name in _dispensable(kind, domain, names, existing):
         names.remove(returns.name)
     schema.check_limits(resource, kind, domain, names)
     columns: Mapping[str, Column] = schema.known(kind, domain)
@@ -105,12 +105,12 @@ def arrange(
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
-    return Layout(kind, slots, (*_notes(header, slots), *_new(added), *_left_out(header)), added, returns)
+    return Layout(kind, slots, (*_notes(header, slots), *_new_columns(added), *_left_out(header)), added, returns)
 
 
-def _returns(
+def _return_rule(
     resource: str, kind: DataKind, sources: Mapping[str, int], header: Sequence[str], settings: ShopSettings
-) -> Returned | None:
+) -> ReturnRule | None:
     """What makes a row a return, if the shop says so.
 
     Raises:
@@ -123,11 +123,11 @@ def _returns(
     name = next((name for name in sources if name.replace("_", "") == mapped.replace("_", "")), None)
     if name is None:
         told = f"the settings tell returns by the column {settings.returns.column}, which the file lacks"
-        raise Rejected(resource, f"{told}: it has {_told(header)}. Add the column, or change returns in the settings")
-    return Returned(name, sources[name], settings.returns.below)
+        raise Rejected(resource, f"{told}: it has {_listed(header)}. Add the column, or change returns in the settings")
+    return ReturnRule(name, sources[name], settings.returns.below)
 
 
-def _to_spare(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
+def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
     """The shop's own columns that cannot be imported: the dataset lacks them, or they are one too many."""
     own = schema.metadata(kind, domain, names)
     if existing is not None:
@@ -144,7 +144,7 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
     kind = _other_kind("interactions", _sources(resource, "interactions", header, settings))
     if kind is None:
         marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
-        raise Rejected(resource, f"the columns do not tell what it holds ({marks}): it has {_told(header)}")
+        raise Rejected(resource, f"the columns do not tell what it holds ({marks}): it has {_listed(header)}")
     return kind
 
 
@@ -154,7 +154,7 @@ def _check_separator(resource: str, header: Sequence[str]) -> None:
             raise Rejected(resource, f"the values are separated by {word}: save the file with commas between them")
 
 
-def _told(header: Sequence[str]) -> str:
+def _listed(header: Sequence[str]) -> str:
     more = len(header) - _SHOWN
     return ", ".join(header[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
@@ -224,7 +224,7 @@ def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
     return "users" if users else "items"
 
 
-def _new(added: tuple[str, ...]) -> list[str]:
+def _new_columns(added: tuple[str, ...]) -> list[str]:
     return [f"{', '.join(added)}: new, so the dataset gets another schema"] if added else []
 
 

@@ -3,12 +3,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, Checked
 from personalization.shop import recommenders
-from personalization.shop.campaigns import CampaignSettings, Generation
+from personalization.shop.campaigns import Generation
 from personalization.shop.gates import FOR_USERS
 from personalization.shop.keys import DataKind, Drop
 from personalization.shop.plan import (
@@ -33,11 +34,12 @@ from personalization.shop.recipes import recipe
 from personalization.shop.schema import Schema
 from personalization.shop.settings import RecipeAlias, ShopSettings
 
+_resource = partial(Resource.model_validate, from_attributes=True)
 MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
 """Import jobs of one kind that a run starts one after the other: they share its time, and its execution's history."""
 
 
-def nothing(drop: Drop, run: str, *notes: str) -> Nothing:
+def nothing_to_do(drop: Drop, run: str, *notes: str) -> Nothing:
     """The plan of a run that imports nothing."""
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
 
@@ -87,7 +89,7 @@ def job_names(names: Names, shop: str, kind: DataKind, run: str, jobs: int) -> l
     return [names.import_job(shop, kind, run, number) for number in numbers]
 
 
-def in_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
+def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
     """The plan with several import jobs, one after the other.
 
     Args:
@@ -105,7 +107,7 @@ def in_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence
             arn=job.arn,
             mode=plan.mode,
             data_location=f"s3://{bucket}/{copy_folder(plan.shop, plan.run, plan.kind, number)}",
-            earlier=tuple(_resource(each[number]) for each in before),
+            earlier=tuple([_resource(each[number]) for each in before]),
         )
         for number, job in enumerate(own)
     )
@@ -134,7 +136,7 @@ def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, gr
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class Lineage:
     """The run that a plan is for, and the earlier ones whose work it goes on with."""
 
     run: str
@@ -144,7 +146,7 @@ class Whose:
     """When the first of them took what the run handles, ISO 8601."""
 
 
-def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSettings, checked: Checked) -> Plan:
+def plan(names: Names, bucket: str, drop: Drop, whose: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
     """Everything that a run will make or find, by name.
 
     Args:
@@ -189,7 +191,7 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Whose, settings: ShopSett
     )
 
 
-def retiring(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
+def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
     """The plan with campaigns that are there and not asked for: named with what they cost, and to go unless kept."""
     if not unused:
         return plan
@@ -207,7 +209,7 @@ def retiring(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> 
     return plan.model_copy(update={"unused": () if keeps else tuple(unused), "notes": (*plan.notes, *notes)})
 
 
-def joined(plan: Plan, other: Plan, key: str) -> Plan:
+def merged(plan: Plan, other: Plan, key: str) -> Plan:
     """The plan of an import to which the rows of another object, at `key`, are added."""
     note = f"{key} is imported together with it: {other.rows:,} rows more"
     rows, rejects = plan.rows + other.rows, plan.rejects + other.rejects
@@ -215,7 +217,7 @@ def joined(plan: Plan, other: Plan, key: str) -> Plan:
 
 
 def retraining(
-    names: Names, bucket: str, wish: Retraining, whose: Whose, settings: ShopSettings, schema: Schema
+    names: Names, bucket: str, wish: Retraining, whose: Lineage, settings: ShopSettings, schema: Schema
 ) -> Plan:
     """The plan of a run that imports nothing and trains on the data that is there.
 
@@ -278,26 +280,26 @@ def _recommenders(
 
 
 def _import_job(
-    names: Names, bucket: str, drop: Drop, whose: Whose, kind: DataKind, settings: ShopSettings
+    names: Names, bucket: str, drop: Drop, whose: Lineage, kind: DataKind, settings: ShopSettings
 ) -> ImportJob:
     # What an incremental job has added stays there: under other settings it would be added a second time.
     digest = settings.digest if drop.mode == "FULL" else ""
-    own, *earlier = (names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by))
-    once = (names.import_job(drop.shop, kind, run, digest, run_name) for run in whose.imported_by)
+    own, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by)]
+    once = [names.import_job(drop.shop, kind, run, digest, run_name) for run in whose.imported_by]
     return ImportJob(
         name=own.name,
         arn=own.arn,
         mode=drop.mode,
         data_location=f"s3://{bucket}/{copy_folder(drop.shop, whose.run, kind)}",
-        earlier=tuple(_resource(each) for each in earlier),
-        once_named=tuple(_resource(each) for each in once),
+        earlier=tuple([_resource(each) for each in earlier]),
+        once_named=tuple([_resource(each) for each in once]),
     )
 
 
 def recipes(
     names: Names,
     shop: str,
-    whose: Whose,
+    whose: Lineage,
     aliases: Iterable[RecipeAlias],
     settings: str = "",
     generation: Generation = "v1",
@@ -312,39 +314,37 @@ def recipes(
         settings: the digest of the shop's settings; another one means other solution versions.
         generation: that of the recipes that personalize.
     """
-    return tuple(
+    named = [(alias, recipe(alias, generation)) for alias in aliases]
+    parts = [
         RecipePart(
             alias=alias,
-            recipe_arn=names.recipe_arn(recipe(alias, generation)),
+            recipe_arn=names.recipe_arn(name),
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
             solution_version_name=names.solution_version(shop, alias, whose.run, settings),
-            earlier_versions=tuple(names.solution_version(shop, alias, each, settings) for each in whose.trained_by),
+            earlier_versions=tuple([names.solution_version(shop, alias, each, settings) for each in whose.trained_by]),
             once_named=tuple(
-                names.solution_version(shop, alias, each, settings, run_name) for each in whose.trained_by
+                [names.solution_version(shop, alias, each, settings, run_name) for each in whose.trained_by]
             ),
         )
-        for alias in aliases
-    )
+        for alias, name in named
+    ]
+    return tuple(parts)
 
 
-def _recipes(names: Names, shop: str, whose: Whose, settings: ShopSettings) -> tuple[RecipePart, ...]:
+def _recipes(names: Names, shop: str, whose: Lineage, settings: ShopSettings) -> tuple[RecipePart, ...]:
     """What is made for each recipe, with what the settings say about its campaign."""
     made = recipes(names, shop, whose, settings.recipes, settings.digest, settings.generation)
-    chosen = [settings.campaigns.get(alias, CampaignSettings()) for alias in settings.recipes]
-    return tuple(
-        part.model_copy(
-            update={
-                "min_provisioned_tps": each.min_provisioned_tps,
-                "campaign_config": each.config,
-                "deployed": part.alias in settings.deployed,
-            }
-        )
-        for part, each in zip(made, chosen, strict=True)
-    )
+    deployed, parts = settings.deployed, []
+    for part, alias in zip(made, settings.recipes, strict=True):
+        decided: dict[str, object] = {"deployed": alias in deployed}
+        if campaign := settings.campaigns.get(alias):
+            decided |= {"min_provisioned_tps": campaign.min_provisioned_tps, "campaign_config": campaign.config}
+        parts.append(part.model_copy(update=decided))
+    return tuple(parts)
 
 
-def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation | None:
+def _evaluation(shop: str, whose: Lineage, settings: ShopSettings) -> Evaluation | None:
     held_out = settings.gate.held_out
     tested = tuple(alias for alias in settings.recipes if alias in FOR_USERS)
     if held_out is None or not settings.gate.enabled or not tested:
@@ -360,7 +360,3 @@ def _evaluation(shop: str, whose: Whose, settings: ShopSettings) -> Evaluation |
         generation=settings.generation,
         begun_at=whose.begun_at,
     )
-
-
-def _resource(named: Named) -> Resource:
-    return Resource(name=named.name, arn=named.arn)

@@ -2,27 +2,28 @@
 """From an object of the bucket to the plan of a run: read, check and copy it, and report what came."""
 
 import hashlib
+import json
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import objects
+from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
-from personalization.ingest import contents, copies, findings, report, sales
+from personalization.ingest import copies, findings, report, sales
 from personalization.ingest import plan as imports
-from personalization.ingest.contents import Digest
 from personalization.ingest.copies import Copies
 from personalization.ingest.csv.copying import Copied, copy
 from personalization.ingest.csv.cutting import Part
 from personalization.ingest.findings import Checked, Expected, Findings
-from personalization.ingest.plan import Whose
-from personalization.ingest.report import About
+from personalization.ingest.plan import Lineage
+from personalization.ingest.report import Subject
 from personalization.personalize import ensure, training
 from personalization.personalize.ensure_recommenders import statuses
 from personalization.shop import item_files, keys, recommenders, settings_file
@@ -34,6 +35,44 @@ from personalization.shop.settings_file import settings_that_hold
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
+
+_CHECK = 1
+"""Raised with each version whose check makes something else of the same bytes: then they are imported again."""
+_OF_NO_DROP = frozenset({"prices", "erasure", "schedules"})
+_OF_TRAINING = frozenset(
+    {
+        "campaigns",
+        "event_type",
+        "filters",
+        "gate",
+        "generation",
+        "likelihood",
+        "placements",
+        "probe",
+        "recipes",
+        "recommenders",
+        "unused_campaigns",
+    }
+)
+"""What decides nothing about users and items, which are imported and not trained on by themselves."""
+
+
+def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
+    """Return what tells these bytes, under these settings, from others."""
+    return f"{digest.size}-{digest.hexdigest()}-{_settings_digest(kind, settings)}"
+
+
+def _may_match(content: str, size: int, kind: DataKind, settings: ShopSettings) -> bool:
+    """Whether bytes of a size, under these settings, can be those of a content: only then they are worth reading."""
+    told, _, settled = content.split("-") if content.count("-") == 2 else ("", "", "")
+    return told == str(size) and settled == _settings_digest(kind, settings)
+
+
+def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
+    leave_out = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
+    told: Mapping[str, Any] = {"check": _CHECK, **settings.model_dump(mode="json", exclude=set(leave_out))}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
 
 _TOO_FEW = (
     "is too few rows for an import job of its own, which the others leave no room for: the run that follows imports it"
@@ -53,17 +92,17 @@ def prepare_all(
         RetryLater, LimitReached, Broken: as `translate_errors` says.
     """
     if request.retrain is not None:
-        whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
+        whose = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
         return retraining(s3, personalize, names, bucket, whose, request.retrain)
     first = Joined(id=request.id, key=request.key, version_id=request.version_id)
     objects = (first, *request.also)
     drop = keys.recognise(request.key)
-    written = copies.of(s3, personalize, names, request, drop, most)
+    written = copies.copies_of(s3, personalize, names, request, drop, most)
     plans: dict[int, Plan] = {}
     left_out: dict[int, LeftOut] = {}
     for part, each in enumerate(objects):
         if written.before is not None and each.id in written.before.left:
-            left_out[part] = _later(each, _TOO_FEW)
+            left_out[part] = _postponed(each, _TOO_FEW)
             continue
         alone = request.model_copy(update={"id": each.id, "key": each.key, "version_id": each.version_id, "also": ()})
         check = partial(prepare, s3, personalize, names, alone, written, part)
@@ -76,17 +115,17 @@ def prepare_all(
             plans[part] = made
     for part in written.cutter.leave_rest():
         if plans.pop(part, None) is not None:
-            left_out[part] = _later(objects[part], _TOO_FEW)
+            left_out[part] = _postponed(objects[part], _TOO_FEW)
     left = [each.id for each in left_out.values() if each.reason == _TOO_FEW]
     written.finish(len(objects), left_out.keys(), left)
-    uncount(s3, bucket, drop.shop, [objects[part] for part, each in left_out.items() if each.outcome == "later"])
+    remove_counts(s3, bucket, drop.shop, [objects[part] for part, each in left_out.items() if each.outcome == "later"])
     if not plans:
         raise Rejected(request.key, "; ".join(f"{each.key}: {each.reason}" for each in left_out.values()))
     (_, plan), *others = plans.items()
     for part, other in others:
-        plan = imports.joined(plan, other, objects[part].key)
+        plan = imports.merged(plan, other, objects[part].key)
     if jobs := len(written.cutter.cuts):
-        plan = imports.in_jobs(plan, names, bucket, jobs + 1, written.before.runs if written.before else ())
+        plan = imports.split_into_jobs(plan, names, bucket, jobs + 1, written.before.runs if written.before else ())
     return plan.model_copy(update={"left_out": tuple(left_out[part] for part in sorted(left_out))})
 
 
@@ -101,16 +140,16 @@ def _outcome(
             raise
         return LeftOut(id=each.id, key=each.key, outcome="refused", reason=refused.reason)
     if first is not None and isinstance(made, Plan) and made.schema_ != first.schema_:
-        return _later(each, f"has other columns than {request.key}: the run that follows imports it")
+        return _postponed(each, f"has other columns than {request.key}: the run that follows imports it")
     return made
 
 
-def _later(each: Joined, reason: str) -> LeftOut:
+def _postponed(each: Joined, reason: str) -> LeftOut:
     return LeftOut(id=each.id, key=each.key, outcome="later", reason=reason)
 
 
 def retraining(
-    s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, whose: Whose, wish: Retraining
+    s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, whose: Lineage, wish: Retraining
 ) -> Plan:
     """The plan of a run that trains on the data that is there.
 
@@ -125,10 +164,12 @@ def retraining(
     plan = imports.retraining(names, bucket, wish, whose, settings, schema)
     unnamed = recommenders.unnamed(settings.recommenders, statuses(personalize, plan.dataset_group.arn))
     plan = plan.model_copy(update={"notes": (*remarks, *plan.notes, *unnamed)})
-    return imports.retiring(plan, settings, training.unused_campaigns(personalize, names, wish.shop, settings))
+    return imports.with_unused_campaigns(
+        plan, settings, training.unused_campaigns(personalize, names, wish.shop, settings)
+    )
 
 
-_OTHERS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
+_RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
 
 
 def prepare(
@@ -152,20 +193,21 @@ def prepare(
     """
     drop = keys.recognise(request.key)
     if drop.kind == "nothing":
-        return imports.nothing(drop, request.run, "this object is no drop")
-    if drop.data_kind is None:
+        return imports.nothing_to_do(drop, request.run, "this object is no drop")
+    kind = drop.data_kind
+    if kind is None:
         which = settings_file.checked(s3, request.bucket, drop.shop)
         good = "the settings are good; the next drop follows them"
-        return imports.nothing(drop, request.run, *([good, which] if which else [good]))
+        return imports.nothing_to_do(drop, request.run, *([good, which] if which else [good]))
     chosen, remarks = settings_that_hold(s3, request.bucket, drop.shop)
     now = datetime.now(UTC)
-    before = _history_size(s3, request, drop)
-    about = About(drop.shop, request.run, drop.data_kind, drop.mode, request.key, now, chosen, before)
+    before = _history_size(s3, request, drop) if kind == "interactions" and drop.mode != "FULL" else 0
+    about = Subject(drop.shop, request.run, kind, drop.mode, request.key, now, chosen, before)
     reporter = _Reporter(s3, request.bucket, about, part)
     digest = Digest()
     try:
         expected = _expected(personalize, names, drop, chosen, int(now.timestamp()))
-        if request.known and expected.existing and request.may_skip and _unchanged(s3, request, drop.data_kind, chosen):
+        if request.known and expected.existing and request.may_skip and _unchanged(s3, request, kind, chosen):
             return imports.already_handled(drop, request.run, request.known)
         copied = _copy(s3, request, expected, reporter, copies.cutter.part(drop.key, request.id, part), digest)
     except Rejected as refused:
@@ -173,35 +215,35 @@ def prepare(
         raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
     checked = reporter.accepted(copied)
     copies.keep(int(now.timestamp() * 1000), part)
-    _count(s3, request, drop, copied, now)
+    _store_counts(s3, request, drop, copied, now)
     checked = replace(checked, notes=(*remarks, *checked.notes))
-    if expected.group and drop.data_kind == "interactions" and not part:
+    if expected.group and kind == "interactions" and not part:
         there = statuses(personalize, names.dataset_group(drop.shop).arn)
         checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
-    whose = Whose(request.run, request.imported_by, request.trained_by, request.begun_at)
+    whose = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
     plan = imports.plan(names, request.bucket, drop, whose, chosen, checked)
     if drop.mode == "FULL":
-        plan = plan.model_copy(update={"content": digest.content(drop.data_kind, chosen)})
-    if not expected.group or drop.data_kind != "interactions" or part:
+        plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
+    if not expected.group or kind != "interactions" or part:
         return plan
-    return imports.retiring(plan, chosen, training.unused_campaigns(personalize, names, drop.shop, chosen))
+    return imports.with_unused_campaigns(plan, chosen, training.unused_campaigns(personalize, names, drop.shop, chosen))
 
 
 def _unchanged(s3: "S3Client", request: PrepareRequest, kind: DataKind, chosen: ShopSettings) -> bool:
     """Whether an object has the bytes that the dataset has already; it is read only where its size says that it may."""
     content = request.known.content if request.known else ""
     size = objects.size(s3, request.bucket, request.key, request.version_id)
-    if size is None or not contents.may_be(content, size, kind, chosen):
+    if size is None or not _may_match(content, size, kind, chosen):
         return False
     digest = Digest()
     where = (request.bucket, request.key, request.version_id)
     with objects.reading(s3, *where, compressed=False, digest=digest) as chunks:
         for _ in chunks:
             pass
-    return digest.content(kind, chosen) == content
+    return _content(digest, kind, chosen) == content
 
 
-def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
+def _store_counts(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
     """Keep what interactions say about items for the list of bestsellers."""
     if copied.sold is not None:
         when, rows = int(now.timestamp() * 1000), copied.sold.rows
@@ -209,7 +251,7 @@ def _count(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, 
         objects.put_bytes(s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
 
 
-def uncount(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
+def remove_counts(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
     """Forget the counts of drops that a later run checks and counts again."""
     identities = {sales.identity(each.key, each.version_id) for each in drops}
     for key in objects.list_keys(s3, bucket, sales.folder(shop)) if drops else ():
@@ -219,8 +261,6 @@ def uncount(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -
 
 def _history_size(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
     """Interactions that the shop has before an incremental drop adds to them."""
-    if drop.data_kind != "interactions" or drop.mode == "FULL":
-        return 0
     own = sales.identity(request.key, request.version_id)
     return sales.history(
         key for key in objects.list_keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key
@@ -236,7 +276,7 @@ def _copy(
     digest: Digest,
 ) -> Copied:
     """The drop in one pass; nothing is left of the copy when it raises."""
-    drop, kinds = keys.recognise(request.key), (expected.kind, *_OTHERS[expected.kind])
+    drop, kinds = keys.recognise(request.key), (expected.kind, *_RELATED_KINDS[expected.kind])
     known = {kind: objects.get_bytes(s3, request.bucket, report.ids_key(drop.shop, kind)) for kind in kinds}
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -261,7 +301,7 @@ def _copy(
 class _Reporter:
     """Writes what there is to read about one drop."""
 
-    def __init__(self, s3: "S3Client", bucket: str, about: About, part: int) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._about = about
@@ -311,20 +351,20 @@ class _Reporter:
         before = objects.get_json(self._s3, self._bucket, report.last_key(about.shop, about.kind))
         document = report.document(about, self._findings, reason, before)
         document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
-        name = report.folder(about.shop, about.run) + report.name(about.kind, self._part)
+        name = report.folder(about.shop, about.run) + report.file_name(about.kind, self._part)
         objects.put_json(self._s3, self._bucket, f"{name}.json", document)
         objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))
         return f"{name}.html", document
 
 
-def _items(about: About, found: Findings) -> int:
+def _items(about: Subject, found: Findings) -> int:
     """The items that a drop tells of: its own, or those of its interactions."""
     if about.kind == "items":
         return found.accepted
     return found.items.ids if about.kind == "interactions" and found.items else 0
 
 
-def _interactions(about: About, found: Findings) -> int:
+def _interactions(about: Subject, found: Findings) -> int:
     return found.accepted if about.kind == "interactions" else 0
 
 

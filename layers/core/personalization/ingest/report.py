@@ -84,7 +84,7 @@ _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Subject:
     """What a report is about."""
 
     shop: str
@@ -103,7 +103,7 @@ def folder(shop: str, run: str) -> str:
     return f"reports/{shop}/{run}/"
 
 
-def name(kind: DataKind, part: int) -> str:
+def file_name(kind: DataKind, part: int) -> str:
     """The file name of a report without its ending; `part` tells apart what is imported together."""
     return f"data-{kind}" if not part else f"data-{kind}-{part}"
 
@@ -123,7 +123,7 @@ def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
     return f"rejects/{shop}/{run}/{kind}.csv" if not part else f"rejects/{shop}/{run}/{kind}-{part}.csv"
 
 
-def document(about: About, found: Findings | None, reason: str, before: Mapping[str, Any] | None = None) -> Document:
+def document(about: Subject, found: Findings | None, reason: str, before: Mapping[str, Any] | None = None) -> Document:
     """The report.
 
     Args:
@@ -165,7 +165,7 @@ def document(about: About, found: Findings | None, reason: str, before: Mapping[
     return told
 
 
-def _advice(about: About, found: Findings | None) -> list[str]:
+def _advice(about: Subject, found: Findings | None) -> list[str]:
     """What those who made a refused file can do."""
     told = [
         f"Mend the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
@@ -206,7 +206,7 @@ def _refused(reason: Reason) -> Document:
     return {"rule": reason.rule, "rows": reason.rows, "examples": [asdict(example) for example in reason.examples]}
 
 
-def _goals(about: About, found: Findings) -> list[Document]:
+def _goals(about: Subject, found: Findings) -> list[Document]:
     if about.kind != "interactions" or found.users is None:
         return []
     different, again = found.accepted - found.duplicates, found.users.at_least(2)
@@ -273,7 +273,7 @@ def _column(filled: Filled, rows: int) -> Document:
 _TYPES = {"string": "text", "long": "whole number", "float": "number"}
 
 
-def _next(about: About, found: Findings) -> Document:
+def _next(about: Subject, found: Findings) -> Document:
     trains = about.kind == "interactions"
     prices = about.settings.prices
     history = (about.before + found.accepted) if trains else 0
@@ -295,7 +295,7 @@ def _next(about: About, found: Findings) -> Document:
     }
 
 
-def _held_out(about: About, found: Findings) -> Document | None:
+def _held_out(about: Subject, found: Findings) -> Document | None:
     """What the test on held-out time costs, if the shop asks for one."""
     settings, gate = about.settings, about.settings.gate
     recipes = [alias for alias in settings.recipes if alias in FOR_USERS]

@@ -5,7 +5,8 @@ Templates escape what they are given. Every sentence stands in a catalogue, so t
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,104 @@ from typing import Any
 import jinja2
 import yaml
 
-from personalization.reports import charts
+WIDTH, HEIGHT = 720, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 8, 16, 30
+_MOST_BARS = 120
+_WIDEST = 60
+
+
+def timeline(per_day: Sequence[tuple[str, int]]) -> tuple[str, str]:
+    """Bars of rows by day, week or month, whichever is readable.
+
+    Args:
+        per_day: days (ISO) that have rows, in order, with their rows.
+
+    Returns:
+        The picture, and the word for what a bar stands for.
+    """
+    days = [(date.fromisoformat(day), rows) for day, rows in per_day]
+    bars, word = _binned(days)
+    most = max(rows for _, rows in bars)
+    top = _round_up(most)
+    inner, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    step = inner / len(bars)
+    wide = max(0.8, min(_WIDEST, step * 0.8))
+    drawn = "".join(
+        f"<rect x='{_LEFT + index * step + (step * 0.8 - wide) / 2:.1f}' y='{_TOP + tall * (1 - rows / top):.1f}' "
+        f"width='{wide:.1f}' height='{tall * rows / top:.1f}'>"
+        f"<title>{_label(day, word)}: {rows:,}</title></rect>"
+        for index, (day, rows) in enumerate(bars)
+    )
+    lines = "".join(_line(top * part / 2, _TOP + tall * (1 - part / 2)) for part in range(3))
+    marks = "".join(_mark(bars, place, step) for place in _places(len(bars)))
+    label = f"Interactions by {word}, from {bars[0][0]} to {bars[-1][0]}; the most in one {word} are {most:,}."
+    picture = (
+        f"<svg class=chart viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
+        f"{lines}<g class=bars>{drawn}</g>{marks}</svg>"
+    )
+    return picture, word
+
+
+def _binned(days: Sequence[tuple[date, int]]) -> tuple[list[tuple[date, int]], str]:
+    span = (days[-1][0] - days[0][0]).days + 1
+    word = "day" if span <= _MOST_BARS else "week" if span <= 7 * _MOST_BARS else "month"
+    if span > 31 * _MOST_BARS:
+        word = "year"
+    counts: dict[date, int] = {}
+    for day in _periods(days[0][0], days[-1][0], word):
+        counts[day] = 0
+    for day, rows in days:
+        counts[_start(day, word)] += rows
+    return list(counts.items()), word
+
+
+def _start(day: date, word: str) -> date:
+    if word == "week":
+        return day - timedelta(days=day.weekday())
+    if word == "month":
+        return day.replace(day=1)
+    return day.replace(month=1, day=1) if word == "year" else day
+
+
+def _periods(first: date, last: date, word: str) -> list[date]:
+    found, day = [], _start(first, word)
+    while day <= last:
+        found.append(day)
+        ahead = {"day": 1, "week": 7, "month": 32, "year": 367}[word]
+        day = _start(day + timedelta(days=ahead), word)
+    return found
+
+
+def _round_up(most: int) -> float:
+    """A round number at or above the highest bar."""
+    size = float("1" + "0" * (len(str(max(most, 1))) - 1))
+    return next(size * factor for factor in (1, 2, 4, 5, 6, 8, 10) if size * factor >= most)
+
+
+def _line(value: float, y: float) -> str:
+    text = f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 10_000 else f"{value:,g}"
+    return (
+        f"<line x1='{_LEFT}' x2='{WIDTH - _RIGHT}' y1='{y:.1f}' y2='{y:.1f}'/>"
+        f"<text x='{_LEFT - 6}' y='{y + 4:.1f}' text-anchor=end>{text}</text>"
+    )
+
+
+def _places(bars: int) -> list[int]:
+    return sorted({0, bars // 2, bars - 1}) if bars > 2 else list(range(bars))
+
+
+def _mark(bars: Sequence[tuple[date, int]], place: int, step: float) -> str:
+    x = _LEFT + (place + 0.4) * step
+    anchor = "start" if place == 0 else "end" if place == len(bars) - 1 else "middle"
+    if len(bars) == 1:
+        anchor = "middle"
+    x = {"start": float(_LEFT), "end": float(WIDTH - _RIGHT)}.get(anchor, x)
+    return f"<text x='{x:.1f}' y='{HEIGHT - 8}' text-anchor={anchor}>{bars[place][0]}</text>"
+
+
+def _label(day: date, word: str) -> str:
+    return {"week": f"week of {day}", "month": f"{day:%Y-%m}", "year": f"{day:%Y}"}.get(word, str(day))
+
 
 _FOLDER = Path(__file__).parent
 Texts = Mapping[str, Any]
@@ -58,7 +156,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         "share": significant,
     }
     made.filters |= filters
-    made.globals["timeline"] = charts.timeline
+    made.globals["timeline"] = timeline
     return made
 
 

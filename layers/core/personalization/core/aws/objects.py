@@ -2,6 +2,7 @@
 """Objects of the bucket: large ones as streams, small ones at once; each is written whole or not at all."""
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from urllib3.exceptions import HTTPError
@@ -35,11 +37,19 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Watcher(Protocol):
-    """What sees bytes as they are read."""
+class Digest:
+    """The size and the SHA-256 of bytes as they are read."""
 
-    def take(self, data: bytes, /) -> None:
-        """Look at the next bytes."""
+    def __init__(self) -> None:
+        self.size = 0
+        self._sha256 = hashlib.sha256()
+
+    def update(self, data: bytes, /) -> None:
+        self.size += len(data)
+        self._sha256.update(data)
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
 
 
 class Stream:
@@ -50,25 +60,23 @@ class Stream:
         body: the bytes as they are kept.
         size: how many they are.
         compressed: whether they are gzip.
-        watcher: what sees them as they are kept.
+        digest: of the bytes as they are kept.
     """
 
-    def __init__(
-        self, key: str, body: _Readable, size: int, *, compressed: bool, watcher: Watcher | None = None
-    ) -> None:
+    def __init__(self, key: str, body: _Readable, size: int, *, compressed: bool, digest: Digest | None = None) -> None:
         self._key = key
         self._body = body
         self._size = size
         self._compressed = compressed
-        self._watcher = watcher
+        self._digest = digest
         self._taken = self._given = 0
 
     def read(self, size: int, /) -> bytes:
         """Some of the bytes as they are kept."""
         data = self._body.read(size)
         self._taken += len(data)
-        if self._watcher is not None:
-            self._watcher.take(data)
+        if self._digest is not None:
+            self._digest.update(data)
         return data
 
     def __iter__(self) -> Iterator[bytes]:
@@ -119,7 +127,7 @@ def read_small(
     """When an object was written, and its bytes: `most` and one more at most. None where there is none."""
     with translate_errors(key):
         which: dict[str, Any] = {"VersionId": version} if version else {}
-        there = none_if_missing(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+        there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
         return None if there is None else (there["LastModified"], there["Body"].read(most + 1))
 
 
@@ -134,7 +142,7 @@ def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int 
     """The bytes of an object, or None where there is none."""
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
-        there = none_if_missing(lambda: client.head_object(Bucket=bucket, Key=key, **which))
+        there = none_if_missing(partial(client.head_object, Bucket=bucket, Key=key, **which))
         return None if there is None else there["ContentLength"]
 
 
@@ -146,7 +154,7 @@ def reading(
     version: str | None,
     *,
     compressed: bool,
-    digest: Watcher | None = None,
+    digest: Digest | None = None,
 ) -> Iterator[Stream]:
     """The bytes of an object, decompressed if `compressed` (gzip).
 
@@ -158,10 +166,10 @@ def reading(
     """
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
-        there = none_if_missing(lambda: client.get_object(Bucket=bucket, Key=key, **which))
+        there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
         # A version outlives the deletion of its object, and whoever deleted it does not want it imported.
         deleted = there is None or (
-            version and none_if_missing(lambda: client.head_object(Bucket=bucket, Key=key)) is None
+            version and none_if_missing(partial(client.head_object, Bucket=bucket, Key=key)) is None
         )
     if there is None or deleted:
         raise Rejected(key, "the object is no longer there")
@@ -169,7 +177,7 @@ def reading(
     try:
         if there["ContentLength"] > LARGEST:
             raise _too_large(key, f"has {there['ContentLength'] / 1e9:,.1f} GB")
-        yield Stream(key, body, there["ContentLength"], compressed=compressed, watcher=digest)
+        yield Stream(key, body, there["ContentLength"], compressed=compressed, digest=digest)
     finally:
         body.close()
 
@@ -291,7 +299,7 @@ def remove(client: "S3Client", bucket: str, key: str) -> None:
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """An object, or None where there is none."""
     with translate_errors(key):
-        there = none_if_missing(lambda: client.get_object(Bucket=bucket, Key=key))
+        there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
         return there["Body"].read() if there else None
 
 

@@ -4,17 +4,246 @@
 Memory does not grow with the file.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import polars as pl
 
+from personalization.core.line_breaks import PATTERN
 from personalization.ingest.findings import Range
-from personalization.shop.schema import CATEGORY_LENGTH, Column, Type
+from personalization.shop.schema import CATEGORY_LENGTH, ID_LENGTH, Column, Type
+
+NOT_SECONDS = 10**11
+"""From here on a timestamp is in milliseconds or finer: as seconds it would lie after the year 5000."""
+FIRST_SECOND = 631_152_000
+"""The beginning of 1990: nothing was clicked on before."""
+LAST_SECOND = 9_999_999_999
+IDS = frozenset({"USER_ID", "ITEM_ID"})
+_CAPPED = {"EVENT_TYPE", "IMPRESSION"}
+_ISO = (
+    r"^(?<day>[1-9][0-9]{3}-[0-9]{2}-[0-9]{2})(?:[Tt ](?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9])"
+    r"(?::(?<second>[0-5][0-9])(?:[.,][0-9]{1,9})?)?"
+    r"(?: ?(?<zone>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?$"
+)
+_NUMBER = r"^(?<whole>[0-9]+)(?:\.[0-9]{0,9})?$"
+"""Seconds, as programs write them that keep them as a fraction: what is after the point is cut off, as of a date."""
+_SHOWN = 40
+_RULES = (
+    ("empty", "is empty", "is empty"),
+    ("bytes", "has {bytes} bytes; 256 are allowed", "is longer than 256 bytes"),
+    ("characters", "has {characters} characters; 1000 are allowed", "is longer than 1,000 characters"),
+    (
+        "milliseconds",
+        "must be Unix time in seconds; {value} looks like milliseconds",
+        "looks like milliseconds, and must be Unix time in seconds",
+    ),
+    ("time", "must be Unix time in seconds or an ISO 8601 date, not {value}", "is no time"),
+    ("range", "is not between 1990 and tomorrow: {value}", "is not between 1990 and tomorrow"),
+    ("whole", "must be a whole number, not {value}", "is no whole number"),
+    ("number", "must be a number, not {value}", "is no number"),
+    ("break", "has a line break in it: {value}", "has a line break in it"),
+)
+EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK = range(1, len(_RULES) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a look at one column of a piece gave."""
+
+    values: pl.Series
+    """The cells as they are imported."""
+    broken: pl.Series | None
+    """The rule that each cell breaks, 0 for none; None where no cell breaks any."""
+    seconds: pl.Series | None = None
+    """A time as whole seconds."""
+    converted: int = 0
+    """Dates and fractions that became whole seconds."""
+    joined: int = 0
+    """Texts whose line breaks became spaces."""
+    cut: int = 0
+    """Texts that were longer than Personalize takes."""
+
+
+def rule(number: int) -> str:
+    """A rule's reason without what is particular to a cell."""
+    return _RULES[number - 1][2]
+
+
+def reason(column: str, number: int, value: str) -> str:
+    """Why a cell is refused."""
+    told = _RULES[number - 1][1].format(value=repr(shown(value)), bytes=len(value.encode()), characters=len(value))
+    return f"{column} {told}"
+
+
+def shown(value: str) -> str:
+    """A cell, shortened if it is long."""
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+
+
+def check(
+    column: Column | None, values: pl.Series, now: int, *, breaks: bool = False, most: int | None = None
+) -> Verdict:
+    """Hold the cells of a column against its rules.
+
+    Args:
+        column: what they must be, or None where the data tells.
+        values: the cells, as text.
+        now: seconds since 1970; interactions of more than a day later are refused.
+        breaks: whether there may be line breaks in them: an id must have none, in other texts they become spaces.
+        most: characters at which a text is cut off.
+    """
+    if column is None or (column.name not in IDS and column.type == "string"):
+        values, joined = _on_one_line(values) if breaks else (values, 0)
+        values, cut = _shortened(values, most) if most else (values, 0)
+        return Verdict(values, _text(column, values) if column else None, joined=joined, cut=cut)
+    if column.type == "string":
+        return Verdict(values, _id(column, values, breaks=breaks))
+    if column.name == "TIMESTAMP":
+        return _time(column, values, FIRST_SECOND, now + 86_400)
+    if column.name.endswith("TIMESTAMP"):
+        return _time(column, values, 0, LAST_SECOND)
+    wanted: Mapping[str, tuple[type[pl.DataType], int]] = {"long": (pl.Int64, WHOLE), "float": (pl.Float64, NUMBER)}
+    kind, broken = wanted[column.type]
+    numbers = values.cast(kind, strict=False)
+    good = numbers.is_not_null() if kind is pl.Int64 else (numbers.is_finite() & numbers.is_not_null()).fill_null(False)
+    return Verdict(values, _broken(column, values, good, broken))
+
+
+def _on_one_line(values: pl.Series) -> tuple[pl.Series, int]:
+    """The texts with spaces in place of line breaks, and how many had any."""
+    count = int(values.str.contains(PATTERN).sum())
+    return (values.str.replace_all(PATTERN, " "), count) if count else (values, 0)
+
+
+def _shortened(values: pl.Series, most: int) -> tuple[pl.Series, int]:
+    """The texts with so many characters at most, and how many had more."""
+    longest = values.str.len_bytes().max()
+    if not isinstance(longest, int) or longest <= most:
+        return values, 0
+    count = int((values.str.len_chars() > most).sum())
+    return (values.str.slice(0, most), count) if count else (values, 0)
+
+
+def _id(column: Column, values: pl.Series, *, breaks: bool) -> pl.Series | None:
+    others = _text(column, values)
+    cells = values.str.contains(PATTERN) if breaks else None
+    if cells is None or not cells.any():
+        return others
+    bad = cells.cast(pl.UInt8) * BREAK
+    return bad if others is None else others.zip_with(others > 0, bad)
+
+
+def _text(column: Column, values: pl.Series) -> pl.Series | None:
+    sizes = values.str.len_bytes()
+    shortest, longest = sizes.min(), sizes.max()
+    empty = not column.nullable and shortest == 0
+    limit = ID_LENGTH if column.name in IDS else CATEGORY_LENGTH
+    capped = column.name in IDS or column.categorical or column.name in _CAPPED
+    if not empty and not (capped and isinstance(longest, int) and longest > limit):
+        return None
+    long = pl.lit(0, pl.UInt8)
+    cell = pl.col(values.name)
+    if column.name in IDS:
+        long = pl.when(cell.str.len_bytes() > limit).then(pl.lit(BYTES, pl.UInt8)).otherwise(long)
+    elif capped:
+        long = pl.when(cell.str.len_chars() > limit).then(pl.lit(CHARACTERS, pl.UInt8)).otherwise(long)
+    if empty:
+        long = pl.when(cell.str.len_bytes() == 0).then(pl.lit(EMPTY, pl.UInt8)).otherwise(long)
+    return _if_any(values.to_frame().select(broken=long).to_series())
+
+
+def _broken(column: Column, values: pl.Series, good: pl.Series, rule_number: int) -> pl.Series | None:
+    """Which cells break a rule, empty ones apart."""
+    if good.all():
+        return None
+    empty = values.str.len_bytes() == 0
+    frame = pl.DataFrame({"good": good, "empty": empty})
+    blank = pl.lit(0 if column.nullable else EMPTY, pl.UInt8)
+    chosen = (
+        pl.when("good").then(pl.lit(0, pl.UInt8)).when("empty").then(blank).otherwise(pl.lit(rule_number, pl.UInt8))
+    )
+    return _if_any(frame.select(broken=chosen).to_series())
+
+
+def _if_any(broken: pl.Series) -> pl.Series | None:
+    return broken if broken.max() else None
+
+
+def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
+    seconds = values.cast(pl.Int64, strict=False)
+    sizes = values.str.len_bytes()
+    # As many characters as digits: then all of them are digits, and there is no sign.
+    good = ((seconds >= 10**9) & (sizes == 10)) | ((seconds >= 10**8) & (seconds < 10**9) & (sizes == 9))
+    good = (good & (seconds >= first) & (seconds <= last)).fill_null(False)
+    if good.all():
+        return Verdict(values, None, seconds)
+    frame = pl.DataFrame({"cell": values, "seconds": seconds, "good": good})
+    looked = frame.filter(~pl.col("good")).select("cell", *_second_look("cell"))
+    looked = looked.with_columns(broken=_rule_of_time(first, last, nullable=column.nullable))
+    rewritten = pl.col("rewritten") & (pl.col("broken") == 0) & pl.col("seconds").is_not_null()
+    converted = looked.select(rewritten.sum()).item()
+    written = pl.when(rewritten).then(pl.col("seconds").cast(pl.String)).otherwise("cell")
+    looked = looked.select("seconds", "broken", cell=written)
+    where = good.not_().arg_true()
+    broken = pl.zeros(values.len(), pl.UInt8, eager=True).scatter(where, looked["broken"])
+    return Verdict(
+        values.clone().scatter(where, looked["cell"]) if converted else values,
+        _if_any(broken),
+        seconds.scatter(where, looked["seconds"]),
+        converted,
+    )
+
+
+def _second_look(name: str) -> list[pl.Expr]:
+    """Seconds of a cell that is a number or a date; whether it is a date; whether it is imported in another form."""
+    cell = pl.col(name)
+    parts = cell.str.extract_groups(_ISO)
+
+    def number(part: pl.Expr) -> pl.Expr:
+        return part.cast(pl.Int64, strict=False).fill_null(0)
+
+    def field(part: str) -> pl.Expr:
+        return parts.struct.field(part)
+
+    zone = field("zone").str.replace(":", "", literal=True)
+    sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
+    offset = sign * (number(zone.str.slice(1, 2)) * 3600 + number(zone.str.slice(3, 2)) * 60)
+    days = field("day").str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Int64)
+    clock = number(field("hour")) * 3600 + number(field("minute")) * 60 + number(field("second"))
+    dated = days * 86_400 + clock - offset
+    whole = cell.str.extract_groups(_NUMBER).struct.field("whole").str.strip_chars_start("0").str.pad_start(1, "0")
+    # More digits than a number can have are many milliseconds.
+    counted = pl.when(whole.str.len_bytes() > 18).then(pl.lit(10**18)).otherwise(whole.cast(pl.Int64, strict=False))
+    rewritten = counted.is_null() | cell.str.contains(".", literal=True)
+    return [
+        pl.coalesce(counted, dated).alias("seconds"),
+        (dated.is_not_null() & counted.is_null()).alias("dated"),
+        rewritten.alias("rewritten"),
+    ]
+
+
+def _rule_of_time(first: int, last: int, *, nullable: bool) -> pl.Expr:
+    seconds = pl.col("seconds")
+    return (
+        pl.when(pl.col("cell").str.len_bytes() == 0)
+        .then(0 if nullable else EMPTY)
+        .when(seconds.is_null())
+        .then(TIME)
+        .when(~pl.col("dated") & (seconds >= NOT_SECONDS))
+        .then(MILLISECONDS)
+        .when((seconds < first) | (seconds > last))
+        .then(RANGE)
+        .otherwise(0)
+        .cast(pl.UInt8)
+    )
+
 
 EXACT = 100_000
 """Different numbers up to which the median is exact; beyond, numbers that agree in three digits count as one."""
 _DIGITS = 3
 
 
-class Numbers:
+class NumberRange:
     """Counts the numbers of one column."""
 
     def __init__(self) -> None:
@@ -67,7 +296,7 @@ _DECIMAL = r"^[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
 
-class Kind:
+class TypeDetector:
     """Whole numbers, numbers, categories or plain text.
 
     Numbers with leading zeros (post codes, article numbers) are text. Text is a category while its values are at most
@@ -78,7 +307,7 @@ class Kind:
     def __init__(self, name: str) -> None:
         self._name = name
         self._type: Type = "long"
-        self._numbers = Numbers()
+        self._numbers = NumberRange()
         self._distinct = pl.Series(dtype=pl.String)
         self._many = False
         self._longest = 0

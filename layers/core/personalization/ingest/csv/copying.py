@@ -11,15 +11,14 @@ import polars as pl
 
 from personalization.core import line_breaks
 from personalization.ingest import findings
-from personalization.ingest.csv import rules
-from personalization.ingest.csv.columns import Kind, Numbers
+from personalization.ingest.csv import columns
+from personalization.ingest.csv.columns import NumberRange, TypeDetector
 from personalization.ingest.csv.counts import Counting
 from personalization.ingest.csv.cutting import Part
-from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.pieces import PIECE_BYTES, RAGGED, ragged
-from personalization.ingest.csv.rejects import Acceptance, Ending, Rejects
+from personalization.ingest.csv.rejects import Acceptance, BoundedSource, Rejects
 from personalization.ingest.csv.rows import LINE, Rows, Table, source
-from personalization.ingest.csv.writing import render
+from personalization.ingest.csv.writing import ItemLines, render
 from personalization.ingest.findings import Example, Expected, Filled, Findings
 from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
@@ -31,7 +30,7 @@ from personalization.shop.schema import RETURN, TEXT_LENGTH, Column, Schema
 _CODES = 16
 """A row's code is the place of its first bad column times this, and the number of the rule."""
 
-_STRANGE = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
+_DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """What ids had better not have in them."""
 
 
@@ -76,10 +75,10 @@ def copy(
         Rejected: the file is no table, or nearly all blank lines; or its columns do not do.
     """
     table = Table(expected.resource, chunks, size)
-    rows = _new_to(expected, table)
+    rows = _unseen(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
     listing = ItemLines(scratch) if expected.kind == "items" else None
-    work = _Work(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
+    work = _Checker(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
     part = write if isinstance(write, Part) else None
     put = write.write if isinstance(write, Part) else write
     put((",".join(layout.names()) + "\n").encode())
@@ -90,14 +89,14 @@ def copy(
         for data in parts:
             put(data)
         if not some.text.piece.last and work.acceptance.is_hopeless(
-            chunks.left() + table.held if isinstance(chunks, Ending) else None
+            chunks.left() + table.held if isinstance(chunks, BoundedSource) else None
         ):
             work.stop(some)
             break
     return work.finish()
 
 
-def _new_to(expected: Expected, table: Table) -> Iterator[Rows]:
+def _unseen(expected: Expected, table: Table) -> Iterator[Rows]:
     """The rows of a drop, each piece of a copy of events looked at for what the dataset group has already.
 
     The first piece is looked at at once: that it is such a copy is the reason to give, whatever its columns are.
@@ -117,7 +116,7 @@ def _new_to(expected: Expected, table: Table) -> Iterator[Rows]:
     return found if first is None else chain([first], found)
 
 
-class _Work:
+class _Checker:
     """Everything that is counted while one drop streams past."""
 
     def __init__(
@@ -125,16 +124,18 @@ class _Work:
     ) -> None:
         self._expected = expected
         self._layout = layout
+        self._slots, self._names = layout.slots, layout.names()
         self._width = width
         self.acceptance = Acceptance(expected.resource, expected.kind, width, expected.settings.rejects.limit)
         """Whether the drop can still be accepted."""
         self._stopped = 0
         self._counting = counting
         self._listing = listing
+        self._sources = {slot.name: source(slot.source) for slot in layout.slots if slot.source is not None}
         self._same = [slot.source for slot in layout.slots] == list(range(width))
-        self._kinds = {slot.name: Kind(slot.name) for slot in layout.slots if _is_sorted(slot.column)}
+        self._kinds = {slot.name: TypeDetector(slot.name) for slot in layout.slots if _is_profiled(slot.column)}
         self._numbers = {
-            slot.name: Numbers()
+            slot.name: NumberRange()
             for slot in layout.slots
             if slot.column and slot.column.numeric and not slot.name.endswith("TIMESTAMP")
         }
@@ -145,8 +146,11 @@ class _Work:
         self._cut: Counter[str] = Counter()
         self._returned: Counter[str] = Counter()
         self._strange: set[str] = set()
-        self._broken_default = any(line_breaks.has_break(slot.default or "") for slot in layout.slots)
-        self._described = _described(expected, layout)
+        self._broken_default = line_breaks.has_break(" ".join([slot.default or "" for slot in layout.slots]))
+        long = _description_column(expected, layout)
+        self._most = {
+            name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in self._names
+        }
         self._rejects = Rejects()
         self.lines = pl.Series(dtype=pl.UInt32)
         """The lines of the rows that were taken last."""
@@ -160,13 +164,19 @@ class _Work:
         self._refuse_unreadable(rows)
         changed = self._changed
         breaks = rows.breaks or self._broken_default
-        looked = [self._look(slot, rows.frame, breaks=breaks) for slot in self._layout.slots]
+        cells = [self._values(slot, rows.frame) for slot in self._slots]
+        verdicts = [
+            columns.check(slot.column, values, self._expected.now, breaks=breaks, most=self._most[slot.name])
+            for slot, values in zip(self._slots, cells, strict=True)
+        ]
+        looked = dict(zip(self._names, verdicts, strict=True))
+        self._note(looked)
         changed = self._changed - changed
-        frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in self._named(looked)])
-        seconds = next((verdict.seconds for name, verdict in self._named(looked) if name == "TIMESTAMP"), None)
+        frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in looked.items()])
+        seconds = looked["TIMESTAMP"].seconds if "TIMESTAMP" in looked else None
         left_out = rows.left_out
         self.lines = rows.frame[LINE]
-        broken = _codes(looked)
+        broken = _codes(verdicts)
         if broken is not None:
             good = broken == 0
             left_out = pl.concat([left_out, self._refuse(rows, broken)]).sort()
@@ -190,8 +200,8 @@ class _Work:
 
     def finish(self) -> Copied:
         """What all rows gave."""
-        columns = tuple(self._kinds[slot.name].column() if slot.column is None else slot.column for slot in self._slots)
-        schema = Schema(self._layout.kind, columns)
+        known = [slot.column or self._kinds[slot.name].column() for slot in self._slots]
+        schema = Schema(self._layout.kind, tuple(known))
         if self._expected.existing is None:
             schema = datasets.finish(self._expected.resource, schema)
         found = Findings(
@@ -210,32 +220,20 @@ class _Work:
         return Copied(self._layout, schema, whole, self._rejects, counted.ids, counted.sold, self._listing)
 
     @property
-    def _slots(self) -> tuple[Slot, ...]:
-        return self._layout.slots
-
-    def _named(self, looked: list[rules.Verdict]) -> Iterable[tuple[str, rules.Verdict]]:
-        return zip(self._layout.names(), looked, strict=True)
-
-    @property
     def _changed(self) -> int:
         """Cells that are imported otherwise than they came."""
         return sum(each.total() for each in (self._filled, self._converted, self._joined, self._cut, self._returned))
 
-    def _look(self, slot: Slot, frame: pl.DataFrame, *, breaks: bool) -> rules.Verdict:
-        values = self._values(slot, frame)
-        if slot.name == "EVENT_TYPE":
-            values = self._with_returns(values, frame)
-        most = None if self._layout.kind == "interactions" or slot.name == self._described else TEXT_LENGTH
-        verdict = rules.check(slot.column, values, self._expected.now, breaks=breaks, most=most)
-        if verdict.converted:
-            self._converted[slot.name] += verdict.converted
-        if verdict.joined:
-            self._joined[slot.name] += verdict.joined
-        if verdict.cut:
-            self._cut[slot.name] += verdict.cut
-            if slot.name in self._kinds:
-                self._kinds[slot.name].cut = True
-        return verdict
+    def _note(self, verdicts: Mapping[str, columns.Verdict]) -> None:
+        for name, verdict in verdicts.items():
+            if verdict.converted:
+                self._converted[name] += verdict.converted
+            if verdict.joined:
+                self._joined[name] += verdict.joined
+            if verdict.cut:
+                self._cut[name] += verdict.cut
+                if name in self._kinds:
+                    self._kinds[name].cut = True
 
     def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
         """Note which columns have ids that Personalize advises against.
@@ -244,18 +242,18 @@ class _Work:
         """
         first = self._rows == rows.frame.height + len(rows.unreadable) + rows.ragged.height
         if first or self._layout.kind != "interactions" or not rows.plain:
-            names = rules.IDS.intersection(frame.columns) - self._strange
-            self._strange.update(name for name in names if frame[name].str.contains(_STRANGE).any())
+            names = columns.IDS.intersection(frame.columns) - self._strange
+            self._strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
 
     def _values(self, slot: Slot, frame: pl.DataFrame) -> pl.Series:
         if slot.source is None:
             return pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
-        values = frame[source(slot.source)]
+        values = frame[self._sources[slot.name]]
         if slot.default is not None:
             empty = values.str.len_bytes() == 0
             self._filled[slot.name] += int(empty.sum())
             values = values if not empty.any() else values.set(empty, slot.default)
-        return values
+        return self._with_returns(values, frame) if slot.name == "EVENT_TYPE" else values
 
     def _with_returns(self, types: pl.Series, frame: pl.DataFrame) -> pl.Series:
         """The event types, those of returns replaced."""
@@ -295,11 +293,11 @@ class _Work:
         for place, (line, code, original) in enumerate(told):
             slot, number = self._broken(code)
             value, rule = cells[code][place], self._rule(code)
-            reason = rules.reason(slot.name, number, value)
+            reason = columns.reason(slot.name, number, value)
             if self._rejects.lacks(rule):
                 # A report is read by more people than the file of refused rows: it names no person.
                 named = slot.name == "USER_ID"
-                example = Example(line, rule if named else reason, "" if named else rules.shown(value))
+                example = Example(line, rule if named else reason, "" if named else columns.shown(value))
                 self._rejects.example(rule, example)
             self._rejects.keep(line, reason, original)
         return line_breaks
@@ -313,7 +311,7 @@ class _Work:
 
     def _rule(self, code: int) -> str:
         slot, number = self._broken(code)
-        return f"{slot.name} {rules.rule(number)}"
+        return f"{slot.name} {columns.rule(number)}"
 
     def _count(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
         self._accepted += frame.height
@@ -372,18 +370,18 @@ class _Work:
         return render(frame, [name for name in frame.columns if not clean or name in given])
 
 
-def _described(expected: Expected, layout: Layout) -> str | None:
+def _description_column(expected: Expected, layout: Layout) -> str | None:
     """The column of the text that describes an item, which alone may be long."""
     known = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
     return known if known or expected.existing else datasets.described(layout.kind, layout.names())
 
 
-def _is_sorted(column: Column | None) -> bool:
+def _is_profiled(column: Column | None) -> bool:
     """Whether the values of a column are looked at for their kind, or for how many they are."""
     return column is None or column.categorical
 
 
-def _codes(looked: list[rules.Verdict]) -> pl.Series | None:
+def _codes(looked: list[columns.Verdict]) -> pl.Series | None:
     """The code of each row, 0 for the good ones; None where all are."""
     coded = [
         pl.when(verdict.broken > 0).then(place * _CODES + verdict.broken.cast(pl.UInt16))

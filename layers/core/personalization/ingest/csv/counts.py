@@ -34,7 +34,7 @@ def pack_ids(hashes: pl.Series) -> bytes | None:
     if hashes.len() > MOST_IDS:
         return None
     file = BytesIO()
-    hashes.alias(_name()).to_frame().write_ipc(file)
+    hashes.alias(_hash_name()).to_frame().write_ipc(file)
     return file.getvalue()
 
 
@@ -46,7 +46,7 @@ def unpack_ids(data: bytes | None) -> pl.Series | None:
         frame = pl.read_ipc(BytesIO(data))
     except pl.exceptions.PolarsError:
         return None
-    return frame.to_series().alias("key") if frame.columns == [_name()] else None
+    return frame.to_series().alias("key") if frame.columns == [_hash_name()] else None
 
 
 def without_ids(data: bytes, ids: Collection[str]) -> bytes | None:
@@ -61,7 +61,7 @@ def without_ids(data: bytes, ids: Collection[str]) -> bytes | None:
     return pack_ids(hashes.filter(~gone)) if gone.any() else None
 
 
-def _name() -> str:
+def _hash_name() -> str:
     """The column's name tells how the hashes were made."""
     return f"ids-{hash_ids(pl.Series(['fingerprint']))[0]:016x}"
 
@@ -78,7 +78,7 @@ class Tally(Protocol):
         """Frames of `key` and `rows`, which have no key in common. To be asked for once, after the last row."""
 
 
-class Hashes:
+class HashTally:
     """A tally of 64-bit numbers that are hashes: kept as they come, and sorted in the end.
 
     Args:
@@ -105,9 +105,9 @@ class Hashes:
         if self._held and self._files.any:
             self._spill()
         if self._held:
-            yield _runs(pl.concat(self._held))
+            yield _run_lengths(pl.concat(self._held))
         for frame in self._files.read():
-            yield _runs(frame["key"])
+            yield _run_lengths(frame["key"])
 
     def distinct(self) -> int:
         """How many keys there are; in place of `counts`, and once as well."""
@@ -121,7 +121,7 @@ class Hashes:
         self._held, self._size = [], 0
 
 
-class Words:
+class WordTally:
     """A tally of hashes with a text each, of which there are far fewer than rows: added up as they come.
 
     Args:
@@ -148,14 +148,14 @@ class Words:
     def counts(self) -> Iterator[pl.DataFrame]:
         """See Tally; with the `word` of each key."""
         if self._held and self._files.any:
-            self._spill(_added(self._held))
+            self._spill(_summed(self._held))
         if self._held:
-            yield _added(self._held)
+            yield _summed(self._held)
         for frame in self._files.read():
-            yield _added([frame])
+            yield _summed([frame])
 
     def _settle(self) -> None:
-        whole = _added(self._held)
+        whole = _summed(self._held)
         if 2 * whole.height > self._most:
             self._spill(whole)
         else:
@@ -194,19 +194,19 @@ class _Files:
                 yield pl.concat([pl.read_ipc(file.read_bytes()) for file in files])
 
 
-def _runs(keys: pl.Series) -> pl.DataFrame:
+def _run_lengths(keys: pl.Series) -> pl.DataFrame:
     runs = keys.sort().rle().struct.unnest()
     return runs.select(key="value", rows=pl.col("len").cast(pl.UInt64))
 
 
-def _added(frames: list[pl.DataFrame]) -> pl.DataFrame:
+def _summed(frames: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(frames).group_by("key").agg(pl.first("word"), pl.col("rows").sum())
 
 
 TOP = 10
 _DAY = 86_400
 _WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
-_STANDING_IN = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
+_PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
 """What programs write where there is no value, in the cases that they write it in."""
 
 
@@ -246,11 +246,11 @@ class Counting:
         self._expected = expected
         self._ids = ids
         self._rows = 0
-        self._whole = Hashes(scratch, "rows")
-        self._users = Hashes(scratch, "users")
-        self._items = Words(scratch, "items")
-        self._bought = Words(scratch, "bought")
-        self._returned = Words(scratch, "returned")
+        self._whole = HashTally(scratch, "rows")
+        self._users = HashTally(scratch, "users")
+        self._items = WordTally(scratch, "items")
+        self._bought = WordTally(scratch, "bought")
+        self._returned = WordTally(scratch, "returned")
         self._days: Counter[int] = Counter()
         self._types: Counter[str] = Counter()
         self._first: int | None = None
@@ -284,7 +284,7 @@ class Counting:
         if self._expected.kind != "interactions":
             own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
             standing_in = Counter[str]()
-            ids = [_watched(frame, standing_in)["key"] for frame in self._whole.counts()]
+            ids = [_count_placeholders(frame, standing_in)["key"] for frame in self._whole.counts()]
             distinct = sum(map(len, ids))
             found: Counts = {"duplicates": self._rows - distinct, "standing_in": {own: standing_in}}
             return Counted(found, self._packed(ids))
@@ -303,7 +303,11 @@ class Counting:
                 "items": items,
             },
             None,
-            Sold(self._rows, _most(map(_frequent, self._bought.counts())), self._without_returns(_most(seen))),
+            Sold(
+                self._rows,
+                _top_words(map(_most_frequent, self._bought.counts())),
+                self._without_returns(_top_words(seen)),
+            ),
         )
 
     def _without_returns(self, seen: dict[str, int]) -> dict[str, int]:
@@ -329,9 +333,9 @@ class Counting:
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0
         for frame in tally.counts():
-            by_count.update(_counts(_watched(frame, standing_in)["rows"]))
+            by_count.update(_counts(_count_placeholders(frame, standing_in)["rows"]))
             if seen is not None:
-                seen.append(_frequent(frame))
+                seen.append(_most_frequent(frame))
             if kind == "items":
                 top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
             if there is not None:
@@ -347,9 +351,9 @@ class Counting:
         )
 
 
-def _watched(frame: pl.DataFrame, standing_in: Counter[str]) -> pl.DataFrame:
+def _count_placeholders(frame: pl.DataFrame, standing_in: Counter[str]) -> pl.DataFrame:
     """The frame, with the rows counted whose id is a word that stands for no value."""
-    words = pl.Series("word", _STANDING_IN)
+    words = pl.Series("word", _PLACEHOLDERS)
     looked = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
     standing_in.update(dict(looked.select("word", "rows").rows()))
     return frame
@@ -361,14 +365,14 @@ def _hash(frame: pl.DataFrame) -> pl.Series:
     return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
 
 
-def _frequent(frame: pl.DataFrame) -> pl.DataFrame:
+def _most_frequent(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(MOST)
 
 
-def _most(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
+def _top_words(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
     """The words with most rows of frames that have none in common."""
     every = [*frames]
-    return dict(_frequent(pl.concat(every)).rows()) if every else {}
+    return dict(_most_frequent(pl.concat(every)).rows()) if every else {}
 
 
 def _counts(values: pl.Series) -> dict[Any, int]:

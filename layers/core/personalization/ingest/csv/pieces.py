@@ -27,7 +27,7 @@ _ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
 _BETWEEN = re.compile(r'(?<!")(?:"")*",')
 """The end of a quoted value before another, or its beginning with a comma: a row of the table has no more than two of
 them for each of its values."""
-_FOREIGN = {
+_SIGNATURES = {
     b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
     b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
     b"\xd0\xcf\x11\xe0": "it is an old Excel workbook, not CSV: save it as CSV",
@@ -146,12 +146,12 @@ class Pieces:
             share //= 2
 
     def _recognise(self, data: bytes) -> None:
-        for mark, told in _FOREIGN.items():
+        for mark, told in _SIGNATURES.items():
             if data.startswith(mark):
                 raise Rejected(self._resource, f"the file is not UTF-8 text: {told}")
 
 
-class Lines:
+class RowReader:
     """Reads single rows out of a piece, exactly: the slow way, for what is quoted, damaged or both.
 
     A row that cannot be read, or has another number of values than the header, is refused by its first line, and
@@ -185,10 +185,10 @@ class Lines:
     def _as(self, start: int, *, escaped: bool) -> tuple[list[str] | Unreadable | None, int]:
         """The row that begins at a byte, with backslashes that escape quotes or without."""
         most = 2 * (self._width or MOST_COLUMNS) + 2
-        place = _Place(self._data, start, most, skipping=True, escaped=escaped)
+        place = _LineReader(self._data, start, most, skipping=True, escaped=escaped)
         found = self._read(place, start)
         if place.skipped and (self._fits(found) or place.at - start > LONGEST_VALUE):
-            place = _Place(self._data, start, most, skipping=False, escaped=escaped)
+            place = _LineReader(self._data, start, most, skipping=False, escaped=escaped)
             found = self._read(place, start)
         return found, place.at
 
@@ -202,7 +202,7 @@ class Lines:
         row = self._data[start:end].decode().removesuffix("\n").removesuffix("\r")
         return is_standard(unescaped(row) if escaped else row)
 
-    def _read(self, place: "_Place", start: int) -> list[str] | Unreadable | None:
+    def _read(self, place: "_LineReader", start: int) -> list[str] | Unreadable | None:
         try:
             return next(csv.reader(place, strict=True))
         except _NotTextError as error:
@@ -214,7 +214,7 @@ class Lines:
             return Unreadable(0, told, told)
 
 
-class _Place:
+class _LineReader:
     """The lines of a piece as text, from a byte on.
 
     Args:
@@ -236,7 +236,7 @@ class _Place:
         self.at = start
         self.skipped = False
 
-    def __iter__(self) -> "_Place":
+    def __iter__(self) -> "_LineReader":
         return self
 
     def __next__(self) -> str:
@@ -248,7 +248,7 @@ class _Place:
         if self._left < 0:
             raise csv.Error(_UNMATCHED)
         end = self._data.index(b"\n", self.at)
-        read, self.at = text(self._data[self.at : end]), end + 1
+        read, self.at = decode(self._data[self.at : end]), end + 1
         line = unescaped(read) if self._escaped else read
         self._left -= len(_BETWEEN.findall(line)) if '",' in line else 0
         return line + "\n"
@@ -259,7 +259,7 @@ class _Place:
         characters = 0
         while self.at < end:
             upto = end if end - self.at <= LONGEST_VALUE else self._data.index(b"\n", self.at + LONGEST_VALUE) + 1
-            good = _good(self._data[self.at : upto])
+            good = _text_lines(self._data[self.at : upto])
             characters += len(good.decode())
             if characters > LONGEST_VALUE:
                 raise csv.Error(_TOO_LARGE)
@@ -269,7 +269,7 @@ class _Place:
                 return
 
 
-def _good(lines: bytes) -> bytes:
+def _text_lines(lines: bytes) -> bytes:
     """The lines before the first that is no text."""
     bad = lines.find(b"\0")
     try:
@@ -290,7 +290,7 @@ def unescaped(line: str) -> str:
     return _ESCAPED_QUOTE.sub('""', line) if '\\\\"' in line else line.replace('\\"', '""')
 
 
-def text(line: bytes) -> str:
+def decode(line: bytes) -> str:
     """A line as text."""
     try:
         decoded = line.decode()
@@ -315,7 +315,7 @@ def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
         start, line = end + 1, line + 1
     else:
         raise Rejected(resource, _EMPTY)
-    found, end = Lines(piece, None).row(start)
+    found, end = RowReader(piece, None).row(start)
     if not isinstance(found, list):
         told = found.reason if found else "its quotes do not match"
         raise Rejected(resource, f"line {line}, which must name the columns, {told}")

@@ -30,7 +30,7 @@ _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
 
 
 @runtime_checkable
-class Ending(Protocol):
+class BoundedSource(Protocol):
     """A source of bytes that knows how many may still come."""
 
     def left(self) -> int:
@@ -87,6 +87,7 @@ class Acceptance:
 
 MOST_ROWS = 100_000
 MOST_BYTES = 24_000_000
+_HEADER = '"line","reason","row"\n'
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -97,7 +98,7 @@ class Rejects:
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
         self._text = StringIO()
-        self._write("line", "reason", "row")
+        self._text.write(_HEADER)
         self.written = 0
         """Rows in the file."""
 

@@ -18,15 +18,15 @@ from personalization.ingest.csv.pieces import (
     BOM,
     LONGEST_VALUE,
     PIECE_BYTES,
-    Lines,
     Piece,
     Pieces,
+    RowReader,
     Unreadable,
     header,
     unescaped,
 )
 
-MARKED = r'["\r\x00]'
+SPECIAL = r'["\r\x00]'
 """What a plain line has nothing of."""
 LINE = "line"
 """The column with the line numbers; no other has small letters."""
@@ -58,7 +58,7 @@ class Irregular:
 
 
 @dataclass(frozen=True, slots=True)
-class _Marked:
+class _Irregular:
     """The lines that are neither blank nor ragged."""
 
     places: list[int]
@@ -93,14 +93,14 @@ def read_irregular(
     sizes = texts.str.len_bytes()
     blank = (texts.str.strip_chars("\r").str.len_bytes() if b"\r" in data else sizes) == 0
     values = texts.str.count_matches(",", literal=True) + 1
-    plain = ~texts.str.contains(MARKED) & ((sizes <= LONGEST_VALUE) | (values != width))
+    plain = ~texts.str.contains(SPECIAL) & ((sizes <= LONGEST_VALUE) | (values != width))
     ragged = ~blank & plain & (values != width)
     others = ~blank & ~ragged
     if others.any():
         chosen = places.filter(others)
         begins = starts(data, lines, chosen)
         ends = [begin + size for begin, size in zip(begins, sizes.filter(others).to_list(), strict=True)]
-        _read_marked(_Marked(chosen.to_list(), begins, ends, texts.filter(others)), piece, data, width, parse, odd)
+        _read_lines(_Irregular(chosen.to_list(), begins, ends, texts.filter(others)), piece, data, width, parse, odd)
     odd.ragged = pl.DataFrame([places.alias(LINE), values.alias(VALUES)]).filter(ragged & (places < odd.done))
     odd.blank = int((blank & (places < odd.done)).sum())
     if odd.taken:
@@ -118,14 +118,14 @@ def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
     return (sizes.cum_sum() - sizes).gather(places).to_list()
 
 
-def _read_marked(marked: _Marked, piece: Piece, data: bytes, width: int, parse: Parse, odd: Irregular) -> None:
+def _read_lines(marked: _Irregular, piece: Piece, data: bytes, width: int, parse: Parse, odd: Irregular) -> None:
     """Read these lines in their order."""
     literal = _literal(marked.texts, width)
     whole = _rows(marked, data, width)
     plain: list[int] = []
     found: dict[int, str] = {}
     single: dict[int, list[str]] = {}
-    reader = Lines(piece, width)
+    reader = RowReader(piece, width)
     after = 0
     for number, place in enumerate(marked.places):
         if place < after:
@@ -151,34 +151,34 @@ def _read_marked(marked: _Marked, piece: Piece, data: bytes, width: int, parse: 
             odd.taken += range(place + 1, after)
     if plain:
         texts = "\n".join(marked.texts.gather(plain).to_list())
-        odd.rows.append(_placed(parse(f"{texts}\n".encode(), None), [marked.places[number] for number in plain]))
+        odd.rows.append(_with_lines(parse(f"{texts}\n".encode(), None), [marked.places[number] for number in plain]))
     if found:
-        odd.rows.append(_parsed(found, parse))
+        odd.rows.append(_parse_rows(found, parse))
     if single:
-        odd.rows.append(_placed(_from_lists(single.values()), single))
+        odd.rows.append(_with_lines(_from_lists(single.values()), single))
     odd.breaks = bool(found or single)
 
 
-def _rows(marked: _Marked, data: bytes, width: int) -> dict[int, tuple[str, int]]:
+def _rows(marked: _Irregular, data: bytes, width: int) -> dict[int, tuple[str, int]]:
     """The rows that begin at some of the lines, in the form of RFC 4180, and the places of their last lines.
 
     A row ends where it has an even number of quotes: with its first line, or with the next that has an odd number. So
     each line is in two possible rows at most, and to look at all of them takes no longer than to look at it twice.
     """
-    lasts = _lasts((marked.texts.str.count_matches('"', literal=True) % 2 == 0).to_list())
-    chain = _chain(lasts)
-    found = _good(marked, data, width, chain, lasts)
+    lasts = _row_ends((marked.texts.str.count_matches('"', literal=True) % 2 == 0).to_list())
+    chain = _row_starts(lasts)
+    found = _valid_rows(marked, data, width, chain, lasts)
     if len(found) == len(chain):
         return found
-    found |= _good(marked, data, width, sorted({*range(len(lasts))}.difference(chain)), lasts)
+    found |= _valid_rows(marked, data, width, sorted({*range(len(lasts))}.difference(chain)), lasts)
     if b'\\"' in data:
-        lasts = _lasts([unescaped(text).count('"') % 2 == 0 for text in marked.texts.to_list()])
+        lasts = _row_ends([unescaped(text).count('"') % 2 == 0 for text in marked.texts.to_list()])
         others = [number for number in range(len(lasts)) if number not in found]
-        found |= _good(marked, data, width, others, lasts, escaped=True)
+        found |= _valid_rows(marked, data, width, others, lasts, escaped=True)
     return found
 
 
-def _lasts(alone: Sequence[bool]) -> list[int]:
+def _row_ends(alone: Sequence[bool]) -> list[int]:
     """For each line the number of the one that ends its row; -1 where there is none."""
     lasts = [*range(len(alone))]
     later = -1
@@ -188,7 +188,7 @@ def _lasts(alone: Sequence[bool]) -> list[int]:
     return lasts
 
 
-def _chain(lasts: Sequence[int]) -> list[int]:
+def _row_starts(lasts: Sequence[int]) -> list[int]:
     """The lines at which rows begin, if all of them are good."""
     chain, number = [], 0
     while number < len(lasts):
@@ -197,8 +197,8 @@ def _chain(lasts: Sequence[int]) -> list[int]:
     return chain
 
 
-def _good(
-    marked: _Marked,
+def _valid_rows(
+    marked: _Irregular,
     data: bytes,
     width: int,
     numbers: Sequence[int],
@@ -225,13 +225,13 @@ def _literal(texts: pl.Series, width: int) -> list[bool]:
     return (good & ~texts.str.contains('\\"', literal=True)).to_list()
 
 
-def _parsed(texts: Mapping[int, str], parse: Parse) -> pl.DataFrame:
+def _parse_rows(texts: Mapping[int, str], parse: Parse) -> pl.DataFrame:
     """Rows in the form of RFC 4180, by their lines, as a frame."""
     whole = "\n".join(text.replace("\n", "\0") for text in texts.values())
     frame = parse(f"{whole}\n".encode(), '"')
     if "\0" in whole:
         frame = frame.with_columns(pl.all().str.replace_all("\0", "\n", literal=True))
-    return _placed(frame, texts)
+    return _with_lines(frame, texts)
 
 
 def _from_lists(rows: Iterable[Sequence[str]]) -> pl.DataFrame:
@@ -239,7 +239,7 @@ def _from_lists(rows: Iterable[Sequence[str]]) -> pl.DataFrame:
     return pl.DataFrame({f"c{index}": pl.Series(values, dtype=pl.String) for index, values in columns})
 
 
-def _placed(frame: pl.DataFrame, places: Iterable[int]) -> pl.DataFrame:
+def _with_lines(frame: pl.DataFrame, places: Iterable[int]) -> pl.DataFrame:
     """Rows with the lines at which they begin."""
     return frame.select(pl.Series(LINE, [*places], dtype=pl.UInt32), pl.all())
 
@@ -276,7 +276,7 @@ class Text:
     def originals(self, numbers: Sequence[int]) -> list[str]:
         """The lines of some numbers, shortened if they are very long."""
         found = self.lines.gather([number - self.piece.line for number in numbers])
-        return [_shown(line.replace("\0", "\ufffd")) for line in found.to_list()]
+        return [_shortened(line.replace("\0", "\ufffd")) for line in found.to_list()]
 
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
         """The lines but for those of some numbers, which go up: as parts that together have a line feed after each."""
@@ -370,7 +370,7 @@ class Table:
         if self._width == 1:
             regular &= (sizes > 0) & ~lines.str.contains(",", literal=True)
         if any(mark in data for mark in (b'"', b"\0", b"\r")):
-            regular &= ~lines.str.contains(MARKED)
+            regular &= ~lines.str.contains(SPECIAL)
         return (frame, None) if regular.all() else (frame.filter(regular), regular)
 
     def _quoted(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
@@ -446,5 +446,5 @@ def _zeros(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ZEROS, _zeros)
 
 
-def _shown(line: str) -> str:
+def _shortened(line: str) -> str:
     return line if len(line) <= _SHOWN // 4 else line.encode()[:_SHOWN].decode(errors="replace")

@@ -292,7 +292,7 @@ def _import(
 
 def _question(names: Names, evaluation: Evaluation, attempt: str, alias: RecipeAlias, place: str) -> Question:
     shop = evaluation.shop
-    (recipe,) = imports.recipes(names, label(shop), imports.Whose(attempt), [alias], generation=evaluation.generation)
+    (recipe,) = imports.recipes(names, label(shop), imports.Lineage(attempt), [alias], generation=evaluation.generation)
     return Question(
         recipe=recipe,
         job=_resource(names.lists_job(label(shop), alias, attempt)),

@@ -14,7 +14,7 @@ from personalization.core import csv_dialect
 from personalization.core.errors import Broken
 from personalization.core.line_breaks import PATTERN
 from personalization.ingest.csv import counts
-from personalization.ingest.csv.counts import Hashes
+from personalization.ingest.csv.counts import HashTally
 from personalization.ingest.csv.rows import Table, source
 from personalization.ingest.csv.writing import render
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
@@ -127,7 +127,7 @@ class Splitter:
         self._candidates = candidates
         self._wanted = users
         self._bought, self._any = _Sample(_SPARE * users), _Sample(_SPARE * users)
-        self._users = Hashes(scratch, "users")
+        self._users = HashTally(scratch, "users")
         self._items = pl.DataFrame(schema={"ITEM_ID": pl.String, "rows": pl.UInt32})
         self._rows = self._held_out = 0
 
