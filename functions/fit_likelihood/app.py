@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         `{outcome, reason, report, method}`.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Rejected, Broken: as in `personalization.core.aws.errors`.
     """
     request = FitRequest.read(event)
     aws = fit.Clients(clients.s3(), clients.dynamodb(), clients.runtime())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was dropped, is it good, and what follows from it."""
+"""Check a drop, and plan the run that follows."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ LOG = observability.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Check a drop, write its import copy and answer the run's plan.
+    """Check a drop, write its import copy and return the run's plan.
 
     Args:
         event: `{bucket, key, versionId?, run, also?: [{key, versionId?}]}`, or for a retraining
@@ -26,8 +26,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         The plan, with what becomes of the object in its run and why, as `outcome` and `reason`.
 
     Raises:
-        Rejected: the key, the settings or the data are refused, with the rule, or the lines and the report.
-        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
+        Rejected: the key, the settings or the data are refused; the message has the rule, or lines and the report.
+        RetryLater, LimitReached, Broken: as in `personalization.core.aws.errors`.
     """
     request = PrepareRequest.read(event)
     environment = Environment()
@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         plan = prepare.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
     except TooManyRejects as refused:
         observability.count(environment.namespace, "RejectsAboveLimit", 1)
-        # The machine knows the word of the kind that it belongs to.
+        # The state machine knows the class name Rejected.
         raise Rejected(refused.resource, refused.reason) from None
     observability.count(environment.namespace, "RowsAccepted", plan.rows)
     observability.count(environment.namespace, "RowsRejected", plan.rejects)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The import copies of a run in the bucket, and at which rows its import jobs begin.
+"""The import copies of a run in the bucket, and the rows at which its import jobs begin.
 
-An incremental import adds rows for good. So a run that goes on with an earlier one, of whose jobs some have imported
-their rows, cuts the same rows at the same places, and finds those jobs by their names.
+An incremental import adds rows permanently. A run that continues an earlier one, some of whose jobs are done, therefore
+cuts at the same rows and finds those jobs by their names.
 """
 
 from collections.abc import Collection
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EarlierCuts:
-    """How earlier runs have cut the same objects."""
+    """How earlier runs cut the same objects."""
 
     cuts: tuple[Cut, ...]
     left: frozenset[str]
-    """Ids of objects that they have left for later."""
+    """Ids of objects postponed by them."""
     runs: tuple[str, ...]
-    """Those that have cut so."""
+    """The runs with these cuts."""
 
 
 class Copies:
-    """The copies of what one request names.
+    """The copies of a request's objects.
 
     Args:
-        client: the bucket's service.
+        client: of the bucket.
         request: the objects.
         drop: the first of them.
-        bounds: what an import job takes.
-        before: how earlier runs have cut, if that must be kept.
+        bounds: limits of an import job.
+        before: the cuts of earlier runs, if they must be kept.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Copies:
         self.cutter = Cutter(bounds, self._begin, self._remove, before.cuts if before else None)
 
     def keep(self, milliseconds: int, part: int) -> None:
-        """Keep what is imported for the fits of the purchase likelihood; the import copy expires."""
+        """Keep imported files for the fits of the purchase likelihood; import copies expire."""
         drop = self._drop
         for job in (job for job, number in self.cutter.copies if number == part):
             key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, part + 1000 * job)
@@ -67,25 +67,25 @@ class Copies:
             self._kept.setdefault(part, []).append(key)
 
     def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:
-        """Remove what must not be imported, and write down where the jobs begin and what is left for later.
+        """Remove copies that must not be imported, and record where the jobs begin and what is postponed.
 
         Args:
-            parts: how many objects there are.
-            left_out: the numbers of those that are not imported.
-            left: the ids of those that are too few rows for a job of their own.
+            parts: the number of objects.
+            left_out: the numbers of objects that are not imported.
+            left: the ids of objects with too few rows for a job of their own.
 
         Raises:
-            Rejected: rows that an earlier run has imported are refused today, or in other objects.
+            Rejected: rows imported by an earlier run are now refused, or in other objects.
         """
         cuts = self.cutter.cuts
         if self.before is not None and cuts != self.before.cuts:
-            told = "an earlier run has imported a part of these files, and other rows of them are bad now"
-            raise Rejected(self._drop.key, f"{told}: undo the change of the settings, or drop the whole history")
-        there = {copy for copy in self.cutter.copies if copy[1] not in left_out}
-        # A whole folder is imported: also what an attempt before this one may have left there.
+            problem = "an earlier run has imported a part of these files, and other rows of them are bad now"
+            raise Rejected(self._drop.key, f"{problem}: undo the change of the settings, or drop the whole history")
+        kept = {copy for copy in self.cutter.copies if copy[1] not in left_out}
+        # The import takes the whole folder, including leftovers of an earlier attempt.
         for job in range(len(cuts) + 1):
             for part in range(parts):
-                if (job, part) not in there:
+                if (job, part) not in kept:
                     self._remove(job, part)
         for key in (key for part in left_out for key in self._kept.get(part, ())):
             objects.remove(self._s3, self._bucket, key)
@@ -112,7 +112,7 @@ def copies_of(
     drop: Drop,
     most: int,
 ) -> Copies:
-    """The copies of what a request names: within the bounds of an incremental job, or all for one job."""
+    """Return a request's copies: within the bounds of incremental jobs, or all for one job."""
     if drop.mode != "INCREMENTAL" or drop.data_kind is None or not request.in_parts:
         return Copies(client, request, drop, Bounds(), None)
     least = MINIMUM_INTERACTIONS if drop.data_kind == "interactions" else 1
@@ -123,17 +123,19 @@ def copies_of(
 def _earlier_cuts(
     client: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, drop: Drop
 ) -> EarlierCuts | None:
-    """How the newest earlier run has cut of whose import jobs one is there and has not failed."""
+    """Return the cuts of the newest earlier run that has an import job which has not failed."""
     kind = drop.data_kind or "interactions"
-    found = {run: _read(client, request.bucket, plan.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
+    cut_by = {run: _read(client, request.bucket, plan.cuts_key(drop.shop, run, kind)) for run in request.imported_by}
     for run in reversed(request.imported_by):
-        cuts, left = found[run]
+        cuts, left = cut_by[run]
         jobs = plan.job_names(names, drop.shop, kind, run, len(cuts) + 1)
         if not cuts:
             jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
         if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
-            return EarlierCuts(cuts, left, tuple(each for each in request.imported_by if found[each] == found[run]))
+            return EarlierCuts(
+                cuts, left, tuple(other for other in request.imported_by if cut_by[other] == cut_by[run])
+            )
     return None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a drop's header to the columns of the import: which cell goes where, and what is filled in."""
+"""From a drop's header to the columns of the import: which cell goes where, and defaults."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ _OTHER = re.compile(r"[\W_]+")
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "upright bars"}
 _SHOWN = 12
-"""Columns that a message names."""
+"""Columns named in a message."""
 _MARKS: Mapping[DataKind, tuple[str, ...]] = {
     "interactions": ("USER_ID", "ITEM_ID", "TIMESTAMP"),
     "users": ("USER_ID",),
     "items": ("ITEM_ID",),
 }
-"""The columns that tell a kind."""
+"""The columns that identify a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,16 @@ class Slot:
 
     name: str
     source: int | None
-    """Index of the drop's column, or None where the drop has none and `default` fills every row."""
+    """Index of the drop's column, or None where `default` fills every row."""
     default: str | None = None
-    """What empty cells are filled with, or None where they stay empty."""
+    """The value of empty cells, or None where they stay empty."""
     column: Column | None = None
-    """What the column must be, or None where the data tells."""
+    """The column's definition, or None where the data decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnRule:
-    """What makes a row a return."""
+    """The condition that makes a row a return."""
 
     name: str
     source: int
@@ -49,18 +49,17 @@ class ReturnRule:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of an import in their order, and what the run has to say about them."""
+    """The columns of an import in order, and notes about them."""
 
     kind: DataKind
     slots: tuple[Slot, ...]
     notes: tuple[str, ...]
     added: tuple[str, ...] = ()
-    """Columns that the dataset does not have yet, and gets by a change of its schema."""
+    """Columns added to the dataset by a change of its schema."""
     returns: ReturnRule | None = None
-    """What makes an interaction a return, where the shop says so."""
+    """The condition that makes an interaction a return, if the shop has one."""
 
     def names(self) -> tuple[str, ...]:
-        """The column names, in order."""
         return tuple(slot.name for slot in self.slots)
 
 
@@ -70,15 +69,15 @@ def arrange(
     """Decide the columns of an import.
 
     Args:
-        resource: what the messages name.
+        resource: the name in messages.
         kind: the dataset.
         header: the drop's column names, in any case and order.
         settings: the shop's mapping of names, its defaults and its domain.
-        existing: the schema of the dataset that is there already; its columns and their kinds stay.
+        existing: the schema of the existing dataset; its columns and their types stay.
 
     Raises:
-        Rejected: a name that Personalize cannot take, a column twice or missing, too many of them; the columns are
-            those of another kind of drop; or they are not those of the dataset, and Personalize cannot add them.
+        Rejected: a name that Personalize does not accept, a duplicate or missing column, or too many columns; columns
+            of another kind of drop; or columns that differ from the dataset's and cannot be added.
     """
     domain = settings.personalize_domain
     _check_separator(resource, header)
@@ -88,8 +87,8 @@ def arrange(
     missing = [name for name in required if name not in sources and name not in defaults]
     other = _other_kind(kind, sources)
     if other and other != kind:
-        told = ", ".join(_MARKS[other])
-        raise Rejected(resource, f"these look like {other} ({told}): drop them under {other}/, not {kind}/")
+        marks = ", ".join(_MARKS[other])
+        raise Rejected(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
     if missing:
         raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_listed(header)}")
     names = [*required, *(name for name in sources if name not in required)]
@@ -111,10 +110,10 @@ def arrange(
 def _return_rule(
     resource: str, kind: DataKind, sources: Mapping[str, int], header: Sequence[str], settings: ShopSettings
 ) -> ReturnRule | None:
-    """What makes a row a return, if the shop says so.
+    """Return the condition that makes a row a return, if the shop has one.
 
     Raises:
-        Rejected: the file lacks the column: its returns would count as purchases.
+        Rejected: the file lacks the column, so its returns would count as purchases.
     """
     if kind != "interactions" or settings.returns is None or event_copies.marked(map(canonical, header)):
         return None
@@ -122,13 +121,13 @@ def _return_rule(
     mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
     name = next((name for name in sources if name.replace("_", "") == mapped.replace("_", "")), None)
     if name is None:
-        told = f"the settings tell returns by the column {settings.returns.column}, which the file lacks"
-        raise Rejected(resource, f"{told}: it has {_listed(header)}. Add the column, or change returns in the settings")
+        lack = f"the settings tell returns by the column {settings.returns.column}, which the file lacks"
+        raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
     return ReturnRule(name, sources[name], settings.returns.below)
 
 
 def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
-    """The shop's own columns that cannot be imported: the dataset lacks them, or they are one too many."""
+    """Return the shop's own columns that cannot be imported: the dataset lacks them, or they exceed the limit."""
     own = schema.metadata(kind, domain, names)
     if existing is not None:
         return [name for name in own if name not in existing.names()]
@@ -136,10 +135,10 @@ def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], ex
 
 
 def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> DataKind:
-    """Which dataset a file is for, by its columns alone.
+    """Return the dataset of a file from its columns alone.
 
     Raises:
-        Rejected: the columns are those of none, or not those of one beyond doubt.
+        Rejected: the columns fit none, or more than one.
     """
     kind = _other_kind("interactions", _sources(resource, "interactions", header, settings))
     if kind is None:
@@ -160,13 +159,13 @@ def _listed(header: Sequence[str]) -> str:
 
 
 def canonical(name: str) -> str:
-    """A column's name in capitals, its words joined by single underscores."""
+    """Return a column's name in capitals, its words joined by single underscores."""
     return _OTHER.sub("_", name).strip("_").upper()
 
 
 def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> dict[str, int]:
     mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
-    # Personalize takes names for the same that differ only in underscores; so do we, for the names that it knows.
+    # Personalize treats names that differ only in underscores as equal; so does this, for known names.
     known = {name.replace("_", ""): name for name in schema.known(kind, settings.personalize_domain)}
     copy = event_copies.marked(map(canonical, header))
     sources: dict[str, int] = {}
@@ -194,30 +193,30 @@ def _defaults(kind: DataKind, settings: ShopSettings) -> dict[str, str]:
 
 
 def _missing(missing: list[str], settings: ShopSettings) -> str:
-    told = f"required columns are missing: {', '.join(missing)}; settings can map a column to a required name"
+    problem = f"required columns are missing: {', '.join(missing)}; settings can map a column to a required name"
     if settings.domain == "ecommerce" and set(missing) & {"PRICE", "CATEGORY_L1"}:
-        return f"{told}, give it a default, or choose domain: custom before the shop is first dropped"
-    return f"{told} or give it a default"
+        return f"{problem}, give it a default, or choose domain: custom before the shop is first dropped"
+    return f"{problem} or give it a default"
 
 
 def _columns_of(resource: str, kind: DataKind, names: list[str], existing: Schema) -> tuple[list[str], tuple[str, ...]]:
-    """The columns of the dataset, and those that it is to get."""
-    there = existing.names()
-    gone = [name for name in there if name not in names]
-    new = tuple(name for name in names if name not in there)
-    if gone or (new and kind == "interactions"):
-        changes = [f"without {', '.join(gone)}"] * bool(gone) + [f"with new {', '.join(new)}"] * bool(new)
+    """Return the columns of the dataset, and those to add."""
+    current = existing.names()
+    missing = [name for name in current if name not in names]
+    new = tuple(name for name in names if name not in current)
+    if missing or (new and kind == "interactions"):
+        changes = [f"without {', '.join(missing)}"] * bool(missing) + [f"with new {', '.join(new)}"] * bool(new)
         rule = "Personalize lets Users and Items datasets get more columns, and no dataset lose any"
-        way = "; keep the column, its cells may be empty" if gone else ""
+        way = "; keep the column, its cells may be empty" if missing else ""
         raise Rejected(resource, f"the columns differ from those of the dataset: {' and '.join(changes)}; {rule}{way}")
-    return [*there, *new], new
+    return [*current, *new], new
 
 
 def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
-    """The kind that a header is of beyond doubt, or None."""
+    """Return the kind that a header clearly belongs to, or None."""
     if set(_MARKS["interactions"]) <= set(sources):
         return "interactions"
-    # One column of ids and no time tells about those.
+    # A single id column without a time describes users or items.
     users, items = "USER_ID" in sources, "ITEM_ID" in sources
     if users == items or (kind == "interactions" and "TIMESTAMP" in sources):
         return None

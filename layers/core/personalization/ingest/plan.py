@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan of a run, made from a drop that was accepted."""
+"""Plan a run from an accepted drop."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,21 +36,21 @@ from personalization.shop.settings import RecipeAlias, ShopSettings
 
 _resource = partial(Resource.model_validate, from_attributes=True)
 MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
-"""Import jobs of one kind that a run starts one after the other: they share its time, and its execution's history."""
+"""Import jobs of one kind in a run, one after the other: they share its time and its execution's history."""
 
 
 def nothing_to_do(drop: Drop, run: str, *notes: str) -> Nothing:
-    """The plan of a run that imports nothing."""
+    """Return the plan of a run that imports nothing."""
     return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
 
 
 def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
-    """The plan of a run that drops again what was imported last."""
-    told = (
+    """Return the plan of a run whose drop was imported last."""
+    note = (
         f"{drop.key} has the bytes of {known.key}, which run {known.run} imported under the same settings: it is not "
         'imported again, and nothing is trained on it. To train all the same, ask for {"action": "retrain"}'
     )
-    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(told,), outcome="alreadyHandled")
+    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=(note,), outcome="alreadyHandled")
 
 
 def outcome(request: PrepareRequest, plan: Plan | Nothing) -> dict[str, str]:
@@ -65,39 +65,39 @@ def outcome(request: PrepareRequest, plan: Plan | Nothing) -> dict[str, str]:
 
 
 def copy_folder(shop: str, run: str, kind: DataKind, job: int = 0) -> str:
-    """The folder of the bucket that the copies for one of the run's import jobs are in, with its slash."""
+    """Return the folder of the copies for an import job, with its slash."""
     return f"imports/{shop}/{run}/{kind}{f'-{job + 1}' if job else ''}/"
 
 
 def copy_key(shop: str, run: str, kind: DataKind, part: int = 0, job: int = 0) -> str:
-    """The key of the run's import copy, or of one of its parts if several objects are imported together.
+    """Return the key of an import copy, or of one of its parts if several objects are imported together.
 
     Args:
-        shop, run, kind: whose copy it is. part: the object's number. job: that of the import job, the first being 0.
+        shop, run, kind: of the copy. part: the object's number. job: the import job's number, from 0.
     """
     return f"{copy_folder(shop, run, kind, job)}part-{part}.csv"
 
 
 def cuts_key(shop: str, run: str, kind: DataKind) -> str:
-    """Where a run writes at which rows its import jobs of a kind begin, and what it left, if there is any of either."""
+    """Return the key of a run's record of where its import jobs begin and what it postponed."""
     return f"reports/{shop}/{run}/import-{kind}.json"
 
 
 def job_names(names: Names, shop: str, kind: DataKind, run: str, jobs: int) -> list[Named]:
-    """The names of a run's incremental import jobs of a kind: of one, as it is called; of several, with a number."""
+    """Return the names of a run's incremental import jobs of a kind, numbered if there are several."""
     numbers = [f"p{number + 1}" for number in range(jobs)] if jobs > 1 else [""]
     return [names.import_job(shop, kind, run, number) for number in numbers]
 
 
 def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
-    """The plan with several import jobs, one after the other.
+    """Return the plan with several import jobs, one after the other.
 
     Args:
-        plan: with one.
-        names: what this deployment calls its resources.
+        plan: with one job.
+        names: of this deployment's resources.
         bucket: the bucket of the import copies.
-        jobs: how many.
-        followed: earlier runs that had the same ones.
+        jobs: their number.
+        followed: earlier runs with the same jobs.
     """
     own = job_names(names, plan.shop, plan.kind, plan.run, jobs)
     before = [job_names(names, plan.shop, plan.kind, run, jobs) for run in followed]
@@ -116,48 +116,48 @@ def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: 
 
 
 def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, group: bool, dataset: bool) -> None:
-    """Hold a drop against what is there already.
+    """Check a drop against existing resources.
 
     Args:
         drop: the drop.
         settings: the shop's settings.
-        domain: the domain of the dataset group that is there.
-        group: whether there is a dataset group.
-        dataset: whether there is a dataset of the drop's kind.
+        domain: the domain of the existing dataset group.
+        group: whether the dataset group exists.
+        dataset: whether a dataset of the drop's kind exists.
 
     Raises:
-        Rejected: the settings name another domain than the shop has; or the first drop of a kind is incremental.
+        Rejected: the settings name another domain than the shop's; or the first drop of a kind is incremental.
     """
     if group and domain != settings.personalize_domain:
-        told = "ecommerce" if domain == "ECOMMERCE" else "custom" if domain is None else domain
-        raise Rejected(drop.key, f"the shop was first dropped with domain: {told}, and a domain never changes")
+        current = "ecommerce" if domain == "ECOMMERCE" else "custom" if domain is None else domain
+        raise Rejected(drop.key, f"the shop was first dropped with domain: {current}, and a domain never changes")
     if drop.mode == "INCREMENTAL" and not dataset:
         raise Rejected(drop.key, f"the first {drop.kind} of a shop must be its whole history, not incremental")
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The run that a plan is for, and the earlier ones whose work it goes on with."""
+    """A run, and the earlier runs whose work it continues."""
 
     run: str
     imported_by: tuple[str, ...] = ()
     trained_by: tuple[str, ...] = ()
     begun_at: str = ""
-    """When the first of them took what the run handles, ISO 8601."""
+    """When the first of them claimed its drops, ISO 8601."""
 
 
-def plan(names: Names, bucket: str, drop: Drop, whose: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
-    """Everything that a run will make or find, by name.
+def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
+    """Name everything that a run creates or reuses.
 
     Args:
-        names: what this deployment calls its resources.
+        names: of this deployment's resources.
         bucket: the bucket of the import copy.
         drop: the drop, of interactions, users or items.
-        whose: the run.
+        lineage: the run.
         settings: the shop's settings.
         checked: the accepted data.
     """
-    kind, domain, run = checked.schema.kind, settings.personalize_domain, whose.run
+    kind, domain, run = checked.schema.kind, settings.personalize_domain, lineage.run
     trains = kind == "interactions"
     group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
     schema = names.schema(kind, checked.schema.digest(domain))
@@ -173,10 +173,10 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Lineage, settings: ShopSe
         ),
         schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=checked.schema.text(), domain=domain),
         event_tracker=EventTracker(name=names.event_tracker(drop.shop)),
-        import_job=_import_job(names, bucket, drop, whose, kind, settings),
+        import_job=_import_job(names, bucket, drop, lineage, kind, settings),
         filters=_filters(names, drop.shop, settings) if trains else (),
-        recipes=_recipes(names, drop.shop, whose, settings) if trains else (),
-        begun_at=whose.begun_at,
+        recipes=_recipes(names, drop.shop, lineage, settings) if trains else (),
+        begun_at=lineage.begun_at,
         rows=checked.rows,
         notes=(*checked.notes, *remarks),
         report=checked.report,
@@ -185,14 +185,14 @@ def plan(names: Names, bucket: str, drop: Drop, whose: Lineage, settings: ShopSe
         probe=settings.probe,
         serves=settings.recipes if trains else (),
         deploys=settings.deployed if trains else (),
-        evaluation=_evaluation(drop.shop, whose, settings) if trains else None,
+        evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
         recommenders=made,
     )
 
 
 def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
-    """The plan with campaigns that are there and not asked for: named with what they cost, and to go unless kept."""
+    """Return the plan with campaigns that the settings don't ask for: with their costs, to delete unless kept."""
     if not unused:
         return plan
     keeps = settings.unused_campaigns == "keep"
@@ -210,31 +210,31 @@ def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[R
 
 
 def merged(plan: Plan, other: Plan, key: str) -> Plan:
-    """The plan of an import to which the rows of another object, at `key`, are added."""
+    """Return the plan of an import extended by the rows of another object, at `key`."""
     note = f"{key} is imported together with it: {other.rows:,} rows more"
     rows, rejects = plan.rows + other.rows, plan.rejects + other.rejects
     return plan.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*plan.notes, note)})
 
 
 def retraining(
-    names: Names, bucket: str, wish: Retraining, whose: Lineage, settings: ShopSettings, schema: Schema
+    names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings: ShopSettings, schema: Schema
 ) -> Plan:
-    """The plan of a run that imports nothing and trains on the data that is there.
+    """Return the plan of a run that imports nothing and trains on the existing data.
 
     Args:
-        names: what this deployment calls its resources.
+        names: of this deployment's resources.
         bucket: the bucket, as in every plan.
-        wish: which recipes, and how.
-        whose: the run.
+        wish: the recipes and the training mode.
+        lineage: the run.
         settings: the shop's settings.
-        schema: that of the shop's interactions.
+        schema: of the shop's interactions.
 
     Raises:
-        Rejected: a recipe is none of the shop's; or one without UPDATE is to be trained by it.
+        Rejected: a recipe is not the shop's, or has no training mode UPDATE.
     """
-    strange = [alias for alias in wish.recipes if alias not in settings.recipes]
-    if strange:
-        raise Rejected(wish.shop, f"{', '.join(strange)} is no recipe of the shop's settings")
+    unknown = [alias for alias in wish.recipes if alias not in settings.recipes]
+    if unknown:
+        raise Rejected(wish.shop, f"{', '.join(unknown)} is no recipe of the shop's settings")
     chosen = tuple(alias for alias in settings.recipes if not wish.recipes or alias in wish.recipes)
     if wish.training_mode == "UPDATE" and chosen != ("user-personalization",):
         raise Rejected(wish.shop, "trainingMode UPDATE needs recipes: [user-personalization], the only one that has it")
@@ -242,12 +242,12 @@ def retraining(
         raise Rejected(wish.shop, "generation v2 has no trainingMode UPDATE: train it in full")
     wanted = settings.model_copy(update={"recipes": chosen})
     drop = Drop("", "interactions", wish.shop)
-    made = plan(names, bucket, drop, whose, wanted, Checked(schema, 0, ("trained on the data that is there",)))
-    # A recipe that is trained alone for once is not the only one of the shop.
-    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in made.recipes)
-    # An update takes in what is new; a second full training would cost many times as much.
-    evaluation = made.evaluation if wish.training_mode == "FULL" else None
-    return made.model_copy(
+    planned = plan(names, bucket, drop, lineage, wanted, Checked(schema, 0, ("trained on the data that is there",)))
+    # A recipe that is retrained alone is not the shop's only one.
+    parts = tuple(part.model_copy(update={"deployed": part.alias in settings.deployed}) for part in planned.recipes)
+    # An update only adds new data; a second full training for the test would cost many times as much.
+    evaluation = planned.evaluation if wish.training_mode == "FULL" else None
+    return planned.model_copy(
         update={
             "training_mode": wish.training_mode,
             "recipes": parts,
@@ -260,37 +260,37 @@ def retraining(
 
 def _filters(names: Names, shop: str, settings: ShopSettings) -> tuple[FilterPart, ...]:
     named = [(names.filter(shop, name), expression) for name, expression in settings.filters.items()]
-    return tuple(FilterPart(name=found.name, arn=found.arn, expression=expression) for found, expression in named)
+    return tuple(FilterPart(name=own.name, arn=own.arn, expression=expression) for own, expression in named)
 
 
 def _recommenders(
     names: Names, shop: str, settings: ShopSettings, checked: Checked
 ) -> tuple[tuple[RecommenderPart, ...], tuple[str, ...]]:
-    """Those that the run makes, and remarks."""
-    made, remarks = recommenders.possible(settings.recommenders, checked.events)
+    """Return the recommenders of a run, and remarks."""
+    creatable, remarks = recommenders.possible(settings.recommenders, checked.events)
     remarks += recommenders.unmade(
         settings.recommenders, (each.recommender for each in settings.placements.values() if each.recommender)
     )
-    named = [(names.recommender(shop, name), each) for name, each in made.items()]
+    named = [(names.recommender(shop, name), each) for name, each in creatable.items()]
     parts = tuple(
-        RecommenderPart(name=found.name, arn=found.arn, recipe_arn=names.recipe_arn(each.recipe), config=each.config)
-        for found, each in named
+        RecommenderPart(name=own.name, arn=own.arn, recipe_arn=names.recipe_arn(each.recipe), config=each.config)
+        for own, each in named
     )
     return parts, tuple(remarks)
 
 
 def _import_job(
-    names: Names, bucket: str, drop: Drop, whose: Lineage, kind: DataKind, settings: ShopSettings
+    names: Names, bucket: str, drop: Drop, lineage: Lineage, kind: DataKind, settings: ShopSettings
 ) -> ImportJob:
-    # What an incremental job has added stays there: under other settings it would be added a second time.
+    # Rows of an incremental job stay: under other settings they would be added again.
     digest = settings.digest if drop.mode == "FULL" else ""
-    own, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (whose.run, *whose.imported_by)]
-    once = [names.import_job(drop.shop, kind, run, digest, run_name) for run in whose.imported_by]
+    own, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (lineage.run, *lineage.imported_by)]
+    once = [names.import_job(drop.shop, kind, run, digest, run_name) for run in lineage.imported_by]
     return ImportJob(
         name=own.name,
         arn=own.arn,
         mode=drop.mode,
-        data_location=f"s3://{bucket}/{copy_folder(drop.shop, whose.run, kind)}",
+        data_location=f"s3://{bucket}/{copy_folder(drop.shop, lineage.run, kind)}",
         earlier=tuple([_resource(each) for each in earlier]),
         once_named=tuple([_resource(each) for each in once]),
     )
@@ -299,20 +299,20 @@ def _import_job(
 def recipes(
     names: Names,
     shop: str,
-    whose: Lineage,
+    lineage: Lineage,
     aliases: Iterable[RecipeAlias],
     settings: str = "",
     generation: Generation = "v1",
 ) -> tuple[RecipePart, ...]:
-    """What is made for each recipe of a shop in a run.
+    """Return the parts of a plan for each recipe of a shop.
 
     Args:
-        names: what this deployment calls its resources.
+        names: of this deployment's resources.
         shop: the shop.
-        whose: the run, and the earlier ones whose solution versions will do as well.
+        lineage: the run, and the earlier ones whose solution versions are reusable.
         aliases: the recipes.
-        settings: the digest of the shop's settings; another one means other solution versions.
-        generation: that of the recipes that personalize.
+        settings: the digest of the shop's settings, which is part of the solution versions' names.
+        generation: of the personalizing recipes.
     """
     named = [(alias, recipe(alias, generation)) for alias in aliases]
     parts = [
@@ -321,10 +321,12 @@ def recipes(
             recipe_arn=names.recipe_arn(name),
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
-            solution_version_name=names.solution_version(shop, alias, whose.run, settings),
-            earlier_versions=tuple([names.solution_version(shop, alias, each, settings) for each in whose.trained_by]),
+            solution_version_name=names.solution_version(shop, alias, lineage.run, settings),
+            earlier_versions=tuple(
+                [names.solution_version(shop, alias, each, settings) for each in lineage.trained_by]
+            ),
             once_named=tuple(
-                [names.solution_version(shop, alias, each, settings, run_name) for each in whose.trained_by]
+                [names.solution_version(shop, alias, run, settings, run_name) for run in lineage.trained_by]
             ),
         )
         for alias, name in named
@@ -332,9 +334,9 @@ def recipes(
     return tuple(parts)
 
 
-def _recipes(names: Names, shop: str, whose: Lineage, settings: ShopSettings) -> tuple[RecipePart, ...]:
-    """What is made for each recipe, with what the settings say about its campaign."""
-    made = recipes(names, shop, whose, settings.recipes, settings.digest, settings.generation)
+def _recipes(names: Names, shop: str, lineage: Lineage, settings: ShopSettings) -> tuple[RecipePart, ...]:
+    """Return the parts for each recipe, with the settings of its campaign."""
+    made = recipes(names, shop, lineage, settings.recipes, settings.digest, settings.generation)
     deployed, parts = settings.deployed, []
     for part, alias in zip(made, settings.recipes, strict=True):
         decided: dict[str, object] = {"deployed": alias in deployed}
@@ -344,19 +346,19 @@ def _recipes(names: Names, shop: str, whose: Lineage, settings: ShopSettings) ->
     return tuple(parts)
 
 
-def _evaluation(shop: str, whose: Lineage, settings: ShopSettings) -> Evaluation | None:
+def _evaluation(shop: str, lineage: Lineage, settings: ShopSettings) -> Evaluation | None:
     held_out = settings.gate.held_out
     tested = tuple(alias for alias in settings.recipes if alias in FOR_USERS)
     if held_out is None or not settings.gate.enabled or not tested:
         return None
     return Evaluation(
-        run=whose.run,
+        run=lineage.run,
         shop=shop,
         domain=settings.personalize_domain,
         event_type=settings.event_type,
         recipes=tested,
         held_out=held_out,
-        made_by=whose.trained_by,
+        made_by=lineage.trained_by,
         generation=settings.generation,
-        begun_at=whose.begun_at,
+        begun_at=lineage.begun_at,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an object of the bucket to the plan of a run: read, check and copy it, and report what came."""
+"""Prepare a run from a dropped object: read, check and copy it, report on it, and plan what follows."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CHECK = 1
-"""Raised with each version whose check makes something else of the same bytes: then they are imported again."""
+"""Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
 _OF_NO_DROP = frozenset({"prices", "erasure", "schedules"})
 _OF_TRAINING = frozenset(
     {
@@ -54,24 +54,24 @@ _OF_TRAINING = frozenset(
         "unused_campaigns",
     }
 )
-"""What decides nothing about users and items, which are imported and not trained on by themselves."""
+"""Settings without effect on users and items, which are imported but start no training by themselves."""
 
 
 def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
-    """Return what tells these bytes, under these settings, from others."""
+    """Return the identity of a drop's content: its bytes and the settings that affect its import."""
     return f"{digest.size}-{digest.hexdigest()}-{_settings_digest(kind, settings)}"
 
 
 def _may_match(content: str, size: int, kind: DataKind, settings: ShopSettings) -> bool:
-    """Whether bytes of a size, under these settings, can be those of a content: only then they are worth reading."""
-    told, _, settled = content.split("-") if content.count("-") == 2 else ("", "", "")
-    return told == str(size) and settled == _settings_digest(kind, settings)
+    """Tell whether bytes of this size can have a known content, so that they are worth reading."""
+    known_size, _, settled = content.split("-") if content.count("-") == 2 else ("", "", "")
+    return known_size == str(size) and settled == _settings_digest(kind, settings)
 
 
 def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
-    leave_out = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
-    told: Mapping[str, Any] = {"check": _CHECK, **settings.model_dump(mode="json", exclude=set(leave_out))}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
+    relevant: Mapping[str, Any] = {"check": _CHECK, **settings.model_dump(mode="json", exclude=set(excluded))}
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
 _TOO_FEW = (
@@ -82,18 +82,18 @@ _TOO_FEW = (
 def prepare_all(
     s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, request: PrepareRequest, most: int
 ) -> Plan | Nothing:
-    """Check the object and those that are imported with it, each into a part of its own; or plan a retraining.
+    """Check an object and those imported with it, each into a part of its own; or plan a retraining.
 
-    One of several that is refused is left out, and so is one that has other columns: the others are imported. What is
-    larger than one incremental import job, of `most` bytes, is imported by several.
+    Refused objects and those with other columns are left out while the others are imported. Data larger than one
+    incremental import job, of `most` bytes, are imported by several.
 
     Raises:
-        Rejected: the object is refused, or every one of them; or there is nothing to train on.
-        RetryLater, LimitReached, Broken: as `translate_errors` says.
+        Rejected: all objects are refused; or there is nothing to train on.
+        RetryLater, LimitReached, Broken: as in `translate_errors`.
     """
     if request.retrain is not None:
-        whose = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
-        return retraining(s3, personalize, names, bucket, whose, request.retrain)
+        lineage = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
+        return retraining(s3, personalize, names, bucket, lineage, request.retrain)
     first = Joined(id=request.id, key=request.key, version_id=request.version_id)
     objects = (first, *request.also)
     drop = keys.recognise(request.key)
@@ -132,7 +132,7 @@ def prepare_all(
 def _outcome(
     check: Callable[[], Plan | Nothing], each: Joined, first: Plan | None, request: PrepareRequest
 ) -> Plan | Nothing | LeftOut:
-    """What came of one of the objects; `first` is the plan of the first one that is imported."""
+    """Return the outcome of one object; `first` is the plan of the first one that is imported."""
     try:
         made = check()
     except Rejected as refused:
@@ -151,7 +151,7 @@ def _postponed(each: Joined, reason: str) -> LeftOut:
 def retraining(
     s3: "S3Client", personalize: "PersonalizeClient", names: Names, bucket: str, whose: Lineage, wish: Retraining
 ) -> Plan:
-    """The plan of a run that trains on the data that is there.
+    """Return the plan of a run that trains on the existing data.
 
     Raises:
         Rejected: the shop has no interactions, or the recipes or the training mode do not fit its settings.
@@ -175,21 +175,21 @@ _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users"
 def prepare(
     s3: "S3Client", personalize: "PersonalizeClient", names: Names, request: PrepareRequest, copies: Copies, part: int
 ) -> Plan | Nothing:
-    """Check what was dropped, write its import copy, its report and its refused rows, and plan what follows.
+    """Check a drop, write its import copy, its report and its refused rows, and plan what follows.
 
-    Nothing is imported of a drop that is refused, and its report and refused rows are there all the same.
+    A refused drop leaves its report and its refused rows, but nothing to import.
 
     Args:
         s3: the bucket's service.
         personalize: the control plane.
         names: what this deployment calls its resources.
         request: the object.
-        copies: where its copy goes.
-        part: the number of the copy among those that are imported together.
+        copies: the copies of the run.
+        part: the number of this copy among those imported together.
 
     Raises:
         Rejected: the key, the settings or the data are refused.
-        RetryLater, LimitReached, Broken: as `translate_errors` says.
+        RetryLater, LimitReached, Broken: as in `translate_errors`.
     """
     drop = keys.recognise(request.key)
     if drop.kind == "nothing":
@@ -218,10 +218,10 @@ def prepare(
     _store_counts(s3, request, drop, copied, now)
     checked = replace(checked, notes=(*remarks, *checked.notes))
     if expected.group and kind == "interactions" and not part:
-        there = statuses(personalize, names.dataset_group(drop.shop).arn)
-        checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, there)))
-    whose = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
-    plan = imports.plan(names, request.bucket, drop, whose, chosen, checked)
+        served = statuses(personalize, names.dataset_group(drop.shop).arn)
+        checked = replace(checked, notes=(*checked.notes, *recommenders.unnamed(chosen.recommenders, served)))
+    lineage = Lineage(request.run, request.imported_by, request.trained_by, request.begun_at)
+    plan = imports.plan(names, request.bucket, drop, lineage, chosen, checked)
     if drop.mode == "FULL":
         plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
     if not expected.group or kind != "interactions" or part:
@@ -230,7 +230,7 @@ def prepare(
 
 
 def _unchanged(s3: "S3Client", request: PrepareRequest, kind: DataKind, chosen: ShopSettings) -> bool:
-    """Whether an object has the bytes that the dataset has already; it is read only where its size says that it may."""
+    """Tell whether an object equals the imported one; it is read only if its size matches."""
     content = request.known.content if request.known else ""
     size = objects.size(s3, request.bucket, request.key, request.version_id)
     if size is None or not _may_match(content, size, kind, chosen):
@@ -244,7 +244,7 @@ def _unchanged(s3: "S3Client", request: PrepareRequest, kind: DataKind, chosen: 
 
 
 def _store_counts(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: Copied, now: datetime) -> None:
-    """Keep what interactions say about items for the list of bestsellers."""
+    """Store a drop's item counts for the list of bestsellers."""
     if copied.sold is not None:
         when, rows = int(now.timestamp() * 1000), copied.sold.rows
         key = sales.key(drop.shop, drop.mode, when, rows, sales.identity(request.key, request.version_id))
@@ -252,7 +252,7 @@ def _store_counts(s3: "S3Client", request: PrepareRequest, drop: Drop, copied: C
 
 
 def remove_counts(s3: "S3Client", bucket: str, shop: str, drops: Collection[Joined]) -> None:
-    """Forget the counts of drops that a later run checks and counts again."""
+    """Remove the counts of drops that a later run checks and counts again."""
     identities = {sales.identity(each.key, each.version_id) for each in drops}
     for key in objects.list_keys(s3, bucket, sales.folder(shop)) if drops else ():
         if any(each in key for each in identities):
@@ -260,7 +260,7 @@ def remove_counts(s3: "S3Client", bucket: str, shop: str, drops: Collection[Join
 
 
 def _history_size(s3: "S3Client", request: PrepareRequest, drop: Drop) -> int:
-    """Interactions that the shop has before an incremental drop adds to them."""
+    """Return the shop's interactions before an incremental drop."""
     own = sales.identity(request.key, request.version_id)
     return sales.history(
         key for key in objects.list_keys(s3, request.bucket, sales.folder(drop.shop)) if own not in key
@@ -275,7 +275,7 @@ def _copy(
     part: AbstractContextManager[Part],
     digest: Digest,
 ) -> Copied:
-    """The drop in one pass; nothing is left of the copy when it raises."""
+    """Copy the drop in one pass, and leave nothing of the copy after an error."""
     drop, kinds = keys.recognise(request.key), (expected.kind, *_RELATED_KINDS[expected.kind])
     known = {kind: objects.get_bytes(s3, request.bucket, report.ids_key(drop.shop, kind)) for kind in kinds}
     with (
@@ -286,7 +286,7 @@ def _copy(
         part as target,
     ):
         copied = copy(chunks, expected, target, Path(scratch), known)
-        reporter.saw(copied)
+        reporter.store_rejects(copied)
         if problems := findings.problems(expected, copied.findings):
             kind = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
             raise kind(expected.resource, "; ".join(problems))
@@ -299,7 +299,7 @@ def _copy(
 
 
 class _Reporter:
-    """Writes what there is to read about one drop."""
+    """Writes the report on one drop."""
 
     def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int) -> None:
         self._s3 = s3
@@ -310,8 +310,8 @@ class _Reporter:
         self._rejects = ""
         self._kept = 0
 
-    def saw(self, copied: Copied) -> None:
-        """Keep the refused rows."""
+    def store_rejects(self, copied: Copied) -> None:
+        """Store the refused rows."""
         self._findings = copied.findings
         if copied.rejects.rows:
             about = self._about
@@ -320,31 +320,31 @@ class _Reporter:
             objects.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
 
     def refused(self, reason: str) -> str:
-        """Report a drop that is refused; returns the page's key."""
+        """Report a refused drop, and return the page's key."""
         return self._write(reason)[0]
 
     def accepted(self, copied: Copied) -> Checked:
-        """Report a drop that is imported."""
+        """Report an imported drop."""
         about = self._about
         page, document = self._write("")
         if not self._part:
             objects.put_json(self._s3, self._bucket, report.last_key(about.shop, about.kind), document)
         if about.kind != "interactions":
-            # Without ids that can be compared, those of an earlier drop would tell lies.
+            # Ids of an earlier drop would be wrong if this one's cannot be compared.
             ids = copied.ids if copied.ids is not None else b""
             key = report.ids_key(about.shop, about.kind)
             objects.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
-        found = copied.findings
-        notes = found.notes
-        if found.rejected:
-            notes = (*notes, f"{found.rejected:,} of {found.rows:,} rows were left out: {self._rejects}")
+        results = copied.findings
+        notes = results.notes
+        if results.rejected:
+            notes = (*notes, f"{results.rejected:,} of {results.rows:,} rows were left out: {self._rejects}")
         notes = (
             *notes,
-            *report.data_limits(about.settings, _items(about, found), about.before + _interactions(about, found)),
+            *report.data_limits(about.settings, _items(about, results), about.before + _interactions(about, results)),
         )
-        checked = Checked(copied.schema, found.accepted, notes, bool(copied.layout.added))
+        checked = Checked(copied.schema, results.accepted, notes, bool(copied.layout.added))
         whole = about.kind == "interactions" and about.mode == "FULL"
-        return replace(checked, report=page, rejects=found.rejected, events=found.event_types if whole else None)
+        return replace(checked, report=page, rejects=results.rejected, events=results.event_types if whole else None)
 
     def _write(self, reason: str) -> tuple[str, report.Document]:
         about = self._about
@@ -357,15 +357,15 @@ class _Reporter:
         return f"{name}.html", document
 
 
-def _items(about: Subject, found: Findings) -> int:
-    """The items that a drop tells of: its own, or those of its interactions."""
+def _items(about: Subject, results: Findings) -> int:
+    """Return the number of items in a drop of items or of interactions."""
     if about.kind == "items":
-        return found.accepted
-    return found.items.ids if about.kind == "interactions" and found.items else 0
+        return results.accepted
+    return results.items.ids if about.kind == "interactions" and results.items else 0
 
 
-def _interactions(about: Subject, found: Findings) -> int:
-    return found.accepted if about.kind == "interactions" else 0
+def _interactions(about: Subject, results: Findings) -> int:
+    return results.accepted if about.kind == "interactions" else 0
 
 
 def _expected(personalize: "PersonalizeClient", names: Names, drop: Drop, chosen: ShopSettings, now: int) -> Expected:

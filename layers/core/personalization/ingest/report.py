@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report on a drop as one document: what came, what was refused, whether it is enough, what follows from it."""
+"""The report on a drop: the data, the refused rows, whether the data suffice, and what follows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,38 +27,38 @@ from personalization.shop.settings import ShopSettings
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a generation considers in a training; it leaves out the rest."""
+    """What a generation uses in a training; it ignores the rest."""
 
     items: int
     interactions: int
 
 
 LIMITS: Mapping[Generation, Limit] = {"v1": Limit(750_000, 500_000_000), "v2": Limit(5_000_000, 3_000_000_000)}
-"""From the developer guide's page on limits."""
+"""From the developer guide's page on quotas."""
 
 
 def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
-    """What a run says about a shop that is larger than its recipes consider.
+    """Return notes about a shop that exceeds what its recipes use.
 
     Args:
         settings: the shop's.
-        items: as many as are known.
-        interactions: of its whole history; 0 where they are not known.
+        items: known ones.
+        interactions: of its whole history; 0 where unknown.
     """
     recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
-    found = [
+    notes = [
         f"{have:,} {what}: {' and '.join(recipes)} of generation {settings.generation} consider {most:,}, not the rest"
         for what, have, most in (("items", items, limit.items), ("interactions", interactions, limit.interactions))
         if recipes and have > most
     ]
-    if found and settings.generation == "v1":
-        found.append(_proposal(settings.prices, recipes, interactions))
-    return tuple(found)
+    if notes and settings.generation == "v1":
+        notes.append(_proposal(settings.prices, recipes, interactions))
+    return tuple(notes)
 
 
 def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
-    """What the second generation would cost beside the first, of the recipes that have it."""
+    """Compare the costs of the second generation with the first, for the recipes that have it."""
     larger = LIMITS["v2"]
     bill: dict[Generation, tuple[float, float]] = {}
     for generation in LIMITS:
@@ -77,15 +77,15 @@ def _proposal(prices: Prices, recipes: Sequence[str], interactions: int) -> str:
 
 Document = dict[str, Any]
 BUCKETS = (1, 2, 3, 6, 11, 21, 51, 101)
-"""The smallest number of interactions in each group of users or items."""
+"""Lower bounds of interactions for the groups of users or items."""
 TAIL = (0.01, 0.05, 0.1, 0.2, 0.5)
-"""The busiest shares of the items whose share of all interactions is told."""
+"""The busiest shares of items, for which the report gives the share of all interactions."""
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report is about."""
+    """The subject of a report."""
 
     shop: str
     run: str
@@ -95,44 +95,44 @@ class Subject:
     now: datetime
     settings: ShopSettings
     before: int = 0
-    """Interactions that the shop has already and that those of an incremental drop are added to."""
+    """Interactions of the shop before an incremental drop."""
 
 
 def folder(shop: str, run: str) -> str:
-    """Where the reports of a run are, with the slash."""
+    """Return the folder of a run's reports, with its slash."""
     return f"reports/{shop}/{run}/"
 
 
 def file_name(kind: DataKind, part: int) -> str:
-    """The file name of a report without its ending; `part` tells apart what is imported together."""
+    """Return the name of a report's file without its extension; `part` distinguishes drops imported together."""
     return f"data-{kind}" if not part else f"data-{kind}-{part}"
 
 
 def last_key(shop: str, kind: DataKind) -> str:
-    """Where the document of the last accepted drop of a kind is kept, for comparison."""
+    """Return the key of the last accepted drop's document, for comparison."""
     return f"reports/{shop}/last/{kind}.json"
 
 
 def ids_key(shop: str, kind: DataKind) -> str:
-    """Where the hashes of a dataset's ids are kept."""
+    """Return the key of the hashes of a dataset's ids."""
     return f"reports/{shop}/known/{kind}.ipc"
 
 
 def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
-    """Where the rows that were refused are."""
+    """Return the key of the refused rows."""
     return f"rejects/{shop}/{run}/{kind}.csv" if not part else f"rejects/{shop}/{run}/{kind}-{part}.csv"
 
 
 def document(about: Subject, found: Findings | None, reason: str, before: Mapping[str, Any] | None = None) -> Document:
-    """The report.
+    """Return the report.
 
     Args:
-        about: what it is about.
-        found: what a look at the rows found, or None where the file could not be read at all.
+        about: the subject.
+        found: the results for its rows, or None for an unreadable file.
         reason: why the drop was refused; empty where it was accepted.
         before: the document of the last accepted drop of this kind.
     """
-    told: Document = {
+    members: Document = {
         "shop": about.shop,
         "run": about.run,
         "kind": about.kind,
@@ -144,46 +144,46 @@ def document(about: Subject, found: Findings | None, reason: str, before: Mappin
         "advice": _advice(about, found) if reason else [],
     }
     if found is None:
-        return told
+        return members
     limit = about.settings.rejects.limit
-    # Of a file that is mostly damaged, or was not read to its end, what is left says nothing about the shop.
-    whole = not reason or (found.accepted > 0 and not found.stopped)
-    told |= {
+    # A mostly damaged or partly read file says nothing about the shop.
+    is_complete = not reason or (found.accepted > 0 and not found.stopped)
+    members |= {
         "rows": _rows(found, limit),
         "refused": [_refused(reason) for reason in found.reasons],
         "goals": _goals(about, found) if not reason or found.rejected <= limit * found.rows else [],
-        "columns": [_column(filled, found.accepted) for filled in found.columns] if whole else [],
+        "columns": [_column(filled, found.accepted) for filled in found.columns] if is_complete else [],
         "notes": list(found.notes),
     }
     if reason:
-        told["stoppedAt"] = found.stopped or None
+        members["stoppedAt"] = found.stopped or None
     else:
-        told["next"] = _next(about, found)
-    if about.kind == "interactions" and whole:
-        told |= _interactions(found)
-    told["changes"] = _changes(told, before) if whole else None
-    return told
+        members["next"] = _next(about, found)
+    if about.kind == "interactions" and is_complete:
+        members |= _interactions(found)
+    members["changes"] = _changes(members, before) if is_complete else None
+    return members
 
 
 def _advice(about: Subject, found: Findings | None) -> list[str]:
-    """What those who made a refused file can do."""
-    told = [
+    """Return advice for the people who made a refused file."""
+    advice = [
         f"Mend the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
         "what was imported before still serves"
     ]
     if found is None or not found.rejected:
-        return told
+        return advice
     if not found.stopped and found.accepted:
         share = min(1.0, math.ceil(found.rejected / found.rows * 100) / 100)
-        told.append(
+        advice.append(
             f"Or import the good rows without the bad ones: allow a larger share in the shop's settings, with "
             f"rejects: {{limit: {share:g}}}, and drop the file again"
         )
     if found.stopped:
-        told.append(
+        advice.append(
             f"Rows after line {found.stopped:,} were not looked at: there may be more kinds of damage than those below"
         )
-    return told
+    return advice
 
 
 def _iso(moment: datetime) -> str:
@@ -244,30 +244,30 @@ def _spread(spread: Spread | None, *, tail: bool) -> Document | None:
         {"from": low, "to": high, "ids": spread.at_least(low) - (spread.at_least(high + 1) if high else 0)}
         for low, high in zip(BUCKETS, ends, strict=True)
     ]
-    told: Document = {"ids": spread.ids, "groups": groups}
+    members: Document = {"ids": spread.ids, "groups": groups}
     if spread.unknown_rows is not None:
         share = spread.unknown_rows / spread.rows if spread.rows else 0.0
-        told["unknown"] = {"rows": spread.unknown_rows, "share": share, "ids": spread.unknown_ids}
+        members["unknown"] = {"rows": spread.unknown_rows, "share": share, "ids": spread.unknown_ids}
     if tail:
-        told["tail"] = [{"top": share, "share": spread.share_of_top(share)} for share in TAIL]
-        told["top"] = [{"itemId": item, "rows": rows} for item, rows in spread.top]
-    return told
+        members["tail"] = [{"top": share, "share": spread.share_of_top(share)} for share in TAIL]
+        members["top"] = [{"itemId": item, "rows": rows} for item, rows in spread.top]
+    return members
 
 
 def _column(filled: Filled, rows: int) -> Document:
     column = filled.column
     kind = "long text" if column.textual else "category" if column.categorical else _TYPES[column.type]
     share = filled.cells / rows if rows else 0.0
-    told = {"name": column.name, "kind": kind, "filled": filled.cells, "share": share, "distinct": filled.distinct}
+    members = {"name": column.name, "kind": kind, "filled": filled.cells, "share": share, "distinct": filled.distinct}
     if filled.range:
-        told["range"] = {
+        members["range"] = {
             "minimum": filled.range.minimum,
             "median": filled.range.median,
             "maximum": filled.range.maximum,
             "belowZero": filled.range.below_zero,
             "exact": filled.range.exact,
         }
-    return told
+    return members
 
 
 _TYPES = {"string": "text", "long": "whole number", "float": "number"}
@@ -296,7 +296,7 @@ def _next(about: Subject, found: Findings) -> Document:
 
 
 def _held_out(about: Subject, found: Findings) -> Document | None:
-    """What the test on held-out time costs, if the shop asks for one."""
+    """Return the costs of the test on held-out time, if the shop enables it."""
     settings, gate = about.settings, about.settings.gate
     recipes = [alias for alias in settings.recipes if alias in FOR_USERS]
     if gate.held_out is None or not gate.enabled:
@@ -313,8 +313,8 @@ def _held_out(about: Subject, found: Findings) -> Document | None:
 
 
 def _changes(now: Document, before: Mapping[str, Any] | None) -> Document | None:
-    """What differs from the last drop of this kind; the pairs are before and now."""
-    # A step that is repeated finds its own report.
+    """Return the differences from the last drop of this kind, as pairs of before and now."""
+    # A repeated step finds its own report.
     if not before or "rows" not in before or before["run"] == now["run"]:
         return None
     pairs: list[tuple[str, Sequence[str]]] = [
@@ -329,28 +329,27 @@ def _changes(now: Document, before: Mapping[str, Any] | None) -> Document | None
         for what, path in pairs
         if (old := _at(before, path)) is not None and (new := _at(now, path)) is not None
     ]
-    told: Document = {"run": before["run"], "checkedAt": before["checkedAt"], "figures": figures}
+    members: Document = {"run": before["run"], "checkedAt": before["checkedAt"], "figures": figures}
     for member in ("columns", "eventTypes"):
         was, are = ([each["name"] for each in document.get(member, ())] for document in (before, now))
-        told[f"{member}Added"] = [each for each in are if each not in was]
-        told[f"{member}Gone"] = [each for each in was if each not in are]
-    return told
+        members[f"{member}Added"] = [each for each in are if each not in was]
+        members[f"{member}Gone"] = [each for each in was if each not in are]
+    return members
 
 
 def _at(document: Mapping[str, Any], path: Sequence[str]) -> int | None:
-    found: Any = document
+    value: Any = document
     for step in path:
-        found = found.get(step) if isinstance(found, dict) else None
-    return found if isinstance(found, int) else None
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else None
 
 
 def page(report: Document) -> str:
-    """Return the page of a report, for those who made the file."""
     return pages.render("drop.html", report, examples=_examples)
 
 
 def _examples(reason: Document) -> list[tuple[str, str, list[int]]]:
-    """Return the cell or the words of examples, and their lines; what is the same is said once."""
+    """Return the cells or words of examples with their lines, equal ones grouped."""
     groups: dict[tuple[str, str], list[int]] = {}
     for each in reason["examples"]:
         text = "" if each["value"] or each["told"] == reason["rule"] else each["told"]

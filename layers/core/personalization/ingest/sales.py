@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a shop has sold, counted while interactions are checked: one small file for each drop, added up at a promotion.
+"""A shop's sales, counted while interactions are checked: one small file for each drop, added up at a promotion.
 
-An incremental drop adds to what was there; a whole history replaces it. A file counts once its drop is imported, which
-the claims tell, so that a drop that is checked twice, or whose import fails, neither counts twice nor counts at all.
+An incremental drop adds to earlier counts; a whole history replaces them. A file counts once claims confirm its import,
+so that a repeated check does not count twice, and a failed import does not count.
 """
 
 import gzip
@@ -16,14 +16,14 @@ from personalization.runs.claims import Claim
 from personalization.shop.keys import Mode
 
 MOST = 20_000
-"""Items that one count names: forty times what a list needs, so that what a drop adds can still change the list."""
+"""Items in one count: forty times the length of a list, so that later drops can still change the list."""
 _ALL = "all"
-"""Stands for the drop in the name of a file that adds up others."""
+"""Replaces the drop in the name of a file that adds up others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """How often items were bought, and how often anything happened with them; the most frequent of each."""
+    """How often items were bought, and how often they had any event; the most frequent of each."""
 
     rows: int = 0
     bought: Mapping[str, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of counts, as its key tells."""
+    """A file of counts, from its key."""
 
     key: str
     mode: Mode
@@ -42,27 +42,27 @@ class File:
 
 
 def folder(shop: str) -> str:
-    """The folder of a shop's counts, with its slash."""
+    """Return the folder of a shop's counts, with its slash."""
     return f"catalogue/{shop}/sold/"
 
 
 def identity(key: str, version_id: str | None) -> str:
-    """A drop by its object: the same for every run that checks it."""
+    """Return the identity of a drop's object, the same in every run."""
     return hashlib.sha256(f"{key}\0{version_id or ''}".encode()).hexdigest()[:16]
 
 
 def key(shop: str, mode: Mode, milliseconds: int, rows: int, drop: str = _ALL) -> str:
-    """The key of a count; keys are in the order in which drops came.
+    """Return the key of a count; keys sort in order of drops.
 
     Args:
-        shop, mode: of the drop. milliseconds: when it was checked, since 1970. rows: interactions of it.
+        shop, mode: of the drop. milliseconds: Unix time of the check. rows: its interactions.
         drop: its identity.
     """
     return f"{folder(shop)}{milliseconds:015d}-{mode}-{rows:012d}-{drop}.json.gz"
 
 
 def files(keys: Iterable[str]) -> list[File]:
-    """Files by their keys, oldest first; of a drop that was checked again, the newest."""
+    """Return files by their keys, oldest first; only the newest of a drop that was checked again."""
     newest: dict[str, File] = {}
     for each in sorted(keys):
         _, mode, rows, drop = each.rpartition("/")[2].removesuffix(".json.gz").split("-")
@@ -71,23 +71,23 @@ def files(keys: Iterable[str]) -> list[File]:
 
 
 def history(keys: Iterable[str]) -> int:
-    """Interactions of a shop, as far as its files tell."""
-    return sum(each.rows for each in _since_whole(files(keys)))
+    """Return the shop's interactions, as far as its files tell."""
+    return sum(file.rows for file in _since_whole(files(keys)))
 
 
 def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> list[File]:
-    """The files that a list is made from; none where no whole history was counted.
+    """Return the files of a list; none where no whole history was counted.
 
-    The sum of them replaces every file: what a later run still has to import is checked and counted again by it.
+    Their sum replaces every file: a later run checks and counts its own imports again.
 
     Args:
         keys: the shop's files.
-        claims: the shop's; one that is not there any more was imported.
-        run: the run that promotes: its own imports are through although its claims are open.
+        claims: the shop's; a missing one was imported.
+        run: the promoting run, whose imports are done although its claims are open.
     """
-    became = {identity(each.key, each.version_id): each for each in claims}
-    there = files(keys)
-    read = _since_whole([each for each in there if _imported(became.get(each.drop), run)])
+    claims_by_drop = {identity(each.key, each.version_id): each for each in claims}
+    known = files(keys)
+    read = _since_whole([each for each in known if _imported(claims_by_drop.get(each.drop), run)])
     return read if read and read[0].mode == "FULL" else []
 
 
@@ -101,7 +101,7 @@ def _since_whole(there: Sequence[File]) -> list[File]:
 
 
 def add(counts: Iterable[Sold]) -> Sold:
-    """All counts as one."""
+    """Add up counts."""
     rows, bought, seen = 0, Counter[str](), Counter[str]()
     for each in counts:
         rows += each.rows
@@ -113,7 +113,7 @@ def add(counts: Iterable[Sold]) -> Sold:
 
 
 def best(sold: Sold, most: int) -> list[str]:
-    """The ids of the items that were bought most; after them those with which most happened."""
+    """Return the ids of the most bought items, followed by those with most events."""
     ranked = [item for item, _ in sorted(sold.bought.items(), key=lambda each: (-each[1], each[0]))][:most]
     if len(ranked) < most:
         rest = sorted(sold.seen.items(), key=lambda each: (-each[1], each[0]))
@@ -122,15 +122,13 @@ def best(sold: Sold, most: int) -> list[str]:
 
 
 def pack(sold: Sold) -> bytes:
-    """A count as a file."""
     text = json.dumps({"rows": sold.rows, "bought": sold.bought, "seen": sold.seen}, ensure_ascii=False)
     return gzip.compress(text.encode(), mtime=0)
 
 
 def unpack(data: bytes) -> Sold:
-    """A count from its file."""
-    told = json.loads(gzip.decompress(data))
-    return Sold(told["rows"], told["bought"], told["seen"])
+    document = json.loads(gzip.decompress(data))
+    return Sold(document["rows"], document["bought"], document["seen"])
 
 
 def _most(counts: Counter[str]) -> Counter[str]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render a report as one page that needs nothing else: in light, in dark, on a phone and on paper.
+"""Render reports as self-contained pages, for light and dark screens, phones and paper.
 
-Templates escape what they are given. Every sentence stands in a catalogue, so that a second language is a second file.
+Templates escape their variables. Texts are in a catalogue, so that a second language is a second file. Charts are
+inline SVG without scripts, with labels for screen readers.
 """
 
 import math
@@ -21,13 +22,13 @@ _WIDEST = 60
 
 
 def timeline(per_day: Sequence[tuple[str, int]]) -> tuple[str, str]:
-    """Bars of rows by day, week or month, whichever is readable.
+    """Draw bars of rows by day, week or month, whichever is readable.
 
     Args:
         per_day: days (ISO) that have rows, in order, with their rows.
 
     Returns:
-        The picture, and the word for what a bar stands for.
+        The chart, and the unit of a bar.
     """
     days = [(date.fromisoformat(day), rows) for day, rows in per_day]
     bars, word = _binned(days)
@@ -74,16 +75,16 @@ def _start(day: date, word: str) -> date:
 
 
 def _periods(first: date, last: date, word: str) -> list[date]:
-    found, day = [], _start(first, word)
+    starts, day = [], _start(first, word)
     while day <= last:
-        found.append(day)
+        starts.append(day)
         ahead = {"day": 1, "week": 7, "month": 32, "year": 367}[word]
         day = _start(day + timedelta(days=ahead), word)
-    return found
+    return starts
 
 
 def _round_up(most: int) -> float:
-    """A round number at or above the highest bar."""
+    """Return a round number at or above the highest bar."""
     size = float("1" + "0" * (len(str(max(most, 1))) - 1))
     return next(size * factor for factor in (1, 2, 4, 5, 6, 8, 10) if size * factor >= most)
 
@@ -137,7 +138,7 @@ def texts(language: str = "en") -> Texts:
 
 @cache
 def environment(*folders: Path) -> jinja2.Environment:
-    """Return what makes pages of templates: those of `folders`, and those here, which they may extend."""
+    """Return the template environment: templates of `folders`, and those here, which they may extend."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, _FOLDER / "templates"]),
         autoescape=True,
@@ -161,7 +162,7 @@ def environment(*folders: Path) -> jinja2.Environment:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent, with as many digits as tell something."""
+    """Return a share in per cent with meaningful digits."""
     if share and share < 0.0001:
         return "under 0.01%"
     digits = 2 if share < 0.01 else 1 if share < 0.995 else 0
@@ -176,7 +177,7 @@ def significant(share: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Return an amount in dollars, with as many digits as tell something."""
+    """Return an amount in dollars with meaningful digits."""
     if 0 < amount < 0.01:
         return "under $0.01"
     return f"${amount:,.2f}" if amount < 100 else f"${amount:,.0f}"

@@ -220,7 +220,7 @@ class Counts(TypedDict, total=False):
     event_types: Mapping[str, int]
     users: Spread
     items: Spread
-    standing_in: Mapping[str, Mapping[str, int]]
+    placeholders: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,17 +283,17 @@ class Counting:
         """What all rows gave."""
         if self._expected.kind != "interactions":
             own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
-            standing_in = Counter[str]()
-            ids = [_count_placeholders(frame, standing_in)["key"] for frame in self._whole.counts()]
+            placeholders = Counter[str]()
+            ids = [_count_placeholders(frame, placeholders)["key"] for frame in self._whole.counts()]
             distinct = sum(map(len, ids))
-            found: Counts = {"duplicates": self._rows - distinct, "standing_in": {own: standing_in}}
+            found: Counts = {"duplicates": self._rows - distinct, "placeholders": {own: placeholders}}
             return Counted(found, self._packed(ids))
         seen: list[pl.DataFrame] = []
         no_users, no_items = Counter[str](), Counter[str]()
         items = self._spread(self._items, "items", no_items, seen)
         return Counted(
             {
-                "standing_in": {"USER_ID": no_users, "ITEM_ID": no_items},
+                "placeholders": {"USER_ID": no_users, "ITEM_ID": no_items},
                 "duplicates": self._rows - self._whole.distinct(),
                 "first": self._first,
                 "last": self._last,
@@ -325,15 +325,15 @@ class Counting:
         return pack_ids(pl.concat(every).unique()) if every else None
 
     def _spread(
-        self, tally: Tally, kind: DataKind, standing_in: Counter[str], seen: list[pl.DataFrame] | None = None
+        self, tally: Tally, kind: DataKind, placeholders: Counter[str], seen: list[pl.DataFrame] | None = None
     ) -> Spread:
-        """How rows are spread over ids; `standing_in` takes what is no id, and `seen` the ids with most rows."""
+        """How rows are spread over ids; `placeholders` takes what is no id, and `seen` the ids with most rows."""
         there = unpack_ids(self._ids.get(kind))
         by_count: Counter[int] = Counter()
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0
         for frame in tally.counts():
-            by_count.update(_counts(_count_placeholders(frame, standing_in)["rows"]))
+            by_count.update(_counts(_count_placeholders(frame, placeholders)["rows"]))
             if seen is not None:
                 seen.append(_most_frequent(frame))
             if kind == "items":
@@ -351,11 +351,11 @@ class Counting:
         )
 
 
-def _count_placeholders(frame: pl.DataFrame, standing_in: Counter[str]) -> pl.DataFrame:
+def _count_placeholders(frame: pl.DataFrame, counts: Counter[str]) -> pl.DataFrame:
     """The frame, with the rows counted whose id is a word that stands for no value."""
     words = pl.Series("word", _PLACEHOLDERS)
     looked = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
-    standing_in.update(dict(looked.select("word", "rows").rows()))
+    counts.update(dict(looked.select("word", "rows").rows()))
     return frame
 
 
