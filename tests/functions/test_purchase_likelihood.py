@@ -50,7 +50,7 @@ def test_the_release_s_page_leads_to_it(fitted: dict[str, Any], bucket: "S3Clien
     for _ in range(2):
         fit(load("fit_likelihood"), None)
     assert json.loads(stored(bucket, key))["pages"] == ["data-items.html", "likelihood.html"]
-    assert b"href='likelihood.html'" in stored(bucket, key.replace(".json", ".html"))
+    assert b'href="likelihood.html"' in stored(bucket, key.replace(".json", ".html"))
 
 
 def test_an_answer_has_a_probability_for_each_item_in_the_asked_order(fitted: dict[str, Any]) -> None:

@@ -247,12 +247,13 @@ class _Checker:
 
     def _values(self, slot: Slot, frame: pl.DataFrame) -> pl.Series:
         if slot.source is None:
-            return pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
-        values = frame[self._sources[slot.name]]
-        if slot.default is not None:
-            empty = values.str.len_bytes() == 0
-            self._filled[slot.name] += int(empty.sum())
-            values = values if not empty.any() else values.set(empty, slot.default)
+            values = pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
+        else:
+            values = frame[self._sources[slot.name]]
+            if slot.default is not None:
+                empty = values.str.len_bytes() == 0
+                self._filled[slot.name] += int(empty.sum())
+                values = values if not empty.any() else values.set(empty, slot.default)
         return self._with_returns(values, frame) if slot.name == "EVENT_TYPE" else values
 
     def _with_returns(self, types: pl.Series, frame: pl.DataFrame) -> pl.Series:
