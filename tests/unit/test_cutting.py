@@ -80,7 +80,7 @@ def test_parts_are_within_bounds_and_have_each_row_once(
         else:
             with pytest.raises(Rejected):
                 take(cutter, part, rows, piece, bad=True)
-    left = cutter.leave_rest()
+    left = cutter.postpone_rest()
     good = {part for part, (_, fine) in enumerate(files) if fine and part not in left}
     jobs = [copies.of_job(job) for job in range(len(cutter.cuts) + 1)]
     assert sorted(row for job in jobs for row in job) == sorted(row for part in good for row in given[part])
@@ -95,7 +95,7 @@ def test_parts_are_within_bounds_and_have_each_row_once(
     for part, rows in second.items():
         take(follower, part, rows, piece + 3)
     assert [again.of_job(job) for job in range(len(jobs))] == jobs
-    assert (follower.cuts, follower.leave_rest()) == (cutter.cuts, ())
+    assert (follower.cuts, follower.postpone_rest()) == (cutter.cuts, ())
 
 
 def test_a_later_run_cuts_at_the_same_lines_whatever_rows_it_takes() -> None:

@@ -113,7 +113,7 @@ def prepare_all(
             left_out[part] = made
         else:
             plans[part] = made
-    for part in written.cutter.leave_rest():
+    for part in written.cutter.postpone_rest():
         if plans.pop(part, None) is not None:
             left_out[part] = _postponed(objects[part], _TOO_FEW)
     left = [each.id for each in left_out.values() if each.reason == _TOO_FEW]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find out from its cells what a column of the shop's own holds: whole numbers, numbers, categories or text.
+"""The cells of a column: what a known column requires, and what the cells of another one hold.
 
 Memory does not grow with the file.
 """
@@ -14,9 +14,9 @@ from personalization.ingest.findings import Range
 from personalization.shop.schema import CATEGORY_LENGTH, ID_LENGTH, Column, Type
 
 NOT_SECONDS = 10**11
-"""From here on a timestamp is in milliseconds or finer: as seconds it would lie after the year 5000."""
+"""Timestamps from here on are milliseconds or finer: as seconds they would lie after the year 5000."""
 FIRST_SECOND = 631_152_000
-"""The beginning of 1990: nothing was clicked on before."""
+"""The beginning of 1990: no interaction is older."""
 LAST_SECOND = 9_999_999_999
 IDS = frozenset({"USER_ID", "ITEM_ID"})
 _CAPPED = {"EVENT_TYPE", "IMPRESSION"}
@@ -26,7 +26,7 @@ _ISO = (
     r"(?: ?(?<zone>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?$"
 )
 _NUMBER = r"^(?<whole>[0-9]+)(?:\.[0-9]{0,9})?$"
-"""Seconds, as programs write them that keep them as a fraction: what is after the point is cut off, as of a date."""
+"""Seconds, as some programs write them: the fraction is cut off, as for dates."""
 _SHOWN = 40
 _RULES = (
     ("empty", "is empty", "is empty"),
@@ -48,49 +48,49 @@ EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK = rang
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a look at one column of a piece gave."""
+    """The result of checking one column of a piece."""
 
     values: pl.Series
     """The cells as they are imported."""
     broken: pl.Series | None
     """The rule that each cell breaks, 0 for none; None where no cell breaks any."""
     seconds: pl.Series | None = None
-    """A time as whole seconds."""
+    """Times in whole seconds."""
     converted: int = 0
-    """Dates and fractions that became whole seconds."""
+    """Dates and fractions converted to whole seconds."""
     joined: int = 0
     """Texts whose line breaks became spaces."""
     cut: int = 0
-    """Texts that were longer than Personalize takes."""
+    """Texts cut to Personalize's limit."""
 
 
 def rule(number: int) -> str:
-    """A rule's reason without what is particular to a cell."""
+    """Return a rule's reason without the details of a cell."""
     return _RULES[number - 1][2]
 
 
 def reason(column: str, number: int, value: str) -> str:
-    """Why a cell is refused."""
-    told = _RULES[number - 1][1].format(value=repr(shown(value)), bytes=len(value.encode()), characters=len(value))
-    return f"{column} {told}"
+    """Return why a cell is refused."""
+    text = _RULES[number - 1][1].format(value=repr(shown(value)), bytes=len(value.encode()), characters=len(value))
+    return f"{column} {text}"
 
 
 def shown(value: str) -> str:
-    """A cell, shortened if it is long."""
+    """Return a cell, shortened if it is long."""
     return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
 def check(
     column: Column | None, values: pl.Series, now: int, *, breaks: bool = False, most: int | None = None
 ) -> Verdict:
-    """Hold the cells of a column against its rules.
+    """Check the cells of a column.
 
     Args:
-        column: what they must be, or None where the data tells.
+        column: its definition, or None where the data decide.
         values: the cells, as text.
-        now: seconds since 1970; interactions of more than a day later are refused.
-        breaks: whether there may be line breaks in them: an id must have none, in other texts they become spaces.
-        most: characters at which a text is cut off.
+        now: Unix time; interactions more than a day later are refused.
+        breaks: whether cells may contain line breaks: an id must not, and in other texts they become spaces.
+        most: characters of a text, at most.
     """
     if column is None or (column.name not in IDS and column.type == "string"):
         values, joined = _on_one_line(values) if breaks else (values, 0)
@@ -110,13 +110,13 @@ def check(
 
 
 def _on_one_line(values: pl.Series) -> tuple[pl.Series, int]:
-    """The texts with spaces in place of line breaks, and how many had any."""
+    """Return the texts with spaces in place of line breaks, and the number of changed ones."""
     count = int(values.str.contains(PATTERN).sum())
     return (values.str.replace_all(PATTERN, " "), count) if count else (values, 0)
 
 
 def _shortened(values: pl.Series, most: int) -> tuple[pl.Series, int]:
-    """The texts with so many characters at most, and how many had more."""
+    """Return the texts cut to a number of characters, and the number of changed ones."""
     longest = values.str.len_bytes().max()
     if not isinstance(longest, int) or longest <= most:
         return values, 0
@@ -125,35 +125,35 @@ def _shortened(values: pl.Series, most: int) -> tuple[pl.Series, int]:
 
 
 def _id(column: Column, values: pl.Series, *, breaks: bool) -> pl.Series | None:
-    others = _text(column, values)
+    broken = _text(column, values)
     cells = values.str.contains(PATTERN) if breaks else None
     if cells is None or not cells.any():
-        return others
+        return broken
     bad = cells.cast(pl.UInt8) * BREAK
-    return bad if others is None else others.zip_with(others > 0, bad)
+    return bad if broken is None else broken.zip_with(broken > 0, bad)
 
 
 def _text(column: Column, values: pl.Series) -> pl.Series | None:
     sizes = values.str.len_bytes()
     shortest, longest = sizes.min(), sizes.max()
-    empty = not column.nullable and shortest == 0
+    has_empty = not column.nullable and shortest == 0
     limit = ID_LENGTH if column.name in IDS else CATEGORY_LENGTH
     capped = column.name in IDS or column.categorical or column.name in _CAPPED
-    if not empty and not (capped and isinstance(longest, int) and longest > limit):
+    if not has_empty and not (capped and isinstance(longest, int) and longest > limit):
         return None
-    long = pl.lit(0, pl.UInt8)
+    codes = pl.lit(0, pl.UInt8)
     cell = pl.col(values.name)
     if column.name in IDS:
-        long = pl.when(cell.str.len_bytes() > limit).then(pl.lit(BYTES, pl.UInt8)).otherwise(long)
+        codes = pl.when(cell.str.len_bytes() > limit).then(pl.lit(BYTES, pl.UInt8)).otherwise(codes)
     elif capped:
-        long = pl.when(cell.str.len_chars() > limit).then(pl.lit(CHARACTERS, pl.UInt8)).otherwise(long)
-    if empty:
-        long = pl.when(cell.str.len_bytes() == 0).then(pl.lit(EMPTY, pl.UInt8)).otherwise(long)
-    return _if_any(values.to_frame().select(broken=long).to_series())
+        codes = pl.when(cell.str.len_chars() > limit).then(pl.lit(CHARACTERS, pl.UInt8)).otherwise(codes)
+    if has_empty:
+        codes = pl.when(cell.str.len_bytes() == 0).then(pl.lit(EMPTY, pl.UInt8)).otherwise(codes)
+    return _if_any(values.to_frame().select(broken=codes).to_series())
 
 
 def _broken(column: Column, values: pl.Series, good: pl.Series, rule_number: int) -> pl.Series | None:
-    """Which cells break a rule, empty ones apart."""
+    """Return which cells break a rule, except empty ones."""
     if good.all():
         return None
     empty = values.str.len_bytes() == 0
@@ -172,30 +172,30 @@ def _if_any(broken: pl.Series) -> pl.Series | None:
 def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
     seconds = values.cast(pl.Int64, strict=False)
     sizes = values.str.len_bytes()
-    # As many characters as digits: then all of them are digits, and there is no sign.
+    # With as many characters as digits, a cell has only digits and no sign.
     good = ((seconds >= 10**9) & (sizes == 10)) | ((seconds >= 10**8) & (seconds < 10**9) & (sizes == 9))
     good = (good & (seconds >= first) & (seconds <= last)).fill_null(False)
     if good.all():
         return Verdict(values, None, seconds)
     frame = pl.DataFrame({"cell": values, "seconds": seconds, "good": good})
-    looked = frame.filter(~pl.col("good")).select("cell", *_second_look("cell"))
-    looked = looked.with_columns(broken=_rule_of_time(first, last, nullable=column.nullable))
+    checked = frame.filter(~pl.col("good")).select("cell", *_second_look("cell"))
+    checked = checked.with_columns(broken=_rule_of_time(first, last, nullable=column.nullable))
     rewritten = pl.col("rewritten") & (pl.col("broken") == 0) & pl.col("seconds").is_not_null()
-    converted = looked.select(rewritten.sum()).item()
+    converted = checked.select(rewritten.sum()).item()
     written = pl.when(rewritten).then(pl.col("seconds").cast(pl.String)).otherwise("cell")
-    looked = looked.select("seconds", "broken", cell=written)
-    where = good.not_().arg_true()
-    broken = pl.zeros(values.len(), pl.UInt8, eager=True).scatter(where, looked["broken"])
+    checked = checked.select("seconds", "broken", cell=written)
+    places = good.not_().arg_true()
+    broken = pl.zeros(values.len(), pl.UInt8, eager=True).scatter(places, checked["broken"])
     return Verdict(
-        values.clone().scatter(where, looked["cell"]) if converted else values,
+        values.clone().scatter(places, checked["cell"]) if converted else values,
         _if_any(broken),
-        seconds.scatter(where, looked["seconds"]),
+        seconds.scatter(places, checked["seconds"]),
         converted,
     )
 
 
 def _second_look(name: str) -> list[pl.Expr]:
-    """Seconds of a cell that is a number or a date; whether it is a date; whether it is imported in another form."""
+    """Return expressions for seconds, for being a date, and for being imported in another form."""
     cell = pl.col(name)
     parts = cell.str.extract_groups(_ISO)
 
@@ -212,7 +212,7 @@ def _second_look(name: str) -> list[pl.Expr]:
     clock = number(field("hour")) * 3600 + number(field("minute")) * 60 + number(field("second"))
     dated = days * 86_400 + clock - offset
     whole = cell.str.extract_groups(_NUMBER).struct.field("whole").str.strip_chars_start("0").str.pad_start(1, "0")
-    # More digits than a number can have are many milliseconds.
+    # A number with too many digits counts as milliseconds.
     counted = pl.when(whole.str.len_bytes() > 18).then(pl.lit(10**18)).otherwise(whole.cast(pl.Int64, strict=False))
     rewritten = counted.is_null() | cell.str.contains(".", literal=True)
     return [
@@ -239,7 +239,7 @@ def _rule_of_time(first: int, last: int, *, nullable: bool) -> pl.Expr:
 
 
 EXACT = 100_000
-"""Different numbers up to which the median is exact; beyond, numbers that agree in three digits count as one."""
+"""Distinct numbers up to which the median is exact; beyond, numbers equal in three digits count as one."""
 _DIGITS = 3
 
 
@@ -254,7 +254,7 @@ class NumberRange:
         self._exact = True
 
     def take(self, values: pl.Series, rows: pl.Series) -> None:
-        """Count different texts that are numbers, and how many cells have each."""
+        """Count cells by distinct text, of which only numbers matter."""
         frame = pl.DataFrame(
             [values.cast(pl.Float64, strict=False).alias("number"), rows.cast(pl.UInt64).alias("rows")]
         )
@@ -273,7 +273,7 @@ class NumberRange:
             self._counts = _rounded(self._counts).group_by("number").agg(pl.col("rows").sum())
 
     def range(self) -> Range | None:
-        """What all numbers gave; None where there was none."""
+        """Return the range of all numbers; None without any."""
         if self._minimum is None or self._maximum is None:
             return None
         ordered = self._counts.sort("number").with_columns(pl.col("rows").cum_sum().alias("upto"))
@@ -288,20 +288,20 @@ def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 FEW = 1_000
-"""Distinct values that any categorical column may have; one with more must repeat them."""
+"""Distinct values that any categorical column may have; with more, values must repeat."""
 MANY = 20_000
-"""Distinct values beyond which a text is no category."""
+"""Distinct values beyond which a text is not a category."""
 _WHOLE = r"^[+-]?[0-9]{1,18}$"
 _DECIMAL = r"^[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
 
 class TypeDetector:
-    """Whole numbers, numbers, categories or plain text.
+    """Detects integers, numbers, categories or plain text.
 
-    Numbers with leading zeros (post codes, article numbers) are text. Text is a category while its values are at most
-    1,000 characters long and either few (1,000), or at most 20,000 and used twice on average; else it is plain text,
-    which Personalize keeps for filters and answers and does not train on.
+    Numbers with leading zeros (post codes, article numbers) are text. Text is a category if its values have at most
+    1,000 characters and are few (1,000), or at most 20,000 and used twice on average. Other text is plain: Personalize
+    keeps it for filters and answers, but does not train on it.
     """
 
     def __init__(self, name: str) -> None:
@@ -312,12 +312,12 @@ class TypeDetector:
         self._many = False
         self._longest = 0
         self.cut = False
-        """Whether cells were longer than they are imported."""
+        """Whether cells were cut for the import."""
         self.filled = 0
         """Cells that are not empty."""
 
     def take(self, values: pl.Series) -> None:
-        """Look at the cells of some rows; nothing is refused."""
+        """Take the cells of some rows into account."""
         filled = values.filter(values.str.len_bytes() > 0)
         self.filled += filled.len()
         if not filled.len():
@@ -335,15 +335,15 @@ class TypeDetector:
 
     @property
     def distinct(self) -> int | None:
-        """Values that differ, or None where they are more than anybody counts."""
+        """Return the number of distinct values, or None above the limit."""
         return None if self._many else self._distinct.len()
 
     def range(self) -> Range | None:
-        """The numbers of a column of numbers."""
+        """Return the range of a column of numbers."""
         return self._numbers.range() if self._type != "string" else None
 
     def column(self) -> Column:
-        """The column, as its schema is to describe it. Asked for after the last row."""
+        """Return the column for the schema, after the last row."""
         if self._type != "string" and self._longest:
             return Column(self._name, self._type, nullable=True)
         count = self.distinct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stream a drop into its import copy: columns named and ordered as in the schema, gaps filled, bad rows left out."""
+"""Stream a drop into its import copy: name and order columns as in the schema, fill gaps, leave out bad rows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,15 +28,15 @@ from personalization.shop.keys import DataKind
 from personalization.shop.schema import RETURN, TEXT_LENGTH, Column, Schema
 
 _CODES = 16
-"""A row's code is the place of its first bad column times this, and the number of the rule."""
+"""A row's code is the index of its first bad column times this, plus the number of the rule."""
 
 _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
-"""What ids had better not have in them."""
+"""Characters that ids should not contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What one pass over a drop gave."""
+    """The result of one pass over a drop."""
 
     layout: Layout
     schema: Schema
@@ -45,7 +45,7 @@ class Copied:
     ids: bytes | None
     """The hashes of a Users or Items dataset's ids; see `counts.hash_ids`."""
     sold: Sold | None = None
-    """What interactions say about items."""
+    """Counts of items in interactions."""
     listed: ItemLines | None = None
     """The items of a drop of items, in files of the scratch folder."""
 
@@ -58,12 +58,12 @@ def copy(
     known: Mapping[DataKind, bytes | None] | None = None,
     size: int = PIECE_BYTES,
 ) -> Copied:
-    """Look at every row of a drop, and write the good ones as they are to be imported.
+    """Check every row of a drop, and write the good ones in the form of the import.
 
-    The look ends early where too many rows are bad, whatever follows; see `rejects.Acceptance`.
+    The check ends early where too many rows are bad, whatever follows; see `rejects.Acceptance`.
 
     Args:
-        chunks: the bytes of the drop, decompressed; best with how many may still come, see `rejects.Ending`.
+        chunks: the bytes of the drop, decompressed; preferably a `rejects.BoundedSource`.
         expected: what it is held against.
         write: takes the bytes of the copy, piece by piece; a part of an import also the lines of its rows. The caller
             throws them away if the drop is refused in the end; see `findings.problems`.
@@ -72,52 +72,52 @@ def copy(
         size: bytes that are looked at in one go.
 
     Raises:
-        Rejected: the file is no table, or nearly all blank lines; or its columns do not do.
+        Rejected: the file is not a table, is nearly all blank lines, or has wrong columns.
     """
     table = Table(expected.resource, chunks, size)
     rows = _unseen(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
-    listing = ItemLines(scratch) if expected.kind == "items" else None
-    work = _Checker(expected, layout, len(table.header), Counting(expected, scratch, known or {}), listing)
+    item_lines = ItemLines(scratch) if expected.kind == "items" else None
+    checker = _Checker(expected, layout, len(table.header), Counting(expected, scratch, known or {}), item_lines)
     part = write if isinstance(write, Part) else None
-    put = write.write if isinstance(write, Part) else write
-    put((",".join(layout.names()) + "\n").encode())
-    for some in rows:
-        parts = work.take(some)
+    emit = write.write if isinstance(write, Part) else write
+    emit((",".join(layout.names()) + "\n").encode())
+    for rows_of_piece in rows:
+        parts = checker.take(rows_of_piece)
         if part is not None:
-            part.place(work.lines)
+            part.place(checker.lines)
         for data in parts:
-            put(data)
-        if not some.text.piece.last and work.acceptance.is_hopeless(
+            emit(data)
+        if not rows_of_piece.text.piece.last and checker.acceptance.is_hopeless(
             chunks.left() + table.held if isinstance(chunks, BoundedSource) else None
         ):
-            work.stop(some)
+            checker.stop(rows_of_piece)
             break
-    return work.finish()
+    return checker.finish()
 
 
 def _unseen(expected: Expected, table: Table) -> Iterator[Rows]:
-    """The rows of a drop, each piece of a copy of events looked at for what the dataset group has already.
+    """Return the rows of a drop, after checking copies of events for rows that the dataset group has already.
 
-    The first piece is looked at at once: that it is such a copy is the reason to give, whatever its columns are.
+    The first piece is checked at once, since this reason comes before any about columns.
     """
     rows, names = table.rows(), [canonical(name) for name in table.header]
     if expected.group is None or not event_copies.marked(names):
         return rows
     group, marks = expected.group, source(names.index(event_copies.MARK))
 
-    def looked() -> Iterator[Rows]:
-        for some in rows:
-            group.refuse(expected.resource, some.frame[marks].unique().to_list())
-            yield some
+    def checked() -> Iterator[Rows]:
+        for rows_of_piece in rows:
+            group.refuse(expected.resource, rows_of_piece.frame[marks].unique().to_list())
+            yield rows_of_piece
 
-    found = looked()
-    first = next(found, None)
-    return found if first is None else chain([first], found)
+    pieces = checked()
+    first = next(pieces, None)
+    return pieces if first is None else chain([first], pieces)
 
 
 class _Checker:
-    """Everything that is counted while one drop streams past."""
+    """The counts of one drop as it streams past."""
 
     def __init__(
         self, expected: Expected, layout: Layout, width: int, counting: Counting, listing: ItemLines | None
@@ -127,7 +127,7 @@ class _Checker:
         self._slots, self._names = layout.slots, layout.names()
         self._width = width
         self.acceptance = Acceptance(expected.resource, expected.kind, width, expected.settings.rejects.limit)
-        """Whether the drop can still be accepted."""
+        """Decides whether the drop can still be accepted."""
         self._stopped = 0
         self._counting = counting
         self._listing = listing
@@ -153,13 +153,13 @@ class _Checker:
         }
         self._rejects = Rejects()
         self.lines = pl.Series(dtype=pl.UInt32)
-        """The lines of the rows that were taken last."""
+        """The lines of the rows taken last."""
         self._rows = 0
         self._accepted = 0
         self._size = 0
 
     def take(self, rows: Rows) -> list[bytes | memoryview]:
-        """Look at some rows; returns the good ones as they are imported."""
+        """Check some rows, and return the good ones in the form of the import."""
         self._rows += rows.frame.height + len(rows.unreadable) + rows.ragged.height
         self._refuse_unreadable(rows)
         changed = self._changed
@@ -169,11 +169,11 @@ class _Checker:
             columns.check(slot.column, values, self._expected.now, breaks=breaks, most=self._most[slot.name])
             for slot, values in zip(self._slots, cells, strict=True)
         ]
-        looked = dict(zip(self._names, verdicts, strict=True))
-        self._note(looked)
+        by_name = dict(zip(self._names, verdicts, strict=True))
+        self._note(by_name)
         changed = self._changed - changed
-        frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in looked.items()])
-        seconds = looked["TIMESTAMP"].seconds if "TIMESTAMP" in looked else None
+        frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in by_name.items()])
+        seconds = by_name["TIMESTAMP"].seconds if "TIMESTAMP" in by_name else None
         left_out = rows.left_out
         self.lines = rows.frame[LINE]
         broken = _codes(verdicts)
@@ -192,19 +192,19 @@ class _Checker:
         return parts
 
     def stop(self, rows: Rows) -> None:
-        """Note that no row after these is looked at."""
+        """Record that the rows after these are not checked."""
         self._stopped = rows.text.end
         self._rejects.stop(
             self._stopped, "the check stopped here: the rest of the file cannot make up for the bad rows"
         )
 
     def finish(self) -> Copied:
-        """What all rows gave."""
+        """Return the result of all rows."""
         known = [slot.column or self._kinds[slot.name].column() for slot in self._slots]
         schema = Schema(self._layout.kind, tuple(known))
         if self._expected.existing is None:
             schema = datasets.finish(self._expected.resource, schema)
-        found = Findings(
+        results = Findings(
             rows=self._rows,
             accepted=self._accepted,
             reasons=self._rejects.reasons(),
@@ -215,13 +215,13 @@ class _Checker:
             notes=(*self._layout.notes, *self._notes()),
         )
         counted = self._counting.finish()
-        whole = replace(found, **counted.findings)
-        whole = replace(whole, notes=(*whole.notes, *findings.warnings(self._expected, whole)))
-        return Copied(self._layout, schema, whole, self._rejects, counted.ids, counted.sold, self._listing)
+        complete = replace(results, **counted.findings)
+        complete = replace(complete, notes=(*complete.notes, *findings.warnings(self._expected, complete)))
+        return Copied(self._layout, schema, complete, self._rejects, counted.ids, counted.sold, self._listing)
 
     @property
     def _changed(self) -> int:
-        """Cells that are imported otherwise than they came."""
+        """Return the number of cells that the import changes."""
         return sum(each.total() for each in (self._filled, self._converted, self._joined, self._cut, self._returned))
 
     def _note(self, verdicts: Mapping[str, columns.Verdict]) -> None:
@@ -236,9 +236,9 @@ class _Checker:
                     self._kinds[name].cut = True
 
     def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
-        """Note which columns have ids that Personalize advises against.
+        """Note columns with ids that Personalize advises against.
 
-        Of a long history this looks at the first rows and at those near quotes: a look at all of them costs too much.
+        Of a long history, check only the first rows and those near quotes, since all of them would cost too much.
         """
         first = self._rows == rows.frame.height + len(rows.unreadable) + rows.ragged.height
         if first or self._layout.kind != "interactions" or not rows.plain:
@@ -257,7 +257,7 @@ class _Checker:
         return self._with_returns(values, frame) if slot.name == "EVENT_TYPE" else values
 
     def _with_returns(self, types: pl.Series, frame: pl.DataFrame) -> pl.Series:
-        """The event types, those of returns replaced."""
+        """Return the event types, replaced for returns."""
         returns = self._layout.returns
         if returns is None:
             return types
@@ -269,39 +269,41 @@ class _Checker:
     def _refuse_unreadable(self, rows: Rows) -> None:
         for bad in rows.unreadable:
             self._rejects.count(bad.rule, 1)
-        told = [bad for bad in rows.unreadable if self._rejects.wants(bad.rule)]
+        kept = [bad for bad in rows.unreadable if self._rejects.wants(bad.rule)]
         if rows.ragged.height:
             self._rejects.count(RAGGED, rows.ragged.height)
             if room := self._rejects.room(RAGGED):
-                told += [ragged(values, self._width, line) for line, values in rows.ragged.head(room).iter_rows()]
-                told.sort(key=lambda bad: bad.line)
-        originals = rows.text.originals([bad.line for bad in told])
-        for bad, original in zip(told, originals, strict=True):
+                kept += [ragged(values, self._width, line) for line, values in rows.ragged.head(room).iter_rows()]
+                kept.sort(key=lambda bad: bad.line)
+        originals = rows.text.originals([bad.line for bad in kept])
+        for bad, original in zip(kept, originals, strict=True):
             if self._rejects.lacks(bad.rule):
                 self._rejects.example(bad.rule, Example(bad.line, bad.reason))
             self._rejects.keep(bad.line, bad.reason, original)
 
     def _refuse(self, rows: Rows, broken: pl.Series) -> pl.Series:
-        """Count and keep the broken rows; returns their lines."""
+        """Count and keep the broken rows, and return their lines."""
         bad = rows.frame.with_columns(broken.alias("code")).filter(pl.col("code") > 0)
-        line_breaks, wanted = bad[LINE], []
+        lines, wanted = bad[LINE], []
         for code, count in bad["code"].value_counts().iter_rows():
             self._rejects.count(self._rule(code), count)
             wanted += [code] * self._rejects.wants(self._rule(code))
         bad = bad.filter(pl.col("code").is_in(wanted))
         cells = {code: self._cells_of(self._broken(code)[0], bad) for code in wanted}
-        told = zip(bad[LINE].to_list(), bad["code"].to_list(), rows.text.originals(bad[LINE].to_list()), strict=True)
-        for place, (line, code, original) in enumerate(told):
+        examples = zip(
+            bad[LINE].to_list(), bad["code"].to_list(), rows.text.originals(bad[LINE].to_list()), strict=True
+        )
+        for place, (line, code, original) in enumerate(examples):
             slot, number = self._broken(code)
             value, rule = cells[code][place], self._rule(code)
             reason = columns.reason(slot.name, number, value)
             if self._rejects.lacks(rule):
-                # A report is read by more people than the file of refused rows: it names no person.
+                # More people read a report than the file of refused rows, so it contains no user ids.
                 named = slot.name == "USER_ID"
                 example = Example(line, rule if named else reason, "" if named else columns.shown(value))
                 self._rejects.example(rule, example)
             self._rejects.keep(line, reason, original)
-        return line_breaks
+        return lines
 
     def _cells_of(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
         return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height
@@ -372,21 +374,21 @@ class _Checker:
 
 
 def _description_column(expected: Expected, layout: Layout) -> str | None:
-    """The column of the text that describes an item, which alone may be long."""
+    """Return the column that describes an item, the only one with long texts."""
     known = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
     return known if known or expected.existing else datasets.described(layout.kind, layout.names())
 
 
 def _is_profiled(column: Column | None) -> bool:
-    """Whether the values of a column are looked at for their kind, or for how many they are."""
+    """Tell whether a column's values are examined for their type or number."""
     return column is None or column.categorical
 
 
-def _codes(looked: list[columns.Verdict]) -> pl.Series | None:
-    """The code of each row, 0 for the good ones; None where all are."""
+def _codes(verdicts: list[columns.Verdict]) -> pl.Series | None:
+    """Return the code of each row, 0 for good ones; None where all are good."""
     coded = [
         pl.when(verdict.broken > 0).then(place * _CODES + verdict.broken.cast(pl.UInt16))
-        for place, verdict in enumerate(looked)
+        for place, verdict in enumerate(verdicts)
         if verdict.broken is not None
     ]
     return pl.select(pl.coalesce(*coded, pl.lit(0, pl.UInt16)).alias("code")).to_series() if coded else None

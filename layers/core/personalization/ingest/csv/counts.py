@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count over all good rows of a drop: duplicates, users, items, days, event types.
+"""Count duplicates, users, items, days and event types over all good rows of a drop.
 
-Counts are exact, and memory does not grow with the file. The ids of a dataset are kept as a small file of hashes, so
-that a later drop of interactions can be held against them.
+Counts are exact, and memory does not grow with the file. A small file keeps the hashes of a dataset's ids, to compare
+later drops of interactions with them.
 """
 
 from collections import Counter
@@ -21,16 +21,15 @@ from personalization.shop.keys import DataKind
 from personalization.shop.schema import RETURN
 
 MOST_IDS = 5_000_000
-"""Ids of a dataset that are kept: 40 MB of them. Of a larger one none are."""
+"""Ids of a dataset whose hashes are kept (40 MB), at most; of a larger one, none are."""
 
 
 def hash_ids(ids: pl.Series) -> pl.Series:
-    """The hashes of ids."""
     return ids.hash(0)
 
 
 def pack_ids(hashes: pl.Series) -> bytes | None:
-    """The file of these hashes, or None where they are too many."""
+    """Return the file of hashes, or None where they exceed the limit."""
     if hashes.len() > MOST_IDS:
         return None
     file = BytesIO()
@@ -39,7 +38,7 @@ def pack_ids(hashes: pl.Series) -> bytes | None:
 
 
 def unpack_ids(data: bytes | None) -> pl.Series | None:
-    """The hashes in a file, or None where there is none that this build can read."""
+    """Return the hashes in a file, or None where this build cannot read it."""
     if data is None:
         return None
     try:
@@ -50,9 +49,9 @@ def unpack_ids(data: bytes | None) -> pl.Series | None:
 
 
 def without_ids(data: bytes, ids: Collection[str]) -> bytes | None:
-    """A file without some ids; None where it has none of them.
+    """Return a file without some ids; None where it has none of them.
 
-    A file that another build has made may have any of them, and nobody reads it any more: it becomes as good as none.
+    A file of another build may have any of them and is never read again, so it becomes empty.
     """
     hashes = unpack_ids(data)
     if hashes is None:
@@ -62,28 +61,28 @@ def without_ids(data: bytes, ids: Collection[str]) -> bytes | None:
 
 
 def _hash_name() -> str:
-    """The column's name tells how the hashes were made."""
+    """Return the column's name, which identifies the hash function."""
     return f"ids-{hash_ids(pl.Series(['fingerprint']))[0]:016x}"
 
 
 IN_MEMORY = 2_000_000
-"""Keys that one tally holds."""
+"""Keys that one tally keeps in memory."""
 PARTITIONS = 16
 
 
 class Tally(Protocol):
-    """How often each key came."""
+    """Counts the rows of each key."""
 
     def counts(self) -> Iterator[pl.DataFrame]:
-        """Frames of `key` and `rows`, which have no key in common. To be asked for once, after the last row."""
+        """Yield frames of `key` and `rows` with disjoint keys; once, after the last row."""
 
 
 class HashTally:
-    """A tally of 64-bit numbers that are hashes: kept as they come, and sorted in the end.
+    """A tally of 64-bit hashes: collected as they come, and sorted in the end.
 
     Args:
-        folder: where files may be made.
-        name: tells its files from those of other tallies.
+        folder: for its files.
+        name: distinguishes its files from those of other tallies.
         most: keys in memory.
     """
 
@@ -94,7 +93,6 @@ class HashTally:
         self._size = 0
 
     def take(self, keys: pl.Series) -> None:
-        """Count the keys of some rows."""
         self._held.append(keys.alias("key"))
         self._size += keys.len()
         if self._size > self._most:
@@ -110,11 +108,11 @@ class HashTally:
             yield _run_lengths(frame["key"])
 
     def distinct(self) -> int:
-        """How many keys there are; in place of `counts`, and once as well."""
+        """Return the number of keys; once, in place of `counts`."""
         if self._held and self._files.any:
             self._spill()
-        found = pl.concat(self._held).sort().n_unique() if self._held else 0
-        return found + sum(frame["key"].sort().n_unique() for frame in self._files.read())
+        in_memory = pl.concat(self._held).sort().n_unique() if self._held else 0
+        return in_memory + sum(frame["key"].sort().n_unique() for frame in self._files.read())
 
     def _spill(self) -> None:
         self._files.write(pl.concat(self._held).to_frame())
@@ -122,11 +120,11 @@ class HashTally:
 
 
 class WordTally:
-    """A tally of hashes with a text each, of which there are far fewer than rows: added up as they come.
+    """A tally of hashes with a text each, far fewer than rows: added up as they come.
 
     Args:
-        folder: where files may be made.
-        name: tells its files from those of other tallies.
+        folder: for its files.
+        name: distinguishes its files from those of other tallies.
         most: keys in memory.
     """
 
@@ -137,7 +135,7 @@ class WordTally:
         self._size = 0
 
     def take(self, keys: pl.Series, words: pl.Series) -> None:
-        """Count the keys of some rows; words with the same key are the same."""
+        """Count the keys of some rows; equal keys have equal words."""
         rows = pl.DataFrame([keys.alias("key"), words.alias("word")])
         frame = rows.group_by("key").agg(pl.first("word"), pl.len().cast(pl.UInt64).alias("rows"))
         self._held.append(frame)
@@ -155,11 +153,11 @@ class WordTally:
             yield _summed([frame])
 
     def _settle(self) -> None:
-        whole = _summed(self._held)
-        if 2 * whole.height > self._most:
-            self._spill(whole)
+        summed = _summed(self._held)
+        if 2 * summed.height > self._most:
+            self._spill(summed)
         else:
-            self._held, self._size = [whole], whole.height
+            self._held, self._size = [summed], summed.height
 
     def _spill(self, frame: pl.DataFrame) -> None:
         self._files.write(frame)
@@ -167,7 +165,7 @@ class WordTally:
 
 
 class _Files:
-    """Frames on disk, in parts that have no key in common."""
+    """Frames on disk, in partitions with disjoint keys."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -176,18 +174,17 @@ class _Files:
 
     @property
     def any(self) -> bool:
-        """Whether anything was written."""
         return self._count > 0
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Write a frame, spread by the key of each row."""
+        """Write a frame, partitioned by key."""
         spread = frame.with_columns((pl.col("key") % PARTITIONS).alias("part"))
         for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
             some.write_ipc(self._folder / f"{self._name}-{part}-{self._count}.ipc")
         self._count += 1
 
     def read(self) -> Iterator[pl.DataFrame]:
-        """The parts, one after the other."""
+        """Yield the partitions."""
         for part in range(PARTITIONS):
             files = sorted(self._folder.glob(f"{self._name}-{part}-*.ipc"))
             if files:
@@ -207,7 +204,7 @@ TOP = 10
 _DAY = 86_400
 _WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
 _PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
-"""What programs write where there is no value, in the cases that they write it in."""
+"""What programs write for a missing value, in the usual cases."""
 
 
 class Counts(TypedDict, total=False):
@@ -225,21 +222,21 @@ class Counts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted, and the ids of a Users or Items dataset."""
+    """The counts, and the ids of a Users or Items dataset."""
 
     findings: Counts
     ids: bytes | None
     sold: Sold | None = None
-    """What interactions say about items."""
+    """Counts of items in interactions."""
 
 
 class Counting:
     """Counts the good rows of one drop.
 
     Args:
-        expected: what the drop is held against.
+        expected: the drop's requirements.
         scratch: a folder for what does not fit into memory.
-        ids: the ids of the other datasets, or of the same for an incremental drop; see `counts.hash_ids`.
+        ids: the ids of the other datasets, or of the same for an incremental drop; see `hash_ids`.
     """
 
     def __init__(self, expected: Expected, scratch: Path, ids: Mapping[DataKind, bytes | None]) -> None:
@@ -257,7 +254,7 @@ class Counting:
         self._last: int | None = None
 
     def take(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
-        """Count some rows: their cells as they are imported, and their times."""
+        """Count some rows in the form of the import, with their times."""
         self._rows += frame.height
         if not frame.height:
             return
@@ -280,14 +277,14 @@ class Counting:
         self._last = high if self._last is None else max(self._last, high)
 
     def finish(self) -> Counted:
-        """What all rows gave."""
+        """Return the counts of all rows."""
         if self._expected.kind != "interactions":
             own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
             placeholders = Counter[str]()
             ids = [_count_placeholders(frame, placeholders)["key"] for frame in self._whole.counts()]
             distinct = sum(map(len, ids))
-            found: Counts = {"duplicates": self._rows - distinct, "placeholders": {own: placeholders}}
-            return Counted(found, self._packed(ids))
+            counted: Counts = {"duplicates": self._rows - distinct, "placeholders": {own: placeholders}}
+            return Counted(counted, self._packed(ids))
         seen: list[pl.DataFrame] = []
         no_users, no_items = Counter[str](), Counter[str]()
         items = self._spread(self._items, "items", no_items, seen)
@@ -311,7 +308,7 @@ class Counting:
         )
 
     def _without_returns(self, seen: dict[str, int]) -> dict[str, int]:
-        """How often something other than a return happened with each item."""
+        """Return how often each item had an event other than a return."""
         left = Counter(seen)
         for frame in self._returned.counts():
             left.subtract({word: rows for word, rows in frame.select("word", "rows").rows() if word in seen})
@@ -327,8 +324,8 @@ class Counting:
     def _spread(
         self, tally: Tally, kind: DataKind, placeholders: Counter[str], seen: list[pl.DataFrame] | None = None
     ) -> Spread:
-        """How rows are spread over ids; `placeholders` takes what is no id, and `seen` the ids with most rows."""
-        there = unpack_ids(self._ids.get(kind))
+        """Return the distribution of rows over ids; fill `placeholders`, and `seen` with the most frequent ids."""
+        known_ids = unpack_ids(self._ids.get(kind))
         by_count: Counter[int] = Counter()
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0
@@ -338,29 +335,29 @@ class Counting:
                 seen.append(_most_frequent(frame))
             if kind == "items":
                 top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
-            if there is not None:
-                strange = frame.join(there.to_frame("key"), on="key", how="anti")
-                unknown_ids, unknown_rows = unknown_ids + strange.height, unknown_rows + int(strange["rows"].sum())
+            if known_ids is not None:
+                unknown = frame.join(known_ids.to_frame("key"), on="key", how="anti")
+                unknown_ids, unknown_rows = unknown_ids + unknown.height, unknown_rows + int(unknown["rows"].sum())
         return Spread(
             ids=by_count.total(),
             rows=self._rows,
             by_count=dict(by_count),
             top=tuple(sorted(top, key=lambda each: (-each[1], each[0]))[:TOP]),
-            unknown_rows=None if there is None else unknown_rows,
-            unknown_ids=None if there is None else unknown_ids,
+            unknown_rows=None if known_ids is None else unknown_rows,
+            unknown_ids=None if known_ids is None else unknown_ids,
         )
 
 
 def _count_placeholders(frame: pl.DataFrame, counts: Counter[str]) -> pl.DataFrame:
-    """The frame, with the rows counted whose id is a word that stands for no value."""
+    """Count the rows whose id is a placeholder, and return the frame."""
     words = pl.Series("word", _PLACEHOLDERS)
-    looked = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
-    counts.update(dict(looked.select("word", "rows").rows()))
+    found = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
+    counts.update(dict(found.select("word", "rows").rows()))
     return frame
 
 
 def _hash(frame: pl.DataFrame) -> pl.Series:
-    """A number for each row: the same for rows that are exactly alike, and for no others."""
+    """Return a hash for each row: equal for equal rows only."""
     hashes = [pl.col(name).hash(seed) for seed, name in enumerate(frame.columns, 1)]
     return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
 
@@ -370,7 +367,7 @@ def _most_frequent(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _top_words(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
-    """The words with most rows of frames that have none in common."""
+    """Return the most frequent words of frames that have none in common."""
     every = [*frames]
     return dict(_most_frequent(pl.concat(every)).rows()) if every else {}
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spread the rows of objects that are imported together over import jobs, none of which is too large or too small.
+"""Spread the rows of objects imported together over import jobs that are neither too large nor too small.
 
-An object is written as one copy for each job that has rows of it. The rows at which one job ends and the next begins
-are remembered by the object and the line of its file, so that a later run cuts at the same places, whatever its
-settings make of the rows.
+Each object becomes one copy for each job that has rows of it. A cut is stored as the object and a line of its file, so
+that a later run cuts at the same places, whatever its settings make of the rows.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,34 +16,34 @@ from personalization.core.errors import Rejected
 
 
 class Copy(Protocol):
-    """An object that is being written."""
+    """An object being written."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Add bytes."""
 
     def finish(self) -> None:
-        """Make the object."""
+        """Complete the object."""
 
     def abort(self) -> None:
-        """Throw it away."""
+        """Discard the object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where an import job begins that follows another."""
+    """The beginning of an import job that follows another."""
 
     id: str
-    """Of the object."""
+    """The object's id."""
     line: int
-    """Its first row goes into the job, of those from this line of the file on."""
+    """The job begins with the first row from this line of the file on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one import job takes."""
+    """The limits of an import job."""
 
     most: int | None = None
-    """Bytes of all copies together; None where that doesn't matter."""
+    """Bytes of all copies together; None for no limit."""
     least: int = 1
     """Rows."""
     jobs: int = 1
@@ -70,10 +69,10 @@ class Cutter:
     """Cuts a run's rows into import jobs.
 
     Args:
-        bounds: what a job takes.
+        bounds: the limits of a job.
         begin: starts the copy of a part (the second number) for a job (the first).
         remove: deletes such a copy.
-        follow: the places at which an earlier run has cut, if they must be kept.
+        follow: the cuts of an earlier run, if they must be kept.
     """
 
     def __init__(
@@ -91,17 +90,17 @@ class Cutter:
 
     @property
     def cuts(self) -> tuple[Cut, ...]:
-        """Where the jobs after the first begin."""
+        """Return where the jobs after the first begin."""
         return tuple(self.state.cuts)
 
     @property
     def copies(self) -> tuple[tuple[int, int], ...]:
-        """Job and part of every copy that is there."""
+        """Return the job and the part of every existing copy."""
         return self.state.copies
 
     @contextmanager
     def part(self, resource: str, object_id: str, number: int) -> Iterator["Part"]:
-        """An object to be written; nothing of it is left if the block raises.
+        """Write an object in the block; an error leaves nothing of it.
 
         Raises:
             Rejected: its rows do not fit into the run's jobs.
@@ -118,10 +117,10 @@ class Cutter:
             self.state = before
             raise
 
-    def leave_rest(self) -> tuple[int, ...]:
-        """Take back the objects of the last job if they are too few rows for one; returns their numbers.
+    def postpone_rest(self) -> tuple[int, ...]:
+        """Take back the objects of the last job if they have too few rows for one, and return their numbers.
 
-        Each of them is in that job as a whole: a job that begins within an object has enough rows of it.
+        Each of them is completely in that job: a job that begins within an object has enough rows of it.
         """
         if not self.state.cuts or self.state.rows >= self.bounds.least or self.follow is not None:
             return ()
@@ -134,7 +133,7 @@ class Cutter:
 
 
 class Part:
-    """One object: takes its header, then for each piece the lines of its rows and their bytes."""
+    """One object: takes its header, then the lines of each piece's rows and their bytes."""
 
     def __init__(self, cutter: Cutter, resource: str, object_id: str, number: int) -> None:
         self._cutter = cutter
@@ -144,35 +143,35 @@ class Part:
         self._header = b""
         self._lines: pl.Series | None = None
         self._pieces: list[bytes | memoryview] = []
-        self._held: list[tuple[bytes, pl.Series]] = []
+        self._pending: list[tuple[bytes, pl.Series]] = []
         self._copy: Copy | None = None
         self._any = False
 
     def place(self, lines: pl.Series) -> None:
-        """The lines of the rows that are written next."""
+        """Set the lines of the rows that are written next."""
         self._settle()
         self._lines = lines
 
     def write(self, data: bytes | memoryview) -> None:
-        """The header, or some of the rows whose lines are known."""
+        """Take the header, or some of the rows whose lines are set."""
         if self._lines is None:
             self._header += data
         else:
             self._pieces.append(data)
 
     def finish(self) -> None:
-        """Write what is held, and make the copy."""
+        """Write the pending rows, and complete the copy."""
         self._settle()
         self._flush(0)
         if not self._any:
             self._emit(b"", 0)
         self._close()
         while self._next is not None:
-            # The rows that the earlier run had from there on are bad today.
+            # The earlier run's rows from there on are bad now.
             self._begin_job(self._next)
 
     def abort(self) -> None:
-        """Throw away the copy that is being written."""
+        """Discard the copy being written."""
         if self._copy is not None:
             self._copy.abort()
 
@@ -180,7 +179,7 @@ class Part:
         if self._lines is None or not self._lines.len():
             self._pieces.clear()
             return
-        self._held.append((b"".join(self._pieces), self._lines))
+        self._pending.append((b"".join(self._pieces), self._lines))
         self._pieces, self._lines = [], self._lines.clear()
         if self._cutter.follow is not None:
             self._follow()
@@ -193,57 +192,57 @@ class Part:
 
     def _follow(self) -> None:
         """Cut where an earlier run did."""
-        while (cut := self._next) is not None and int(self._held[-1][1][-1]) >= cut.line:
-            self._cut(int((self._held[-1][1] < cut.line).sum()), cut)
+        while (cut := self._next) is not None and int(self._pending[-1][1][-1]) >= cut.line:
+            self._cut(int((self._pending[-1][1] < cut.line).sum()), cut)
 
     @property
     def _next(self) -> Cut | None:
-        """The next place within this object at which an earlier run did."""
+        """Return the next cut of the earlier run within this object."""
         cuts, done = self._cutter.follow or (), len(self._cutter.state.cuts)
         return cuts[done] if done < len(cuts) and cuts[done].id == self._id else None
 
     def _fit(self, most: int) -> None:
-        """Cut where the last job is full, so that what follows is enough for a job of its own."""
+        """Cut where the last job is full, leaving enough rows for the next job."""
         bounds, state = self._cutter.bounds, self._cutter.state
         while True:
             room = most - state.size - (0 if self._copy else len(self._header))
-            if sum(len(data) for data, _ in self._held) <= room:
+            if sum(len(data) for data, _ in self._pending) <= room:
                 return
             data, lines = self._joined()
             fits = data.count(b"\n", 0, max(0, room))
             rows = max(0, min(fits, lines.len() - bounds.least))
             if state.rows + rows < bounds.least:
-                told = f"{bounds.least:,} of its rows are larger than one import job may be ({most:,} bytes)"
-                raise Rejected(self._resource, f"{told}: leave out columns or shorten texts")
+                problem = f"{bounds.least:,} of its rows are larger than one import job may be ({most:,} bytes)"
+                raise Rejected(self._resource, f"{problem}: leave out columns or shorten texts")
             self._cut(rows, Cut(self._id, int(lines[rows])))
 
     def _joined(self) -> tuple[bytes, pl.Series]:
-        data, lines = b"".join(data for data, _ in self._held), pl.concat([lines for _, lines in self._held])
-        self._held = [(data, lines)]
+        data, lines = b"".join(data for data, _ in self._pending), pl.concat([lines for _, lines in self._pending])
+        self._pending = [(data, lines)]
         return data, lines
 
     def _cut(self, rows: int, cut: Cut) -> None:
-        """Write so many rows of what is held, and begin another job."""
+        """Write so many of the pending rows, and begin another job."""
         data, lines = self._joined()
         end = _end_of(data, rows)
         if rows:
             self._emit(data[:end], rows)
         self._close()
-        self._held = [(data[end:], lines[rows:])]
+        self._pending = [(data[end:], lines[rows:])]
         self._begin_job(cut)
 
     def _begin_job(self, cut: Cut) -> None:
         state = self._cutter.state
         state.cuts.append(cut)
         if len(state.cuts) >= self._cutter.bounds.jobs and self._cutter.follow is None:
-            told = f"it needs more than {self._cutter.bounds.jobs} import jobs of {self._cutter.bounds.most:,} bytes"
-            raise Rejected(self._resource, f"{told}: drop it as several smaller files")
+            problem = f"it needs more than {self._cutter.bounds.jobs} import jobs of {self._cutter.bounds.most:,} bytes"
+            raise Rejected(self._resource, f"{problem}: drop it as several smaller files")
         state.size, state.rows, state.parts = 0, 0, ()
 
     def _flush(self, least: int) -> None:
-        """Write what is held, but for so many rows at its end."""
-        while self._held and sum(lines.len() for _, lines in self._held[1:]) >= least:
-            data, lines = self._held.pop(0)
+        """Write the pending rows, except so many at their end."""
+        while self._pending and sum(lines.len() for _, lines in self._pending[1:]) >= least:
+            data, lines = self._pending.pop(0)
             self._emit(data, lines.len())
 
     def _emit(self, data: bytes, rows: int) -> None:
@@ -267,7 +266,7 @@ class Part:
 
 
 def _end_of(data: bytes, rows: int) -> int:
-    """The byte after so many rows, each of which is a line."""
+    """Return the byte after so many rows of one line each."""
     end = 0
     for _ in range(rows):
         end = data.index(b"\n", end) + 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file as pieces of whole lines, and the rows that cannot be read one by one where something is odd.
+"""A file as pieces of whole lines, and a reader of single rows for irregular lines.
 
-Everything is counted in physical lines, as an editor shows them: the first line is line 1.
+Line numbers are physical lines, as in an editor: the first line is line 1.
 """
 
 import csv
@@ -13,9 +13,9 @@ from personalization.core.csv_dialect import is_standard
 from personalization.core.errors import Rejected
 
 PIECE_BYTES = 8 << 20
-"""Bytes of a piece: large enough that the cost of a call does not matter, small enough for any function's memory."""
+"""Bytes of a piece: large enough for the overhead of calls, small enough for any function's memory."""
 PIECE_LINES = 1 << 19
-"""Lines of a piece, about: as many as 8 MB have of the shortest rows."""
+"""Approximate lines of a piece: as many as 8 MB have of the shortest rows."""
 LONGEST = 8_000_000
 """Bytes of the longest line, and of the longest row with line breaks in its quotes."""
 LONGEST_VALUE = 131_072
@@ -25,8 +25,8 @@ MOST_COLUMNS = 1_000
 BOM = b"\xef\xbb\xbf"
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
 _BETWEEN = re.compile(r'(?<!")(?:"")*",')
-"""The end of a quoted value before another, or its beginning with a comma: a row of the table has no more than two of
-them for each of its values."""
+"""The end of a quoted value before another one, or its beginning with a comma: a row of the table has at most two of
+them for each value."""
 _SIGNATURES = {
     b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
     b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
@@ -52,24 +52,24 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A row that is no row of this table."""
+    """A row that is not a row of this table."""
 
     line: int
     reason: str
     rule: str
-    """The reason without what is particular to the row."""
+    """The reason without the row's details."""
 
 
 class Pieces:
-    """The pieces of a file. Who reads one says how many lines of it are done with before it asks for the next.
+    """The pieces of a file. Before the next piece, its reader reports how many lines are done.
 
     Args:
-        resource: what the messages name, for example the object's key.
+        resource: the name in messages, for example the object's key.
         chunks: the file's bytes.
         size: bytes of a piece.
 
     Raises:
-        Rejected: the file is none of text; or a line is longer than 8 MB.
+        Rejected: the file is not text; or a line is longer than 8 MB.
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES) -> None:
@@ -81,7 +81,7 @@ class Pieces:
         self._line = 1
         self._begun = self._ended = False
         self.lines = PIECE_LINES
-        """Lines of a piece, about: memory is taken for each of them, however short they are."""
+        """Approximate lines of a piece: each takes memory, however short it is."""
 
     def __iter__(self) -> Iterator[Piece]:
         while True:
@@ -97,22 +97,22 @@ class Pieces:
 
     @property
     def held(self) -> int:
-        """Bytes that were read and are in no piece yet."""
+        """Return the bytes that were read and are not in a piece yet."""
         return len(self._rest)
 
     def done(self, lines: int, rest: bytes = b"") -> None:
-        """So many lines of the last piece are done with; the rest of it comes again, with more lines after it."""
+        """Report finished lines of the last piece; its rest comes again, with more lines after it."""
         self._line += lines
         self._rest = rest + self._rest
         self._carried = len(rest)
 
     def again(self, lines: int, rest: bytes) -> None:
-        """So many lines of the last piece are done with; the rest of it is looked at anew."""
+        """Report finished lines of the last piece; its rest is read anew."""
         self.done(lines, rest)
         self._carried = 0
 
     def _fill(self) -> None:
-        """Read until there is a piece: more whole lines than those that came again, or all that is left."""
+        """Read until there is a piece: more whole lines than those that came again, or the end of the file."""
         held = [self._rest]
         size, wanted = len(self._rest), self._carried + self._size
         whole = self._rest.find(b"\n", self._carried) >= 0
@@ -130,11 +130,11 @@ class Pieces:
             self._recognise(self._rest)
             self._rest = self._rest.removeprefix(BOM)
         if self._ended and self._rest and not self._rest.endswith(b"\n"):
-            # Text that ends without a line feed ends in a line all the same.
+            # The last line may lack its line feed.
             self._rest += b"\n"
 
     def _end(self) -> int:
-        """The byte after the last line of the piece."""
+        """Return the byte after the last line of the piece."""
         begin, lines = self._carried, self._rest.count(b"\n", self._carried)
         if lines <= self.lines:
             return self._rest.rfind(b"\n") + 1
@@ -152,14 +152,14 @@ class Pieces:
 
 
 class RowReader:
-    """Reads single rows out of a piece, exactly: the slow way, for what is quoted, damaged or both.
+    """Reads single rows of a piece exactly: the slow way, for quoted or damaged rows.
 
-    A row that cannot be read, or has another number of values than the header, is refused by its first line, and
-    reading goes on at the line after it: a quote that was never closed costs one row and not all that follow.
+    A row that cannot be read, or has another number of values than the header, is refused by its first line; reading
+    continues at the next line, so an unclosed quote costs one row only.
 
     Args:
         piece: the piece.
-        width: the number of values that a row has, or None for any.
+        width: the number of values of a row, or None for any.
     """
 
     def __init__(self, piece: Piece, width: int | None) -> None:
@@ -168,50 +168,50 @@ class RowReader:
         self._width = width
 
     def row(self, start: int) -> tuple[list[str] | Unreadable | None, int]:
-        """The row that begins at a byte: its values, or why there are none; and the place of the line after it.
+        """Return the row that begins at a byte, or why it is unreadable; and the place of the line after it.
 
-        None where the row needs lines that come with the next piece.
+        The row is None where it needs lines of the next piece.
         """
-        found, end = self._as(start, escaped=False)
-        if found is not None and b'\\"' in self._data[start:end] and not self._standard(found, start, end):
-            # Whoever doubles quotes means a backslash by a backslash; where that gives no row, it escapes the quote.
+        row, end = self._as(start, escaped=False)
+        if row is not None and b'\\"' in self._data[start:end] and not self._standard(row, start, end):
+            # With doubled quotes a backslash is literal; only where that gives no row, it escapes the quote.
             other, after = self._as(start, escaped=True)
-            if other is None or self._standard(other, start, after, escaped=True) or not self._fits(found):
-                found, end = (other, after) if other is None or self._fits(other) else (found, end)
-        if isinstance(found, list) and not self._fits(found):
-            found = ragged(len(found), self._width or 0)
-        return found, self._data.index(b"\n", start) + 1 if isinstance(found, Unreadable) else end
+            if other is None or self._standard(other, start, after, escaped=True) or not self._fits(row):
+                row, end = (other, after) if other is None or self._fits(other) else (row, end)
+        if isinstance(row, list) and not self._fits(row):
+            row = ragged(len(row), self._width or 0)
+        return row, self._data.index(b"\n", start) + 1 if isinstance(row, Unreadable) else end
 
     def _as(self, start: int, *, escaped: bool) -> tuple[list[str] | Unreadable | None, int]:
-        """The row that begins at a byte, with backslashes that escape quotes or without."""
+        """Read the row that begins at a byte, with or without backslashes that escape quotes."""
         most = 2 * (self._width or MOST_COLUMNS) + 2
-        place = _LineReader(self._data, start, most, skipping=True, escaped=escaped)
-        found = self._read(place, start)
-        if place.skipped and (self._fits(found) or place.at - start > LONGEST_VALUE):
-            place = _LineReader(self._data, start, most, skipping=False, escaped=escaped)
-            found = self._read(place, start)
-        return found, place.at
+        lines = _LineReader(self._data, start, most, skipping=True, escaped=escaped)
+        row = self._read(lines, start)
+        if lines.skipped and (self._fits(row) or lines.at - start > LONGEST_VALUE):
+            lines = _LineReader(self._data, start, most, skipping=False, escaped=escaped)
+            row = self._read(lines, start)
+        return row, lines.at
 
-    def _fits(self, found: list[str] | Unreadable | None) -> bool:
-        return isinstance(found, list) and self._width in {None, len(found)}
+    def _fits(self, row: list[str] | Unreadable | None) -> bool:
+        return isinstance(row, list) and self._width in {None, len(row)}
 
-    def _standard(self, found: list[str] | Unreadable | None, start: int, end: int, *, escaped: bool = False) -> bool:
-        """Whether bytes that gave a row are one in the standard form."""
-        if not self._fits(found):
+    def _standard(self, values: list[str] | Unreadable | None, start: int, end: int, *, escaped: bool = False) -> bool:
+        """Tell whether the bytes of a row are in the standard form."""
+        if not self._fits(values):
             return False
         row = self._data[start:end].decode().removesuffix("\n").removesuffix("\r")
         return is_standard(unescaped(row) if escaped else row)
 
-    def _read(self, place: "_LineReader", start: int) -> list[str] | Unreadable | None:
+    def _read(self, lines: "_LineReader", start: int) -> list[str] | Unreadable | None:
         try:
-            return next(csv.reader(place, strict=True))
+            return next(csv.reader(lines, strict=True))
         except _NotTextError as error:
             return Unreadable(0, str(error), str(error))
         except csv.Error as error:
-            if place.at >= len(self._data) and not self._last and len(self._data) - start <= LONGEST:
+            if lines.at >= len(self._data) and not self._last and len(self._data) - start <= LONGEST:
                 return None
-            told = _readable(str(error))
-            return Unreadable(0, told, told)
+            reason = _readable(str(error))
+            return Unreadable(0, reason, reason)
 
 
 class _LineReader:
@@ -220,10 +220,10 @@ class _LineReader:
     Args:
         data: the piece.
         start: the byte.
-        most: ends of quoted values, beyond which a row of several lines is none of the table: without this bound, a
-            file whose every line leaves a quote open would be read to its end again for each of its lines.
-        skipping: whether lines are left out that only go on with a quoted value. The row has as many values, and the
-            same fault, without them; and a quote that nobody closed shows without reading thousands of lines.
+        most: ends of quoted values beyond which a row of several lines is not of the table: without this bound, a file
+            with an open quote in each line would be read to its end again for each line.
+        skipping: whether to skip lines that only continue a quoted value. The row has as many values, and the same
+            fault, without them; and an unclosed quote shows without reading thousands of lines.
         escaped: whether a backslash before a quote in a value makes it a part of the value.
     """
 
@@ -240,7 +240,7 @@ class _LineReader:
         return self
 
     def __next__(self) -> str:
-        # Whoever asks for another line has a quote open.
+        # A further line is only read within an open quote.
         if self._skipping and self.at > self._start:
             self._skip()
         if self.at >= len(self._data):
@@ -270,7 +270,7 @@ class _LineReader:
 
 
 def _text_lines(lines: bytes) -> bytes:
-    """The lines before the first that is no text."""
+    """Return the lines before the first that is not text."""
     bad = lines.find(b"\0")
     try:
         lines.decode()
@@ -280,18 +280,18 @@ def _text_lines(lines: bytes) -> bytes:
 
 
 class _NotTextError(Exception):
-    """A line that is not text."""
+    pass
 
 
 def unescaped(line: str) -> str:
-    """Text with its quotes in the form of RFC 4180."""
+    """Return text with its quotes in the form of RFC 4180."""
     if '\\"' not in line:
         return line
     return _ESCAPED_QUOTE.sub('""', line) if '\\\\"' in line else line.replace('\\"', '""')
 
 
 def decode(line: bytes) -> str:
-    """A line as text."""
+    """Return a line as text."""
     try:
         decoded = line.decode()
     except UnicodeDecodeError:
@@ -302,10 +302,10 @@ def decode(line: bytes) -> str:
 
 
 def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
-    """The column names of a file, and the rest of its first piece.
+    """Return the column names of a file, and the rest of its first piece.
 
     Raises:
-        Rejected: there is no header, or it is not readable.
+        Rejected: the header is missing or unreadable.
     """
     start, line = 0, piece.line
     while start < len(piece.data):
@@ -315,15 +315,15 @@ def header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
         start, line = end + 1, line + 1
     else:
         raise Rejected(resource, _EMPTY)
-    found, end = RowReader(piece, None).row(start)
-    if not isinstance(found, list):
-        told = found.reason if found else "its quotes do not match"
-        raise Rejected(resource, f"line {line}, which must name the columns, {told}")
-    if not any(name.strip() for name in found):
+    names, end = RowReader(piece, None).row(start)
+    if not isinstance(names, list):
+        problem = names.reason if names else "its quotes do not match"
+        raise Rejected(resource, f"line {line}, which must name the columns, {problem}")
+    if not any(name.strip() for name in names):
         raise Rejected(resource, _EMPTY)
-    if len(found) > MOST_COLUMNS:
-        raise Rejected(resource, f"line {line}, which must name the columns, has {len(found):,} of them")
-    return found, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
+    if len(names) > MOST_COLUMNS:
+        raise Rejected(resource, f"line {line}, which must name the columns, has {len(names):,} of them")
+    return names, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
 
 
 _TOO_LARGE = "field larger"
@@ -335,9 +335,9 @@ RAGGED = "has another number of values than the header"
 
 
 def ragged(values: int, width: int, line: int = 0) -> Unreadable:
-    """A row with more or fewer values than the header."""
-    told = f"has {values} value{'s' * (values != 1)} and the header has {width}"
-    return Unreadable(line, told, RAGGED)
+    """Return a row with more or fewer values than the header."""
+    reason = f"has {values} value{'s' * (values != 1)} and the header has {width}"
+    return Unreadable(line, reason, RAGGED)
 
 
 def _readable(message: str) -> str:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep refused rows as a CSV for those who mend them, and give a drop up that can no longer be accepted.
+"""Keep refused rows as a CSV for repairs, and give up a drop that can no longer be accepted.
 
-The file has the line, the reason, and the row as it came.
+The file has the line, the reason and the original row.
 
-A spreadsheet takes a cell for a formula that begins with one of a few characters. A row that begins so has an
-apostrophe before it, and so has one that begins with an apostrophe: without its first one, every row is as it came.
+Spreadsheets treat cells with certain first characters as formulas. An apostrophe precedes rows that begin with one of
+them or with an apostrophe; without it, every row is as it came.
 """
 
 from collections import Counter
@@ -18,15 +18,15 @@ from personalization.ingest.findings import EXAMPLES, Example, Reason
 from personalization.shop.keys import DataKind
 
 EARLY_ROWS = 100_000
-"""Bad rows after which a file that is mostly bad is given up: as many as the file of refused rows has."""
+"""Bad rows after which a mostly bad file is given up: as many as the file of refused rows has."""
 EARLY_BYTES = 256_000_000
-"""Bytes after which it is given up, however few its rows."""
+"""Bytes after which it is given up, even with fewer rows."""
 MOSTLY = 0.5
-"""The share of bad rows of a file that is mostly bad."""
+"""The share of bad rows in a mostly bad file."""
 BLANK_LINES = 1_000_000
-"""Blank lines after which a file with ten times as many of them as rows is refused."""
+"""Blank lines above which a file with ten times as many of them as rows is refused."""
 _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
-"""Bytes of the shortest values that a row must have beyond one: another id and nine digits of a time."""
+"""Bytes of the shortest values of a row besides one: another id and nine digits of a time."""
 
 
 @runtime_checkable
@@ -34,16 +34,16 @@ class BoundedSource(Protocol):
     """A source of bytes that knows how many may still come."""
 
     def left(self) -> int:
-        """Bytes, at most."""
+        """Return the bytes that may still come, at most."""
 
 
 class Acceptance:
-    """Counts what decides it.
+    """Counts what decides the acceptance of a drop.
 
     Args:
-        resource: what the messages name.
+        resource: the name in messages.
         kind: of the drop.
-        width: the number of values that a row has.
+        width: the number of values of a row.
         limit: the share of rows that may be bad.
     """
 
@@ -54,7 +54,7 @@ class Acceptance:
         self._rows = self._bad = self._blank = self._bytes = 0
 
     def note(self, piece: Piece, rows: int, bad: int, blank: int) -> None:
-        """Note what was found up to the end of a piece.
+        """Record the counts up to the end of a piece.
 
         Args:
             piece: the piece.
@@ -70,14 +70,14 @@ class Acceptance:
         self._bytes += len(piece.data)
         if self._blank > BLANK_LINES and self._blank > 10 * rows:
             end = piece.line + piece.data.count(b"\n")
-            told = f"{self._blank:,} of its first {end:,} lines are blank"
-            raise Rejected(self._resource, f"{told}: leave the blank lines out")
+            problem = f"{self._blank:,} of its first {end:,} lines are blank"
+            raise Rejected(self._resource, f"{problem}: leave the blank lines out")
 
     def is_hopeless(self, left: int | None) -> bool:
-        """Whether the drop is refused whatever follows.
+        """Tell whether the drop is refused whatever follows.
 
         Args:
-            left: bytes that may follow, at most; None where that is not known.
+            left: bytes that may follow, at most; None where unknown.
         """
         if left is not None and self._bad > self._limit * (self._rows + left // self._shortest + 1):
             return True
@@ -92,7 +92,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class Rejects:
-    """Counts what is refused, and keeps rows of it up to a limit that no file of repairs needs."""
+    """Counts refused rows, and keeps as many as a repair can use."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -104,12 +104,12 @@ class Rejects:
 
     @property
     def rows(self) -> int:
-        """All rows that were refused."""
+        """Return the number of all refused rows."""
         return self._counts.total()
 
     @property
     def full(self) -> bool:
-        """Whether no more rows are kept."""
+        """Tell whether no more rows are kept."""
         return self.written >= MOST_ROWS or self._text.tell() >= MOST_BYTES
 
     def count(self, rule: str, rows: int) -> None:
@@ -117,19 +117,19 @@ class Rejects:
         self._counts[rule] += rows
 
     def lacks(self, rule: str) -> bool:
-        """Whether a rule has too few examples yet."""
+        """Tell whether a rule needs more examples."""
         return len(self._examples.get(rule, ())) < EXAMPLES
 
     def wants(self, rule: str) -> bool:
-        """Whether another row that breaks a rule would be kept."""
+        """Tell whether another row that breaks a rule would be kept."""
         return not self.full or self.lacks(rule)
 
     def room(self, rule: str) -> int:
-        """How many more rows that break a rule would be kept, at most."""
+        """Return how many more rows that break a rule would be kept, at most."""
         return max(MOST_ROWS - self.written, EXAMPLES) if self.wants(rule) else 0
 
     def example(self, rule: str, example: Example) -> None:
-        """Remember one of the first rows that break a rule."""
+        """Keep one of the first rows that break a rule."""
         self._examples.setdefault(rule, []).append(example)
 
     def keep(self, line: int, reason: str, row: str) -> None:
@@ -139,15 +139,14 @@ class Rejects:
             self.written += 1
 
     def stop(self, line: int, reason: str) -> None:
-        """Write that no row after a line was looked at."""
+        """Write that the rows after a line were not checked."""
         self._write(line, reason, "")
 
     def reasons(self) -> tuple[Reason, ...]:
-        """The rules that were broken, the most frequent first."""
+        """Return the broken rules, the most frequent first."""
         return tuple(Reason(rule, rows, tuple(self._examples[rule])) for rule, rows in self._counts.most_common())
 
     def file(self) -> bytes:
-        """The file."""
         return self._text.getvalue().encode()
 
     def _write(self, *row: str | int) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of a CSV as frames of text, each row with the number of its line.
+"""The rows of a CSV as frames of text, each row with its line number.
 
-polars takes all lines that are rows of the table beyond doubt. The others (a broken quote, a line break inside quotes,
-too many values, bytes that are no text) are read one by one, with the same outcome as if the csv module had read the
-whole file.
+polars reads all lines that are clearly rows of the table. Irregular lines (a broken quote, a line break inside quotes,
+too many values, bytes that are not text) are read one by one, with the same result as reading the whole file by the
+csv module.
 """
 
 import codecs
@@ -27,9 +27,9 @@ from personalization.ingest.csv.pieces import (
 )
 
 SPECIAL = r'["\r\x00]'
-"""What a plain line has nothing of."""
+"""Characters that no plain line has."""
 LINE = "line"
-"""The column with the line numbers; no other has small letters."""
+"""The column with the line numbers; no column of a drop has lower-case letters."""
 Parse = Callable[[bytes, str | None], pl.DataFrame]
 VALUES = "values"
 """The column with the number of a line's values."""
@@ -37,35 +37,35 @@ VALUES = "values"
 
 @dataclass(slots=True)
 class Irregular:
-    """What these lines gave. Lines are counted from the piece's first, which is 0."""
+    """The result of irregular lines. Line numbers are relative to the piece, from 0."""
 
     done: int
-    """Lines that are done with; the others come again with the next piece."""
+    """Finished lines; the others come again with the next piece."""
     rest: bytes = b""
     """The lines that come again."""
     rows: list[pl.DataFrame] = field(default_factory=list)
-    """Rows of the table after all, with the lines at which they begin."""
+    """Valid rows, with the lines at which they begin."""
     breaks: bool = False
     """Whether these rows may have line breaks in their values."""
     taken: list[int] = field(default_factory=list)
-    """Lines that are the end of a row, whatever they look like by themselves."""
+    """Lines inside or at the end of a row, whatever they look like by themselves."""
     unreadable: list[Unreadable] = field(default_factory=list)
-    """Rows that are no rows of the table, but for `ragged`."""
+    """Invalid rows other than `ragged`."""
     ragged: pl.DataFrame = field(default_factory=pl.DataFrame)
     """Lines with another number of values than the header has, and that number."""
     blank: int = 0
-    """Lines with nothing in them."""
+    """Blank lines."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Irregular:
+class _Candidates:
     """The lines that are neither blank nor ragged."""
 
     places: list[int]
     begins: list[int]
     """The bytes at which they begin."""
     ends: list[int]
-    """The bytes at which they end, without what ends a line."""
+    """The bytes at which they end, without their line ends."""
     texts: pl.Series
 
 
@@ -77,17 +77,17 @@ def read_irregular(
     width: int,
     parse: Parse,
 ) -> Irregular:
-    """Read the lines of a piece that are not regular.
+    """Read the irregular lines of a piece.
 
     Args:
         piece: the piece.
-        data: its bytes, with zeros in place of those that are no text.
+        data: its bytes, with zeros in place of those that are not text.
         lines: its lines as text, without their ends.
-        regular: which of them are not to be read.
-        width: the number of values that a row has.
-        parse: reads rows that are on one line each: in the form of RFC 4180, or where quotes mean nothing.
+        regular: the lines to skip.
+        width: the number of values of a row.
+        parse: reads rows of one line each: in the form of RFC 4180, or with literal quotes.
     """
-    odd = Irregular(lines.len())
+    result = Irregular(lines.len())
     places = regular.not_().arg_true()
     texts = lines.gather(places)
     sizes = texts.str.len_bytes()
@@ -95,21 +95,23 @@ def read_irregular(
     values = texts.str.count_matches(",", literal=True) + 1
     plain = ~texts.str.contains(SPECIAL) & ((sizes <= LONGEST_VALUE) | (values != width))
     ragged = ~blank & plain & (values != width)
-    others = ~blank & ~ragged
-    if others.any():
-        chosen = places.filter(others)
+    other_lines = ~blank & ~ragged
+    if other_lines.any():
+        chosen = places.filter(other_lines)
         begins = starts(data, lines, chosen)
-        ends = [begin + size for begin, size in zip(begins, sizes.filter(others).to_list(), strict=True)]
-        _read_lines(_Irregular(chosen.to_list(), begins, ends, texts.filter(others)), piece, data, width, parse, odd)
-    odd.ragged = pl.DataFrame([places.alias(LINE), values.alias(VALUES)]).filter(ragged & (places < odd.done))
-    odd.blank = int((blank & (places < odd.done)).sum())
-    if odd.taken:
-        odd.ragged = odd.ragged.filter(pl.col(LINE).is_in(odd.taken).not_())
-    return odd
+        ends = [begin + size for begin, size in zip(begins, sizes.filter(other_lines).to_list(), strict=True)]
+        _read_lines(
+            _Candidates(chosen.to_list(), begins, ends, texts.filter(other_lines)), piece, data, width, parse, result
+        )
+    result.ragged = pl.DataFrame([places.alias(LINE), values.alias(VALUES)]).filter(ragged & (places < result.done))
+    result.blank = int((blank & (places < result.done)).sum())
+    if result.taken:
+        result.ragged = result.ragged.filter(pl.col(LINE).is_in(result.taken).not_())
+    return result
 
 
 def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
-    """The bytes at which some lines begin."""
+    """Return the bytes at which some lines begin."""
     returns = data.count(b"\r\n") if b"\r" in data else 0
     if returns not in {0, lines.len()}:
         ends = list(accumulate(len(line) + 1 for line in data.split(b"\n")))
@@ -118,68 +120,72 @@ def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
     return (sizes.cum_sum() - sizes).gather(places).to_list()
 
 
-def _read_lines(marked: _Irregular, piece: Piece, data: bytes, width: int, parse: Parse, odd: Irregular) -> None:
-    """Read these lines in their order."""
-    literal = _literal(marked.texts, width)
-    whole = _rows(marked, data, width)
+def _read_lines(
+    candidates: _Candidates, piece: Piece, data: bytes, width: int, parse: Parse, result: Irregular
+) -> None:
+    """Read these lines in order."""
+    literal = _literal(candidates.texts, width)
+    valid = _rows(candidates, data, width)
     plain: list[int] = []
-    found: dict[int, str] = {}
-    single: dict[int, list[str]] = {}
+    multi_line: dict[int, str] = {}
+    read_singly: dict[int, list[str]] = {}
     reader = RowReader(piece, width)
     after = 0
-    for number, place in enumerate(marked.places):
+    for number, place in enumerate(candidates.places):
         if place < after:
             continue
         if literal[number]:
             plain.append(number)
             continue
-        if number in whole:
-            found[place], last = whole[number]
+        if number in valid:
+            multi_line[place], last = valid[number]
             after = last + 1
         else:
-            start = marked.begins[number]
+            start = candidates.begins[number]
             row, end = reader.row(start)
             if row is None:
-                odd.done, odd.rest = place, piece.data[start:]
+                result.done, result.rest = place, piece.data[start:]
                 break
             if isinstance(row, Unreadable):
-                odd.unreadable.append(Unreadable(piece.line + place, row.reason, row.rule))
+                result.unreadable.append(Unreadable(piece.line + place, row.reason, row.rule))
                 continue
-            single[place] = row
+            read_singly[place] = row
             after = place + piece.data.count(b"\n", start, end)
         if after > place + 1:
-            odd.taken += range(place + 1, after)
+            result.taken += range(place + 1, after)
     if plain:
-        texts = "\n".join(marked.texts.gather(plain).to_list())
-        odd.rows.append(_with_lines(parse(f"{texts}\n".encode(), None), [marked.places[number] for number in plain]))
-    if found:
-        odd.rows.append(_parse_rows(found, parse))
-    if single:
-        odd.rows.append(_with_lines(_from_lists(single.values()), single))
-    odd.breaks = bool(found or single)
+        texts = "\n".join(candidates.texts.gather(plain).to_list())
+        result.rows.append(
+            _with_lines(parse(f"{texts}\n".encode(), None), [candidates.places[number] for number in plain])
+        )
+    if multi_line:
+        result.rows.append(_parse_rows(multi_line, parse))
+    if read_singly:
+        result.rows.append(_with_lines(_from_lists(read_singly.values()), read_singly))
+    result.breaks = bool(multi_line or read_singly)
 
 
-def _rows(marked: _Irregular, data: bytes, width: int) -> dict[int, tuple[str, int]]:
-    """The rows that begin at some of the lines, in the form of RFC 4180, and the places of their last lines.
+def _rows(candidates: _Candidates, data: bytes, width: int) -> dict[int, tuple[str, int]]:
+    """Return the rows in the form of RFC 4180 that begin at these lines, and their last lines.
 
-    A row ends where it has an even number of quotes: with its first line, or with the next that has an odd number. So
-    each line is in two possible rows at most, and to look at all of them takes no longer than to look at it twice.
+    A row ends where it has an even number of quotes: with its first line, or with the next one that has an odd number.
+    So each line is in at most two possible rows, and checking all of them costs two passes.
     """
-    lasts = _row_ends((marked.texts.str.count_matches('"', literal=True) % 2 == 0).to_list())
-    chain = _row_starts(lasts)
-    found = _valid_rows(marked, data, width, chain, lasts)
-    if len(found) == len(chain):
-        return found
-    found |= _valid_rows(marked, data, width, sorted({*range(len(lasts))}.difference(chain)), lasts)
+    ends = _row_ends((candidates.texts.str.count_matches('"', literal=True) % 2 == 0).to_list())
+    begins = _row_starts(ends)
+    valid = _valid_rows(candidates, data, width, begins, ends)
+    if len(valid) == len(begins):
+        return valid
+    valid |= _valid_rows(candidates, data, width, sorted({*range(len(ends))}.difference(begins)), ends)
     if b'\\"' in data:
-        lasts = _row_ends([unescaped(text).count('"') % 2 == 0 for text in marked.texts.to_list()])
-        others = [number for number in range(len(lasts)) if number not in found]
-        found |= _valid_rows(marked, data, width, others, lasts, escaped=True)
-    return found
+        ends = _row_ends([unescaped(text).count('"') % 2 == 0 for text in candidates.texts.to_list()])
+        others = [number for number in range(len(ends)) if number not in valid]
+        valid |= _valid_rows(candidates, data, width, others, ends, escaped=True)
+    return valid
 
 
 def _row_ends(alone: Sequence[bool]) -> list[int]:
-    """For each line the number of the one that ends its row; -1 where there is none."""
+    """Return for each line the number of the line that ends its row; -1 where there is none."""
     lasts = [*range(len(alone))]
     later = -1
     for number in range(len(alone) - 1, -1, -1):
@@ -189,7 +195,7 @@ def _row_ends(alone: Sequence[bool]) -> list[int]:
 
 
 def _row_starts(lasts: Sequence[int]) -> list[int]:
-    """The lines at which rows begin, if all of them are good."""
+    """Return the lines at which rows begin, if all of them are valid."""
     chain, number = [], 0
     while number < len(lasts):
         chain.append(number)
@@ -198,7 +204,7 @@ def _row_starts(lasts: Sequence[int]) -> list[int]:
 
 
 def _valid_rows(
-    marked: _Irregular,
+    candidates: _Candidates,
     data: bytes,
     width: int,
     numbers: Sequence[int],
@@ -206,8 +212,8 @@ def _valid_rows(
     *,
     escaped: bool = False,
 ) -> dict[int, tuple[str, int]]:
-    """Those of possible rows that are rows, and the places of their last lines."""
-    begins, ends = marked.begins, marked.ends
+    """Return the valid ones of possible rows, and their last lines."""
+    begins, ends = candidates.begins, candidates.ends
     known = [each for each in numbers if lasts[each] >= 0 and ends[lasts[each]] - begins[each] <= LONGEST_VALUE]
     texts = [data[begins[each] : ends[lasts[each]]].decode() for each in known]
     if escaped:
@@ -215,21 +221,21 @@ def _valid_rows(
     value = r'(?:[^",\r\n\x00]*|"(?:[^"\r\x00]|\r\n|"")*")'
     good = pl.Series(texts, dtype=pl.String).str.contains(rf"^{value}(?:,{value}){{{width - 1}}}$")
     rows = zip(known, texts, good, strict=True)
-    return {each: (text, marked.places[lasts[each]]) for each, text, fits in rows if fits}
+    return {each: (text, candidates.places[lasts[each]]) for each, text, fits in rows if fits}
 
 
 def _literal(texts: pl.Series, width: int) -> list[bool]:
-    """Which lines are rows with quotes that mean nothing, because no value begins with one."""
+    """Tell which lines are rows with literal quotes, because no value begins with one."""
     value = r'(?:[^",\r\x00][^,\r\x00]*)?'
     good = texts.str.contains(rf"^{value}(?:,{value}){{{width - 1}}}$") & (texts.str.len_bytes() <= LONGEST_VALUE)
     return (good & ~texts.str.contains('\\"', literal=True)).to_list()
 
 
 def _parse_rows(texts: Mapping[int, str], parse: Parse) -> pl.DataFrame:
-    """Rows in the form of RFC 4180, by their lines, as a frame."""
-    whole = "\n".join(text.replace("\n", "\0") for text in texts.values())
-    frame = parse(f"{whole}\n".encode(), '"')
-    if "\0" in whole:
+    """Return rows in the form of RFC 4180, by their lines, as a frame."""
+    joined = "\n".join(text.replace("\n", "\0") for text in texts.values())
+    frame = parse(f"{joined}\n".encode(), '"')
+    if "\0" in joined:
         frame = frame.with_columns(pl.all().str.replace_all("\0", "\n", literal=True))
     return _with_lines(frame, texts)
 
@@ -240,23 +246,23 @@ def _from_lists(rows: Iterable[Sequence[str]]) -> pl.DataFrame:
 
 
 def _with_lines(frame: pl.DataFrame, places: Iterable[int]) -> pl.DataFrame:
-    """Rows with the lines at which they begin."""
+    """Return rows with the lines at which they begin."""
     return frame.select(pl.Series(LINE, [*places], dtype=pl.UInt32), pl.all())
 
 
 _CELLS = 8_000_000
-"""Cells of a piece, about: rows of many columns come in smaller pieces."""
+"""Approximate cells of a piece: with many columns, pieces are smaller."""
 _SHOWN = 10_000
 """Bytes of a refused row that are kept."""
 _FEW = 0.1
-"""The share of lines with quotes up to which each of them is read by itself."""
+"""The share of lines with quotes up to which each of them is read separately."""
 _ZEROS = "personalization.zeros"
 _NO_LINES = pl.Series(dtype=pl.UInt32)
 _NONE_RAGGED = pl.DataFrame(schema={LINE: pl.UInt32, VALUES: pl.UInt32})
 
 
 def source(index: int) -> str:
-    """The name of the drop's column at an index, before it has one of ours."""
+    """Return the name of the drop's column at an index, before it gets its own."""
     return f"c{index}"
 
 
@@ -266,28 +272,28 @@ class Text:
 
     piece: Piece
     lines: pl.Series
-    """Without their ends. Bytes that are no text are zeros."""
+    """Without line ends; bytes that are not text are zeros."""
 
     @property
     def end(self) -> int:
-        """The number of the last line."""
+        """Return the number of the last line."""
         return self.piece.line + self.lines.len() - 1
 
     def originals(self, numbers: Sequence[int]) -> list[str]:
-        """The lines of some numbers, shortened if they are very long."""
-        found = self.lines.gather([number - self.piece.line for number in numbers])
-        return [_shortened(line.replace("\0", "\ufffd")) for line in found.to_list()]
+        """Return the lines of some numbers, shortened if they are very long."""
+        lines = self.lines.gather([number - self.piece.line for number in numbers])
+        return [_shortened(line.replace("\0", "\ufffd")) for line in lines.to_list()]
 
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
-        """The lines but for those of some numbers, which go up: as parts that together have a line feed after each."""
+        """Return the lines except some (in ascending order), as parts with a line feed after each line."""
         data = self.piece.data
-        whole, kept, end = memoryview(data), list[bytes | memoryview](), 0
+        view, kept, end = memoryview(data), list[bytes | memoryview](), 0
         places = numbers - self.piece.line
         sizes = self.lines.gather(places).str.len_bytes()
         for begin, size in zip(starts(data, self.lines, places), sizes, strict=True):
-            kept.append(whole[end:begin])
+            kept.append(view[end:begin])
             end = data.index(b"\n", begin + size) + 1
-        kept.append(whole[end:])
+        kept.append(view[end:])
         return [b"".join(kept).replace(b"\r\n", b"\n")] if b"\r" in data else kept
 
 
@@ -298,17 +304,17 @@ class Rows:
     frame: pl.DataFrame
     """The values of each row as text, and its line."""
     plain: bool
-    """Whether each row is written as it came, apart from the line's end: nothing in it needs quotes."""
+    """Whether each row is written as it came, except for its line end: nothing in it needs quotes."""
     left_out: pl.Series
     """The numbers of the other lines, where the rows are plain."""
     breaks: bool
-    """Whether values may have line breaks in them."""
+    """Whether values may contain line breaks."""
     unreadable: Sequence[Unreadable]
-    """Rows that are no rows of the table, but for `ragged`."""
+    """Invalid rows other than `ragged`."""
     ragged: pl.DataFrame
     """The lines with another number of values than the header has, and that number."""
     blank: int
-    """Lines with nothing in them, which are no rows."""
+    """Blank lines, which are not rows."""
     text: Text
 
 
@@ -316,12 +322,12 @@ class Table:
     """A CSV: its header at once, its rows a piece at a time.
 
     Args:
-        resource: what the messages name.
+        resource: the name in messages.
         chunks: the file's bytes.
         size: bytes of a piece.
 
     Raises:
-        Rejected: the file is no text, has no header, or has a line longer than 8 MB.
+        Rejected: the file is not text, has no header, or has a line longer than 8 MB.
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES) -> None:
@@ -334,13 +340,13 @@ class Table:
         self._pieces.again(rest.line - first.line, rest.data)
 
     def rows(self) -> Iterator[Rows]:
-        """The rows after the header; blank lines are none."""
+        """Yield the rows after the header, without blank lines."""
         for piece in self._turn:
             yield self._read(piece)
 
     @property
     def held(self) -> int:
-        """Bytes that were read of the file and are in no rows yet."""
+        """Return the bytes that were read and are not in rows yet."""
         return self._pieces.held
 
     def _read(self, piece: Piece) -> Rows:
@@ -356,15 +362,15 @@ class Table:
         return Rows(numbered, not many and b"\\" not in data, _NO_LINES, breaks, (), _NONE_RAGGED, 0, text)
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
-        """The rows of a piece that have no quotes, and which lines they are, or None for all."""
+        """Return the rows of a piece without quotes, and which lines they are, or None for all."""
         if data.count(b",") > 2 * self._width * lines.len():
-            # Lines of many more values than the header has take polars a long time and much memory.
+            # polars needs much time and memory for lines with many more values than the header.
             fits = lines.str.count_matches(",", literal=True) == self._width - 1
             frame, regular = self._plain(lines.filter(fits), _joined(lines.filter(fits)))
             return frame, fits if regular is None else fits.scatter(fits.arg_true(), regular)
         frame = self._parse(data, None) if self._width > 1 else lines.alias(source(0)).to_frame()
         sizes = lines.str.len_bytes()
-        # polars cuts off what is too much and fills in what is missing: then the sizes do not add up.
+        # polars cuts off extra values and fills in missing ones; then the sizes do not add up.
         cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series()
         regular = (sizes == cells + (self._width - 1)) & (sizes <= LONGEST_VALUE)
         if self._width == 1:
@@ -374,7 +380,7 @@ class Table:
         return (frame, None) if regular.all() else (frame.filter(regular), regular)
 
     def _quoted(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
-        """The rows of a piece with quotes in the form of RFC 4180, none on several lines; and which lines they are."""
+        """Return the rows of a piece with quotes in the form of RFC 4180 on single lines, and which lines they are."""
         value = r'(?:[^",\r\x00]*|"(?:[^"\r\x00]|"")*")'
         sizes = lines.str.len_bytes()
         regular = (sizes > 0) & (sizes <= LONGEST_VALUE)
@@ -388,7 +394,7 @@ class Table:
         if not data:
             return pl.DataFrame(schema=schema)
         return pl.read_csv(
-            # polars takes these three bytes for the mark of a file that begins here, and leaves them out.
+            # polars would remove these three bytes as a byte order mark.
             BOM + data if data.startswith(BOM) else data,
             has_header=False,
             schema=schema,
@@ -401,23 +407,23 @@ class Table:
     def _mixed(
         self, piece: Piece, data: bytes, text: Text, frame: pl.DataFrame, regular: pl.Series, *, plain: bool
     ) -> Rows:
-        """A piece of which `frame` has the regular lines, with what the other ones give."""
-        others = read_irregular(piece, data, text.lines, regular, self._width, self._parse)
-        self._pieces.done(others.done, others.rest)
+        """Combine the regular lines in `frame` with the irregular ones of the piece."""
+        irregular = read_irregular(piece, data, text.lines, regular, self._width, self._parse)
+        self._pieces.done(irregular.done, irregular.rest)
         place = pl.col(LINE)
         frame = frame.select(regular.arg_true().alias(LINE), pl.all())
-        if others.taken or others.rest:
-            frame = frame.filter(place.is_in(others.taken).not_() & (place < others.done))
-        if others.rows:
-            frame = pl.concat([frame, *others.rows]).sort(LINE)
+        if irregular.taken or irregular.rest:
+            frame = frame.filter(place.is_in(irregular.taken).not_() & (place < irregular.done))
+        if irregular.rows:
+            frame = pl.concat([frame, *irregular.rows]).sort(LINE)
         return Rows(
             frame=frame.with_columns(place + piece.line),
-            plain=plain and not others.rows,
+            plain=plain and not irregular.rows,
             left_out=regular.not_().arg_true() + piece.line,
-            breaks=others.breaks or line_breaks.within(piece.data),
-            unreadable=others.unreadable,
-            ragged=others.ragged.with_columns(place + piece.line),
-            blank=others.blank,
+            breaks=irregular.breaks or line_breaks.within(piece.data),
+            unreadable=irregular.unreadable,
+            ragged=irregular.ragged.with_columns(place + piece.line),
+            blank=irregular.blank,
             text=text,
         )
 
@@ -427,7 +433,7 @@ def _joined(lines: pl.Series) -> bytes:
 
 
 def _readable(data: bytes) -> bytes:
-    """A piece as UTF-8 of the same size."""
+    """Return a piece as UTF-8 of the same size."""
     if data.isascii():
         return data
     try:
