@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The purchase likelihood without AWS: histories, features, fitting, counters, snapshots, answers and pages."""
+"""Tests of the purchase likelihood without AWS."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers: the moment they are about, lists that make no difference, and what was asked of Personalize."""
+"""Answers: their clock, scores that do not depend on the list, and requests to Personalize."""
 
 import math
 from dataclasses import replace
@@ -35,7 +35,7 @@ def anchored() -> Model:
 
 
 def softmax(items: list[str]) -> Predicted:
-    """What a campaign answers: scores that add up to one over whatever list it is sent."""
+    """Return what a campaign answers: scores that add up to one over any list."""
     raw = {item: math.exp(int(item[1:]) / 10) for item in items}
     return Predicted("RID", [{"itemId": item, "score": raw[item] / sum(raw.values())} for item in items])
 
@@ -76,15 +76,15 @@ def test_many_items_are_several_calls_each_with_all_anchors() -> None:
 
 def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:
     known = world()
-    found = answering.count_logits(known.model, known.shopper("u0"), {"i0": known.item("i0")}, known.model.at)
-    told = answering.answer(known.model, found, ["i0"], None)
-    (item,) = cast("list[dict[str, Any]]", told["items"])
+    counts = answering.count_logits(known.model, known.user("u0"), {"i0": known.item("i0")}, known.model.at)
+    answer = answering.answer(known.model, counts, ["i0"], None)
+    (item,) = cast("list[dict[str, Any]]", answer["items"])
     assert 0 < item["probability"] < 1
-    assert (told["method"], told["horizonDays"], told["asOf"]) == ("counts", 7, answering.iso(known.model.at))
-    score = answering.answer(anchored(), found, ["i0"], {"i0": -3.0})
+    assert (answer["method"], answer["horizonDays"], answer["asOf"]) == ("counts", 7, answering.iso(known.model.at))
+    score = answering.answer(anchored(), counts, ["i0"], {"i0": -3.0})
     assert score["method"] == "anchored"
-    assert score["items"] != told["items"]
-    late = answering.answer(anchored(), found, ["i0"], None, "slow")
+    assert score["items"] != answer["items"]
+    late = answering.answer(anchored(), counts, ["i0"], None, "slow")
     assert (late["method"], late["degraded"], late["degradedReason"]) == ("counts", True, "slow")
 
 
@@ -167,8 +167,8 @@ def test_live_events_are_rows_like_any_other_and_count_once() -> None:
 
 def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
     known = world()
-    told = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
-    document = report.document("<shop>", known.model, known.fit, known.history, told)
+    scores = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
+    document = report.document("<shop>", known.model, known.fit, known.history, scores)
     text = report.page(document)
     assert "&lt;shop&gt;" in text
     assert text.count("<circle") == len(document["tested"]["bins"]) > 5

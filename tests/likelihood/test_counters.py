@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a shopper is told by while serving is what a fit computes, also after live events."""
+"""Serving computes the features of a fit, also after live events."""
 
 from functools import cache
 
@@ -31,7 +31,7 @@ def place(names: object, name: str) -> int:
 
 
 def fitted(past: History, at: int, user: str, item: str) -> dict[str, float]:
-    """The features that a fit has as of a moment, with the factors of the world."""
+    """Return the features of a fit as of a time, with the factors of the world."""
     known = tables(past, at, world().tables.vectors)
     users, items = np.array([place(past.users, user)]), np.array([place(past.items, item)])
     return {name: float(values[0]) for name, values in known.features(users, items).items()}
@@ -41,7 +41,7 @@ def fitted(past: History, at: int, user: str, item: str) -> dict[str, float]:
 def test_serving_has_the_features_of_the_fit(pair: tuple[str, str]) -> None:
     user, item = pair
     at = world().model.at
-    found = features.features(world().shopper(user).statistics(item, world().item(item), world().model, at), 2)
+    found = features.features(world().user(user).statistics(item, world().item(item), world().model, at), 2)
     assert found == pytest.approx(fitted(world().history, at, user, item), abs=2e-4, rel=2e-4)
 
 
@@ -58,7 +58,7 @@ def test_live_events_count_as_if_they_had_been_imported(
     moments = sorted({(after, item_number, bought) for item_number, after, bought in happened})
     live = [(f"i{each}", known.model.at + after, bought) for after, each, bought in moments]
     now = known.model.at + 7 * DAY
-    mine = known.shopper(user)
+    mine = known.user(user)
     for event, (name, at, bought) in enumerate(live):
         mine.add(LiveEvent(str(event), name, at, bought), known.item(name))
     rows = [*worlds.rows(), *((user, name, "Purchase" if bought else "View", at) for name, at, bought in live)]
@@ -74,7 +74,7 @@ def test_live_events_count_as_if_they_had_been_imported(
 
 def test_a_purchase_turns_taste_towards_the_item() -> None:
     known, late = world(), world().model.at + 60
-    mine, item = known.shopper("u0"), known.item("i1")
+    mine, item = known.user("u0"), known.item("i1")
     before = mine.statistics("i1", item, known.model, late)["near16"]
     mine.add(LiveEvent("e1", "i1", late, bought=True), item)
     after = mine.statistics("i1", item, known.model, late)["near16"]
@@ -85,7 +85,7 @@ def test_a_purchase_turns_taste_towards_the_item() -> None:
 
 def test_a_purchase_makes_the_next_answer_another() -> None:
     known, item = world(), "i1"
-    before, after = known.shopper("u0"), known.shopper("u0")
+    before, after = known.user("u0"), known.user("u0")
     after.add(LiveEvent("e1", item, known.model.at + 60, bought=True), known.item(item))
     now = known.model.at + 3600
     first, second = (
@@ -97,18 +97,18 @@ def test_a_purchase_makes_the_next_answer_another() -> None:
 
 def test_of_a_stranger_nothing_is_known_but_the_group() -> None:
     known = world()
-    mine = known.shopper("nobody")
+    mine = known.user("nobody")
     mine.groups = {"AGE": "65+"}
-    told = {name: mine.statistics(name, known.item(name), known.model, known.model.at) for name in ("i0", "i1")}
-    assert all(each["user.n"] == each["pair.n"] == each["near16"] == 0 for each in told.values())
-    assert told["i1"]["group"] > 0 > told["i0"]["group"]
-    fruit, tool = (known.model.logit(features.features(told[name], 2)) for name in ("i0", "i1"))
+    statistics = {name: mine.statistics(name, known.item(name), known.model, known.model.at) for name in ("i0", "i1")}
+    assert all(each["user.n"] == each["pair.n"] == each["near16"] == 0 for each in statistics.values())
+    assert statistics["i1"]["group"] > 0 > statistics["i0"]["group"]
+    fruit, tool = (known.model.logit(features.features(statistics[name], 2)) for name in ("i0", "i1"))
     assert np.isfinite([fruit, tool]).all()
 
 
 def test_an_event_of_long_after_the_cut_off_is_no_overflow() -> None:
     known = world()
-    mine = known.shopper("u0")
+    mine = known.user("u0")
     late = known.model.at + 40 * 365 * DAY
     mine.add(LiveEvent("e1", "i0", late, bought=True), known.item("i0"))
     found = features.features(mine.statistics("i0", known.item("i0"), known.model, late), 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users are taken out of files as they are: all other rows stay, byte by byte."""
+"""Users are removed from files, and all other rows stay byte by byte."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ ODD = ("u1", "u,2", 'u"3"', "u\n4", "사용자", " u1", "")
 
 
 def table(chance: random.Random, header: list[str], end: str) -> bytes:
-    """A CSV with odd users, in the column of that name."""
+    """Return a CSV with unusual user ids in the column of that name."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=end, quoting=chance.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
     writer.writerow(header)

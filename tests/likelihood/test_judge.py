@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asked about when the likelihood is judged: nobody's presence and no item's depends on what comes later."""
+"""Populations of an evaluation: no user or item is in them because of later events."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ AT = worlds.START + 8 * WEEK
 
 @pytest.fixture(scope="module")
 def whole() -> History:
-    """A shop, with a user and an item that come late, and a user who only ever looks."""
+    """Return a shop's history with a late user, a late item, and a user who only views."""
     late = [
         ("late", "i1", "View", AT + 60),
         ("late", "i1", "Purchase", AT + DAY),
@@ -29,7 +29,7 @@ def whole() -> History:
 
 
 def names_of(whole: History, users: Ints) -> list[str]:
-    """The ids of users."""
+    """Return the ids of users."""
     return [whole.users[int(each)] for each in users]
 
 
@@ -65,9 +65,9 @@ def test_windows_are_the_newest_and_those_for_choices_lie_before_them(whole: His
 
 def test_the_plain_rule_tells_the_share_of_users_who_bought(whole: History) -> None:
     given = populations.past(whole, AT, np.ones(len(whole.users), dtype=bool))
-    told = populations.recent_share(whole, given, HORIZON, 4).sum() * len(given.users)
+    predicted = populations.recent_share(whole, given, HORIZON, 4).sum() * len(given.users)
     happened = np.mean([populations.pairs_bought(whole, AT - n * WEEK, AT - (n - 1) * WEEK) for n in range(1, 5)])
-    assert told == pytest.approx(happened, rel=0.1)
+    assert predicted == pytest.approx(happened, rel=0.1)
 
 
 def test_strangers_that_are_told_an_eightieth_of_what_they_buy_are_seen() -> None:
@@ -84,6 +84,6 @@ def test_a_judge_says_of_each_target_whether_it_is_reached(whole: History) -> No
     likelihood.strangers(whole, plan, said.append)
     likelihood.newcomers(whole, plan, said.append)
     likelihood.known(whole, plan, said.append)
-    told = [line for line in said if line[:7] in {"  pass ", "  FAIL "}]
-    assert len(told) >= 10
+    verdicts = [line for line in said if line[:7] in {"  pass ", "  FAIL "}]
+    assert len(verdicts) >= 10
     assert max(len(line) for part in said for line in part.splitlines()) <= 100

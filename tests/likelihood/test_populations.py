@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is in a window: users with an event before its start, as they are known or with their history hidden."""
+"""Users of a window: those with earlier events, with their history as it is or hidden."""
 
 from dataclasses import replace
 from functools import cache
@@ -22,7 +22,7 @@ def world() -> World:
 
 
 def late(after: int, many: int = 40) -> list[worlds.Row]:
-    """Purchases of users who come after a moment."""
+    """Return purchases of users who come after a time."""
     return [(f"late-{n}", f"i{n % 40}", "Purchase", after + 60 * n) for n in range(many)]
 
 
@@ -71,8 +71,8 @@ def test_strangers_have_the_rate_of_those_seen_before() -> None:
     tested = world().fit.tested_strangers
     hidden = (training.user_parts(world().history) == 0).sum()
     assert tested.pairs == pytest.approx(hidden * worlds.ITEMS)
-    told = sum(predicted for _, predicted, _ in tested.bins)
-    assert told == pytest.approx(world().fit.tested.base_rate * tested.pairs, rel=0.35)
+    total = sum(predicted for _, predicted, _ in tested.bins)
+    assert total == pytest.approx(world().fit.tested.base_rate * tested.pairs, rel=0.35)
 
 
 def test_newcomers_are_counted_apart_with_what_they_buy_later() -> None:
@@ -86,7 +86,7 @@ def test_newcomers_are_counted_apart_with_what_they_buy_later() -> None:
 
 def test_never_is_not_just_now() -> None:
     known = world()
-    user, item = known.shopper("nobody"), known.item("i1")
+    user, item = known.user("nobody"), known.item("i1")
     user.add(LiveEvent("e1", "i1", known.model.at + 60, bought=False), item)
     found = features.features(user.statistics("i1", item, known.model, known.model.at + 60), 2)
     assert (found["visitor"], found["stranger"]) == (1.0, 0.0)
@@ -96,10 +96,10 @@ def test_never_is_not_just_now() -> None:
 def test_an_event_of_after_the_fit_is_as_long_after_the_newest_row() -> None:
     known = world()
     model = replace(known.model, fitted_at="2026-11-25T08:30:00Z")
-    late = replace(known.shopper("u0"), behind=model.fitted - model.at)
+    late = replace(known.user("u0"), behind=model.fitted - model.at)
     late.add(LiveEvent("e1", "i9", model.fitted + 2 * DAY, bought=True), known.item("i9"))
     now = model.at + 3 * DAY
     assert late.statistics("i9", known.item("i9"), model, now)["pair.last"] == pytest.approx(1.0)
-    early = replace(known.shopper("u0"), behind=model.fitted - model.at)
+    early = replace(known.user("u0"), behind=model.fitted - model.at)
     early.add(LiveEvent("e1", "i9", model.fitted - 2 * DAY, bought=True), known.item("i9"))
     assert early.statistics("i9", known.item("i9"), model, now)["pair.last"] == pytest.approx(3.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Snapshots: what is sampled, when it is labelled, and when the campaign's scores join the counts."""
+"""Snapshots: their sample, their labels, and when the campaign's scores count."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -20,7 +20,7 @@ def world() -> World:
 
 
 def taken(score: Mapping[str, float] | None = None, at: int | None = None) -> dict[str, Any]:
-    """A snapshot in which every item has its score."""
+    """Return a snapshot in which every item has its score."""
     known = world()
     facts = {"run": "run-1", "at": known.model.at if at is None else at, "horizonDays": 7, "anchors": ["i0"]}
     scored = [
@@ -31,7 +31,7 @@ def taken(score: Mapping[str, float] | None = None, at: int | None = None) -> di
 
 
 def labelled(at: int, useful: float, seed: int, pairs: int = 3_000) -> dict[str, Any]:
-    """A labelled snapshot in which scores say something that counts do not: `useful` is how much."""
+    """Return a labelled snapshot whose scores add `useful` information to the counts."""
     chance = np.random.default_rng(seed)
     logits, scores = chance.normal(-2.0, 1.0, pairs), chance.normal(-4.0, 1.0, pairs)
     odds = logits + useful * (scores + 4.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits: they find what is planted, are calibrated, keep the future out, and refuse too little."""
+"""Fits find planted effects, are calibrated, ignore the future, and refuse too little data."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -22,7 +22,7 @@ def world() -> World:
 
 
 def features_of(past: History, at: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Floats]:
-    """Features as of a moment; without the factors, whose search begins elsewhere where items have other numbers."""
+    """Return features as of a time, without factors, whose search begins elsewhere with other item numbers."""
     users, items = (np.array([list(names).index(each) for each in column]) for names, column in
                     zip((past.users, past.items), zip(*pairs, strict=True), strict=True))  # fmt: skip
     found = tables(past, at).features(users, items)
@@ -138,11 +138,11 @@ def test_odds_that_are_no_power_of_an_items_sales_are_found() -> None:
     chance, sold = np.random.default_rng(4), np.tile([0.05, 0.5, 2.0, 8.0, 32.0], 8_000)
     # Slow sellers sell alike, however slow; beyond them the odds grow with the square.
     true = 0.005 + 2e-4 * np.maximum(sold - 2.0, 0.0) ** 2
-    told = {f"{of}.{name}": 0.0 * sold for of, known in (("pair", PAIR), ("user", USER)) for name in known}
-    told |= dict.fromkeys(("group", "described", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {
+    statistics = {f"{of}.{name}": 0.0 * sold for of, known in (("pair", PAIR), ("user", USER)) for name in known}
+    statistics |= dict.fromkeys(("group", "described", *(f"near{rank}" for rank in RANKS)), 0.0 * sold) | {
         "span": 1.0 + 0.0 * sold
     }
-    found = features(told | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
+    found = features(statistics | {f"item.{name}": sold for name in ITEM}, 0, ARRAYS)
     label, one = (chance.random(len(sold)) < true).astype(float), np.ones(len(sold))
     rows = training.Rows(found, label, one, found["seen"] > 0)
     predicted = logistic.sigmoid(rows.logits(training.formulas(rows, rows, 0)))

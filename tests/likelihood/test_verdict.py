@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether 5 % means 5 %: the rule says yes, no, or that it cannot be said."""
+"""Whether probabilities are calibrated: yes, no or unknown."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from personalization.likelihood.verdict import WITHIN_STRANGERS, Bin, verdict
 
 
 def bins(purchases: float, ratio: float = 1.0, most: float = 0.5) -> list[Bin]:
-    """Fifteen bins of equal predicted purchases, up to a probability; each off by the same factor."""
+    """Return fifteen bins of equal predicted purchases, up to a probability; each off by the same factor."""
     each = purchases / 15
     return [(each / (1e-4 * (most / 1e-4) ** (n / 14)), each, each / ratio) for n in range(15)]
 
 
 def one_off(purchases: float, number: int, ratio: float) -> list[Bin]:
-    """The same, right but for one bin."""
+    """Return the same with one wrong bin."""
     return [(a, b, c / ratio if place == number else c) for place, (a, b, c) in enumerate(bins(purchases))]
 
 

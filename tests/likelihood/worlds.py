@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Histories with known truth: shoppers who buy some items every week, and others now and then."""
+"""Histories with known truth: users who buy some items every week, and others now and then."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ Row = tuple[str, str, str, int]
 
 
 def rows(weeks: int = 14, seed: int = 3) -> Iterator[Row]:
-    """Half of the shoppers love fruit, half tools; each has a staple that is bought about every week."""
+    """Yield rows: half of the users love fruit, half tools; each buys a staple about every week."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     for shopper_number in range(SHOPPERS):
         taste = [each for each in range(ITEMS) if each % 2 == shopper_number % 2]
@@ -41,7 +41,6 @@ def rows(weeks: int = 14, seed: int = 3) -> Iterator[Row]:
 
 
 def lines(header: Iterable[str], content: Iterable[Iterable[object]]) -> list[str]:
-    """A CSV's lines."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -50,18 +49,18 @@ def lines(header: Iterable[str], content: Iterable[Iterable[object]]) -> list[st
 
 
 def interactions(content: Iterable[Row]) -> list[str]:
-    """Rows as an import copy has them."""
+    """Return rows in the form of an import copy."""
     return lines(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"), content)
 
 
 def items() -> list[str]:
-    """All items, every other one a fruit."""
+    """Return all items, every other one a fruit."""
     header = ("ITEM_ID", "CATEGORY_L1", "CATEGORY_L2")
     return lines(header, ((f"i{n}", KINDS[n % 2], f"{KINDS[n % 2]}-{n % 4}") for n in range(ITEMS)))
 
 
 def users() -> list[str]:
-    """All shoppers; those who love tools are older."""
+    """Return all users; those who love tools are older."""
     return lines(("USER_ID", "AGE"), ((f"u{n}", "65+" if n % 2 else "18-24") for n in range(SHOPPERS)))
 
 
@@ -75,7 +74,7 @@ def history(content: Iterable[Row] | None = None, until: int = START * 2) -> His
 
 
 class World:
-    """A history, its tables as of its end, a fit, and what serving reads of them."""
+    """A history, its tables at its end, a fit, and its serving files."""
 
     def __init__(self, past: History | None = None) -> None:
         self.history = past or history()
@@ -87,9 +86,7 @@ class World:
         self._items, self._shoppers = dict(exports.items(self.tables, 1)), dict(exports.users(self.tables, 1))
 
     def item(self, name: str) -> Item:
-        """An item as serving has it."""
         return item_from(self._items[name])
 
-    def shopper(self, name: str) -> User:
-        """A shopper as serving has it."""
+    def user(self, name: str) -> User:
         return user_from(self._shoppers.get(name), self.model)

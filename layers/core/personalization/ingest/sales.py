@@ -95,9 +95,9 @@ def _imported(claim: Claim | None, run: str) -> bool:
     return claim is None or claim.state == "done" or claim.loaded or (claim.state == "taken" and claim.run == run)
 
 
-def _since_whole(there: Sequence[File]) -> list[File]:
-    whole = max((place for place, each in enumerate(there) if each.mode == "FULL"), default=0)
-    return list(there[whole:])
+def _since_whole(counted: Sequence[File]) -> list[File]:
+    newest_whole = max((place for place, each in enumerate(counted) if each.mode == "FULL"), default=0)
+    return list(counted[newest_whole:])
 
 
 def add(counts: Iterable[Sold]) -> Sold:

@@ -131,7 +131,7 @@ class History:
 
     @property
     def end(self) -> int:
-        """The time of the last purchase, in epoch seconds."""
+        """Return the time of the last purchase, in epoch seconds; 0 without any."""
         return int(self.time[self.bought].max()) if self.bought.any() else 0
 
     def until(self, end: int) -> "History":
@@ -142,7 +142,7 @@ class History:
 
     @property
     def start(self) -> int:
-        """The time of the first purchase, in epoch seconds."""
+        """Return the time of the first purchase, in epoch seconds; 0 without any."""
         return int(self.time[self.bought].min()) if self.bought.any() else 0
 
     @property

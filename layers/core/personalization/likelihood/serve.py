@@ -127,7 +127,7 @@ class Likelihoods:
         return self.answer(release, problems.validate(answering.Asking, query), wanted, now, until)
 
     def answer(
-        self, release: Release, asked: answering.Asking, body: LikelihoodBody, now: int, until: float
+        self, release: Release, request: answering.Asking, body: LikelihoodBody, now: int, until: float
     ) -> dict[str, object]:
         """Answer a parsed request; see `answering.answer`.
 
@@ -136,18 +136,18 @@ class Likelihoods:
             RetryLater, Broken: the table or the bucket does not answer in time.
         """
         model = self._model(release.shop, until)
-        shopper, items = self._counters(release.shop, model, asked, body.item_ids, until)
+        user, items = self._counters(release.shop, model, request, body.item_ids, until)
         answering.require_known(body.item_ids, items)
-        found = answering.count_logits(model, shopper, {each: items[each] for each in body.item_ids}, now)
+        counts = answering.count_logits(model, user, {each: items[each] for each in body.item_ids}, now)
         # The scores were evaluated on known users only.
-        known = found.population == "known"
-        wanted = answering.ranking_requests(model, release, asked.user_id, body.item_ids, {}) if known else []
+        known = counts.population == "known"
+        wanted = answering.ranking_requests(model, release, request.user_id, body.item_ids, {}) if known else []
         if not wanted:
-            return answering.answer(model, found, body.item_ids, None)
-        return self._anchored(model, found, body.item_ids, wanted, until)
+            return answering.answer(model, counts, body.item_ids, None)
+        return self._anchored(model, counts, body.item_ids, wanted, until)
 
     def _anchored(
-        self, model: Model, found: CountLogits, items: Sequence[str], wanted: Sequence[Ask], until: float
+        self, model: Model, counts: CountLogits, items: Sequence[str], wanted: Sequence[Ask], until: float
     ) -> dict[str, object]:
         scores: dict[str, float] = {}
         try:
@@ -155,8 +155,8 @@ class Likelihoods:
                 scores |= answering.anchored_scores(self._ranked(ask, until), items, model.anchors)
         except PersonalizationError as error:
             reason = error.reason if isinstance(error, _NotAsked) else failures.reason(error)
-            return answering.answer(model, found, items, None, reason)
-        return answering.answer(model, found, items, scores)
+            return answering.answer(model, counts, items, None, reason)
+        return answering.answer(model, counts, items, scores)
 
     def _ranked(self, ask: Ask, until: float) -> Predicted:
         now = self._clock()
@@ -199,35 +199,35 @@ class Likelihoods:
         return models.from_json(self._read([key], until)[key])
 
     def _counters(
-        self, shop: str, model: Model, asked: answering.Asking, items: Sequence[str], until: float
+        self, shop: str, model: Model, request: answering.Asking, items: Sequence[str], until: float
     ) -> tuple[User, dict[str, Item]]:
         """Return the user's counters with live events, and the known items."""
-        table, user = Environment().shopper_events_table, asked.user_id
+        table, user_id = Environment().shopper_events_table, request.user_id
 
         def live_events() -> list[LiveEvent]:
             client, late = clients.dynamodb_once(), lambda: self._clock() >= until
-            events = store.of_user(client, table, shop, user, model.at, late)
+            events = store.of_user(client, table, shop, user_id, model.at, late)
             return [
                 LiveEvent(each.event_id, each.item_id, each.at, each.event_type == model.event_type) for each in events
             ]
 
         def erased() -> bool:
-            return erasure_requests.asked_for(clients.dynamodb_once(), table, shop, user)
+            return erasure_requests.asked_for(clients.dynamodb_once(), table, shop, user_id)
 
         is_erased = self._with_retry(table, erased, until)
         live = [] if is_erased else self._with_retry(table, live_events, until)
         names = [*items, *(each.item_id for each in live)]
         at = {name: shards.key(shop, model.run, "items", shards.shard_of(name, model.item_shards)) for name in names}
-        own = shards.key(shop, model.run, "shoppers", shards.shard_of(user, model.shopper_shards))
+        own = shards.key(shop, model.run, "shoppers", shards.shard_of(user_id, model.shopper_shards))
         files = self._read([own, *at.values()], until)
         known = {name: counters.item_from(files[key][name]) for name, key in at.items() if name in files[key]}
         # A user who requested erasure is a stranger at once, though the erasure may take a day.
-        shopper = counters.user_from(None if is_erased else files[own].get(user), model)
-        if asked.context:
-            shopper.groups = {**shopper.groups, **asked.context}
+        user = counters.user_from(None if is_erased else files[own].get(user_id), model)
+        if request.context:
+            user.groups = {**user.groups, **request.context}
         for event in live:
-            shopper.add(event, known.get(event.item_id))
-        return shopper, known
+            user.add(event, known.get(event.item_id))
+        return user, known
 
     def _read(self, keys: Sequence[str], until: float) -> dict[str, Any]:
         """Return files of the bucket, from the cache where possible."""

@@ -55,16 +55,16 @@ def sample(table: Tables, seed: int) -> Iterator[Pairs]:
     """Yield sampled users with some items bought before and some others, bestsellers more often."""
     chance, wide = np.random.default_rng(seed), len(table.history.items)
     active = np.flatnonzero(table.user["n"] > 0)
-    shoppers = chance.permutation(active)[:USERS]
+    users = chance.permutation(active)[:USERS]
     popularity = table.item["d28"] + 0.05
     popularity = popularity / popularity.sum()
-    for user in shoppers.tolist():
+    for user in users.tolist():
         low, high = np.searchsorted(table.keys, [user * wide, (user + 1) * wide])
         own = table.keys[low:high][table.pair["n"][low:high] > 0] - user * wide
         mine = chance.permutation(own)[:OWN]
         drawn = np.unique(chance.choice(wide, OTHERS, p=popularity))
         others = drawn[~np.isin(drawn, own)]
-        users_represented = len(active) / len(shoppers)
+        users_represented = len(active) / len(users)
         # The weight compensates for the probability that an item is among the draws.
         inclusion = -np.expm1(OTHERS * np.log1p(-np.minimum(popularity[others], 1 - 1e-12)))
         weights = np.concatenate([np.full(len(mine), len(own) / max(len(mine), 1)), 1.0 / np.maximum(inclusion, 1e-12)])

@@ -120,12 +120,12 @@ def tables(
         hidden: users treated as if they had no events; the counts of items are scaled up in their place.
     """
     before = history.time < at
-    there = np.zeros(len(history.users), dtype=bool)
-    there[history.user[before]] = True
-    hidden = np.zeros(len(there), dtype=bool) if hidden is None else hidden & there
+    active = np.zeros(len(history.users), dtype=bool)
+    active[history.user[before]] = True
+    hidden = np.zeros(len(active), dtype=bool) if hidden is None else hidden & active
     if hidden.any():
         before &= ~hidden[history.user]
-    share = 1.0 - hidden.sum() / max(there.sum(), 1)
+    share = 1.0 - hidden.sum() / max(active.sum(), 1)
     table = Tables(history, at, *_of_pairs(history, before, at), {}, {})
     n = table.pair["n"]
     who, what = np.divmod(table.keys, max(len(history.items), 1))

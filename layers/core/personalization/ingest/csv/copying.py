@@ -64,7 +64,7 @@ def copy(
 
     Args:
         chunks: the bytes of the drop, decompressed; preferably a `rejects.BoundedSource`.
-        expected: what it is held against.
+        expected: the drop's requirements.
         write: takes the bytes of the copy, piece by piece; a part of an import also the lines of its rows. The caller
             throws them away if the drop is refused in the end; see `findings.problems`.
         scratch: a folder for counts that do not fit into memory.
@@ -360,11 +360,11 @@ class _Checker:
             for count in self._returned.values()
             if returns and count
         ]
-        strange = [
+        discouraged = [
             f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
             for name in sorted(self._strange)
         ]
-        return filled + dates + joined + cut + returned + strange
+        return filled + dates + joined + cut + returned + discouraged
 
     def _render(self, frame: pl.DataFrame, *, clean: bool) -> bytes:
         if not frame.height:

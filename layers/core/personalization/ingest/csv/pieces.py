@@ -146,9 +146,9 @@ class Pieces:
             share //= 2
 
     def _recognise(self, data: bytes) -> None:
-        for mark, told in _SIGNATURES.items():
+        for mark, problem in _SIGNATURES.items():
             if data.startswith(mark):
-                raise Rejected(self._resource, f"the file is not UTF-8 text: {told}")
+                raise Rejected(self._resource, f"the file is not UTF-8 text: {problem}")
 
 
 class RowReader:
