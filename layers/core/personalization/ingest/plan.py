@@ -54,7 +54,7 @@ def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
 
 
 def outcome(request: PrepareRequest, plan: Plan | Nothing) -> dict[str, str]:
-    """Return what becomes of an object in its run, and why, as in `handling.Drop`."""
+    """Return the outcome of an object in its run, with the reason."""
     if isinstance(plan, Nothing):
         return {"outcome": plan.outcome or "settings", "reason": "; ".join(plan.notes)}
     few = plan.kind == "interactions" and plan.mode == "INCREMENTAL" and plan.rows < MINIMUM_INTERACTIONS
