@@ -29,10 +29,10 @@ from personalization.releases.ranking_metrics import (
     Answer,
     Bootstrap,
     Interval,
-    against_us,
     discounted_gain,
     hit_rate,
     recall,
+    relevant_last,
 )
 from personalize_local.data.snapshots import Strings
 from personalize_local.recipes import training
@@ -155,7 +155,7 @@ def _write(exam: Exam, path: Path) -> None:
 
 
 def _cut(pairs: Iterable[tuple[str, object]], relevant: frozenset[str]) -> Answer:
-    return Answer(against_us(pairs, relevant)[:K], relevant)
+    return Answer(relevant_last(pairs, relevant)[:K], relevant)
 
 
 def parameters(exam: Exam, given: Tables) -> Tuning:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ends of a run: what started it, does it lead its shop, what does it handle, and what follows it."""
+"""Run the first and last steps of a run: claim its drop, lead the shop, record outcomes, start the next run."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Claim a drop, collect what is waiting, make sure of the lease, or finish.
+    """Claim a drop, collect pending claims, check the lease, or finish.
 
     Args:
         event: `{step: claim, run, execution, machine, input}`, `{step: collect, …, shop, again?}`,
@@ -21,11 +21,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        As `personalization.runs.lifecycle` says of each step.
+        The step's result: see `personalization.runs.lifecycle`.
 
     Raises:
-        Rejected: what was dropped or asked for is refused; or the run does not lead its shop any more.
-        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
+        Rejected: the drop or the request is refused, or the run no longer leads its shop.
+        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     now = datetime.now(UTC)
     done = steps.flow_step(clients.dynamodb(), clients.stepfunctions(), event, Environment(), now)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every hour: users whose deletion was asked for are deleted from Personalize, and from what is held of them here."""
+"""Delete users on request, every hour: from Personalize, and from our own records and files."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 LOG = observability.logger()
 MARGIN_MS = 60_000
-"""What is left of the function's time for everything but the rewriting of files."""
+"""The part of the function's time that is left for work other than rewriting files."""
 
 
 def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
-    """Close data deletion jobs that are through, and start one for what waits.
+    """Close finished data deletion jobs, and start jobs for pending requests.
 
     Args:
-        _event: nothing that matters.
-        context: Lambda's, for the time that is left.
+        _event: ignored.
+        context: Lambda's, for the remaining time.
 
     Returns:
-        `{sent, gone, failed: [shop]}`: users who went into jobs, users whose job is through, and shops where something
-        failed, which the next round tries again.
+        `{sent, gone, failed: [shop]}`: users in new jobs, users whose job has ended, and failed shops, which the next
+        round retries.
 
     Raises:
         RetryLater, Broken: the table of shops does not answer.

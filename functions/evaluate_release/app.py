@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a test on held-out time that ask Personalize, one a call. Each can run twice."""
+"""Run the steps of a test on held-out time that call Personalize, one per call. Each step can be repeated."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Do the step that the event names.
+    """Take the step in the event.
 
     Args:
         event: `{step: plan, evaluation, attempt}`, `{step: export, source, made?}`, `{step: ask, question,
@@ -30,10 +30,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Returns:
         `{trial, before}` of plan; `{arn, status, ready, made?}` of export and ask, with status WAITING and the reason
-        where there is no room for a job; the result of measure and untested; `{left, waitingFor, ready}` of clear.
+        if a quota is used up; the result of measure and untested; `{left, waitingFor, ready}` of clear.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     done = STEPS[event["step"]](event, Environment())
     LOG.info("Step done", step=event["step"])

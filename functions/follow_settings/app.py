@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's settings were dropped, changed or deleted: its schedules become what they say."""
+"""Update a shop's schedules after its settings were dropped, changed or deleted."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Create, update and delete the timers of one shop.
+    """Create, update and delete one shop's schedules.
 
-    The file is read as it is now and not as the event had it, so that events may come twice or out of order. Settings
-    that are refused change nothing: the run that their drop started says why.
+    The handler reads the current file, so that events may come twice or out of order. Refused settings change nothing:
+    their run reports why.
 
     Args:
         event: EventBridge's, of an object of the bucket.
         _context: Lambda's.
 
     Returns:
-        `{shop, created, updated, deleted}`, names of timers.
+        `{shop, created, updated, deleted}`, names of schedules.
 
     Raises:
-        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     try:
         drop = keys.recognise(str(event["detail"]["object"]["key"]))

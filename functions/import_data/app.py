@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that make or find what an import needs, one a call. Each can run twice."""
+"""Create or find the resources of an import, one per call. Each step can be repeated."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Make or find resources, one after the other, or look at the one that is under way.
+    """Create or find resources in order, or describe the one in progress.
 
     Args:
         event: `{steps: [datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob], plan, filter?,
@@ -21,10 +21,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        `{arn, status, ready, made?}`; of a job for which there is no room, status WAITING and the reason.
+        `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     request = ImportRequest.read(event)
     done = steps.import_step(clients.personalize(), request, Environment())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps around a release: judge, probe, report; and what an override or a rollback by hand promotes."""
+"""Judge, probe and report a release; find what an override or a rollback promotes."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Do the step that the event names.
+    """Take the step in the event.
 
     Args:
         event: `{step: judge, plan, trained}`, `{step: probe, verdict, target}`, `{step: report, verdict}`,
@@ -28,11 +28,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        The verdict of judge and rollback; `{verdict, plan}` of an override; what a probe or a report did.
+        The verdict of judge and rollback; `{verdict, plan}` of an override; the result of a probe or a report.
 
     Raises:
         Rejected: there is nothing to override or to roll back to.
-        Broken: a probe failed; otherwise, as RetryLater and LimitReached, as `personalization.core.aws.errors` says.
+        Broken: a probe failed; otherwise see `personalization.core.aws.errors`, also for RetryLater and LimitReached.
     """
     done = STEPS[event["step"]](event, Environment())
     LOG.info("Step done", step=event["step"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Once a day: how long ago each shop was promoted, and what nothing uses any more."""
+"""Run the daily maintenance: measure the age of releases, and delete unused resources."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,14 +16,14 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
     """Measure the age of every shop's release; delete unused schemas, filters and solutions, and old records.
 
     Args:
-        _event: nothing that matters.
+        _event: ignored.
         _context: Lambda's.
 
     Returns:
-        `{days: {shop: days}, schemas, filters, solutions, records}`: names of what was deleted; of records, how many.
+        `{days: {shop: days}, schemas, filters, solutions, records}`: names of deleted resources; the number of records.
 
     Raises:
-        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     environment = Environment()
     done = daily.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, datetime.now(UTC))

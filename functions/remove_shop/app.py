@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that list and remove what a shop has, one a call. Each can run twice."""
+"""List and remove a shop's resources, one step per call. Each step can be repeated."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,18 +17,18 @@ CLIENTS = Clients(clients.personalize, clients.dynamodb, clients.s3, clients.sch
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """List what a shop has, or remove the next of it.
+    """List a shop's resources, or remove the next ones.
 
     Args:
         event: `{step: list|forget|remove|schemas|objects|finish, shop, run, execution, schemas?}`.
         _context: Lambda's.
 
     Returns:
-        What `personalization.personalize.removal` says of the step.
+        The step's result: see `personalization.personalize.removal`.
 
     Raises:
-        Rejected: no shop can have this name, or a run is at work on it.
-        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
+        Rejected: no shop can have this name, or a run leads it.
+        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     request = removal.check(RemovalRequest.read(event))
     done = teardown.step(CLIENTS, request, Environment(), datetime.now(UTC))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a test on held-out time that read rows: cutting a history in two, and looking at the import again."""
+"""Run the steps of a test on held-out time that read rows: cut a history in two, and verify the import."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Do the step that the event names.
+    """Take the step in the event.
 
     Args:
         event: `{step: split, trial}` or `{step: verify, trial}`.
         _context: Lambda's.
 
     Returns:
-        What came of the split, or what was found in the import.
+        The result of the split or of the verification.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     done = STEPS[event["step"]](event)
     LOG.info("Step done", step=event["step"])

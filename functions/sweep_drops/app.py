@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every 15 minutes, and when a run was stopped: drops that no run is going to handle get one."""
+"""Start runs for drops that no run is going to handle: every 15 minutes, and after a run was stopped."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,16 +24,16 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     """Claim drops whose event never came, and start a run for each shop that needs one.
 
     Args:
-        event: EventBridge's event of a stopped run, whose drop may not be recorded yet; or what somebody asks for:
-            `{minutes?, shop?}`, the age at which an object's event counts as lost, and whose objects are looked at.
-        context: Lambda's, for the id of the request: a retry starts no second run.
+        event: EventBridge's event of a stopped run, whose drop may not be recorded yet; or an operator's
+            `{minutes?, shop?}`: the age at which an object's event counts as lost, and the shop to sweep.
+        context: Lambda's; a retry has the same request id and starts no second run.
 
     Returns:
         `{claimed: [key], refused: [key], started: [note]}`: keys whose event never came, and a note for each run.
 
     Raises:
-        Rejected: `minutes` or `shop` is none.
-        RetryLater, LimitReached, Broken: as `personalization.core.aws.errors` says.
+        Rejected: `minutes` or `shop` is invalid.
+        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     environment, now = Environment(), datetime.now(UTC)
     ledger = DynamoLedger(clients.dynamodb(), environment.table, now)
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 
 
 def _follow(environment: Environment, shop: str) -> None:
-    """Make a shop's schedules what its settings say, whose event never came."""
+    """Update a shop's schedules when the event of its settings never came."""
     try:
         schedule_store.follow(clients.scheduler(), clients.s3(), environment, shop)
     except Rejected as refused:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of training, one a call. Each can run twice."""
+"""Create or find the resources of a training, one per call. Each step can be repeated."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ LOG = logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
-    """Make or find a solution, then the solution version of this run, or look at the one that is under way.
+    """Create or find a solution, then this run's solution version, or describe the one in progress.
 
     Args:
         event: `{steps: [solution|solutionVersion], plan, recipe, made?}`.
         _context: Lambda's.
 
     Returns:
-        `{arn, status, ready, made?}`; of a job for which there is no room, status WAITING and the reason.
+        `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     request = TrainRequest.read(event)
     done = steps.train_step(clients.personalize(), request)

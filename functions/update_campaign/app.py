@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of promotion: a campaign serves a solution version, and then the shop's release record says so."""
+"""Promote: have a campaign serve a solution version, then record the shop's release."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -23,10 +23,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         _context: Lambda's.
 
     Returns:
-        `{arn, status}` of the campaign, where status is that of what was asked for last; or the release record.
+        `{arn, status}` of the campaign, with the status of the latest update; or the release record.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `personalization.core.aws.errors` says.
+        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     aws = bestsellers.Clients(clients.s3(), clients.runtime(), clients.dynamodb())
     done = promote.promotion_step(clients.personalize(), aws, event, Environment(), datetime.now(UTC))

@@ -13,13 +13,13 @@ from personalization.releases.ranking_metrics import (
     Bootstrap,
     Interval,
     Metric,
-    against_us,
     coverage,
     discounted_gain,
     hit_rate,
     precision,
     recall,
     reciprocal_rank,
+    relevant_last,
     tail_share,
 )
 from personalize_local.recipes.common.topk import Scored
@@ -91,7 +91,7 @@ def ask_all(
     """Return a method's lists, cut at a depth; ties count against it."""
     answers = []
     for question in questions:
-        items = against_us(method.ask(question, new, depth + SPARE), question.relevant)[:depth]
+        items = relevant_last(method.ask(question, new, depth + SPARE), question.relevant)[:depth]
         answers.append(Answer(items, question.relevant))
         tell()
     return answers
@@ -103,7 +103,7 @@ def rank_all(
     answers = []
     for question, listed in zip(questions, lists, strict=True):
         if method.rank is not None:
-            answers.append(Answer(against_us(method.rank(question, listed), question.relevant), question.relevant))
+            answers.append(Answer(relevant_last(method.rank(question, listed), question.relevant), question.relevant))
         tell()
     return answers
 

@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from personalization.releases.ranking_metrics import Answer, against_us, discounted_gain, mean
+from personalization.releases.ranking_metrics import Answer, discounted_gain, mean, relevant_last
 from personalize_local.recipes.common.rows import Rows
 from scipy import sparse
 
@@ -134,7 +134,7 @@ def tuned(
     def gain(tuning: Tuning, rule: Callable[[Rules, str], Scores]) -> float:
         rules = make(tuning)
         lists = ((rules.list(rule(rules, user), None, depth + SPARE), relevant) for user, relevant in asked)
-        return mean(discounted_gain(Answer(against_us(pairs, wanted), wanted), depth) for pairs, wanted in lists)
+        return mean(discounted_gain(Answer(relevant_last(pairs, wanted), wanted), depth) for pairs, wanted in lists)
 
     recent = max(HALF_LIVES, key=lambda days: gain(Tuning(recent=days), Rules.recent)) if lately else float("inf")
     mixtures = [Tuning(recent, own, blend) for own, blend in product(HALF_LIVES, BLENDS)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from personalization.releases.gate import Judgement
-from personalization.releases.held_out.judging import Exam, judged, leak, with_test
+from personalization.releases.held_out.judging import Exam, combine, judged, leak
 from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, label
 from personalization.shop.gates import HeldOut
 from personalization.shop.keys import is_shop
@@ -136,7 +136,7 @@ def result(outcome: str, decision: str = "approved") -> Result:
     ],
 )
 def test_both_judgements_must_approve(alias: str, offline: Any, test: Result, decision: str, reason: str) -> None:  # noqa: ANN401
-    found = with_test(Judgement(alias, offline, "offline.", "ndcg"), test)
+    found = combine(Judgement(alias, offline, "offline.", "ndcg"), test)
     assert (found.decision, found.reason) == (decision, reason)
 
 

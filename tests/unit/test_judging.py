@@ -4,7 +4,7 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from personalization.releases.gate import FLOOR, Judgement, Measured, Metrics, judge, lift, release
+from personalization.releases.gate import FLOOR, Judgement, Measured, Metrics, judge, judge_release, lift
 from personalization.shop.gates import Gate, RecipeGate
 
 NDCG = Gate().metric
@@ -124,8 +124,8 @@ def test_popularity_goes_with_the_others() -> None:
     def judged(alias: str, decision: str) -> Judgement:
         return Judgement(alias, "approved" if decision == "approved" else "refused", "", NDCG)
 
-    refused = release([judged(RANKER, "refused"), judged("popularity-count", "approved")])
+    refused = judge_release([judged(RANKER, "refused"), judged("popularity-count", "approved")])
     assert [each.decision for each in refused] == ["refused", "refused"]
     mixed = [judged(RANKER, "refused"), judged("similar-items", "approved"), judged("popularity-count", "approved")]
-    assert release(mixed) == mixed
-    assert release([mixed[2]]) == [mixed[2]]
+    assert judge_release(mixed) == mixed
+    assert judge_release([mixed[2]]) == [mixed[2]]

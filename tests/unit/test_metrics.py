@@ -77,13 +77,13 @@ def test_another_library_has_the_same_figures(metric: ranking_metrics.Metric) ->
 
 def test_of_equal_scores_the_relevant_come_last() -> None:
     scored = [("a", 3.0), ("b", 2.0), ("c", 2.0), ("d", 2.0), ("e", 1.0)]
-    assert ranking_metrics.against_us(scored, {"a", "b", "e"}) == ["a", "c", "d", "b", "e"]
+    assert ranking_metrics.relevant_last(scored, {"a", "b", "e"}) == ["a", "c", "d", "b", "e"]
 
 
 @given(LISTS, RELEVANT, st.data())
 def test_ties_never_help_and_lose_no_item(items: list[str], relevant: frozenset[str], data: st.DataObject) -> None:
     scores = sorted(data.draw(st.lists(st.integers(0, 3), min_size=len(items), max_size=len(items))), reverse=True)
-    order = ranking_metrics.against_us(zip(items, scores, strict=True), relevant)
+    order = ranking_metrics.relevant_last(zip(items, scores, strict=True), relevant)
     assert sorted(order) == sorted(items)
     for metric in RANX:
         assert metric(Answer(order, relevant), 3) <= metric(Answer(items, relevant), 3) + 1e-12

@@ -4,10 +4,10 @@ from itertools import pairwise
 import pytest
 from personalization.releases.probe import (
     LENGTH,
-    NOBODY,
-    SECONDS,
-    SLOWEST,
-    TRIES,
+    MAX_PAUSE,
+    MAX_SECONDS,
+    MAX_THROTTLED,
+    UNKNOWN_USER,
     USERS,
     Pace,
     Reply,
@@ -49,14 +49,14 @@ def test_each_recipe_is_asked_what_it_answers() -> None:
     }
     assert [len(each) for each in asked.values()] == [20, 20, 1]
     assert asked["user-personalization"][0].parameters == {"userId": "u0", "numResults": LENGTH}
-    assert asked["similar-items"][0].parameters == {"userId": NOBODY, "itemId": "i0", "numResults": LENGTH}
-    assert asked["popularity-count"][0].parameters == {"userId": NOBODY, "numResults": LENGTH}
+    assert asked["similar-items"][0].parameters == {"userId": UNKNOWN_USER, "itemId": "i0", "numResults": LENGTH}
+    assert asked["popularity-count"][0].parameters == {"userId": UNKNOWN_USER, "numResults": LENGTH}
     ranking = questions("personalized-ranking", KNOWN, 20)[0]
     assert (ranking.call, ranking.parameters["inputList"]) == ("rank", [f"i{n}" for n in range(10)])
 
 
 def test_without_a_sample_somebody_new_asks() -> None:
-    assert [each.about for each in questions("user-personalization", Sample(), 20)] == [NOBODY]
+    assert [each.about for each in questions("user-personalization", Sample(), 20)] == [UNKNOWN_USER]
     assert questions("similar-items", Sample(), 20) == questions("personalized-ranking", Sample(), 20) == []
 
 
@@ -105,11 +105,11 @@ def test_twenty_requests_stay_below_the_campaigns_throughput(throughput: int, la
 
 def test_throttling_slows_down_and_ends_in_the_end() -> None:
     assert times(Pace(0.8), "atta") == [0, 1.25, 3.75, 8.75]
-    assert len(times(Pace(0.8), "t" * 100)) == TRIES
-    assert max(later - earlier for earlier, later in pairwise(times(Pace(0.8), "tttat" * 9))) <= SLOWEST
+    assert len(times(Pace(0.8), "t" * 100)) == MAX_THROTTLED
+    assert max(later - earlier for earlier, later in pairwise(times(Pace(0.8), "tttat" * 9))) <= MAX_PAUSE
 
 
 def test_a_campaign_is_not_asked_for_longer_than_a_function_may_take() -> None:
     made = times(Pace(0.8), "ttta" * 100)
     assert len(made) < 50
-    assert made[-1] <= SECONDS < 300 - 2 * SLOWEST
+    assert made[-1] <= MAX_SECONDS < 300 - 2 * MAX_PAUSE

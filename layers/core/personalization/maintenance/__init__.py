@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daily round, the erasure of users, and the removal of a shop."""
+"""Maintenance: the daily cleanup, the erasure of users, and the removal of a shop."""

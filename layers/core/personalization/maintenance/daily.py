@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daily round on AWS: staleness is measured, unused schemas, filters and records are deleted."""
+"""Daily maintenance: measure the age of releases, and delete unused schemas, filters, solutions and records."""
 
 import re
 from collections import defaultdict
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 RELEASES = 30
-"""Releases of a shop that are remembered, the newest ones."""
+"""The newest releases of a shop that are kept."""
 CANDIDATES = 10
-"""Judged runs of a shop whose plan is kept for an override by hand, the newest ones."""
+"""The newest judged runs of a shop whose plan is kept for an override by hand."""
 _SCHEMA = re.compile(r"(interactions|users|items)-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """A shop's release, as far as the round needs it."""
+    """The members of a shop's release that maintenance needs."""
 
     shop: str
     at: datetime
@@ -49,7 +49,7 @@ class Promoted:
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """A schema or a filter by name and ARN, and when it was made."""
+    """A schema or a filter by name and ARN, and its creation time."""
 
     name: str
     arn: str
@@ -57,7 +57,7 @@ class Aged:
 
 
 def promoted_shops(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]:
-    """What the round needs of release records."""
+    """Parse release records."""
     return tuple(
         Promoted(
             str(record["shop"]),
@@ -70,7 +70,7 @@ def promoted_shops(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]
 
 
 def _promoted_at(record: Mapping[str, Any]) -> datetime:
-    """When a release was promoted; one of which nothing was trained is as old as the newest version in it."""
+    """Return when a release was promoted; without a training of its own, when its newest version was made."""
     found = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
     at = max(found) if found and all(found) else str(record["promotedAt"])
     return datetime.fromisoformat(at.replace("Z", "+00:00"))
@@ -81,12 +81,12 @@ def _list(value: object) -> Collection[object]:
 
 
 def days_since(then: datetime, now: datetime) -> float:
-    """Days, with one decimal."""
+    """Return the days since a time, with one decimal."""
     return round((now - then) / timedelta(days=1), 1)
 
 
 def unused_schemas(prefix: str, schemas: Iterable[Aged], now: datetime, days: int) -> tuple[Aged, ...]:
-    """Our schemas that are old enough to be tried: Personalize refuses to delete one that a dataset has.
+    """Return our schemas that are old enough for an attempt: Personalize refuses to delete those with a dataset.
 
     A younger one may belong to a run that has not made its dataset yet.
     """
@@ -97,12 +97,12 @@ def unused_schemas(prefix: str, schemas: Iterable[Aged], now: datetime, days: in
 def unused_filters(
     start: str, filters: Iterable[Aged], named: Collection[str], now: datetime, days: int
 ) -> tuple[Aged, ...]:
-    """Filters of a shop that neither its release nor its settings name, and that are old enough.
+    """Return a shop's filters that are old enough and in neither its release nor its settings.
 
     Args:
-        start: how the names of the shop's filters begin: `<prefix>-<shop>-`.
+        start: the prefix of the shop's filter names: `<prefix>-<shop>-`.
         filters: those of the shop's dataset group.
-        named: the filters' names as the shop gives them.
+        named: the filters' names in the shop's settings and release.
         now: the time.
         days: their least age.
     """
@@ -115,9 +115,9 @@ def unused_filters(
 
 
 def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Shop and sort key of the releases and judged runs that are older than those that are remembered.
+    """Return shop and sort key of releases and judged runs beyond the number that is kept.
 
-    The release that serves and the one that a rollback would return to are never among them.
+    The serving release and the target of a rollback are never among them.
 
     Args:
         records: release records, those of the history, and judged runs, of any shops.
@@ -131,19 +131,19 @@ def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...
 def unused_solutions(
     bases: Collection[str], solutions: Iterable[Aged], records: Iterable[Mapping[str, Any]]
 ) -> tuple[Aged, ...]:
-    """Solutions of a shop that no release may go back to.
+    """Return a shop's solutions that no release can return to.
 
-    Kept are those of the release that serves, of the one that a rollback returns to, and of what was judged last.
-    Where the release that serves can't be found among them, all are kept.
+    Solutions of the serving release, of a rollback's target and of the last judged run are kept. If the serving
+    release's solutions are not found, all are kept.
 
     Args:
-        bases: what the solutions of the shop's recipes are called without their columns.
-        solutions: those of its dataset group that aren't being deleted.
+        bases: the names of the shop's solutions without their column suffix.
+        solutions: those of its dataset group that are not being deleted.
         records: the shop's releases and judged runs.
     """
     mine, there = list(records), tuple(solutions)
     release = next((each for each in mine if each["record"] == RECORD), None)
-    if release is None or not _of(versions(release).values()) <= {each.arn for each in there}:
+    if release is None or not _solution_arns(versions(release).values()) <= {each.arn for each in there}:
         return ()
     needed = _solutions(release)
     with suppress(Rejected):
@@ -155,10 +155,10 @@ def unused_solutions(
 
 
 def unreturnable(there: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Sort keys of releases and judged runs that can't serve any more, because a solution (ARN) of theirs is gone.
+    """Return sort keys of releases and judged runs that can no longer serve because one of their solutions is gone.
 
-    A run deletes solutions, too, where there is no room for a new one. Where the release that serves can't be found
-    among those that are there, nothing is known of the others.
+    Runs delete solutions, too, to make room for a new one. If the serving release's solutions are not found, nothing is
+    known about the others.
     """
     mine = list(records)
     release = next((each for each in mine if each["record"] == RECORD), None)
@@ -168,21 +168,21 @@ def unreturnable(there: Collection[str], records: Iterable[Mapping[str, Any]]) -
 
 
 def _serving(record: Mapping[str, Any]) -> set[str]:
-    """ARNs of the solutions that a release serves from, or that a judged run would."""
+    """Return the ARNs of the solutions that a release serves from, or that a judged run would."""
     entries = record.get("campaigns", {}).values()
-    return _of([*(each["solutionVersionArn"] for each in entries), *record.get("versions", {}).values()])
+    return _solution_arns([*(each["solutionVersionArn"] for each in entries), *record.get("versions", {}).values()])
 
 
 def _solutions(record: Mapping[str, Any]) -> set[str]:
-    """ARNs of the solutions whose versions a release or a judged run names, that of its baseline among them."""
+    """Return the ARNs of all solutions in a release or a judged run, including its baseline's."""
     entries = record.get("campaigns", {}).values()
     arns = [each["solutionVersionArn"] for each in entries] + list(record.get("versions", {}).values())
     arns += [each.get("baselineArn") for each in (record, *entries)]
-    return _of(arns)
+    return _solution_arns(arns)
 
 
-def _of(versions: Iterable[Any]) -> set[str]:
-    """The ARNs of the solutions of versions, of which some may be missing."""
+def _solution_arns(versions: Iterable[Any]) -> set[str]:
+    """Return the solution ARNs of versions, some of which may be missing."""
     return {str(arn).rpartition("/")[0] for arn in versions if arn}
 
 
@@ -213,9 +213,9 @@ _WANTED = {
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round saw and did: days since the last promotion by shop, and the names of what was deleted.
+    """The result of a round: days since the last promotion by shop, and the names of deleted resources.
 
-    Of records of the table, how many.
+    For records, their number.
     """
 
     days: Mapping[str, float]
@@ -232,9 +232,9 @@ def make_round(
     environment: Environment,
     now: datetime,
 ) -> Round:
-    """Look at every shop once, and delete what nothing uses.
+    """Look at every shop once, and delete what is unused.
 
-    A run may be about to use what it found: its shop's filters and records are left alone, and so are all schemas.
+    A current run may be about to use what it found: its shop's filters and records are kept, and so are all schemas.
     """
     records = tuple(scan(table, environment.table, _ARE_WANTED, names={"#record": "record"}, values=_WANTED))
     promoted = promoted_shops(each for each in records if each["record"] == releases.RECORD)
@@ -257,7 +257,7 @@ def make_round(
 
 
 def prune_schemas(client: "PersonalizeClient", environment: Environment, now: datetime) -> tuple[str, ...]:
-    """Delete this deployment's schemas that no dataset has; their names."""
+    """Delete this deployment's schemas without a dataset; return their names."""
     with translate_errors("schemas"):
         every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
     gone = []
@@ -275,9 +275,10 @@ def prune_solutions(
     release: Promoted,
     records: Iterable[Mapping[str, Any]],
 ) -> tuple[str, ...]:
-    """Delete a shop's solutions that no release may go back to, and records whose solution is gone.
+    """Delete a shop's solutions that no release can return to, and records whose solution is gone; return the
+    solutions' names.
 
-    Personalize refuses to delete what a campaign serves from. Returns the solutions' names.
+    Personalize refuses to delete a solution that a campaign serves from.
     """
     group, shop = release.dataset_group_arn, release.shop
     with translate_errors(group):
@@ -305,9 +306,9 @@ def prune_solutions(
 def prune_filters(
     client: "PersonalizeClient", s3: "S3Client", environment: Environment, release: Promoted, now: datetime
 ) -> tuple[str, ...]:
-    """Delete a shop's filters that neither its release nor its settings name; their names.
+    """Delete a shop's filters that are in neither its release nor its settings; return their names.
 
-    A shop whose settings cannot be read keeps them all.
+    If the settings cannot be read, all are kept.
     """
     try:
         wanted = shop_settings(s3, environment.bucket, release.shop).filters

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data deletion jobs of Personalize: found by their names, started once; and what was trained after them."""
+"""Start and describe Personalize's data deletion jobs, and find versions that were trained after them."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class DeletionJobs:
-    """The jobs.
+    """Data deletion jobs by name.
 
     Args:
         client: the control plane.
-        environment: which bucket their files are in, and the role with which Personalize reads them.
+        environment: the bucket of their files, and the role with which Personalize reads them.
     """
 
     def __init__(self, client: "PersonalizeClient", environment: Environment) -> None:
@@ -26,7 +26,7 @@ class DeletionJobs:
         self._environment = environment
 
     def progress(self, job: str) -> Progress:
-        """How far a job is, by its ARN."""
+        """Return the progress of a job by its ARN."""
         with translate_errors(job):
             told = none_if_missing(
                 lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"]
@@ -34,7 +34,7 @@ class DeletionJobs:
         return erasures.progress(told["status"] if told else None)
 
     def version(self, arn: str) -> Version | None:
-        """A solution version that serves; None where it is gone."""
+        """Return a solution version that serves; None if it is gone."""
         with translate_errors(arn):
             told = none_if_missing(
                 lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
@@ -44,13 +44,15 @@ class DeletionJobs:
         return Version(int(told["creationDateTime"].timestamp()), told.get("trainingMode", "FULL") == "FULL")
 
     def start(self, group: str, name: str, key: str) -> str:
-        """Start a job, or find the one of that name; returns its ARN.
+        """Start a job, or find the one of that name; return its ARN.
 
         Args:
-            group: ARN of the dataset group. name: of the job. key: of the file that lists the users.
+            group: ARN of the dataset group.
+            name: the name of the job.
+            key: the key of the file that lists the users.
 
         Raises:
-            RetryLater, LimitReached, Rejected, Broken: as `translate_errors` says.
+            RetryLater, LimitReached, Rejected, Broken: see `translate_errors`.
         """
         with translate_errors(name):
             try:

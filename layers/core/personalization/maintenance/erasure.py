@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The round that deletes users: jobs that are through are closed, and what waits goes into the next one.
+"""Erase users: close finished deletion jobs, and start jobs for pending requests.
 
-Every step can be made again: a batch's job is named after its content, a request stays until its job is through. The
-shop's lease is held from before a job starts until what it deleted is deleted here too.
+Every step can be repeated: the job's name depends on the batch's content, and a request stays until its job has ended.
+The erasure holds the shop's lease from before a job starts until the users are deleted here too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ _HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did, in users; and the shops in which it, or a job, failed."""
+    """The result of a round, in users; and the shops in which it, or a job, failed."""
 
     sent: int = 0
     gone: int = 0
@@ -43,18 +43,17 @@ class Round:
     """Shop and reason."""
 
     def plus(self, other: "Round") -> "Round":
-        """Both together."""
         return Round(self.sent + other.sent, self.gone + other.gone, self.failed + other.failed)
 
 
 class Eraser:
-    """What the round works with.
+    """Run the hourly round.
 
     Args:
         jobs: data deletion jobs.
-        dynamodb, s3: where the shops, the requests and the files are.
-        executions: the runs.
-        environment: what the template says.
+        dynamodb, s3: clients for the shops, requests and files.
+        executions: the state machine's executions.
+        environment: the function's environment.
         now: epoch seconds at the beginning of the round.
     """
 
@@ -77,10 +76,10 @@ class Eraser:
         self._ledger = DynamoLedger(dynamodb, environment.table, self._moment)
 
     def round(self, late: Callable[[], bool]) -> Round:
-        """Look after every shop; one that fails does not stop the others, nor take their time every hour.
+        """Process every shop; a failing shop neither stops the others nor takes their time every hour.
 
         Args:
-            late: tells when there is no time left to rewrite files.
+            late: returns whether the time to rewrite files is over.
         """
         result = Round()
         shops = list(_shops(self._dynamodb, self._environment.table))
@@ -119,14 +118,14 @@ class Eraser:
         if busy:
             return result
         batch = erasures.next_batch(free, self._now)
-        # Erasures and runs take turns: after a job those that wait for the shop have it.
+        # Erasures and runs take turns: runs that wait for the shop follow a job.
         if not batch or (ended and leader and lifecycle.needs_run(self._ledger, shop.name)):
             self._make_way(shop, leader)
             return result
         return result.plus(Round(sent=self._begin(shop, requests, batch, leader)))
 
     def _waited(self, shop: Shop, batch: Sequence[Request], leader: str) -> Round:
-        """Keep the lease while a job is under way; one that does not end lets the shop's runs go on."""
+        """Keep the lease while a job is in progress; release the shop's runs if the job does not end."""
         if leader and leader == batch[0].led:
             if self._now - batch[0].sent < erasures.JOB_SECONDS:
                 leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment)
@@ -139,7 +138,7 @@ class Eraser:
     def _ended(
         self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str, late: Callable[[], bool]
     ) -> tuple[Round, list[Request]]:
-        """Close a job that is through; also returns the requests that need another one."""
+        """Close a finished job; also return the requests that need another one."""
         objects.remove(self._s3, self._environment.bucket, erasures.key(shop.name, batch[0].job.rpartition("/")[2]))
         another = [each for each in batch if not each.deleted and erasures.needs_another(each, leader)]
         through = [each for each in batch if each not in another]
@@ -149,7 +148,7 @@ class Eraser:
         try:
             free += self._closed(requests, shop.name, through, late)
         except PersonalizationError:
-            # Personalize is through: runs need not wait for our own files.
+            # Personalize has finished: runs need not wait for our own files.
             self._make_way(shop, leader)
             raise
         return Round(gone=len(through)), free
@@ -157,7 +156,7 @@ class Eraser:
     def _closed(
         self, requests: Requests, shop: str, through: Sequence[Request], late: Callable[[], bool]
     ) -> list[Request]:
-        """Forget users whom Personalize has forgotten; returns those who were asked for again meanwhile."""
+        """Forget users whom Personalize has deleted; return those requested again meanwhile."""
         if not through:
             return []
         users = {each.user for each in through}
@@ -172,7 +171,7 @@ class Eraser:
         return [requests.freed(replace(each, jobs=0)) for each in through if not requests.closed(each)]
 
     def _begin(self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str) -> int:
-        """Start a job under the shop's lease, or wait for it; returns how many users are in the job."""
+        """Start a job under the shop's lease, or wait for the lease; return the number of users in the job."""
         leader = leader or f"erasure-{shop.name}-{self._now}"
         if not leases.lead_to_erase(self._ledger, self._executions, shop.name, leader, self._moment):
             if erasures.has_waited(batch, self._now):
@@ -188,7 +187,7 @@ class Eraser:
         try:
             job = self._jobs.start(shop.group, name, key)
         except PersonalizationError as error:
-            # Without an answer the job may be under way: the lease stays, and the next round finds the job by its name.
+            # Without an answer the job may have started: the lease stays, and the next round finds the job by its name.
             if isinstance(error, NoRoom) or not isinstance(error, RetryLater):
                 self._make_way(shop, leader)
             raise
@@ -196,14 +195,14 @@ class Eraser:
         return len(batch)
 
     def _forget_contents(self, shop: Shop) -> None:
-        """See that no file that still has the users counts as handled already: what is imported loses them now."""
+        """Clear the imports' contents, so that the same file is imported again after its users were deleted."""
         every = self._ledger.claims(shop.name)
         for each in batches.newest(every):
             if each.content and not self._ledger.move(each, each.model_copy(update={"content": ""})):
                 raise RetryLater(shop.name, "a claim changed meanwhile")
 
     def _prepared(self, shop: Shop, batch: Sequence[Request], name: str) -> str:
-        """Forget what the table has of the users, and write the job's file; returns its key."""
+        """Delete the users' records, and write the job's file; return its key."""
         table = self._environment.shopper_events_table
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda each: store.forget(self._dynamodb, table, shop.name, each.user), batch))
@@ -216,7 +215,7 @@ class Eraser:
             lifecycle.finish_erasure(self._ledger, self._executions, shop.name, leader, self._moment)
 
     def _train(self, shop: Shop, requests: Requests) -> None:
-        """See that users who are gone leave the models that serve too: by the next run, or by one of its own."""
+        """Remove deleted users from the serving models by the next run, or by a run of its own."""
         if not shop.since:
             return
         until = erasures.trained(map(self._jobs.version, shop.versions))
@@ -231,7 +230,7 @@ class Eraser:
             self._executions.start(run, {"action": "retrain", "shop": shop.name})
 
     def _owe(self, shop: Shop, since: int) -> None:
-        """Write down from which time on erased users may be in models; 0 for nobody."""
+        """Record since when models may contain erased users; 0 for none."""
         table = self._environment.table
         if since:
             records.put(self._dynamodb, table, {"shop": shop.name, "record": erasures.RECORD, "since": since})
@@ -246,7 +245,7 @@ class Eraser:
 
 
 def _shops(client: "DynamoDBClient", table: str) -> Iterator[Shop]:
-    """Every shop that serves."""
+    """Iterate over the shops that serve."""
     kept = list(
         records.scan(
             client,

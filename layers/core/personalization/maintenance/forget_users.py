@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes users out of what is kept of a shop: the files of its purchase likelihood, and those that tell known ids."""
+"""Delete users from a shop's files: of the purchase likelihood, and of known ids."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -20,19 +20,19 @@ _GZIP = "application/gzip"
 
 
 def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
-    """Take users out of the history of the next fit, out of counters that serve, out of samples and hashes of ids.
+    """Delete users from the history of the next fit, from serving counters, from samples, and from hashes of ids.
 
-    A second time it changes nothing. A fit that is at work meanwhile has read the history as it was; the next has not.
+    A repetition changes nothing. A fit that runs meanwhile has read the history as it was; the next one has not.
 
     Args:
-        s3, bucket: where the files are.
-        shop: whose they are.
-        users: who is to go.
-        late: tells when there is no time left.
+        s3, bucket: the location of the files.
+        shop: the shop.
+        users: the users to delete.
+        late: returns whether the time is over.
 
     Raises:
-        RetryLater: the bucket does not answer, or it took too long; what is left is for the next time.
-        Rejected: a file is larger than what a drop can have.
+        RetryLater: the bucket does not answer, or the time is over; the next call continues.
+        Rejected: a file is larger than a drop may be.
     """
     keys = list(objects.list_keys(s3, bucket, f"likelihood/{shop}/"))
     for key in keys:
@@ -72,7 +72,7 @@ def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], lat
 
 
 class _UnchangedError(Exception):
-    """Nobody who is to go is in the file: it stays as it is."""
+    """Raised for a file without any of the users, which stays as it is."""
 
 
 def _in_time(chunks: Iterable[bytes], key: str, late: Callable[[], bool]) -> Iterator[bytes]:

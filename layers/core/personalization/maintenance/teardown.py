@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a shop's removal, by the words that the state machine calls them. Each can run twice."""
+"""Remove a shop, in the state machine's steps. Each step can be repeated."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_stepfunctions import SFNClient
 
-PAGES = 20
-"""Pages of a thousand objects that one call removes, well within a function's time."""
+MAX_PAGES = 20
+"""Pages of a thousand objects that one call deletes within its function's time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """How a client is had by the steps that need it."""
+    """Client factories for the steps."""
 
     personalize: "Callable[[], PersonalizeClient]"
     dynamodb: "Callable[[], DynamoDBClient]"
@@ -44,7 +44,7 @@ class Clients:
 
 
 def step(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Mapping[str, object]:
-    """Take the step that the request names, and answer what the machine reads of it."""
+    """Take the requested step, and return the members that the state machine reads."""
     steps: Mapping[str, Callable[[], Part]] = {
         "list": lambda: survey(clients, request.shop, environment),
         "forget": lambda: forget(clients, request, environment, now),
@@ -57,11 +57,11 @@ def step(clients: Clients, request: RemovalRequest, environment: Environment, no
 
 
 def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
-    """Everything that a shop has but its objects. Changes nothing."""
+    """List everything that a shop has except its objects. Changes nothing."""
     personalize = clients.personalize()
     pieces = inventory.inventory(personalize, *_groups(shop, environment))
     settings = ShopSettings()
-    # Whoever removes a shop is not to be kept from it by what its settings say.
+    # Invalid settings must not prevent a removal.
     with suppress(Rejected):
         settings = shop_settings(clients.s3(), environment.bucket, shop)
     return Removal(
@@ -75,21 +75,21 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
 
 
 def _groups(shop: str, environment: Environment) -> tuple[str, ...]:
-    """The shop's dataset group, and that of a test on held-out time which could not clear up."""
+    """Return the shop's dataset group, and that of a test on held-out time that left one."""
     return tuple(environment.names.dataset_group(name).arn for name in (shop, label(shop)))
 
 
 def forget(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Forgotten:
-    """Delete a shop's schedules and records, its release first: from then on the API does not know the shop.
+    """Delete a shop's schedules and records, its release first: from then on the API returns 404 for the shop.
 
-    The removal leads the shop from here on, as a run does: what is dropped meanwhile waits for its end.
+    From here on the removal leads the shop as a run does: new drops wait for its end.
 
     Raises:
-        Rejected: a run is at work on the shop.
+        Rejected: a run leads the shop.
     """
     table, scheduler, shop = clients.dynamodb(), clients.scheduler(), request.shop
     _lead(*_flow(clients, environment, now), request, now)
-    # Before its claims are gone: without them everything that it ever dropped would look new.
+    # This comes before the claims are deleted: without claims all earlier drops would look new.
     DynamoLedger(table, environment.table, now).remove(shop)
     found = tuple(each for each in records.sort_keys(table, environment.table, shop) if each != leases.RECORD)
     for record in sorted(found, key=lambda record: (record != RECORD, record)):
@@ -101,7 +101,7 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
 
 
 def finish(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Finished:
-    """Give the lease back, and have what was dropped meanwhile handled by a run."""
+    """Release the lease, and start a run for drops that came meanwhile."""
     run = leases.Run(request.run, request.execution, now)
     after = lifecycle.finish(*_flow(clients, environment, now), run, request.shop, ())
     return Finished(shop=request.shop, next=str(after["next"]) if after["next"] else None)
@@ -113,7 +113,7 @@ def _flow(clients: Clients, environment: Environment, now: datetime) -> tuple[Dy
 
 
 def _lead(ledger: DynamoLedger, machine: StateMachine, request: RemovalRequest, now: datetime) -> None:
-    """Take the shop's lease, or find that the removal has it already. Raises Rejected: a run that lives has it."""
+    """Take the shop's lease, or keep it. Raise Rejected if a live run holds it."""
     holder = leases.lead(ledger, machine, leases.Run(request.run, request.execution, now), request.shop)
     if holder is not None:
         raise Rejected(
@@ -122,10 +122,10 @@ def _lead(ledger: DynamoLedger, machine: StateMachine, request: RemovalRequest, 
 
 
 def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Objects:
-    """Delete every version of the objects in a shop's folders, some thousands a call."""
+    """Delete every version of the objects in a shop's folders, some thousands per call."""
     removed = 0
     for count, versions in enumerate(_versions(client, bucket, folders)):
-        if count == PAGES:
+        if count == MAX_PAGES:
             return Objects(removed=removed, more=True)
         with translate_errors(bucket):
             client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
@@ -135,7 +135,7 @@ def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) ->
 
 def _versions(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Iterator[list[Any]]:
     for folder in folders:
-        # Always from the beginning: what a page held is gone when the next one is asked for.
+        # Always list from the beginning: deleted pages are gone.
         while versions := _page(client, bucket, folder):
             yield versions
 

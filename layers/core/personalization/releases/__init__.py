@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a new solution version may serve, and what happens when it does."""
+"""Releases: judge new solution versions, probe their campaigns, and promote them."""

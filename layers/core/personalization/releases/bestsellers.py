@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of bestsellers, made when a run is promoted."""
+"""Write the list of bestsellers when a run is promoted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _LOOK_SECONDS = 20.0
-"""How long a promotion looks items up."""
+"""How long a promotion may look up items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """What a list is made from: the counts and the table of items, and where neither is, a campaign."""
+    """The sources of a list: purchase counts and the table of items, or a campaign without them."""
 
     s3: "S3Client"
     runtime: "PersonalizeRuntimeClient"
@@ -35,13 +35,13 @@ class Clients:
 
 
 def write(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> int:
-    """Count what was sold, or else ask a campaign, and store the list; returns its length.
+    """Count purchases, or else ask a campaign, and store the list; return its length.
 
-    A promotion is never held up for it: where nothing can be found out, the list before stays, and 0 is returned.
+    A promotion never waits for this: if no source answers, the earlier list stays and 0 is returned.
     """
     shop, name = str(release["shop"]), environment.table
     try:
-        items = _counted(aws, environment, release, now) or _asked(aws.runtime, release)
+        items = _counted(aws, environment, release, now) or _from_campaign(aws.runtime, release)
         if not items:
             return 0
         columns = list(release["metadataColumns"])
@@ -54,7 +54,7 @@ def write(aws: Clients, environment: Environment, release: Mapping[str, Any], no
 
 
 def _counted(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> list[str]:
-    """The items that were bought most; the counts that they come from become one file."""
+    """Return the items bought most, and merge the counts into one file."""
     shop, bucket = str(release["shop"]), environment.bucket
     claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
     keys = list(objects.list_keys(aws.s3, bucket, sales.folder(shop)))
@@ -71,7 +71,7 @@ def _counted(aws: Clients, environment: Environment, release: Mapping[str, Any],
     return sales.best(total, bestsellers.LENGTH)
 
 
-def _asked(client: "PersonalizeRuntimeClient", release: Mapping[str, Any]) -> list[str]:
+def _from_campaign(client: "PersonalizeRuntimeClient", release: Mapping[str, Any]) -> list[str]:
     arns = {alias: str(each["arn"]) for alias, each in release["campaigns"].items()}
     ask = bestsellers.instead(arns)
     return [str(each["itemId"]) for each in runtime.recommend(client, ask).items] if ask else []

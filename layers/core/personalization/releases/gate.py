@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a new solution version may take over from the one that serves.
+"""Decide whether a new solution version may replace the one that serves.
 
-Two imports have two different tests, so the metrics of two versions cannot be compared as they are: a version may look
-better because its test was easier. What is compared is the *lift*: a version's metric over that of Popularity-Count
-trained on the same import, which had the same test.
+Metrics of versions from different imports have different tests, and an easier test makes a version look better. The
+gate therefore compares the *lift*: a version's metric over that of Popularity-Count, the baseline from the same import.
 """
 
 import math
@@ -19,12 +18,12 @@ Metrics = Mapping[str, float]
 Decision = Literal["approved", "refused"]
 
 FLOOR = 0.001
-"""Added on both sides of a lift, so that a baseline of nothing does not make every lift infinite."""
+"""Added on both sides of a lift, so that a baseline of 0 does not make every lift infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A version's metrics, and those of Popularity-Count on the same import; None where there is no such version."""
+    """The metrics of a version, and of Popularity-Count on the same import; None if that version does not exist."""
 
     metrics: Metrics | None
     baseline: Metrics | None
@@ -32,7 +31,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was decided of one recipe, and the figures that it was decided by (of the gate's metric)."""
+    """The decision about one recipe, and the figures (of the gate's metric) behind it."""
 
     alias: str
     decision: Decision
@@ -47,13 +46,13 @@ class Judgement:
 
 
 def figure(metrics: Metrics | None, name: str) -> float | None:
-    """A metric that can be used: there, and a finite number of at least 0."""
+    """Return a metric if it is a finite number of at least 0."""
     value = metrics.get(name) if metrics is not None else None
     return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
 def lift(value: float | None, baseline: float | None) -> float | None:
-    """How many times as good as popularity; None if either figure is not known."""
+    """Return a metric over its baseline; None if either is unknown."""
     if value is None or baseline is None:
         return None
     return (value + FLOOR) / (baseline + FLOOR)
@@ -66,11 +65,11 @@ def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Ju
         alias: the recipe.
         gate: the shop's gate.
         new: the new version.
-        serving: the version that serves, or None where none does.
+        serving: the version that serves; None for a first release.
 
     Returns:
-        The decision. A version without its metric is refused, whatever the rest; otherwise a better metric never turns
-        an approval into a refusal.
+        The decision. A version without its metric is refused; otherwise a better metric never turns an approval into a
+        refusal.
     """
     asked = gate.of(alias)
     facts = _facts(alias, asked, new, serving)
@@ -78,11 +77,11 @@ def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Ju
     return Judgement(alias, decision, reason, asked.metric, *facts.figures())
 
 
-def release(judged: Sequence[Judgement]) -> list[Judgement]:
-    """The judgements of a release as a whole.
+def judge_release(judged: Sequence[Judgement]) -> list[Judgement]:
+    """Return the judgements of a release as a whole.
 
-    Popularity has nothing to be compared with. Where every other recipe of the same import is refused, its data are
-    not to be trusted with the list for everybody either.
+    Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
+    the data cannot be trusted.
     """
     others = [each for each in judged if each.alias != BASELINE]
     if not others or any(each.decision == "approved" for each in others):

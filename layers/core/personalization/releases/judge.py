@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps around a release: judge what was trained, probe what was promoted, report, find earlier versions."""
+"""Judge what a run trained, probe what was promoted, write the report, and find earlier versions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from personalization.releases.messages import (
     ReportRequest,
     RollbackRequest,
 )
-from personalization.releases.probe import Asked, Pace, Reply, Sample
+from personalization.releases.probe import Pace, ProbeResult, Reply, Sample
 from personalization.releases.verdicts import Target, Trained, Verdict
 from personalization.shop import item_files, item_table, records
 from personalization.shop.plan import Plan
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _LOOK_SECONDS = 20.0
-"""How long a report looks names up."""
+"""How long a report may look up names."""
 HEAD_BYTES = 1 << 20
-"""How much of an import copy is looked at for users and items."""
+"""Bytes of an import copy that the sample of users and items comes from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """What judging asks: metrics, campaigns, the table of shops and the bucket."""
+    """The AWS clients of the judging steps."""
 
     personalize: "PersonalizeClient"
     runtime: "PersonalizeRuntimeClient"
@@ -58,15 +58,15 @@ class Clients:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run's report is."""
+class ReportLocation:
+    """The location of a run's report."""
 
     bucket: str
     shop: str
     run: str
 
     def key(self, file: str) -> str:
-        """The key of one file of the report."""
+        """Return the key of one file of the report."""
         return f"reports/{self.shop}/{self.run}/{file}"
 
     @property
@@ -76,8 +76,8 @@ class Place:
 
 
 def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: datetime) -> Verdict:
-    """Judge what a run trained, keep it for an override, and write the report as far as it goes."""
-    plan, place = request.plan, Place(environment.bucket, request.plan.shop, request.plan.run)
+    """Judge what a run trained, store it for an override, and write the first part of the report."""
+    plan, place = request.plan, ReportLocation(environment.bucket, request.plan.shop, request.plan.run)
     release = records.get(aws.table, environment.table, plan.shop, RECORD)
     arns = {each.alias: each.solution_version_arn for each in request.trained}
     serving = {alias: arn for alias, arn in versions(release).items() if alias in arns} if release else {}
@@ -88,7 +88,7 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     new = {alias: Measured(metrics.get(arn), metrics.get(popularity or "")) for alias, arn in arns.items()}
     old = {alias: Measured(metrics.get(arn), metrics.get(before or "")) for alias, (arn, before) in compared.items()}
     each = [gate.judge(alias, plan.gate, new[alias], old.get(alias)) for alias in arns]
-    judged = gate.release([heldout_judging.with_test(one, request.held_out) for one in each])
+    judged = gate.judge_release([heldout_judging.combine(one, request.held_out) for one in each])
     verdict = verdicts.of_judgements(plan, request.trained, judged, release, request.held_out)
     _keep(aws.table, environment.table, request, judged, now)
     known = _sample(aws.s3, place, plan)
@@ -102,10 +102,10 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
 
 
 def override(table: "DynamoDBClient", request: OverrideRequest, environment: Environment) -> Overridden:
-    """What a run was refused, to be promoted by hand.
+    """Return the refused versions of a run, to be promoted by hand.
 
     Raises:
-        Rejected: there is no such run, or nothing of it was refused.
+        Rejected: there is no such run, or none of its versions was refused.
     """
     shop, name = request.shop, environment.table
     if request.wanted:
@@ -116,7 +116,7 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
     if not candidates:
         raise Rejected(shop, f"run {request.wanted} was not judged" if request.wanted else "no run of it was refused")
     newest = max(candidates, key=lambda each: str(each["judgedAt"]))
-    # The settings may ask again for a campaign that they didn't ask for when the run was planned.
+    # The settings may since have enabled a campaign that the run did not plan.
     plan = Plan.read(json.loads(newest["plan"])).model_copy(update={"unused": ()})
     trained = [Trained(alias=alias, solution_version_arn=arn) for alias, arn in newest["versions"].items()]
     release = records.get(table, name, shop, RECORD)
@@ -124,7 +124,7 @@ def override(table: "DynamoDBClient", request: OverrideRequest, environment: Env
 
 
 def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Environment) -> Verdict:
-    """The release before the one that serves.
+    """Return to the release before the one that serves.
 
     Raises:
         Rejected: there is none.
@@ -135,21 +135,21 @@ def rollback(table: "DynamoDBClient", request: RollbackRequest, environment: Env
     return verdicts.of_rollback(request.shop, release or {}, previous)
 
 
-def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Asked:
-    """Ask an updated campaign what users would.
+def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> ProbeResult:
+    """Probe an updated campaign with real requests.
 
-    What is throttled is no fault: it says nothing about the answers, and Personalize scales a campaign up with a delay.
+    Throttling is no fault of the answers: Personalize scales a campaign up with a delay.
 
     Raises:
         Broken: its answers must not be shown; the reason says why.
         RetryLater: it does not answer.
     """
     verdict, target = request.verdict, request.target
-    place = Place(environment.bucket, verdict.shop, verdict.run)
+    place = ReportLocation(environment.bucket, verdict.shop, verdict.run)
     asked = _asked(aws, place, verdict, target, environment.probe_rate)
     replies = asked.replies
     found = probing.fault(target.alias, replies, verdict.probe)
-    # The report of a release that is only gone back to stays as it was.
+    # A rollback leaves the earlier release's report as it was.
     reported = verdict.restore is None
     if reported:
         part = {"lists": [_told(reply) for reply in replies], "fault": found, "throttled": asked.throttled}
@@ -162,9 +162,9 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Aske
 
 
 def report(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
-    """Complete the report of a promoted release; answers its key."""
+    """Complete the report of a promoted release; return its key."""
     verdict = request.verdict
-    place = Place(environment.bucket, verdict.shop, verdict.run)
+    place = ReportLocation(environment.bucket, verdict.shop, verdict.run)
     _refresh(s3, place, verdict, outcome=verdict.outcome, reason=verdict.reason)
     return {"report": place.key("release.html")}
 
@@ -185,8 +185,8 @@ def _keep(
     records.put(table, name, record)
 
 
-def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:
-    """Users and items of what was imported; where nothing was, those of the time before."""
+def _sample(s3: "S3Client", place: ReportLocation, plan: Plan) -> Sample:
+    """Return users and items of the import, or else the sample of the earlier one."""
     folder = plan.import_job.data_location.partition(f"s3://{place.bucket}/")[2]
     known = probing.sample(objects.head_of_folder(s3, place.bucket, folder, HEAD_BYTES)) if folder else Sample()
     if known.users:
@@ -194,15 +194,16 @@ def _sample(s3: "S3Client", place: Place, plan: Plan) -> Sample:
     return known if known.users else _sample_of_before(s3, place)
 
 
-def _sample_of_before(s3: "S3Client", place: Place) -> Sample:
+def _sample_of_before(s3: "S3Client", place: ReportLocation) -> Sample:
     kept = objects.get_json(s3, place.bucket, place.sample) or {}
     return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
 
 
 def _lists(
-    aws: Clients, place: Place, plan: Plan, release: Record | None, known: Sample, rate: float
+    aws: Clients, place: ReportLocation, plan: Plan, release: Record | None, known: Sample, rate: float
 ) -> dict[str, list[dict[str, Any]]]:
-    """What the serving campaigns answer to the sample, all asked at a time; one that does not answer is left out."""
+    """Return the serving campaigns' answers to the sample, asked in parallel; campaigns without an answer are left
+    out."""
     if release is None or not release["campaigns"]:
         return {}
     name = _name_column(aws, place, plan.dataset_group.arn)
@@ -221,16 +222,16 @@ def _lists(
         return dict(each for each in pool.map(of, release["campaigns"].items()) if each)
 
 
-def _asked(aws: Clients, place: Place, verdict: Verdict, target: Target, rate: float) -> Asked:
+def _asked(aws: Clients, place: ReportLocation, verdict: Verdict, target: Target, rate: float) -> ProbeResult:
     asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
     pace = Pace(rate * training.throughput(aws.personalize, target.campaign.arn))
     name = _name_column(aws, place, verdict.dataset_group_arn)
     return probing.ask(aws.runtime, target.campaign.arn, asked, name, pace)
 
 
-def _name_column(aws: Clients, place: Place, group_arn: str) -> str | None:
-    """The column of Items that a campaign is asked for; None where the table of items tells it without a charge."""
-    if _listed(aws.s3, place) is not None:
+def _name_column(aws: Clients, place: ReportLocation, group_arn: str) -> str | None:
+    """Return the column of Items to request from a campaign; None if the table of items has it free of charge."""
+    if _item_table(aws.s3, place) is not None:
         return None
     schema = ensure.dataset_schema(aws.personalize, "items", dataset_arn(group_arn, "ITEMS"))
     return release_report.name_column(schema.metadata_columns(100)) if schema else None
@@ -240,11 +241,11 @@ def _told(reply: Reply) -> dict[str, Any]:
     return {"about": reply.about, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
 
 
-def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, reason: str) -> None:
-    """Write the report of a run again, with what its campaigns answer now."""
+def _refresh(s3: "S3Client", place: ReportLocation, verdict: Verdict, *, outcome: str, reason: str) -> None:
+    """Write the report of a run again with its campaigns' current answers."""
     judged = objects.get_json(s3, place.bucket, place.key("parts/judged.json"))
     if judged is None:
-        # A release of the time before there were reports is rolled back to.
+        # The release is older than reports are.
         return
     aliases = [each["alias"] for each in judged["recipes"]]
     parts = {alias: objects.get_json(s3, place.bucket, place.key(f"parts/{alias}.json")) for alias in aliases}
@@ -253,23 +254,23 @@ def _refresh(s3: "S3Client", place: Place, verdict: Verdict, *, outcome: str, re
     _write(s3, place, judged | {"outcome": outcome, "reason": reason}, after)
 
 
-def _write(s3: "S3Client", place: Place, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def _write(s3: "S3Client", place: ReportLocation, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
     _name(s3, place, whole)
     objects.put_json(s3, place.bucket, place.key("release.json"), whole)
     objects.put_text(s3, place.bucket, place.key("release.html"), release_report.page(whole))
 
 
-def _listed(s3: "S3Client", place: Place) -> item_table.Table | None:
-    """The shop's table of items; no judgement is held up for it."""
+def _item_table(s3: "S3Client", place: ReportLocation) -> item_table.Table | None:
+    """Return the shop's table of items if it can be read; a judgement never waits for it."""
     with suppress(PersonalizationError):
         return item_files.table(s3, place.bucket, place.shop)
     return None
 
 
-def _name(s3: "S3Client", place: Place, document: Mapping[str, Any]) -> None:
-    """Name the items that campaigns did not name, as far as the table of items does."""
-    table = _listed(s3, place)
+def _name(s3: "S3Client", place: ReportLocation, document: Mapping[str, Any]) -> None:
+    """Add names from the table of items where campaigns gave none."""
+    table = _item_table(s3, place)
     column = release_report.name_column(table.columns) if table else None
     pairs = [pair for each in document["lists"].values() for pair in each]
     items = [
@@ -283,8 +284,8 @@ def _name(s3: "S3Client", place: Place, document: Mapping[str, Any]) -> None:
         item["name"] = known.get(item["itemId"], {}).get(column, "")
 
 
-def _pages(s3: "S3Client", place: Place) -> list[str]:
-    """The names of the run's other pages, which are beside this one."""
+def _pages(s3: "S3Client", place: ReportLocation) -> list[str]:
+    """Return the names of the run's other pages."""
     keys = objects.list_keys(s3, place.bucket, place.key(""))
     names = sorted(key.removeprefix(place.key("")) for key in keys if key.endswith(".html"))
     return [name for name in names if "/" not in name and name != "release.html"]

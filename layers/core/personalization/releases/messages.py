@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the state machine asks of the steps around a release: to judge, to promote, to go back, to report."""
+"""Messages from the state machine to the steps of a release."""
 
 from typing import Literal
 
@@ -9,17 +9,17 @@ from personalization.shop.plan import Made, Part, Plan, Promoted, Resource
 
 
 class JudgeRequest(Part):
-    """The step that judges what a run trained."""
+    """Judge what a run trained."""
 
     step: Literal["judge"]
     plan: Plan
     trained: tuple[Trained, ...]
     held_out: Result = Result(outcome="notAsked")
-    """What a test on held-out time said."""
+    """The result of the test on held-out time."""
 
 
 class OverrideRequest(Part):
-    """The step that finds what a run was refused; without a run, what was refused last."""
+    """Find the refused versions of a run; without a run, of the latest one."""
 
     step: Literal["override"]
     shop: str
@@ -27,14 +27,14 @@ class OverrideRequest(Part):
 
 
 class RollbackRequest(Part):
-    """The step that finds the release before the one that serves."""
+    """Find the release before the one that serves."""
 
     step: Literal["rollback"]
     shop: str
 
 
 class ProbeRequest(Part):
-    """The step that asks an updated campaign real questions."""
+    """Probe an updated campaign with real requests."""
 
     step: Literal["probe"]
     verdict: Verdict
@@ -42,33 +42,33 @@ class ProbeRequest(Part):
 
 
 class ReportRequest(Part):
-    """The step that completes the release's report."""
+    """Complete the release's report."""
 
     step: Literal["report"]
     verdict: Verdict
 
 
 class Overridden(Part):
-    """What an override promotes, and the plan of the run that trained it."""
+    """The verdict that an override promotes, and the plan of the run that trained it."""
 
     verdict: Verdict
     plan: Plan
 
 
 class CampaignRequest(Part):
-    """The step that has a campaign serve a solution version."""
+    """Have a campaign serve a solution version."""
 
     step: Literal["campaign"]
     dataset_group_arn: str
     campaign: Resource
     solution_version_arn: str
     target: Target | None = None
-    """The whole target, which tells how the campaign is to serve."""
+    """The target with the campaign's configuration."""
     made: Made = Made()
 
 
 class ReleaseRequest(Part):
-    """The step that records what serves now."""
+    """Record what serves now."""
 
     step: Literal["release"]
     plan: Plan
@@ -76,14 +76,14 @@ class ReleaseRequest(Part):
 
 
 class RetireRequest(Part):
-    """The step that deletes campaigns which the settings no longer ask for."""
+    """Delete campaigns that the settings no longer name."""
 
     step: Literal["retire"]
     campaigns: tuple[Resource, ...]
 
 
 class RestoreRequest(Part):
-    """The step that records that an earlier release serves again."""
+    """Record that an earlier release serves again."""
 
     step: Literal["restore"]
     shop: str

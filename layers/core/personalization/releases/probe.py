@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real requests to a campaign: which ones, and whether its answers may be shown to users."""
+"""Probe a campaign: send real requests, and decide whether users may see its answers."""
 
 import math
 import time
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 Call = Literal["recommend", "rank"]
 USERS = 50
-"""Users and items of a sample, at most."""
+"""The most users, and the most items, in a sample."""
 LENGTH = 10
-"""Items that are asked for."""
+"""Items per request."""
 PERSONAL = ("user-personalization", "personalized-ranking")
 """Recipes whose answers differ from user to user."""
-SECONDS = 200.0
-"""How long one campaign is asked at most; the function has 300 seconds."""
-TRIES = 6
-"""Requests in a row that are throttled before the campaign is left alone."""
-SLOWEST = 10.0
-"""Seconds between two requests at most."""
-_FEWEST = 5
+MAX_SECONDS = 200.0
+"""The most seconds that one campaign is probed; the function has 300 seconds."""
+MAX_THROTTLED = 6
+"""Throttled requests in a row before the probe stops."""
+MAX_PAUSE = 10.0
+"""The longest pause between two requests, in seconds."""
+_MIN_USERS = 5
 """With fewer users, equal answers may be chance."""
-NOBODY = "nobody-yet"
-"""A user who has never been seen: every request carries a userId, because some recipes require one."""
+UNKNOWN_USER = "nobody-yet"
+"""A user without history: every request carries a userId, because some recipes require one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Ids of users and items that the shop's data hold."""
+    """Ids of users and items in the shop's data."""
 
     users: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request: whom or what it is about (for people), and its parameters."""
+    """One request: its subject in words, and its parameters."""
 
     about: str
     call: Call
@@ -57,7 +57,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a campaign answered: item ids in order, the names of those that have one, and how long it took."""
+    """A campaign's answer: item ids in order, names where known, and the latency."""
 
     about: str
     items: tuple[str, ...]
@@ -66,57 +66,56 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a campaign answered, and how many questions it throttled to the end: of those nothing is known."""
+class ProbeResult:
+    """A campaign's replies, and the number of questions that stayed throttled."""
 
     replies: tuple[Reply, ...]
     throttled: int = 0
 
 
 class Pace:
-    """How fast a campaign is asked: evenly, more slowly after it throttled, and never for longer than a function may.
+    """The pace of a probe: constant, slower after throttling, and within the function's time.
 
     Args:
-        per_second: requests a second at first.
-        seconds: how long, at most.
+        per_second: initial requests a second.
+        seconds: the most seconds in total.
     """
 
-    def __init__(self, per_second: float, seconds: float = SECONDS) -> None:
+    def __init__(self, per_second: float, seconds: float = MAX_SECONDS) -> None:
         self._interval = 1 / per_second
         self._seconds = seconds
         self._began = self._last = -math.inf
         self._refused = 0
 
     def pause(self, now: float) -> float | None:
-        """Seconds to wait before the next request, or None where no further one is to be made."""
+        """Return the seconds to wait before the next request, or None if the time is up."""
         if self._began == -math.inf:
             self._began = now
         at = max(now, self._last + self._interval)
-        if self._refused >= TRIES or at - self._began > self._seconds:
+        if self._refused >= MAX_THROTTLED or at - self._began > self._seconds:
             return None
         self._last = at
         return at - now
 
     def throttled(self) -> None:
-        """A request was throttled: go on half as fast."""
+        """Halve the pace after a throttled request."""
         self._refused += 1
-        self._interval = min(2 * self._interval, max(SLOWEST, self._interval))
+        self._interval = min(2 * self._interval, max(MAX_PAUSE, self._interval))
 
     def answered(self) -> None:
-        """A request was answered."""
         self._refused = 0
 
 
 def key(shop: str) -> str:
-    """Where the sample of a shop is kept, which outlives the import copies."""
+    """Return the key of a shop's sample, which outlives the import copies."""
     return f"reports/{shop}/sample.json"
 
 
 def sample(head: str) -> Sample:
-    """Users and items of the beginning of an import copy, evenly spread over it.
+    """Sample users and items evenly from the beginning of an import copy.
 
     Args:
-        head: the header and whole rows of a CSV with USER_ID and ITEM_ID; a last row that is cut off is left out.
+        head: the header and first rows of a CSV with USER_ID and ITEM_ID; a truncated last row is left out.
     """
     names, *rows = list(csv_dialect.records(head.split("\n")[:-1])) or [[]]
     told = [dict(zip(names, row, strict=False)) for row in rows]
@@ -130,34 +129,34 @@ def _spread(ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def questions(alias: str, known: Sample, most: int) -> list[Question]:
-    """What a campaign of a recipe is asked: for users, beside items, or once for everybody."""
-    users, items = known.users[:most] or (NOBODY,), known.items[:most]
+    """Return the questions for a campaign of a recipe: by user, by item, or one for everybody."""
+    users, items = known.users[:most] or (UNKNOWN_USER,), known.items[:most]
     size = {"numResults": LENGTH}
     if alias == "personalized-ranking":
         return [Question(user, "rank", {"userId": user, "inputList": list(items[:LENGTH])}) for user in users if items]
     if alias == "similar-items":
-        return [Question(item, "recommend", {"userId": NOBODY, "itemId": item, **size}) for item in items]
+        return [Question(item, "recommend", {"userId": UNKNOWN_USER, "itemId": item, **size}) for item in items]
     if alias == "user-personalization":
         return [Question(user, "recommend", {"userId": user, **size}) for user in users]
-    return [Question("everybody", "recommend", {"userId": NOBODY, **size})]
+    return [Question("everybody", "recommend", {"userId": UNKNOWN_USER, **size})]
 
 
 def ask(
     client: "PersonalizeRuntimeClient", campaign_arn: str, questions: Sequence[Question], name: str | None, pace: Pace
-) -> Asked:
-    """Ask a campaign, one question after the other, no faster than the pace.
+) -> ProbeResult:
+    """Send questions to a campaign, one after the other, no faster than the pace.
 
-    A question that is throttled is asked again, more slowly. Questions that stay throttled are left open.
+    Throttled questions are retried at a slower pace; those that stay throttled are left open.
 
     Args:
         client: recommendations.
         campaign_arn: the campaign.
-        questions: what to ask.
+        questions: the questions.
         name: the column of Items that names an item, if there is one.
         pace: how fast, and for how long.
 
     Raises:
-        RetryLater, Rejected, Broken: as `translate_errors` says, but for throttling.
+        RetryLater, Rejected, Broken: see `translate_errors`, except throttling.
     """
     replies, left = list[Reply](), deque(questions)
     while left and (pause := pace.pause(time.monotonic())) is not None:
@@ -171,7 +170,7 @@ def ask(
         else:
             pace.answered()
             left.popleft()
-    return Asked(tuple(replies), len(left))
+    return ProbeResult(tuple(replies), len(left))
 
 
 def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, name: str | None) -> Reply:
@@ -182,7 +181,7 @@ def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, nam
     except Rejected:
         if not columns:
             raise
-        # A campaign that is older than the shop's items gives no columns of them.
+        # A campaign that is older than the shop's items returns none of their columns.
         started = time.perf_counter()
         predicted = _call(client, question, Ask(arn, question.parameters))
     took = (time.perf_counter() - started) * 1000
@@ -196,17 +195,17 @@ def _call(client: "PersonalizeRuntimeClient", question: Question, asked: Ask) ->
 
 
 def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
-    """Why a campaign must not serve, in plain words; None where nothing is wrong.
+    """Return why a campaign must not serve, in plain words; None if its answers are good.
 
     Args:
         alias: the recipe.
-        replies: what the campaign answered to `questions`.
+        replies: the campaign's replies to `questions`.
         probe: the shop's settings.
     """
     empty = sum(not reply.items for reply in replies)
     if empty:
         return f"{empty} of {len(replies)} answers were empty"
-    if alias in PERSONAL and len(replies) >= _FEWEST and len({reply.items for reply in replies}) == 1:
+    if alias in PERSONAL and len(replies) >= _MIN_USERS and len({reply.items for reply in replies}) == 1:
         return f"all {len(replies)} shoppers got the same items in the same order"
     slow = median(reply.milliseconds for reply in replies) if replies else 0.0
     if slow > probe.latency_ms:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that have campaigns serve versions, and that record what the shop serves."""
+"""Promote versions to campaigns, and record what the shop serves."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,10 +32,10 @@ def promotion_step(
     environment: Environment,
     now: datetime,
 ) -> dict[str, object]:
-    """Have a campaign serve a version; or write what serves when all of them do.
+    """Have a campaign serve a version, or record the release when all of them do.
 
     Raises:
-        RetryLater, LimitReached, Rejected, Broken: as `translate_errors` says.
+        RetryLater, LimitReached, Rejected, Broken: see `translate_errors`.
     """
     if event.get("step") == "release":
         return _release(client, aws, ReleaseRequest.read(event), environment, now)
@@ -60,29 +60,29 @@ def _campaign(
     items = ensure.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
     prefix = f"{environment.names.prefix}-"
     shop = request.dataset_group_arn.rpartition("/")[2].removeprefix(prefix)
-    listed = items is not None and _listed(aws, environment, shop)
+    listed = items is not None and _has_item_table(aws, environment, shop)
     return training.ensure_campaign(client, request.campaign, _wish(request, items=items is not None, listed=listed))
 
 
-def _listed(aws: bestsellers.Clients, environment: Environment, shop: str) -> bool:
-    """Whether answers can take columns from the shop's table of items; no promotion is held up for it."""
+def _has_item_table(aws: bestsellers.Clients, environment: Environment, shop: str) -> bool:
+    """Return whether the shop's table of items can fill answers' columns; a promotion never waits for it."""
     with suppress(PersonalizationError):
         return item_files.table(aws.s3, environment.bucket, shop) is not None
     return False
 
 
 def _wish(request: CampaignRequest, *, items: bool, listed: bool) -> Wish:
-    """What the step asks for; a payload that is older than settings of campaigns has no target.
+    """Return the wish of a request; payloads that are older than campaign settings have no target.
 
-    Metadata costs extra, and the table of items says the same: without the table, which the next drop of items makes,
-    answers would show no columns.
+    Metadata costs extra, and the table of items has the same columns. Without the table, which the next drop of items
+    creates, answers would show none.
     """
     target = request.target
     if target is None:
         return Wish(request.solution_version_arn, "", config={METADATA: items})
     recipe, config = target.recipe or recipe_name(target.alias), target.campaign_config
     if not target.returns:
-        # Without an Items dataset there is nothing to show.
+        # Without an Items dataset there are no columns to show.
         config = {**config, METADATA: items and config.get(METADATA, not listed)}
     return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
 
@@ -110,7 +110,7 @@ def _release(
         [schema for schema in (interactions, items, users) if schema],
     )
     record = campaigns.as_served(record, _serving(client, record))
-    # The history first: what serves can always be returned to.
+    # The history comes first, so that a rollback is always possible.
     records.put(table, name, {**record, "record": history_key(promoted_at)})
     records.put(table, name, record)
     bestsellers.write(aws, environment, record, now)
@@ -135,7 +135,7 @@ def _restore(
     }
     back = {**found[0], **kept, "record": RECORD, "restoredAt": _time(now)}
     record = campaigns.as_served(back, _serving(client, back))
-    # Before the record moves: withdrawn releases are never gone back to, and a repeated step finds them again.
+    # The history comes first: rollbacks skip withdrawn releases, and a repeated step finds them again.
     for each in releases:
         if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
             records.put(table, name, {**each, "withdrawnAt": _time(now)})
@@ -144,7 +144,7 @@ def _restore(
 
 
 def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The campaigns of a release as they are, by recipe alias."""
+    """Return a release's campaigns as Personalize describes them, by recipe alias."""
     entries = record["campaigns"].items()
     described = {alias: training.campaign_as_it_is(client, str(each["arn"])) for alias, each in entries}
     return {alias: each for alias, each in described.items() if each}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good lists are: the figures of every evaluation here, on plain lists of item ids.
+"""Ranking metrics: the figures of every evaluation here, on plain lists of item ids.
 
-The names and definitions are those of Amazon Personalize's solution version metrics (developer guide, "Evaluating a
-solution version with metrics"); hit rate and recall are as usual in the literature. Gains are binary. A figure of one
-list is a number from 0 to 1; a figure of many is its mean over users, whose uncertainty the bootstrap tells
-(Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13: percentile intervals).
+Names and definitions are those of Amazon Personalize's solution version metrics (developer guide, "Evaluating a
+solution version with metrics"); hit rate and recall follow the literature. Gains are binary. A figure of one list is a
+number from 0 to 1; a figure of many lists is its mean over users, with a bootstrap interval (Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, chapter 13: percentile intervals).
 """
 
 import math
@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 DEPTHS = (5, 10, 25)
-"""The depths that a solution version is measured at."""
+"""The depths of a solution version's metrics."""
 DEEPEST = 25
 ROUNDS = 1_000
 """Resamples of a bootstrap."""
@@ -23,52 +23,52 @@ ROUNDS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The items of one list, best first and each once, and the relevant ones: what the user went on to take."""
+    """The distinct items of one list, best first, and the relevant ones: those that the user then took."""
 
     items: Sequence[str]
     relevant: Collection[str]
 
     def hits(self, depth: int) -> list[int]:
-        """Places (from 1) of relevant items within `depth`."""
+        """Return positions (from 1) of relevant items within `depth`."""
         return [place for place, item in enumerate(self.items[:depth], 1) if item in self.relevant]
 
 
 Metric = Callable[[Answer, int], float]
-"""A figure of one list down to a depth."""
+"""A metric of one list at a depth."""
 
 
 def hit_rate(answer: Answer, depth: int) -> float:
-    """1 if a relevant item is within `depth`, else 0."""
+    """Return 1 if a relevant item is within `depth`, else 0."""
     return float(bool(answer.hits(depth)))
 
 
 def precision(answer: Answer, depth: int) -> float:
-    """Share of the first `depth` places that hold a relevant item; places that a short list leaves empty count."""
+    """Return the share of the first `depth` positions with a relevant item; positions past a short list's end count."""
     return len(answer.hits(depth)) / depth
 
 
 def recall(answer: Answer, depth: int) -> float:
-    """Share of the relevant items that are within `depth`; 0 where nothing is relevant."""
+    """Return the share of relevant items within `depth`; 0 if no item is relevant."""
     return len(answer.hits(depth)) / len(answer.relevant) if answer.relevant else 0.0
 
 
 def reciprocal_rank(answer: Answer, depth: int = DEEPEST) -> float:
-    """One over the place of the first relevant item; 0 if there is none within `depth`."""
+    """Return one over the position of the first relevant item; 0 if there is none within `depth`."""
     hits = answer.hits(depth)
     return 1.0 / hits[0] if hits else 0.0
 
 
 def discounted_gain(answer: Answer, depth: int) -> float:
-    """Gain of the hits, less the later they come, as a share of the best that was possible (NDCG)."""
+    """Return the discounted gain of the hits as a share of the ideal one (NDCG)."""
     ideal = sum(1.0 / math.log2(1 + place) for place in range(1, min(depth, len(answer.relevant)) + 1))
     return sum(1.0 / math.log2(1 + place) for place in answer.hits(depth)) / ideal if ideal else 0.0
 
 
-def against_us(scored: Iterable[tuple[str, object]], relevant: Collection[str]) -> list[str]:
-    """The items of a list of (item, score), best first, where of equal scores the relevant ones come last.
+def relevant_last(scored: Iterable[tuple[str, object]], relevant: Collection[str]) -> list[str]:
+    """Return the items of (item, score) pairs, best first, with relevant ones last among equal scores.
 
-    So a model that cannot tell items apart earns nothing by the order in which it happens to name them. Where the list
-    is cut, ask for some more than are looked at: a tie may reach across the cut.
+    So a model that cannot distinguish items earns nothing by their order. Pass more items than count where the list is
+    cut: a tie may reach across the cut.
     """
     return [
         item
@@ -78,28 +78,28 @@ def against_us(scored: Iterable[tuple[str, object]], relevant: Collection[str]) 
 
 
 def coverage(lists: Iterable[Iterable[str]], catalogue: int) -> float:
-    """Share of a catalogue of so many items that is in any of the lists."""
+    """Return the share of a catalogue, given by its size, that is in any of the lists."""
     return len({item for items in lists for item in items}) / catalogue if catalogue else 0.0
 
 
 def tail_share(lists: Iterable[Iterable[str]], head: Collection[str]) -> float:
-    """Share of all places in the lists that hold an item outside the head: the catalogue's most popular part."""
+    """Return the share of all positions with an item outside the head: the catalogue's most popular part."""
     places = [item in head for items in lists for item in items]
     return places.count(False) / len(places) if places else 0.0
 
 
 def mean(values: Iterable[float]) -> float:
-    """The mean; 0 of nothing."""
+    """Return the mean; 0 if there are no values."""
     numbers = list(values)
     return sum(numbers) / len(numbers) if numbers else 0.0
 
 
 def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
-    """A solution version's metrics by Personalize's names, in four decimals, in the order of the alphabet.
+    """Return a solution version's metrics by Personalize's names, rounded to four decimals, sorted by name.
 
     Args:
         answers: lists of DEEPEST items.
-        catalogue: how many items there are.
+        catalogue: the number of items.
     """
     found = {
         "coverage": coverage((answer.items for answer in answers), catalogue),
@@ -112,7 +112,7 @@ def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
 
 
 class Interval(NamedTuple):
-    """A figure, and the bounds that it is likely (usually 95 %) to be within with other users like these."""
+    """A figure with its confidence bounds (usually 95 %)."""
 
     value: float
     low: float
@@ -120,16 +120,16 @@ class Interval(NamedTuple):
 
 
 class Bootstrap:
-    """Intervals of means over users, by drawing as many users with replacement, again and again.
+    """Intervals of means over users, by resampling users with replacement.
 
-    All figures of one bootstrap are of the same draws, so that two models that the same users were shown can be
-    compared in pairs: what makes a user easy or hard for both falls out of the difference.
+    All figures of one bootstrap share the same draws, so that two models with the same users compare in pairs: users
+    who are easy or hard for both cancel out.
 
     Args:
-        size: how many users there are, at least 1; every list of values is one value for each, in one order.
+        size: the number of users, at least 1; every list of values has one value for each, in the same order.
         seed: makes the draws the same every time.
-        rounds: how many draws.
-        level: how likely the interval is to hold the figure.
+        rounds: the number of draws.
+        level: the confidence level.
     """
 
     def __init__(self, size: int, seed: int = 7, rounds: int = ROUNDS, level: float = 0.95) -> None:
@@ -139,15 +139,15 @@ class Bootstrap:
         self._cut = int((1.0 - level) / 2 * rounds)
 
     def interval(self, values: Sequence[float]) -> Interval:
-        """The mean of one value for each user."""
+        """Return the interval of the mean of one value per user."""
         return self._between(mean(values), self._means(values))
 
     def gain(self, values: Sequence[float], others: Sequence[float]) -> Interval:
-        """By how much the mean of the values is above that of the others, of the same users."""
+        """Return the interval of the paired difference between the means of values and others."""
         return self.interval([value - other for value, other in zip(values, others, strict=True)])
 
     def ratio(self, values: Sequence[float], others: Sequence[float]) -> Interval | None:
-        """How many times the mean of the others that of the values is; None where the others are nothing."""
+        """Return the interval of the ratio between the means of values and others; None if a mean of others is 0."""
         below = self._means(others)
         if not any(others) or not min(below):
             return None

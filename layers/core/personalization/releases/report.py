@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a release: one document, and the same as a page for people who sell things."""
+"""The report of a release: one JSON document, and an HTML page for retailers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,10 @@ from personalization.reports import pages
 
 Document = Mapping[str, Any]
 NAMES = ("name", "title", "productname", "itemname")
-"""Columns that name an item, by their letters."""
+"""Columns that may name an item, reduced to letters."""
 
 
 def name_column(columns: Sequence[str]) -> str | None:
-    """The column that names an item, if there is one."""
     plain = {re.sub(r"[^a-z]", "", column.lower()): column for column in columns}
     return next((plain[name] for name in NAMES if name in plain), None)
 
@@ -29,10 +28,10 @@ def document(
     old: Mapping[str, Measured],
     now: datetime,
 ) -> dict[str, Any]:
-    """The document of a run that was just judged; `with_lists` completes it.
+    """Return the document of a judged run; `with_lists` completes it.
 
     Args:
-        verdict: what follows from the judgements.
+        verdict: the verdict.
         judged: a judgement of each recipe.
         new, old: the new versions and the serving ones, by recipe alias.
         now: the time.
@@ -55,11 +54,11 @@ def _recipe(judged: Judgement, new: Measured | None, old: Measured | None) -> di
 
 
 def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
-    """The document with the answers of before beside those of after, by recipe and by whom they are for.
+    """Return the document with answers before and after the promotion side by side, by recipe and question.
 
     Args:
         document: with `before`: answers by recipe alias.
-        after: the answers of the campaigns that were updated.
+        after: the answers of the updated campaigns.
     """
     before: Mapping[str, Sequence[Document]] = document["before"]
     aliases = [each["alias"] for each in document["recipes"]]
@@ -83,12 +82,11 @@ def _items(reply: Document | None) -> list[dict[str, str]] | None:
 
 
 def page(report: Document) -> str:
-    """Return the page of a report, for people who sell things."""
     return pages.render("release.html", report, stays=_stays)
 
 
 def _stays(pairs: Sequence[Document]) -> float:
-    """Return the share of items that were in the list before, on average over pairs of lists."""
+    """Return the mean share of items that stayed in the list over pairs of lists."""
 
     def stays(pair: Document) -> float:
         old, new = ({item["itemId"] for item in pair[side]} for side in ("before", "after"))

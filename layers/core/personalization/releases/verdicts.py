@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from a judgement, from an override or from a rollback: which campaign is to serve which version."""
+"""Derive verdicts from judgements, overrides and rollbacks: which campaign is to serve which version."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -22,7 +22,7 @@ class Trained(Part):
     alias: str
     solution_version_arn: str
     found_from: str = Field(default="", exclude_if=lambda value: not value)
-    """When the version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
+    """The time when the version was made, ISO 8601, if that was before the run, so that nothing was trained."""
 
 
 class Target(Part):
@@ -34,19 +34,19 @@ class Target(Part):
     run: str
     """The run that trained the version."""
     baseline_arn: str | None = None
-    """The Popularity-Count version of that run, for comparisons to come."""
+    """The Popularity-Count version of that run, the baseline of later comparisons."""
     found_from: str = Field(default="", exclude_if=lambda value: not value)
     """As in `Trained`."""
     recipe: str = Field(default="", exclude_if=lambda value: not value)
-    """Personalize's name of the version's recipe; empty in a record that is older than generations."""
+    """Personalize's name of the version's recipe; empty in records that are older than recipe generations."""
     min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What the settings say about the throughput."""
+    """The throughput in the settings."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
-    """The members of the campaign's configuration that the settings decide."""
+    """Members of the campaign's configuration that the settings determine."""
     earlier_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
-    """The configuration with which the version served, for members that the campaign has lost since."""
+    """The configuration when the version served, for members that the campaign has lost since."""
     returns: bool = Field(default=False, exclude_if=lambda value: not value)
-    """Whether the campaign goes back to an earlier release, so that no settings decide how it serves."""
+    """Whether the campaign returns to an earlier release, so that the settings do not determine its configuration."""
 
 
 class Refused(Part):
@@ -57,7 +57,7 @@ class Refused(Part):
 
 
 class Verdict(Part):
-    """What the machine does next, and what it says about it."""
+    """The state machine's next actions, and their explanation."""
 
     run: str
     shop: str
@@ -66,31 +66,31 @@ class Verdict(Part):
     reason: str
     targets: tuple[Target, ...]
     back: tuple[Target, ...]
-    """Where the targets' campaigns return to if one of them fails; a campaign that is new is not among them."""
+    """Targets to which campaigns return if one of them fails, without new campaigns."""
     kept: tuple[Promoted, ...] = ()
-    """Campaigns that serve on with what they have."""
+    """Campaigns that keep their version."""
     approved: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
     rows: int = 0
     notes: tuple[str, ...] = ()
     probe: Probe = Probe()
     restore: str | None = None
-    """The `promotedAt` of the release that is restored, in a rollback."""
+    """The `promotedAt` of the release that a rollback restores."""
     held_out: str = ""
-    """What a test on held-out time said, in words; empty where none was asked for."""
+    """The result of a test on held-out time in words; empty if there was none."""
 
 
 def of_judgements(
     plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None, held_out: Result
 ) -> Verdict:
-    """What follows from the judgements of a run.
+    """Return the verdict for the judgements of a run.
 
     Args:
         plan: the run's plan.
         trained: the versions that it trained.
         judged: a judgement of each.
         release: the shop's release record, if it has one.
-        held_out: what a test on held-out time said; the judgements have it in them.
+        held_out: the result of a test on held-out time, which the judgements include.
     """
     refused = {each.alias: each.reason for each in judged if each.decision == "refused"}
     approved = [each.alias for each in judged if each.alias not in refused]
@@ -107,7 +107,7 @@ def of_judgements(
                 for each in trained
                 if each.found_from
             ),
-            # Whoever counts on the test must not believe that there was one.
+            # A shop that relies on the test must learn that there was none.
             *([held_out.reason] if held_out.outcome == "tooLittle" else []),
         ),
     }
@@ -115,10 +115,10 @@ def of_judgements(
 
 
 def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: Record | None) -> Verdict:
-    """Promote what was refused.
+    """Return the verdict that promotes refused versions.
 
     Raises:
-        Rejected: the run has nothing that was refused.
+        Rejected: the run has none.
     """
     if not refused:
         raise Rejected(plan.run, "nothing of this run was refused")
@@ -127,12 +127,12 @@ def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], 
 
 
 def of_rollback(shop: str, release: Record, previous: Record) -> Verdict:
-    """Return to an earlier release.
+    """Return the verdict that restores an earlier release.
 
     Args:
         shop: its name.
-        release: the release record as it is.
-        previous: the release that is to serve again.
+        release: the current release record.
+        previous: the release to restore.
     """
     now, then = versions(release), versions(previous)
     changed = [alias for alias in restored(previous, release) if then[alias] != now.get(alias)]
@@ -214,9 +214,9 @@ def _serving(alias: str, release: Record) -> Target:
 
 
 def baseline(alias: str, release: Record) -> str | None:
-    """The Popularity-Count version of the import that a serving version was trained on.
+    """Return the Popularity-Count version of the import that a serving version was trained on.
 
-    A record of the time before releases were judged has whole releases only, with one import for all recipes.
+    Records from before the gate have one import for all recipes.
     """
     entry: Record = release["campaigns"].get(alias, {})
     if "run" in entry:
@@ -226,9 +226,9 @@ def baseline(alias: str, release: Record) -> str | None:
 
 
 def measure(plan: Plan, trained: Sequence[Trained], release: Record | None) -> str | None:
-    """The Popularity-Count version that a run's versions are measured by.
+    """Return the Popularity-Count version that is the baseline of a run's versions.
 
-    A run that trains some recipes alone, on the data that is there, takes the one that serves.
+    A run that trains only some recipes on existing data takes the one that serves.
     """
     own = {each.alias: each.solution_version_arn for each in trained}.get(BASELINE)
     if own or release is None or BASELINE not in plan.serves:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test on held-out time: train on the past, ask about the days after it."""
+"""Test on held-out time: train on the past, and ask for the days after it."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test on held-out time says of a recipe: by how much its lists beat what everybody likes, and how sure that is.
+"""Judge a recipe on held-out time: by how much its lists beat popularity, and with what confidence.
 
-A recipe is approved if its NDCG at 10 is above the least lift times that of popularity by more than chance: if the
-interval of the paired difference lies above nothing. One test over the same users in pairs is what studies of
-significance in retrieval recommend (Smucker, Allan and Carterette, "A comparison of statistical significance tests for
-information retrieval evaluation", 2007); the bootstrap is that of `metrics`.
+A recipe is approved if its NDCG at 10 exceeds the least lift times that of popularity by more than chance: if the
+interval of the paired difference lies above 0. Studies of significance in retrieval recommend one paired test over the
+same users (Smucker, Allan and Carterette, "A comparison of statistical significance tests for information retrieval
+evaluation", 2007); `ranking_metrics` has the bootstrap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,40 +14,47 @@ from typing import Any
 
 from personalization.releases import ranking_metrics
 from personalization.releases.gate import Judgement
-from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, asked, report_key
+from personalization.releases.held_out.plan import (
+    Imported,
+    RecipeResult,
+    Result,
+    Split,
+    Trial,
+    report_key,
+    test_parameters,
+)
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
 from personalization.shop.gates import FOR_USERS, HeldOut
 from personalization.shop.plan import Evaluation
 
 DEPTH = 10
-"""Places of a list that count: what a shelf shows."""
+"""Positions of a list that count: as many as a storefront shows."""
 MEASURES: Mapping[str, ranking_metrics.Metric] = {
     "ndcg": ranking_metrics.discounted_gain,
     "hitRate": ranking_metrics.hit_rate,
     "recall": ranking_metrics.recall,
 }
-"""What is told of each recipe; the first of them decides."""
+"""Metrics in the report of each recipe; the first one decides."""
 Lists = Mapping[str, Sequence[str]]
-"""The items of each user's list, best first."""
+"""Each user's items, best first."""
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """The questions of a test and the answers that are right."""
+    """The questions of a test and their right answers."""
 
     baskets: Mapping[str, frozenset[str]]
-    """What each asked user went on to have."""
+    """The held-out items of each user."""
     popular: Sequence[str]
-    """The most popular items up to the cut-off, most popular first."""
+    """Items by popularity up to the cut-off, most popular first."""
     catalogue: int
-    """Items that there were up to the cut-off."""
+    """The number of items up to the cut-off."""
 
     def for_recipe(self, alias: str) -> "Exam":
-        """The questions that one recipe is asked.
+        """Return the questions for one recipe.
 
-        A ranking puts the popular items in order, so only what is among them can be right, and only users who
-        went on to have any of them tell anything.
+        A ranking orders the popular items, so only these can be right answers, and only users with any of them count.
         """
         if alias != "personalized-ranking":
             return self
@@ -56,18 +63,19 @@ class Exam:
 
 
 def leak(split: Split, imported: Imported, location: str | None, wanted: str) -> str | None:
-    """Why the test is none: something of what is to be foretold may be in what was trained on; None where it is clean.
+    """Return how held-out data may have leaked into the training; None if the test is clean.
 
     Args:
-        split: what was cut off, as it was written.
-        imported: what is there, read again after the training.
-        location: where the import job took its data from, or None if Personalize does not know it any more.
-        wanted: where it should have.
+        split: the two parts, as they were written.
+        imported: the imported data, read again after the training.
+        location: the source of the import job, or None if Personalize no longer knows it.
+        wanted: the expected source.
     """
     if location != wanted:
         return f"the training took its data from {location or 'an unknown place'} and not from {wanted}"
     if imported.last > split.cut_off:
-        return f"the import has interactions up to {moment(imported.last)}, after the cut-off {moment(split.cut_off)}"
+        latest, cut_off = format_time(imported.last), format_time(split.cut_off)
+        return f"the import has interactions up to {latest}, after the cut-off {cut_off}"
     if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, 1):
         return (
             f"the import is not the one that was cut off: {imported.rows:,} rows in {imported.files} files "
@@ -76,18 +84,18 @@ def leak(split: Split, imported: Imported, location: str | None, wanted: str) ->
     return None
 
 
-def moment(seconds: int) -> str:
-    """A time for people and programs."""
+def format_time(seconds: int) -> str:
+    """Return a UTC time that people and programs can read."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def head(trial: Trial, split: Split) -> Document:
-    """What every report of a test begins with."""
+    """Return the members that every report of a test begins with."""
     return {
         "shop": trial.shop,
         "run": trial.run,
         "days": trial.held_out.days,
-        "cutOff": moment(split.cut_off),
+        "cutOff": format_time(split.cut_off),
         "trainedOn": split.rows,
         "heldOut": split.held_out_rows,
         "eventType": split.event_type,
@@ -99,22 +107,22 @@ def head(trial: Trial, split: Split) -> Document:
     }
 
 
-def made_before(evaluation: Evaluation, run: str, document: Mapping[str, Any] | None) -> Result | None:
-    """The result of an earlier run's report, if it answers what is asked now and was a test at all."""
-    if document is None or document["asked"] != asked(evaluation) or document["outcome"] == "leaked":
+def earlier_result(evaluation: Evaluation, run: str, document: Mapping[str, Any] | None) -> Result | None:
+    """Return the result of an earlier run's report if it answers the same questions and its test was clean."""
+    if document is None or document["asked"] != test_parameters(evaluation) or document["outcome"] == "leaked":
         return None
     return Result.read({**document, "report": report_key(evaluation.shop, run)})
 
 
 def untested(trial: Trial, split: Split) -> tuple[Result, Document]:
-    """The result and the report where there is too little to test on."""
+    """Return the result and the report of a history that is too short for a test."""
     reason = f"Not tested on held-out time: {split.reason}. The offline metrics decide alone."
     found = Result(outcome="tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
     return found, {**head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
 
 
 def leaked(trial: Trial, split: Split, why: str) -> tuple[Result, Document]:
-    """The result and the report of a test that is none."""
+    """Return the result and the report of a test with leaked data."""
     reason = f"the test on held-out time is refused, because {why}. A recipe that has seen the test proves nothing."
     found = Result(outcome="leaked", reason=reason, report=report_key(trial.shop, trial.run))
     return found, {**head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
@@ -123,12 +131,12 @@ def leaked(trial: Trial, split: Split, why: str) -> tuple[Result, Document]:
 def judged(
     trial: Trial, split: Split, imported: Imported, exam: Exam, lists: Mapping[str, Lists]
 ) -> tuple[Result, Document]:
-    """The result and the report of a test.
+    """Return the result and the report of a test.
 
     Args:
-        trial: what was planned.
-        split: what was cut off.
-        imported: what was trained on, read again.
+        trial: the planned test.
+        split: the two parts of the history.
+        imported: the imported data, read again.
         exam: the questions and the right answers.
         lists: the lists of each tested recipe, by its alias.
     """
@@ -187,8 +195,8 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
     return "refused", f"{told}, and it must be above {least:g} times beyond chance", lift
 
 
-def with_test(judgement: Judgement, result: Result) -> Judgement:
-    """A judgement by the offline metrics together with what the test on held-out time says: both must approve."""
+def combine(judgement: Judgement, result: Result) -> Judgement:
+    """Combine a judgement by offline metrics with the test on held-out time: both must approve."""
     if judgement.alias not in FOR_USERS or result.outcome in {"notAsked", "tooLittle"}:
         return judgement
     if result.outcome == "leaked":

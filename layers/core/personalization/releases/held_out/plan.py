@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test on held-out time: which days are held out of what, and what the machine and its functions say about it.
+"""Plan a test on held-out time: its names, files and messages.
 
-A shop's data are exported and cut in two. What came up to the cut-off is imported into a dataset group of its own,
-which nothing serves from and no event streams into, and the shop's recipes are trained on it. Then lists are asked for
-users who went on to buy after the cut-off, and held against what they bought; `heldout_judging` says what follows.
+The shop's data are exported and cut in two. Data up to the cut-off go into a separate dataset group without serving and
+events, and the shop's recipes train on them. Then the recipes give lists for users who bought after the cut-off, and
+`judging` compares the lists with these purchases.
 """
 
 from collections.abc import Mapping
@@ -33,26 +33,26 @@ from personalization.shop.schema import Schema
 from personalization.shop.settings import RecipeAlias
 
 LISTED = 25
-"""Items of each list that is asked for."""
+"""Items in each requested list."""
 CANDIDATES = 100
-"""The most popular items, which a ranking is asked to put in order."""
+"""The most popular items, which a ranking puts in order."""
 DAY = 86_400
 EXAM = "exam.json"
-"""The file of what the asked users went on to have, among those of an attempt."""
+"""The file of right answers in an attempt's folder."""
 
 
 class Source(Part):
-    """A dataset of the shop, and the job that exports it."""
+    """A dataset of the shop and its export job."""
 
     kind: DataKind
     dataset_arn: str
     job: Resource
     location: str
-    """The folder that is exported to, as s3://…/."""
+    """The target folder, as s3://…/."""
 
 
 class Question(Part):
-    """A recipe that is tested, and the job that asks it for lists."""
+    """A tested recipe and its batch job."""
 
     recipe: RecipePart
     job: Resource
@@ -63,63 +63,63 @@ class Question(Part):
 
 
 class Trial(Part):
-    """One attempt at a test: all that it makes, by name."""
+    """One attempt at a test: the names of all that it creates."""
 
     run: str
     shop: str
     attempt: str
-    """Names whatever belongs to this attempt, so that a second one finds nothing of the first."""
+    """A unique name, so that a second attempt finds nothing of the first."""
     event_type: str
     held_out: HeldOut
     sources: tuple[Source, ...]
     imports: tuple[Plan, ...]
-    """The import of each dataset, as for any run; interactions first."""
+    """The import of each dataset; interactions first."""
     questions: tuple[Question, ...]
     asked: dict[str, object]
-    """What was asked for, as the report keeps it: a test of the same is not made again."""
+    """The evaluation as the report keeps it, so that the same test is not repeated."""
     until: int = Field(default=0, exclude_if=lambda value: not value)
-    """Seconds since 1970: what is of later is left out. 0 where nobody says when the run's work began."""
+    """Seconds since 1970 when the run's work began: later interactions are left out. 0 if unknown."""
 
     def key(self, file: str) -> str:
-        """The key of a file of this attempt."""
+        """Return the key of a file of this attempt."""
         return f"{folder(self.shop, self.attempt)}{file}"
 
 
 class Split(Part):
-    """What came of cutting the history in two."""
+    """The result of cutting the history in two."""
 
     enough: bool
     reason: str
-    """Why there is not enough to test on; empty where there is."""
+    """Why the history is too short for a test; empty if it is not."""
     cut_off: int
-    """Seconds since 1970: what came later is held out."""
+    """Seconds since 1970: later interactions are held out."""
     rows: int
     """Interactions up to the cut-off."""
     held_out_rows: int
     event_type: str
-    """What a user is expected to have had; empty where any interaction counts."""
+    """The event type to predict; empty if all interactions count."""
     shoppers: int
-    """Users who are asked about."""
+    """Users in the test."""
     new_shoppers: int
-    """Held-out users of the sample without anything before the cut-off; nobody can know what they want."""
+    """Held-out users of the sample without interactions before the cut-off, whom no model can know."""
     digest: str
-    """SHA-256 of the file of interactions that is imported."""
+    """SHA-256 of the imported file of interactions."""
 
 
 class Imported(Part):
-    """What a second look at the imported interactions found."""
+    """The result of reading the imported interactions again."""
 
     rows: int
     last: int
-    """Seconds of the latest one."""
+    """Seconds since 1970 of the latest one."""
     digest: str
     files: int
     bought_again: float
-    """Share of what the asked users went on to buy that they had had before the cut-off."""
+    """Share of the users' held-out items that they had before the cut-off."""
 
 
 class RecipeResult(Part):
-    """How a recipe did beside popularity, for the same users."""
+    """The figures of a recipe and of popularity for the same users."""
 
     alias: str
     decision: Literal["approved", "refused", "unjudged"]
@@ -127,24 +127,24 @@ class RecipeResult(Part):
 
 
 class Result(Part):
-    """What a test gave, in short: the machine hands it on to the judging."""
+    """The outcome of a test, which the state machine passes to the judging."""
 
     outcome: Literal["notAsked", "judged", "tooLittle", "leaked"]
     reason: str = ""
     recipes: tuple[RecipeResult, ...] = ()
     report: str = ""
-    """The key of the whole report."""
+    """The key of the full report."""
 
 
 class Planned(Part):
-    """What is to be done about a test: a trial, or nothing, because a run with the same data has made it."""
+    """A planned test, or the result that an earlier run with the same data left."""
 
     trial: Trial | None = None
     before: Result | None = None
 
 
 class TrialRequest(Part):
-    """The step that plans a test."""
+    """Plan a test."""
 
     step: Literal["plan"]
     evaluation: Evaluation
@@ -152,14 +152,14 @@ class TrialRequest(Part):
 
 
 class ClearRequest(Part):
-    """The step that removes what is left of a test, one look at a time."""
+    """Remove what is left of a test, one round at a time."""
 
     step: Literal["clear"]
     shop: str
 
 
 class ExportRequest(Part):
-    """The step that starts the export of a dataset."""
+    """Start the export of a dataset."""
 
     step: Literal["export"]
     source: Source
@@ -167,7 +167,7 @@ class ExportRequest(Part):
 
 
 class AskRequest(Part):
-    """The step that asks a solution version for lists."""
+    """Ask a solution version for lists."""
 
     step: Literal["ask"]
     question: Question
@@ -176,7 +176,7 @@ class AskRequest(Part):
 
 
 class MeasureRequest(Part):
-    """The step that holds the lists against what was bought."""
+    """Compare the lists with the held-out purchases."""
 
     step: Literal["measure"]
     trial: Trial
@@ -185,7 +185,7 @@ class MeasureRequest(Part):
 
 
 class UntestedRequest(Part):
-    """The step that reports that there is too little to test on."""
+    """Report that the history is too short for a test."""
 
     step: Literal["untested"]
     trial: Trial
@@ -193,46 +193,45 @@ class UntestedRequest(Part):
 
 
 class SplitRequest(Part):
-    """The step that cuts the exported history in two."""
+    """Cut the exported history in two."""
 
     step: Literal["split"]
     trial: Trial
 
 
 class VerifyRequest(Part):
-    """The step that reads again what was imported."""
+    """Read the imported data again."""
 
     step: Literal["verify"]
     trial: Trial
 
 
 def label(shop: str) -> str:
-    """What stands for the shop in the names of its test; no shop can be called so, and it begins the name.
+    """Return the prefix that stands for the shop in names of its test; no shop can have this name.
 
-    So the rights of the function that removes a test can end where tests end.
+    IAM rights of the function that removes tests end with this prefix.
     """
     return f"heldout_{shop}"
 
 
 def folder(shop: str, attempt: str) -> str:
-    """The folder of the bucket that an attempt's files are in, with its slash."""
+    """Return the folder of an attempt's files, with its slash."""
     return f"evaluations/{shop}/{attempt}/"
 
 
 def report_key(shop: str, run: str) -> str:
-    """The key of a test's report."""
     return f"reports/{shop}/{run}/heldout.json"
 
 
 def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schemas: Mapping[DataKind, Schema]) -> Trial:
-    """Everything that an attempt will make, by name.
+    """Plan a test: name everything that the attempt creates.
 
     Args:
-        names: what this deployment calls its resources.
+        names: this deployment's names of resources.
         bucket: the drop bucket.
-        evaluation: what is to be tested.
-        attempt: a name that no other attempt has.
-        schemas: those of the shop's datasets that are there, interactions among them.
+        evaluation: what to test.
+        attempt: a unique name.
+        schemas: those of the shop's existing datasets, interactions among them.
     """
     kinds = sorted(schemas, key=("interactions", "items", "users").index)
     place = f"s3://{bucket}/{folder(evaluation.shop, attempt)}"
@@ -247,13 +246,13 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         sources=tuple(_source(names, evaluation.shop, attempt, kind, place) for kind in kinds),
         imports=tuple(_import(names, evaluation, attempt, schemas[kind], whole, place) for kind in kinds),
         questions=tuple(_question(names, evaluation, attempt, alias, place) for alias in evaluation.recipes),
-        asked=asked(evaluation),
+        asked=test_parameters(evaluation),
         until=int(datetime.fromisoformat(evaluation.begun_at).timestamp()) if evaluation.begun_at else 0,
     )
 
 
-def asked(evaluation: Evaluation) -> dict[str, object]:
-    """What of an evaluation decides its result, beside the data."""
+def test_parameters(evaluation: Evaluation) -> dict[str, object]:
+    """Return the members of an evaluation that determine its result together with the data."""
     return evaluation.model_dump(mode="json", include={"event_type", "recipes", "held_out", "generation"})
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exported datasets of a shop as files of a test: what is imported, what is asked, and what is the right answer."""
+"""Turn a shop's exported datasets into a test's files: imports, questions and right answers."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
-    """Cut the exported history in two, and write what the test needs.
+    """Cut the exported history in two, and write the files of the test.
 
     Raises:
-        Broken: an export is not as Personalize writes it, or has nothing in it.
+        Broken: an export is empty or not in Personalize's format.
     """
     history = trial.imports[0]
-    # A clock that runs ahead would move the cut-off, and with it what the test is about, to where nothing is.
+    # A clock that runs ahead would move the cut-off into the future, where no interactions are.
     until = trial.until or int(time.time())
     last = latest((frame for export in _exports(s3, bucket, trial, history) for frame in export.frames()), until)
     if last is None:
@@ -59,7 +59,7 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
 
 
 def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
-    """Read again, from the bucket, what was imported."""
+    """Read the imported interactions again from the bucket."""
     history = trial.imports[0]
     exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
     verifier, digest = Verifier(exam["baskets"]), hashlib.sha256()
@@ -92,7 +92,7 @@ def _too_few(trial: Trial, parts: Parts) -> str:
 
 
 def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:
-    """Write the file of a dataset, up to the cut-off where there is one; returns its SHA-256."""
+    """Write the file of a dataset, up to the cut-off if there is one; return its SHA-256."""
     digest = hashlib.sha256()
     key = f"{_folder(bucket, plan)}part-0.csv"
     with objects.writing(s3, bucket, key) as upload:
@@ -110,7 +110,7 @@ def _data(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Split
 
 
 def _exports(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[Export]:
-    """The exported files of a dataset, one after the other."""
+    """Iterate over the exported files of a dataset."""
     (source,) = [each for each in trial.sources if each.kind == plan.kind]
     keys = _keys(s3, bucket, _key(bucket, source.location))
     if not keys:
@@ -146,10 +146,9 @@ def _folder(bucket: str, plan: Plan) -> str:
 
 
 def _key(bucket: str, location: str) -> str:
-    """The key of a location in the bucket."""
     return location.removeprefix(f"s3://{bucket}/")
 
 
 def _keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
-    """The CSV objects below a folder, at any depth, in order."""
+    """Return the keys of CSV objects below a folder, sorted."""
     return sorted(key for key in objects.list_keys(s3, bucket, folder) if key.lower().endswith(".csv"))

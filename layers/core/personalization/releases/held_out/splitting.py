@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cut an exported history in two at a time: what is imported for a test, and what the test asks about.
+"""Cut an exported history in two at the cut-off: the training part and the held-out part.
 
-The rows stream past twice, once to find the latest of them and once to be cut; memory does not grow with them.
+Rows are streamed twice, once to find the latest and once to cut; memory use does not grow with their number.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,40 +21,40 @@ from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.shop.schema import RETURN
 
 _SEED = 2_027
-"""Of the hash by which users are drawn: the same ones every time."""
-_SPARE = 8
-"""Times as many users are kept as are asked about, because those without a past drop out in the end."""
-_SETTLE = 200_000
-"""Held-out rows that are kept before the sample is drawn anew."""
+"""Seed of the hash that samples users, so that the sample is always the same."""
+_OVERSAMPLING = 8
+"""Times as many users as are asked about: users without a past are dropped at the end."""
+_RESAMPLE_ROWS = 200_000
+"""Held-out rows that are buffered before the next sampling."""
 _CELLS = ("USER_ID", "ITEM_ID")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What cutting gave."""
+    """The result of cutting a history."""
 
     rows: int
     """Interactions up to the cut-off."""
     held_out_rows: int
     reason: str
-    """Why this is too little to be trained on; empty where it is enough."""
+    """Why the history is too short for training; empty if it is not."""
     event_type: str
-    """The event type that counts of what was held out; empty where all do."""
+    """The held-out event type that counts; empty if all do."""
     baskets: dict[str, list[str]]
-    """What each user of the sample went on to have, of those with a past."""
+    """The held-out items of each sampled user with a past."""
     new_shoppers: int
-    """Users of the sample without a past."""
+    """Sampled users without a past."""
     popular: list[str]
-    """The items with most interactions up to the cut-off, most first."""
+    """Items with most interactions up to the cut-off, most first."""
     catalogue: int
-    """Items with interactions up to the cut-off."""
+    """The number of items with interactions up to the cut-off."""
 
 
 class Export:
-    """A dataset's exported file as frames of the columns of its schema, all of them texts.
+    """A dataset's exported file as data frames of its schema's columns, all of type string.
 
     Args:
-        resource: what the messages name.
+        resource: the resource that error messages name.
         chunks: the file's bytes.
         names: the columns of the schema, in order.
         copied: whether the file is an import copy, in Personalize's form of CSV; exports are in the standard one.
@@ -71,7 +71,7 @@ class Export:
         self._columns = [pl.col(source(places[name])).alias(name) for name in names]
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Some rows after the other, each on one line: an older stack may have streamed others."""
+        """Iterate over frames of rows without line breaks: older stacks may have streamed rows with them."""
         for rows in self._table.rows():
             frame = rows.frame.select(self._columns)
             yield frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if rows.breaks else frame
@@ -85,32 +85,32 @@ def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def seconds(frame: pl.DataFrame) -> pl.Series:
-    """The times of some interactions; null where there is none."""
+    """Return the interactions' times; null where a time is missing."""
     return frame["TIMESTAMP"].cast(pl.Int64, strict=False)
 
 
 def latest(frames: Iterable[pl.DataFrame], until: int | None = None) -> int | None:
-    """Seconds of the latest interaction, or None where there is none; of none after `until`, if that is given."""
+    """Return the seconds of the latest interaction (up to `until`, if given), or None if there is none."""
     times = (seconds(frame) for frame in frames)
     found = [(each if until is None else each.filter(each <= until)).max() for each in times]
     return max((int(each) for each in found if isinstance(each, int)), default=None)
 
 
 def copied(frame: pl.DataFrame) -> bytes:
-    """Rows as they are imported."""
+    """Return rows as import CSV."""
     return render(frame, frame.columns) if frame.height else b""
 
 
 class Splitter:
-    """Cuts a history.
+    """Cut a history.
 
     Args:
-        cut_off: seconds; what came later is held out.
-        event_type: what a user is expected to have had. Where nobody had any of it, every interaction counts.
-        users: users that are asked about, at most.
-        candidates: how many of the most popular items are wanted.
+        cut_off: seconds since 1970; later interactions are held out.
+        event_type: the event type to predict; if no row has it, all interactions count.
+        users: the most users to ask about.
+        candidates: the number of popular items to return.
         scratch: a folder for counts that do not fit into memory.
-        until: seconds; what came later is in neither part.
+        until: seconds since 1970; later interactions are in neither part.
     """
 
     def __init__(
@@ -126,13 +126,13 @@ class Splitter:
         self._type = event_type
         self._candidates = candidates
         self._wanted = users
-        self._bought, self._any = _Sample(_SPARE * users), _Sample(_SPARE * users)
+        self._bought, self._any = _Sample(_OVERSAMPLING * users), _Sample(_OVERSAMPLING * users)
         self._users = HashTally(scratch, "users")
         self._items = pl.DataFrame(schema={"ITEM_ID": pl.String, "rows": pl.UInt32})
         self._rows = self._held_out = 0
 
     def take(self, frame: pl.DataFrame) -> bytes:
-        """Look at some rows; returns those up to the cut-off as they are imported."""
+        """Take some rows; return those up to the cut-off as import CSV."""
         times = seconds(frame)
         after = times > self._cut_off
         early = frame.filter(times <= self._cut_off)
@@ -150,13 +150,13 @@ class Splitter:
         return copied(early)
 
     def finish(self) -> Parts:
-        """What all rows gave."""
+        """Return the result for all rows."""
         bought = self._bought if self._bought.any else self._any
         drawn = bought.drawn()
         past, users, again = self._past(drawn)
         shoppers = drawn.unique("USER_ID").sort("draw", "USER_ID")
         familiar = shoppers["key"].is_in(past.implode())
-        # In the order of the draw until there are enough, so that the new ones are counted over the same stretch.
+        # In sampling order until there are enough, so that new users are counted over the same range.
         reached = familiar.cum_sum() - familiar < self._wanted
         asked = shoppers["USER_ID"].filter(reached & familiar)
         theirs = drawn.filter(pl.col("USER_ID").is_in(asked.implode()))
@@ -174,7 +174,8 @@ class Splitter:
         )
 
     def _past(self, drawn: pl.DataFrame) -> tuple[pl.Series, int, int]:
-        """The keys of drawn users with a past; how many have one at all, and two interactions or more in it."""
+        """Return the keys of sampled users with a past, their number, and how many have two interactions or more in
+        it."""
         users = again = 0
         found = [drawn["key"].clear()]
         keys = drawn["key"].unique()
@@ -186,10 +187,10 @@ class Splitter:
 
 
 class _Sample:
-    """The held-out rows of some users: of those whose hash is least, so that they are drawn evenly.
+    """The held-out rows of the users with the lowest hashes: a uniform sample.
 
     Args:
-        most: users that are kept.
+        most: the most users to keep.
     """
 
     def __init__(self, most: int) -> None:
@@ -200,22 +201,21 @@ class _Sample:
 
     @property
     def any(self) -> bool:
-        """Whether there is a row at all."""
         return bool(self._held)
 
     def take(self, frame: pl.DataFrame) -> None:
-        """Keep those of some rows that may be in the sample."""
+        """Keep those rows that may be in the sample."""
         rows = frame.select(*_CELLS).unique().with_columns(draw=pl.col("USER_ID").hash(_SEED))
         if self._edge is not None:
             rows = rows.filter(pl.col("draw") <= self._edge)
         if rows.height:
             self._held.append(rows)
             self._size += rows.height
-        if self._size > _SETTLE:
+        if self._size > _RESAMPLE_ROWS:
             self._settle()
 
     def drawn(self) -> pl.DataFrame:
-        """The sample: `USER_ID`, `ITEM_ID`, `draw` and the `key` that users are counted by."""
+        """Return the sample: `USER_ID`, `ITEM_ID`, `draw` (the hash) and `key` (counts users)."""
         if not self._held:
             empty = {"USER_ID": pl.String, "ITEM_ID": pl.String, "draw": pl.UInt64, "key": pl.UInt64}
             return pl.DataFrame(schema=empty)
@@ -233,7 +233,7 @@ class _Sample:
 
 
 def _too_little(rows: int, users: int, again: int) -> str:
-    """What Personalize would not train on."""
+    """Return why Personalize would not train on the rows; empty if it would."""
     needed = max(MINIMUM_USERS, -(-users // 100))
     if rows < MINIMUM_INTERACTIONS:
         return (
@@ -245,10 +245,10 @@ def _too_little(rows: int, users: int, again: int) -> str:
 
 
 class Verifier:
-    """Looks again at what was imported for a test.
+    """Read a test's imported interactions again.
 
     Args:
-        baskets: what the asked users went on to have.
+        baskets: the held-out items of each user.
     """
 
     def __init__(self, baskets: dict[str, list[str]]) -> None:
@@ -259,7 +259,6 @@ class Verifier:
         self.last = 0
 
     def take(self, frame: pl.DataFrame) -> None:
-        """Look at some rows."""
         self.rows += frame.height
         self.last = max(self.last, latest([frame]) or 0)
         seen = self._pairs.join(frame.select(_CELLS).unique(), on=list(_CELLS), how="semi")
@@ -267,5 +266,5 @@ class Verifier:
 
     @property
     def bought_again(self) -> float:
-        """Share of what the users went on to have that they had had before."""
+        """Share of the users' held-out items that they had before."""
         return self._seen.height / self._pairs.height if self._pairs.height else 0.0

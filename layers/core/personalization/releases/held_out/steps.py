@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a test on held-out time that ask Personalize: the plan, exports, lists, what came of them, the removal.
+"""Run the steps of a test on held-out time that call Personalize: plan, export, ask, measure, clear.
 
-Safe to repeat, as everything in `control` is.
+Every step can be repeated safely.
 """
 
 import json
@@ -42,7 +42,7 @@ _KINDS: tuple[DataKind, ...] = ("interactions", "items", "users")
 
 
 def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, environment: Environment) -> Planned:
-    """Everything that an attempt will make, by name; or the result that a run with the same data has left.
+    """Name everything that an attempt creates, or return the result that a run with the same data left.
 
     Raises:
         Broken: the shop has no interactions.
@@ -50,7 +50,7 @@ def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, env
     names, evaluation, shop = environment.names, request.evaluation, request.evaluation.shop
     for run in (evaluation.run, *evaluation.made_by):
         document = objects.get_json(s3, environment.bucket, heldout.report_key(shop, run))
-        if before := judging.made_before(evaluation, run, document):
+        if before := judging.earlier_result(evaluation, run, document):
             return Planned(before=before)
     there = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
     schemas = {kind: schema for kind, schema in there.items() if schema is not None}
@@ -60,7 +60,7 @@ def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, env
 
 
 def clear(client: "PersonalizeClient", request: ClearRequest, environment: Environment) -> Left:
-    """Tell to go what is left of a shop's tests and what nothing needs any more; and say how much is still there.
+    """Delete resources of a shop's tests that nothing depends on, and return what is left.
 
     Raises:
         Broken: the dataset group holds something that no test makes.
@@ -80,7 +80,7 @@ def clear(client: "PersonalizeClient", request: ClearRequest, environment: Envir
 
 
 def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -> Step:
-    """The job that exports one of the shop's datasets, imported and streamed rows alike."""
+    """Start or find the job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
 
     def describe(arn: str) -> Mapping[str, Any]:
@@ -100,10 +100,10 @@ def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -
 
 
 def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step:
-    """The job that asks a solution version for the lists of the sample."""
+    """Start or find the batch job that gives a solution version's lists for the sample."""
     question = request.question
     job = question.job
-    # What is explored is no mistake of the recipe.
+    # Explored items are not the recipe's mistakes.
     plain: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
 
     def describe(arn: str) -> Mapping[str, Any]:
@@ -125,10 +125,10 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
 
 
 def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: MeasureRequest) -> Result:
-    """Hold the lists against what was bought, and write the report.
+    """Compare the lists with the held-out purchases, and write the report.
 
     Raises:
-        Broken: a job of lists left no answers.
+        Broken: a batch job left no answers.
     """
     trial, split, imported = request.trial, request.split, request.imported
     history = trial.imports[0]
@@ -144,7 +144,7 @@ def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: M
 
 
 def untested(s3: "S3Client", bucket: str, request: UntestedRequest) -> Result:
-    """Report that there is too little to test on."""
+    """Report that the history is too short for a test."""
     return _reported(s3, bucket, judging.untested(request.trial, request.split))
 
 
@@ -155,7 +155,7 @@ def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Re
 
 
 def _location(client: "PersonalizeClient", history: Plan) -> str | None:
-    """Where Personalize says that the import job took its data from."""
+    """Return the source of the import job, as Personalize describes it."""
     arn = history.import_job.arn
     with translate_errors(arn):
         job = none_if_missing(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
