@@ -29,7 +29,7 @@ quick: setup browser ## all tests but the scenarios on the local cloud
 
 QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
 # The scenarios wait most of the time; each of these workers has a local cloud.
-SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadgroup --no-loadscope-reorder tests/app
+SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
 
 nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard; examples at random
 	@for seed in $$(seq 1 $(SEEDS)); do \

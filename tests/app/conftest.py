@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from local.cloud import lifecycle
 from local.cloud.client import Answer
@@ -14,18 +16,37 @@ from local.cloud.home import Home
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
+from tests.app.matrix.cases import CASES, KILLED
+
+GREEN = {
+    "test_browsers",
+    "test_erasing",
+    "test_main_job",
+    "test_outage",
+    "test_requests",
+    "test_rights",
+}
+"""The files that play in the shop of :func:`shop`."""
+KILLS = tuple(f"[{case.name}]" for case in CASES if case.part == KILLED)
 
 
-@pytest.hookimpl(tryfirst=True)
+class Scenarios(LoadScopeScheduling):  # type: ignore[misc]
+    """Let the workers play files side by side, each with a cloud of its own; what shares a shop stays together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        stem = Path(nodeid.partition("::")[0]).stem
+        if stem in GREEN:
+            return "green"
+        return "kills" if nodeid.endswith(KILLS) else stem
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scenarios | None:  # noqa: ANN401 - xdist's own
+    """Choose how tests are spread over workers."""
+    return Scenarios(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pytest-xdist play files side by side, each worker with a cloud of its own; the longest first.
-
-    Whatever plays in the shop of :func:`shop` stays together.
-    """
-    scenarios = [item for item in items if Path(__file__).parent in item.path.parents]
-    green = {item.path for item in scenarios if "shop" in getattr(item, "fixturenames", ())}
-    for item in scenarios:
-        item.add_marker(pytest.mark.xdist_group("green" if item.path in green else item.path.stem))
+    """Begin with the matrix, which takes longest."""
     items.sort(key=lambda item: item.path.stem != "test_reliability")
 
 

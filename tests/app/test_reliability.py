@@ -183,10 +183,6 @@ def case_of(item: pytest.Item) -> Case | None:
     return found if isinstance(found, Case) else None
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, marks=pytest.mark.xdist_group("kills") if case.part == KILLED else ()) for case in CASES],
-    ids=lambda case: case.name,
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_comes_out_as_the_page_says(request: pytest.FixtureRequest, case: Case) -> None:
     request.getfixturevalue("rounds" if case.part == KILLED else "stories")[case.name].result()
