@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every room uses: errors, names, the environment, logs, CSV, and AWS's clients."""
+"""Shared by every room: errors, names, the environment, logs, CSV, and AWS clients."""

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A circuit breaker for each of many resources: what fails again and again is left alone for a while."""
+"""A circuit breaker for many resources: calls to a failing resource pause for a while."""
 
 THRESHOLD = 3
-"""Failures in a row after which a resource rests."""
+"""Failures in a row that open the circuit."""
 REST_SECONDS = 5.0
-"""How long it rests before one more try decides."""
+"""How long the circuit stays open before one more attempt."""
 _MOST = 1_000
 
 
 class Breaker:
-    """Which resources are worth a try. Times are seconds of a clock that only moves forward.
+    """The circuits of resources by name. Times are seconds of a clock that only moves forward.
 
     Args:
         threshold: failures in a row that open the circuit.
@@ -22,18 +22,18 @@ class Breaker:
         self._failures: dict[str, tuple[int, float]] = {}
 
     def allows(self, name: str, now: float) -> bool:
-        """Whether a call to the resource is worth it."""
+        """Return whether a call to the resource may be made."""
         failures, until = self._failures.get(name, (0, 0.0))
         return failures < self._threshold or now >= until
 
     def failed(self, name: str, now: float) -> None:
-        """A call went wrong on the resource's side."""
+        """Record a failure on the resource's side."""
         failures, _ = self._failures.pop(name, (0, 0.0))
         if len(self._failures) >= _MOST:
             del self._failures[next(iter(self._failures))]
         self._failures[name] = (failures + 1, now + self._rest)
 
     def succeeded(self, name: str) -> None:
-        """A call went well."""
+        """Record a success."""
         if self._failures:
             self._failures.pop(name, None)

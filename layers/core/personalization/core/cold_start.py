@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quicker start of the functions that users wait for.
+"""Shorten the cold start of functions that users wait for.
 
-Importing this module, before everything else, rests Python's cycle collector; the first answer of a handler that
-`start` made wakes it. What is imported and read at the start stays for good, and looking for garbage in it costs a
-tenth of the start (benchmarks/serving.py).
+Importing this module first disables Python's cycle collector; the first answer of a handler that `start` made enables
+it. Objects from the start stay for good, and collecting garbage among them costs a tenth of the start
+(benchmarks/serving.py).
 """
 
 import gc
@@ -19,7 +19,7 @@ gc.disable()
 
 
 def start(answer: Callable[[Event, Context], Answer]) -> Callable[[Event, Context], Answer]:
-    """`answer` as the handler of a function whose start is over with the first answer."""
+    """Return `answer` as a handler whose start ends with the first answer."""
 
     def handler(event: Event, context: Context) -> Answer:
         answered = answer(event, context)
@@ -30,10 +30,10 @@ def start(answer: Callable[[Event, Context], Answer]) -> Callable[[Event, Contex
 
 
 def over() -> None:
-    """The start is over: collect as ever, and never look at what the start left.
+    """End the start: enable the collector, and exempt all objects from the start.
 
-    Containers that started from one snapshot (SnapStart) began with the same chance, which the SDK's pauses between
-    two attempts are drawn from. From here on each has its own.
+    Containers that started from one snapshot (SnapStart) share a random state, from which the SDK draws its pauses
+    between attempts. From here on each has its own.
     """
     if not gc.isenabled():
         gc.freeze()

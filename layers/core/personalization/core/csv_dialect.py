@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CSV, as everything here writes and reads it: in two forms, and never in a mixture of them.
+"""Read and write CSV in two forms that are never mixed.
 
 The reasons are in docs/decisions/csv-and-imports.md.
 
-Personalize's form is for what Personalize reads: import copies, the histories that are made of them, lists of users to
-delete. A value with a comma, a quote or a backslash is in quotes, and a backslash comes before each quote and backslash
-in it, as Personalize documents. The standard form (RFC 4180) is for what spreadsheets and other programs read: exports,
-copies of events, refused rows. In it a quote within quotes is doubled, and a backslash is a character like any other.
+Personalize's form is for files that Personalize reads: import copies, histories made of them, lists of users to delete.
+A value with a comma, a quote or a backslash is quoted, and a backslash escapes each quote and backslash in it, as
+Personalize documents. The standard form (RFC 4180) is for spreadsheets and other programs: exports, copies of events,
+refused rows. It doubles a quote within quotes, and a backslash is an ordinary character.
 """
 
 import csv
@@ -16,43 +16,43 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 SPECIAL = r'[",\\\n\r]'
-"""What a value is put into quotes for in Personalize's form: for the regular expressions of Python and of polars."""
+"""Characters that make a value quoted in Personalize's form: for the regular expressions of Python and of polars."""
 ESCAPED = r'["\\]'
-"""What has a backslash before it within these quotes."""
+"""Characters that a backslash escapes within these quotes."""
 _SPECIAL = re.compile(SPECIAL)
 _ESCAPED = re.compile(ESCAPED)
-# Every kind of line break, and the separators that `str.splitlines` takes for one: careless readers end a row there.
+# Every kind of line break, and the separators that `str.splitlines` counts as one: some readers end a row there.
 _STANDARD_SPECIAL = re.compile('[",\n\v\f\r\x1c-\x1e\x85\u2028\u2029]')
 _STANDARD_VALUE = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 _STANDARD = re.compile(rf"{_STANDARD_VALUE}(?:,{_STANDARD_VALUE})*+")
-# What Personalize is known to read: a backslash in quotes before a quote or a backslash; a doubled quote as well.
+# Personalize is known to read a backslash before a quote or a backslash in quotes, and a doubled quote.
 _READ_VALUE = re.compile(r'"((?:[^"\\]++|\\.|"")*+)"(?=,|\Z)|([^,]*+)', re.DOTALL)
 _READ_ESCAPE = re.compile(r'\\(["\\])|""')
 _OLDER_ESCAPE = re.compile(r'\\"|""')
 
 
 def record(values: Iterable[str]) -> str:
-    """A row in Personalize's form, with its line feed."""
+    """Return a row in Personalize's form, with its line feed."""
     cells = [quoted(value) if _SPECIAL.search(value) else value for value in values]
     return ",".join(cells if cells != [""] else ['""']) + "\n"
 
 
 def quoted(value: str) -> str:
-    """A value in quotes, in Personalize's form."""
+    """Return a quoted value in Personalize's form."""
     return '"' + _ESCAPED.sub(r"\\\g<0>", value) + '"'
 
 
 def records(lines: Iterable[str]) -> Iterator[list[str]]:
-    """The rows of a file that was written in Personalize's form.
+    """Parse the rows of a file in Personalize's form.
 
     Args:
-        lines: of the file, cut at line feeds alone.
+        lines: of the file, split at line feeds alone.
     """
     return csv.reader(lines, escapechar="\\")
 
 
 def cells(line: str) -> list[str]:
-    """The values of one row of Personalize's form, whoever wrote it: quotes may be doubled as well.
+    """Parse one row in Personalize's form; quotes may be doubled as well.
 
     Args:
         line: the row without its end.
@@ -74,11 +74,11 @@ def cells(line: str) -> list[str]:
 
 
 def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
-    """A row in the standard form, with its line feed.
+    """Return a row in the standard form, with its line feed.
 
     Args:
         values: of the row.
-        all_quoted: whether each text is in quotes, or only those that need them.
+        all_quoted: whether to quote each text, or only where necessary.
     """
     written = [
         '"' + value.replace('"', '""') + '"'
@@ -90,7 +90,7 @@ def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
 
 
 def is_standard(row: str) -> bool:
-    """Whether a row is in the standard form, without a doubt: quotes are around whole values alone.
+    """Return whether a row is unambiguously in the standard form: quotes are around whole values alone.
 
     Args:
         row: one row, without the end of its last line.
@@ -99,16 +99,16 @@ def is_standard(row: str) -> bool:
 
 
 def standardised(data: bytes) -> bytes:
-    """A file in Personalize's form, or in the standard one, as one in the standard form; UTF-8.
+    """Convert a file in either form to the standard form; UTF-8.
 
     Raises:
-        ValueError: the quotes of a row do not match; the first argument is its line, the second what is wrong.
+        ValueError: the quotes of a row do not match; the arguments are its line number and the reason.
     """
     if b"\\" not in data or b'"' not in data:
         return data
     lines = data.split(b"\n")
     for number, line in enumerate(lines, 1):
-        # A quote that is open at the end of a line would hold the lines that follow.
+        # A quote that is open at the end of a line would include the following lines.
         if b'"' in line and (b"\\" in line or line.count(b'"') % 2):
             end = b"\r" if line.endswith(b"\r") else b""
             try:
@@ -120,7 +120,7 @@ def standardised(data: bytes) -> bytes:
 
 
 def standardised_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same of a file that comes in chunks of any size.
+    """Convert a file in chunks of any size like `standardised`.
 
     Raises:
         ValueError: the quotes of a row do not match.
@@ -135,10 +135,10 @@ def standardised_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def older(lines: Iterable[str]) -> Iterator[list[str]]:
-    """The rows of a file of an earlier version: quotes escaped by backslashes that are not escaped themselves.
+    """Parse the rows of a file of an earlier version, in which backslashes escape quotes but not backslashes.
 
     That version put a backslash before each quote in a value, one more where a quoted value ended with a backslash, and
-    nothing before others. Doubled quotes, and line breaks in quotes, are read as well: live events had them.
+    none before others. Doubled quotes, and line breaks in quotes, are read as well: live events had them.
     """
     row, width = "", 0
     for line in lines:
@@ -153,7 +153,7 @@ def older(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def older_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The rows of such a file as they are, with their line ends."""
+    """Iterate over the raw rows of such a file, with their line ends."""
     row, width = b"", 0
     for line in rows(chunks):
         row += line
@@ -166,17 +166,17 @@ def older_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def older_cells(row: str, width: int = 0) -> list[str]:
-    """The values of one of these rows.
+    """Parse one of these rows.
 
     Args:
         row: with or without its line end.
-        width: how many values the header has, if it is known.
+        width: the number of values in the header, if known.
     """
     return _older(_end_off(row), width) or _end_off(row).split(",")
 
 
 def standard_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The rows of a file in the standard form as they are, with their line ends; quotes may hold line breaks."""
+    """Iterate over the raw rows of a file in the standard form, with their line ends; quotes may hold line breaks."""
     row = b""
     for line in rows(chunks):
         row += line
@@ -188,7 +188,7 @@ def standard_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The rows of a file in Personalize's form as they are, with their line ends: each is a line."""
+    """Iterate over the raw rows of a file in Personalize's form, with their line ends: each is a line."""
     left = b""
     for chunk in chunks:
         *whole, left = (left + chunk).split(b"\n")
@@ -203,10 +203,10 @@ def _end_off(row: str) -> str:
 
 
 def _older(row: str, width: int) -> list[str] | None:
-    """The values of a row of an earlier version; None where a quote is open at its end.
+    """Parse a row of an earlier version; return None if a quote is open at its end.
 
-    Backslashes, a quote and a comma are the end of a value or the middle of one: as the header's width needs it, and
-    so that no quote is left outside of quotes.
+    Backslashes, a quote and a comma may end a value or be part of it: the header's width decides, and no quote may be
+    left outside of quotes.
     """
     if '"' not in row:
         return row.split(",")
@@ -231,13 +231,14 @@ def _older(row: str, width: int) -> list[str] | None:
 
 
 def _older_plain(row: str, at: int) -> tuple[str, int]:
-    """The value without quotes that begins there, and where it ends."""
+    """Return the unquoted value that begins there, and its end."""
     end = row.find(",", at)
     return (row[at:], len(row)) if end < 0 else (row[at:end], end)
 
 
 def _older_quoted(row: str, start: int) -> Iterator[tuple[str, int, bool]]:
-    """What the value in quotes that begins there may be, where it ends, and whether the quotes are around all of it.
+    """Iterate over possible readings of the quoted value that begins there: the value, its end, whether it is all
+    quoted.
 
     The most likely comes first.
     """
@@ -252,7 +253,7 @@ def _older_quoted(row: str, start: int) -> Iterator[tuple[str, int, bool]]:
         at = quote + 1
         if slashes == 0 or (slashes > 1 and row[at : at + 1] in {"", ","}):
             value = _OLDER_ESCAPE.sub('"', row[start:quote].removesuffix("\\"))
-            # What stands between the quote and the comma has no place there, and is kept.
+            # Text between the quote and the comma is misplaced, and is kept.
             rest, end = _older_plain(row, at)
             yield value + rest, end, not rest
         if slashes == 0:
@@ -260,14 +261,14 @@ def _older_quoted(row: str, start: int) -> Iterator[tuple[str, int, bool]]:
 
 
 class Form(NamedTuple):
-    """How a file of ours is read."""
+    """The readers of a form."""
 
     records: Callable[[Iterable[str]], Iterator[list[str]]]
-    """The rows of its lines, which are cut at line feeds alone."""
+    """Parses rows from lines, which are split at line feeds alone."""
     rows: Callable[[Iterable[bytes]], Iterator[bytes]]
-    """Its rows as they are, of its chunks."""
+    """Iterates over raw rows from chunks."""
     cells: Callable[[str, int], list[str]]
-    """The values of a row as it is; the header has so many, or it is not known (0)."""
+    """Parses a raw row; the number is the header's width, or 0 if unknown."""
 
 
 PERSONALIZE = Form(records, rows, lambda row, _: next(records([row]), []))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the template tells a function, read from its environment whenever it is asked for and never at import."""
+"""The function's environment variables from the template, read on use and never at import."""
 
 import os
 from collections.abc import Mapping
@@ -15,29 +15,28 @@ def _variables() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables of template.yaml, by meaning. One that is missing is Broken when something needs it."""
+    """The variables of template.yaml, by meaning. A missing one raises Broken on use."""
 
     variables: Mapping[str, str] = field(default_factory=_variables)
 
     @property
     def names(self) -> Names:
-        """What this deployment calls its resources."""
+        """This deployment's names of resources."""
         get = self._get
         return Names(get("PREFIX"), get("AWS_REGION"), get("ACCOUNT_ID"), self.variables.get("PARTITION") or "aws")
 
     @property
     def bucket(self) -> str:
-        """The drop bucket's name."""
         return self._get("BUCKET")
 
     @property
     def table(self) -> str:
-        """The name of the table that holds the release records."""
+        """The table of shops, which holds the release records."""
         return self._get("SHOPS_TABLE")
 
     @property
     def shopper_events_table(self) -> str:
-        """The name of the table that holds what users did since the last fit."""
+        """The table of users' events since the last fit."""
         return self._get("SHOPPER_EVENTS_TABLE")
 
     @property
@@ -57,92 +56,91 @@ class Environment:
 
     @property
     def schedule_role_arn(self) -> str:
-        """The role with which a schedule starts the machine."""
+        """The role with which a schedule starts the state machine."""
         return self._get("SCHEDULE_ROLE_ARN")
 
     @property
     def retrain_machine_arn(self) -> str:
-        """The state machine that a schedule starts."""
         return self._get("RETRAIN_MACHINE_ARN")
 
     @property
     def chores_queue_arn(self) -> str:
-        """Where what a schedule could not start is kept."""
+        """The dead-letter queue of schedules."""
         return self._get("CHORES_QUEUE_ARN")
 
     @property
     def chores_queue(self) -> str:
-        """URL of that queue."""
+        """URL of the dead-letter queue of schedules."""
         return self._get("CHORES_QUEUE_URL")
 
     @property
     def events_queue(self) -> str:
-        """URL of the queue of events that Personalize did not take at once."""
+        """URL of the queue of events that Personalize did not accept at once."""
         return self._get("EVENTS_QUEUE_URL")
 
     @property
     def dead_events_queue(self) -> str:
-        """URL of the queue of events that Personalize refuses."""
+        """URL of the dead-letter queue of events."""
         return self._get("DEAD_EVENTS_QUEUE_URL")
 
     @property
     def event_calls_per_second(self) -> float:
-        """PutEvents a second that one of the delivering containers may make."""
+        """PutEvents calls a second for each delivering container."""
         return float(self._get("EVENT_CALLS_PER_SECOND")) / float(self._get("EVENT_DELIVERIES"))
 
     @property
     def probe_rate(self) -> float:
-        """The part of a campaign's throughput with which it is probed."""
+        """The share of a campaign's throughput that probes may use."""
         return float(self._get("PROBE_RATE"))
 
     @property
     def megabytes(self) -> int:
-        """The memory that Lambda gives this function."""
+        """The function's memory in Lambda."""
         return int(self._get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 
     @property
     def unused_days(self) -> int:
-        """Days after which a schema or a filter that nothing names may be deleted."""
+        """Days after which an unused schema or filter may be deleted."""
         return int(self._get("UNUSED_DAYS"))
 
     @property
     def token_issuer(self) -> str:
-        """The OIDC issuer whose tokens name users; "" where there is none."""
+        """The OIDC issuer whose tokens identify users; "" if there is none."""
         return self.variables.get("TOKEN_ISSUER") or ""
 
     @property
     def token_audience(self) -> str:
-        """What the `aud` of the issuer's tokens has to name."""
+        """The required `aud` of the issuer's tokens."""
         return self.variables.get("TOKEN_AUDIENCE") or ""
 
     @property
     def token_algorithms(self) -> tuple[str, ...]:
-        """The algorithms that the issuer signs with."""
+        """The issuer's signature algorithms."""
         return tuple(self._get("TOKEN_ALGORITHMS").replace(" ", "").split(","))
 
     @property
     def token_user_claim(self) -> str:
-        """The claim of the issuer's tokens that is the user's id."""
+        """The claim of the issuer's tokens with the user's id."""
         return self._get("TOKEN_USER_CLAIM")
 
     @property
     def session_keys(self) -> str:
-        """The secret with the keys that sessions' tokens are signed with."""
+        """The secret with the signing keys of sessions' tokens."""
         return self._get("SESSION_KEYS")
 
     @property
     def session_seconds(self) -> int:
-        """How long a session's token is good."""
+        """The lifetime of a session's token."""
         return int(self._get("SESSION_MINUTES")) * 60
 
     @property
     def shopper_key(self) -> str:
-        """The API key of the usage plan of users who are logged in."""
+        """The API key of the usage plan for users who are logged in."""
         return self._get("SHOPPER_KEY")
 
     @property
     def visitor_key(self) -> str:
-        """The API key of the usage plan of visitors."""
+        """The API key of the usage plan for anonymous users."""
         return self._get("VISITOR_KEY")
 
     @property
@@ -152,7 +150,6 @@ class Environment:
 
     @property
     def namespace(self) -> str:
-        """The namespace of our metrics in CloudWatch."""
         return self.variables.get("POWERTOOLS_METRICS_NAMESPACE") or "RetailPersonalization"
 
     def _get(self, name: str) -> str:

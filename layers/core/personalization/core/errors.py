@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One tree of errors. The class names are the words that the state machine's `Retry` and `Catch` know."""
+"""One tree of errors. The state machine's `Retry` and `Catch` use the class names."""
 
 
 class PersonalizationError(Exception):
-    """Something that a run or a caller has to know.
+    """The base of all errors that a run or a caller handles.
 
     Attributes:
-        resource: what it is about: a key of the bucket, the name or ARN of a resource, a column.
-        reason: what is wrong and, where we know it, what to do.
+        resource: the subject: a key of the bucket, the name or ARN of a resource, a column.
+        reason: the error and, if known, its remedy.
     """
 
     def __init__(self, resource: str, reason: str) -> None:
@@ -17,11 +17,11 @@ class PersonalizationError(Exception):
 
 
 class RetryLater(PersonalizationError):
-    """Nothing is wrong with the request: throttling, a busy resource, an outage. The same call may work later."""
+    """The request is valid but failed by throttling, a busy resource or an outage. The same call may succeed later."""
 
 
 class NoRoom(RetryLater):
-    """As many jobs run at a time as the account may have. A step answers that it waits, or raises RetryLater."""
+    """The account's quota of concurrent jobs is used up. A step answers WAITING, or raises RetryLater."""
 
 
 class Rejected(PersonalizationError):
@@ -29,11 +29,11 @@ class Rejected(PersonalizationError):
 
 
 class TooManyRejects(Rejected):
-    """More of a drop's rows are bad than the shop allows. A function counts it and raises what it is: Rejected."""
+    """More of a drop's rows are bad than the shop allows. A function counts it and raises its base class Rejected."""
 
 
 class LimitReached(PersonalizationError):
-    """A quota of the account is used up: waiting does not help, or has not helped for as long as a run waits."""
+    """A quota of the account is used up: waiting does not help, or a run has waited long enough."""
 
 
 class Broken(PersonalizationError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Line breaks within values, of every kind that Unicode knows: Personalize reads one record a line."""
+"""Line breaks within values, in all forms of Unicode: Personalize reads one record per line."""
 
 import re
 
@@ -11,28 +11,27 @@ _BEYOND_ASCII = tuple(each.encode() for each in KINDS if not each.isascii())
 
 
 def has_break(text: str) -> bool:
-    """Whether there is a line break in a text."""
     return _BREAK.search(text) is not None
 
 
 def replace_breaks(text: str) -> str:
-    """A text on one line: a space in place of each line break."""
+    """Return a text with a space in place of each line break."""
     return _BREAK.sub(" ", text)
 
 
 def within(data: bytes) -> bool:
-    """Whether lines that end with a line feed, or a carriage return and one, have other line breaks in them.
+    """Return whether lines that end with LF or CRLF have other line breaks in them.
 
-    A lone carriage return is not looked for: the reader of rows knows those.
+    Lone carriage returns are not checked: the parser of rows handles them.
     """
     return b"\v" in data or b"\f" in data or (not data.isascii() and any(each in data for each in _BEYOND_ASCII))
 
 
 def without_breaks(text: str) -> str:
-    """The text, for a model's field.
+    """Return the text, for a model's field.
 
     Raises:
-        ValueError: there is a line break in it.
+        ValueError: it has a line break.
     """
     if has_break(text):
         raise ValueError("must not contain line breaks")

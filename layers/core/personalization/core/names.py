@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of resources, and the ARNs that Personalize makes of them.
+"""Names of resources, and the ARNs that Personalize derives from them.
 
-A long-lived resource is named `<prefix>-<shop>[-<suffix>]`, so that two environments in one account never meet and a
-step that runs again finds what it made. Only import jobs and solution versions belong to a run.
+A long-lived resource is named `<prefix>-<shop>[-<suffix>]`, so that two environments in one account never collide and a
+repeated step finds its resource. Only import jobs and solution versions belong to a run.
 """
 
 import hashlib
@@ -13,36 +13,37 @@ from dataclasses import dataclass
 NAME_LENGTH = 63
 """Characters that Personalize allows in a name."""
 RUN_LENGTH = 12
-"""Characters that stand for a run in the names of what belongs to it."""
+"""Characters of a run's hash in names."""
 _DIGEST_LENGTH = 6
 _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A resource by name, and the ARN that follows from it."""
+    """A resource's name, and the ARN derived from it."""
 
     name: str
     arn: str
 
 
 def run_hash(run: str) -> str:
-    """What stands for a run in names: 12 hexadecimal digits of the hash of its whole id.
+    """Return the hash of a run's whole id for names: 12 hexadecimal digits.
 
-    No piece of the id would do: EventBridge Scheduler gives all executions of a schedule the same last ten bytes.
+    A part of the id would be ambiguous: EventBridge Scheduler gives all executions of a schedule the same last ten
+    bytes.
     """
     return hashlib.sha256(run.encode()).hexdigest()[:RUN_LENGTH]
 
 
 def run_name(run: str) -> str:
-    """What stood for a run before `run_short` took its hash: the last characters of its id."""
+    """Return a run's former short name: the last characters of its id."""
     return _NOT_ALPHANUMERIC.sub("", run.lower())[-RUN_LENGTH:] or run_hash(run)
 
 
 def of_run(run: str, settings: str, short: Callable[[str], str] = run_hash) -> str:
-    """The last part of the name of what a run made under certain settings, which are known by their digest.
+    """Return the suffix for resources that a run made under certain settings, identified by their digest.
 
-    A run that goes on with it under other settings looks for another name.
+    A run that continues the work under other settings looks for another name.
     """
     return f"{short(run)}-{settings}" if settings else short(run)
 
@@ -50,7 +51,7 @@ def of_run(run: str, settings: str, short: Callable[[str], str] = run_hash) -> s
 def shorten(*parts: str) -> str:
     """Join `parts` by hyphens into a name of at most 63 characters.
 
-    What is too long keeps its last part whole, and gets six hexadecimal digits of its hash in place of what is cut.
+    A longer name keeps its last part, and six hexadecimal digits of its hash replace what is cut.
     """
     name = "-".join(parts)
     if len(name) <= NAME_LENGTH:
@@ -61,26 +62,26 @@ def shorten(*parts: str) -> str:
 
 
 def dataset_arn(group_arn: str, kind: str) -> str:
-    """The ARN of the dataset of `kind` (INTERACTIONS, USERS, ITEMS) in a dataset group, whether or not it is there."""
+    """Return the ARN of the dataset of `kind` (INTERACTIONS, USERS, ITEMS) in a group, whether or not it exists."""
     return f"{group_arn.replace(':dataset-group/', ':dataset/')}/{kind}"
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names and ARNs of everything that one deployment makes in one account and region."""
+    """The names and ARNs of all resources of one deployment in one account and region."""
 
     prefix: str
-    """At most 11 characters, as the template sees to: `<prefix>-<shop>-personalized-ranking` fits for every shop."""
+    """At most 11 characters, which the template checks: `<prefix>-<shop>-personalized-ranking` fits for every shop."""
     region: str
     account: str
     partition: str = "aws"
 
     def arn(self, kind: str, resource_id: str) -> str:
-        """The ARN of a resource: `kind` as Personalize spells it in ARNs, for example `dataset-group`."""
+        """Return the ARN of a resource: `kind` as Personalize spells it in ARNs, for example `dataset-group`."""
         return f"arn:{self.partition}:personalize:{self.region}:{self.account}:{kind}/{resource_id}"
 
     def recipe_arn(self, recipe: str) -> str:
-        """The ARN of one of Personalize's own recipes, which belong to no region and no account."""
+        """Return the ARN of one of Personalize's own recipes, which have no region and account."""
         return f"arn:{self.partition}:personalize:::recipe/{recipe}"
 
     def shop(self, shop: str, *suffix: str) -> str:
@@ -88,55 +89,51 @@ class Names:
         return shorten(self.prefix, shop, *suffix)
 
     def dataset_group(self, shop: str) -> Named:
-        """The shop's dataset group."""
         return self._named("dataset-group", self.shop(shop))
 
     def dataset(self, shop: str, kind: str) -> Named:
-        """The dataset of `kind` (interactions, users, items); its ARN is made of the group's name and the type."""
+        """Return the dataset of `kind` (interactions, users, items); its ARN has the group's name and the type."""
         return Named(self.shop(shop, kind), self.arn("dataset", f"{self.shop(shop)}/{kind.upper()}"))
 
     def schema(self, kind: str, digest: str) -> Named:
-        """A schema, named by its content: `digest` is 12 hexadecimal digits."""
+        """Return a schema, named by its content: `digest` is 12 hexadecimal digits."""
         return self._named("schema", shorten(self.prefix, kind, digest))
 
     def import_job(
         self, shop: str, kind: str, run: str, settings: str = "", short: Callable[[str], str] = run_hash
     ) -> Named:
-        """The import job of a run; see `of_run`."""
+        """Return the import job of a run; see `of_run`."""
         return self._named("dataset-import-job", self.shop(shop, kind, of_run(run, settings, short)))
 
     def export_job(self, shop: str, kind: str, run: str) -> Named:
-        """The export job of a run."""
         return self._named("dataset-export-job", self.shop(shop, kind, run_hash(run)))
 
     def lists_job(self, shop: str, recipe: str, run: str) -> Named:
-        """The batch inference job of a run."""
+        """Return the batch inference job of a run."""
         return self._named("batch-inference-job", self.shop(shop, recipe, run_hash(run)))
 
     def solution(self, shop: str, recipe: str) -> Named:
-        """The solution of a recipe (by our alias, for example `similar-items`)."""
+        """Return the solution of a recipe (by our alias, for example `similar-items`)."""
         return self._named("solution", self.shop(shop, recipe))
 
     def solution_version(
         self, shop: str, recipe: str, run: str, settings: str = "", short: Callable[[str], str] = run_hash
     ) -> str:
-        """The name of a run's solution version (see `of_run`); Personalize makes up the last part of its ARN."""
+        """Return the name of a run's solution version (see `of_run`); Personalize chooses the last part of its ARN."""
         return self.shop(shop, recipe, of_run(run, settings, short))
 
     def campaign(self, shop: str, recipe: str) -> Named:
-        """The campaign of a recipe; it has its solution's name."""
+        """Return the campaign of a recipe; it has its solution's name."""
         return self._named("campaign", self.shop(shop, recipe))
 
     def filter(self, shop: str, name: str) -> Named:
-        """A filter of the shop."""
         return self._named("filter", self.shop(shop, name))
 
     def recommender(self, shop: str, name: str) -> Named:
-        """A recommender of the shop."""
         return self._named("recommender", self.shop(shop, name))
 
     def event_tracker(self, shop: str) -> str:
-        """The name of the shop's event tracker; Personalize makes up its ARN."""
+        """Return the name of the shop's event tracker; Personalize chooses its ARN."""
         return self.shop(shop, "events")
 
     def _named(self, kind: str, name: str) -> Named:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log lines and metrics: constant messages with keys, one JSON object a line, no ids of users and no bodies.
+"""Log lines and metrics: constant messages with keys, one JSON object a line, without ids of users and bodies.
 
-The functions of the pipeline use Powertools' Logger and Metrics. The functions behind the API answer users, so
-they write one line of CloudWatch's embedded metric format a call themselves (`emf`): it costs a few microseconds and
-no import.
+The pipeline's functions use Powertools' Logger and Metrics. The functions behind the API write one line of CloudWatch's
+embedded metric format per call themselves (`emf`): it costs a few microseconds and no import.
 """
 
 import json
@@ -36,22 +35,22 @@ METRICS: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "FailedErasures": ("Count", (("service",),)),
     "LikelihoodsLeftOut": ("Count", (("service",),)),
 }
-"""Every metric that the code writes: its unit, and the sets of dimensions that CloudWatch keeps it by.
+"""Every metric with its unit and its sets of dimensions in CloudWatch.
 
-`service` is the stack. No dimension takes a value that a caller makes up: each value is a metric of its own, with a
-price. docs/operations.md says what they mean, and the template's dashboard shows them all.
+`service` is the stack. No dimension has values from callers: each value is a metric of its own, with a price.
+docs/operations.md explains the metrics, and the template's dashboard shows them all.
 """
 
 
 def logger() -> "Logger":
-    """Powertools' structured logger; the service and the level come from POWERTOOLS_SERVICE_NAME and …_LOG_LEVEL."""
+    """Return Powertools' structured logger; POWERTOOLS_SERVICE_NAME and …_LOG_LEVEL set the service and the level."""
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - the API functions never pay for it
 
     return Logger()
 
 
 def count(namespace: str, name: str, value: float) -> None:
-    """One metric of one business fact, in a CloudWatch namespace; one of METRICS, by the service alone."""
+    """Write one metric of METRICS for one business fact, by the service alone."""
     from aws_lambda_powertools import single_metric  # noqa: PLC0415 - the API functions never pay for it
     from aws_lambda_powertools.metrics import MetricUnit  # noqa: PLC0415
 
@@ -60,12 +59,12 @@ def count(namespace: str, name: str, value: float) -> None:
 
 
 def emf(namespace: str, metrics: Mapping[str, float], timestamp: int, **keys: object) -> str:
-    """One log line that is also metrics.
+    """Return one log line with embedded metrics.
 
     Args:
         namespace: CloudWatch namespace.
         metrics: values by name; each name is one of METRICS.
-        timestamp: the time of them, in epoch milliseconds.
+        timestamp: in epoch milliseconds.
         keys: the values of their dimensions, and further ones to search for.
     """
     directives = _directives(namespace, tuple(metrics))
@@ -75,7 +74,7 @@ def emf(namespace: str, metrics: Mapping[str, float], timestamp: int, **keys: ob
 
 @cache
 def _directives(namespace: str, names: tuple[str, ...]) -> str:
-    """What CloudWatch makes of the metrics, as JSON."""
+    """Return CloudWatch's metric directives as JSON."""
     made = [
         {"Namespace": namespace, "Dimensions": METRICS[name][1], "Metrics": [{"Name": name, "Unit": METRICS[name][0]}]}
         for name in names
@@ -84,5 +83,5 @@ def _directives(namespace: str, names: tuple[str, ...]) -> str:
 
 
 def write(line: str) -> None:
-    """Put one line on standard output, which Lambda ships to CloudWatch Logs."""
+    """Write one line to standard output, which Lambda ships to CloudWatch Logs."""
     sys.stdout.write(line + "\n")

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast calls are made, and for how long. Times are seconds of a clock that only moves forward."""
+"""Pace calls and bound their time. Times are seconds of a clock that only moves forward."""
 
 from collections.abc import Callable
 
 
 def deadline(clock: Callable[[], float], seconds: float) -> Callable[[], bool]:
-    """Tells from so many seconds after now on that it is late."""
+    """Return a function that returns whether so many seconds have passed."""
     until = clock() + seconds
     return lambda: clock() >= until
 
 
 class TokenBucket:
-    """A token bucket: says how long to wait before each call, and lets no more than a second's worth come at once.
+    """A token bucket: returns the wait before each call, and allows bursts of at most a second's worth.
 
     Args:
         rate: calls a second, more than 0.
@@ -25,7 +25,7 @@ class TokenBucket:
         self._at: float | None = None
 
     def take(self, now: float) -> float:
-        """Take one token, on credit if need be; returns the seconds to wait before the call, 0 for none."""
+        """Take one token, on credit if need be; return the seconds to wait before the call."""
         passed = 0.0 if self._at is None else max(0.0, now - self._at)
         self._at = now if self._at is None else max(now, self._at)
         self._tokens = min(self._burst, self._tokens + passed * self._rate) - 1

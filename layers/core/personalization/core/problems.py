@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that say what is wrong: RFC 9457's `application/problem+json`."""
+"""Error responses: RFC 9457's `application/problem+json`."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ M = TypeVar("M", bound="BaseModel")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
-"""What Retry-After asks a client to wait."""
+"""The Retry-After in seconds."""
 BUSY = "A service that this needs does not answer right now; try again."
 _ARN = re.compile(r"\barn:[\w-]*:[\w-]*:[\w-]*:\w*:[\w*](?:[\w:/.*+=@-]*[\w*])?")
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
@@ -35,20 +35,20 @@ _TITLES = {
 
 LEFT_OUT = "likelihood-left-out"
 _KINDS = {LEFT_OUT: "Purchase likelihood left out"}
-"""Titles of the problems that a client may want to tell from others of their status, by the end of their types."""
+"""Titles of problems that clients may need to distinguish from others of their status, by the end of their types."""
 _TYPE = "urn:retail-personalization:problem:"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field of a request that is not as it must be; `field` is a path such as `events.0.itemId`."""
+    """An invalid field of a request; `field` is a path such as `events.0.itemId`."""
 
     field: str
     message: str
 
 
 class Problem(Exception):
-    """Ends a request with a problem."""
+    """Ends a request with a problem response."""
 
     def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = (), kind: str = "") -> None:
         super().__init__(detail)
@@ -58,7 +58,6 @@ class Problem(Exception):
         self.kind = kind
 
     def body(self, request_id: str) -> dict[str, object]:
-        """The problem as JSON."""
         told: dict[str, object] = {
             "type": f"{_TYPE}{self.kind}" if self.kind else "about:blank",
             "title": _KINDS.get(self.kind) or _TITLES[self.status],
@@ -71,11 +70,11 @@ class Problem(Exception):
 
 
 def of_error(error: PersonalizationError, busy: str = BUSY) -> Problem:
-    """What a user's front end is told of one of our errors: nothing about our resources.
+    """Return the problem that a front end sees of one of our errors, without our resources.
 
     Args:
-        error: what went wrong.
-        busy: what is said where the same request may work later.
+        error: the error.
+        busy: the detail if the same request may succeed later.
     """
     if isinstance(error, Rejected):
         return Problem(400, f"Amazon Personalize refuses the request: {_public(error.reason)}")
@@ -85,19 +84,19 @@ def of_error(error: PersonalizationError, busy: str = BUSY) -> Problem:
 
 
 def _public(text: str) -> str:
-    """A message of AWS without the account that it came from: of an ARN only the last part is left."""
+    """Return an AWS message without the account: of an ARN only the last part is left."""
     return _ACCOUNT.sub("…", _ARN.sub(lambda arn: re.split("[:/]", arn[0])[-1], text))
 
 
 def or_not_found(value: T | None, detail: str) -> T:
-    """`value`, or 404 where there is none."""
+    """Return `value`, or raise 404 if it is None."""
     if value is None:
         raise Problem(404, detail)
     return value
 
 
 def validate(model: type[M], values: object) -> M:
-    """`values` as a model, or 400 naming each field."""
+    """Parse `values` as a model, or raise 400 naming each field."""
     try:
         return model.model_validate(values)
     except ValueError as error:
@@ -105,7 +104,7 @@ def validate(model: type[M], values: object) -> M:
 
 
 def validate_json(model: type[M], body: bytes) -> M:
-    """The JSON text `body` as a model, or 400 naming each field."""
+    """Parse the JSON text `body` as a model, or raise 400 naming each field."""
     try:
         return model.model_validate_json(body)
     except ValueError as error:
@@ -113,7 +112,7 @@ def validate_json(model: type[M], body: bytes) -> M:
 
 
 def of_fields(error: ValueError) -> Problem:
-    """400, with the fields that a model refused; values are never repeated.
+    """Return a 400 problem with the fields that a model refused; values are never repeated.
 
     Args:
         error: pydantic's ValidationError, which is not imported here: the authorizer starts without pydantic.

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Personalize's status words mean. Nothing else in the project compares them."""
+"""The meaning of Personalize's status words, which no other module compares."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 ACTIVE = "ACTIVE"
-"""The status of a resource that can be used."""
+"""The status of a usable resource."""
 
 UPDATED = "UPDATE PENDING"
-"""The status of what was just changed."""
+"""The status of a just updated resource."""
 WAITING = "WAITING"
-"""Our own word, for a job that was not started because as many run as may."""
+"""Our own status of a job that waits for the quota of concurrent jobs."""
 
 
 class Progress(StrEnum):
-    """The four situations that the status words come down to."""
+    """The four meanings of status words."""
 
     READY = "ready"
     UNDER_WAY = "under way"
@@ -28,7 +28,7 @@ _LEAVING = {"DELETE PENDING", "DELETE IN_PROGRESS"}
 
 
 def progress(status: str) -> Progress:
-    """What `status` means; a word that we do not know counts as under way, so that the time budget decides."""
+    """Return the meaning of `status`; unknown words count as in progress, so that the time budget decides."""
     if status in _READY:
         return Progress.READY
     if status in _FAILED:
@@ -37,17 +37,16 @@ def progress(status: str) -> Progress:
 
 
 def is_stopped(status: str) -> bool:
-    """Whether somebody has stopped a recommender: it answers nothing and bills nothing until it is started again."""
+    """Return whether a recommender was stopped by hand: it neither answers nor bills until it is started again."""
     return status == "INACTIVE"
 
 
 def failed_to_create(status: str) -> bool:
-    """Whether a resource has never been usable: its creation failed, and nothing but its name is there."""
+    """Return whether a resource's creation failed, so that only its name exists."""
     return status == "CREATE FAILED"
 
 
 def is_being_deleted(status: str) -> bool:
-    """Whether a resource is being deleted."""
     return progress(status) is Progress.LEAVING
 
 
@@ -63,18 +62,18 @@ class Deployment:
 
     @property
     def latest(self) -> tuple[str, str]:
-        """Status and solution version ARN of what was asked for last."""
+        """Status and solution version ARN of the latest request."""
         if self.update_status is None:
             return self.status, self.version
         return self.update_status, self.update_version or self.version
 
 
 def is_promoted(deployment: Deployment, version: str) -> bool:
-    """Whether the latest thing asked of the campaign was to serve `version` (an ARN), and it does."""
+    """Return whether the campaign's latest request was to serve `version` (an ARN), and it does."""
     status, latest = deployment.latest
     return latest == version and progress(status) is Progress.READY and is_serving(deployment)
 
 
 def is_serving(deployment: Deployment) -> bool:
-    """Whether the campaign answers: also while an update runs, or after one failed."""
+    """Return whether the campaign answers: also during an update, or after a failed one."""
     return progress(deployment.status) is Progress.READY

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of Amazon Personalize: resources made sure of, removed, and requested."""
+"""Amazon Personalize: ensure resources, remove them, and request recommendations."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to do with a campaign so that it serves a solution version, and the record of what serves when all do."""
+"""Decide how a campaign comes to serve a solution version, and build the record of what serves."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ SYNC = "syncWithLatestSolutionVersion"
 METADATA = "enableMetadataWithRecommendations"
 EXPLORATION = "itemExplorationConfig"
 SECOND = re.compile(r"-v2-[0-9a-f]{6}/")
-"""What tells the ARN of a solution version of the second generation."""
+"""Marks the ARN of a second-generation solution version."""
 _ONLY: Mapping[str, str] = {EXPLORATION: "aws-user-personalization", "rankingInfluence": "aws-semantic-similarity"}
-"""The one recipe that has a member of the configuration; the others lack it."""
+"""The one recipe with this member of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a campaign is to serve, and what of its configuration is decided."""
+    """The version that a campaign is to serve, and the decided part of its configuration."""
 
     version: str
     """ARN of the solution version."""
@@ -35,16 +35,16 @@ class Wish:
     tps: int | None = None
     config: Members = field(default_factory=dict)
     earlier: Members = field(default_factory=dict)
-    """Members that count where the campaign has none of its own."""
+    """Members that apply if the campaign has none of its own."""
 
 
 def shows_metadata(recipe: str, config: Members) -> bool:
-    """Whether the answers of a campaign can carry columns of Items; a second generation's always can."""
+    """Return whether a campaign's answers can have columns of Items; a second-generation campaign's always can."""
     return recipe.endswith("-v2") or bool(config.get(METADATA))
 
 
 def configuration(campaign: Mapping[str, Any]) -> Members:
-    """The configuration that was asked for last and has not failed, of a campaign as Personalize describes it."""
+    """Return the latest requested configuration that has not failed, of a campaign as Personalize describes it."""
     update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
     stands = update and progress(update["status"]) is not Progress.FAILED
     config: Members = (update if stands and "campaignConfig" in update else campaign).get("campaignConfig") or {}
@@ -52,46 +52,46 @@ def configuration(campaign: Mapping[str, Any]) -> Members:
 
 
 def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
-    """The whole configuration to ask for: what is decided, over what the campaign has.
+    """Return the whole configuration to request: the decided members over those that the campaign has.
 
-    Not carried over are members that the recipe lacks, and the one that lets versions serve which no gate has seen.
+    Members that the recipe lacks are left out, and so is the one that lets ungated versions serve.
 
     Args:
         campaign: as Personalize describes it, or None if there is none.
-        wish: what it is to serve.
+        wish: the version and the decided members.
     """
     there = dict(configuration(campaign)) if campaign else {}
     if campaign and SECOND.search(described(campaign).latest[1]):
-        # A second generation shows metadata without a charge; nobody has asked the first one for it.
+        # A second generation shows metadata free of charge; the first one was never asked for it.
         there.pop(METADATA, None)
     layers: tuple[Members, ...] = (wish.earlier, there, wish.config)
     whole = {name: value for layer in layers for name, value in layer.items()}
     if EXPLORATION in whole:
         whole[EXPLORATION] = {name: value for each in layers for name, value in each.get(EXPLORATION, {}).items()}
     if SYNC in whole:
-        # To leave it out might leave it on.
+        # Leaving it out might leave it on.
         whole[SYNC] = False
     return {name: value for name, value in whole.items() if not _lacks(wish.recipe, name)}
 
 
 def _lacks(recipe: str, member: str) -> bool:
-    """Whether a recipe (empty where it is not known) has no such member."""
+    """Return whether a recipe (empty if unknown) lacks the member."""
     if member == METADATA:
-        # It is always on, and there is no switch.
+        # It is always on, without a switch.
         return recipe.endswith("-v2")
     return bool(recipe) and _ONLY.get(member, recipe) != recipe
 
 
 def decide(found: Mapping[str, Any] | None, wish: Wish) -> Action:
-    """The next action towards what is wished for.
+    """Return the next action towards the wish.
 
     Args:
         found: the campaign as Personalize describes it, or None if there is none.
-        wish: what it is to serve.
+        wish: the version and the decided members.
 
     Returns:
-        `create` or `update`; `wait` while what was asked for last is this; `nothing` when it is promoted; `busy` while
-        Personalize works on something else or deletes the campaign, so that an update would be refused.
+        `create` or `update`; `wait` while the latest request is this one; `nothing` when it is promoted; `busy` while
+        Personalize works on another change or deletes the campaign, so that it would refuse an update.
     """
     if found is None:
         return "create"
@@ -107,7 +107,7 @@ def decide(found: Mapping[str, Any] | None, wish: Wish) -> Action:
 
 
 def described(campaign: Mapping[str, Any]) -> Deployment:
-    """A campaign as Personalize describes it, as far as its versions go."""
+    """Return the versions of a campaign as Personalize describes it."""
     update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
     return Deployment(
         campaign["status"], campaign["solutionVersionArn"], update.get("status"), update.get("solutionVersionArn")
@@ -115,9 +115,9 @@ def described(campaign: Mapping[str, Any]) -> Deployment:
 
 
 def towards(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
-    """How far a campaign is on its way to serve a version: ACTIVE, a failure with its reason, or under way.
+    """Return a campaign's progress towards a version: ACTIVE, in progress, or a failure with its reason.
 
-    While an update runs, and after one failed, the campaign itself stays ACTIVE with its old version.
+    During an update, and after its failure, the campaign itself stays ACTIVE with its old version.
 
     Args:
         found: the campaign as Personalize describes it.
@@ -134,7 +134,7 @@ def towards(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
 
 
 def remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """What a promotion says about a campaign that it changed beyond the settings."""
+    """Return notes on changes to a campaign beyond the settings."""
     if not found or not configuration(found).get(SYNC):
         return ()
     name = str(found.get("name") or found["campaignArn"]).rpartition("/")[2]
@@ -142,7 +142,7 @@ def remarks(found: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 
 def _as_decided(found: Mapping[str, Any], wish: Wish) -> bool:
-    """Whether what was asked for last has what is decided, and follows no version by itself."""
+    """Return whether the latest request has the decided members and does not follow versions automatically."""
     latest: Mapping[str, Any] = found.get("latestCampaignUpdate") or found
     config: Members = latest.get("campaignConfig") or {}
     tps = wish.tps in {None, latest.get("minProvisionedTPS", 1)}
@@ -154,7 +154,7 @@ def _as_decided(found: Mapping[str, Any], wish: Wish) -> bool:
 
 
 def _same(there: object, wanted: object) -> bool:
-    """Whether a member is as it is wanted; what Personalize leaves out is off, and its numbers may be written anew."""
+    """Compare a member with the wanted value; missing means off, and Personalize may format numbers anew."""
     if not isinstance(wanted, Mapping):
         return (there or False) == wanted
     own = there if isinstance(there, Mapping) else {}
@@ -169,14 +169,14 @@ def record(
     datasets: Mapping[str, str],
     schemas: Sequence[Schema] = (),
 ) -> dict[str, Value]:
-    """The record as it is stored.
+    """Return the release record in its stored format.
 
     Args:
         plan: the run's plan.
         promoted: the campaigns with the versions that they serve; where this run was refused, those of earlier ones.
         promoted_at: ISO 8601.
         tracking_id: of the shop's event tracker.
-        datasets: ARNs of the ITEMS and USERS datasets that exist.
+        datasets: ARNs of the existing ITEMS and USERS datasets.
         schemas: those of the shop's datasets.
     """
     start = len(f"{plan.dataset_group.name}-")
@@ -216,17 +216,17 @@ def record(
 
 
 def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
-    """The Popularity-Count version that the newest of the promoted versions is measured by."""
+    """Return the Popularity-Count version that is the baseline of the newest promoted version."""
     own = [each.baseline_arn for each in promoted if each.run == plan.run]
     return next((arn for arn in (*own, *(each.baseline_arn for each in promoted)) if arn), None)
 
 
 def as_served(record: Mapping[str, Any], serving: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A record that also knows how each of its campaigns serves.
+    """Return a record with each campaign's current configuration.
 
     Args:
-        record: as `record` makes it, or one of the history.
-        serving: campaigns as Personalize describes them, by recipe alias; of others nothing new is known.
+        record: a release record or one of its history.
+        serving: campaigns as Personalize describes them, by recipe alias; others stay as they are.
     """
     entries = {
         alias: {**each, **_served(str(each.get("recipe") or recipes.recipe(alias)), serving.get(alias))}
@@ -246,6 +246,6 @@ def _served(recipe: str, campaign: Mapping[str, Any] | None) -> dict[str, Value]
 
 
 def _recipe(plan: Plan, each: Promoted) -> str:
-    """The recipe of a promoted version: the plan's, unless an earlier run trained it."""
+    """Return the recipe of a promoted version: the plan's, unless an earlier run trained it."""
     own = {part.alias: part.recipe_arn for part in plan.recipes} if each.run == plan.run else {}
     return own.get(each.alias, "").rpartition("/")[2] or each.recipe or recipes.recipe(each.alias)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Personalize's control plane, made safe to repeat: every step describes, and creates what is not there.
+"""Ensure resources in Personalize's control plane: every step describes, and creates what is missing.
 
-"Already exists" means found: two runs may race to make the same thing.
+All steps can be repeated. "Already exists" means found: two runs may race to create the same resource.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize.type_defs import DatasetTypeDef
 
 CREATED = "CREATE PENDING"
-"""The status of what was just created."""
+"""The status of a new resource."""
 
 
 def created(create: Callable[[], object]) -> None:
-    """Create, or find that somebody else just did."""
+    """Create a resource, unless another caller just did."""
     false_on("ResourceAlreadyExistsException", create)
 
 
 def usable(arn: str, status: str, delete: Callable[[], object]) -> Step:
-    """What is there already, unless its creation failed: then it is removed first, since its name is wanted.
+    """Return an existing resource; delete it first if its creation failed, because its name is needed.
 
     Raises:
-        RetryLater: it is being removed, and can be made when it is gone.
+        RetryLater: it is being deleted, and can be created afterwards.
     """
     if failed_to_create(status):
         delete()
@@ -51,13 +51,13 @@ def ensured(
     create: Callable[[], object],
     delete: Callable[[], object] | None = None,
 ) -> Step:
-    """What is there, else what is created then.
+    """Return the existing resource, or create it.
 
     Args:
         arn: the resource's.
-        describe: asks for it; a member of the answer is its `status`.
-        create: makes it.
-        delete: removes what cannot be used, see `usable`; without it, what is there is answered as it is.
+        describe: returns its description with `status`.
+        create: creates it.
+        delete: deletes a failed one, see `usable`; without it, an existing one is returned as it is.
     """
     with translate_errors(arn):
         there = none_if_missing(describe)
@@ -68,7 +68,7 @@ def ensured(
 
 
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
-    """The dataset group, if it is there, and its domain."""
+    """Return the dataset group, if it exists, and its domain."""
     with translate_errors(group.arn):
         answer = none_if_missing(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
     if answer is None:
@@ -78,26 +78,25 @@ def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | Non
 
 
 def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
-    """The schema of a dataset, or None where there is no dataset."""
+    """Return the schema of a dataset, or None if there is no dataset."""
     there = dataset(client, arn)
     return schema_of(client, kind, there) if there else None
 
 
 def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
-    """A dataset, or None where there is none."""
+    """Return a dataset, or None if it does not exist."""
     with translate_errors(arn):
         return none_if_missing(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
 
 
 def schema_of(client: "PersonalizeClient", kind: DataKind, there: "DatasetTypeDef") -> Schema:
-    """The schema that a dataset has: a replaced one, as soon as its update is through."""
+    """Return the schema of a dataset: the replacing one as soon as its update has ended."""
     arn = there["schemaArn"]
     with translate_errors(arn):
         return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
 
 def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
-    """The shop's dataset group."""
     group = plan.dataset_group
     domain: dict[str, Any] = {"domain": group.domain} if group.domain else {}
     return ensured(
@@ -109,7 +108,7 @@ def ensure_dataset_group(client: "PersonalizeClient", plan: Plan) -> Step:
 
 
 def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
-    """The dataset's schema, which is there or not and has no status."""
+    """Ensure the dataset's schema, which has no status."""
     schema = plan.schema_
     domain: dict[str, Any] = {"domain": schema.domain} if schema.domain else {}
     with translate_errors(schema.arn):
@@ -119,7 +118,7 @@ def ensure_schema(client: "PersonalizeClient", plan: Plan) -> Step:
 
 
 def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
-    """The dataset that the drop goes into; it gets the plan's schema if the plan changes it."""
+    """Ensure the dataset of the drop, with the plan's schema if the plan changes it."""
     dataset = plan.dataset
     with translate_errors(dataset.arn):
         answer = none_if_missing(lambda: client.describe_dataset(datasetArn=dataset.arn)["dataset"])
@@ -140,13 +139,13 @@ def ensure_dataset(client: "PersonalizeClient", plan: Plan) -> Step:
 
 
 def _is_changing(dataset: Mapping[str, Any], plan: Plan) -> bool:
-    """Whether the change that the plan wants was asked for before and goes on."""
+    """Return whether the plan's change was requested before and is in progress."""
     update = dataset.get("latestDatasetUpdate") or {}
     return update.get("schemaArn") == plan.schema_.arn and progress(update["status"]) is Progress.UNDER_WAY
 
 
 def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | None:
-    """The event tracker of a dataset group, which has at most one; Personalize makes up its ARN."""
+    """Return the only event tracker of a dataset group; Personalize chooses its ARN."""
     with translate_errors(group_arn):
         trackers = paginate(client.list_event_trackers, "eventTrackers", datasetGroupArn=group_arn)
         tracker = next(trackers, None)
@@ -154,13 +153,12 @@ def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | No
 
 
 def event_tracker(client: "PersonalizeClient", group_arn: str) -> Mapping[str, Any]:
-    """The status of a dataset group's event tracker; that of one which is not listed yet is that of a new one."""
+    """Return the status of a dataset group's event tracker; one that is not listed yet counts as new."""
     there = find_event_tracker(client, group_arn)
     return {"status": there.status if there else CREATED}
 
 
 def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
-    """The shop's event tracker."""
     group, name = plan.dataset_group.arn, plan.event_tracker.name
     there = find_event_tracker(client, group)
     if there is not None:
@@ -185,7 +183,7 @@ def _other_tracker(client: "PersonalizeClient", group_arn: str) -> Step:
 
 
 def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
-    """The tracking id that live events of a shop are sent with.
+    """Return the tracking id for a shop's live events.
 
     Raises:
         Rejected: the dataset group has no event tracker.
@@ -198,10 +196,10 @@ def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
 
 
 def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -> Step:
-    """One of the shop's filters.
+    """Ensure one of the shop's filters.
 
     Raises:
-        Rejected: the filter is there with another expression; Personalize cannot change it.
+        Rejected: the filter exists with another expression, which Personalize cannot change.
     """
     with translate_errors(wanted.arn):
         answer = none_if_missing(lambda: client.describe_filter(filterArn=wanted.arn)["filter"])
@@ -219,12 +217,12 @@ def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -
 
 
 def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) -> Step:
-    """The import job of this run, or of an earlier one whose work it goes on with.
+    """Ensure the import job of this run, or find that of an earlier run whose work it continues.
 
-    A job that failed is not tried again under its name, which is taken: the next run's name is.
+    A failed job keeps its name and is not retried; the next run uses another name.
 
     Raises:
-        Broken: the job is older than the run and those it goes on with, so that its data are not those of the drop.
+        Broken: the job is older than the run and those that it continues, so that its data are not the drop's.
     """
     asked = plan.import_job
     there = {
@@ -241,7 +239,7 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
 
 
 def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
-    """The status of an import job, or None where there is none."""
+    """Return the status of an import job, or None if it does not exist."""
     with translate_errors(arn):
         answer = none_if_missing(
             lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"]

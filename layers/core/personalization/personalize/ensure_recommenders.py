@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recommenders, safe to repeat as everything in `control` is."""
+"""Ensure recommenders; every step can be repeated."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: RecommenderPart) -> Step:
-    """One of the shop's recommenders, made or changed as the plan has it; the machine waits for it.
+    """Create or update one of the shop's recommenders to the plan; the state machine waits for it.
 
     Raises:
         Rejected: its name is that of another use case, which Personalize cannot change, or of another shop's.
-        RetryLater: Personalize is at work on another change of it.
+        RetryLater: Personalize is working on another change of it.
     """
     arn, group = wanted.arn, plan.dataset_group.arn
     with translate_errors(arn):
         there = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
-        # All of it: whether Personalize keeps what an update leaves out is not said.
+        # Send the whole configuration: Amazon does not document whether an update keeps missing members.
         config: dict[str, Any] = {"recommenderConfig": {**(there or {}).get("recommenderConfig", {}), **wanted.config}}
         if there is None:
             created(
@@ -49,9 +49,9 @@ def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: Recommen
 
 
 def statuses(client: "PersonalizeClient", group_arn: str) -> Mapping[str, str]:
-    """The statuses of a dataset group's recommenders by the names that settings have for them.
+    """Return the statuses of a dataset group's recommenders by their names in settings.
 
-    Those that are named otherwise than a run would name them have their whole name.
+    Recommenders that no run would name so have their full name.
     """
     start = f"{group_arn.rpartition('/')[2]}-"
     with translate_errors(group_arn):

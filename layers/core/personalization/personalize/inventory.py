@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listing and deleting what a shop has in Personalize.
+"""List and delete a shop's resources in Personalize.
 
-What belongs to a shop is what its dataset group owns, by the group's ARN: names alone do not tell, because the
-resources of the shop `a-b` begin with the name of the shop `a`.
+A shop's resources are those that its dataset group owns, by the group's ARN. Names alone are ambiguous, because those
+of the shop `a-b` begin with the name of the shop `a`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
-    """What dataset groups (ARNs) own, themselves included, in the order in which it goes; nothing without a group."""
+    """Return what dataset groups (ARNs) own, themselves included, in the order of deletion; nothing without a group."""
     return ordered(piece for group in groups for piece in _owned(client, group))
 
 
@@ -49,7 +49,7 @@ def _piece(kind: Kind, each: Mapping[str, Any]) -> Found:
 
 
 def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[str, ...]:
-    """The ARNs of the schemas of the datasets among `pieces`."""
+    """Return the ARNs of the schemas of the datasets among `pieces`."""
     arns: list[str] = []
     for dataset in pieces:
         if dataset.kind == "dataset":
@@ -60,7 +60,7 @@ def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[
 
 
 def remove(client: "PersonalizeClient", *groups: str) -> Left:
-    """Tell everything to go that nothing needs any more; what Personalize still works on is left for the next look."""
+    """Delete resources that nothing depends on any more; resources in progress are left to the next call."""
     pieces = inventory(client, *groups)
     for piece in to_delete(pieces):
         _delete(client, piece)
@@ -84,12 +84,12 @@ def _delete(client: "PersonalizeClient", piece: Found) -> None:
 
 
 def gone_or_busy(delete: Callable[[], object]) -> bool:
-    """Delete; False where Personalize says that the resource is in use. One that is gone already is fine."""
+    """Delete; return False if Personalize says that the resource is in use. A missing one counts as deleted."""
     return false_on("ResourceInUseException", lambda: none_if_missing(delete))
 
 
 def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schemas:
-    """Delete those schemas that no dataset of any shop has: Personalize refuses the others."""
+    """Delete schemas without a dataset of any shop: Personalize refuses the others."""
     removed: list[str] = []
     kept: list[str] = []
     for arn in arns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a step has made is looked at, each time that the state machine asks again, until it is ready."""
+"""Describe the resources of a step each time that the state machine calls, until they are ready."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from personalization.shop.plan import Made, Step
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One of the resources that a step makes, one after the other."""
+    """One of the resources that a step makes in sequence."""
 
     name: str
     ensure: Callable[[str], Step]
-    """Makes or finds it, given the ARN of the resource before it, or ""."""
+    """Ensures it, given the ARN of the resource before it, or ""."""
     describe: Callable[[str], Mapping[str, Any]]
-    """What Personalize says of its ARN: `status`, and `failureReason` where there is one."""
+    """Describes it by ARN: `status`, and `failureReason` if there is one."""
 
 
 def advance(stages: Sequence[Stage], made: Made) -> Step:
-    """Look at what is under way, and go on with what follows once it is ready.
+    """Describe the resource in progress, and continue with the next once it is ready.
 
     Args:
-        stages: what the step makes.
-        made: how far an earlier answer came.
+        stages: the resources of the step.
+        made: the progress of an earlier call.
 
     Returns:
-        The resource that is not ready yet, or whose job has to wait for room; the last one when all are ready.
+        The resource that is not ready yet, or whose job waits for a quota; the last one when all are ready.
 
     Raises:
         Broken: a resource has failed; with Personalize's reason.
-        RetryLater: what was just made is not visible yet.
+        RetryLater: a new resource is not visible yet.
     """
     arn, before = made.arn, made.before
     for number, stage in enumerate(stages[made.stage :], made.stage):

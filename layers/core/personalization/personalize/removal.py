@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Removing a shop: what it has in Personalize, in which order that goes, and what the machine and its function say.
+"""Plan the removal of a shop: its resources in Personalize, their order, and the steps' messages.
 
-The order follows from what Amazon Personalize refuses: a solution while a campaign is based on it, a dataset group
-while it owns solutions, event trackers or datasets, a schema while a dataset has it. What bills by the hour goes first.
+The order follows from Amazon Personalize's refusals: of a solution with a campaign, of a dataset group with solutions,
+event trackers or datasets, of a schema with a dataset. Resources that are billed by the hour go first.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ STAGES: tuple[tuple[Kind, ...], ...] = (
     ("dataset",),
     ("datasetGroup",),
 )
-"""What can go at the same time; a stage begins when nothing of the one before is left."""
+"""Kinds that can be deleted at the same time; a stage begins when nothing of the one before is left."""
 BILLS: Mapping[Kind, str] = {
     "recommender": "bills by the hour until it is gone, whether or not it is asked",
     "campaign": "bills by the hour until it is gone, whether or not it is asked",
@@ -43,13 +43,13 @@ BILLS: Mapping[Kind, str] = {
     "dataset": "nothing once it is imported; the import would have to be paid for again",
     "datasetGroup": "nothing; it counts against the quota of dataset groups",
 }
-"""What each piece costs while it is there."""
+"""The cost of each kind of resource while it exists."""
 FOLDERS = ("catalogue", "drops", "imports", "erasures", "evaluations", "events", "likelihood", "reports", "rejects")
-"""The folders of the bucket that have one of each shop's."""
+"""Folders of the bucket with a subfolder for each shop."""
 
 
 class Found(Part):
-    """One piece of a shop in Personalize."""
+    """One of a shop's resources in Personalize."""
 
     kind: Kind
     name: str
@@ -57,84 +57,82 @@ class Found(Part):
     status: str
     bills: str
     month_dollars: float | None = None
-    """The least that it costs a month, or None where the price table does not know."""
+    """The least monthly cost, or None if the price table has no price for it."""
 
 
 class Removal(Part):
-    """What a shop has: the answer of the step `list`, and what a dry run reports."""
+    """A shop's resources: the result of the step `list`, and of a dry run."""
 
     shop: str
     resources: tuple[Found, ...]
-    """In the order in which they go."""
+    """In the order of deletion."""
     schemas: tuple[str, ...]
-    """ARNs of the schemas of its datasets; those that another shop uses as well are kept."""
+    """ARNs of its datasets' schemas; those that another shop uses are kept."""
     records: tuple[str, ...]
     """Sort keys of its records in the table of shops."""
     schedules: tuple[str, ...]
     """Names of its schedules."""
     prices_as_of: str
-    """When the prices were right that `monthDollars` are made with."""
+    """The date of the prices behind `monthDollars`."""
 
 
 class Left(Part):
-    """What one look of the step `remove` saw: how many pieces are still there, and which of them it waits for."""
+    """The result of one call of the step `remove`: the number of remaining resources, and those in progress."""
 
     left: int
     waiting_for: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
-        """The piece as the machine that waits reads it."""
+        """Return the JSON that the waiting state machine reads."""
         there = {"ready": self.left == 0, "status": "there", "name": ", ".join(self.waiting_for)}
         return {**super().as_json(), **there}
 
 
 class Schemas(Part):
-    """What the step `schemas` did, as ARNs."""
+    """The result of the step `schemas`, as ARNs."""
 
     removed: tuple[str, ...]
     kept: tuple[str, ...]
 
 
 class Objects(Part):
-    """What one call of the step `objects` removed, and whether there may be more."""
+    """The objects that one call of the step `objects` deleted, and whether there may be more."""
 
     removed: int
     more: bool
 
 
 class Forgotten(Part):
-    """What the step `forget` deleted: sort keys of records, and names of schedules."""
+    """The result of the step `forget`: sort keys of deleted records, and names of schedules."""
 
     records: tuple[str, ...]
     schedules: tuple[str, ...]
 
 
 class Finished(Part):
-    """The answer of the step `finish`: the run that handles what was dropped during the removal, if there is any."""
+    """The result of the step `finish`: the run for drops that came during the removal, if any."""
 
     shop: str
     next: str | None
 
 
 class RemovalRequest(Part):
-    """One step of a removal, as the machine asks for it."""
+    """One step of a removal, as the state machine requests it."""
 
     step: Literal["list", "forget", "remove", "schemas", "objects", "finish"]
     shop: str
     run: str
-    """The execution's name."""
     execution: str
-    """Its ARN."""
     schemas: tuple[str, ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The shop's folders in the bucket, each with the slash that tells it from those of longer names."""
+        """The shop's folders in the bucket; the final slash excludes shops with longer names."""
         return tuple(f"{folder}/{self.shop}/" for folder in FOLDERS)
 
 
 def check(request: RemovalRequest) -> RemovalRequest:
-    """Refuse a name that no shop can have, before anything is looked for under it.
+    """Refuse an impossible name before any look-up.
 
     Raises:
         Rejected: the name is not a shop's.
@@ -145,13 +143,13 @@ def check(request: RemovalRequest) -> RemovalRequest:
 
 
 def ordered(found: Iterable[Found]) -> tuple[Found, ...]:
-    """The pieces in the order in which they go."""
+    """Return the resources in the order of deletion."""
     places = {kind: place for place, kind in enumerate(kind for stage in STAGES for kind in stage)}
     return tuple(sorted(found, key=lambda piece: (places[piece.kind], piece.name)))
 
 
 def priced(found: Iterable[Found], settings: ShopSettings) -> tuple[Found, ...]:
-    """The pieces, with what each costs a month where the price table knows: of campaigns, which are its dearest."""
+    """Return the resources with monthly costs where the price table has them: of campaigns, the most expensive ones."""
     return tuple(
         piece.model_copy(update={"month_dollars": campaign_month(settings.prices, _billed(piece.name, settings))})
         if piece.kind == "campaign"
@@ -161,7 +159,7 @@ def priced(found: Iterable[Found], settings: ShopSettings) -> tuple[Found, ...]:
 
 
 def _billed(campaign: str, settings: ShopSettings) -> Billed:
-    """A campaign as the bill sees it, by the recipe that its name ends with."""
+    """Return a campaign's cost properties, by the recipe that its name ends with."""
     alias = next((alias for alias in RECIPES if campaign.endswith(f"-{alias}")), None)
     if alias is None:
         return Billed(campaign)
@@ -170,7 +168,7 @@ def _billed(campaign: str, settings: ShopSettings) -> Billed:
 
 
 def stage(found: Iterable[Found]) -> tuple[Found, ...]:
-    """The pieces of the first stage that has any left: nothing else can go before them."""
+    """Return the resources of the first stage with any left: they block all others."""
     pieces = ordered(found)
     return next(
         (here for kinds in STAGES if (here := tuple(piece for piece in pieces if piece.kind in kinds))),
@@ -179,5 +177,5 @@ def stage(found: Iterable[Found]) -> tuple[Found, ...]:
 
 
 def to_delete(found: Iterable[Found]) -> tuple[Found, ...]:
-    """Those of the stage that have not been told to go yet."""
+    """Return resources of the stage whose deletion has not begun."""
     return tuple(piece for piece in stage(found) if progress(piece.status) is not Progress.LEAVING)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recommendations and rankings: what a campaign is asked, and what it answers."""
+"""Request recommendations and rankings from a campaign."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,27 +17,27 @@ A = TypeVar("A", bound="Ask")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to a campaign: the parameters of GetRecommendations or GetPersonalizedRanking."""
+    """A request to a campaign: the parameters of GetRecommendations or GetPersonalizedRanking."""
 
     campaign_arn: str
-    """Or a recommender's; empty where the release has none, and something else must fill the list."""
+    """A campaign's or a recommender's ARN; empty if the release has none, and a fallback fills the list."""
     parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a campaign answered: items as Personalize describes them."""
+    """A campaign's answer: items as Personalize describes them."""
 
     recommendation_id: str | None
-    """None where it is not Personalize that answered."""
+    """None for answers from elsewhere."""
     items: Sequence[Mapping[str, Any]]
 
 
 def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
-    """GetRecommendations.
+    """Call GetRecommendations.
 
     Raises:
-        RetryLater, Rejected, Broken: as `translate_errors` says; a campaign that is gone is Broken.
+        RetryLater, Rejected, Broken: see `translate_errors`; a missing campaign is Broken.
     """
     with translate_errors(ask.campaign_arn):
         if ":recommender/" in ask.campaign_arn:
@@ -48,10 +48,10 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
 
 
 def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
-    """GetPersonalizedRanking.
+    """Call GetPersonalizedRanking.
 
     Raises:
-        RetryLater, Rejected, Broken: as for `recommend`.
+        RetryLater, Rejected, Broken: see `recommend`.
     """
     with translate_errors(ask.campaign_arn):
         answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
@@ -61,12 +61,12 @@ def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
 def served(
     call: Callable[["PersonalizeRuntimeClient", Ask], Predicted], client: "PersonalizeRuntimeClient", ask: Ask
 ) -> Predicted:
-    """What a campaign answers, without columns of Items where it refuses them.
+    """Return a campaign's answer, without columns of Items if it refuses them.
 
-    Nobody who asks can know which columns a campaign shows: it may be older than the shop's items.
+    A caller cannot know which columns a campaign shows: it may be older than the shop's items.
 
     Raises:
-        RetryLater, Rejected, Broken: as for `recommend`.
+        RetryLater, Rejected, Broken: see `recommend`.
     """
     try:
         return call(client, ask)
@@ -77,6 +77,6 @@ def served(
 
 
 def without_metadata(ask: A) -> A:
-    """The same question for items without their columns."""
+    """Return the same request without columns of items."""
     parameters = {name: value for name, value in ask.parameters.items() if name != "metadataColumns"}
     return replace(ask, parameters=parameters)

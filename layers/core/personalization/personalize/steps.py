@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of a run, by the words that the state machine calls them."""
+"""Dispatch the import and training steps by the state machine's step names."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def import_step(client: "PersonalizeClient", request: ImportRequest, environment: Environment) -> Step:
-    """Make or find what the request names, one after the other.
+    """Ensure the requested resources in sequence.
 
     Raises:
-        Broken: it names `filter` or `recommender` and has none, or a resource has failed.
+        Broken: a `filter` or `recommender` step lacks its resource, or a resource has failed.
     """
     plan = request.plan
 
@@ -80,7 +80,7 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
 
 
 def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
-    """Make or find the solution, and the solution version of this run."""
+    """Ensure the solution, and the solution version of this run."""
     plan, recipe = request.plan, request.recipe
     stages = {
         "solution": Stage(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Solutions, solution versions and campaigns, safe to repeat as everything in `control` is."""
+"""Ensure solutions, solution versions and campaigns; every step can be repeated."""
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -29,12 +29,12 @@ _TRAINED: tuple[DataKind, ...] = ("items", "users")
 
 
 def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> Step:
-    """The shop's solution for a recipe and the columns there are; automatic training is off, because we decide.
+    """Ensure the shop's solution for a recipe and the current columns, without automatic training, because runs train.
 
-    A solution whose name doesn't tell its columns yet stays in use as long as it trains on all of them.
+    A solution without columns in its name stays in use as long as it trains on all of them.
 
     Raises:
-        RetryLater: there were too many solutions, and one that nothing uses is being deleted.
+        RetryLater: the quota of solutions is used up, and an unused one is being deleted.
     """
     base = recipe.solution
     there = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
@@ -68,13 +68,13 @@ def _create_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart
 
 
 def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> bool:
-    """Delete the oldest of the recipe's solutions that no campaign serves from; False where there is none."""
+    """Delete the oldest of the recipe's solutions that no campaign serves from; return False if there is none."""
     solutions = paginate(client.list_solutions, "solutions", datasetGroupArn=plan.dataset_group.arn)
     ours = [each for each in solutions if solution_names.is_of(each["name"], recipe.solution.name)]
     if any(is_being_deleted(each["status"]) for each in ours):
         return True
     oldest_first = sorted(ours, key=lambda each: each["creationDateTime"])
-    # Popularity may have no campaign, and its newest is the measure of the next release.
+    # Popularity may have no campaign, and its newest solution is the baseline of the next release.
     for each in oldest_first[:-1] if recipe.alias == BASELINE else oldest_first:
         if inventory.gone_or_busy(partial(client.delete_solution, solutionArn=each["solutionArn"])):
             return True
@@ -82,14 +82,14 @@ def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> b
 
 
 def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: RecipePart, solution: str) -> Step:
-    """The solution version that this run trains, or that an earlier one did whose work it goes on with.
+    """Ensure the solution version of this run, or find that of an earlier run whose work it continues.
 
-    Versions are found by their names among the newest ones. One that is older than the work itself is answered with
-    the time when it was made.
+    Versions are found by name among the newest ones. The result of one that is older than the work has its creation
+    time.
 
     Args:
         client: the control plane.
-        plan: the run's, which tells how to train and when the work began.
+        plan: the run's plan, with the training mode and the time when the work began.
         recipe: the recipe with all names.
         solution: the ARN of its solution.
     """
@@ -117,7 +117,7 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
 
 
 def _mode(client: "PersonalizeClient", plan: Plan, solution: str) -> TrainingMode:
-    """How to train: an update needs an earlier training, which a new solution lacks."""
+    """Return the training mode: an update needs an earlier training, which a new solution lacks."""
     update = plan.training_mode == "UPDATE"
     return "FULL" if update and not _newest_versions(client, solution) else plan.training_mode
 
@@ -125,7 +125,7 @@ def _mode(client: "PersonalizeClient", plan: Plan, solution: str) -> TrainingMod
 def _versions_called(
     client: "PersonalizeClient", solution_arn: str, names: Collection[str], begun_at: str
 ) -> dict[str, Step]:
-    """Those of the names that exist. Stops at the first that has not failed: there is one at most."""
+    """Return existing versions of these names, up to the first that has not failed: there is one at most."""
     found: dict[str, Step] = {}
     for arn in _newest_versions(client, solution_arn):
         version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
@@ -141,7 +141,7 @@ def _versions_called(
 def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str]:
     ask = client.list_solution_versions
     versions = list(paginate(ask, "solutionVersions", solutionArn=solution_arn, maxResults=100))
-    # The solution tells of its latest version by itself, which may be sooner than the list does.
+    # The solution's own latest version may be visible sooner than the list has it.
     solution = none_if_missing(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
     latest = solution.get("latestSolutionVersion") if solution else None
     versions += [latest] if latest else []
@@ -151,18 +151,18 @@ def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str
 def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish) -> Step:
     """Have a campaign serve a solution version, by creating or updating it.
 
-    What the wish leaves open stays as the campaign has it.
+    Members that the wish leaves open stay unchanged.
 
     Args:
         client: the control plane.
         campaign: name and ARN.
-        wish: the version, and what of the configuration is decided.
+        wish: the version, and the decided members of the configuration.
 
     Returns:
-        The status of what was asked for last: ACTIVE means promoted.
+        The status of the latest request: ACTIVE means promoted.
 
     Raises:
-        RetryLater: Personalize is at work on something else of this campaign.
+        RetryLater: Personalize is working on another change of this campaign.
     """
     with translate_errors(campaign.arn):
         described = campaign_as_it_is(client, campaign.arn)
@@ -180,7 +180,7 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
                 )
             )
         if action == "update":
-            # Throughput that no setting names is left out, so that a change in this moment isn't undone.
+            # Throughput that no setting names is left out, so that a concurrent change is not undone.
             throughput: dict[str, Any] = {"minProvisionedTPS": wish.tps} if wish.tps else {}
             client.update_campaign(
                 campaignArn=campaign.arn, solutionVersionArn=wish.version, campaignConfig=config, **throughput
@@ -191,16 +191,16 @@ def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish)
 
 
 def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef | None":
-    """A campaign, or None where there is none."""
+    """Return a campaign, or None if it does not exist."""
     with translate_errors(arn):
         return none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
 
 
 def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
-    """Delete campaigns that settings no longer ask for.
+    """Delete campaigns that the settings no longer name.
 
     Returns:
-        The names of those that are gone, and of those that Personalize is at work on: the next run names them again.
+        The names of deleted campaigns, and of busy ones, which the next run tries again.
     """
     deleted: list[str] = []
     busy: list[str] = []
@@ -215,7 +215,7 @@ def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource])
 def unused_campaigns(
     client: "PersonalizeClient", names: Names, shop: str, settings: ShopSettings
 ) -> tuple[Resource, ...]:
-    """The campaigns of a shop's recipes that its settings don't ask for, and that are there all the same."""
+    """Return the existing campaigns of a shop's recipes that its settings do not name."""
     named = [names.campaign(shop, alias) for alias in RECIPES if alias not in settings.deployed]
     return tuple(Resource(name=each.name, arn=each.arn) for each in named if _is_there(client, each.arn))
 
@@ -227,7 +227,7 @@ def _is_there(client: "PersonalizeClient", arn: str) -> bool:
 
 
 def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> dict[str, dict[str, float]]:
-    """GetSolutionMetrics of solution versions, by their ARNs; one that is gone is left out."""
+    """Return GetSolutionMetrics of solution versions by ARN, without deleted ones."""
     found: dict[str, dict[str, float]] = {}
     with translate_errors("solution metrics"):
         for version in versions:
@@ -238,7 +238,7 @@ def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> 
 
 
 def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
-    """Return the requests a second that a campaign is provisioned for; 1 where it doesn't say, or can't be asked."""
+    """Return a campaign's provisioned requests a second; 1 if they are missing or unknown."""
     try:
         with translate_errors(campaign_arn):
             campaign = none_if_missing(lambda: client.describe_campaign(campaignArn=campaign_arn)["campaign"])

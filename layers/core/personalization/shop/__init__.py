@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop: its settings and files, its datasets, what it trains and what it serves."""
+"""A shop: its settings, files, datasets, trainings and releases."""

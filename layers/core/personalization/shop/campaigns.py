@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the shop's campaigns serve: the settings `generation` and `campaigns`."""
+"""Campaign settings of a shop: `generation` and `campaigns`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The raw copy of accepted events: CSV for a dataset group that is new, or for an audit.
+"""Copy accepted events as CSV, for a new dataset group or for an audit.
 
-A FULL import leaves streamed events where they are, so the copy must never come back to the dataset group that the
-events were streamed to. Each row says which one that is, and when: see `Group.refuse`.
+A FULL import keeps streamed events, so the copy must never return to the dataset group that received them. Each row
+names that group and the time: see `Group.refuse`.
 """
 
 import json
@@ -17,9 +17,9 @@ from personalization.core.errors import Rejected
 from personalization.core.names import Names
 
 MARK = "STREAMED_TO"
-"""The column that tells a copy: `<dataset group>/<epoch second at which the event was accepted>`."""
+"""The column that marks a copy: `<dataset group>/<epoch second at which the event was accepted>`."""
 BESIDE = (MARK, "SESSION_ID", "EVENT_ID", "PROPERTIES")
-"""Columns of a copy that are for an audit; an import leaves them out."""
+"""Columns of a copy for audits; an import leaves them out."""
 HEADER = (
     "USER_ID",
     "ITEM_ID",
@@ -39,13 +39,13 @@ class Group:
 
     name: str
     made: int
-    """Epoch seconds; a group of the same name that was there before lost its events with it."""
+    """Epoch seconds; events of an earlier group of the same name were deleted with it."""
 
     def refuse(self, resource: str, marks: Iterable[str]) -> None:
-        """Hold marks of a drop against the group.
+        """Check the marks of a drop against the group.
 
         Raises:
-            Rejected: one of them says that its event was streamed to this group.
+            Rejected: an event of the drop was streamed to this group.
         """
         for mark in marks:
             name, _, second = mark.rpartition("/")
@@ -59,26 +59,26 @@ class Group:
 
 
 def marked(header: Iterable[str]) -> bool:
-    """Whether a header, its names in capitals, is that of a copy."""
+    """Return whether a header, its names in capitals, is that of a copy."""
     return MARK in header
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a batch of the stream makes."""
+    """The output for a batch of the stream."""
 
     files: Mapping[str, str]
     """The objects: key and CSV."""
     foreign: Sequence[Mapping[str, Any]]
-    """Records that are not an event's."""
+    """Records that are no events."""
 
 
 def texts(records: Iterable[Mapping[str, Any]], names: Names) -> Made:
-    """The objects for a batch of the stream of the table of users' events.
+    """Convert a batch of the stream of the table of users' events to files.
 
-    Only an event that is new makes a row: one that was sent again replaces itself in the table, and is a change. A
-    batch that comes again gives the same keys, so it replaces what it wrote. Events without a user or an item, which
-    no import takes, are in a file of their own. Requests to delete a user, and their receipts, make no row.
+    Only a new event becomes a row: a repeated one replaces itself in the table, and is a change. A repeated batch has
+    the same keys, so it replaces its files. Events without a user or an item, which no import takes, go into a file of
+    their own. Deletion requests and receipts become no rows.
     """
     rows: dict[tuple[str, str, bool], list[tuple[str, list[str]]]] = defaultdict(list)
     foreign = []
@@ -104,7 +104,7 @@ def texts(records: Iterable[Mapping[str, Any]], names: Names) -> Made:
 
 
 def _is_event(image: Mapping[str, Any]) -> bool:
-    """Whether a new item is an event, by its key: requests to delete a user, and receipts, are beside them."""
+    """Return whether a new item is an event, by its key; deletion requests and receipts share the table."""
     return str(image.get("shopper", {}).get("S", ""))[:1] not in {"!", "="}
 
 

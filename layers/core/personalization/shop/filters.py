@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filters: what a request says of them, the parameters of their expressions, and whether the two fit."""
+"""Filters: the parameters of their expressions, and the values in requests."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 class Choice(BaseModel):
     """What every kind of recommendation can be asked with; query parameters `filterValues.X` and `context.X`."""
 
-    # By the names of the wire alone: a second spelling of userId would pass by what admits a browser.
+    # Only by alias: a second spelling of userId would bypass the check of browsers' sessions.
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
 
     filter: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
@@ -47,11 +47,11 @@ class Choice(BaseModel):
 
 
 def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[str, Kind]:
-    """The parameters of an expression, in order, and what each takes.
+    """Return the parameters of an expression, in order, with their kinds.
 
     Args:
         expression: of a filter, such as `INCLUDE ItemID WHERE Items.PRICE < $MOST`.
-        numeric: dataset type (INTERACTIONS, ITEMS, USERS) and column name of the columns that hold numbers.
+        numeric: dataset type (INTERACTIONS, ITEMS, USERS) and name of the numeric columns.
     """
     found: dict[str, Kind] = {}
     column = ("", "")
@@ -64,14 +64,14 @@ def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[st
 
 
 def checked(values: Mapping[str, str], known: Mapping[str, Kind]) -> dict[str, str]:
-    """The values of a request as Personalize wants them: a text that looks like a number gets its quotes.
+    """Return a request's values in Personalize's format: text that looks like a number gets quotes.
 
     Args:
         values: by parameter, as `Choice` has quoted them.
-        known: what the filter's parameters take.
+        known: the kinds of the filter's parameters.
 
     Raises:
-        Problem: 400, naming each value that is missing, of the wrong kind, or of no parameter.
+        Problem: 400, naming each missing, wrong or unknown value.
     """
     errors = list(_errors(values, known))
     if errors:
@@ -97,7 +97,7 @@ def _parts(value: str) -> Sequence[str]:
 
 
 def _filter_value(value: str) -> str:
-    """`a,b` as Personalize wants it, `"a","b"`; a number, or what is quoted already, as it is."""
+    """Return `a,b` as `"a","b"`; leave numbers and quoted values unchanged."""
     if NUMBER.fullmatch(value) or value.startswith('"'):
         return value
     return ",".join('"' + part.strip().replace('"', '\\"') + '"' for part in value.split(","))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a shop asks of a new solution version before and after it is promoted: the settings `gate` and `probe`."""
+"""The settings `gate` and `probe`: requirements on a new solution version before and after its promotion."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -22,11 +22,11 @@ Metric = Literal[
 Tolerance = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Lift = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 FOR_USERS = ("user-personalization", "personalized-ranking")
-"""Recipes that have to do better than what everybody likes; the others answer another question."""
+"""Recipes that must beat popularity; the others answer another question."""
 
 
 class RecipeGate(BaseModel):
-    """What one recipe is held to instead; what is not given is the gate's."""
+    """One recipe's exceptions from the gate."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,57 +36,57 @@ class RecipeGate(BaseModel):
 
 
 class HeldOut(BaseModel):
-    """A test on days that a training of its own has not seen; see `heldout`."""
+    """A test on days that a separate training has not seen; see `releases.held_out`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     days: Annotated[int, Field(ge=1, le=90)]
     """The days at the end of the history that are held out."""
     users: Annotated[int, Field(ge=20, le=10_000)] = 1_000
-    """Users of these days who are asked about, at most: a sample, the same one every time."""
+    """The most users of these days in the test: a sample, always the same."""
     minimum_users: Annotated[int, Field(ge=20, le=10_000)] = 50
-    """With fewer of them nothing is judged by this test, and the offline metrics decide."""
+    """With fewer users this test does not count, and the offline metrics decide."""
     minimum_lift: Lift = 1.0
-    """How many times as good as popularity a recipe must be, beyond what chance may have done; 0 asks for nothing."""
+    """The least lift over popularity, beyond chance; 0 disables it."""
 
 
 class Gate(BaseModel):
-    """When a new solution version may serve; see `judging`."""
+    """The conditions under which a new solution version may serve; see `releases.gate`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
-    """Without the gate every version is promoted that can be."""
+    """Without the gate every version is promoted."""
     metric: Metric = "normalized_discounted_cumulative_gain_at_10"
     tolerance: Tolerance = 0.1
-    """The share by which a version's lift over popularity may be under what is asked of it."""
+    """The share by which a version's lift may be below the required one."""
     minimum_over_popularity: Lift = 1.0
-    """The lift that a recipe for users must have at least; 0 asks for none."""
+    """The least lift of a recipe for users; 0 disables it."""
     held_out: HeldOut | None = None
-    """A test on held-out time, which costs a second training; none unless it is asked for."""
+    """A test on held-out time, which costs a second training; none by default."""
     recipes: dict[str, RecipeGate] = {}
     """Exceptions, by recipe alias."""
 
     def of(self, alias: str) -> "Gate":
-        """The gate that one recipe has to pass."""
+        """Return the gate of one recipe."""
         own = self.recipes.get(alias, RecipeGate()).model_dump(exclude_none=True)
         return self.model_copy(update={**own, "recipes": {}})
 
 
 class Probe(BaseModel):
-    """What a campaign must answer right after its update; see `probing`."""
+    """Requirements on a campaign's answers right after its update; see `releases.probe`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     requests: Annotated[int, Field(ge=1, le=50)] = 20
-    """Real requests that are sent to each campaign."""
+    """Real requests to each campaign."""
     latency_ms: Annotated[float, Field(gt=0, le=60_000, allow_inf_nan=False)] = 1000
-    """The most that the median request may take, in milliseconds."""
+    """The highest median latency in milliseconds."""
 
 
 def impossible(document: object, recipes: Sequence[str]) -> list[str]:
-    """What no release of the shop could ever fulfil, or what could never matter, each with its place.
+    """Return settings that no release can fulfil or that have no effect, each with its place.
 
     Args:
         document: the settings as they were written, of any shape.

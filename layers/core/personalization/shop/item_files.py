@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of items in the bucket: written from drops of items, changed by a PUT of one item."""
+"""Store tables of items in the bucket: written from drops of items, changed by a PUT of one item."""
 
 import json
 import time
@@ -23,39 +23,41 @@ _PARALLEL = 10
 _ATTEMPTS = 4
 _GZIP = "application/gzip"
 _GROWTH = 4
-"""How many times as many files a table must need before it is spread anew."""
+"""The factor by which the number of files must grow before the table is redistributed."""
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 _PARTITIONS = 64
 CHANGE_SECONDS = 1.0
-"""Seconds after which a change of one item is not tried again: its caller waits."""
+"""Seconds after which a change of one item is not retried, because its caller waits."""
 
 
 class Listed(Protocol):
-    """The rows of a drop of items; see `intake.listing`."""
+    """The rows of a drop of items; see `ingest.listing`."""
 
     columns: tuple[str, ...]
     size: int
 
     def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
-        """Lines by the lowest bits of their ids' places, of which there are 64."""
+        """Iterate over lines by the lowest bits of their ids' hashes, in 64 partitions."""
 
 
 def table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
-    """The shop's table, or None where no drop of items has made one."""
+    """Return the shop's table, or None before the first drop of items."""
     return item_table.read(objects.get_json(s3, bucket, item_table.document_key(shop)))
 
 
 def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, version: str) -> str | None:
-    """Make the table of a whole drop of items, or add an incremental one to the table that is there.
+    """Write the table of a FULL drop of items, or add an incremental drop to the current table.
 
-    A second time changes nothing.
+    A repetition changes nothing.
 
     Args:
-        s3, bucket: where it is. shop, mode: of the drop. listed: its items.
+        s3, bucket: the location of the table.
+        shop, mode: of the drop.
+        listed: its items.
         version: a name for a new table, the same whenever the step is repeated.
 
     Returns:
-        Why there is no table; None where there is one.
+        Why there is no table; None if there is one.
     """
     before = table(s3, bucket, shop)
     if mode == "INCREMENTAL":
@@ -81,7 +83,7 @@ def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
 
 
 def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: Table) -> Table:
-    """Have readers take a new table, and remove what no reader uses any more."""
+    """Switch readers to a new table, and remove what no reader uses any more."""
     shared = {before.version, before.previous} if before else set()
     previous = before.version if before and before.version != made.version else before.previous if before else ""
     told = replace(made, previous=previous)
@@ -92,10 +94,10 @@ def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: 
 
 
 def _roomy(s3: "S3Client", bucket: str, shop: str, there: Table, more: int, version: str) -> Table | None:
-    """The table with room for so many bytes more: in more files, where those that it has would become large.
+    """Return the table with room for `more` bytes: in more files if the current ones would become too large.
 
     Returns:
-        The table as it is now; None where it would have too many files.
+        The current table; None if it would have too many files.
     """
 
     def grown(size: int) -> int | None:
@@ -120,7 +122,7 @@ def _roomy(s3: "S3Client", bucket: str, shop: str, there: Table, more: int, vers
 
 
 def _texts(s3: "S3Client", bucket: str, shop: str, there: Table) -> Iterator[bytes]:
-    """The texts of the table's files, some at a time."""
+    """Iterate over the texts of the table's files, some in parallel."""
 
     def text(shard: int) -> bytes:
         data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, there.version, shard))
@@ -139,12 +141,13 @@ def change(
     properties: Mapping[str, object],
     late: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Replace what the table says about an item.
+    """Replace an item's columns in the table.
 
     Args:
-        s3, bucket, shop: whose table. item_id: the item.
+        s3, bucket, shop: the location of the table.
+        item_id: the item.
         properties: its values, by columns' names in any spelling.
-        late: whether it is too late to begin another try.
+        late: returns whether it is too late for another attempt.
     """
     there = table(s3, bucket, shop)
     if there is None:
@@ -190,9 +193,9 @@ def _watched(some: Iterable[dict[int, list[bytes]]], touched: list[int]) -> Iter
 
 
 def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:
-    """Have readers ask for files again that got lines of `size` bytes.
+    """Mark files as changed, by lines of `size` bytes, so that readers fetch them again.
 
-    Returns False where somebody else has changed the document meanwhile.
+    Returns False if another writer has changed the document meanwhile.
     """
     key = item_table.document_key(shop)
     with translate_errors(key):
@@ -217,7 +220,7 @@ def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:
 
 
 def _files(listed: Listed, shards: int) -> Iterator[dict[int, list[bytes]]]:
-    """The lines of a table's files, some whole files at a time."""
+    """Iterate over groups of the table's files with their lines."""
     held: dict[int, list[bytes]] = defaultdict(list)
     for _, rows in listed.partitions():
         for row in rows:
@@ -241,7 +244,7 @@ def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows:
 
 
 def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
-    """Add lines to a file; False where somebody else has changed it meanwhile."""
+    """Add lines to a file; return False if another writer has changed it meanwhile."""
     with translate_errors(key):
         there = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
         old = item_table.rows(item_table.unpack(there["Body"].read())) if there else []
@@ -265,7 +268,7 @@ def _remove(s3: "S3Client", bucket: str, folder: str) -> None:
 
 
 def _plain(name: str) -> str:
-    """A column's name without its spelling: PRODUCT_NAME and productName are one."""
+    """Return a column's name without its spelling: PRODUCT_NAME and productName are one."""
     return name.replace("_", "").lower()
 
 

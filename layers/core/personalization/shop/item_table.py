@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of items that answers take names and other columns from: small files, each addressed by the item's id.
+"""The table of items, from which answers get names and other columns: small files, addressed by a hash of the id.
 
-Personalize charges for metadata of first-generation recipes, so that answers don't ask it. A drop of items writes the
-table; a PUT of an item changes its file. It holds items alone: nothing in it is about people.
+Personalize charges for metadata of first-generation recipes, so answers take it from here. A drop of items writes the
+table; a PUT of an item changes its file. The table holds no personal data.
 """
 
 import gzip
@@ -12,41 +12,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 SHARD_BYTES = 64 << 10
-"""Bytes of a file before it is compressed, about: what one look-up unpacks."""
+"""The approximate uncompressed size of a file in bytes: one look-up unpacks it."""
 MOST_SHARDS = 16_384
-"""Files of a table: a gigabyte, which is some millions of items. A larger catalogue has no table."""
+"""The most files of a table: a gigabyte, or some millions of items. A larger catalogue has no table."""
 SHARD_SECONDS = 600.0
-"""How long a reader uses a file without asking again, unless the document says that it was changed."""
+"""How long a reader uses a file without fetching it again, unless the document marks it as changed."""
 MOST_CHARACTERS = 1_000
-"""A longer value is no name and is left out."""
+"""Longer values are no names, and are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What the table of a shop looks like."""
+    """The document of a shop's table."""
 
     version: str
     """The folder of its files."""
     shards: int
-    """How many files it has: a power of two."""
+    """The number of files: a power of two."""
     columns: tuple[str, ...]
     previous: str = ""
     """The version before, which readers may still use for a while."""
     changed: Mapping[str, int] = field(default_factory=dict)
-    """When files were changed of late, in milliseconds since 1970, by their numbers."""
+    """The times of recent changes, in milliseconds since 1970, by the files' numbers."""
     size: int = 0
-    """Bytes of its lines at most: an item that was changed counts several times, until the lines are counted anew."""
+    """Bytes of its lines at most: a changed item counts several times until the next recount."""
 
     def as_json(self) -> dict[str, object]:
-        """The document that tells of it."""
         told = {"version": self.version, "shards": self.shards, "columns": list(self.columns)}
         return {**told, "previous": self.previous, "changed": dict(self.changed), "size": self.size}
 
     def with_changes(self, shards: Iterable[int], size: int, now: int) -> "Table":
-        """The table after a change of some of its files; what readers have asked for again since is forgotten.
+        """Return the table after a change of some files; older changes, which readers have fetched since, are dropped.
 
         Args:
-            shards: the files' numbers. size: bytes of the lines that were written. now: milliseconds since 1970.
+            shards: the files' numbers.
+            size: bytes of the written lines.
+            now: milliseconds since 1970.
         """
         since = now - int(SHARD_SECONDS * 1000)
         late = {name: at for name, at in self.changed.items() if at > since}
@@ -54,7 +55,6 @@ class Table:
 
 
 def read(document: Mapping[str, object] | None) -> Table | None:
-    """The table that a document tells of."""
     if document is None:
         return None
     columns = document["columns"]
@@ -71,22 +71,21 @@ def read(document: Mapping[str, object] | None) -> Table | None:
 
 
 def folder(shop: str) -> str:
-    """The folder of a shop's tables, with its slash."""
     return f"catalogue/{shop}/items/"
 
 
 def document_key(shop: str) -> str:
-    """Where the document that tells of the table is."""
+    """Return the key of the table's document."""
     return f"{folder(shop)}table.json"
 
 
 def shard_key(shop: str, version: str, shard: int) -> str:
-    """Where a file of the table is."""
+    """Return the key of one file of the table."""
     return f"{folder(shop)}{version}/{shard:05d}.gz"
 
 
 def shards_for(size: int) -> int | None:
-    """How many files a table of so many bytes has; None where it would have too many."""
+    """Return the number of files for a table of so many bytes; None if it is too large."""
     shards = 1
     while shards * SHARD_BYTES < size:
         shards *= 2
@@ -94,43 +93,41 @@ def shards_for(size: int) -> int | None:
 
 
 def place(item_id: str) -> int:
-    """A number for an id, whose lowest bits tell its file."""
+    """Return a hash of an id; its lowest bits select the file."""
     return zlib.crc32(item_id.encode())
 
 
 def line(item_id: str, values: Mapping[int, str]) -> bytes:
-    """An item's line: its id, and its values by the numbers of the columns.
+    """Return an item's line: its id, and its values by the numbers of the columns.
 
-    The same as polars writes for a struct, so that both can write files.
+    The format is polars' for a struct, so that both can write files.
     """
     row = {"": item_id, **{str(number): value for number, value in values.items()}}
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def identity(row: bytes) -> bytes:
-    """The beginning of a line that tells whose it is: quotes within an id are escaped."""
+    """Return the beginning of a line, which identifies its item: quotes within an id are escaped."""
     end = row.find(b'","', 4)
     return row[: end if end >= 0 else row.rindex(b'"')]
 
 
 def pack(rows: Iterable[bytes]) -> bytes:
-    """A file of lines; of an item with several the last one counts."""
+    """Compress lines to a file; of an item with several lines the last one counts."""
     last = {identity(row): row for row in rows}
     return gzip.compress(b"\n" + b"\n".join(last.values()) + b"\n", 6, mtime=0)
 
 
 def unpack(data: bytes) -> bytes:
-    """The text of a file."""
     return gzip.decompress(data)
 
 
 def rows(text: bytes) -> list[bytes]:
-    """The lines of a file's text."""
     return [each for each in text.split(b"\n") if each]
 
 
 def find(text: bytes, item_id: str) -> dict[str, str]:
-    """An item's values by the numbers of the columns; none of an item that is not there."""
+    """Return an item's values by the numbers of the columns; empty for an unknown item."""
     start = b"\n" + json.dumps({"": item_id}, ensure_ascii=False, separators=(",", ":")).encode()[:-1]
     at = text.find(start)
     while at >= 0 and text[at + len(start) : at + len(start) + 1] not in b",}":
@@ -142,6 +139,6 @@ def find(text: bytes, item_id: str) -> dict[str, str]:
 
 
 def shown(table: Table, values: Mapping[str, str], wanted: Sequence[str]) -> dict[str, str]:
-    """The wanted columns of an item, as far as it has them."""
+    """Return the wanted columns that the item has."""
     numbers = {name: str(number) for number, name in enumerate(table.columns)}
     return {name: values[numbers[name]] for name in wanted if numbers.get(name) in values}

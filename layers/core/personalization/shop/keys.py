@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a key of the drop bucket means: `drops/<shop>/<kind>/…/<file>.csv[.gz]`, or the shop's settings."""
+"""Parse keys of the drop bucket: `drops/<shop>/<kind>/…/<file>.csv[.gz]`, or the shop's settings."""
 
 import re
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ Mode = Literal["FULL", "INCREMENTAL"]
 
 SHOP_RULE = "1 to 30 characters out of a-z, 0-9 and -, beginning with a letter or digit"
 SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
-"""The whole of a shop's name: it becomes part of Personalize's names, and keys and names must agree."""
+"""Shop names are part of Personalize's names, and keys and names must agree."""
 SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
-"""Of those that a shop has, the newest holds; of the same second, the one that comes first here."""
+"""The newest settings file counts; of files with the same second, the first one in this order."""
 _DATA_KINDS: dict[str, DataKind] = {"interactions": "interactions", "users": "users", "items": "items"}
 _LAYOUT = "drops/<shop>/<interactions|users|items>/<file>.csv or .csv.gz, or drops/<shop>/settings.yaml, .yml or .json"
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One object of the bucket, understood."""
+    """A parsed key."""
 
     key: str
     kind: Kind
@@ -32,18 +32,18 @@ class Drop:
 
     @property
     def data_kind(self) -> DataKind | None:
-        """The dataset that the object is for, or None for settings and for nothing."""
+        """The object's dataset, or None for settings and ignored keys."""
         return _DATA_KINDS.get(self.kind)
 
 
 def recognise(key: str) -> Drop:
-    """Read a key as EventBridge gives it (not URL-encoded).
+    """Parse a key as EventBridge sends it (not URL-encoded).
 
-    Folder markers (a key that ends in `/`), keys outside `drops/`, and files whose names begin with `_` or `.`
-    (markers that other tools leave behind) are nothing.
+    Folder markers (keys that end in `/`), keys outside `drops/`, and files whose names begin with `_` or `.` (other
+    tools' markers) have the kind `nothing`.
 
     Raises:
-        Rejected: the shop's name, the kind or the file's ending is not one that we know; the reason is the rule.
+        Rejected: the shop's name, the kind or the file's ending is unknown; the reason states the rule.
     """
     parts = key.split("/")
     if parts[0] != "drops" or len(parts) < 2 or parts[-1][:1] in {"", "_", "."}:
@@ -59,7 +59,7 @@ def recognise(key: str) -> Drop:
 
 
 def is_shop(name: str) -> bool:
-    """Whether a shop can have this name."""
+    """Return whether a shop can have this name."""
     return SHOP.fullmatch(name) is not None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named slots of a shop, the setting `placements`: which list is shown there, and what it is asked with."""
+"""Placements: named slots of a shop, each with its list and parameters."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from personalization.shop.release import BASELINE, Value
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 Source = Literal["user-personalization", "similar-items", "popularity-count"]
-"""The recipes whose campaigns name items by themselves; personalized-ranking orders the caller's."""
+"""Recipes whose campaigns choose items; personalized-ranking orders the caller's."""
 Fallback = Literal["popular", "bestsellers", "none"]
 Because = Literal["similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
 MOST = 20
@@ -26,7 +26,7 @@ _Texts = dict[
 
 
 class Promotion(BaseModel):
-    """Items that are placed into a list, at places that Personalize chooses."""
+    """Promoted items in a list, at positions that Personalize chooses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -39,32 +39,32 @@ class Promotion(BaseModel):
 
 
 class Placement(BaseModel):
-    """What one slot shows."""
+    """The list in one slot."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     recipe: Source | None = None
     """The recipe whose campaign is asked."""
     recommender: Name | None = None
-    """Or the shop's recommender of this name, which somebody made for a use case of the domain ECOMMERCE."""
+    """Or the shop's recommender of this name, made for a use case of the domain ECOMMERCE."""
     limit: Annotated[int, Field(ge=1, le=100)] = 12
-    """How many items, unless a request says otherwise."""
+    """The number of items, unless a request sets it."""
     filter: Name | None = None
     """One of the shop's filters."""
     filter_values: _Texts = {}
-    """Values of the filter's parameters; those that are not given here come with each request."""
+    """Values of the filter's parameters; each request must give the others."""
     promotions: Annotated[tuple[Promotion, ...], Field(max_length=1)] = ()
-    """Personalize takes one."""
+    """Personalize accepts one."""
     context: _Texts = {}
-    """Context that is always sent, such as the slot's own name; what a request says wins."""
+    """Context of every request, such as the slot's own name; a request's own values take precedence."""
     fallback: Fallback = "popular"
-    """What fills the slot when its campaign does not answer and no good answer is remembered."""
+    """The fallback if the campaign does not answer and no good answer is cached."""
     metadata: Annotated[tuple[str, ...], Field(max_length=10)] | None = None
-    """Columns of Items that the answer shows; none named in a list means none, no list the shop's first ten (and none
-    of a recommender, which shows them only if it was made to)."""
+    """Columns of Items in the answer. An empty list shows none; without a list the shop's first ten are shown (none for
+    a recommender, which shows them only if it was made to)."""
     because: Because | None = None
-    """What the item of a request is to the user here: bought, viewed, in the basket, or only similar, which it is
-    to similar-items if nothing is said. It tells of a recommender that it starts from the item."""
+    """How the request's item relates to the user: bought, viewed, in the basket, or only similar, the default of
+    similar-items. For a recommender it states that the request starts from the item."""
 
     @field_validator("context")
     @classmethod
@@ -89,7 +89,7 @@ Placements = Annotated[dict[Name, Placement], Field(max_length=MOST)]
 
 
 def impossible(document: object, recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
-    """What no request to a placement could ever get, or what contradicts itself, each with its place.
+    """Return settings that no request can fulfil or that contradict each other, each with its place.
 
     Args:
         document: the settings as they were written, of any shape.
@@ -108,12 +108,12 @@ def impossible(document: object, recipes: Collection[str], filters: Mapping[str,
 
 
 def record(placements: Mapping[str, Placement], columns: Collection[str], context: Collection[str]) -> dict[str, Value]:
-    """The placements as the release record keeps them, in the words of the API.
+    """Return the placements in the release record's format, by the API's names.
 
     Args:
         placements: by name.
         columns: the columns of Items that answers can show.
-        context: the columns of Interactions that a request may give; Personalize refuses a request with any other.
+        context: the columns of Interactions that a request may give; Personalize refuses others.
     """
     return {name: _entry(each, columns, context) for name, each in placements.items()}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan of a run: everything that the state machine and its functions agree on, as JSON in camelCase."""
+"""The plan of a run and its messages: JSON in camelCase between the state machine and its functions."""
 
 from typing import Any, Literal, Self
 
@@ -17,16 +17,16 @@ TrainingMode = Literal["FULL", "UPDATE"]
 
 
 class Part(BaseModel):
-    """A piece of JSON that crosses the border between the machine and a function."""
+    """A JSON message between the state machine and a function."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """Understand JSON that the machine hands over; what it adds is ignored.
+        """Parse JSON from the state machine; unknown members are ignored.
 
         Raises:
-            Broken: it is not as it must be, so machine and functions do not belong together.
+            Broken: it is invalid, so the state machine and the functions do not match.
         """
         try:
             return cls.model_validate(value)
@@ -34,7 +34,7 @@ class Part(BaseModel):
             raise Broken("the step's input", " ".join(str(error).split())) from None
 
     def as_json(self) -> dict[str, object]:
-        """The piece as the machine keeps it."""
+        """Return the message in the state machine's JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -46,17 +46,15 @@ class Resource(Part):
 
 
 class DatasetGroup(Resource):
-    """The shop's dataset group."""
-
     domain: Literal["ECOMMERCE"] | None
 
 
 class Dataset(Resource):
-    """The dataset that a drop goes into."""
+    """The dataset of a drop."""
 
     type: Literal["INTERACTIONS", "USERS", "ITEMS"]
     changes: bool = False
-    """Whether the dataset, which is there, gets the plan's schema in place of its own."""
+    """Whether the existing dataset gets the plan's schema."""
 
 
 class SchemaPart(Resource):
@@ -68,38 +66,32 @@ class SchemaPart(Resource):
 
 
 class EventTracker(Part):
-    """The shop's event tracker; its ARN is made up by Personalize."""
+    """The shop's event tracker; Personalize chooses its ARN."""
 
     name: str
 
 
 class ImportJob(Resource):
-    """The import job of this run."""
-
     mode: Mode
     data_location: str
     earlier: tuple[Resource, ...] = ()
-    """Jobs of the same objects that earlier runs may have started, the first one first."""
+    """Jobs for the same objects that earlier runs may have started, oldest first."""
     once_named: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """The same jobs by the names that they had before names carried a hash of the run; none is started by them."""
+    """The same jobs by their former names, which had no hash of the run; used for look-up only."""
 
 
 class FilterPart(Resource):
-    """A filter of the shop."""
-
     expression: str
 
 
 class RecommenderPart(Resource):
-    """A recommender of the shop."""
-
     recipe_arn: str
     config: dict[str, int | bool]
-    """What the settings decide of its configuration, as Personalize names it."""
+    """The members of its configuration in the settings, by Personalize's names."""
 
 
 class RecipePart(Part):
-    """A recipe with what is made for it."""
+    """A recipe with its resources."""
 
     alias: str
     recipe_arn: str
@@ -107,28 +99,27 @@ class RecipePart(Part):
     campaign: Resource
     solution_version_name: str
     earlier_versions: tuple[str, ...] = ()
-    """Names of trainings on the same data that earlier runs may have started, the first one first."""
+    """Trainings on the same data that earlier runs may have started, oldest first."""
     once_named: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """The same trainings by the names that they had before names carried a hash of the run."""
+    """The same trainings by their former names, which had no hash of the run."""
     min_provisioned_tps: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What the settings say about the campaign's throughput; None leaves it as it is."""
+    """The campaign's throughput in the settings; None leaves it unchanged."""
     campaign_config: dict[str, Any] = Field(default={}, exclude_if=lambda value: not value)
-    """The members of the campaign's configuration that the settings decide, as Personalize names them."""
+    """The members of the campaign's configuration in the settings, by Personalize's names."""
     deployed: bool = Field(default=True, exclude_if=lambda value: value)
-    """Whether the recipe has a campaign; the gate's baseline needs none."""
+    """Whether the recipe has a campaign; the baseline needs none."""
 
 
 class Joined(Part):
-    """An earlier object whose rows are imported together with those of another."""
+    """An earlier object whose rows are imported together with another's."""
 
     id: str = ""
-    """Its claim's."""
     key: str
     version_id: str | None = None
 
 
 class Known(Part):
-    """The whole history of a dataset that was imported last."""
+    """The latest imported FULL of a dataset."""
 
     content: str
     """As in `claims.Claim`."""
@@ -138,18 +129,17 @@ class Known(Part):
 
 
 class LeftOut(Part):
-    """An object that is not imported together with the others of its import."""
+    """An object that is left out of a joint import."""
 
     id: str
-    """Its claim's."""
     key: str
     outcome: Literal["refused", "later"]
-    """`later`: the run that follows imports it."""
+    """`later`: the next run imports it."""
     reason: str
 
 
 class Retraining(Part):
-    """A wish for a training on the data that is there; no recipe named means all of the shop's."""
+    """A request for training on existing data; without recipes all of the shop's are trained."""
 
     shop: str
     training_mode: TrainingMode = "FULL"
@@ -157,10 +147,9 @@ class Retraining(Part):
 
 
 class PrepareRequest(Part):
-    """What the machine tells of an object that a run handles, or of a retraining, which has none."""
+    """The object that a run handles, or a retraining, which has none."""
 
     id: str = ""
-    """Its claim's."""
     bucket: str
     key: str
     version_id: str | None = None
@@ -168,56 +157,54 @@ class PrepareRequest(Part):
     also: tuple[Joined, ...] = ()
     retrain: Retraining | None = None
     imported_by: tuple[str, ...] = ()
-    """Earlier runs that had exactly these objects to import."""
+    """Earlier runs that imported exactly these objects."""
     trained_by: tuple[str, ...] = ()
-    """Earlier runs that had exactly the drops of this one to train on."""
+    """Earlier runs that trained on exactly this run's drops."""
     in_parts: bool = False
-    """Whether the machine starts the jobs of a plan one after the other; an execution of an older machine doesn't."""
+    """Whether the state machine can start a plan's jobs one after the other; older executions cannot."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
-    """When the first of all these runs took the object, ISO 8601."""
+    """When the first of these runs took the object, ISO 8601."""
     known: Known | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What the dataset has already, if the object is a whole history."""
+    """The dataset's current FULL, if the object is one."""
     may_skip: bool = False
-    """Whether the machine understands that an object needs no import; an execution of an older machine doesn't."""
+    """Whether the state machine can skip an import; older executions cannot."""
 
 
 class Evaluation(Part):
-    """A test on held-out time that a run is to make before it trains; see `heldout`."""
+    """A test on held-out time that a run makes before it trains; see `releases.held_out`."""
 
     run: str
     shop: str
     domain: Literal["ECOMMERCE"] | None
     event_type: str
-    """The event type that a user is expected to have had: the shop's own word for a purchase."""
+    """The event type to predict: the shop's own name for a purchase."""
     recipes: tuple[RecipeAlias, ...]
-    """Those that are tested."""
+    """The tested recipes."""
     held_out: HeldOut
     made_by: tuple[str, ...] = ()
-    """Earlier runs with the same data: a test of theirs need not be made and paid for again."""
+    """Earlier runs with the same data, whose test is reused."""
     generation: Generation = Field(default="v1", exclude_if=lambda value: value == "v1")
-    """The generation of the recipes that are tested."""
+    """The generation of the tested recipes."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
-    """As in `Plan`: interactions of later than this are none that the test is about."""
+    """As in `Plan`: later interactions are left out of the test."""
 
 
 class Nothing(Part):
-    """A run that has nothing to import: settings were dropped, or a marker."""
+    """A run without an import, after a drop of settings or a marker."""
 
     run: str
     shop: str
     kind: Kind
     notes: tuple[str, ...] = ()
     outcome: Literal["", "alreadyHandled"] = Field(default="", exclude_if=lambda value: not value)
-    """`alreadyHandled`: the dataset has these bytes already."""
+    """`alreadyHandled`: the dataset already has these bytes."""
 
     @property
     def rows(self) -> int:
-        """No rows."""
         return 0
 
     @property
     def rejects(self) -> int:
-        """No rows."""
         return 0
 
 
@@ -235,37 +222,36 @@ class Plan(Part):
     import_job: ImportJob
     """The first or only one."""
     further: tuple[ImportJob, ...] = ()
-    """The jobs that follow it, one after the other, where the data exceed one incremental job."""
+    """The next jobs, in order, if the data exceed one incremental job."""
     filters: tuple[FilterPart, ...]
     recipes: tuple[RecipePart, ...]
     rows: int
     notes: tuple[str, ...]
     report: str = ""
-    """The key of the report on the data, as a page."""
+    """The key of the HTML report on the data."""
     rejects: int = 0
-    """Rows that were left out."""
+    """The number of rows left out."""
     content: str = Field(default="", exclude_if=lambda value: not value)
-    """As in `claims.Claim`, of a whole history."""
+    """As in `claims.Claim`, for a FULL."""
     left_out: tuple[LeftOut, ...] = ()
     """Objects whose rows are not in the import copy."""
     training_mode: TrainingMode = "FULL"
     gate: Gate = Gate()
     probe: Probe = Probe()
     serves: tuple[str, ...] = ()
-    """The recipes of the shop's settings: of those that are not trained, the campaigns serve on."""
+    """The recipes in the shop's settings: campaigns of untrained ones keep serving."""
     deploys: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """Those of them that have a campaign; empty in an older plan: all."""
+    """The recipes with a campaign; empty in older plans, which means all."""
     unused: tuple[Resource, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """Campaigns that the settings no longer ask for, which go after a promotion."""
+    """Campaigns that the settings no longer name, deleted after a promotion."""
     evaluation: Evaluation | None = None
-    """The test on held-out time that the shop's settings ask for."""
+    """The test on held-out time in the shop's settings."""
     placements: dict[str, Placement] = {}
-    """The shop's placements by name."""
     recommenders: tuple[RecommenderPart, ...] = ()
-    """Those of the settings that the data are enough for."""
+    """Recommenders in the settings with enough data."""
     begun_at: str = Field(default="", exclude_if=lambda value: not value)
-    """When this run, or the first of those whose work it goes on with, took what it handles, ISO 8601: what Personalize
-    made before is none of their work, whatever it is called."""
+    """When this run, or the first run whose work it continues, took its drops, ISO 8601: resources that Personalize
+    made before are none of their work, whatever their names."""
 
     model_config = ConfigDict(alias_generator=lambda name: to_camel(name.rstrip("_")))
 
@@ -281,50 +267,50 @@ class Promoted(Part):
     baseline_arn: str | None = None
     """The Popularity-Count version of that run."""
     found_from: str = Field(default="", exclude_if=lambda value: not value)
-    """When the version was made, ISO 8601, if that was before its run began."""
+    """When the version was made, ISO 8601, if that was before its run."""
     recipe: str = Field(default="", exclude_if=lambda value: not value)
-    """Personalize's name of the version's recipe; empty where the plan or the alias tells it."""
+    """Personalize's name of the version's recipe; empty if the plan or the alias determines it."""
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """What the promotion says about the campaign."""
+    """Notes about the campaign."""
 
 
 class Made(Part):
-    """How far a step has come that is asked again."""
+    """The progress of a step across its calls."""
 
     stage: int = 0
-    """How many of its resources are ready."""
+    """The number of finished resources."""
     arn: str = ""
-    """The one that is under way."""
+    """The resource in progress."""
     before: str = ""
-    """The one that became ready last."""
+    """The last finished resource."""
 
 
 class Step(Part):
-    """The answer of a step that made or found a resource, or looked at it."""
+    """The result of a step that created, found or described a resource."""
 
     arn: str
     status: str
     found_from: str = Field(default="", exclude_if=lambda value: not value)
-    """When a solution version was made, ISO 8601, if that was before the run began, so that nothing was trained."""
+    """When a solution version was made, ISO 8601, if that was before the run, so that nothing was trained."""
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
-    """What people should know about it."""
+    """Notes for people."""
     reason: str = Field(default="", exclude_if=lambda value: not value)
     """Why the step waits."""
     name: str = Field(default="", exclude_if=lambda value: not value)
-    """What people call the resource."""
+    """The resource's name for people."""
     ready: bool = False
-    """Whether everything that the step makes is ready."""
+    """Whether all the step's resources are ready."""
     made: Made | None = Field(default=None, exclude_if=lambda value: value is None)
-    """What the machine hands over when it asks again."""
+    """The state for the next call."""
 
 
 class ImportRequest(Part):
-    """A step that makes the import happen."""
+    """A step of an import."""
 
     steps: tuple[
         Literal["datasetGroup", "schema", "dataset", "eventTracker", "filter", "recommender", "importJob"], ...
     ]
-    """What is made, in this order; each when what comes before it is ready."""
+    """The resources in their order; each waits for those before it."""
     plan: Plan
     filter: FilterPart | None = None
     recommender: RecommenderPart | None = None
@@ -332,8 +318,6 @@ class ImportRequest(Part):
 
 
 class TrainRequest(Part):
-    """A step of training."""
-
     steps: tuple[Literal["solution", "solutionVersion"], ...]
     """As in `ImportRequest`."""
     plan: Plan

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run roughly costs: the settings `prices`, and an estimate made with them."""
+"""The setting `prices`, and rough estimates of a run's cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,65 +32,64 @@ class Prices(BaseModel):
     thousand_batch_recommendations: Dollars = 0.067
     """What a batch inference job costs for a thousand lists."""
     training_hours_per_million: Dollars = 2.0
-    """Training hours of a recipe for a million interactions: a guess until your own runs tell better."""
+    """Training hours of a recipe for a million interactions: a guess until your own runs give a figure."""
     thousand_with_metadata: Dollars | None = None
-    """What metadata adds to a thousand recommendations of the first generation; no source that we know tells."""
+    """The surcharge for metadata in a thousand first-generation recommendations; no known source has it."""
     thousand_recommendations_v2: Dollars = 0.15
     thousand_interactions_v2: Dollars = 0.002
-    """What each training costs for a thousand interactions of the whole history."""
+    """The cost of each training per thousand interactions of the whole history."""
 
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """A recipe as the bill sees it."""
+    """The properties of a recipe that determine its cost."""
 
     alias: str
     generation: Generation = "v1"
     tps: int | None = 1
-    """Requests a second that its campaign provides for at least; None where the recipe has no campaign."""
+    """The least requests a second that its campaign provides; None if the recipe has no campaign."""
     metadata: bool = False
-    """Whether the campaign's answers carry columns of Items."""
+    """Whether the campaign's answers have columns of Items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one run costs, and what its campaigns cost as long as they are there."""
+    """The cost of one run, and the monthly cost of its campaigns."""
 
     import_dollars: float
     interactions: int
-    """Those that are trained on: the whole history."""
+    """Interactions to train on: the whole history."""
     training_hours: float
-    """Of recipes of the first generation, which are billed by the hour."""
+    """Hours of first-generation recipes, which are billed by the hour."""
     training_dollars: float
     campaign_months: tuple[tuple[str, float], ...]
-    """The least that each campaign costs a month, by recipe: its requests a second, asked for or not."""
+    """The least monthly cost of each campaign, by recipe: its provisioned requests, used or not."""
 
     @property
     def run_dollars(self) -> float:
-        """The whole of this run."""
         return self.import_dollars + self.training_dollars
 
     @property
     def month_dollars(self) -> float:
-        """The least that all campaigns cost a month."""
+        """The least monthly cost of all campaigns."""
         return sum(dollars for _, dollars in self.campaign_months)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialEstimate:
-    """What a test on held-out time costs besides."""
+    """The additional cost of a test on held-out time."""
 
     training_hours: float
     lists: int
-    """Lists that are asked for, at most."""
+    """The most requested lists."""
     dollars: float
-    """Import, training and lists together; exports and the dataset group cost nothing."""
+    """Import, training and lists; exports and the dataset group are free."""
 
 
 def campaign_month(prices: Prices, billed: Billed) -> float:
-    """The least dollars that a campaign costs a month: its requests a second, asked for or not.
+    """Return the least monthly dollars of a campaign: its provisioned requests, used or not.
 
-    Whether a second-generation campaign is billed while nobody asks it is not published: it is assumed.
+    Amazon does not publish whether an idle second-generation campaign is billed; the estimate assumes it.
     """
     if billed.generation == "v2":
         thousand = prices.thousand_recommendations_v2
@@ -102,14 +101,14 @@ def campaign_month(prices: Prices, billed: Billed) -> float:
 def estimate_trial(
     prices: Prices, size: int, interactions: int, recipes: Sequence[Billed], users: int
 ) -> TrialEstimate:
-    """What a test on held-out time roughly costs at most: as if nothing were held out.
+    """Estimate the most that a test on held-out time costs, as if nothing were held out.
 
     Args:
         prices: the price table.
         size: bytes of the interactions.
-        interactions: how many they are.
-        recipes: recipes that are tested.
-        users: users whose lists are asked for, of each recipe.
+        interactions: their number.
+        recipes: the tested recipes.
+        users: the users in the test of each recipe.
     """
     run = estimate(prices, size, interactions, recipes)
     lists = len(recipes) * users
@@ -121,16 +120,16 @@ def estimate_trial(
 
 
 def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Billed]) -> Estimate:
-    """What a run roughly costs.
+    """Estimate the cost of a run.
 
     Args:
         prices: the price table.
-        size: bytes that are imported.
-        interactions: the whole history, which every training reads; 0 where nothing is trained.
-        recipes: recipes that are trained.
+        size: bytes to import.
+        interactions: the whole history, which every training reads; 0 if nothing is trained.
+        recipes: the trained recipes.
     """
     trained = recipes if interactions else ()
-    # Below some size a training is all start and end; a quarter of an hour is what small ones take.
+    # Small trainings consist of start and end only, and take a quarter of an hour.
     each_hours = max(0.25, prices.training_hours_per_million * interactions / 1e6)
     hours = each_hours * sum(each.generation == "v1" for each in trained)
     by_interactions = prices.thousand_interactions_v2 * interactions / 1_000

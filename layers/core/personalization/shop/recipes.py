@@ -8,26 +8,26 @@ from personalization.core.status import Progress, progress
 from personalization.shop.campaigns import SECOND_GENERATION, Generation
 
 LOOK_BACK = 20
-"""The newest solution versions among which a run looks for its own."""
+"""The number of newest solution versions among which a run looks for its own."""
 SKEW = timedelta(minutes=1)
-"""How far Personalize's clock may be behind that of our functions."""
+"""How far Personalize's clock may be behind our functions' clock."""
 
 
 def recipe(alias: str, generation: Generation = "v1") -> str:
-    """Personalize's name of a recipe; one that has a single generation is the same in both."""
+    """Return Personalize's name of a recipe; recipes with a single generation have one name."""
     return f"aws-{alias}-v2" if generation == "v2" and alias in SECOND_GENERATION else f"aws-{alias}"
 
 
 def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:
-    """Which of several names for one piece of work is the one to use.
+    """Choose one of several names for the same work.
 
     Args:
-        names: those of the runs that may have begun it, the first one first and that of the run that asks last.
-        there: the statuses of those that exist.
+        names: those of the runs that may have begun it, oldest first, the current run's last.
+        there: the statuses of existing resources, by name.
 
     Returns:
-        The newest that has not failed; else the first that was never used, so that two runs which begin at the same
-        time ask Personalize for the same name, and it makes one; else the last, which has failed.
+        The newest that has not failed; else the first unused one, so that two concurrent runs request the same name and
+        Personalize creates one resource; else the last, which has failed.
     """
     alive = [name for name in names if name in there and progress(there[name]) is not Progress.FAILED]
     unused = [name for name in names if name not in there]
@@ -35,11 +35,11 @@ def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:
 
 
 def is_older(made: datetime | None, begun_at: str) -> bool:
-    """Whether Personalize made something before a piece of work began, so that it cannot be part of that work.
+    """Return whether Personalize made a resource before a piece of work began, so that it is no part of that work.
 
     Args:
-        made: when it was made, if Personalize tells.
-        begun_at: when the work began, ISO 8601; empty where that is not known.
+        made: when it was made, if known.
+        begun_at: when the work began, ISO 8601; empty if unknown.
     """
     if made is None or not begun_at:
         return False
@@ -47,5 +47,5 @@ def is_older(made: datetime | None, begun_at: str) -> bool:
 
 
 def newest(versions: list[tuple[float, str]]) -> list[str]:
-    """The ARNs of the newest solution versions, newest first, from creation times (epoch seconds) and ARNs."""
+    """Return the ARNs of the newest solution versions, newest first, from creation times (epoch seconds) and ARNs."""
     return [arn for _, arn in sorted(set(versions), reverse=True)[:LOOK_BACK]]

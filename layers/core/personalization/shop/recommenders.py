@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Personalize's use cases for shops that a run makes beside the campaigns: the setting `recommenders`."""
+"""The setting `recommenders`: Personalize's ECOMMERCE use cases beside the campaigns."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ UseCase = Literal[
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 Action = Literal["create", "update", "nothing", "busy"]
 MOST = 5
-"""Recommenders of a dataset group, as Personalize allows."""
+"""The most recommenders in a dataset group, by Personalize's quota."""
 NEEDED_EVENTS = 1_000
-"""Events of its type that a use case needs."""
+"""The least events of its type that a use case needs."""
 
 
 class Recommender(BaseModel):
-    """One use case that the shop wants."""
+    """One use case of the shop."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     use_case: UseCase
-    """It never changes under a name: give a changed one a new name."""
+    """It is fixed for a name: give a changed one a new name."""
     minimum_rps: Annotated[int, Field(ge=1, strict=True)] | None = None
-    """Requests a second that are always there, and are billed whether asked for or not; None leaves it as it is."""
+    """Provisioned requests a second, billed whether used or not; None leaves the number unchanged."""
     metadata: StrictBool | None = None
-    """Whether answers can carry columns of Items, for which there must be an Items dataset; None leaves it as it is."""
+    """Whether answers can have columns of Items, which needs an Items dataset; None leaves it unchanged."""
 
     @property
     def config(self) -> dict[str, int | bool]:
-        """The members of Personalize's `recommenderConfig` that the settings decide."""
+        """The members of Personalize's `recommenderConfig` in the settings."""
         members = {
             "minRecommendationRequestsPerSecond": self.minimum_rps,
             "enableMetadataWithRecommendations": self.metadata,
@@ -47,7 +47,6 @@ class Recommender(BaseModel):
 
     @property
     def recipe(self) -> str:
-        """Personalize's name of the use case's recipe."""
         return _USES[self.use_case].recipe
 
 
@@ -58,14 +57,14 @@ Recommenders = Annotated[dict[Name, Recommender], Field(max_length=MOST)]
 class _Use:
     recipe: str
     trains_on: str = ""
-    """The event type of which it needs many; empty where any will do."""
+    """The event type that it needs many of; empty if any type counts."""
 
 
 _DEFAULTS: Mapping[str, int | bool] = {
     "minRecommendationRequestsPerSecond": 1,
     "enableMetadataWithRecommendations": False,
 }
-"""Personalize's own."""
+"""Personalize's defaults."""
 _USES: Mapping[UseCase, _Use] = {
     "recommended-for-you": _Use("aws-ecomm-recommended-for-you"),
     "customers-who-viewed-x-also-viewed": _Use("aws-ecomm-customers-who-viewed-x-also-viewed", "View"),
@@ -76,7 +75,7 @@ _USES: Mapping[UseCase, _Use] = {
 
 
 def impossible(document: object) -> list[str]:
-    """What contradicts itself, each with its place.
+    """Return contradictions in the settings, each with its place.
 
     Args:
         document: the settings as they were written, of any shape.
@@ -95,18 +94,18 @@ def impossible(document: object) -> list[str]:
 def possible(
     wanted: Mapping[str, Recommender], events: Mapping[str, int] | None
 ) -> tuple[dict[str, Recommender], list[str]]:
-    """Those that the data are enough for, and a remark on each of the others.
+    """Return the recommenders with enough data, and a note on each of the others.
 
     Args:
         wanted: by name.
-        events: how many there are of each type in the shop's whole history; None where nobody has counted them, so
-            that Personalize decides.
+        events: events of each type in the shop's whole history; None if they were not counted, so that Personalize
+            decides.
     """
     made: dict[str, Recommender] = {}
     remarks: list[str] = []
     for name, each in wanted.items():
         kind = _USES[each.use_case].trains_on
-        # Capitals are not minded here: where Personalize minds them, it says so itself.
+        # Case is ignored here; Personalize reports it where it matters.
         have = sum(rows for told, rows in (events or {}).items() if told.lower() == kind.lower())
         if events is None or not kind or have >= NEEDED_EVENTS:
             made[name] = each
@@ -119,20 +118,20 @@ def possible(
 
 
 def unmade(wanted: Mapping[str, Recommender], shown: Iterable[str]) -> list[str]:
-    """A remark on each recommender that placements show (`shown`, by name) and no run makes.
+    """Return a note on each recommender that placements show (`shown`, by name) and no run makes.
 
-    A shop that makes all of its recommenders by hand knows, and is told nothing.
+    A shop that makes all its recommenders by hand gets no notes.
     """
     names = dict.fromkeys(name for name in shown if wanted and name not in wanted)
     return [f"a placement shows the recommender {name}, which no run makes: the settings lack it" for name in names]
 
 
 def unnamed(wanted: Mapping[str, Recommender], there: Mapping[str, str]) -> list[str]:
-    """A remark on each recommender of the shop that bills and that no settings name.
+    """Return a note on each billed recommender of the shop that the settings do not name.
 
     Args:
         wanted: those of the settings, by name.
-        there: the statuses of those that exist, by name.
+        there: the statuses of existing ones, by name.
     """
     serves = {Progress.READY, Progress.UNDER_WAY}
     bills = (name for name, status in there.items() if progress(status) in serves and not is_stopped(status))
@@ -145,15 +144,16 @@ def unnamed(wanted: Mapping[str, Recommender], there: Mapping[str, str]) -> list
 
 
 def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action:
-    """The next action towards a recommender with this configuration.
+    """Return the next action towards a recommender with this configuration.
 
     Args:
         found: the recommender as Personalize describes it, or None if there is none.
-        config: the members of its configuration that are asked for; others stay as they are.
+        config: the members to set; others stay unchanged.
 
     Returns:
-        `create` or `update`; `nothing` while what was asked for last is this, and of one that somebody has stopped;
-        `busy` while Personalize works on something else.
+        `create` or `update`; `nothing` if the latest request was for this configuration or the recommender was stopped
+        by
+        hand; `busy` while Personalize works on something else.
     """
     if found is None:
         return "create"
@@ -169,14 +169,14 @@ def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action
 
 
 def towards(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, str]:
-    """How far a recommender is on its way to a configuration: ACTIVE, a failure with its reason, or under way.
+    """Return a recommender's progress towards a configuration: ACTIVE, in progress, or a failure with its reason.
 
-    An update counts if it is for this configuration: while it runs, and after it failed, the recommender itself stays
-    ACTIVE. One that somebody has stopped is left so.
+    Only an update to this configuration counts: during it, and after its failure, the recommender itself stays ACTIVE.
+    A recommender that was stopped by hand is left alone.
 
     Args:
         found: the recommender as Personalize describes it.
-        config: the members of its configuration that are asked for.
+        config: the members to set.
     """
     if is_stopped(found["status"]):
         return {"status": ACTIVE}
@@ -188,7 +188,7 @@ def towards(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str,
 
 def _has(told: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     there = told.get("recommenderConfig") or {}
-    # What Personalize leaves out is as it is by default.
+    # Members that Personalize leaves out have their default.
     return all(there.get(name, _DEFAULTS.get(name)) == value for name, value in config.items())
 
 

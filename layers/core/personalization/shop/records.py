@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's records in the table of shops, whatever they are, by their sort keys; and DynamoDB's notation of values."""
+"""Read and write a shop's records in the table of shops by sort key, and marshal values for DynamoDB."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def get(client: "DynamoDBClient", table: str, shop: str, record: str, *, stale: bool = False) -> dict[str, Any] | None:
-    """One record of a shop as it is now; `stale`, for half the price, perhaps as it was a moment ago."""
+    """Return a shop's record by a consistent read; with `stale`, by an eventually consistent one at half the price."""
     key = _key(shop, record)
     with translate_errors(table):
         item = client.get_item(TableName=table, Key=key, ConsistentRead=not stale).get("Item")
@@ -21,7 +21,7 @@ def get(client: "DynamoDBClient", table: str, shop: str, record: str, *, stale: 
 
 
 def query_prefix(client: "DynamoDBClient", table: str, shop: str, start: str) -> list[dict[str, Any]]:
-    """The records of a shop whose sort keys begin with `start`, in their order."""
+    """Return a shop's records whose sort keys begin with `start`, sorted."""
     with translate_errors(table):
         items = paginate(
             client.query,
@@ -36,7 +36,7 @@ def query_prefix(client: "DynamoDBClient", table: str, shop: str, start: str) ->
 
 
 def sort_keys(client: "DynamoDBClient", table: str, shop: str) -> tuple[str, ...]:
-    """The sort keys of all records of a shop, as they are now."""
+    """Return the sort keys of all records of a shop."""
     with translate_errors(table):
         items = paginate(
             client.query,
@@ -60,12 +60,13 @@ def scan(
     values: Mapping[str, Value],
     wanted: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The records of all shops that fulfil a condition.
+    """Return the records of all shops that meet a condition.
 
     Args:
-        client, table: the table. condition: DynamoDB's expression.
-        names, values: what stands in it for attributes' names, and for plain values.
-        wanted: the attributes that are read, as DynamoDB writes them; all without it.
+        client, table: the table.
+        condition: DynamoDB's expression.
+        names, values: its placeholders for attributes' names, and for plain values.
+        wanted: the attributes to read, in DynamoDB's notation; all by default.
     """
     asked: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
     with translate_errors(table):
@@ -82,7 +83,7 @@ def scan(
 
 
 def put(client: "DynamoDBClient", table: str, record: Mapping[str, Value]) -> None:
-    """Store a record of a shop, in place of the one before."""
+    """Store a record of a shop, replacing an earlier one."""
     with translate_errors(table):
         client.put_item(TableName=table, Item=marshal(record))
 
@@ -96,12 +97,13 @@ def put_if(
     names: Mapping[str, str] | None = None,
     values: Mapping[str, Value] | None = None,
 ) -> bool:
-    """Store a record where the one before fulfils a condition; whether it did.
+    """Store a record if the earlier one meets a condition; return whether it did.
 
     Args:
-        client, table: the table. record: what is stored.
+        client, table: the table.
+        record: the new record.
         condition: DynamoDB's expression.
-        names, values: what stands in it for attributes' names, and for plain values.
+        names, values: its placeholders for attributes' names, and for plain values.
     """
     more: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
     more |= {"ExpressionAttributeValues": marshal(values)} if values else {}
@@ -113,18 +115,18 @@ def put_if(
 
 
 def delete(client: "DynamoDBClient", table: str, shop: str, record: str) -> None:
-    """Delete one of a shop's records; one that is not there is fine."""
+    """Delete one of a shop's records, if it exists."""
     with translate_errors(table):
         client.delete_item(TableName=table, Key=_key(shop, record))
 
 
 def marshal(record: Mapping[str, Value]) -> dict[str, Any]:
-    """A record of plain values, as the table keeps it."""
+    """Convert plain values to DynamoDB's notation."""
     return {name: _wrap(value) for name, value in record.items()}
 
 
 def unmarshal(item: Mapping[str, Any]) -> dict[str, Value]:
-    """A record as the table keeps it, in plain values."""
+    """Convert DynamoDB's notation to plain values."""
     return {name: _unwrap(value) for name, value in item.items()}
 
 
@@ -133,7 +135,6 @@ def _key(shop: str, record: str) -> dict[str, Any]:
 
 
 def _wrap(value: Value) -> dict[str, Any]:
-    """A value in DynamoDB's notation."""
     if value is None:
         return {"NULL": True}
     if isinstance(value, bool):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shops' timers in the stack's schedule group of EventBridge Scheduler."""
+"""Store shops' schedules in the stack's group of EventBridge Scheduler."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the timers are and what they start: the group's name, the machine, the role, and the dead-letter queue."""
+    """The schedules' group, and what they start: the state machine, its role, and the dead-letter queue."""
 
     group: str
     machine: str
@@ -28,7 +28,7 @@ class Target:
 
 
 def target(environment: Environment) -> Target:
-    """What this deployment's timers start."""
+    """Return this deployment's target."""
     return Target(
         environment.schedule_group,
         environment.retrain_machine_arn,
@@ -38,26 +38,26 @@ def target(environment: Environment) -> Target:
 
 
 def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
-    """The names of a shop's timers."""
+    """Return the names of a shop's schedules."""
     start = schedules.start(shop)
     with translate_errors(group):
         listed = paginate(client.list_schedules, "Schedules", GroupName=group, NamePrefix=start)
-        # The prefix once more: a shop's timers are the only ones that may be touched.
+        # The prefix is checked again: no other shop's schedules may be touched.
         return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(start))
 
 
 def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: Environment, shop: str) -> Changes:
-    """Make a shop's timers those that its settings ask for as they are now.
+    """Update a shop's schedules to its current settings.
 
     Raises:
-        Rejected: the settings are not as they must be; no timer has changed.
+        Rejected: the settings are invalid; no schedule has changed.
     """
     wanted = schedules.timers(shop, shop_settings(s3, environment.bucket, shop))
     return synchronise(client, target(environment), shop, wanted)
 
 
 def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str, wanted: tuple[Timer, ...]) -> Changes:
-    """Make a shop's timers those that are wanted, and answer what was done."""
+    """Update a shop's schedules to the wanted ones, and return the changes."""
     there = {name: _timer(client, target.group, name) for name in names(client, target.group, shop)}
     todo = schedules.changes({name: timer for name, timer in there.items() if timer is not None}, wanted)
     for timer in todo.create:
@@ -72,7 +72,7 @@ def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str,
 
 
 def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
-    """Delete a timer; one that is not there is fine."""
+    """Delete a schedule, if it exists."""
     with translate_errors(name):
         false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's schedules: what the settings ask for, as EventBridge Scheduler keeps it."""
+"""Derive EventBridge Scheduler's schedules from a shop's settings."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from personalization.shop.settings import Schedule, ShopSettings
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """One schedule of EventBridge Scheduler: when, in which time zone, and the machine's input."""
+    """One schedule of EventBridge Scheduler: its time, time zone, and input for the state machine."""
 
     name: str
     expression: str
@@ -20,21 +20,20 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What it takes to bring the timers that are there to those that are wanted."""
+    """The changes from the existing to the wanted schedules."""
 
     create: tuple[Timer, ...]
     update: tuple[Timer, ...]
     delete: tuple[str, ...]
-    """Names."""
 
 
 def start(shop: str) -> str:
-    """How the names of a shop's timers begin: a full stop is in no shop's name, so that no two shops share it."""
+    """Return the prefix of a shop's schedule names: no shop's name has a full stop, so that no two shops share it."""
     return f"{shop}."
 
 
 def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
-    """The timers that a shop's settings ask for."""
+    """Return the schedules in a shop's settings."""
     return tuple(
         Timer(f"{start(shop)}{schedule.name}", schedule.every, schedule.timezone, _input(shop, schedule))
         for schedule in settings.schedules
@@ -42,7 +41,7 @@ def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
 
 
 def _input(shop: str, schedule: Schedule) -> str:
-    """What the machine is started with."""
+    """Return the input for the state machine."""
     asked: dict[str, object] = {
         "action": schedule.action,
         "shop": shop,
@@ -53,9 +52,9 @@ def _input(shop: str, schedule: Schedule) -> str:
 
 
 def changes(there: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes:
-    """Compare what is there, by name, with what is wanted.
+    """Compare existing schedules, by name, with the wanted ones.
 
-    An equal timer is left alone: an update would begin the counting of `rate(...)` anew.
+    An equal schedule is left alone: an update would restart the interval of `rate(...)`.
     """
     return Changes(
         create=tuple(timer for timer in wanted if timer.name not in there),

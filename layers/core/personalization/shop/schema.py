@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets and their Avro schemas: which columns Personalize knows, which a shop adds, and what each holds.
+"""Datasets and their Avro schemas: Personalize's columns, the shop's own, and their types.
 
 The rules are those of the Amazon Personalize developer guide, "Preparing training data".
 """
@@ -18,13 +18,13 @@ Domain = Literal["ECOMMERCE"] | None
 
 NAMESPACE = "com.amazonaws.personalize.schema"
 METADATA_LIMITS: Mapping[DataKind, int] = {"interactions": 5, "users": 25, "items": 100}
-"""Columns beside the known ones that a dataset may have."""
+"""The most columns of its own that a dataset may have."""
 RETURN = "Return"
-"""The event type of what came back: no purchase, and no sign of one."""
+"""The event type of returns, which are neither purchases nor signs of one."""
 CATEGORY_LENGTH = 1000
-"""Characters of a categorical value or an impression; an import fails beyond."""
+"""Characters of a categorical value or an impression; longer ones fail the import."""
 TEXT_LENGTH = 1000
-"""Characters of a text that describes a user or an item, but for the one that is trained on as text."""
+"""Characters of a text about a user or an item, except the textual column."""
 ID_LENGTH = 256
 """Characters of an id."""
 _RECORDS: Mapping[DataKind, str] = {"interactions": "Interactions", "users": "Users", "items": "Items"}
@@ -33,7 +33,7 @@ _TYPES: Mapping[str, Type] = {"string": "string", "long": "long", "int": "long",
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a dataset, as its schema describes it."""
+    """One column of a dataset's schema."""
 
     name: str
     type: Type = "string"
@@ -43,11 +43,9 @@ class Column:
 
     @property
     def numeric(self) -> bool:
-        """Whether it holds numbers."""
         return self.type != "string"
 
     def field(self) -> dict[str, object]:
-        """The column as a field of an Avro record."""
         described: dict[str, object] = {"name": self.name, "type": ["null", self.type] if self.nullable else self.type}
         if self.categorical:
             described["categorical"] = True
@@ -58,38 +56,38 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A dataset's columns, in the order of the CSV that is imported."""
+    """A dataset's columns, in the order of the imported CSV."""
 
     kind: DataKind
     columns: tuple[Column, ...]
 
     def text(self) -> str:
-        """The schema as canonical JSON: the same columns always give the same text."""
+        """Return canonical JSON: the same columns always give the same text."""
         fields = [column.field() for column in self.columns]
         names = {"type": "record", "name": _RECORDS[self.kind], "namespace": NAMESPACE}
         return json.dumps({**names, "fields": fields, "version": "1.0"}, separators=(",", ":"))
 
     def digest(self, domain: Domain) -> str:
-        """Twelve hexadecimal digits that name this content in this domain."""
+        """Return twelve hexadecimal digits that identify this content in this domain."""
         return hashlib.sha256(f"{domain or ''}{self.text()}".encode()).hexdigest()[:12]
 
     def trained(self) -> tuple[Column, ...]:
-        """The columns that a training of users' and items' data reads: categories, numbers and the description."""
+        """Return the columns of users' and items' data that a training reads: categories, numbers and the
+        description."""
         ids = {"USER_ID", "ITEM_ID"}
         usable = (column for column in self.columns if column.categorical or column.textual or column.numeric)
         return tuple(sorted((column for column in usable if column.name not in ids), key=lambda column: column.name))
 
     def names(self) -> tuple[str, ...]:
-        """The column names, in order."""
         return tuple(column.name for column in self.columns)
 
     def metadata_columns(self, most: int = 10) -> list[str]:
-        """The columns that an answer can show of an item: all but the id and long text, at most `most`."""
+        """Return the columns that an answer can show: all but the id and long text, at most `most`."""
         shown = [column.name for column in self.columns if column.name != "ITEM_ID" and not column.textual]
         return shown[:most]
 
     def context_columns(self) -> list[str]:
-        """The columns that a request can give as context: those of interactions beside the reserved ones."""
+        """Return the columns that a request can give as context: interactions' own columns."""
         reserved = {column.name for column in (*_REQUIRED[self.kind], *_RESERVED[self.kind])}
         return [name for name in self.names() if name not in reserved] if self.kind == "interactions" else []
 
@@ -104,7 +102,7 @@ def _categories(*names: str, nullable: bool = True) -> tuple[Column, ...]:
 
 _IMPRESSIONS = _words("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
 _REQUIRED: Mapping[DataKind, tuple[Column, ...]] = {
-    # EVENT_TYPE is always there: a shop's default type is filled in where a drop has none.
+    # EVENT_TYPE is always there: a shop's default type fills it where a drop has none.
     "interactions": (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"), Column("EVENT_TYPE")),
     "users": (Column("USER_ID"),),
     "items": (Column("ITEM_ID"),),
@@ -124,28 +122,28 @@ _SHOP_RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
 
 
 def required(kind: DataKind, domain: Domain) -> tuple[Column, ...]:
-    """The columns that every dataset of this kind has."""
+    """Return the required columns of every dataset of this kind."""
     extra = _SHOP_REQUIRED if kind == "items" and domain else ()
     return _REQUIRED[kind] + extra
 
 
 def known(kind: DataKind, domain: Domain) -> dict[str, Column]:
-    """Every column that Personalize gives a meaning of its own, by name: required ones and reserved ones."""
+    """Return the columns with a meaning in Personalize, by name: required and reserved ones."""
     reserved = _RESERVED[kind] + (_SHOP_RESERVED[kind] if domain else ())
     return {column.name: column for column in required(kind, domain) + reserved}
 
 
 def metadata(kind: DataKind, domain: Domain, names: Iterable[str]) -> list[str]:
-    """Those of `names` that are the shop's own columns."""
+    """Return those of `names` that are the shop's own columns."""
     ours = known(kind, domain)
     return [name for name in names if name not in ours]
 
 
 def check_limits(resource: str, kind: DataKind, domain: Domain, names: Iterable[str]) -> None:
-    """Hold the number of columns against Personalize's limits.
+    """Check the number of columns against Personalize's limits.
 
     Raises:
-        Rejected: too many columns of the shop's own; or a Users or Items dataset that says nothing about its ids.
+        Rejected: too many columns of the shop's own; or a Users or Items dataset with ids only.
     """
     names = tuple(names)
     own = metadata(kind, domain, names)
@@ -157,14 +155,14 @@ def check_limits(resource: str, kind: DataKind, domain: Domain, names: Iterable[
 
 
 def finish(resource: str, schema: Schema) -> Schema:
-    """Settle what only the whole set of columns decides.
+    """Set properties that depend on the whole set of columns.
 
-    Of several long texts one describes the item (`textual`: it is trained on), preferably the one called a
-    description; and a Users or Items dataset whose only columns are plain texts gets the first of them as a category,
-    because Personalize wants one column that it can train on.
+    One of several long texts describes the item (`textual`: it is trained on), preferably the one named description. In
+    a Users or Items dataset with plain texts only, the first becomes a category, because Personalize needs one
+    trainable column.
 
     Raises:
-        Rejected: the derived schema is longer than Personalize takes.
+        Rejected: the schema is longer than Personalize accepts.
     """
     columns = _usable(schema.kind, _one_textual(schema.kind, schema.columns))
     finished = Schema(schema.kind, columns)
@@ -176,7 +174,7 @@ def finish(resource: str, schema: Schema) -> Schema:
 
 
 def described(kind: DataKind, names: Iterable[str]) -> str | None:
-    """Of the columns that hold texts, the one that describes an item; None where none is called a description."""
+    """Return the text column that describes an item; None if none is named a description."""
     best = min(
         (name for name in names if "DESCRIPTION" in name),
         key=lambda name: (name != "DESCRIPTION", len(name)),
@@ -197,7 +195,7 @@ def _one_textual(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, .
 def _usable(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
     if kind == "interactions":
         return columns
-    # The id is no metadata, and Personalize does not count an item's age as one.
+    # The id is no metadata, and Personalize does not count an item's age as metadata.
     own = [column for column in columns if column.name not in {"USER_ID", "ITEM_ID", "CREATION_TIMESTAMP"}]
     if not own or any(column.categorical or column.textual or column.type != "string" for column in own):
         return columns
@@ -205,10 +203,10 @@ def _usable(kind: DataKind, columns: tuple[Column, ...]) -> tuple[Column, ...]:
 
 
 def read(resource: str, kind: DataKind, text: str) -> Schema:
-    """Understand a schema that Personalize keeps.
+    """Parse a schema from Personalize.
 
     Raises:
-        Rejected: it is not a flat record of texts and numbers, so it was not made here.
+        Rejected: it is no flat record of texts and numbers, so it was not made here.
     """
     try:
         fields = json.loads(text)["fields"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's own settings, `drops/<shop>/settings.yaml`, `.yml` or `.json`. Without a file, retail defaults."""
+"""A shop's settings: `drops/<shop>/settings.yaml`, `.yml` or `.json`. Without a file, retail defaults."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ CRON = re.compile(r"cron\((\S+ ){5}\S+\)")
 
 
 class Schedule(BaseModel):
-    """A time at which the shop's recipes are trained on the data that is there, without a drop."""
+    """A time at which the shop's recipes are trained on existing data, without a drop."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,9 +52,9 @@ class Schedule(BaseModel):
     """The time zone of a cron expression, such as Europe/Berlin."""
     action: Literal["retrain"] = "retrain"
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
-    """UPDATE adds new items and interactions to the last full training, and is for user-personalization alone."""
+    """UPDATE adds new items and interactions to the last full training; only user-personalization has it."""
     recipes: tuple[RecipeAlias, ...] = ()
-    """Those of the shop's recipes that are trained; none named means all of them."""
+    """Those of the shop's recipes that are trained; all by default."""
 
     @field_validator("every")
     @classmethod
@@ -65,90 +65,90 @@ class Schedule(BaseModel):
 
 
 class RejectSettings(BaseModel):
-    """How many bad rows a drop may have."""
+    """The tolerance for bad rows in a drop."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
-    """The share of a drop's rows that may be bad: they are left out. With more of them the drop is refused."""
+    """The share of a drop's rows that may be bad and are left out; with more of them the drop is refused."""
 
 
 class Returns(BaseModel):
-    """Which interactions are returns: they become events of the type Return, whatever type they came with."""
+    """Which interactions are returns: they get the event type Return, whatever type they came with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     column: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
     """A column of the file, under the shop's name or Personalize's; it need not be imported."""
     below: Annotated[float, Field(allow_inf_nan=False)] = 0
-    """A row is a return if its number there is below this."""
+    """A row is a return if its number in the column is below this."""
 
 
 class Likelihood(BaseModel):
-    """What the purchase likelihood predicts."""
+    """The target of the purchase likelihood."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
-    """Whether a promotion is followed by a fit."""
+    """Whether a fit follows a promotion."""
     horizon_days: Annotated[int, Field(ge=1, le=90)] = 7
-    """The days within which the purchase happens."""
+    """The days within which the purchase is predicted."""
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
-    """The event type that is predicted; those of other types are signs of it."""
+    """The predicted event type; other types are features."""
 
 
 class Erasure(BaseModel):
-    """What follows the deletion of users."""
+    """Actions after a deletion of users."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     retrain_within_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
-    """Days after which models are trained without deleted users, if no other run has trained and promoted since."""
+    """Days after which models are trained without deleted users, if no other run has promoted since."""
 
 
 class ShopSettings(BaseModel):
-    """Everything that a shop can choose."""
+    """All settings of a shop."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     domain: Literal["ecommerce", "custom"] = "ecommerce"
-    """The kind of dataset group, chosen when the shop is first dropped and never changed."""
+    """The domain of the dataset group, fixed at the shop's first drop."""
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=256)] = "Purchase"
-    """The event type of interactions that come without one."""
+    """The default event type."""
     recipes: Annotated[tuple[RecipeAlias, ...], Field(min_length=1)] = RECIPES
-    """The recipes that are trained; see `deployed`."""
+    """The trained recipes; see `deployed`."""
     filters: dict[FilterName, Annotated[str, StringConstraints(min_length=1, max_length=2500)]] = {
         "not-purchased": NOT_PURCHASED
     }
-    """Filter expressions by name. An expression never changes under its name: give a changed one a new name."""
+    """Filter expressions by name. An expression is fixed for its name: give a changed one a new name."""
     columns: dict[str, ColumnName] = {}
-    """The shop's column names, in any case, and the name that Personalize knows each by."""
+    """The shop's column names, in any case, and Personalize's names of them."""
     defaults: dict[ColumnName, str | int | float] = {}
-    """Values for columns that a drop lacks, and for their empty cells."""
+    """Values for missing columns, and for empty cells."""
     rejects: RejectSettings = RejectSettings()
-    """How many bad rows a drop may have."""
+    """The tolerance for bad rows in a drop."""
     returns: Returns | None = None
     """Which interactions are returns; none without it."""
     prices: Prices = Prices()
-    """What the estimates in reports are made with."""
+    """The prices for estimates in reports."""
     gate: Gate = Gate()
-    """What a new solution version must reach before it may serve."""
+    """Requirements on a new solution version before it serves."""
     probe: Probe = Probe()
-    """What a campaign must answer after its update, or else it goes back to the version before."""
+    """Requirements on a campaign after its update; a failure restores the version before."""
     generation: Generation = "v1"
-    """The generation of the recipes that personalize; the others have one alone."""
+    """The generation of recipes that have two."""
     campaigns: dict[RecipeAlias, CampaignSettings] = {}
-    """How campaigns serve, by recipe; a campaign keeps what is not set here."""
+    """Campaign settings by recipe; a campaign keeps what is not set here."""
     unused_campaigns: Literal["delete", "keep"] = "delete"
-    """What becomes of a recipe's campaign that the settings no longer ask for, after a promotion."""
+    """Whether campaigns that the settings no longer name are deleted after a promotion."""
     likelihood: Likelihood = Likelihood()
-    """What the purchase likelihood predicts."""
+    """The target of the purchase likelihood."""
     recommenders: Recommenders = {}
-    """Personalize's use cases for shops, by name, that runs make and keep as they are here."""
+    """Recommenders that runs create and update, by name."""
     placements: Placements = {}
-    """Named slots of the shop, each with what it shows."""
+    """Named slots of the shop."""
     erasure: Erasure = Erasure()
-    """What follows the deletion of users."""
+    """Actions after a deletion of users."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=10)] = ()
     """Times at which recipes are trained without a drop."""
 
@@ -159,12 +159,11 @@ class ShopSettings(BaseModel):
 
     @property
     def deployed(self) -> tuple[RecipeAlias, ...]:
-        """The recipes with a campaign: all but the gate's baseline, unless it is named for one or trained alone."""
+        """The recipes with a campaign: all but the baseline, unless it is named for one or trained alone."""
         alone = len(self.recipes) == 1
         return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
 
     def billed(self, alias: RecipeAlias) -> Billed:
-        """A recipe as the bill sees it."""
         second = self.generation == "v2" and alias in SECOND_GENERATION
         own = self.campaigns.get(alias, CampaignSettings())
         tps = (own.min_provisioned_tps or 1) if alias in self.deployed else None
@@ -172,27 +171,28 @@ class ShopSettings(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Four hexadecimal digits of what decides which data an import has; another import needs another training."""
+        """Four hexadecimal digits of the settings that change an import's data; another import needs another
+        training."""
         included = {"domain", "event_type", "columns", "defaults"}
-        # A shop without returns has the digest that it had before there were any.
+        # Without returns the digest is the same as before returns existed.
         decides = self.model_dump_json(include=included | ({"returns"} if self.returns else set()))
         return hashlib.sha256(decides.encode()).hexdigest()[:4]
 
     @property
     def personalize_domain(self) -> Literal["ECOMMERCE"] | None:
-        """The domain as Personalize writes it; a custom dataset group has none."""
+        """The domain as Personalize writes it; None for a custom dataset group."""
         return "ECOMMERCE" if self.domain == "ecommerce" else None
 
 
 MOST_BYTES = 64 << 10
-"""Of a settings file."""
+"""The size limit of a settings file."""
 
 
 def read(key: str, content: bytes) -> ShopSettings:
-    """Read the bytes of a settings file; see `parse`.
+    """Parse the bytes of a settings file; see `parse`.
 
     Raises:
-        Rejected: it is larger than MOST_BYTES or not UTF-8, or as `parse` says.
+        Rejected: it is larger than MOST_BYTES or not UTF-8, or see `parse`.
     """
     if len(content) > MOST_BYTES:
         raise Rejected(key, "the file is larger than 64 KiB")
@@ -204,14 +204,14 @@ def read(key: str, content: bytes) -> ShopSettings:
 
 
 def parse(key: str, text: str) -> ShopSettings:
-    """Read a settings file; an empty one means the defaults.
+    """Parse a settings file; an empty one means the defaults.
 
     Args:
-        key: the file's key, for messages; one that ends in `.json` is read as JSON and any other as YAML.
+        key: the file's key, for messages; `.json` is parsed as JSON and any other ending as YAML.
         text: its content.
 
     Raises:
-        Rejected: it is not YAML or JSON, has a key that we do not know, or a value that does not fit.
+        Rejected: it is no YAML or JSON, or has an unknown key or an invalid value.
     """
     document, problems = _json(key, text) if key.endswith(".json") else _yaml(key, text)
     chosen = ShopSettings()
@@ -219,7 +219,7 @@ def parse(key: str, text: str) -> ShopSettings:
         chosen = ShopSettings.model_validate({} if document is None else document)
     except ValidationError as error:
         problems += explain(error, ShopSettings)
-    # In one go with the others, so that nobody has to drop the file once for each mistake.
+    # All errors are reported at once, so that one corrected drop suffices.
     problems += gates.impossible(document, _recipes(document)) + _untimely(document, _recipes(document))
     problems += placements.impossible(document, _recipes(document), _filters(document))
     problems += recommenders.impossible(document)
@@ -241,7 +241,7 @@ def _filters(document: object) -> dict[str, str]:
 
 
 def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
-    """What is wrong with schedules that are right one by one."""
+    """Return errors in schedules that are valid one by one."""
     given = document.get("schedules") if isinstance(document, dict) else None
     second = isinstance(document, dict) and document.get("generation") == "v2"
     schedules = [(place, each) for place, each in enumerate(given if isinstance(given, list) else ())]
@@ -262,7 +262,7 @@ def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
 
 
 def _json(key: str, text: str) -> tuple[object, list[str]]:
-    """What a file says, and the names that it has twice."""
+    """Return a file's content, and its duplicate names."""
     if not text.strip():
         return None, []
     try:

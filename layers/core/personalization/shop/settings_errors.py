@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a settings file: everything at once, each with its place, in words for who wrote it."""
+"""Explain all errors of a settings file at once, each with its place, in plain words."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _TEXTS: Mapping[str, str] = {
     r"^\d{4}-\d{2}(-\d{2})?$": "must be a month or a day, such as 2026-11 or 2026-11-25",
     r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$": "must be a time zone, such as Europe/Berlin",
 }
-"""What the patterns of texts mean."""
+"""Explanations of patterns."""
 _KINDS: Mapping[str, str] = {
     "model_type": "must be settings, each with its name",
     "dict_type": "must be a mapping of names to values",
@@ -32,15 +32,15 @@ _KINDS: Mapping[str, str] = {
     "bool_type": "must be true or false",
 }
 _SCALARS = {"str": "a text", "int": "a whole number", "float": "a number"}
-"""What pydantic puts at the end of a place where one of several types would do."""
+"""The type names that pydantic appends to the place of a union's error."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Every error in a line of its own.
+    """Return one line for each error.
 
     Args:
-        error: what the model said.
-        model: the settings, whose names are told where one is wrong.
+        error: the model's error.
+        model: the settings, whose names are listed where one is wrong.
     """
     return list(dict.fromkeys(_told(problem, model) for problem in error.errors()))
 
@@ -68,7 +68,7 @@ def _known(name: str, model: type[BaseModel]) -> str:
 
 
 def _model_at(model: type[BaseModel], place: list[Any]) -> type[BaseModel]:
-    """The settings among which a name at this place is looked for."""
+    """Return the settings model whose names are valid at this place."""
     for part in place:
         field = model.model_fields.get(str(part))
         model = next(_models(field.annotation), model) if field else model
@@ -83,7 +83,7 @@ def _models(kind: object) -> Iterator[type[BaseModel]]:
 
 
 def twice_in_json(text: str) -> list[str]:
-    """The names that one object of a JSON file has twice: all but the last would be ignored."""
+    """Return names that one object of a JSON file has twice: the parser would keep only the last."""
     found: list[str] = []
 
     def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -96,12 +96,12 @@ def twice_in_json(text: str) -> list[str]:
 
 
 def twice_in_yaml(node: "yaml.Node | None", place: str = "", seen: set[int] | None = None) -> list[str]:
-    """The same for YAML.
+    """Return names that one mapping of a YAML file has twice.
 
     Args:
-        node: what the file was composed to.
-        place: where the node is.
-        seen: the nodes that were looked at, which an alias may name again.
+        node: the composed file.
+        place: the node's place.
+        seen: visited nodes, which an alias may name again.
     """
     import yaml  # noqa: PLC0415 - only a settings file needs it
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop's settings, read from the bucket: of its settings files the newest holds."""
+"""Read a shop's settings from the bucket: the newest of its settings files counts."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A settings file: when it was written, and what it says or why it is refused."""
+    """A settings file: its time, and its settings or the reason for their refusal."""
 
     key: str
     modified: datetime
@@ -26,10 +26,10 @@ class _File:
 
     @property
     def chosen(self) -> ShopSettings:
-        """What the file says.
+        """The file's settings.
 
         Raises:
-            Rejected: it is not as it must be.
+            Rejected: the file is invalid.
         """
         if isinstance(self.read, Rejected):
             raise self.read
@@ -37,20 +37,20 @@ class _File:
 
 
 def shop_settings(s3: "S3Client", bucket: str, shop: str) -> ShopSettings:
-    """What the newest settings file of the shop says; the defaults without one.
+    """Return the settings of the shop's newest settings file; the defaults without one.
 
     Raises:
-        Rejected: the file is not as it must be.
+        Rejected: the file is invalid.
     """
     there = _newest_first(s3, bucket, shop)
     return there[0].chosen if there else ShopSettings()
 
 
 def checked(s3: "S3Client", bucket: str, shop: str) -> str:
-    """Check the newest settings file of the shop; says which file the shop follows, if there are several.
+    """Check the shop's newest settings file; return which file counts, if there are several.
 
     Raises:
-        Rejected: the file is not as it must be.
+        Rejected: the file is invalid.
     """
     there = _newest_first(s3, bucket, shop)
     if there:
@@ -59,13 +59,13 @@ def checked(s3: "S3Client", bucket: str, shop: str) -> str:
 
 
 def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSettings, tuple[str, ...]]:
-    """What the shop chose last that could be read, and remarks: which file says so, where that is a question.
+    """Return the shop's latest valid settings, and notes on which file they come from, if that is unclear.
 
-    A file that is refused changes nothing: the run that its drop started says why, and what held before goes on. A
-    shop whose first file is refused has nothing that held before, and the domain that is chosen first is for good.
+    A refused file changes nothing: its run reports why, and the earlier settings apply. If the first file is refused
+    there are no earlier settings, and the defaults would fix the domain for good.
 
     Raises:
-        Rejected: the file is not as it must be, and none before it is.
+        Rejected: the file is invalid, and there is no valid one before it.
     """
     there = _newest_first(s3, bucket, shop)
     if not there:
@@ -85,7 +85,8 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
 
 
 def _newest_first(s3: "S3Client", bucket: str, shop: str) -> list[_File]:
-    """The settings files of a shop. S3 tells whole seconds: of the same one, a good file comes before a refused one."""
+    """Return a shop's settings files. S3's times are whole seconds: of the same one, valid files come before refused
+    ones."""
     found = (_file(s3, bucket, f"drops/{shop}/{file}") for file in keys.SETTINGS_FILES)
     there = [each for each in found if each]
     return sorted(there, key=lambda each: (each.modified, not isinstance(each.read, Rejected)), reverse=True)
@@ -103,13 +104,13 @@ def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
 
 
 def _versions(s3: "S3Client", bucket: str, shop: str) -> Iterator[objects.Version]:
-    """All versions of a shop's settings files, the newest first."""
+    """Iterate over all versions of a shop's settings files, newest first."""
     found = [each for file in keys.SETTINGS_FILES for each in objects.list_versions(s3, bucket, f"drops/{shop}/{file}")]
     yield from sorted(found, key=lambda each: each.modified, reverse=True)
 
 
 def _which(there: list[_File]) -> str:
-    """Which of several settings files a shop follows."""
+    """Return which of several settings files counts."""
     if len(there) < 2:
         return ""
     newest, *others = (each.key for each in there)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What answers show of items, looked up in the tables of the bucket; see `item_table`.
+"""Look up the columns that answers show of items in the bucket's tables; see `item_table`.
 
-A look-up never fails and takes a bounded time: an item that is not known in time is shown without its columns.
+A look-up never fails and takes a bounded time: items that are not found in time are shown without columns.
 """
 
 import json
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TABLE_SECONDS = 5.0
-"""How long a reader uses a table before it asks whether there is a newer one; no answer waits for that."""
+"""How long a reader uses a table before it checks for a newer one in the background."""
 WAIT_SECONDS = 0.25
-"""How long an answer waits for what its items are called."""
+"""The longest time that an answer waits for columns."""
 CACHE_BYTES = 32 << 20
-"""Bytes of compressed files that a reader keeps."""
+"""Bytes of compressed files in the cache."""
 MOST_ITEMS = 20_000
-"""Items that a reader keeps unpacked."""
+"""Unpacked items in the cache."""
 MOST_ASKED = 1_000
-"""Files that came too late and are kept until somebody asks for them again."""
+"""Files that came too late for their answer and are kept for the next."""
 _MOST_SHOPS = 100
 _PARALLEL = 10
 _BUCKET = "bucket"
 
 
 class ShownItems:
-    """Looks items up for as long as a process lives.
+    """Look up items, with caches that live as long as the process.
 
     Args:
-        fetch: reads an object of the bucket; None where there is none.
+        fetch: reads an object of the bucket; None if it does not exist.
         clock: seconds.
     """
 
@@ -59,10 +59,13 @@ class ShownItems:
     def find(
         self, shop: str, ids: Iterable[str], columns: Sequence[str], seconds: float = WAIT_SECONDS
     ) -> dict[str, dict[str, str]]:
-        """Columns of items, by id; those that are not known in time are left out.
+        """Return columns of items, by id; items that are not found in time are left out.
 
         Args:
-            shop: whose items. ids: which. columns: what is shown of them. seconds: how long the bucket is waited for.
+            shop: the shop.
+            items: the items' ids.
+            columns: the columns to show.
+            seconds: the longest time to wait for the bucket.
         """
         until = self._clock() + seconds
         table = self._table(shop, until)
@@ -80,11 +83,12 @@ class ShownItems:
         return {item: shown for item, kept in told if kept and (shown := item_table.shown(table, kept[2], columns))}
 
     def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str]]], seconds: float) -> None:
-        """Give the items of answers the columns that they are to show and lack.
+        """Fill in missing columns of answers' items.
 
         Args:
-            shop: whose items. lists: answers, each with its columns.
-            seconds: what is left of the answer's time; the bucket is waited for no longer than WAIT_SECONDS of it.
+            shop: the shop.
+            lists: answers, each with its columns.
+            seconds: the rest of the answer's time; at most WAIT_SECONDS of it are used.
         """
         lacking = [
             (item, columns) for told, columns in lists if columns for item in told["items"] if "metadata" not in item
@@ -105,7 +109,7 @@ class ShownItems:
         if now < fresh:
             return table
         key = item_table.document_key(shop)
-        # Whoever knows a table goes on with it while the newer one is on its way.
+        # The known table serves until the newer one has arrived.
         came = self._wait({key}, now if shop in self._tables else until)
         if key in came:
             data = came[key]
@@ -114,12 +118,12 @@ class ShownItems:
                 self._forget(shop, table)
         if len(self._tables) >= _MOST_SHOPS:
             self._tables.clear()
-        # Where the bucket does not answer, the last known table serves on, and the breaker decides when to ask again.
+        # If the bucket does not answer, the last known table serves, and the circuit breaker decides about retries.
         self._tables[shop] = (now + (TABLE_SECONDS if key in came else 0.0), table)
         return table
 
     def _forget(self, shop: str, table: Table) -> None:
-        """Ask for files again that were changed."""
+        """Drop changed files from the cache."""
         keys = {item_table.shard_key(shop, table.version, int(name)): at for name, at in table.changed.items()}
         new = {key for key, at in keys.items() if self._changes.get(key) != at}
         self._changes |= keys
@@ -140,7 +144,7 @@ class ShownItems:
         missing = {key for key in keys if now >= self._shards.get(key, (0.0, b""))[0]}
         for key, data in self._wait(missing, until).items():
             old = self._shards.pop(key, (0.0, b""))[1]
-            # A file that is not there has no items.
+            # A missing file has no items.
             self._shards[key] = (now + item_table.SHARD_SECONDS, data or b"")
             self._size += len(data or b"") - len(old)
         while self._size > CACHE_BYTES:
@@ -148,7 +152,7 @@ class ShownItems:
             self._size -= len(data)
 
     def _unpack(self, shop: str, table: Table, key: str, items: Sequence[str]) -> None:
-        """Keep what a file says about items: one file is unpacked at a time, however many there are."""
+        """Cache a file's items: one file is unpacked at a time, for all of them."""
         kept = self._shards.get(key)
         if kept is None:
             return
@@ -161,7 +165,7 @@ class ShownItems:
             self._items[shop, table.version, item] = (kept[0], key, item_table.find(text, item))
 
     def _wait(self, keys: set[str], until: float) -> dict[str, bytes | None]:
-        """What the bucket answers in time; a question that is still open is not asked a second time."""
+        """Return what the bucket answers in time; a pending request is not repeated."""
         now = self._clock()
         if not keys or not self._breaker.allows(_BUCKET, now):
             return {}
@@ -190,7 +194,7 @@ class ShownItems:
 
 
 def fetch(client: Callable[[], "S3Client"], bucket: Callable[[], str]) -> Callable[[str], bytes | None]:
-    """What reads the bucket; its client is made when first needed."""
+    """Return the function that reads the bucket; its client is created on first use."""
 
     def read(key: str) -> bytes | None:
         with translate_errors(key):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a solution is called: by its recipe's generation and the columns that it is trained on.
+"""Name a solution by its recipe's generation and the columns that it trains on.
 
 A solution never trains on columns that its datasets got after it was made, so new columns need a new solution.
 """
@@ -20,7 +20,7 @@ _TAIL = re.compile(rf"-((v2-)?[0-9a-f]{{{DIGEST_LENGTH}}})$")
 
 
 def digest(schemas: Iterable[Schema]) -> str:
-    """Hexadecimal digits of the columns of users and items that train, in whatever order they come."""
+    """Return hexadecimal digits that identify the trained columns of users and items in any order."""
     columns = sorted(
         (schema.kind, column.name, column.type, column.categorical, column.textual)
         for schema in schemas
@@ -30,10 +30,10 @@ def digest(schemas: Iterable[Schema]) -> str:
 
 
 def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
-    """The name of a solution.
+    """Return the name of a solution.
 
     Args:
-        base: what the solutions of this recipe of the shop are called; those of earlier deployments have no more.
+        base: the prefix for this recipe of the shop; solutions of earlier deployments have no suffix.
         recipe: Personalize's name of the recipe.
         schemas: those of the shop's users and items.
     """
@@ -42,7 +42,7 @@ def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
 
 
 def is_of(name: str, base: str) -> bool:
-    """Whether a name is that of a solution of this recipe of the shop."""
+    """Return whether a name is that of a solution of this recipe of the shop."""
     if name == base:
         return True
     tail = _TAIL.search(name)
@@ -50,7 +50,7 @@ def is_of(name: str, base: str) -> bool:
 
 
 def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a solution whose name tells no columns is of this recipe, and trains on all that there are.
+    """Return whether a solution without columns in its name is of this recipe, and trains on all columns.
 
     Args:
         solution: as Personalize describes it.
@@ -64,7 +64,7 @@ def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[
 
 
 def _changed(dataset: Mapping[str, Any]) -> datetime:
-    """When the dataset got its columns."""
+    """Return when the dataset got its columns."""
     update: Mapping[str, Any] = dataset.get("latestDatasetUpdate") or {}
     found: datetime = max(dataset["creationDateTime"], update.get("creationDateTime", dataset["creationDateTime"]))
     return found

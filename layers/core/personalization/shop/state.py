@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The release records in the table of shops, remembered for a minute by each container that serves."""
+"""Cache release records from the table of shops for a minute in each process."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 REMEMBER_SECONDS = 60.0
-"""How long a release is used without asking again."""
+"""How long a release is used before it is read again."""
 REMEMBER_NONE_SECONDS = 5.0
-"""How long it is remembered that there is no such shop."""
+"""How long the absence of a shop is cached."""
 _MOST_SHOPS = 1_000
 
 
 def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | None:
-    """A shop's release record, or None where nothing was ever promoted."""
+    """Return a shop's release record, or None if nothing was ever promoted."""
     record = records.get(client, table, shop, RECORD, stale=True)
     return _release(record) if record else None
 
@@ -31,10 +31,10 @@ def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | No
 class Releases:
     """Release records, cached in the process.
 
-    A record is asked for again after a minute; while the table does not answer, the old one serves on.
+    A record is read again after a minute; while the table does not answer, the old one serves.
 
     Args:
-        fetch: asks the table for a shop's release.
+        fetch: reads a shop's release from the table.
     """
 
     def __init__(self, fetch: Callable[[str], Release | None]) -> None:
@@ -42,7 +42,7 @@ class Releases:
         self._known: dict[str, tuple[float, Release | None]] = {}
 
     def get(self, shop: str, now: float) -> Release:
-        """The release of a shop.
+        """Return the release of a shop.
 
         Args:
             shop: its name.
@@ -50,7 +50,7 @@ class Releases:
 
         Raises:
             Problem: 404, there is none.
-            RetryLater: the table does not answer and nothing is remembered.
+            RetryLater: the table does not answer and nothing is cached.
         """
         release = self._get(shop, now)
         if release is None:
@@ -73,12 +73,12 @@ class Releases:
 
 
 def fetch(shop: str) -> Release | None:
-    """Ask the table of this deployment; a name that no shop can have is not asked for."""
+    """Read a release from this deployment's table, unless no shop can have this name."""
     return get_release(clients.dynamodb(), Environment().table, shop) if SHOP.fullmatch(shop) else None
 
 
 def fetch_once(shop: str) -> Release | None:
-    """The same in one attempt, for callers who have more to do in their time."""
+    """Read a release without retries, for callers with little time."""
     return get_release(clients.dynamodb_once(), Environment().table, shop) if SHOP.fullmatch(shop) else None
 
 
@@ -90,7 +90,7 @@ def _release(record: Mapping[str, Any]) -> Release:
         campaigns={alias: campaign["arn"] for alias, campaign in record["campaigns"].items()},
         filters=tuple(record["filters"]),
         metadata_columns=tuple(record["metadataColumns"]),
-        # Releases of the time before there were placements have none of these.
+        # Releases from before placements have none of these.
         context_columns=tuple(record.get("contextColumns", ())),
         filter_parameters=record.get("filterParameters", {}),
         placements=record.get("placements", {}),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients, made when first asked for and kept. Making one reads files and no network.
+"""AWS clients, created on first use and kept. Creation reads files but needs no network.
 
-botocore's own session is enough: boto3 adds a fifth to the start of a function and nothing that we use.
+botocore's session is enough: boto3 adds a fifth to the start of a function and nothing that we use.
 """
 
 import os
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 _STEP = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=20)
-"""For the steps of the machine, which tries again by itself."""
+"""For the state machine's steps, which it retries itself."""
 _SERVING = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     connect_timeout=0.5,
     read_timeout=1.5,
     tcp_keepalive=True,
-    # Our own models have checked what botocore would check again.
+    # Our own models have already validated the parameters.
     parameter_validation=False,
 )
-"""For answers to users: two attempts and the pause between them take five seconds at most, so that together with
-the table's four an answer comes before the function's time of ten is over."""
+"""For answers to users: two attempts and the pause between them take five seconds at most, so that together with the
+table's four an answer comes before the function's timeout of ten."""
 _QUEUE = _SERVING.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=0.3))
-"""For what somebody waits for: who is told that it was not taken sends it again."""
+"""For requests with a waiting caller, who retries after an error."""
 _ONCE = _QUEUE.merge(Config(read_timeout=1.0))
-"""For live events: what one attempt does not bring goes to the queue."""
+"""For live events: a failed attempt is enqueued."""
 _FALLBACK = _ONCE.merge(Config(connect_timeout=0.25, read_timeout=0.6))
-"""For lists that something else fills in time."""
+"""For lists with a fallback."""
 _TABLE = _SERVING.merge(Config(read_timeout=1))
 
 
@@ -52,49 +52,45 @@ def _session() -> "Session":
 
 @cache
 def personalize() -> "PersonalizeClient":
-    """The control plane."""
     return cast("PersonalizeClient", _session().create_client("personalize", config=_STEP))
 
 
 @cache
 def s3() -> "S3Client":
-    """The drop bucket's service."""
     return cast("S3Client", _session().create_client("s3", config=_STEP))
 
 
 @cache
 def s3_once() -> "S3Client":
-    """The drop bucket's service, bounded for serving."""
+    """S3, bounded for serving."""
     return cast("S3Client", _session().create_client("s3", config=_TABLE))
 
 
 @cache
 def s3_quick() -> "S3Client":
-    """The drop bucket's service, for callers who do without what it does not answer at once."""
+    """S3 for callers that can do without a late answer."""
     return cast("S3Client", _session().create_client("s3", config=_FALLBACK))
 
 
 @cache
 def scheduler() -> "EventBridgeSchedulerClient":
-    """EventBridge Scheduler, which keeps the shops' schedules."""
     return cast("EventBridgeSchedulerClient", _session().create_client("scheduler", config=_STEP))
 
 
 @cache
 def stepfunctions() -> "SFNClient":
-    """The state machine's executions."""
     return cast("SFNClient", _session().create_client("stepfunctions", config=_STEP))
 
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """The table of shops, bounded for serving."""
+    """DynamoDB, bounded for serving."""
     return cast("DynamoDBClient", _session().create_client("dynamodb", config=_TABLE))
 
 
 @cache
 def dynamodb_once() -> "DynamoDBClient":
-    """The tables, for callers who have something else when the first attempt fails, or little time."""
+    """DynamoDB for callers with a fallback or little time: one attempt."""
     return cast("DynamoDBClient", _session().create_client("dynamodb", config=_ONCE))
 
 
@@ -106,7 +102,7 @@ def runtime() -> "PersonalizeRuntimeClient":
 
 @cache
 def runtime_once() -> "PersonalizeRuntimeClient":
-    """Recommendations for callers who have something else to show: one attempt, fallback.ATTEMPT_SECONDS at most."""
+    """Recommendations for callers with a fallback: one attempt, fallback.ATTEMPT_SECONDS at most."""
     return cast("PersonalizeRuntimeClient", _session().create_client("personalize-runtime", config=_FALLBACK))
 
 
@@ -118,37 +114,35 @@ def events() -> "PersonalizeEventsClient":
 
 @cache
 def events_once() -> "PersonalizeEventsClient":
-    """Live events for callers who have a queue for what is not taken at the first attempt."""
+    """Live events for callers with a queue for failed attempts."""
     return cast("PersonalizeEventsClient", _session().create_client("personalize-events", config=_ONCE))
 
 
 @cache
 def secretsmanager() -> "SecretsManagerClient":
-    """The keys of sessions."""
     return cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_SERVING))
 
 
 @cache
 def sqs() -> "SQSClient":
-    """The queues."""
     return cast("SQSClient", _session().create_client("sqs", config=_SERVING))
 
 
 @cache
 def sqs_once() -> "SQSClient":
-    """The queues, for callers whose own caller waits: one attempt."""
+    """SQS for callers whose own caller waits: one attempt."""
     return cast("SQSClient", _session().create_client("sqs", config=_QUEUE))
 
 
 def make_ahead(*makers: Callable[[], object]) -> None:
-    """Make clients while a function starts, when Lambda gives it a whole processor; nothing outside of Lambda."""
+    """Create clients while a function starts, when Lambda gives it a whole processor; do nothing outside of Lambda."""
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         for maker in makers:
             maker()
 
 
 def forget() -> None:
-    """Drop every client and the session: credentials, regions and endpoints are read anew."""
+    """Drop all clients and the session: credentials, regions and endpoints are read anew."""
     for made in (
         personalize,
         s3,

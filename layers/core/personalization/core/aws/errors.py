@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From botocore's errors to ours."""
+"""Translate botocore's errors to ours."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ _JOBS = {
     "CreateDatasetImportJob",
     "CreateSolutionVersion",
 }
-"""What a quota counts only while it runs. Nothing else that is counted ends by itself."""
+"""Quotas of concurrent jobs, which free up by themselves; no other quota does."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
 
 
@@ -59,7 +59,7 @@ _THROTTLED = {
 
 
 def reason(error: PersonalizationError) -> str:
-    """One word for what `translate_errors` made of an error: throttled, missing, slow, dropped or failing."""
+    """Return one word for a translated error: throttled, missing, slow, dropped or failing."""
     cause = error.__cause__
     if isinstance(cause, ClientError):
         if code(cause) in _THROTTLED:
@@ -71,17 +71,17 @@ def reason(error: PersonalizationError) -> str:
 
 
 def code(error: ClientError) -> str:
-    """The service's word for an error."""
+    """Return the service's error code."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether the error says that the resource is not there."""
+    """Return whether the error means that the resource does not exist."""
     return code(error) in {"ResourceNotFoundException", "NoSuchKey", "NoSuchVersion", "404"}
 
 
 def none_if_missing(ask: Callable[[], T]) -> T | None:
-    """What a call answers, or None where the service says that it has no such thing."""
+    """Return a call's answer, or None if the service says that the resource does not exist."""
     try:
         return ask()
     except ClientError as error:
@@ -91,7 +91,7 @@ def none_if_missing(ask: Callable[[], T]) -> T | None:
 
 
 def false_on(word: str, act: Callable[[], object]) -> bool:
-    """Act; False where the service answers with an error of that word, such as that somebody else was faster."""
+    """Act; return False if the service answers with this error code, such as that another caller was faster."""
     try:
         act()
     except ClientError as error:
@@ -103,14 +103,14 @@ def false_on(word: str, act: Callable[[], object]) -> bool:
 
 @contextmanager
 def translate_errors(resource: str) -> Iterator[None]:
-    """Turn botocore's errors about `resource` into ours.
+    """Translate botocore's errors about `resource` to ours.
 
     Raises:
         RetryLater: throttling, a resource in use, an outage, no answer in time.
-        NoRoom, a RetryLater: a quota of jobs that run at a time.
+        NoRoom, a RetryLater: a quota of concurrent jobs.
         LimitReached: any other quota.
         Rejected: the service calls the request invalid.
-        Broken: everything else, a missing permission among it.
+        Broken: all other errors, including missing permissions.
     """
     try:
         yield
@@ -130,7 +130,7 @@ def _translate(resource: str, error: ClientError) -> PersonalizationError:
     if word in _LATER or status >= 500:
         return RetryLater(resource, f"{word}: {message}")
     if word == "LimitExceededException":
-        # Decided by what was asked for: Amazon publishes the words of one of these quotas only.
+        # The operation decides: Amazon publishes the message of one of these quotas only.
         if error.operation_name in _JOBS:
             return NoRoom(resource, f"{word}: {message}")
         advice = "delete what is no longer used, or ask for more under Service Quotas, Amazon Personalize"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of the bucket: large ones as streams, small ones at once; each is written whole or not at all."""
+"""S3 objects: large ones as streams, small ones at once; each is written completely or not at all."""
 
 import gzip
 import hashlib
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 PART = 16 << 20
-"""Bytes of a part of an upload: ten thousand of them hold what Personalize imports at most."""
+"""Bytes per part of an upload: ten thousand parts hold the most that Personalize imports."""
 LARGEST = 4_000_000_000
-"""Bytes of the largest drop, unpacked: what one Lambda checks within its 15 minutes, whatever its rows look like."""
+"""Bytes of the largest drop, decompressed: what one Lambda validates within its 15 minutes, whatever its rows."""
 
 
 _INFLATION = 1032
-"""Times as many bytes as a gzip file has come out of it, at most."""
+"""The largest ratio by which gzip data may expand."""
 
 
 class _Readable(Protocol):
@@ -72,7 +72,7 @@ class Stream:
         self._taken = self._given = 0
 
     def read(self, size: int, /) -> bytes:
-        """Some of the bytes as they are kept."""
+        """Return some of the raw bytes."""
         data = self._body.read(size)
         self._taken += len(data)
         if self._digest is not None:
@@ -95,24 +95,22 @@ class Stream:
             raise RetryLater(self._key, f"the connection broke: {type(error).__name__}") from error
 
     def left(self) -> int:
-        """Bytes that may still come, at most."""
+        """Return the most bytes that may still come."""
         if not self._compressed:
             return self._size - self._given
-        # What was taken and is not unpacked yet is less than a chunk.
+        # Bytes that were read and are still compressed are less than a chunk.
         return min(LARGEST - self._given, (self._size - self._taken + CHUNK) * _INFLATION)
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of an object."""
-
     key: str
     id: str
     modified: datetime
 
 
 def list_versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version]:
-    """The versions of an object, the newest first, as far back as where it was last deleted."""
+    """Iterate over the versions of an object, newest first, back to its last deletion."""
     with translate_errors(key):
         page = client.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=100)
     deleted = [each["LastModified"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
@@ -124,7 +122,7 @@ def list_versions(client: "S3Client", bucket: str, key: str) -> Iterator[Version
 def read_small(
     client: "S3Client", bucket: str, key: str, most: int, version: str | None = None
 ) -> tuple[datetime, bytes] | None:
-    """When an object was written, and its bytes: `most` and one more at most. None where there is none."""
+    """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
     with translate_errors(key):
         which: dict[str, Any] = {"VersionId": version} if version else {}
         there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
@@ -132,14 +130,14 @@ def read_small(
 
 
 def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
-    """The keys of all objects below a folder that are not empty, at any depth."""
+    """Iterate over the keys of non-empty objects below a folder, at any depth."""
     with translate_errors(folder):
         objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
         yield from (each["Key"] for each in objects if each["Size"])
 
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
-    """The bytes of an object, or None where there is none."""
+    """Return the bytes of an object, or None if it does not exist."""
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
         there = none_if_missing(partial(client.head_object, Bucket=bucket, Key=key, **which))
@@ -167,7 +165,7 @@ def reading(
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
         there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
-        # A version outlives the deletion of its object, and whoever deleted it does not want it imported.
+        # A version outlives the deletion of its object, and a deleted object should not be imported.
         deleted = there is None or (
             version and none_if_missing(partial(client.head_object, Bucket=bucket, Key=key)) is None
         )
@@ -188,7 +186,7 @@ def _too_large(key: str, told: str) -> Rejected:
 
 
 class Upload:
-    """An object that is being written: `write` bytes, and nothing is there before `writing` ends without an error."""
+    """An upload in progress: `write` bytes; the object does not exist until `writing` ends without an error."""
 
     def __init__(self, client: "S3Client", bucket: str, key: str) -> None:
         self._client = client
@@ -205,7 +203,7 @@ class Upload:
             self._send()
 
     def finish(self) -> None:
-        """Make the object."""
+        """Complete the object."""
         if self._id is not None:
             self._send()
         with translate_errors(self._key):
@@ -216,7 +214,7 @@ class Upload:
                 self._client.complete_multipart_upload(**self._where, UploadId=self._id, MultipartUpload=parts)
 
     def abort(self) -> None:
-        """Throw away what was sent."""
+        """Discard the sent parts."""
         if self._id is not None:
             with translate_errors(self._key):
                 self._client.abort_multipart_upload(**self._where, UploadId=self._id)
@@ -234,7 +232,7 @@ class Upload:
 
 @contextmanager
 def writing(client: "S3Client", bucket: str, key: str) -> Iterator[Upload]:
-    """An upload that ends whole with the block, or leaves nothing when the block raises."""
+    """Open an upload that completes with the block, or leaves nothing when the block raises."""
     upload = Upload(client, bucket, key)
     try:
         yield upload
@@ -245,7 +243,7 @@ def writing(client: "S3Client", bucket: str, key: str) -> Iterator[Upload]:
 
 
 COPY_BYTES = 64 << 20
-"""Bytes that one request copies: S3 answers when it is done, and the client waits for 20 seconds."""
+"""Bytes that one request copies: S3 answers when it has finished, and the client waits for 20 seconds."""
 _COPIES_AT_ONCE = 8
 _TYPES = {"json": "application/json", "html": "text/html; charset=utf-8"}
 
@@ -257,7 +255,6 @@ def put_text(client: "S3Client", bucket: str, key: str, text: str) -> None:
 
 
 def put_bytes(client: "S3Client", bucket: str, key: str, data: bytes, content_type: str) -> None:
-    """Write an object of any kind."""
     with translate_errors(key):
         client.put_object(Bucket=bucket, Key=key, Body=data, ContentType=content_type)
 
@@ -291,31 +288,30 @@ def copy(client: "S3Client", bucket: str, source: str, target: str, most: int = 
 
 
 def remove(client: "S3Client", bucket: str, key: str) -> None:
-    """Delete an object; one that is not there is fine."""
+    """Delete an object, if it exists."""
     with translate_errors(key):
         client.delete_object(Bucket=bucket, Key=key)
 
 
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
-    """An object, or None where there is none."""
+    """Return an object, or None if it does not exist."""
     with translate_errors(key):
         there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
         return there["Body"].read() if there else None
 
 
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:
-    """Write a document."""
     put_text(client, bucket, key, json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def get_json(client: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any document
-    """A document, or None where there is none."""
+    """Return a JSON document, or None if it does not exist."""
     data = get_bytes(client, bucket, key)
     return None if data is None else json.loads(data)
 
 
 def head_of_folder(client: "S3Client", bucket: str, folder: str, size: int) -> str:
-    """The first `size` bytes of the first object under a folder, as text; "" where there is none."""
+    """Return the first `size` bytes of the first object in a folder, as text; "" if there is none."""
     with translate_errors(folder):
         first = client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("Contents", [])
         if not first or not first[0]["Size"]:

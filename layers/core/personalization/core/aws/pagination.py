@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AWS lists page by page, as one sequence: whatever a service calls the token of its next page.
+"""Paginate AWS's lists, whatever a service calls the token of its next page.
 
-A client's own method is passed, and not its name as to botocore's paginators, which do not know all of these lists:
-so a reader, and the test of the roles, see what is called.
+Callers pass a client's method and not its name as to botocore's paginators, which lack some of these lists: so a
+reader, and the test of the roles, see which operation is called.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +16,12 @@ _TOKENS = {
     "NextVersionIdMarker": "VersionIdMarker",
     "LastEvaluatedKey": "ExclusiveStartKey",
 }
-"""What an answer calls its token, and what the next request does: Personalize, Scheduler, S3 (twice), DynamoDB."""
+"""Names of tokens in an answer and in the next request: Personalize, Scheduler, S3 (twice), DynamoDB."""
 Page = TypeVar("Page", bound=Mapping[str, Any])
 
 
 def pages(ask: Callable[..., Page], **asked: Any) -> Iterator[Page]:  # noqa: ANN401 - of any operation
-    """The answers to a request, page after page, each asked for when it is wanted.
+    """Iterate over the pages of a request, each requested on demand.
 
     Args:
         ask: a client's method: a list, a query or a scan.
@@ -37,6 +37,6 @@ def pages(ask: Callable[..., Page], **asked: Any) -> Iterator[Page]:  # noqa: AN
 
 
 def paginate(ask: Callable[..., Mapping[str, Any]], member: str, **asked: Any) -> Iterator[Any]:  # noqa: ANN401
-    """What all pages have in their `member`; see `pages`."""
+    """Iterate over the elements of all pages' `member`; see `pages`."""
     for page in pages(ask, **asked):
         yield from page.get(member, ())
