@@ -261,21 +261,21 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
 
     def fetch(key: str) -> bytes | None:
         if key == item_table.document_key("demo"):
-            return json.dumps(item_table.Table("v", item_table.MOST_SHARDS, ("NAME",)).as_json()).encode()
+            return json.dumps(item_table.Table("v", item_table.MAX_SHARDS, ("NAME",)).as_json()).encode()
         answers.wait(30)
         came.append(key)
         return File(item_table.pack([]))
 
     items = shown_items.ShownItems(fetch)
     assert items.find("demo", [], ("NAME",), 5.0) == {}
-    late = 2 * shown_items.MOST_ASKED
-    files = {item_table.place(f"i{number}") % item_table.MOST_SHARDS for number in range(late)}
+    late = 2 * shown_items.MAX_PENDING
+    files = {item_table.place(f"i{number}") % item_table.MAX_SHARDS for number in range(late)}
     assert items.find("demo", [f"i{number}" for number in range(late)], ("NAME",), 0.0) == {}
     answers.set()
     until(lambda: len(came) >= len(files), "every file has come", 30.0)
     items.find("demo", ["j"], ("NAME",), 5.0)
     items.find("demo", ["k"], ("NAME",), 5.0)
-    assert File.there < shown_items.MOST_ASKED
+    assert File.there < shown_items.MAX_PENDING
 
 
 def sells(personalize: FakePersonalize) -> None:

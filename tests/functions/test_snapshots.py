@@ -85,7 +85,7 @@ def test_each_container_draws_its_own_chance_after_its_first_answer() -> None:
     for _ in range(2):
         random.setstate(before)
         gc.disable()
-        cold_start.over()
+        cold_start.end_start()
         drawn.add(random.random())  # noqa: S311 - the chance itself is what is looked at
     assert (len(drawn), gc.isenabled()) == (2, True)
     gc.unfreeze()

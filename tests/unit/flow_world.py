@@ -133,7 +133,7 @@ class Jobs:
 
     def begin(self, what: str, runs: Sequence[str]) -> tuple[bool, str]:
         """Whether a new job is begun for the last of the runs, and its status then."""
-        name = recipes.wanted([f"{what} {run}" for run in runs], self.there)
+        name = recipes.choose_name([f"{what} {run}" for run in runs], self.there)
         new = name not in self.there
         if new:
             self.left -= 1

@@ -257,4 +257,4 @@ def test_a_training_older_than_what_was_imported_since_is_not_adopted(world: Wor
     ],
 )
 def test_which_name_is_used(names: list[str], there: dict[str, str], wanted: str) -> None:
-    assert recipes.wanted(names, there) == wanted
+    assert recipes.choose_name(names, there) == wanted

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest.csv.writing import ItemLines
 from personalization.shop import item_table
-from personalization.shop.item_table import MOST_CHARACTERS, MOST_SHARDS, SHARD_BYTES, Table
+from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, Table
 
 ODD = ['a"b\\c', "우유 1/2L", "x\x01\x7f\t", 'p","0":q', "line\nbreak", "🎈", "x", ""]
 
@@ -35,7 +35,7 @@ def test_a_put_replaces_the_line_that_a_drop_wrote(item: str, name: str) -> None
 
 
 def test_empty_and_long_values_are_left_out(tmp_path: Path) -> None:
-    rows = lines(tmp_path, ["a", "b", "c"], ["", "x" * (MOST_CHARACTERS + 1), "x" * MOST_CHARACTERS])
+    rows = lines(tmp_path, ["a", "b", "c"], ["", "x" * (MAX_CHARACTERS + 1), "x" * MAX_CHARACTERS])
     text = item_table.unpack(item_table.pack(rows))
     assert [len(item_table.find(text, item)) for item in "abc"] == [0, 0, 1]
 
@@ -47,7 +47,7 @@ def test_the_last_of_several_lines_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "shards"),
-    [(0, 1), (SHARD_BYTES, 1), (SHARD_BYTES + 1, 2), (75_000_000, 2048), (MOST_SHARDS * SHARD_BYTES + 1, None)],
+    [(0, 1), (SHARD_BYTES, 1), (SHARD_BYTES + 1, 2), (75_000_000, 2048), (MAX_SHARDS * SHARD_BYTES + 1, None)],
 )
 def test_a_table_has_as_many_files_as_it_needs(size: int, shards: int | None) -> None:
     assert item_table.shards_for(size) == shards

@@ -100,8 +100,8 @@ MUTANTS: Final = (
     Mutant(
         "a run that goes on looks for the import jobs of the run before",
         f"{DOMAIN}/personalize/ensure.py",
-        "[*once, *asked.earlier, asked]",
-        "[asked]",
+        "[*once, *job_plan.earlier, job_plan]",
+        "[job_plan]",
         (
             "a SolutionVersion ends in CREATE FAILED",
             "a run is stopped while it judges",

@@ -23,13 +23,13 @@ def start(answer: Callable[[Event, Context], Answer]) -> Callable[[Event, Contex
 
     def handler(event: Event, context: Context) -> Answer:
         answered = answer(event, context)
-        over()
+        end_start()
         return answered
 
     return handler
 
 
-def over() -> None:
+def end_start() -> None:
     """End the start: enable the collector, and exempt all objects from the start.
 
     Containers that started from one snapshot (SnapStart) share a random state, from which the SDK draws its pauses

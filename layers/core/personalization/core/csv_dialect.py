@@ -127,9 +127,9 @@ def standardised_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     left = b""
     for chunk in chunks:
-        whole, end, rest = (left + chunk).rpartition(b"\n")
+        complete, end, rest = (left + chunk).rpartition(b"\n")
         if end:
-            yield standardised(whole + end)
+            yield standardised(complete + end)
         left = rest
     yield standardised(left)
 
@@ -191,8 +191,8 @@ def rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Iterate over the raw rows of a file in Personalize's form, with their line ends: each is a line."""
     left = b""
     for chunk in chunks:
-        *whole, left = (left + chunk).split(b"\n")
-        for line in whole:
+        *complete, left = (left + chunk).split(b"\n")
+        for line in complete:
             yield line + b"\n"
     if left:
         yield left

@@ -68,8 +68,8 @@ def emf(namespace: str, metrics: Mapping[str, float], timestamp: int, **keys: ob
         keys: the values of their dimensions, and further ones to search for.
     """
     directives = _directives(namespace, tuple(metrics))
-    told = json.dumps({**metrics, **keys}, separators=(",", ":"))
-    return f'{{"_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":{directives}}},{told[1:]}'
+    values = json.dumps({**metrics, **keys}, separators=(",", ":"))
+    return f'{{"_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":{directives}}},{values[1:]}'
 
 
 @cache

@@ -58,15 +58,15 @@ class Problem(Exception):
         self.kind = kind
 
     def body(self, request_id: str) -> dict[str, object]:
-        told: dict[str, object] = {
+        body: dict[str, object] = {
             "type": f"{_TYPE}{self.kind}" if self.kind else "about:blank",
             "title": _KINDS.get(self.kind) or _TITLES[self.status],
             "status": self.status,
             "detail": self.detail,
         }
         if self.errors:
-            told["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
-        return {**told, "requestId": request_id}
+            body["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+        return {**body, "requestId": request_id}
 
 
 def of_error(error: PersonalizationError, busy: str = BUSY) -> Problem:

@@ -141,20 +141,20 @@ def unused_solutions(
         solutions: those of its dataset group that are not being deleted.
         records: the shop's releases and judged runs.
     """
-    mine, there = list(records), tuple(solutions)
+    mine, existing = list(records), tuple(solutions)
     release = next((each for each in mine if each["record"] == RECORD), None)
-    if release is None or not _solution_arns(versions(release).values()) <= {each.arn for each in there}:
+    if release is None or not _solution_arns(versions(release).values()) <= {each.arn for each in existing}:
         return ()
     needed = _solutions(release)
     with suppress(Rejected):
         needed |= _solutions(release_before(release, _newest_first(mine, HISTORY, "promotedAt"), str(release["shop"])))
     for judged in _newest_first(mine, CANDIDATE, "judgedAt")[:1]:
         needed |= _solutions(judged)
-    ours = (each for each in there if any(is_of(each.name, base) for base in bases))
+    ours = (each for each in existing if any(is_of(each.name, base) for base in bases))
     return tuple(each for each in ours if each.arn not in needed)
 
 
-def unreturnable(there: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def unreturnable(solutions: Collection[str], records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return sort keys of releases and judged runs that can no longer serve because one of their solutions is gone.
 
     Runs delete solutions, too, to make room for a new one. If the serving release's solutions are not found, nothing is
@@ -162,9 +162,9 @@ def unreturnable(there: Collection[str], records: Iterable[Mapping[str, Any]]) -
     """
     mine = list(records)
     release = next((each for each in mine if each["record"] == RECORD), None)
-    if release is None or not _serving(release) <= set(there):
+    if release is None or not _serving(release) <= set(solutions):
         return ()
-    return tuple(str(each["record"]) for each in mine if not _serving(each) <= set(there))
+    return tuple(str(each["record"]) for each in mine if not _serving(each) <= set(solutions))
 
 
 def _serving(record: Mapping[str, Any]) -> set[str]:
@@ -283,7 +283,7 @@ def prune_solutions(
     group, shop = release.dataset_group_arn, release.shop
     with translate_errors(group):
         listed = paginate(client.list_solutions, "solutions", datasetGroupArn=group)
-        there = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
+        existing = [_aged(each, "solutionArn") for each in listed if not is_being_deleted(each["status"])]
     mine = [each for each in records if each["shop"] == shop]
 
     def returnable(left: Iterable[Aged]) -> list[Mapping[str, Any]]:
@@ -293,13 +293,13 @@ def prune_solutions(
         return [each for each in mine if each["record"] not in out]
 
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
-    mine = returnable(there)
+    mine = returnable(existing)
     gone = []
-    for each in unused_solutions(bases, there, mine):
+    for each in unused_solutions(bases, existing, mine):
         with translate_errors(each.arn):
             if gone_or_busy(partial(client.delete_solution, solutionArn=each.arn)):
                 gone.append(each)
-    returnable(each for each in there if each not in gone)
+    returnable(each for each in existing if each not in gone)
     return tuple(each.name for each in gone)
 
 
@@ -316,11 +316,13 @@ def prune_filters(
         return ()
     group = release.dataset_group_arn
     with translate_errors(group):
-        there = [_aged(each, "filterArn") for each in paginate(client.list_filters, "Filters", datasetGroupArn=group)]
+        existing = [
+            _aged(each, "filterArn") for each in paginate(client.list_filters, "Filters", datasetGroupArn=group)
+        ]
     named = {*release.filters, *wanted}
     start = _filter_start(environment.names, release.shop)
     gone = []
-    for each in unused_filters(start, there, named, now, environment.unused_days):
+    for each in unused_filters(start, existing, named, now, environment.unused_days):
         with translate_errors(each.arn):
             if gone_or_busy(partial(client.delete_filter, filterArn=each.arn)):
                 gone.append(each.name)

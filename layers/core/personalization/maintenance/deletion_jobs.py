@@ -28,20 +28,20 @@ class DeletionJobs:
     def progress(self, job: str) -> Progress:
         """Return the progress of a job by its ARN."""
         with translate_errors(job):
-            told = none_if_missing(
+            job_described = none_if_missing(
                 lambda: self._client.describe_data_deletion_job(dataDeletionJobArn=job)["dataDeletionJob"]
             )
-        return erasures.progress(told["status"] if told else None)
+        return erasures.progress(job_described["status"] if job_described else None)
 
     def version(self, arn: str) -> Version | None:
         """Return a solution version that serves; None if it is gone."""
         with translate_errors(arn):
-            told = none_if_missing(
+            described = none_if_missing(
                 lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
             )
-        if not told:
+        if not described:
             return None
-        return Version(int(told["creationDateTime"].timestamp()), told.get("trainingMode", "FULL") == "FULL")
+        return Version(int(described["creationDateTime"].timestamp()), described.get("trainingMode", "FULL") == "FULL")
 
     def start(self, group: str, name: str, key: str) -> str:
         """Start a job, or find the one of that name; return its ARN.

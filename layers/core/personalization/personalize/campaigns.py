@@ -60,18 +60,18 @@ def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
         campaign: as Personalize describes it, or None if there is none.
         wish: the version and the decided members.
     """
-    there = dict(configuration(campaign)) if campaign else {}
+    current = dict(configuration(campaign)) if campaign else {}
     if campaign and SECOND.search(described(campaign).latest[1]):
         # A second generation shows metadata free of charge; the first one was never asked for it.
-        there.pop(METADATA, None)
-    layers: tuple[Members, ...] = (wish.earlier, there, wish.config)
-    whole = {name: value for layer in layers for name, value in layer.items()}
-    if EXPLORATION in whole:
-        whole[EXPLORATION] = {name: value for each in layers for name, value in each.get(EXPLORATION, {}).items()}
-    if SYNC in whole:
+        current.pop(METADATA, None)
+    layers: tuple[Members, ...] = (wish.earlier, current, wish.config)
+    config = {name: value for layer in layers for name, value in layer.items()}
+    if EXPLORATION in config:
+        config[EXPLORATION] = {name: value for each in layers for name, value in each.get(EXPLORATION, {}).items()}
+    if SYNC in config:
         # Leaving it out might leave it on.
-        whole[SYNC] = False
-    return {name: value for name, value in whole.items() if not _lacks(wish.recipe, name)}
+        config[SYNC] = False
+    return {name: value for name, value in config.items() if not _lacks(wish.recipe, name)}
 
 
 def _lacks(recipe: str, member: str) -> bool:
@@ -153,11 +153,11 @@ def _as_decided(found: Mapping[str, Any], wish: Wish) -> bool:
     )
 
 
-def _same(there: object, wanted: object) -> bool:
+def _same(current: object, wanted: object) -> bool:
     """Compare a member with the wanted value; missing means off, and Personalize may format numbers anew."""
     if not isinstance(wanted, Mapping):
-        return (there or False) == wanted
-    own = there if isinstance(there, Mapping) else {}
+        return (current or False) == wanted
+    own = current if isinstance(current, Mapping) else {}
     return all(name in own and float(own[name]) == float(value) for name, value in wanted.items())
 
 

@@ -60,11 +60,11 @@ def ensured(
         delete: deletes a failed one, see `usable`; without it, an existing one is returned as it is.
     """
     with translate_errors(arn):
-        there = none_if_missing(describe)
-        if there is None:
+        existing = none_if_missing(describe)
+        if existing is None:
             created(create)
             return Step(arn=arn, status=CREATED)
-        return usable(arn, there["status"], delete) if delete else Step(arn=arn, status=there["status"])
+        return usable(arn, existing["status"], delete) if delete else Step(arn=arn, status=existing["status"])
 
 
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
@@ -79,8 +79,8 @@ def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | Non
 
 def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
     """Return the schema of a dataset, or None if there is no dataset."""
-    there = dataset(client, arn)
-    return schema_of(client, kind, there) if there else None
+    existing = dataset(client, arn)
+    return schema_of(client, kind, existing) if existing else None
 
 
 def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
@@ -89,9 +89,9 @@ def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
         return none_if_missing(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
 
 
-def schema_of(client: "PersonalizeClient", kind: DataKind, there: "DatasetTypeDef") -> Schema:
+def schema_of(client: "PersonalizeClient", kind: DataKind, dataset: "DatasetTypeDef") -> Schema:
     """Return the schema of a dataset: the replacing one as soon as its update has ended."""
-    arn = there["schemaArn"]
+    arn = dataset["schemaArn"]
     with translate_errors(arn):
         return datasets.read(arn, kind, client.describe_schema(schemaArn=arn)["schema"]["schema"])
 
@@ -154,17 +154,17 @@ def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | No
 
 def event_tracker(client: "PersonalizeClient", group_arn: str) -> Mapping[str, Any]:
     """Return the status of a dataset group's event tracker; one that is not listed yet counts as new."""
-    there = find_event_tracker(client, group_arn)
-    return {"status": there.status if there else CREATED}
+    tracker = find_event_tracker(client, group_arn)
+    return {"status": tracker.status if tracker else CREATED}
 
 
 def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
     group, name = plan.dataset_group.arn, plan.event_tracker.name
-    there = find_event_tracker(client, group)
-    if there is not None:
-        found_arn = there.arn
+    tracker = find_event_tracker(client, group)
+    if tracker is not None:
+        found_arn = tracker.arn
         with translate_errors(found_arn):
-            return usable(found_arn, there.status, lambda: client.delete_event_tracker(eventTrackerArn=found_arn))
+            return usable(found_arn, tracker.status, lambda: client.delete_event_tracker(eventTrackerArn=found_arn))
     with translate_errors(name):
         arn = ""
         try:
@@ -188,11 +188,11 @@ def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
     Raises:
         Rejected: the dataset group has no event tracker.
     """
-    there = find_event_tracker(client, group_arn)
-    if there is None:
+    tracker = find_event_tracker(client, group_arn)
+    if tracker is None:
         raise Rejected(group_arn, "the dataset group has no event tracker")
-    with translate_errors(there.arn):
-        return client.describe_event_tracker(eventTrackerArn=there.arn)["eventTracker"]["trackingId"]
+    with translate_errors(tracker.arn):
+        return client.describe_event_tracker(eventTrackerArn=tracker.arn)["eventTracker"]["trackingId"]
 
 
 def ensure_filter(client: "PersonalizeClient", plan: Plan, wanted: FilterPart) -> Step:
@@ -224,15 +224,18 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
     Raises:
         Broken: the job is older than the run and those that it continues, so that its data are not the drop's.
     """
-    asked = plan.import_job
-    there = {
-        job.name: _import_job(client, job.arn, plan.begun_at) for job in (*asked.once_named, *asked.earlier, asked)
+    job_plan = plan.import_job
+    existing = {
+        job.name: _import_job(client, job.arn, plan.begun_at)
+        for job in (*job_plan.once_named, *job_plan.earlier, job_plan)
     }
-    once = [job for job in asked.once_named if (step := there[job.name]) and not step.found_from]
-    jobs: list[Resource] = [*once, *asked.earlier, asked]
-    wanted = recipes.wanted([job.name for job in jobs], {name: step.status for name, step in there.items() if step})
+    once = [job for job in job_plan.once_named if (step := existing[job.name]) and not step.found_from]
+    jobs: list[Resource] = [*once, *job_plan.earlier, job_plan]
+    wanted = recipes.choose_name(
+        [job.name for job in jobs], {name: step.status for name, step in existing.items() if step}
+    )
     job = next(each for each in jobs if each.name == wanted)
-    step = there[wanted]
+    step = existing[wanted]
     if step and step.found_from:
         raise Broken(job.arn, f"an import job of this name was made at {step.found_from}, before its drop was handled")
     return step or _new_import_job(client, plan, job, role_arn)

@@ -24,24 +24,26 @@ def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: Recommen
     """
     arn, group = wanted.arn, plan.dataset_group.arn
     with translate_errors(arn):
-        there = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
+        existing = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
         # Send the whole configuration: Amazon does not document whether an update keeps missing members.
-        config: dict[str, Any] = {"recommenderConfig": {**(there or {}).get("recommenderConfig", {}), **wanted.config}}
-        if there is None:
+        config: dict[str, Any] = {
+            "recommenderConfig": {**(existing or {}).get("recommenderConfig", {}), **wanted.config}
+        }
+        if existing is None:
             created(
                 lambda: client.create_recommender(
                     name=wanted.name, datasetGroupArn=group, recipeArn=wanted.recipe_arn, **config
                 )
             )
             return Step(arn=arn, status=CREATED)
-        step = usable(arn, there["status"], lambda: client.delete_recommender(recommenderArn=arn))
-        if there["datasetGroupArn"] != group:
+        step = usable(arn, existing["status"], lambda: client.delete_recommender(recommenderArn=arn))
+        if existing["datasetGroupArn"] != group:
             raise Rejected(arn, "the recommender is of another shop: give this one another name")
-        if there["recipeArn"] != wanted.recipe_arn:
+        if existing["recipeArn"] != wanted.recipe_arn:
             raise Rejected(arn, "the recommender is there for another use case: give the changed one a new name")
-        action = recommenders.decide(there, wanted.config)
+        action = recommenders.decide(existing, wanted.config)
         if action == "busy":
-            raise RetryLater(arn, f"Personalize is at work on the recommender ({there['status']})")
+            raise RetryLater(arn, f"Personalize is at work on the recommender ({existing['status']})")
         if action == "update":
             client.update_recommender(recommenderArn=arn, **config)
             return Step(arn=arn, status=CREATED)

@@ -55,7 +55,7 @@ def advance(stages: Sequence[Stage], made: Made) -> Step:
 
 def _look(stage: Stage, arn: str) -> Step:
     with translate_errors(arn):
-        told = none_if_missing(lambda: stage.describe(arn))
-        if told is None:
+        described = none_if_missing(lambda: stage.describe(arn))
+        if described is None:
             raise RetryLater(arn, "it is not seen yet")
-        return Step(arn=arn, status=told["status"], reason=told.get("failureReason") or "")
+        return Step(arn=arn, status=described["status"], reason=described.get("failureReason") or "")

@@ -37,9 +37,9 @@ def ensure_solution(client: "PersonalizeClient", plan: Plan, recipe: RecipePart)
         RetryLater: the quota of solutions is used up, and an unused one is being deleted.
     """
     base = recipe.solution
-    there = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
-    datasets = [each for each in there.values() if each]
-    schemas = [ensure.schema_of(client, kind, each) for kind, each in there.items() if each]
+    existing = {kind: ensure.dataset(client, dataset_arn(plan.dataset_group.arn, kind.upper())) for kind in _TRAINED}
+    datasets = [each for each in existing.values() if each]
+    schemas = [ensure.schema_of(client, kind, each) for kind, each in existing.items() if each]
     name = solution_names.name(base.name, recipe.recipe_arn, schemas)
     own = Resource(name=name, arn=f"{base.arn.removesuffix(base.name)}{name}")
     with translate_errors(own.arn):
@@ -95,11 +95,11 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
     with translate_errors(solution):
-        there = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
-        once = [each for each in recipe.once_named if each in there and not there[each].found_from]
-        name = recipes.wanted([*once, *names], {each: step.status for each, step in there.items()})
-        if name in there:
-            return there[name]
+        existing = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
+        once = [each for each in recipe.once_named if each in existing and not existing[each].found_from]
+        name = recipes.choose_name([*once, *names], {each: step.status for each, step in existing.items()})
+        if name in existing:
+            return existing[name]
         try:
             mode = _mode(client, plan, solution)
             arn = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)[
@@ -110,10 +110,10 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
                 raise
         else:
             return Step(arn=arn, status=CREATED)
-        there = _versions_called(client, solution, (name,), begun_at)
-    if name not in there:
+        existing = _versions_called(client, solution, (name,), begun_at)
+    if name not in existing:
         raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
-    return there[name]
+    return existing[name]
 
 
 def _mode(client: "PersonalizeClient", plan: Plan, solution: str) -> TrainingMode:

@@ -71,10 +71,10 @@ def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Ju
         The decision. A version without its metric is refused; otherwise a better metric never turns an approval into a
         refusal.
     """
-    asked = gate.of(alias)
-    facts = _facts(alias, asked, new, serving)
-    decision, reason = _decide(asked, facts)
-    return Judgement(alias, decision, reason, asked.metric, *facts.figures())
+    recipe_gate = gate.of(alias)
+    facts = _facts(alias, recipe_gate, new, serving)
+    decision, reason = _decide(recipe_gate, facts)
+    return Judgement(alias, decision, reason, recipe_gate.metric, *facts.figures())
 
 
 def judge_release(judged: Sequence[Judgement]) -> list[Judgement]:
@@ -161,11 +161,11 @@ def _against_serving(gate: Gate, facts: _Facts) -> tuple[Decision, str]:
     # `_decide` refused a version without its metric.
     holds = (new or 0.0) >= old * (1 - gate.tolerance)
     against = "" if unit else " Without a popularity of the same import the figures are compared as they are."
-    told = (
+    reason = (
         f"{gate.metric}: the new version has {new:.{digits}f}{unit} ({facts.new:.4f}), "
         f"the serving one {old:.{digits}f}{unit} ({facts.serving:.4f}); {gate.tolerance:.0%} less will do.{against}"
     )
-    return ("approved" if holds else "refused"), told
+    return ("approved" if holds else "refused"), reason
 
 
 def _stands(gate: Gate, facts: _Facts) -> str:

@@ -83,8 +83,8 @@ def judge(aws: Clients, request: JudgeRequest, environment: Environment, now: da
     serving = {alias: arn for alias, arn in versions(release).items() if alias in arns} if release else {}
     compared = {alias: (arn, verdicts.baseline(alias, release or {})) for alias, arn in serving.items()}
     popularity = verdicts.measure(plan, request.trained, release)
-    asked = dict.fromkeys([*arns.values(), popularity, *chain(*compared.values())])
-    metrics = training.solution_metrics(aws.personalize, [each for each in asked if each])
+    compared_arns = dict.fromkeys([*arns.values(), popularity, *chain(*compared.values())])
+    metrics = training.solution_metrics(aws.personalize, [each for each in compared_arns if each])
     new = {alias: Measured(metrics.get(arn), metrics.get(popularity or "")) for alias, arn in arns.items()}
     old = {alias: Measured(metrics.get(arn), metrics.get(before or "")) for alias, (arn, before) in compared.items()}
     each = [gate.judge(alias, plan.gate, new[alias], old.get(alias)) for alias in arns]
@@ -146,19 +146,19 @@ def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> Prob
     """
     verdict, target = request.verdict, request.target
     place = ReportLocation(environment.bucket, verdict.shop, verdict.run)
-    asked = _asked(aws, place, verdict, target, environment.probe_rate)
-    replies = asked.replies
+    result = _probe_campaign(aws, place, verdict, target, environment.probe_rate)
+    replies = result.replies
     found = probing.fault(target.alias, replies, verdict.probe)
     # A rollback leaves the earlier release's report as it was.
     reported = verdict.restore is None
     if reported:
-        part = {"lists": [_told(reply) for reply in replies], "fault": found, "throttled": asked.throttled}
+        part = {"lists": [_reply_json(reply) for reply in replies], "fault": found, "throttled": result.throttled}
         objects.put_json(aws.s3, place.bucket, place.key(f"parts/{target.alias}.json"), part)
     if found and verdict.probe.enabled:
         if reported:
             _refresh(aws.s3, place, verdict, outcome="rolled back", reason=f"{target.alias}: {found}")
         raise Broken(target.campaign.name, f"the probe failed: {found}")
-    return asked
+    return result
 
 
 def report(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
@@ -216,17 +216,17 @@ def _lists(
             replies = probing.ask(aws.runtime, campaign["arn"], asked, name, pace).replies
         except PersonalizationError:
             return None
-        return (alias, [_told(reply) for reply in replies]) if replies else None
+        return (alias, [_reply_json(reply) for reply in replies]) if replies else None
 
     with ThreadPoolExecutor(len(release["campaigns"])) as pool:
         return dict(each for each in pool.map(of, release["campaigns"].items()) if each)
 
 
-def _asked(aws: Clients, place: ReportLocation, verdict: Verdict, target: Target, rate: float) -> ProbeResult:
-    asked = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
+def _probe_campaign(aws: Clients, place: ReportLocation, verdict: Verdict, target: Target, rate: float) -> ProbeResult:
+    questions = probing.questions(target.alias, _sample_of_before(aws.s3, place), verdict.probe.requests)
     pace = Pace(rate * training.throughput(aws.personalize, target.campaign.arn))
     name = _name_column(aws, place, verdict.dataset_group_arn)
-    return probing.ask(aws.runtime, target.campaign.arn, asked, name, pace)
+    return probing.ask(aws.runtime, target.campaign.arn, questions, name, pace)
 
 
 def _name_column(aws: Clients, place: ReportLocation, group_arn: str) -> str | None:
@@ -237,7 +237,7 @@ def _name_column(aws: Clients, place: ReportLocation, group_arn: str) -> str | N
     return release_report.name_column(schema.metadata_columns(100)) if schema else None
 
 
-def _told(reply: Reply) -> dict[str, Any]:
+def _reply_json(reply: Reply) -> dict[str, Any]:
     return {"about": reply.about, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
 
 
@@ -255,10 +255,10 @@ def _refresh(s3: "S3Client", place: ReportLocation, verdict: Verdict, *, outcome
 
 
 def _write(s3: "S3Client", place: ReportLocation, document: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    whole = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
-    _name(s3, place, whole)
-    objects.put_json(s3, place.bucket, place.key("release.json"), whole)
-    objects.put_text(s3, place.bucket, place.key("release.html"), release_report.page(whole))
+    completed = {**release_report.with_lists(document, after), "pages": _pages(s3, place)}
+    _name(s3, place, completed)
+    objects.put_json(s3, place.bucket, place.key("release.json"), completed)
+    objects.put_text(s3, place.bucket, place.key("release.html"), release_report.page(completed))
 
 
 def _item_table(s3: "S3Client", place: ReportLocation) -> item_table.Table | None:

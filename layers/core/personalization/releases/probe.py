@@ -118,8 +118,10 @@ def sample(head: str) -> Sample:
         head: the header and first rows of a CSV with USER_ID and ITEM_ID; a truncated last row is left out.
     """
     names, *rows = list(csv_dialect.records(head.split("\n")[:-1])) or [[]]
-    told = [dict(zip(names, row, strict=False)) for row in rows]
-    users, items = (list(dict.fromkeys(row[name] for row in told if row.get(name))) for name in ("USER_ID", "ITEM_ID"))
+    records = [dict(zip(names, row, strict=False)) for row in rows]
+    users, items = (
+        list(dict.fromkeys(row[name] for row in records if row.get(name))) for name in ("USER_ID", "ITEM_ID")
+    )
     return Sample(_spread(users), _spread(items))
 
 
@@ -190,8 +192,8 @@ def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, nam
     return Reply(question.about, items, {item: text for item, text in named.items() if text}, round(took, 2))
 
 
-def _call(client: "PersonalizeRuntimeClient", question: Question, asked: Ask) -> Predicted:
-    return runtime.rank(client, asked) if question.call == "rank" else runtime.recommend(client, asked)
+def _call(client: "PersonalizeRuntimeClient", question: Question, ask: Ask) -> Predicted:
+    return runtime.rank(client, ask) if question.call == "rank" else runtime.recommend(client, ask)
 
 
 def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:

@@ -48,8 +48,8 @@ def document(
 
 
 def _recipe(judged: Judgement, new: Measured | None, old: Measured | None) -> dict[str, Any]:
-    told = asdict(judged)
-    camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in told.items()}
+    fields = asdict(judged)
+    camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in fields.items()}
     return {**camel, "metrics": {"new": new and new.metrics, "serving": old and old.metrics}}
 
 

@@ -97,7 +97,7 @@ def of_judgements(
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
     reason = "; ".join(f"{alias}: {why}" for alias, why in refused.items())
     verdict = _verdict(plan, trained, approved, release, outcome=outcome, reason=reason or "every recipe is approved")
-    told = {
+    update = {
         "refused": tuple(Refused(alias=alias, reason=why) for alias, why in refused.items()),
         "held_out": held_out.reason,
         "notes": (
@@ -111,7 +111,7 @@ def of_judgements(
             *([held_out.reason] if held_out.outcome == "tooLittle" else []),
         ),
     }
-    return verdict.model_copy(update=told)
+    return verdict.model_copy(update=update)
 
 
 def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], release: Record | None) -> Verdict:

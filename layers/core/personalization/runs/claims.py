@@ -126,7 +126,7 @@ def read(started: object, run: str) -> Request:
     """
     if isinstance(started, Mapping):
         if "action" in started:
-            return _asked(started, run)
+            return _request(started, run)
         found = started.get("detail")
         if isinstance(found, Mapping) and isinstance(found.get("object"), Mapping):
             return _dropped(started, found, run)
@@ -192,7 +192,7 @@ def stopped(event: object) -> Claim | None:
         return None
 
 
-def _asked(started: Mapping[str, object], run: str) -> Request:
+def _request(started: Mapping[str, object], run: str) -> Request:
     action, shop = started["action"], str(started.get("shop") or "")
     if action not in ACTIONS:
         raise Rejected("the execution's input", f"action must be one of {', '.join(ACTIONS)}, not {action!s:.40}")

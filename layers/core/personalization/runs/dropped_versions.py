@@ -45,5 +45,5 @@ def list_recent(
                 # The remaining versions of this key have newer ones.
                 last = max(each["Key"] for each in (*page.get("Versions", []), *markers))
                 break
-    there = tuple(Listed(key, tuple(found)) for key, found in versions.items() if key not in deleted)
-    return there, last
+    found_objects = tuple(Listed(key, tuple(found)) for key, found in versions.items() if key not in deleted)
+    return found_objects, last

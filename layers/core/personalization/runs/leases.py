@@ -75,7 +75,7 @@ class Executions(Protocol):
     def alive(self, arn: str) -> bool | None:
         """Return whether an execution is still running; None if it is unknown."""
 
-    def start(self, name: str, asked: Mapping[str, object]) -> None:
+    def start(self, name: str, request: Mapping[str, object]) -> None:
         """Start an execution; do nothing if the name is in use."""
 
 

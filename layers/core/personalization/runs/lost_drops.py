@@ -141,12 +141,16 @@ def _missing(
     for each in known:
         if each.bucket_name == sought.bucket:
             by_key.setdefault(each.key, []).append(each)
-    whole = _full_imports(known)
+    full_imports = _full_imports(known)
     for listed, drop in objects:
         same, newer = by_key.get(listed.key, []), False
         for version in listed.versions:
             claimed = any(_is_about(each, version) for each in same)
-            if not claimed and sought.wants(version) and version.modified >= whole.get(drop.kind, version.modified):
+            if (
+                not claimed
+                and sought.wants(version)
+                and version.modified >= full_imports.get(drop.kind, version.modified)
+            ):
                 # As for a late event: the newest version of a key counts.
                 yield _superseded(drop, version, sought) if newer else _claim(drop, version, same, sought)
                 claimed = True

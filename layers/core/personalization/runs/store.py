@@ -171,9 +171,9 @@ class StateMachine:
                     raise
                 return None
 
-    def start(self, name: str, asked: Mapping[str, object]) -> None:
+    def start(self, name: str, request: Mapping[str, object]) -> None:
         with translate_errors(self._arn):
             false_on(
                 "ExecutionAlreadyExists",
-                lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(asked)),
+                lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(request)),
             )

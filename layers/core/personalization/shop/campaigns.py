@@ -11,7 +11,7 @@ Generation = Literal["v1", "v2"]
 Members = Mapping[str, Any]
 """Members of Personalize's `campaignConfig`."""
 
-MOST_TPS = 500
+MAX_TPS = 500
 """Requests a second that Personalize allows a campaign."""
 SECOND_GENERATION = ("user-personalization", "personalized-ranking")
 """The recipes that have a second generation."""
@@ -25,7 +25,7 @@ class CampaignSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min_provisioned_tps: Annotated[int, Field(ge=1, le=MOST_TPS, strict=True)] | None = None
+    min_provisioned_tps: Annotated[int, Field(ge=1, le=MAX_TPS, strict=True)] | None = None
     """Requests a second that are always provided for, and billed whether they come or not."""
     exploration_weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """How much a list shows new items: 0 not at all, 1 as much as possible."""

@@ -64,7 +64,7 @@ def marked(header: Iterable[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CopyFiles:
     """The output for a batch of the stream."""
 
     files: Mapping[str, str]
@@ -73,7 +73,7 @@ class Made:
     """Records that are no events."""
 
 
-def texts(records: Iterable[Mapping[str, Any]], names: Names) -> Made:
+def texts(records: Iterable[Mapping[str, Any]], names: Names) -> CopyFiles:
     """Convert a batch of the stream of the table of users' events to files.
 
     Only a new event becomes a row: a repeated one replaces itself in the table, and is a change. A repeated batch has
@@ -87,14 +87,14 @@ def texts(records: Iterable[Mapping[str, Any]], names: Names) -> Made:
         if record["eventName"] != "INSERT" or not _is_event(image):
             continue
         try:
-            told = json.loads(image["more"]["S"])
-            when = datetime.fromtimestamp(told["accepted"], UTC)
-            row = _row(image, told, names)
-            place = (str(told["shop"]), f"{when:%Y/%m/%d}", bool(row[0] and row[1]))
+            details = json.loads(image["more"]["S"])
+            when = datetime.fromtimestamp(details["accepted"], UTC)
+            row = _row(image, details, names)
+            place = (str(details["shop"]), f"{when:%Y/%m/%d}", bool(row[0] and row[1]))
             rows[place].append((f"{when:%H%M%S}-{record['eventID']}", row))
         except (ValueError, TypeError, KeyError, OverflowError, OSError):
             foreign.append(record)
-    return Made(
+    return CopyFiles(
         {
             f"{_FOLDER}/{shop}/{day}/{found[0][0]}{'' if whole else '-partial'}.csv": _csv(row for _, row in found)
             for (shop, day, whole), found in rows.items()
@@ -108,19 +108,19 @@ def _is_event(image: Mapping[str, Any]) -> bool:
     return str(image.get("shopper", {}).get("S", ""))[:1] not in {"!", "="}
 
 
-def _row(image: Mapping[str, Any], told: Mapping[str, Any], names: Names) -> list[str]:
+def _row(image: Mapping[str, Any], details: Mapping[str, Any], names: Names) -> list[str]:
     return [
-        told["user"] or "",
+        details["user"] or "",
         image["item"]["S"] if "item" in image else "",
         image["type"]["S"],
-        str(told["sentAt"]),
-        str(told.get("eventValue", "")),
-        told.get("recommendationId", ""),
-        "|".join(told.get("impression", ())),
-        f"{names.dataset_group(told['shop']).name}/{told['accepted']}",
-        told["session"],
+        str(details["sentAt"]),
+        str(details.get("eventValue", "")),
+        details.get("recommendationId", ""),
+        "|".join(details.get("impression", ())),
+        f"{names.dataset_group(details['shop']).name}/{details['accepted']}",
+        details["session"],
         image["event"]["S"],
-        told.get("properties", ""),
+        details.get("properties", ""),
     ]
 
 

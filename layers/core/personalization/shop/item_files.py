@@ -63,7 +63,7 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
     if mode == "INCREMENTAL":
         if before is None:
             return None
-        roomy = _roomy(s3, bucket, shop, before, listed.size, version)
+        roomy = _with_room(s3, bucket, shop, before, listed.size, version)
         if roomy is None:
             return _too_large(s3, bucket, shop)
         _add(s3, bucket, shop, roomy, listed)
@@ -78,7 +78,7 @@ def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, ve
 
 def _too_large(s3: "S3Client", bucket: str, shop: str) -> str:
     objects.remove(s3, bucket, item_table.document_key(shop))
-    most = item_table.MOST_SHARDS * item_table.SHARD_BYTES >> 30
+    most = item_table.MAX_SHARDS * item_table.SHARD_BYTES >> 30
     return f"answers show no columns of items: they have more than {most} GiB in all"
 
 
@@ -86,14 +86,14 @@ def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: 
     """Switch readers to a new table, and remove what no reader uses any more."""
     shared = {before.version, before.previous} if before else set()
     previous = before.version if before and before.version != made.version else before.previous if before else ""
-    told = replace(made, previous=previous)
-    objects.put_json(s3, bucket, item_table.document_key(shop), told.as_json())
+    table = replace(made, previous=previous)
+    objects.put_json(s3, bucket, item_table.document_key(shop), table.as_json())
     for old in shared - {made.version, previous, ""}:
         _remove(s3, bucket, f"{item_table.folder(shop)}{old}/")
-    return told
+    return table
 
 
-def _roomy(s3: "S3Client", bucket: str, shop: str, there: Table, more: int, version: str) -> Table | None:
+def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, version: str) -> Table | None:
     """Return the table with room for `more` bytes: in more files if the current ones would become too large.
 
     Returns:
@@ -102,35 +102,35 @@ def _roomy(s3: "S3Client", bucket: str, shop: str, there: Table, more: int, vers
 
     def grown(size: int) -> int | None:
         shards = item_table.shards_for(size)
-        return there.shards if shards and shards <= _GROWTH * there.shards else shards
+        return table.shards if shards and shards <= _GROWTH * table.shards else shards
 
-    if grown(there.size + more) == there.shards:
-        return there
+    if grown(table.size + more) == table.shards:
+        return table
     # The estimate may have counted items several times.
-    size = sum(len(text) for text in _texts(s3, bucket, shop, there))
+    size = sum(len(text) for text in _texts(s3, bucket, shop, table))
     shards = grown(size + more)
     if shards is None:
         return None
-    if shards == there.shards:
-        return _follow(s3, bucket, shop, there, replace(there, size=size))
-    for text in _texts(s3, bucket, shop, there):
+    if shards == table.shards:
+        return _follow(s3, bucket, shop, table, replace(table, size=size))
+    for text in _texts(s3, bucket, shop, table):
         spread: dict[int, list[bytes]] = defaultdict(list)
         for row in item_table.rows(text):
             spread[item_table.place(json.loads(row)[""]) % shards].append(row)
         _each([spread], lambda shard, rows: _put(s3, bucket, shop, version, shard, rows))
-    return _follow(s3, bucket, shop, there, Table(version, shards, there.columns, size=size))
+    return _follow(s3, bucket, shop, table, Table(version, shards, table.columns, size=size))
 
 
-def _texts(s3: "S3Client", bucket: str, shop: str, there: Table) -> Iterator[bytes]:
+def _texts(s3: "S3Client", bucket: str, shop: str, table: Table) -> Iterator[bytes]:
     """Iterate over the texts of the table's files, some in parallel."""
 
     def text(shard: int) -> bytes:
-        data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, there.version, shard))
+        data = objects.get_bytes(s3, bucket, item_table.shard_key(shop, table.version, shard))
         return item_table.unpack(data) if data else b""
 
     with ThreadPoolExecutor(_PARALLEL, "items") as pool:
-        for start in range(0, there.shards, _PARALLEL):
-            yield from pool.map(text, range(start, min(start + _PARALLEL, there.shards)))
+        for start in range(0, table.shards, _PARALLEL):
+            yield from pool.map(text, range(start, min(start + _PARALLEL, table.shards)))
 
 
 def change(
@@ -149,40 +149,40 @@ def change(
         properties: its values, by columns' names in any spelling.
         late: returns whether it is too late for another attempt.
     """
-    there = table(s3, bucket, shop)
-    if there is None:
+    current = table(s3, bucket, shop)
+    if current is None:
         return
     given = {_plain(name): value for name, value in properties.items()}
-    values = {number: _text(given.get(_plain(name))) for number, name in enumerate(there.columns)}
-    fits = {number: text for number, text in values.items() if 0 < len(text) <= item_table.MOST_CHARACTERS}
+    values = {number: _text(given.get(_plain(name))) for number, name in enumerate(current.columns)}
+    fits = {number: text for number, text in values.items() if 0 < len(text) <= item_table.MAX_CHARACTERS}
     row = item_table.line(item_id, fits)
-    shard = item_table.place(item_id) % there.shards
+    shard = item_table.place(item_id) % current.shards
     for _ in range(_ATTEMPTS):
         if late():
             return
-        if _replaced(s3, bucket, item_table.shard_key(shop, there.version, shard), [row]):
+        if _replaced(s3, bucket, item_table.shard_key(shop, current.version, shard), [row]):
             break
     for _ in range(_ATTEMPTS):
-        if late() or _noted(s3, bucket, shop, [shard], len(row)):
+        if late() or _mark_changed(s3, bucket, shop, [shard], len(row)):
             return
 
 
-def _add(s3: "S3Client", bucket: str, shop: str, there: Table, listed: Listed) -> None:
-    columns = tuple(dict.fromkeys((*there.columns, *listed.columns)))
+def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -> None:
+    columns = tuple(dict.fromkeys((*table.columns, *listed.columns)))
     numbers = [columns.index(name) for name in listed.columns]
 
     def add(shard: int, rows: Sequence[bytes]) -> None:
         numbered = [_renumbered(row, numbers) for row in rows]
-        key = item_table.shard_key(shop, there.version, shard)
+        key = item_table.shard_key(shop, table.version, shard)
         while not _replaced(s3, bucket, key, numbered):
             pass
 
-    if columns != there.columns:
-        more = replace(there, columns=columns)
+    if columns != table.columns:
+        more = replace(table, columns=columns)
         objects.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
     touched: list[int] = []
-    _each(_watched(_files(listed, there.shards), touched), add)
-    while not _noted(s3, bucket, shop, touched, listed.size):
+    _each(_watched(_files(listed, table.shards), touched), add)
+    while not _mark_changed(s3, bucket, shop, touched, listed.size):
         pass
 
 
@@ -192,20 +192,20 @@ def _watched(some: Iterable[dict[int, list[bytes]]], touched: list[int]) -> Iter
         yield whole
 
 
-def _noted(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:
+def _mark_changed(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:
     """Mark files as changed, by lines of `size` bytes, so that readers fetch them again.
 
     Returns False if another writer has changed the document meanwhile.
     """
     key = item_table.document_key(shop)
     with translate_errors(key):
-        there = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
-        known = item_table.read(json.loads(there["Body"].read())) if there else None
-        if there is None or known is None:
+        stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+        known = item_table.read(json.loads(stored["Body"].read())) if stored else None
+        if stored is None or known is None:
             return True
-        told = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
+        body = json.dumps(known.with_changes(shards, size, int(time.time() * 1000)).as_json()).encode()
         try:
-            s3.put_object(Bucket=bucket, Key=key, Body=told, ContentType="application/json", IfMatch=there["ETag"])
+            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfMatch=stored["ETag"])
         except ClientError as error:
             if code(error) in _CHANGED:
                 return False
@@ -246,9 +246,9 @@ def _put(s3: "S3Client", bucket: str, shop: str, version: str, shard: int, rows:
 def _replaced(s3: "S3Client", bucket: str, key: str, rows: Sequence[bytes]) -> bool:
     """Add lines to a file; return False if another writer has changed it meanwhile."""
     with translate_errors(key):
-        there = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
-        old = item_table.rows(item_table.unpack(there["Body"].read())) if there else []
-        unchanged: Any = {"IfMatch": there["ETag"]} if there else {"IfNoneMatch": "*"}
+        stored = none_if_missing(lambda: s3.get_object(Bucket=bucket, Key=key))
+        old = item_table.rows(item_table.unpack(stored["Body"].read())) if stored else []
+        unchanged: Any = {"IfMatch": stored["ETag"]} if stored else {"IfNoneMatch": "*"}
         try:
             data = item_table.pack([*old, *rows])
             s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=_GZIP, **unchanged)

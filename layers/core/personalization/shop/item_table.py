@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 
 SHARD_BYTES = 64 << 10
 """The approximate uncompressed size of a file in bytes: one look-up unpacks it."""
-MOST_SHARDS = 16_384
+MAX_SHARDS = 16_384
 """The most files of a table: a gigabyte, or some millions of items. A larger catalogue has no table."""
 SHARD_SECONDS = 600.0
 """How long a reader uses a file without fetching it again, unless the document marks it as changed."""
-MOST_CHARACTERS = 1_000
+MAX_CHARACTERS = 1_000
 """Longer values are no names, and are left out."""
 
 
@@ -38,8 +38,8 @@ class Table:
     """Bytes of its lines at most: a changed item counts several times until the next recount."""
 
     def as_json(self) -> dict[str, object]:
-        told = {"version": self.version, "shards": self.shards, "columns": list(self.columns)}
-        return {**told, "previous": self.previous, "changed": dict(self.changed), "size": self.size}
+        document = {"version": self.version, "shards": self.shards, "columns": list(self.columns)}
+        return {**document, "previous": self.previous, "changed": dict(self.changed), "size": self.size}
 
     def with_changes(self, shards: Iterable[int], size: int, now: int) -> "Table":
         """Return the table after a change of some files; older changes, which readers have fetched since, are dropped.
@@ -89,7 +89,7 @@ def shards_for(size: int) -> int | None:
     shards = 1
     while shards * SHARD_BYTES < size:
         shards *= 2
-    return shards if shards <= MOST_SHARDS else None
+    return shards if shards <= MAX_SHARDS else None
 
 
 def place(item_id: str) -> int:

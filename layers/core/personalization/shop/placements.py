@@ -15,7 +15,7 @@ Source = Literal["user-personalization", "similar-items", "popularity-count"]
 """Recipes whose campaigns choose items; personalized-ranking orders the caller's."""
 Fallback = Literal["popular", "bestsellers", "none"]
 Because = Literal["similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
-MOST = 20
+MAX_PLACEMENTS = 20
 """Placements that a shop may have."""
 MOST_WITH_METADATA = 50
 _COLUMN = re.compile(r"[A-Z_][A-Z0-9_]{0,149}")
@@ -85,7 +85,7 @@ class Placement(BaseModel):
         return None if metadata is None else tuple(dict.fromkeys(metadata))
 
 
-Placements = Annotated[dict[Name, Placement], Field(max_length=MOST)]
+Placements = Annotated[dict[Name, Placement], Field(max_length=MAX_PLACEMENTS)]
 
 
 def impossible(document: object, recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:

@@ -18,19 +18,19 @@ def recipe(alias: str, generation: Generation = "v1") -> str:
     return f"aws-{alias}-v2" if generation == "v2" and alias in SECOND_GENERATION else f"aws-{alias}"
 
 
-def wanted(names: Sequence[str], there: Mapping[str, str]) -> str:
+def choose_name(names: Sequence[str], statuses: Mapping[str, str]) -> str:
     """Choose one of several names for the same work.
 
     Args:
         names: those of the runs that may have begun it, oldest first, the current run's last.
-        there: the statuses of existing resources, by name.
+        statuses: the statuses of existing resources, by name.
 
     Returns:
         The newest that has not failed; else the first unused one, so that two concurrent runs request the same name and
         Personalize creates one resource; else the last, which has failed.
     """
-    alive = [name for name in names if name in there and progress(there[name]) is not Progress.FAILED]
-    unused = [name for name in names if name not in there]
+    alive = [name for name in names if name in statuses and progress(statuses[name]) is not Progress.FAILED]
+    unused = [name for name in names if name not in statuses]
     return alive[-1] if alive else [*unused, names[-1]][0]
 
 

@@ -18,7 +18,7 @@ UseCase = Literal[
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 Action = Literal["create", "update", "nothing", "busy"]
-MOST = 5
+MAX_RECOMMENDERS = 5
 """The most recommenders in a dataset group, by Personalize's quota."""
 NEEDED_EVENTS = 1_000
 """The least events of its type that a use case needs."""
@@ -50,7 +50,7 @@ class Recommender(BaseModel):
         return _USES[self.use_case].recipe
 
 
-Recommenders = Annotated[dict[Name, Recommender], Field(max_length=MOST)]
+Recommenders = Annotated[dict[Name, Recommender], Field(max_length=MAX_RECOMMENDERS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +126,15 @@ def unmade(wanted: Mapping[str, Recommender], shown: Iterable[str]) -> list[str]
     return [f"a placement shows the recommender {name}, which no run makes: the settings lack it" for name in names]
 
 
-def unnamed(wanted: Mapping[str, Recommender], there: Mapping[str, str]) -> list[str]:
+def unnamed(wanted: Mapping[str, Recommender], statuses: Mapping[str, str]) -> list[str]:
     """Return a note on each billed recommender of the shop that the settings do not name.
 
     Args:
         wanted: those of the settings, by name.
-        there: the statuses of existing ones, by name.
+        statuses: the statuses of existing ones, by name.
     """
     serves = {Progress.READY, Progress.UNDER_WAY}
-    bills = (name for name, status in there.items() if progress(status) in serves and not is_stopped(status))
+    bills = (name for name, status in statuses.items() if progress(status) in serves and not is_stopped(status))
     names = sorted(name for name in bills if name not in wanted)
     return [
         f"the recommender {name} is not in the settings: no run touches it, and it bills until it is deleted "
@@ -182,14 +182,14 @@ def towards(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str,
         return {"status": ACTIVE}
     latest = found.get("latestRecommenderUpdate") or {}
     counts = progress(found["status"]) is Progress.READY and latest and _has(latest, config)
-    told = latest if counts else found
-    return {"status": told["status"], "failureReason": told.get("failureReason") or ""}
+    source = latest if counts else found
+    return {"status": source["status"], "failureReason": source.get("failureReason") or ""}
 
 
-def _has(told: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    there = told.get("recommenderConfig") or {}
+def _has(recommender: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    current = recommender.get("recommenderConfig") or {}
     # Members that Personalize leaves out have their default.
-    return all(there.get(name, _DEFAULTS.get(name)) == value for name, value in config.items())
+    return all(current.get(name, _DEFAULTS.get(name)) == value for name, value in config.items())
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -68,7 +68,7 @@ def scan(
         names, values: its placeholders for attributes' names, and for plain values.
         wanted: the attributes to read, in DynamoDB's notation; all by default.
     """
-    asked: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
+    projection: dict[str, Any] = {"ProjectionExpression": wanted} if wanted else {}
     with translate_errors(table):
         items = paginate(
             client.scan,
@@ -77,7 +77,7 @@ def scan(
             FilterExpression=condition,
             ExpressionAttributeNames=dict(names),
             ExpressionAttributeValues=marshal(values),
-            **asked,
+            **projection,
         )
         yield from map(unmarshal, items)
 

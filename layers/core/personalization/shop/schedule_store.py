@@ -58,8 +58,8 @@ def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: En
 
 def synchronise(client: "EventBridgeSchedulerClient", target: Target, shop: str, wanted: tuple[Timer, ...]) -> Changes:
     """Update a shop's schedules to the wanted ones, and return the changes."""
-    there = {name: _timer(client, target.group, name) for name in names(client, target.group, shop)}
-    todo = schedules.changes({name: timer for name, timer in there.items() if timer is not None}, wanted)
+    existing = {name: _timer(client, target.group, name) for name in names(client, target.group, shop)}
+    todo = schedules.changes({name: timer for name, timer in existing.items() if timer is not None}, wanted)
     for timer in todo.create:
         with translate_errors(timer.name):
             false_on("ConflictException", partial(client.create_schedule, **_settings(target, timer)))

@@ -42,22 +42,22 @@ def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
 
 def _input(shop: str, schedule: Schedule) -> str:
     """Return the input for the state machine."""
-    asked: dict[str, object] = {
+    request: dict[str, object] = {
         "action": schedule.action,
         "shop": shop,
         "schedule": schedule.name,
         "trainingMode": schedule.training_mode,
     }
-    return json.dumps(asked | ({"recipes": list(schedule.recipes)} if schedule.recipes else {}))
+    return json.dumps(request | ({"recipes": list(schedule.recipes)} if schedule.recipes else {}))
 
 
-def changes(there: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes:
+def changes(existing: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes:
     """Compare existing schedules, by name, with the wanted ones.
 
     An equal schedule is left alone: an update would restart the interval of `rate(...)`.
     """
     return Changes(
-        create=tuple(timer for timer in wanted if timer.name not in there),
-        update=tuple(timer for timer in wanted if timer.name in there and there[timer.name] != timer),
-        delete=tuple(sorted(set(there) - {timer.name for timer in wanted})),
+        create=tuple(timer for timer in wanted if timer.name not in existing),
+        update=tuple(timer for timer in wanted if timer.name in existing and existing[timer.name] != timer),
+        delete=tuple(sorted(set(existing) - {timer.name for timer in wanted})),
     )

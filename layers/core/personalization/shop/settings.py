@@ -184,7 +184,7 @@ class ShopSettings(BaseModel):
         return "ECOMMERCE" if self.domain == "ecommerce" else None
 
 
-MOST_BYTES = 64 << 10
+MAX_BYTES = 64 << 10
 """The size limit of a settings file."""
 
 
@@ -194,7 +194,7 @@ def read(key: str, content: bytes) -> ShopSettings:
     Raises:
         Rejected: it is larger than MOST_BYTES or not UTF-8, or see `parse`.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise Rejected(key, "the file is larger than 64 KiB")
     try:
         text = content.decode("utf-8-sig")
@@ -220,7 +220,7 @@ def parse(key: str, text: str) -> ShopSettings:
     except ValidationError as error:
         problems += explain(error, ShopSettings)
     # All errors are reported at once, so that one corrected drop suffices.
-    problems += gates.impossible(document, _recipes(document)) + _untimely(document, _recipes(document))
+    problems += gates.impossible(document, _recipes(document)) + _schedule_errors(document, _recipes(document))
     problems += placements.impossible(document, _recipes(document), _filters(document))
     problems += recommenders.impossible(document)
     problems += campaign_settings.impossible(document, _recipes(document))
@@ -240,7 +240,7 @@ def _filters(document: object) -> dict[str, str]:
     return {str(name): str(expression) for name, expression in filters.items()}
 
 
-def _untimely(document: object, recipes: Sequence[str]) -> list[str]:
+def _schedule_errors(document: object, recipes: Sequence[str]) -> list[str]:
     """Return errors in schedules that are valid one by one."""
     given = document.get("schedules") if isinstance(document, dict) else None
     second = isinstance(document, dict) and document.get("generation") == "v2"

@@ -42,8 +42,8 @@ def shop_settings(s3: "S3Client", bucket: str, shop: str) -> ShopSettings:
     Raises:
         Rejected: the file is invalid.
     """
-    there = _newest_first(s3, bucket, shop)
-    return there[0].chosen if there else ShopSettings()
+    files = _newest_first(s3, bucket, shop)
+    return files[0].chosen if files else ShopSettings()
 
 
 def checked(s3: "S3Client", bucket: str, shop: str) -> str:
@@ -52,10 +52,10 @@ def checked(s3: "S3Client", bucket: str, shop: str) -> str:
     Raises:
         Rejected: the file is invalid.
     """
-    there = _newest_first(s3, bucket, shop)
-    if there:
-        _ = there[0].chosen
-    return _which(there)
+    files = _newest_first(s3, bucket, shop)
+    if files:
+        _ = files[0].chosen
+    return _which(files)
 
 
 def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSettings, tuple[str, ...]]:
@@ -67,20 +67,20 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
     Raises:
         Rejected: the file is invalid, and there is no valid one before it.
     """
-    there = _newest_first(s3, bucket, shop)
-    if not there:
+    files = _newest_first(s3, bucket, shop)
+    if not files:
         return ShopSettings(), ()
-    if not isinstance(there[0].read, Rejected):
-        return there[0].read, tuple(each for each in (_which(there),) if each)
-    refused = there[0].read
+    if not isinstance(files[0].read, Rejected):
+        return files[0].read, tuple(each for each in (_which(files),) if each)
+    refused = files[0].read
     for version in _versions(s3, bucket, shop):
         with suppress(Rejected):
-            found = objects.read_small(s3, bucket, version.key, settings.MOST_BYTES, version.id)
+            found = objects.read_small(s3, bucket, version.key, settings.MAX_BYTES, version.id)
             if found is None:
                 continue
             read = settings.read(version.key, found[1])
-            before = "" if version.key == there[0].key else f", those of {version.key}"
-            return read, (f"{there[0].key} is refused ({refused.reason}): the settings before it hold{before}",)
+            before = "" if version.key == files[0].key else f", those of {version.key}"
+            return read, (f"{files[0].key} is refused ({refused.reason}): the settings before it hold{before}",)
     raise refused
 
 
@@ -88,12 +88,12 @@ def _newest_first(s3: "S3Client", bucket: str, shop: str) -> list[_File]:
     """Return a shop's settings files. S3's times are whole seconds: of the same one, valid files come before refused
     ones."""
     found = (_file(s3, bucket, f"drops/{shop}/{file}") for file in keys.SETTINGS_FILES)
-    there = [each for each in found if each]
-    return sorted(there, key=lambda each: (each.modified, not isinstance(each.read, Rejected)), reverse=True)
+    files = [each for each in found if each]
+    return sorted(files, key=lambda each: (each.modified, not isinstance(each.read, Rejected)), reverse=True)
 
 
 def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
-    there = objects.read_small(s3, bucket, key, settings.MOST_BYTES)
+    there = objects.read_small(s3, bucket, key, settings.MAX_BYTES)
     if there is None:
         return None
     modified, content = there
@@ -109,9 +109,9 @@ def _versions(s3: "S3Client", bucket: str, shop: str) -> Iterator[objects.Versio
     yield from sorted(found, key=lambda each: each.modified, reverse=True)
 
 
-def _which(there: list[_File]) -> str:
+def _which(files: list[_File]) -> str:
     """Return which of several settings files counts."""
-    if len(there) < 2:
+    if len(files) < 2:
         return ""
-    newest, *others = (each.key for each in there)
+    newest, *others = (each.key for each in files)
     return f"the shop follows {newest}, its newest settings file, and not {' or '.join(others)}"

@@ -27,9 +27,9 @@ WAIT_SECONDS = 0.25
 """The longest time that an answer waits for columns."""
 CACHE_BYTES = 32 << 20
 """Bytes of compressed files in the cache."""
-MOST_ITEMS = 20_000
+MAX_ITEMS = 20_000
 """Unpacked items in the cache."""
-MOST_ASKED = 1_000
+MAX_PENDING = 1_000
 """Files that came too late for their answer and are kept for the next."""
 _MOST_SHOPS = 100
 _PARALLEL = 10
@@ -53,7 +53,7 @@ class ShownItems:
         self._size = 0
         self._items: dict[tuple[str, str, str], tuple[float, str, Mapping[str, str]]] = {}
         self._changes: dict[str, int] = {}
-        self._asked: dict[str, Future[bytes | None]] = {}
+        self._pending: dict[str, Future[bytes | None]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     def find(
@@ -159,8 +159,8 @@ class ShownItems:
         self._shards.move_to_end(key)
         text = item_table.unpack(kept[1]) if kept[1] else b""
         for item in items:
-            if len(self._items) >= MOST_ITEMS:
-                for old in [*self._items][: MOST_ITEMS // 10]:
+            if len(self._items) >= MAX_ITEMS:
+                for old in [*self._items][: MAX_ITEMS // 10]:
                     del self._items[old]
             self._items[shop, table.version, item] = (kept[0], key, item_table.find(text, item))
 
@@ -173,17 +173,17 @@ class ShownItems:
 
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_PARALLEL, "items")
-        if len(self._asked) > MOST_ASKED:
-            self._asked = {key: each for key, each in self._asked.items() if key in keys or not each.done()}
-        for key in keys - self._asked.keys():
-            self._asked[key] = self._pool.submit(self._fetch, key)
-        wait([self._asked[key] for key in keys], max(0.0, until - now))
+        if len(self._pending) > MAX_PENDING:
+            self._pending = {key: each for key, each in self._pending.items() if key in keys or not each.done()}
+        for key in keys - self._pending.keys():
+            self._pending[key] = self._pool.submit(self._fetch, key)
+        wait([self._pending[key] for key in keys], max(0.0, until - now))
         came: dict[str, bytes | None] = {}
         for key in keys:
-            if not self._asked[key].done():
+            if not self._pending[key].done():
                 continue
             try:
-                came[key] = self._asked.pop(key).result()
+                came[key] = self._pending.pop(key).result()
             except PersonalizationError:
                 continue
         if len(came) == len(keys):

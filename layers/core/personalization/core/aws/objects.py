@@ -125,8 +125,8 @@ def read_small(
     """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
     with translate_errors(key):
         which: dict[str, Any] = {"VersionId": version} if version else {}
-        there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
-        return None if there is None else (there["LastModified"], there["Body"].read(most + 1))
+        found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
+        return None if found is None else (found["LastModified"], found["Body"].read(most + 1))
 
 
 def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
@@ -140,8 +140,8 @@ def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int 
     """Return the bytes of an object, or None if it does not exist."""
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
-        there = none_if_missing(partial(client.head_object, Bucket=bucket, Key=key, **which))
-        return None if there is None else there["ContentLength"]
+        found = none_if_missing(partial(client.head_object, Bucket=bucket, Key=key, **which))
+        return None if found is None else found["ContentLength"]
 
 
 @contextmanager
@@ -164,24 +164,24 @@ def reading(
     """
     which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
-        there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
+        found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
         # A version outlives the deletion of its object, and a deleted object should not be imported.
-        deleted = there is None or (
+        deleted = found is None or (
             version and none_if_missing(partial(client.head_object, Bucket=bucket, Key=key)) is None
         )
-    if there is None or deleted:
+    if found is None or deleted:
         raise Rejected(key, "the object is no longer there")
-    body = there["Body"]
+    body = found["Body"]
     try:
-        if there["ContentLength"] > LARGEST:
-            raise _too_large(key, f"has {there['ContentLength'] / 1e9:,.1f} GB")
-        yield Stream(key, body, there["ContentLength"], compressed=compressed, digest=digest)
+        if found["ContentLength"] > LARGEST:
+            raise _too_large(key, f"has {found['ContentLength'] / 1e9:,.1f} GB")
+        yield Stream(key, body, found["ContentLength"], compressed=compressed, digest=digest)
     finally:
         body.close()
 
 
-def _too_large(key: str, told: str) -> Rejected:
-    what = f"the file {told}; a drop can have {LARGEST / 1e9:,.0f} GB"
+def _too_large(key: str, reason: str) -> Rejected:
+    what = f"the file {reason}; a drop can have {LARGEST / 1e9:,.0f} GB"
     return Rejected(key, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
 
 
@@ -296,8 +296,8 @@ def remove(client: "S3Client", bucket: str, key: str) -> None:
 def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
     """Return an object, or None if it does not exist."""
     with translate_errors(key):
-        there = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
-        return there["Body"].read() if there else None
+        found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key))
+        return found["Body"].read() if found else None
 
 
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:

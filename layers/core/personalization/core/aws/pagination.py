@@ -20,23 +20,23 @@ _TOKENS = {
 Page = TypeVar("Page", bound=Mapping[str, Any])
 
 
-def pages(ask: Callable[..., Page], **asked: Any) -> Iterator[Page]:  # noqa: ANN401 - of any operation
+def pages(ask: Callable[..., Page], **parameters: Any) -> Iterator[Page]:  # noqa: ANN401 - of any operation
     """Iterate over the pages of a request, each requested on demand.
 
     Args:
         ask: a client's method: a list, a query or a scan.
-        asked: its parameters.
+        parameters: its parameters.
     """
     more: dict[str, Any] = {}
     while True:
-        page = ask(**{**asked, **more})
+        page = ask(**{**parameters, **more})
         yield page
         more = {name: page[token] for token, name in _TOKENS.items() if page.get(token)}
         if not more:
             return
 
 
-def paginate(ask: Callable[..., Mapping[str, Any]], member: str, **asked: Any) -> Iterator[Any]:  # noqa: ANN401
+def paginate(ask: Callable[..., Mapping[str, Any]], member: str, **parameters: Any) -> Iterator[Any]:  # noqa: ANN401
     """Iterate over the elements of all pages' `member`; see `pages`."""
-    for page in pages(ask, **asked):
+    for page in pages(ask, **parameters):
         yield from page.get(member, ())

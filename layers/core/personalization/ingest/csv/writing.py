@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from personalization.core.csv_dialect import ESCAPED, SPECIAL
-from personalization.shop.item_table import MOST_CHARACTERS, MOST_SHARDS, SHARD_BYTES, place
+from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, place
 
 PARTITIONS = 64
 
@@ -32,7 +32,7 @@ class ItemLines:
         if not frame.height or self.too_large:
             return
         fits = [
-            pl.when(pl.col(name).str.len_chars().is_between(1, MOST_CHARACTERS)).then(pl.col(name)).alias(str(number))
+            pl.when(pl.col(name).str.len_chars().is_between(1, MAX_CHARACTERS)).then(pl.col(name)).alias(str(number))
             for number, name in enumerate(self.columns)
         ]
         encoded = frame.select(pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode())
@@ -50,7 +50,7 @@ class ItemLines:
     @property
     def too_large(self) -> bool:
         """Tell whether the items exceed a table."""
-        return self.size > SHARD_BYTES * MOST_SHARDS
+        return self.size > SHARD_BYTES * MAX_SHARDS
 
     def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
         """Yield the lines of each partition: ids with equal lowest bits of their places."""

@@ -236,7 +236,7 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
     kinds = sorted(schemas, key=("interactions", "items", "users").index)
     place = f"s3://{bucket}/{folder(evaluation.shop, attempt)}"
     group = names.dataset_group(label(evaluation.shop))
-    whole = DatasetGroup(name=group.name, arn=group.arn, domain=evaluation.domain)
+    dataset_group = DatasetGroup(name=group.name, arn=group.arn, domain=evaluation.domain)
     return Trial(
         run=evaluation.run,
         shop=evaluation.shop,
@@ -244,7 +244,7 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
         event_type=evaluation.event_type,
         held_out=evaluation.held_out,
         sources=tuple(_source(names, evaluation.shop, attempt, kind, place) for kind in kinds),
-        imports=tuple(_import(names, evaluation, attempt, schemas[kind], whole, place) for kind in kinds),
+        imports=tuple(_import(names, evaluation, attempt, schemas[kind], dataset_group, place) for kind in kinds),
         questions=tuple(_question(names, evaluation, attempt, alias, place) for alias in evaluation.recipes),
         asked=test_parameters(evaluation),
         until=int(datetime.fromisoformat(evaluation.begun_at).timestamp()) if evaluation.begun_at else 0,

@@ -158,8 +158,8 @@ class Splitter:
         familiar = shoppers["key"].is_in(past.implode())
         # In sampling order until there are enough, so that new users are counted over the same range.
         reached = familiar.cum_sum() - familiar < self._wanted
-        asked = shoppers["USER_ID"].filter(reached & familiar)
-        theirs = drawn.filter(pl.col("USER_ID").is_in(asked.implode()))
+        sampled = shoppers["USER_ID"].filter(reached & familiar)
+        theirs = drawn.filter(pl.col("USER_ID").is_in(sampled.implode()))
         baskets = theirs.group_by("USER_ID").agg(pl.col("ITEM_ID").sort()).sort("USER_ID")
         popular = self._items.sort("rows", "ITEM_ID", descending=[True, False]).head(self._candidates)
         return Parts(
