@@ -192,7 +192,7 @@ def read(key: str, content: bytes) -> ShopSettings:
     """Parse the bytes of a settings file; see `parse`.
 
     Raises:
-        Rejected: it is larger than MOST_BYTES or not UTF-8, or see `parse`.
+        Rejected: it is larger than MAX_BYTES or not UTF-8, or see `parse`.
     """
     if len(content) > MAX_BYTES:
         raise Rejected(key, "the file is larger than 64 KiB")
