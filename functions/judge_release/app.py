@@ -56,10 +56,10 @@ def _rollback(event: dict[str, Any], environment: Environment) -> dict[str, obje
 
 def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
     request = ProbeRequest.read(event)
-    asked = judge.probe(_clients(), request, environment)
-    if asked.throttled:
-        LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=asked.throttled)
-    return {"answers": len(asked.replies), "throttled": asked.throttled}
+    result = judge.probe(_clients(), request, environment)
+    if result.throttled:
+        LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=result.throttled)
+    return {"answers": len(result.replies), "throttled": result.throttled}
 
 
 def _report(event: dict[str, Any], environment: Environment) -> dict[str, object]:

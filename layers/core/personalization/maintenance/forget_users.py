@@ -86,9 +86,9 @@ def _counters(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> 
     data = objects.get_bytes(s3, bucket, key)
     if data is None:
         return
-    there = shards.unpack(data)
-    kept = {name: entry for name, entry in there.items() if name not in users}
-    if len(kept) < len(there):
+    entries = shards.unpack(data)
+    kept = {name: entry for name, entry in entries.items() if name not in users}
+    if len(kept) < len(entries):
         objects.put_bytes(s3, bucket, key, shards.pack(kept), _GZIP)
 
 

@@ -176,10 +176,10 @@ def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
 
 
 def _other_tracker(client: "PersonalizeClient", group_arn: str) -> Step:
-    there = find_event_tracker(client, group_arn)
-    if there is None:
+    tracker = find_event_tracker(client, group_arn)
+    if tracker is None:
         raise Rejected(group_arn, "another event tracker has the shop's name; rename it")
-    return there
+    return tracker
 
 
 def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:

@@ -84,8 +84,8 @@ class Left(Part):
 
     def as_json(self) -> dict[str, object]:
         """Return the JSON that the waiting state machine reads."""
-        there = {"ready": self.left == 0, "status": "there", "name": ", ".join(self.waiting_for)}
-        return {**super().as_json(), **there}
+        state = {"ready": self.left == 0, "status": "there", "name": ", ".join(self.waiting_for)}
+        return {**super().as_json(), **state}
 
 
 class Schemas(Part):

@@ -210,10 +210,10 @@ def _lists(
 
     def of(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]] | None:
         alias, campaign = entry
-        asked = probing.questions(alias, known, plan.probe.requests)
+        questions = probing.questions(alias, known, plan.probe.requests)
         try:
             pace = Pace(rate * training.throughput(aws.personalize, campaign["arn"]))
-            replies = probing.ask(aws.runtime, campaign["arn"], asked, name, pace).replies
+            replies = probing.ask(aws.runtime, campaign["arn"], questions, name, pace).replies
         except PersonalizationError:
             return None
         return (alias, [_reply_json(reply) for reply in replies]) if replies else None

@@ -98,7 +98,7 @@ def _release(
     group = request.plan.dataset_group.arn
     items = ensure.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = ensure.dataset_schema(client, "users", dataset_arn(group, "USERS"))
-    there = {"ITEMS": items, "USERS": users}
+    schemas = {"ITEMS": items, "USERS": users}
     interactions = datasets.read(request.plan.dataset.arn, "interactions", request.plan.schema_.text)
     promoted_at = _time(now)
     record = campaigns.record(
@@ -106,7 +106,7 @@ def _release(
         request.campaigns,
         promoted_at,
         ensure.tracking_id(client, group),
-        {kind: dataset_arn(group, kind) for kind, schema in there.items() if schema},
+        {kind: dataset_arn(group, kind) for kind, schema in schemas.items() if schema},
         [schema for schema in (interactions, items, users) if schema],
     )
     record = campaigns.as_served(record, _serving(client, record))

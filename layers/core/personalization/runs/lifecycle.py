@@ -125,7 +125,7 @@ def _lead_by_hand(ledger: Ledger, executions: Executions, run: Run, request: Req
 
 def _answer(request: Request, outcome: str, by: str = "", notes: Sequence[str] = ()) -> dict[str, object]:
     claim = request.claim
-    told = {
+    claimed = {
         "outcome": outcome,
         "action": request.action,
         "shop": request.shop,
@@ -135,7 +135,7 @@ def _answer(request: Request, outcome: str, by: str = "", notes: Sequence[str] =
         "by": by,
         "notes": notes,
     }
-    return Claimed.model_validate(told).as_json()
+    return Claimed.model_validate(claimed).as_json()
 
 
 def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> dict[str, object]:
@@ -177,9 +177,9 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
 
 
 def _replaced(batch: Batch) -> list[str]:
-    told = [f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key]
+    notes = [f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key]
     again = [f"{was.key} is imported again after this run" for was, waits in batch.later if was.state == "done"]
-    return told + again
+    return notes + again
 
 
 def _continued(batch: Batch) -> list[str]:

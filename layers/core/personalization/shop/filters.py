@@ -88,8 +88,8 @@ def _errors(values: Mapping[str, str], known: Mapping[str, Kind]) -> Iterator[Fi
             yield FieldError(f"filterValues.{name}", "must be a number")
     for name in values:
         if name not in known:
-            told = ", ".join(known) or "none"
-            yield FieldError(f"filterValues.{name}", f"is no parameter of the filter, which has: {told}")
+            names = ", ".join(known) or "none"
+            yield FieldError(f"filterValues.{name}", f"is no parameter of the filter, which has: {names}")
 
 
 def _parts(value: str) -> Sequence[str]:

@@ -116,10 +116,10 @@ def _untestable(gate: Mapping[object, object], recipes: Sequence[str]) -> list[s
     found = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
     if not set(FOR_USERS) & set(recipes):
         found.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_USERS)}")
-    asked = gate["held_out"]
-    if isinstance(asked, Mapping):
+    held_out = gate["held_out"]
+    if isinstance(held_out, Mapping):
         fields = HeldOut.model_fields
-        least, most = (asked.get(name, fields[name].default) for name in ("minimum_users", "users"))
+        least, most = (held_out.get(name, fields[name].default) for name in ("minimum_users", "users"))
         if isinstance(least, int) and isinstance(most, int) and least > most:
             found.append("gate.held_out: minimum_users is above users, so the test could never decide")
     return found

@@ -214,9 +214,9 @@ def _mark_changed(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int],
 
 
 def _renumbered(row: bytes, numbers: Sequence[int]) -> bytes:
-    told: dict[str, str | None] = json.loads(row)
-    values = {numbers[int(number)]: value for number, value in told.items() if number and value is not None}
-    return item_table.line(str(told[""]), values)
+    cells: dict[str, str | None] = json.loads(row)
+    values = {numbers[int(number)]: value for number, value in cells.items() if number and value is not None}
+    return item_table.line(str(cells[""]), values)
 
 
 def _files(listed: Listed, shards: int) -> Iterator[dict[int, list[bytes]]]:

@@ -253,11 +253,11 @@ def _schedule_errors(document: object, recipes: Sequence[str]) -> list[str]:
         if strange := [alias for alias in own if alias in RECIPES and alias not in recipes]:
             found.append(f"schedules.{place}.recipes: {', '.join(strange)} is left out of the shop's recipes")
         if isinstance(each, dict) and each.get("training_mode") == "UPDATE" and set(own) != {"user-personalization"}:
-            told = "UPDATE needs recipes: [user-personalization], the only one that has it"
-            found.append(f"schedules.{place}.training_mode: {told}")
+            reason = "UPDATE needs recipes: [user-personalization], the only one that has it"
+            found.append(f"schedules.{place}.training_mode: {reason}")
         elif isinstance(each, dict) and each.get("training_mode") == "UPDATE" and second:
-            told = "generation v2 has no UPDATE: leave it out, or set generation: v1"
-            found.append(f"schedules.{place}.training_mode: {told}")
+            reason = "generation v2 has no UPDATE: leave it out, or set generation: v1"
+            found.append(f"schedules.{place}.training_mode: {reason}")
     return found
 
 

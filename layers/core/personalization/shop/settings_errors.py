@@ -42,23 +42,23 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
         error: the model's error.
         model: the settings, whose names are listed where one is wrong.
     """
-    return list(dict.fromkeys(_told(problem, model) for problem in error.errors()))
+    return list(dict.fromkeys(_explain(problem, model) for problem in error.errors()))
 
 
-def _told(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's own shape
+def _explain(problem: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's own shape
     place = [part for part in problem["loc"] if part != "[key]"]
-    told = ".".join(map(str, place)) or "the file"
+    path = ".".join(map(str, place)) or "the file"
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{told} is not a setting ({_known(str(place[-1]), _model_at(model, place[:-1]))})"
+        return f"{path} is not a setting ({_known(str(place[-1]), _model_at(model, place[:-1]))})"
     if len(place) > 1 and place[-1] in _SCALARS:
         return f"{'.'.join(map(str, place[:-1]))}: must be a text or a number"
     if kind == "string_pattern_mismatch":
-        return f"{told}: {_TEXTS.get(context['pattern'], 'must match ' + context['pattern'])}"
+        return f"{path}: {_TEXTS.get(context['pattern'], 'must match ' + context['pattern'])}"
     if kind == "string_too_short" and context["min_length"] == 1:
-        return f"{told}: must not be empty"
+        return f"{path}: must not be empty"
     message = re.sub(r"^(Input|String|Tuple|List) should (be|have)", r"must \2", str(problem["msg"]))
-    return f"{told}: {_KINDS.get(kind, message.removeprefix('Value error, '))}"
+    return f"{path}: {_KINDS.get(kind, message.removeprefix('Value error, '))}"
 
 
 def _known(name: str, model: type[BaseModel]) -> str:

@@ -79,8 +79,8 @@ class ShownItems:
         self._load(set(places), until)
         for key, items in places.items():
             self._unpack(shop, table, key, items)
-        told = ((item, self._items.get((shop, table.version, item))) for item in wanted)
-        return {item: shown for item, kept in told if kept and (shown := item_table.shown(table, kept[2], columns))}
+        cached = ((item, self._items.get((shop, table.version, item))) for item in wanted)
+        return {item: shown for item, kept in cached if kept and (shown := item_table.shown(table, kept[2], columns))}
 
     def fill(self, shop: str, lists: Sequence[tuple[Mapping[str, Any], Sequence[str]]], seconds: float) -> None:
         """Fill in missing columns of answers' items.
@@ -91,7 +91,11 @@ class ShownItems:
             seconds: the rest of the answer's time; at most WAIT_SECONDS of it are used.
         """
         lacking = [
-            (item, columns) for told, columns in lists if columns for item in told["items"] if "metadata" not in item
+            (item, columns)
+            for columns_known, columns in lists
+            if columns
+            for item in columns_known["items"]
+            if "metadata" not in item
         ]
         if not lacking:
             return
@@ -99,8 +103,8 @@ class ShownItems:
         ids = [item["itemId"] for item, _ in lacking]
         known = self.find(shop, ids, tuple(every), min(WAIT_SECONDS, max(0.0, seconds)))
         for item, columns in lacking:
-            told = known.get(item["itemId"], {})
-            if shown := {name: told[name] for name in columns if name in told}:
+            columns_known = known.get(item["itemId"], {})
+            if shown := {name: columns_known[name] for name in columns if name in columns_known}:
                 item["metadata"] = shown
 
     def _table(self, shop: str, until: float) -> Table | None:
@@ -198,7 +202,7 @@ def fetch(client: Callable[[], "S3Client"], bucket: Callable[[], str]) -> Callab
 
     def read(key: str) -> bytes | None:
         with translate_errors(key):
-            there: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
-            return there["Body"].read() if there else None
+            found: Any = none_if_missing(lambda: client().get_object(Bucket=bucket(), Key=key))
+            return found["Body"].read() if found else None
 
     return read

@@ -141,19 +141,19 @@ def judged(
         lists: the lists of each tested recipe, by its alias.
     """
     each = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]
-    told = [RecipeResult(alias=one["alias"], decision=one["decision"], reason=one["reason"]) for one in each]
-    reason = "; ".join(f"{one.alias}: {one.reason}" for one in told)
-    found = Result(outcome="judged", reason=reason, recipes=tuple(told), report=report_key(trial.shop, trial.run))
+    results = [RecipeResult(alias=one["alias"], decision=one["decision"], reason=one["reason"]) for one in each]
+    reason = "; ".join(f"{one.alias}: {one.reason}" for one in results)
+    found = Result(outcome="judged", reason=reason, recipes=tuple(results), report=report_key(trial.shop, trial.run))
     facts = {"outcome": found.outcome, "reason": reason, "boughtAgain": imported.bought_again, "recipes": each}
     return found, head(trial, split) | facts
 
 
 def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     users = sorted(exam.baskets)
-    told: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
+    measured: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
     if len(users) < rules.minimum_users:
         reason = f"only {len(users)} shoppers could be asked about, and {rules.minimum_users} are the least"
-        return {**told, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
+        return {**measured, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
     new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
     old = [Answer(exam.popular, exam.baskets[user]) for user in users]
     figures = {name: [[metric(one, DEPTH) for one in side] for side in (new, old)] for name, metric in MEASURES.items()}
@@ -167,7 +167,7 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     unanswered = sum(not one.items for one in new)
     lifted = lift._asdict() if lift else None
     return {
-        **told,
+        **measured,
         "decision": decision,
         "reason": reason,
         "lift": lifted,
@@ -186,13 +186,13 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
         if lift
         else "no lift that can be told"
     )
-    told = (
+    reason = (
         f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(mine):.4f} where popularity has "
         f"{ranking_metrics.mean(theirs):.4f}: {times} for {len(mine):,} shoppers"
     )
     if sure or not least:
-        return "approved", told, lift
-    return "refused", f"{told}, and it must be above {least:g} times beyond chance", lift
+        return "approved", reason, lift
+    return "refused", f"{reason}, and it must be above {least:g} times beyond chance", lift
 
 
 def combine(judgement: Judgement, result: Result) -> Judgement:

@@ -52,8 +52,8 @@ def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, env
         document = objects.get_json(s3, environment.bucket, heldout.report_key(shop, run))
         if before := judging.earlier_result(evaluation, run, document):
             return Planned(before=before)
-    there = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
-    schemas = {kind: schema for kind, schema in there.items() if schema is not None}
+    found = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
+    schemas = {kind: schema for kind, schema in found.items() if schema is not None}
     if "interactions" not in schemas:
         raise Broken(names.dataset(shop, "interactions").name, "there are no interactions to test on")
     return Planned(trial=heldout.plan(names, environment.bucket, evaluation, request.attempt, schemas))
@@ -163,10 +163,10 @@ def _location(client: "PersonalizeClient", history: Plan) -> str | None:
 
 
 def _lists(s3: "S3Client", bucket: str, question: Question) -> Lists:
-    told = dict(_answers(s3, bucket, question))
-    if not told:
+    answers = dict(_answers(s3, bucket, question))
+    if not answers:
         raise Broken(question.job.name, f"there are no answers below {question.target}")
-    return told
+    return answers
 
 
 def _answers(s3: "S3Client", bucket: str, question: Question) -> Iterator[tuple[str, list[str]]]:
