@@ -6,10 +6,10 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (20, 51),
+    "get_recommendations": (20, 48),
     "record_events": (20, 60),
     "validate_drop": (35, 202),
-    "judge_release": (20, 77),
+    "judge_release": (20, 73),
 }
 """The most files and moves of each request."""
 
