@@ -30,7 +30,7 @@ class LikelihoodBody(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
 
     item_ids: list[Id] = Field(min_length=1, max_length=MOST_ITEMS)
-    """Without duplicates."""
+    """Each item once."""
 
     @field_validator("item_ids")
     @classmethod
