@@ -89,6 +89,16 @@ def children(arn: str) -> list[Json]:
     return [each for each in running if json.loads(each["input"]).get(STARTED_BY) == arn]
 
 
+def waiting_for(given: object) -> list[object]:
+    """Return the inputs of the executions that wait for one with this input, the nearest first."""
+    by = given.get(STARTED_BY) if isinstance(given, dict) else None
+    parent = stepfunctions._executions.get(by) if by else None
+    if parent is None:
+        return []
+    above = json.loads(parent["input"])
+    return [above, *waiting_for(above)]
+
+
 def failure(described: Json) -> tuple[str, str]:
     """Return error and cause of a task whose execution failed; AWS describes the execution in the cause."""
     told = {f"{name[0].upper()}{name[1:]}": value for name, value in described.items() if name != "output"}

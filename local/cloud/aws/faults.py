@@ -18,7 +18,7 @@ from ministack import app
 from ministack.services import eventbridge, lambda_svc, stepfunctions
 from personalize_local.resources.rules import Rule, Rules
 
-from local.cloud.aws import DOORS
+from local.cloud.aws import DOORS, executions
 from local.cloud.aws.patching import Answer, Function, Json, around
 
 ERRORS: Final = {
@@ -244,7 +244,9 @@ def _clock(faults: CloudFaults) -> None:
     def evaluated(
         stock: Function, expression: str, raw: object, ctx: Json | None = None, *more: object, **named: object
     ) -> object:
-        token = _input.set((ctx or {}).get("Execution", {}).get("Input"))
+        given = (ctx or {}).get("Execution", {}).get("Input")
+        # What an execution waits for has the clock of that execution.
+        token = _input.set([given, *(executions.waiting_for(given) if faults.moved else ())])
         try:
             return stock(expression, raw, ctx, *more, **named)
         finally:
