@@ -28,8 +28,9 @@ quick: setup browser ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
 
 QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
-# The scenarios wait most of the time; each of these workers has a local cloud.
-SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
+# The matrix plays its cases side by side by itself; of the other scenarios, each worker has a local cloud.
+MATRIX = tests/app/test_reliability.py
+SCENARIOS = $(BIN)/pytest -q $(MATRIX) && $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app --ignore=$(MATRIX)
 
 nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard; examples at random
 	@for seed in $$(seq 1 $(SEEDS)); do \

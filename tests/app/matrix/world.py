@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -37,7 +38,8 @@ class World:
         self._by_shop: dict[str, list[str]] = defaultdict(list)
         self._looked = threading.Condition()
         self._stop = threading.Event()
-        self._erasing = threading.Lock()
+        self._failure: Exception | None = None
+        self._started_by: dict[str, str | None] = {}
         self._failure: Exception | None = None
         self._scale = 1.0
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -135,8 +137,14 @@ class World:
         """The newest executions that an execution waits for, or has waited for."""
         waiting = self.laptop.state.outputs["EnsureStateMachineArn"]
         page = self.steps.list_executions(stateMachineArn=waiting, maxResults=1000)["executions"]
-        found = [self.steps.describe_execution(executionArn=each["executionArn"]) for each in page]
-        return [each["executionArn"] for each in found if json.loads(each["input"]).get(STARTED_BY) == arn]
+        arns = [each["executionArn"] for each in page]
+        for each in arns:
+            # An execution that was forgotten meanwhile is nobody's; an input never changes.
+            if each not in self._started_by:
+                with suppress(self.steps.exceptions.ExecutionDoesNotExist):
+                    given = json.loads(self.steps.describe_execution(executionArn=each)["input"])
+                    self._started_by[each] = given.get(STARTED_BY)
+        return [each for each in arns if self._started_by.get(each) == arn]
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait until something holds; it is asked after each look at the executions. Fails after BOUND."""
