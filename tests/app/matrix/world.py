@@ -38,9 +38,9 @@ class World:
         self._by_shop: dict[str, list[str]] = defaultdict(list)
         self._looked = threading.Condition()
         self._stop = threading.Event()
+        self._erasing = threading.Lock()
         self._failure: Exception | None = None
         self._started_by: dict[str, str | None] = {}
-        self._failure: Exception | None = None
         self._scale = 1.0
         self._thread = threading.Thread(target=self._look, daemon=True)
 
