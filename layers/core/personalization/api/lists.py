@@ -104,7 +104,7 @@ class ListAsk(Ask):
     fallback: Fallback = "popular"
     """What stands in for the campaign where no good answer is remembered."""
     scope: tuple[str, ...] = ()
-    """What a page of the list belongs to; see `paging`."""
+    """What a page of the list belongs to; see `token`."""
     columns: tuple[str, ...] = ()
     """Columns of Items that the answer shows, whoever tells them: the campaign, or the table of items."""
     kept: bool = False
@@ -187,7 +187,10 @@ def suited(release: Release, ask: ListAsk) -> ListAsk:
 
 
 def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | None = None) -> dict[str, object]:
-    """The answer's JSON; `answers.Answer` describes it. Without the question, nothing of it is hidden or explained."""
+    """Return the answer's JSON, as `api.models.Answer` describes it.
+
+    Without the question, nothing of it is hidden or explained.
+    """
     items = predicted.items
     because = None
     if ask is not None:
@@ -203,7 +206,7 @@ def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | Non
 
 
 def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str] | None = None) -> dict[str, object]:
-    """An item's JSON; `answers.Item` describes it.
+    """An item's JSON; `api.models.Item` describes it.
 
     Args:
         predicted: as Personalize describes it.

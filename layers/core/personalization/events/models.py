@@ -164,7 +164,7 @@ class Record:
     """The properties that were cut off."""
 
     def answer(self) -> dict[str, object]:
-        """What the API says when Personalize has taken it; `answers.PutAccepted` describes it."""
+        """What the API says when Personalize has taken it; `api.models.PutAccepted` describes it."""
         return {"status": "delivered"} | ({"shortened": list(self.shortened)} if self.shortened else {})
 
 
@@ -222,7 +222,7 @@ def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[C
 
 def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:
     """The answer when Personalize took the first `delivered` events and the queue the `queued` ones after them;
-    `answers.Accepted` describes it."""
+    `api.models.Accepted` describes it."""
     ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
     answers = [
         {"eventId": each, "status": "delivered" if index < delivered else "queued"} for index, each in enumerate(ids)

@@ -126,7 +126,7 @@ def anchored_scores(predicted: Predicted, items: Sequence[str], anchors: Sequenc
 def answer(
     model: Model, counts: CountLogits, item_ids: Sequence[str], scores: Mapping[str, float] | None, degraded: str = ""
 ) -> dict[str, object]:
-    """Return the answer's JSON, as `answers.Likelihood` describes it.
+    """Return the answer's JSON, as `api.models.Likelihood` describes it.
 
     Args:
         model: the model. counts: the log odds by counts. item_ids: the items, in the order of the answer.

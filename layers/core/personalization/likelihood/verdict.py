@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from personalization.reports.pages import significant
+
 Answer = Literal["yes", "no", "unknown"]
 Bin = tuple[float, float, float]
 """Pairs, predicted purchases, observed purchases."""
@@ -103,5 +105,4 @@ def _shares(each: Bin) -> str:
 
 def percent(share: float) -> str:
     """Return a share in per cent with two significant digits, also where it is small."""
-    digits = max(0, 1 - math.floor(math.log10(share * 100))) if share > 0 else 0
-    return f"{share * 100:.{min(digits, 6)}f} %"
+    return significant(share).replace("%", " %")
