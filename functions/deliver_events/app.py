@@ -11,13 +11,13 @@ from personalization.core.observability import count, logger
 from personalization.core.pacing import TokenBucket
 from personalization.events import erasure_requests, queue
 from personalization.events.delivery import Delivery
-from personalization.shop import state
+from personalization.shop import records
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LOG = logger()
-RELEASES = state.Releases(state.fetch)
+RELEASES = records.Releases(records.fetch_release)
 LEAVING = erasure_requests.Leaving(erasure_requests.fetch)
 MARGIN_MS = 20_000
 """What is left of the function's time for a last call, for dead letters and for the answer."""

@@ -6,11 +6,10 @@ import time
 import uuid
 from contextlib import suppress
 
-# Rests the cycle collector before the others are imported.
+# Disables the cycle collector before the other imports.
 from personalization.core import cold_start
 
 # isort: split
-from personalization.api import metrics
 from personalization.api.http import Api, Request
 from personalization.auth import caller
 from personalization.core import problems
@@ -22,11 +21,11 @@ from personalization.core.pacing import deadline
 from personalization.core.problems import Problem
 from personalization.events import delivery, erasure_requests, models
 from personalization.events.models import Events, Put, Who
-from personalization.shop import state
+from personalization.shop import records
 from personalization.shop.release import Release
 
 API = Api()
-RELEASES = state.Releases(state.fetch_once)
+RELEASES = records.Releases(records.fetch_release_once)
 LEAVING = erasure_requests.Leaving(erasure_requests.fetch_once)
 BREAKER = Breaker()
 clients.make_ahead(clients.events_once, clients.dynamodb_once)
@@ -41,7 +40,7 @@ def record(request: Request) -> dict[str, object]:
         user, session = caller.of_events(request.caller, asked.user_id, asked.session_id)
         problems.validate(Who, {"userId": user})
         asked = asked.model_copy(update={"user_id": user, "session_id": session})
-    made = models.calls(asked, int(time.time()), lambda: str(uuid.uuid4()))
+    made = models.calls(asked, int(time.time()))
     calls = models.renamed(made, caller.event_id) if request.caller else made
     tracking_id = _release(request).tracking_id
     leaves = _leaving(shop, asked.user_id)
@@ -55,7 +54,7 @@ def record(request: Request) -> dict[str, object]:
         delivered, queued = delivery.accept(shop, tracking_id, calls, BREAKER, time.monotonic, late)
         taken = models.first(calls, delivered + queued)
         missed = delivery.keep(shop, taken, time.time(), late)
-    request.counts += metrics.of_events(shop, taken)
+    request.counts += models.counted(shop, taken)
     request.notes |= {"events": delivered, "queued": queued}
     if missed:
         request.counts.append(({"UncopiedEvents": float(missed)}, {}))

@@ -13,7 +13,7 @@ from personalization.api.bestsellers import record
 from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
 from personalization.core.aws import clients, errors
 from personalization.runs.claims import PREFIX, Claim
-from personalization.shop import item_files, item_table, records, shown_items, state
+from personalization.shop import item_files, item_table, records
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler as answer
@@ -39,7 +39,7 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
     campaigns: Any = RELEASE["campaigns"]
     bare = {alias: {**each, "metadata": False} for alias, each in campaigns.items()}
     records.put(table, TABLE, {**RELEASE, "campaigns": bare})
-    monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
+    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
     lists = bestsellers.Bestsellers(bestsellers.fetch)
     monkeypatch.setattr(app, "FALLBACK", FallbackChain(errors.reason, lists.get, time.monotonic))
     monkeypatch.setattr(app, "ITEMS", fresh())
@@ -48,8 +48,8 @@ def _shop(table: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> Iterator[
         records.delete(table, TABLE, "demo", each)
 
 
-def fresh() -> shown_items.ShownItems:
-    return shown_items.ShownItems(shown_items.fetch(clients.s3_quick, lambda: BUCKET))
+def fresh() -> item_table.ShownItems:
+    return item_table.ShownItems(item_table.fetch(clients.s3_quick, lambda: BUCKET))
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_bucket_that_does_not_answer_costs_names_and_no_answer(
             given_up.set()
         return None
 
-    monkeypatch.setattr(app, "ITEMS", shown_items.ShownItems(hang))
+    monkeypatch.setattr(app, "ITEMS", item_table.ShownItems(hang))
     assert shown() == [None, None]
     answered.set()
     assert not given_up.is_set()
@@ -219,13 +219,13 @@ def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3
     assert table is not None
     assert table.shards == 16
     asked: list[str] = []
-    read = shown_items.fetch(lambda: bucket, lambda: BUCKET)
+    read = item_table.fetch(lambda: bucket, lambda: BUCKET)
 
     def fetch(key: str) -> bytes | None:
         asked.append(key)
         return read(key)
 
-    items = shown_items.ShownItems(fetch)
+    items = item_table.ShownItems(fetch)
     assert items.find("demo", ["i7", "unknown"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
     assert len(asked) <= 3
     assert items.find("demo", ["i7"], ("PRICE",), 5.0) == {"i7": {"PRICE": "7.5"}}
@@ -235,7 +235,7 @@ def test_a_large_catalogue_is_read_by_the_files_that_an_answer_needs(bucket: "S3
 def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket: "S3Client") -> None:
     check(drop("drops/demo/items/items.csv", ITEMS), None)
     now = 0.0
-    items = shown_items.ShownItems(shown_items.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
+    items = item_table.ShownItems(item_table.fetch(lambda: bucket, lambda: BUCKET), lambda: now)
 
     def price() -> dict[str, dict[str, str]]:
         return items.find("demo", ["995242"], ("PRICE",), 5.0)
@@ -243,7 +243,7 @@ def test_a_reader_takes_up_changes_without_an_answers_waiting(drop: Drop, bucket
     assert price() == {"995242": {"PRICE": "0.99"}}
     item_files.change(bucket, BUCKET, "demo", "995242", {"price": 2})
     assert price() == {"995242": {"PRICE": "0.99"}}
-    now += shown_items.TABLE_SECONDS
+    now += item_table.TABLE_SECONDS
     until(lambda: price() == {"995242": {"PRICE": "2"}}, "the change is shown", 5.0)
 
 
@@ -266,16 +266,16 @@ def test_files_that_come_too_late_are_not_kept_for_ever() -> None:
         came.append(key)
         return File(item_table.pack([]))
 
-    items = shown_items.ShownItems(fetch)
+    items = item_table.ShownItems(fetch)
     assert items.find("demo", [], ("NAME",), 5.0) == {}
-    late = 2 * shown_items.MAX_PENDING
+    late = 2 * item_table.MAX_PENDING
     files = {item_table.place(f"i{number}") % item_table.MAX_SHARDS for number in range(late)}
     assert items.find("demo", [f"i{number}" for number in range(late)], ("NAME",), 0.0) == {}
     answers.set()
     until(lambda: len(came) >= len(files), "every file has come", 30.0)
     items.find("demo", ["j"], ("NAME",), 5.0)
     items.find("demo", ["k"], ("NAME",), 5.0)
-    assert File.there < shown_items.MAX_PENDING
+    assert File.there < item_table.MAX_PENDING
 
 
 def sells(personalize: FakePersonalize) -> None:

@@ -11,7 +11,7 @@ from personalization.api.lists import ANONYMOUS
 from personalization.api.models import Answer
 from personalization.core.aws import errors
 from personalization.core.breaker import THRESHOLD
-from personalization.shop import records, state
+from personalization.shop import records
 
 from functions.get_recommendations import app
 from functions.get_recommendations.app import handler
@@ -158,7 +158,7 @@ def test_a_campaign_that_is_known_to_show_no_columns_is_not_asked_for_them(
 ) -> None:
     campaigns: Any = {alias: {**each, "metadata": False} for alias, each in dict(RELEASE["campaigns"]).items()}  # type: ignore[arg-type, dict-item]
     records.put(table, TABLE, {**RELEASE, "shop": "plain", "campaigns": campaigns})
-    monkeypatch.setattr(app, "RELEASES", state.Releases(state.fetch))
+    monkeypatch.setattr(app, "RELEASES", records.Releases(records.fetch_release))
     for name in ("recommendations", "ranking", "placement"):
         event = load(f"api_{name}")
         event["pathParameters"] = {**event["pathParameters"], "shop": "plain"}

@@ -10,7 +10,7 @@ from personalization.core.aws import clients
 from personalization.core.errors import Broken, RetryLater
 from personalization.likelihood import shards
 from personalization.likelihood.serve import BUDGET_SECONDS, REMEMBER_SECONDS, Files, Likelihoods
-from personalization.shop import state
+from personalization.shop import records
 
 from functions.fit_likelihood.app import handler as fit
 from functions.get_recommendations import app
@@ -47,8 +47,8 @@ class Container:
         self.slow = False
         self.seconds = 0.0
         self._several = threading.Lock()
-        releases = state.Releases(state.fetch)
-        releases.get("demo", -state.REMEMBER_SECONDS)
+        releases = records.Releases(records.fetch_release)
+        releases.get("demo", -records.REMEMBER_SECONDS)
         likelihoods = Likelihoods(lambda: self.now)
         monkeypatch.setattr(app, "RELEASES", releases)
         monkeypatch.setattr(app, "likelihoods", lambda: likelihoods)

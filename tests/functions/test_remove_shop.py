@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from personalization.core.errors import Broken, Rejected, RetryLater
-from personalization.shop import records, state
+from personalization.shop import records
 
 from functions.remove_shop.app import handler
 from tests.functions.fakes import ARN, FakePersonalize
@@ -133,8 +133,8 @@ def test_a_shop_is_forgotten_and_another_is_not(
             FlexibleTimeWindow={"Mode": "OFF"}, Target=target,
         )  # fmt: skip
     assert handler(load("remove_shop_forget"), None) == {"records": ["release"], "schedules": ["demo.weekly"]}
-    assert state.get_release(table, TABLE, "demo") is None
-    assert state.get_release(table, TABLE, "demo-b") is not None
+    assert records.get_release(table, TABLE, "demo") is None
+    assert records.get_release(table, TABLE, "demo-b") is not None
     assert [each["Name"] for each in scheduler.list_schedules()["Schedules"]] == ["demo-b.weekly"]
     assert handler(load("remove_shop_finish"), None) == {"shop": "demo", "next": None}
 

@@ -15,7 +15,7 @@ from personalization.core.pacing import deadline
 from personalization.core.problems import validate
 from personalization.events.delivery import BUDGET_SECONDS, PATIENCE, accept, keep
 from personalization.events.models import Call, Events, calls
-from personalization.shop import state
+from personalization.shop import records
 
 from functions.get_recommendations import app as recommendations
 from functions.record_events import app as recording
@@ -38,8 +38,8 @@ def hundred() -> list[Call]:
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered of the shop `demo` is a minute old."""
-    releases = state.Releases(state.fetch_once)
-    releases.get("demo", -state.REMEMBER_SECONDS)
+    releases = records.Releases(records.fetch_release_once)
+    releases.get("demo", -records.REMEMBER_SECONDS)
     monkeypatch.setattr(recording, "RELEASES", releases)
     recording.LEAVING.forget()
 
@@ -115,7 +115,7 @@ def test_nor_is_it_where_lists_are_asked_for(name: str, monkeypatch: pytest.Monk
     def away(_shop: str) -> None:
         raise RetryLater("shops", "no answer")
 
-    monkeypatch.setattr(recommendations, "RELEASES", state.Releases(away))
+    monkeypatch.setattr(recommendations, "RELEASES", records.Releases(away))
     answer = recommendations.handler(load(f"api_{name}"), None)
     assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])
     assert "Personalize" not in body(answer)["detail"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected, RetryLater
 from personalization.personalize.campaigns import EXPLORATION, METADATA, SYNC, Wish, decide, merged
-from personalization.shop import records, state
+from personalization.shop import records
 from personalization.shop.item_table import Table, document_key
 
 from functions.update_campaign.app import handler
@@ -222,10 +222,10 @@ def test_a_release_is_recorded_for_serving(personalize: FakePersonalize, table: 
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     record = handler(load("update_campaign_release"), None)
-    release = state.get_release(table, TABLE, "demo")
+    release = records.get_release(table, TABLE, "demo")
     assert release is not None
     assert release.campaigns["user-personalization"] == CAMPAIGN
-    assert (release.tracking_id, release.filters, release.metadata_columns) == ("t-1", ("not-purchased",), ("PRICE",))
+    assert (release.tracking_id, [*release.filters], release.metadata_columns) == ("t-1", ["not-purchased"], ("PRICE",))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(record["promotedAt"]))
     assert record["datasets"] == {kind: f"{ARN}:dataset/retail-demo/{kind}" for kind in ("ITEMS", "USERS")}
 
@@ -236,7 +236,7 @@ def test_a_release_says_what_requests_may_ask(personalize: FakePersonalize, tabl
     personalize.says("ListEventTrackers", {"eventTrackers": [tracker]})
     personalize.says("DescribeEventTracker", {"eventTracker": {"trackingId": "t-1"}})
     handler(load("update_campaign_release"), None)
-    release = state.get_release(table, TABLE, "demo")
+    release = records.get_release(table, TABLE, "demo")
     assert release is not None
     assert (release.context_columns, release.filter_parameters) == (("DEVICE",), {"not-purchased": {}})
     home = {"recipe": "user-personalization", "limit": 8, "filter": "not-purchased", "metadata": ["PRICE"]}
@@ -260,7 +260,7 @@ def test_a_release_knows_which_campaigns_show_columns_of_items(
     record: Any = handler(event, None)
     assert (record["campaigns"][shown]["metadata"], record["campaigns"][bare]["metadata"]) == (True, False)
     assert record["campaigns"][shown]["config"] == {"enableMetadataWithRecommendations": True, **exploration}
-    release = state.get_release(table, TABLE, "demo")
+    release = records.get_release(table, TABLE, "demo")
     assert release is not None
     assert record["campaigns"][bare]["arn"] in release.without_metadata
     assert record["campaigns"][shown]["arn"] not in release.without_metadata

@@ -41,7 +41,7 @@ events = st.fixed_dictionaries(
 @given(sent=st.lists(events, min_size=1, max_size=100), taken=st.integers(0, 100))
 def test_a_split_request_keeps_every_event_in_order(sent: list[dict[str, object]], taken: int) -> None:
     made = calls(validate(Events, {"sessionId": "s", "userId": "u", "events": sent}), NOW, lambda: "made")
-    delivered = [event for call in made for event in call.parameters()["eventList"]]
+    delivered = [event for call in made for event in call.events]
     assert [event["eventType"] for event in delivered] == [event["eventType"] for event in sent]
     assert all(1 <= len(call.events) <= PER_CALL for call in made)
     assert [event["sentAt"] for event in delivered] == [event.get("sentAt", NOW) for event in sent]

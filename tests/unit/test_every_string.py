@@ -89,7 +89,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     copied, copy_of_users = checked("users", [["USER_ID", "NOTE"], *([each, note] for each in told)], folder)
     bad_note = "\0" in note or note.encode("utf-8", "surrogatepass").decode(errors="replace") != note
     good = [] if bad_note else [each for each in told if not refused(each)]
-    value = line_breaks.replace_breaks(note)
+    value = line_breaks.BREAK.sub(" ", note)
 
     # The check: every row is taken or refused with a reason.
     assert copied.findings.accepted == len(good)

@@ -4,22 +4,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalization.api.fallback import answer, item
 from personalization.api.http import Request
-from personalization.api.lists import (
-    ListAsk,
-    Listing,
-    Ranking,
-    answer,
-    item,
-    listing,
-    ranking,
-)
+from personalization.api.lists import ListAsk, Listing, Ranking, listing, ranking
 from personalization.core.problems import Problem
 from personalization.personalize.runtime import Predicted
+from personalization.shop.records import read_release
 from personalization.shop.release import Release
 
 GROUP = "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo"
-RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, ("cheap",), ("PRICE",))
+RELEASE = Release("demo", "t", GROUP, {"similar-items": "arn:c"}, {"cheap": "arn:f"}, ("PRICE",))
 
 
 def asked(**query: str) -> ListAsk:
@@ -27,8 +21,10 @@ def asked(**query: str) -> ListAsk:
 
 
 def test_arns_of_filters_and_datasets_follow_from_the_group() -> None:
-    assert RELEASE.filter_arn("cheap") == "arn:aws:personalize:us-east-1:1:filter/retail-demo-cheap"
-    assert RELEASE.dataset_arn("USERS") == "arn:aws:personalize:us-east-1:1:dataset/retail-demo/USERS"
+    record = {"shop": "demo", "trackingId": "t", "datasetGroupArn": GROUP, "campaigns": {}, "metadataColumns": []}
+    release = read_release({**record, "filters": ["cheap"]})
+    assert release.filters == {"cheap": "arn:aws:personalize:us-east-1:1:filter/retail-demo-cheap"}
+    assert release.dataset_arn("USERS") == "arn:aws:personalize:us-east-1:1:dataset/retail-demo/USERS"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +86,7 @@ def test_any_query_is_asked_or_a_bad_request(query: dict[str, str]) -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=60))
 def test_a_ranking_asks_for_each_item_once(items: list[str]) -> None:
-    release = Release("demo", "t", GROUP, {"personalized-ranking": "arn:r"}, (), ("PRICE",))
+    release = Release("demo", "t", GROUP, {"personalized-ranking": "arn:r"}, {}, ("PRICE",))
     ask = ranking(release, Ranking.model_validate({"userId": "u", "itemIds": items}))
     assert ask.parameters["inputList"] == list(dict.fromkeys(items))
     assert ("metadataColumns" in ask.parameters) == (len(set(items)) <= 50)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from personalization.api.fallback import answer
 from personalization.api.http import Request
 from personalization.api.lists import (
     MOST,
     Hidden,
     Listing,
     after,
-    answer,
     listing,
     mark,
     read_token,

@@ -41,7 +41,7 @@ RELEASE = Release(
     "t",
     "arn:aws:personalize:us-east-1:1:dataset-group/retail-demo",
     {alias: f"arn:{alias}" for alias in RECIPES},
-    ("cheap", "in"),
+    {name: f"arn:aws:personalize:us-east-1:1:filter/retail-demo-{name}" for name in ("cheap", "in")},
     ("PRICE", "CATEGORY_L1"),
     ("SLOT",),
     {"cheap": {"MOST": "number"}, "in": {"CATEGORY": "text"}},

@@ -6,8 +6,8 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (20, 48),
-    "record_events": (20, 60),
+    "get_recommendations": (16, 40),
+    "record_events": (17, 42),
     "validate_drop": (35, 202),
     "judge_release": (20, 73),
 }

@@ -10,7 +10,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
 from personalization.personalize.runtime import Ask
-from personalization.shop import records, state
+from personalization.shop import records
 from personalization.shop.release import Value
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Bestsellers:
             items = self._fetch(shop)
         if len(self._known) >= _MOST_SHOPS:
             self._known.clear()
-        seconds = state.REMEMBER_SECONDS if items else state.REMEMBER_NONE_SECONDS
+        seconds = records.REMEMBER_SECONDS if items else records.REMEMBER_NONE_SECONDS
         self._known[shop] = (now + seconds, items)
         return items
 

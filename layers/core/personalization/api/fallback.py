@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists that are never empty: the campaign's answer, or the next best within the time that a user waits.
+"""Answer with a list that is never empty: the campaign's items, or a fallback within the time that a user waits.
 
 campaign → the last good answer for this user → the popular campaign, or for a filtered list user-personalization → the
 bestsellers that the pipeline keeps. Popular lists begin with the bestsellers where the shop has no popular campaign.
@@ -7,37 +7,37 @@ Nothing here knows AWS; times are seconds of a clock that only moves forward.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
-from personalization.api import lists
-from personalization.api.lists import POPULAR, Hidden, ListAsk, Predict, Source, answer, item, popular_instead
+from personalization.api.lists import NOTHING, POPULAR, Hidden, ListAsk, Predict, suited
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
+from personalization.core.observability import Count
 from personalization.personalize.runtime import Predicted
 from personalization.shop.release import BASELINE, Release
 
 BUDGET_SECONDS = 1.5
-"""The time within which an answer is there, whatever Personalize does."""
+"""The time within which an answer is ready, whatever Personalize does."""
 ATTEMPT_SECONDS = 0.85
-"""The time that one call to Personalize may take: what clients.runtime_once waits for connection and answer."""
+"""The longest call to Personalize: clients.runtime_once waits this long for connection and answer."""
 QUICK_SECONDS = 0.1
-"""A call that failed within this time, and not for its rate, is made once more at once."""
+"""A call that failed sooner, and not because of throttling, is retried once without a pause."""
 REMEMBER_SECONDS = 900.0
-"""How long a good answer may stand in for a new one."""
+"""How long a good answer may replace a new one."""
 _MOST_ANSWERS, _MOST_ITEMS = 256, 100
-_AGAIN = {"failing", "dropped"}
+_RETRIED = {"failing", "dropped"}
+Source = Literal["campaign", "recommender", "cache", "popular", "bestsellers", "caller"]
+"""Where an item came from; `caller` is an item of a ranking at the caller's own position."""
+REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new", "Popular item": "popular"}
+"""Personalize's reasons, in the words of `because`; their spelling in answers is not published."""
 
 Best = Callable[[str, float], Sequence[Mapping[str, Any]]]
-"""The bestsellers of a shop, best first, each as Personalize describes an item; none where no list is known."""
+"""Returns the bestsellers of a shop, best first, as Personalize describes items; empty if no list is known."""
 
 
 class Memory:
-    """The last good answers, the least recently used of them forgotten first.
-
-    Args:
-        most: answers that are kept.
-        seconds: how long an answer is good for.
-    """
+    """A least-recently-used cache of good answers: `most` of them, each for so many `seconds`."""
 
     def __init__(self, most: int = _MOST_ANSWERS, seconds: float = REMEMBER_SECONDS) -> None:
         self._most = most
@@ -45,7 +45,6 @@ class Memory:
         self._kept: dict[Hashable, tuple[float, Predicted]] = {}
 
     def keep(self, key: Hashable, predicted: Predicted, now: float) -> None:
-        """Remember an answer, in place of the one before."""
         self._kept.pop(key, None)
         if len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
@@ -54,7 +53,6 @@ class Memory:
         self._kept[key] = (now + self._seconds, predicted)
 
     def find(self, key: Hashable, now: float) -> Predicted | None:
-        """The last answer, unless it is too old."""
         until, predicted = self._kept.get(key, (now, None))
         if predicted is None or now >= until:
             return None
@@ -63,23 +61,20 @@ class Memory:
 
 
 class FallbackChain:
-    """Fills lists for as long as a process lives: it remembers answers and what fails.
+    """Fill lists; answers and failures are remembered as long as the process lives.
 
     Args:
-        why: the word for an error of Personalize: throttled, slow, dropped, missing or failing.
+        why: returns the word for an error of Personalize: throttled, slow, dropped, missing or failing.
         bestsellers: the lists that the pipeline keeps.
         clock: seconds.
     """
 
     def __init__(
-        self,
-        why: Callable[[PersonalizationError], str],
-        bestsellers: Best,
-        clock: Callable[[], float],
+        self, why: Callable[[PersonalizationError], str], bestsellers: Best, clock: Callable[[], float]
     ) -> None:
         self._why = why
         self._bestsellers = bestsellers
-        self._clock = clock
+        self.now = clock
         self._breaker = Breaker()
         self._memory = Memory()
 
@@ -91,20 +86,18 @@ class FallbackChain:
         source: Source = "campaign",
         since: float | None = None,
     ) -> dict[str, object]:
-        """The answer to a request for a list of items.
+        """Answer a request for a list of items.
 
         Args:
-            release: the shop's.
-            ask: the question.
-            predict: asks Personalize.
-            source: what the campaign's items are marked with.
-            since: when the budget began, by the chain's clock; now, unless several lists share one.
+            release, ask, predict: the shop's release, the question, and the call to Personalize.
+            source: the mark of the campaign's items.
+            since: when the budget began, by the chain's clock; now, unless several lists share a budget.
 
         Raises:
             Rejected: Personalize calls the request invalid.
-            PersonalizationError: Personalize does not answer, and nothing is known that could be shown.
+            PersonalizationError: Personalize does not answer, and no fallback has an item.
         """
-        started = self._clock() if since is None else since
+        started = self.now() if since is None else since
         if ask.kept and (best := self._bestsellers(release.shop, started)):
             return {"recommendationId": None, "items": list(_unseen(best, ask.hidden, ask))[: ask.limit]}
         try:
@@ -113,56 +106,49 @@ class FallbackChain:
             raise
         except PersonalizationError as error:
             found = self._instead(release, ask, predict, started)
-            # A slot may be left out, and everything that is known may be hidden; else a list is never empty.
+            # Only a slot without a fallback, or a list whose known items are all hidden, may be empty.
             known = ask.hidden and self._bestsellers(release.shop, started)
             if not found["items"] and ask.fallback != "none" and not known:
                 raise
-            return self._degraded(found, self._reason(error))
+            return _degraded(found, self._reason(error))
         filtered = "filterArn" in ask.parameters
         if predicted.items or filtered:
             self._memory.keep(_key(ask), predicted, started)
         result = answer(predicted, source, ask)
-        # A filter may well exclude everything, and then nothing is the right answer; and a list has its last page.
+        # An empty list is the right answer if a filter excludes every item, or after the last page.
         if result["items"] or filtered or ask.hidden.shown:
             return result
-        return self._degraded(self._instead(release, ask, predict, started), "empty")
+        return _degraded(self._instead(release, ask, predict, started), "empty")
 
     def worth(self, release: Release, ask: ListAsk) -> bool:
-        """Whether there is a campaign to ask at once, and it does not rest."""
-        if ask.kept and self._bestsellers(release.shop, self._clock()):
+        """Return whether the list needs a campaign, and the campaign exists and its circuit is closed."""
+        if ask.kept and self._bestsellers(release.shop, self.now()):
             return False
-        return bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self._clock())
+        return bool(ask.campaign_arn) and self._breaker.allows(ask.campaign_arn, self.now())
 
     def unfilled(self, error: PersonalizationError) -> dict[str, object]:
-        """An empty answer, for one list of several which `error` kept from being filled."""
-        return self._degraded({"recommendationId": None, "items": []}, self._reason(error))
-
-    def now(self) -> float:
-        """The time by the chain's clock."""
-        return self._clock()
+        """Return an empty answer for a list that `error` kept from being filled."""
+        return _degraded({"recommendationId": None, "items": []}, self._reason(error))
 
     def rank(self, ask: ListAsk, rank: Predict) -> dict[str, object]:
-        """The answer to a request for an order: without Personalize, the caller's own.
+        """Answer a request for a ranking; without Personalize, in the caller's own order.
 
         Raises:
             Rejected: Personalize calls the request invalid.
         """
         try:
-            return answer(self._asked(ask, rank, self._clock()))
+            return answer(self._asked(ask, rank, self.now()))
         except Rejected:
             raise
         except PersonalizationError as error:
             reason = self._reason(error)
         result = answer(Predicted(None, [{"itemId": each} for each in ask.parameters["inputList"]]), "caller")
-        honest = {"filterApplied": False} if "filterArn" in ask.parameters else {}
-        return self._degraded({**result, **honest}, reason)
-
-    def _degraded(self, found: Mapping[str, object], reason: str) -> dict[str, object]:
-        """An answer that says that it is not the one that was asked for."""
-        return {**found, "degraded": True, "degradedReason": reason}
+        if "filterArn" in ask.parameters:
+            result["filterApplied"] = False
+        return _degraded(result, reason)
 
     def _asked(self, ask: ListAsk, predict: Predict, started: float) -> Predicted:
-        """Ask a campaign that is worth it, a second time where the first one failed at once."""
+        """Ask a campaign, unless its circuit is open."""
         name = ask.campaign_arn
         if not name:
             raise _Unasked("campaign", "missing")
@@ -174,7 +160,7 @@ class FallbackChain:
             self._breaker.succeeded(name)
             raise
         except PersonalizationError:
-            self._breaker.failed(name, self._clock())
+            self._breaker.failed(name, self.now())
             raise
         self._breaker.succeeded(name)
         return predicted
@@ -183,25 +169,24 @@ class FallbackChain:
         try:
             return predict(ask)
         except PersonalizationError as error:
-            if self._reason(error) not in _AGAIN or self._clock() - started > QUICK_SECONDS:
+            if self._reason(error) not in _RETRIED or self.now() - started > QUICK_SECONDS:
                 raise
         return predict(ask)
 
     def _instead(self, release: Release, ask: ListAsk, predict: Predict, started: float) -> dict[str, object]:
-        """What is shown in place of the campaign's answer."""
+        """Return the fallback for the campaign's answer."""
         limit, filtered = min(ask.limit, ask.parameters["numResults"]), "filterArn" in ask.parameters
         own = ask.parameters.get("itemId")
         source: Source = "cache"
         because = ask.because
         predicted = self._memory.find(_key(ask), started)
         if predicted is None:
-            other = popular_instead(release, ask)
-            source, because = lists.source(release, BASELINE), other.because if other else None
-            predicted = self._popular(other, ask, predict, started)
+            source = source_of(release, BASELINE)
+            predicted, because = self._popular(release, ask, predict, started)
         hidden = ask.hidden.and_also([own] if own else ())
         shown = [item(each, source, because) for each in predicted.items if each["itemId"] not in hidden][:limit]
         result: dict[str, object] = {"recommendationId": predicted.recommendation_id, "items": shown}
-        # Nobody but Personalize can apply a filter, so it is not topped up with what it may exclude.
+        # Only Personalize can apply a filter, so a filtered list gets no bestsellers beside other items.
         if len(shown) < limit and not (shown and filtered) and ask.fallback != "none":
             best = self._bestsellers(release.shop, started)
             seen = hidden.and_also(str(each["itemId"]) for each in shown)
@@ -210,26 +195,42 @@ class FallbackChain:
                 result["filterApplied"] = False
         return result
 
-    def _popular(self, other: ListAsk | None, ask: ListAsk, predict: Predict, started: float) -> Predicted:
-        """The popular campaign's answer, or another's, where there is one and time for it."""
-        now = self._clock()
-        if other is None or ask.fallback != "popular" or now + ATTEMPT_SECONDS > started + BUDGET_SECONDS:
-            return Predicted(None, ())
+    def _popular(
+        self, release: Release, ask: ListAsk, predict: Predict, started: float
+    ) -> tuple[Predicted, Mapping[str, str] | None]:
+        """Return the popular campaign's answer and its `because`; no items if there is no such campaign or no time.
+
+        Without a popular campaign the bestsellers follow, to which no filter applies: so user-personalization answers
+        filtered lists.
+        """
+        popular, now = release.campaigns.get(BASELINE), self.now()
+        arn = popular or (release.campaigns.get("user-personalization") if "filterArn" in ask.parameters else None)
+        because = POPULAR if popular and popular != ask.campaign_arn else None
+        late = now + ATTEMPT_SECONDS > started + BUDGET_SECONDS
+        if arn is None or arn == ask.campaign_arn or ask.fallback != "popular" or late:
+            return Predicted(None, ()), because
+        left_out = {"context", "promotions", "itemId"}
+        parameters = {name: value for name, value in ask.parameters.items() if name not in left_out}
         try:
-            return self._asked(other, predict, now)
+            other = suited(release, replace(ask, campaign_arn=arn, parameters=parameters))
+            return self._asked(other, predict, now), because
         except PersonalizationError:
-            return Predicted(None, ())
+            return Predicted(None, ()), because
 
     def _reason(self, error: PersonalizationError) -> str:
         return error.reason if isinstance(error, _Unasked) else self._why(error)
 
 
 class _Unasked(RetryLater):
-    """A campaign is not asked, for the word in `reason`: its circuit is open, or the release has no such campaign."""
+    """The campaign's circuit is open (`resting`), or the release has no such campaign (`missing`)."""
+
+
+def _degraded(found: Mapping[str, object], reason: str) -> dict[str, object]:
+    return {**found, "degraded": True, "degradedReason": reason}
 
 
 def _key(ask: ListAsk) -> Hashable:
-    """Whom an answer is for, and under which filter."""
+    """Return the cache key: the campaign, the user, the item and the filter."""
     get = ask.parameters.get
     values = get("filterValues")
     return (
@@ -242,11 +243,64 @@ def _key(ask: ListAsk) -> Hashable:
 
 
 def _unseen(best: Sequence[Mapping[str, Any]], seen: Hidden, ask: ListAsk) -> Iterator[dict[str, object]]:
-    """Bestsellers that the list does not have yet, with metadata where it was asked for."""
+    """Iterate over bestsellers that the list does not have yet, with the columns that the answer shows."""
     for each in best:
         if each["itemId"] not in seen:
             result = item(each, "bestsellers", POPULAR)
             known: Mapping[str, str] = each.get("metadata") or {}
             result.pop("metadata", None)
-            shown = {name: known[name] for name in ask.columns if name in known}
-            yield {**result, "metadata": shown} if shown else result
+            if shown := {name: known[name] for name in ask.columns if name in known}:
+                result["metadata"] = shown
+            yield result
+
+
+def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | None = None) -> dict[str, object]:
+    """Return the answer's JSON, described by `api.models.Answer`; without `ask`, no item is hidden or explained."""
+    items, because = predicted.items, None
+    if ask is not None:
+        because = ask.because
+        if ask.hidden is not NOTHING:
+            items = [each for each in items if each["itemId"] not in ask.hidden]
+        items = items[: ask.limit]
+    return {"recommendationId": predicted.recommendation_id, "items": [item(each, source, because) for each in items]}
+
+
+def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str] | None = None) -> dict[str, object]:
+    """Return an item's JSON, described by `api.models.Item`.
+
+    Args:
+        predicted: the item as Personalize describes it.
+        source: where it came from.
+        because: why it is shown, unless Personalize gives a reason.
+    """
+    shown = {"itemId": predicted["itemId"], "score": predicted.get("score"), "source": source}
+    if predicted.get("promotionName"):
+        because = {"code": "promoted"}
+    elif reasons := predicted.get("reason"):
+        words = (each.replace("_", " ").capitalize() for each in reasons)
+        because = next(({"code": REASONS[word]} for word in words if word in REASONS), because)
+        shown["reason"] = reasons
+    if because is not None:
+        shown["because"] = because
+    if predicted.get("metadata"):
+        shown["metadata"] = predicted["metadata"]
+    return shown
+
+
+def source_of(release: Release, recipe: str) -> Source:
+    """Return the mark of the items of a recipe's campaign."""
+    return "popular" if recipe == BASELINE and BASELINE in release.campaigns else "campaign"
+
+
+def counted(shop: str, name: str, answer: Mapping[str, Any]) -> Count:
+    """Return the metrics of a list; its source is that of its first item, or the method of a purchase likelihood.
+
+    Args:
+        shop: the shop.
+        name: the alias of a recipe, or placement/NAME.
+        answer: the answer's JSON.
+    """
+    items = answer["items"]
+    source = items[0].get("source") or answer.get("method") or "none" if items else "none"
+    metrics = {"Lists": 1.0, "DegradedAnswers": 1.0} if answer.get("degraded") else {"Lists": 1.0}
+    return metrics, {"shop": shop, "list": name, "source": source}

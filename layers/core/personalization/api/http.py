@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the functions behind API Gateway share: requests, dispatch, problems for what goes wrong, and one log line.
+"""The functions behind API Gateway: parse requests, dispatch them, answer errors as problems, and log one line each.
 
 API Gateway has matched the route and names it in `resource`, so dispatch is a look-up in the table of routes. Nothing
 here knows AWS.
@@ -16,41 +16,40 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-from personalization.api.metrics import Count
 from personalization.api.routes import OPERATIONS, Route
 from personalization.auth import caller
 from personalization.auth.caller import Caller
 from personalization.core import observability, problems
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
+from personalization.core.observability import Count
 from personalization.core.problems import Problem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 MOST_BYTES = 256 * 1024
-"""The largest body that is read."""
+"""The largest body."""
 NEVER = "private, no-store"
-"""The Cache-Control of what is one user's, and of every refusal."""
+"""The Cache-Control of personal answers and of problems."""
 SHARED_SECONDS = 60
-"""How long a client may keep a list that is the same for everybody."""
+"""How long a client may cache a list that is the same for all users."""
 JSON = "application/json"
 _GROUPS = ("filterValues", "context")
 """Query parameters that come as `filterValues.NAME` and `context.NAME`."""
 _REPEATED = "excludeItemIds"
-"""The query parameter that may come several times."""
+"""The query parameter that may be repeated."""
 
 M = TypeVar("M", bound="BaseModel")
 
 
-def compact(value: object) -> str:
-    """The JSON of an answer."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Returns the JSON of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer that is more than a JSON object with the status of its route."""
+    """An answer with its own status or headers."""
 
     status: int
     body: str
@@ -62,15 +61,18 @@ class Request:
     """One request of API Gateway (REST, proxy integration).
 
     Attributes:
-        path: the parameters of its path by name, decoded.
-        caller: the browser that asks; None for a server.
-        counts: what is counted of it.
-        notes: further keys of its log line: counts and words, never what a user sent.
+        route: the matched route.
+        path: its path parameters by name, decoded.
+        caller: the user of a browser's token; None for a server.
+        counts: its metrics.
+        notes: more keys of its log line: counts and words, never a user's input.
     """
+
+    route: Route
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._event = event
-        # Half a character, which a path may name and no id has, becomes what UTF-8 can say.
+        # A lone surrogate, which a path may contain and no id has, is replaced.
         given: Mapping[str, str] = event.get("pathParameters") or {}
         self.path = {name: unquote(value).encode(errors="replace").decode() for name, value in given.items()}
         self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
@@ -80,15 +82,15 @@ class Request:
         self.notes: dict[str, object] = {}
 
     def asked(self, model: type[M], **known: object) -> M:
-        """Read the query and the path's parameters as a model; `known` fields win.
+        """Parse the query and path parameters as a model; `known` fields take precedence.
 
         Raises:
-            Problem: 400, naming each field that is not as it must be.
+            Problem: 400, naming each invalid field.
         """
         return problems.validate(model, self.fields() | known)
 
     def fields(self) -> dict[str, object]:
-        """Return what the query and the path say, as the fields of a model; what the path says wins."""
+        """Return the query and path parameters as a model's fields; path parameters take precedence."""
         found: dict[str, object] = {}
         groups: dict[str, dict[str, str]] = {}
         for name, value in self.query.items():
@@ -104,10 +106,10 @@ class Request:
         return {**found, **groups, **self.path}
 
     def json(self, model: type[M]) -> M:
-        """Read the body as a model.
+        """Parse the body as a model.
 
         Raises:
-            Problem: 400, naming each field that is not as it must be; else as `body` says.
+            Problem: 400, naming each invalid field; or see `body`.
         """
         return problems.validate_json(model, self.body())
 
@@ -115,7 +117,7 @@ class Request:
         """Return the body.
 
         Raises:
-            Problem: 413 where it is larger than 256 KiB, 400 where it is not the base64 that it should be.
+            Problem: 413 if it is larger than 256 KiB, 400 if it is announced as base64 and is not.
         """
         text = self._event.get("body") or ""
         encoded = bool(self._event.get("isBase64Encoded"))
@@ -130,29 +132,29 @@ class Request:
         return content
 
     def header(self, wanted: str) -> str:
-        """Return the value of a header by its name in small letters; "" where it was not sent."""
+        """Return the value of a header by its lower-case name; empty if it is missing."""
         return next((str(value) for name, value in self.headers.items() if name.lower() == wanted), "")
 
     def shared(self, answer: Mapping[str, object], *, personal: bool) -> Response:
-        """Let the client keep a list for a while, unless it is one user's or not what was asked for.
+        """Let the client cache a list, unless it is personal or degraded.
 
-        Each answer has a recommendationId of its own; with the same items it is as good as the one before.
+        The weak entity tag ignores the recommendationId, which differs in each answer.
         """
         if personal or "degraded" in answer:
             return Response(200, compact(answer))
         return self.kept(compact(answer), SHARED_SECONDS, _tag(compact(answer["items"]), "W/"))
 
     def kept(self, content: str, seconds: int, tag: str = "") -> Response:
-        """Let the client keep an answer; only confirm one that it has (RFC 9110 and 9111).
+        """Let the client cache an answer; answer 304 if it has the current one (RFC 9110 and 9111).
 
         Args:
             content: the JSON.
-            seconds: how long it is good without asking again. Only the client keeps it: a proxy knows no keys.
-            tag: its entity tag, where that is not a hash of all of it.
+            seconds: how long it is fresh, for the client only: a proxy does not check keys.
+            tag: its entity tag; a hash of the content by default.
         """
         tag = tag or _tag(content)
         headers = {"ETag": tag, "Cache-Control": f"private, max-age={seconds}"}
-        # Compared weakly, as If-None-Match has to be.
+        # If-None-Match requires the weak comparison.
         sent = {each.strip().removeprefix("W/") for each in self.header("if-none-match").split(",")}
         if sent == {"*"} or tag.removeprefix("W/") in sent:
             return Response(304, "", headers)
@@ -160,15 +162,15 @@ class Request:
 
 
 Handler = Callable[[Request], Mapping[str, object] | Response]
-"""Answers an operation: a JSON object with the status of the route, or a whole response."""
+"""Answers an operation by a JSON object, with the status of the route, or by a response."""
 
 
 class Api:
-    """One function behind API Gateway: what answers its routes, and how every request ends.
+    """One function behind API Gateway, with the handlers of its routes.
 
     Args:
-        public: whether its routes are for callers without a token as well.
-        busy: what a caller reads where the same request may work later.
+        public: whether callers need no token.
+        busy: the detail of a problem if the same request may succeed later.
     """
 
     def __init__(self, *, public: bool = False, busy: str = problems.BUSY) -> None:
@@ -176,18 +178,18 @@ class Api:
         self._busy = busy
         self.handlers: dict[tuple[str, str], tuple[Route, Handler]] = {}
 
-    def operation(self, name: str) -> Callable[[Handler], Handler]:
-        """Register what answers an operation of the table of routes."""
-        route = OPERATIONS[name]
+    def operation(self, *names: str) -> Callable[[Handler], Handler]:
+        """Register the handler of operations of the table of routes."""
 
         def register(handler: Handler) -> Handler:
-            self.handlers[route.method, route.path] = (route, handler)
+            for route in (OPERATIONS[name] for name in names):
+                self.handlers[route.method, route.path] = (route, handler)
             return handler
 
         return register
 
     def answer(self, event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-        """Answer one request, and write its log line."""
+        """Answer a request, and write its log line."""
         started, request = time.perf_counter(), Request(event)
         method, resource = str(event.get("httpMethod")), str(event.get("resource") or "")
         response = self._respond(request, event, method, resource)
@@ -204,29 +206,26 @@ class Api:
         _log(request, metrics, f"{method} {resource}", response.status)
         return answered
 
-    def _found(self, method: str, resource: str, request: Request) -> tuple[Route, Handler]:
-        found = self.handlers.get((method, resource))
-        if found is None or not all(request.path.values()):
-            raise Problem(404, "There is no such route.")
-        return found
-
     def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
         try:
             if not self._public:
                 request.caller = caller.of(event)
                 caller.admit(request.caller, method, request.path, request.query, time.time())
-            route, handler = self._found(method, resource, request)
+            found = self.handlers.get((method, resource))
+            if found is None or not all(request.path.values()):
+                return _refusal(Problem(404, "There is no such route."), event)
+            request.route, handler = found
             answer = handler(request)
-            return answer if isinstance(answer, Response) else Response(route.status, compact(answer))
+            return answer if isinstance(answer, Response) else Response(request.route.status, compact(answer))
         except Problem as problem:
             return _refusal(problem, event)
         except PersonalizationError as error:
-            found = problems.of_error(error, self._busy)
-            if found.status >= 500:
+            busy = problems.of_error(error, self._busy)
+            if busy.status >= 500:
                 request.notes["reason"] = f"{type(error).__name__}: {error}"
-            return _refusal(found, event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
-            # Never the message: it may repeat what a user sent.
+            return _refusal(busy, event)
+        except Exception as error:  # noqa: BLE001 - every caller gets an answer
+            # Never the message: it may repeat a user's input.
             request.notes["reason"] = type(error).__name__
             request.notes["frames"] = "".join(traceback.format_tb(error.__traceback__))
             return _refusal(Problem(500, "Something went wrong on our side."), event)
@@ -239,7 +238,7 @@ def _refusal(problem: Problem, event: Mapping[str, Any]) -> Response:
 
 
 def _log(request: Request, own: Mapping[str, float], route: str, status: int) -> None:
-    """Write the request's line with what is counted of it; what has other dimensions is in further lines."""
+    """Write the request's line with its metrics; each further set of dimensions gets a line of its own."""
     environment = Environment()
     namespace, stamp, service = environment.namespace, int(time.time() * 1000), environment.service
     metrics, about = request.counts[0] if request.counts else ({}, {})
@@ -250,9 +249,9 @@ def _log(request: Request, own: Mapping[str, float], route: str, status: int) ->
 
 
 def _cors(event: Mapping[str, Any], request: Request) -> dict[str, list[str]]:
-    """Name the pages that may read the answer: those of the request's origin, where it is one of several that may.
+    """Return the CORS headers: the request's origin if it is allowed.
 
-    The stage says which may, any where it says nothing: so other origins need no other version of a function.
+    A stage variable lists the allowed origins (all by default), so new origins need no new version of a function.
     """
     allowed = str((event.get("stageVariables") or {}).get("origins") or "*").split(",")
     if len(allowed) == 1:
@@ -262,5 +261,5 @@ def _cors(event: Mapping[str, Any], request: Request) -> dict[str, list[str]]:
 
 
 def _tag(text: str, weak: str = "") -> str:
-    """Return the entity tag of a text; a weak one says that what matters is the same."""
+    """Return the entity tag of a text; `weak` is its prefix W/."""
     return f'{weak}"{hashlib.sha256(text.encode(errors="replace")).hexdigest()[:22]}"'

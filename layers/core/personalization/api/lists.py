@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of items: requests as they come, what a campaign is asked for them, answers, and pages without repeats.
+"""Requests for lists of items: what a campaign is asked for them, and pages without repeats.
 
 The token of a page says which items the list has shown, and to whom. It is the next request's own memory: nothing is
 stored, and events between two pages may change the order of the list without bringing an item back. An item is
@@ -27,11 +27,6 @@ from personalization.shop.filters import Choice, Id
 from personalization.shop.release import BASELINE, Release
 
 Fallback = Literal["popular", "bestsellers", "none"]
-Source = Literal["campaign", "recommender", "cache", "popular", "bestsellers", "caller"]
-"""Where an item came from; `caller` is an item of a ranking that stands where the caller put it."""
-
-REASONS: Mapping[str, str] = {"Promoted item": "promoted", "Exploration": "new", "Popular item": "popular"}
-"""Personalize's reasons, in the words of `because`; how the wire spells them is not published."""
 CONTEXTUAL = ("user-personalization", "personalized-ranking")
 """The recipes that look at context."""
 POPULAR = {"code": "popular"}
@@ -139,10 +134,10 @@ def listing(
         # Nobody but a campaign can apply a filter.
         arn = release.campaigns.get(BASELINE) or release.campaigns.get("user-personalization", "")
     asked_of = _campaign(release, recipe) if arn is None else arn
+    most = min(limit + len(hidden), MOST)
     parameters = _shared(release, asked, limit + len(hidden), around if recipe in CONTEXTUAL else None)
-    parameters["numResults"] = min(limit + len(hidden), MOST)
+    parameters |= {"numResults": most, "userId": asked.user_id or ANONYMOUS}
     because = None
-    parameters["userId"] = asked.user_id or ANONYMOUS
     if asked.item_id is not None:
         parameters["itemId"] = asked.item_id
         because = {"code": "similarTo", "itemId": asked.item_id} if recipe == "similar-items" else None
@@ -186,68 +181,6 @@ def suited(release: Release, ask: ListAsk) -> ListAsk:
     return without_metadata(ask) if ask.campaign_arn in release.without_metadata else ask
 
 
-def answer(predicted: Predicted, source: Source = "campaign", ask: ListAsk | None = None) -> dict[str, object]:
-    """Return the answer's JSON, as `api.models.Answer` describes it.
-
-    Without the question, nothing of it is hidden or explained.
-    """
-    items = predicted.items
-    because = None
-    if ask is not None:
-        because = ask.because
-        if ask.hidden:
-            items = [each for each in items if each["itemId"] not in ask.hidden]
-        if len(items) > ask.limit:
-            items = items[: ask.limit]
-    return {
-        "recommendationId": predicted.recommendation_id,
-        "items": [item(each, source, because) for each in items],
-    }
-
-
-def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str] | None = None) -> dict[str, object]:
-    """An item's JSON; `api.models.Item` describes it.
-
-    Args:
-        predicted: as Personalize describes it.
-        source: where it came from.
-        because: why it is shown, unless Personalize says so itself.
-    """
-    shown = {"itemId": predicted["itemId"], "score": predicted.get("score"), "source": source}
-    if predicted.get("promotionName"):
-        because = {"code": "promoted"}
-    elif reasons := predicted.get("reason"):
-        words = (each.replace("_", " ").capitalize() for each in reasons)
-        because = next(({"code": REASONS[word]} for word in words if word in REASONS), because)
-        shown["reason"] = reasons
-    if because is not None:
-        shown["because"] = because
-    if predicted.get("metadata"):
-        shown["metadata"] = predicted["metadata"]
-    return shown
-
-
-def popular_instead(release: Release, ask: ListAsk) -> ListAsk | None:
-    """The same question to the popular campaign, filter included; None where there is no other campaign to ask.
-
-    Without a popular campaign the bestsellers stand in, which no filter applies to: what is filtered is asked of
-    user-personalization.
-    """
-    popular = release.campaigns.get(BASELINE)
-    arn = popular or (release.campaigns.get("user-personalization") if "filterArn" in ask.parameters else None)
-    if arn is None or arn == ask.campaign_arn:
-        return None
-    left_out = {"context", "promotions", "itemId"}
-    parameters = {name: value for name, value in ask.parameters.items() if name not in left_out}
-    because = POPULAR if popular else None
-    return suited(release, replace(ask, campaign_arn=arn, parameters=parameters, because=because))
-
-
-def source(release: Release, recipe: str) -> Source:
-    """What the items of a recipe's list are marked with where a campaign names them."""
-    return "popular" if recipe == BASELINE and BASELINE in release.campaigns else "campaign"
-
-
 def _scope(release: Release, recipe: str, asked: Listing) -> tuple[str, ...]:
     filtered = [part for pair in sorted(asked.filter_values.items()) for part in pair]
     return (release.shop, recipe, asked.user_id or "", asked.item_id or "", asked.filter or "", *filtered)
@@ -259,7 +192,7 @@ def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, st
         if asked.filter not in release.filters:
             known = ", ".join(release.filters) or "none"
             raise Problem(400, "The shop has no such filter.", [FieldError("filter", f"must be one of: {known}")])
-        parameters["filterArn"] = release.filter_arn(asked.filter)
+        parameters["filterArn"] = release.filters[asked.filter]
         kinds = release.filter_parameters.get(asked.filter)
         given = asked.filter_values if kinds is None else filters.checked(asked.filter_values, kinds)
         if given:

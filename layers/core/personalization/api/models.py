@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from personalization.api.lists import Source
+from personalization.api.fallback import Source
 
 
 class Because(BaseModel):

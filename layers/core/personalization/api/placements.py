@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from pydantic.alias_generators import to_camel
 
 from personalization.api import lists
-from personalization.api.fallback import FallbackChain
+from personalization.api.fallback import FallbackChain, Source, source_of
 from personalization.api.lists import MOST, MOST_WITH_METADATA, ListAsk, Listing, Predict
 from personalization.core import problems
 from personalization.core.errors import PersonalizationError
@@ -240,15 +240,15 @@ def _promotion(release: Release, promotion: Mapping[str, Any]) -> dict[str, Any]
     known = release.filter_parameters.get(promotion["filter"], {})
     quoted = Choice.model_validate({"filterValues": promotion["filterValues"]}).filter_values
     promoted = {"name": promotion["name"], "percentPromotedItems": promotion["percent"]}
-    promoted["filterArn"] = release.filter_arn(promotion["filter"])
+    promoted["filterArn"] = release.filters[promotion["filter"]]
     return {**promoted, "filterValues": filters.checked(quoted, known)} if quoted else promoted
 
 
-def _source(release: Release, name: str) -> lists.Source:
+def _source(release: Release, name: str) -> Source:
     slot = release.placements[name]
     if "recommender" in slot:
         return "recommender"
-    return lists.source(release, slot["recipe"])
+    return source_of(release, slot["recipe"])
 
 
 def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:

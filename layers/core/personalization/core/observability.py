@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+Count = tuple[Mapping[str, float], Mapping[str, str]]
+"""Values by metric, and their dimensions except the service."""
 _OF_A_LIST = (("service", "shop", "source"), ("service", "shop", "list"))
 _OF_EVENTS = ("service", "shop", "eventType")
 

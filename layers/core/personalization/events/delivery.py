@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws import clients
 from personalization.core.aws.errors import false_on, translate_errors
@@ -15,7 +15,7 @@ from personalization.events import queue, store
 from personalization.events.erasure_requests import Leaving
 from personalization.events.models import LATER, Call, Record, first, too_late
 from personalization.events.queue import Group, Message, groups
-from personalization.shop import state
+from personalization.shop import records
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -143,9 +143,10 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
     Raises:
         RetryLater, Rejected, Broken: as `translate_errors` says.
     """
-    parameters = call.parameters()
+    user: Any = {"userId": call.user_id} if call.user_id is not None else {}
+    events: Any = list(call.events)
     with translate_errors("events"):
-        client.put_events(trackingId=tracking_id, **parameters)
+        client.put_events(trackingId=tracking_id, sessionId=call.session_id, eventList=events, **user)
 
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
@@ -189,7 +190,7 @@ class Delivery:
     dead: str
     dynamodb: "DynamoDBClient"
     table: str
-    releases: state.Releases
+    releases: records.Releases
     leaving: Leaving
     pace: "TokenBucket"
     clock: Callable[[], float]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Live events and records of single users and items: requests as they come, and what Personalize is sent."""
+"""Live events, and records of single users and items: the API's requests, and Personalize's parameters."""
 
 import json
 import math
 import re
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,36 +23,53 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from personalization.core import line_breaks
+from personalization.core.line_breaks import BREAK
+from personalization.core.observability import Count
 from personalization.core.problems import FieldError, Problem
 from personalization.shop.schema import TEXT_LENGTH
 
 PER_CALL = 10
-"""Events that one PutEvents takes."""
+"""The most events in one PutEvents."""
 MOST_EVENTS = 100
-"""Events that one request may bring."""
+"""The most events in one request."""
 EVENT_BYTES = 10_000
 USER_BYTES, ITEM_BYTES = 24_000, 32_000
-"""Characters of the properties of a user and of an item."""
+"""The most characters of the properties of a user and of an item."""
 AHEAD = 86_400
-"""Seconds that a time may be ahead of our clock: some clocks are, and none by more than a day."""
+"""Seconds by which a time may be ahead of our clock."""
 NOT_SECONDS = 10**11
-"""From here on a number is no time in seconds but in milliseconds."""
+"""From here on a number is taken for milliseconds."""
 FORBIDDEN = {"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"}
-"""Property keys that Personalize keeps for itself, in small letters."""
+"""Property keys that Personalize reserves, in lower case."""
 LATER = "must not be later than tomorrow"
+EVENT_TYPES: Mapping[str, str] = {
+    each.lower(): each for each in ("View", "Click", "Favorite", "AddToCart", "Checkout", "Purchase", "Watch", "Rate")
+}
+"""Types with metrics of their own, in any spelling: add_to_cart is AddToCart."""
+OTHER = "Other"
+"""The type of all others in metrics."""
 _COLUMN_LIKE = re.compile(r"[A-Z][A-Z0-9_]*")
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(line_breaks.without_breaks)]
+compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+"""Returns JSON without spaces and escapes."""
+
+
+def _without_breaks(text: str) -> str:
+    if BREAK.search(text):
+        raise ValueError("must not contain line breaks")
+    return text
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_without_breaks)]
 PropertyValue = str | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
 Properties = dict[Annotated[str, StringConstraints(min_length=1, max_length=150)], PropertyValue]
 
 
 def epoch(value: object) -> object:
-    """A time as epoch seconds, from ISO 8601 (UTC where it names no zone) or from epoch seconds.
+    """Return a time as epoch seconds, from ISO 8601 (UTC by default) or from epoch seconds.
 
     Raises:
-        ValueError: neither of them, or a number in milliseconds.
+        ValueError: it is neither, or a number in milliseconds.
     """
     if isinstance(value, str):
         value = _from_text(value)
@@ -94,8 +112,7 @@ class Event(_Request):
     """Personalize trains on the first of a caller's events with one id, so a repeated request counts once."""
     event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     recommendation_id: (
-        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(line_breaks.without_breaks)]
-        | None
+        Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_without_breaks)] | None
     ) = None
     impression: list[Id] | None = Field(default=None, min_length=1, max_length=25)
     properties: Properties | None = None
@@ -148,11 +165,6 @@ class Call:
     user_id: str | None
     events: Sequence[Mapping[str, Any]]
 
-    def parameters(self) -> dict[str, Any]:
-        """All but the tracking id."""
-        user = {"userId": self.user_id} if self.user_id is not None else {}
-        return {"sessionId": self.session_id, **user, "eventList": list(self.events)}
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -161,23 +173,22 @@ class Record:
     id: str
     properties: str
     shortened: tuple[str, ...] = ()
-    """The properties that were cut off."""
+    """The truncated properties."""
 
     def answer(self) -> dict[str, object]:
-        """What the API says when Personalize has taken it; `api.models.PutAccepted` describes it."""
+        """Return the API's answer, described by `api.models.PutAccepted`."""
         return {"status": "delivered"} | ({"shortened": list(self.shortened)} if self.shortened else {})
 
 
-def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
-    """Split a request into what single PutEvents take.
+def _new_id() -> str:
+    return str(uuid.uuid4())
 
-    Args:
-        asked: the request.
-        now: epoch seconds, for events without a time.
-        new_id: makes an id for events without one.
+
+def calls(asked: Events, now: int, new_id: Callable[[], str] = _new_id) -> list[Call]:
+    """Split a request into calls of PutEvents; events without a time get `now`, in epoch seconds.
 
     Raises:
-        Problem: an event is larger than 10 KB, or of later than tomorrow.
+        Problem: an event is larger than 10 KB or later than tomorrow.
     """
     sent = [_sent(event, now, new_id) for event in asked.events]
     late = [FieldError(f"events.{place}.sentAt", LATER) for place, each in enumerate(sent) if too_late(each, now)]
@@ -191,17 +202,12 @@ def calls(asked: Events, now: int, new_id: Callable[[], str]) -> list[Call]:
 
 
 def too_late(event: Mapping[str, Any], now: float) -> bool:
-    """Whether an event is of later than tomorrow: what learns from it would take that for the present.
-
-    Args:
-        event: as it is sent on.
-        now: epoch seconds.
-    """
+    """Return whether an event is later than tomorrow (`now` is in epoch seconds): models would take it for now."""
     return bool(event["sentAt"] > now + AHEAD)
 
 
 def first(made: Sequence[Call], many: int) -> list[Call]:
-    """The calls with their first `many` events."""
+    """Return the calls with their first `many` events."""
     taken = []
     for call in made:
         if many > 0:
@@ -211,7 +217,7 @@ def first(made: Sequence[Call], many: int) -> list[Call]:
 
 
 def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[Call]:
-    """The calls with other ids of their events: what `event_id` makes of a session and an id."""
+    """Return the calls with new event ids, which `event_id` derives from the session and the old id."""
     return [
         replace(
             call, events=[{**each, "eventId": event_id(call.session_id, str(each["eventId"]))} for each in call.events]
@@ -221,8 +227,8 @@ def renamed(made: Sequence[Call], event_id: Callable[[str, str], str]) -> list[C
 
 
 def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str, object]:
-    """The answer when Personalize took the first `delivered` events and the queue the `queued` ones after them;
-    `api.models.Accepted` describes it."""
+    """Return the answer, described by `api.models.Accepted`: `delivered` events went to Personalize, and the next
+    `queued` ones to the queue."""
     ids = [event["eventId"] for call in made for event in call.events][: delivered + queued]
     answers = [
         {"eventId": each, "status": "delivered" if index < delivered else "queued"} for index, each in enumerate(ids)
@@ -231,19 +237,18 @@ def accepted(made: Sequence[Call], delivered: int, queued: int = 0) -> dict[str,
 
 
 def discarded(made: Sequence[Call]) -> dict[str, object]:
-    """The answer for events of a user whose deletion was asked for: none is kept, and none is to be sent again."""
+    """Return the answer for events of a user who is being deleted: none is kept, and none should be sent again."""
     ids = [event["eventId"] for call in made for event in call.events]
     return {"accepted": len(ids), "events": [{"eventId": each, "status": "discarded"} for each in ids]}
 
 
 def record(record_id: str, asked: Put, most: int, *, described: bool = False) -> Record:
-    """A user or an item as Personalize takes it: texts on one line and cut off at 1,000 characters, as those of a drop.
+    """Return a user or an item for Personalize: as in a drop, texts have one line and at most 1,000 characters.
 
     Args:
-        record_id: the id.
-        asked: the properties.
-        most: characters of them as JSON.
-        described: whether what is called a description may be longer: the text that an item is trained on.
+        record_id, asked: the id and the properties.
+        most: the most characters of the properties as JSON.
+        described: whether a description, the text that an item is trained on, may be longer.
 
     Raises:
         Problem: the properties have more than `most` characters as JSON.
@@ -263,20 +268,15 @@ def record(record_id: str, asked: Put, most: int, *, described: bool = False) ->
 
 
 def _on_one_line(value: PropertyValue) -> PropertyValue:
-    return line_breaks.replace_breaks(value) if isinstance(value, str) else value
+    return BREAK.sub(" ", value) if isinstance(value, str) else value
 
 
 def camel(column: str) -> str:
-    """A column's name as properties spell it: CATEGORY_L1 becomes categoryL1; other spellings stay."""
+    """Return a column's name in the spelling of properties: CATEGORY_L1 becomes categoryL1; others stay."""
     if not _COLUMN_LIKE.fullmatch(column):
         return column
     first, *others = [part for part in column.lower().split("_") if part]
     return first + "".join(part.capitalize() for part in others)
-
-
-def compact(value: object) -> str:
-    """JSON without spaces, in UTF-8 where the text has it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
@@ -286,3 +286,19 @@ def _sent(event: Event, now: int, new_id: Callable[[], str]) -> dict[str, Any]:
     if event.properties:
         sent["properties"] = compact(event.properties)
     return sent
+
+
+def counted(shop: str, made: Sequence[Call]) -> list[Count]:
+    """Return the metrics of accepted events by type; an event with a recommendationId is attributed to a list."""
+    found: dict[str, list[int]] = {}
+    for call in made:
+        for event in call.events:
+            written = event["eventType"]
+            kind = EVENT_TYPES.get(written) or EVENT_TYPES.get("".join(filter(str.isalnum, written)).lower(), OTHER)
+            numbers = found.setdefault(kind, [0, 0])
+            numbers[0] += 1
+            numbers[1] += "recommendationId" in event
+    return [
+        ({"Events": float(many), "AttributedEvents": float(attributed)}, {"shop": shop, "eventType": kind})
+        for kind, (many, attributed) in found.items()
+    ]

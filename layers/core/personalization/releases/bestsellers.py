@@ -14,7 +14,7 @@ from personalization.ingest import sales
 from personalization.personalize import runtime
 from personalization.runs.claims import PREFIX, Claim
 from personalization.shop import records
-from personalization.shop.shown_items import ShownItems, fetch
+from personalization.shop.item_table import ShownItems, fetch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -31,9 +31,9 @@ from personalization.releases.messages import (
 from personalization.releases.probe import Pace, ProbeResult, Reply, Sample
 from personalization.releases.verdicts import Target, Trained, Verdict
 from personalization.shop import item_files, item_table, records
+from personalization.shop.item_table import ShownItems, fetch
 from personalization.shop.plan import Plan
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, Record, Value, release_before, versions
-from personalization.shop.shown_items import ShownItems, fetch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

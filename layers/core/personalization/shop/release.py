@@ -33,7 +33,8 @@ class Release:
     dataset_group_arn: str
     campaigns: Mapping[str, str]
     """Campaign ARNs by recipe alias."""
-    filters: tuple[str, ...] = ()
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """ARNs of the filters by name."""
     metadata_columns: tuple[str, ...] = ()
     """Columns of Items that answers can show; empty without an Items dataset."""
     context_columns: tuple[str, ...] = ()
@@ -44,9 +45,6 @@ class Release:
     """The shop's placements by name; see `placements.record`."""
     without_metadata: frozenset[str] = frozenset()
     """ARNs of campaigns without metadata, which refuse requests for columns of Items."""
-
-    def filter_arn(self, name: str) -> str:
-        return f"{self.dataset_group_arn.replace(':dataset-group/', ':filter/')}-{name}"
 
     def recommender_arn(self, name: str) -> str:
         """Return the ARN of one of the shop's recommenders, whether or not it exists."""

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api.metrics import EVENT_TYPES, OTHER, of_events, of_list
+from personalization.api import fallback
 from personalization.core.observability import METRICS, emf
-from personalization.events.models import Call
+from personalization.events.models import EVENT_TYPES, OTHER, Call, counted
 
 
 def called(*events: dict[str, Any]) -> list[Call]:
@@ -25,32 +25,32 @@ def called(*events: dict[str, Any]) -> list[Call]:
     ],
 )
 def test_a_list_is_where_its_first_item_came_from(told: dict[str, Any], source: str) -> None:
-    metrics, about = of_list("demo", "placement/home", told)
+    metrics, about = fallback.counted("demo", "placement/home", told)
     assert (metrics, about) == ({"Lists": 1.0}, {"shop": "demo", "list": "placement/home", "source": source})
 
 
 def test_a_degraded_list_counts_twice() -> None:
-    metrics, _ = of_list("demo", "similar-items", {"items": [], "degraded": True, "degradedReason": "slow"})
+    metrics, _ = fallback.counted("demo", "similar-items", {"items": [], "degraded": True, "degradedReason": "slow"})
     assert metrics == {"Lists": 1.0, "DegradedAnswers": 1.0}
 
 
 @pytest.mark.parametrize("written", ["AddToCart", "add_to_cart", "ADD TO CART", "addtocart"])
 def test_a_type_is_known_however_it_is_spelled(written: str) -> None:
-    ((metrics, about),) = of_events("demo", called({"eventType": written}))
+    ((metrics, about),) = counted("demo", called({"eventType": written}))
     assert (metrics, about) == ({"Events": 1.0, "AttributedEvents": 0.0}, {"shop": "demo", "eventType": "AddToCart"})
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.booleans()), max_size=100))
 def test_no_stranger_makes_a_dimension(sent: list[tuple[str, bool]]) -> None:
     events = [{"eventType": kind} | ({"recommendationId": "r"} if by else {}) for kind, by in sent]
-    counted = of_events("demo", called(*events))
-    assert {about["eventType"] for _, about in counted} <= {*EVENT_TYPES.values(), OTHER}
-    assert sum(metrics["Events"] for metrics, _ in counted) == len(sent)
-    assert sum(metrics["AttributedEvents"] for metrics, _ in counted) == sum(by for _, by in sent)
+    found = counted("demo", called(*events))
+    assert {about["eventType"] for _, about in found} <= {*EVENT_TYPES.values(), OTHER}
+    assert sum(metrics["Events"] for metrics, _ in found) == len(sent)
+    assert sum(metrics["AttributedEvents"] for metrics, _ in found) == sum(by for _, by in sent)
 
 
 def test_a_line_has_the_metrics_units_and_every_dimension() -> None:
-    metrics, about = of_list("demo", "similar-items", {"items": [], "degraded": True})
+    metrics, about = fallback.counted("demo", "similar-items", {"items": [], "degraded": True})
     told = json.loads(emf("Test", metrics, 7, service="retail", **about))
     assert told["_aws"]["Timestamp"] == 7
     for each in told["_aws"]["CloudWatchMetrics"]:
