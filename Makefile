@@ -13,7 +13,7 @@ SEEDS ?= 20
 export SAM_CLI_TELEMETRY := 0
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 13
 
 setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 	@$(BIN)/python -m local setup
@@ -32,7 +32,7 @@ QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
 MATRIX = tests/app/test_reliability.py
 SCENARIOS = $(BIN)/pytest -q $(MATRIX) && $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app --ignore=$(MATRIX)
 
-nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and without each safeguard; examples at random
+nightly: setup ## what takes hours: the fault matrix, the long run, hostile requests
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed $(BIN)/pytest -q tests/app/test_reliability.py || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
@@ -43,7 +43,7 @@ nightly: setup ## the fault matrix and the long run with SEEDS=20 seeds, and wit
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q tests/app/test_reliability.py
 
-check: setup ## format, lint, types, import rules, security, template, state machine, docs
+check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -54,7 +54,7 @@ check: setup ## format, lint, types, import rules, security, template, state mac
 	$(BIN)/python -m local.documents.build
 	$(BIN)/pytest -q -n logical tests/template tests/statemachines tests/docs
 
-docs: .venv/.locked ## build the documentation site, into .local/docs/site; a local cloud serves it
+docs: .venv/.locked ## build the documentation site into .local/docs/site
 	@$(BIN)/python -m local.documents.build
 
 format: .venv/.locked ## rewrite the sources in the house's format
@@ -64,7 +64,7 @@ format: .venv/.locked ## rewrite the sources in the house's format
 events: setup ## write events/*.json from events/parts
 	$(BIN)/python -m tests.functions.events
 
-bench: setup ## every figure that the README claims, beside a peer's or a floor's (FAST=1: no other libraries)
+bench: setup ## the README's figures, beside others' (FAST=1: no other libraries)
 	@for name in engine "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving recording outage burst authorizer costs "validation --rows 2000000" growth; do \
 		echo "== $$name"; PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.$$name || exit 1; done
 

@@ -134,7 +134,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="quota of the bytes of an INCREMENTAL import; default 1,000,000,000, as AWS's",
     )
     parser.add_argument(
-        "--rights", default="", metavar="URL", help="where the local AWS tells what the roles of callers allow"
+        "--rights", default="", metavar="URL", help="where the local AWS says what the roles of callers allow"
     )
     return parser
 

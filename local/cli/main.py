@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -31,13 +32,14 @@ TAKEN: dict[str, dict[str, Any]] = {
 }
 """Positional arguments, by their names in usage lines."""
 EXAMPLES = """examples:
-  python -m local up                                      start everything, deploy the template
+  python -m local up
   python -m local drop myshop interactions purchases.csv --watch
   python -m local recommend myshop u42 --limit 5
   python -m local event myshop u42 i7 View
   python -m local logs engine --follow
   python -m local down
 
+`python -m local COMMAND --help` has its options and examples.
 exit codes: 0 done, 1 failed, 2 wrong usage, 3 the local cloud is not running"""
 
 
@@ -48,14 +50,14 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = main.add_subparsers(dest="command", required=True, title="commands")
+    commands = main.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
 
     def add(name: str, text: str, *examples: str, takes: str = "", **helps: str) -> argparse.ArgumentParser:
         lines = [f"  python -m local {example}" for example in examples]
         command = commands.add_parser(
             name,
             help=text,
-            description=f"{text[:1].upper()}{text[1:]}.",
+            description=textwrap.fill(f"{text[:1].upper()}{text[1:]}.", 78),
             epilog="\n".join(["examples:", *lines]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -82,7 +84,7 @@ def add_operations(add: Add) -> None:
     for name, what in (("--cloud-port", "the local AWS"), ("--engine-port", "the engine")):
         up.add_argument(name, type=PORT, metavar="PORT", help=f"port of {what}; default: the last one, or a free one")
     up.add_argument("--fresh", action="store_true", help="forget all shops, objects and runs of earlier sessions")
-    up.add_argument("--faults", action="store_true", help="let tests make the engine fail: its /faults and /clock")
+    up.add_argument("--faults", action="store_true", help="let tests make the engine and the local AWS fail on request")
     down = add("down", "stop the cloud; its shops are there again after the next `up`", "down", "down --wipe")
     down.add_argument("--wipe", action="store_true", help="remove its data as well")
     add("status", "addresses, API key, bucket, memory and shops", "status", "status --json")
@@ -168,7 +170,7 @@ def add_evaluate(add: Add) -> None:
         "evaluate",
         "what quality to expect from your own CSVs, without a cloud: every recipe beside simple rules",
         "evaluate interactions.csv",
-        "evaluate interactions.csv.gz users.csv items.csv --event-type Purchase --days 28",
+        "evaluate interactions.csv.gz users.csv items.csv --days 28",
         takes="FILE…",
         files="interactions, and users and items if there are any: .csv or .csv.gz, recognised by their columns",
     )

@@ -28,10 +28,10 @@ def usage(*command: str) -> str:
 
 
 def local_commands() -> set[str]:
-    """The commands of `python -m local`, from the braces in its usage line."""
-    found = re.search(r"\{([a-z,-]+)\}", usage("local"))
+    """The commands of `python -m local`, from the list in its help."""
+    found = set(re.findall(r"^    ([a-z]+) ", usage("local"), re.MULTILINE))
     assert found
-    return set(found[1].split(","))
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

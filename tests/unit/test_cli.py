@@ -95,7 +95,7 @@ def test_an_unknown_log_is_answered_with_the_known_ones(tmp_path: Path) -> None:
         ("recommend shop u --context DEVICE", "not KEY=VALUE"),
         ("drop shop orders x.csv", "invalid choice: 'orders'"),
         ("drop shop users", "required: FILE"),
-        ("", "required: command"),
+        ("", "required: COMMAND"),
     ],
 )
 def test_wrong_usage_is_named(line: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
