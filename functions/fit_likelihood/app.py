@@ -9,14 +9,13 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from personalization.core import observability
-from personalization.core.aws import clients, objects
+from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.likelihood import fit
 from personalization.likelihood.fit import FitRequest
-from personalization.releases import report
+from personalization.releases.report import Report
 
 LOG = observability.logger()
-_PAGE = "likelihood.html"
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
@@ -37,17 +36,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     environment = Environment()
     done = fit.fit(aws, request, environment, datetime.now(UTC))
     if done.report:
-        _link(environment.bucket, f"reports/{request.shop}/{request.run}/release")
+        # The release's page exists already.
+        Report(aws.s3, environment.bucket, request.shop, request.run).link("likelihood.html")
     if done.outcome == "leftOut":
         observability.count(environment.namespace, "LikelihoodsLeftOut", 1)
     LOG.info("Likelihood fitted", shop=request.shop, run=request.run, outcome=done.outcome, reason=done.reason)
     return done.as_json()
-
-
-def _link(bucket: str, key: str) -> None:
-    """Add a link to the likelihood's page to the release's page, which exists already."""
-    release = objects.get_json(clients.s3(), bucket, f"{key}.json")
-    if release is not None and _PAGE not in release.get("pages", ()):
-        linked = {**release, "pages": sorted([*release.get("pages", ()), _PAGE])}
-        objects.put_json(clients.s3(), bucket, f"{key}.json", linked)
-        objects.put_text(clients.s3(), bucket, f"{key}.html", report.page(linked))

@@ -7,14 +7,10 @@ from typing import Any
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import logger
-from personalization.releases import judge
-from personalization.releases.messages import (
-    JudgeRequest,
-    OverrideRequest,
-    ProbeRequest,
-    ReportRequest,
-    RollbackRequest,
-)
+from personalization.releases import judge, probe, report
+from personalization.releases.judge import JudgeRequest, OverrideRequest, RollbackRequest
+from personalization.releases.probe import Clients, ProbeRequest
+from personalization.releases.report import ReportRequest
 
 LOG = logger()
 
@@ -40,8 +36,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 
 def _judge(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    request = JudgeRequest.read(event)
-    verdict = judge.judge(_clients(), request, environment, datetime.now(UTC))
+    verdict = judge.judge(_clients(), JudgeRequest.read(event), environment, datetime.now(UTC))
     LOG.info("Release judged", run=verdict.run, shop=verdict.shop, outcome=verdict.outcome, reason=verdict.reason)
     return verdict.as_json()
 
@@ -56,18 +51,18 @@ def _rollback(event: dict[str, Any], environment: Environment) -> dict[str, obje
 
 def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
     request = ProbeRequest.read(event)
-    result = judge.probe(_clients(), request, environment)
+    result = probe.probe(_clients(), request, environment)
     if result.throttled:
         LOG.warning("Probe throttled", campaign=request.target.campaign.name, requests=result.throttled)
     return {"answers": len(result.replies), "throttled": result.throttled}
 
 
 def _report(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return judge.report(clients.s3(), ReportRequest.read(event), environment)
+    return report.complete(clients.s3(), ReportRequest.read(event), environment)
 
 
-def _clients() -> judge.Clients:
-    return judge.Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
+def _clients() -> Clients:
+    return Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
 
 
 STEPS = {"judge": _judge, "override": _override, "rollback": _rollback, "probe": _probe, "report": _report}

@@ -7,7 +7,8 @@ from typing import Any
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import logger
-from personalization.releases import bestsellers, promote
+from personalization.releases import promote
+from personalization.releases.probe import Clients
 
 LOG = logger()
 
@@ -28,7 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
-    aws = bestsellers.Clients(clients.s3(), clients.runtime(), clients.dynamodb())
-    done = promote.promotion_step(clients.personalize(), aws, event, Environment(), datetime.now(UTC))
+    aws = Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
+    done = promote.promotion_step(aws, event, Environment(), datetime.now(UTC))
     LOG.info("Step done", step=event.get("step"))
     return done

@@ -7,19 +7,12 @@ from typing import Any, get_args
 
 import pytest
 from personalization.ingest.plan import outcome
-from personalization.releases import messages, verdicts
+from personalization.releases import judge, verdicts
 from personalization.releases.held_out.plan import Result
-from personalization.releases.messages import (
-    CampaignRequest,
-    JudgeRequest,
-    OverrideRequest,
-    ProbeRequest,
-    ReleaseRequest,
-    ReportRequest,
-    RestoreRequest,
-    RetireRequest,
-    RollbackRequest,
-)
+from personalization.releases.judge import JudgeRequest, OverrideRequest, RollbackRequest
+from personalization.releases.probe import ProbeRequest
+from personalization.releases.promote import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
+from personalization.releases.report import ReportRequest
 from personalization.releases.verdicts import Verdict
 from personalization.runs.lifecycle import Claimed, Drop
 from personalization.runs.steps import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
@@ -106,7 +99,7 @@ REQUESTS: dict[str, tuple[type[Part], ...]] = {
 ANSWERS: dict[str, type[Part]] = {
     "ClaimDropFunction": Claimed,
     "ValidateDropFunction": Plan,
-    "JudgeReleaseFunction": messages.Overridden,
+    "JudgeReleaseFunction": judge.Overridden,
 }
 ASKED = asked()
 EACH = pytest.mark.parametrize("name", ASKED)

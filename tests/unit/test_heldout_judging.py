@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from personalization.releases.gate import Judgement
-from personalization.releases.held_out.judging import Exam, combine, judged, leak
+from personalization.releases.gate import Judgement, combine
+from personalization.releases.held_out.judging import Exam, judged, leak
 from personalization.releases.held_out.plan import Imported, RecipeResult, Result, Split, Trial, label
 from personalization.shop.gates import HeldOut
 from personalization.shop.keys import is_shop

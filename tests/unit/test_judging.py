@@ -4,7 +4,8 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from personalization.releases.gate import FLOOR, Judgement, Measured, Metrics, judge, judge_release, lift
+from personalization.releases.gate import FLOOR, Measured, Metrics, judge, judge_release, lift
+from personalization.releases.held_out.plan import Result
 from personalization.shop.gates import Gate, RecipeGate
 
 NDCG = Gate().metric
@@ -102,8 +103,9 @@ def test_a_serving_version_that_is_gone_is_nothing_to_compare_with() -> None:
 def test_a_recipe_can_have_rules_of_its_own() -> None:
     gate = Gate(recipes={RANKER: RecipeGate(tolerance=0.5, metric="coverage")})
     both = Measured({"coverage": 0.6}, {"coverage": 0.1}), Measured({"coverage": 1.0}, {"coverage": 0.1})
-    assert judge(RANKER, gate, *both).decision == "approved"
-    assert judge("similar-items", gate, *both).decision == "refused"
+    new, serving = (dict.fromkeys((RANKER, "similar-items"), each) for each in both)
+    judged = judge_release(gate, new, serving, Result(outcome="notAsked"))
+    assert [each.decision for each in judged] == ["approved", "refused"]
 
 
 def test_a_gate_that_is_off_lets_everything_pass() -> None:
@@ -121,11 +123,12 @@ def test_a_baseline_of_nothing_makes_no_infinite_lift() -> None:
 
 
 def test_popularity_goes_with_the_others() -> None:
-    def judged(alias: str, decision: str) -> Judgement:
-        return Judgement(alias, "approved" if decision == "approved" else "refused", "", NDCG)
+    new = {RANKER: measured(0.05, 0.1), "similar-items": measured(0.1, 0.1), "popularity-count": measured(0.1, 0.1)}
 
-    refused = judge_release([judged(RANKER, "refused"), judged("popularity-count", "approved")])
-    assert [each.decision for each in refused] == ["refused", "refused"]
-    mixed = [judged(RANKER, "refused"), judged("similar-items", "approved"), judged("popularity-count", "approved")]
-    assert judge_release(mixed) == mixed
-    assert judge_release([mixed[2]]) == [mixed[2]]
+    def decisions(*aliases: str) -> list[str]:
+        chosen = {alias: new[alias] for alias in aliases}
+        return [each.decision for each in judge_release(Gate(), chosen, {}, Result(outcome="notAsked"))]
+
+    assert decisions(RANKER, "popularity-count") == ["refused", "refused"]
+    assert decisions(*new) == ["refused", "approved", "approved"]
+    assert decisions("popularity-count") == ["approved"]

@@ -9,7 +9,7 @@ BOUNDS = {
     "get_recommendations": (16, 40),
     "record_events": (17, 42),
     "validate_drop": (35, 202),
-    "judge_release": (20, 73),
+    "judge_release": (17, 48),
 }
 """The most files and moves of each request."""
 

@@ -2,7 +2,6 @@
 """Ensure solutions, solution versions and campaigns; every step can be repeated."""
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -231,8 +230,8 @@ def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> 
     found: dict[str, dict[str, float]] = {}
     with translate_errors("solution metrics"):
         for version in versions:
-            with suppress(client.exceptions.ResourceNotFoundException):
-                answer = client.get_solution_metrics(solutionVersionArn=version)
+            answer = none_if_missing(partial(client.get_solution_metrics, solutionVersionArn=version))
+            if answer is not None:
                 found[version] = dict(answer.get("metrics") or {})
     return found
 

@@ -6,10 +6,11 @@ gate therefore compares the *lift*: a version's metric over that of Popularity-C
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from personalization.releases.held_out.plan import Result
 from personalization.shop.gates import FOR_USERS, Gate
 from personalization.shop.release import BASELINE
 
@@ -29,6 +30,13 @@ class Measured:
     baseline: Metrics | None
 
 
+def measure(versions: Mapping[str, tuple[str, str | None]], metrics: Mapping[str, Metrics]) -> dict[str, Measured]:
+    """Return the metrics of (version, baseline) pairs by recipe alias, from metrics by ARN."""
+    return {
+        alias: Measured(metrics.get(arn), metrics.get(baseline or "")) for alias, (arn, baseline) in versions.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """The decision about one recipe, and the figures (of the gate's metric) behind it."""
@@ -45,10 +53,59 @@ class Judgement:
     serving_lift: float | None = None
 
 
-def figure(metrics: Metrics | None, name: str) -> float | None:
-    """Return a metric if it is a finite number of at least 0."""
-    value = metrics.get(name) if metrics is not None else None
-    return value if value is not None and math.isfinite(value) and value >= 0 else None
+def judge_release(
+    gate: Gate, new: Mapping[str, Measured], serving: Mapping[str, Measured], held_out: Result
+) -> list[Judgement]:
+    """Judge the new versions of a run, each by its metrics and by the test on held-out time.
+
+    Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
+    the data cannot be trusted.
+
+    Args:
+        gate: the shop's gate.
+        new, serving: the new versions and the serving ones, by recipe alias.
+        held_out: the result of the test on held-out time.
+    """
+    gates = {alias: gate.of(alias) for alias in new}
+    judged = [combine(judge(alias, gates[alias], new[alias], serving.get(alias)), held_out) for alias in new]
+    others = [each for each in judged if each.alias != BASELINE]
+    if not others or any(each.decision == "approved" for each in others):
+        return judged
+    reason = (
+        "Every other recipe that was trained on this import is refused, so its data are not used for this one either."
+    )
+    return [replace(each, decision="refused", reason=reason) if each.alias == BASELINE else each for each in judged]
+
+
+def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Judgement:
+    """Judge a recipe's new version by its metrics.
+
+    A version without its metric is refused; otherwise a better metric never turns an approval into a refusal.
+
+    Args:
+        alias: the recipe.
+        gate: the recipe's gate.
+        new: the new version.
+        serving: the version that serves; None for a first release.
+    """
+    old = serving or Measured(None, None)
+    mine, popularity, theirs, their_popularity = (
+        _figure(each, gate.metric) for each in (new.metrics, new.baseline, old.metrics, old.baseline)
+    )
+    facts = Judgement(
+        alias,
+        "approved",
+        "",
+        gate.metric,
+        mine,
+        popularity,
+        theirs,
+        their_popularity,
+        lift(mine, popularity),
+        lift(theirs, their_popularity),
+    )
+    decision, reason = _decide(gate, facts, first=serving is None)
+    return replace(facts, decision=decision, reason=reason)
 
 
 def lift(value: float | None, baseline: float | None) -> float | None:
@@ -58,117 +115,61 @@ def lift(value: float | None, baseline: float | None) -> float | None:
     return (value + FLOOR) / (baseline + FLOOR)
 
 
-def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Judgement:
-    """Decide about a recipe's new version.
-
-    Args:
-        alias: the recipe.
-        gate: the shop's gate.
-        new: the new version.
-        serving: the version that serves; None for a first release.
-
-    Returns:
-        The decision. A version without its metric is refused; otherwise a better metric never turns an approval into a
-        refusal.
-    """
-    recipe_gate = gate.of(alias)
-    facts = _facts(alias, recipe_gate, new, serving)
-    decision, reason = _decide(recipe_gate, facts)
-    return Judgement(alias, decision, reason, recipe_gate.metric, *facts.figures())
+def _figure(metrics: Metrics | None, name: str) -> float | None:
+    """Return a metric if it is a finite number of at least 0."""
+    value = metrics.get(name) if metrics is not None else None
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
 
 
-def judge_release(judged: Sequence[Judgement]) -> list[Judgement]:
-    """Return the judgements of a release as a whole.
-
-    Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
-    the data cannot be trusted.
-    """
-    others = [each for each in judged if each.alias != BASELINE]
-    if not others or any(each.decision == "approved" for each in others):
-        return list(judged)
-    reason = (
-        "Every other recipe that was trained on this import is refused, so its data are not used for this one either."
-    )
-    return [replace(each, decision="refused", reason=reason) if each.alias == BASELINE else each for each in judged]
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    alias: str
-    first: bool
-    new: float | None
-    popularity: float | None
-    serving: float | None
-    serving_popularity: float | None
-
-    @property
-    def lift(self) -> float | None:
-        return lift(self.new, self.popularity)
-
-    @property
-    def serving_lift(self) -> float | None:
-        return lift(self.serving, self.serving_popularity)
-
-    def figures(self) -> Sequence[float | None]:
-        return (self.new, self.popularity, self.serving, self.serving_popularity, self.lift, self.serving_lift)
-
-
-def _facts(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> _Facts:
-    old = serving or Measured(None, None)
-    return _Facts(
-        alias,
-        serving is None,
-        figure(new.metrics, gate.metric),
-        figure(new.baseline, gate.metric),
-        figure(old.metrics, gate.metric),
-        figure(old.baseline, gate.metric),
-    )
-
-
-def _decide(gate: Gate, facts: _Facts) -> tuple[Decision, str]:
+def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str]:
     if not gate.enabled:
         return "approved", "The shop's gate is off."
     if facts.new is None:
         return "refused", f"Personalize gives no usable {gate.metric} for the new version."
     if facts.alias == BASELINE:
         return "approved", f"The baseline itself: its {gate.metric} is {facts.new:.4f}; the others are measured by it."
-    too_low = _under_popularity(gate, facts)
-    if too_low:
-        return "refused", too_low
-    return _against_serving(gate, facts)
-
-
-def _under_popularity(gate: Gate, facts: _Facts) -> str | None:
     least = gate.minimum_over_popularity
-    if facts.alias not in FOR_USERS or facts.lift is None or not least:
-        return None
-    if facts.lift >= least * (1 - gate.tolerance):
-        return None
-    return (
-        f"{gate.metric} of the new version is {facts.new:.4f} where popularity has {facts.popularity:.4f}: "
-        f"{facts.lift:.2f} times popularity, and {least:g} is the least that is asked for, less {gate.tolerance:.0%}."
-    )
+    if facts.alias in FOR_USERS and facts.lift is not None and least and facts.lift < least * (1 - gate.tolerance):
+        return "refused", (
+            f"{gate.metric} of the new version is {facts.new:.4f} where popularity has {facts.popularity:.4f}: "
+            f"{facts.lift:.2f} times popularity, and the gate requires {least:g}, less {gate.tolerance:.0%}."
+        )
+    own = f"Its {gate.metric} is {facts.new:.4f}."
+    if facts.lift is not None:
+        own = f"{own[:-1]}, {facts.lift:.2f} times that of popularity ({facts.popularity:.4f})."
+    if first or facts.serving is None:
+        gone = "Personalize has no metrics of the serving version any more."
+        return "approved", f"{'The first release of this recipe: nothing serves yet.' if first else gone} {own}"
+    return _against_serving(gate, facts, facts.new, facts.serving)
 
 
-def _against_serving(gate: Gate, facts: _Facts) -> tuple[Decision, str]:
-    if facts.first:
-        return "approved", f"The first release of this recipe: nothing serves yet. {_stands(gate, facts)}"
-    if facts.serving is None:
-        return "approved", f"Personalize has no metrics of the serving version any more. {_stands(gate, facts)}"
-    new, old, unit, digits = facts.lift, facts.serving_lift, " times popularity", 2
-    if new is None or old is None:
-        new, old, unit, digits = facts.new, facts.serving, "", 4
-    # `_decide` refused a version without its metric.
-    holds = (new or 0.0) >= old * (1 - gate.tolerance)
-    against = "" if unit else " Without a popularity of the same import the figures are compared as they are."
+def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -> tuple[Decision, str]:
+    """Compare lifts, or plain figures where a lift is unknown."""
+    mine, theirs, unit, digits = new, serving, "", 4
+    without = " Without a popularity of the same import, the figures are compared as they are."
+    if facts.lift is not None and facts.serving_lift is not None:
+        mine, theirs, unit, digits, without = facts.lift, facts.serving_lift, " times popularity", 2, ""
     reason = (
-        f"{gate.metric}: the new version has {new:.{digits}f}{unit} ({facts.new:.4f}), "
-        f"the serving one {old:.{digits}f}{unit} ({facts.serving:.4f}); {gate.tolerance:.0%} less will do.{against}"
+        f"{gate.metric}: the new version has {mine:.{digits}f}{unit} ({new:.4f}), "
+        f"the serving one {theirs:.{digits}f}{unit} ({serving:.4f}); {gate.tolerance:.0%} less will do.{without}"
     )
-    return ("approved" if holds else "refused"), reason
+    return ("approved" if mine >= theirs * (1 - gate.tolerance) else "refused"), reason
 
 
-def _stands(gate: Gate, facts: _Facts) -> str:
-    if facts.lift is None:
-        return f"Its {gate.metric} is {facts.new:.4f}."
-    return f"Its {gate.metric} is {facts.new:.4f}, {facts.lift:.2f} times that of popularity ({facts.popularity:.4f})."
+def combine(judgement: Judgement, result: Result) -> Judgement:
+    """Combine a judgement by metrics with the test on held-out time: both must approve."""
+    if judgement.alias not in FOR_USERS or result.outcome in {"notAsked", "tooLittle"}:
+        return judgement
+    if result.outcome == "leaked":
+        return _refused(judgement, result.reason)
+    mine = next((each for each in result.recipes if each.alias == judgement.alias), None)
+    if mine is None:
+        return judgement
+    if mine.decision == "refused":
+        return _refused(judgement, mine.reason)
+    return replace(judgement, reason=f"{judgement.reason} Besides, {mine.reason}.")
+
+
+def _refused(judgement: Judgement, reason: str) -> Judgement:
+    earlier = f"{judgement.reason} Besides, " if judgement.decision == "refused" else ""
+    return replace(judgement, decision="refused", reason=f"{earlier}{reason}")

@@ -5,21 +5,34 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core import csv_dialect
+from personalization.core.aws import objects
 from personalization.core.aws.errors import reason
-from personalization.core.errors import Rejected, RetryLater
-from personalization.personalize import runtime
-from personalization.personalize.runtime import Ask, Predicted
+from personalization.core.environment import Environment
+from personalization.core.errors import Broken, PersonalizationError, Rejected, RetryLater
+from personalization.core.names import dataset_arn
+from personalization.personalize import ensure, runtime, training
+from personalization.personalize.runtime import Ask
+from personalization.releases.report import Report, item_table, name_column
+from personalization.releases.verdicts import Target, Verdict
 from personalization.shop.gates import Probe
+from personalization.shop.plan import Part, Plan
+from personalization.shop.release import Record
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
+    from mypy_boto3_s3 import S3Client
 
 Call = Literal["recommend", "rank"]
+HEAD_BYTES = 1 << 20
+"""Bytes of an import copy that the sample of users and items comes from."""
 USERS = 50
 """The most users, and the most items, in a sample."""
 LENGTH = 10
@@ -36,6 +49,24 @@ _MIN_USERS = 5
 """With fewer users, equal answers may be chance."""
 UNKNOWN_USER = "nobody-yet"
 """A user without history: every request carries a userId, because some recipes require one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The AWS clients of a release's steps."""
+
+    personalize: "PersonalizeClient"
+    runtime: "PersonalizeRuntimeClient"
+    table: "DynamoDBClient"
+    s3: "S3Client"
+
+
+class ProbeRequest(Part):
+    """Probe an updated campaign with real requests."""
+
+    step: Literal["probe"]
+    verdict: Verdict
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +129,87 @@ class Pace:
         return at - now
 
     def throttled(self) -> None:
-        """Halve the pace after a throttled request."""
+        """Halve the pace."""
         self._refused += 1
         self._interval = min(2 * self._interval, max(MAX_PAUSE, self._interval))
 
     def answered(self) -> None:
         self._refused = 0
+
+
+def probe(aws: Clients, request: ProbeRequest, environment: Environment) -> ProbeResult:
+    """Probe an updated campaign with real requests.
+
+    Throttling is no fault of the answers: Personalize scales a campaign up with a delay.
+
+    Raises:
+        Broken: its answers must not be shown; the reason says why.
+        RetryLater: it does not answer.
+    """
+    verdict, target, bucket = request.verdict, request.target, environment.bucket
+    known = _stored_sample(aws.s3, bucket, verdict.shop)
+    asked = questions(target.alias, known, verdict.probe.requests)
+    pace = Pace(environment.probe_rate * training.throughput(aws.personalize, target.campaign.arn))
+    name = _name_column(aws, bucket, verdict.shop, verdict.dataset_group_arn)
+    result = ask(aws.runtime, target.campaign.arn, asked, name, pace)
+    found = fault(target.alias, result.replies, verdict.probe)
+    # A rollback leaves the earlier release's report as it was.
+    report = Report(aws.s3, bucket, verdict.shop, verdict.run) if verdict.restore is None else None
+    if report:
+        lists = [_reply_json(reply) for reply in result.replies]
+        report.add(target.alias, {"lists": lists, "fault": found, "throttled": result.throttled})
+    if found and verdict.probe.enabled:
+        if report:
+            report.refresh(verdict, "rolled back", f"{target.alias}: {found}")
+        raise Broken(target.campaign.name, f"the probe failed: {found}")
+    return result
+
+
+def ask_serving(
+    aws: Clients, plan: Plan, release: Record | None, bucket: str, rate: float
+) -> dict[str, list[dict[str, Any]]]:
+    """Store a new sample of the import, and return the serving campaigns' answers to it, by recipe alias.
+
+    Campaigns are asked in parallel, at `rate` of their throughput; those without an answer are left out.
+    """
+    shop = plan.shop
+    folder = plan.import_job.data_location.partition(f"s3://{bucket}/")[2]
+    known = sample(objects.head_of_folder(aws.s3, bucket, folder, HEAD_BYTES)) if folder else Sample()
+    if known.users:
+        objects.put_json(aws.s3, bucket, key(shop), asdict(known))
+    if release is None or not release["campaigns"]:
+        return {}
+    known = known if known.users else _stored_sample(aws.s3, bucket, shop)
+    name = _name_column(aws, bucket, shop, plan.dataset_group.arn)
+
+    def answers(entry: tuple[str, Record]) -> tuple[str, list[dict[str, Any]]]:
+        alias, campaign = entry
+        try:
+            pace = Pace(rate * training.throughput(aws.personalize, campaign["arn"]))
+            result = ask(aws.runtime, campaign["arn"], questions(alias, known, plan.probe.requests), name, pace)
+        except PersonalizationError:
+            return alias, []
+        return alias, [_reply_json(reply) for reply in result.replies]
+
+    with ThreadPoolExecutor(len(release["campaigns"])) as pool:
+        return {alias: replies for alias, replies in pool.map(answers, release["campaigns"].items()) if replies}
+
+
+def _name_column(aws: Clients, bucket: str, shop: str, group_arn: str) -> str | None:
+    """Return the column of Items to request from a campaign; None if the table of items has it free of charge."""
+    if item_table(aws.s3, bucket, shop) is not None:
+        return None
+    schema = ensure.dataset_schema(aws.personalize, "items", dataset_arn(group_arn, "ITEMS"))
+    return name_column(schema.metadata_columns(100)) if schema else None
+
+
+def _reply_json(reply: Reply) -> dict[str, Any]:
+    return {"about": reply.about, "items": list(reply.items), "names": dict(reply.names), "ms": reply.milliseconds}
+
+
+def _stored_sample(s3: "S3Client", bucket: str, shop: str) -> Sample:
+    kept = objects.get_json(s3, bucket, key(shop)) or {}
+    return Sample(tuple(kept.get("users", ())), tuple(kept.get("items", ())))
 
 
 def key(shop: str) -> str:
@@ -151,9 +257,7 @@ def ask(
     Throttled questions are retried at a slower pace; those that stay throttled are left open.
 
     Args:
-        client: recommendations.
-        campaign_arn: the campaign.
-        questions: the questions.
+        client, campaign_arn, questions: whom to ask what.
         name: the column of Items that names an item, if there is one.
         pace: how fast, and for how long.
 
@@ -176,34 +280,25 @@ def ask(
 
 
 def _reply(client: "PersonalizeRuntimeClient", arn: str, question: Question, name: str | None) -> Reply:
+    call = runtime.rank if question.call == "rank" else runtime.recommend
     columns: dict[str, Any] = {"metadataColumns": {"ITEMS": [name]}} if name else {}
     started = time.perf_counter()
     try:
-        predicted = _call(client, question, Ask(arn, {**question.parameters, **columns}))
+        predicted = call(client, Ask(arn, {**question.parameters, **columns}))
     except Rejected:
         if not columns:
             raise
         # A campaign that is older than the shop's items returns none of their columns.
         started = time.perf_counter()
-        predicted = _call(client, question, Ask(arn, question.parameters))
+        predicted = call(client, Ask(arn, question.parameters))
     took = (time.perf_counter() - started) * 1000
     named = {item["itemId"]: next(iter((item.get("metadata") or {}).values()), "") for item in predicted.items}
     items = tuple(named)
     return Reply(question.about, items, {item: text for item, text in named.items() if text}, round(took, 2))
 
 
-def _call(client: "PersonalizeRuntimeClient", question: Question, ask: Ask) -> Predicted:
-    return runtime.rank(client, ask) if question.call == "rank" else runtime.recommend(client, ask)
-
-
 def fault(alias: str, replies: Sequence[Reply], probe: Probe) -> str | None:
-    """Return why a campaign must not serve, in plain words; None if its answers are good.
-
-    Args:
-        alias: the recipe.
-        replies: the campaign's replies to `questions`.
-        probe: the shop's settings.
-    """
+    """Return why a campaign with these replies must not serve, in plain words; None if they are good."""
     empty = sum(not reply.items for reply in replies)
     if empty:
         return f"{empty} of {len(replies)} answers were empty"

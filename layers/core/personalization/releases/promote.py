@@ -1,36 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Promote versions to campaigns, and record what the shop serves."""
+"""Promote versions to campaigns, and record what the shop serves, with its bestsellers."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from personalization.api import bestsellers
+from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError, Rejected
 from personalization.core.names import dataset_arn
-from personalization.personalize import campaigns, ensure, training
+from personalization.ingest import sales
+from personalization.personalize import campaigns, ensure, runtime, training
 from personalization.personalize.campaigns import METADATA, Wish
 from personalization.personalize.readiness import Stage, advance
-from personalization.releases import bestsellers
-from personalization.releases.messages import CampaignRequest, ReleaseRequest, RestoreRequest, RetireRequest
-from personalization.shop import item_files, records
+from personalization.releases.probe import Clients
+from personalization.releases.report import LOOK_UP_SECONDS, item_table
+from personalization.releases.verdicts import Target
+from personalization.runs.claims import PREFIX, Claim
+from personalization.shop import records
 from personalization.shop import schema as datasets
-from personalization.shop.plan import Step
+from personalization.shop.item_table import ShownItems, fetch
+from personalization.shop.plan import Made, Part, Plan, Promoted, Resource
 from personalization.shop.recipes import recipe as recipe_name
 from personalization.shop.release import HISTORY, RECORD, history_key, newest_baseline, restored
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_personalize import PersonalizeClient
 
 
+class CampaignRequest(Part):
+    """Have a campaign serve a solution version."""
+
+    step: Literal["campaign"]
+    dataset_group_arn: str
+    campaign: Resource
+    solution_version_arn: str
+    target: Target | None = None
+    """The target with the campaign's configuration."""
+    made: Made = Made()
+
+
+class ReleaseRequest(Part):
+    """Record what serves now."""
+
+    step: Literal["release"]
+    plan: Plan
+    campaigns: tuple[Promoted, ...]
+
+
+class RetireRequest(Part):
+    """Delete campaigns that the settings no longer name."""
+
+    step: Literal["retire"]
+    campaigns: tuple[Resource, ...]
+
+
+class RestoreRequest(Part):
+    """Record that an earlier release serves again."""
+
+    step: Literal["restore"]
+    shop: str
+    restore: str
+
+
 def promotion_step(
-    client: "PersonalizeClient",
-    aws: bestsellers.Clients,
-    event: Mapping[str, object],
-    environment: Environment,
-    now: datetime,
+    aws: Clients, event: Mapping[str, object], environment: Environment, now: datetime
 ) -> dict[str, object]:
     """Have a campaign serve a version, or record the release when all of them do.
 
@@ -38,63 +74,44 @@ def promotion_step(
         RetryLater, LimitReached, Rejected, Broken: see `translate_errors`.
     """
     if event.get("step") == "release":
-        return _release(client, aws, ReleaseRequest.read(event), environment, now)
+        return _release(aws, ReleaseRequest.read(event), environment, now)
     if event.get("step") == "restore":
-        return _restore(client, aws.table, RestoreRequest.read(event), environment.table, now)
+        return _restore(aws, RestoreRequest.read(event), environment.table, _time(now))
     if event.get("step") == "retire":
-        return training.retire_campaigns(client, RetireRequest.read(event).campaigns)
+        return training.retire_campaigns(aws.personalize, RetireRequest.read(event).campaigns)
     request = CampaignRequest.read(event)
     stage = Stage(
         request.campaign.name,
-        lambda _: _campaign(client, aws, request, environment),
+        lambda _: training.ensure_campaign(aws.personalize, request.campaign, _wish(aws, request, environment)),
         lambda arn: campaigns.towards(
-            client.describe_campaign(campaignArn=arn)["campaign"], request.solution_version_arn
+            aws.personalize.describe_campaign(campaignArn=arn)["campaign"], request.solution_version_arn
         ),
     )
     return advance([stage], request.made).as_json()
 
 
-def _campaign(
-    client: "PersonalizeClient", aws: bestsellers.Clients, request: CampaignRequest, environment: Environment
-) -> Step:
-    items = ensure.dataset_schema(client, "items", dataset_arn(request.dataset_group_arn, "ITEMS"))
-    prefix = f"{environment.names.prefix}-"
-    shop = request.dataset_group_arn.rpartition("/")[2].removeprefix(prefix)
-    listed = items is not None and _has_item_table(aws, environment, shop)
-    return training.ensure_campaign(client, request.campaign, _wish(request, items=items is not None, listed=listed))
-
-
-def _has_item_table(aws: bestsellers.Clients, environment: Environment, shop: str) -> bool:
-    """Return whether the shop's table of items can fill answers' columns; a promotion never waits for it."""
-    with suppress(PersonalizationError):
-        return item_files.table(aws.s3, environment.bucket, shop) is not None
-    return False
-
-
-def _wish(request: CampaignRequest, *, items: bool, listed: bool) -> Wish:
+def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> Wish:
     """Return the wish of a request; payloads that are older than campaign settings have no target.
 
     Metadata costs extra, and the table of items has the same columns. Without the table, which the next drop of items
     creates, answers would show none.
     """
-    target = request.target
+    group, target = request.dataset_group_arn, request.target
+    items = ensure.dataset_schema(aws.personalize, "items", dataset_arn(group, "ITEMS")) is not None
     if target is None:
         return Wish(request.solution_version_arn, "", config={METADATA: items})
-    recipe, config = target.recipe or recipe_name(target.alias), target.campaign_config
+    config = target.campaign_config
     if not target.returns:
+        shop = group.rpartition("/")[2].removeprefix(f"{environment.names.prefix}-")
+        listed = items and item_table(aws.s3, environment.bucket, shop) is not None
         # Without an Items dataset there are no columns to show.
         config = {**config, METADATA: items and config.get(METADATA, not listed)}
+    recipe = target.recipe or recipe_name(target.alias)
     return Wish(request.solution_version_arn, recipe, target.min_provisioned_tps, config, target.earlier_config)
 
 
-def _release(
-    client: "PersonalizeClient",
-    aws: bestsellers.Clients,
-    request: ReleaseRequest,
-    environment: Environment,
-    now: datetime,
-) -> dict[str, object]:
-    table, name = aws.table, environment.table
+def _release(aws: Clients, request: ReleaseRequest, environment: Environment, now: datetime) -> dict[str, object]:
+    client, table = aws.personalize, environment.table
     group = request.plan.dataset_group.arn
     items = ensure.dataset_schema(client, "items", dataset_arn(group, "ITEMS"))
     users = ensure.dataset_schema(client, "users", dataset_arn(group, "USERS"))
@@ -111,35 +128,31 @@ def _release(
     )
     record = campaigns.as_served(record, _serving(client, record))
     # The history comes first, so that a rollback is always possible.
-    records.put(table, name, {**record, "record": history_key(promoted_at)})
-    records.put(table, name, record)
-    bestsellers.write(aws, environment, record, now)
+    records.put(aws.table, table, {**record, "record": history_key(promoted_at)})
+    records.put(aws.table, table, record)
+    # A promotion never waits for bestsellers: if no source answers, the earlier list stays.
+    with suppress(PersonalizationError):
+        _write_bestsellers(aws, environment, record, now)
     return dict(record)
 
 
-def _restore(
-    client: "PersonalizeClient",
-    table: "DynamoDBClient",
-    request: RestoreRequest,
-    name: str,
-    now: datetime,
-) -> dict[str, object]:
+def _restore(aws: Clients, request: RestoreRequest, table: str, restored_at: str) -> dict[str, object]:
     shop = request.shop
-    releases = records.query_prefix(table, name, shop, HISTORY)
-    found = [each for each in releases if each["promotedAt"] == request.restore]
-    if not found:
+    releases = records.query_prefix(aws.table, table, shop, HISTORY)
+    found = next((each for each in releases if each["promotedAt"] == request.restore), None)
+    if found is None:
         raise Rejected(shop, f"there is no release of {request.restore}")
     kept = {
-        "campaigns": restored(found[0], records.get(table, name, shop, RECORD)),
-        "baselineArn": newest_baseline(found[0]),
+        "campaigns": restored(found, records.get(aws.table, table, shop, RECORD)),
+        "baselineArn": newest_baseline(found),
     }
-    back = {**found[0], **kept, "record": RECORD, "restoredAt": _time(now)}
-    record = campaigns.as_served(back, _serving(client, back))
+    back = {**found, **kept, "record": RECORD, "restoredAt": restored_at}
+    record = campaigns.as_served(back, _serving(aws.personalize, back))
     # The history comes first: rollbacks skip withdrawn releases, and a repeated step finds them again.
     for each in releases:
         if each["promotedAt"] > request.restore and not each.get("withdrawnAt"):
-            records.put(table, name, {**each, "withdrawnAt": _time(now)})
-    records.put(table, name, record)
+            records.put(aws.table, table, {**each, "withdrawnAt": restored_at})
+    records.put(aws.table, table, record)
     return record
 
 
@@ -148,6 +161,38 @@ def _serving(client: "PersonalizeClient", record: Mapping[str, Any]) -> dict[str
     entries = record["campaigns"].items()
     described = {alias: training.campaign_as_it_is(client, str(each["arn"])) for alias, each in entries}
     return {alias: each for alias, each in described.items() if each}
+
+
+def _write_bestsellers(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> None:
+    """Store the list of bestsellers: from counted purchases, or else from a campaign."""
+    shop, bucket = str(release["shop"]), environment.bucket
+    items = _count_sales(aws, environment, release, now)
+    if not items:
+        request = bestsellers.instead({alias: str(each["arn"]) for alias, each in release["campaigns"].items()})
+        items = [str(each["itemId"]) for each in runtime.recommend(aws.runtime, request).items] if request else []
+    if items:
+        columns = list(release["metadataColumns"])
+        shown = ShownItems(fetch(lambda: aws.s3, lambda: bucket)).find(shop, items, columns, LOOK_UP_SECONDS)
+        made = bestsellers.record(shop, str(release["run"]), str(release["promotedAt"]), items, shown)
+        records.put(aws.table, environment.table, made)
+
+
+def _count_sales(aws: Clients, environment: Environment, release: Mapping[str, Any], now: datetime) -> list[str]:
+    """Return the items bought most, and merge the counts into one file."""
+    shop, bucket = str(release["shop"]), environment.bucket
+    claims = [Claim.read(each) for each in records.query_prefix(aws.table, environment.table, shop, PREFIX)]
+    keys = list(objects.list_keys(aws.s3, bucket, sales.folder(shop)))
+    chosen = sales.chosen(keys, claims, str(release["run"]))
+    if not chosen:
+        return []
+    found = (objects.get_bytes(aws.s3, bucket, each.key) for each in chosen)
+    total = sales.add(sales.unpack(data) for data in found if data is not None)
+    if len(keys) > 1:
+        merged = sales.key(shop, "FULL", int(now.timestamp() * 1000), total.rows)
+        objects.put_bytes(aws.s3, bucket, merged, sales.pack(total), "application/gzip")
+        for key in keys:
+            objects.remove(aws.s3, bucket, key)
+    return sales.best(total, bestsellers.LENGTH)
 
 
 def _time(now: datetime) -> str:

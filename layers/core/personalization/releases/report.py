@@ -1,19 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a release: one JSON document, and an HTML page for retailers."""
+"""The report of a release: one JSON document, and an HTML page for retailers.
+
+The judging writes the first version. After the promotion, each probed campaign adds its answers.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from personalization.core.aws import objects
+from personalization.core.environment import Environment
+from personalization.core.errors import PersonalizationError
 from personalization.releases.gate import Judgement, Measured
 from personalization.releases.verdicts import Verdict
 from personalization.reports import pages
+from personalization.shop import item_files
+from personalization.shop.item_table import ShownItems, Table, fetch
+from personalization.shop.plan import Part
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Document = Mapping[str, Any]
 NAMES = ("name", "title", "productname", "itemname")
 """Columns that may name an item, reduced to letters."""
+LOOK_UP_SECONDS = 20.0
+"""How long a step may look up columns of items."""
+
+
+class ReportRequest(Part):
+    """Complete the report of a promoted release."""
+
+    step: Literal["report"]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The stored report of a run."""
+
+    s3: "S3Client"
+    bucket: str
+    shop: str
+    run: str
+
+    def key(self, file: str) -> str:
+        return f"reports/{self.shop}/{self.run}/{file}"
+
+    def start(self, document: Document, before: Mapping[str, Sequence[Document]]) -> None:
+        """Write the first version.
+
+        Args:
+            document: from `document`.
+            before: answers of the serving campaigns, by recipe alias.
+        """
+        judged = {**document, "before": before}
+        objects.put_json(self.s3, self.bucket, self.key("parts/judged.json"), judged)
+        self._write(judged, {})
+
+    def add(self, alias: str, part: Document) -> None:
+        """Store the result of a campaign's probe, with its answers as `lists`."""
+        objects.put_json(self.s3, self.bucket, self.key(f"parts/{alias}.json"), part)
+
+    def refresh(self, verdict: Verdict, outcome: str, reason: str) -> None:
+        """Write the report again, with the answers of promoted campaigns."""
+        judged = objects.get_json(self.s3, self.bucket, self.key("parts/judged.json"))
+        if judged is None:
+            # The release is older than reports are.
+            return
+        promoted = {target.alias for target in verdict.targets}
+        after = {}
+        for alias in (each["alias"] for each in judged["recipes"] if each["alias"] in promoted):
+            if part := objects.get_json(self.s3, self.bucket, self.key(f"parts/{alias}.json")):
+                after[alias] = part["lists"]
+        self._write(judged | {"outcome": outcome, "reason": reason}, after)
+
+    def link(self, other: str) -> None:
+        """Add a link to another page of the run, unless the report has it."""
+        release = objects.get_json(self.s3, self.bucket, self.key("release.json"))
+        if release is not None and other not in release.get("pages", ()):
+            self._put({**release, "pages": sorted([*release.get("pages", ()), other])})
+
+    def _write(self, judged: Document, after: Mapping[str, Sequence[Document]]) -> None:
+        prefix = self.key("")
+        keys = sorted(objects.list_keys(self.s3, self.bucket, prefix))
+        names = [key.removeprefix(prefix) for key in keys]
+        others = [each for each in names if each.endswith(".html") and "/" not in each and each != "release.html"]
+        completed = {**with_lists(judged, after), "pages": others}
+        self._name(completed)
+        self._put(completed)
+
+    def _name(self, document: Document) -> None:
+        """Add names from the table of items where campaigns gave none."""
+        pairs = [pair for each in document["lists"].values() for pair in each]
+        lists = [pair[side] or () for pair in pairs for side in ("before", "after")]
+        unnamed = [item for items in lists for item in items if not item["name"]]
+        table = item_table(self.s3, self.bucket, self.shop) if unnamed else None
+        column = name_column(table.columns) if table else None
+        if column is None:
+            return
+        shown = ShownItems(fetch(lambda: self.s3, lambda: self.bucket))
+        known = shown.find(self.shop, [item["itemId"] for item in unnamed], (column,), LOOK_UP_SECONDS)
+        for item in unnamed:
+            item["name"] = known.get(item["itemId"], {}).get(column, "")
+
+    def _put(self, document: Document) -> None:
+        objects.put_json(self.s3, self.bucket, self.key("release.json"), document)
+        objects.put_text(self.s3, self.bucket, self.key("release.html"), page(document))
+
+
+def complete(s3: "S3Client", request: ReportRequest, environment: Environment) -> dict[str, object]:
+    """Complete the report of a promoted release; return the key of its page."""
+    verdict = request.verdict
+    report = Report(s3, environment.bucket, verdict.shop, verdict.run)
+    report.refresh(verdict, verdict.outcome, verdict.reason)
+    return {"report": report.key("release.html")}
+
+
+def item_table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
+    """Return the shop's table of items if it can be read; no step of a release waits for it."""
+    with suppress(PersonalizationError):
+        return item_files.table(s3, bucket, shop)
+    return None
 
 
 def name_column(columns: Sequence[str]) -> str | None:
@@ -28,7 +139,7 @@ def document(
     old: Mapping[str, Measured],
     now: datetime,
 ) -> dict[str, Any]:
-    """Return the document of a judged run; `with_lists` completes it.
+    """Return the document of a judged run, without lists.
 
     Args:
         verdict: the verdict.
@@ -36,6 +147,11 @@ def document(
         new, old: the new versions and the serving ones, by recipe alias.
         now: the time.
     """
+    recipes = []
+    for each in judged:
+        camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in asdict(each).items()}
+        mine, theirs = new.get(each.alias), old.get(each.alias)
+        recipes.append({**camel, "metrics": {"new": mine and mine.metrics, "serving": theirs and theirs.metrics}})
     return {
         "shop": verdict.shop,
         "run": verdict.run,
@@ -43,14 +159,8 @@ def document(
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "rows": verdict.rows,
-        "recipes": [_recipe(each, new.get(each.alias), old.get(each.alias)) for each in judged],
+        "recipes": recipes,
     }
-
-
-def _recipe(judged: Judgement, new: Measured | None, old: Measured | None) -> dict[str, Any]:
-    fields = asdict(judged)
-    camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in fields.items()}
-    return {**camel, "metrics": {"new": new and new.metrics, "serving": old and old.metrics}}
 
 
 def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> dict[str, Any]:

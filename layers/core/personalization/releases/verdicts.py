@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Derive verdicts from judgements, overrides and rollbacks: which campaign is to serve which version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -80,18 +80,24 @@ class Verdict(Part):
     """The result of a test on held-out time in words; empty if there was none."""
 
 
+Compared = Mapping[str, tuple[str, str | None]]
+"""Versions by recipe alias, each with the Popularity-Count version of its import."""
+
+
+def to_compare(plan: Plan, trained: Sequence[Trained], release: Record | None) -> tuple[Compared, Compared]:
+    """Return the versions that a run trained, and those that they would replace."""
+    popularity = _new_baseline(plan, trained, release)
+    new = {each.alias: (each.solution_version_arn, popularity) for each in trained}
+    if release is None:
+        return new, {}
+    serving = versions(release).items()
+    return new, {alias: (arn, _baseline(alias, release)) for alias, arn in serving if alias in new}
+
+
 def of_judgements(
     plan: Plan, trained: Sequence[Trained], judged: Sequence[Judgement], release: Record | None, held_out: Result
 ) -> Verdict:
-    """Return the verdict for the judgements of a run.
-
-    Args:
-        plan: the run's plan.
-        trained: the versions that it trained.
-        judged: a judgement of each.
-        release: the shop's release record, if it has one.
-        held_out: the result of a test on held-out time, which the judgements include.
-    """
+    """Return the verdict for the judgements of a run, which include the test on held-out time."""
     refused = {each.alias: each.reason for each in judged if each.decision == "refused"}
     approved = [each.alias for each in judged if each.alias not in refused]
     outcome: Outcome = "promoted" if not refused else "partly promoted" if approved else "refused"
@@ -127,13 +133,7 @@ def of_override(plan: Plan, trained: Sequence[Trained], refused: Sequence[str], 
 
 
 def of_rollback(shop: str, release: Record, previous: Record) -> Verdict:
-    """Return the verdict that restores an earlier release.
-
-    Args:
-        shop: its name.
-        release: the current release record.
-        previous: the release to restore.
-    """
+    """Return the verdict that restores the `previous` release instead of the current one."""
     now, then = versions(release), versions(previous)
     changed = [alias for alias in restored(previous, release) if then[alias] != now.get(alias)]
     run = str(previous["run"])
@@ -164,6 +164,7 @@ def _verdict(
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = versions(release) if release else {}
+    popularity = _new_baseline(plan, trained, release)
     return Verdict(
         run=plan.run,
         shop=plan.shop,
@@ -176,7 +177,7 @@ def _verdict(
                 campaign=recipes[alias].campaign,
                 solution_version_arn=arns[alias],
                 run=plan.run,
-                baseline_arn=measure(plan, trained, release),
+                baseline_arn=popularity,
                 found_from=found[alias],
                 recipe=recipes[alias].recipe_arn.rpartition("/")[2],
                 min_provisioned_tps=recipes[alias].min_provisioned_tps,
@@ -205,7 +206,7 @@ def _serving(alias: str, release: Record) -> Target:
         campaign=Resource(name=name, arn=entry["arn"]),
         solution_version_arn=entry["solutionVersionArn"],
         run=str(entry.get("run") or release["run"]),
-        baseline_arn=baseline(alias, release),
+        baseline_arn=_baseline(alias, release),
         found_from=str(entry.get("foundFrom") or ""),
         recipe=str(entry.get("recipe", "")),
         earlier_config=dict(entry.get("config", {})),
@@ -213,7 +214,7 @@ def _serving(alias: str, release: Record) -> Target:
     )
 
 
-def baseline(alias: str, release: Record) -> str | None:
+def _baseline(alias: str, release: Record) -> str | None:
     """Return the Popularity-Count version of the import that a serving version was trained on.
 
     Records from before the gate have one import for all recipes.
@@ -225,7 +226,7 @@ def baseline(alias: str, release: Record) -> str | None:
     return versions(release).get(BASELINE)
 
 
-def measure(plan: Plan, trained: Sequence[Trained], release: Record | None) -> str | None:
+def _new_baseline(plan: Plan, trained: Sequence[Trained], release: Record | None) -> str | None:
     """Return the Popularity-Count version that is the baseline of a run's versions.
 
     A run that trains only some recipes on existing data takes the one that serves.

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from personalization.releases import ranking_metrics
-from personalization.releases.gate import Judgement
 from personalization.releases.held_out.plan import (
     Imported,
     RecipeResult,
@@ -24,7 +23,7 @@ from personalization.releases.held_out.plan import (
     test_parameters,
 )
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
-from personalization.shop.gates import FOR_USERS, HeldOut
+from personalization.shop.gates import HeldOut
 from personalization.shop.plan import Evaluation
 
 DEPTH = 10
@@ -193,22 +192,3 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
     if sure or not least:
         return "approved", reason, lift
     return "refused", f"{reason}, and it must be above {least:g} times beyond chance", lift
-
-
-def combine(judgement: Judgement, result: Result) -> Judgement:
-    """Combine a judgement by offline metrics with the test on held-out time: both must approve."""
-    if judgement.alias not in FOR_USERS or result.outcome in {"notAsked", "tooLittle"}:
-        return judgement
-    if result.outcome == "leaked":
-        return _refused(judgement, result.reason)
-    mine = next((each for each in result.recipes if each.alias == judgement.alias), None)
-    if mine is None:
-        return judgement
-    if mine.decision == "refused":
-        return _refused(judgement, mine.reason)
-    return replace(judgement, reason=f"{judgement.reason} Besides, {mine.reason}.")
-
-
-def _refused(judgement: Judgement, reason: str) -> Judgement:
-    earlier = f"{judgement.reason} Besides, " if judgement.decision == "refused" else ""
-    return replace(judgement, decision="refused", reason=f"{earlier}{reason}")
