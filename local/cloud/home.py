@@ -77,6 +77,8 @@ class State:
     browser_api: str = ""
     access_key: str = "test"
     secret_key: str = "test"  # noqa: S105 - what a local AWS took before each had a key of its own
+    launcher: str = ""
+    """The hash of the sources that started the local AWS."""
 
     @property
     def docs(self) -> str:

@@ -2,6 +2,7 @@
 """Start and stop the local cloud: the local AWS and the embedded engine, detached, on 127.0.0.1, awaited."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -61,9 +62,13 @@ def up(
         LocalError: something failed, or what was saved cannot be used; nothing that this call started is left running,
             even when it is interrupted.
     """
-    notes = environments.ensure(step)
     with home.locked():
         state = None if fresh else running(home)
+        if state is not None and state.launcher != launcher():
+            raise LocalError(
+                "this local cloud was started by another version: stop it with `python -m local down`, then `up` again"
+            )
+        notes = environments.ensure(step)
         if state is not None:
             notes.append("the local cloud is already running")
             state = deploy.deploy(home, state, step)
@@ -83,6 +88,12 @@ def up(
             with uninterrupted():
                 stop(home)
             raise
+
+
+def launcher() -> str:
+    """Return a hash of the sources that start the local AWS: one that runs knows nothing of later ones."""
+    sources = [*sorted((REPOSITORY / "local" / "cloud" / "aws").glob("*.py")), REPOSITORY / "locks" / "cloud.txt"]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 @contextlib.contextmanager
@@ -120,7 +131,10 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     (home.run / "tmp").mkdir(exist_ok=True)
     cloud, engine = ports(home, cloud_port, engine_port)
     key, secret = home.access_key()
-    state = State(f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (), access_key=key, secret_key=secret)
+    state = State(
+        f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (),
+        access_key=key, secret_key=secret, launcher=launcher(),
+    )  # fmt: skip
     state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
     environment, doors = process_environment(home, state), ["--faults"] if faults else []
     served = {

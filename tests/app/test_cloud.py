@@ -2,6 +2,7 @@
 """The local cloud itself: what `up`, `status` and `down` promise."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 from local.cloud import environments, lifecycle
 from local.cloud.deploy import BUILD
 from local.cloud.environments import LocalError
-from local.cloud.home import Home, access, running
+from local.cloud.home import Home, Process, State, access, running
 from tests.app.laptop import Laptop
 
 
@@ -112,6 +113,16 @@ def test_a_taken_port_is_named(tmp_path: Path, laptop: Laptop) -> None:
     taken = int(laptop.state.endpoint.rpartition(":")[2])
     with pytest.raises(LocalError, match=f"port {taken} is taken"):
         lifecycle.start(Home(tmp_path), cloud_port=taken)
+
+
+def test_a_cloud_that_another_version_started_is_left_as_it_is(tmp_path: Path) -> None:
+    home = Home(tmp_path / "run")
+    own = Process("cloud", os.getpid(), psutil.Process().create_time())
+    home.make_private()
+    home.write(State("", "", (own,), outputs={"BucketName": "drops"}))
+    with pytest.raises(LocalError, match="started by another version: stop it with `python -m local down`"):
+        lifecycle.up(home)
+    assert running(home) is not None
 
 
 def test_one_up_at_a_time(tmp_path: Path) -> None:

@@ -295,15 +295,6 @@ def alarms_on_sums() -> None:
         return stock(name, props)
 
 
-def nested_failures() -> None:
-    """Report a failed child to its parent as AWS does: States.TaskFailed, with DescribeExecution's answer as cause."""
-
-    @around(stepfunctions, "_nested_execution_failure")
-    def failure(_stock: Function, child: Json) -> tuple[str, str]:
-        description = {name[0].upper() + name[1:]: value for name, value in child.items() if name != "output"}
-        return "States.TaskFailed", json.dumps(description)
-
-
 def main() -> None:
     """Check the version, apply the points above, and serve and save until SIGTERM."""
     found = importlib.metadata.version("ministack")
@@ -320,7 +311,6 @@ def main() -> None:
     versions_in_events()
     nested_stacks()
     alarms_on_sums()
-    nested_failures()
     executions.install()
     api_gateway.install()
     retention.install()
