@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of ``python -m local``, one function each, named as typed; a number is an exit code."""
 
-import importlib
+import collections
 import shlex
 import time
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import boto3
 import psutil
 import urllib3
 
-from local.cli import log_lines, removals
 from local.cloud import environments, lifecycle, login, resuming, saved
 from local.cloud.client import Answer, Client, drop_key
 from local.cloud.environments import LocalError
@@ -163,7 +163,6 @@ def watch(cloud: Client, run: Run, terminal: Terminal) -> Run:
 
 
 def followed(cloud: Client, run: Run, terminal: Terminal) -> int:
-    """Watch a run, and return the exit code."""
     run = watch(cloud, run, terminal)
     if terminal.as_json:
         terminal.json(run_json(run))
@@ -171,18 +170,14 @@ def followed(cloud: Client, run: Run, terminal: Terminal) -> int:
 
 
 def report(options: Namespace, terminal: Terminal) -> None:
-    """Download the pages of the newest run that wrote any, or of one run, and print where they are.
-
-    Raises:
-        LocalError: there are none.
-    """
+    """Download the pages of the newest run that wrote any, or of one run, and print where they are."""
     state = require(Home(options.run_dir))
     s3 = boto3.client("s3", **access(state))
     bucket, prefix = state.outputs["BucketName"], f"reports/{options.shop}/{f'{options.run}/' if options.run else ''}"
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     found = [each for page in pages for each in page.get("Contents", []) if each["Key"].endswith(".html")]
     if not found:
-        raise LocalError(f"there are no reports on {options.run or options.shop}; a run writes them as it goes")
+        raise LocalError(f"there are no reports of {options.run or options.shop}; a run writes them as it goes")
     newest = max(found, key=lambda each: each["LastModified"])["Key"].rpartition("/")[0]
     fetched = []
     for key in sorted(each["Key"] for each in found if each["Key"].startswith(f"{newest}/")):
@@ -201,10 +196,6 @@ def rollback(options: Namespace, terminal: Terminal) -> int:
 def promote(options: Namespace, terminal: Terminal) -> int:
     cloud, more = client(options), {"run": options.run} if options.run else {}
     return followed(cloud, cloud.runs.start(options.shop, "promote", **more), terminal)
-
-
-def teardown(options: Namespace, terminal: Terminal) -> None:
-    removals.remove(require(Home(options.run_dir)), options, terminal)
 
 
 def recommend(options: Namespace, terminal: Terminal) -> None:
@@ -260,7 +251,6 @@ def token(options: Namespace, terminal: Terminal) -> None:
 
 
 def replay(options: Namespace, terminal: Terminal) -> None:
-    """Return dead letters to their queue."""
     reasons = client(options).replay()
     if terminal.as_json:
         terminal.json({"replayed": reasons.total(), "reasons": reasons})
@@ -271,23 +261,34 @@ def replay(options: Namespace, terminal: Terminal) -> None:
 
 
 def logs(options: Namespace, terminal: Terminal) -> None:
-    log_lines.show(options, terminal)
+    """Show a log, or list the logs; in JSON each line is a string."""
+    home = Home(options.run_dir)
+    files = {path.stem: path for path in sorted(home.run.glob("*.log"))}
+    state = None if options.name in files else running(home)
+    cloud = Client(state) if state is not None else None
+    functions = cloud.functions() if cloud is not None else {}
+    if options.name in files:
+        lines = file_lines(files[options.name], options.lines, follow=options.follow)
+    elif cloud is not None and options.name in functions:
+        lines = cloud.log_lines(functions[options.name], follow=options.follow, limit=options.lines)
+    elif options.name:
+        known = ", ".join([*files, *functions]) or "none before `python -m local up`"
+        raise LocalError(f"there is no log {options.name}; there are: {known}")
+    else:
+        places = {name: str(path) for name, path in files.items()} | functions
+        return terminal.result(places, lambda: terminal.table(("log", "where"), places.items()))
+    for line in lines:
+        (terminal.json if terminal.as_json else terminal.line)(line)
+    return None
 
 
-# These import much, which other commands need not wait for.
-
-
-def evaluate(options: Namespace, terminal: Terminal) -> None:
-    importlib.import_module("local.evaluation.command").main(options, terminal)
-
-
-def demo(options: Namespace, terminal: Terminal) -> None:
-    importlib.import_module("local.demo.walkthrough").main(options, terminal)
-
-
-def shopfront(options: Namespace, terminal: Terminal) -> None:
-    importlib.import_module("local.shopfront.server").main(options, terminal)
-
-
-def publish(options: Namespace, terminal: Terminal) -> None:
-    importlib.import_module("local.shopfront.publishing").main(options, terminal)
+def file_lines(path: Path, limit: int, *, follow: bool) -> Iterator[str]:
+    """Yield the last `limit` lines of a file; with `follow`, then what is added, without end."""
+    with path.open(errors="replace") as file:
+        yield from (line.rstrip("\n") for line in collections.deque(file, limit))
+        while follow:
+            line = file.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                time.sleep(0.2)

@@ -2,6 +2,7 @@
 """What the command line takes: its commands, their arguments, and their help."""
 
 import argparse
+import importlib
 import math
 import os
 import signal
@@ -15,7 +16,15 @@ from typing import Any, NoReturn
 from local.cloud.environments import LOCAL, LocalError
 
 Add = Callable[..., argparse.ArgumentParser]
-"""Adds a command: its name, its purpose, examples, and as `takes` what follows it, of :data:`TAKEN`."""
+"""Adds a command: its name, its purpose, examples, and as `takes` its positional arguments, of :data:`TAKEN`."""
+MODULES = {
+    "demo": "local.demo.walkthrough",
+    "evaluate": "local.evaluation.command",
+    "publish": "local.shopfront.publishing",
+    "shopfront": "local.shopfront.server",
+    "teardown": "local.cli.removals",
+}
+"""Commands that are modules; the others are functions of :mod:`local.cli.commands`."""
 KINDS = ("interactions", "users", "items", "settings")
 TAKEN: dict[str, dict[str, Any]] = {
     "SHOP": {"dest": "shop", "help": "the shop's name: lower-case letters, digits and hyphens"},
@@ -244,7 +253,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from local.terminal.output import Terminal  # noqa: PLC0415
 
     terminal = Terminal(as_json=options.json)
-    command: Callable[[argparse.Namespace, Terminal], int | None] = getattr(commands, options.command)
+    module = MODULES.get(options.command)
+    command: Callable[[argparse.Namespace, Terminal], int | None] = (
+        importlib.import_module(module).main if module else getattr(commands, options.command)
+    )
     try:
         return command(options, terminal) or 0
     except LocalError as error:

@@ -10,20 +10,16 @@ from typing import Any
 import boto3
 
 from local.cloud.environments import LocalError
-from local.cloud.home import State, access
+from local.cloud.home import Home, State, access, require
 from local.cloud.runs import as_they_come, reason_of
 from local.terminal.output import Terminal
 
 KINDS = {"metricAttribution": "metric attribution", "eventTracker": "event tracker", "datasetGroup": "dataset group"}
-"""Kinds whose names in the machine's answer are not words."""
 
 
-def remove(state: State, options: Namespace, terminal: Terminal) -> None:
-    """Show what a shop has, and remove it unless this is a dry run.
-
-    Raises:
-        LocalError: there is no such shop, the operator did not agree, or the machine failed.
-    """
+def main(options: Namespace, terminal: Terminal) -> None:
+    """Show what a shop has, and remove it unless this is a dry run."""
+    state = require(Home(options.run_dir))
     plan = run(state, options, terminal, dry_run=True)
     has = plan["has"]
     if not any(has[part] for part in ("resources", "records", "schedules")) and not options.objects:
@@ -32,7 +28,8 @@ def remove(state: State, options: Namespace, terminal: Terminal) -> None:
         show(has, terminal)
     if options.dry_run:
         return terminal.result(plan, lambda: None)
-    if not options.yes and not agreed(options.shop):
+    ask = f"Remove {options.shop} and all of this? Type its name: "
+    if not options.yes and not (sys.stdin.isatty() and input(ask).strip() == options.shop):
         raise LocalError("nothing was removed: answer with the shop's name, or give --yes")
     done = run(state, options, terminal, dry_run=False)
     kept = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
@@ -41,7 +38,7 @@ def remove(state: State, options: Namespace, terminal: Terminal) -> None:
 
 
 def run(state: State, options: Namespace, terminal: Terminal, *, dry_run: bool) -> dict[str, Any]:
-    """Follow one execution to its end, and return its output. Raises LocalError with its reason where it failed."""
+    """Follow one execution to its end, and return its output."""
     client = boto3.client("stepfunctions", **access(state))
     asked = json.dumps({"shop": options.shop, "dryRun": dry_run, "objects": options.objects})
     arn = client.start_execution(stateMachineArn=state.outputs["TeardownStateMachineArn"], input=asked)["executionArn"]
@@ -69,13 +66,7 @@ def news(event: Mapping[str, Any]) -> str:
     return ""
 
 
-def agreed(shop: str) -> bool:
-    """Ask the operator for the shop's name; without a terminal nobody can agree."""
-    return sys.stdin.isatty() and input(f"Remove {shop} and all of this? Type its name: ").strip() == shop
-
-
 def show(has: dict[str, Any], terminal: Terminal) -> None:
-    """Show what would go, in its order, with what each piece bills."""
     rows = []
     for piece in has["resources"]:
         month = piece.get("monthDollars")
