@@ -17,7 +17,7 @@ from personalization.releases.verdicts import Verdict
 from personalization.runs.lifecycle import Claimed, Drop
 from personalization.runs.steps import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
 from personalization.shop import plan as plans
-from personalization.shop.gates import Gate, HeldOut, Probe
+from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.placements import Placement
 from personalization.shop.plan import ImportRequest, Nothing, Part, Plan, PrepareRequest, TrainRequest
 

@@ -10,11 +10,11 @@ from itertools import count
 from typing import Any, TypeVar
 
 from personalization.core.errors import PersonalizationError
+from personalization.personalize import earlier_work
 from personalization.runs import leases, lifecycle, sweep
 from personalization.runs.claims import Claim, ClaimKind
 from personalization.runs.leases import Lease, Ledger, Run
 from personalization.runs.lifecycle import SUCCESS, Drop, End
-from personalization.shop import recipes
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -133,7 +133,7 @@ class Jobs:
 
     def begin(self, what: str, runs: Sequence[str]) -> tuple[bool, str]:
         """Whether a new job is begun for the last of the runs, and its status then."""
-        name = recipes.choose_name([f"{what} {run}" for run in runs], self.there)
+        name = earlier_work.choose_name([f"{what} {run}" for run in runs], self.there)
         new = name not in self.there
         if new:
             self.left -= 1

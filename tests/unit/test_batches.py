@@ -4,10 +4,10 @@
 from typing import Any
 
 import pytest
+from personalization.personalize import earlier_work
 from personalization.runs import lifecycle
 from personalization.runs.claims import Claim
 from personalization.runs.lifecycle import SUCCESS, Drop, End
-from personalization.shop import recipes
 
 from tests.unit.flow_world import RECIPES, DictLedger, World, event
 
@@ -257,4 +257,4 @@ def test_a_training_older_than_what_was_imported_since_is_not_adopted(world: Wor
     ],
 )
 def test_which_name_is_used(names: list[str], there: dict[str, str], wanted: str) -> None:
-    assert recipes.choose_name(names, there) == wanted
+    assert earlier_work.choose_name(names, there) == wanted

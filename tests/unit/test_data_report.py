@@ -14,7 +14,7 @@ from personalization.ingest import report
 from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread
 from personalization.ingest.report import Document, Subject
 from personalization.reports import pages
-from personalization.shop.gates import Gate, HeldOut
+from personalization.shop.gate_settings import Gate, HeldOut
 from personalization.shop.prices import Prices, estimate
 from personalization.shop.schema import Column
 from personalization.shop.settings import ShopSettings

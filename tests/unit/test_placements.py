@@ -17,8 +17,9 @@ from personalization.core.errors import PersonalizationError, Rejected, RetryLat
 from personalization.core.problems import Problem, validate
 from personalization.personalize.runtime import Predicted
 from personalization.shop import placements
+from personalization.shop.recipes import RECIPES
 from personalization.shop.release import Release
-from personalization.shop.settings import RECIPES, parse
+from personalization.shop.settings import parse
 
 SETTINGS = """
 filters:

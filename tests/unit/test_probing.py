@@ -16,7 +16,7 @@ from personalization.releases.probe import (
     questions,
     sample,
 )
-from personalization.shop.gates import Probe
+from personalization.shop.gate_settings import Probe
 
 KNOWN = Sample(tuple(f"u{n}" for n in range(30)), tuple(f"i{n}" for n in range(30)))
 

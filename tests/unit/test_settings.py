@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken, Rejected
-from personalization.shop.settings import NOT_PURCHASED, RECIPES, ShopSettings, parse
+from personalization.shop.recipes import RECIPES
+from personalization.shop.settings import NOT_PURCHASED, ShopSettings, parse
 
 
 def test_retail_defaults() -> None:

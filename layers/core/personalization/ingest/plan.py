@@ -9,8 +9,7 @@ from personalization.core.errors import Rejected
 from personalization.core.names import Named, Names, run_name
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, Checked
 from personalization.shop import recommenders
-from personalization.shop.campaigns import Generation
-from personalization.shop.gates import FOR_USERS
+from personalization.shop.gate_settings import FOR_USERS
 from personalization.shop.keys import DataKind, Drop
 from personalization.shop.plan import (
     Dataset,
@@ -30,9 +29,9 @@ from personalization.shop.plan import (
     SchemaPart,
 )
 from personalization.shop.prices import Billed, campaign_month
-from personalization.shop.recipes import recipe
+from personalization.shop.recipes import Generation, RecipeAlias, recipe
 from personalization.shop.schema import Schema
-from personalization.shop.settings import RecipeAlias, ShopSettings
+from personalization.shop.settings import ShopSettings
 
 _resource = partial(Resource.model_validate, from_attributes=True)
 MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}

@@ -18,10 +18,10 @@ from personalization.ingest.findings import (
     Spread,
 )
 from personalization.reports import pages
-from personalization.shop.campaigns import SECOND_GENERATION, Generation
-from personalization.shop.gates import FOR_USERS
+from personalization.shop.gate_settings import FOR_USERS
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.prices import Billed, Prices, campaign_month, estimate, estimate_trial
+from personalization.shop.recipes import SECOND_GENERATION, Generation
 from personalization.shop.settings import ShopSettings
 
 

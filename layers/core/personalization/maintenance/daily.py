@@ -19,9 +19,9 @@ from personalization.core.status import is_being_deleted
 from personalization.personalize.inventory import gone_or_busy
 from personalization.runs import leases
 from personalization.shop import release as releases
+from personalization.shop.recipes import RECIPES
 from personalization.shop.records import delete, scan
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, history_key, release_before, versions
-from personalization.shop.settings import RECIPES
 from personalization.shop.settings_file import shop_settings
 from personalization.shop.solution_names import is_of
 

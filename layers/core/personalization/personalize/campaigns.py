@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from personalization.core.status import ACTIVE, UPDATED, Deployment, Progress, is_promoted, progress
 from personalization.shop import filters, placements, recipes
-from personalization.shop.campaigns import Members
+from personalization.shop.campaign_settings import Members
 from personalization.shop.plan import Plan, Promoted
 from personalization.shop.release import RECORD, Value
 from personalization.shop.schema import Schema

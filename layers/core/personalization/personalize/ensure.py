@@ -12,7 +12,7 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
-from personalization.shop import recipes
+from personalization.personalize import earlier_work
 from personalization.shop import schema as datasets
 from personalization.shop.event_copies import Group
 from personalization.shop.keys import DataKind
@@ -231,7 +231,7 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
     }
     once = [job for job in job_plan.once_named if (step := existing[job.name]) and not step.found_from]
     jobs: list[Resource] = [*once, *job_plan.earlier, job_plan]
-    wanted = recipes.choose_name(
+    wanted = earlier_work.choose_name(
         [job.name for job in jobs], {name: step.status for name, step in existing.items() if step}
     )
     job = next(each for each in jobs if each.name == wanted)
@@ -258,7 +258,7 @@ def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | 
     if answer is None:
         return None
     made = answer.get("creationDateTime")
-    old = made.isoformat() if made and recipes.is_older(made, begun_at) else ""
+    old = made.isoformat() if made and earlier_work.is_older(made, begun_at) else ""
     return Step(arn=arn, status=answer["status"], found_from=old)
 
 

@@ -14,7 +14,8 @@ from personalization.core.status import Progress, progress
 from personalization.shop.keys import SHOP_RULE, is_shop
 from personalization.shop.plan import Part
 from personalization.shop.prices import Billed, campaign_month
-from personalization.shop.settings import RECIPES, ShopSettings
+from personalization.shop.recipes import RECIPES
+from personalization.shop.settings import ShopSettings
 
 Kind = Literal[
     "recommender",

@@ -10,14 +10,15 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
 from personalization.core.status import Progress, is_being_deleted, progress
-from personalization.personalize import campaigns, ensure, inventory
+from personalization.personalize import campaigns, earlier_work, ensure, inventory
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
-from personalization.shop import recipes, solution_names
+from personalization.shop import solution_names
 from personalization.shop.keys import DataKind
 from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode
+from personalization.shop.recipes import RECIPES
 from personalization.shop.release import BASELINE
-from personalization.shop.settings import RECIPES, ShopSettings
+from personalization.shop.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -96,7 +97,7 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
     with translate_errors(solution):
         existing = _versions_called(client, solution, (*recipe.once_named, *names), begun_at)
         once = [each for each in recipe.once_named if each in existing and not existing[each].found_from]
-        name = recipes.choose_name([*once, *names], {each: step.status for each, step in existing.items()})
+        name = earlier_work.choose_name([*once, *names], {each: step.status for each, step in existing.items()})
         if name in existing:
             return existing[name]
         try:
@@ -130,7 +131,7 @@ def _versions_called(
         version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
         if version.get("name") in names:
             made = version.get("creationDateTime")
-            old = made.isoformat() if made and recipes.is_older(made, begun_at) else ""
+            old = made.isoformat() if made and earlier_work.is_older(made, begun_at) else ""
             found[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
             if len(found) == len(names) or progress(version["status"]) is not Progress.FAILED:
                 break
@@ -144,7 +145,9 @@ def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str
     solution = none_if_missing(lambda: client.describe_solution(solutionArn=solution_arn)["solution"])
     latest = solution.get("latestSolutionVersion") if solution else None
     versions += [latest] if latest else []
-    return recipes.newest([(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions])
+    return earlier_work.newest(
+        [(each["creationDateTime"].timestamp(), each["solutionVersionArn"]) for each in versions]
+    )
 
 
 def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish) -> Step:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from personalization.releases.held_out.plan import Result
-from personalization.shop.gates import FOR_USERS, Gate
+from personalization.shop.gate_settings import FOR_USERS, Gate
 from personalization.shop.release import BASELINE
 
 Metrics = Mapping[str, float]

@@ -20,7 +20,7 @@ from personalization.personalize import ensure, runtime, training
 from personalization.personalize.runtime import Ask
 from personalization.releases.report import Report, item_table, name_column
 from personalization.releases.verdicts import Target, Verdict
-from personalization.shop.gates import Probe
+from personalization.shop.gate_settings import Probe
 from personalization.shop.plan import Part, Plan
 from personalization.shop.release import Record
 

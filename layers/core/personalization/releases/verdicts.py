@@ -9,7 +9,7 @@ from pydantic import Field
 from personalization.core.errors import Rejected
 from personalization.releases.gate import Judgement
 from personalization.releases.held_out.plan import Result
-from personalization.shop.gates import Probe
+from personalization.shop.gate_settings import Probe
 from personalization.shop.plan import Part, Plan, Promoted, Resource
 from personalization.shop.release import BASELINE, Record, newest_baseline, restored, versions
 

@@ -7,11 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from personalization.core.errors import Broken
-from personalization.shop.campaigns import Generation
-from personalization.shop.gates import Gate, HeldOut, Probe
+from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.keys import DataKind, Kind, Mode
 from personalization.shop.placements import Placement
-from personalization.shop.settings import RecipeAlias
+from personalization.shop.recipes import Generation, RecipeAlias
 
 TrainingMode = Literal["FULL", "UPDATE"]
 

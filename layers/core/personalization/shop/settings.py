@@ -17,23 +17,20 @@ from pydantic import (
 )
 
 from personalization.core.errors import Rejected
-from personalization.shop import campaigns as campaign_settings
-from personalization.shop import gates, placements, recommenders
-from personalization.shop.campaigns import SECOND_GENERATION, CampaignSettings, Generation
-from personalization.shop.gates import Gate, Probe
+from personalization.shop import campaign_settings, gate_settings, placements, recommenders
+from personalization.shop.campaign_settings import CampaignSettings
+from personalization.shop.gate_settings import Gate, Probe
 from personalization.shop.placements import Placements
 from personalization.shop.prices import Billed, Prices
+from personalization.shop.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
 from personalization.shop.recommenders import Recommenders
 from personalization.shop.release import BASELINE
 from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
 
-RecipeAlias = Literal["user-personalization", "personalized-ranking", "similar-items", "popularity-count"]
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
 
 NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
-RECIPES: tuple[RecipeAlias, ...] = ("user-personalization", "personalized-ranking", "similar-items", "popularity-count")
-
 
 RATE = re.compile(r"rate\((1 (hour|day)|([2-9]|[1-9]\d{1,3}) (hours|days))\)")
 CRON = re.compile(r"cron\((\S+ ){5}\S+\)")
@@ -220,7 +217,7 @@ def parse(key: str, text: str) -> ShopSettings:
     except ValidationError as error:
         problems += explain(error, ShopSettings)
     # All errors are reported at once, so that one corrected drop suffices.
-    problems += gates.impossible(document, _recipes(document)) + _schedule_errors(document, _recipes(document))
+    problems += gate_settings.impossible(document, _recipes(document)) + _schedule_errors(document, _recipes(document))
     problems += placements.impossible(document, _recipes(document), _filters(document))
     problems += recommenders.impossible(document)
     problems += campaign_settings.impossible(document, _recipes(document))

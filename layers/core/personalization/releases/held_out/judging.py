@@ -23,7 +23,7 @@ from personalization.releases.held_out.plan import (
     test_parameters,
 )
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
-from personalization.shop.gates import HeldOut
+from personalization.shop.gate_settings import HeldOut
 from personalization.shop.plan import Evaluation
 
 DEPTH = 10

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from personalization.core.names import Named, Names
 from personalization.ingest import plan as imports
-from personalization.shop.gates import HeldOut
+from personalization.shop.gate_settings import HeldOut
 from personalization.shop.keys import DataKind
 from personalization.shop.plan import (
     Dataset,
@@ -29,8 +29,8 @@ from personalization.shop.plan import (
     Resource,
     SchemaPart,
 )
+from personalization.shop.recipes import RecipeAlias
 from personalization.shop.schema import Schema
-from personalization.shop.settings import RecipeAlias
 
 LISTED = 25
 """Items in each requested list."""

@@ -2,19 +2,17 @@
 """Campaign settings of a shop: `generation` and `campaigns`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-Generation = Literal["v1", "v2"]
-"""The generation of Personalize's recipes that personalize."""
+from personalization.shop.recipes import SECOND_GENERATION
+
 Members = Mapping[str, Any]
 """Members of Personalize's `campaignConfig`."""
 
 MAX_TPS = 500
 """Requests a second that Personalize allows a campaign."""
-SECOND_GENERATION = ("user-personalization", "personalized-ranking")
-"""The recipes that have a second generation."""
 EXPLORES = "user-personalization"
 """The recipe whose first generation takes settings of its exploration."""
 _EXPLORATION = ("exploration_weight", "exploration_item_age_cutoff")
