@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalize_local.filters import Filter, check, parse
-from personalize_local.filters.syntax import Condition, CurrentItem, Expression, Operand, Placeholder
+from personalize_local.filters.expressions import Condition, CurrentItem, Expression, Operand, Placeholder
 from personalize_local.wire.errors import InvalidInput
 
 from tests.engine.filter_world import SCHEMAS

@@ -2,8 +2,8 @@
 """Filter expressions: syntax, grammar, values, and the items that they let through."""
 
 from personalize_local.filters.evaluation import Catalogue, allowed, check
-from personalize_local.filters.grammar import parse
-from personalize_local.filters.syntax import Filter
+from personalize_local.filters.expressions import Filter
+from personalize_local.filters.parser import parse
 from personalize_local.filters.values import Mask, parse_values
 
 __all__ = ["Catalogue", "Filter", "Mask", "allowed", "check", "parse", "parse_values"]

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from personalize_local.data.records import Interaction
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.filters.grammar import refuse
-from personalize_local.filters.syntax import (
+from personalize_local.filters.expressions import (
     DATASET_TYPES,
     NUMBER,
     Condition,
@@ -26,6 +25,7 @@ from personalize_local.filters.syntax import (
     Filter,
     Placeholder,
 )
+from personalize_local.filters.parser import refuse
 from personalize_local.filters.values import Column, Ids, Mask, Test, make_test, parse_values, words_of
 from personalize_local.wire.errors import InvalidInput
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from personalize_local.filters.syntax import NUMBER
+from personalize_local.filters.expressions import NUMBER
 from personalize_local.wire.errors import InvalidInput
 
 Mask = NDArray[np.bool_]

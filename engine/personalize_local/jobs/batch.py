@@ -15,7 +15,7 @@ from personalize_local import filters
 from personalize_local.data.live import LiveData
 from personalize_local.data.s3 import deliver, fetch
 from personalize_local.data.schemas import Schema
-from personalize_local.filters.syntax import Condition, Filter, Placeholder
+from personalize_local.filters.expressions import Condition, Filter, Placeholder
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.recipes import loading
 from personalize_local.recipes.base import Query

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import actions, measuring, segments
+from personalize_local.recipes import actions, offline_metrics, segments
 from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
@@ -46,14 +46,14 @@ def train(recipe: str, snapshot: Snapshot, config: TrainingConfig, shared: Share
     if spec.trains_on:
         rows = training_rows(snapshot, replace(config, event_type=spec.trains_on))
     rows = _without_extremes(rows, options)
-    held_out = measuring.held_out_users(snapshot)
-    questions = measuring.questions(snapshot, rows, held_out)
+    held_out = offline_metrics.held_out_users(snapshot)
+    questions = offline_metrics.questions(snapshot, rows, held_out)
     fit: Callable[[Rows], Model]
     if spec.family in {"personal", "ranking"}:
         fit = PersonalTrainer(snapshot, spec, config, shared or SharedCounts()).fit
     else:
         fit = lambda rows: related_training.fit(snapshot, rows, spec, config)  # noqa: E731
-    metrics = measuring.measure(fit(rows.where(~held_out[rows.user])), questions)
+    metrics = offline_metrics.measure(fit(rows.where(~held_out[rows.user])), questions)
     if spec.family == "trending":
         metrics["trend_prediction_accuracy"] = round(trending.accuracy(rows, trending.frequency(options)), 4)
     return Trained(fit(rows), metrics)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from personalize_local.filters.syntax import (
+from personalize_local.filters.expressions import (
     DATASET_TYPES,
     Condition,
     CurrentItem,
