@@ -65,15 +65,13 @@ def leak(split: Split, imported: Imported, location: str | None, wanted: str) ->
     """Return how held-out data may have leaked into the training; None if the test is clean.
 
     Args:
-        split: the two parts, as they were written.
-        imported: the imported data, read again after the training.
-        location: the source of the import job, or None if Personalize no longer knows it.
-        wanted: the expected source.
+        split, imported: the data as they were written, and as they were read again after the training.
+        location, wanted: the import job's source (None if Personalize no longer knows it), and the expected one.
     """
     if location != wanted:
         return f"the training took its data from {location or 'an unknown place'} and not from {wanted}"
     if imported.last > split.cut_off:
-        latest, cut_off = format_time(imported.last), format_time(split.cut_off)
+        latest, cut_off = _time(imported.last), _time(split.cut_off)
         return f"the import has interactions up to {latest}, after the cut-off {cut_off}"
     if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, 1):
         return (
@@ -83,18 +81,17 @@ def leak(split: Split, imported: Imported, location: str | None, wanted: str) ->
     return None
 
 
-def format_time(seconds: int) -> str:
-    """Return a UTC time that people and programs can read."""
+def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def head(trial: Trial, split: Split) -> Document:
+def _head(trial: Trial, split: Split) -> Document:
     """Return the members that every report of a test begins with."""
     return {
         "shop": trial.shop,
         "run": trial.run,
         "days": trial.held_out.days,
-        "cutOff": format_time(split.cut_off),
+        "cutOff": _time(split.cut_off),
         "trainedOn": split.rows,
         "heldOut": split.held_out_rows,
         "eventType": split.event_type,
@@ -113,38 +110,27 @@ def earlier_result(evaluation: Evaluation, run: str, document: Mapping[str, Any]
     return Result.read({**document, "report": report_key(evaluation.shop, run)})
 
 
-def untested(trial: Trial, split: Split) -> tuple[Result, Document]:
-    """Return the result and the report of a history that is too short for a test."""
+def unjudged(trial: Trial, split: Split, leak: str | None = None) -> tuple[Result, Document]:
+    """Return the result and the report of a test that judges nothing: with leaked data, or too short a history."""
     reason = f"Not tested on held-out time: {split.reason}. The offline metrics decide alone."
-    found = Result(outcome="tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
-    return found, {**head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
-
-
-def leaked(trial: Trial, split: Split, why: str) -> tuple[Result, Document]:
-    """Return the result and the report of a test with leaked data."""
-    reason = f"the test on held-out time is refused, because {why}. A recipe that has seen the test proves nothing."
-    found = Result(outcome="leaked", reason=reason, report=report_key(trial.shop, trial.run))
-    return found, {**head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
+    if leak:
+        reason = (
+            f"the test on held-out time is refused, because {leak}. A recipe that has seen the test proves nothing."
+        )
+    found = Result(outcome="leaked" if leak else "tooLittle", reason=reason, report=report_key(trial.shop, trial.run))
+    return found, {**_head(trial, split), "outcome": found.outcome, "reason": reason, "recipes": []}
 
 
 def judged(
     trial: Trial, split: Split, imported: Imported, exam: Exam, lists: Mapping[str, Lists]
 ) -> tuple[Result, Document]:
-    """Return the result and the report of a test.
-
-    Args:
-        trial: the planned test.
-        split: the two parts of the history.
-        imported: the imported data, read again.
-        exam: the questions and the right answers.
-        lists: the lists of each tested recipe, by its alias.
-    """
+    """Return the result and the report of a test, from the lists of each tested recipe by its alias."""
     each = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]
     results = [RecipeResult(alias=one["alias"], decision=one["decision"], reason=one["reason"]) for one in each]
     reason = "; ".join(f"{one.alias}: {one.reason}" for one in results)
     found = Result(outcome="judged", reason=reason, recipes=tuple(results), report=report_key(trial.shop, trial.run))
     facts = {"outcome": found.outcome, "reason": reason, "boughtAgain": imported.bought_again, "recipes": each}
-    return found, head(trial, split) | facts
+    return found, _head(trial, split) | facts
 
 
 def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
@@ -163,15 +149,13 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     }
     covered = {"new": [one.items[:DEPTH] for one in new], "popularity": [exam.popular[:DEPTH]]}
     measures["coverage"] = {side: ranking_metrics.coverage(shown, exam.catalogue) for side, shown in covered.items()}
-    unanswered = sum(not one.items for one in new)
-    lifted = lift._asdict() if lift else None
     return {
         **measured,
         "decision": decision,
         "reason": reason,
-        "lift": lifted,
+        "lift": lift._asdict() if lift else None,
         "measures": measures,
-        "unanswered": unanswered,
+        "unanswered": sum(not one.items for one in new),
     }
 
 

@@ -227,10 +227,7 @@ def plan(names: Names, bucket: str, evaluation: Evaluation, attempt: str, schema
     """Plan a test: name everything that the attempt creates.
 
     Args:
-        names: this deployment's names of resources.
-        bucket: the drop bucket.
-        evaluation: what to test.
-        attempt: a unique name.
+        names, bucket: of this deployment. evaluation: what to test. attempt: a unique name.
         schemas: those of the shop's existing datasets, interactions among them.
     """
     kinds = sorted(schemas, key=("interactions", "items", "users").index)

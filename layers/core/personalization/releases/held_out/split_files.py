@@ -5,10 +5,12 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from personalization.core.aws import objects
 from personalization.core.errors import Broken
@@ -31,7 +33,7 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
     history = trial.imports[0]
     # A clock that runs ahead would move the cut-off into the future, where no interactions are.
     until = trial.until or int(time.time())
-    last = latest((frame for export in _exports(s3, bucket, trial, history) for frame in export.frames()), until)
+    last = latest(_frames(s3, bucket, trial, history), until)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
     cut_off = last - trial.held_out.days * heldout.DAY
@@ -62,11 +64,11 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     """Read the imported interactions again from the bucket."""
     history = trial.imports[0]
     exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
-    verifier, digest = Verifier(exam["baskets"]), hashlib.sha256()
-    keys = _keys(s3, bucket, _folder(bucket, history))
+    verifier, digest = Verifier(exam["baskets"]), objects.Digest()
+    keys = _keys(s3, bucket, _key(bucket, history.import_job.data_location))
     for key in keys:
-        with objects.reading(s3, bucket, key, None, compressed=False) as chunks:
-            for frame in Export(key, _noted(chunks, digest), _columns(history), copied=True).frames():
+        with objects.reading(s3, bucket, key, None, compressed=False, digest=digest) as chunks:
+            for frame in Export(key, chunks, _columns(history), copied=True).frames():
                 verifier.take(frame)
     return Imported(
         rows=verifier.rows,
@@ -75,12 +77,6 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
         files=len(keys),
         bought_again=verifier.bought_again,
     )
-
-
-def _noted(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
-    for chunk in chunks:
-        digest.update(chunk)
-        yield chunk
 
 
 def _too_few(trial: Trial, parts: Parts) -> str:
@@ -93,40 +89,29 @@ def _too_few(trial: Trial, parts: Parts) -> str:
 
 def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:
     """Write the file of a dataset, up to the cut-off if there is one; return its SHA-256."""
+    header = (",".join(_columns(plan)) + "\n").encode()
+    rows = (splitter.take(each) if splitter else copied(each) for each in _frames(s3, bucket, trial, plan))
     digest = hashlib.sha256()
-    key = f"{_folder(bucket, plan)}part-0.csv"
-    with objects.writing(s3, bucket, key) as upload:
-        for data in _data(s3, bucket, trial, plan, splitter):
+    with objects.writing(s3, bucket, f"{_key(bucket, plan.import_job.data_location)}part-0.csv") as upload:
+        for data in chain([header], rows):
             digest.update(data)
             upload.write(data)
     return digest.hexdigest()
 
 
-def _data(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> Iterator[bytes]:
-    yield (",".join(_columns(plan)) + "\n").encode()
-    for export in _exports(s3, bucket, trial, plan):
-        for frame in export.frames():
-            yield splitter.take(frame) if splitter else copied(frame)
-
-
-def _exports(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[Export]:
-    """Iterate over the exported files of a dataset."""
+def _frames(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[pl.DataFrame]:
+    """Iterate over the rows of a dataset's exported files."""
     (source,) = [each for each in trial.sources if each.kind == plan.kind]
     keys = _keys(s3, bucket, _key(bucket, source.location))
     if not keys:
         raise Broken(source.job.name, f"there is no CSV below {source.location}")
     for key in keys:
-        with _opened(s3, bucket, key, _columns(plan)) as export:
-            yield export
-
-
-@contextmanager
-def _opened(s3: "S3Client", bucket: str, key: str, names: Sequence[str]) -> Iterator[Export]:
-    with objects.reading(s3, bucket, key, None, compressed=False) as chunks:
-        yield Export(key, chunks, names)
+        with objects.reading(s3, bucket, key, None, compressed=False) as chunks:
+            yield from Export(key, chunks, _columns(plan)).frames()
 
 
 def _ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
+    """Write the questions, one file for each recipe, and the right answers."""
     exam = {"baskets": parts.baskets, "popular": parts.popular, "catalogue": parts.catalogue}
     objects.put_json(s3, bucket, trial.key(heldout.EXAM), exam)
     for question in trial.questions:
@@ -139,10 +124,6 @@ def _ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
 
 def _columns(plan: Plan) -> tuple[str, ...]:
     return schema.read(plan.schema_.name, plan.kind, plan.schema_.text).names()
-
-
-def _folder(bucket: str, plan: Plan) -> str:
-    return _key(bucket, plan.import_job.data_location)
 
 
 def _key(bucket: str, location: str) -> str:

@@ -84,14 +84,13 @@ def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise Broken(resource, f"it is no import copy: {error.args[-1]}") from None
 
 
-def seconds(frame: pl.DataFrame) -> pl.Series:
-    """Return the interactions' times; null where a time is missing."""
+def _seconds(frame: pl.DataFrame) -> pl.Series:
     return frame["TIMESTAMP"].cast(pl.Int64, strict=False)
 
 
 def latest(frames: Iterable[pl.DataFrame], until: int | None = None) -> int | None:
     """Return the seconds of the latest interaction (up to `until`, if given), or None if there is none."""
-    times = (seconds(frame) for frame in frames)
+    times = (_seconds(frame) for frame in frames)
     found = [(each if until is None else each.filter(each <= until)).max() for each in times]
     return max((int(each) for each in found if isinstance(each, int)), default=None)
 
@@ -114,18 +113,10 @@ class Splitter:
     """
 
     def __init__(
-        self,
-        cut_off: int,
-        event_type: str,
-        users: int,
-        candidates: int,
-        scratch: Path,
-        until: int | None = None,
+        self, cut_off: int, event_type: str, users: int, candidates: int, scratch: Path, until: int | None = None
     ) -> None:
-        self._cut_off, self._until = cut_off, until
-        self._type = event_type
-        self._candidates = candidates
-        self._wanted = users
+        self._cut_off, self._until, self._type = cut_off, until, event_type
+        self._candidates, self._wanted = candidates, users
         self._bought, self._any = _Sample(_OVERSAMPLING * users), _Sample(_OVERSAMPLING * users)
         self._users = HashTally(scratch, "users")
         self._items = pl.DataFrame(schema={"ITEM_ID": pl.String, "rows": pl.UInt32})
@@ -133,7 +124,7 @@ class Splitter:
 
     def take(self, frame: pl.DataFrame) -> bytes:
         """Take some rows; return those up to the cut-off as import CSV."""
-        times = seconds(frame)
+        times = _seconds(frame)
         after = times > self._cut_off
         early = frame.filter(times <= self._cut_off)
         late = frame.filter(after if self._until is None else after & (times <= self._until))
@@ -150,7 +141,6 @@ class Splitter:
         return copied(early)
 
     def finish(self) -> Parts:
-        """Return the result for all rows."""
         bought = self._bought if self._bought.any else self._any
         drawn = bought.drawn()
         past, users, again = self._past(drawn)
@@ -174,8 +164,8 @@ class Splitter:
         )
 
     def _past(self, drawn: pl.DataFrame) -> tuple[pl.Series, int, int]:
-        """Return the keys of sampled users with a past, their number, and how many have two interactions or more in
-        it."""
+        """Return the keys of sampled users with a past, the number of all users with one, and how many of these have
+        two interactions or more."""
         users = again = 0
         found = [drawn["key"].clear()]
         keys = drawn["key"].unique()

@@ -5,7 +5,7 @@ Every step can be repeated safely.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ from personalization.releases.held_out.plan import (
     UntestedRequest,
 )
 from personalization.shop.keys import DataKind
-from personalization.shop.plan import Plan, Step
+from personalization.shop.plan import Made, Resource, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -83,20 +83,18 @@ def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -
     """Start or find the job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
 
-    def describe(arn: str) -> Mapping[str, Any]:
-        return client.describe_dataset_export_job(datasetExportJobArn=arn)["datasetExportJob"]
-
-    def create() -> object:
-        return client.create_dataset_export_job(
+    return _run(
+        job,
+        request.made,
+        lambda arn: client.describe_dataset_export_job(datasetExportJobArn=arn)["datasetExportJob"],
+        lambda: client.create_dataset_export_job(
             jobName=job.name,
             datasetArn=request.source.dataset_arn,
             ingestionMode="ALL",
             roleArn=role_arn,
             jobOutput={"s3DataDestination": {"path": request.source.location}},
-        )
-
-    stage = Stage(job.name, lambda _: ensured(job.arn, lambda: describe(job.arn), create), describe)
-    return advance([stage], request.made)
+        ),
+    )
 
 
 def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step:
@@ -106,11 +104,11 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
     # Explored items are not the recipe's mistakes.
     plain: dict[str, Any] = {"batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0"}}}
 
-    def describe(arn: str) -> Mapping[str, Any]:
-        return client.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"]
-
-    def create() -> object:
-        return client.create_batch_inference_job(
+    return _run(
+        job,
+        request.made,
+        lambda arn: client.describe_batch_inference_job(batchInferenceJobArn=arn)["batchInferenceJob"],
+        lambda: client.create_batch_inference_job(
             jobName=job.name,
             solutionVersionArn=request.solution_version_arn,
             numResults=heldout.LISTED,
@@ -118,10 +116,13 @@ def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step
             jobOutput={"s3DataDestination": {"path": question.target}},
             roleArn=role_arn,
             **(plain if question.recipe.recipe_arn.endswith("/aws-user-personalization") else {}),
-        )
+        ),
+    )
 
+
+def _run(job: Resource, made: Made, describe: Callable[[str], Mapping[str, Any]], create: Callable[[], object]) -> Step:
     stage = Stage(job.name, lambda _: ensured(job.arn, lambda: describe(job.arn), create), describe)
-    return advance([stage], request.made)
+    return advance([stage], made)
 
 
 def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: MeasureRequest) -> Result:
@@ -131,11 +132,12 @@ def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: M
         Broken: a batch job left no answers.
     """
     trial, split, imported = request.trial, request.split, request.imported
-    history = trial.imports[0]
-    wanted = history.import_job.data_location
-    why = judging.leak(split, imported, _location(client, history), wanted)
-    if why:
-        return _reported(s3, bucket, judging.leaked(trial, split, why))
+    job = trial.imports[0].import_job
+    with translate_errors(job.arn):
+        described = none_if_missing(partial(client.describe_dataset_import_job, datasetImportJobArn=job.arn))
+    location = described["datasetImportJob"]["dataSource"].get("dataLocation") if described else None
+    if leak := judging.leak(split, imported, location, job.data_location):
+        return _reported(s3, bucket, judging.unjudged(trial, split, leak))
     kept = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
     baskets = {user: frozenset(items) for user, items in kept["baskets"].items()}
     exam = Exam(baskets, kept["popular"], kept["catalogue"])
@@ -145,7 +147,7 @@ def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: M
 
 def untested(s3: "S3Client", bucket: str, request: UntestedRequest) -> Result:
     """Report that the history is too short for a test."""
-    return _reported(s3, bucket, judging.untested(request.trial, request.split))
+    return _reported(s3, bucket, judging.unjudged(request.trial, request.split))
 
 
 def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Result:
@@ -154,25 +156,13 @@ def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Re
     return result
 
 
-def _location(client: "PersonalizeClient", history: Plan) -> str | None:
-    """Return the source of the import job, as Personalize describes it."""
-    arn = history.import_job.arn
-    with translate_errors(arn):
-        job = none_if_missing(lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"])
-        return job["dataSource"].get("dataLocation") if job else None
-
-
 def _lists(s3: "S3Client", bucket: str, question: Question) -> Lists:
-    answers = dict(_answers(s3, bucket, question))
-    if not answers:
-        raise Broken(question.job.name, f"there are no answers below {question.target}")
-    return answers
-
-
-def _answers(s3: "S3Client", bucket: str, question: Question) -> Iterator[tuple[str, list[str]]]:
-    folder = question.target.removeprefix(f"s3://{bucket}/")
-    for key in objects.list_keys(s3, bucket, folder):
+    lists: dict[str, list[str]] = {}
+    for key in objects.list_keys(s3, bucket, question.target.removeprefix(f"s3://{bucket}/")):
         body = objects.get_bytes(s3, bucket, key) if key.endswith(".out") else None
         for line in (body or b"").splitlines():
             row = json.loads(line)
-            yield row["input"]["userId"], row["output"]["recommendedItems"]
+            lists[row["input"]["userId"]] = row["output"]["recommendedItems"]
+    if not lists:
+        raise Broken(question.job.name, f"there are no answers below {question.target}")
+    return lists
