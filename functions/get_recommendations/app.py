@@ -87,7 +87,7 @@ def ranking(request: Request) -> dict[str, object]:
 @API.operation("purchaseLikelihood")
 def purchase_likelihood(request: Request) -> dict[str, object]:
     until, release = likelihoods().until(), _release(request)
-    answer = likelihoods().respond(release, request.body(), request.fields(), int(time.time()), until)
+    answer = likelihoods().answer(release, request.body(), request.fields(), int(time.time()), until)
     return _counted(request, "purchase-likelihood", answer)
 
 

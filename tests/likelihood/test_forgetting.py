@@ -36,7 +36,7 @@ def test_rows_are_cut_as_a_csv_reader_cuts_them_wherever_chunks_end(seed: int, f
     data = table(chance, header, chance.choice(("\n", "\r\n")))
     data = data.rstrip(b"\r\n") if chance.random() < 0.5 else data
     size = chance.randrange(1, 30)
-    rows = list(forgetting.rows((data[start : start + size] for start in range(0, len(data), size)), form))
+    rows = list(form.rows(data[start : start + size] for start in range(0, len(data), size)))
     assert b"".join(rows) == data
     assert [parsed(row) for row in rows] == [[row] for row in parsed(data)]
     column = forgetting.user_column(rows[0])

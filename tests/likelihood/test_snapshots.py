@@ -90,13 +90,13 @@ def test_anchors_stay_and_those_that_nobody_buys_any_more_are_replaced() -> None
 def test_scores_join_the_counts_when_two_labelled_snapshots_say_so(
     stored: Sequence[dict[str, Any]], decision: str
 ) -> None:
-    found = snapshots.combine(stored, "arn:version")
-    assert found.facts["decision"] == decision
-    assert (found.anchored is not None) == (decision == "better")
+    anchored, facts = snapshots.combine(stored, "arn:version")
+    assert facts["decision"] == decision
+    assert (anchored is not None) == (decision == "better")
 
 
 def test_the_weight_of_the_score_is_the_planted_one_and_never_negative() -> None:
-    found = snapshots.combine([labelled(1, 0.8, 1, 8_000), labelled(2, 0.8, 2, 8_000)], "arn:version").anchored
+    found, _ = snapshots.combine([labelled(1, 0.8, 1, 8_000), labelled(2, 0.8, 2, 8_000)], "arn:version")
     assert found is not None
     assert (found.slope, found.weight) == pytest.approx((1.0, 0.8), abs=0.12)
     assert found.logit(-2.0, -3.0) > found.logit(-2.0, -4.0)

@@ -65,14 +65,7 @@ def as_of(model: Model, now: int) -> int:
 
 
 def count_logits(model: Model, user: User, items: Mapping[str, Item], now: int) -> CountLogits:
-    """Return the log odds of items by counts.
-
-    Args:
-        model: the model.
-        user: counters with live events.
-        items: the requested items.
-        now: epoch seconds.
-    """
+    """Return the log odds of items by a user's counters with live events; `now` is in epoch seconds."""
     time = as_of(model, now)
     vectors = {
         name: features.features(user.statistics(name, item, model, time), model.levels) for name, item in items.items()
@@ -129,7 +122,7 @@ def answer(
     """Return the answer's JSON, as `api.models.Likelihood` describes it.
 
     Args:
-        model: the model. counts: the log odds by counts. item_ids: the items, in the order of the answer.
+        model, counts: the model, and its log odds by counts. item_ids: the items, in the order of the answer.
         scores: anchored scores of the items, or None where only counts are used.
         degraded: why scores that should count are missing; empty where none is.
     """
@@ -147,15 +140,19 @@ def answer(
         "baseRate": float(f"{model.base_rate:.6g}"),
         "asOf": iso(counts.as_of),
         "calibratedAt": model.fitted_at,
-        "calibratedOn": {
-            "from": iso(model.calibrated_from),
-            "to": iso(model.calibrated_to),
-            "pairs": model.calibrated_pairs,
-            "purchases": model.calibrated_purchases,
-        },
+        "calibratedOn": calibrated_on(model),
         "run": model.run,
     }
     return {**document, "degraded": True, "degradedReason": degraded} if degraded else document
+
+
+def calibrated_on(model: Model) -> dict[str, object]:
+    return {
+        "from": iso(model.calibrated_from),
+        "to": iso(model.calibrated_to),
+        "pairs": model.calibrated_pairs,
+        "purchases": model.calibrated_purchases,
+    }
 
 
 def iso(seconds: int) -> str:

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field, replace
 from math import log1p
 from typing import Any, Literal
 
-from personalization.likelihood.features import DAY, HALF_LIVES, ITEM, KIND, PAIR, RANKS, USER, span
+from personalization.likelihood.features import DAY, HALF_LIVES, ITEM, KIND, PAIR, RANK, RANKS, USER, span
 from personalization.likelihood.model import Model
 
-RANK = max(RANKS)
 _DECAYED = {name: int(name[1:]) for name in ("d7", "d28", "d91", "o7", "o28", "b7", "b28", "b91", "w28", "w91")}
-
 
 Population = Literal["known", "newcomer", "stranger"]
 """Users with events in the history, users with only later events, and users with neither."""

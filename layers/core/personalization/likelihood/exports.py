@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files that serving reads: the model, and the counters of every item and user at the end of the history."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from personalization.likelihood import shards
-from personalization.likelihood.features import DAY, ITEM, KIND, PAIR, USER
+from personalization.likelihood.features import DAY, ITEM, KIND, PAIR, RANK, USER
 from personalization.likelihood.histories import Floats, Ints
 from personalization.likelihood.model import Model
-from personalization.likelihood.tables import RANK, Tables, item_weights
+from personalization.likelihood.tables import Tables, item_weights
 from personalization.likelihood.training import Fit
 
 
@@ -79,31 +79,30 @@ def items(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
 def users(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each user with events or attributes and their entry, in the order of `many` files."""
     history = table.history
-    who, what = np.divmod(table.keys, max(len(history.items), 1))
-    pair = _stacked(table, table.pair, PAIR)
     user_counts = _stacked(table, table.user, USER)
-    places = np.searchsorted(who, np.arange(len(history.users) + 1))
+    who, what = np.divmod(table.keys, max(len(history.items), 1))
     value = np.log1p(2.0 * table.pair["d91"]) * item_weights(table.item["buyers"])[what]
     length = np.bincount(who, value * value, len(history.users))
-    kinds = [_Level(table, level) for level in range(history.levels)]
+    pairs = _by_user(table, table.keys, _stacked(table, table.pair, PAIR), history.items)
+    kinds = [
+        _by_user(table, table.kind_keys[level], _stacked(table, table.kind[level], KIND), names)
+        for level, names in enumerate(history.kind_names)
+    ]
     for user_code in shards.order(history.users, many):
-        inside = slice(places[user_code], places[user_code + 1])
+        own = pairs(user_code)
         groups = {
             column: history.group_names[column][values[user_code]]
             for column, values in history.groups.items()
             if values[user_code] >= 0
         }
-        if inside.start == inside.stop and not groups:
+        if not own and not groups:
             continue
         yield (
             history.users[user_code],
             {
                 "user": shards.rounded(user_counts[user_code].tolist()),
-                "pairs": {
-                    history.items[item]: shards.rounded(row)
-                    for item, row in zip(what[inside].tolist(), pair[inside].tolist(), strict=True)
-                },
-                "kinds": [level.of(user_code) for level in kinds],
+                "pairs": own,
+                "kinds": [level(user_code) for level in kinds],
                 "groups": groups,
                 "taste": shards.rounded(table.taste[user_code].tolist()),
                 "length": float(length[user_code]),
@@ -111,22 +110,20 @@ def users(table: Tables, many: int) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
-class _Level:
-    """The categories of one level in which users bought."""
+def _by_user(table: Tables, keys: Ints, rows: Floats, names: Sequence[str]) -> Callable[[int], dict[str, list[float]]]:
+    """Return the function that gives a user's rows by name; keys are `user * names + name`, ascending."""
+    who, code = np.divmod(keys, max(len(names), 1))
+    places = np.searchsorted(who, np.arange(len(table.history.users) + 1))
 
-    def __init__(self, table: Tables, level: int) -> None:
-        self._names = table.history.kind_names[level]
-        who, self._code = np.divmod(table.kind_keys[level], max(len(self._names), 1))
-        self._places: Ints = np.searchsorted(who, np.arange(len(table.history.users) + 1))
-        self._rows = _stacked(table, table.kind[level], KIND)
+    def of(user: int) -> dict[str, list[float]]:
+        inside = slice(places[user], places[user + 1])
+        own = zip(code[inside].tolist(), rows[inside].tolist(), strict=True)
+        return {names[name]: shards.rounded(row) for name, row in own}
 
-    def of(self, user: int) -> dict[str, list[float]]:
-        inside = slice(self._places[user], self._places[user + 1])
-        rows = zip(self._code[inside].tolist(), self._rows[inside].tolist(), strict=True)
-        return {self._names[code]: shards.rounded(row) for code, row in rows}
+    return of
 
 
-def _stacked(table: Tables, columns: Any, names: tuple[str, ...]) -> Floats:  # noqa: ANN401 - arrays by name
+def _stacked(table: Tables, columns: Mapping[str, Floats], names: Sequence[str]) -> Floats:
     """Return columns side by side, ages as epoch seconds: serving computes the age at request time."""
     bought = columns["n"] > 0
     parts = [

@@ -26,6 +26,7 @@ KIND = ("n", "d91", "last")
 """Of a user and a category: purchases."""
 RANKS = (2, 4, 8, 16)
 """Numbers of leading factors by which a user and an item are compared."""
+RANK = max(RANKS)
 BENDS = (1.0, 10.0)
 """Purchases added to an item's counts before the logarithm, besides the feature with nearly none.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit a shop's purchase likelihood after a promotion: read the history, store the model, and take a snapshot."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,9 +64,7 @@ class Clients:
 def fit(aws: Clients, request: FitRequest, environment: Environment, now: datetime) -> Fitted:
     """Fit and store; a repetition for the same run does the same again.
 
-    Returns:
-        The outcome: `fitted`; `refused`, with what is missing; `leftOut`, where the history exceeds the memory; or
-        `off`, where the settings disable it.
+    The outcome is `refused` where data are missing, and `leftOut` where the history exceeds the memory.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as in `translate_errors`. The previous fit serves on.
@@ -93,29 +91,28 @@ class _Job:
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:
-            serving = self._records.refused(str(missing), _iso(self.now))
+            serving = self._records.refused(str(missing), self._at)
             return Fitted(outcome="refused", reason=f"{missing}{_still_serving(serving)}")
         table = tables(past, past.end + 1)
-        model = exports.model(table, fitted, self.request.run, _iso(self.now), chosen.horizon_days, chosen.event_type)
+        model = exports.model(table, fitted, self.request.run, self._at, chosen.horizon_days, chosen.event_type)
         model, scores = self._with_scores(table, model)
         self._store(table, model)
         serves = self._record()
         # Last, since it takes as long as the fit, and answers need not wait.
         scores = {**scores, **self._take_snapshot(table, fitted, model)} if serves else scores
-        report = self._report(fit_report.document(self.request.shop, model, fitted, past, scores), fit_report.page)
+        report = self._report(fit_report.document(self.request.shop, model, fitted, past, scores))
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
         return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
 
     def _left_out(self, left: histories.LeftOut) -> Fitted:
         """Report that the history is too large. A retry would not help, and the release serves without a likelihood."""
-        serving = self._records.refused(left.reason, _iso(self.now), left_out=True)
-        document = fit_report.left_out(self.request.shop, self.request.run, _iso(self.now), left, serving)
-        report = self._report(document, fit_report.left_out_page)
+        serving = self._records.refused(left.reason, self._at, left_out=True)
+        report = self._report(fit_report.left_out(self.request.shop, self.request.run, self._at, left, serving))
         return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
 
     def _inputs(self, chosen: Likelihood) -> store.Inputs:
-        s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, self._seconds
+        s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, int(self.now.timestamp())
         claims = [Claim.read(each) for each in records.query_prefix(table, self.environment.table, shop, PREFIX)]
         began = store.began_at(claims, self._records.promotions().values())
         store.add_live_events(s3, table, self.environment, shop, began, now)
@@ -129,8 +126,8 @@ class _Job:
         return store.Records(self.aws.table, self.environment.table, self.request.shop, self.request.run)
 
     @property
-    def _seconds(self) -> int:
-        return int(self.now.timestamp())
+    def _at(self) -> str:
+        return answering.iso(int(self.now.timestamp()))
 
     @property
     def _bucket(self) -> str:
@@ -139,11 +136,11 @@ class _Job:
     def _put(self, key: str, data: bytes) -> None:
         objects.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
 
-    def _report(self, document: Mapping[str, Any], page: Callable[[Mapping[str, Any]], str]) -> str:
+    def _report(self, document: Mapping[str, Any]) -> str:
         """Write the report and its page, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
         objects.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
-        objects.put_text(self.aws.s3, self._bucket, f"{key}.html", page(document))
+        objects.put_text(self.aws.s3, self._bucket, f"{key}.html", fit_report.page(document))
         return f"{key}.html"
 
     def _campaign(self) -> Mapping[str, str] | None:
@@ -156,24 +153,15 @@ class _Job:
         stored, campaign = self._snapshots(table.history), self._campaign()
         if campaign is None:
             return model, {"decision": "no ranking campaign", "snapshots": len(stored)}
-        decided = snapshots.combine(stored, str(campaign["solutionVersionArn"]))
+        anchored, facts = snapshots.combine(stored, str(campaign["solutionVersionArn"]))
         before = stored[-1]["anchors"] if stored else ()
-        return replace(model, anchored=decided.anchored, anchors=tuple(snapshots.anchors(table, before))), decided.facts
+        return replace(model, anchored=anchored, anchors=tuple(snapshots.anchors(table, before))), facts
 
     def _take_snapshot(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
-        """Take a new snapshot, and return what came of it."""
+        """Store the campaign's scores of a new sample of pairs; say in words whether that succeeded."""
         campaign = self._campaign()
         if campaign is None:
             return {}
-        try:
-            pairs = self._snapshot(table, fitted, model, campaign)
-        except PersonalizationError as error:
-            return {"snapshot": f"not taken: {error.reason}"}
-        return {"snapshot": f"taken: {pairs:,} pairs"}
-
-    def _snapshot(self, table: Tables, fitted: training.Fit, model: Model, campaign: Mapping[str, str]) -> int:
-        """Store the ranking scores of a sample, and return the number of its pairs."""
-        scored = list(self._scored(campaign["arn"], table, model))
         facts = {
             "run": self.request.run,
             "campaignArn": campaign["arn"],
@@ -182,9 +170,13 @@ class _Job:
             "horizonDays": model.horizon_days,
             "anchors": list(model.anchors),
         }
-        document = snapshots.snapshot(table, fitted.formulas, scored, facts)
-        self._put(self._snapshot_key, shards.pack(document))
-        return len(document["users"])
+        try:
+            scored = list(self._scored(campaign["arn"], table, model))
+            document = snapshots.snapshot(table, fitted.formulas, scored, facts)
+            self._put(self._snapshot_key, shards.pack(document))
+        except PersonalizationError as error:
+            return {"snapshot": f"not taken: {error.reason}"}
+        return {"snapshot": f"taken: {len(document['users']):,} pairs"}
 
     @property
     def _snapshot_key(self) -> str:
@@ -229,7 +221,7 @@ class _Job:
 
     def _record(self) -> bool:
         """Let the fit serve unless a later run's does; then delete the counters of fits before the previous one."""
-        kept = self._records.fitted(_iso(self.now))
+        kept = self._records.fitted(self._at)
         if kept is None:
             return False
         keys = objects.list_keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
@@ -240,7 +232,3 @@ class _Job:
 
 def _still_serving(serving: str | None) -> str:
     return f"; the fit of run {serving} serves on" if serving else ""
-
-
-def _iso(now: datetime) -> str:
-    return now.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -2,23 +2,13 @@
 """Remove users from what a purchase likelihood stores: histories, counters and snapshots."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from personalization.core import csv_dialect
 from personalization.likelihood import shards
 
 _QUOTE = b'"'
-
-
-def rows(chunks: Iterable[bytes], form: csv_dialect.Form = csv_dialect.OLDER) -> Iterator[bytes]:
-    """Yield the rows of a copy unchanged, with their line ends.
-
-    Args:
-        chunks: its bytes.
-        form: the copy's CSV dialect.
-    """
-    return form.rows(chunks)
 
 
 def user_column(header: bytes) -> int | None:
@@ -28,13 +18,10 @@ def user_column(header: bytes) -> int | None:
 
 
 def user_of(row: bytes, column: int, width: int = 0, form: csv_dialect.Form = csv_dialect.PERSONALIZE) -> str:
-    """Return the user of a row; "" where the row is too short.
+    """Return the user of a row with its line end; "" where the row is too short.
 
     Args:
-        row: with its line end.
-        column: the index of the user.
-        width: the number of values in the header, if known.
-        form: the copy's CSV dialect.
+        row, form: of a copy. column: the index of the user. width: the number of values in the header, if known.
     """
     if _QUOTE not in row:
         cells = row.rstrip(b"\r\n").decode().split(",", column + 1)

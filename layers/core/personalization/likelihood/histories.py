@@ -25,11 +25,9 @@ _STEP = 64
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A history that is too large to fit. `benchmarks/fitting.py` measures memory and time.
+    """A history that is too large to fit: rows of the last `days`, those that memory holds, and the memory.
 
-    Attributes:
-        rows: within the reach. most_rows: what memory holds. megabytes: the function's memory.
-        days: the reach.
+    `benchmarks/fitting.py` measures memory and time.
     """
 
     rows: int
@@ -40,15 +38,14 @@ class LeftOut:
     @property
     def reason(self) -> str:
         """Tell what is too large, and what to do."""
-        size = (
-            f"the history of {self.days} days has {self.rows:,} rows, and a function with {self.megabytes:,} MB fits "
-            f"{self.most_rows:,}: "
-        )
         megabytes = megabytes_for(self.rows)
-        more = f"deploy with LikelihoodMemory={megabytes}" if megabytes else ""
-        less = "drop a whole history with fewer of the events that are no purchases, or with fewer users"
-        off = "switch it off (likelihood: {enabled: false} in the shop's settings)"
-        return size + ", or ".join(part for part in (more, less, off) if part)
+        advice = [f"deploy with LikelihoodMemory={megabytes}"] if megabytes else []
+        advice.append("drop a whole history with fewer of the events that are no purchases, or with fewer users")
+        advice.append("switch it off (likelihood: {enabled: false} in the shop's settings)")
+        return (
+            f"the history of {self.days} days has {self.rows:,} rows, and a function with {self.megabytes:,} MB fits "
+            f"{self.most_rows:,}: {', or '.join(advice)}"
+        )
 
 
 def most_rows(megabytes: int) -> int:
@@ -90,7 +87,7 @@ class Codes:
         self._numbers: dict[str, int] = {}
 
     def of(self, name: str) -> int:
-        """Return the number of an id, a new one for a new id."""
+        """Return the number of an id, which may be new."""
         return self._numbers.setdefault(name, len(self._numbers))
 
     def __len__(self) -> int:
@@ -151,11 +148,7 @@ class History:
 
 
 class TooMany(Exception):
-    """The history exceeds the memory.
-
-    Attributes:
-        rows: in the unit of `Bounds.most`.
-    """
+    """The history exceeds the memory; `rows` is in the unit of `Bounds.most`."""
 
     def __init__(self, rows: int) -> None:
         super().__init__(f"{rows:,} rows")
@@ -191,12 +184,11 @@ UNBOUNDED = Bounds()
 
 
 class Reader:
-    """Collects the rows of any number of files.
+    """Collects the rows of any number of files, within bounds.
 
     Args:
         event_type: the predicted type, and the type of rows without one.
         until: epoch seconds; later events come from fast clocks and are left out.
-        bounds: limits of what is held.
     """
 
     def __init__(self, event_type: str, until: int, bounds: Bounds = UNBOUNDED) -> None:

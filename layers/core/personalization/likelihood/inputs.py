@@ -36,11 +36,7 @@ def snapshots(shop: str) -> str:
 
 
 def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part: int = 0) -> str:
-    """Return the key of a copy; keys of one kind sort in order of arrival.
-
-    Args:
-        shop, kind, mode: of the drop. milliseconds: Unix time of acceptance. run, part: of its import copy.
-    """
+    """Return the key of a part of a run's copy; keys of one kind sort by the time of acceptance (Unix milliseconds)."""
     return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}{_MARK}-{mode}-{run}.csv"
 
 

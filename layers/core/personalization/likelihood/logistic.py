@@ -48,11 +48,10 @@ class Quality:
 
 
 def quality(chance: Floats, label: Floats, weight: Floats, only: Flags | None = None) -> Quality:
-    """Evaluate predicted probabilities in bins of equal predicted purchases.
+    """Evaluate predicted probabilities, in bins of equal predicted purchases.
 
     Args:
-        chance: probabilities. label: 0 or 1. weight: pairs that a row represents.
-        only: the rows that count; None for all.
+        chance: probabilities. label: 0 or 1. weight: pairs that a row represents. only: the rows that count.
     """
     if only is not None:
         chance, label, weight = chance[only], label[only], weight[only]

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: E501 - a page
 """The report of a fit: one document, and a self-contained page with its reliability curve."""
 
 import math
@@ -8,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from personalization.likelihood import training
-from personalization.likelihood.answering import iso
+from personalization.likelihood.answering import calibrated_on, iso
 from personalization.likelihood.histories import History, LeftOut
 from personalization.likelihood.model import Model
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Verdict, verdict
@@ -22,12 +21,7 @@ _SIDE, _PAD = 440, 68
 def document(
     shop: str, model: Model, fitted: training.Fit, history: History, scores: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the report of a fit.
-
-    Args:
-        shop: the shop. model: the model that serves now. fitted: the fit. history: its history.
-        scores: the decision about the ranking campaign's scores.
-    """
+    """Return the report of a fit; `scores` is the decision about the ranking campaign's scores."""
     horizon = model.horizon_days * 86_400
     return {
         "shop": shop,
@@ -45,12 +39,7 @@ def document(
             "from": iso(int(history.time.min())),
             "to": iso(history.end),
         },
-        "calibratedOn": {
-            "from": iso(model.calibrated_from),
-            "to": iso(model.calibrated_to),
-            "pairs": model.calibrated_pairs,
-            "purchases": model.calibrated_purchases,
-        },
+        "calibratedOn": calibrated_on(model),
         "fittedOn": {
             "windows": len(fitted.windows),
             "from": iso(fitted.windows[-1]),
@@ -71,6 +60,8 @@ def document(
 
 
 def page(report: Document) -> str:
+    if "leftOutAt" in report:
+        return pages.render("likelihood_left_out.html", report)
     tested = report["tested"]
     return pages.render(
         "likelihood.html",
@@ -87,11 +78,7 @@ def _verdict(tested: Document, within: float) -> Verdict:
 
 
 def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:
-    """Return the report of a fit that was left out.
-
-    Args:
-        shop, run: of the fit. at: ISO 8601. left: the history. serving: the run whose fit serves on.
-    """
+    """Return the report of a fit that was left out at a time (ISO 8601); the fit of run `serving` serves on."""
     return {
         "shop": shop,
         "run": run,
@@ -103,10 +90,6 @@ def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -
         "reachDays": left.days,
         "serving": serving,
     }
-
-
-def left_out_page(report: Document) -> str:
-    return pages.render("likelihood_left_out.html", report)
 
 
 def _curve(bins: Sequence[Document]) -> str:
@@ -126,6 +109,7 @@ def _curve(bins: Sequence[Document]) -> str:
         return (math.log10(max(value, 10.0**low)) - low) / (high - low) * (_SIDE - 2 * _PAD)
 
     grid = "".join(_tick(10.0**power, at(10.0**power)) for power in range(low, high + 1))
+    words = pages.texts()["likelihood"]["calibration"]
     drawn = ""
     for predicted, observed, count in points:
         x, y = _PAD + at(predicted), _SIDE - _PAD - at(observed)
@@ -133,22 +117,23 @@ def _curve(bins: Sequence[Document]) -> str:
         error = 2 * math.sqrt(count) / count if count else 0.0
         top, bottom = (_SIDE - _PAD - at(observed * (1 + way * min(error, 0.99))) for way in (1, -1))
         drawn += f"<line class=spread x1='{x:.1f}' x2='{x:.1f}' y1='{top:.1f}' y2='{bottom:.1f}'/>"
-        drawn += f"<circle cx='{x:.1f}' cy='{y:.1f}' r=4><title>predicted {significant(predicted)}, observed {significant(observed)}</title></circle>"
-    end = _SIDE - _PAD
-    words = pages.texts()["likelihood"]["calibration"]
-    label = words["label"].format(count=len(points))
+        point = words["point"].format(predicted=significant(predicted), observed=significant(observed))
+        drawn += f"<circle cx='{x:.1f}' cy='{y:.1f}' r=4><title>{point}</title></circle>"
+    end, label = _SIDE - _PAD, words["label"].format(count=len(points))
     return (
         f"<svg class=reliability viewBox='0 0 {_SIDE} {_SIDE}' role=img aria-label='{label}'>{grid}"
         f"<line class=ideal x1='{_PAD}' y1='{end}' x2='{end}' y2='{_PAD}'/>{drawn}"
-        f"<text x='{_SIDE / 2}' y='{_SIDE - 8}' text-anchor=middle>predicted</text>"
-        f"<text x='14' y='{_SIDE / 2}' text-anchor=middle transform='rotate(-90 14 {_SIDE / 2})'>observed</text></svg>"
+        f"<text x='{_SIDE / 2}' y='{_SIDE - 8}' text-anchor=middle>{words['axes'][0]}</text>"
+        f"<text x='14' y='{_SIDE / 2}' text-anchor=middle transform='rotate(-90 14 {_SIDE / 2})'>"
+        f"{words['axes'][1]}</text></svg>"
     )
 
 
 def _tick(value: float, place: float) -> str:
     x, y, end = _PAD + place, _SIDE - _PAD - place, _SIDE - _PAD
     return (
-        f"<line x1='{_PAD}' x2='{end}' y1='{y:.1f}' y2='{y:.1f}'/><line y1='{_PAD}' y2='{end}' x1='{x:.1f}' x2='{x:.1f}'/>"
+        f"<line x1='{_PAD}' x2='{end}' y1='{y:.1f}' y2='{y:.1f}'/>"
+        f"<line y1='{_PAD}' y2='{end}' x1='{x:.1f}' x2='{x:.1f}'/>"
         f"<text x='{_PAD - 6}' y='{y + 4:.1f}' text-anchor=end>{significant(value)}</text>"
         f"<text x='{x:.1f}' y='{end + 18}' text-anchor=middle>{significant(value)}</text>"
     )

@@ -18,7 +18,7 @@ from personalization.core.problems import Problem
 from personalization.events import erasure_requests, store
 from personalization.likelihood import answering, counters, shards
 from personalization.likelihood import model as models
-from personalization.likelihood.answering import NOT_YET, CountLogits, LikelihoodBody
+from personalization.likelihood.answering import NOT_YET, LikelihoodBody
 from personalization.likelihood.counters import Item, LiveEvent, User
 from personalization.likelihood.model import Model
 from personalization.personalize import runtime
@@ -53,9 +53,6 @@ class Files:
         """Return documents by key, and fetch missing ones in parallel.
 
         Fetched files stay in the cache even if others fail, so that a retry fetches fewer.
-
-        Args:
-            s3, bucket: where they are. keys: of the documents. seconds: the time limit.
 
         Raises:
             RetryLater: the bucket does not answer in time.
@@ -95,11 +92,7 @@ def _file(s3: "S3Client", bucket: str, key: str) -> Any:  # noqa: ANN401 - any d
 
 
 class Likelihoods:
-    """Answers requests during a container's life.
-
-    Args:
-        clock: monotonic seconds, for the caches.
-    """
+    """Answers requests during a container's life; `clock` gives monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -111,52 +104,38 @@ class Likelihoods:
         """Return the deadline of a request that begins now, by the clock."""
         return self._clock() + BUDGET_SECONDS
 
-    def respond(
+    def answer(
         self, release: Release, body: bytes, query: Mapping[str, object], now: int, until: float
     ) -> dict[str, object]:
-        """Answer a raw request.
+        """Answer a request; see `answering.answer`.
 
         Args:
             release: the serving release. body: JSON. query: the parameters, with the user. now: epoch seconds.
             until: the request's deadline.
 
         Raises:
-            Problem: as in `answer`, or 400 for an invalid request.
-        """
-        wanted = problems.validate_json(LikelihoodBody, body)
-        return self.answer(release, problems.validate(answering.Asking, query), wanted, now, until)
-
-    def answer(
-        self, release: Release, request: answering.Asking, body: LikelihoodBody, now: int, until: float
-    ) -> dict[str, object]:
-        """Answer a parsed request; see `answering.answer`.
-
-        Raises:
-            Problem: 409 without a model; 400 for an unknown item.
+            Problem: 400 for an invalid request or an unknown item; 409 without a model.
             RetryLater, Broken: the table or the bucket does not answer in time.
         """
+        item_ids = problems.validate_json(LikelihoodBody, body).item_ids
+        request = problems.validate(answering.Asking, query)
         model = self._model(release.shop, until)
-        user, items = self._counters(release.shop, model, request, body.item_ids, until)
-        answering.require_known(body.item_ids, items)
-        counts = answering.count_logits(model, user, {each: items[each] for each in body.item_ids}, now)
+        user, items = self._counters(release.shop, model, request, item_ids, until)
+        answering.require_known(item_ids, items)
+        counts = answering.count_logits(model, user, {each: items[each] for each in item_ids}, now)
         # The scores were evaluated on known users only.
         known = counts.population == "known"
-        wanted = answering.ranking_requests(model, release, request.user_id, body.item_ids, {}) if known else []
-        if not wanted:
-            return answering.answer(model, counts, body.item_ids, None)
-        return self._anchored(model, counts, body.item_ids, wanted, until)
-
-    def _anchored(
-        self, model: Model, counts: CountLogits, items: Sequence[str], wanted: Sequence[Ask], until: float
-    ) -> dict[str, object]:
+        requests = answering.ranking_requests(model, release, request.user_id, item_ids, {}) if known else []
+        if not requests:
+            return answering.answer(model, counts, item_ids, None)
         scores: dict[str, float] = {}
         try:
-            for ask in wanted:
-                scores |= answering.anchored_scores(self._ranked(ask, until), items, model.anchors)
+            for ask in requests:
+                scores |= answering.anchored_scores(self._ranked(ask, until), item_ids, model.anchors)
         except PersonalizationError as error:
             reason = error.reason if isinstance(error, _NotAsked) else failures.reason(error)
-            return answering.answer(model, counts, items, None, reason)
-        return answering.answer(model, counts, items, scores)
+            return answering.answer(model, counts, item_ids, None, reason)
+        return answering.answer(model, counts, item_ids, scores)
 
     def _ranked(self, ask: Ask, until: float) -> Predicted:
         now = self._clock()
@@ -236,7 +215,7 @@ class Likelihoods:
     def _with_retry(self, resource: str, ask: Callable[[], T], until: float) -> T:
         """Call a service, and retry once while there is time."""
         if self._clock() >= until:
-            raise RetryLater(resource, "there was no time left to ask")
+            raise RetryLater(resource, "no time was left to ask")
         try:
             return ask()
         except RetryLater:

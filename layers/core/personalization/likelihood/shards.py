@@ -4,18 +4,18 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 USER_SHARD_SIZE, ITEM_SHARD_SIZE = 40_000, 150_000
-"""Numbers in a file: one of users is parsed in a few milliseconds; those of items are read once."""
+"""Numbers in a file: one of users is parsed in a few milliseconds; those of items are cached."""
 MOST_SHARDS = 4_096
 _DIGITS = 6
 
 
 def shard_count(numbers: int, each: int) -> int:
-    """Return the number of files with `each` numbers that hold all: a power of two."""
+    """Return how many files of `each` numbers hold all: a power of two."""
     many = 1
     while many * each < numbers and many < MOST_SHARDS:
         many *= 2
@@ -72,6 +72,3 @@ def folder(shop: str, run: str) -> str:
 def key(shop: str, run: str, kind: str, number: int) -> str:
     """Return the key of a file of counters; `kind` is items or shoppers."""
     return f"{folder(shop, run)}{kind}-{number:04d}.json.gz"
-
-
-Entry = Mapping[str, Any]

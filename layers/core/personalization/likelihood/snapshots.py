@@ -80,8 +80,7 @@ def snapshot(
     """Return a sample as it is stored: columns of equal length, and its facts.
 
     Args:
-        table: the tables as of the cut-off. formulas: those of the release.
-        scored: pairs, and the anchored scores of items that have one.
+        table: as of the cut-off. formulas: of the fit. scored: pairs, and the anchored scores of items that have one.
         facts: run, solution version, campaign, cut-off, horizon, anchors.
     """
     history = table.history
@@ -120,27 +119,18 @@ def labelled(stored: Snapshot, history: History) -> dict[str, Any] | None:
     return {**stored, "labels": [int(pair in bought) for pair in pairs], "labelledTo": history.end}
 
 
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """Whether scores count besides counts, and why.
+def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> tuple[Anchored | None, Mapping[str, Any]]:
+    """Fit the scores on labelled samples: try on all but the newest, evaluate on the newest, then fit on all.
 
-    Attributes:
-        anchored: how they count; None where they do not.
-        facts: for the report.
+    Returns:
+        How scores count besides counts, or None where they do not; and the facts behind that, for the report.
     """
-
-    anchored: Anchored | None
-    facts: Mapping[str, Any]
-
-
-def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> Combination:
-    """Fit the scores on labelled samples: try on all but the newest, evaluate on the newest, then fit on all."""
     labelled_samples = sorted((each for each in stored if each["labels"] is not None), key=lambda each: int(each["at"]))
     purchases = sum(sum(each["labels"]) for each in labelled_samples)
     facts: dict[str, Any] = {"snapshots": len(stored), "labelled": len(labelled_samples), "purchases": purchases}
     facts |= {"neededSnapshots": LEAST_SNAPSHOTS, "neededPurchases": LEAST_PURCHASES}
     if len(labelled_samples) < LEAST_SNAPSHOTS or purchases < LEAST_PURCHASES:
-        return Combination(None, {**facts, "decision": "waiting"})
+        return None, {**facts, "decision": "waiting"}
     older, newest = _columns(labelled_samples[:-1]), _columns(labelled_samples[-1:])
     losses = []
     for free in (False, True):
@@ -150,8 +140,8 @@ def combine(stored: Sequence[Snapshot], solution_version_arn: str) -> Combinatio
     facts |= {"countsLogLoss": losses[0], "anchoredLogLoss": losses[1]}
     a, b, c = _fit(*_columns(labelled_samples), score_counts=True)
     if losses[1] >= losses[0] or c <= 0.0:
-        return Combination(None, {**facts, "decision": "no better"})
-    return Combination(Anchored(solution_version_arn, a, b, c), {**facts, "decision": "better", "weight": c})
+        return None, {**facts, "decision": "no better"}
+    return Anchored(solution_version_arn, a, b, c), {**facts, "decision": "better", "weight": c}
 
 
 def _columns(stored: Sequence[Snapshot]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -170,10 +160,10 @@ def _fit(logit: Floats, score: Floats, label: Floats, weight: Floats, *, score_c
     # Weights represent many pairs, but the ridge is for rows.
     scale = weight / max(float(weight.mean()), 1e-12)
     coefficients = logistic.fit(np.stack(columns, 1), label, scale, np.array([0.1, 1.0, 1.0][: len(columns)]), start)
-    if not score_counts or coefficients[2] <= 0.0:
-        if score_counts:
-            return _fit(logit, score, label, weight, score_counts=False)
+    if not score_counts:
         return float(coefficients[0]), float(coefficients[1]), 0.0
+    if coefficients[2] <= 0.0:
+        return _fit(logit, score, label, weight, score_counts=False)
     return float(coefficients[0] - coefficients[2] * middle), float(coefficients[1]), float(coefficients[2])
 
 

@@ -8,7 +8,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -27,73 +26,54 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+@dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a shop's fits in the table of shops.
+    """The records of a shop's fits in the table of shops; `run` is the run whose fit is recorded."""
 
-    Args:
-        client, table: the table. shop: the shop. run: the run whose fit is recorded.
-    """
-
-    def __init__(self, client: "DynamoDBClient", table: str, shop: str, run: str) -> None:
-        self._client = client
-        self._table = table
-        self._shop = shop
-        self._run = run
-        self._put_if = partial(records.put_if, client, table)
+    client: "DynamoDBClient"
+    table: str
+    shop: str
+    run: str
 
     def promotions(self) -> dict[str, str]:
         """Return the promotion time of each remembered run (ISO 8601), by run."""
-        earlier = records.query_prefix(self._client, self._table, self._shop, HISTORY)
-        current = records.get(self._client, self._table, self._shop, RECORD)
+        earlier = records.query_prefix(self.client, self.table, self.shop, HISTORY)
+        current = records.get(self.client, self.table, self.shop, RECORD)
         return {str(each["run"]): str(each["promotedAt"]) for each in (*earlier, *([current] if current else []))}
 
     def fitted(self, at: str) -> set[str] | None:
-        """Let the run's fit serve.
-
-        Args:
-            at: the time, ISO 8601.
+        """Let the run's fit serve; `at` is the time, ISO 8601.
 
         Returns:
             The runs whose counters are kept: this one, the previous one, and those promoted later, whose fits may be at
             work. None where a fit of a later run serves already.
         """
-        previous = serve.read(self._client, self._table, self._shop) or {}
+        previous = serve.read(self.client, self.table, self.shop) or {}
         promotions = self.promotions()
-        promoted_at = promotions.get(self._run, "")
+        promoted_at = promotions.get(self.run, "")
         no_later = "attribute_not_exists(promotedAt) OR promotedAt <= :promotedAt"
-        attributes = {"run": self._run, "at": at, "promotedAt": promoted_at}
-        if not self._put_if(self._record(attributes), no_later, values={":promotedAt": promoted_at}):
+        attributes = {"run": self.run, "at": at, "promotedAt": promoted_at}
+        record = self._record(attributes)
+        if not records.put_if(self.client, self.table, record, no_later, values={":promotedAt": promoted_at}):
             return None
         later = {run for run, promoted in promotions.items() if promoted > promoted_at}
-        return {self._run, str(previous.get("run", self._run)), *later}
+        return {self.run, str(previous.get("run", self.run)), *later}
 
     def refused(self, reason: str, at: str, *, left_out: bool = False) -> str | None:
-        """Record why there is no fit, unless there is one; return the run whose fit serves on.
-
-        Args:
-            reason: what is missing or too large.
-            at: the time, ISO 8601.
-            left_out: the history is too large.
-        """
+        """Record at a time (ISO 8601) why there is no fit, unless there is one; return the run whose fit serves on."""
         record = self._record({"reason": reason, "at": at, **({"leftOut": True} if left_out else {})})
-        if self._put_if(record, "attribute_not_exists(#run)", names={"#run": "run"}):
+        no_fit = "attribute_not_exists(#run)"
+        if records.put_if(self.client, self.table, record, no_fit, names={"#run": "run"}):
             return None
-        return str((serve.read(self._client, self._table, self._shop) or {}).get("run", "")) or None
+        return str((serve.read(self.client, self.table, self.shop) or {}).get("run", "")) or None
 
     def _record(self, attributes: Mapping[str, Value]) -> dict[str, Value]:
-        return {"shop": self._shop, "record": serve.RECORD, **attributes}
+        return {"shop": self.shop, "record": serve.RECORD, **attributes}
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files that a fit reads.
-
-    Args:
-        s3, bucket: where they are.
-        files: their keys. Files that a whole history replaced are deleted.
-        event_type: the predicted type.
-        now: epoch seconds.
-    """
+    """The files that a fit reads: their keys in the bucket, the predicted type, and the time in epoch seconds."""
 
     s3: "S3Client"
     bucket: str
@@ -102,7 +82,7 @@ class Inputs:
     now: int
 
     def history(self, reach: int, most: int) -> History:
-        """Read all imports and live events.
+        """Read all imports and live events, and delete files that a whole history replaced.
 
         If they exceed the memory, a second pass finds where the reach begins, and a third one reads from there.
 
@@ -141,10 +121,7 @@ def add_live_events(
 ) -> None:
     """Write the live events that no file has yet into another file; a repetition adds later ones.
 
-    Args:
-        s3, table: the bucket and the table of live events. environment: their names. shop: the shop.
-        began: epoch seconds of the shop's start; older events belong to a removed shop of the same name.
-        now: epoch seconds.
+    Times are in epoch seconds: events from before `began`, the shop's start, belong to a removed shop of that name.
     """
     bucket = environment.bucket
     covered = inputs.live_until(objects.list_keys(s3, bucket, inputs.folder(shop)))
@@ -176,19 +153,4 @@ def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:
 def _lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
     with translate_errors(key):
         body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
-    return io.TextIOWrapper(io.BufferedReader(_Raw(body), 1 << 20), "utf-8", newline="\n")
-
-
-class _Raw(io.RawIOBase):
-    """An object's body as a file for a text reader."""
-
-    def __init__(self, body: Any) -> None:  # noqa: ANN401 - botocore's StreamingBody
-        self._body = body
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
-        data = self._body.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    return io.TextIOWrapper(io.BufferedReader(body, 1 << 20), "utf-8", newline="\n")

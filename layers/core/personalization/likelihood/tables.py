@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from personalization.likelihood.features import DAY, HALF_LIVES, RANKS, Maths, features, span
+from personalization.likelihood.features import DAY, HALF_LIVES, RANK, RANKS, Maths, features, span
 from personalization.likelihood.histories import Flags, Floats, History, Ints
 
 ARRAYS = Maths(np.log, np.minimum, np.maximum)
-RANK = max(RANKS)
 _OVERSAMPLED, _ROUNDS = 8, 3
 _LIFT_SHRINK = 20.0
 """Average users added to a group before its lift is taken."""
@@ -63,13 +62,8 @@ class Tables:
     vectors: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
     taste: Floats = field(default_factory=lambda: np.zeros((0, RANK)))
 
-    def seen(self, users: Ints, items: Ints) -> Flags:
-        """Tell which pairs have an earlier purchase."""
-        result: Flags = self._pairs(users, items)["pair.n"] > 0
-        return result
-
     def features(self, users: Ints, items: Ints) -> dict[str, Floats]:
-        stats: dict[str, Floats] = self._pairs(users, items)
+        stats = _look_up(self.keys, users * len(self.history.items) + items, self.pair, "pair")
         stats |= {f"user.{name}": values[users] for name, values in self.user.items()}
         stats |= {f"item.{name}": values[items] for name, values in self.served.items()}
         for level in range(self.history.levels):
@@ -80,9 +74,6 @@ class Tables:
         stats |= {f"near{rank}": nearness[:, rank - 1] for rank in RANKS}
         computed = features(stats, self.history.levels, ARRAYS)
         return {name: np.asarray(values, dtype=np.float64) for name, values in computed.items()}
-
-    def _pairs(self, users: Ints, items: Ints) -> dict[str, Floats]:
-        return _look_up(self.keys, users * len(self.history.items) + items, self.pair, "pair")
 
     def _kinds(self, level: int, users: Ints, items: Ints) -> dict[str, Floats]:
         code = self.history.kinds[level][items]
@@ -112,11 +103,10 @@ def tables(
     *,
     begun: Floats | None = None,
 ) -> Tables:
-    """Return the statistics of all events before a time.
+    """Return the statistics of all events before a time, in epoch seconds.
 
     Args:
-        history: all events. at: epoch seconds. vectors: factors of the items; None for new ones.
-        begun: slightly older factors, as a warm start for new ones.
+        vectors: factors of the items; None for new ones. begun: slightly older ones, as a warm start for new ones.
         hidden: users treated as if they had no events; the counts of items are scaled up in their place.
     """
     before = history.time < at
@@ -127,7 +117,6 @@ def tables(
         before &= ~hidden[history.user]
     share = 1.0 - hidden.sum() / max(active.sum(), 1)
     table = Tables(history, at, *_of_pairs(history, before, at), {}, {})
-    n = table.pair["n"]
     who, what = np.divmod(table.keys, max(len(history.items), 1))
     table.user = _of_users(history, before, at, who, table.pair)
     table.item = {name: values / max(share, 1e-9) for name, values in _of_items(history, what, table.pair).items()}
@@ -141,7 +130,7 @@ def tables(
         table.kind.append(kind)
         table.share.append(share)
     if history.levels:
-        bought = n > 0
+        bought = table.pair["n"] > 0
         table.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
     if hidden.any():
         # Hidden users have no known taste.
@@ -261,12 +250,7 @@ def item_weights(buyers: npt.ArrayLike) -> Floats:
 
 
 def _factors(
-    history: History,
-    who: Ints,
-    what: Ints,
-    value: Floats,
-    given: Floats | None,
-    begun: Floats | None = None,
+    history: History, who: Ints, what: Ints, value: Floats, given: Floats | None, begun: Floats | None
 ) -> tuple[Floats, Floats]:
     """Return orthonormal factors of the items, and those of the users relative to the norm of their purchases."""
     users, items = len(history.users), len(history.items)

@@ -136,10 +136,7 @@ class TooLittle(Exception):
 
 
 def fit(history: History, horizon_days: int, now: int) -> Fit:
-    """Fit on a history.
-
-    Args:
-        history: all events. horizon_days: the horizon. now: the end of the last window, epoch seconds.
+    """Fit on all events of a history; `now`, in epoch seconds, is the end of the last window.
 
     Raises:
         TooLittle: the history is too short, or has too few purchases.
@@ -170,7 +167,11 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
     # The level of purchases differs between weeks, so several calibrate; a short history needs most of them to fit.
     calibrating = min(CALIBRATED, (len(rows) - 1) // 2)
     fitted, calibrated = concatenated(rows[1 + calibrating :]), concatenated(rows[1 : 1 + calibrating], names=())
-    _require_enough(fitted.purchases, calibrated.purchases)
+    if fitted.purchases < LEAST_FITTED or calibrated.purchases < LEAST_CALIBRATED:
+        raise TooLittle(
+            f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "
+            f"and the history has {fitted.purchases:.0f} and {calibrated.purchases:.0f}"
+        )
     raw = formulas(fitted, concatenated(hidden[1 + calibrating :]), history.levels)
     del fitted
     frozen = recalibrated(raw, rows[1 : 1 + calibrating], hidden[1 : 1 + calibrating])
@@ -230,7 +231,7 @@ def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
 
 
 def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
-    """Return the rows of a window for the users whose history is hidden in the tables."""
+    """Return the rows of a window, for the users whose history is hidden in the tables."""
     users, items, label, weight = pairs(table, until, chance, np.flatnonzero(table.hidden))
     values = table.features(users, items)
     kept = (*features.names(table.history.levels, "described"), "stranger", "visitor", "described")
@@ -254,7 +255,7 @@ def pairs(
     """Return the pairs with a purchase in the window and sampled ones without, with labels and weights.
 
     Args:
-        table: as of the window's start. until: its end. chance: draws.
+        table: as of the window's start. until: its end. chance: for the draws.
         who: numbers of known users, ascending; None for all of them.
     """
     who = np.flatnonzero(table.population) if who is None else who
@@ -302,11 +303,9 @@ def newcomers(history: History, start: int, horizon: int) -> Newcomers:
 
 
 def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | None = None) -> Rows:
-    """Return the rows of several windows, newest first, each weighted by `fading` relative to the one before.
+    """Return the rows of several windows, newest first, each weighted by `fading` relative to the next newer one.
 
-    Args:
-        rows: by window. fading: weight of a window relative to the next newer one.
-        names: the features to keep; None for all.
+    Only the features of `names` are kept; all by default.
     """
     wanted = rows[0].features if names is None else names
     return Rows(
@@ -334,13 +333,13 @@ def recalibrated(raw: Formulas, rows: Sequence[Rows], hidden: Sequence[Rows]) ->
     The formulas of strangers are shifted to the level of all known users, since hidden users are few.
     """
     known, stranger_rows = concatenated(rows, FADING), concatenated(hidden)
-    calibrated = (_recalibrated(raw.stranger, stranger_rows, np.ones(len(stranger_rows.label), dtype=bool)),
-             _recalibrated(raw.described, stranger_rows, stranger_rows.features["described"] > 0))  # fmt: skip
+    stranger = _recalibrated(raw.stranger, stranger_rows, np.ones(len(stranger_rows.label), dtype=bool))
+    described = _recalibrated(raw.described, stranger_rows, stranger_rows.features["described"] > 0)
     return Formulas(
         _recalibrated(raw.seen, known, known.seen),
         _recalibrated(raw.other, known, ~known.seen & ~raw.strangers(known.features)),
-        _shift(calibrated[0], known, np.ones(len(known.label), dtype=bool)),
-        _shift(calibrated[1], known, known.features["described"] > 0),
+        _shift(stranger, known, np.ones(len(known.label), dtype=bool)),
+        _shift(described, known, known.features["described"] > 0),
     )
 
 
@@ -391,11 +390,3 @@ def _logits(formula: Formula, columns: Mapping[str, Reals], which: Flags) -> Flo
     for name, weight in formula.weights.items():
         total += weight * np.clip(columns[name][which], formula.least[name], formula.most[name])
     return total
-
-
-def _require_enough(fitted: float, calibrated: float) -> None:
-    if fitted < LEAST_FITTED or calibrated < LEAST_CALIBRATED:
-        raise TooLittle(
-            f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "
-            f"and the history has {fitted:.0f} and {calibrated:.0f}"
-        )

@@ -26,6 +26,7 @@ LEAST = 50
 REFERENCE = 0.05
 """The probability of the example in the sentence, where pairs have one near it."""
 _LIKE, _WORSE = 2.0, 1.2
+_INSTEAD = "Use the order, not the numbers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,15 @@ class Verdict:
 
 
 def verdict(bins: Sequence[Bin], within: float = WITHIN) -> Verdict:
-    """Judge bins of equal predicted purchases.
+    """Judge bins of equal predicted purchases, the least likely pairs first.
 
-    Args:
-        bins: the least likely pairs first.
-        within: the factor within which predicted and observed purchases of all pairs agree.
+    Over all pairs, predicted and observed purchases agree if they are within a factor.
     """
     _, predicted, observed = (sum(each[place] for each in bins) for place in range(3))
     ratio = predicted / observed if observed else 0.0
     if max(predicted, observed) < LEAST:
         few = f"the test has {observed:,.0f} purchases and {LEAST} are the least"
-        return Verdict("unknown", f"It cannot be said: {few}. Use the order, not the numbers.", ratio)
+        return Verdict("unknown", f"It cannot be said: {few}. {_INSTEAD}", ratio)
     worst = max(bins, key=lambda each: _off(each) if _beyond(each, IN_A_BIN) else 0.0)
     overall = (0.0, predicted, observed)
     if _beyond(overall, within):
@@ -59,9 +58,6 @@ def verdict(bins: Sequence[Bin], within: float = WITHIN) -> Verdict:
         where = f"in pairs predicted at {_shares(worst)}, though over all pairs {_totals(predicted, observed)}"
         return Verdict("no", f"No: {where}. {_INSTEAD}", ratio)
     return Verdict("yes", f"Yes: {_like(bins)} Over all pairs {_totals(predicted, observed)}.", ratio)
-
-
-_INSTEAD = "Use the order, not the numbers."
 
 
 def _like(bins: Sequence[Bin]) -> str:

@@ -54,7 +54,7 @@ def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], lat
         objects.writing(s3, bucket, key) as upload,
     ):
         form = inputs.form(key)
-        rows = forgetting.rows(_in_time(chunks, key, late), form)
+        rows = form.rows(_in_time(chunks, key, late))
         header = next(rows, b"")
         width = header.count(b",") + 1
         column = forgetting.user_column(header)
