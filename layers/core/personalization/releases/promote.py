@@ -83,11 +83,13 @@ def promotion_step(
     stage = Stage(
         request.campaign.name,
         lambda _: training.ensure_campaign(aws.personalize, request.campaign, _wish(aws, request, environment)),
-        lambda arn: campaigns.towards(
-            aws.personalize.describe_campaign(campaignArn=arn)["campaign"], request.solution_version_arn
-        ),
+        lambda arn: _towards(aws.personalize, arn, request.solution_version_arn),
     )
     return advance([stage], request.made).as_json()
+
+
+def _towards(client: "PersonalizeClient", campaign_arn: str, version_arn: str) -> Mapping[str, str]:
+    return campaigns.towards(client.describe_campaign(campaignArn=campaign_arn)["campaign"], version_arn)
 
 
 def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> Wish:
