@@ -190,7 +190,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 def _questions(past: Past, tests: Mapping[str, frozenset[str]]) -> list[Question]:
     users = sorted(tests)
     random.Random(SEED).shuffle(users)
-    return [past.people.question(user, tests[user]) for user in users[:SAMPLE]]
+    return [past.question(user, tests[user]) for user in users[:SAMPLE]]
 
 
 def _told(question: Question, items: frozenset[str], moment: float) -> Question:

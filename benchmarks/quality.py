@@ -148,7 +148,7 @@ def _write(exam: Exam, path: Path) -> None:
         items=len(past.snapshot.items),
         history=np.array([item for each in histories for item in each], np.int64),
         starts=np.cumsum([0, *map(len, histories)]),
-        asked=np.array([past.people.numbers[each.user] for each in exam.questions]),
+        asked=np.array([past.numbers[each.user] for each in exam.questions]),
         new=exam.new,
         limit=K + SPARE,
     )

@@ -80,11 +80,7 @@ class Client:
         *,
         key: str | None = None,
     ) -> Answer:
-        """Send a request to the HTTP API, with the shop's key or with `key`; any status is an answer.
-
-        Raises:
-            LocalError: the API does not answer in JSON, or not at all.
-        """
+        """Send a request to the HTTP API, with the shop's key or with `key`; any status is an answer."""
         address = f"{self.state.api}{path}{'?' + urlencode(query) if query else ''}"
         headers = {"x-api-key": self.state.key if key is None else key, "content-type": "application/json"}
         content = None if body is None else json.dumps(body).encode()
@@ -99,7 +95,7 @@ class Client:
             ) from error
 
     def ask(self, method: str, path: str, query: Mapping[str, str] | None = None, body: object = None) -> Answer:
-        """Send a request to the HTTP API that must succeed. Raises ApiError where it is refused."""
+        """Send a request to the HTTP API. Raises ApiError where it is refused."""
         answer = self.call(method, path, query, body)
         if answer.status >= 400:
             raise ApiError(answer)
@@ -128,28 +124,24 @@ class Client:
         return self.ask("POST", f"/shops/{quoted(shop)}/events", body=body)
 
     def drop(self, shop: str, kind: str, file: Path, *, incremental: bool = False) -> Upload:
-        """Upload `file` to where a shop drops its files.
-
-        Raises:
-            LocalError: there is no such file, its name does not fit its kind, or its settings are refused.
-        """
+        """Upload `file` to where a shop drops its files."""
         key = drop_key(shop, kind, file, incremental=incremental)
         before = set(self.runs.arns())
         boto3.client("s3", **access(self.state)).upload_file(str(file), self.state.outputs["BucketName"], key)
         return Upload(key, before)
 
     def papers(self, run: Run) -> list[str]:
-        """Return addresses in S3 of a run's reports, pages first, and of the rows that it refused."""
+        """Return the S3 addresses of a run's reports, pages first, and of its refused rows."""
         bucket, s3 = self.state.outputs["BucketName"], boto3.client("s3", **access(self.state))
         folders = [f"{folder}/{run.shop}/{run.name}" for folder in ("reports", "rejects")] if run.shop else []
         pages = [s3.list_objects_v2(Bucket=bucket, Prefix=folder) for folder in folders]
         keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        # A report is assembled from parts, which nobody reads.
+        # A report is assembled from parts.
         whole = sorted((key for key in keys if "/parts/" not in key), key=lambda key: not key.endswith(".html"))
         return [f"s3://{bucket}/{key}" for key in whole]
 
     def shops(self) -> list[dict[str, Any]]:
-        """Return what the API serves: for each shop the run that was promoted last, and its campaigns."""
+        """Return for each shop the run that was promoted last, and its campaigns."""
         pages = self.table.meta.client.get_paginator("scan").paginate(TableName=self.table.name)
         records = [item for page in pages for item in page["Items"] if str(item["record"]) == "release"]
         return [
@@ -163,11 +155,11 @@ class Client:
         ]
 
     def replay(self) -> Counter[str]:
-        """Move every dead letter of events back, as StartMessageMoveTask does on AWS; count them by their reason."""
+        """Move all dead letters of events back, as StartMessageMoveTask does on AWS; count them by reason."""
         client = boto3.client("sqs", **access(self.state))
         dead, waiting = self.state.outputs["DeadEventsQueueUrl"], self.state.outputs["EventsQueueUrl"]
         attributes = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["ApproximateNumberOfMessages"])
-        left = int(attributes["Attributes"]["ApproximateNumberOfMessages"])  # and none that comes meanwhile
+        left = int(attributes["Attributes"]["ApproximateNumberOfMessages"])  # later ones stay
         reasons: Counter[str] = Counter()
         while left > 0:
             found = client.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["reason"])
@@ -186,15 +178,9 @@ class Client:
         """Return the stack's functions by logical id, with the log group of each."""
         stack = boto3.client("cloudformation", **access(self.state))
         resources = stack.describe_stack_resources(StackName=self.state.stack)["StackResources"]
-        lambdas = boto3.client("lambda", **access(self.state))
-        groups = {}
-        for resource in resources:
-            if resource["ResourceType"] == "AWS::Lambda::Function":
-                name = resource["PhysicalResourceId"]
-                settings = lambdas.get_function_configuration(FunctionName=name)
-                group = settings.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}")
-                groups[resource["LogicalResourceId"]] = group
-        return groups
+        found = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+        names = [name.removesuffix("Function") for name in found if name.endswith("Function")]
+        return {f"{name}Function": found[f"{name}LogGroup"] for name in names}
 
     def log_lines(self, group: str, *, follow: bool = False, limit: int = 50) -> Iterator[str]:
         """Yield the last `limit` lines of a log group; with `follow`, then each new one as it comes, without end."""
@@ -218,22 +204,18 @@ class Client:
 
 
 def placements(table: "Table", shop: str) -> list[str]:
-    """Return the names of the placements in a shop's release record in the table of shops; none without one."""
+    """Return the placements of a shop's release."""
     record = table.get_item(Key={"shop": shop, "record": "release"}).get("Item", {})
     return sorted(as_names(record.get("placements")))
 
 
 def as_names(member: object) -> list[str]:
-    """Return the names in a member of a release record: its campaigns by recipe, its placements."""
+    """Return the keys of a member of a release record."""
     return [str(name) for name in member] if isinstance(member, dict) else []
 
 
 def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> str:
-    """Return the object key at which a shop drops `file`; check settings as the run would check them.
-
-    Raises:
-        LocalError: there is no such file, its name does not fit its kind, or its settings are refused.
-    """
+    """Return the object key at which a shop drops `file`; refuse what the run would refuse by name or as settings."""
     if not file.is_file():
         raise LocalError(f"there is no file {file}")
     if kind != "settings":

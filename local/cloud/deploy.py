@@ -31,11 +31,7 @@ CHANGE_SECONDS = 120
 
 
 def build(home: Home, step: Step) -> None:
-    """Build functions and layers for this machine, unless the sources are what was built last.
-
-    Raises:
-        LocalError: `sam build` failed; the last lines of its log are in the message.
-    """
+    """Build functions and layers for this machine, unless the sources are what was built last."""
     with one_at_a_time():
         wanted = fingerprint()
         note = BUILD / "built"
@@ -51,11 +47,7 @@ def build(home: Home, step: Step) -> None:
 
 
 def deploy(home: Home, state: State, step: Step) -> State:
-    """Deploy what was built, unless it is what was deployed last, and write down the stack's outputs and API key.
-
-    Raises:
-        LocalError: `sam deploy` failed; the last lines of its log are in the message. Or the result can't be saved.
-    """
+    """Deploy the sources, unless they are what was deployed last, and store the stack's outputs and API key."""
     build(home, step)
     note = home.data / "deployed"
     wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes}"
@@ -74,12 +66,8 @@ def deploy(home: Home, state: State, step: Step) -> State:
             of_state = [f"IncrementalImportBytes={state.incremental_bytes}", *login.parameters(state)]
             packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state)))
             template = ["--template-file", str(packed), "--stack-name", state.stack]
-            sam(
-                home,
-                "deploy",
-                [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state],
-                client_environment(state),
-            )
+            arguments = [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state]
+            sam(home, "deploy", arguments, client_environment(state))
             resuming.save(state)
         note.write_text(wanted)
     stack = stacks.describe_stacks(StackName=state.stack)["Stacks"][0]

@@ -53,11 +53,7 @@ def cloud_python() -> Path:
 
 
 def python_runtime() -> str:
-    """Return the Lambda runtime that the cloud environment's Python is, such as ``python3.13``.
-
-    Raises:
-        LocalError: the environment has not been made.
-    """
+    """Return the cloud environment's Python as a Lambda runtime, such as ``python3.13``."""
     try:
         version: str = json.loads((LOCAL / "cloud" / ".made.json").read_text())["python"]
     except FileNotFoundError:
@@ -66,11 +62,7 @@ def python_runtime() -> str:
 
 
 def ensure(step: Step = quiet) -> list[str]:
-    """Make or refresh both environments where their lock file has changed; return notes for the operator.
-
-    Raises:
-        LocalError: uv failed; its own words are in the message.
-    """
+    """Make or refresh both environments; return notes for the operator."""
     python, notes = find_python()
     for name in ("cloud", "sam"):
         refresh(name, python, step)
@@ -78,11 +70,7 @@ def ensure(step: Step = quiet) -> list[str]:
 
 
 def refresh(name: str, python: Interpreter, step: Step = quiet) -> None:
-    """Make or refresh one environment where its lock file or the Python has changed.
-
-    Raises:
-        LocalError: uv failed; its own words are in the message.
-    """
+    """Make or refresh an environment if its lock file or the Python has changed."""
     lock, folder = REPOSITORY / "locks" / f"{name}.txt", LOCAL / name
     note, interpreter = folder / ".made.json", folder / "bin" / "python"
     made = {"lock": hashlib.sha256(lock.read_bytes()).hexdigest(), "python": python.version}

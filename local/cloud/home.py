@@ -37,8 +37,6 @@ ACCOUNT = "000000000000"
 
 
 class NotRunningError(LocalError):
-    """A command needs the local cloud, and it is not running."""
-
     code = 3
 
     def __init__(self) -> None:
@@ -63,7 +61,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A running cloud: addresses of the local AWS and the engine, processes; the stack's outputs, its APIs and key."""
+    """A running cloud. `endpoint` is the local AWS; `api`, `key` and `browser_api` are of the stack."""
 
     endpoint: str
     engine: str
@@ -153,11 +151,7 @@ class Home:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one `up` or `down` at a time do its work.
-
-        Raises:
-            LocalError: another one is at work.
-        """
+        """Let one `up` or `down` at a time do its work."""
         self.run.mkdir(parents=True, exist_ok=True)
         with (self.run / "lock").open("w") as lock:
             try:
@@ -175,7 +169,7 @@ def running(home: Home) -> State | None:
 
 
 def require(home: Home) -> State:
-    """Return the running cloud's state. Raises NotRunningError where it is not running."""
+    """Return the running cloud's state. Raises NotRunningError."""
     state = running(home)
     if state is None:
         raise NotRunningError

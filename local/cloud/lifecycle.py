@@ -44,7 +44,7 @@ def up(
     fresh: bool = False,
     faults: bool = False,
 ) -> tuple[State, list[str]]:
-    """Bring the cloud up and the stack to what the sources say; do only what is not done yet.
+    """Bring the cloud up and its stack to what the sources say; return its state and notes for the operator.
 
     Args:
         home: the cloud's folder.
@@ -52,15 +52,7 @@ def up(
         cloud_port: port of the local AWS; by default the last one, or a free one.
         engine_port: port of the engine, likewise.
         fresh: forget everything that earlier sessions left.
-        faults: open the doors by which tests make the engine and the local AWS fail, and make the quota of incremental
-            imports small; a cloud that runs already stays as it is.
-
-    Returns:
-        The running state, and notes for the operator.
-
-    Raises:
-        LocalError: something failed, or what was saved cannot be used; nothing that this call started is left running,
-            even when it is interrupted.
+        faults: open the doors by which tests make things fail, with a small quota of incremental imports.
     """
     with home.locked():
         state = None if fresh else running(home)
@@ -122,11 +114,7 @@ def down(home: Home, step: Step = quiet, *, wipe: bool = False) -> list[str]:
 
 
 def start(home: Home, cloud_port: int | None = None, engine_port: int | None = None, *, faults: bool = False) -> State:
-    """Start both processes and write their state; they may not answer yet (:func:`wait_ready`).
-
-    Raises:
-        LocalError: a wanted port is taken.
-    """
+    """Start both processes and write their state; they may not answer yet (:func:`wait_ready`)."""
     home.make_private()
     (home.run / "tmp").mkdir(exist_ok=True)
     cloud, engine = ports(home, cloud_port, engine_port)
@@ -137,19 +125,18 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
     )  # fmt: skip
     state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
     environment, doors = process_environment(home, state), ["--faults"] if faults else []
-    served = {
-        "--port": str(engine),
-        "--data-dir": str(home.data / "engine"),
-        "--account-id": ACCOUNT,
-        "--region": REGION,
-        "--dataset-groups": DATASET_GROUPS,
-        "--incremental-bytes": str(state.incremental_bytes),
-        "--rights": f"{state.endpoint}{RIGHTS}",
-    }
-    options = [word for option in served.items() for word in option]
+    options = [
+        f"--port={engine}",
+        f"--data-dir={home.data / 'engine'}",
+        f"--account-id={ACCOUNT}",
+        f"--region={REGION}",
+        f"--dataset-groups={DATASET_GROUPS}",
+        f"--incremental-bytes={state.incremental_bytes}",
+        f"--rights={state.endpoint}{RIGHTS}",
+        "--strict",  # so that the state machine waits for what it would wait for on AWS
+    ]
     commands = {
-        # Strict, so that the state machine waits for what it would wait for on AWS.
-        "engine": [sys.executable, "-m", "local.personalize", *options, "--strict", *doors],
+        "engine": [sys.executable, "-m", "local.personalize", *options, *doors],
         "cloud": [str(environments.cloud_python()), "-m", "local.cloud.aws.launcher", *doors],
     }
     started = tuple(spawn(name, command, environment, home) for name, command in commands.items())
@@ -238,11 +225,7 @@ def free_port() -> int:
 
 
 def wait_ready(home: Home, state: State) -> None:
-    """Return once both processes answer.
-
-    Raises:
-        LocalError: one ended, or did not answer within a minute; the last lines of its log are in the message.
-    """
+    """Return once both processes answer."""
     pool = urllib3.PoolManager(retries=False, timeout=2.0)
     addresses = {"engine": f"{state.engine}/", "cloud": f"{state.endpoint}/_ministack/health"}
     deadline = time.monotonic() + READY_SECONDS
@@ -263,10 +246,9 @@ def answers(pool: urllib3.PoolManager, address: str) -> bool:
 
 
 def stop(home: Home, *, save: bool = True) -> list[str]:
-    """End every process of this cloud, those that a lost state no longer names included; return their names.
+    """End all processes of this cloud, also those that a lost state no longer names; return their names.
 
-    The local AWS ends first and saves its state, which takes the longer the more runs it remembers; without `save` it
-    is killed. What does not end in time is killed, too.
+    The local AWS ends first and saves its state; without `save`, and out of time, it is killed.
     """
     state = home.read()
     named = [process for process in (state.processes if state else ()) if process.alive()]

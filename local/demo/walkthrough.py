@@ -35,11 +35,7 @@ Item = dict[str, Any]
 
 
 def main(options: Namespace, terminal: Terminal) -> None:
-    """Run every step, show its result, then stay up until Ctrl-C; with ``--once`` stop at the end.
-
-    Raises:
-        LocalError: a step did not do what it should; the cloud is stopped, its data and logs stay.
-    """
+    """Run every step, show its result, then stay up until Ctrl-C; with ``--once`` stop at the end."""
     home = Home(options.run_dir)
     started = time.perf_counter()
     try:
@@ -94,7 +90,7 @@ class Demo:
         return [run, *late]
 
     def finish(self, upload: Upload) -> Run:
-        """Follow the run that an upload started. Raises LocalError with its reason where it failed."""
+        """Follow the run that an upload started to its end."""
         runs = self.client.runs
         run = runs.started_by(upload.key, upload.before)
         for moment in runs.follow(run.arn):
@@ -165,7 +161,7 @@ class Demo:
         self.terminal.heading("How likely is it that they buy it within a week?")
         answer = self.likelihood(user["user"], list(names))
         self.terminal.likelihoods(answer, f"household {user['user']}", names)
-        # Not the new user: the sample has no views, from which the likelihood of newcomers would be learned.
+        # Not the new user: the sample has no views, from which newcomers' likelihood is learned.
         self.terminal.likelihoods(self.likelihood(f"{newcomer}-stranger", list(names)), "somebody", names)
         return answer
 
@@ -197,7 +193,7 @@ class Demo:
 
 
 def some(answer: Answer) -> Answer:
-    """Return the answer, which must have items. Raises LocalError where it has none."""
+    """Return the answer. Raises LocalError where it has no items."""
     if not answer.body.get("items"):
         raise LocalError("the API answered without items; see `python -m local logs GetRecommendationsFunction`")
     return answer

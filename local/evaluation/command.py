@@ -17,11 +17,7 @@ from local.terminal.output import Terminal
 
 
 def main(options: Namespace, terminal: Terminal) -> None:
-    """Evaluate the files that were named.
-
-    Raises:
-        BadInput: they cannot be evaluated.
-    """
+    """Evaluate the files that were named. Raises BadInput."""
     settings = _settings(options.settings)
     plan = Plan(options.k, options.seed, options.tier, options.event_type, options.days)
     with terminal.bar() as tell, tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:

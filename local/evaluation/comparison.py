@@ -2,7 +2,7 @@
 """Recipes and rules on the same questions: their answers, and figures of quality with their uncertainty."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -22,11 +22,11 @@ from personalization.releases.ranking_metrics import (
     relevant_last,
     tail_share,
 )
+from personalize_local.recipes.base import Model
 from personalize_local.recipes.common.topk import Scored
 
 from local.evaluation.pasts import Question
 from local.evaluation.rules import SPARE, Pairs, Rules, Scores
-from local.evaluation.trainings import Learned
 
 Document = dict[str, Any]
 Ask = Callable[[Question, bool, int], Pairs]
@@ -50,16 +50,14 @@ class Method:
 
     name: str
     ask: Ask
+    rank: Callable[[Question, Sequence[str]], Pairs]
     recipe: bool
     seconds: float = 0.0
     """Wall-clock time of the training, offline metrics of Personalize included."""
     cpu_seconds: float = 0.0
-    rank: Callable[[Question, Sequence[str]], Pairs] | None = field(default=None)
-    """Ranks a given list."""
 
 
-def of_model(name: str, learned: Learned) -> Method:
-    model = learned.model
+def of_model(name: str, model: Model, seconds: float, cpu_seconds: float) -> Method:
     places = {item: place for place, item in enumerate(model.item_ids.tolist())}
 
     def ask(question: Question, new: bool, limit: int) -> Pairs:
@@ -68,7 +66,7 @@ def of_model(name: str, learned: Learned) -> Method:
     def rank(question: Question, items: Sequence[str]) -> Pairs:
         return _pairs(model.rank(question.query, items))
 
-    return Method(name, ask, recipe=True, seconds=learned.seconds, cpu_seconds=learned.cpu_seconds, rank=rank)
+    return Method(name, ask, rank, recipe=True, seconds=seconds, cpu_seconds=cpu_seconds)
 
 
 def of_rule(name: str, rules: Rules, rule: Rule, items: npt.NDArray[np.object_]) -> Method:
@@ -82,30 +80,22 @@ def of_rule(name: str, rules: Rules, rule: Rule, items: npt.NDArray[np.object_])
         pairs = [(item, float(scores[places[item]]) if item in places else -1.0) for item in listed]
         return sorted(pairs, key=itemgetter(1), reverse=True)
 
-    return Method(name, ask, recipe=False, rank=rank)
+    return Method(name, ask, rank, recipe=False)
 
 
-def ask_all(
-    method: Method, questions: Sequence[Question], depth: int, *, new: bool, tell: Callable[[], None]
-) -> list[Answer]:
+def ask_all(method: Method, questions: Sequence[Question], depth: int, *, new: bool) -> list[Answer]:
     """Return a method's lists, cut at a depth; ties count against it."""
-    answers = []
-    for question in questions:
-        items = relevant_last(method.ask(question, new, depth + SPARE), question.relevant)[:depth]
-        answers.append(Answer(items, question.relevant))
-        tell()
-    return answers
+    return [
+        Answer(relevant_last(method.ask(each, new, depth + SPARE), each.relevant)[:depth], each.relevant)
+        for each in questions
+    ]
 
 
-def rank_all(
-    method: Method, questions: Sequence[Question], lists: Sequence[Sequence[str]], tell: Callable[[], None]
-) -> list[Answer]:
-    answers = []
-    for question, listed in zip(questions, lists, strict=True):
-        if method.rank is not None:
-            answers.append(Answer(relevant_last(method.rank(question, listed), question.relevant), question.relevant))
-        tell()
-    return answers
+def rank_all(method: Method, questions: Sequence[Question], lists: Sequence[Sequence[str]]) -> list[Answer]:
+    return [
+        Answer(relevant_last(method.rank(each, listed), each.relevant), each.relevant)
+        for each, listed in zip(questions, lists, strict=True)
+    ]
 
 
 def lists_to_rank(questions: Sequence[Question], sold: Sequence[str], seed: int) -> list[list[str]]:
@@ -133,16 +123,10 @@ class Field:
 
 
 def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field) -> dict[str, Document]:
-    """Return the figures of several methods on the same questions.
+    """Return figures by method, whose `answers` are to the same questions, of which there is at least one.
 
-    Args:
-        answers: by method, in the same order of questions, of which there is at least one.
-        against: the method that `times` compares with, in pairs.
-        field: depth, catalogue and seed.
-
-    Returns:
-        By method: each metric as [value, low, high] (95 %), `times` (NDCG as a multiple of the other's, or None),
-        `coverage` and `tail`.
+    They are each metric as [value, low, high] (95 %), NDCG as a multiple (`times`) of that of the method `against`, or
+    None, `coverage` and `tail`.
     """
     bootstrap = Bootstrap(len(answers[against]), field.seed)
     gains = {name: [discounted_gain(each, field.depth) for each in found] for name, found in answers.items()}

@@ -4,7 +4,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,6 @@ class BadInput(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One of the files that were given."""
-
     name: str
     kind: DataKind
     rows: int
@@ -64,17 +62,7 @@ class Tables:
 
 
 def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int) -> Tables:
-    """Check and import files of interactions, users and items, recognised by their columns.
-
-    Args:
-        paths: .csv or .csv.gz; several of one kind must have the same columns.
-        settings: the shop's: names of columns, defaults, how many bad rows are tolerated.
-        scratch: a folder for what is made on the way.
-        seed: of the items' new names.
-
-    Raises:
-        BadInput: a file is missing, or would be refused as a drop; or none has interactions.
-    """
+    """Check and import files, recognised by their columns; `seed` is that of the items' new names. Raises BadInput."""
     kinds = [_kind(path, settings) for path in paths]
     if "interactions" not in kinds:
         named = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
@@ -133,7 +121,6 @@ def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tup
 
 
 def _imported(copies: Sequence[Path], schema: Schema, target: Path) -> pl.DataFrame:
-    """Return the rows as the engine reads them."""
     try:
         import_files(copies, schema, target)
     except ImportRefused as refused:
@@ -171,10 +158,7 @@ def summary(tables: Tables, event_type: str | None) -> dict[str, Any]:
     per_day = wanted.group_by((pl.col("TIMESTAMP") // 86_400).alias("day")).len("rows").sort("day")
     types = rows["EVENT_TYPE"].value_counts(sort=True).iter_rows()
     return {
-        "files": [
-            {"name": each.name, "kind": each.kind, "rows": each.rows, "rejected": each.rejected}
-            for each in tables.sources
-        ],
+        "files": [asdict(each) for each in tables.sources],
         "interactions": rows.height,
         "trains": wanted.height,
         "shoppers": per_user.len(),

@@ -22,12 +22,8 @@ USUAL = "purchase"
 def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
     """Fit on the past and test on the newest DAYS, as the fit of a release does.
 
-    Args:
-        tables: the shop's files.
-        event_type: what is predicted; None: purchases, or the only type that there is.
-
-    Returns:
-        Figures and bins; or the reason why nothing could be fitted; None where no type is meant to be predicted.
+    Return figures and bins, or the reason why nothing could be fitted; None without purchases or a single type, where
+    no `event_type` is given.
     """
     rows = tables.interactions
     name = _name(rows["EVENT_TYPE"].drop_nulls().unique().to_list(), event_type)

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Template
 from markupsafe import Markup
+from personalization.likelihood.report import reliability_curve
 from personalization.reports import pages
 
 from local.evaluation import plots
@@ -33,11 +34,10 @@ def template() -> Template:
         "nice": plots.nice,
         "strip": plots.strip,
         "learning_curve": learning_curve,
-        "calibration_plot": calibration_plot,
+        "reliability_curve": reliability,
     }
     environment.filters |= {
         "percent": percent,
-        "rare": rare,
         "span": lambda low, high: f"{percent(low).removesuffix('%')}–{percent(high)}",
         "drawing": Markup,
     }
@@ -52,16 +52,6 @@ def learning_curve(learning: Sequence[Document]) -> str:
     return plots.curve(points, [f"{each['shoppers']:,}" for each in learning], label)
 
 
-def calibration_plot(bins: Sequence[Document]) -> str:
-    first, last = bins[0], bins[-1]
-    label = texts()["calibration"]["label"].format(
-        first=rare(first["predicted"]),
-        first_true=rare(first["observed"]),
-        last=rare(last["predicted"]),
-        last_true=rare(last["observed"]),
-    )
-    return plots.calibration([(each["predicted"], each["observed"]) for each in bins], label)
-
-
-def rare(share: float) -> str:
-    return f"{100 * share:.2g}%"
+def reliability(bins: Sequence[Document]) -> str:
+    totals = [{**each, **{name: each["pairs"] * each[name] for name in ("predicted", "observed")}} for each in bins]
+    return reliability_curve(totals)

@@ -37,22 +37,32 @@ class Question:
     """Items of the user's past."""
 
 
-class People:
-    """The users of a snapshot, asked about at a time (Unix epoch seconds)."""
+@dataclass(frozen=True)
+class Past:
+    split: Split
+    snapshot: Snapshot
+    rows: Rows
+    """The rows that train."""
 
-    def __init__(self, snapshot: Snapshot, now: float) -> None:
-        self._snapshot = snapshot
-        self._now = now
-        self._starts = snapshot.starts
-        self.numbers = {user: number for number, user in enumerate(snapshot.users.tolist())}
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        return {user: number for number, user in enumerate(self.snapshot.users.tolist())}
+
+    @cached_property
+    def active(self) -> frozenset[str]:
+        """The users with interactions in this past."""
+        return frozenset(self.snapshot.users[np.diff(self.snapshot.starts) > 0].tolist())
+
+    def rules(self, tuning: Tuning) -> Rules:
+        return Rules(self.rows, self.snapshot.items, self.numbers, self.split.cut, tuning)
 
     def question(self, user: str, relevant: frozenset[str]) -> Question:
         """Return what a campaign would be asked at the end of the past, without exploration."""
-        known = self._snapshot
+        known, now = self.snapshot, self.split.cut
         number = self.numbers.get(user)
         if number is None:
-            return Question(user, Query(user, now=self._now, exploration=_OFF), relevant, frozenset())
-        rows = slice(self._starts[number], self._starts[number + 1])
+            return Question(user, Query(user, now=now, exploration=_OFF), relevant, frozenset())
+        rows = slice(known.starts[number], known.starts[number + 1])
         items = known.items[known.item_index[rows]].tolist()
         times = known.timestamps[rows].tolist()
         types = [known.event_types[code] if code >= 0 else None for code in known.event_type[rows].tolist()]
@@ -60,30 +70,8 @@ class People:
         last = items[-1] if items else None
         cells = {name: column[number] for name, column in known.user_columns.items()}
         properties: dict[str, Value] = {name: cell for name, cell in cells.items() if cell is not None}
-        query = Query(user, last, history, properties, now=self._now, exploration=_OFF)
+        query = Query(user, last, history, properties, now=now, exploration=_OFF)
         return Question(user, query, relevant, frozenset(items))
-
-
-@dataclass(frozen=True)
-class Past:
-    """A past, and who is in it."""
-
-    split: Split
-    snapshot: Snapshot
-    rows: Rows
-    """The rows that train."""
-
-    @cached_property
-    def people(self) -> People:
-        return People(self.snapshot, self.split.cut)
-
-    @cached_property
-    def active(self) -> frozenset[str]:
-        """Return the users with interactions in this past."""
-        return frozenset(self.snapshot.users[np.diff(self.snapshot.starts) > 0].tolist())
-
-    def rules(self, tuning: Tuning) -> Rules:
-        return Rules(self.rows, self.snapshot.items, self.people.numbers, self.split.cut, tuning)
 
 
 def prepared(tables: Tables, given: Split, config: TrainingConfig) -> Past:
@@ -111,14 +99,12 @@ class Panel:
     colds: int
 
 
-def panel(given: Split, people: People, snapshot: Snapshot, seed: int, most: int = MOST) -> Panel:
-    """Draw the users to ask about."""
-    active = np.diff(snapshot.starts) > 0
-    known = [user for user in given.tests if (number := people.numbers.get(user)) is not None and active[number]]
-    cold = sorted(given.tests.keys() - set(known))
+def panel(past: Past, seed: int, most: int = MOST) -> Panel:
+    tests = past.split.tests
+    known, cold = tests.keys() & past.active, tests.keys() - past.active
 
     def asked(users: Iterable[str]) -> list[Question]:
-        return [people.question(user, given.tests[user]) for user in drawn(users, most, seed)]
+        return [past.question(user, tests[user]) for user in drawn(users, most, seed)]
 
     return Panel(asked(known), asked(cold), len(known), len(cold))
 

@@ -27,11 +27,7 @@ _USERS, _TOGETHER = 20, 0.9
 
 
 def column(name: str, chunks: Iterable[bytes], settings: ShopSettings) -> int | None:
-    """Return the index of TIMESTAMP in a file of interactions, if its first values are small whole numbers.
-
-    Raises:
-        Rejected: the file is no table, or has not the columns.
-    """
+    """Return the index of TIMESTAMP in a file of interactions, if its first values are small whole numbers."""
     table = Table(name, chunks)
     slots = arrange(name, "interactions", table.header, settings, None).slots
     index = next((slot.source for slot in slots if slot.name == "TIMESTAMP"), None)

@@ -33,8 +33,6 @@ SPARE = 15
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The parameters of the rules, in days and as a weight."""
-
     recent: float = 14.0
     """Half-life of what sells now; infinite where times are no clock."""
     own: float = 90.0
@@ -46,12 +44,7 @@ class Tuning:
 class Rules:
     """Counts of the past, and the lists that they give.
 
-    Args:
-        rows: the past, sorted by user.
-        items: [items] ids by the numbers in `rows`.
-        users: numbers of users by id.
-        now: Unix epoch seconds at which the past ends.
-        tuning: parameters.
+    `rows` are sorted by user; `items` has ids by the numbers in them; the past ends at `now` (Unix epoch seconds).
     """
 
     def __init__(
@@ -101,7 +94,6 @@ class Rules:
         return found - sparse.diags_array(found.diagonal())
 
     def list(self, scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> Pairs:
-        """Return the best allowed items with their scores."""
         shown = np.where(allowed, scores, -1.0) if allowed is not None else scores
         top = np.argpartition(-shown, min(limit, len(shown) - 1))[:limit]
         top = top[np.argsort(-shown[top], kind="stable")]
@@ -121,13 +113,9 @@ class Rules:
 def tuned(
     make: Callable[[Tuning], Rules], tests: Iterable[tuple[str, frozenset[str]]], depth: int, *, lately: bool = True
 ) -> Tuning:
-    """Return the parameters with the best NDCG on tests before those of the evaluation.
+    """Return the parameters with the best NDCG on earlier tests: users and what they took.
 
-    Args:
-        make: rules on the past of these tests.
-        tests: users and what they took.
-        depth: of the lists.
-        lately: whether times tell what sells now.
+    `make` returns rules on the past of these tests; `lately` says whether times tell what sells now.
     """
     asked = list(tests)[:TUNING]
 

@@ -32,8 +32,6 @@ BASKETS = 3
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The training data and the tests."""
-
     kind: Literal["time", "last"]
     """Cut by time, or before each user's last basket."""
     training: pl.DataFrame
@@ -49,16 +47,13 @@ class Split:
 
 
 def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, positions: bool = False) -> Split:
-    """Cut a shop's interactions into past and tests.
+    """Cut a shop's interactions into past and tests. Raises BadInput.
 
     Args:
-        rows: USER_ID, ITEM_ID, EVENT_TYPE, TIMESTAMP; other columns go along.
+        rows: USER_ID, ITEM_ID, EVENT_TYPE, TIMESTAMP, and other columns.
         event_type: what to predict; None = all.
-        days: how much of the end is the test; None = a tenth of the time, 7 to 28 days.
-        positions: whether the times are positions; see `positions`.
-
-    Raises:
-        BadInput: there are no such interactions, nothing to choose from, or no past or no user to predict for.
+        days: length of the test; None = a tenth of the time, 7 to 28 days.
+        positions: whether the times are positions.
     """
     wanted = of_type(rows, event_type)
     if wanted["ITEM_ID"].n_unique() < 2:
@@ -69,26 +64,22 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
             "all interactions are of one instant: nothing comes before anything, so nothing can be predicted"
         )
     if positions:
-        return _by_positions(rows, event_type, days)
+        if days is not None:
+            raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, no times")
+        found = replace(by_last(rows, event_type, 0.0), positions=True)
+        if not _known(found):
+            raise BadInput(f"no shopper has {BASKETS} baskets, the last of which could be predicted")
+        return found
     span = (last - first) / DAY
     if days is not None and days >= span:
         raise BadInput(f"--days {days:g} leaves nothing to train on: the interactions span {span:.1f} days")
     found = by_time(rows, event_type, last, days or _usual(span))
-    if days is None and _known(found) < max(FEW, 0.02 * _returning(wanted)):
+    baskets = wanted.group_by("USER_ID").agg(pl.col("TIMESTAMP").n_unique())["TIMESTAMP"]
+    if days is None and _known(found) < max(FEW, 0.02 * int((baskets > 1).sum())):
         found = max(found, by_last(rows, event_type, found.days), key=_known)
     if not _known(found):
         reason = f"no shopper with a past does anything in the last {found.days:g} days"
         raise BadInput(f"{reason}: choose more of them with --days, or give a longer history")
-    return found
-
-
-def _by_positions(rows: pl.DataFrame, event_type: str | None, days: float | None) -> Split:
-    """Cut before the last basket of each user: positions are no clock that users share."""
-    if days is not None:
-        raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, no times")
-    found = replace(by_last(rows, event_type, 0.0), positions=True)
-    if not _known(found):
-        raise BadInput(f"no shopper has {BASKETS} moments, the last of which could be predicted")
     return found
 
 
@@ -102,11 +93,7 @@ def earlier(given: Split, event_type: str | None) -> Split | None:
 
 
 def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
-    """Return the rows of an event type, in any case.
-
-    Raises:
-        BadInput: there are none.
-    """
+    """Return the rows of an event type, in any case. Raises BadInput where there are none."""
     if event_type is None:
         return rows
     found = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
@@ -119,14 +106,15 @@ def of_type(rows: pl.DataFrame, event_type: str | None) -> pl.DataFrame:
 def snapshot(tables: Tables, given: Split, folder: Path) -> Snapshot:
     """Build what a training reads: the past, all users, and the items that existed before the cut."""
     folder.mkdir(parents=True, exist_ok=True)
-    spec: dict[str, object] = {"interactions": [_kept(given.training, folder / "interactions.parquet")]}
     items = tables.items
     if items is not None and "CREATION_TIMESTAMP" in items.columns and not given.positions:
         items = items.filter(pl.col("CREATION_TIMESTAMP").fill_null(0) <= given.cut)
-    for kind, rows in (("users", tables.users), ("items", items)):
+    spec: dict[str, object] = {}
+    for kind, rows in (("interactions", given.training), ("users", tables.users), ("items", items)):
         if rows is not None and not rows.is_empty():
-            spec |= {kind: [_kept(rows, folder / f"{kind}.parquet")], f"{kind}_schema": tables.schemas[kind]}  # type: ignore[index]
-    return build_snapshot(SnapshotSpec(interactions_schema=tables.schemas["interactions"], **spec))  # type: ignore[arg-type]
+            write(rows, folder / f"{kind}.parquet")
+            spec |= {kind: [folder / f"{kind}.parquet"], f"{kind}_schema": tables.schemas[kind]}  # type: ignore[index]
+    return build_snapshot(SnapshotSpec(**spec))  # type: ignore[arg-type]
 
 
 def by_time(rows: pl.DataFrame, event_type: str | None, last: int, days: float) -> Split:
@@ -160,19 +148,9 @@ def _known(given: Split) -> int:
     return len(frozenset(given.training["USER_ID"].unique()) & given.tests.keys())
 
 
-def _returning(rows: pl.DataFrame) -> int:
-    baskets = rows.group_by("USER_ID").agg(pl.col("TIMESTAMP").n_unique())
-    return int((baskets["TIMESTAMP"] > 1).sum())
-
-
 def _usual(span: float) -> float:
     days = max(LEAST_DAYS, min(MOST_DAYS, SHARE * span))
     return float(round(days)) if days <= span / 2 else span / 4
-
-
-def _kept(rows: pl.DataFrame, path: Path) -> Path:
-    write(rows, path)
-    return path
 
 
 def _seconds(value: object) -> int:

@@ -42,7 +42,7 @@ def _task(task: Document, depth: int, terminal: Terminal) -> None:
     wording, titles = texts()["terminal"], texts()["tasks"]
     columns = ("", f"hits@{depth}#", f"NDCG@{depth}#", "95 %#", "× popular#", "95 %#")
     more = (f"recall@{depth}#", *(() if task["task"] == "ranking" else ("coverage#", "long tail#")))
-    shown = (*columns, *more) if terminal.columns >= WIDE else columns
+    shown = (*columns, *more) if terminal.out.width >= WIDE else columns
     title = titles[task["task"]]["terminal"].format(listed=100)
     rows = [_row(each)[: len(shown)] for each in task["methods"]]
     terminal.table(shown, rows, wording["task"].format(title=title, shoppers=task["shoppers"]))

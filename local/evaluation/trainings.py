@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -24,16 +23,6 @@ from local.cloud.environments import LocalError
 
 AT_ONCE = 2
 """The most trainings at one time: each may need a gigabyte."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """A trained model, and what its training took."""
-
-    model: Model
-    seconds: float
-    """Wall-clock time, Personalize's offline metrics included."""
-    cpu_seconds: float
 
 
 class Trainings:
@@ -54,19 +43,17 @@ class Trainings:
             path.write_bytes(pickle.dumps(snapshot, protocol=5))
         self._started[key] = self._pool.submit(_train, recipe, self._snapshots[name], config, self._folder / key)
 
-    def wait(self, recipe: str, name: str, config: TrainingConfig) -> Learned:
-        """Return the model of a training that was started.
+    def wait(self, recipe: str, name: str, config: TrainingConfig) -> tuple[Model, float, float]:
+        """Return the model of a training that was started, and its wall-clock and processor seconds.
 
-        Raises:
-            TrainingRefused: Personalize's minimums are not met.
-            LocalError: the process died, for want of memory most likely.
+        Raises TrainingRefused below Personalize's minimums.
         """
         key = _key(recipe, name, config)
         try:
             seconds, cpu_seconds = self._started[key].result()
         except BrokenProcessPool:
             raise LocalError(f"the training of {recipe} was killed: it may need more memory than is free") from None
-        return Learned(loading.load(self._folder / key), seconds, cpu_seconds)
+        return loading.load(self._folder / key), seconds, cpu_seconds
 
 
 @contextmanager

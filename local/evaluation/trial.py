@@ -56,14 +56,10 @@ Tell = Callable[[str, float], None]
 """Takes what is being done, and the share of the whole that is done."""
 TOTAL = 130.0
 """The weights of all stages together, about their seconds on 600,000 interactions."""
-EVERY = 20
-"""Steps of a stage between two reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The options of an evaluation."""
-
     depth: int = 10
     seed: int = 7
     tier: str = "standard"
@@ -73,18 +69,14 @@ class Plan:
 
 
 def evaluate(tables: Tables, plan: Plan, tell: Tell) -> Document:
-    """Evaluate a shop's tables.
-
-    Raises:
-        BadInput: there is too little to train on, or nothing to predict.
-    """
+    """Evaluate a shop's tables. Raises BadInput."""
     started = time.perf_counter()
     event_type = _event_type(tables.interactions, plan.event_type)
     given = splitting.split(tables.interactions, event_type, plan.days, positions=tables.positions)
     config = TrainingConfig(event_type=event_type, hyperparameters={"tier": plan.tier})
     try:
         with tempfile.TemporaryDirectory(prefix="evaluation-") as scratch, opened(Path(scratch)) as trainings:
-            trial = _Trial(tables, plan, given, config, trainings, Work(tell))
+            trial = _Trial(tables, plan, given, config, trainings, tell)
             found = trial.document()
     except TrainingRefused as refused:
         raise BadInput(f"what lies before the test is too little to train on: {refused}") from None
@@ -98,56 +90,34 @@ def _event_type(rows: pl.DataFrame, asked: str | None) -> str | None:
     return USUAL if 2 * splitting.LEAST_ROWS <= counted < rows.height else None
 
 
-class Work:
-    """Counts stages by their weight, and their steps by their number."""
-
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
-        self._done = 0.0
-
-    @contextmanager
-    def stage(self, text: str, weight: float, steps: int = 1) -> Iterator[Callable[[], None]]:
-        """Begin a piece of the work; call the callable after each of its steps."""
-        made = 0
-
-        def step() -> None:
-            nonlocal made
-            made += 1
-            if made % EVERY == 0:
-                self._say(text, weight * made / steps)
-
-        self._say(text, 0.0)
-        yield step
-        self._done += weight
-
-    def _say(self, text: str, more: float) -> None:
-        self._tell(text, min((self._done + more) / TOTAL, 1.0))
-
-
 class _Trial:
-    """One run over one shop's tables."""
-
     def __init__(
-        self, tables: Tables, plan: Plan, given: Split, config: TrainingConfig, trainings: Trainings, work: Work
+        self, tables: Tables, plan: Plan, given: Split, config: TrainingConfig, trainings: Trainings, tell: Tell
     ) -> None:
         self._tables, self._plan, self._config = tables, plan, config
-        self._trainings, self._work = trainings, work
+        self._trainings, self._tell, self._done = trainings, tell, 0.0
         self._recipes = tuple(each for each in RECIPES if each != TRENDING or not tables.positions)
         self._everybody = tuple(each for each in FOR_EVERYBODY if each in self._recipes)
         self._rules_of = BY_POSITION if tables.positions else RULES
         self._fast = replace(config, hyperparameters={"tier": "fast"})
         self._past = prepared(tables, given, config)
-        self._panel = pasts.panel(given, self._past.people, self._past.snapshot, plan.seed)
+        self._panel = pasts.panel(self._past, plan.seed)
         seen = np.bincount(self._past.rows.item, minlength=self._past.rows.items)
         order = np.argsort(-seen, kind="stable")[: int((seen > 0).sum())]
         self._sold: list[str] = self._past.snapshot.items[order].tolist()
         head = frozenset(self._sold[: max(1, round(HEAD * len(self._sold)))])
         self._field = Field(plan.depth, len(self._past.snapshot.items), head, plan.seed)
 
+    @contextmanager
+    def _stage(self, text: str, weight: float) -> Iterator[None]:
+        self._tell(text, min(self._done / TOTAL, 1.0))
+        yield
+        self._done += weight
+
     def document(self) -> Document:
         parts = self._begin()
         tuning = self._tuned()
-        with self._work.stage("fitting the purchase likelihood", 8):
+        with self._stage("fitting the purchase likelihood", 8):
             calibration = likelihood.of(self._tables, self._config.event_type)
         methods = [self._trained(recipe, "all", self._config) for recipe in self._recipes]
         methods += self._rules(self._past, tuning)
@@ -204,7 +174,7 @@ class _Trial:
         return None if len(self._panel.cold) >= ENOUGH else max(parts, default=None)
 
     def _tuned(self) -> Tuning:
-        with self._work.stage("choosing the parameters of the simple rules", 8):
+        with self._stage("choosing the parameters of the simple rules", 8):
             before = splitting.earlier(self._past.split, self._config.event_type)
             usual = Tuning(recent=float("inf")) if self._tables.positions else Tuning()
             if before is None:
@@ -219,8 +189,8 @@ class _Trial:
 
     def _trained(self, recipe: str, name: str, config: TrainingConfig) -> Method:
         of_whom = "" if name == "all" else f" on {float(name):.0%} of the shoppers"
-        with self._work.stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
-            return comparison.of_model(recipe, self._trainings.wait(recipe, name, config))
+        with self._stage(f"training {recipe}{of_whom}", 15 if recipe in {PERSONAL, RANKING} else 2):
+            return comparison.of_model(recipe, *self._trainings.wait(recipe, name, config))
 
     def _rules(self, past: Past, tuning: Tuning) -> list[Method]:
         rules = past.rules(tuning)
@@ -230,9 +200,8 @@ class _Trial:
         answers: dict[str, list[Answer]] = {}
         for method in methods:
             weight = 4 if method.name == PERSONAL else 0.5
-            with self._work.stage(f"asking {method.name}", weight, len(asked)) as step:
-                new = name == "discovery"
-                answers[method.name] = comparison.ask_all(method, asked, self._field.depth, new=new, tell=step)
+            with self._stage(f"asking {method.name}", weight):
+                answers[method.name] = comparison.ask_all(method, asked, self._field.depth, new=name == "discovery")
         return self._figures(name, answers, asked)
 
     def _ranking(self, methods: Sequence[Method]) -> Document:
@@ -241,8 +210,8 @@ class _Trial:
         lists = comparison.lists_to_rank(asked, self._sold, self._plan.seed)
         answers: dict[str, list[Answer]] = {}
         for method in methods:
-            with self._work.stage(f"ranking lists by {method.name}", 1, len(asked)) as step:
-                answers[method.name] = comparison.rank_all(method, asked, lists, step)
+            with self._stage(f"ranking lists by {method.name}", 1):
+                answers[method.name] = comparison.rank_all(method, asked, lists)
         return self._figures("ranking", answers, asked)
 
     def _strangers(self, methods: Sequence[Method], parts: Mapping[float, Past], tuning: Tuning) -> Document:
@@ -258,15 +227,12 @@ class _Trial:
         return self._task("strangers", [*made, *rules], asked) | {"real": False}
 
     def _learning(self, parts: Mapping[float, Past]) -> list[Document]:
-        """Ask about the same users models that learned from fewer others.
-
-        `times` is NDCG as a multiple of that of the model before.
-        """
+        """Ask models that learned from fewer users about the same ones; `times` compares NDCG with the model before."""
         asked, points, before = self._panel.known, list[Document](), list[Answer]()
         for share, past in [*sorted(parts.items()), (1.0, self._past)]:
             method = self._trained(PERSONAL, "all" if share == 1.0 else f"{share}", self._fast)
-            with self._work.stage(f"asking the model of {share:.0%} of the shoppers", 2, len(asked)) as step:
-                answers = comparison.ask_all(method, asked, self._field.depth, new=False, tell=step)
+            with self._stage(f"asking the model of {share:.0%} of the shoppers", 2):
+                answers = comparison.ask_all(method, asked, self._field.depth, new=False)
             figures = comparison.figures({"": before or answers, "now": answers}, "", self._field)["now"]
             point = {"share": share, "shoppers": len(past.active)}
             points.append(point | {"ndcg": figures["ndcg"], "times": figures["times"]})
@@ -299,9 +265,7 @@ class _Trial:
             "eventType": self._config.event_type,
             "split": given.kind,
             "times": "positions" if given.positions else "times",
-            "cut": None
-            if given.positions
-            else datetime.fromtimestamp(given.cut, UTC).isoformat().replace("+00:00", "Z"),
+            "cut": None if given.positions else f"{datetime.fromtimestamp(given.cut, UTC):%Y-%m-%dT%H:%M:%SZ}",
             "days": None if given.positions else given.days,
             "trainingRows": len(self._past.rows),
             "knownShoppers": panel.knowns,

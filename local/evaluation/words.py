@@ -28,7 +28,6 @@ LEVEL = 0.02
 
 @cache
 def texts() -> dict[str, Any]:
-    """Return the catalogue of texts."""
     path = Path(__file__).with_name("texts") / f"{LANGUAGE}.yaml"
     found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return found

@@ -33,36 +33,25 @@ CHOICES = 24
 def catalogue(
     shop: str, items: Path | None = None, users: Path | None = None, interactions: Path | None = None
 ) -> dict[str, Any]:
-    """Return the document at ``/catalogue.json``.
+    """Return the document at ``/catalogue.json``: ``{shop, columns, items, shoppers, profiles}``.
 
-    Returns:
-        ``{shop, columns, items, shoppers, profiles}``: each item is a row of `columns`; a shopper has an id, the
-        `facts` of the users CSV, the newest item ids (`last`) and the categories typical for that shopper (`often`);
-        `profiles` are the values that each users' column has, for the form of a new shopper.
-
-    Raises:
-        LocalError: a file cannot be read, or lacks its id column.
+    An item is a row of `columns`. A shopper has an id, the `facts` of the users CSV, the newest item ids (`last`) and
+    typical categories (`often`). `profiles` has the values of each users' column, for the form of a new shopper.
     """
     goods = read(items, "ITEM_ID") if items else None
     people = read(users, "USER_ID") if users else None
     history = read(interactions, "USER_ID", "ITEM_ID", "TIMESTAMP") if interactions else None
-    found: dict[str, Any] = {"shop": shop, "columns": list(ITEM_COLUMNS), "items": [], "shoppers": [], "profiles": {}}
-    if goods is not None:
-        found["items"] = item_rows(goods)
-    if people is not None:
-        found["shoppers"] = shoppers(people, history, goods)
-        found["profiles"] = profiles(people)
-    return found
+    return {
+        "shop": shop,
+        "columns": list(ITEM_COLUMNS),
+        "items": item_rows(goods) if goods is not None else [],
+        "shoppers": shoppers(people, history, goods) if people is not None else [],
+        "profiles": profiles(people) if people is not None else {},
+    }
 
 
 def for_strangers(shop: str, items: Path | None, api: str) -> dict[str, Any]:
-    """Return the same for anonymous users: no user's row, and tokens of sessions in place of a server's key.
-
-    Args:
-        shop: its name.
-        items: its items CSV.
-        api: path of the API of browsers on the page's own host, without a slash at its end.
-    """
+    """Return the document for anonymous users, whose pages ask the API of browsers at the path `api`."""
     return catalogue(shop, items) | {"api": api, "tokens": True}
 
 
@@ -71,11 +60,7 @@ def document(content: dict[str, Any]) -> bytes:
 
 
 def read(path: Path, *required: str) -> pl.DataFrame:
-    """Read a CSV: columns in upper case, values as text, no text as "".
-
-    Raises:
-        LocalError: it cannot be read, or lacks a required column.
-    """
+    """Read a CSV: columns in upper case, values as text, no text as ""."""
     try:
         table = pl.read_csv(path, infer_schema=False).fill_null("")
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -88,10 +73,7 @@ def read(path: Path, *required: str) -> pl.DataFrame:
 
 
 def item_rows(goods: pl.DataFrame) -> list[list[str | float | None]]:
-    """Return the items as rows of :data:`ITEM_COLUMNS`; a price that is no number is null.
-
-    They are sorted by category and name: neighbours that resemble each other compress to two thirds of the bytes.
-    """
+    """Return rows of :data:`ITEM_COLUMNS`, similar items side by side; a price that is no number is null."""
     columns = []
     for field, names in ITEM_COLUMNS.items():
         source = next((name for name in names if name in goods.columns), None)
@@ -103,7 +85,7 @@ def item_rows(goods: pl.DataFrame) -> list[list[str | float | None]]:
 
 
 def profiles(people: pl.DataFrame) -> dict[str, list[str]]:
-    """Return the values of each column that is a choice, sorted as people read them."""
+    """Return the values of each column that is a choice, in reading order."""
     choices = {}
     for name in people.columns:
         values = sorted(set(people[name]) - {"", "Unknown"}, key=amount)
@@ -120,7 +102,7 @@ def amount(text: str) -> tuple[float, str]:
 
 
 def shoppers(people: pl.DataFrame, history: pl.DataFrame | None, goods: pl.DataFrame | None) -> list[dict[str, Any]]:
-    """Choose a few users who differ: each next one has the most new facts, then the richest history."""
+    """Choose a few users who differ: the next one has the most new facts, then the richest history."""
     facts = {str(row["USER_ID"]): row for row in people.to_dicts()}
     candidates = usual(history, facts) if history is not None else list(facts)
     chosen: list[str] = []
@@ -148,7 +130,7 @@ def usual(history: pl.DataFrame, known: dict[str, Any]) -> list[str]:
 
 
 def past(user: str, history: pl.DataFrame, goods: pl.DataFrame | None) -> dict[str, list[str]]:
-    """Return what a user bought last, and the categories of which they buy much, and more than others."""
+    """Return what a user bought last, and the categories of which they buy much and more than others."""
     rows = history.filter(pl.col("USER_ID") == user).sort("TIMESTAMP", "ITEM_ID", descending=[True, False])
     last = rows["ITEM_ID"].unique(maintain_order=True).head(LAST).to_list()
     often: list[str] = []

@@ -88,33 +88,20 @@ def publish(s3: S3Client, bucket: str, wanted: Iterable[Upload]) -> list[str]:
     return removed
 
 
-def outputs(stack: str) -> dict[str, str]:
-    """Return the outputs of a stack of the shell's account and region.
-
-    Raises:
-        LocalError: there is no such stack, or AWS cannot be asked.
-    """
-    try:
-        (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        raise LocalError(f"the stack {stack} cannot be looked at: {error}") from None
-    return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-
-
 def main(options: Namespace, terminal: Terminal) -> None:
-    """Publish the storefront of a stack.
-
-    Raises:
-        LocalError: the stack has no storefront, or a file or the bucket cannot be used.
-    """
-    stack = outputs(options.stack)
+    """Publish the storefront of a stack of the shell's account and region."""
+    try:
+        (found,) = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise LocalError(f"the stack {options.stack} cannot be described: {error}") from None
+    stack = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
     if "StorefrontBucketName" not in stack:
         raise LocalError(f"the stack {options.stack} has no storefront: deploy it with Browsers=true Storefront=true")
     try:
         slots = placements(boto3.resource("dynamodb").Table(stack["ShopsTableName"]), options.shop)
     except botocore.exceptions.ClientError as error:
         slots = []
-        terminal.note(f"its shelves are asked for one by one, as the table of shops refuses: {error}")
+        terminal.note(f"pages will ask for their shelves one by one, since the table of shops refuses: {error}")
     goods = catalogue.for_strangers(options.shop, options.items, "") | {"placements": slots}
     wanted = uploads(catalogue.document(goods))
     try:

@@ -79,17 +79,11 @@ def problem(status: int, title: str, detail: str) -> Reply:
 
 @dataclass(frozen=True)
 class Shopfront:
-    """A shop to serve: the API and its key, and the catalogue as JSON.
-
-    Attributes:
-        api: address of the HTTP API, without a slash at its end.
-        key: sent to the API as ``x-api-key``, never to a browser; without one the browser's token goes along.
-        catalogue: the document at ``/catalogue.json``.
-        folder: the static files.
-    """
+    """A shop to serve: the address of its API, static files, and the document at ``/catalogue.json``."""
 
     api: str
     key: str
+    """Sent to the API, never to a browser; without one the browser's token is passed on."""
     catalogue: bytes
     folder: Path = FOLDER
     http: urllib3.PoolManager = field(
@@ -97,7 +91,7 @@ class Shopfront:
     )
 
     def file(self, path: str) -> Reply:
-        """Return a static file or the catalogue, but nothing outside the folder, no hidden file, no other kind."""
+        """Return the catalogue or a static file: none outside the folder, hidden, or of another kind."""
         if path == "/catalogue.json":
             return Reply(200, self.catalogue, {"Content-Type": TYPES[".json"]})
         wanted = unquote(path).lstrip("/") or "index.html"
@@ -111,10 +105,7 @@ class Shopfront:
         return Reply(200, target.read_bytes(), {"Content-Type": kind})
 
     def forward(self, method: str, target: str, body: bytes | None, sent: Message = NO_HEADERS) -> Reply:
-        """Ask the API at `target` (path and query, below ``/api``) with the key, or else with the browser's token.
-
-        Of the headers that the browser has `sent`, the API also gets those that tell of the shopper's device and hour.
-        """
+        """Ask the API at `target` (path and query, below ``/api``), with the key or the browser's token."""
         path = urlsplit(target).path
         if not API_PATH.fullmatch(path) or {".", ".."} & set(re.split(r"[/\\]", unquote(path))):
             return problem(404, "Not Found", "The API has no such route.")
@@ -131,8 +122,6 @@ class Shopfront:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection of a browser."""
-
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server_version = "shopfront"
@@ -223,8 +212,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """The server of one shopfront."""
-
     daemon_threads = True
     request_queue_size = 64
 
@@ -234,11 +221,7 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(front: Shopfront, port: int = 0) -> Iterator[str]:
-    """Serve `front` on 127.0.0.1 while the block runs; yield its address.
-
-    Raises:
-        LocalError: the port is taken.
-    """
+    """Serve `front` on 127.0.0.1 while the block runs; yield its address."""
     handler = type("ShopfrontHandler", (Handler,), {"front": front})
     try:
         server = Server(("127.0.0.1", port), handler)
@@ -255,11 +238,7 @@ def serving(front: Shopfront, port: int = 0) -> Iterator[str]:
 
 
 def main(options: Namespace, terminal: Terminal) -> None:
-    """Serve the shop that the command names until Ctrl-C, or until its cloud goes down.
-
-    Raises:
-        LocalError: the cloud is not running, or a file cannot be used.
-    """
+    """Serve a shop until Ctrl-C, or until its cloud goes down."""
     home = Home(options.run_dir)
     files = {kind: getattr(options, kind) for kind in ("items", "users", "interactions")}
     if options.shop == "demo" and not any(files.values()):
@@ -276,10 +255,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
 
 
 def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, tokens: bool = False) -> Shopfront:
-    """Return the shopfront of `shop`; `files` are its CSVs by kind, as far as there are any.
-
-    With `tokens` it is the shop that strangers see from CloudFront: nobody's key, and no sample shoppers.
-    """
+    """Return the shopfront of `shop`, with `files` by kind; with `tokens` as CloudFront serves it to strangers."""
     slots = {"placements": placements(Client(state).table, shop), "title": TITLES.get(shop, shop)}
     if tokens:
         content = catalogue.for_strangers(shop, files.get("items"), "/api")
@@ -288,6 +264,6 @@ def open_shop(state: State, shop: str, files: Mapping[str, Path | None], *, toke
 
 
 def demo_files() -> dict[str, Path | None]:
-    """Return the demo's CSVs, as far as it has made them."""
+    """Return the demo's CSVs, those that exist."""
     paths = {kind: LOCAL / "demo" / f"{kind}.csv" for kind in ("items", "users", "interactions")}
     return {kind: path if path.exists() else None for kind, path in paths.items()}

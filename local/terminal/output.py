@@ -43,7 +43,7 @@ class Terminal:
 
     @contextmanager
     def bar(self) -> Iterator[Callable[[str, float], None]]:
-        """Show how far long work is, on a terminal alone: the callable takes what is being done and the share done."""
+        """Show the progress of long work on a terminal: the callable takes a text and the share that is done."""
         columns = (
             TimeElapsedColumn(),
             BarColumn(30),
@@ -85,10 +85,6 @@ class Terminal:
         """Print a paragraph of a result, wrapped at the terminal's width; a pipe gets it as one line."""
         self.out.print(escape(text), soft_wrap=not self.out.is_terminal)
 
-    @property
-    def columns(self) -> int:
-        return self.out.width
-
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """Print a table; columns whose title ends in ``#`` are numbers."""
         table = Table(box=None, pad_edge=False, title=title or None, title_justify="left", header_style="dim")
@@ -105,7 +101,7 @@ class Terminal:
 
     @contextmanager
     def story(self, run: Run) -> Iterator[Callable[[Moment], None]]:
-        """Show what happens in a run: on a terminal as a board that is redrawn, elsewhere line by line."""
+        """Show what happens in a run: on a terminal as a board, elsewhere line by line."""
         if self.as_json or not self.progress.is_terminal:
             yield self.moment
             return
@@ -113,7 +109,7 @@ class Terminal:
             yield board.tell
 
     def runs(self, runs: Sequence[Run]) -> None:
-        """Print runs, each with its result on a line below: a reason of failure is longer than a column."""
+        """Print runs, each with its result on a line of its own."""
         for run in runs:
             began = run.started.astimezone().strftime("%d %b %H:%M:%S")
             colour = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(run.status, "red")
@@ -125,7 +121,7 @@ class Terminal:
                 self.out.print(Padding(escape(result), (0, 0, 0, 4)))
 
     def items(self, answer: Answer, title: str) -> None:
-        """Print recommended items, with name and price from their metadata, and the time that the answer took."""
+        """Print recommended items, with name and price from their metadata."""
         items = answer.body.get("items") or []
         rows = []
         for place, item in enumerate(items, 1):
@@ -139,10 +135,7 @@ class Terminal:
         self.out.print(f"[dim]{len(items)} items in {answer.milliseconds:.1f} ms[/]")
 
     def likelihoods(self, answer: Answer, user: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Print the likelihood of purchases, the likeliest first, each beside the base rate.
-
-        `names` has the items' names by id; an item without one goes by its id.
-        """
+        """Print the likelihood of purchases, the likeliest first; `names` has items' names by id."""
         body = answer.body
         rows = [
             (
@@ -174,7 +167,7 @@ def item_name(item: Mapping[str, Any]) -> str:
 
 
 def said(run: Run) -> str:
-    """Return the result of a run: its reason of failure, or its outcome and rows, and why it did not simply promote."""
+    """Return the result of a run: the reason of its failure, or its outcome, rows, and why it did not promote."""
     if run.reason:
         return run.reason
     rows = run.output.get("rows")

@@ -198,7 +198,7 @@ def test_panels_are_drawn_by_the_seed_alone_and_strangers_are_apart(tmp_path: Pa
     late = [(f"new{n}", "i001", BEGIN + 59 * DAY, "Purchase") for n in range(5)]
     found = tables(tmp_path, [*shop(), *late])
     past = prepared(found, split(found.interactions, None, 10), TrainingConfig())
-    one, other = (panel(past.split, past.people, past.snapshot, seed=3, most=20) for _ in range(2))
+    one, other = (panel(past, seed=3, most=20) for _ in range(2))
     assert [each.user for each in one.known] == [each.user for each in other.known]
     assert sorted(each.user for each in one.cold) == [f"new{n}" for n in range(5)]
     assert (len(one.known), one.knowns > 100, one.colds) == (20, True, 5)
@@ -380,7 +380,7 @@ def test_the_likelihood_is_tested_on_the_last_week(report: dict[str, Any]) -> No
     ("told", "shown", "said"),
     [
         ({"reason": "it needs more days"}, "It cannot be said", "it needs more days"),
-        ({"verdict": {"answer": "no", "text": "No: far too much.", "ratio": 9.0}}, "class=same", "No: far too much."),
+        ({"verdict": {"answer": "no", "text": "No: far too much.", "ratio": 9.0}}, "class=ideal", "No: far too much."),
     ],
 )
 def test_a_likelihood_is_drawn_or_refused(report: dict[str, Any], told: dict[str, Any], shown: str, said: str) -> None:

@@ -106,10 +106,7 @@ def refusal(method: str, path: str, headers: dict[str, str], query: dict[str, li
 
 
 def unsigned(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> Refusal | None:
-    """Return why the sender is unknown to this local AWS; None if known, or if anybody may read the bucket.
-
-    Their signature is checked by ministack, and what they may do; what everybody may read, by S3.
-    """
+    """Return why the sender is unknown; None if known, or if anybody may read. ministack checks the signature."""
     key = router.extract_access_key_id(headers, query)
     if not key:
         bucket, _, name = path.removeprefix("/").partition("/")

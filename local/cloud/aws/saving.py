@@ -106,11 +106,7 @@ class Saver:
         self._task = self._loop.create_task(self._go_on())
 
     def note(self, entry: Json) -> None:
-        """Write a change down before its answer is sent.
-
-        Raises:
-            OSError: the disk is full, for example.
-        """
+        """Write a change down before its answer is sent."""
         line = json.dumps(entry | {"account": get_account_id(), "region": get_region()}).encode() + b"\n"
         with self._lock:
             self.changed = True
@@ -150,9 +146,9 @@ class Saver:
         self._finish(*self._fork(last=True))
 
     def _fork(self, *, last: bool = False) -> tuple[int, int, int, float]:
-        """Fork a copy of this process that writes the present state; return its number, process id, pipe and time.
+        """Fork a copy of this process that writes the state; return its number, process id, pipe and time.
 
-        This runs in the thread of all handlers, so that none of them is half done.
+        This runs in the thread of all handlers: none of them is half done.
         """
         self._idle.clear()
         reading, writing = os.pipe()

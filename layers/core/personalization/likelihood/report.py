@@ -69,7 +69,7 @@ def page(report: Document) -> str:
         known=_verdict(tested, WITHIN),
         strangers=_verdict(report["testedStrangers"], WITHIN_STRANGERS),
         better=1.0 - tested["logLoss"] / tested["baseRateLogLoss"] if tested["baseRateLogLoss"] else 0.0,
-        curve=_curve(tested["bins"]),
+        curve=reliability_curve(tested["bins"]),
     )
 
 
@@ -92,7 +92,7 @@ def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -
     }
 
 
-def _curve(bins: Sequence[Document]) -> str:
+def reliability_curve(bins: Sequence[Document]) -> str:
     """Draw observed against predicted shares, both on logarithmic axes, since purchases are rare."""
     points = [
         (each["predicted"] / each["pairs"], each["observed"] / each["pairs"], each["observed"])
