@@ -82,5 +82,5 @@ def test_a_stack_that_cannot_be_looked_at_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with pytest.raises(LocalError, match="the stack absent cannot be looked at"):
+    with pytest.raises(LocalError, match="the stack absent cannot be described"):
         main(Namespace(stack="absent", shop="green", items=None), Terminal(as_json=True))
