@@ -8,7 +8,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.ingest import plan as imports
-from personalization.ingest import prepare
+from personalization.ingest.prepare import Preparation
 from personalization.shop.plan import PrepareRequest
 
 LOG = observability.logger()
@@ -31,14 +31,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """
     request = PrepareRequest.read(event)
     environment = Environment()
+    names, bucket, most = environment.names, environment.bucket, environment.incremental_bytes
+    namespace = environment.namespace
     try:
-        names, bucket, most = environment.names, environment.bucket, environment.incremental_bytes
-        plan = prepare.prepare_all(clients.s3(), clients.personalize(), names, bucket, request, most)
+        plan = Preparation(clients.s3(), clients.personalize(), names, bucket, request, most).plan()
     except TooManyRejects as refused:
-        observability.count(environment.namespace, "RejectsAboveLimit", 1)
+        observability.count(namespace, "RejectsAboveLimit", 1)
         # The state machine knows the class name Rejected.
         raise Rejected(refused.resource, refused.reason) from None
-    observability.count(environment.namespace, "RowsAccepted", plan.rows)
-    observability.count(environment.namespace, "RowsRejected", plan.rejects)
+    observability.count(namespace, "RowsAccepted", plan.rows)
+    observability.count(namespace, "RowsRejected", plan.rejects)
     LOG.info("Drop checked", run=plan.run, shop=plan.shop, kind=plan.kind, notes=plan.notes)
     return {**plan.as_json(), **imports.outcome(request, plan)}

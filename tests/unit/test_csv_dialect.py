@@ -10,8 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from personalization.core import csv_dialect
-from personalization.ingest.csv.rows import Table
-from personalization.ingest.csv.writing import render
+from personalization.ingest.csv.rows import Table, render
 
 ODD = "\\\",\u2028\x85\x0b\x0c\x1c\x1d\x1e\x00\ufeff '="
 VALUE = st.text(st.sampled_from(ODD) | st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=12)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
-from personalization.ingest.csv.cutting import Bounds, Cut, Cutter
+from personalization.ingest.copies import Bounds, Cut, Cutter
 
 HEADER = b"A,B\n"
 

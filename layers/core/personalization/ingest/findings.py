@@ -43,6 +43,8 @@ class Expected:
     """Unix time: no interaction may be much later."""
     group: Group | None = None
     """The dataset group, if it exists: events streamed to it must not be imported again."""
+    known: Mapping[DataKind, bytes | None] = field(default_factory=dict)
+    """The ids of the other datasets, or of this one's earlier drops; see `counts.hash_ids`."""
 
 
 EXAMPLES = 5

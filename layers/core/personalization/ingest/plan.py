@@ -38,11 +38,6 @@ MOST_JOBS: Mapping[DataKind, int] = {"interactions": 10, "users": 3, "items": 3}
 """Import jobs of one kind in a run, one after the other: they share its time and its execution's history."""
 
 
-def nothing_to_do(drop: Drop, run: str, *notes: str) -> Nothing:
-    """Return the plan of a run that imports nothing."""
-    return Nothing(run=run, shop=drop.shop, kind=drop.kind, notes=notes)
-
-
 def already_handled(drop: Drop, run: str, known: Known) -> Nothing:
     """Return the plan of a run whose drop was imported last."""
     note = (
@@ -69,11 +64,7 @@ def copy_folder(shop: str, run: str, kind: DataKind, job: int = 0) -> str:
 
 
 def copy_key(shop: str, run: str, kind: DataKind, part: int = 0, job: int = 0) -> str:
-    """Return the key of an import copy, or of one of its parts if several objects are imported together.
-
-    Args:
-        shop, run, kind: of the copy. part: the object's number. job: the import job's number, from 0.
-    """
+    """Return the key of an import copy: of the objects imported together, `part` is one, and `job` its import job."""
     return f"{copy_folder(shop, run, kind, job)}part-{part}.csv"
 
 
@@ -89,15 +80,7 @@ def job_names(names: Names, shop: str, kind: DataKind, run: str, jobs: int) -> l
 
 
 def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: Sequence[str]) -> Plan:
-    """Return the plan with several import jobs, one after the other.
-
-    Args:
-        plan: with one job.
-        names: of this deployment's resources.
-        bucket: the bucket of the import copies.
-        jobs: their number.
-        followed: earlier runs with the same jobs.
-    """
+    """Return a plan with several import jobs, one after the other; `followed` are earlier runs with the same jobs."""
     own = job_names(names, plan.shop, plan.kind, plan.run, jobs)
     before = [job_names(names, plan.shop, plan.kind, run, jobs) for run in followed]
     first, *further = (
@@ -115,14 +98,7 @@ def split_into_jobs(plan: Plan, names: Names, bucket: str, jobs: int, followed: 
 
 
 def check_existing(drop: Drop, settings: ShopSettings, domain: str | None, *, group: bool, dataset: bool) -> None:
-    """Check a drop against existing resources.
-
-    Args:
-        drop: the drop.
-        settings: the shop's settings.
-        domain: the domain of the existing dataset group.
-        group: whether the dataset group exists.
-        dataset: whether a dataset of the drop's kind exists.
+    """Check a drop against existing resources: the dataset group and its domain, and the dataset of the drop's kind.
 
     Raises:
         Rejected: the settings name another domain than the shop's; or the first drop of a kind is incremental.
@@ -146,16 +122,7 @@ class Lineage:
 
 
 def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
-    """Name everything that a run creates or reuses.
-
-    Args:
-        names: of this deployment's resources.
-        bucket: the bucket of the import copy.
-        drop: the drop, of interactions, users or items.
-        lineage: the run.
-        settings: the shop's settings.
-        checked: the accepted data.
-    """
+    """Name everything that a run creates or reuses."""
     kind, domain, run = checked.schema.kind, settings.personalize_domain, lineage.run
     trains = kind == "interactions"
     group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
@@ -191,7 +158,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
 
 
 def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[Resource]) -> Plan:
-    """Return the plan with campaigns that the settings don't ask for: with their costs, to delete unless kept."""
+    """Return the plan with the campaigns that the settings don't name: their costs, and whether they are deleted."""
     if not unused:
         return plan
     keeps = settings.unused_campaigns == "keep"
@@ -208,25 +175,18 @@ def with_unused_campaigns(plan: Plan, settings: ShopSettings, unused: Sequence[R
     return plan.model_copy(update={"unused": () if keeps else tuple(unused), "notes": (*plan.notes, *notes)})
 
 
-def merged(plan: Plan, other: Plan, key: str) -> Plan:
-    """Return the plan of an import extended by the rows of another object, at `key`."""
-    note = f"{key} is imported together with it: {other.rows:,} rows more"
-    rows, rejects = plan.rows + other.rows, plan.rejects + other.rejects
-    return plan.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*plan.notes, note)})
+def merged(plans: Sequence[tuple[str, Plan]]) -> Plan:
+    """Return the plan of the first object, extended by the rows of the others; each comes with its key."""
+    (_, first), *others = plans
+    notes = [f"{key} is imported together with it: {plan.rows:,} rows more" for key, plan in others]
+    rows, rejects = sum(plan.rows for _, plan in plans), sum(plan.rejects for _, plan in plans)
+    return first.model_copy(update={"rows": rows, "rejects": rejects, "notes": (*first.notes, *notes)})
 
 
 def retraining(
     names: Names, bucket: str, wish: Retraining, lineage: Lineage, settings: ShopSettings, schema: Schema
 ) -> Plan:
     """Return the plan of a run that imports nothing and trains on the existing data.
-
-    Args:
-        names: of this deployment's resources.
-        bucket: the bucket, as in every plan.
-        wish: the recipes and the training mode.
-        lineage: the run.
-        settings: the shop's settings.
-        schema: of the shop's interactions.
 
     Raises:
         Rejected: a recipe is not the shop's, or has no training mode UPDATE.
@@ -303,21 +263,14 @@ def recipes(
     settings: str = "",
     generation: Generation = "v1",
 ) -> tuple[RecipePart, ...]:
-    """Return the parts of a plan for each recipe of a shop.
+    """Return the parts of a plan for the recipes of a shop.
 
-    Args:
-        names: of this deployment's resources.
-        shop: the shop.
-        lineage: the run, and the earlier ones whose solution versions are reusable.
-        aliases: the recipes.
-        settings: the digest of the shop's settings, which is part of the solution versions' names.
-        generation: of the personalizing recipes.
+    `settings` is the digest of the shop's settings, which is part of the names of solution versions.
     """
-    named = [(alias, recipe(alias, generation)) for alias in aliases]
     parts = [
         RecipePart(
             alias=alias,
-            recipe_arn=names.recipe_arn(name),
+            recipe_arn=names.recipe_arn(recipe(alias, generation)),
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
             solution_version_name=names.solution_version(shop, alias, lineage.run, settings),
@@ -328,7 +281,7 @@ def recipes(
                 [names.solution_version(shop, alias, run, settings, run_name) for run in lineage.trained_by]
             ),
         )
-        for alias, name in named
+        for alias in aliases
     ]
     return tuple(parts)
 

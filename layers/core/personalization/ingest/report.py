@@ -14,7 +14,6 @@ from personalization.ingest.findings import (
     RECOMMENDED_USERS,
     Filled,
     Findings,
-    Reason,
     Spread,
 )
 from personalization.reports import pages
@@ -38,13 +37,7 @@ LIMITS: Mapping[Generation, Limit] = {"v1": Limit(750_000, 500_000_000), "v2": L
 
 
 def data_limits(settings: ShopSettings, items: int, interactions: int) -> tuple[str, ...]:
-    """Return notes about a shop that exceeds what its recipes use.
-
-    Args:
-        settings: the shop's.
-        items: known ones.
-        interactions: of its whole history; 0 where unknown.
-    """
+    """Return notes about a shop that exceeds what its recipes use; `interactions` is 0 where unknown."""
     recipes = [alias for alias in settings.recipes if alias in SECOND_GENERATION]
     limit = LIMITS[settings.generation]
     notes = [
@@ -98,18 +91,13 @@ class Subject:
     """Interactions of the shop before an incremental drop."""
 
 
-def folder(shop: str, run: str) -> str:
-    """Return the folder of a run's reports, with its slash."""
-    return f"reports/{shop}/{run}/"
-
-
-def file_name(kind: DataKind, part: int) -> str:
-    """Return the name of a report's file without its extension; `part` distinguishes drops imported together."""
-    return f"data-{kind}" if not part else f"data-{kind}-{part}"
+def key(shop: str, run: str, kind: DataKind, part: int) -> str:
+    """Return a report's key without its extension; `part` distinguishes drops imported together."""
+    return f"reports/{shop}/{run}/data-{kind}{f'-{part}' if part else ''}"
 
 
 def last_key(shop: str, kind: DataKind) -> str:
-    """Return the key of the last accepted drop's document, for comparison."""
+    """Return the key of the last accepted drop's document, with which the next one is compared."""
     return f"reports/{shop}/last/{kind}.json"
 
 
@@ -120,14 +108,14 @@ def ids_key(shop: str, kind: DataKind) -> str:
 
 def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
     """Return the key of the refused rows."""
-    return f"rejects/{shop}/{run}/{kind}.csv" if not part else f"rejects/{shop}/{run}/{kind}-{part}.csv"
+    return f"rejects/{shop}/{run}/{kind}{f'-{part}' if part else ''}.csv"
 
 
 def document(about: Subject, found: Findings | None, reason: str, before: Mapping[str, Any] | None = None) -> Document:
     """Return the report.
 
     Args:
-        about: the subject.
+        about: the drop.
         found: the results for its rows, or None for an unreadable file.
         reason: why the drop was refused; empty where it was accepted.
         before: the document of the last accepted drop of this kind.
@@ -149,8 +137,16 @@ def document(about: Subject, found: Findings | None, reason: str, before: Mappin
     # A mostly damaged or partly read file says nothing about the shop.
     is_complete = not reason or (found.accepted > 0 and not found.stopped)
     members |= {
-        "rows": _rows(found, limit),
-        "refused": [_refused(reason) for reason in found.reasons],
+        "rows": {
+            "read": found.rows,
+            "accepted": found.accepted,
+            "rejected": found.rejected,
+            "rejectedShare": found.rejected / found.rows if found.rows else 0.0,
+            "limit": limit,
+            "duplicates": found.duplicates,
+            "bytes": found.size,
+        },
+        "refused": [asdict(broken) for broken in found.reasons],
         "goals": _goals(about, found) if not reason or found.rejected <= limit * found.rows else [],
         "columns": [_column(filled, found.accepted) for filled in found.columns] if is_complete else [],
         "notes": list(found.notes),
@@ -190,35 +186,17 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _rows(found: Findings, limit: float) -> Document:
-    return {
-        "read": found.rows,
-        "accepted": found.accepted,
-        "rejected": found.rejected,
-        "rejectedShare": found.rejected / found.rows if found.rows else 0.0,
-        "limit": limit,
-        "duplicates": found.duplicates,
-        "bytes": found.size,
-    }
-
-
-def _refused(reason: Reason) -> Document:
-    return {"rule": reason.rule, "rows": reason.rows, "examples": [asdict(example) for example in reason.examples]}
-
-
 def _goals(about: Subject, found: Findings) -> list[Document]:
     if about.kind != "interactions" or found.users is None:
         return []
     different, again = found.accepted - found.duplicates, found.users.at_least(2)
     needed = max(MINIMUM_USERS, -(-found.users.ids // 100))
-    return [
-        _goal("different interactions", different, MINIMUM_INTERACTIONS, RECOMMENDED_INTERACTIONS),
-        _goal("shoppers with two interactions or more", again, needed, max(RECOMMENDED_USERS, needed)),
-    ]
-
-
-def _goal(what: str, have: int, minimum: int, recommended: int) -> Document:
-    return {"what": what, "have": have, "minimum": minimum, "recommended": recommended}
+    goals = (
+        ("different interactions", different, MINIMUM_INTERACTIONS, RECOMMENDED_INTERACTIONS),
+        ("shoppers with two interactions or more", again, needed, max(RECOMMENDED_USERS, needed)),
+    )
+    members = ("what", "have", "minimum", "recommended")
+    return [dict(zip(members, goal, strict=True)) for goal in goals]
 
 
 def _interactions(found: Findings) -> Document:

@@ -4,7 +4,7 @@
 Memory does not grow with the file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -43,6 +43,7 @@ _RULES = (
     ("number", "must be a number, not {value}", "is no number"),
     ("break", "has a line break in it: {value}", "has a line break in it"),
 )
+CODES = 16
 EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK = range(1, len(_RULES) + 1)
 
 
@@ -62,6 +63,19 @@ class Verdict:
     """Texts whose line breaks became spaces."""
     cut: int = 0
     """Texts cut to Personalize's limit."""
+
+
+def codes(verdicts: Sequence[Verdict]) -> pl.Series | None:
+    """Return the code of each row: the index of its first broken cell times CODES, plus the rule; 0 for a good row.
+
+    None where all rows are good.
+    """
+    coded = [
+        pl.when(verdict.broken > 0).then(place * CODES + verdict.broken.cast(pl.UInt16))
+        for place, verdict in enumerate(verdicts)
+        if verdict.broken is not None
+    ]
+    return pl.select(pl.coalesce(*coded, pl.lit(0, pl.UInt16)).alias("code")).to_series() if coded else None
 
 
 def rule(number: int) -> str:

@@ -5,13 +5,14 @@ Counts are exact, and memory does not grow with the file. A small file keeps the
 later drops of interactions with them.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, Required, TypedDict
 
 import polars as pl
 
@@ -70,15 +71,8 @@ IN_MEMORY = 2_000_000
 PARTITIONS = 16
 
 
-class Tally(Protocol):
-    """Counts the rows of each key."""
-
-    def counts(self) -> Iterator[pl.DataFrame]:
-        """Yield frames of `key` and `rows` with disjoint keys; once, after the last row."""
-
-
-class HashTally:
-    """A tally of 64-bit hashes: collected as they come, and sorted in the end.
+class Tally(ABC):
+    """Counts the rows of each key; what exceeds the memory goes to files, in partitions with disjoint keys.
 
     Args:
         folder: for its files.
@@ -87,117 +81,79 @@ class HashTally:
     """
 
     def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:
-        self._files = _Files(folder, name)
-        self._most = most
-        self._held: list[pl.Series] = []
-        self._size = 0
-
-    def take(self, keys: pl.Series) -> None:
-        self._held.append(keys.alias("key"))
-        self._size += keys.len()
-        if self._size > self._most:
-            self._spill()
-
-    def counts(self) -> Iterator[pl.DataFrame]:
-        """See Tally."""
-        if self._held and self._files.any:
-            self._spill()
-        if self._held:
-            yield _run_lengths(pl.concat(self._held))
-        for frame in self._files.read():
-            yield _run_lengths(frame["key"])
-
-    def distinct(self) -> int:
-        """Return the number of keys; once, in place of `counts`."""
-        if self._held and self._files.any:
-            self._spill()
-        in_memory = pl.concat(self._held).sort().n_unique() if self._held else 0
-        return in_memory + sum(frame["key"].sort().n_unique() for frame in self._files.read())
-
-    def _spill(self) -> None:
-        self._files.write(pl.concat(self._held).to_frame())
-        self._held, self._size = [], 0
-
-
-class WordTally:
-    """A tally of hashes with a text each, far fewer than rows: added up as they come.
-
-    Args:
-        folder: for its files.
-        name: distinguishes its files from those of other tallies.
-        most: keys in memory.
-    """
-
-    def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:
-        self._files = _Files(folder, name)
+        self._folder = folder
+        self._name = name
         self._most = most
         self._held: list[pl.DataFrame] = []
         self._size = 0
+        self._spilled = 0
 
-    def take(self, keys: pl.Series, words: pl.Series) -> None:
-        """Count the keys of some rows; equal keys have equal words."""
-        rows = pl.DataFrame([keys.alias("key"), words.alias("word")])
-        frame = rows.group_by("key").agg(pl.first("word"), pl.len().cast(pl.UInt64).alias("rows"))
+    def counts(self) -> Iterator[pl.DataFrame]:
+        """Yield frames of `key` and `rows` with disjoint keys; once, after the last row."""
+        return map(self._counted, self._parts())
+
+    @abstractmethod
+    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame: ...
+
+    def _hold(self, frame: pl.DataFrame) -> None:
         self._held.append(frame)
         self._size += frame.height
         if self._size > self._most:
             self._settle()
 
-    def counts(self) -> Iterator[pl.DataFrame]:
-        """See Tally; with the `word` of each key."""
-        if self._held and self._files.any:
-            self._spill(_summed(self._held))
+    def _settle(self) -> None:
+        """Make room in memory."""
+        self._spill(pl.concat(self._held))
+
+    def _spill(self, frame: pl.DataFrame) -> None:
+        spread = frame.with_columns((pl.col("key") % PARTITIONS).alias("part"))
+        for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
+            some.write_ipc(self._folder / f"{self._name}-{part}-{self._spilled}.ipc")
+        self._spilled += 1
+        self._held, self._size = [], 0
+
+    def _parts(self) -> Iterator[pl.DataFrame]:
+        if self._held and self._spilled:
+            self._spill(pl.concat(self._held))
         if self._held:
-            yield _summed(self._held)
-        for frame in self._files.read():
-            yield _summed([frame])
+            yield pl.concat(self._held)
+        for part in range(PARTITIONS):
+            if files := sorted(self._folder.glob(f"{self._name}-{part}-*.ipc")):
+                yield pl.concat([pl.read_ipc(file.read_bytes()) for file in files])
+
+
+class HashTally(Tally):
+    """A tally of 64-bit hashes: collected as they come, and sorted in the end."""
+
+    def take(self, keys: pl.Series) -> None:
+        self._hold(keys.alias("key").to_frame())
+
+    def distinct(self) -> int:
+        """Return the number of keys; once, in place of `counts`."""
+        return sum(frame["key"].sort().n_unique() for frame in self._parts())
+
+    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        runs = frame["key"].sort().rle().struct.unnest()
+        return runs.select(key="value", rows=pl.col("len").cast(pl.UInt64))
+
+
+class WordTally(Tally):
+    """A tally of hashes with a `word` each, far fewer than rows: added up as they come."""
+
+    def take(self, keys: pl.Series, words: pl.Series) -> None:
+        """Count the keys of some rows; equal keys have equal words."""
+        rows = pl.DataFrame([keys.alias("key"), words.alias("word")])
+        self._hold(rows.group_by("key").agg(pl.first("word"), pl.len().cast(pl.UInt64).alias("rows")))
 
     def _settle(self) -> None:
-        summed = _summed(self._held)
+        summed = self._counted(pl.concat(self._held))
         if 2 * summed.height > self._most:
             self._spill(summed)
         else:
             self._held, self._size = [summed], summed.height
 
-    def _spill(self, frame: pl.DataFrame) -> None:
-        self._files.write(frame)
-        self._held, self._size = [], 0
-
-
-class _Files:
-    """Frames on disk, in partitions with disjoint keys."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self._name = name
-        self._count = 0
-
-    @property
-    def any(self) -> bool:
-        return self._count > 0
-
-    def write(self, frame: pl.DataFrame) -> None:
-        """Write a frame, partitioned by key."""
-        spread = frame.with_columns((pl.col("key") % PARTITIONS).alias("part"))
-        for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
-            some.write_ipc(self._folder / f"{self._name}-{part}-{self._count}.ipc")
-        self._count += 1
-
-    def read(self) -> Iterator[pl.DataFrame]:
-        """Yield the partitions."""
-        for part in range(PARTITIONS):
-            files = sorted(self._folder.glob(f"{self._name}-{part}-*.ipc"))
-            if files:
-                yield pl.concat([pl.read_ipc(file.read_bytes()) for file in files])
-
-
-def _run_lengths(keys: pl.Series) -> pl.DataFrame:
-    runs = keys.sort().rle().struct.unnest()
-    return runs.select(key="value", rows=pl.col("len").cast(pl.UInt64))
-
-
-def _summed(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(frames).group_by("key").agg(pl.first("word"), pl.col("rows").sum())
+    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.group_by("key").agg(pl.first("word"), pl.col("rows").sum())
 
 
 TOP = 10
@@ -210,7 +166,7 @@ _PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, w
 class Counts(TypedDict, total=False):
     """Members of Findings."""
 
-    duplicates: int
+    duplicates: Required[int]
     first: int | None
     last: int | None
     per_day: Mapping[int, int]
@@ -231,17 +187,10 @@ class Counted:
 
 
 class Counting:
-    """Counts the good rows of one drop.
+    """Counts the good rows of one drop; `scratch` is a folder for what does not fit into memory."""
 
-    Args:
-        expected: the drop's requirements.
-        scratch: a folder for what does not fit into memory.
-        ids: the ids of the other datasets, or of the same for an incremental drop; see `hash_ids`.
-    """
-
-    def __init__(self, expected: Expected, scratch: Path, ids: Mapping[DataKind, bytes | None]) -> None:
+    def __init__(self, expected: Expected, scratch: Path) -> None:
         self._expected = expected
-        self._ids = ids
         self._rows = 0
         self._whole = HashTally(scratch, "rows")
         self._users = HashTally(scratch, "users")
@@ -282,30 +231,22 @@ class Counting:
             own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
             placeholders = Counter[str]()
             ids = [_count_placeholders(frame, placeholders)["key"] for frame in self._whole.counts()]
-            distinct = sum(map(len, ids))
-            counted: Counts = {"duplicates": self._rows - distinct, "placeholders": {own: placeholders}}
-            return Counted(counted, self._packed(ids))
+            duplicates = self._rows - sum(map(len, ids))
+            return Counted({"duplicates": duplicates, "placeholders": {own: placeholders}}, self._packed(ids))
         seen: list[pl.DataFrame] = []
         no_users, no_items = Counter[str](), Counter[str]()
-        items = self._spread(self._items, "items", no_items, seen)
-        return Counted(
-            {
-                "placeholders": {"USER_ID": no_users, "ITEM_ID": no_items},
-                "duplicates": self._rows - self._whole.distinct(),
-                "first": self._first,
-                "last": self._last,
-                "per_day": dict(sorted(self._days.items())),
-                "event_types": dict(self._types.most_common()),
-                "users": self._spread(self._users, "users", no_users),
-                "items": items,
-            },
-            None,
-            Sold(
-                self._rows,
-                _top_words(map(_most_frequent, self._bought.counts())),
-                self._without_returns(_top_words(seen)),
-            ),
-        )
+        findings: Counts = {
+            "items": self._spread(self._items, "items", no_items, seen),
+            "users": self._spread(self._users, "users", no_users),
+            "placeholders": {"USER_ID": no_users, "ITEM_ID": no_items},
+            "duplicates": self._rows - self._whole.distinct(),
+            "first": self._first,
+            "last": self._last,
+            "per_day": dict(sorted(self._days.items())),
+            "event_types": dict(self._types.most_common()),
+        }
+        bought = _top_words(map(_most_frequent, self._bought.counts()))
+        return Counted(findings, None, Sold(self._rows, bought, self._without_returns(_top_words(seen))))
 
     def _without_returns(self, seen: dict[str, int]) -> dict[str, int]:
         """Return how often each item had an event other than a return."""
@@ -315,7 +256,9 @@ class Counting:
         return {word: rows for word, rows in left.items() if rows > 0}
 
     def _packed(self, ids: list[pl.Series]) -> bytes | None:
-        earlier = unpack_ids(self._ids.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+        earlier = (
+            unpack_ids(self._expected.known.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+        )
         if self._expected.mode == "INCREMENTAL" and earlier is None:
             return None
         every = [*ids, earlier] if earlier is not None else ids
@@ -325,7 +268,7 @@ class Counting:
         self, tally: Tally, kind: DataKind, placeholders: Counter[str], seen: list[pl.DataFrame] | None = None
     ) -> Spread:
         """Return the distribution of rows over ids; fill `placeholders`, and `seen` with the most frequent ids."""
-        known_ids = unpack_ids(self._ids.get(kind))
+        known_ids = unpack_ids(self._expected.known.get(kind))
         by_count: Counter[int] = Counter()
         top: list[tuple[str, int]] = []
         unknown_ids = unknown_rows = 0

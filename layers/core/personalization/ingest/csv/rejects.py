@@ -8,14 +8,18 @@ them or with an apostrophe; without it, every row is as it came.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from io import StringIO
-from typing import Protocol, runtime_checkable
+
+import polars as pl
 
 from personalization.core.csv_dialect import standard
 from personalization.core.errors import Rejected
-from personalization.ingest.csv.pieces import Piece
-from personalization.ingest.findings import EXAMPLES, Example, Reason
-from personalization.shop.keys import DataKind
+from personalization.ingest.csv import columns
+from personalization.ingest.csv.irregular import LINE, RAGGED, ragged
+from personalization.ingest.csv.rows import Rows, source
+from personalization.ingest.findings import EXAMPLES, Example, Expected, Reason
+from personalization.ingest.header import Slot
 
 EARLY_ROWS = 100_000
 """Bad rows after which a mostly bad file is given up: as many as the file of refused rows has."""
@@ -25,53 +29,90 @@ MOSTLY = 0.5
 """The share of bad rows in a mostly bad file."""
 BLANK_LINES = 1_000_000
 """Blank lines above which a file with ten times as many of them as rows is refused."""
+MOST_ROWS = 100_000
+MOST_BYTES = 24_000_000
 _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
 """Bytes of the shortest values of a row besides one: another id and nine digits of a time."""
+_HEADER = '"line","reason","row"\n'
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
-@runtime_checkable
-class BoundedSource(Protocol):
-    """A source of bytes that knows how many may still come."""
-
-    def left(self) -> int:
-        """Return the bytes that may still come, at most."""
-
-
-class Acceptance:
-    """Counts what decides the acceptance of a drop.
+class Rejects:
+    """Counts refused rows, and keeps as many as a repair can use.
 
     Args:
-        resource: the name in messages.
-        kind: of the drop.
+        expected: the drop's requirements.
+        slots: the columns of the import.
         width: the number of values of a row.
-        limit: the share of rows that may be bad.
     """
 
-    def __init__(self, resource: str, kind: DataKind, width: int, limit: float) -> None:
-        self._resource = resource
-        self._shortest = width + 1 + _SHORTEST[kind]
-        self._limit = limit
-        self._rows = self._bad = self._blank = self._bytes = 0
+    def __init__(self, expected: Expected, slots: Sequence[Slot], width: int) -> None:
+        self._resource, self._limit = expected.resource, expected.settings.rejects.limit
+        self._slots, self._width = slots, width
+        self._shortest = width + 1 + _SHORTEST[expected.kind]
+        self._blank = self._bytes = 0
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[Example]] = {}
+        self._text = StringIO()
+        self._text.write(_HEADER)
+        self.read = 0
+        """Good and bad rows so far."""
+        self.written = 0
+        """Rows in the file."""
 
-    def note(self, piece: Piece, rows: int, bad: int, blank: int) -> None:
-        """Record the counts up to the end of a piece.
+    @property
+    def rows(self) -> int:
+        """The number of all refused rows."""
+        return self._counts.total()
 
-        Args:
-            piece: the piece.
-            rows: all rows so far.
-            bad: the bad ones of them.
-            blank: blank lines of this piece.
+    def take(self, rows: Rows) -> None:
+        """Count the rows of a piece, and refuse those that are not rows of the table.
 
         Raises:
             Rejected: the file is nearly all blank lines.
         """
-        self._rows, self._bad = rows, bad
-        self._blank += blank
-        self._bytes += len(piece.data)
-        if self._blank > BLANK_LINES and self._blank > 10 * rows:
-            end = piece.line + piece.data.count(b"\n")
+        self.read += rows.frame.height + len(rows.unreadable) + rows.ragged.height
+        self._blank += rows.blank
+        self._bytes += len(rows.piece.data)
+        if self._blank > BLANK_LINES and self._blank > 10 * self.read:
+            end = rows.piece.line + rows.piece.data.count(b"\n")
             problem = f"{self._blank:,} of its first {end:,} lines are blank"
             raise Rejected(self._resource, f"{problem}: leave the blank lines out")
+        if not rows.unreadable and not rows.ragged.height:
+            return
+        for bad in rows.unreadable:
+            self._counts[bad.rule] += 1
+        kept = [bad for bad in rows.unreadable if self._wants(bad.rule)]
+        if rows.ragged.height:
+            self._counts[RAGGED] += rows.ragged.height
+            if self._wants(RAGGED):
+                some = rows.ragged.head(max(MOST_ROWS - self.written, EXAMPLES))
+                kept += [ragged(values, self._width, line) for line, values in some.iter_rows()]
+                kept.sort(key=lambda bad: bad.line)
+        for bad, original in zip(kept, rows.originals([bad.line for bad in kept]), strict=True):
+            self._keep(bad.rule, Example(bad.line, bad.reason), bad.reason, original)
+
+    def refuse(self, rows: Rows, codes: pl.Series) -> pl.Series:
+        """Refuse the rows with a code (see `columns.codes`), and return their lines."""
+        bad = rows.frame.with_columns(codes.alias("code")).filter(pl.col("code") > 0)
+        lines, wanted = bad[LINE], []
+        for code, count in bad["code"].value_counts().iter_rows():
+            rule = self._rule(code)
+            self._counts[rule] += count
+            wanted += [code] * self._wants(rule)
+        bad = bad.filter(pl.col("code").is_in(wanted))
+        cells = {code: self._cells(self._broken(code)[0], bad) for code in wanted}
+        kept = bad[LINE].to_list()
+        every = zip(kept, bad["code"].to_list(), rows.originals(kept), strict=True)
+        for place, (line, code, original) in enumerate(every):
+            slot, number = self._broken(code)
+            value, rule = cells[code][place], self._rule(code)
+            reason = columns.reason(slot.name, number, value)
+            # More people read a report than the file of refused rows, so it contains no user ids.
+            hidden = slot.name == "USER_ID"
+            example = Example(line, rule) if hidden else Example(line, reason, columns.shown(value))
+            self._keep(rule, example, reason, original)
+        return lines
 
     def is_hopeless(self, left: int | None) -> bool:
         """Tell whether the drop is refused whatever follows.
@@ -79,68 +120,15 @@ class Acceptance:
         Args:
             left: bytes that may follow, at most; None where unknown.
         """
-        if left is not None and self._bad > self._limit * (self._rows + left // self._shortest + 1):
+        bad = self.rows
+        if left is not None and bad > self._limit * (self.read + left // self._shortest + 1):
             return True
-        enough = self._bad >= EARLY_ROWS or self._bytes >= EARLY_BYTES
-        return enough and self._bad > max(MOSTLY, self._limit) * self._rows
+        enough = bad >= EARLY_ROWS or self._bytes >= EARLY_BYTES
+        return enough and bad > max(MOSTLY, self._limit) * self.read
 
-
-MOST_ROWS = 100_000
-MOST_BYTES = 24_000_000
-_HEADER = '"line","reason","row"\n'
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-
-
-class Rejects:
-    """Counts refused rows, and keeps as many as a repair can use."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._examples: dict[str, list[Example]] = {}
-        self._text = StringIO()
-        self._text.write(_HEADER)
-        self.written = 0
-        """Rows in the file."""
-
-    @property
-    def rows(self) -> int:
-        """Return the number of all refused rows."""
-        return self._counts.total()
-
-    @property
-    def full(self) -> bool:
-        """Tell whether no more rows are kept."""
-        return self.written >= MOST_ROWS or self._text.tell() >= MOST_BYTES
-
-    def count(self, rule: str, rows: int) -> None:
-        """Count rows that break a rule."""
-        self._counts[rule] += rows
-
-    def lacks(self, rule: str) -> bool:
-        """Tell whether a rule needs more examples."""
-        return len(self._examples.get(rule, ())) < EXAMPLES
-
-    def wants(self, rule: str) -> bool:
-        """Tell whether another row that breaks a rule would be kept."""
-        return not self.full or self.lacks(rule)
-
-    def room(self, rule: str) -> int:
-        """Return how many more rows that break a rule would be kept, at most."""
-        return max(MOST_ROWS - self.written, EXAMPLES) if self.wants(rule) else 0
-
-    def example(self, rule: str, example: Example) -> None:
-        """Keep one of the first rows that break a rule."""
-        self._examples.setdefault(rule, []).append(example)
-
-    def keep(self, line: int, reason: str, row: str) -> None:
-        """Write a row, unless the file is full."""
-        if not self.full:
-            self._write(line, reason, f"'{row}" if row.startswith(_FORMULA) else row)
-            self.written += 1
-
-    def stop(self, line: int, reason: str) -> None:
+    def stop(self, line: int) -> None:
         """Write that the rows after a line were not checked."""
-        self._write(line, reason, "")
+        self._write(line, "the check stopped here: the rest of the file cannot make up for the bad rows", "")
 
     def reasons(self) -> tuple[Reason, ...]:
         """Return the broken rules, the most frequent first."""
@@ -149,5 +137,33 @@ class Rejects:
     def file(self) -> bytes:
         return self._text.getvalue().encode()
 
+    @property
+    def _full(self) -> bool:
+        return self.written >= MOST_ROWS or self._text.tell() >= MOST_BYTES
+
+    def _wants(self, rule: str) -> bool:
+        """Tell whether another row that breaks a rule would be kept."""
+        return not self._full or len(self._examples.get(rule, ())) < EXAMPLES
+
+    def _keep(self, rule: str, example: Example, reason: str, row: str) -> None:
+        """Keep a row as one of the first examples of a rule, and in the file unless it is full."""
+        examples = self._examples.setdefault(rule, [])
+        if len(examples) < EXAMPLES:
+            examples.append(example)
+        if not self._full:
+            self._write(example.line, reason, f"'{row}" if row.startswith(_FORMULA) else row)
+            self.written += 1
+
     def _write(self, *row: str | int) -> None:
         self._text.write(standard(row, all_quoted=True))
+
+    def _broken(self, code: int) -> tuple[Slot, int]:
+        place, number = divmod(code, columns.CODES)
+        return self._slots[place], number
+
+    def _rule(self, code: int) -> str:
+        slot, number = self._broken(code)
+        return f"{slot.name} {columns.rule(number)}"
+
+    def _cells(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
+        return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height

@@ -1,264 +1,137 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of a CSV as frames of text, each row with its line number.
+"""Read a CSV as frames of text, each row with its line number, and write frames as CSV.
 
-polars reads all lines that are clearly rows of the table. Irregular lines (a broken quote, a line break inside quotes,
-too many values, bytes that are not text) are read one by one, with the same result as reading the whole file by the
-csv module.
+polars reads all lines that are clearly rows of the table; `irregular` reads the others. Line numbers are physical
+lines, as in an editor: the first line is line 1.
 """
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from functools import partial
+from io import BytesIO
 
 import polars as pl
 
-from personalization.core import line_breaks
-from personalization.ingest.csv.pieces import (
-    BOM,
+from personalization.core import csv_dialect, line_breaks
+from personalization.core.errors import Rejected
+from personalization.ingest.csv.irregular import (
+    LINE,
+    LONGEST,
     LONGEST_VALUE,
-    PIECE_BYTES,
+    MOST_COLUMNS,
+    SPECIAL,
+    VALUES,
     Piece,
-    Pieces,
     RowReader,
     Unreadable,
-    header,
-    unescaped,
+    read_irregular,
+    starts,
 )
 
-SPECIAL = r'["\r\x00]'
-"""Characters that no plain line has."""
-LINE = "line"
-"""The column with the line numbers; no column of a drop has lower-case letters."""
-Parse = Callable[[bytes, str | None], pl.DataFrame]
-VALUES = "values"
-"""The column with the number of a line's values."""
-
-
-@dataclass(slots=True)
-class Irregular:
-    """The result of irregular lines. Line numbers are relative to the piece, from 0."""
-
-    done: int
-    """Finished lines; the others come again with the next piece."""
-    rest: bytes = b""
-    """The lines that come again."""
-    rows: list[pl.DataFrame] = field(default_factory=list)
-    """Valid rows, with the lines at which they begin."""
-    breaks: bool = False
-    """Whether these rows may have line breaks in their values."""
-    taken: list[int] = field(default_factory=list)
-    """Lines inside or at the end of a row, whatever they look like by themselves."""
-    unreadable: list[Unreadable] = field(default_factory=list)
-    """Invalid rows other than `ragged`."""
-    ragged: pl.DataFrame = field(default_factory=pl.DataFrame)
-    """Lines with another number of values than the header has, and that number."""
-    blank: int = 0
-    """Blank lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """The lines that are neither blank nor ragged."""
-
-    places: list[int]
-    begins: list[int]
-    """The bytes at which they begin."""
-    ends: list[int]
-    """The bytes at which they end, without their line ends."""
-    texts: pl.Series
-
-
-def read_irregular(
-    piece: Piece,
-    data: bytes,
-    lines: pl.Series,
-    regular: pl.Series,
-    width: int,
-    parse: Parse,
-) -> Irregular:
-    """Read the irregular lines of a piece.
-
-    Args:
-        piece: the piece.
-        data: its bytes, with zeros in place of those that are not text.
-        lines: its lines as text, without their ends.
-        regular: the lines to skip.
-        width: the number of values of a row.
-        parse: reads rows of one line each: in the form of RFC 4180, or with literal quotes.
-    """
-    result = Irregular(lines.len())
-    places = regular.not_().arg_true()
-    texts = lines.gather(places)
-    sizes = texts.str.len_bytes()
-    blank = (texts.str.strip_chars("\r").str.len_bytes() if b"\r" in data else sizes) == 0
-    values = texts.str.count_matches(",", literal=True) + 1
-    plain = ~texts.str.contains(SPECIAL) & ((sizes <= LONGEST_VALUE) | (values != width))
-    ragged = ~blank & plain & (values != width)
-    other_lines = ~blank & ~ragged
-    if other_lines.any():
-        chosen = places.filter(other_lines)
-        begins = starts(data, lines, chosen)
-        ends = [begin + size for begin, size in zip(begins, sizes.filter(other_lines).to_list(), strict=True)]
-        _read_lines(
-            _Candidates(chosen.to_list(), begins, ends, texts.filter(other_lines)), piece, data, width, parse, result
-        )
-    result.ragged = pl.DataFrame([places.alias(LINE), values.alias(VALUES)]).filter(ragged & (places < result.done))
-    result.blank = int((blank & (places < result.done)).sum())
-    if result.taken:
-        result.ragged = result.ragged.filter(pl.col(LINE).is_in(result.taken).not_())
-    return result
-
-
-def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
-    """Return the bytes at which some lines begin."""
-    returns = data.count(b"\r\n") if b"\r" in data else 0
-    if returns not in {0, lines.len()}:
-        ends = list(accumulate(len(line) + 1 for line in data.split(b"\n")))
-        return [ends[place - 1] if place else 0 for place in places.to_list()]
-    sizes = lines.str.len_bytes().cast(pl.Int64) + (2 if returns else 1)
-    return (sizes.cum_sum() - sizes).gather(places).to_list()
-
-
-def _read_lines(
-    candidates: _Candidates, piece: Piece, data: bytes, width: int, parse: Parse, result: Irregular
-) -> None:
-    """Read these lines in order."""
-    literal = _literal(candidates.texts, width)
-    valid = _rows(candidates, data, width)
-    plain: list[int] = []
-    multi_line: dict[int, str] = {}
-    read_singly: dict[int, list[str]] = {}
-    reader = RowReader(piece, width)
-    after = 0
-    for number, place in enumerate(candidates.places):
-        if place < after:
-            continue
-        if literal[number]:
-            plain.append(number)
-            continue
-        if number in valid:
-            multi_line[place], last = valid[number]
-            after = last + 1
-        else:
-            start = candidates.begins[number]
-            row, end = reader.row(start)
-            if row is None:
-                result.done, result.rest = place, piece.data[start:]
-                break
-            if isinstance(row, Unreadable):
-                result.unreadable.append(Unreadable(piece.line + place, row.reason, row.rule))
-                continue
-            read_singly[place] = row
-            after = place + piece.data.count(b"\n", start, end)
-        if after > place + 1:
-            result.taken += range(place + 1, after)
-    if plain:
-        texts = "\n".join(candidates.texts.gather(plain).to_list())
-        result.rows.append(
-            _with_lines(parse(f"{texts}\n".encode(), None), [candidates.places[number] for number in plain])
-        )
-    if multi_line:
-        result.rows.append(_parse_rows(multi_line, parse))
-    if read_singly:
-        result.rows.append(_with_lines(_from_lists(read_singly.values()), read_singly))
-    result.breaks = bool(multi_line or read_singly)
-
-
-def _rows(candidates: _Candidates, data: bytes, width: int) -> dict[int, tuple[str, int]]:
-    """Return the rows in the form of RFC 4180 that begin at these lines, and their last lines.
-
-    A row ends where it has an even number of quotes: with its first line, or with the next one that has an odd number.
-    So each line is in at most two possible rows, and checking all of them costs two passes.
-    """
-    ends = _row_ends((candidates.texts.str.count_matches('"', literal=True) % 2 == 0).to_list())
-    begins = _row_starts(ends)
-    valid = _valid_rows(candidates, data, width, begins, ends)
-    if len(valid) == len(begins):
-        return valid
-    valid |= _valid_rows(candidates, data, width, sorted({*range(len(ends))}.difference(begins)), ends)
-    if b'\\"' in data:
-        ends = _row_ends([unescaped(text).count('"') % 2 == 0 for text in candidates.texts.to_list()])
-        others = [number for number in range(len(ends)) if number not in valid]
-        valid |= _valid_rows(candidates, data, width, others, ends, escaped=True)
-    return valid
-
-
-def _row_ends(alone: Sequence[bool]) -> list[int]:
-    """Return for each line the number of the line that ends its row; -1 where there is none."""
-    lasts = [*range(len(alone))]
-    later = -1
-    for number in range(len(alone) - 1, -1, -1):
-        if not alone[number]:
-            lasts[number], later = later, number
-    return lasts
-
-
-def _row_starts(lasts: Sequence[int]) -> list[int]:
-    """Return the lines at which rows begin, if all of them are valid."""
-    chain, number = [], 0
-    while number < len(lasts):
-        chain.append(number)
-        number = max(number, lasts[number]) + 1
-    return chain
-
-
-def _valid_rows(
-    candidates: _Candidates,
-    data: bytes,
-    width: int,
-    numbers: Sequence[int],
-    lasts: Sequence[int],
-    *,
-    escaped: bool = False,
-) -> dict[int, tuple[str, int]]:
-    """Return the valid ones of possible rows, and their last lines."""
-    begins, ends = candidates.begins, candidates.ends
-    known = [each for each in numbers if lasts[each] >= 0 and ends[lasts[each]] - begins[each] <= LONGEST_VALUE]
-    texts = [data[begins[each] : ends[lasts[each]]].decode() for each in known]
-    if escaped:
-        texts = [unescaped(text) for text in texts]
-    value = r'(?:[^",\r\n\x00]*|"(?:[^"\r\x00]|\r\n|"")*")'
-    good = pl.Series(texts, dtype=pl.String).str.contains(rf"^{value}(?:,{value}){{{width - 1}}}$")
-    rows = zip(known, texts, good, strict=True)
-    return {each: (text, candidates.places[lasts[each]]) for each, text, fits in rows if fits}
-
-
-def _literal(texts: pl.Series, width: int) -> list[bool]:
-    """Tell which lines are rows with literal quotes, because no value begins with one."""
-    value = r'(?:[^",\r\x00][^,\r\x00]*)?'
-    good = texts.str.contains(rf"^{value}(?:,{value}){{{width - 1}}}$") & (texts.str.len_bytes() <= LONGEST_VALUE)
-    return (good & ~texts.str.contains('\\"', literal=True)).to_list()
-
-
-def _parse_rows(texts: Mapping[int, str], parse: Parse) -> pl.DataFrame:
-    """Return rows in the form of RFC 4180, by their lines, as a frame."""
-    joined = "\n".join(text.replace("\n", "\0") for text in texts.values())
-    frame = parse(f"{joined}\n".encode(), '"')
-    if "\0" in joined:
-        frame = frame.with_columns(pl.all().str.replace_all("\0", "\n", literal=True))
-    return _with_lines(frame, texts)
-
-
-def _from_lists(rows: Iterable[Sequence[str]]) -> pl.DataFrame:
-    columns = enumerate(zip(*rows, strict=True))
-    return pl.DataFrame({f"c{index}": pl.Series(values, dtype=pl.String) for index, values in columns})
-
-
-def _with_lines(frame: pl.DataFrame, places: Iterable[int]) -> pl.DataFrame:
-    """Return rows with the lines at which they begin."""
-    return frame.select(pl.Series(LINE, [*places], dtype=pl.UInt32), pl.all())
-
-
+PIECE_BYTES = 8 << 20
+"""Bytes of a piece: large enough for the overhead of calls, small enough for any function's memory."""
+PIECE_LINES = 1 << 19
+"""Approximate lines of a piece: as many as 8 MB have of the shortest rows."""
 _CELLS = 8_000_000
 """Approximate cells of a piece: with many columns, pieces are smaller."""
 _SHOWN = 10_000
 """Bytes of a refused row that are kept."""
 _FEW = 0.1
 """The share of lines with quotes up to which each of them is read separately."""
+_BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
+_BOM = b"\xef\xbb\xbf"
+_EMPTY = "the file is empty: its first row must name the columns"
+_SIGNATURES = {
+    b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
+    b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
+    b"\xd0\xcf\x11\xe0": "it is an old Excel workbook, not CSV: save it as CSV",
+    b"\x28\xb5\x2f\xfd": "it is compressed with zstd: use gzip and name it .csv.gz",
+    b"%PDF": "it is a PDF, not CSV",
+    b"PAR1": "it is a Parquet file, not CSV",
+    b"\xff\xfe": "it is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "it is UTF-16: save it as UTF-8",
+}
 _ZEROS = "personalization.zeros"
-_NO_LINES = pl.Series(dtype=pl.UInt32)
-_NONE_RAGGED = pl.DataFrame(schema={LINE: pl.UInt32, VALUES: pl.UInt32})
+
+
+class Pieces:
+    """The pieces of a file. Before the next piece, its reader reports how many lines are done."""
+
+    def __init__(self, resource: str, chunks: Iterable[bytes], size: int) -> None:
+        self._resource = resource
+        self._chunks = iter(chunks)
+        self._size = size
+        self._rest = b""
+        self._carried = 0
+        self._line = 1
+        self._begun = self._ended = False
+        self.lines = PIECE_LINES
+        """Approximate lines of a piece: each takes memory, however short it is."""
+
+    def __iter__(self) -> Iterator[Piece]:
+        while True:
+            self._fill()
+            end = self._end()
+            piece, self._rest, self._carried = self._rest[:end], self._rest[end:], 0
+            if b"\n" not in self._rest[: LONGEST + 1] and len(self._rest) > LONGEST:
+                line = self._line + piece.count(b"\n")
+                raise Rejected(self._resource, f"line {line} is longer than 8 MB")
+            if not piece:
+                return
+            yield Piece(piece, self._line, self._ended and not self._rest)
+
+    @property
+    def held(self) -> int:
+        """The bytes that were read and are not in a piece yet."""
+        return len(self._rest)
+
+    def done(self, lines: int, rest: bytes = b"") -> None:
+        """Report finished lines of the last piece; its rest comes again, with more lines after it."""
+        self._line += lines
+        self._rest = rest + self._rest
+        self._carried = len(rest)
+
+    def again(self, lines: int, rest: bytes) -> None:
+        """Report finished lines of the last piece; its rest is read anew."""
+        self.done(lines, rest)
+        self._carried = 0
+
+    def _fill(self) -> None:
+        """Read until there is a piece: more whole lines than those that came again, or the end of the file."""
+        held = [self._rest]
+        size, wanted = len(self._rest), self._carried + self._size
+        whole = self._rest.find(b"\n", self._carried) >= 0
+        while not self._ended and (size < wanted or not whole) and size - self._carried <= max(LONGEST, self._size):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._ended = True
+                break
+            held.append(chunk)
+            size += len(chunk)
+            whole = whole or b"\n" in chunk
+        self._rest = b"".join(held)
+        if not self._begun:
+            self._begun = True
+            for mark, problem in _SIGNATURES.items():
+                if self._rest.startswith(mark):
+                    raise Rejected(self._resource, f"the file is not UTF-8 text: {problem}")
+            self._rest = self._rest.removeprefix(_BOM)
+        if self._ended and self._rest and not self._rest.endswith(b"\n"):
+            # The last line may lack its line feed.
+            self._rest += b"\n"
+
+    def _end(self) -> int:
+        """Return the byte after the last line of the piece."""
+        begin, lines = self._carried, self._rest.count(b"\n", self._carried)
+        if lines <= self.lines:
+            return self._rest.rfind(b"\n") + 1
+        share = (len(self._rest) - begin) * self.lines // lines
+        while True:
+            end = self._rest.find(b"\n", begin + share) + 1
+            if share <= self.lines or self._rest.count(b"\n", begin, end) <= 2 * self.lines:
+                return end
+            share //= 2
 
 
 def source(index: int) -> str:
@@ -267,17 +140,26 @@ def source(index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """The lines of a piece."""
+class Rows:
+    """The rows of a piece."""
 
     piece: Piece
     lines: pl.Series
     """Without line ends; bytes that are not text are zeros."""
-
-    @property
-    def end(self) -> int:
-        """Return the number of the last line."""
-        return self.piece.line + self.lines.len() - 1
+    frame: pl.DataFrame
+    """The values of each row as text, and its line."""
+    plain: bool
+    """Whether each row is written as it came, except for its line end: nothing in it needs quotes."""
+    breaks: bool
+    """Whether values may contain line breaks."""
+    left_out: pl.Series = field(default_factory=partial(pl.Series, dtype=pl.UInt32))
+    """The numbers of the other lines, where the rows are plain."""
+    unreadable: Sequence[Unreadable] = ()
+    """Invalid rows other than `ragged`."""
+    ragged: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema={LINE: pl.UInt32, VALUES: pl.UInt32}))
+    """The lines with another number of values than the header has, and that number."""
+    blank: int = 0
+    """Blank lines, which are not rows."""
 
     def originals(self, numbers: Sequence[int]) -> list[str]:
         """Return the lines of some numbers, shortened if they are very long."""
@@ -297,27 +179,6 @@ class Text:
         return [b"".join(kept).replace(b"\r\n", b"\n")] if b"\r" in data else kept
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Some rows of the file."""
-
-    frame: pl.DataFrame
-    """The values of each row as text, and its line."""
-    plain: bool
-    """Whether each row is written as it came, except for its line end: nothing in it needs quotes."""
-    left_out: pl.Series
-    """The numbers of the other lines, where the rows are plain."""
-    breaks: bool
-    """Whether values may contain line breaks."""
-    unreadable: Sequence[Unreadable]
-    """Invalid rows other than `ragged`."""
-    ragged: pl.DataFrame
-    """The lines with another number of values than the header has, and that number."""
-    blank: int
-    """Blank lines, which are not rows."""
-    text: Text
-
-
 class Table:
     """A CSV: its header at once, its rows a piece at a time.
 
@@ -327,14 +188,14 @@ class Table:
         size: bytes of a piece.
 
     Raises:
-        Rejected: the file is not text, has no header, or has a line longer than 8 MB.
+        Rejected: the file is not text, has no readable header, or has a line longer than 8 MB.
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES) -> None:
         self._pieces = Pieces(resource, chunks, size)
         self._turn = iter(self._pieces)
         first = next(self._turn, Piece(b"", 1, last=True))
-        self.header, rest = header(resource, first)
+        self.header, rest = _header(resource, first)
         self._width = len(self.header)
         self._pieces.lines = min(self._pieces.lines, _CELLS // self._width)
         self._pieces.again(rest.line - first.line, rest.data)
@@ -346,20 +207,38 @@ class Table:
 
     @property
     def held(self) -> int:
-        """Return the bytes that were read and are not in rows yet."""
+        """The bytes that were read and are not in rows yet."""
         return self._pieces.held
 
     def _read(self, piece: Piece) -> Rows:
         data = _readable(piece.data)
-        text = Text(piece, pl.scan_lines(data).collect().to_series())
-        quoted = text.lines.str.contains('"', literal=True).mean() if b'"' in data else 0
+        lines = pl.scan_lines(data).collect().to_series()
+        quoted = lines.str.contains('"', literal=True).mean() if b'"' in data else 0
         many = isinstance(quoted, float) and quoted > _FEW
-        frame, regular = self._quoted(text.lines, data) if many else self._plain(text.lines, data)
-        if regular is not None:
-            return self._mixed(piece, data, text, frame, regular, plain=not many and b"\\" not in data)
-        self._pieces.done(text.lines.len())
-        numbered, breaks = frame.with_row_index(LINE, piece.line), line_breaks.within(data)
-        return Rows(numbered, not many and b"\\" not in data, _NO_LINES, breaks, (), _NONE_RAGGED, 0, text)
+        frame, regular = self._quoted(lines, data) if many else self._plain(lines, data)
+        plain, breaks = not many and b"\\" not in data, _has_line_breaks(piece.data)
+        if regular is None:
+            self._pieces.done(lines.len())
+            return Rows(piece, lines, frame.with_row_index(LINE, piece.line), plain, breaks)
+        irregular = read_irregular(piece, data, lines, regular, self._width, self._parse)
+        self._pieces.done(irregular.done, irregular.rest)
+        place = pl.col(LINE)
+        frame = frame.select(regular.arg_true().alias(LINE), pl.all())
+        if irregular.taken or irregular.rest:
+            frame = frame.filter(place.is_in(irregular.taken).not_() & (place < irregular.done))
+        if irregular.rows:
+            frame = pl.concat([frame, *irregular.rows]).sort(LINE)
+        return Rows(
+            piece,
+            lines,
+            frame.with_columns(place + piece.line),
+            plain=plain and not irregular.rows,
+            breaks=irregular.breaks or breaks,
+            left_out=regular.not_().arg_true() + piece.line,
+            unreadable=irregular.unreadable,
+            ragged=irregular.ragged.with_columns(place + piece.line),
+            blank=irregular.blank,
+        )
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """Return the rows of a piece without quotes, and which lines they are, or None for all."""
@@ -395,7 +274,7 @@ class Table:
             return pl.DataFrame(schema=schema)
         return pl.read_csv(
             # polars would remove these three bytes as a byte order mark.
-            BOM + data if data.startswith(BOM) else data,
+            _BOM + data if data.startswith(_BOM) else data,
             has_header=False,
             schema=schema,
             quote_char=quote,
@@ -404,28 +283,30 @@ class Table:
             missing_columns="insert",
         )
 
-    def _mixed(
-        self, piece: Piece, data: bytes, text: Text, frame: pl.DataFrame, regular: pl.Series, *, plain: bool
-    ) -> Rows:
-        """Combine the regular lines in `frame` with the irregular ones of the piece."""
-        irregular = read_irregular(piece, data, text.lines, regular, self._width, self._parse)
-        self._pieces.done(irregular.done, irregular.rest)
-        place = pl.col(LINE)
-        frame = frame.select(regular.arg_true().alias(LINE), pl.all())
-        if irregular.taken or irregular.rest:
-            frame = frame.filter(place.is_in(irregular.taken).not_() & (place < irregular.done))
-        if irregular.rows:
-            frame = pl.concat([frame, *irregular.rows]).sort(LINE)
-        return Rows(
-            frame=frame.with_columns(place + piece.line),
-            plain=plain and not irregular.rows,
-            left_out=regular.not_().arg_true() + piece.line,
-            breaks=irregular.breaks or line_breaks.within(piece.data),
-            unreadable=irregular.unreadable,
-            ragged=irregular.ragged.with_columns(place + piece.line),
-            blank=irregular.blank,
-            text=text,
-        )
+
+def _header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
+    """Return the column names of a file, and the rest of its first piece.
+
+    Raises:
+        Rejected: the header is missing or unreadable.
+    """
+    start, line = 0, piece.line
+    while start < len(piece.data):
+        end = piece.data.index(b"\n", start)
+        if piece.data[start:end].strip(b"\r"):
+            break
+        start, line = end + 1, line + 1
+    else:
+        raise Rejected(resource, _EMPTY)
+    names, end = RowReader(piece, None).row(start)
+    if not isinstance(names, list):
+        problem = names.reason if names else "its quotes do not match"
+        raise Rejected(resource, f"line {line}, which must name the columns, {problem}")
+    if not any(name.strip() for name in names):
+        raise Rejected(resource, _EMPTY)
+    if len(names) > MOST_COLUMNS:
+        raise Rejected(resource, f"line {line}, which must name the columns, has {len(names):,} of them")
+    return names, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)
 
 
 def _joined(lines: pl.Series) -> bytes:
@@ -452,5 +333,33 @@ def _zeros(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ZEROS, _zeros)
 
 
+def _has_line_breaks(data: bytes) -> bool:
+    """Tell whether lines that end with LF or CRLF have other line breaks in them.
+
+    Lone carriage returns don't count: `irregular` reads such lines.
+    """
+    return b"\v" in data or b"\f" in data or (not data.isascii() and any(each in data for each in _BREAKS))
+
+
 def _shortened(line: str) -> str:
     return line if len(line) <= _SHOWN // 4 else line.encode()[:_SHOWN].decode(errors="replace")
+
+
+def render(frame: pl.DataFrame, suspects: Iterable[str]) -> bytes:
+    """Return a frame of texts as rows in Personalize's form, without a header: see `csv_dialect.record`.
+
+    Args:
+        frame: the rows.
+        suspects: columns that may contain commas, quotes or backslashes; others must not.
+    """
+    to_quote = [name for name in suspects if frame[name].str.contains(csv_dialect.SPECIAL).any()]
+    file = BytesIO()
+    frame.with_columns(map(_quoted, to_quote)).write_csv(file, include_header=False, quote_style="never")
+    return file.getvalue()
+
+
+def _quoted(name: str) -> pl.Expr:
+    """Return the cells of a column, quoted where they need it."""
+    cell = pl.col(name)
+    escaped = cell.str.replace_all(f"({csv_dialect.ESCAPED})", r"\${1}")
+    return pl.when(cell.str.contains(csv_dialect.SPECIAL)).then(pl.format('"{}"', escaped)).otherwise(cell).alias(name)
