@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from personalization.core import observability
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
-from personalization.maintenance.deletion_jobs import DeletionJobs
-from personalization.maintenance.erasure import Eraser
+from personalization.maintenance.erasure import DeletionJobs, Eraser
 from personalization.runs.store import StateMachine
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.observability import logger
-from personalization.runs import claims, lost_drops, sweep
-from personalization.runs.dropped_versions import list_recent
+from personalization.runs import claims, lifecycle, lost_drops
 from personalization.runs.leases import Run
-from personalization.runs.store import DynamoLedger, StateMachine
+from personalization.runs.store import DynamoLedger, StateMachine, list_recent
 from personalization.shop import schedule_store
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
     for shop in sorted({each.shop for each in found.drops if each.kind == "settings"}):
         _follow(environment, shop)
     shops = {each.shop for each in found.drops}
-    started = sweep.sweep(ledger, executions, run, claims.stopped(event), shops)
+    started = lifecycle.sweep(ledger, executions, run, claims.stopped(event), shops)
     claimed = [each.key for each in found.drops]
     LOG.info("Drops swept", claimed=len(claimed), refused=len(found.refused), started=started, until=until)
     return {"claimed": claimed, "refused": list(found.refused), "started": started}

@@ -22,7 +22,7 @@ from personalization.ingest import report
 from personalization.ingest.csv import counts
 from personalization.likelihood import inputs, shards
 from personalization.releases import probe
-from personalization.runs import leases, lifecycle, sweep
+from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
 from personalization.shop import records
 
@@ -269,7 +269,7 @@ def test_a_drop_during_a_job_waits_for_its_end_and_is_handled_by_one_run(
     job_is(personalize, "COMPLETED")
     round_made(gone=1)
     assert leader(table) == ""
-    assert sweep.next_run_name("demo", owner) in runs.names()
+    assert lifecycle.next_run_name("demo", owner) in runs.names()
     assert "CreateDataDeletionJob" not in personalize.operations()
     # The run has its turn, and then the next job.
     run = runs.begun()

@@ -12,9 +12,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from personalization.core.errors import Rejected
-from personalization.runs import batches, dropped_versions
+from personalization.runs import batches
 from personalization.runs.claims import Claim, later
-from personalization.runs.store import DynamoLedger
+from personalization.runs.store import DynamoLedger, list_recent
 from personalization.shop import records
 
 from functions.claim_drop import app as claim_drop
@@ -346,8 +346,8 @@ def test_a_bucket_that_is_too_large_for_one_sweep_is_read_on_by_the_next() -> No
         further = asked | {"KeyMarker": "drops/a", "VersionIdMarker": "v-drops/a"}
         s3.add_response("list_object_versions", page("drops/b"), further)
         s3.add_response("list_object_versions", page("drops/c", more=False), asked | {"KeyMarker": "drops/b"})
-        first, until = dropped_versions.list_recent(client, SWEPT, "drops/", moment, most=2)
-        second, end = dropped_versions.list_recent(client, SWEPT, "drops/", moment, until, most=2)
+        first, until = list_recent(client, SWEPT, "drops/", moment, most=2)
+        second, end = list_recent(client, SWEPT, "drops/", moment, until, most=2)
     assert ([each.key for each in first], until) == (["drops/a", "drops/b"], "drops/b")
     assert ([each.key for each in second], end) == (["drops/c"], "")
 

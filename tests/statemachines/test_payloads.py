@@ -15,12 +15,12 @@ from personalization.releases.promote import CampaignRequest, ReleaseRequest, Re
 from personalization.releases.report import ReportRequest
 from personalization.releases.verdicts import Verdict
 from personalization.runs.lifecycle import Claimed, Drop
-from personalization.runs.steps import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
 from personalization.shop import plan as plans
 from personalization.shop.gate_settings import Gate, HeldOut, Probe
 from personalization.shop.placements import Placement
 from personalization.shop.plan import ImportRequest, Nothing, Part, Plan, PrepareRequest, TrainRequest
 
+from functions.claim_drop.app import ClaimRequest, CollectRequest, FinishRequest, HoldRequest
 from tests.statemachines.machine import MACHINE, asked, chosen, evaluate, expressions, states
 
 NAMED = {"name": "retail-shop", "arn": "arn:aws:personalize:us-east-1:123456789012:thing/retail-shop"}

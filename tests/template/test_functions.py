@@ -57,12 +57,14 @@ UNNAMED = {"AWS_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"}
 
 
 def read_by(folder: str) -> set[str]:
-    """The environment variables that a function reads: the names that the properties it reaches ask for."""
+    """The environment variables that a function reads: the names behind the attributes that it reaches."""
     environment = ast.parse(ast.unparse(source("personalization.core.environment") or ast.Module([], [])))
     getters = {
-        node.name: set(re.findall(r"'([A-Z][A-Z_]+)'", ast.unparse(node)))
+        node.name if isinstance(node, ast.FunctionDef) else ast.unparse(node.targets[0]): set(
+            re.findall(r"'([A-Z][A-Z_]+)'", ast.unparse(node))
+        )
         for node in ast.walk(environment)
-        if isinstance(node, ast.FunctionDef) and node.name != "_get"
+        if isinstance(node, ast.FunctionDef | ast.Assign)
     }
     used = {
         node.attr

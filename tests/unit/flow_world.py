@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from personalization.core.errors import PersonalizationError
 from personalization.personalize import earlier_work
-from personalization.runs import leases, lifecycle, sweep
+from personalization.runs import leases, lifecycle
 from personalization.runs.claims import Claim, ClaimKind
 from personalization.runs.leases import Lease, Ledger, Run
 from personalization.runs.lifecycle import SUCCESS, Drop, End
@@ -299,7 +299,7 @@ class World:
                     self.step(name)
                 if self.running and self.waiting.issuperset(self.running):
                     self.hours += 7
-            if sweep.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
+            if lifecycle.sweep(self.ledger, self, self.run(f"sweep-{len(self.names)}")):
                 continue
             if any(
                 lease.purpose == "erasure" and leases.is_live(self, lease, self.run("").now) for lease in self.leases()

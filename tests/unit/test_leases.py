@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 from personalization.core.errors import Rejected
-from personalization.runs import leases, lifecycle, sweep
+from personalization.runs import leases, lifecycle
 from personalization.runs.claims import Claim
 from personalization.runs.leases import Lease, Ledger, Run
 from personalization.runs.lifecycle import Drop, End
@@ -192,7 +192,7 @@ def test_what_failed_waits_for_who_asks_again(world: World) -> None:
     begun(world, "a", event("green", "users", 1))
     lifecycle.collect(world.ledger, world.run("a"), "green")
     assert lifecycle.finish(world.ledger, world, world.run("a"), "green", [], End("Broken: it broke")) == {"next": None}
-    assert sweep.sweep(world.ledger, world, world.run("s")) == []
+    assert lifecycle.sweep(world.ledger, world, world.run("s")) == []
     asked = begun(world, "b", {"action": "continue", "shop": "green", "run": "a"})
     found: Any = lifecycle.collect(world.ledger, world.run("b"), "green", asked["again"])
     assert len(found["drops"]) == 1
@@ -203,8 +203,8 @@ def test_what_came_meanwhile_is_handled_by_one_run_that_follows(world: World) ->
     lifecycle.collect(world.ledger, world.run("a"), "green")
     begun(world, "b", event("green", "items", 2))
     closed = [lifecycle.finish(world.ledger, world, world.run("a"), "green", []) for _ in range(2)]
-    assert closed[0] == closed[1] == {"next": sweep.next_run_name("green", "a")}
-    assert len(sweep.next_run_name("s" * 30, "a")) <= 80
+    assert closed[0] == closed[1] == {"next": lifecycle.next_run_name("green", "a")}
+    assert len(lifecycle.next_run_name("s" * 30, "a")) <= 80
 
 
 def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: World) -> None:
@@ -218,9 +218,9 @@ def test_an_erasure_has_the_next_turn_and_then_a_run_handles_what_waits(world: W
     queued = begun(world, "c", {"action": "continue", "shop": "green"})
     assert (queued["outcome"], queued["by"]) == ("queued", "e")
     assert leases.lead_to_erase(world.ledger, world, "green", "e", NOW + leases.ERASURE_LEASE / 2)
-    assert sweep.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASURE_LEASE)) == []
+    assert lifecycle.sweep(world.ledger, world, Run("s", "arn:s", NOW + leases.ERASURE_LEASE)) == []
     follower = lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW)
-    assert follower == sweep.next_run_name("green", "e")
+    assert follower == lifecycle.next_run_name("green", "e")
     assert begun(world, "d", {"action": "continue", "shop": "green"})["outcome"] == "leads"
     assert lifecycle.finish_erasure(world.ledger, world, "green", "e", NOW) == follower
     lease = world.ledger.lease("green")
@@ -233,7 +233,7 @@ def test_a_shop_whose_eraser_is_dead_is_taken_over_after_some_hours(world: World
     assert not world.ledger.reserve("green", "other")
     assert begun(world, "a", event("green", "users", 1))["outcome"] == "queued"
     late = Run("s", "arn:s", NOW + leases.ERASURE_LEASE)
-    assert len(sweep.sweep(world.ledger, world, late)) == 1
+    assert len(lifecycle.sweep(world.ledger, world, late)) == 1
     assert leases.lead(world.ledger, world, late, "green") is None
 
 
@@ -263,7 +263,7 @@ def test_a_schedule_that_fires_twice_during_a_run_trains_once_after_it(world: Wo
     ]
     drops = [Drop(id=found["drops"][0]["id"], key="", kind="retrain", mode="", outcome="retrained")]
     assert lifecycle.finish(world.ledger, world, world.run(str(follower)), "green", drops) == {"next": None}
-    assert sweep.sweep(world.ledger, world, world.run("s")) == []
+    assert lifecycle.sweep(world.ledger, world, world.run("s")) == []
 
 
 @pytest.mark.parametrize(
@@ -311,4 +311,4 @@ def test_the_sweep_starts_nothing_for_a_shop_whose_run_ends_while_it_looks(
     seen = world.ledger.shops()
     lifecycle.finish(world.ledger, world, world.run("a"), "green", [])
     monkeypatch.setattr(world.ledger, "shops", lambda: seen)
-    assert (list(seen), sweep.sweep(world.ledger, world, world.run("s"))) == (["green"], [])
+    assert (list(seen), lifecycle.sweep(world.ledger, world, world.run("s"))) == (["green"], [])

@@ -43,19 +43,12 @@ def quoted(value: str) -> str:
 
 
 def records(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Parse the rows of a file in Personalize's form.
-
-    Args:
-        lines: of the file, split at line feeds alone.
-    """
+    """Parse the rows of a file in Personalize's form, from lines that are split at line feeds alone."""
     return csv.reader(lines, escapechar="\\")
 
 
 def cells(line: str) -> list[str]:
-    """Parse one row in Personalize's form; quotes may be doubled as well.
-
-    Args:
-        line: the row without its end.
+    """Parse one row in Personalize's form, without its line end; quotes may be doubled as well.
 
     Raises:
         ValueError: its quotes do not match.
@@ -74,12 +67,7 @@ def cells(line: str) -> list[str]:
 
 
 def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
-    """Return a row in the standard form, with its line feed.
-
-    Args:
-        values: of the row.
-        all_quoted: whether to quote each text, or only where necessary.
-    """
+    """Return a row in the standard form, with its line feed; texts are quoted where necessary, or all of them."""
     written = [
         '"' + value.replace('"', '""') + '"'
         if isinstance(value, str) and (all_quoted or _STANDARD_SPECIAL.search(value))
@@ -90,11 +78,7 @@ def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
 
 
 def is_standard(row: str) -> bool:
-    """Return whether a row is unambiguously in the standard form: quotes are around whole values alone.
-
-    Args:
-        row: one row, without the end of its last line.
-    """
+    """Return whether a row, without its line end, is surely in the standard form: quotes are around whole values."""
     return _STANDARD.fullmatch(row) is not None
 
 
@@ -166,12 +150,7 @@ def older_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def older_cells(row: str, width: int = 0) -> list[str]:
-    """Parse one of these rows.
-
-    Args:
-        row: with or without its line end.
-        width: the number of values in the header, if known.
-    """
+    """Parse one of these rows, with or without its line end; `width` is the header's, or 0 if unknown."""
     return _older(_end_off(row), width) or _end_off(row).split(",")
 
 

@@ -49,14 +49,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The limits of an import job."""
+    """The most bytes (None: no limit) and the least rows of an import job, and the most jobs of a run."""
 
     most: int | None = None
-    """Bytes of all copies together; None for no limit."""
     least: int = 1
-    """Rows."""
     jobs: int = 1
-    """Import jobs of a run."""
 
 
 @dataclass(slots=True)
@@ -71,13 +68,9 @@ class _State:
 
 
 class Cutter:
-    """Cuts a run's rows into import jobs.
+    """Cuts a run's rows into import jobs, or as an earlier run did (`follow`).
 
-    Args:
-        bounds: the limits of a job.
-        begin: starts the copy of a part (the second number) for a job (the first).
-        remove: deletes such a copy.
-        follow: the cuts of an earlier run, if they must be kept.
+    `begin` starts the copy of a part (the second number) for a job (the first), and `remove` deletes it.
     """
 
     def __init__(
@@ -274,25 +267,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class EarlierCuts:
-    """How earlier runs cut the same objects."""
+    """How earlier `runs` cut the same objects, and the ids of those that they postponed."""
 
     cuts: tuple[Cut, ...]
     left: frozenset[str]
-    """Ids of objects postponed by them."""
     runs: tuple[str, ...]
-    """The runs with these cuts."""
 
 
 class Copies:
-    """The copies of a request's objects.
-
-    Args:
-        client: of the bucket.
-        request: the objects.
-        drop: the first of them.
-        bounds: limits of an import job.
-        before: the cuts of earlier runs, if they must be kept.
-    """
+    """The copies of a request's objects, the first of which is `drop`; `before` are cuts that must be kept."""
 
     def __init__(
         self, client: "S3Client", request: PrepareRequest, drop: Drop, bounds: Bounds, before: EarlierCuts | None
@@ -318,7 +301,7 @@ class Copies:
         Args:
             parts: the number of objects.
             left_out: the numbers of objects that are not imported.
-            left: the ids of objects with too few rows for a job of their own.
+            left: the ids of postponed objects.
 
         Raises:
             Rejected: rows imported by an earlier run are now refused, or in other objects.
@@ -379,9 +362,7 @@ def _earlier_cuts(
             jobs.append(names.import_job(drop.shop, kind, run, "", run_name))
         statuses = (ensure.import_job_status(personalize, job.arn) for job in jobs)
         if any(status is not None and progress(status) is not Progress.FAILED for status in statuses):
-            return EarlierCuts(
-                cuts, left, tuple(other for other in request.imported_by if cut_by[other] == cut_by[run])
-            )
+            return EarlierCuts(cuts, left, tuple(each for each in request.imported_by if cut_by[each] == cut_by[run]))
     return None
 
 

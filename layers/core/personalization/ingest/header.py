@@ -2,7 +2,7 @@
 """From a drop's header to the columns of the import: which cell goes where, and defaults."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from personalization.core.errors import Rejected
@@ -39,11 +39,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class ReturnRule:
-    """The condition that makes a row a return."""
+    """The condition that makes a row a return: a number of the drop's column `source` below a limit."""
 
     name: str
     source: int
-    """Index of the drop's column."""
     below: float
 
 
@@ -57,7 +56,6 @@ class Layout:
     added: tuple[str, ...] = ()
     """Columns added to the dataset by a change of its schema."""
     returns: ReturnRule | None = None
-    """The condition that makes an interaction a return, if the shop has one."""
 
     def names(self) -> tuple[str, ...]:
         return tuple(slot.name for slot in self.slots)
@@ -70,9 +68,9 @@ def arrange(
 
     Args:
         resource: the name in messages.
-        kind: the dataset.
+        kind: of the drop.
         header: the drop's column names, in any case and order.
-        settings: the shop's mapping of names, its defaults and its domain.
+        settings: with a mapping of names, defaults and the domain.
         existing: the schema of the existing dataset; its columns and their types stay.
 
     Raises:
@@ -80,10 +78,15 @@ def arrange(
             of another kind of drop; or columns that differ from the dataset's and cannot be added.
     """
     domain = settings.personalize_domain
-    _check_separator(resource, header)
-    sources = _sources(resource, kind, header, settings)
-    defaults = _defaults(kind, settings)
+    for mark, word in _SEPARATORS.items():
+        if len(header) == 1 and mark in header[0]:
+            raise Rejected(resource, f"the values are separated by {word}: save the file with commas between them")
+    columns: Mapping[str, Column] = schema.known(kind, domain)
     required = [column.name for column in schema.required(kind, domain)]
+    sources = _sources(resource, header, settings, columns)
+    defaults = {name: str(value) for name, value in settings.defaults.items()}
+    if kind == "interactions":
+        defaults.setdefault("EVENT_TYPE", settings.event_type)
     missing = [name for name in required if name not in sources and name not in defaults]
     other = _other_kind(kind, sources)
     if other and other != kind:
@@ -96,7 +99,6 @@ def arrange(
     if returns and returns.name in _dispensable(kind, domain, names, existing):
         names.remove(returns.name)
     schema.check_limits(resource, kind, domain, names)
-    columns: Mapping[str, Column] = schema.known(kind, domain)
     added: tuple[str, ...] = ()
     if existing is not None:
         names, added = _columns_of(resource, kind, names, existing)
@@ -104,7 +106,7 @@ def arrange(
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
-    return Layout(kind, slots, (*_notes(header, slots), *_new_columns(added), *_left_out(header)), added, returns)
+    return Layout(kind, slots, tuple(_notes(header, slots, added)), added, returns)
 
 
 def _return_rule(
@@ -115,7 +117,7 @@ def _return_rule(
     Raises:
         Rejected: the file lacks the column, so its returns would count as purchases.
     """
-    if kind != "interactions" or settings.returns is None or event_copies.marked(map(canonical, header)):
+    if kind != "interactions" or settings.returns is None or event_copies.MARK in map(canonical, header):
         return None
     wanted = canonical(settings.returns.column)
     mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
@@ -140,17 +142,12 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
     Raises:
         Rejected: the columns fit none, or more than one.
     """
-    kind = _other_kind("interactions", _sources(resource, "interactions", header, settings))
+    columns = schema.known("interactions", settings.personalize_domain)
+    kind = _other_kind("interactions", _sources(resource, header, settings, columns))
     if kind is None:
         marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
         raise Rejected(resource, f"the columns do not tell what it holds ({marks}): it has {_listed(header)}")
     return kind
-
-
-def _check_separator(resource: str, header: Sequence[str]) -> None:
-    for mark, word in _SEPARATORS.items():
-        if len(header) == 1 and mark in header[0]:
-            raise Rejected(resource, f"the values are separated by {word}: save the file with commas between them")
 
 
 def _listed(header: Sequence[str]) -> str:
@@ -163,11 +160,12 @@ def canonical(name: str) -> str:
     return _OTHER.sub("_", name).strip("_").upper()
 
 
-def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> dict[str, int]:
+def _sources(resource: str, header: Sequence[str], settings: ShopSettings, columns: Iterable[str]) -> dict[str, int]:
+    """Return the index of each column of a drop by its name in the import; `columns` are those that the kind has."""
     mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
     # Personalize treats names that differ only in underscores as equal; so does this, for known names.
-    known = {name.replace("_", ""): name for name in schema.known(kind, settings.personalize_domain)}
-    copy = event_copies.marked(map(canonical, header))
+    known = {name.replace("_", ""): name for name in columns}
+    copy = event_copies.MARK in map(canonical, header)
     sources: dict[str, int] = {}
     taken: dict[str, int] = {}
     for index, theirs in enumerate(header):
@@ -183,13 +181,6 @@ def _sources(resource: str, kind: DataKind, header: Sequence[str], settings: Sho
             raise Rejected(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}")
         sources[name] = index
     return sources
-
-
-def _defaults(kind: DataKind, settings: ShopSettings) -> dict[str, str]:
-    defaults = {name: str(value) for name, value in settings.defaults.items()}
-    if kind == "interactions":
-        defaults.setdefault("EVENT_TYPE", settings.event_type)
-    return defaults
 
 
 def _missing(missing: list[str], settings: ShopSettings) -> str:
@@ -223,20 +214,16 @@ def _other_kind(kind: DataKind, sources: Mapping[str, int]) -> DataKind | None:
     return "users" if users else "items"
 
 
-def _new_columns(added: tuple[str, ...]) -> list[str]:
-    return [f"{', '.join(added)}: new, so the dataset gets another schema"] if added else []
-
-
-def _left_out(header: Sequence[str]) -> list[str]:
-    beside = [name for name in map(canonical, header) if name in event_copies.BESIDE]
-    return [f"{', '.join(beside)}: left out of a copy of events"] if event_copies.marked(beside) else []
-
-
-def _notes(header: Sequence[str], slots: Sequence[Slot]) -> list[str]:
+def _notes(header: Sequence[str], slots: Sequence[Slot], added: Sequence[str]) -> list[str]:
     notes = []
     for slot in slots:
         if slot.source is None:
             notes.append(f"{slot.name} is not in the drop: every row was given {slot.default}")
         elif canonical(header[slot.source]) != slot.name:
             notes.append(f"{header[slot.source]} was read as {slot.name}")
+    if added:
+        notes.append(f"{', '.join(added)}: new, so the dataset gets another schema")
+    beside = [name for name in map(canonical, header) if name in event_copies.BESIDE]
+    if event_copies.MARK in beside:
+        notes.append(f"{', '.join(beside)}: left out of a copy of events")
     return notes

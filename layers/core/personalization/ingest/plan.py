@@ -123,13 +123,14 @@ class Lineage:
 
 def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
     """Name everything that a run creates or reuses."""
-    kind, domain, run = checked.schema.kind, settings.personalize_domain, lineage.run
-    trains = kind == "interactions"
-    group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
-    schema = names.schema(kind, checked.schema.digest(domain))
+    kind, trains = checked.schema.kind, checked.schema.kind == "interactions"
+    domain, deployed = settings.personalize_domain, settings.deployed
+    digest, text = checked.schema.digest(domain), checked.schema.text()
+    group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, digest)
+    tracker = EventTracker(name=names.event_tracker(drop.shop))
     made, remarks = _recommenders(names, drop.shop, settings, checked) if trains else ((), ())
     return Plan(
-        run=run,
+        run=lineage.run,
         shop=drop.shop,
         kind=kind,
         mode=drop.mode,
@@ -137,8 +138,8 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         dataset=Dataset.model_validate(
             {"name": dataset.name, "arn": dataset.arn, "type": kind.upper(), "changes": checked.changed}
         ),
-        schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=checked.schema.text(), domain=domain),
-        event_tracker=EventTracker(name=names.event_tracker(drop.shop)),
+        schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=text, domain=domain),
+        event_tracker=tracker,
         import_job=_import_job(names, bucket, drop, lineage, kind, settings),
         filters=_filters(names, drop.shop, settings) if trains else (),
         recipes=_recipes(names, drop.shop, lineage, settings) if trains else (),
@@ -150,7 +151,7 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         gate=settings.gate,
         probe=settings.probe,
         serves=settings.recipes if trains else (),
-        deploys=settings.deployed if trains else (),
+        deploys=deployed if trains else (),
         evaluation=_evaluation(drop.shop, lineage, settings) if trains else None,
         placements=settings.placements if trains else {},
         recommenders=made,
@@ -267,10 +268,11 @@ def recipes(
 
     `settings` is the digest of the shop's settings, which is part of the names of solution versions.
     """
+    named = [(alias, recipe(alias, generation)) for alias in aliases]
     parts = [
         RecipePart(
             alias=alias,
-            recipe_arn=names.recipe_arn(recipe(alias, generation)),
+            recipe_arn=names.recipe_arn(name),
             solution=_resource(names.solution(shop, alias)),
             campaign=_resource(names.campaign(shop, alias)),
             solution_version_name=names.solution_version(shop, alias, lineage.run, settings),
@@ -281,7 +283,7 @@ def recipes(
                 [names.solution_version(shop, alias, run, settings, run_name) for run in lineage.trained_by]
             ),
         )
-        for alias in aliases
+        for alias, name in named
     ]
     return tuple(parts)
 

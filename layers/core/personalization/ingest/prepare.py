@@ -62,12 +62,8 @@ _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users"
 class Preparation:
     """Prepare one run.
 
-    Args:
-        s3, personalize: clients.
-        names: of this deployment's resources.
-        bucket: the bucket.
-        request: the objects that are imported together, or a retraining.
-        most: bytes of an incremental import job; larger data are imported by several.
+    Its request is for objects that are imported together, or for a retraining. An incremental import job takes `most`
+    bytes; larger data are imported by several.
     """
 
     def __init__(
@@ -126,13 +122,14 @@ class Preparation:
             if plans.pop(part, None) is not None:
                 left_out[part] = _postponed(joined[part], _TOO_FEW)
         copies.finish(len(joined), left_out.keys(), [each.id for each in left_out.values() if each.reason == _TOO_FEW])
+        jobs = 1 + len(copies.cutter.cuts)
         self._remove_counts([joined[part] for part, each in left_out.items() if each.outcome == "later"])
         if not plans:
             raise Rejected(request.key, "; ".join(f"{each.key}: {each.reason}" for each in left_out.values()))
         plan = imports.merged([(joined[part].key, plan) for part, plan in plans.items()])
-        if jobs := len(copies.cutter.cuts):
+        if jobs > 1:
             followed = copies.before.runs if copies.before else ()
-            plan = imports.split_into_jobs(plan, self._names, self._bucket, jobs + 1, followed)
+            plan = imports.split_into_jobs(plan, self._names, self._bucket, jobs, followed)
         return plan.model_copy(update={"left_out": tuple(left_out[part] for part in sorted(left_out))})
 
     def _retraining(self, wish: Retraining) -> Plan:
@@ -174,7 +171,7 @@ class Preparation:
         Raises:
             Rejected: the key, the settings or the data are refused.
         """
-        request, drop = self._request, keys.recognise(each.key)
+        request, drop = self._request, keys.recognise(each.key) if part else self._drop
         if drop.kind == "nothing":
             return Nothing(run=request.run, shop=drop.shop, kind=drop.kind, notes=("this object is no drop",))
         kind = drop.data_kind
@@ -304,7 +301,7 @@ class _Reporter:
 
     def accepted(self, copied: Copied, remarks: Collection[str]) -> Checked:
         """Report an imported drop; `remarks` are about its settings."""
-        about, results = self._about, copied.findings
+        about, results, rejected = self._about, copied.findings, copied.findings.rejected
         page = self._write("", keep=not self._part)
         interactions = about.kind == "interactions"
         if not interactions:
@@ -314,8 +311,8 @@ class _Reporter:
             objects.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
         items = results.items.ids if results.items else results.accepted if about.kind == "items" else 0
         notes = [*remarks, *results.notes]
-        if results.rejected:
-            notes.append(f"{results.rejected:,} of {results.rows:,} rows were left out: {self._rejects}")
+        if rejected:
+            notes.append(f"{rejected:,} of {results.rows:,} rows were left out: {self._rejects}")
         notes += report.data_limits(about.settings, items, about.before + results.accepted if interactions else 0)
         return Checked(
             copied.schema,
@@ -323,7 +320,7 @@ class _Reporter:
             tuple(notes),
             changed=bool(copied.layout.added),
             report=page,
-            rejects=results.rejected,
+            rejects=rejected,
             events=results.event_types if interactions and about.mode == "FULL" else None,
         )
 

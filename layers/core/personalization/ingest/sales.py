@@ -52,12 +52,7 @@ def identity(key: str, version_id: str | None) -> str:
 
 
 def key(shop: str, mode: Mode, milliseconds: int, rows: int, drop: str = _ALL) -> str:
-    """Return the key of a count; keys sort in order of drops.
-
-    Args:
-        shop, mode: of the drop. milliseconds: Unix time of the check. rows: its interactions.
-        drop: its identity.
-    """
+    """Return the key of a count of a drop, which is checked at a Unix time; keys sort in order of drops."""
     return f"{folder(shop)}{milliseconds:015d}-{mode}-{rows:012d}-{drop}.json.gz"
 
 
@@ -75,29 +70,29 @@ def history(keys: Iterable[str]) -> int:
     return sum(file.rows for file in _since_whole(files(keys)))
 
 
-def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> list[File]:
+def chosen(keys: Sequence[str], claims: Iterable[Claim], run: str) -> Sequence[File]:
     """Return the files of a list; none where no whole history was counted.
 
     Their sum replaces every file: a later run checks and counts its own imports again.
 
     Args:
         keys: the shop's files.
-        claims: the shop's; a missing one was imported.
+        claims: the shop's; a drop without one was imported.
         run: the promoting run, whose imports are done although its claims are open.
     """
     claims_by_drop = {identity(each.key, each.version_id): each for each in claims}
-    known = files(keys)
-    read = _since_whole([each for each in known if _imported(claims_by_drop.get(each.drop), run)])
+
+    def imported(file: File) -> bool:
+        claim = claims_by_drop.get(file.drop)
+        return claim is None or claim.state == "done" or claim.loaded or (claim.state == "taken" and claim.run == run)
+
+    read = _since_whole([each for each in files(keys) if imported(each)])
     return read if read and read[0].mode == "FULL" else []
 
 
-def _imported(claim: Claim | None, run: str) -> bool:
-    return claim is None or claim.state == "done" or claim.loaded or (claim.state == "taken" and claim.run == run)
-
-
-def _since_whole(counted: Sequence[File]) -> list[File]:
+def _since_whole(counted: Sequence[File]) -> Sequence[File]:
     newest_whole = max((place for place, each in enumerate(counted) if each.mode == "FULL"), default=0)
-    return list(counted[newest_whole:])
+    return counted[newest_whole:]
 
 
 def add(counts: Iterable[Sold]) -> Sold:
@@ -114,11 +109,8 @@ def add(counts: Iterable[Sold]) -> Sold:
 
 def best(sold: Sold, most: int) -> list[str]:
     """Return the ids of the most bought items, followed by those with most events."""
-    ranked = [item for item, _ in sorted(sold.bought.items(), key=lambda each: (-each[1], each[0]))][:most]
-    if len(ranked) < most:
-        rest = sorted(sold.seen.items(), key=lambda each: (-each[1], each[0]))
-        ranked += [item for item, _ in rest if item not in sold.bought][: most - len(ranked)]
-    return ranked
+    ranked = [*_ranked(sold.bought), *(item for item in _ranked(sold.seen) if item not in sold.bought)]
+    return ranked[:most]
 
 
 def pack(sold: Sold) -> bytes:
@@ -132,4 +124,8 @@ def unpack(data: bytes) -> Sold:
 
 
 def _most(counts: Counter[str]) -> Counter[str]:
-    return Counter(dict(sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST]))
+    return Counter({item: counts[item] for item in _ranked(counts)[:MOST]})
+
+
+def _ranked(counts: Mapping[str, int]) -> list[str]:
+    return sorted(counts, key=lambda item: (-counts[item], item))

@@ -3,7 +3,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,11 +14,9 @@ from personalization.core.aws.errors import translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
-from personalization.core.names import Names
 from personalization.core.status import is_being_deleted
 from personalization.personalize.inventory import gone_or_busy
 from personalization.runs import leases
-from personalization.shop import release as releases
 from personalization.shop.recipes import RECIPES
 from personalization.shop.records import delete, scan
 from personalization.shop.release import CANDIDATE, HISTORY, RECORD, history_key, release_before, versions
@@ -62,7 +60,7 @@ def promoted_shops(records: Iterable[Mapping[str, Any]]) -> tuple[Promoted, ...]
         Promoted(
             str(record["shop"]),
             _promoted_at(record),
-            tuple(str(name) for name in _list(record.get("filters"))),
+            tuple(map(str, record.get("filters") or ())),
             str(record["datasetGroupArn"]),
         )
         for record in records
@@ -74,10 +72,6 @@ def _promoted_at(record: Mapping[str, Any]) -> datetime:
     found = [str(entry.get("foundFrom") or "") for entry in (record.get("campaigns") or {}).values()]
     at = max(found) if found and all(found) else str(record["promotedAt"])
     return datetime.fromisoformat(at.replace("Z", "+00:00"))
-
-
-def _list(value: object) -> Collection[object]:
-    return value if isinstance(value, list | tuple) else ()
 
 
 def days_since(then: datetime, now: datetime) -> float:
@@ -97,14 +91,9 @@ def unused_schemas(prefix: str, schemas: Iterable[Aged], now: datetime, days: in
 def unused_filters(
     start: str, filters: Iterable[Aged], named: Collection[str], now: datetime, days: int
 ) -> tuple[Aged, ...]:
-    """Return a shop's filters that are old enough and in neither its release nor its settings.
+    """Return a shop's filters that are old enough, and that its settings and its release don't name.
 
-    Args:
-        start: the prefix of the shop's filter names: `<prefix>-<shop>-`.
-        filters: those of the shop's dataset group.
-        named: the filters' names in the shop's settings and release.
-        now: the time.
-        days: their least age.
+    The names of the shop's filters begin with `start`: `<prefix>-<shop>-`.
     """
     kept = {f"{start}{name}" for name in named}
     return tuple(
@@ -115,12 +104,9 @@ def unused_filters(
 
 
 def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Return shop and sort key of releases and judged runs beyond the number that is kept.
+    """Return shop and sort key of the releases and judged runs of all shops beyond the number that is kept.
 
     The serving release and the target of a rollback are never among them.
-
-    Args:
-        records: release records, those of the history, and judged runs, of any shops.
     """
     shops: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for each in records:
@@ -128,21 +114,36 @@ def outdated(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...
     return tuple((shop, record) for shop, mine in shops.items() for record in _outdated(shop, mine))
 
 
+def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
+    release = _serving_release(records)
+    past = _newest_first(records, HISTORY, "promotedAt")
+    judged = _newest_first(records, CANDIDATE, "judgedAt")
+    needed = {history_key(str(release["promotedAt"]))} if release else set()
+    with suppress(Rejected):
+        needed.add(str(release_before(release, past, shop)["record"]))
+    old = [str(each["record"]) for each in (*past[RELEASES:], *judged[CANDIDATES:])]
+    return [record for record in old if record not in needed]
+
+
+def _serving_release(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((each for each in records if each["record"] == RECORD), None)
+
+
+def _newest_first(records: Iterable[Mapping[str, Any]], start: str, when: str) -> list[Mapping[str, Any]]:
+    found = [each for each in records if str(each["record"]).startswith(start)]
+    return sorted(found, key=lambda each: str(each[when]), reverse=True)
+
+
 def unused_solutions(
     bases: Collection[str], solutions: Iterable[Aged], records: Iterable[Mapping[str, Any]]
 ) -> tuple[Aged, ...]:
-    """Return a shop's solutions that no release can return to.
+    """Return a shop's solutions that no release can return to, of those whose names begin with one of `bases`.
 
     Solutions of the serving release, of a rollback's target and of the last judged run are kept. If the serving
     release's solutions are not found, all are kept.
-
-    Args:
-        bases: the names of the shop's solutions without their column suffix.
-        solutions: those of its dataset group that are not being deleted.
-        records: the shop's releases and judged runs.
     """
     mine, existing = list(records), tuple(solutions)
-    release = next((each for each in mine if each["record"] == RECORD), None)
+    release = _serving_release(mine)
     if release is None or not _solution_arns(versions(release).values()) <= {each.arn for each in existing}:
         return ()
     needed = _solutions(release)
@@ -161,7 +162,7 @@ def unreturnable(solutions: Collection[str], records: Iterable[Mapping[str, Any]
     known about the others.
     """
     mine = list(records)
-    release = next((each for each in mine if each["record"] == RECORD), None)
+    release = _serving_release(mine)
     if release is None or not _serving(release) <= set(solutions):
         return ()
     return tuple(str(each["record"]) for each in mine if not _serving(each) <= set(solutions))
@@ -186,28 +187,12 @@ def _solution_arns(versions: Iterable[Any]) -> set[str]:
     return {str(arn).rpartition("/")[0] for arn in versions if arn}
 
 
-def _outdated(shop: str, records: list[Mapping[str, Any]]) -> list[str]:
-    release = next((each for each in records if each["record"] == RECORD), None)
-    past = _newest_first(records, HISTORY, "promotedAt")
-    judged = _newest_first(records, CANDIDATE, "judgedAt")
-    needed = {history_key(str(release["promotedAt"]))} if release else set()
-    with suppress(Rejected):
-        needed.add(str(release_before(release, past, shop)["record"]))
-    old = [str(each["record"]) for each in (*past[RELEASES:], *judged[CANDIDATES:])]
-    return [record for record in old if record not in needed]
-
-
-def _newest_first(records: Iterable[Mapping[str, Any]], start: str, when: str) -> list[Mapping[str, Any]]:
-    found = [each for each in records if str(each["record"]).startswith(start)]
-    return sorted(found, key=lambda each: str(each[when]), reverse=True)
-
-
-_ARE_WANTED = "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
-_WANTED = {
-    ":release": releases.RECORD,
+_WANTED = "#record IN (:release, :lease) OR begins_with(#record, :history) OR begins_with(#record, :candidate)"
+_WANTED_VALUES = {
+    ":release": RECORD,
     ":lease": leases.RECORD,
-    ":history": releases.HISTORY,
-    ":candidate": releases.CANDIDATE,
+    ":history": HISTORY,
+    ":candidate": CANDIDATE,
 }
 
 
@@ -236,8 +221,8 @@ def make_round(
 
     A current run may be about to use what it found: its shop's filters and records are kept, and so are all schemas.
     """
-    records = tuple(scan(table, environment.table, _ARE_WANTED, names={"#record": "record"}, values=_WANTED))
-    promoted = promoted_shops(each for each in records if each["record"] == releases.RECORD)
+    records = tuple(scan(table, environment.table, _WANTED, names={"#record": "record"}, values=_WANTED_VALUES))
+    promoted = promoted_shops(each for each in records if each["record"] == RECORD)
     led = {str(each["shop"]) for each in records if each["record"] == leases.RECORD}
     idle = [each for each in promoted if each.shop not in led]
     filters = [name for each in idle for name in prune_filters(personalize, s3, environment, each, now)]
@@ -260,12 +245,8 @@ def prune_schemas(client: "PersonalizeClient", environment: Environment, now: da
     """Delete this deployment's schemas without a dataset; return their names."""
     with translate_errors("schemas"):
         every = [_aged(each, "schemaArn") for each in paginate(client.list_schemas, "schemas")]
-    gone = []
-    for schema in unused_schemas(environment.names.prefix, every, now, environment.unused_days):
-        with translate_errors(schema.arn):
-            if gone_or_busy(partial(client.delete_schema, schemaArn=schema.arn)):
-                gone.append(schema.name)
-    return tuple(gone)
+    unused = unused_schemas(environment.names.prefix, every, now, environment.unused_days)
+    return _names(_deleted(unused, lambda arn: client.delete_schema(schemaArn=arn)))
 
 
 def prune_solutions(
@@ -275,10 +256,9 @@ def prune_solutions(
     release: Promoted,
     records: Iterable[Mapping[str, Any]],
 ) -> tuple[str, ...]:
-    """Delete a shop's solutions that no release can return to, and records whose solution is gone; return the
-    solutions' names.
+    """Delete a shop's solutions that no release can return to, and records whose solution is gone.
 
-    Personalize refuses to delete a solution that a campaign serves from.
+    Personalize refuses to delete a solution that a campaign serves from. Returns the names of the deleted solutions.
     """
     group, shop = release.dataset_group_arn, release.shop
     with translate_errors(group):
@@ -294,13 +274,9 @@ def prune_solutions(
 
     bases = [environment.names.solution(shop, alias).name for alias in RECIPES]
     mine = returnable(existing)
-    gone = []
-    for each in unused_solutions(bases, existing, mine):
-        with translate_errors(each.arn):
-            if gone_or_busy(partial(client.delete_solution, solutionArn=each.arn)):
-                gone.append(each)
+    gone = _deleted(unused_solutions(bases, existing, mine), lambda arn: client.delete_solution(solutionArn=arn))
     returnable(each for each in existing if each not in gone)
-    return tuple(each.name for each in gone)
+    return _names(gone)
 
 
 def prune_filters(
@@ -316,21 +292,25 @@ def prune_filters(
         return ()
     group = release.dataset_group_arn
     with translate_errors(group):
-        existing = [
-            _aged(each, "filterArn") for each in paginate(client.list_filters, "Filters", datasetGroupArn=group)
-        ]
-    named = {*release.filters, *wanted}
-    start = _filter_start(environment.names, release.shop)
+        filters = paginate(client.list_filters, "Filters", datasetGroupArn=group)
+        existing = [_aged(each, "filterArn") for each in filters]
+    start, named = f"{environment.names.shop(release.shop)}-", {*release.filters, *wanted}
+    unused = unused_filters(start, existing, named, now, environment.unused_days)
+    return _names(_deleted(unused, lambda arn: client.delete_filter(filterArn=arn)))
+
+
+def _deleted(unused: Iterable[Aged], delete_by_arn: Callable[[str], object]) -> list[Aged]:
+    """Delete resources, and return those that Personalize did not refuse to delete."""
     gone = []
-    for each in unused_filters(start, existing, named, now, environment.unused_days):
+    for each in unused:
         with translate_errors(each.arn):
-            if gone_or_busy(partial(client.delete_filter, filterArn=each.arn)):
-                gone.append(each.name)
-    return tuple(gone)
+            if gone_or_busy(partial(delete_by_arn, each.arn)):
+                gone.append(each)
+    return gone
 
 
-def _filter_start(names: Names, shop: str) -> str:
-    return f"{names.shop(shop)}-"
+def _names(resources: Iterable[Aged]) -> tuple[str, ...]:
+    return tuple(each.name for each in resources)
 
 
 def _aged(each: Mapping[str, Any], arn: str) -> Aged:

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from personalization.core.aws import objects
+from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import NoRoom, PersonalizationError, Rejected, RetryLater
 from personalization.events import erasures, store
 from personalization.events.erasure_requests import THREADS, Requests
-from personalization.events.erasures import Request, Shop
+from personalization.events.erasures import Progress, Request, Shop, Version
 from personalization.maintenance import forget_users
-from personalization.maintenance.deletion_jobs import DeletionJobs
 from personalization.runs import batches, leases, lifecycle
 from personalization.runs.leases import Executions
 from personalization.runs.store import DynamoLedger
@@ -28,6 +30,7 @@ from personalization.shop.settings import ShopSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_personalize import PersonalizeClient
     from mypy_boto3_s3 import S3Client
 
 _HOUR = 3600
@@ -46,16 +49,47 @@ class Round:
         return Round(self.sent + other.sent, self.gone + other.gone, self.failed + other.failed)
 
 
-class Eraser:
-    """Run the hourly round.
+class DeletionJobs:
+    """Personalize's data deletion jobs, and the solution versions that were trained after them."""
 
-    Args:
-        jobs: data deletion jobs.
-        dynamodb, s3: clients for the shops, requests and files.
-        executions: the state machine's executions.
-        environment: the function's environment.
-        now: epoch seconds at the beginning of the round.
-    """
+    def __init__(self, client: "PersonalizeClient", environment: Environment) -> None:
+        self._client = client
+        self._environment = environment
+
+    def progress(self, job: str) -> Progress:
+        with translate_errors(job):
+            described = none_if_missing(partial(self._client.describe_data_deletion_job, dataDeletionJobArn=job))
+        return erasures.progress(described["dataDeletionJob"]["status"] if described else None)
+
+    def version(self, arn: str) -> Version | None:
+        """Return a solution version that serves; None if it is gone."""
+        with translate_errors(arn):
+            described = none_if_missing(
+                lambda: self._client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
+            )
+        if not described:
+            return None
+        return Version(int(described["creationDateTime"].timestamp()), described.get("trainingMode", "FULL") == "FULL")
+
+    def start(self, group: str, name: str, key: str) -> str:
+        """Start a job for the users in the file at `key`, or find the job of that name; return its ARN."""
+        with translate_errors(name):
+            try:
+                return self._client.create_data_deletion_job(
+                    jobName=name,
+                    datasetGroupArn=group,
+                    dataSource={"dataLocation": f"s3://{self._environment.bucket}/{key}"},
+                    roleArn=self._environment.role_arn,
+                )["dataDeletionJobArn"]
+            except ClientError as error:
+                if code(error) != "ResourceAlreadyExistsException":
+                    raise
+            jobs = paginate(self._client.list_data_deletion_jobs, "dataDeletionJobs", datasetGroupArn=group)
+            return str(next(each for each in jobs if each["jobName"] == name)["dataDeletionJobArn"])
+
+
+class Eraser:
+    """Run the hourly round, which begins at `now` (epoch seconds)."""
 
     def __init__(
         self,

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from personalization.core.aws import objects
@@ -25,8 +26,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     A repetition changes nothing. A fit that runs meanwhile has read the history as it was; the next one has not.
 
     Args:
-        s3, bucket: the location of the files.
-        shop: the shop.
+        s3, bucket, shop: the location of the files.
         users: the users to delete.
         late: returns whether the time is over.
 
@@ -39,12 +39,36 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
         if key.startswith(inputs.folder(shop)) and key.endswith(".csv"):
             _history(s3, bucket, key, users, late)
     for key, some in forgetting.files_with((each for each in keys if inputs.run_of(each)), users).items():
-        _counters(s3, bucket, key, some)
+        _rewrite(s3, bucket, key, partial(_counters_without, users=some), _GZIP)
     for key in keys:
         if key.startswith(inputs.snapshots(shop)):
-            _snapshot(s3, bucket, key, users)
-    _known(s3, bucket, report.ids_key(shop, "users"), users)
-    _sample(s3, bucket, probe.key(shop), users)
+            _rewrite(s3, bucket, key, partial(_snapshot_without, users=users), _GZIP)
+    _rewrite(
+        s3, bucket, report.ids_key(shop, "users"), partial(counts.without_ids, ids=users), "application/octet-stream"
+    )
+    sample = objects.get_json(s3, bucket, probe.key(shop))
+    if sample is not None and not users.isdisjoint(sample["users"]):
+        left = [each for each in sample["users"] if each not in users]
+        objects.put_json(s3, bucket, probe.key(shop), {**sample, "users": left})
+
+
+def _rewrite(s3: "S3Client", bucket: str, key: str, change: Callable[[bytes], bytes | None], content_type: str) -> None:
+    """Replace an object by what `change` makes of it, unless that is None."""
+    data = objects.get_bytes(s3, bucket, key)
+    short = change(data) if data else None
+    if short is not None:
+        objects.put_bytes(s3, bucket, key, short, content_type)
+
+
+def _counters_without(data: bytes, users: Collection[str]) -> bytes | None:
+    entries = shards.unpack(data)
+    kept = {name: entry for name, entry in entries.items() if name not in users}
+    return shards.pack(kept) if len(kept) < len(entries) else None
+
+
+def _snapshot_without(data: bytes, users: Collection[str]) -> bytes | None:
+    short = forgetting.snapshot_without(shards.unpack(data), users)
+    return None if short is None else shards.pack(short)
 
 
 def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
@@ -80,33 +104,3 @@ def _in_time(chunks: Iterable[bytes], key: str, late: Callable[[], bool]) -> Ite
         if late():
             raise RetryLater(key, "there was no time left to take users out of it")
         yield chunk
-
-
-def _counters(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
-    data = objects.get_bytes(s3, bucket, key)
-    if data is None:
-        return
-    entries = shards.unpack(data)
-    kept = {name: entry for name, entry in entries.items() if name not in users}
-    if len(kept) < len(entries):
-        objects.put_bytes(s3, bucket, key, shards.pack(kept), _GZIP)
-
-
-def _snapshot(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
-    data = objects.get_bytes(s3, bucket, key)
-    short = forgetting.snapshot_without(shards.unpack(data), users) if data else None
-    if short is not None:
-        objects.put_bytes(s3, bucket, key, shards.pack(short), _GZIP)
-
-
-def _known(s3: "S3Client", bucket: str, key: str, users: Collection[str]) -> None:
-    data = objects.get_bytes(s3, bucket, key)
-    short = counts.without_ids(data, users) if data else None
-    if short is not None:
-        objects.put_bytes(s3, bucket, key, short, "application/octet-stream")
-
-
-def _sample(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str]) -> None:
-    sample = objects.get_json(s3, bucket, key)
-    if sample is not None and not users.isdisjoint(sample["users"]):
-        objects.put_json(s3, bucket, key, {**sample, "users": [each for each in sample["users"] if each not in users]})

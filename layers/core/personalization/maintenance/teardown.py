@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove a shop, in the state machine's steps. Each step can be repeated."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,7 +88,10 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
         Rejected: a run leads the shop.
     """
     table, scheduler, shop = clients.dynamodb(), clients.scheduler(), request.shop
-    _lead(*_flow(clients, environment, now), request, now)
+    run = leases.Run(request.run, request.execution, now)
+    holder = leases.lead(*_flow(clients, environment, now), run, shop)
+    if holder is not None:
+        raise Rejected(shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again")
     # This comes before the claims are deleted: without claims all earlier drops would look new.
     DynamoLedger(table, environment.table, now).remove(shop)
     found = tuple(each for each in records.sort_keys(table, environment.table, shop) if each != leases.RECORD)
@@ -112,32 +115,18 @@ def _flow(clients: Clients, environment: Environment, now: datetime) -> tuple[Dy
     return ledger, StateMachine(clients.stepfunctions(), environment.retrain_machine_arn)
 
 
-def _lead(ledger: DynamoLedger, machine: StateMachine, request: RemovalRequest, now: datetime) -> None:
-    """Take the shop's lease, or keep it. Raise Rejected if a live run holds it."""
-    holder = leases.lead(ledger, machine, leases.Run(request.run, request.execution, now), request.shop)
-    if holder is not None:
-        raise Rejected(
-            request.shop, f"run {holder} is at work on this shop: wait for its end, or stop it, and ask again"
-        )
-
-
 def remove_objects(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Objects:
     """Delete every version of the objects in a shop's folders, some thousands per call."""
-    removed = 0
-    for count, versions in enumerate(_versions(client, bucket, folders)):
-        if count == MAX_PAGES:
-            return Objects(removed=removed, more=True)
-        with translate_errors(bucket):
-            client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
-        removed += len(versions)
-    return Objects(removed=removed, more=False)
-
-
-def _versions(client: "S3Client", bucket: str, folders: tuple[str, ...]) -> Iterator[list[Any]]:
+    removed = pages = 0
     for folder in folders:
         # Always list from the beginning: deleted pages are gone.
         while versions := _page(client, bucket, folder):
-            yield versions
+            if pages == MAX_PAGES:
+                return Objects(removed=removed, more=True)
+            with translate_errors(bucket):
+                client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+            removed, pages = removed + len(versions), pages + 1
+    return Objects(removed=removed, more=False)
 
 
 def _page(client: "S3Client", bucket: str, folder: str) -> list[Any]:

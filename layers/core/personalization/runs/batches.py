@@ -65,12 +65,7 @@ def choose(every: Sequence[Claim], run: str, again: str | None = None) -> Batch:
     drops wait for the next run. Without a FULL, incremental interactions are joined into one import, except those that
     an earlier run had joined, which may be imported already. A run takes one incremental drop of users and of items,
     where a later row replaces an earlier one, and one retraining. Claims that are newer than this import and were
-    imported before are imported again by the next run.
-
-    Args:
-        every: the shop's claims.
-        run: the current run.
-        again: a failed run whose claims are retried.
+    imported before are imported again by the next run. Claims of the failed run `again` are retried.
     """
     kinds = [_choose(kind, every, again) for kind in ORDER]
     chosen = tuple(
@@ -177,10 +172,6 @@ def latest_full(every: Sequence[Claim], claim: Claim) -> Claim | None:
     """Return the latest imported FULL of a claim's kind if the dataset still holds exactly its data.
 
     Later imports change the dataset, and an erasure of users clears `content`.
-
-    Args:
-        every: the shop's claims.
-        claim: the claim that a run handles.
     """
     if claim.mode != "FULL":
         return None

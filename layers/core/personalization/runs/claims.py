@@ -117,10 +117,6 @@ def identity(*parts: str) -> str:
 def read(started: object, run: str) -> Request:
     """Parse an execution's input: EventBridge's event of an object or a stopped run, or `{action, shop, …}`.
 
-    Args:
-        started: the input.
-        run: the execution's name.
-
     Raises:
         Rejected: the input is neither, the object's key breaks a rule, or the action or shop does not exist.
     """
@@ -129,16 +125,11 @@ def read(started: object, run: str) -> Request:
             return _request(started, run)
         found = started.get("detail")
         if isinstance(found, Mapping) and isinstance(found.get("object"), Mapping):
-            return _dropped(started, found, run)
+            drop = keys.recognise(str(found["object"].get("key", "")))
+            return Request(action="drop", shop=drop.shop, claim=_claim(started, found, drop, run))
         if isinstance(found, Mapping) and started.get("source") == "aws.states":
             return Request(action="sweep", claim=stopped(started))
     raise Rejected("the execution's input", "must be S3's event of an object, or {action, shop}")
-
-
-def _dropped(event: Mapping[str, object], detail: Mapping[str, object], run: str) -> Request:
-    facts = _mapping(detail.get("object"))
-    drop = keys.recognise(str(facts.get("key", "")))
-    return Request(action="drop", shop=drop.shop, claim=_claim(event, detail, drop, run))
 
 
 def refusal(started: object, run: str, reason: str) -> Claim | None:

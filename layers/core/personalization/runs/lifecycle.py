@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle of a run: claim its drop, lead the shop, record the outcomes, and release the lease.
+"""The lifecycle of a run: claim its drop, lead the shop, record the outcomes, release the lease; and the sweep.
 
 One run at a time leads a shop. The order of the steps makes this safe: a run records its drop before it tries the
 lease, and looks for pending drops after it released the lease. So either the leading run finds the drop, or the drop
-finds no lease.
+finds no lease. The sweep starts runs for pending drops that no run is going to handle.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,8 +16,7 @@ from personalization.core.errors import Rejected, RetryLater
 from personalization.runs import batches, claims
 from personalization.runs.batches import Batch, Chosen
 from personalization.runs.claims import Action, Claim, ClaimKind, Request, later
-from personalization.runs.leases import Executions, Ledger, Run, lead, release_lease
-from personalization.runs.sweep import next_run_name, sweep
+from personalization.runs.leases import Executions, Ledger, Run, is_live, lead, release_lease
 from personalization.shop.plan import Part
 
 
@@ -139,13 +139,7 @@ def _answer(request: Request, outcome: str, by: str = "", notes: Sequence[str] =
 
 
 def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> dict[str, object]:
-    """Take the pending claims for a run: see `batches.choose`.
-
-    Args:
-        ledger: the table.
-        run: the run, which leads the shop.
-        shop: the shop.
-        again: a failed run whose drops are retried.
+    """Take the pending claims for a run, and those of the failed run `again`: see `batches.choose`.
 
     Returns:
         `{drops: [{id, also: [ids], kind, mode, key, request}], notes}`; `request` is the input that validates the drop.
@@ -161,25 +155,19 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     for each in (one for chosen in batch.chosen for one in chosen.all):
         _move(ledger, each, each.taken(run.name, run.now))
     for old, new in batch.superseded:
-        _move(
-            ledger,
-            old,
-            old.moved("superseded", run.name, f"replaced by {new.key or 'a retraining of the same recipes or more'}"),
-        )
+        reason = f"replaced by {new.key or 'a retraining of the same recipes or more'}"
+        _move(ledger, old, old.moved("superseded", run.name, reason))
     for was, waits in batch.later:
         _move(ledger, was, waits)
+    known = {each.claim.id: batches.latest_full(every, each.claim) for each in batch.chosen}
+    replaced = [
+        f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key
+    ]
+    later = [f"{was.key} is imported again after this run" for was, _ in batch.later if was.state == "done"]
     return {
-        "drops": [
-            _item(run, chosen, batch.trained_by, batches.latest_full(every, chosen.claim)) for chosen in batch.chosen
-        ],
-        "notes": [*_replaced(batch), *_continued(batch)],
+        "drops": [_item(run, each, batch.trained_by, known[each.claim.id]) for each in batch.chosen],
+        "notes": [*replaced, *later, *_continued(batch)],
     }
-
-
-def _replaced(batch: Batch) -> list[str]:
-    notes = [f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key]
-    again = [f"{was.key} is imported again after this run" for was, waits in batch.later if was.state == "done"]
-    return notes + again
 
 
 def _continued(batch: Batch) -> list[str]:
@@ -250,15 +238,7 @@ def check_lead(ledger: Ledger, executions: Executions, run: Run, shop: str, drop
 def finish(
     ledger: Ledger, executions: Executions, run: Run, shop: str, drops: Sequence[Drop], end: End = SUCCESS
 ) -> dict[str, object]:
-    """Record the outcomes of a run's drops, release the lease, and start a run for pending claims.
-
-    Args:
-        ledger: the table.
-        executions: of the state machine.
-        run: the run.
-        shop: the shop.
-        drops: the drops that the run handled.
-        end: how the run ended.
+    """Record the outcomes of the drops that a run handled, release the lease, and start a run for pending claims.
 
     Returns:
         `{next}`: the next run, or null.
@@ -277,28 +257,48 @@ def finish(
         end.failure is not None and not any(each.run == run.name for each in after)
     ):
         return {"next": None}
-    return {"next": _followed(executions, shop, run.name)}
+    return {"next": _start_next(executions, shop, run.name)}
 
 
 def finish_erasure(ledger: Ledger, executions: Executions, shop: str, erasure: str, now: datetime) -> str | None:
-    """Release an erasure's lease and start a run for pending claims; return that run's name.
+    """Release an erasure's lease, and start a run for pending claims; return its name."""
+    release_lease(ledger, shop, erasure, now)
+    return _start_next(executions, shop, erasure) if needs_run(ledger, shop) else None
+
+
+def sweep(
+    ledger: Ledger, executions: Executions, run: Run, stopped: Claim | None = None, also: Iterable[str] = ()
+) -> list[str]:
+    """Start a run for each shop with pending drops and no live leader; return a note for each.
 
     Args:
         ledger, executions: the table, and the state machine's executions.
-        shop: the shop.
-        erasure: the owner of the lease.
-        now: the time.
+        run: the run that sweeps.
+        stopped: the claim of a stopped run, which may have stopped before it could record it.
+        also: shops whose claims are too new for the list of shops.
     """
-    release_lease(ledger, shop, erasure, now)
-    return _followed(executions, shop, erasure) if needs_run(ledger, shop) else None
+    if stopped is not None and stopped.kind != "nothing":
+        ledger.add(stopped)
+    notes = []
+    for shop in sorted({*ledger.shops(), *also, *([stopped.shop] if stopped and stopped.shop else [])}):
+        lease = ledger.lease(shop)
+        # The list of shops may be older than the end of a run, so pending claims are checked again.
+        if (lease is None or not is_live(executions, lease, run.now)) and needs_run(ledger, shop):
+            notes.append(f"{shop}: {_start_next(executions, shop, run.name)}")
+    return notes
 
 
 def needs_run(ledger: Ledger, shop: str) -> bool:
-    """Return whether a shop has pending claims and no run leads it."""
+    """Return whether a shop has claims for a run, if none leads it."""
     return any(batches.is_waiting(each) for each in ledger.claims(shop))
 
 
-def _followed(executions: Executions, shop: str, by: str) -> str:
+def next_run_name(shop: str, run: str) -> str:
+    """Return the name of the run that follows a run; it is always the same."""
+    return f"continue-{shop}-{hashlib.sha256(f'{shop} {run}'.encode()).hexdigest()[:32]}"
+
+
+def _start_next(executions: Executions, shop: str, by: str) -> str:
     name = next_run_name(shop, by)
     executions.start(name, {"action": "continue", "shop": shop})
     return name

@@ -45,7 +45,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class SweepScope:
-    """The parameters of a sweep."""
+    """The bucket and the time of a sweep, and the age at which an object's event counts as lost."""
 
     bucket: str
     run: Run
@@ -94,14 +94,7 @@ class Found:
 
 
 def claim_lost(ledger: Ledger, executions: Executions, listed: Iterable[Listed], sought: SweepScope) -> Found:
-    """Claim objects whose event never came, and start runs that refuse keys that break a rule.
-
-    Args:
-        ledger: the table.
-        executions: of the state machine.
-        listed: the objects of the bucket.
-        sought: the parameters of the sweep.
-    """
+    """Claim listed objects whose event never came, and start runs that refuse keys that break a rule."""
     claimed: list[Claim] = []
     refused: list[str] = []
     left = MAX_CLAIMS
@@ -152,7 +145,9 @@ def _missing(
                 and version.modified >= full_imports.get(drop.kind, version.modified)
             ):
                 # As for a late event: the newest version of a key counts.
-                yield _superseded(drop, version, sought) if newer else _claim(drop, version, same, sought)
+                claim = _claim(drop, version, () if newer else same, sought)
+                reason = f"{drop.key} was uploaded again"
+                yield claim.moved("superseded", sought.run.name, reason) if newer else claim
                 claimed = True
             newer = newer or claimed
 
@@ -171,11 +166,6 @@ def _is_about(claim: Claim, version: Version) -> bool:
         return claim.version_id == version.id
     # An event without a version refers to the version at its time.
     return version.modified <= _time(claim) + _SECOND
-
-
-def _superseded(drop: keys.Drop, version: Version, sought: SweepScope) -> Claim:
-    claim = _claim(drop, version, (), sought)
-    return claim.moved("superseded", sought.run.name, f"{drop.key} was uploaded again")
 
 
 def _claim(drop: keys.Drop, version: Version, same: Sequence[Claim], sought: SweepScope) -> Claim:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Store claims and leases in the table of shops by conditional writes, and start the state machine's executions."""
+"""Adaptors of runs: claims and leases in the table of shops, executions of the state machine, versions of drops."""
 
 import json
 from collections.abc import Mapping
@@ -8,28 +8,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.errors import ClientError, code, false_on, translate_errors
-from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
+from personalization.core.aws.pagination import pages
+from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, UNVERSIONED, Claim
 from personalization.runs.leases import RECORD, Lease
-from personalization.runs.lost_drops import REMEMBERED
+from personalization.runs.lost_drops import REMEMBERED, Listed, Version
 from personalization.shop import records
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
 _RUNNING = {"RUNNING", "PENDING_REDRIVE"}
 _REMOVED = "removed#"
 _SWEPT = "swept"
+MAX_PAGES = 100
+"""The most pages that one sweep reads within its function's time; the next sweep continues."""
 
 
 class DynamoLedger:
-    """Implement `leases.Ledger` on DynamoDB.
-
-    Args:
-        client: DynamoDB.
-        table: the table of shops.
-        now: the time, from which records' expiry counts.
-    """
+    """Implement `leases.Ledger` in the table of shops; the expiry of records counts from `now`."""
 
     def __init__(self, client: "DynamoDBClient", table: str, now: datetime) -> None:
         self._client = client
@@ -151,12 +149,7 @@ class DynamoLedger:
 
 
 class StateMachine:
-    """Implement `leases.Executions` on Step Functions.
-
-    Args:
-        client: Step Functions.
-        arn: the state machine's ARN.
-    """
+    """Implement `leases.Executions` on Step Functions; `arn` is the state machine's."""
 
     def __init__(self, client: "SFNClient", arn: str) -> None:
         self._client = client
@@ -177,3 +170,36 @@ class StateMachine:
                 "ExecutionAlreadyExists",
                 lambda: self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(request)),
             )
+
+
+def list_recent(
+    client: "S3Client", bucket: str, folder: str, since: datetime, after: str = "", most: int = MAX_PAGES
+) -> tuple[tuple[Listed, ...], str]:
+    """List dropped objects with recent versions, and the key from which the next call continues, or "".
+
+    Deleted objects are left out, and so are objects written without versioning: nothing distinguishes two such writes.
+
+    Args:
+        client, bucket, folder: the folder to list.
+        since: the time of the oldest relevant version.
+        after: the key that the previous call returned.
+        most: the most pages of a thousand versions to read.
+    """
+    versions: dict[str, list[Version]] = {}
+    deleted: set[str] = set()
+    last = ""
+    onward = {"KeyMarker": after} if after else {}
+    with translate_errors(bucket):
+        every = pages(client.list_object_versions, Bucket=bucket, Prefix=folder, **onward)
+        for count, page in enumerate(every, start=1):
+            for each in page.get("Versions", []):
+                if each["LastModified"] >= since and each["VersionId"] != UNVERSIONED:
+                    versions.setdefault(each["Key"], []).append(Version(each["VersionId"], each["LastModified"]))
+            markers = page.get("DeleteMarkers", [])
+            deleted |= {each["Key"] for each in markers if each["IsLatest"]}
+            if count == most and page.get("IsTruncated"):
+                # The remaining versions of this key have newer ones.
+                last = max(each["Key"] for each in (*page.get("Versions", []), *markers))
+                break
+    found_objects = tuple(Listed(key, tuple(found)) for key, found in versions.items() if key not in deleted)
+    return found_objects, last

@@ -58,11 +58,6 @@ class Group:
                 )
 
 
-def marked(header: Iterable[str]) -> bool:
-    """Return whether a header, its names in capitals, is that of a copy."""
-    return MARK in header
-
-
 @dataclass(frozen=True, slots=True)
 class CopyFiles:
     """The output for a batch of the stream."""

@@ -7,7 +7,7 @@ botocore's session is enough: boto3 adds a fifth to the start of a function and 
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
@@ -51,87 +51,77 @@ def _session() -> "Session":
 
 
 @cache
+def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - of any service
+    return _session().create_client(service, config=config)
+
+
 def personalize() -> "PersonalizeClient":
-    return cast("PersonalizeClient", _session().create_client("personalize", config=_STEP))
+    return cast("PersonalizeClient", _client("personalize", _STEP))
 
 
-@cache
 def s3() -> "S3Client":
-    return cast("S3Client", _session().create_client("s3", config=_STEP))
+    return cast("S3Client", _client("s3", _STEP))
 
 
-@cache
 def s3_once() -> "S3Client":
     """S3, bounded for serving."""
-    return cast("S3Client", _session().create_client("s3", config=_TABLE))
+    return cast("S3Client", _client("s3", _TABLE))
 
 
-@cache
 def s3_quick() -> "S3Client":
     """S3 for callers that can do without a late answer."""
-    return cast("S3Client", _session().create_client("s3", config=_FALLBACK))
+    return cast("S3Client", _client("s3", _FALLBACK))
 
 
-@cache
 def scheduler() -> "EventBridgeSchedulerClient":
-    return cast("EventBridgeSchedulerClient", _session().create_client("scheduler", config=_STEP))
+    return cast("EventBridgeSchedulerClient", _client("scheduler", _STEP))
 
 
-@cache
 def stepfunctions() -> "SFNClient":
-    return cast("SFNClient", _session().create_client("stepfunctions", config=_STEP))
+    return cast("SFNClient", _client("stepfunctions", _STEP))
 
 
-@cache
 def dynamodb() -> "DynamoDBClient":
     """DynamoDB, bounded for serving."""
-    return cast("DynamoDBClient", _session().create_client("dynamodb", config=_TABLE))
+    return cast("DynamoDBClient", _client("dynamodb", _TABLE))
 
 
-@cache
 def dynamodb_once() -> "DynamoDBClient":
     """DynamoDB for callers with a fallback or little time: one attempt."""
-    return cast("DynamoDBClient", _session().create_client("dynamodb", config=_ONCE))
+    return cast("DynamoDBClient", _client("dynamodb", _ONCE))
 
 
-@cache
 def runtime() -> "PersonalizeRuntimeClient":
     """Recommendations, bounded for serving."""
-    return cast("PersonalizeRuntimeClient", _session().create_client("personalize-runtime", config=_SERVING))
+    return cast("PersonalizeRuntimeClient", _client("personalize-runtime", _SERVING))
 
 
-@cache
 def runtime_once() -> "PersonalizeRuntimeClient":
     """Recommendations for callers with a fallback: one attempt, fallback.ATTEMPT_SECONDS at most."""
-    return cast("PersonalizeRuntimeClient", _session().create_client("personalize-runtime", config=_FALLBACK))
+    return cast("PersonalizeRuntimeClient", _client("personalize-runtime", _FALLBACK))
 
 
-@cache
 def events() -> "PersonalizeEventsClient":
     """Live events, bounded for serving."""
-    return cast("PersonalizeEventsClient", _session().create_client("personalize-events", config=_SERVING))
+    return cast("PersonalizeEventsClient", _client("personalize-events", _SERVING))
 
 
-@cache
 def events_once() -> "PersonalizeEventsClient":
     """Live events for callers with a queue for failed attempts."""
-    return cast("PersonalizeEventsClient", _session().create_client("personalize-events", config=_ONCE))
+    return cast("PersonalizeEventsClient", _client("personalize-events", _ONCE))
 
 
-@cache
 def secretsmanager() -> "SecretsManagerClient":
-    return cast("SecretsManagerClient", _session().create_client("secretsmanager", config=_SERVING))
+    return cast("SecretsManagerClient", _client("secretsmanager", _SERVING))
 
 
-@cache
 def sqs() -> "SQSClient":
-    return cast("SQSClient", _session().create_client("sqs", config=_SERVING))
+    return cast("SQSClient", _client("sqs", _SERVING))
 
 
-@cache
 def sqs_once() -> "SQSClient":
     """SQS for callers whose own caller waits: one attempt."""
-    return cast("SQSClient", _session().create_client("sqs", config=_QUEUE))
+    return cast("SQSClient", _client("sqs", _QUEUE))
 
 
 def make_ahead(*makers: Callable[[], object]) -> None:
@@ -143,22 +133,5 @@ def make_ahead(*makers: Callable[[], object]) -> None:
 
 def forget() -> None:
     """Drop all clients and the session: credentials, regions and endpoints are read anew."""
-    for made in (
-        personalize,
-        s3,
-        s3_once,
-        s3_quick,
-        scheduler,
-        stepfunctions,
-        dynamodb,
-        dynamodb_once,
-        runtime,
-        runtime_once,
-        events,
-        events_once,
-        secretsmanager,
-        sqs,
-        sqs_once,
-        _session,
-    ):
-        made.cache_clear()
+    _client.cache_clear()
+    _session.cache_clear()

@@ -19,21 +19,23 @@ from botocore.exceptions import ConnectionError as NoConnection
 from personalization.core.errors import Broken, LimitReached, NoRoom, PersonalizationError, Rejected, RetryLater
 
 T = TypeVar("T")
-_LATER = {
-    "InternalError",
-    "InternalFailure",
-    "InternalServerError",
+_THROTTLED = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
-    "RequestTimeout",
-    "ResourceInUseException",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
     "SlowDown",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+}
+_LATER = _THROTTLED | {
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "RequestTimeout",
+    "ResourceInUseException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
 }
 _JOBS = {
     "CreateBatchInferenceJob",
@@ -45,17 +47,6 @@ _JOBS = {
 }
 """Quotas of concurrent jobs, which free up by themselves; no other quota does."""
 _INVALID = {"InvalidInputException", "ValidationError", "ValidationException"}
-
-
-_THROTTLED = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-}
 
 
 def reason(error: PersonalizationError) -> str:

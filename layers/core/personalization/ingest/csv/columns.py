@@ -4,7 +4,7 @@
 Memory does not grow with the file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -116,11 +116,10 @@ def check(
         return _time(column, values, FIRST_SECOND, now + 86_400)
     if column.name.endswith("TIMESTAMP"):
         return _time(column, values, 0, LAST_SECOND)
-    wanted: Mapping[str, tuple[type[pl.DataType], int]] = {"long": (pl.Int64, WHOLE), "float": (pl.Float64, NUMBER)}
-    kind, broken = wanted[column.type]
-    numbers = values.cast(kind, strict=False)
-    good = numbers.is_not_null() if kind is pl.Int64 else (numbers.is_finite() & numbers.is_not_null()).fill_null(False)
-    return Verdict(values, _broken(column, values, good, broken))
+    whole = column.type == "long"
+    numbers = values.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    good = numbers.is_not_null() if whole else numbers.is_finite().fill_null(False)
+    return Verdict(values, _broken(column, values, good, WHOLE if whole else NUMBER))
 
 
 def _on_one_line(values: pl.Series) -> tuple[pl.Series, int]:

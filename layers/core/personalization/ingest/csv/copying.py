@@ -131,15 +131,17 @@ def copy(
     pieces = _unseen(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
     checker = _Checker(expected, layout, len(table.header), scratch)
-    write((",".join(layout.names()) + "\n").encode())
+    write((",".join(checker.names) + "\n").encode())
     for rows in pieces:
         lines, parts = checker.take(rows)
         if place is not None:
             place(lines)
         for data in parts:
             write(data)
+        if rows.piece.last:
+            continue
         left = chunks.left() + table.held if isinstance(chunks, BoundedSource) else None
-        if not rows.piece.last and checker.rejects.is_hopeless(left):
+        if checker.rejects.is_hopeless(left):
             checker.stop(rows.piece.line + rows.lines.len() - 1)
             break
     return checker.finish()
@@ -151,7 +153,7 @@ def _unseen(expected: Expected, table: Table) -> Iterator[Rows]:
     The first piece is checked at once, since this reason comes before any about columns.
     """
     rows, names = table.rows(), [canonical(name) for name in table.header]
-    if expected.group is None or not event_copies.marked(names):
+    if expected.group is None or event_copies.MARK not in names:
         return rows
     group, marks = expected.group, source(names.index(event_copies.MARK))
 
@@ -171,7 +173,8 @@ class _Checker:
     def __init__(self, expected: Expected, layout: Layout, width: int, scratch: Path) -> None:
         self._expected = expected
         self._layout = layout
-        self._slots = layout.slots
+        self._slots, self.names = layout.slots, layout.names()
+        self._sources = {slot.name: source(slot.source) for slot in layout.slots if slot.source is not None}
         self.rejects = Rejects(expected, layout.slots, width)
         self._stopped = 0
         self._counting = Counting(expected, scratch)
@@ -191,9 +194,12 @@ class _Checker:
         """Changed cells by kind of change and column."""
         self._strange: set[str] = set()
         self._broken_default = line_breaks.has_break(" ".join([slot.default or "" for slot in self._slots]))
-        long = _description_column(expected, layout)
+        long = next((slot.name for slot in self._slots if slot.column and slot.column.textual), None)
+        if long is None and expected.existing is None:
+            long = datasets.described(layout.kind, self.names)
+        # Only the column that describes an item has long texts.
         self._most = {
-            name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in layout.names()
+            name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in self.names
         }
         self._accepted = 0
         self._size = 0
@@ -275,7 +281,7 @@ class _Checker:
         if slot.source is None:
             values = pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
         else:
-            values = frame[source(slot.source)]
+            values = frame[self._sources[slot.name]]
             if slot.default is not None:
                 empty = values.str.len_bytes() == 0
                 self._changes["filled", slot.name] += int(empty.sum())
@@ -324,9 +330,3 @@ class _Checker:
             f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
             for name in sorted(self._strange)
         ]
-
-
-def _description_column(expected: Expected, layout: Layout) -> str | None:
-    """Return the column that describes an item, the only one with long texts."""
-    known = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
-    return known if known or expected.existing else datasets.described(layout.kind, layout.names())

@@ -30,7 +30,7 @@ def hash_ids(ids: pl.Series) -> pl.Series:
 
 
 def pack_ids(hashes: pl.Series) -> bytes | None:
-    """Return the file of hashes, or None where they exceed the limit."""
+    """Return the file of hashes, or None beyond the limit."""
     if hashes.len() > MOST_IDS:
         return None
     file = BytesIO()
@@ -72,12 +72,9 @@ PARTITIONS = 16
 
 
 class Tally(ABC):
-    """Counts the rows of each key; what exceeds the memory goes to files, in partitions with disjoint keys.
+    """Counts the rows of each key; beyond `most` keys they go to files, in partitions with disjoint keys.
 
-    Args:
-        folder: for its files.
-        name: distinguishes its files from those of other tallies.
-        most: keys in memory.
+    The name distinguishes its files from those of other tallies.
     """
 
     def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:

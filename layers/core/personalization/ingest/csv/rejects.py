@@ -38,13 +38,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class Rejects:
-    """Counts refused rows, and keeps as many as a repair can use.
-
-    Args:
-        expected: the drop's requirements.
-        slots: the columns of the import.
-        width: the number of values of a row.
-    """
+    """Counts refused rows, and keeps as many as a repair can use; good rows have `width` values."""
 
     def __init__(self, expected: Expected, slots: Sequence[Slot], width: int) -> None:
         self._resource, self._limit = expected.resource, expected.settings.rejects.limit
@@ -115,11 +109,7 @@ class Rejects:
         return lines
 
     def is_hopeless(self, left: int | None) -> bool:
-        """Tell whether the drop is refused whatever follows.
-
-        Args:
-            left: bytes that may follow, at most; None where unknown.
-        """
+        """Tell whether the drop is refused whatever follows: `left` bytes at most; None where unknown."""
         bad = self.rows
         if left is not None and bad > self._limit * (self.read + left // self._shortest + 1):
             return True
