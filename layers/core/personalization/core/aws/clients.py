@@ -7,7 +7,7 @@ botocore's session is enough: boto3 adds a fifth to the start of a function and 
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config
@@ -43,6 +43,7 @@ _ONCE = _QUEUE.merge(Config(read_timeout=1.0))
 _FALLBACK = _ONCE.merge(Config(connect_timeout=0.25, read_timeout=0.6))
 """For lists with a fallback."""
 _TABLE = _SERVING.merge(Config(read_timeout=1))
+_MADE: list[Any] = []
 
 
 @cache
@@ -50,78 +51,37 @@ def _session() -> "Session":
     return botocore.session.get_session()
 
 
-@cache
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - of any service
-    return _session().create_client(service, config=config)
+    """Return a function that creates a client on its first call."""
+    made = cache(lambda: _session().create_client(service, config=config))
+    _MADE.append(made)
+    return made
 
 
-def personalize() -> "PersonalizeClient":
-    return cast("PersonalizeClient", _client("personalize", _STEP))
-
-
-def s3() -> "S3Client":
-    return cast("S3Client", _client("s3", _STEP))
-
-
-def s3_once() -> "S3Client":
-    """S3, bounded for serving."""
-    return cast("S3Client", _client("s3", _TABLE))
-
-
-def s3_quick() -> "S3Client":
-    """S3 for callers that can do without a late answer."""
-    return cast("S3Client", _client("s3", _FALLBACK))
-
-
-def scheduler() -> "EventBridgeSchedulerClient":
-    return cast("EventBridgeSchedulerClient", _client("scheduler", _STEP))
-
-
-def stepfunctions() -> "SFNClient":
-    return cast("SFNClient", _client("stepfunctions", _STEP))
-
-
-def dynamodb() -> "DynamoDBClient":
-    """DynamoDB, bounded for serving."""
-    return cast("DynamoDBClient", _client("dynamodb", _TABLE))
-
-
-def dynamodb_once() -> "DynamoDBClient":
-    """DynamoDB for callers with a fallback or little time: one attempt."""
-    return cast("DynamoDBClient", _client("dynamodb", _ONCE))
-
-
-def runtime() -> "PersonalizeRuntimeClient":
-    """Recommendations, bounded for serving."""
-    return cast("PersonalizeRuntimeClient", _client("personalize-runtime", _SERVING))
-
-
-def runtime_once() -> "PersonalizeRuntimeClient":
-    """Recommendations for callers with a fallback: one attempt, fallback.ATTEMPT_SECONDS at most."""
-    return cast("PersonalizeRuntimeClient", _client("personalize-runtime", _FALLBACK))
-
-
-def events() -> "PersonalizeEventsClient":
-    """Live events, bounded for serving."""
-    return cast("PersonalizeEventsClient", _client("personalize-events", _SERVING))
-
-
-def events_once() -> "PersonalizeEventsClient":
-    """Live events for callers with a queue for failed attempts."""
-    return cast("PersonalizeEventsClient", _client("personalize-events", _ONCE))
-
-
-def secretsmanager() -> "SecretsManagerClient":
-    return cast("SecretsManagerClient", _client("secretsmanager", _SERVING))
-
-
-def sqs() -> "SQSClient":
-    return cast("SQSClient", _client("sqs", _SERVING))
-
-
-def sqs_once() -> "SQSClient":
-    """SQS for callers whose own caller waits: one attempt."""
-    return cast("SQSClient", _client("sqs", _QUEUE))
+personalize: "Callable[[], PersonalizeClient]" = _client("personalize", _STEP)
+s3: "Callable[[], S3Client]" = _client("s3", _STEP)
+s3_once: "Callable[[], S3Client]" = _client("s3", _TABLE)
+"""S3, bounded for serving."""
+s3_quick: "Callable[[], S3Client]" = _client("s3", _FALLBACK)
+"""S3 for callers that can do without a late answer."""
+scheduler: "Callable[[], EventBridgeSchedulerClient]" = _client("scheduler", _STEP)
+stepfunctions: "Callable[[], SFNClient]" = _client("stepfunctions", _STEP)
+dynamodb: "Callable[[], DynamoDBClient]" = _client("dynamodb", _TABLE)
+"""DynamoDB, bounded for serving."""
+dynamodb_once: "Callable[[], DynamoDBClient]" = _client("dynamodb", _ONCE)
+"""DynamoDB for callers with a fallback or little time: one attempt."""
+runtime: "Callable[[], PersonalizeRuntimeClient]" = _client("personalize-runtime", _SERVING)
+"""Recommendations, bounded for serving."""
+runtime_once: "Callable[[], PersonalizeRuntimeClient]" = _client("personalize-runtime", _FALLBACK)
+"""Recommendations for callers with a fallback: one attempt, fallback.ATTEMPT_SECONDS at most."""
+events: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", _SERVING)
+"""Live events, bounded for serving."""
+events_once: "Callable[[], PersonalizeEventsClient]" = _client("personalize-events", _ONCE)
+"""Live events for callers with a queue for failed attempts."""
+secretsmanager: "Callable[[], SecretsManagerClient]" = _client("secretsmanager", _SERVING)
+sqs: "Callable[[], SQSClient]" = _client("sqs", _SERVING)
+sqs_once: "Callable[[], SQSClient]" = _client("sqs", _QUEUE)
+"""SQS for callers whose own caller waits: one attempt."""
 
 
 def make_ahead(*makers: Callable[[], object]) -> None:
@@ -133,5 +93,5 @@ def make_ahead(*makers: Callable[[], object]) -> None:
 
 def forget() -> None:
     """Drop all clients and the session: credentials, regions and endpoints are read anew."""
-    _client.cache_clear()
-    _session.cache_clear()
+    for made in (*_MADE, _session):
+        made.cache_clear()
