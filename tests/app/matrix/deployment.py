@@ -7,8 +7,10 @@ import zipfile
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 from samtranslator.yaml_helper import yaml_parse
 
+from local.cloud.home import access
 from tests.app.matrix.world import World
 
 PLACE = "next-release"
@@ -23,10 +25,11 @@ def handler(event, context):
     return _handler(event, context)
 """
 """What the functions of the next release do besides."""
+TEXT = "A run timed out"
 
 
 def deploy(world: World, shop: str) -> None:
-    """Update the stack: every function that a state machine calls has code that refuses what is about a shop."""
+    """Update the stack and its nested one: functions that a state machine calls refuse what is about a shop."""
     stack = world.laptop.state.stack
     template = yaml_parse(as_text(world.stacks.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]))
     # Functions and machines are written one by one; the loops are CloudFormation's to write out.
@@ -38,6 +41,12 @@ def deploy(world: World, shop: str) -> None:
         code = world.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         world.s3.put_object(Bucket=PLACE, Key=f"{shop}/{name}.zip", Body=changed(code, shop))
         properties["CodeUri"] = f"s3://{PLACE}/{shop}/{name}.zip"
+    # The nested stack is updated as well: the text of an alarm is another one.
+    monitoring = resources["Monitoring"]["Properties"]
+    bucket, _, key = urlsplit(monitoring["TemplateURL"]).path[1:].partition("/")
+    nested = world.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    world.s3.put_object(Bucket=PLACE, Key=f"{shop}/monitoring", Body=nested.replace(TEXT, f"{TEXT} ({shop})"))
+    monitoring["TemplateURL"] = f"{world.laptop.state.endpoint}/{PLACE}/{shop}/monitoring"
     world.s3.put_object(Bucket=PLACE, Key=f"{shop}/template.json", Body=json.dumps(template))
     change = {"StackName": stack, "ChangeSetName": f"next-{shop}"}
     world.stacks.create_change_set(
@@ -54,6 +63,8 @@ def deploy(world: World, shop: str) -> None:
     function = found["StackResourceDetail"]["PhysicalResourceId"]
     answer = world.functions.invoke(FunctionName=function, Qualifier="live", Payload=json.dumps({"shop": shop}))
     assert b"does not know the payload" in answer["Payload"].read()
+    alarms = boto3.client("cloudwatch", **access(world.laptop.state)).describe_alarms()["MetricAlarms"]
+    assert any(f"{TEXT} ({shop})" in each["AlarmDescription"] for each in alarms)
 
 
 def as_text(body: str | dict[str, Any]) -> str:
