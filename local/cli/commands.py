@@ -147,7 +147,6 @@ def runs(options: Namespace, terminal: Terminal) -> int:
 
 
 def watch(cloud: Client, run: Run, terminal: Terminal) -> Run:
-    """Follow a run to its end and show its result."""
     with terminal.story(run) as tell:
         for moment in cloud.runs.follow(run.arn):
             tell(moment)

@@ -242,7 +242,6 @@ def terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     if options.command != "publish":  # which alone asks AWS; nothing else may reach the operator's account by mistake
         for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -44,10 +44,6 @@ class LocalError(Exception):
     code = 1
 
 
-def quiet(_text: str) -> AbstractContextManager[object]:
-    return nullcontext()
-
-
 def cloud_python() -> Path:
     return LOCAL / "cloud" / "bin" / "python"
 
@@ -61,7 +57,7 @@ def python_runtime() -> str:
     return f"python{version}"
 
 
-def ensure(step: Step = quiet) -> list[str]:
+def ensure(step: Step = nullcontext) -> list[str]:
     """Make or refresh both environments; return notes for the operator."""
     python, notes = find_python()
     for name in ("cloud", "sam"):
@@ -69,7 +65,7 @@ def ensure(step: Step = quiet) -> list[str]:
     return notes
 
 
-def refresh(name: str, python: Interpreter, step: Step = quiet) -> None:
+def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
     """Make or refresh an environment if its lock file or the Python has changed."""
     lock, folder = REPOSITORY / "locks" / f"{name}.txt", LOCAL / name
     note, interpreter = folder / ".made.json", folder / "bin" / "python"
@@ -79,14 +75,16 @@ def refresh(name: str, python: Interpreter, step: Step = quiet) -> None:
             return
     with step(f"making .local/{name} (Python {python.version})"):
         note.unlink(missing_ok=True)
-        if version_of(interpreter) != python.version:
+        ask = [str(interpreter), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        there = subprocess.run(ask, capture_output=True, text=True, check=False).stdout if interpreter.exists() else ""
+        if there.strip() != python.version:
             uv("venv", "--clear", "--python", python.path, str(folder))
         uv("pip", "sync", "--require-hashes", "--python", str(interpreter), str(lock))
         note.write_text(json.dumps(made))
 
 
 def find_python() -> tuple[Interpreter, list[str]]:
-    """Return the best interpreter of this machine for the local functions, and a note where it is not AWS's version."""
+    """Return this machine's best interpreter for the local functions, and a note if it is not AWS's version."""
     for version in PREFERRED:
         search = ("python", "find", "--system", "--no-python-downloads", "--no-project", version)
         found = subprocess.run([UV, *search], capture_output=True, text=True, check=False)
@@ -97,16 +95,8 @@ def find_python() -> tuple[Interpreter, list[str]]:
         path, version = sys.executable, f"{sys.version_info.major}.{sys.version_info.minor}"
     if version == PREFERRED[0]:
         return Interpreter(path, version), []
-    note = f"Python {PREFERRED[0]} is not on this machine: the local functions run on Python {version}; on AWS on 3.13"
+    note = f"this machine has no Python {PREFERRED[0]}, which is AWS's: the local functions run on Python {version}"
     return Interpreter(path, version), [note]
-
-
-def version_of(python: Path) -> str:
-    """Return the ``major.minor`` of an interpreter; "" where there is none."""
-    if not python.exists():
-        return ""
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def uv(*arguments: str) -> None:

@@ -20,7 +20,7 @@ import urllib3
 
 from local.cloud import deploy, environments, resuming
 from local.cloud.aws import RIGHTS
-from local.cloud.environments import REPOSITORY, LocalError, Step, quiet
+from local.cloud.environments import REPOSITORY, LocalError, Step
 from local.cloud.home import ACCOUNT, REGION, Home, Process, State, client_environment, running, tail
 
 MARK = "RETAIL_LOCAL_CLOUD"
@@ -37,7 +37,7 @@ CHILDREN: list[subprocess.Popen[bytes]] = []
 
 def up(
     home: Home,
-    step: Step = quiet,
+    step: Step = contextlib.nullcontext,
     *,
     cloud_port: int | None = None,
     engine_port: int | None = None,
@@ -102,7 +102,7 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def down(home: Home, step: Step = quiet, *, wipe: bool = False) -> list[str]:
+def down(home: Home, step: Step = contextlib.nullcontext, *, wipe: bool = False) -> list[str]:
     """Stop everything of the cloud and return the names of what ran; `wipe` also removes its data and its key."""
     with home.locked():
         with step("stopping"):
@@ -146,7 +146,7 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
 
 
 def process_environment(home: Home, state: State) -> dict[str, str]:
-    """Return what the processes see, and through the local AWS the functions: none of the operator's AWS settings."""
+    """Return the environment of the processes and the functions: none of the operator's AWS settings."""
     passed = {key: value for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if (value := os.environ.get(key))}
     return (
         passed
@@ -195,15 +195,16 @@ def spawn(name: str, command: list[str], environment: dict[str, str], home: Home
 
 
 def ports(home: Home, cloud: int | None, engine: int | None) -> tuple[int, int]:
-    """Return the ports asked for, else those of the last time, else free ones; remember them for the next time."""
+    """Return the requested ports, else the last ones, else free ones; remember them for the next time."""
     memory = home.data / "ports.json"
     last: list[int | None] = json.loads(memory.read_text()) if memory.exists() else [None, None]
     chosen: list[int] = []
     for asked, before in zip((cloud, engine), last, strict=True):
         if asked is not None and not free(asked):
             raise LocalError(f"port {asked} is taken: choose another, or leave the option out to get a free one")
-        again = before if before and before not in chosen and free(before) else free_port()
-        chosen.append(asked if asked is not None else again)
+        again = before if before and before not in chosen and free(before) else None
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            chosen.append(asked or again or probe.getsockname()[1])
     memory.write_text(json.dumps(chosen))
     return chosen[0], chosen[1]
 
@@ -216,12 +217,6 @@ def free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def wait_ready(home: Home, state: State) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -76,13 +77,7 @@ class Runs:
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
     def newest(self, shop: str, limit: int = 10) -> list[Run]:
-        found: list[Run] = []
-        for run in self.known():
-            if run.shop == shop:
-                found.append(run)
-            if len(found) == limit:
-                break
-        return found
+        return list(islice((run for run in self.known() if run.shop == shop), limit))
 
     def known(self) -> Iterator[Run]:
         """Yield the existing runs, newest first; the local AWS forgets the oldest as new ones come."""

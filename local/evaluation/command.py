@@ -26,7 +26,8 @@ def main(options: Namespace, terminal: Terminal) -> None:
         if shop.positions:
             terminal.note(texts()["positions"]["note"])
         found = evaluate(shop, plan, tell)
-    target = _target(options)
+    name = options.files[0].name.removesuffix(".gz").removesuffix(".csv")
+    target = options.html or LOCAL / "evaluation" / f"{name}.html"
     found["page"] = str(target.resolve())
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +50,3 @@ def _settings(path: Path | None) -> ShopSettings:
         raise BadInput(f"{path}: {error.strerror or error}") from None
     except (Rejected, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: {error}") from None
-
-
-def _target(options: Namespace) -> Path:
-    if options.html is not None:
-        return Path(options.html)
-    name = options.files[0].name.removesuffix(".gz").removesuffix(".csv")
-    return LOCAL / "evaluation" / f"{name}.html"

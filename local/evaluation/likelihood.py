@@ -7,7 +7,6 @@ from typing import Any
 
 from personalization.core import csv_dialect
 from personalization.likelihood.histories import Reader
-from personalization.likelihood.logistic import Quality
 from personalization.likelihood.training import TooLittle, fit
 from personalization.likelihood.verdict import WITHIN_STRANGERS, verdict
 from personalize_local.data.frames import pl
@@ -26,9 +25,11 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
     no `event_type` is given.
     """
     rows = tables.interactions
-    name = _name(rows["EVENT_TYPE"].drop_nulls().unique().to_list(), event_type)
-    if name is None:
+    types = rows["EVENT_TYPE"].drop_nulls().unique().to_list()
+    wanted = [name for name in types if name.lower() == (event_type or USUAL).lower()]
+    if not wanted and (event_type is not None or len(types) != 1):
         return None
+    name = (wanted or types)[0]
     end = int(rows["TIMESTAMP"].max())  # type: ignore[arg-type]
     reader = Reader(name, end)
     for row in rows.select("USER_ID", "ITEM_ID", "TIMESTAMP", pl.col("EVENT_TYPE").fill_null("")).iter_rows():
@@ -53,7 +54,11 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         "calibrationError": round(tested.calibration_error, 4),
         "pairs": round(tested.pairs),
         "purchases": round(tested.purchases),
-        "bins": _bins(tested),
+        "bins": [
+            {"pairs": round(pairs), "predicted": predicted / pairs, "observed": observed / pairs}
+            for pairs, predicted, observed in tested.bins
+            if pairs
+        ],
         "verdict": asdict(verdict(tested.bins)),
         "strangers": {
             "pairs": round(fitted.tested_strangers.pairs),
@@ -68,18 +73,3 @@ def _lines(table: pl.DataFrame) -> Iterator[str]:
     yield csv_dialect.record(table.columns)
     for row in table.select(pl.all().cast(pl.String).fill_null("")).iter_rows():
         yield csv_dialect.record(row)
-
-
-def _name(there: list[str], asked: str | None) -> str | None:
-    wanted = (asked or USUAL).lower()
-    found = [name for name in there if name.lower() == wanted]
-    return found[0] if found else there[0] if asked is None and len(there) == 1 else None
-
-
-def _bins(tested: Quality) -> list[dict[str, float]]:
-    """Return predicted and observed probability of each bin of equal predicted purchases, the least likely first."""
-    return [
-        {"pairs": round(pairs), "predicted": predicted / pairs, "observed": observed / pairs}
-        for pairs, predicted, observed in tested.bins
-        if pairs
-    ]

@@ -40,8 +40,6 @@ OWN = re.compile(r'\b(src|href)="(?=\w[\w./-]*")')
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An object for the bucket."""
-
     key: str
     content: bytes
     kept: str

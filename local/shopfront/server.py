@@ -64,8 +64,6 @@ API_PATH = re.compile(r"/(shops/[^/].*|health|openapi\.json)")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to a request."""
-
     status: int
     content: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
@@ -186,12 +184,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers | {"Content-Length": str(len(content))}).items():
             self.send_header(name, value)
-        self.end_headers_with(content)
-
-    def end_headers_with(self, content: bytes) -> None:
-        """The blank line and the body, in the same packet."""
-        buffer: list[bytes] = self._headers_buffer  # type: ignore[attr-defined]
-        buffer.append(b"\r\n" + content)
+        # The end of the headers and the body, in the same packet.
+        self._headers_buffer.append(b"\r\n" + content)  # type: ignore[attr-defined]
         self.flush_headers()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:

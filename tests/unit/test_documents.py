@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud.aws import documentation
+from local.cloud.aws import Application, Message, Receive, Send, documentation
 from local.documents import build
 from tests.docs.pages import ROOT, read
 
@@ -29,14 +29,14 @@ def test_every_page_is_in_the_navigation() -> None:
     assert tomllib.loads(read("local/documents/zensical.toml"))["project"]["theme"]["font"] is False
 
 
-async def ask(application: documentation.Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+async def ask(application: Application, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
     """What an application answers: status, headers, body."""
-    sent: list[documentation.Message] = []
+    sent: list[Message] = []
 
-    async def send(message: documentation.Message) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
-    async def receive() -> documentation.Message:
+    async def receive() -> Message:
         return {"type": "http.request"}
 
     await application({"type": "http", "method": method, "path": path}, receive, send)
@@ -44,13 +44,13 @@ async def ask(application: documentation.Application, method: str, path: str) ->
     return begun["status"], {name.decode(): value.decode() for name, value in begun["headers"]}, body["body"]
 
 
-async def elsewhere(_scope: documentation.Message, _receive: documentation.Receive, send: documentation.Send) -> None:
+async def elsewhere(_scope: Message, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 418, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
 @pytest.fixture
-def application(tmp_path: Path) -> documentation.Application:
+def application(tmp_path: Path) -> Application:
     """A site of one page, with a secret beside it."""
     (tmp_path / "site" / "api").mkdir(parents=True)
     (tmp_path / "site" / "api" / "index.html").write_text("<h1>HTTP API</h1>")
@@ -72,7 +72,7 @@ def application(tmp_path: Path) -> documentation.Application:
     ],
 )
 def test_the_site_and_nothing_else_is_served(
-    application: documentation.Application, method: str, path: str, status: int, content: bytes
+    application: Application, method: str, path: str, status: int, content: bytes
 ) -> None:
     told, headers, body = asyncio.run(ask(application, method, path))
     assert (told, body) == (status, content)

@@ -4,7 +4,8 @@
 Programs of this machine reach it at doors below :data:`DOORS`, without a signature.
 """
 
-from typing import Final
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
 
 DOORS: Final = "/_local/"
 """The beginning of all doors' paths; `/_local/faults` and `/_local/clock` are open to tests alone."""
@@ -14,3 +15,8 @@ SAVED: Final = "/_local/saved"
 """GET answers what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""
 DOCS: Final = "/_local/docs/"
 """The documentation site, for browsers."""
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+"""A server, of ASGI."""

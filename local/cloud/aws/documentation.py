@@ -2,22 +2,16 @@
 """Serve the documentation site at :data:`DOCS` of the local AWS, as `make docs` has built it."""
 
 import mimetypes
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from local.cloud.aws import DOCS
+from local.cloud.aws import DOCS, Application, Message, Receive, Send
 from local.cloud.environments import LOCAL
 
 SITE: Final = LOCAL / "docs" / "site"
 ABSENT: Final = "The documentation has not been built on this machine: make docs\n"
 POLICY: Final = "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'; form-action 'none'"
 """Nothing comes from elsewhere."""
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def served(application: Application, site: Path = SITE) -> Application:
@@ -48,8 +42,5 @@ def answer(site: Path, path: str) -> tuple[int, dict[str, str], bytes]:
         target /= "index.html"
     if not target.is_relative_to(site) or not target.is_file():
         return 404, {"content-type": "text/plain"}, b"There is no such page.\n"
-    return (
-        200,
-        {"content-type": mimetypes.guess_type(target.name)[0] or "application/octet-stream"},
-        target.read_bytes(),
-    )
+    kind = mimetypes.guess_type(target.name)[0] or "application/octet-stream"
+    return 200, {"content-type": kind}, target.read_bytes()

@@ -62,7 +62,6 @@ class CloudFaults:
         return sum(seconds for pattern, seconds in self.moved if any(fnmatchcase(text, pattern) for text in known))
 
     async def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
-        """Answer a request to the door."""
         door, _, number = path.removeprefix(DOORS).partition("/")
         try:
             with self.lock:

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -20,7 +19,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.services import lambda_svc, s3, sts
 from personalize_local.server import origins
 
-from local.cloud.aws import DOORS
+from local.cloud.aws import DOORS, Application, Message, Receive, Send
 
 API: Final = "/_aws/execute-api/"
 """The beginning of the paths of deployed APIs."""
@@ -29,10 +28,6 @@ CALLBACKS: Final = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
 """A custom resource answers there; the rest of the path is a token, as in the presigned address that AWS hands out."""
 ENV: Final = 'eval "$(.venv/bin/python -m local env)"'
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Refusal = tuple[str, str]
 """An error's code and message."""
 
@@ -84,7 +79,10 @@ def guarded(application: Application) -> Application:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await read_out(receive)
+            more = True
+            while more:  # a sender reads the answer when its body was read
+                message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
             await answer(send, method, path, headers, query, refused)
 
     return serve
@@ -132,14 +130,6 @@ def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
-
-
-async def read_out(receive: Receive) -> None:
-    """Read a body to its end, so that its sender then reads the answer."""
-    more = True
-    while more:
-        message = await receive()
-        more = message["type"] == "http.request" and message.get("more_body", False)
 
 
 async def answer(

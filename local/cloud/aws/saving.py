@@ -55,12 +55,18 @@ log = logging.getLogger("launcher")
 
 
 class Saver:
-    """Saves this process's state into a folder."""
-
     def __init__(self, folder: Path) -> None:
         """Read what was saved last. Raises SystemExit with the reason where it cannot be used."""
         self.folder = folder
-        self._found = _readable(folder)
+        try:
+            self._found = saved.read(folder)
+            for name, version in self._found.header.get("versions", {}).items():
+                known = persistence._state_format_version(name)
+                if version > known or name not in {*app._state_map, STREAMS, LEFT}:
+                    reason = f"{name} has version {version}; this ministack knows {known}"
+                    raise saved.UnreadableError(saved.state(folder, self._found.number), reason)
+        except LocalError as error:
+            raise SystemExit(str(error)) from None
         self.left = _nothing_left()
         """What nobody has taken up yet."""
         self.number = 0
@@ -357,21 +363,7 @@ def _positions(table: str) -> list[int]:
     return [] if -1 in following else following
 
 
-def _readable(folder: Path) -> saved.Saved:
-    try:
-        found = saved.read(folder)
-    except LocalError as error:
-        raise SystemExit(str(error)) from None
-    for name, version in found.header.get("versions", {}).items():
-        known = persistence._state_format_version(name)
-        if version > known or name not in {*app._state_map, STREAMS, LEFT}:
-            reason = f"{name} has version {version}; this ministack knows {known}"
-            raise SystemExit(str(saved.UnreadableError(saved.state(folder, found.number), reason)))
-    return found
-
-
 def _load(name: str, found: saved.Saved) -> None:
-    """Restore one service."""
     if name not in found.services:
         return
     state = json.loads(found.services[name], object_hook=persistence._json_object_hook)
