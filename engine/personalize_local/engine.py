@@ -2,7 +2,7 @@
 """The engine: options, store, resources, worker and serving in one object, which operations get."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from personalize_local.resources import kinds
 from personalize_local.resources.clock import Clock
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
-from personalize_local.resources.lifecycle import Lifecycle
+from personalize_local.resources.lifecycle import Lifecycle, updating
 from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Store
 from personalize_local.serving import Serving
@@ -94,14 +94,10 @@ class Engine:
         self.lifecycle = Lifecycle(self.registry, options.step_seconds, works, self.clock, self.faults)
         self._background: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Resume unfinished work, and open the models of campaigns in the background."""
+    def start(self, *background: Coroutine[None, None, None]) -> None:
+        """Resume unfinished work; open models, and run what is given, in the background until the engine stops."""
         self.lifecycle.resume()
-        self._background.append(asyncio.create_task(self._warm()))
-
-    def keep(self, task: asyncio.Task[None]) -> None:
-        """Run a task until the engine stops."""
-        self._background.append(task)
+        self._background = [asyncio.create_task(each) for each in (self._warm(), *background)]
 
     async def stop(self) -> None:
         """Stop; the next engine resumes what is unfinished."""
@@ -110,16 +106,17 @@ class Engine:
         await self.lifecycle.close()
         self.workers.discard()
 
-    def location(self, uri: str, region: str) -> Location:
-        return Location(uri, self.options.s3_root, region)
+    def location(self, uri: str, job: Resource) -> Location:
+        return Location(uri, self.options.s3_root, job.region)
 
-    def create(self, call: Call, kind: Kind, arn: str, body: Json) -> Resource:
-        """Register a resource and start its creation. Raises ResourceAlreadyExists."""
-        if kind in _AT_ONCE and not self.options.strict:
-            return self.registry.add(kind, arn, body | {"status": kinds.ACTIVE}, call.now)
-        resource = self.registry.add(kind, arn, body | {"status": "CREATE PENDING"}, call.now)
-        self.lifecycle.begin(resource, kinds.CREATE)
-        return resource
+    def create(self, call: Call, kind: Kind, name: str, body: Json) -> Json:
+        """Register a resource and start its creation; returns the answer. Raises ResourceAlreadyExists."""
+        at_once = kind in _AT_ONCE and not self.options.strict
+        status = {"status": kinds.ACTIVE if at_once else "CREATE PENDING"}
+        resource = self.registry.add(kind, call.arn(kind, name), body | status, call.now)
+        if not at_once:
+            self.lifecycle.begin(resource, kinds.CREATE)
+        return {kind.arn_member: resource.arn}
 
     async def _warm(self) -> None:
         """Open models before their first request, as far as there is room."""
@@ -136,3 +133,10 @@ def require_active(resource: Resource) -> Resource:
         return resource
     message = f"{resource.arn} is in status {resource.status}: it must be ACTIVE."
     raise InvalidInput(message) if resource.settled else ResourceInUse(message)
+
+
+def require_settled(resource: Resource) -> Resource:
+    """Return a resource that nothing is changing. Raises ResourceInUse."""
+    if not resource.settled or updating(resource):
+        raise ResourceInUse(f"{resource.arn} is in status {resource.status}, or being updated.")
+    return resource

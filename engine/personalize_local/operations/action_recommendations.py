@@ -10,11 +10,10 @@ from personalize_local import filters
 from personalize_local.engine import Engine, operation
 from personalize_local.filters.values import Mask
 from personalize_local.operations.campaigns import serving_version
-from personalize_local.operations.filters import parsed
+from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.actions import DAY, taken
 from personalize_local.recipes.base import Query
-from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
@@ -44,7 +43,10 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
     query = Query(user, history=catalogue.live.history(user), user=of_group.user(user), now=call.now)
     mask = _open(catalogue, query)
     if "filterArn" in request:
-        mask &= _filtered(engine, version.group, catalogue, query, request)
+        expression = filter_of(engine, request["filterArn"], version.group)
+        if expression.expressions[0].target != "ActionID":
+            raise InvalidInput(f"{request['filterArn']} does not choose actions: its expression has no ActionID.")
+        mask &= filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)
     found = catalogue.model.recommend(query, mask, limit)
     actions = [{"actionId": each.item_id, "score": each.score} for each in found]
     return {"actionList": actions, "recommendationId": f"RID-{uuid.uuid4()}"}
@@ -63,13 +65,3 @@ def _open(catalogue: Catalogue, query: Query) -> Mask:
         if position is not None and isinstance(days, int | float) and query.now - row.timestamp < days * DAY:
             mask[position] = False
     return mask
-
-
-def _filtered(engine: Engine, group: str, catalogue: Catalogue, query: Query, request: Json) -> Mask:
-    resource = engine.registry.get(kinds.FILTER, request["filterArn"])
-    if resource.group != group or not resource.active:
-        raise InvalidInput(f"{resource.arn} is in status {resource.status}, or of another dataset group.")
-    expression = parsed(engine, resource)
-    if expression.expressions[0].target != "ActionID":
-        raise InvalidInput(f"{resource.arn} does not choose actions: its expression has no ActionID.")
-    return filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)

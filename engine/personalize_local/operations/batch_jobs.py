@@ -6,10 +6,10 @@ from typing import Final
 from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.work import run_batch
-from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
+from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.filters import parsed
-from personalize_local.operations.recipes import recipe_of
+from personalize_local.operations.filters import filter_of
+from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call, Kind
 from personalize_local.resources.registry import Resource
@@ -32,9 +32,7 @@ def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Jso
     config = request.get("batchInferenceJobConfig", {})
     if "rankingInfluence" in config:
         raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
-    for name, value in config.get("itemExplorationConfig", {}).items():
-        if name not in spec.exploration or not spec.exploration[name].accepts(value):
-            raise InvalidInput(f"{spec.name} does not take {value} as {name}.")
+    check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
     mode = {"batchInferenceJobMode": "BATCH_INFERENCE"}
     return _create(engine, call, kinds.BATCH_INFERENCE_JOB, version, request | mode)
 
@@ -56,58 +54,40 @@ def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: 
     require_active(version)
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kind, call.prefix), 5)
-    arn = call.arn(kind, request["jobName"])
-    more = {"numResults": results, "datasetGroupArn": version.group, "region": call.region, "tags": tags}
-    engine.create(call, kind, arn, request | more)
-    return {kind.arn_member: arn}
+    more = {"numResults": results, "datasetGroupArn": version.group, "tags": tags}
+    return engine.create(call, kind, request["jobName"], request | more)
 
 
 def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) -> None:
     if "filterArn" not in request:
         return
-    resource = engine.registry.get(kinds.FILTER, request["filterArn"])
-    if resource.group != version.group or not resource.active:
-        raise InvalidInput(f"{resource.arn} is in status {resource.status}, or of another dataset group.")
-    expressions = parsed(engine, resource).expressions
+    arn = request["filterArn"]
+    expressions = filter_of(engine, arn, version.group).expressions
     target = "UserID" if kind is kinds.BATCH_SEGMENT_JOB else "ItemID"
     if any(each.target != target for each in expressions):
-        raise InvalidInput(f"{resource.arn} must choose by {target} here.")
+        raise InvalidInput(f"{arn} must choose by {target} here.")
     if kind is kinds.BATCH_SEGMENT_JOB and any(each.dataset != "Users" for each in expressions):
-        raise InvalidInput(f"{resource.arn}: segments are filtered by Users columns only in this engine.")
+        raise InvalidInput(f"{arn}: segments are filtered by Users columns only in this engine.")
 
 
 @work(kinds.BATCH_INFERENCE_JOB, kinds.CREATE)
-async def infer(engine: Engine, job: Resource) -> None:
-    await _run(engine, job)
-
-
 @work(kinds.BATCH_SEGMENT_JOB, kinds.CREATE)
-async def make_segments(engine: Engine, job: Resource) -> None:
-    await _run(engine, job)
-
-
-async def _run(engine: Engine, job: Resource) -> None:
+async def run(engine: Engine, job: Resource) -> None:
     version = engine.registry.get(kinds.SOLUTION_VERSION, job.body["solutionVersionArn"])
     spec = recipe_of(version.body["recipeArn"])
-    resource = engine.registry.get(kinds.FILTER, job.body["filterArn"]) if "filterArn" in job.body else None
     asked = job.body.get("batchInferenceJobConfig", {}).get("itemExplorationConfig", {})
     task = BatchTask(
         recipe=spec.name,
-        source=engine.location(job.body["jobInput"]["s3DataSource"]["path"], job.body["region"]),
-        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job.body["region"]),
+        source=engine.location(job.body["jobInput"]["s3DataSource"]["path"], job),
+        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
         model=engine.store.folder(version.arn),
         bulk=engine.serving.bulk(version.group),
         database=engine.store.database,
         datasets=engine.serving.sources(version.group),
         schemas=schemas_of(engine, version.group),
-        filter=parsed(engine, resource) if resource else None,
+        filter=filter_of(engine, job.body["filterArn"], job.group) if "filterArn" in job.body else None,
         results=job.body["numResults"],
         now=engine.clock.now(),
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
     )
     await engine.workers.run(run_batch, task)
-
-
-for _kind in (kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB):
-    describes(_kind)
-    lists(_kind)

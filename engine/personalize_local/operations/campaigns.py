@@ -4,9 +4,9 @@
 import asyncio
 from typing import Final
 
-from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
-from personalize_local.operations.recipes import recipe_of
+from personalize_local.engine import Engine, operation, require_active, require_settled, work
+from personalize_local.operations.common import deletes, limit, listed, tags_of
+from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.recipes.table import RECIPES
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
@@ -16,7 +16,7 @@ from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceN
 from personalize_local.wire.protocol import Json
 
 _LATEST: Final = "/$LATEST"
-_EXPLORATION: Final = RECIPES["aws-user-personalization"].exploration
+_EXPLORING: Final = RECIPES["aws-user-personalization"]
 
 
 @operation("CreateCampaign")
@@ -30,13 +30,12 @@ def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
     limit(
         engine.registry.find(kinds.CAMPAIGN, datasetGroupArn=version.group),
         5,
-        "Cannot create a campaign. More than {most} resources in ACTIVE state. Please delete some and try again.",
+        "resources in ACTIVE state",
+        "Cannot create a campaign. More than {most} {what}. Please delete some and try again.",
     )
-    arn = call.arn(kinds.CAMPAIGN, request["name"])
     parents = {"solutionArn": version.body["solutionArn"], "datasetGroupArn": version.group}
     deployed = {"solutionVersionArn": version.arn, "minProvisionedTPS": request.get("minProvisionedTPS", 1)}
-    engine.create(call, kinds.CAMPAIGN, arn, request | parents | deployed | {"tags": tags})
-    return {"campaignArn": arn}
+    return engine.create(call, kinds.CAMPAIGN, request["name"], request | parents | deployed | {"tags": tags})
 
 
 @operation("UpdateCampaign")
@@ -49,20 +48,10 @@ def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
     else:
         version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
     _check_config(config)
-    if not campaign.settled or updating(campaign):
-        raise ResourceInUse(f"{campaign.arn} is in status {campaign.status}, or being updated.")
-    _begin_update(engine, campaign, version, request | {"campaignConfig": config}, call.now)
-    return {"campaignArn": campaign.arn}
-
-
-def _begin_update(engine: Engine, campaign: Resource, version: Resource, request: Json, now: float) -> None:
-    campaign.body["latestCampaignUpdate"] = {
-        "solutionVersionArn": version.arn,
-        "minProvisionedTPS": request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"]),
-        "campaignConfig": request["campaignConfig"],
-        "creationDateTime": now,
-    }
-    engine.lifecycle.begin(campaign, kinds.UPDATE)
+    require_settled(campaign)
+    throughput = request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"])
+    update = {"solutionVersionArn": version.arn, "minProvisionedTPS": throughput, "campaignConfig": config}
+    return engine.lifecycle.update(campaign, update, call.now)
 
 
 def synchronise(engine: Engine, campaign: Resource) -> None:
@@ -72,7 +61,9 @@ def synchronise(engine: Engine, campaign: Resource) -> None:
         return
     latest = _latest_version(engine, campaign.body["solutionArn"])
     if latest and latest.arn != campaign.body["solutionVersionArn"]:
-        _begin_update(engine, campaign, latest, {"campaignConfig": config}, latest.body["lastUpdatedDateTime"])
+        update = {"solutionVersionArn": latest.arn, "campaignConfig": config}
+        kept = {"minProvisionedTPS": campaign.body["minProvisionedTPS"]}
+        engine.lifecycle.update(campaign, update | kept, latest.body["lastUpdatedDateTime"])
 
 
 @work(kinds.CAMPAIGN, kinds.CREATE)
@@ -130,11 +121,7 @@ def _check_config(config: Json) -> None:
     """Check a configuration; recipes that do not explore ignore itemExplorationConfig."""
     if "rankingInfluence" in config:
         raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
-    for name, value in config.get("itemExplorationConfig", {}).items():
-        if name not in _EXPLORATION:
-            raise InvalidInput(f"There is no itemExplorationConfig named {name}: it takes {', '.join(_EXPLORATION)}.")
-        if not _EXPLORATION[name].accepts(value):
-            raise InvalidInput(f"Value {value} is out of the range of {name}.")
+    check_parameters(config, "itemExplorationConfig", _EXPLORING.exploration, _EXPLORING.name)
 
 
 def serving_version(engine: Engine, arn: str) -> tuple[Resource, Resource]:
@@ -145,11 +132,11 @@ def serving_version(engine: Engine, arn: str) -> tuple[Resource, Resource]:
     return campaign, engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"])
 
 
-def _deployed(arn: str) -> str:
-    """Return the member that ListCampaigns selects by: AWS takes the ARN of a solution or of a version."""
-    return "solutionVersionArn" if "/" in arn.partition(":solution/")[2] else "solutionArn"
+@operation("ListCampaigns")
+def list_campaigns(engine: Engine, call: Call, request: Json) -> Json:
+    """List campaigns; as on AWS, the solutionArn may also be that of a solution version."""
+    of_version = "/" in request.get("solutionArn", "").partition(":solution/")[2]
+    return listed(kinds.CAMPAIGN, engine, call, request, member="solutionVersionArn" if of_version else "solutionArn")
 
 
-describes(kinds.CAMPAIGN)
-lists(kinds.CAMPAIGN, _deployed)
 deletes(kinds.CAMPAIGN)

@@ -4,57 +4,51 @@
 import base64
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final
 
-from personalize_local.engine import HANDLERS, Engine
+from personalize_local.engine import HANDLERS, Engine, require_settled
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call, Kind
-from personalize_local.resources.lifecycle import updating
 from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, InvalidNextToken, LimitExceeded, ResourceInUse, TooManyTags
 from personalize_local.wire.protocol import Json
 
-View = Callable[[Engine, Resource], Json]
-Guard = Callable[[Engine, Resource], Iterable[Resource]]
-"""Returns the resources that prevent a deletion."""
 PAGE: Final = 100
 MAX_TAGS: Final = 50
 
 
-def describes(kind: Kind, view: View = lambda _engine, resource: resource.body) -> None:
+def describes(kind: Kind, view: Callable[[Engine, Resource], Json] = lambda _engine, resource: resource.body) -> None:
     def describe(engine: Engine, _call: Call, request: Json) -> Json:
         return {kind.member: view(engine, engine.registry.get(kind, request[kind.arn_member]))}
 
     HANDLERS[f"Describe{kind.noun}"] = describe
 
 
-def lists(kind: Kind, member: Callable[[str], str] = lambda _parent: "") -> Callable[[Engine, Call, Json], Json]:
-    """Provide the List operation of a kind: of this account and region, oldest first, by parent if one is given.
+def listed(
+    kind: Kind, engine: Engine, call: Call, request: Json, *, member: str = "", newest_first: bool = False
+) -> Json:
+    """Return a page of the resources of a kind in this account and region, by parent if the request names one.
 
-    `member` returns the member that holds a parent's ARN, if it is not the request's own member.
+    `member` holds the parent's ARN, if it is not the request's own member.
     """
-
-    def list_them(engine: Engine, call: Call, request: Json) -> Json:
-        asked = request.get(kind.parent)
-        parent = {member(asked) or kind.parent: asked} if asked else {}
-        found = engine.registry.find(kind, call.prefix, **parent)
-        rows = [(resource.number, resource.body) for resource in found]
-        return page(kind.list_member, rows, request, f"{kind.noun} {call.prefix} {parent}")
-
-    HANDLERS[f"List{kind.noun}s"] = list_them
-    return list_them
+    parent = {member or kind.parent: request[kind.parent]} if kind.parent in request else {}
+    rows = [(resource.number, resource.body) for resource in engine.registry.find(kind, call.prefix, **parent)]
+    if newest_first:
+        rows = [(-number, body) for number, body in reversed(rows)]
+    return page(kind.list_member, rows, request, f"{kind.noun} {call.prefix} {parent}")
 
 
-def deletes(kind: Kind, guard: Guard = lambda _engine, _resource: ()) -> None:
-    """Provide the Delete operation of a kind: DELETE PENDING, then gone."""
+def deletes(
+    kind: Kind, blocked_by: Callable[[Engine, Resource], Iterable[Resource]] = lambda _engine, _resource: ()
+) -> None:
+    """Provide the Delete operation of a kind, unless some resources prevent it."""
 
     def delete(engine: Engine, _call: Call, request: Json) -> None:
-        resource = engine.registry.get(kind, request[kind.arn_member])
-        if not resource.settled or updating(resource):
-            raise ResourceInUse(f"{resource.arn} is in status {resource.status}, or being updated.")
-        if blocking := next(iter(guard(engine, resource)), None):
+        resource = require_settled(engine.registry.get(kind, request[kind.arn_member]))
+        if blocking := next(iter(blocked_by(engine, resource)), None):
             raise ResourceInUse(f"{resource.arn} is used by {blocking.arn} ({blocking.status}).")
         engine.lifecycle.begin(resource, kinds.DELETE)
 
@@ -100,13 +94,26 @@ def merged_tags(present: dict[str, str], new: Iterable[dict[str, str]]) -> dict[
     return tags
 
 
-def limit(resources: Iterator[Resource], most: int, words: str) -> None:
-    """Enforce a quota. Raises LimitExceeded, with these words about `{most}`, if there are that many already."""
+def limit(
+    resources: Iterable[Resource],
+    most: int,
+    what: str,
+    words: str = "More than {most} {what}. Delete some and try again.",
+) -> None:
+    """Enforce a quota. Raises LimitExceeded if there are that many already."""
     if sum(1 for _ in resources) >= most:
-        raise LimitExceeded(words.format(most=most))
+        raise LimitExceeded(words.format(most=most, what=what))
 
 
-def limit_jobs(resources: Iterator[Resource], most: int, words: str = "") -> None:
-    """Enforce a quota of unsettled resources, likewise; the default words are those of AWS for imports."""
-    running = (each for each in resources if not each.settled)
-    limit(running, most, words or "More than {most} resources with PENDING or IN_PROGRESS status.")
+def limit_jobs(
+    resources: Iterable[Resource],
+    most: int,
+    words: str = "More than {most} resources with PENDING or IN_PROGRESS status.",
+) -> None:
+    """Enforce a quota of unsettled resources; the default words are those of AWS for imports."""
+    limit((each for each in resources if not each.settled), most, "", words)
+
+
+for _kind in kinds.KINDS.values():
+    describes(_kind)
+    HANDLERS[f"List{_kind.noun}s"] = partial(listed, _kind)

@@ -13,7 +13,7 @@ from typing import Final
 from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.jobs.tasks import DeletionTask
 from personalize_local.jobs.work import run_deletion
-from personalize_local.operations.common import describes, limit_jobs, page, tags_of
+from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import datasets_of, import_target, publish
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.resources import kinds
@@ -44,12 +44,9 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
     group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=group.arn), 5)
-    arn = call.arn(kinds.DATA_DELETION_JOB, request["jobName"])
-    named = datasets_of(engine, group.arn).values()
-    streamed = {each.arn: engine.store.last_streamed(each.arn) for each in named}
-    body = request | {"region": call.region, "tags": tags, "streamed": streamed}
-    engine.create(call, kinds.DATA_DELETION_JOB, arn, body)
-    return {"dataDeletionJobArn": arn}
+    streamed = {each.arn: engine.store.last_streamed(each.arn) for each in datasets_of(engine, group.arn).values()}
+    more = {"tags": tags, "streamed": streamed}
+    return engine.create(call, kinds.DATA_DELETION_JOB, request["jobName"], request | more)
 
 
 @work(kinds.DATA_DELETION_JOB, kinds.CREATE)
@@ -58,7 +55,7 @@ async def delete_users(engine: Engine, job: Resource) -> None:
     named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
     async with engine.publishing:
         task = DeletionTask(
-            source=engine.location(job.body["dataSource"]["dataLocation"], job.body["region"]),
+            source=engine.location(job.body["dataSource"]["dataLocation"], job),
             files=[file for dataset in named.values() for file in _files(engine, dataset)],
             models=_models(engine, job.group),
         )
@@ -102,10 +99,4 @@ def _models(engine: Engine, group: str) -> list[Path]:
 @operation("ListDataDeletionJobs")
 def list_data_deletion_jobs(engine: Engine, call: Call, request: Json) -> Json:
     """List jobs, newest first."""
-    parent = {"datasetGroupArn": request["datasetGroupArn"]} if "datasetGroupArn" in request else {}
-    found = list(engine.registry.find(kinds.DATA_DELETION_JOB, call.prefix, **parent))
-    rows = [(-job.number, job.body) for job in reversed(found)]
-    return page("dataDeletionJobs", rows, request, f"DataDeletionJob {call.prefix} {parent}")
-
-
-describes(kinds.DATA_DELETION_JOB)
+    return listed(kinds.DATA_DELETION_JOB, engine, call, request, newest_first=True)

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 from personalize_local.engine import Engine, operation, work
-from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
+from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
 from personalize_local.resources.registry import Resource
@@ -19,14 +19,10 @@ def create_dataset_group(engine: Engine, call: Call, request: Json) -> Json:
     if "kmsKeyArn" in request and "roleArn" not in request:
         raise InvalidInput("A kmsKeyArn needs a roleArn that may use it.")
     tags = tags_of(request)
-    limit(
-        engine.registry.find(kinds.DATASET_GROUP, call.prefix),
-        engine.options.dataset_groups,
-        "More than {most} dataset groups in this region. Delete some and try again.",
-    )
-    arn = call.arn(kinds.DATASET_GROUP, request["name"])
-    engine.create(call, kinds.DATASET_GROUP, arn, request | {"tags": tags, "datasetGroupArn": arn})
-    return {"datasetGroupArn": arn, "domain": request.get("domain")}
+    present = engine.registry.find(kinds.DATASET_GROUP, call.prefix)
+    limit(present, engine.options.dataset_groups, "dataset groups in this region")
+    created = engine.create(call, kinds.DATASET_GROUP, request["name"], request | {"tags": tags})
+    return created | {"domain": request.get("domain")}
 
 
 def _members(engine: Engine, group: Resource) -> Iterator[Resource]:
@@ -47,6 +43,4 @@ async def remove_dataset_group(engine: Engine, group: Resource) -> None:
         shutil.rmtree(engine.store.folder(name), ignore_errors=True)
 
 
-describes(kinds.DATASET_GROUP)
-lists(kinds.DATASET_GROUP)
 deletes(kinds.DATASET_GROUP, _members)

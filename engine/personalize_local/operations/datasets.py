@@ -12,7 +12,7 @@ from personalize_local.data.schemas import Field, Schema, as_items, parse_schema
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.jobs.work import run_live
-from personalize_local.operations.common import deletes, describes, lists, tags_of
+from personalize_local.operations.common import deletes, tags_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
@@ -43,10 +43,9 @@ def create_dataset(engine: Engine, call: Call, request: Json) -> Json:
     if kind in ACTION_TYPES and "domain" in group.body:
         raise InvalidInput(f"A dataset of type {kind} is for a custom dataset group, not for a domain's.")
     _check_schema(group, schema, kind)
-    arn = call.arn(kinds.DATASET, f"{group.name}/{kind}")
     tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
-    engine.create(call, kinds.DATASET, arn, request | tracker | {"datasetType": kind, "tags": tags_of(request)})
-    return {"datasetArn": arn}
+    body = request | tracker | {"datasetType": kind, "tags": tags_of(request)}
+    return engine.create(call, kinds.DATASET, f"{group.name}/{kind}", body)
 
 
 @operation("UpdateDataset")
@@ -57,9 +56,7 @@ def update_dataset(engine: Engine, call: Call, request: Json) -> Json:
         raise ResourceInUse(f"{dataset.arn} is in status {dataset.status}.")
     _check_schema(engine.registry.get(kinds.DATASET_GROUP, dataset.group), schema, dataset.body["datasetType"])
     updatable(schema_of(engine, dataset), _parse(schema.body["schema"], schema.body.get("domain")))
-    dataset.body["latestDatasetUpdate"] = {"schemaArn": schema.arn, "creationDateTime": call.now}
-    engine.lifecycle.begin(dataset, kinds.UPDATE)
-    return {"datasetArn": dataset.arn}
+    return engine.lifecycle.update(dataset, {"schemaArn": schema.arn}, call.now)
 
 
 @work(kinds.DATASET, kinds.UPDATE)
@@ -193,16 +190,10 @@ def _needing(engine: Engine, dataset: Resource) -> Iterator[Resource]:
     yield from engine.registry.find(kinds.FILTER, datasetGroupArn=dataset.group)
     if dataset.body["datasetType"] == "INTERACTIONS":
         yield from engine.registry.find(kinds.EVENT_TRACKER, datasetGroupArn=dataset.group)
-    attributions = engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=dataset.group)
-    yield from (each for each in attributions if dataset.body["datasetType"] in _attributed(each))
+    for attribution in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=dataset.group):
+        sums = (metric["expression"].partition("SUM(")[2].partition(".")[0] for metric in attribution.body["metrics"])
+        if dataset.body["datasetType"] in {"INTERACTIONS", *map(str.upper, sums)}:
+            yield attribution
 
 
-def _attributed(attribution: Resource) -> set[str]:
-    """Return the types of the datasets that a metric attribution refers to: of events, and of summed columns."""
-    sums = {each["expression"].partition("SUM(")[2].partition(".")[0].upper() for each in attribution.body["metrics"]}
-    return {"INTERACTIONS", *sums}
-
-
-describes(kinds.DATASET)
-lists(kinds.DATASET)
 deletes(kinds.DATASET, _needing)

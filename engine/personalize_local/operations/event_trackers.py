@@ -5,7 +5,7 @@ import secrets
 import uuid
 
 from personalize_local.engine import Engine, operation, require_active
-from personalize_local.operations.common import deletes, describes, lists, tags_of
+from personalize_local.operations.common import deletes, tags_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
 from personalize_local.wire.errors import ResourceAlreadyExists
@@ -18,12 +18,9 @@ def create_event_tracker(engine: Engine, call: Call, request: Json) -> Json:
     tags = tags_of(request)
     for tracker in engine.registry.find(kinds.EVENT_TRACKER, datasetGroupArn=group.arn):
         raise ResourceAlreadyExists(f"Another resource with Arn {tracker.arn} already exists: a dataset group has one.")
-    arn, tracking_id = call.arn(kinds.EVENT_TRACKER, secrets.token_hex(4)), str(uuid.uuid4())
-    body = request | {"accountId": call.account, "trackingId": tracking_id, "tags": tags}
-    engine.create(call, kinds.EVENT_TRACKER, arn, body)
-    return {"eventTrackerArn": arn, "trackingId": tracking_id}
+    tracking = {"trackingId": str(uuid.uuid4())}
+    body = request | tracking | {"accountId": call.account, "tags": tags}
+    return engine.create(call, kinds.EVENT_TRACKER, secrets.token_hex(4), body) | tracking
 
 
-describes(kinds.EVENT_TRACKER)
-lists(kinds.EVENT_TRACKER)
 deletes(kinds.EVENT_TRACKER)

@@ -109,9 +109,7 @@ def put_action_interactions(engine: Engine, _call: Call, request: Json) -> None:
     dataset = next(engine.registry.find(kinds.DATASET, trackingId=request["trackingId"]), None)
     if dataset is None:
         raise ResourceNotFound(f"No Action_Interactions dataset has the trackingId {request['trackingId']}.")
-    if not dataset.active:
-        raise ResourceInUse(f"{dataset.arn} is in status {dataset.status}: it must be ACTIVE.")
-    schema = schema_of(engine, dataset)
+    schema = _open_schema(engine, dataset)
     events = [_action_event(each, schema) for each in request["actionInteractions"]]
     engine.store.add_events(dataset.arn, events)
     engine.serving.add_events(actions_of(dataset.group), events, engine.store.last_event(dataset.arn))
@@ -140,20 +138,20 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
 
 def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]]:
     """Store the records of a request, one for each `noun`; returns the ARN of their dataset group, and the records."""
-    dataset = _dataset(engine, request["datasetArn"], f"{noun}s".upper())
-    schema = schema_of(engine, dataset)
+    dataset, kind = engine.registry.get(kinds.DATASET, request["datasetArn"]), f"{noun}s".upper()
+    if dataset.body["datasetType"] != kind:
+        raise InvalidInput(f"{dataset.arn} is not a dataset of type {kind}.")
+    schema = _open_schema(engine, dataset)
     records = [_record(each[f"{noun}Id"], each, noun, schema) for each in request[f"{noun}s"]]
     engine.store.put_records(dataset.arn, records)
     return dataset.group, records
 
 
-def _dataset(engine: Engine, arn: str, kind: str) -> Resource:
-    dataset = engine.registry.get(kinds.DATASET, arn)
-    if dataset.body["datasetType"] != kind:
-        raise InvalidInput(f"{arn} is not a dataset of type {kind}.")
+def _open_schema(engine: Engine, dataset: Resource) -> Schema:
+    """Return the schema of a dataset that takes records. Raises ResourceInUse unless it is ACTIVE."""
     if not dataset.active:
-        raise ResourceInUse(f"{arn} is in status {dataset.status}: it must be ACTIVE.")
-    return dataset
+        raise ResourceInUse(f"{dataset.arn} is in status {dataset.status}: it must be ACTIVE.")
+    return schema_of(engine, dataset)
 
 
 def _record(key: str, record: Json, noun: str, schema: Schema) -> PutRecord:

@@ -4,7 +4,7 @@
 from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.jobs.tasks import ExportTask
 from personalize_local.jobs.work import run_export
-from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
+from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import imported_files, schema_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
@@ -18,11 +18,8 @@ def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json
     dataset = require_active(engine.registry.get(kinds.DATASET, request["datasetArn"]))
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kinds.EXPORT_JOB, call.prefix), 5)
-    arn = call.arn(kinds.EXPORT_JOB, request["jobName"])
-    mode = request.get("ingestionMode", "PUT")
-    body = request | {"ingestionMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}
-    engine.create(call, kinds.EXPORT_JOB, arn, body)
-    return {"datasetExportJobArn": arn}
+    more = {"ingestionMode": request.get("ingestionMode", "PUT"), "datasetGroupArn": dataset.group, "tags": tags}
+    return engine.create(call, kinds.EXPORT_JOB, request["jobName"], request | more)
 
 
 @work(kinds.EXPORT_JOB, kinds.CREATE)
@@ -35,10 +32,6 @@ async def export_data(engine: Engine, job: Resource) -> None:
         database=engine.store.database,
         dataset=dataset.arn,
         name=job.name,
-        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job.body["region"]),
+        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
     )
     await engine.workers.run(run_export, task)
-
-
-describes(kinds.EXPORT_JOB)
-lists(kinds.EXPORT_JOB)

@@ -9,7 +9,7 @@ from personalize_local import filters
 from personalize_local.data.schemas import Schema
 from personalize_local.engine import Engine, operation
 from personalize_local.filters import Filter
-from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
+from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
@@ -28,27 +28,21 @@ def create_filter(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput(f"{group.arn} is in status {group.status}: it must be ACTIVE.")
     filters.check(filters.parse(request["filterExpression"]), schemas_of(engine, group.arn))
     tags = tags_of(request)
-    limit(
-        engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn),
-        30,
-        "More than {most} filters in this dataset group. Delete some and try again.",
-    )
-    _limit_fields(engine, group, request["filterExpression"])
-    arn = call.arn(kinds.FILTER, request["name"])
-    engine.create(call, kinds.FILTER, arn, request | {"tags": tags})
-    return {"filterArn": arn}
-
-
-def _limit_fields(engine: Engine, group: Resource, expression: str) -> None:
-    """Enforce the quota of distinct columns in all filters of a dataset group. Raises LimitExceeded."""
-    present = [each.body["filterExpression"] for each in engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn)]
-    parsed_all = map(filters.parse, [*present, expression])
-    if len({(kind, column.upper()) for each in parsed_all for kind, column in each.fields}) > MAX_FIELDS:
+    present = list(engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn))
+    limit(present, 30, "filters in this dataset group")
+    every = map(filters.parse, [*(each.body["filterExpression"] for each in present), request["filterExpression"]])
+    if len({(kind, column.upper()) for each in every for kind, column in each.fields}) > MAX_FIELDS:
         raise LimitExceeded(f"The filters of a dataset group name at most {MAX_FIELDS} distinct columns.")
+    return engine.create(call, kinds.FILTER, request["name"], request | {"tags": tags})
 
 
-def parsed(engine: Engine, resource: Resource) -> Filter:
-    """Return a filter that is ready for evaluation."""
+def filter_of(engine: Engine, arn: str, group: str) -> Filter:
+    """Return the filter that a request for a dataset group names. Raises ResourceNotFound, InvalidInput."""
+    resource = engine.registry.get(kinds.FILTER, arn)
+    if resource.group != group:
+        raise InvalidInput(f"{arn} belongs to another dataset group than what it is used with.")
+    if not resource.active:
+        raise InvalidInput(f"{arn} is in status {resource.status}: it must be ACTIVE.")
     return _parsed(resource.body["filterExpression"], tuple(schemas_of(engine, resource.group).items()))
 
 
@@ -62,6 +56,4 @@ def _running_jobs(engine: Engine, resource: Resource) -> Iterator[Resource]:
         yield from (job for job in engine.registry.find(kind, filterArn=resource.arn) if not job.settled)
 
 
-describes(kinds.FILTER)
-lists(kinds.FILTER)
 deletes(kinds.FILTER, _running_jobs)

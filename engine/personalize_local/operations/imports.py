@@ -8,7 +8,7 @@ from typing import Final
 from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.jobs.tasks import ImportTask
 from personalize_local.jobs.work import run_import
-from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
+from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import has_bulk_data, import_target, publish, schema_of
 from personalize_local.operations.metric_attributions import attribution_of, publish_metrics
 from personalize_local.resources import kinds
@@ -39,10 +39,8 @@ def create_dataset_import_job(engine: Engine, call: Call, request: Json) -> Json
         raise InvalidInput("The first import of a dataset must be FULL: there is no bulk data to add to.")
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kinds.IMPORT_JOB, call.prefix), 5)
-    arn = call.arn(kinds.IMPORT_JOB, request["jobName"])
-    body = request | {"importMode": mode, "datasetGroupArn": dataset.group, "region": call.region, "tags": tags}
-    engine.create(call, kinds.IMPORT_JOB, arn, body)
-    return {"datasetImportJobArn": arn}
+    more = {"importMode": mode, "datasetGroupArn": dataset.group, "tags": tags}
+    return engine.create(call, kinds.IMPORT_JOB, request["jobName"], request | more)
 
 
 def _check_publishing(engine: Engine, dataset: Resource) -> None:
@@ -58,7 +56,7 @@ async def import_data(engine: Engine, job: Resource) -> None:
     """Read the files in the worker, then publish them to answers and filters."""
     dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
     task = ImportTask(
-        engine.location(job.body["dataSource"]["dataLocation"], job.body["region"]),
+        engine.location(job.body["dataSource"]["dataLocation"], job),
         schema_of(engine, dataset),
         import_target(engine, job),
         engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES,
@@ -83,7 +81,3 @@ def _drop_replaced(engine: Engine, job: Resource) -> None:
         for other in engine.registry.find(kinds.IMPORT_JOB, datasetArn=job.body["datasetArn"]):
             if other.active and other is not job:
                 shutil.rmtree(engine.store.folder(other.arn), ignore_errors=True)
-
-
-describes(kinds.IMPORT_JOB)
-lists(kinds.IMPORT_JOB)

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.engine import Engine, operation, require_active, require_settled, work
 from personalize_local.jobs.tasks import ReportTask
 from personalize_local.jobs.work import run_report
-from personalize_local.operations.common import deletes, describes, lists, page
+from personalize_local.operations.common import deletes, page
 from personalize_local.operations.datasets import bulk_spec, import_target, schemas_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
-from personalize_local.resources.lifecycle import updating
 from personalize_local.resources.registry import Resource
-from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
+from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists
 from personalize_local.wire.protocol import Json
 
 MAX_METRICS: Final = 10
@@ -28,9 +27,7 @@ def create_metric_attribution(engine: Engine, call: Call, request: Json) -> Json
     metrics = _checked(engine, group.arn, request["metrics"])
     for other in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group.arn):
         raise ResourceAlreadyExists(f"Another resource with Arn {other.arn} already exists: a dataset group has one.")
-    arn = call.arn(kinds.METRIC_ATTRIBUTION, request["name"])
-    engine.create(call, kinds.METRIC_ATTRIBUTION, arn, request | {"metrics": metrics})
-    return {"metricAttributionArn": arn}
+    return engine.create(call, kinds.METRIC_ATTRIBUTION, request["name"], request | {"metrics": metrics})
 
 
 @operation("UpdateMetricAttribution")
@@ -47,13 +44,9 @@ def update_metric_attribution(engine: Engine, call: Call, request: Json) -> Json
             raise ResourceAlreadyExists(f"{attribution.arn} has a metric named {metric['metricName']} already.")
     kept = [metric for metric in present if metric["metricName"] not in gone]
     metrics = _checked(engine, attribution.group, [*kept, *request.get("addMetrics", [])])
-    if not attribution.settled or updating(attribution):
-        raise ResourceInUse(f"{attribution.arn} is in status {attribution.status}, or being updated.")
+    require_settled(attribution)
     output = request.get("metricsOutputConfig", attribution.body["metricsOutputConfig"])
-    update = {"metrics": metrics, "metricsOutputConfig": output, "creationDateTime": call.now}
-    attribution.body["latestUpdate"] = update
-    engine.lifecycle.begin(attribution, kinds.UPDATE)
-    return {"metricAttributionArn": attribution.arn}
+    return engine.lifecycle.update(attribution, {"metrics": metrics, "metricsOutputConfig": output}, call.now)
 
 
 @work(kinds.METRIC_ATTRIBUTION, kinds.UPDATE)
@@ -101,9 +94,8 @@ def _expression(text: str, schemas: dict[str, Schema]) -> str:
 
 def attribution_of(engine: Engine, group: str) -> Resource | None:
     """Return the ACTIVE metric attribution of a dataset group, if there is one."""
-    return next(
-        (each for each in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group) if each.active), None
-    )
+    found = engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group)
+    return next((each for each in found if each.active), None)
 
 
 async def publish_metrics(engine: Engine, job: Resource) -> None:
@@ -121,11 +113,9 @@ async def publish_metrics(engine: Engine, job: Resource) -> None:
         datasets={kind: arn for kind, arn in sources.items() if kind == "ITEMS"},
         method=job.body["importMode"],
         timestamp=int(engine.clock.now()),
-        target=engine.location(destination["path"], job.body["region"]),
+        target=engine.location(destination["path"], job),
     )
     await engine.workers.run(run_report, task)
 
 
-describes(kinds.METRIC_ATTRIBUTION)
-lists(kinds.METRIC_ATTRIBUTION)
 deletes(kinds.METRIC_ATTRIBUTION)

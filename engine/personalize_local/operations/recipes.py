@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes, algorithms and feature transformations: the service's own, the same for everybody."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from personalize_local.engine import Engine, operation
 from personalize_local.operations.common import page
-from personalize_local.recipes.table import RECIPES, RecipeSpec
+from personalize_local.recipes.table import RECIPES, Parameter, RecipeSpec
 from personalize_local.resources.kinds import Call
-from personalize_local.wire.errors import ResourceNotFound
+from personalize_local.wire.errors import InvalidInput, ResourceNotFound
 from personalize_local.wire.protocol import Json
 
 _SINCE: Final = 1560124800.0
@@ -24,6 +25,15 @@ def recipe_of(arn: str) -> RecipeSpec:
     return spec
 
 
+def check_parameters(config: Json, member: str, known: Mapping[str, Parameter], recipe: str) -> None:
+    """Check one map of a configuration: its names and their values. Raises InvalidInput."""
+    for name, value in config.get(member, {}).items():
+        if name not in known:
+            raise InvalidInput(f"{recipe} has no {member} named {name}; it has: {', '.join(known) or 'none'}.")
+        if not known[name].accepts(value):
+            raise InvalidInput(f"Value {value} is out of the range of {name} of {recipe}.")
+
+
 def _name(arn: str, word: str) -> str:
     return arn.removeprefix(f"{_BUILT_IN}{word}/")
 
@@ -31,12 +41,8 @@ def _name(arn: str, word: str) -> str:
 @operation("ListRecipes")
 def list_recipes(_engine: Engine, _call: Call, request: Json) -> Json:
     domain = request.get("domain")
-    rows = [
-        (number, _recipe(spec))
-        for number, spec in enumerate(RECIPES.values())
-        if domain is None or spec.domain == domain
-    ]
-    return page("recipes", rows, request, f"recipes {domain}")
+    specs = [spec for spec in RECIPES.values() if domain is None or spec.domain == domain]
+    return page("recipes", list(enumerate(map(_recipe, specs))), request, f"recipes {domain}")
 
 
 @operation("DescribeRecipe")

@@ -15,13 +15,12 @@ from personalize_local.engine import Engine, operation
 from personalize_local.filters import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.filters import parsed
+from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.recommenders import serving_recommender
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.table import RecipeSpec
-from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
 from personalize_local.resources.registry import Resource
 from personalize_local.serving import Catalogue
@@ -63,16 +62,12 @@ class Question:
             automatic = filters.allowed(done, {}, self.catalogue, {}, self.query.history)
         if "filterArn" not in request:
             return automatic
-        resource = self.engine.registry.get(kinds.FILTER, request["filterArn"])
-        if resource.group != self.source.group:
-            raise InvalidInput(f"{resource.arn} belongs to another dataset group than {self.source.arn}.")
-        if not resource.active:
-            raise InvalidInput(f"{resource.arn} is in status {resource.status}: it must be ACTIVE.")
-        expression, query = parsed(self.engine, resource), self.query
+        arn, query = request["filterArn"], self.query
+        expression = filter_of(self.engine, arn, self.source.group)
         item = None
         if expression.uses_current_item:
             if self.spec.recipe_type != "RELATED_ITEMS" or query.item_id is None:
-                raise InvalidInput(f"{resource.arn} uses CurrentItem: it is for RELATED_ITEMS recipes, with an itemId.")
+                raise InvalidInput(f"{arn} uses CurrentItem: it is for RELATED_ITEMS recipes, with an itemId.")
             item = self.catalogue.live.item(query.item_id)
         values = request.get("filterValues", {})
         mask = filters.allowed(expression, values, self.catalogue, query.user, query.history, item)
@@ -80,7 +75,7 @@ class Question:
 
     def selects(self, request: Json) -> bool:
         """Tell whether the request's filter has an INCLUDE, which no item unknown to the model meets."""
-        expressions = parsed(self.engine, self.engine.registry.get(kinds.FILTER, request["filterArn"])).expressions
+        expressions = filter_of(self.engine, request["filterArn"], self.source.group).expressions
         return any(expression.include for expression in expressions)
 
     def shown(self, found: Sequence[Scored], promotion: str | None = None) -> list[Json]:

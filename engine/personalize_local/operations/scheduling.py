@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Automatic training by the engine's clock: solutions on their schedule, recommenders every week."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from typing import Final
 
 from personalize_local.engine import Engine
 from personalize_local.operations.datasets import data_mark, datasets_of
-from personalize_local.operations.recommenders import begin_update
 from personalize_local.operations.solution_versions import begin_training
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
@@ -38,18 +36,14 @@ async def keep_training(engine: Engine) -> None:
         await engine.clock.sleep(LOOK)
 
 
-def start(engine: Engine) -> asyncio.Task[None]:
-    """Keep training in the background."""
-    return asyncio.get_running_loop().create_task(keep_training(engine))
-
-
 def _train(engine: Engine, resource: Resource) -> None:
     now = engine.clock.now()
     if resource.kind is kinds.RECOMMENDER:
-        begin_update(engine, resource, resource.body["recommenderConfig"], now, retrain=True)
+        update = {"recommenderConfig": resource.body["recommenderConfig"], "retrain": True}
+        engine.lifecycle.update(resource, update, now)
     else:
-        _, _, _, region, account, _ = resource.arn.split(":", 5)
-        begin_training(engine, Call(region, account, now), resource, {"trainingType": "AUTOMATIC"})
+        call = Call(resource.region, resource.arn.split(":")[4], now)
+        begin_training(engine, call, resource, {"trainingType": "AUTOMATIC"})
 
 
 def _due_solutions(engine: Engine) -> Iterator[Resource]:

@@ -9,7 +9,7 @@ from personalize_local.engine import Engine, operation, require_active, work
 from personalize_local.jobs.tasks import TrainingTask
 from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
-from personalize_local.operations.common import describes, limit_jobs, lists, tags_of
+from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import bulk_spec, data_mark, datasets_of, training_datasets
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.solutions import excluded_columns
@@ -20,8 +20,6 @@ from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
 from personalize_local.wire.protocol import Json
 
-_list = lists(kinds.SOLUTION_VERSION)
-
 
 @operation("CreateSolutionVersion")
 def create_solution_version(engine: Engine, call: Call, request: Json) -> Json:
@@ -30,11 +28,11 @@ def create_solution_version(engine: Engine, call: Call, request: Json) -> Json:
     _check_mode(engine, solution, mode)
     asked = {member: request[member] for member in ("name",) if member in request}
     modes = {"trainingMode": mode, "trainingType": "MANUAL", "tags": tags_of(request)}
-    return {"solutionVersionArn": begin_training(engine, call, solution, asked | modes)}
+    return begin_training(engine, call, solution, asked | modes)
 
 
-def begin_training(engine: Engine, call: Call, solution: Resource, members: Json) -> str:
-    """Register a version with these members and start its training; returns its ARN.
+def begin_training(engine: Engine, call: Call, solution: Resource, members: Json) -> Json:
+    """Register a version with these members and start its training; returns the answer.
 
     Raises InvalidInput without a dataset to train on, LimitExceeded, ResourceAlreadyExists.
     """
@@ -43,7 +41,7 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
         raise InvalidInput(f"{solution.group} has no {needed.capitalize()} dataset to train from.")
     here = list(engine.registry.find(kinds.SOLUTION_VERSION, call.prefix))
     # Amazon publishes no words for this quota: clients must not depend on them.
-    limit_jobs(iter(here), 20, "The limit of {most} solution versions in training has been reached.")
+    limit_jobs(here, 20, "The limit of {most} solution versions in training has been reached.")
     identifier = f"{solution.name}/{secrets.token_hex(4)}"
     body = {"name": identifier, "solutionArn": solution.arn, "trainingMode": "FULL", "tags": {}} | members
     for other in here:
@@ -53,9 +51,7 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
     kept = ("performHPO", "performAutoML", "performIncrementalUpdate", "recipeArn", "datasetGroupArn", "eventType")
     about = {member: solution.body[member] for member in kept if member in solution.body}
     config = {"solutionConfig": solution.body.get("solutionConfig", {}), "data": data_mark(engine, solution.group)}
-    return engine.create(
-        call, kinds.SOLUTION_VERSION, call.arn(kinds.SOLUTION_VERSION, identifier), about | config | body
-    ).arn
+    return engine.create(call, kinds.SOLUTION_VERSION, identifier, about | config | body)
 
 
 def _of_actions(resource: Resource) -> bool:
@@ -77,22 +73,29 @@ def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
 @work(kinds.SOLUTION_VERSION, kinds.CREATE)
 async def train_version(engine: Engine, version: Resource) -> None:
     """Train in the worker; then update the campaigns that follow the latest version."""
-    task = TrainingTask(
-        recipe=recipe_of(version.body["recipeArn"]).name,
-        config=_config(engine, version),
-        spec=bulk_spec(engine, version.group, actions=_of_actions(version)),
-        database=engine.store.database,
-        datasets=training_datasets(engine, version.group, actions=_of_actions(version)),
-        target=engine.store.folder(version.arn),
-    )
-    try:
-        metrics, seconds = await engine.workers.run(run_training, task)
-    except asyncio.CancelledError:
-        shutil.rmtree(task.target, ignore_errors=True)
-        raise
+    metrics, seconds = await train(engine, version, _config(engine, version))
     version.body |= {"metrics": metrics, "trainingHours": round(seconds / 3600, 6)}
     for campaign in engine.registry.find(kinds.CAMPAIGN, solutionArn=version.body["solutionArn"]):
         asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
+
+
+async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> tuple[dict[str, float], float]:
+    """Train a solution version or a recommender in the worker; returns metrics and seconds."""
+    actions = _of_actions(resource)
+    task = TrainingTask(
+        recipe=recipe_of(resource.body["recipeArn"]).name,
+        config=config,
+        spec=bulk_spec(engine, resource.group, actions=actions),
+        database=engine.store.database,
+        datasets=training_datasets(engine, resource.group, actions=actions),
+        target=engine.store.folder(resource.arn),
+    )
+    try:
+        return await engine.workers.run(run_training, task)
+    except asyncio.CancelledError:
+        if not resource.active:
+            shutil.rmtree(task.target, ignore_errors=True)
+        raise
 
 
 def _config(engine: Engine, version: Resource) -> TrainingConfig:
@@ -133,7 +136,4 @@ def list_solution_versions(engine: Engine, call: Call, request: Json) -> Json:
     """List versions, oldest first; an unknown solution is an error here, unlike in other lists."""
     if "solutionArn" in request:
         engine.registry.get(kinds.SOLUTION, request["solutionArn"])
-    return _list(engine, call, request)
-
-
-describes(kinds.SOLUTION_VERSION)
+    return listed(kinds.SOLUTION_VERSION, engine, call, request)

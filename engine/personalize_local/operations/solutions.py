@@ -5,16 +5,15 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
-from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.operations.common import deletes, describes, limit, lists, tags_of
+from personalize_local.engine import Engine, operation, require_active, require_settled, work
+from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.recipes import recipe_of
+from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.recipes.table import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
-from personalize_local.resources.lifecycle import updating
 from personalize_local.resources.registry import Resource
-from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse
+from personalize_local.wire.errors import InvalidInput, NotBuilt
 from personalize_local.wire.protocol import Json
 
 _GROWING = ("USERS", "ITEMS")
@@ -34,17 +33,12 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     _check_config(spec, request.get("solutionConfig", {}), automatic=automatic)
     require_active(group)
     tags = tags_of(request)
-    limit(
-        engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn),
-        10,
-        "More than {most} solutions in this dataset group. Delete some and try again.",
-    )
-    arn = call.arn(kinds.SOLUTION, request["name"])
+    limit(engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn), 10, "solutions in this dataset group")
     # Columns that users or items get later don't train this solution.
     known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
     switches = {"columns": known, "performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
-    engine.create(call, kinds.SOLUTION, arn, request | switches | {"performAutoTraining": automatic, "tags": tags})
-    return {"solutionArn": arn}
+    body = request | switches | {"performAutoTraining": automatic, "tags": tags}
+    return engine.create(call, kinds.SOLUTION, request["name"], body)
 
 
 @operation("UpdateSolution")
@@ -55,14 +49,9 @@ def update_solution(engine: Engine, call: Call, request: Json) -> Json:
     spec = recipe_of(solution.body["recipeArn"])
     _check_recipe(spec, request)
     _check_config(spec, config, automatic=automatic)
-    require_active(solution)
-    if updating(solution):
-        raise ResourceInUse(f"{solution.arn} is being updated.")
+    require_settled(require_active(solution))
     changes = {name: request[name] for name in ("performAutoTraining", "performIncrementalUpdate") if name in request}
-    update = {"solutionUpdateConfig": config, "creationDateTime": call.now} | changes
-    solution.body["latestSolutionUpdate"] = update
-    engine.lifecycle.begin(solution, kinds.UPDATE)
-    return {"solutionArn": solution.arn}
+    return engine.lifecycle.update(solution, {"solutionUpdateConfig": config} | changes, call.now)
 
 
 @work(kinds.SOLUTION, kinds.UPDATE)
@@ -95,37 +84,23 @@ def _check_recipe(spec: RecipeSpec, request: Json) -> None:
 
 
 def _check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
-    known = {
-        "algorithmHyperParameters": spec.hyperparameters,
-        "featureTransformationParameters": spec.feature_parameters,
-    }
-    for member, parameters in known.items():
-        for name, value in config.get(member, {}).items():
-            if name not in parameters:
-                raise InvalidInput(
-                    f"{spec.name} has no {member} named {name}; it has: {', '.join(parameters) or 'none'}."
-                )
-            if not parameters[name].accepts(value):
-                raise InvalidInput(f"Value {value} is out of the range of {name} of {spec.name}.")
+    check_parameters(config, "algorithmHyperParameters", spec.hyperparameters, spec.name)
+    check_parameters(config, "featureTransformationParameters", spec.feature_parameters, spec.name)
     if "eventsConfig" in config and not spec.events_config:
         raise InvalidInput(f"{spec.name} takes no eventsConfig: it is for the -v2 recipes.")
     if "autoMLConfig" in config or "hpoConfig" in config or "optimizationObjective" in config:
         raise NotBuilt("autoMLConfig, hpoConfig and optimizationObjective are not built yet in this engine.")
     if "autoTrainingConfig" in config:
-        _check_schedule(config["autoTrainingConfig"].get("schedulingExpression"), automatic=automatic)
+        if not automatic:
+            raise InvalidInput("autoTrainingConfig needs performAutoTraining.")
+        days = re.search(r"\d+", config["autoTrainingConfig"].get("schedulingExpression") or "rate(7 days)")
+        if days is None or not 1 <= int(days[0]) <= 30:
+            raise InvalidInput("schedulingExpression is rate(1 day) to rate(30 days).")
     if threshold := config.get("eventValueThreshold"):
         try:
             float(threshold)
         except ValueError:
             raise InvalidInput(f"eventValueThreshold is a number, not {threshold}.") from None
-
-
-def _check_schedule(expression: str | None, *, automatic: bool) -> None:
-    if not automatic:
-        raise InvalidInput("autoTrainingConfig needs performAutoTraining.")
-    days = re.search(r"\d+", expression or "rate(7 days)")
-    if days is None or not 1 <= int(days[0]) <= 30:
-        raise InvalidInput("schedulingExpression is rate(1 day) to rate(30 days).")
 
 
 def excluded_columns(
@@ -166,5 +141,4 @@ def _jobs(engine: Engine, version: Resource) -> Iterator[Resource]:
 
 
 describes(kinds.SOLUTION, _latest)
-lists(kinds.SOLUTION)
 deletes(kinds.SOLUTION, _dependants)

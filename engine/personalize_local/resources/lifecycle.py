@@ -24,8 +24,6 @@ _UPDATES: Final = {
     "Recommender": "latestRecommenderUpdate",
     "MetricAttribution": "latestUpdate",
 }
-_ENDS: Final = {kinds.STOP: "INACTIVE"}
-"""The settled status of a verb, where that is not ACTIVE."""
 _PARENTS: Final = ("solutionArn", "solutionVersionArn", "datasetArn", "datasetGroupArn")
 
 
@@ -57,9 +55,15 @@ class Lifecycle:
                 self.begin(resource, verb)
 
     def begin(self, resource: Resource, verb: str) -> None:
-        """Start CREATE, UPDATE, DELETE, START or STOP; UPDATE needs its `latest…Update` in the body."""
+        """Start CREATE, UPDATE, DELETE, START or STOP."""
         self._mark(resource, verb, "PENDING")
         self._start(resource, self._run(resource, verb))
+
+    def update(self, resource: Resource, members: Json, now: float) -> Json:
+        """Start an update to these members; returns the answer."""
+        resource.body[_UPDATES[resource.kind.noun]] = members | {"creationDateTime": now}
+        self.begin(resource, kinds.UPDATE)
+        return {resource.kind.arn_member: resource.arn}
 
     async def stop(self, resource: Resource) -> None:
         """Abandon the creation of a resource; its work has ended when this returns."""
@@ -97,7 +101,8 @@ class Lifecycle:
             if verb == kinds.DELETE:
                 self._registry.remove(resource)
             else:
-                self._settle(resource, verb, _end(resource, verb))
+                settled = kinds.INACTIVE if verb == kinds.STOP else kinds.ACTIVE
+                self._settle(resource, verb, "COMPLETED" if resource.kind is kinds.DATA_DELETION_JOB else settled)
 
     async def _stopped(self, resource: Resource) -> None:
         await self._clock.sleep(self._step)
@@ -131,10 +136,6 @@ class Lifecycle:
     def _forget(self, arn: str, task: asyncio.Task[None]) -> None:
         if self._tasks.get(arn) is task:
             del self._tasks[arn]
-
-
-def _end(resource: Resource, verb: str) -> str:
-    return "COMPLETED" if resource.kind is kinds.DATA_DELETION_JOB else _ENDS.get(verb, kinds.ACTIVE)
 
 
 def under_way(resource: Resource) -> str:

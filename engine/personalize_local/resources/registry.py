@@ -47,6 +47,10 @@ class Resource:
     def group(self) -> str:
         return str(self.body["datasetGroupArn"])
 
+    @property
+    def region(self) -> str:
+        return self.arn.split(":")[3]
+
 
 class Registry:
     """All resources, in memory and in the store; every change is on disk when a method returns."""

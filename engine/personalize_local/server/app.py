@@ -76,8 +76,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._engine = Engine(self._options, self._store)
-        await self._engine.start()
-        self._engine.keep(scheduling.start(self._engine))
+        self._engine.start(scheduling.keep_training(self._engine))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._engine.stop()
