@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -20,7 +21,7 @@ from personalize_local.wire.protocol import Wire
 
 def main(arguments: list[str] | None = None, program: str = "python -m personalize_local") -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status."""
-    options = _parser(program).parse_args(arguments)
+    options = _parser(program).parse_args(arguments, _Arguments())
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -38,19 +39,8 @@ def main(arguments: list[str] | None = None, program: str = "python -m personali
             store = Store(options.data_dir)
         except DirectoryInUse as error:
             return _complain(program, str(error))
-        chosen = Options(
-            options.s3_root,
-            options.account_id,
-            options.region,
-            options.step_seconds,
-            options.faults,
-            options.dataset_groups,
-            options.incremental_bytes,
-            options.rights,
-            open_files.room(most),
-            options.strict,
-        )
-        application = Application(chosen, store, Wire(), origins.names_of(options.host, options.name))
+        options.open_files = open_files.room(most)
+        application = Application(options, store, Wire(), origins.names_of(options.host, options.name))
         config = uvicorn.Config(
             application,
             loop="asyncio",
@@ -69,6 +59,16 @@ def main(arguments: list[str] | None = None, program: str = "python -m personali
         finally:
             store.close()
     return 0
+
+
+@dataclass
+class _Arguments(Options):
+    """Everything that the command takes; the parser leaves the defaults to the fields."""
+
+    port: int = 0
+    data_dir: Path = Path()
+    host: str = "127.0.0.1"
+    name: list[str] = field(default_factory=list)
 
 
 def _end(*_: object) -> None:
@@ -94,22 +94,19 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description="Serve Amazon Personalize's three APIs on one port.")
     parser.add_argument("--port", type=int, required=True, help="where to listen; 0 chooses a free port and prints it")
     parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
+    parser.add_argument("--host", help="address to listen on; default 127.0.0.1")
     parser.add_argument(
         "--name",
         action="append",
-        default=[],
         metavar="NAME",
         help="a name by which clients call this host, beside 127.0.0.1, localhost and --host; may be repeated",
     )
     parser.add_argument(
         "--s3-root", type=Path, help="folder in which s3://bucket/key is bucket/key, without AWS_ENDPOINT_URL_S3"
     )
-    parser.add_argument("--account-id", default="123456789012", help="account in ARNs")
-    parser.add_argument("--region", default="us-east-1", help="region in ARNs where a request does not say")
-    parser.add_argument(
-        "--step-seconds", type=float, default=0.2, help="how long PENDING, and IN_PROGRESS without work, last"
-    )
+    parser.add_argument("--account-id", help="account in ARNs")
+    parser.add_argument("--region", help="region in ARNs where a request does not say")
+    parser.add_argument("--step-seconds", type=float, help="how long PENDING, and IN_PROGRESS without work, last")
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -122,20 +119,16 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--dataset-groups",
         type=int,
-        default=5,
         metavar="N",
         help="quota of dataset groups a region; default 5, as AWS's",
     )
     parser.add_argument(
         "--incremental-bytes",
         type=int,
-        default=10**9,
         metavar="N",
         help="quota of the bytes of an INCREMENTAL import; default 1,000,000,000, as AWS's",
     )
-    parser.add_argument(
-        "--rights", default="", metavar="URL", help="where the local AWS says what the roles of callers allow"
-    )
+    parser.add_argument("--rights", metavar="URL", help="where the local AWS says what the roles of callers allow")
     return parser
 
 

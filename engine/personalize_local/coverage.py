@@ -18,7 +18,6 @@ operations; a test keeps it current. An operation that is not built answers `Not
 
 
 def page() -> str:
-    """Return the text of COVERAGE.md."""
     return "\n".join([_HEAD, *_operations(), *_recipes(), ""])
 
 

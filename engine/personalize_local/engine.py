@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: options, store, resources, worker and serving in one object, which operations get."""
+"""The engine: options, store, resources, worker and serving in one object, and what operations need with it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,16 +11,27 @@ from typing import Final
 from personalize_local.data.s3 import Location
 from personalize_local.jobs.pool import Workers
 from personalize_local.resources import kinds
-from personalize_local.resources.clock import Clock
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
-from personalize_local.resources.lifecycle import Lifecycle, updating
+from personalize_local.resources.lifecycle import Clock, Lifecycle, updating
 from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Store
 from personalize_local.serving import Serving
 from personalize_local.wire.errors import InvalidInput, ResourceInUse
 from personalize_local.wire.protocol import Json
 
+__all__ = [
+    "HANDLERS",
+    "Call",
+    "Engine",
+    "Json",
+    "Options",
+    "Resource",
+    "operation",
+    "require_active",
+    "require_settled",
+    "work",
+]
 Handler = Callable[["Engine", Call, Json], Json | Awaitable[Json | None] | None]
 """One operation: the request's members in, the answer's members out (None: an empty body)."""
 EngineWork = Callable[["Engine", Resource], Awaitable[None]]
@@ -50,12 +61,12 @@ def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
     return register
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Options:
-    """The options of the command line."""
+    """The engine's options of the command line, whose parser sets them."""
 
     s3_root: Path | None = None
-    account: str = "123456789012"
+    account_id: str = "123456789012"
     region: str = "us-east-1"
     """For requests without a credential scope."""
     step_seconds: float = 0.2

@@ -160,7 +160,7 @@ class Serving:
             model, live = await self._models.get(version), await self.live(group)
         found = self._catalogues.get(version)
         if found is None:
-            trained = trained_until(self._store.folder(version))
+            trained = int((self._store.folder(version) / TRAINED_UNTIL).read_text())
             found = self._catalogues[version] = Catalogue(model, live, trained=trained)
             self._make_room(version)
         return found
@@ -265,14 +265,9 @@ class Serving:
                 catalogue.cache.clear()
 
 
-def trained_until(model: Path) -> int:
-    """Return the number of the newest event that a model was trained on."""
-    return int((model / TRAINED_UNTIL).read_text())
-
-
 def read_live(database: Path, bulk: Path | None, datasets: Mapping[str, str]) -> tuple[LiveData, dict[str, int]]:
     """Map bulk data and apply what was streamed; also returns the number of each dataset's last record."""
-    live = LiveData.load(bulk)
+    live = LiveData(bulk)
     with Reader(database) as reader:
         return live, {
             kind: _apply(live, kind, reader.events(arn) if kind == "INTERACTIONS" else reader.records(arn))

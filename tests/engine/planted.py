@@ -7,7 +7,7 @@ from pathlib import Path
 
 from personalize_local.data.building import build_snapshot
 from personalize_local.data.importing import import_files
-from personalize_local.data.records import PutRecord, StreamedEvent, write_lines
+from personalize_local.data.records import StreamedEvent
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.data.snapshots import Snapshot, SnapshotSpec
 
@@ -87,15 +87,3 @@ def snapshot(
 def event(number: int, item: str | None, *, user: str | None = None, session: str = "s") -> StreamedEvent:
     """A click at a time after all planted rows; `number` makes its id and its order."""
     return StreamedEvent(session, "View", BEGIN + 10**6 + number, f"e{number}", user, item)
-
-
-def event_file(path: Path, *events: StreamedEvent) -> Path:
-    """Events as the worker gets them."""
-    write_lines(path, events)
-    return path
-
-
-def record_file(path: Path, *records: PutRecord) -> Path:
-    """Users or items as the worker gets them."""
-    write_lines(path, records)
-    return path

@@ -11,6 +11,31 @@ from personalize_local.wire.errors import InvalidInput
 from tests.engine.filter_world import SCHEMAS
 
 
+def written(parsed: Filter) -> str:
+    """A filter in the canonical form of the language."""
+    return " | ".join(map(_expression, parsed.expressions))
+
+
+def _expression(each: Expression) -> str:
+    where = " OR ".join(" AND ".join(map(_condition, together)) for together in each.alternatives)
+    guard = f" IF {' AND '.join(map(_condition, each.guard))}" if each.guard else ""
+    return f"{'INCLUDE' if each.include else 'EXCLUDE'} {each.target} WHERE {where}{guard}"
+
+
+def _condition(each: Condition) -> str:
+    words = ", ".join(map(_operand, each.operands))
+    bare = isinstance(each.operands[0], CurrentItem) or not each.operator.endswith("IN")
+    return f"{each.dataset}.{each.column} {each.operator} {words if bare else f'({words})'}"
+
+
+def _operand(operand: Operand) -> str:
+    if isinstance(operand, CurrentItem):
+        return f"CurrentItem.{operand.column}"
+    if isinstance(operand, str):
+        return f"'{operand}'" if '"' in operand else f'"{operand}"'
+    return str(operand)
+
+
 @pytest.mark.parametrize(
     "expression",
     [
@@ -31,7 +56,7 @@ from tests.engine.filter_world import SCHEMAS
 )
 def test_valid_expressions_print_as_themselves(expression: str) -> None:
     checked = check(parse(expression), SCHEMAS)
-    assert parse(str(checked)) == checked
+    assert parse(written(checked)) == checked
 
 
 def test_a_filter_knows_its_parameters_and_fields() -> None:
@@ -44,7 +69,9 @@ def test_a_filter_knows_its_parameters_and_fields() -> None:
 
 
 def test_columns_take_the_spelling_of_the_schema() -> None:
-    assert str(check(parse("include ITEMID where items.Price<5"), SCHEMAS)) == "INCLUDE ItemID WHERE Items.PRICE < 5"
+    assert (
+        written(check(parse("include ITEMID where items.Price<5"), SCHEMAS)) == "INCLUDE ItemID WHERE Items.PRICE < 5"
+    )
 
 
 NOT_IN = "Could not create filter. Invalid input symbol: $G. Placeholders are not allowed with NOT_IN operator."
@@ -138,7 +165,7 @@ def expressions(dataset: str) -> st.SearchStrategy[Expression]:
 @given(st.lists(expressions("Items") | expressions("Interactions"), min_size=1, max_size=1))
 def test_what_is_printed_is_read_again(parts: list[Expression]) -> None:
     made = Filter(tuple(parts))
-    assert parse(str(made)) == made
+    assert parse(written(made)) == made
 
 
 WORDS = [
@@ -170,4 +197,4 @@ def test_any_text_is_a_filter_or_invalid_input(text: str) -> None:
     except InvalidInput as refused:
         assert refused.message.startswith("Could not create filter. Invalid ")  # noqa: PT017
     else:
-        assert parse(str(made)) == made
+        assert parse(written(made)) == made

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(folder: Path) -> LiveData:
-    return LiveData.load(folder)
+    return LiveData(folder)
 
 
 def items(live: LiveData, user: str) -> list[str]:
@@ -100,7 +100,7 @@ def test_columns_are_aligned_cached_and_follow_puts(live: LiveData) -> None:
 
 
 def test_everything_works_before_the_first_import() -> None:
-    live = LiveData.load(None)
+    live = LiveData(None)
     live.add_event(event(1, "item-1", session="s1"))
     live.put_item("item-1", {"PRICE": 1.0})
     ids = np.array(["item-1"], object)

@@ -14,12 +14,12 @@ from tests.engine.planted import cycle_rows, snapshot
 def test_a_tenth_of_the_users_is_asked_about_their_newest_tenth(tmp_path: Path) -> None:
     world = snapshot(tmp_path, cycle_rows(users=400, length=20, items=40))
     test = offline_metrics.held_out_users(world)
-    [case, *rest] = offline_metrics.questions(world, training_rows(world, TrainingConfig()), test)
+    [(query, relevant), *rest] = offline_metrics.questions(world, training_rows(world, TrainingConfig()), test)
     assert 20 < test.sum() < 65
     assert np.array_equal(test, offline_metrics.held_out_users(world))
     assert len(rest) + 1 == test.sum()
-    assert (len(case.query.history), len(case.relevant)) == (18, 2)
-    assert case.query.history[-1].timestamp > case.query.history[0].timestamp
+    assert (len(query.history), len(relevant)) == (18, 2)
+    assert query.history[-1].timestamp > query.history[0].timestamp
 
 
 def test_the_figures_are_personalizes() -> None:

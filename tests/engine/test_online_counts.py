@@ -42,11 +42,7 @@ def trained_on(rows: list[tuple[int, int, int]]) -> np.ndarray:
 
 
 def added(online: OnlineCounts) -> np.ndarray:
-    found = np.zeros((ITEMS, ITEMS))
-    for item in range(ITEMS):
-        for after, weight in online.after(item).items():
-            found[item, after] = weight
-    return found
+    return np.stack([online.weighted(np.array([item]), np.ones(1), backward=0.0) for item in range(ITEMS)])
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,7 +119,8 @@ def test_a_session_counts_from_the_log_in_on(model: PersonalModel) -> None:
     stream(live, catalogue, event(3, None, user="late", session="s"))
     [eight, two] = model.positions(["item-8", "item-2"])
     assert catalogue.online.count == 2
-    assert catalogue.online.after(eight) == {two: 1.0}
+    after = catalogue.online.weighted(np.array([eight]), np.ones(1), backward=0.0)
+    assert after[two] == after.sum() == 1.0
 
 
 @pytest.mark.parametrize("recipe", ["aws-similar-items", "aws-popularity-count"])

@@ -25,7 +25,7 @@ from personalize_local.data.importing import import_files
 from personalize_local.data.s3 import Location
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.jobs.exports import delete, export
-from personalize_local.jobs.tasks import DeletionTask, ExportTask
+from personalize_local.jobs.tasks import ExportTask
 
 NOW = 1_800_000_000
 USERS = Schema("USERS", (Field("USER_ID", "string"), Field("NOTE", "string", nullable=True)))
@@ -131,8 +131,7 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     assert there is not None
     assert set(there) == set(counts.hash_ids(pl.Series(left, dtype=pl.String)))
     (folder / "s3/shop/gone.csv").write_text(erasures.text([Request(gone, "receipt", 0)]), newline="\n")
-    task = DeletionTask(Location("s3://shop/gone.csv", folder / "s3", "here"), [imported], [])
-    assert delete(task) == ([gone], 1)
+    assert delete(Location("s3://shop/gone.csv", folder / "s3", "here"), [imported], []) == ([gone], 1)
 
     # The export of the others.
     output = ExportTask(

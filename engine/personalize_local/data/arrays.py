@@ -73,11 +73,11 @@ def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
                 file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
             file.write(bytes(_ALIGNED - file.tell() % _ALIGNED))
         file.write(bytes(_ALIGNED))  # an empty file cannot be mapped
-        sync(file.fileno())
+        os.fsync(file.fileno())
     for document, name in ((index, _INDEX), (facts, _FACTS)):
         with (fresh / name).open("w", encoding="utf-8") as text:
             json.dump(document, text)
-            sync(text.fileno())
+            os.fsync(text.fileno())
     if directory.exists():
         shutil.rmtree(directory)
     fresh.replace(directory)
@@ -97,8 +97,3 @@ def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     return {
         name: np.ndarray(tuple(shape), np.dtype(kind), whole, offset) for name, (kind, shape, offset) in index.items()
     }, facts
-
-
-def sync(descriptor: int) -> None:
-    """Flush a file to disk: what is acknowledged must survive a crash of the machine."""
-    os.fsync(descriptor)

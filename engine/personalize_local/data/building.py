@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots for training, and live data for the serving process, from imported files (polars)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,12 @@ import numpy.typing as npt
 
 from personalize_local.data import arrays
 from personalize_local.data.frames import pl
-from personalize_local.data.importing import distinct
-from personalize_local.data.records import PutRecord, StreamedEvent, read_events, read_records
+from personalize_local.data.importing import RESERVED, distinct
+from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.data.snapshots import Column, Snapshot, SnapshotSpec, Strings
 
-_RESERVED = frozenset(
-    {"USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID"}
-)
-TYPES: dict[str, Any] = {
+_TYPES: dict[str, Any] = {
     "string": pl.String,
     "float": pl.Float64,
     "double": pl.Float64,
@@ -32,8 +29,8 @@ TYPES: dict[str, Any] = {
 def build_snapshot(spec: SnapshotSpec) -> Snapshot:
     """Read every file of `spec`: bulk rows, then what was streamed or put."""
     rows = pl.concat([_interactions(spec), streamed(spec)], how="diagonal_relaxed")
-    users = _table(spec.users, spec.users_schema, read_records(spec.put_users))
-    items = _table(spec.items, spec.items_schema, read_records(spec.put_items))
+    users = table(spec.users, spec.users_schema, spec.put_users)
+    items = table(spec.items, spec.items_schema, spec.put_items)
     user_ids = _ids(rows["USER_ID"], users)
     item_ids = _ids(rows["ITEM_ID"], items)
     user_index, item_index = _codes(rows["USER_ID"], user_ids), _codes(rows["ITEM_ID"], item_ids)
@@ -63,8 +60,7 @@ def write_live(spec: SnapshotSpec, directory: Path) -> int:
     interactions.
     """
     rows = _interactions(spec)
-    user_ids = rows["USER_ID"].unique().sort()
-    item_ids = rows["ITEM_ID"].unique().sort()
+    user_ids, item_ids = _ids(rows["USER_ID"], None), _ids(rows["ITEM_ID"], None)
     user_index = _codes(rows["USER_ID"], user_ids)
     order = np.lexsort((rows["TIMESTAMP"].to_numpy(), user_index))
     rows = rows[order]
@@ -80,27 +76,27 @@ def write_live(spec: SnapshotSpec, directory: Path) -> int:
     }
     facts: dict[str, object] = {"event_types": type_names, "rows": rows.height}
     for kind, paths, schema in (("users", spec.users, spec.users_schema), ("items", spec.items, spec.items_schema)):
-        table, columns = _live_table(kind, _table(paths, schema, ()))
-        out.update(table)
+        cells, columns = _live_table(kind, table(paths, schema, ()))
+        out.update(cells)
         facts[kind] = columns
     arrays.save(directory, out, facts)
     return rows.height
 
 
-def _live_table(kind: str, table: pl.DataFrame | None) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    if table is None:
+def _live_table(kind: str, rows: pl.DataFrame | None) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    if rows is None:
         return {}, {}
-    table = table.sort("id")
-    out = dict(arrays.StringTable.of(table["id"]).arrays(f"{kind}.ids"))
+    rows = rows.sort("id")
+    out = dict(arrays.StringTable.of(rows["id"]).arrays(f"{kind}.ids"))
     columns: dict[str, str] = {}
-    for series in table.drop("id"):
+    for series in rows.drop("id"):
         name = f"{kind}.column.{series.name}"
         if series.dtype == pl.String:
             values = series.drop_nulls().unique().sort()
             out |= {name: _codes(series, values), **arrays.StringTable.of(values).arrays(name)}
             columns[series.name] = "text"
         else:
-            out[name] = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+            out[name] = _numbers(series)
             columns[series.name] = "integer" if series.dtype.is_integer() else str(series.dtype).lower()
     return out, columns
 
@@ -113,7 +109,7 @@ def read_rows(path: Path) -> pl.DataFrame:
 def _interactions(spec: SnapshotSpec) -> pl.DataFrame:
     files = [read_rows(path) for path in spec.interactions]
     if not files:
-        return pl.DataFrame(schema={f.name: TYPES[f.type] for f in spec.interactions_schema.fields})
+        return frame((), spec.interactions_schema)
     rows = pl.concat(files, how="diagonal_relaxed")
     return distinct(rows) if len(files) > 1 else rows
 
@@ -121,11 +117,11 @@ def _interactions(spec: SnapshotSpec) -> pl.DataFrame:
 def streamed(spec: SnapshotSpec) -> pl.DataFrame:
     """Return events with an item and a user; a log-in gives its session's earlier events a user too."""
     fields = spec.interactions_schema.fields
-    events = {event.event_id: event for event in reversed(list(read_events(spec.events)))}
+    events = {event.event_id: event for event in reversed(spec.events)}
     kept = [event for event in reversed(events.values()) if event.item_id]
     owner = {event.session_id: event.user_id for event in reversed(kept) if event.user_id}
     rows = [_cells(event, user, fields) for event in kept if (user := event.user_id or owner.get(event.session_id))]
-    return pl.DataFrame(rows, schema={field.name: TYPES[field.type] for field in fields}, orient="row", strict=False)
+    return frame(rows, spec.interactions_schema)
 
 
 def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[object]:
@@ -141,20 +137,31 @@ def _cells(event: StreamedEvent, user: str, fields: Sequence[Field]) -> list[obj
     return [known.get(field.name, event.properties.get(field.name)) for field in fields]
 
 
-def _table(paths: Sequence[Path], schema: Schema | None, records: Iterable[PutRecord]) -> pl.DataFrame | None:
+def table(paths: Sequence[Path], schema: Schema | None, records: Sequence[PutRecord]) -> pl.DataFrame | None:
     """Return the last record of each id, with column `id` and the metadata columns."""
     if schema is None:
         return None
-    key = next(field.name for field in schema.fields if field.name in {"USER_ID", "ITEM_ID"})
-    columns: dict[str, Any] = {field.name: TYPES[field.type] for field in schema.fields}
-    put = [[record.id if name == key else record.properties.get(name) for name in columns] for record in records]
-    files = [read_rows(path) for path in paths]
-    table = pl.concat([*files, pl.DataFrame(put, schema=columns, orient="row", strict=False)], how="diagonal_relaxed")
-    return table.unique(key, keep="last", maintain_order=True).rename({key: "id"})
+    rows = pl.concat([*map(read_rows, paths), put_rows(records, schema)], how="diagonal_relaxed")
+    return rows.unique(key_of(schema), keep="last", maintain_order=True).rename({key_of(schema): "id"})
 
 
-def _ids(of_rows: pl.Series, table: pl.DataFrame | None) -> pl.Series:
-    ids = of_rows if table is None else pl.concat([of_rows.rename("id"), table["id"]])
+def put_rows(records: Sequence[PutRecord], schema: Schema) -> pl.DataFrame:
+    key = key_of(schema)
+    rows = [[each.id if name == key else each.properties.get(name) for name in schema.names] for each in records]
+    return frame(rows, schema)
+
+
+def frame(rows: Sequence[Sequence[object]], schema: Schema) -> pl.DataFrame:
+    types = {field.name: _TYPES[field.type] for field in schema.fields}
+    return pl.DataFrame(rows, types, orient="row", strict=False)
+
+
+def key_of(schema: Schema) -> str:
+    return "USER_ID" if schema.dataset_type == "USERS" else "ITEM_ID"
+
+
+def _ids(of_rows: pl.Series, metadata: pl.DataFrame | None) -> pl.Series:
+    ids = of_rows if metadata is None else pl.concat([of_rows.rename("id"), metadata["id"]])
     return ids.unique().sort()
 
 
@@ -188,23 +195,19 @@ def _event_values(rows: pl.DataFrame) -> npt.NDArray[np.float32]:
 
 def _trainable(schema: Schema) -> list[Field]:
     """Return the metadata that trains: categories and numbers, but no text, plain strings or booleans."""
-    usable = [
-        f for f in schema.fields if f.name not in _RESERVED and (f.categorical or f.type not in {"string", "boolean"})
-    ]
-    return [field for field in usable if not field.textual]
+    usable = (field for field in schema.fields if field.name not in RESERVED and not field.textual)
+    return [field for field in usable if field.categorical or field.numeric]
 
 
-def _columns(table: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Column]:
-    if table is None or schema is None:
+def _columns(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Column]:
+    if metadata is None or schema is None:
         return {}
     names = [field.name for field in _trainable(schema)]
-    aligned = pl.DataFrame({"id": ids}).join(table.select("id", *names), on="id", how="left", maintain_order="left")
-    return {name: _values(aligned[name]) for name in names}
+    aligned = pl.DataFrame({"id": ids}).join(metadata.select("id", *names), on="id", how="left", maintain_order="left")
+    return {each.name: _objects(each) if each.dtype == pl.String else _numbers(each) for each in aligned[names]}
 
 
-def _values(series: pl.Series) -> Column:
-    if series.dtype == pl.String:
-        return _objects(series)
+def _numbers(series: pl.Series) -> npt.NDArray[np.float64]:
     return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 

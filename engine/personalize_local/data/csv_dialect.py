@@ -37,8 +37,7 @@ def row(values: Iterable[str]) -> str:
 def standardized(data: bytes) -> bytes:
     """Return a UTF-8 file of either form in the standard form.
 
-    Raises:
-        ValueError: the quotes of a row do not match; its arguments are the line's number and what is wrong.
+    Raises ValueError, with a line's number and what is wrong, if its quotes do not match.
     """
     if b"\\" not in data or b'"' not in data:
         return data

@@ -21,7 +21,7 @@ MINIMUM_INTERACTIONS = 1000
 EVENT_TYPES_AND_METADATA = 10
 NOT_SECONDS = 10**11
 """Seconds reach this in the year 5138; milliseconds of today are above it."""
-_RESERVED = frozenset(
+RESERVED = frozenset(
     {
         "USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID",
         "EVENT_ATTRIBUTION_SOURCE",
@@ -50,10 +50,9 @@ def import_files(paths: Sequence[Path], schema: Schema, target: Path) -> int:
 
 
 def _check_types(rows: pl.DataFrame, schema: Schema) -> None:
-    """Check that Interactions have ten event types and metadata columns at most."""
     if schema.dataset_type == "INTERACTIONS" and "EVENT_TYPE" in rows.columns:
         types = rows["EVENT_TYPE"].drop_nulls().n_unique()
-        columns = len([name for name in schema.names if name not in _RESERVED])
+        columns = len([name for name in schema.names if name not in RESERVED])
         if types + columns > EVENT_TYPES_AND_METADATA:
             what = f"{types} event types and {columns} metadata columns"
             raise ImportRefused(f"Input CSV has more than {EVENT_TYPES_AND_METADATA} of both together: {what}.")

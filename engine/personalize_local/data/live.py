@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from math import isnan
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -70,9 +69,10 @@ class _Table:
 
 
 class _Bulk:
-    """One dataset group's imported data."""
+    """One dataset group's imported data, as `building.write_live` wrote it."""
 
-    def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path | None) -> None:
+        files, facts = arrays.load(directory) if directory else ({}, {})
         self.users = _Table("users", files, facts.get("users", {}))
         self.items = _Table("items", files, facts.get("items", {}))
         self.rows: int = facts.get("rows", 0)
@@ -81,14 +81,6 @@ class _Bulk:
         if files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
             self._item_ids = StringTable.from_arrays(files, "history.items").all().tolist()
-
-    @classmethod
-    def empty(cls) -> Self:
-        return cls({}, {})
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        return cls(*arrays.load(directory))
 
     def history(self, user_id: str) -> list[Interaction]:
         position = self._user_ids.find(user_id) if self._files else -1
@@ -107,8 +99,9 @@ class _Bulk:
 class LiveData:
     """One dataset group's histories and metadata: bulk rows mapped from disk, and streamed records."""
 
-    def __init__(self, bulk: _Bulk | None = None) -> None:
-        self._bulk = bulk or _Bulk.empty()
+    def __init__(self, bulk: Path | None = None) -> None:
+        """`bulk`: the folder of imported data; None without any."""
+        self._bulk = _Bulk(bulk)
         self._event_ids: set[str] = set()
         self._events: dict[str, list[Interaction]] = {}
         self._sessions: dict[str, list[Interaction]] = {}
@@ -120,14 +113,9 @@ class LiveData:
         self._items: dict[str, Mapping[str, Value]] = {}
         self._catalogues: OrderedDict[int, _Catalogue] = OrderedDict()
 
-    @classmethod
-    def load(cls, directory: Path | None) -> Self:
-        """Map what `building.write_live` wrote (None: no bulk data yet)."""
-        return cls(_Bulk.load(directory) if directory else None)
-
     def replace_bulk(self, directory: Path | None) -> None:
         """Replace bulk data by that of a new import; streamed events and put records stay."""
-        self._bulk = _Bulk.load(directory) if directory else _Bulk.empty()
+        self._bulk = _Bulk(directory)
         self._catalogues.clear()
 
     def history(self, user_id: str) -> list[Interaction]:
@@ -228,13 +216,10 @@ class _Catalogue:
 
     def _set(self, name: str, item_id: str, properties: Mapping[str, Value]) -> None:
         position, column = self._position.get(item_id), self._columns[name]
-        if position is None:
-            return
-        value: Cell = properties.get(name)
-        if column.dtype != object:
-            column[position] = np.nan if value is None or isinstance(value, str) else value
-            return
-        column[position] = value
+        if position is not None:
+            value: Cell = properties.get(name)
+            numeric = column.dtype != object
+            column[position] = np.nan if numeric and (value is None or isinstance(value, str)) else value
 
 
 def _present(properties: Mapping[str, Value | None]) -> Mapping[str, Value]:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single records of a dataset group, as they are stored, streamed to the worker and held in memory."""
+"""Single records of a dataset group, as they are stored and held in memory."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 Value = str | float
@@ -32,7 +31,7 @@ class OwnedEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StreamedEvent:
-    """One event of PutEvents as it is stored: the line format of `SnapshotSpec.events`."""
+    """One event of PutEvents as it is stored."""
 
     session_id: str
     event_type: str
@@ -51,27 +50,11 @@ class StreamedEvent:
 
 @dataclass(frozen=True, slots=True)
 class PutRecord:
-    """One user or item of PutUsers / PutItems: the line format of `SnapshotSpec.put_users` and `put_items`."""
+    """One user or item of PutUsers or PutItems as it is stored."""
 
     id: str
     properties: Mapping[str, str | float | None] = field(default_factory=dict)
     """Metadata by schema column name; replaces the whole earlier record of this id."""
-
-
-def write_lines(path: Path, records: Iterable[StreamedEvent] | Iterable[PutRecord]) -> None:
-    """Write records as JSON lines for the worker."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(to_json(record) + "\n" for record in records)
-
-
-def read_events(path: Path | None) -> Iterator[StreamedEvent]:
-    """Read the events that `write_lines` wrote; none without a file."""
-    return map(event_from_json, _lines(path))
-
-
-def read_records(path: Path | None) -> Iterator[PutRecord]:
-    """Read the users or items that `write_lines` wrote; none without a file."""
-    return (PutRecord(**json.loads(line)) for line in _lines(path))
 
 
 def to_json(record: StreamedEvent | PutRecord) -> str:
@@ -81,9 +64,3 @@ def to_json(record: StreamedEvent | PutRecord) -> str:
 def event_from_json(text: str) -> StreamedEvent:
     fields = json.loads(text)
     return StreamedEvent(**{**fields, "impression": tuple(fields["impression"])})
-
-
-def _lines(path: Path | None) -> Iterator[str]:
-    if path is not None:
-        with path.open(encoding="utf-8") as file:
-            yield from file

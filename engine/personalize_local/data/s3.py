@@ -48,9 +48,9 @@ def fetch(source: Location, scratch: Path, *, deep: bool = False, most: int | No
 
     Args:
         source: where they are.
-        scratch: a folder for what is downloaded from S3.
+        scratch: a folder for downloads.
         deep: whether folders in the folder count too.
-        most: bytes that the objects may have together; None: any number.
+        most: bytes that the objects may have together.
 
     Raises:
         ImportRefused: nothing is there, it may not be read, or it is too large.

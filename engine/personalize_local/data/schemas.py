@@ -8,6 +8,7 @@ the choice made here.
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 from personalize_local.wire.errors import InvalidInput
@@ -65,15 +66,8 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
 
-    def field(self, name: str) -> Field:
-        """Give the column of exactly this name. Raises KeyError."""
-        for field in self.fields:
-            if field.name == name:
-                return field
-        raise KeyError(name)
-
     def find(self, name: str) -> Field | None:
-        """Give the column of this name in any case, or None."""
+        """Return the column of this name in any case."""
         return next((field for field in self.fields if field.name.lower() == name.lower()), None)
 
 
@@ -104,33 +98,26 @@ def as_items(schema: Schema) -> Schema:
     return Schema(kinds.get(schema.dataset_type, schema.dataset_type), fields)
 
 
-def _text(*names: str, null: bool = True) -> tuple[Field, ...]:
-    return tuple(Field(name, "string", nullable=null) for name in names)
+def _columns(kind: FieldType, *names: str, null: bool = True, categorical: bool = False) -> tuple[Field, ...]:
+    return tuple(Field(name, kind, null, categorical) for name in names)
 
 
-def _category(*names: str, null: bool = True) -> tuple[Field, ...]:
-    return tuple(Field(name, "string", nullable=null, categorical=True) for name in names)
-
-
-def _number(kind: FieldType, *names: str, null: bool = True) -> tuple[Field, ...]:
-    return tuple(Field(name, kind, nullable=null) for name in names)
-
-
+_text, _category = partial(_columns, "string"), partial(_columns, "string", categorical=True)
 _DESCRIPTION = Field("PRODUCT_DESCRIPTION", "string", nullable=True, textual=True)
-_EVENT = _text("USER_ID", "ITEM_ID", null=False) + _number("long", "TIMESTAMP", null=False)
-_EVENT_EXTRAS = _number("float", "EVENT_VALUE") + _text("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
-_ACTION_EVENT = _text("USER_ID", "ACTION_ID", "EVENT_TYPE", null=False) + _number("long", "TIMESTAMP", null=False)
+_EVENT = _text("USER_ID", "ITEM_ID", null=False) + _columns("long", "TIMESTAMP", null=False)
+_EVENT_EXTRAS = _columns("float", "EVENT_VALUE") + _text("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
+_ACTION_EVENT = _text("USER_ID", "ACTION_ID", "EVENT_TYPE", null=False) + _columns("long", "TIMESTAMP", null=False)
 
 # Per dataset: the required columns, then the reserved ones. `nullable`: the schema may say null.
 _Columns = tuple[tuple[Field, ...], tuple[Field, ...]]
 _CUSTOM: dict[DatasetType, _Columns] = {
     "INTERACTIONS": (_EVENT, _text("EVENT_TYPE") + _EVENT_EXTRAS),
     "USERS": (_text("USER_ID", null=False), ()),
-    "ITEMS": (_text("ITEM_ID", null=False), _number("long", "CREATION_TIMESTAMP")),
+    "ITEMS": (_text("ITEM_ID", null=False), _columns("long", "CREATION_TIMESTAMP")),
     "ACTIONS": (
         _text("ACTION_ID", null=False),
-        _number("long", "CREATION_TIMESTAMP", "VALUE", "ACTION_EXPIRATION_TIMESTAMP", "EXPIRATION_TIMESTAMP")
-        + _number("long", "REPEAT_FREQUENCY")
+        _columns("long", "CREATION_TIMESTAMP", "VALUE", "ACTION_EXPIRATION_TIMESTAMP", "EXPIRATION_TIMESTAMP")
+        + _columns("long", "REPEAT_FREQUENCY")
         + _text("TYPE"),
     ),
     "ACTION_INTERACTIONS": (_ACTION_EVENT, _text("IMPRESSION", "RECOMMENDATION_ID")),
@@ -143,9 +130,11 @@ _DOMAINS: dict[str | None, dict[DatasetType, _Columns]] = {
         "INTERACTIONS": _DOMAIN_EVENTS,
         "USERS": (_text("USER_ID", null=False), _category("MEMBERSHIP_STATUS")),
         "ITEMS": (
-            _text("ITEM_ID", null=False) + _number("float", "PRICE", null=False) + _category("CATEGORY_L1", null=False),
+            _text("ITEM_ID", null=False)
+            + _columns("float", "PRICE", null=False)
+            + _category("CATEGORY_L1", null=False),
             _category("CATEGORY_L2", "CATEGORY_L3", "AGE_GROUP", "ADULT", "GENDER")
-            + _number("long", "CREATION_TIMESTAMP")
+            + _columns("long", "CREATION_TIMESTAMP")
             + (_DESCRIPTION,),
         ),
     },
@@ -156,9 +145,9 @@ _DOMAINS: dict[str | None, dict[DatasetType, _Columns]] = {
         "ITEMS": (
             _text("ITEM_ID", null=False)
             + _category("GENRES", null=False)
-            + _number("long", "CREATION_TIMESTAMP", null=False),
+            + _columns("long", "CREATION_TIMESTAMP", null=False),
             _category("GENRE_L2", "GENRE_L3", "CONTENT_OWNER", "CONTENT_CLASSIFICATION")
-            + _number("float", "PRICE", "DURATION", "AVERAGE_RATING")
+            + _columns("float", "PRICE", "DURATION", "AVERAGE_RATING")
             + (_DESCRIPTION,),
         ),
     },
@@ -171,10 +160,7 @@ def parse_schema(text: str, domain: str | None) -> Schema:
     Required columns must be there, with their type and without null. Reserved columns keep their type and may be null,
     CREATION_TIMESTAMP and a custom EVENT_TYPE too (imports mention rows without them). Required and reserved columns
     are no metadata. Unknown attributes are ignored, as in Avro. The record's name may be in any case, and the version
-    any text or number, or absent: Amazon Personalize accepts them.
-
-    Raises:
-        InvalidInput: the text breaks a rule; the message names the field.
+    any text or number, or absent: Amazon Personalize accepts them. Raises InvalidInput, which names the field.
     """
     if domain not in _DOMAINS:
         raise InvalidInput(f"Unknown domain {domain}: it is ECOMMERCE, VIDEO_ON_DEMAND or left out.")
@@ -193,12 +179,9 @@ def parse_schema(text: str, domain: str | None) -> Schema:
 
 
 def updatable(old: Schema, new: Schema) -> None:
-    """Check a new schema against a dataset's present one, for UpdateDataset.
+    """Check a new schema against a dataset's present one. Raises InvalidInput, which names the field.
 
     Only Items and Users may change; every column stays as it is, and new columns allow null.
-
-    Raises:
-        InvalidInput: the dataset may not take the new schema; the message names the field.
     """
     if old.dataset_type != new.dataset_type:
         raise InvalidInput(f"A dataset of type {old.dataset_type} cannot take a schema for {new.dataset_type}.")
@@ -297,7 +280,6 @@ def _describe(field: Field) -> str:
 
 
 def _check_metadata(dataset: DatasetType, fields: tuple[Field, ...], required: set[str], reserved: set[str]) -> None:
-    """Check metadata columns against the dataset's limits."""
     textual = [field.name for field in fields if field.textual]
     if textual and dataset != "ITEMS":
         raise InvalidInput(f"Field {textual[0]} cannot be textual: only an Items dataset can have a textual field.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Schema
 
 Strings = npt.NDArray[np.object_]
@@ -22,7 +23,7 @@ Column = npt.NDArray[np.object_] | npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSpec:
-    """The files that a snapshot is made from; small and picklable, so that it travels to the worker."""
+    """What a snapshot is made from. The serving process names files only: the worker adds what was streamed."""
 
     interactions: Sequence[Path]
     """Files that `importing.import_files` wrote, in import order, with FULL / INCREMENTAL already resolved."""
@@ -31,11 +32,10 @@ class SnapshotSpec:
     users_schema: Schema | None = None
     items: Sequence[Path] = ()
     items_schema: Schema | None = None
-    events: Path | None = None
-    """JSON lines of `StreamedEvent` in the order of arrival (`records.write_lines`)."""
-    put_users: Path | None = None
-    """JSON lines of `PutRecord` in the order of arrival."""
-    put_items: Path | None = None
+    events: Sequence[StreamedEvent] = ()
+    """In the order of arrival, as the records that follow."""
+    put_users: Sequence[PutRecord] = ()
+    put_items: Sequence[PutRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,7 @@ class Catalogue(Protocol):
 
 
 def check(parsed: Filter, schemas: Mapping[str, Schema]) -> Filter:
-    """Check a filter against a dataset group's schemas, by dataset type (`"ITEMS"`, …).
-
-    Returns:
-        The filter with its columns spelled as in the schemas: the one to evaluate.
+    """Return a filter with its columns spelled as in a dataset group's schemas (by type): the one to evaluate.
 
     Raises:
         InvalidInput: an unknown dataset or column; a boolean or textual column; a comparison of different types; a
@@ -124,14 +121,11 @@ def allowed(
 
     Args:
         parsed: a filter from `check`.
-        values: the request's filterValues, as they came.
-        catalogue: the items; its cache keeps what is derived from columns.
+        values: the request's filterValues.
+        catalogue: the items that the mask is aligned with.
         user: the metadata of the request's user, empty if unknown.
-        history: the user's interactions, oldest first; the 100 newest of each event type count.
+        history: the user's interactions, oldest first.
         current_item: the metadata of the request's item, empty if unknown, None if the request names none.
-
-    Returns:
-        A new mask, aligned with `catalogue.item_ids`.
 
     Raises:
         InvalidInput: an INCLUDE with a placeholder without a value (an EXCLUDE does not count then), a malformed value

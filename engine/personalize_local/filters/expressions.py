@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of filter expressions, and their printed form.
+"""The parts of filter expressions.
 
     INCLUDE ItemID WHERE Items.GENRE IN ($GENRE) AND Items.PRICE < 9
     | EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")
@@ -41,9 +41,6 @@ class CurrentItem:
 
     column: str
 
-    def __str__(self) -> str:
-        return f"CurrentItem.{self.column}"
-
 
 Operand = str | int | float | Placeholder | CurrentItem
 
@@ -56,11 +53,6 @@ class Condition:
     column: str
     operator: str
     operands: tuple[Operand, ...]
-
-    def __str__(self) -> str:
-        words = ", ".join(printed(operand) for operand in self.operands)
-        bare = isinstance(self.operands[0], CurrentItem) or not self.operator.endswith("IN")
-        return f"{self.dataset}.{self.column} {self.operator} {words if bare else f'({words})'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +78,13 @@ class Expression:
         operands = (operand for condition in self.conditions() for operand in condition.operands)
         return frozenset(operand.name for operand in operands if isinstance(operand, Placeholder))
 
-    def __str__(self) -> str:
-        where = " OR ".join(" AND ".join(map(str, together)) for together in self.alternatives)
-        guard = f" IF {' AND '.join(map(str, self.guard))}" if self.guard else ""
-        return f"{'INCLUDE' if self.include else 'EXCLUDE'} {self.target} WHERE {where}{guard}"
-
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter. `str(filter)` prints it in canonical form, and `parse(str(filter)) == filter`."""
-
     expressions: tuple[Expression, ...]
 
     @property
     def parameters(self) -> frozenset[str]:
-        """The names of its placeholders, without `$`, case-sensitive."""
         return frozenset().union(*(expression.parameters for expression in self.expressions))
 
     @property
@@ -111,17 +95,6 @@ class Filter:
     @property
     def fields(self) -> frozenset[tuple[str, str]]:
         """The distinct columns, as (dataset type, column): quotas count them per filter and per dataset group."""
-        found = {(DATASET_TYPES[c.dataset], c.column) for e in self.expressions for c in e.conditions()}
-        operands = (o for e in self.expressions for c in e.conditions() for o in c.operands)
-        return frozenset(
-            found | {("ITEMS", operand.column) for operand in operands if isinstance(operand, CurrentItem)}
-        )
-
-    def __str__(self) -> str:
-        return " | ".join(map(str, self.expressions))
-
-
-def printed(operand: Operand) -> str:
-    if isinstance(operand, str):
-        return f"'{operand}'" if '"' in operand else f'"{operand}"'
-    return str(operand)
+        conditions = [condition for each in self.expressions for condition in each.conditions()]
+        compared = {("ITEMS", o.column) for c in conditions for o in c.operands if isinstance(o, CurrentItem)}
+        return frozenset((DATASET_TYPES[c.dataset], c.column) for c in conditions) | compared

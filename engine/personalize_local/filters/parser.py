@@ -19,7 +19,6 @@ from personalize_local.filters.expressions import (
     Filter,
     Operand,
     Placeholder,
-    printed,
 )
 from personalize_local.wire.errors import InvalidInput
 
@@ -134,34 +133,27 @@ class _Builder:
                 refuse(f"IF can only look at CurrentUser, not at {condition.dataset}.")
         return Expression(action.upper() == "INCLUDE", target, alternatives, guard or ())
 
-    def alternatives(self, parts: list["_Conditions"]) -> "_Alternatives":
-        return tuple(parts)
-
-    def conditions(self, parts: list[Condition]) -> "_Conditions":
-        return tuple(parts)
+    alternatives = conditions = listed = staticmethod(tuple)
 
     def compare(self, parts: tuple[_Column, str, "Operand | _Column"]) -> Condition:
         column, operator, operand = parts
         if operator in {"<", "<=", ">", ">="} and isinstance(operand, str):
-            refuse(f"{operator} compares numbers, and {printed(operand)} is not one.")
+            refuse(f"{operator} compares numbers, and {operand!r} is not one.")
         return _condition(column, str(operator), [operand])
 
-    def include(self, parts: tuple[_Column, str, "list[Operand] | _Column"]) -> Condition:
+    def include(self, parts: tuple[_Column, str, "tuple[Operand, ...] | _Column"]) -> Condition:
         column, _, operands = parts
         return _condition(column, "IN", operands)
 
-    def exclude(self, parts: tuple[_Column, str, str, "list[Operand] | _Column"]) -> Condition:
+    def exclude(self, parts: tuple[_Column, str, str, "tuple[Operand, ...] | _Column"]) -> Condition:
         column, _, _, operands = parts
-        for operand in operands if isinstance(operands, list) else ():
+        for operand in () if isinstance(operands, _Column) else operands:
             if isinstance(operand, Placeholder):
                 raise InvalidInput(
                     f"Could not create filter. Invalid input symbol: {operand}. "
                     "Placeholders are not allowed with NOT_IN operator."
                 )
         return _condition(column, "NOT IN", operands)
-
-    def listed(self, parts: list[Operand]) -> list[Operand]:
-        return list(parts)
 
     def column(self, parts: tuple[str, str]) -> _Column:
         return _Column(_spelled(parts[0], DATASET_TYPES, "dataset"), str(parts[1]))

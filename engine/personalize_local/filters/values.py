@@ -56,7 +56,6 @@ def parse_values(name: str, text: str) -> tuple[str, ...]:
 
 
 def number(text: str) -> float | None:
-    """Return a number, or None if the text is none."""
     if not NUMBER.fullmatch(text):
         return None
     value = float(text)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local import filters
+from personalize_local.data import arrays
 from personalize_local.data.live import LiveData
 from personalize_local.data.s3 import deliver, fetch
 from personalize_local.data.schemas import Schema
@@ -99,7 +100,7 @@ def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
     spec = RECIPES[task.recipe]
     live, _ = read_live(task.database, task.bulk, task.datasets)
     if spec.recipe_type == "USER_SEGMENTATION":
-        model = loading.load_segments(task.model)
+        model = AffinityModel(*arrays.load(task.model))
         users, items = _Users(model.user_ids, live), Catalogue(model, live)
         return lambda asked: _segment(task, model, users, items, asked), "usersList"
     catalogue = Catalogue(loading.load(task.model), live)
@@ -151,7 +152,6 @@ def _values(asked: Json) -> dict[str, str]:
 
 
 def _check(needs: Mapping[str, type], asked: Json, *, optional: bool = False) -> None:
-    """Check a line for what its recipe needs. Raises InvalidInput."""
     for name, kind in needs.items():
         if not isinstance(asked.get(name), kind) and not (optional and name not in asked):
             raise InvalidInput(f"Required fields for the provided recipe are {', '.join(needs)}")

@@ -13,21 +13,7 @@ from personalize_local.recipes.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
-class ImportTask:
-    """One dataset import job."""
-
-    source: Location
-    schema: Schema
-    target: Path
-    """The file of imported rows."""
-    most: int
-    """Bytes that the objects may have together."""
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """The training of one solution version or recommender."""
-
     recipe: str
     config: TrainingConfig
     spec: SnapshotSpec
@@ -41,8 +27,6 @@ class TrainingTask:
 
 @dataclass(frozen=True, slots=True)
 class BatchTask:
-    """One batch inference or batch segment job."""
-
     recipe: str
     source: Location
     target: Location
@@ -61,8 +45,6 @@ class BatchTask:
 
 @dataclass(frozen=True, slots=True)
 class ExportTask:
-    """One dataset export job."""
-
     schema: Schema
     files: Sequence[Path]
     """Imported rows, FULL and INCREMENTAL resolved."""
@@ -73,17 +55,6 @@ class ExportTask:
     """ARN, of what was streamed."""
     name: str
     target: Location
-
-
-@dataclass(frozen=True, slots=True)
-class DeletionTask:
-    """One data deletion job."""
-
-    source: Location
-    files: Sequence[Path]
-    """Imported rows that name users."""
-    models: Sequence[Path]
-    """Models that may name users."""
 
 
 @dataclass(frozen=True, slots=True)

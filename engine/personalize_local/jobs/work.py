@@ -6,13 +6,15 @@ Functions import polars and scipy themselves: the serving process, which names t
 
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from personalize_local.data.s3 import fetch
+from personalize_local.data.s3 import Location, fetch
+from personalize_local.data.schemas import Schema
 from personalize_local.data.snapshots import SnapshotSpec
-from personalize_local.jobs.tasks import BatchTask, DeletionTask, ExportTask, ImportTask, ReportTask, TrainingTask
+from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, TrainingTask
 from personalize_local.resources.store import with_streamed
 from personalize_local.serving import TRAINED_UNTIL
 
@@ -20,14 +22,12 @@ if TYPE_CHECKING:
     from personalize_local.recipes.user_personalization.training import SharedCounts
 
 
-def run_import(task: ImportTask) -> int:
-    """Read a drop into the engine's own form; returns the rows kept. Raises ImportRefused."""
+def run_import(source: Location, most: int, schema: Schema, target: Path) -> int:
+    """Read a drop of `most` bytes into the engine's own form; returns the rows kept. Raises ImportRefused."""
     from personalize_local.data.importing import import_files  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        files = fetch(task.source, Path(scratch), most=task.most)
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-        return import_files(files, task.schema, task.target)
+        return import_files(fetch(source, Path(scratch), most=most), schema, target)
 
 
 def run_training(task: TrainingTask) -> tuple[dict[str, float], float]:
@@ -36,11 +36,8 @@ def run_training(task: TrainingTask) -> tuple[dict[str, float], float]:
     from personalize_local.recipes.training import train  # noqa: PLC0415
 
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="training-") as scratch:
-        spec, last = with_streamed(task.spec, task.database, task.datasets, Path(scratch))
-        snapshot = build_snapshot(spec)
-    trained = train(task.recipe, snapshot, task.config, _shared_counts())
-    task.target.parent.mkdir(parents=True, exist_ok=True)
+    spec, last = with_streamed(task.spec, task.database, task.datasets)
+    trained = train(task.recipe, build_snapshot(spec), task.config, _shared_counts())
     trained.model.save(task.target)
     (task.target / TRAINED_UNTIL).write_text(str(last))
     return trained.metrics, time.perf_counter() - began
@@ -58,7 +55,6 @@ def run_live(spec: SnapshotSpec, target: Path) -> int:
     """Write the bulk data that answers need; returns the number of interactions."""
     from personalize_local.data.building import write_live  # noqa: PLC0415
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     return write_live(spec, target)
 
 
@@ -76,11 +72,11 @@ def run_export(task: ExportTask) -> int:
     return export(task)
 
 
-def run_deletion(task: DeletionTask) -> tuple[list[str], int]:
-    """Take users out of files and models; returns their ids and the rows that went. Raises JobRefused."""
+def run_deletion(source: Location, files: Sequence[Path], models: Sequence[Path]) -> tuple[list[str], int]:
+    """Take users out of imported rows and models; returns their ids and the rows that went. Raises JobRefused."""
     from personalize_local.jobs.exports import delete  # noqa: PLC0415
 
-    return delete(task)
+    return delete(source, files, models)
 
 
 def run_report(task: ReportTask) -> int:

@@ -8,20 +8,16 @@ from personalize_local.operations import (  # noqa: F401 — each registers its 
     campaigns,
     data_deletions,
     dataset_groups,
+    dataset_jobs,
     datasets,
-    event_trackers,
     events,
-    exports,
     filters,
-    imports,
     metric_attributions,
     recipes,
     recommenders,
     runtime,
-    schemas,
     solution_versions,
     solutions,
-    tags,
 )
 
 __all__ = ["HANDLERS"]

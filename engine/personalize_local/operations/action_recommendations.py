@@ -7,17 +7,15 @@ from typing import Final
 import numpy as np
 
 from personalize_local import filters
-from personalize_local.engine import Engine, operation
+from personalize_local.engine import Call, Engine, Json, operation
 from personalize_local.filters.values import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.actions import DAY, taken
 from personalize_local.recipes.base import Query
-from personalize_local.resources.kinds import Call
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
-from personalize_local.wire.protocol import Json
 
 MAX_RESULTS: Final = 100
 _DEFAULT_RESULTS: Final = 5

@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.work import run_batch
 from personalize_local.operations.common import limit_jobs, tags_of
@@ -11,10 +11,8 @@ from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call, Kind
-from personalize_local.resources.registry import Resource
+from personalize_local.resources.kinds import Kind
 from personalize_local.wire.errors import InvalidInput, NotBuilt
-from personalize_local.wire.protocol import Json
 
 _DEFAULT_RESULTS: Final = 25
 _MOST: Final = {kinds.BATCH_INFERENCE_JOB: 500, kinds.BATCH_SEGMENT_JOB: 5_000_000}

@@ -4,16 +4,13 @@
 import asyncio
 from typing import Final
 
-from personalize_local.engine import Engine, operation, require_active, require_settled, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, limit, listed, tags_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.recipes.table import RECIPES
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import updating
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
-from personalize_local.wire.protocol import Json
 
 _LATEST: Final = "/$LATEST"
 _EXPLORING: Final = RECIPES["aws-user-personalization"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Describe, List and Delete for every kind of resource; pagination, tags and quotas."""
+"""Describe, List, Delete and tags for every kind of resource; pagination and quotas."""
 
 import base64
 import hashlib
@@ -9,12 +9,17 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from personalize_local.engine import HANDLERS, Engine, require_settled
+from personalize_local.engine import HANDLERS, Call, Engine, Json, Resource, operation, require_settled
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call, Kind
-from personalize_local.resources.registry import Resource
-from personalize_local.wire.errors import InvalidInput, InvalidNextToken, LimitExceeded, ResourceInUse, TooManyTags
-from personalize_local.wire.protocol import Json
+from personalize_local.resources.kinds import Kind
+from personalize_local.wire.errors import (
+    InvalidInput,
+    InvalidNextToken,
+    LimitExceeded,
+    ResourceInUse,
+    TooManyTagKeys,
+    TooManyTags,
+)
 
 PAGE: Final = 100
 MAX_TAGS: Final = 50
@@ -80,7 +85,6 @@ def _opened(token: str, scope: str) -> int:
 
 
 def tags_of(request: Json) -> dict[str, str]:
-    """Return the tags of a create request. Raises TooManyTags, InvalidInput."""
     return merged_tags({}, request.get("tags", []))
 
 
@@ -92,6 +96,39 @@ def merged_tags(present: dict[str, str], new: Iterable[dict[str, str]]) -> dict[
     if len(tags) > MAX_TAGS:
         raise TooManyTags(f"A resource has at most {MAX_TAGS} tags.")
     return tags
+
+
+@operation("TagResource")
+def tag_resource(engine: Engine, _call: Call, request: Json) -> Json:
+    """Add tags to a resource; a new value replaces the old one of its key."""
+    resource = _taggable(engine, request)
+    resource.body["tags"] = merged_tags(resource.body["tags"], request["tags"])
+    engine.registry.save(resource)
+    return {}
+
+
+@operation("UntagResource")
+def untag_resource(engine: Engine, _call: Call, request: Json) -> Json:
+    resource = _taggable(engine, request)
+    if len(request["tagKeys"]) > MAX_TAGS:
+        raise TooManyTagKeys(f"A resource has at most {MAX_TAGS} tags to remove.")
+    gone = set(request["tagKeys"])
+    resource.body["tags"] = {key: value for key, value in resource.body["tags"].items() if key not in gone}
+    engine.registry.save(resource)
+    return {}
+
+
+@operation("ListTagsForResource")
+def list_tags_for_resource(engine: Engine, _call: Call, request: Json) -> Json:
+    tags: dict[str, str] = _taggable(engine, request).body["tags"]
+    return {"tags": [{"tagKey": key, "tagValue": value} for key, value in tags.items()]}
+
+
+def _taggable(engine: Engine, request: Json) -> Resource:
+    resource = engine.registry.any(request["resourceArn"])
+    if not resource.kind.taggable:
+        raise InvalidInput(f"{resource.arn} cannot have tags.")
+    return resource
 
 
 def limit(

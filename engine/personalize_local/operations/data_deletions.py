@@ -6,23 +6,18 @@ worst case: the job is COMPLETED, and no user is deleted. Records that are strea
 """
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.tasks import DeletionTask
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.work import run_deletion
 from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import datasets_of, import_target, publish
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput
-from personalize_local.wire.protocol import Json
 
 LOGGER: Final = logging.getLogger("personalize")
 _OF_USERS = ("INTERACTIONS", "USERS", "ACTION_INTERACTIONS")
@@ -54,13 +49,11 @@ async def delete_users(engine: Engine, job: Resource) -> None:
     """Remove the users from every file, then from streamed records, then from answers."""
     named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
     async with engine.publishing:
-        task = DeletionTask(
-            source=engine.location(job.body["dataSource"]["dataLocation"], job),
-            files=[file for dataset in named.values() for file in _files(engine, dataset)],
-            models=_models(engine, job.group),
-        )
+        source = engine.location(job.body["dataSource"]["dataLocation"], job)
         disturbed = _disturbed(engine, job)
-        users, gone = await engine.workers.run(run_deletion, replace(task, files=(), models=()) if disturbed else task)
+        files = [] if disturbed else [file for dataset in named.values() for file in _files(engine, dataset)]
+        models = [] if disturbed else _models(engine, job.group)
+        users, gone = await engine.workers.run(run_deletion, source, files, models)
         if disturbed:
             LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
         else:

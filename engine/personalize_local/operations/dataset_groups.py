@@ -4,14 +4,11 @@
 import shutil
 from collections.abc import Iterator
 
-from personalize_local.engine import Engine, operation, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, work
 from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput
-from personalize_local.wire.protocol import Json
 
 
 @operation("CreateDatasetGroup")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets, and the imported files and schemas that are the data of a dataset group."""
+"""Schemas and datasets, and the imported files that are the data of a dataset group."""
 
 import shutil
 import uuid
@@ -10,16 +10,13 @@ from typing import Final
 
 from personalize_local.data.schemas import Field, Schema, as_items, parse_schema, updatable
 from personalize_local.data.snapshots import SnapshotSpec
-from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.work import run_live
-from personalize_local.operations.common import deletes, tags_of
+from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput, ResourceInUse
-from personalize_local.wire.protocol import Json
 
 ACTION_TYPES: Final = ("ACTIONS", "ACTION_INTERACTIONS")
 _TYPES: Final = ("INTERACTIONS", "ITEMS", "USERS", *ACTION_TYPES)
@@ -28,6 +25,22 @@ NO_INTERACTIONS: Final = Schema(
 )
 """For a dataset group without an Interactions dataset."""
 _parse = lru_cache(maxsize=512)(parse_schema)
+
+
+@operation("CreateSchema")
+def create_schema(engine: Engine, call: Call, request: Json) -> Json:
+    parse_schema(request["schema"], request.get("domain"))
+    limit(engine.registry.find(kinds.SCHEMA, call.prefix), 500, "schemas in this region")
+    schema = engine.registry.add(kinds.SCHEMA, call.arn(kinds.SCHEMA, request["name"]), request, call.now)
+    return {"schemaArn": schema.arn}
+
+
+@operation("DeleteSchema")
+def delete_schema(engine: Engine, _call: Call, request: Json) -> None:
+    schema = engine.registry.get(kinds.SCHEMA, request["schemaArn"])
+    for dataset in engine.registry.find(kinds.DATASET, schemaArn=schema.arn):
+        raise ResourceInUse(f"{schema.arn} is used by {dataset.arn}.")
+    engine.registry.remove(schema)
 
 
 @operation("CreateDataset")

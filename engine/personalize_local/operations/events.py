@@ -1,32 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PutEvents, PutUsers, PutItems, PutActions and PutActionInteractions.
+"""Event trackers, and what is streamed: PutEvents, PutUsers, PutItems, PutActions and PutActionInteractions.
 
 Records are on disk before they are acknowledged, and in the very next answer.
 """
 
 import json
 import logging
+import secrets
 import uuid
 from dataclasses import replace
 from typing import Final
 
 from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Engine, operation
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active
 from personalize_local.operations import properties
+from personalize_local.operations.common import deletes, tags_of
 from personalize_local.operations.datasets import datasets_of, schema_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.serving import actions_of
-from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
-from personalize_local.wire.protocol import Json
+from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, ResourceNotFound
 
 MAX_EVENT: Final = 10_240
 """Bytes of one event."""
 _FORBIDDEN: Final = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
 _ACTION_EVENTS: Final = frozenset({"TAKEN", "NOT_TAKEN", "VIEWED"})
 LOGGER: Final = logging.getLogger("personalize")
+
+
+@operation("CreateEventTracker")
+def create_event_tracker(engine: Engine, call: Call, request: Json) -> Json:
+    group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
+    tags = tags_of(request)
+    for tracker in engine.registry.find(kinds.EVENT_TRACKER, datasetGroupArn=group.arn):
+        raise ResourceAlreadyExists(f"Another resource with Arn {tracker.arn} already exists: a dataset group has one.")
+    tracking = {"trackingId": str(uuid.uuid4())}
+    body = request | tracking | {"accountId": call.account, "tags": tags}
+    return engine.create(call, kinds.EVENT_TRACKER, secrets.token_hex(4), body) | tracking
+
+
+deletes(kinds.EVENT_TRACKER)
 
 
 @operation("PutEvents")

@@ -7,15 +7,12 @@ from typing import Final
 
 from personalize_local import filters
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Engine, operation
+from personalize_local.engine import Call, Engine, Json, Resource, operation
 from personalize_local.filters import Filter
 from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, LimitExceeded
-from personalize_local.wire.protocol import Json
 
 MAX_FIELDS: Final = 20
 """Distinct columns in all filters of a dataset group."""

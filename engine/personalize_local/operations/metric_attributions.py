@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Engine, operation, require_active, require_settled, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.jobs.tasks import ReportTask
 from personalize_local.jobs.work import run_report
 from personalize_local.operations.common import deletes, page
 from personalize_local.operations.datasets import bulk_spec, import_target, schemas_of
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists
-from personalize_local.wire.protocol import Json
 
 MAX_METRICS: Final = 10
 _EXPRESSION: Final = re.compile(r"(?i:SAMPLECOUNT\(\)|SUM\((Items|Interactions)\.(\w+)\))")

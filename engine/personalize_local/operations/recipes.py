@@ -4,12 +4,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from personalize_local.engine import Engine, operation
+from personalize_local.engine import Call, Engine, Json, operation
 from personalize_local.operations.common import page
 from personalize_local.recipes.table import RECIPES, Parameter, RecipeSpec
-from personalize_local.resources.kinds import Call
 from personalize_local.wire.errors import InvalidInput, ResourceNotFound
-from personalize_local.wire.protocol import Json
 
 _SINCE: Final = 1560124800.0
 """10 June 2019, which the service shows for its first recipes."""

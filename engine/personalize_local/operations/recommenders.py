@@ -3,7 +3,7 @@
 
 import shutil
 
-from personalize_local.engine import Engine, operation, require_active, require_settled, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import data_mark, datasets_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
@@ -12,10 +12,7 @@ from personalize_local.operations.solutions import excluded_columns
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.table import RecipeSpec
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse, ResourceNotFound
-from personalize_local.wire.protocol import Json
 
 
 @operation("CreateRecommender")
@@ -94,7 +91,6 @@ async def train_recommender(engine: Engine, recommender: Resource) -> None:
 
 @work(kinds.RECOMMENDER, kinds.UPDATE)
 async def change_recommender(engine: Engine, recommender: Resource) -> None:
-    """Apply an update, after a training if it needs one."""
     update = recommender.body["latestRecommenderUpdate"]
     if update["retrain"]:
         await _train(engine, recommender, update["recommenderConfig"])

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from personalize_local import filters
-from personalize_local.engine import Engine, operation
+from personalize_local.engine import Call, Engine, Json, Resource, operation
 from personalize_local.filters import Mask
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.datasets import schemas_of
@@ -21,11 +21,8 @@ from personalize_local.operations.recommenders import serving_recommender
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.table import RecipeSpec
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
-from personalize_local.wire.protocol import Json
 
 MAX_RESULTS: Final = 500
 MAX_WITH_METADATA: Final = 50

@@ -6,15 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from personalize_local.engine import Engine
+from personalize_local.engine import Call, Engine, Json, Resource
 from personalize_local.operations.datasets import data_mark, datasets_of
 from personalize_local.operations.solution_versions import begin_training
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import ServiceError
-from personalize_local.wire.protocol import Json
 
 DAY: Final = 86_400.0
 FIRST: Final = 3600.0

@@ -5,7 +5,7 @@ import asyncio
 import secrets
 import shutil
 
-from personalize_local.engine import Engine, operation, require_active, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.tasks import TrainingTask
 from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
@@ -15,10 +15,7 @@ from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.solutions import excluded_columns
 from personalize_local.recipes.config import EventParameters, TrainingConfig
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
-from personalize_local.wire.protocol import Json
 
 
 @operation("CreateSolutionVersion")

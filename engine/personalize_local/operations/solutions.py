@@ -5,16 +5,13 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
-from personalize_local.engine import Engine, operation, require_active, require_settled, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.recipes.table import RecipeSpec
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import InvalidInput, NotBuilt
-from personalize_local.wire.protocol import Json
 
 _GROWING = ("USERS", "ITEMS")
 """Datasets that may get more columns."""

@@ -39,34 +39,24 @@ class ActionModel(Model):
 
     def __init__(self, files: Arrays, facts: Mapping[str, Any]) -> None:
         self._files, self._facts = files, facts
-        self._ids = StringTable.from_arrays(files, "actions").all()
-        self._position = {key: position for position, key in enumerate(self._ids.tolist())}
+        self.item_ids = StringTable.from_arrays(files, "actions").all()
+        self._position = {key: position for position, key in enumerate(self.item_ids.tolist())}
         self._codes: dict[str, int] = facts["codes"]
-
-    @property
-    def item_ids(self) -> npt.NDArray[np.object_]:
-        return self._ids
-
-    @property
-    def recipe_type(self) -> str:
-        return "PERSONALIZED_ACTIONS"
-
-    @property
-    def scores_shown(self) -> bool:
-        return True
 
     def recommend(self, query: Query, allowed: Mask | None, limit: int) -> list[Scored]:
         """Return the most likely actions, similar ones by VALUE; then explored ones, in turns from day to day."""
         probability = self.probabilities(query.history, query.user)
         turn = f"{query.user_id}/{int(query.now // DAY)}/"
-        explored = np.fromiter((crc32((turn + key).encode()) for key in self._ids.tolist()), np.float64, len(self._ids))
+        explored = np.fromiter(
+            (crc32((turn + key).encode()) for key in self.item_ids.tolist()), np.float64, len(self.item_ids)
+        )
         order = np.lexsort((explored, -self._files["value"], -np.round(probability, 2)))
         chosen = [place for place in order.tolist() if allowed is None or allowed[place]][:limit]
-        return [Scored(str(self._ids[place]), round(float(probability[place]), 7)) for place in chosen]
+        return [Scored(str(self.item_ids[place]), round(float(probability[place]), 7)) for place in chosen]
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         known = [self._position[key] for key in item_ids if key in self._position]
-        mask = np.zeros(len(self._ids), np.bool_)
+        mask = np.zeros(len(self.item_ids), np.bool_)
         mask[known] = True
         unknown = [Scored(key) for key in item_ids if key not in self._position]
         return self.recommend(query, mask, len(known)) + unknown

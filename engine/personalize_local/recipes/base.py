@@ -38,18 +38,8 @@ class Query:
 class Model(Protocol):
     """A trained solution version, ready to answer; threads may share it, because nothing writes to it."""
 
-    @property
-    def item_ids(self) -> npt.NDArray[np.object_]:
-        """The catalogue: every item of the Interactions and Items datasets at training; masks are aligned with it."""
-        ...
-
-    @property
-    def recipe_type(self) -> str: ...
-
-    @property
-    def scores_shown(self) -> bool:
-        """Whether answers carry scores."""
-        return False
+    item_ids: npt.NDArray[np.object_]
+    """The catalogue: every item of the Interactions and Items datasets at training; masks are aligned with it."""
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """Return the best `limit` items that `allowed` (aligned with `item_ids`; None = all) lets through, best first.
@@ -80,8 +70,6 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The outcome of a training."""
-
     model: Model
     metrics: dict[str, float]
     """GetSolutionMetrics' map: four decimals, measured on users that the measured model has not seen."""

@@ -35,7 +35,6 @@ class TrainingConfig:
     """Columns that must not train, by dataset type (INTERACTIONS, ITEMS, USERS)."""
 
     def trainable(self, columns: Mapping[str, Column], dataset: str) -> dict[str, Column]:
-        """Return the columns of a dataset type that may train."""
         excluded = self.excluded_columns.get(dataset, frozenset())
         return {name: column for name, column in columns.items() if name not in excluded}
 

@@ -25,8 +25,3 @@ def load(directory: Path) -> Model:
     """Load a model, its arrays mapped from disk (numpy only)."""
     files, facts = arrays.load(directory)
     return _LOADERS[facts["family"]](files, facts)
-
-
-def load_segments(directory: Path) -> AffinityModel:
-    """Load a model of user segments; worker process only, because it imports scipy."""
-    return AffinityModel(*arrays.load(directory))

@@ -8,7 +8,6 @@ of these users are asked about, which bounds the time; `coverage` counts the ite
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +22,8 @@ DEPTHS = (5, 10, 25)
 """The depths that lists are measured at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One held-out user: what the model knows, and the items that the user took next."""
-
-    query: Query
-    relevant: frozenset[str]
+Question = tuple[Query, frozenset[str]]
+"""What a model knows of a held-out user, and the items that the user took next."""
 
 
 def held_out_users(snapshot: Snapshot) -> Mask:
@@ -45,28 +40,23 @@ def questions(snapshot: Snapshot, rows: Rows, users: Mask) -> list[Question]:
     starts = np.searchsorted(rows.user, np.arange(len(snapshot.users) + 1))
     chosen: npt.NDArray[np.intp] = np.flatnonzero(users & (np.diff(starts) >= 2))
     chosen = chosen[np.argsort(hashes(snapshot.users[chosen]), kind="stable")][:SAMPLE]
-    return [_question(snapshot, rows, int(user), int(starts[user]), int(starts[user + 1])) for user in chosen]
-
-
-def _question(snapshot: Snapshot, rows: Rows, user: int, start: int, stop: int) -> Question:
-    newest = max(1, (stop - start) // 10)
-    items: npt.NDArray[np.object_] = snapshot.items[rows.item[start:stop]]
-    history = [
-        Interaction(key, time) for key, time in zip(items[:-newest], rows.time[start:stop].tolist(), strict=False)
-    ]
-    properties = {name: column[user] for name, column in snapshot.user_columns.items() if column[user] is not None}
-    query = Query(
-        snapshot.users[user], history[-1].item_id, history, properties, exploration={"explorationWeight": 0.0}
-    )
-    return Question(query, frozenset(items[-newest:]))
+    found = []
+    for user in chosen.tolist():
+        span = slice(starts[user], starts[user + 1])
+        items = snapshot.items[rows.item[span]].tolist()
+        newest = max(1, len(items) // 10)
+        history = list(map(Interaction, items[:-newest], rows.time[span].tolist()))
+        properties = {name: column[user] for name, column in snapshot.user_columns.items() if column[user] is not None}
+        exploration = {"explorationWeight": 0.0}
+        query = Query(snapshot.users[user], history[-1].item_id, history, properties, exploration=exploration)
+        found.append((query, frozenset(items[-newest:])))
+    return found
 
 
 def measure(model: Model, asked: Sequence[Question]) -> dict[str, float]:
     """Return the metrics of a model that has not seen the users."""
-    answers = [
-        ([scored.item_id for scored in model.recommend(each.query, None, DEPTHS[-1])], each.relevant) for each in asked
-    ]
-    return summary(answers, len(model.item_ids))
+    found = [(model.recommend(query, None, DEPTHS[-1]), relevant) for query, relevant in asked]
+    return summary([([each.item_id for each in items], relevant) for items, relevant in found], len(model.item_ids))
 
 
 def summary(answers: Sequence[tuple[Sequence[str], Collection[str]]], catalogue: int) -> dict[str, float]:

@@ -38,19 +38,11 @@ class AffinityModel(Model):
 
         self._files, self._facts = files, facts
         self.user_ids = StringTable.from_arrays(files, "users").all()
-        self._item_ids = StringTable.from_arrays(files, "items").all()
+        self.item_ids = StringTable.from_arrays(files, "items").all()
         parts = (files["interest.data"], files["interest.item"], files["interest.start"])
-        self._interest = sparse.csr_array(parts, shape=(len(self.user_ids), len(self._item_ids)))
+        self._interest = sparse.csr_array(parts, shape=(len(self.user_ids), len(self.item_ids)))
         self._total: Floats = np.asarray(self._interest.sum(axis=1), np.float64).ravel()
         self._chance = np.fromiter((crc32(key.encode()) for key in self.user_ids), np.uint32, len(self.user_ids))
-
-    @property
-    def item_ids(self) -> npt.NDArray[np.object_]:
-        return self._item_ids
-
-    @property
-    def recipe_type(self) -> str:
-        return "USER_SEGMENTATION"
 
     def of_item(self, item_id: str) -> Floats:
         """[users] interest in an item; 0 for one that the training did not know."""

@@ -3,8 +3,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 RecipeType = Literal[
     "USER_PERSONALIZATION",
@@ -29,7 +30,6 @@ class Parameter:
     tunable: bool = False
 
     def accepts(self, value: str) -> bool:
-        """Whether a caller may ask for this value."""
         if self.kind == "categorical":
             return value.lower() in {known.lower() for known in self.values}
         try:
@@ -39,13 +39,31 @@ class Parameter:
         return self.low <= number <= self.high
 
 
+_USER, _ITEM = ("userId",), ("itemId",)
+_FAMILIES: Final[Mapping[str, tuple[RecipeType, tuple[str, ...]]]] = {
+    "personal": ("USER_PERSONALIZATION", _USER),
+    "ranking": ("PERSONALIZED_RANKING", (*_USER, "inputList")),
+    "similar": ("RELATED_ITEMS", _ITEM),
+    "sims": ("RELATED_ITEMS", _ITEM),
+    "together": ("RELATED_ITEMS", _ITEM),
+    "semantic": ("RELATED_ITEMS", _ITEM),
+    "popularity": ("POPULAR_ITEMS", _USER),
+    "events": ("POPULAR_ITEMS", _USER),
+    "trending": ("POPULAR_ITEMS", ()),
+    "actions": ("PERSONALIZED_ACTIONS", _USER),
+    "segments": ("USER_SEGMENTATION", ()),
+}
+"""By what trains a recipe: its type, and what a runtime request must name."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecipeSpec:
     """One recipe: its public description and how it is trained here."""
 
     name: str
-    recipe_type: RecipeType
     description: str
+    family: str
+    """A key of _FAMILIES."""
     hyperparameters: Mapping[str, Parameter] = field(default_factory=dict)
     """algorithmHyperParameters."""
     feature_parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -56,23 +74,8 @@ class RecipeSpec:
     """Name of the algorithm resource; the recipe's own name where empty."""
     feature_transformation: str = "JSON-percentile-filtering"
     domain: Literal["ECOMMERCE", "VIDEO_ON_DEMAND"] | None = None
-    family: Literal[
-        "personal",
-        "ranking",
-        "similar",
-        "sims",
-        "together",
-        "popularity",
-        "events",
-        "trending",
-        "actions",
-        "segments",
-        "",
-    ] = ""
-    """Which trainer of this package makes the model; empty = none yet."""
-    scores_shown: bool = False
-    needs: tuple[str, ...] = ("userId",)
-    """What a runtime request must name: userId, itemId, inputList."""
+    for_user: bool = False
+    """Whether a request must name a user too, where its family does without."""
     events_config: bool = False
     """Whether solutionConfig.eventsConfig is allowed."""
     trains_on: str | None = None
@@ -81,25 +84,33 @@ class RecipeSpec:
     """A use case never shows items that the user has an event of this type with (the 100 newest count)."""
     needs_items: bool = False
     """Whether a use case needs an Items dataset."""
-
     retired: bool = False
     """Whether the service still describes the recipe, and takes no new solutions of it."""
 
     @property
+    def recipe_type(self) -> RecipeType:
+        return _FAMILIES[self.family][0]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What a runtime request must name: userId, itemId, inputList."""
+        return (*(_USER if self.for_user else ()), *_FAMILIES[self.family][1])
+
+    @property
+    def scores_shown(self) -> bool:
+        return self.domain is None and self.family in {"personal", "ranking", "actions"}
+
+    @property
     def trainable(self) -> bool:
-        """Whether this engine can train the recipe."""
-        return bool(self.family)
+        return self.family != "semantic" and not self.retired
 
     @property
     def algorithm_name(self) -> str:
-        """Name of the algorithm resource."""
         return self.algorithm or self.name
 
     def defaults(self) -> dict[str, str]:
-        """Every algorithm and featurization hyperparameter with its default, as strings."""
-        return {
-            name: p.default for table in (self.hyperparameters, self.feature_parameters) for name, p in table.items()
-        }
+        """Return the default of every algorithm and featurization hyperparameter."""
+        return {name: each.default for name, each in (*self.hyperparameters.items(), *self.feature_parameters.items())}
 
 
 _SWITCH = ("true", "false")
@@ -133,62 +144,50 @@ _COLD_START = {
 }
 _HIDDEN = {"hidden_dimension": Parameter("149", "integer", 32, 256)}
 
-_TABLE = (
+_RECIPES = (
     RecipeSpec(
         "aws-user-personalization",
-        "USER_PERSONALIZATION",
         "Predicts the items that a user will interact with next, and explores new ones.",
+        "personal",
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
         exploration=_EXPLORATION,
-        family="personal",
-        scores_shown=True,
     ),
     RecipeSpec(
         "aws-user-personalization-v2",
-        "USER_PERSONALIZATION",
         "Predicts the items that a user will interact with next; scores a candidate subset of a large catalogue.",
+        "personal",
         hyperparameters=_RECENCY_BIAS,
-        family="personal",
-        scores_shown=True,
         events_config=True,
     ),
     RecipeSpec(
         "aws-personalized-ranking",
-        "PERSONALIZED_RANKING",
         "Puts a list of items in the order in which a user is likely to want them.",
+        "ranking",
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
-        family="ranking",
-        scores_shown=True,
-        needs=("userId", "inputList"),
     ),
     RecipeSpec(
         "aws-personalized-ranking-v2",
-        "PERSONALIZED_RANKING",
         "Puts a list of items in the order in which a user is likely to want them; second generation.",
+        "ranking",
         hyperparameters=_RECENCY_BIAS,
-        family="ranking",
-        scores_shown=True,
-        needs=("userId", "inputList"),
         events_config=True,
     ),
     RecipeSpec(
         "aws-similar-items",
-        "RELATED_ITEMS",
         "Finds items like a given one, by who interacted with both and by their metadata.",
+        "similar",
         hyperparameters={
             "popularity_discount_factor": Parameter("0.0", "continuous"),
             "item_id_hidden_dim": Parameter("100", "integer", 30, 200, tunable=True),
             "item_metadata_hidden_dim": Parameter("100", "integer", 30, 200, tunable=True),
         },
-        family="similar",
-        needs=("itemId",),
     ),
     RecipeSpec(
         "aws-sims",
-        "RELATED_ITEMS",
         "Finds items that the same users interacted with.",
+        "sims",
         hyperparameters={
             "popularity_discount_factor": Parameter("0.5", "continuous", tunable=True),
             "min_cointeraction_count": Parameter("3", "integer", 0, 10, tunable=True),
@@ -200,183 +199,122 @@ _TABLE = (
             "max_item_interaction_count_percentile": Parameter("0.9", "continuous"),
         },
         feature_transformation="sims",
-        family="sims",
-        needs=("itemId",),
     ),
     RecipeSpec(
         "aws-popularity-count",
-        "POPULAR_ITEMS",
         "Ranks items by how many different users interacted with them.",
+        "popularity",
         feature_transformation="sims",
-        family="popularity",
     ),
     RecipeSpec(
         "aws-trending-now",
-        "POPULAR_ITEMS",
         "Ranks items by how fast their interactions grow.",
+        "trending",
         feature_parameters=_TREND,
         algorithm="aws-trending-now-custom",
-        family="trending",
-        needs=(),
     ),
     RecipeSpec(
         "aws-next-best-action",
-        "PERSONALIZED_ACTIONS",
         "Predicts which action a user is most likely to take.",
+        "actions",
         hyperparameters={"action_optimization_period": Parameter("14", "integer", 7, 28)},
-        scores_shown=True,
-        family="actions",
     ),
     RecipeSpec(
         "aws-item-affinity",
-        "USER_SEGMENTATION",
         "Finds the users who are most interested in an item.",
+        "segments",
         hyperparameters=_HIDDEN,
         feature_transformation="item-affinity",
-        needs=(),
-        family="segments",
     ),
     RecipeSpec(
         "aws-item-attribute-affinity",
-        "USER_SEGMENTATION",
         "Finds the users who are most interested in items with an attribute.",
+        "segments",
         hyperparameters=_HIDDEN,
         feature_transformation="item-attribute-affinity",
-        needs=(),
-        family="segments",
     ),
     RecipeSpec(
         "aws-semantic-similarity",
-        "RELATED_ITEMS",
         "Finds items whose texts mean something alike.",
+        "semantic",
         feature_transformation="aws-semantic-similarity",
-        needs=("itemId",),
     ),
 )
 
+_hrnn = partial(RecipeSpec, family="personal", hyperparameters=_NETWORK, retired=True)
 _RETIRED = (
-    RecipeSpec(
+    _hrnn(
         "aws-hrnn",
-        "USER_PERSONALIZATION",
         "Predicts the items that a user will interact with; aws-user-personalization took its place.",
-        hyperparameters=_NETWORK,
         feature_parameters=_HISTORY_LENGTH,
-        retired=True,
     ),
-    RecipeSpec(
+    _hrnn(
         "aws-hrnn-coldstart",
-        "USER_PERSONALIZATION",
         "The same with new items; aws-user-personalization took its place.",
-        hyperparameters=_NETWORK,
         feature_parameters=_COLD_START | _HISTORY_LENGTH,
         feature_transformation="featurize_coldstart",
-        retired=True,
     ),
-    RecipeSpec(
+    _hrnn(
         "aws-hrnn-metadata",
-        "USER_PERSONALIZATION",
         "The same with contexts and metadata; aws-user-personalization took its place.",
-        hyperparameters=_NETWORK,
         feature_parameters=_HISTORY_LENGTH,
         feature_transformation="featurize_metadata",
-        retired=True,
     ),
 )
-_BOTH = ("userId", "itemId")
+
+_ecomm, _vod = partial(RecipeSpec, domain="ECOMMERCE"), partial(RecipeSpec, domain="VIDEO_ON_DEMAND")
 _USE_CASES = (
-    RecipeSpec(
+    _ecomm(
         "aws-ecomm-recommended-for-you",
-        "USER_PERSONALIZATION",
         "Items that a shopper is likely to want next.",
-        domain="ECOMMERCE",
+        "personal",
         exploration=_EXPLORATION,
-        family="personal",
         left_out="Purchase",
     ),
-    RecipeSpec(
+    _ecomm(
         "aws-ecomm-customers-who-viewed-x-also-viewed",
-        "RELATED_ITEMS",
         "Items viewed by those who viewed a given one.",
-        domain="ECOMMERCE",
-        family="similar",
-        needs=_BOTH,
+        "similar",
+        for_user=True,
         trains_on="View",
         left_out="Purchase",
     ),
-    RecipeSpec(
+    _ecomm(
         "aws-ecomm-frequently-bought-together",
-        "RELATED_ITEMS",
         "Items bought together with a given one.",
-        domain="ECOMMERCE",
-        family="together",
-        needs=("itemId",),
+        "together",
         trains_on="Purchase",
     ),
-    RecipeSpec(
-        "aws-ecomm-popular-items-by-purchases",
-        "POPULAR_ITEMS",
-        "Items purchased most often.",
-        domain="ECOMMERCE",
-        family="events",
-        trains_on="Purchase",
-    ),
-    RecipeSpec(
-        "aws-ecomm-popular-items-by-views",
-        "POPULAR_ITEMS",
-        "Items viewed most often.",
-        domain="ECOMMERCE",
-        family="events",
-        trains_on="View",
-    ),
-    RecipeSpec(
+    _ecomm("aws-ecomm-popular-items-by-purchases", "Items purchased most often.", "events", trains_on="Purchase"),
+    _ecomm("aws-ecomm-popular-items-by-views", "Items viewed most often.", "events", trains_on="View"),
+    _vod(
         "aws-vod-top-picks",
-        "USER_PERSONALIZATION",
         "Titles that a viewer is likely to watch next.",
-        domain="VIDEO_ON_DEMAND",
+        "personal",
         exploration=_EXPLORATION,
-        family="personal",
         left_out="Watch",
     ),
-    RecipeSpec(
+    _vod(
         "aws-vod-because-you-watched-x",
-        "RELATED_ITEMS",
         "Titles for those who watched a given one.",
-        domain="VIDEO_ON_DEMAND",
-        family="similar",
-        needs=_BOTH,
+        "similar",
+        for_user=True,
         trains_on="Watch",
         left_out="Watch",
     ),
-    RecipeSpec(
+    _vod(
         "aws-vod-more-like-x",
-        "RELATED_ITEMS",
         "Titles like a given one.",
-        domain="VIDEO_ON_DEMAND",
-        family="similar",
-        needs=_BOTH,
+        "similar",
+        for_user=True,
         left_out="Watch",
         needs_items=True,
     ),
-    RecipeSpec(
-        "aws-vod-most-popular",
-        "POPULAR_ITEMS",
-        "Titles watched by most viewers.",
-        domain="VIDEO_ON_DEMAND",
-        family="popularity",
-        trains_on="Watch",
-    ),
-    RecipeSpec(
-        "aws-vod-trending-now",
-        "POPULAR_ITEMS",
-        "Titles whose views grow fastest.",
-        domain="VIDEO_ON_DEMAND",
-        feature_parameters=_TREND,
-        family="trending",
-        needs=(),
-    ),
+    _vod("aws-vod-most-popular", "Titles watched by most viewers.", "popularity", trains_on="Watch"),
+    _vod("aws-vod-trending-now", "Titles whose views grow fastest.", "trending", feature_parameters=_TREND),
 )
 
 RECIPES: Mapping[str, RecipeSpec] = MappingProxyType(
-    {spec.name: spec for spec in sorted(_TABLE + _RETIRED + _USE_CASES, key=lambda s: s.name)}
+    {spec.name: spec for spec in sorted(_RECIPES + _RETIRED + _USE_CASES, key=lambda spec: spec.name)}
 )
 """Every recipe that ListRecipes names, by name, in alphabetical order."""

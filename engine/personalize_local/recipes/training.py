@@ -25,16 +25,9 @@ _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Train
 
 
 def train(recipe: str, snapshot: Snapshot, config: TrainingConfig, shared: SharedCounts | None = None) -> Trained:
-    """Train a recipe (a key of RECIPES) and measure it on held-out users.
+    """Train a recipe (a key of RECIPES) and measure it on held-out users; `shared` is what earlier trainings left.
 
-    Args:
-        recipe: its name.
-        snapshot: the data.
-        config: what the solution asks.
-        shared: what earlier trainings of the same data left.
-
-    Raises:
-        TrainingRefused: the data is under Personalize's minimums, or the recipe has no trainer.
+    Raises TrainingRefused if the data is under Personalize's minimums, or the recipe has no trainer.
     """
     spec = RECIPES.get(recipe)
     if spec is None or not spec.trainable:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from personalize_local.resources.rules import Rule, Rules, names_in
-from personalize_local.wire.errors import InvalidInput, ServiceError
+from personalize_local.wire.errors import ServiceError
 from personalize_local.wire.protocol import Json
 
 JOB_ACTIONS: Final = frozenset({"createFailed", "neverEnd"})
@@ -48,41 +48,26 @@ class FailedOnDemand(Exception):
     """A job ends in CREATE FAILED, or FAILED; the text is its failureReason."""
 
 
-class Faults:
+class Faults(Rules):
     """The rules of one engine."""
 
     def __init__(self) -> None:
-        self._rules = Rules(ACTIONS)
+        super().__init__(ACTIONS)
         self._changed = asyncio.Event()
 
-    @property
-    def rules(self) -> list[Rule]:
-        """The rules, in the order of their arrival."""
-        return self._rules.rules
-
-    def add(self, document: object) -> list[Rule]:
-        """Add rules: `{"rules": [{…}, …]}`, or one alone. Raises InvalidInput, and then adds none."""
-        try:
-            return self._rules.add(document)
-        except ValueError as error:
-            raise InvalidInput(str(error)) from None
-
     def remove(self, number: int | None = None) -> None:
-        """Remove one rule, or all; a job that a removed rule held goes on. Raises InvalidInput for an unknown one."""
-        try:
-            self._rules.remove(number)
-        except ValueError as error:
-            raise InvalidInput(str(error)) from None
+        """Remove one rule, or all; a job that a removed rule held goes on. Raises ValueError for an unknown one."""
+        super().remove(number)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     def request(self, operation: str, request: Json) -> Rule | None:
         """Return the rule that makes this request fail, if there is one."""
-        return self._rules.first(REQUEST_ACTIONS, operation, names_in(request))
+        return self.first(REQUEST_ACTIONS, operation, names_in(request))
 
     async def job(self, operation: str, names: Iterable[str]) -> None:
         """Apply the rule for a job, if there is one: wait until the rule is removed, or raise FailedOnDemand."""
-        rule = self._rules.first(JOB_ACTIONS, operation, names)
+        rule = self.first(JOB_ACTIONS, operation, names)
         while rule and rule.action == "neverEnd" and rule in self.rules:
             await self._changed.wait()
         if rule and rule.action == "createFailed":

@@ -43,41 +43,30 @@ class Kind:
         return "Filters" if self.noun == "Filter" else f"{self.member}s"
 
 
-DATASET_GROUP: Final = Kind("dataset-group", "DatasetGroup")
-SCHEMA: Final = Kind("schema", "Schema", taggable=False)
-DATASET: Final = Kind("dataset", "Dataset", "datasetGroupArn")
-IMPORT_JOB: Final = Kind("dataset-import-job", "DatasetImportJob", "datasetArn")
-EVENT_TRACKER: Final = Kind("event-tracker", "EventTracker", "datasetGroupArn")
-FILTER: Final = Kind("filter", "Filter", "datasetGroupArn")
-SOLUTION: Final = Kind("solution", "Solution", "datasetGroupArn")
-SOLUTION_VERSION: Final = Kind("solution", "SolutionVersion", "solutionArn")
-CAMPAIGN: Final = Kind("campaign", "Campaign", "solutionArn")
-RECOMMENDER: Final = Kind("recommender", "Recommender", "datasetGroupArn")
-EXPORT_JOB: Final = Kind("dataset-export-job", "DatasetExportJob", "datasetArn")
-BATCH_INFERENCE_JOB: Final = Kind("batch-inference-job", "BatchInferenceJob", "solutionVersionArn")
-BATCH_SEGMENT_JOB: Final = Kind("batch-segment-job", "BatchSegmentJob", "solutionVersionArn")
-DATA_DELETION_JOB: Final = Kind("data-deletion-job", "DataDeletionJob", "datasetGroupArn")
-METRIC_ATTRIBUTION: Final = Kind("metric-attribution", "MetricAttribution", "datasetGroupArn", taggable=False)
-KINDS: Final = {
-    kind.noun: kind
-    for kind in (
-        DATASET_GROUP,
-        SCHEMA,
-        DATASET,
-        IMPORT_JOB,
-        EVENT_TRACKER,
-        FILTER,
-        SOLUTION,
-        SOLUTION_VERSION,
-        CAMPAIGN,
-        RECOMMENDER,
-        EXPORT_JOB,
-        BATCH_INFERENCE_JOB,
-        BATCH_SEGMENT_JOB,
-        DATA_DELETION_JOB,
-        METRIC_ATTRIBUTION,
-    )
-}
+KINDS: Final[dict[str, Kind]] = {}
+"""By noun."""
+
+
+def _kind(word: str, noun: str, parent: str = "", *, taggable: bool = True) -> Kind:
+    KINDS[noun] = Kind(word, noun, parent, taggable)
+    return KINDS[noun]
+
+
+DATASET_GROUP: Final = _kind("dataset-group", "DatasetGroup")
+SCHEMA: Final = _kind("schema", "Schema", taggable=False)
+DATASET: Final = _kind("dataset", "Dataset", "datasetGroupArn")
+IMPORT_JOB: Final = _kind("dataset-import-job", "DatasetImportJob", "datasetArn")
+EVENT_TRACKER: Final = _kind("event-tracker", "EventTracker", "datasetGroupArn")
+FILTER: Final = _kind("filter", "Filter", "datasetGroupArn")
+SOLUTION: Final = _kind("solution", "Solution", "datasetGroupArn")
+SOLUTION_VERSION: Final = _kind("solution", "SolutionVersion", "solutionArn")
+CAMPAIGN: Final = _kind("campaign", "Campaign", "solutionArn")
+RECOMMENDER: Final = _kind("recommender", "Recommender", "datasetGroupArn")
+EXPORT_JOB: Final = _kind("dataset-export-job", "DatasetExportJob", "datasetArn")
+BATCH_INFERENCE_JOB: Final = _kind("batch-inference-job", "BatchInferenceJob", "solutionVersionArn")
+BATCH_SEGMENT_JOB: Final = _kind("batch-segment-job", "BatchSegmentJob", "solutionVersionArn")
+DATA_DELETION_JOB: Final = _kind("data-deletion-job", "DataDeletionJob", "datasetGroupArn")
+METRIC_ATTRIBUTION: Final = _kind("metric-attribution", "MetricAttribution", "datasetGroupArn", taggable=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Final
 
 from personalize_local.resources import kinds
-from personalize_local.resources.clock import Clock
 from personalize_local.resources.faults import FailedOnDemand, Faults
 from personalize_local.resources.open_files import shortage
 from personalize_local.resources.registry import Registry, Resource
@@ -25,6 +26,32 @@ _UPDATES: Final = {
     "MetricAttribution": "latestUpdate",
 }
 _PARENTS: Final = ("solutionArn", "solutionVersionArn", "datasetArn", "datasetGroupArn")
+
+
+class Clock:
+    """Tells the time and waits; belongs to one event loop. A new process starts on time."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        """Seconds that were added."""
+        self._moved = asyncio.Event()
+
+    def now(self) -> float:
+        """Unix epoch seconds."""
+        return time.time() + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move forward; ends every wait for a time that is then past."""
+        self.ahead += seconds
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def sleep(self, seconds: float) -> None:
+        end = self.now() + seconds
+        await asyncio.sleep(0)
+        while (left := end - self.now()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), left)
 
 
 class Lifecycle:

@@ -130,14 +130,19 @@ def read(members: object, actions: Collection[str]) -> Rule:
     return rule
 
 
-def names_in(value: object) -> Iterator[str]:
+def names_in(request: object) -> Iterator[str]:
     """Yield every text in a request that may name a resource: the values of members named …Arn, …ame or …Id."""
+    return (text for name, text in texts_in(request) if name.endswith(("Arn", "ame", "Id")))
+
+
+def texts_in(value: object) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of every member that is a text, at any depth."""
     if isinstance(value, dict):
         for name, member in value.items():
-            if isinstance(member, str) and name.endswith(("Arn", "ame", "Id")):
-                yield member
-            elif isinstance(member, dict | list):
-                yield from names_in(member)
+            if isinstance(member, str):
+                yield name, member
+            else:
+                yield from texts_in(member)
     elif isinstance(value, list):
         for member in value:
-            yield from names_in(member)
+            yield from texts_in(member)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from personalize_local.data.records import PutRecord, StreamedEvent, event_from_json, to_json, write_lines
+from personalize_local.data.records import PutRecord, StreamedEvent, event_from_json, to_json
 from personalize_local.data.snapshots import SnapshotSpec
 
 _TABLES = """
@@ -41,7 +41,37 @@ class DirectoryInUse(Exception):
     """Another engine owns the data directory."""
 
 
-class Store:
+class Streamed:
+    """Streamed records by dataset, in the order of arrival, each with its number."""
+
+    _connection: sqlite3.Connection
+
+    def events(self, dataset: str, after: int = 0) -> Iterator[tuple[int, StreamedEvent]]:
+        return ((number, event_from_json(body)) for number, body in self._rows("events", dataset, after))
+
+    def records(self, dataset: str, after: int = 0) -> Iterator[tuple[int, PutRecord]]:
+        return ((number, PutRecord(**json.loads(body))) for number, body in self._rows("records", dataset, after))
+
+    def _rows(self, table: str, dataset: str, after: int) -> Iterator[tuple[int, str]]:
+        query = f"SELECT number, body FROM {table} WHERE dataset = ? AND number > ? ORDER BY number"  # noqa: S608
+        with closing(self._connection.execute(query, (dataset, after))) as rows:
+            yield from rows
+
+
+class Reader(Streamed):
+    """Streamed records for another thread or process."""
+
+    def __init__(self, database: Path) -> None:
+        self._connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+class Store(Streamed):
     """Everything that outlives the process. Its methods belong to one thread; others use a `Reader`."""
 
     def __init__(self, directory: Path) -> None:
@@ -98,9 +128,7 @@ class Store:
     def remove_users(self, datasets: Mapping[str, Sequence[int]], users: Collection[str]) -> int:
         """Delete what was streamed about some users and their sessions; returns the number of records.
 
-        Args:
-            datasets: by ARN, the numbers of the last event and of the last record to delete.
-            users: their ids.
+        `datasets`: by ARN, the numbers of the last event and of the last record to delete.
         """
         gone: list[tuple[str, int]] = []
         for dataset, (last_event, last_record) in datasets.items():
@@ -126,63 +154,14 @@ class Store:
         (number,) = self._connection.execute(query, (dataset,)).fetchone()
         return self.last_event(dataset), number or 0
 
-    def events(self, dataset: str, after: int = 0) -> list[tuple[int, StreamedEvent]]:
-        """Return a dataset's events in the order of arrival, each with its number."""
-        return list(_events(self._connection, dataset, after))
 
-    def records(self, dataset: str, after: int = 0) -> list[tuple[int, PutRecord]]:
-        """Return a dataset's put records in the order of arrival, each with its number."""
-        return list(_records(self._connection, dataset, after))
-
-
-class Reader:
-    """Streamed records for another thread or process."""
-
-    def __init__(self, database: Path) -> None:
-        self._connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def events(self, dataset: str) -> Iterator[tuple[int, StreamedEvent]]:
-        return _events(self._connection, dataset, 0)
-
-    def records(self, dataset: str) -> Iterator[tuple[int, PutRecord]]:
-        return _records(self._connection, dataset, 0)
-
-
-def with_streamed(
-    spec: SnapshotSpec, database: Path, datasets: Mapping[str, str], scratch: Path
-) -> tuple[SnapshotSpec, int]:
-    """Write what was streamed to datasets (ARNs by type) as lines; returns the spec with them, and the newest event."""
-    paths, last = {kind: scratch / f"{kind}.jsonl" for kind in datasets}, 0
+def with_streamed(spec: SnapshotSpec, database: Path, datasets: Mapping[str, str]) -> tuple[SnapshotSpec, int]:
+    """Return a spec with what was streamed to datasets (ARNs by type), and the number of the newest event."""
     with Reader(database) as reader:
-        for kind, arn in datasets.items():
-            if kind == "INTERACTIONS":
-                events = list(reader.events(arn))
-                last = max((number for number, _ in events), default=0)
-                write_lines(paths[kind], (event for _, event in events))
-            else:
-                write_lines(paths[kind], (record for _, record in reader.records(arn)))
-    found = replace(spec, events=paths.get("INTERACTIONS"), put_users=paths.get("USERS"), put_items=paths.get("ITEMS"))
-    return found, last
-
-
-def _events(connection: sqlite3.Connection, dataset: str, after: int) -> Iterator[tuple[int, StreamedEvent]]:
-    query = "SELECT number, body FROM events WHERE dataset = ? AND number > ? ORDER BY number"
-    with closing(connection.execute(query, (dataset, after))) as rows:
-        for number, body in rows:
-            yield number, event_from_json(body)
-
-
-def _records(connection: sqlite3.Connection, dataset: str, after: int) -> Iterator[tuple[int, PutRecord]]:
-    query = "SELECT number, body FROM records WHERE dataset = ? AND number > ? ORDER BY number"
-    with closing(connection.execute(query, (dataset, after))) as rows:
-        for number, body in rows:
-            yield number, PutRecord(**json.loads(body))
+        events = list(reader.events(datasets.get("INTERACTIONS", "")))
+        users, items = ([row for _, row in reader.records(datasets.get(kind, ""))] for kind in ("USERS", "ITEMS"))
+    found = replace(spec, events=[event for _, event in events], put_users=users, put_items=items)
+    return found, events[-1][0] if events else 0
 
 
 def _lock(path: Path) -> IO[str]:

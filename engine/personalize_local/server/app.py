@@ -60,7 +60,8 @@ class Application:
         self._store = store
         self._wire = wire
         self._rights = Rights(options.rights)
-        self._engine: Engine | None = None
+        self._engine: Engine
+        """From the start on, before the first request."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -94,7 +95,7 @@ class Application:
         try:
             body = await _body(receive)
             if path.startswith(CONTROLS):
-                return Answer(200, "application/json", control(self._running, method, path, body))
+                return Answer(200, "application/json", control(self._engine, method, path, body))
             operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
             return await self._perform(operation, headers, body, receive)
         except ServiceError as error:
@@ -115,10 +116,10 @@ class Application:
         if handler is None:
             raise NotBuilt(f"{operation.name} is not built yet in this engine: COVERAGE.md lists what is.")
         request = operation.parse(body)
-        engine = self._running
+        engine = self._engine
         credential = _SCOPE.search(authorization)
         region = credential[1] if credential else self._options.region
-        call = Call(region, self._options.account, engine.clock.now())
+        call = Call(region, self._options.account_id, engine.clock.now())
         await self._rights.check(operation.name, request, call, authorization)
         rule = engine.faults.request(operation.name, request)
         if rule and not rule.performed:
@@ -128,11 +129,6 @@ class Application:
         if rule and rule.performed:
             await _strike(rule, receive)
         return Answer(200, operation.content_type, operation.serialise(answer or {}))
-
-    @property
-    def _running(self) -> Engine:
-        assert self._engine is not None  # noqa: S101 — no request comes before the start
-        return self._engine
 
 
 def _headers(scope: Message) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from personalize_local.engine import Engine
 from personalize_local.wire.errors import InvalidInput, UnknownOperation
-from personalize_local.wire.protocol import Json, load_json
+from personalize_local.wire.protocol import load_json
 
 CONTROLS: Final = ("/faults", "/clock")
 """Prefixes of the paths of this module; no operation of the three services has one."""
@@ -20,25 +20,24 @@ def control(engine: Engine, method: str, path: str, body: bytes) -> bytes:
     if not engine.options.faults:
         raise UnknownOperation(f"{path} is shut: start the engine with --faults.")
     name, _, number = path.removeprefix("/").partition("/")
-    if number and (name, method) == ("faults", "DELETE") and number.isdecimal():
-        engine.faults.remove(int(number))
-    elif number or (name, method) not in {
-        ("faults", "GET"),
-        ("faults", "POST"),
-        ("faults", "DELETE"),
-        ("clock", "GET"),
-        ("clock", "POST"),
-    }:
-        raise UnknownOperation(f"No operation here: {method} {path}")
-    elif method == "DELETE":
-        engine.faults.remove()
-    elif method == "POST" and name == "faults":
-        return _json({"rules": [rule.shown() for rule in engine.faults.add(_read(body))]})
-    elif method == "POST":
-        _advance(engine, _read(body))
-    if name == "clock":
-        return _json({"now": engine.clock.now(), "ahead": engine.clock.ahead})
-    return _json({"rules": [rule.shown() for rule in engine.faults.rules]})
+    rules = engine.faults.rules
+    try:
+        match name, method, number:
+            case "faults", "DELETE", number if number.isdecimal() or not number:
+                engine.faults.remove(int(number) if number else None)
+                rules = engine.faults.rules
+            case "faults", "POST", "":
+                rules = engine.faults.add(_read(body))
+            case "clock", "POST", "":
+                _advance(engine, _read(body))
+            case "faults" | "clock", "GET", "":
+                pass
+            case _:
+                raise UnknownOperation(f"No operation here: {method} {path}")
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    clock = {"now": engine.clock.now(), "ahead": engine.clock.ahead}
+    return json.dumps(clock if name == "clock" else {"rules": [rule.shown() for rule in rules]}).encode()
 
 
 def _advance(engine: Engine, document: object) -> None:
@@ -53,7 +52,3 @@ def _read(body: bytes) -> object:
         return load_json(body)
     except ValueError:
         raise InvalidInput("The body is not valid JSON.") from None
-
-
-def _json(document: Json) -> bytes:
-    return json.dumps(document).encode()

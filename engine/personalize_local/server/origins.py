@@ -23,11 +23,7 @@ Own = Callable[[str], bool]
 def refusal(host: str | None, origin: str | None, site: str | None, own: Own = OWN.__contains__) -> str:
     """Return why a request that may come from a page of another origin is refused; empty for any other request.
 
-    Args:
-        host: the request's `Host`.
-        origin: its `Origin`, if it has one.
-        site: its `Sec-Fetch-Site`, if it has one.
-        own: tells whether a name is the server's own.
+    `host`, `origin` and `site` are its headers `Host`, `Origin` and `Sec-Fetch-Site`.
     """
     return foreign_name(host, own) or foreign_page(host, origin, site)
 

@@ -16,6 +16,7 @@ import urllib3
 
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Call
+from personalize_local.resources.rules import texts_in
 from personalize_local.wire.errors import AccessDenied, InternalFailure
 from personalize_local.wire.protocol import Json
 
@@ -79,11 +80,11 @@ def needs(operation: str, request: Json, call: Call) -> Iterator[Need]:
     made = _made(operation, request, call)
     if made:
         yield action, made
-    for member, arn in _arns(request):
+    for member, text in texts_in(request):
         if member == "roleArn":
-            yield "iam:PassRole", arn
-        elif ":personalize:" in arn:
-            yield action, arn
+            yield "iam:PassRole", text
+        elif member.lower().endswith("arn") and ":personalize:" in text:
+            yield action, text
 
 
 def _made(operation: str, request: Json, call: Call) -> str:
@@ -95,16 +96,3 @@ def _made(operation: str, request: Json, call: Call) -> str:
         return call.arn(kind, f"{request['datasetGroupArn'].rpartition('/')[2]}/{request['datasetType'].upper()}")
     unnamed = kind in {kinds.EVENT_TRACKER, kinds.DATA_DELETION_JOB}
     return call.arn(kind, _ANY_ID if unnamed else request.get("name") or request["jobName"])
-
-
-def _arns(value: object) -> Iterator[tuple[str, str]]:
-    """Yield every member whose name ends in `Arn`, at any depth."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if isinstance(member, str) and name.lower().endswith("arn"):
-                yield name, member
-            else:
-                yield from _arns(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _arns(member)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.snapshots import Column
+from personalize_local.recipes.common.sparse_rows import spans
 
 BANDS = 5
 MAX_VALUES = 200
@@ -101,9 +102,9 @@ def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[n
     lists = [[known[value] for value in _split(cell) if value in known] for cell in cells]
     lengths = np.fromiter(map(len, lists), np.int64, len(lists))
     flat = np.fromiter((code for codes in lists for code in codes), np.int64, int(lengths.sum()))
-    starts, counts = np.cumsum(lengths) - lengths, lengths[number]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(np.arange(len(column)), counts), flat[np.repeat(starts[number], counts) + within]
+    ends = np.cumsum(lengths)
+    _, place = spans((ends - lengths)[number], ends[number])
+    return np.repeat(np.arange(len(column)), lengths[number]), flat[place]
 
 
 def _frequent(column: Column, most: int, least: int) -> list[str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays
 from personalize_local.data.snapshots import Column
 from personalize_local.recipes.common.attributes import Vocabulary
+from personalize_local.recipes.common.sparse_rows import spans
 
 Codes = npt.NDArray[np.int32]
 MAX_VALUES, MIN_ITEMS = 5_000, 2
@@ -72,9 +73,8 @@ class Content:
 
     def _codes_of(self, items: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], Codes]:
         """Return (place in `items`, code) of every category of some items."""
-        starts, lengths = self.starts[items], self.starts[items + 1] - self.starts[items]
-        owner = np.repeat(np.arange(len(items)), lengths)
-        return owner, self.codes[np.arange(len(owner)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)]
+        low, high = self.starts[items], self.starts[items + 1]
+        return np.repeat(np.arange(len(items)), high - low), self.codes[spans(low, high)[1]]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"content.start": self.starts, "content.code": self.codes, "content.size": np.array([self.size])}

@@ -6,7 +6,7 @@ reach what a training on all of them counts. Only a user's events of one second 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,10 +77,6 @@ class OnlineCounts:
             if weight is not None:
                 [place] = self._positions([owned.row.item_id])
                 self._insert(self._rows[owned.user_id], _Row(place, owned.row.timestamp, weight))
-
-    def after(self, item: int) -> Mapping[int, float]:
-        """Return the weight of each item that came after one."""
-        return self._after.get(item, {})
 
     def weighted(self, items: Places, weights: Scores, *, backward: float) -> Scores:
         """[items] weighted sum of what came after some items, and `backward` times of what came before them."""

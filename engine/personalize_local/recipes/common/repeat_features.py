@@ -114,7 +114,6 @@ class Past:
         return [np.where(some, times[theirs], -1.0), np.where(some, newest[theirs], -1.0)]
 
     def user_features(self, seen: npt.NDArray[np.float32]) -> list[float]:
-        """Return USER_NAMES."""
         length, baskets = len(self.items), int(self.baskets[-1]) + 1
         variety = len(set(self.items.tolist())) / length
         return [length, variety, float(seen[self.items[-1]]), baskets, length / baskets, self.days_between]

@@ -41,14 +41,8 @@ class Rows:
         return len(self.user)
 
     def where(self, mask: Mask) -> Self:
-        """Return only the rows that `mask` lets through."""
         return replace(
-            self,
-            user=self.user[mask],
-            item=self.item[mask],
-            time=self.time[mask],
-            weight=self.weight[mask],
-            source=self.source[mask],
+            self, **{name: getattr(self, name)[mask] for name in ("user", "item", "time", "weight", "source")}
         )
 
     def position_from_end(self) -> Ints:
@@ -73,19 +67,23 @@ class Rows:
 
     def once(self) -> Self:
         """Return each pair of user and item once: its earliest row."""
-        pairs = self.user.astype(np.int64) * self.items + self.item
-        order = np.argsort(pairs, kind="stable")
-        first = np.ones(len(order), bool)
-        first[1:] = pairs[order][1:] != pairs[order][:-1]
+        order, first = self.by_pair()
         mask = np.zeros(len(order), bool)
         mask[order[first]] = True
         return self.where(mask)
 
+    def by_pair(self) -> tuple[Ints, Mask]:
+        """Return the order of the rows by user and item, oldest first, and whether each in it begins a pair."""
+        pairs = self.user.astype(np.int64) * self.items + self.item
+        order = np.argsort(pairs, kind="stable")
+        first = np.ones(len(order), bool)
+        first[1:] = np.diff(pairs[order]) != 0
+        return order, first
+
 
 def training_rows(snapshot: Snapshot, config: TrainingConfig) -> Rows:
     """Return the rows that may train, items numbered as in the snapshot. Raises TrainingRefused."""
-    mask = _chosen(snapshot, config)
-    rows = _rows(snapshot, config.events).where(mask)
+    rows = _rows(snapshot, config.events).where(_chosen(snapshot, config))
     _check(rows, config)
     return rows
 

@@ -10,6 +10,12 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays
 
 
+def spans(low: npt.NDArray[Any], high: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return where each of some concatenated ranges begins (and the last ends), and the numbers in them."""
+    start = np.concatenate(([0], np.cumsum(high - low)))
+    return start, np.arange(start[-1]) + np.repeat(low - start[:-1], high - low)
+
+
 @dataclass(frozen=True, slots=True)
 class SparseRows:
     """A square sparse matrix: row `i` is `start[i]:start[i + 1]` of `column` and `value`."""

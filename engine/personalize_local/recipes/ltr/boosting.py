@@ -38,8 +38,6 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of boosting."""
-
     trees: int = 100
     depth: int = 5
     rate: float = 0.1
@@ -52,7 +50,6 @@ class Plan:
 
 
 def boost(lists: Lists, plan: Plan) -> Trees:
-    """Fit trees to lists."""
     random = np.random.default_rng(9)
     edges = [_edges(column) for column in lists.features.T]
     binned = np.stack([np.searchsorted(e, column) for e, column in zip(edges, lists.features.T, strict=True)])

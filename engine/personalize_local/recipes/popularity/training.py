@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from personalize_local.recipes.common.recency_windows import span
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
+from personalize_local.recipes.common.sparse_rows import spans
 from personalize_local.recipes.ltr.fitting import MIN_LISTS, TrainingList, fit_trees
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.popularity.model import HALF_LIVES, RECENT, GroupPopularity, offset
@@ -86,11 +87,9 @@ class Timeline:
 def row_codes(rows: Rows, of_user: tuple[Ints, Ints], of_row: tuple[Ints, Ints], shift: int) -> tuple[Ints, Ints]:
     """Return (row, code) pairs from pairs (user, code) by user and (row, code) by row; the latter's codes shifted."""
     user, code = of_user
-    starts = np.searchsorted(user, rows.user)
-    lengths = np.searchsorted(user, rows.user, side="right") - starts
-    place = np.arange(int(lengths.sum())) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    row = np.repeat(np.arange(len(rows)), lengths)
-    return np.concatenate((row, of_row[0])), np.concatenate((code[place], of_row[1] + shift))
+    low, high = np.searchsorted(user, rows.user), np.searchsorted(user, rows.user, side="right")
+    row = np.repeat(np.arange(len(rows)), high - low)
+    return np.concatenate((row, of_row[0])), np.concatenate((code[spans(low, high)[1]], of_row[1] + shift))
 
 
 def at_the_end(timeline: Timeline, lifted: int, created: Floats) -> GroupPopularity:

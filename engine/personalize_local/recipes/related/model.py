@@ -25,8 +25,6 @@ CONTENT_BOOST = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The kind of list."""
-
     recipe: str
     recipe_type: str
     by_content: bool
@@ -38,19 +36,11 @@ class ListModel(Model):
 
     def __init__(self, settings: Settings, items: ItemIndex, files: Arrays) -> None:
         self.settings = settings
-        self._items = items
+        self._items, self.item_ids = items, items.ids
         self._files = files
         self._popular = np.asarray(files["popular"], np.float64)
         self._near = SparseRows.from_arrays(files, "near") if "near.start" in files else None
         self._content = Content.from_arrays(files) if settings.by_content else None
-
-    @property
-    def item_ids(self) -> npt.NDArray[np.object_]:
-        return self._items.ids
-
-    @property
-    def recipe_type(self) -> str:
-        return self.settings.recipe_type
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         return [Scored(self.item_ids[i]) for i in top_k(self._scores(query), allowed, limit).tolist()]

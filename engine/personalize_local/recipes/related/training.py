@@ -31,7 +31,6 @@ LARGEST = 200
 
 
 def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig) -> ListModel:
-    """Count what the recipe's family counts."""
     options = {**spec.defaults(), **config.hyperparameters}
     once = rows.once()
     counted = rows if spec.family in {"events", "trending"} else once

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from personalize_local.recipes.common.cooccurrence import Matrix
 from personalize_local.recipes.common.rows import Ints
+from personalize_local.recipes.common.sparse_rows import spans
 from personalize_local.recipes.sequence.model import AGES, GAPS, Vectors
 
 SCALE = 7.0
@@ -88,10 +89,8 @@ class Network:
     def __init__(self, tokens: Matrix, vectors: Vectors, log_chance: Vectors) -> None:
         """Begin with similarity to the latest items.
 
-        Args:
-            tokens: [items, items + categories] each item as a sum of tokens.
-            vectors: [items, dimensions] the items' own tokens to begin with.
-            log_chance: [items] log of how often each is expected among a batch's negatives.
+        `tokens`: [items, items + categories] each item as a sum of tokens; `vectors`: [items, dimensions] the items'
+        own tokens to begin with; `log_chance`: [items] log of how often each is expected among a batch's negatives.
         """
         size, itself = vectors.shape[1], np.eye(vectors.shape[1], dtype=np.float32)
         table = np.zeros((tokens.shape[1], size + 1), np.float32)
@@ -117,13 +116,7 @@ class Network:
         return self._read(batch, 0.0, None)[0]
 
     def gradient(self, batch: Batch, dropout: float, random: np.random.Generator) -> tuple[float, Gradient]:
-        """Return the mean loss of the batch's chosen items, and its gradient.
-
-        Args:
-            batch: what to predict.
-            dropout: share of the input numbers that are dropped.
-            random: chooses them.
-        """
+        """Return the mean loss of the batch's chosen items, and its gradient; drops a share of the input numbers."""
         state, read = self._read(batch, dropout, random)
         state = np.concatenate((state, np.ones((len(state), 1), np.float32)), axis=1)
         items, place = np.unique(np.concatenate((batch.negatives, batch.chosen)), return_inverse=True)
@@ -218,11 +211,4 @@ def _chosen_negatives(batch: Batch) -> tuple[npt.NDArray[np.intp], npt.NDArray[n
     order = np.argsort(batch.negatives, kind="stable")
     ranked = batch.negatives[order]
     low, high = (np.searchsorted(ranked, batch.chosen, side) for side in ("left", "right"))
-    _, index = spans(low, high)
-    return np.repeat(batch.chooser, high - low), order[index]
-
-
-def spans(low: Ints, high: Ints) -> tuple[Ints, Ints]:
-    """Return where each of some concatenated ranges begins, and the numbers in them."""
-    start = np.concatenate(([0], np.cumsum(high - low)))
-    return start, np.arange(start[-1]) + np.repeat(low - start[:-1], high - low)
+    return np.repeat(batch.chooser, high - low), order[spans(low, high)[1]]

@@ -12,8 +12,9 @@ from personalize_local.recipes.common import cooccurrence
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.cooccurrence import Matrix
 from personalize_local.recipes.common.rows import Floats, Ints, Rows
+from personalize_local.recipes.common.sparse_rows import spans
 from personalize_local.recipes.sequence.model import READ, SequenceModel, Vectors, ages, gaps
-from personalize_local.recipes.sequence.network import SCALE, Batch, Gradient, Network, TableRows, spans
+from personalize_local.recipes.sequence.network import SCALE, Batch, Gradient, Network, TableRows
 
 HELD_OUT = 1000
 """Users, a twentieth at most, whose last basket only decides when to stop."""
@@ -30,8 +31,6 @@ WARM_UP = 50
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of training."""
-
     dimensions: int = 96
     """Length of an item's vector."""
     epochs: int = 14
@@ -85,11 +84,7 @@ class _Baskets:
 def train(rows: Rows, content: Content, near: Matrix, plan: Plan | None = None) -> SequenceModel | None:
     """Train on all rows but the held-out baskets; None if no basket has another before it.
 
-    Args:
-        rows: in the numbering of `content`.
-        content: the items' categories.
-        near: [items, items] co-occurrence, which the item vectors begin with.
-        plan: the parameters.
+    The item vectors begin with co-occurrence, `near` [items, items].
     """
     plan, random, baskets = plan or Plan(), np.random.default_rng(21), _Baskets.of(rows)
     learned, held_out = _divided(baskets, random)

@@ -41,10 +41,10 @@ def return_rates(rows: Rows) -> Floats:
 
 def gaps(rows: Rows) -> Floats:
     """[items] mean days until a user comes back to an item, shrunk towards the mean of all; 0 if nobody ever does."""
-    order = np.argsort(rows.user.astype(np.int64) * rows.items + rows.item, kind="stable")
-    user, item, time = rows.user[order], rows.item[order], rows.time[order]
-    later = (user[1:] == user[:-1]) & (item[1:] == item[:-1]) & (time[1:] > time[:-1])
-    days, item = np.diff(time)[later] / DAY, item[1:][later]
+    order, first = rows.by_pair()
+    passed = np.diff(rows.time[order])
+    later = ~first[1:] & (passed > 0)
+    days, item = passed[later] / DAY, rows.item[order][1:][later]
     mean = float(days.mean()) if len(days) else 0.0
     found: Floats = (np.bincount(item, days, minlength=rows.items) + SHRINKAGE * mean) / (
         np.bincount(item, minlength=rows.items) + SHRINKAGE
@@ -54,12 +54,8 @@ def gaps(rows: Rows) -> Floats:
 
 def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:
     """[rows] whether the user had taken the item in an earlier basket."""
-    pairs = rows.user.astype(np.int64) * rows.items + rows.item
-    order = np.argsort(pairs, kind="stable")
-    first = np.ones(len(order), bool)
-    first[1:] = pairs[order][1:] != pairs[order][:-1]
-    firsts = np.flatnonzero(first)
-    first_time = rows.time[order][firsts[np.cumsum(first) - 1]]
+    order, first = rows.by_pair()
+    first_time = rows.time[order][first][np.cumsum(first) - 1]
     again = np.empty(len(order), bool)
     again[order] = rows.time[order] > first_time
     return again

@@ -93,7 +93,7 @@ class PersonalModel(Model):
 
     def __init__(self, settings: Settings, items: ItemIndex, files: Arrays, facts: Mapping[str, Any]) -> None:
         self.settings = settings
-        self._items = items
+        self._items, self.item_ids = items, items.ids
         self._files, self._facts = files, facts
         self._follows = SparseRows.from_arrays(files, "follows")
         self._prior = np.asarray(files["prior"], np.float64)
@@ -106,18 +106,6 @@ class PersonalModel(Model):
         self._popularity = GroupPopularity.from_arrays(files)
         self.rankers = Rankers.from_arrays(files)
         self._sources = Sources.from_arrays(files, self._content)
-
-    @property
-    def item_ids(self) -> npt.NDArray[np.object_]:
-        return self._items.ids
-
-    @property
-    def recipe_type(self) -> str:
-        return self.settings.recipe_type
-
-    @property
-    def scores_shown(self) -> bool:
-        return self.settings.scores_shown
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """As of every model; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
@@ -134,7 +122,7 @@ class PersonalModel(Model):
             past = self._known(query.history[-self.settings.sequence :])
             scores = self._exploration.mixed(scores, query, past)
         top = top_k(scores, allowed, limit)
-        if not self.scores_shown:
+        if not self.settings.scores_shown:
             return [Scored(self.item_ids[i]) for i in top.tolist()]
         if not self.settings.second_generation:
             shown = shown_scores(scores[top], float(scores.sum()))

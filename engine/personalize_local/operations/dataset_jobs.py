@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dataset import jobs: a CSV in S3 becomes rows of a dataset."""
+"""Dataset import jobs, by which CSV in S3 becomes rows of a dataset, and export jobs, the other way."""
 
 import asyncio
 import shutil
 from typing import Final
 
-from personalize_local.engine import Engine, operation, require_active, work
-from personalize_local.jobs.tasks import ImportTask
-from personalize_local.jobs.work import run_import
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
+from personalize_local.jobs.tasks import ExportTask
+from personalize_local.jobs.work import run_export, run_import
 from personalize_local.operations.common import limit_jobs, tags_of
-from personalize_local.operations.datasets import has_bulk_data, import_target, publish, schema_of
+from personalize_local.operations.datasets import has_bulk_data, import_target, imported_files, publish, schema_of
 from personalize_local.operations.metric_attributions import attribution_of, publish_metrics
 from personalize_local.resources import kinds
-from personalize_local.resources.kinds import Call
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.resources.registry import Resource
 from personalize_local.wire.errors import ImportRefused, InvalidInput
-from personalize_local.wire.protocol import Json
 
 _BUILT: Final = (kinds.SOLUTION_VERSION, kinds.RECOMMENDER)
 """What trains on imported rows."""
@@ -55,14 +52,10 @@ def _check_publishing(engine: Engine, dataset: Resource) -> None:
 async def import_data(engine: Engine, job: Resource) -> None:
     """Read the files in the worker, then publish them to answers and filters."""
     dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
-    task = ImportTask(
-        engine.location(job.body["dataSource"]["dataLocation"], job),
-        schema_of(engine, dataset),
-        import_target(engine, job),
-        engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES,
-    )
+    source = engine.location(job.body["dataSource"]["dataLocation"], job)
+    most = engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES
     try:
-        await engine.workers.run(run_import, task)
+        await engine.workers.run(run_import, source, most, schema_of(engine, dataset), import_target(engine, job))
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         raise ImportRefused(f"Failed to create a data import job for {what}. {refused}") from refused
@@ -81,3 +74,28 @@ def _drop_replaced(engine: Engine, job: Resource) -> None:
         for other in engine.registry.find(kinds.IMPORT_JOB, datasetArn=job.body["datasetArn"]):
             if other.active and other is not job:
                 shutil.rmtree(engine.store.folder(other.arn), ignore_errors=True)
+
+
+@operation("CreateDatasetExportJob")
+def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json:
+    """Start an export of imported rows (BULK), of streamed ones (PUT), or of both (ALL)."""
+    dataset = require_active(engine.registry.get(kinds.DATASET, request["datasetArn"]))
+    tags = tags_of(request)
+    limit_jobs(engine.registry.find(kinds.EXPORT_JOB, call.prefix), 5)
+    more = {"ingestionMode": request.get("ingestionMode", "PUT"), "datasetGroupArn": dataset.group, "tags": tags}
+    return engine.create(call, kinds.EXPORT_JOB, request["jobName"], request | more)
+
+
+@work(kinds.EXPORT_JOB, kinds.CREATE)
+async def export_data(engine: Engine, job: Resource) -> None:
+    dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
+    task = ExportTask(
+        schema=schema_of(engine, dataset),
+        files=imported_files(engine, dataset),
+        mode=job.body["ingestionMode"],
+        database=engine.store.database,
+        dataset=dataset.arn,
+        name=job.name,
+        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
+    )
+    await engine.workers.run(run_export, task)
