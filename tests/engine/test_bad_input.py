@@ -31,7 +31,8 @@ def numbered(users: int = 60, length: int = 20) -> list[Row]:
 
 @pytest.mark.parametrize("recipe", [USER, RANKING, SIMILAR])
 def test_ids_that_are_numbers_are_ids(tmp_path: Path, recipe: str) -> None:
-    model = train(recipe, snapshot(tmp_path, numbered()), TrainingConfig()).model
+    config = TrainingConfig(hyperparameters={} if recipe == SIMILAR else {"tier": "fast"})
+    model = train(recipe, snapshot(tmp_path, numbered()), config).model
     query = Query("7", "7", [Interaction("7", BEGIN)])
     assert {each.item_id for each in model.recommend(query, None, 30)} <= {str(n) for n in range(30)}
     assert {each.item_id for each in model.rank(query, ["8", "9"])} == {"8", "9"}

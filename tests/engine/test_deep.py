@@ -29,12 +29,12 @@ from personalize_local.recipes.user_personalization.training import Decisions, P
 from personalize_local.recipes.user_personalization.training_lists import splits
 from scipy import sparse
 
-from tests.engine.harness import Aws, until
+from tests.engine.harness import Aws, EngineProcess, until
 from tests.engine.planted import BEGIN, Row, snapshot
 from tests.engine.shop_data import columns, write_csv
 from tests.engine.test_ranker import ODD, clubs
 
-USER, RANKING = "aws-user-personalization", "aws-personalized-ranking-v2"
+USER, RANKING = "aws-user-personalization", "aws-personalized-ranking"
 DAY = 86_400
 KINDS, EACH = 10, 20
 """Kinds of items, and items of each: too many for one item to follow another twice."""
@@ -63,12 +63,36 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def deep(world: Snapshot) -> PersonalModel:
-    return trained(world)
+def shop(engine: EngineProcess) -> tuple[Aws, str, dict[str, str]]:
+    """The world in an engine that trained both recipes of the tier: also its dataset group, and versions by recipe."""
+    aws = Aws(engine, "test-deep")
+    tables: dict[str, list[Row]] = {
+        "Interactions": [(user, item, kind, "", time, "") for user, item, time, kind in kinds()],
+        "Items": [(item, 1.0, kind) for item, kind in ITEMS],
+    }
+    group = aws.group()
+    for kind, rows in tables.items():
+        write_csv(engine.s3_root / "deep" / f"{kind}.csv", columns(kind), rows)
+        aws.imported(aws.dataset(group, kind), f"s3://deep/{kind}.csv", kind)
+    options: Any = {"performAutoTraining": False, "solutionConfig": {"algorithmHyperParameters": {"tier": "deep"}}}
+    return aws, group, {recipe: aws.version(aws.solution(group, recipe, **options)) for recipe in (USER, RANKING)}
 
 
-def trained(world: Snapshot, recipe: str = USER, tier: str = "deep") -> PersonalModel:
-    model = train(recipe, world, TrainingConfig(hyperparameters={"tier": tier})).model
+@pytest.fixture(scope="module")
+def deep(engine: EngineProcess, shop: tuple[Aws, str, dict[str, str]]) -> PersonalModel:
+    return loaded(engine, shop, USER)
+
+
+def loaded(engine: EngineProcess, shop: tuple[Aws, str, dict[str, str]], recipe: str) -> PersonalModel:
+    """The model that an engine trained and keeps."""
+    _, _, _, region, account, version = shop[2][recipe].split(":", 5)
+    model = load(engine.data_dir / "files" / region / account / version)
+    assert isinstance(model, PersonalModel)
+    return model
+
+
+def trained(world: Snapshot, tier: str) -> PersonalModel:
+    model = train(USER, world, TrainingConfig(hyperparameters={"tier": tier})).model
     assert isinstance(model, PersonalModel)
     return model
 
@@ -135,7 +159,7 @@ def test_it_finds_what_counting_does_not(world: Snapshot, deep: PersonalModel) -
     query = asked(12, 53, 104)
     assert deep.deep
     assert of_kind(deep, query, 5) >= 9
-    assert of_kind(trained(world, tier="standard"), query, 5) <= 5
+    assert of_kind(trained(world, "standard"), query, 5) <= 5
 
 
 def test_the_next_answer_knows_the_newest_event(deep: PersonalModel) -> None:
@@ -143,8 +167,9 @@ def test_the_next_answer_knows_the_newest_event(deep: PersonalModel) -> None:
     assert of_kind(deep, asked(12, 53, 104, 185), 6) >= 9
 
 
-def test_a_ranking_asks_it_too(world: Snapshot) -> None:
-    found = trained(world, RANKING).rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
+def test_a_ranking_asks_it_too(engine: EngineProcess, shop: tuple[Aws, str, dict[str, str]]) -> None:
+    ranking = loaded(engine, shop, RANKING)
+    found = ranking.rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
     assert [each.item_id for each in found][0::3] == ["item-155", "unheard-of"]
 
 
@@ -154,8 +179,8 @@ def test_it_is_saved_with_its_model(deep: PersonalModel, tmp_path: Path) -> None
 
 
 def test_where_it_brings_nothing_the_tier_is_the_standard_one(tmp_path: Path) -> None:
-    made = snapshot(tmp_path, clubs(users=150, length=8))
-    model, plain = trained(made), trained(made, tier="standard")
+    made = snapshot(tmp_path, clubs(150, 8, apart=90 * DAY))
+    model, plain = trained(made, "deep"), trained(made, "standard")
     assert not model.deep
     assert model.recommend(asked(1, 7), None, 20) == plain.recommend(asked(1, 7), None, 20)
 
@@ -165,7 +190,7 @@ def test_what_it_learns_before_a_cut_does_not_depend_on_what_comes_after(tmp_pat
     told = []
     for name, back_from in (("on", 99), ("back", 7)):
         (tmp_path / name).mkdir()
-        made = snapshot(tmp_path / name, kinds(apart=1, length=9, back_from=back_from), items=ITEMS)
+        made = snapshot(tmp_path / name, kinds(120, apart=1, length=9, back_from=back_from), items=ITEMS)
         rows = training_rows(made, TrainingConfig())
         split = splits(rows)[-1]
         assert rows.time[split.before].max() < BEGIN + 7 * DAY
@@ -186,26 +211,17 @@ def test_the_items_of_one_moment_are_one_choice() -> None:
         [[int(item) + 10 * (n // 2 % 2) for n, item in enumerate(random.integers(10, size=16))] for _ in range(150)], 20
     )
     rows.time[:] = (rows.time - BEGIN) // DAY // 2 * DAY + BEGIN
-    model = network(rows, Plan(dimensions=8))
+    model = network(rows, Plan(dimensions=8, negatives=64))
     assert model is not None
     chances = model.probabilities(Past(np.array([1, 2]), np.full(2, float(BEGIN)), np.ones(2), BEGIN))
     assert chances.sum() == pytest.approx(1.0)
     assert chances[10:].sum() > 0.95
 
 
-def test_the_tier_is_asked_for_and_answers_over_the_wire(aws: Aws, bucket: Path) -> None:
+def test_the_tier_is_asked_for_and_answers_over_the_wire(shop: tuple[Aws, str, dict[str, str]]) -> None:
     """A visitor clicks; after each click the first places go to the kind that comes next."""
-    tables: dict[str, list[Row]] = {
-        "Interactions": [(user, item, kind, "", time, "") for user, item, time, kind in kinds()],
-        "Items": [(item, 1.0, kind) for item, kind in ITEMS],
-    }
-    group = aws.group()
-    for kind, rows in tables.items():
-        write_csv(bucket / f"{kind}.csv", columns(kind), rows)
-        aws.imported(aws.dataset(group, kind), f"s3://{bucket.name}/{kind}.csv", kind)
-    config = {"algorithmHyperParameters": {"tier": "deep"}}
-    version = aws.version(aws.solution(group, USER, performAutoTraining=False, solutionConfig=config))
-    campaign, tracker = aws.campaign(version), aws.tracker(group)
+    aws, group, versions = shop
+    campaign, tracker = aws.campaign(versions[USER]), aws.tracker(group)
 
     def now_first() -> list[int]:
         found = aws.recommended(campaign, userId="visitor", numResults=10)
@@ -219,7 +235,7 @@ def test_the_tier_is_asked_for_and_answers_over_the_wire(aws: Aws, bucket: Path)
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_data_trains_and_answers(tmp_path: Path, name: str) -> None:
-    model = trained(snapshot(tmp_path, ODD[name]))
+    model = trained(snapshot(tmp_path, ODD[name]), "deep")
     query = Query("u1", "item-1", [Interaction("item-1", BEGIN), Interaction("unheard-of", BEGIN)])
     assert len(model.recommend(query, None, 5)) == min(5, len(model.item_ids))
 

@@ -16,6 +16,7 @@ from personalize_local.recipes.ltr.fitting import TrainingList, ideal_gain, samp
 from personalize_local.recipes.ltr.trees import Trees
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.model import PersonalModel
+from personalize_local.recipes.user_personalization.training import SharedCounts
 from personalize_local.recipes.user_personalization.training_lists import splits
 
 from tests.engine.planted import BEGIN, Row, cycle_rows, snapshot
@@ -24,11 +25,11 @@ USER = "aws-user-personalization"
 DAY = 86_400
 
 
-def clubs(users: int = 300, length: int = 12) -> list[Row]:
+def clubs(users: int = 300, length: int = 12, apart: int = 1) -> list[Row]:
     """Everybody takes items of one of six clubs at random: counting knows all that there is to know."""
     random = np.random.default_rng(3)
     return [
-        (f"u{user}", f"item-{int(random.integers(20)) * 6 + user % 6}", BEGIN + step * DAY + user, "View")
+        (f"u{user}", f"item-{int(random.integers(20)) * 6 + user % 6}", BEGIN + step * DAY + user * apart, "View")
         for user in range(users)
         for step in range(length)
     ]
@@ -37,6 +38,11 @@ def clubs(users: int = 300, length: int = 12) -> list[Row]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return snapshot(tmp_path_factory.mktemp("world"), cycle_rows(users=110))
+
+
+@pytest.fixture(scope="module")
+def model(world: Snapshot) -> PersonalModel:
+    return trained(world)
 
 
 def trained(world: Snapshot, **options: str) -> PersonalModel:
@@ -95,9 +101,9 @@ def test_times_that_are_no_clock_are_split_by_user(tmp_path: Path) -> None:
     assert len(split.baskets) == 400
 
 
-def test_the_fast_tier_only_counts(world: Snapshot) -> None:
+def test_the_fast_tier_only_counts(world: Snapshot, model: PersonalModel) -> None:
     assert trained(world, tier="fast").rankers.trees is None
-    assert trained(world, tier="standard").rankers.trees is not None
+    assert model.rankers.trees is not None
 
 
 def test_a_ranker_that_does_not_beat_counting_is_left_out(tmp_path: Path) -> None:
@@ -113,8 +119,7 @@ def test_too_few_moments_teach_nothing(tmp_path: Path) -> None:
     assert trained(snapshot(tmp_path, rows)).rankers.trees is None
 
 
-def test_a_ranker_is_saved_with_its_model(world: Snapshot, tmp_path: Path) -> None:
-    model = trained(world)
+def test_a_ranker_is_saved_with_its_model(model: PersonalModel, tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     again = load(tmp_path / "model")
     query = Query("u1", history=[Interaction("item-1", BEGIN), Interaction("item-7", BEGIN + 9)])
@@ -123,8 +128,7 @@ def test_a_ranker_is_saved_with_its_model(world: Snapshot, tmp_path: Path) -> No
     assert sum(s.score or 0 for s in model.recommend(query, None, 500)) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_a_model_of_an_earlier_version_answers_the_same(world: Snapshot, tmp_path: Path) -> None:
-    model = trained(world)
+def test_a_model_of_an_earlier_version_answers_the_same(model: PersonalModel, tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     facts = tmp_path / "model" / "facts.json"
     for new, old in (("ease_share", "taste"), ("by_content", "by_kind")):
@@ -134,20 +138,20 @@ def test_a_model_of_an_earlier_version_answers_the_same(world: Snapshot, tmp_pat
     assert load(tmp_path / "model").recommend(query, None, 20) == model.recommend(query, None, 20)
 
 
-def test_training_twice_gives_the_same_model(world: Snapshot) -> None:
-    query = Query("u1", history=[Interaction("item-1", BEGIN)])
-    assert trained(world).recommend(query, None, 25) == trained(world).recommend(query, None, 25)
-
-
-def test_both_recipes_of_a_drop_share_one_ranker(world: Snapshot) -> None:
-    one, two = (
-        train(f"aws-{name}", world, TrainingConfig()).model for name in ("user-personalization", "personalized-ranking")
+def test_training_twice_gives_the_same_model_and_both_recipes_of_a_drop_one_ranker(
+    world: Snapshot, model: PersonalModel
+) -> None:
+    shared = SharedCounts()
+    again, other = (
+        train(f"aws-{name}", world, TrainingConfig(), shared).model
+        for name in ("user-personalization", "personalized-ranking")
     )
-    assert isinstance(one, PersonalModel)
-    assert isinstance(two, PersonalModel)
-    assert one.rankers.trees is not None
-    assert two.rankers.trees is not None
-    assert np.array_equal(one.rankers.trees.value, two.rankers.trees.value)
+    query = Query("u1", history=[Interaction("item-1", BEGIN)])
+    assert again.recommend(query, None, 25) == model.recommend(query, None, 25)
+    assert isinstance(other, PersonalModel)
+    assert other.rankers.trees is not None
+    assert model.rankers.trees is not None
+    assert np.array_equal(other.rankers.trees.value, model.rankers.trees.value)
 
 
 ODD: dict[str, list[Row]] = {

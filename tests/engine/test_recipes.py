@@ -21,6 +21,7 @@ from personalize_local.recipes.loading import load
 from personalize_local.recipes.table import RECIPES
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
+from personalize_local.recipes.user_personalization.training import SharedCounts
 from personalize_local.wire.errors import TrainingRefused
 
 from tests.engine.planted import BEGIN, Row, cycle_rows, event, snapshot, spec
@@ -40,8 +41,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture(scope="module")
 def models(world: Snapshot) -> dict[str, Model]:
-    names = (USER, USER_V2, RANKING, SIMILAR, SIMS, POPULAR)
-    return {name: train(name, world, TrainingConfig()).model for name in names}
+    names = (USER, RANKING, USER_V2, SIMILAR, SIMS, POPULAR)
+    shared = SharedCounts()
+    return {name: train(name, world, TrainingConfig(), shared).model for name in names}
 
 
 def past(*items: str) -> list[Interaction]:
@@ -280,7 +282,10 @@ def test_hyperparameters_are_described_and_checked() -> None:
 
 def test_the_length_of_the_sequence_is_honoured(world: Snapshot) -> None:
     history = past("item-8", *["item-2"] * 2)
-    long, short = (train(USER, world, TrainingConfig(hyperparameters={"bptt": length})).model for length in ("32", "2"))
+    long, short = (
+        train(USER, world, TrainingConfig(hyperparameters={"tier": "fast", "bptt": length})).model
+        for length in ("32", "2")
+    )
     scores = [{s.item_id: s.score for s in m.recommend(Query(history=history), None, 13)} for m in (long, short)]
     assert (scores[0]["item-9"] or 0) > (scores[1]["item-9"] or 0)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Automatic training by the engine's clock."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +13,20 @@ from tests.engine.shop_data import columns, interactions, write_csv
 
 HOUR, DAY = 3600, 86_400
 POPULAR = "aws-popularity-count"
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def scheduling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    with EngineProcess(tmp_path_factory.mktemp("schedules"), options=["--faults"]) as engine:
+        write_csv(engine.s3_root / "b/a.csv", columns("Interactions"), interactions())
+        yield engine
 
 
 @pytest.fixture
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    with EngineProcess(tmp_path_factory.mktemp("schedules"), options=["--faults"]) as engine:
-        write_csv(engine.s3_root / "b/a.csv", columns("Interactions"), interactions())
-        yield Aws(engine, "here")
+def aws(scheduling: EngineProcess) -> Aws:
+    """A region of the test's own; the clock only moves forward, and is everybody's."""
+    return Aws(scheduling, f"region-{next(_NUMBERS)}")
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases and Trending-Now on planted data: viewed together, bought together, sold most, rising fastest."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,31 +41,33 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return snapshot(tmp_path_factory.mktemp("shop"), shop())
 
 
-def model_of(world: Snapshot, recipe: str, **options: str) -> Model:
-    return train(recipe, world, TrainingConfig(hyperparameters=options)).model
+@pytest.fixture(scope="module")
+def models(world: Snapshot) -> Callable[[str], Model]:
+    """The model of each use case, trained once."""
+    return cache(lambda recipe: train(recipe, world, TrainingConfig()).model)
 
 
 def asked(model: Model, query: Query, limit: int) -> list[str]:
     return [scored.item_id for scored in model.recommend(query, None, limit)]
 
 
-def test_who_viewed_an_item_viewed_its_neighbours(world: Snapshot) -> None:
-    found = asked(model_of(world, VIEWED), Query("u1", "item-14"), 9)
+def test_who_viewed_an_item_viewed_its_neighbours(models: Callable[[str], Model]) -> None:
+    found = asked(models(VIEWED), Query("u1", "item-14"), 9)
     assert set(found) == {f"item-{n}" for n in range(10, 20)} - {"item-14"}
 
 
-def test_bought_together_is_what_goes_with_the_item_and_not_what_everybody_buys(world: Snapshot) -> None:
-    assert asked(model_of(world, TOGETHER), Query(item_id="item-3"), 1) == ["item-23"]
+def test_bought_together_is_what_goes_with_the_item_and_not_what_everybody_buys(models: Callable[[str], Model]) -> None:
+    assert asked(models(TOGETHER), Query(item_id="item-3"), 1) == ["item-23"]
 
 
-def test_best_sellers_and_most_viewed_count_events(world: Snapshot) -> None:
-    assert asked(model_of(world, SELLERS), Query("u1"), 1) == ["item-60"]
-    assert asked(model_of(world, MOST_VIEWED), Query("u1"), 50)[-1] != "item-61"
-    assert "item-61" in asked(model_of(world, MOST_VIEWED), Query("u1"), 41)
+def test_best_sellers_and_most_viewed_count_events(models: Callable[[str], Model]) -> None:
+    assert asked(models(SELLERS), Query("u1"), 1) == ["item-60"]
+    assert asked(models(MOST_VIEWED), Query("u1"), 50)[-1] != "item-61"
+    assert "item-61" in asked(models(MOST_VIEWED), Query("u1"), 41)
 
 
-def test_recommended_for_you_keeps_its_scores_to_itself(world: Snapshot) -> None:
-    model = model_of(world, FOR_YOU)
+def test_recommended_for_you_keeps_its_scores_to_itself(models: Callable[[str], Model]) -> None:
+    model = models(FOR_YOU)
     assert {scored.score for scored in model.recommend(Query("u1"), None, 5)} == {None}
 
 
@@ -76,8 +80,8 @@ def test_what_rises_trends_and_frequency_is_the_window(world: Snapshot) -> None:
 def test_without_growth_popular_items_trend(tmp_path: Path) -> None:
     still = [row for row in shop() if row[1] != "item-61"]
     still += [(f"u{user}", "item-2", BEGIN + 20 * DAY, "View") for user in range(3)]
-    found = asked(model_of(snapshot(tmp_path, still), TRENDING, trend_discovery_frequency="30 minutes"), Query(), 2)
-    assert found == ["item-2", "item-60"]
+    often = TrainingConfig(hyperparameters={"trend_discovery_frequency": "30 minutes"})
+    assert asked(train(TRENDING, snapshot(tmp_path, still), often).model, Query(), 2) == ["item-2", "item-60"]
 
 
 @pytest.mark.parametrize(
@@ -90,8 +94,8 @@ def test_a_use_case_needs_a_thousand_of_its_events(tmp_path: Path, recipe: str, 
 
 
 @pytest.mark.parametrize("recipe", [each.name for each in RECIPES.values() if each.domain == "ECOMMERCE"])
-def test_every_use_case_obeys_a_filter(world: Snapshot, recipe: str) -> None:
-    model = model_of(world, recipe)
+def test_every_use_case_obeys_a_filter(models: Callable[[str], Model], recipe: str) -> None:
+    model = models(recipe)
     allowed = np.isin(model.item_ids, ["item-5", "item-33"])
     answer = model.recommend(Query("u1", "item-14"), allowed, 10)
     assert {scored.item_id for scored in answer} == {"item-5", "item-33"}
