@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from personalize_local.operations import HANDLERS
-from personalize_local.recipes.table import RECIPES, RecipeSpec
+from personalize_local.recipes.table import RECIPES
 from personalize_local.wire.protocol import SERVICES, Wire
 
 PAGE: Final = Path(__file__).parents[1] / "COVERAGE.md"
@@ -37,11 +37,9 @@ def _recipes() -> Iterator[str]:
     offered = [spec for spec in RECIPES.values() if not spec.retired]
     yield f"## Recipes: {sum(spec.trainable for spec in offered)} of {len(offered)} can be trained\n"
     yield "| recipe | type | trained |\n|---|---|---|"
-    yield from (f"| {s.name} | {s.recipe_type} | {_trained(s)} |" for s in RECIPES.values())
-
-
-def _trained(spec: RecipeSpec) -> str:
-    return "retired" if spec.retired else "yes" if spec.trainable else "not yet"
+    for spec in RECIPES.values():
+        trained = "retired" if spec.retired else "yes" if spec.trainable else "not yet"
+        yield f"| {spec.name} | {spec.recipe_type} | {trained} |"
 
 
 if __name__ == "__main__":

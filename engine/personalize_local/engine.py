@@ -20,18 +20,7 @@ from personalize_local.serving import Serving
 from personalize_local.wire.errors import InvalidInput, ResourceInUse
 from personalize_local.wire.protocol import Json
 
-__all__ = [
-    "HANDLERS",
-    "Call",
-    "Engine",
-    "Json",
-    "Options",
-    "Resource",
-    "operation",
-    "require_active",
-    "require_settled",
-    "work",
-]
+__all__ = ["Call", "Engine", "Json", "Options", "Resource", "operation", "require_active", "require_settled", "work"]
 Handler = Callable[["Engine", Call, Json], Json | Awaitable[Json | None] | None]
 """One operation: the request's members in, the answer's members out (None: an empty body)."""
 EngineWork = Callable[["Engine", Resource], Awaitable[None]]
@@ -63,29 +52,20 @@ def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
 
 @dataclass
 class Options:
-    """The engine's options of the command line, whose parser sets them."""
+    """The engine's options of the command line, whose parser sets them and describes most."""
 
     s3_root: Path | None = None
     account_id: str = "123456789012"
     region: str = "us-east-1"
-    """For requests without a credential scope."""
     step_seconds: float = 0.2
-    """How long PENDING, and IN_PROGRESS without work, last."""
     faults: bool = False
-    """Whether tests may use `/faults` and `/clock`."""
     dataset_groups: int = 5
-    """The quota of dataset groups a region; AWS raises it on request."""
     incremental_bytes: int = 10**9
-    """The quota of bytes of an INCREMENTAL import; AWS raises it on request."""
     rights: str = ""
-    """Where the local AWS tells what callers may do; empty: every caller may do everything."""
+    """Empty: every caller may do everything."""
     open_files: int = 768
     """Most models and live data that are open together."""
     strict: bool = False
-    """Whether solutions, event trackers and filters are CREATE PENDING first, as AWS's API reference says.
-
-    Else they are ACTIVE when their create call returns, as AWS's guide and notebooks use them.
-    """
 
 
 class Engine:

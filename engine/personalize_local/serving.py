@@ -20,7 +20,7 @@ from personalize_local.recipes.base import Model
 from personalize_local.recipes.common.online_counts import OnlineCounts
 from personalize_local.resources import kinds
 from personalize_local.resources.registry import Registry, Resource
-from personalize_local.resources.store import Reader, Store
+from personalize_local.resources.store import Reader, Store, Streamed
 
 T = TypeVar("T")
 TRAINED_UNTIL = "trained-until"
@@ -240,10 +240,7 @@ class Serving:
         datasets = self.sources(group)
         live, seen = await asyncio.to_thread(read_live, self._store.database, self.bulk(group), datasets)
         for kind, arn in datasets.items():
-            if kind == "INTERACTIONS":
-                _apply(live, kind, self._store.events(arn, seen[kind]))
-            else:
-                _apply(live, kind, self._store.records(arn, seen[kind]))
+            _apply(live, kind, self._store, arn, seen[kind])
         return live
 
     def sources(self, group: str) -> dict[str, str]:
@@ -269,20 +266,18 @@ def read_live(database: Path, bulk: Path | None, datasets: Mapping[str, str]) ->
     """Map bulk data and apply what was streamed; also returns the number of each dataset's last record."""
     live = LiveData(bulk)
     with Reader(database) as reader:
-        return live, {
-            kind: _apply(live, kind, reader.events(arn) if kind == "INTERACTIONS" else reader.records(arn))
-            for kind, arn in datasets.items()
-        }
+        return live, {kind: _apply(live, kind, reader, arn) for kind, arn in datasets.items()}
 
 
-def _apply(live: LiveData, kind: str, records: Iterable[tuple[int, StreamedEvent | PutRecord]]) -> int:
-    """Apply a dataset's streamed records; returns the number of the last one."""
+def _apply(live: LiveData, kind: str, streamed: Streamed, dataset: str, after: int = 0) -> int:
+    """Apply what was streamed to a dataset after a record; returns the number of the last one."""
     last = 0
-    for last, record in records:
-        if isinstance(record, StreamedEvent):
-            live.add_event(record, last)
-        elif kind == "USERS":
-            live.put_user(record.id, record.properties)
-        else:
-            live.put_item(record.id, record.properties)
+    if kind == "INTERACTIONS":
+        for last, event in streamed.events(dataset, after):
+            live.add_event(event, last)
+    else:
+        put = live.put_user if kind == "USERS" else live.put_item
+        for number, record in streamed.records(dataset, after):
+            put(record.id, record.properties)
+            last = number
     return last

@@ -179,7 +179,7 @@ def test_it_is_saved_with_its_model(deep: PersonalModel, tmp_path: Path) -> None
 
 
 def test_where_it_brings_nothing_the_tier_is_the_standard_one(tmp_path: Path) -> None:
-    made = snapshot(tmp_path, clubs(150, 8, apart=90 * DAY))
+    made = snapshot(tmp_path, clubs(84, 12, apart=90 * DAY))
     model, plain = trained(made, "deep"), trained(made, "standard")
     assert not model.deep
     assert model.recommend(asked(1, 7), None, 20) == plain.recommend(asked(1, 7), None, 20)
@@ -211,7 +211,7 @@ def test_the_items_of_one_moment_are_one_choice() -> None:
         [[int(item) + 10 * (n // 2 % 2) for n, item in enumerate(random.integers(10, size=16))] for _ in range(150)], 20
     )
     rows.time[:] = (rows.time - BEGIN) // DAY // 2 * DAY + BEGIN
-    model = network(rows, Plan(dimensions=8, negatives=64))
+    model = network(rows, Plan(dimensions=8))
     assert model is not None
     chances = model.probabilities(Past(np.array([1, 2]), np.full(2, float(BEGIN)), np.ones(2), BEGIN))
     assert chances.sum() == pytest.approx(1.0)

@@ -107,7 +107,7 @@ def test_the_fast_tier_only_counts(world: Snapshot, model: PersonalModel) -> Non
 
 
 def test_a_ranker_that_does_not_beat_counting_is_left_out(tmp_path: Path) -> None:
-    assert trained(snapshot(tmp_path, clubs())).rankers.trees is None
+    assert trained(snapshot(tmp_path, clubs(102, 10))).rankers.trees is None
 
 
 def test_too_few_moments_teach_nothing(tmp_path: Path) -> None:

@@ -138,11 +138,20 @@ class LiveData:
         if event.event_id in self._event_ids:
             return False
         self._event_ids.add(event.event_id)
+        session = event.session_id
         if event.user_id:
-            self._log_in(event.session_id, event.user_id, number)
+            self._owner[session] = event.user_id
+            if before := self._anonymous.pop(session, None):
+                self._events.setdefault(event.user_id, []).extend(before)
+                self.owned += [OwnedEvent(number, event.user_id, row) for row in before]
         if event.item_id:
             row = Interaction(event.item_id, event.sent_at, event.event_type, event.event_value)
-            self._file(event, row, number)
+            self._sessions.setdefault(session, []).append(row)
+            if owner := event.user_id or self._owner.get(session):
+                self._events.setdefault(owner, []).append(row)
+                self.owned.append(OwnedEvent(number, owner, row))
+            else:
+                self._anonymous.setdefault(session, []).append(row)
         return True
 
     def put_user(self, user_id: str, properties: Mapping[str, Value | None]) -> None:
@@ -174,22 +183,6 @@ class LiveData:
             if len(self._catalogues) > _CATALOGUES:
                 self._catalogues.popitem(last=False)
         return catalogue.column(name, self._items)
-
-    def _log_in(self, session_id: str, user_id: str, number: int) -> None:
-        self._owner[session_id] = user_id
-        before = self._anonymous.pop(session_id, None)
-        if before:
-            self._events.setdefault(user_id, []).extend(before)
-            self.owned += [OwnedEvent(number, user_id, row) for row in before]
-
-    def _file(self, event: StreamedEvent, row: Interaction, number: int) -> None:
-        owner = event.user_id or self._owner.get(event.session_id)
-        self._sessions.setdefault(event.session_id, []).append(row)
-        if owner:
-            self._events.setdefault(owner, []).append(row)
-            self.owned.append(OwnedEvent(number, owner, row))
-        else:
-            self._anonymous.setdefault(event.session_id, []).append(row)
 
 
 class _Catalogue:

@@ -86,13 +86,14 @@ def _row(line: str, answer_line: Callable[[Json], Json], member: str) -> Json:
     asked: object = line.strip()
     try:
         asked = load_json(line)
-        if not isinstance(asked, dict):
-            raise InvalidInput("Each line must be one JSON object")  # noqa: TRY301 — one answer for all errors
-        return {"input": asked, "output": answer_line(asked), "error": None}
+        if isinstance(asked, dict):
+            return {"input": asked, "output": answer_line(asked), "error": None}
+        reason = "Each line must be one JSON object"
     except ValueError:
-        return {"input": asked, "output": {member: []}, "error": "User error: Each line must be one JSON object"}
+        reason = "Each line must be one JSON object"
     except InvalidInput as error:
-        return {"input": asked, "output": {member: []}, "error": f"User error: {error.message}"}
+        reason = error.message
+    return {"input": asked, "output": {member: []}, "error": f"User error: {reason}"}
 
 
 def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:

@@ -53,7 +53,13 @@ def delete(source: Location, files: Sequence[Path], models: Sequence[Path]) -> t
         if sum(path.stat().st_size for path in inputs) > MAX_DELETION:
             raise JobRefused("The input of a data deletion job has at most 100 MB.")
         users = sorted({user for path in inputs for user in _users(path)})
-    gone = sum(_take_out(path, users) for path in files)
+    gone = 0
+    for path in files:
+        rows = pl.read_parquet(path)
+        kept = rows.filter(~pl.col("USER_ID").is_in(users))
+        if kept.height < rows.height:
+            write(kept, path)
+        gone += rows.height - kept.height
     for path in models:
         model = loading.load(path).without_users(set(users))
         if model is not None:
@@ -81,14 +87,6 @@ def _user(line: str, number: int, path: Path) -> str:
     if len(values) != 1:
         raise JobRefused(f"Input CSV has {len(values)} values instead of 1 in row {number} of {path.name}.")
     return values[0]
-
-
-def _take_out(path: Path, users: list[str]) -> int:
-    rows = pl.read_parquet(path)
-    kept = rows.filter(~pl.col("USER_ID").is_in(users))
-    if kept.height < rows.height:
-        write(kept, path)
-    return rows.height - kept.height
 
 
 def report(task: ReportTask) -> int:

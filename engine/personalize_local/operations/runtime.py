@@ -120,7 +120,10 @@ async def get_personalized_ranking(engine: Engine, call: Call, request: Json) ->
 
 
 async def _question(engine: Engine, call: Call, request: Json, size: int, *, ranking: bool) -> Question:
-    source, version = _sources(engine, request)
+    if "recommenderArn" in request:
+        source = version = serving_recommender(engine, request["recommenderArn"])
+    else:
+        source, version = serving_version(engine, request["campaignArn"])
     spec = recipe_of(version.body["recipeArn"])
     answers = _OPERATIONS.get(spec.recipe_type, "GetRecommendations")
     if answers != ("GetPersonalizedRanking" if ranking else "GetRecommendations"):
@@ -137,14 +140,6 @@ async def _question(engine: Engine, call: Call, request: Json, size: int, *, ran
     context = _context(engine, source, request.get("context", {}))
     catalogue = await engine.serving.catalogue(version)
     return Question(engine, source, spec, catalogue, _query(catalogue, source, spec, request, context, call), columns)
-
-
-def _sources(engine: Engine, request: Json) -> tuple[Resource, Resource]:
-    """Return the campaign or recommender of the request, and the owner of its model."""
-    if "recommenderArn" in request:
-        recommender = serving_recommender(engine, request["recommenderArn"])
-        return recommender, recommender
-    return serving_version(engine, request["campaignArn"])
 
 
 def _config(source: Resource) -> Json:

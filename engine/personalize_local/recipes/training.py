@@ -11,7 +11,6 @@ from personalize_local.recipes import actions, offline_metrics, segments
 from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.popularity import trending
 from personalize_local.recipes.related import training as related_training
 from personalize_local.recipes.table import RECIPES, RecipeSpec
 from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
@@ -48,7 +47,9 @@ def train(recipe: str, snapshot: Snapshot, config: TrainingConfig, shared: Share
         fit = lambda rows: related_training.fit(snapshot, rows, spec, config)  # noqa: E731
     metrics = offline_metrics.measure(fit(rows.where(~held_out[rows.user])), questions)
     if spec.family == "trending":
-        metrics["trend_prediction_accuracy"] = round(trending.accuracy(rows, trending.frequency(options)), 4)
+        metrics["trend_prediction_accuracy"] = round(
+            related_training.accuracy(rows, related_training.frequency(options)), 4
+        )
     return Trained(fit(rows), metrics)
 
 

@@ -81,21 +81,15 @@ class Wire:
         self.operations: dict[str, Operation] = {}
         self._targets: dict[str, Operation] = {}
         self._paths: dict[tuple[str, str], Operation] = {}
-        for models in load_services():
-            for model in models.values():
-                self._add(model)
-
-    def _add(self, model: OperationModel) -> None:
-        service = model.service_model
-        rest = service.metadata["protocol"] == "rest-json"
-        output = model.output_shape
-        read = _reader(model.input_shape)
-        operation = Operation(service.service_name, model.name, rest, read, _writer(output) if output else None)
-        self.operations[model.name] = operation
-        if rest:
-            self._paths[model.http["method"], model.http["requestUri"]] = operation
-        else:
-            self._targets[f"{service.metadata['targetPrefix']}.{model.name}"] = operation
+        for model in (model for models in load_services() for model in models.values()):
+            service, output = model.service_model, model.output_shape
+            rest, read = service.metadata["protocol"] == "rest-json", _reader(model.input_shape)
+            operation = Operation(service.service_name, model.name, rest, read, _writer(output) if output else None)
+            self.operations[model.name] = operation
+            if rest:
+                self._paths[model.http["method"], model.http["requestUri"]] = operation
+            else:
+                self._targets[f"{service.metadata['targetPrefix']}.{model.name}"] = operation
 
     def route(self, method: str, path: str, target: str) -> Operation:
         """Return the operation of a request. Raises UnknownOperation."""

@@ -92,8 +92,7 @@ def lifts(counts: npt.NDArray[np.float64], shrinkage: float) -> npt.NDArray[np.f
     if total == 0:
         return np.ones(counts.shape, np.float32)
     expected = counts.sum(axis=1, keepdims=True) * (counts.sum(axis=0, keepdims=True) / total)
-    lift: npt.NDArray[np.float32] = ((counts + shrinkage) / (expected + shrinkage)).astype(np.float32)
-    return lift
+    return np.asarray((counts + shrinkage) / (expected + shrinkage), np.float32)
 
 
 def _text_pairs(column: Column, known: Mapping[str, int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -19,6 +19,8 @@ MAX_PAIRS = 4_000_000
 """Most pairs that are counted; beyond, distances are sampled, the more sparsely the longer they are."""
 Positions = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
+Part = tuple[Positions, Positions, Weights]
+"""Of some pairs: one item, the other, and the weight."""
 Matrix: TypeAlias = "sparse.csr_array"
 
 
@@ -28,31 +30,24 @@ def pairs(rows: Rows, decay: float, window: int = WINDOW) -> Matrix:
     Two items of one basket are a pair in both directions.
     """
     item = rows.item.astype(np.int32)
-    before: list[Positions] = []
-    after: list[Positions] = []
-    weights: list[Weights] = []
+    parts: list[Part] = []
     for distance, spacing, first, second in _steps(rows.user, window):
         weight = (spacing * distance**-decay * rows.weight[second]).astype(np.float32)
-        same_basket = rows.time[first] == rows.time[second]
-        before += [item[first], item[second[same_basket]]]
-        after += [item[second], item[first[same_basket]]]
-        weights += [weight, weight[same_basket]]
-    return _summed(before, after, weights, rows.items)
+        same = rows.time[first] == rows.time[second]
+        parts.append((item[first], item[second], weight))
+        parts.append((item[second[same]], item[first[same]], weight[same]))
+    return _summed(parts, rows.items)
 
 
 def in_baskets(rows: Rows, window: int = WINDOW) -> Matrix:
     """[items, items] how often two items were in one basket."""
     baskets = np.cumsum(rows.begins()) - 1
     item = rows.item.astype(np.int32)
-    one: list[Positions] = []
-    other: list[Positions] = []
-    weights: list[Weights] = []
+    parts: list[Part] = []
     for _, spacing, first, second in _steps(baskets, window):
         both = item[first] != item[second]
-        one.append(item[first[both]])
-        other.append(item[second[both]])
-        weights.append(np.full(len(one[-1]), spacing, np.float32))
-    return both_ways(_summed(one, other, weights, rows.items), 1.0)
+        parts.append((item[first[both]], item[second[both]], np.full(both.sum(), spacing, np.float32)))
+    return both_ways(_summed(parts, rows.items), 1.0)
 
 
 def _steps(owner: Ints, window: int) -> Iterator[tuple[int, float, Ints, Ints]]:
@@ -74,11 +69,11 @@ def _distances(owner: Ints, window: int) -> list[tuple[int, float]]:
     return list(zip(sampled.tolist(), np.diff(edges).tolist(), strict=True))
 
 
-def _summed(before: list[Positions], after: list[Positions], weights: list[Weights], items: int) -> Matrix:
-    if not before:
+def _summed(parts: list[Part], items: int) -> Matrix:
+    if not parts:
         return sparse.csr_array((items, items), dtype=np.float32)
-    places = (np.concatenate(before), np.concatenate(after))
-    return sparse.coo_array((np.concatenate(weights), places), shape=(items, items)).tocsr()
+    before, after, weights = map(np.concatenate, zip(*parts, strict=True))
+    return sparse.coo_array((weights, (before, after)), shape=(items, items)).tocsr()
 
 
 def both_ways(counts: Matrix, backward: float) -> Matrix:
@@ -137,5 +132,4 @@ def factors(matrix: Matrix, dimensions: int) -> Weights:
     for _ in range(4):
         basis, _ = np.linalg.qr(matrix @ basis)
     values, turn = np.linalg.eigh(basis.T @ (matrix @ basis))
-    vectors: Weights = ((basis @ turn) * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
-    return vectors
+    return np.asarray((basis @ turn) * np.sqrt(np.maximum(values, 0.0)), np.float32)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Popularity: of all items, by the values of users and contexts, and by growth."""
+"""Popularity: of all items, and by the values of users and contexts."""

@@ -72,18 +72,9 @@ class GroupPopularity:
     ) -> Self:
         """Start without interactions; groups will be counted over the `lifted` most popular items."""
         items = len(created)
-        decayed, groups = (len(HALF_LIVES), items), (int(spans.max(initial=0)), min(lifted, items))
-        return cls(
-            time,
-            np.zeros(decayed),
-            np.zeros(decayed),
-            np.zeros(items),
-            np.zeros(groups, np.float32),
-            np.zeros(groups, np.float32),
-            created,
-            spans,
-            np.array([of_context]),
-        )
+        decayed = np.zeros((len(HALF_LIVES), items))
+        groups = np.zeros((int(spans.max(initial=0)), min(lifted, items)), np.float32)
+        return cls(time, decayed, decayed, np.zeros(items), groups, groups, created, spans, np.array([of_context]))
 
     @cached_property
     def shares(self) -> npt.NDArray[np.float64]:

@@ -14,7 +14,6 @@ from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.popularity import trending
 from personalize_local.recipes.related.model import ListModel, Settings
 from personalize_local.recipes.table import RecipeSpec
 
@@ -28,6 +27,10 @@ PAUSE = 1800
 """Seconds after which a user's next purchase is another basket."""
 LARGEST = 200
 """Items of the largest basket that counts: larger ones are stock orders."""
+SECONDS: Mapping[str, int] = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10_800, "1 day": 86_400}
+"""Length of a window by the value of trend_discovery_frequency."""
+TREND_SHRINKAGE = 4.0
+"""Pseudo-counts of every item: a step from 0 to 1 is no trend."""
 
 
 def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig) -> ListModel:
@@ -62,7 +65,7 @@ def _popularity(counted: Rows, spec: RecipeSpec, options: Mapping[str, str]) -> 
     total = np.bincount(counted.item, minlength=counted.items).astype(np.float64)
     if spec.family != "trending":
         return total
-    rising = trending.momentum(counted, trending.frequency(options), int(np.max(counted.time)))
+    rising = momentum(counted, frequency(options), int(np.max(counted.time)))
     return rising + total / (1e6 * max(float(total.max()), 1.0))
 
 
@@ -103,3 +106,36 @@ def _neighbours(counts: cooccurrence.Matrix, seen: Ints, discount: float) -> dic
     """Return the nearest items of each, popular ones discounted."""
     popular = np.maximum(seen, 1).astype(np.float64)
     return cooccurrence.pruned(cooccurrence.scaled(counts, np.ones(len(seen)), popular**-discount), KEPT).arrays("near")
+
+
+def frequency(options: Mapping[str, str]) -> int:
+    """Return the seconds of the window that trend_discovery_frequency names."""
+    return SECONDS[options["trend_discovery_frequency"].lower()]
+
+
+def growth(rows: Rows, window: int, end: int) -> tuple[Ints, Ints]:
+    """[items] interactions in the window that ends with second `end`, and in the window before."""
+    age = (end - rows.time) // window
+    now, before = (np.bincount(rows.item[age == place], minlength=rows.items) for place in (0, 1))
+    return now, before
+
+
+def momentum(rows: Rows, window: int, end: int) -> Floats:
+    """[items] growth in standard deviations of a count that does not grow, shrunk towards 0 for small counts.
+
+    An item must grow faster than the whole shop; its momentum is never negative.
+    """
+    now, before = growth(rows, window, end)
+    expected = before * (now.sum() / max(int(before.sum()), 1))
+    rising: Floats = np.maximum(now - expected, 0.0) / np.sqrt(now + expected + TREND_SHRINKAGE)
+    return rising
+
+
+def accuracy(rows: Rows, window: int, depth: int = 25) -> float:
+    """Return how much the items that trended before the newest window grew in it, as a share of the best growth."""
+    end = int(np.max(rows.time))
+    now, before = growth(rows, window, end)
+    gained = np.maximum(now - before, 0)
+    most = int(np.sort(gained)[-depth:].sum())
+    chosen = np.argsort(-momentum(rows, window, end - window), kind="stable")[:depth]
+    return float(gained[chosen].sum() / most) if most else 0.0

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
-from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes.common import cooccurrence
+from personalize_local.data.snapshots import Column, Snapshot
+from personalize_local.recipes.common import cooccurrence, seasons
+from personalize_local.recipes.common.attributes import Vocabulary, lifts
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
 from personalize_local.recipes.common.online_counts import DECAY
@@ -20,6 +22,7 @@ from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.ltr.trees import Rankers, Trees
 from personalize_local.recipes.popularity import training as popularity_training
+from personalize_local.recipes.popularity.training import Timeline, row_codes
 from personalize_local.recipes.sequence import training as sequence_training
 from personalize_local.recipes.table import RecipeSpec
 from personalize_local.recipes.user_personalization import ease_training, rankers
@@ -31,7 +34,6 @@ from personalize_local.recipes.user_personalization.item_statistics import (
     repeat_share,
     return_rates,
 )
-from personalize_local.recipes.user_personalization.metadata import LIFTED, Metadata
 from personalize_local.recipes.user_personalization.model import BACKWARD, FROM, TO, PersonalModel, Settings
 from personalize_local.recipes.user_personalization.training_lists import splits
 
@@ -47,6 +49,9 @@ MAX_SHARED = 3_000_000
 """Rows up to which counts are kept for the next training; of more, memory is dearer than time."""
 UNIFORM = 0.001
 """Part of the prior that is the same for every item."""
+LIFTED = 4000
+"""Most popular items for which lifts are learned."""
+LIFT_SHRINKAGE = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +212,45 @@ def _cooccurrences(
 
 def _on(options: Mapping[str, str], name: str) -> bool:
     return options.get(name, "true").lower() == "true"
+
+
+class Metadata:
+    """The values of metadata and context that may train, and the rows that have each."""
+
+    def __init__(self, snapshot: Snapshot, rows: Rows, config: TrainingConfig) -> None:
+        """`rows` number items by popularity."""
+        self._rows, self._count = rows, len(snapshot.users)
+        self.seasons = seasons.seen(rows.time)
+        users = config.trainable(snapshot.user_columns, "USERS")
+        columns = config.trainable(snapshot.context, "INTERACTIONS")
+        context: dict[str, Column] = {name: column[rows.source] for name, column in columns.items()}
+        if self.seasons:
+            context[seasons.COLUMN] = seasons.months(rows.time)
+        self.users, self.context = Vocabulary.of(users), Vocabulary.of(context)
+        self._of_user, self._of_row = self.users.pairs(users), self.context.pairs(context)
+
+    def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
+        once, (user, code) = self._rows.once(), self._of_user
+        taken = _incidence(once.user, once.item, self._count, once.items)
+        by_user = _incidence(code, user, self.users.size, self._count) @ taken
+        row, code = self._of_row
+        by_row = _incidence(code, self._rows.item[row], self.context.size, self._rows.items)
+        return {"user_lift": _lifts(by_user), "context_lift": _lifts(by_row)}
+
+    def facts(self) -> dict[str, object]:
+        return {"users": self.users.facts(), "context": self.context.facts()}
+
+    def timeline(self, *, clock: bool) -> Timeline:
+        """Return the rows in the order of time; all at one time if times are no clock."""
+        rows = self._rows if clock else replace(self._rows, time=np.zeros(len(self._rows), np.int64))
+        codes = row_codes(rows, self._of_user, self._of_row, self.users.size)
+        of_user, of_row = (np.array(each.spans(), np.int64).reshape(-1, 2) for each in (self.users, self.context))
+        return Timeline(rows, codes, np.concatenate((of_user, of_row + self.users.size)), len(of_row))
+
+
+def _incidence(row: npt.NDArray[Any], column: npt.NDArray[Any], height: int, width: int) -> sparse.csr_array:
+    return sparse.coo_array((np.ones(len(row), np.float32), (row, column)), shape=(height, width)).tocsr()
+
+
+def _lifts(chosen: sparse.csr_array) -> npt.NDArray[np.float32]:
+    return lifts(chosen[:, : min(LIFTED, chosen.shape[1])].toarray().astype(np.float64), LIFT_SHRINKAGE)
