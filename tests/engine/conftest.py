@@ -3,11 +3,12 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.engine.harness import Aws, EngineProcess
+from tests.engine.harness import Aws, EngineProcess, StillAws
 from tests.engine.shop import Shop, open_shop
 
 _NUMBERS = itertools.count(1)
@@ -18,6 +19,27 @@ RECIPES = ("aws-user-personalization", "aws-personalized-ranking", "aws-similar-
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
     with EngineProcess(tmp_path_factory.mktemp("engine")) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def still_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineProcess]]:
+    """Two engines whose clocks stand still, as other clients use them and strictly as AWS's API reference says."""
+    options = {"": ["--faults"], "--strict": ["--faults", "--strict"]}
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(EngineProcess(tmp_path_factory.mktemp("still"), StillAws.STEP, options=given))
+            for name, given in options.items()
+        }
+
+
+@pytest.fixture
+def still(still_engines: dict[str, EngineProcess]) -> StillAws:
+    return StillAws(still_engines[""], f"test-{next(_NUMBERS)}")
+
+
+@pytest.fixture
+def strictly_still(still_engines: dict[str, EngineProcess]) -> StillAws:
+    return StillAws(still_engines["--strict"], f"test-{next(_NUMBERS)}")
 
 
 @pytest.fixture

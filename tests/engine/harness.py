@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
+from local.cloud.faults import FaultDoor
 from tests.engine.shop_data import avro
 
 if TYPE_CHECKING:
@@ -236,6 +237,26 @@ class Aws:
         who = {"userId": user} if user else {}
         one = {"eventType": "View", "sentAt": 1_700_000_000} | ({"itemId": item} if item else {}) | event
         self.events.put_events(trackingId=tracking_id, sessionId=session, eventList=[one], **who)  # type: ignore[list-item]
+
+
+class StillAws(Aws):
+    """Clients of an engine whose clock stands still: it moves on only for who waits until something is settled."""
+
+    STEP = 100.0
+    """Seconds of each status: no test lasts so long."""
+
+    def settle(self, noun: str, arn: str, status: str = "ACTIVE") -> str:
+        door, seen = FaultDoor(self.engine.url), set[str]()
+
+        def settled() -> bool:
+            now = self.status(noun, arn)
+            if now not in {status, "CREATE FAILED"} | seen:
+                seen.add(now)
+                door.advance(self.STEP)
+            return now in {status, "CREATE FAILED"}
+
+        until(settled, f"{status} of {arn}")
+        return super().settle(noun, arn, status)
 
 
 def _snake(noun: str) -> str:

@@ -2,44 +2,18 @@
 """What other people's clients send: notebooks, clean-up scripts and gateways that were written against AWS."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.harness import RECIPE, ROLE, Argument, Aws, EngineProcess
+from tests.engine.harness import RECIPE, ROLE, Argument, Aws, StillAws
 from tests.engine.shop import Shop, open_shop
 from tests.engine.shop_data import FIELDS, columns, interactions, write_csv, write_shop
 
-STILL = 3600.0
-"""A step that no test lives to see the end of."""
 POPULAR = "aws-popularity-count"
 UP = "aws-user-personalization"
 EXPRESSION = "INCLUDE ItemID WHERE Items.PRICE > 1"
-Held = Callable[..., Aws]
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Aws]:
-    """An engine of the test's own on a clock that runs."""
-    with EngineProcess(tmp_path) as engine:
-        yield Aws(engine, "here")
-
-
-@pytest.fixture
-def held(tmp_path: Path, running: Aws) -> Iterator[Held]:
-    """Ends that engine and starts one on the same directory whose clock stands still."""
-    engines: list[EngineProcess] = []
-
-    def hold(*options: str) -> Aws:
-        running.engine.end()
-        engines.append(EngineProcess(tmp_path, step_seconds=STILL, options=options))
-        return Aws(engines[0], "here")
-
-    yield hold
-    for engine in engines:
-        engine.end()
 
 
 @pytest.mark.parametrize(
@@ -92,8 +66,8 @@ def test_context_is_taken_when_the_interactions_are_gone(aws: Aws, bucket: Path)
     assert answer["itemList"]
 
 
-def test_datasets_go_when_nothing_needs_them(running: Aws) -> None:
-    aws, shop = running, open_shop(running, [POPULAR])
+def test_datasets_go_when_nothing_needs_them(aws: Aws) -> None:
+    shop = open_shop(aws, [POPULAR])
     control = aws.control
     filter_arn = aws.filter(shop.group, EXPRESSION)
     tracker = control.list_event_trackers(datasetGroupArn=shop.group)["eventTrackers"][0]["eventTrackerArn"]
@@ -130,13 +104,13 @@ def test_datasets_go_when_nothing_needs_them(running: Aws) -> None:
 
 
 @pytest.mark.parametrize("work", ["campaign", "batch job"])
-def test_dataset_stays_while_a_campaign_or_batch_job_is_made(running: Aws, held: Held, work: str) -> None:
-    write_shop(running.engine.s3_root / "bucket")
-    group = running.group()
-    dataset = running.dataset(group, "Interactions")
-    running.imported(dataset, "s3://bucket/interactions.csv")
-    version = running.version(running.solution(group, POPULAR, performAutoTraining=False))
-    aws = held()
+def test_dataset_stays_while_a_campaign_or_batch_job_is_made(still: StillAws, work: str) -> None:
+    aws = still
+    write_shop(aws.engine.s3_root / "bucket")
+    group = aws.group()
+    dataset = aws.dataset(group, "Interactions")
+    aws.imported(dataset, "s3://bucket/interactions.csv")
+    version = aws.version(aws.solution(group, POPULAR, performAutoTraining=False))
     if work == "campaign":
         needing = aws.control.create_campaign(name="popular", solutionVersionArn=version)["campaignArn"]
     else:
@@ -151,33 +125,39 @@ def test_dataset_stays_while_a_campaign_or_batch_job_is_made(running: Aws, held:
         aws.control.delete_dataset(datasetArn=dataset)
 
 
-def test_dataset_group_goes_right_after_its_event_tracker(running: Aws, held: Held) -> None:
-    group = running.group()
-    running.tracker(group)
-    tracker = running.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
-    aws = held()
+def test_dataset_group_goes_right_after_its_event_tracker(still: StillAws) -> None:
+    aws = still
+    group = aws.group()
+    aws.tracker(group)
+    tracker = aws.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
     aws.control.delete_event_tracker(eventTrackerArn=tracker)
     aws.control.delete_dataset_group(datasetGroupArn=group)
     assert aws.status("DatasetGroup", group) == "DELETE PENDING"
 
 
-def test_strictly_a_dataset_group_waits_for_the_end_of_its_tracker(running: Aws, held: Held) -> None:
-    group = running.group()
-    running.tracker(group)
-    tracker = running.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
-    aws = held("--strict")
+def test_strictly_a_dataset_group_waits_for_the_end_of_its_tracker(strictly_still: StillAws) -> None:
+    aws = strictly_still
+    group = aws.group()
+    aws.tracker(group)
+    tracker = aws.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
     aws.control.delete_event_tracker(eventTrackerArn=tracker)
     with pytest.raises(aws.control.exceptions.ResourceInUseException, match=tracker):
         aws.control.delete_dataset_group(datasetGroupArn=group)
 
 
-def test_solution_tracker_and_filter_are_used_as_soon_as_they_are_made(running: Aws, held: Held) -> None:
-    shop = open_shop(running, [POPULAR])
-    tracked = running.group("tracked")
-    running.dataset(tracked, "Interactions")
-    aws = held()
+def test_solution_tracker_and_filter_are_used_as_soon_as_they_are_made(still: StillAws) -> None:
+    aws = still
+    shop = open_shop(aws, [POPULAR])
+    tracked = aws.group("tracked")
+    aws.dataset(tracked, "Interactions")
     control, campaign = aws.control, shop.campaigns[POPULAR]
-    made = control.create_solution(name="next", datasetGroupArn=shop.group, recipeArn=RECIPE + UP)["solutionArn"]
+    next_one: Any = {
+        "name": "next",
+        "datasetGroupArn": shop.group,
+        "recipeArn": RECIPE + UP,
+        "performAutoTraining": False,
+    }
+    made = control.create_solution(**next_one)["solutionArn"]
     version = control.create_solution_version(solutionArn=made)["solutionVersionArn"]
     assert aws.status("SolutionVersion", version) == "CREATE PENDING"
     tracker = control.create_event_tracker(name="events", datasetGroupArn=tracked)
@@ -187,13 +167,19 @@ def test_solution_tracker_and_filter_are_used_as_soon_as_they_are_made(running: 
     assert {aws.status("Solution", made), aws.status("Filter", chosen)} == {"ACTIVE"}
 
 
-def test_strictly_solution_tracker_and_filter_are_pending_first(running: Aws, held: Held) -> None:
-    shop = open_shop(running, [POPULAR])
-    tracked = running.group("tracked")
-    running.dataset(tracked, "Interactions")
-    aws = held("--strict")
+def test_strictly_solution_tracker_and_filter_are_pending_first(strictly_still: StillAws) -> None:
+    aws = strictly_still
+    shop = open_shop(aws, [POPULAR])
+    tracked = aws.group("tracked")
+    aws.dataset(tracked, "Interactions")
     control = aws.control
-    made = control.create_solution(name="next", datasetGroupArn=shop.group, recipeArn=RECIPE + UP)["solutionArn"]
+    next_one: Any = {
+        "name": "next",
+        "datasetGroupArn": shop.group,
+        "recipeArn": RECIPE + UP,
+        "performAutoTraining": False,
+    }
+    made = control.create_solution(**next_one)["solutionArn"]
     with pytest.raises(control.exceptions.ResourceInUseException, match="CREATE PENDING"):
         control.create_solution_version(solutionArn=made)
     tracker = control.create_event_tracker(name="events", datasetGroupArn=tracked)
@@ -215,9 +201,9 @@ def test_campaigns_are_listed_by_solution_and_by_version(shop: Shop) -> None:
     assert campaign not in {each["campaignArn"] for each in listed}
 
 
-def test_sixth_campaign_is_refused_in_the_words_of_aws(running: Aws, held: Held) -> None:
-    version = open_shop(running, [POPULAR]).versions[POPULAR]
-    aws = held()
+def test_sixth_campaign_is_refused_in_the_words_of_aws(still: StillAws) -> None:
+    aws = still
+    version = open_shop(aws, [POPULAR]).versions[POPULAR]
     for number in range(4):
         aws.control.create_campaign(name=f"more-{number}", solutionVersionArn=version)
     words = "Cannot create a campaign. More than 5 resources in ACTIVE state. Please delete some and try again."

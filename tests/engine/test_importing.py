@@ -168,7 +168,7 @@ def test_event_types_and_metadata_columns_are_ten_together(tmp_path: Path) -> No
     schema = Schema("INTERACTIONS", (*fields, Field("TIMESTAMP", "long")))
     head = "USER_ID,ITEM_ID,EVENT_TYPE,DEVICE,TIMESTAMP\n"
     rows = "".join(f"u,i,type{number % 10},phone,{1_700_000_000 + number}\n" for number in range(1000))
-    told = "Input CSV has more than 10 of both together: 10 event types and 1 metadata columns."
+    told = "Input CSV has more than 10 event types and metadata columns together: 10 and 1."
     assert refusal(tmp_path, head + rows, schema) == told
     (tmp_path / "good.csv").write_text(head + rows.replace("type9", "type0"))
     assert import_files([tmp_path / "good.csv"], schema, tmp_path / "good.parquet") == 1000

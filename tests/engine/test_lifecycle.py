@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.harness import RECIPE, Aws, EngineProcess, until
+from tests.engine.harness import RECIPE, Aws, EngineProcess, StillAws, until
 from tests.engine.shop import Shop, open_shop
 from tests.engine.shop_data import columns, interactions, write_csv
 
-STILL = 3600.0
-"""A step that no test lives to see the end of."""
-Held = Callable[[], Aws]
+
+@pytest.fixture
+def aws(strictly_still: StillAws) -> Aws:
+    """A region of an engine whose clock stands still."""
+    return strictly_still
 
 
 @pytest.fixture
@@ -22,23 +24,7 @@ def prepared(tmp_path: Path) -> Iterator[Aws]:
         yield Aws(engine, "here")
 
 
-@pytest.fixture
-def held(tmp_path: Path, prepared: Aws) -> Iterator[Held]:
-    """Ends that engine and starts one on the same directory whose clock stands still."""
-    engines: list[EngineProcess] = []
-
-    def hold() -> Aws:
-        prepared.engine.end()
-        engines.append(EngineProcess(tmp_path, step_seconds=STILL, options=["--strict"]))
-        return Aws(engines[0], "here")
-
-    yield hold
-    for engine in engines:
-        engine.end()
-
-
-def test_everything_waits_for_an_active_dataset_group(held: Held) -> None:
-    aws = held()
+def test_everything_waits_for_an_active_dataset_group(aws: Aws) -> None:
     group = aws.control.create_dataset_group(name="shop")["datasetGroupArn"]
     schema, control = aws.schema("Items"), aws.control
     assert aws.status("DatasetGroup", group) == "CREATE PENDING"
@@ -68,9 +54,8 @@ def test_in_progress_comes_between_pending_and_active(tmp_path: Path) -> None:
     assert list(dict.fromkeys(seen)) == ["CREATE PENDING", "CREATE IN_PROGRESS", "ACTIVE"]
 
 
-def test_sixth_running_import_of_a_region_is_over_quota(prepared: Aws, held: Held) -> None:
-    dataset = prepared.dataset(prepared.group(), "Interactions")
-    aws = held()
+def test_sixth_running_import_of_a_region_is_over_quota(aws: Aws) -> None:
+    dataset = aws.dataset(aws.group(), "Interactions")
     for number in range(5):
         aws.begin_import(dataset, "s3://b/k", f"job{number}")
     with pytest.raises(aws.control.exceptions.LimitExceededException, match="More than 5 resources with PENDING"):
@@ -79,11 +64,10 @@ def test_sixth_running_import_of_a_region_is_over_quota(prepared: Aws, held: Hel
         aws.control.delete_dataset(datasetArn=dataset)
 
 
-def test_pending_training_is_stopped_at_once_and_for_good(prepared: Aws, held: Held) -> None:
-    group = prepared.group()
-    prepared.dataset(group, "Interactions")
-    solution = prepared.solution(group)
-    aws = held()
+def test_pending_training_is_stopped_at_once_and_for_good(aws: Aws) -> None:
+    group = aws.group()
+    aws.dataset(group, "Interactions")
+    solution = aws.solution(group, performAutoTraining=False)
     version = aws.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     with pytest.raises(aws.control.exceptions.ResourceInUseException):
         aws.control.delete_solution(solutionArn=solution)
@@ -94,7 +78,7 @@ def test_pending_training_is_stopped_at_once_and_for_good(prepared: Aws, held: H
 
 
 def test_running_training_is_stopped_with_its_worker(prepared: Aws, tmp_path: Path) -> None:
-    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(4000, 20))
+    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(1000, 20))
     group = prepared.group()
     prepared.imported(prepared.dataset(group, "Interactions"), "s3://b/a.csv")
     version = prepared.control.create_solution_version(solutionArn=prepared.solution(group))["solutionVersionArn"]
@@ -106,11 +90,10 @@ def test_running_training_is_stopped_with_its_worker(prepared: Aws, tmp_path: Pa
     assert prepared.version(prepared.solution(group, "aws-popularity-count"))
 
 
-def test_old_version_serves_while_an_update_is_pending(prepared: Aws, held: Held) -> None:
-    shop = open_shop(prepared, ["aws-popularity-count"])
+def test_old_version_serves_while_an_update_is_pending(aws: Aws) -> None:
+    shop = open_shop(aws, ["aws-popularity-count"])
     solution = shop.versions["aws-popularity-count"].rpartition("/")[0]
-    second, campaign = prepared.version(solution), shop.campaigns["aws-popularity-count"]
-    aws = held()
+    second, campaign = aws.version(solution), shop.campaigns["aws-popularity-count"]
     aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=second)
     found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
     assert (found["status"], found["latestCampaignUpdate"]["status"]) == ("ACTIVE", "CREATE PENDING")
@@ -123,9 +106,8 @@ def test_old_version_serves_while_an_update_is_pending(prepared: Aws, held: Held
             change(campaignArn=campaign)
 
 
-def test_nothing_answers_before_it_is_active(prepared: Aws, held: Held) -> None:
-    shop = open_shop(prepared, ["aws-popularity-count"])
-    aws = held()
+def test_nothing_answers_before_it_is_active(aws: Aws) -> None:
+    shop = open_shop(aws, ["aws-popularity-count"])
     version = shop.versions["aws-popularity-count"]
     campaign = aws.control.create_campaign(name="late", solutionVersionArn=version)["campaignArn"]
     with pytest.raises(aws.runtime.exceptions.ResourceNotFoundException, match="CREATE PENDING"):
@@ -136,10 +118,9 @@ def test_nothing_answers_before_it_is_active(prepared: Aws, held: Held) -> None:
         aws.recommended(shop.campaigns["aws-popularity-count"], userId="u0", filterArn=made["filterArn"])
 
 
-def test_deleted_resources_pass_through_delete_pending(prepared: Aws, held: Held) -> None:
-    group = prepared.group()
-    dataset = prepared.dataset(group, "Items")
-    aws = held()
+def test_deleted_resources_pass_through_delete_pending(aws: Aws) -> None:
+    group = aws.group()
+    dataset = aws.dataset(group, "Items")
     aws.control.delete_dataset(datasetArn=dataset)
     assert aws.status("Dataset", dataset) == "DELETE PENDING"
     with pytest.raises(aws.control.exceptions.ResourceInUseException):

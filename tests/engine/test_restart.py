@@ -43,7 +43,7 @@ def test_killed_engine_keeps_resources_models_and_streamed_records(first: Engine
 
 def test_import_and_training_under_way_are_run_again(first: EngineProcess, tmp_path: Path) -> None:
     aws = Aws(first, "here")
-    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(2000, 20))
+    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(300, 20))
     group = aws.group()
     dataset = aws.dataset(group, "Interactions")
     job = aws.begin_import(dataset, "s3://b/a.csv")
@@ -62,7 +62,7 @@ def test_import_and_training_under_way_are_run_again(first: EngineProcess, tmp_p
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_the_engine(first: EngineProcess, tmp_path: Path, how: signal.Signals) -> None:
     aws = Aws(first, "here")
-    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(2000, 20))
+    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(300, 20))
     job = aws.begin_import(aws.dataset(aws.group(), "Interactions"), "s3://b/a.csv")
     until(lambda: aws.status("DatasetImportJob", job) == "CREATE IN_PROGRESS" and bool(first.workers()), "import")
     workers = first.workers()

@@ -8,7 +8,7 @@ quote within quotes is doubled, and a backslash is a character like any other.
 import re
 from collections.abc import Iterable
 
-# Every kind of line break, and the separators that `str.splitlines` takes for one: careless readers end a row there.
+# Every line break, and the separators that `str.splitlines` takes for one: some readers end a row there.
 _SPECIAL = re.compile('[",\n\v\f\r\x1c-\x1e\x85\u2028\u2029]')
 _VALUE = re.compile(r'"((?:[^"\\]++|\\.|"")*+)"(?=,|\Z)|([^,]*+)', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\])|""')

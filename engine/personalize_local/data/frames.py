@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Polars, set to return freed memory at once: the worker shares a laptop with everything else.
+"""Polars, set to return freed memory at once: the worker shares the machine with everything else.
 
 Its allocator reads the setting when the library is loaded, so the setting precedes the import.
 """

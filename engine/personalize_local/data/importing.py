@@ -54,8 +54,10 @@ def _check_types(rows: pl.DataFrame, schema: Schema) -> None:
         types = rows["EVENT_TYPE"].drop_nulls().n_unique()
         columns = len([name for name in schema.names if name not in RESERVED])
         if types + columns > EVENT_TYPES_AND_METADATA:
-            what = f"{types} event types and {columns} metadata columns"
-            raise ImportRefused(f"Input CSV has more than {EVENT_TYPES_AND_METADATA} of both together: {what}.")
+            what = f"{types} and {columns}"
+            raise ImportRefused(
+                f"Input CSV has more than {EVENT_TYPES_AND_METADATA} event types and metadata columns together: {what}."
+            )
 
 
 def distinct(rows: pl.DataFrame) -> pl.DataFrame:

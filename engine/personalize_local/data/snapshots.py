@@ -43,7 +43,7 @@ class Snapshot:
     """Interactions, users and items of one dataset group, at one moment."""
 
     users: Strings
-    """[users] ids of everybody with interactions or a Users row."""
+    """[users] ids of all users with interactions or a Users row."""
     items: Strings
     """[items] ids of everything in Interactions or Items."""
     user_index: npt.NDArray[np.int32]

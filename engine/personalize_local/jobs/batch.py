@@ -166,7 +166,7 @@ def attributes(text: str, schemas: Mapping[str, Schema]) -> Filter:
     conditions: Sequence[Condition] = [c for expression in chosen.expressions for c in expression.conditions()]
     plain = all(c.dataset == "Items" and c.operator == "=" for c in conditions)
     if not plain or len(chosen.expressions) > 1 or len(chosen.expressions[0].alternatives) > 1:
-        raise InvalidInput('itemAttributes joins conditions such as ITEMS.GENRE = "Comedy" by AND')
+        raise InvalidInput('itemAttributes must be conditions such as ITEMS.GENRE = "Comedy", joined by AND')
     if any(isinstance(operand, Placeholder) for c in conditions for operand in c.operands):
         raise InvalidInput("itemAttributes takes no placeholders")
     return chosen

@@ -49,10 +49,9 @@ class ExportTask:
     files: Sequence[Path]
     """Imported rows, FULL and INCREMENTAL resolved."""
     mode: str
-    """BULK, PUT or ALL."""
     database: Path
     dataset: str
-    """ARN, of what was streamed."""
+    """ARN."""
     name: str
     target: Location
 
@@ -68,7 +67,6 @@ class ReportTask:
     """The Items data."""
     database: Path
     datasets: Mapping[str, str]
-    """ARNs by dataset type."""
     method: str
     timestamp: int
     target: Location

@@ -34,7 +34,7 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
         raise InvalidInput(f"userId is required by {spec.name}.")
     limit = request.get("numResults", _DEFAULT_RESULTS)
     if not 0 <= limit <= MAX_RESULTS:
-        raise InvalidInput(f"At most {MAX_RESULTS} actions can be asked: not {limit}.")
+        raise InvalidInput(f"numResults is at most {MAX_RESULTS}, not {limit}.")
     catalogue = await engine.serving.catalogue(version)
     of_group = await engine.serving.live(version.group)
     user = request["userId"]

@@ -80,7 +80,7 @@ def _opened(token: str, scope: str) -> int:
     except ValueError:
         number = 0
     if token != _sealed(number, scope):
-        raise InvalidNextToken("The nextToken is not one that this list gave out.")
+        raise InvalidNextToken("The nextToken does not come from this list.")
     return number
 
 

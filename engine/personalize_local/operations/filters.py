@@ -37,7 +37,7 @@ def filter_of(engine: Engine, arn: str, group: str) -> Filter:
     """Return the filter that a request for a dataset group names. Raises ResourceNotFound, InvalidInput."""
     resource = engine.registry.get(kinds.FILTER, arn)
     if resource.group != group:
-        raise InvalidInput(f"{arn} belongs to another dataset group than what it is used with.")
+        raise InvalidInput(f"{arn} belongs to another dataset group.")
     if not resource.active:
         raise InvalidInput(f"{arn} is in status {resource.status}: it must be ACTIVE.")
     return _parsed(resource.body["filterExpression"], tuple(schemas_of(engine, resource.group).items()))

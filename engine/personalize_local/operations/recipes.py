@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes, algorithms and feature transformations: the service's own, the same for everybody."""
+"""Recipes, algorithms and feature transformations: the service's own, the same in every account."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -127,7 +127,7 @@ async def _question(engine: Engine, call: Call, request: Json, size: int, *, ran
     spec = recipe_of(version.body["recipeArn"])
     answers = _OPERATIONS.get(spec.recipe_type, "GetRecommendations")
     if answers != ("GetPersonalizedRanking" if ranking else "GetRecommendations"):
-        raise InvalidInput(f"{source.arn} is based on {spec.name}, of type {spec.recipe_type}: ask {answers}.")
+        raise InvalidInput(f"{source.arn} is based on {spec.name}, of type {spec.recipe_type}: call {answers}.")
     for needed in spec.needs:
         if needed not in request:
             raise InvalidInput(f"{needed} is required by {spec.name}.")
@@ -135,7 +135,7 @@ async def _question(engine: Engine, call: Call, request: Json, size: int, *, ran
     most = MAX_WITH_METADATA if columns else MAX_RESULTS
     if not 0 <= size <= most:
         raise InvalidInput(
-            f"At most {most} results can be asked{' with metadataColumns' if columns else ''}: not {size}."
+            f"A request is for at most {most} items{' with metadataColumns' if columns else ''}, not {size}."
         )
     context = _context(engine, source, request.get("context", {}))
     catalogue = await engine.serving.catalogue(version)
@@ -208,7 +208,7 @@ def _metadata_columns(
     if kind.upper() != "ITEMS" or schema is None:
         raise InvalidInput("metadataColumns names columns of ITEMS, and the dataset group needs an Items dataset.")
     if len(names) > MAX_METADATA_COLUMNS:
-        raise InvalidInput(f"At most {MAX_METADATA_COLUMNS} metadataColumns can be asked.")
+        raise InvalidInput(f"metadataColumns names at most {MAX_METADATA_COLUMNS} columns.")
     fields = {name: schema.find(name) for name in names}
     for name, field in fields.items():
         if field is None or field.name == "ITEM_ID":

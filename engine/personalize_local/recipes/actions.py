@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Next-Best-Action: the probability that a user takes each action, by counts shrunk towards the usual.
+"""Next-Best-Action: the probability that a user takes each action, by counts shrunk towards the average.
 
 An action has a probability of its own once it was taken, and not taken, often enough in the latest weeks; the others
 get 0.0 and are explored after them. The odds move by how often the user takes actions, and this action, and by what
@@ -30,7 +30,7 @@ WINDOW = 42 * 86_400
 MIN_TIMES = 50
 """Times that an action must have been taken, and not taken, for a probability of its own."""
 PRIOR = 10.0
-"""Pseudo-counts of the usual in every estimate."""
+"""Pseudo-counts of the average in every estimate."""
 DAY = 86_400.0
 
 
@@ -154,7 +154,7 @@ def _measured(model: ActionModel, snapshot: Snapshot, mask: Mask) -> dict[str, f
 
 
 def _area(chance: Floats, took: Mask) -> float:
-    """How often a taken action has a higher chance than one that was not; a half for what ties."""
+    """Return the area under the ROC curve; ties count half."""
     positive, negative = np.sort(chance[took]), np.sort(chance[~took])
     if not len(positive) or not len(negative):
         return 0.5

@@ -115,8 +115,8 @@ class RecipeSpec:
 
 _SWITCH = ("true", "false")
 _TIER = {"tier": Parameter("standard", "categorical", values=("fast", "standard", "deep"))}
-"""Of this engine only: `fast` counts, `standard` puts a learned ranker on top where that is better, `deep` gives the
-ranker a neural network's opinion too where that is better."""
+"""Of this engine only: `fast` counts, `standard` adds a learned ranker where that is better, `deep` also a neural
+network as one of the ranker's features, where that is better."""
 _RECENCY_BIAS = {"apply_recency_bias": Parameter("true", "categorical", values=_SWITCH), **_TIER}
 _NETWORK = {
     "hidden_dimension": Parameter("149", "integer", 32, 256, tunable=True),

@@ -16,14 +16,6 @@ JOB_ACTIONS: Final = frozenset({"createFailed", "neverEnd"})
 """Faults of jobs, which go on after their request was answered."""
 
 
-class OnDemand(ServiceError):
-    """An error that a rule demands."""
-
-    def __init__(self, code: str, status: int, message: str) -> None:
-        super().__init__(message)
-        self.code, self.status = code, status
-
-
 _ERRORS: Final[dict[str, tuple[str, int, str]]] = {
     "throttle": ("ThrottlingException", 400, "Rate exceeded"),
     "limitExceeded": ("LimitExceededException", 400, "More than 5 resources with PENDING or IN_PROGRESS status."),
@@ -80,4 +72,6 @@ def strike(rule: Rule) -> None:
         raise DropConnection
     if rule.action in _ERRORS:
         code, status, message = _ERRORS[rule.action]
-        raise OnDemand(code, status, rule.reason or message)
+        error = ServiceError(rule.reason or message)
+        error.code, error.status = code, status
+        raise error

@@ -59,8 +59,8 @@ class Rule:
     def fires(self) -> bool:
         """Count a match, and decide whether it fails."""
         self.matched += 1
-        lucky = self.draw.random() >= self.probability
-        if lucky or self.matched <= self.skip or (self.times is not None and self.fired >= self.times):
+        spared = self.draw.random() >= self.probability
+        if spared or self.matched <= self.skip or (self.times is not None and self.fired >= self.times):
             return False
         self.fired += 1
         return True

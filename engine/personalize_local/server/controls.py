@@ -18,7 +18,7 @@ def control(engine: Engine, method: str, path: str, body: bytes) -> bytes:
     Raises UnknownOperation for any other path or without `--faults`, InvalidInput for a bad body.
     """
     if not engine.options.faults:
-        raise UnknownOperation(f"{path} is shut: start the engine with --faults.")
+        raise UnknownOperation(f"{path} is closed: start the engine with --faults.")
     name, _, number = path.removeprefix("/").partition("/")
     rules = engine.faults.rules
     try:
@@ -33,7 +33,7 @@ def control(engine: Engine, method: str, path: str, body: bytes) -> bytes:
             case "faults" | "clock", "GET", "":
                 pass
             case _:
-                raise UnknownOperation(f"No operation here: {method} {path}")
+                raise UnknownOperation(f"No such operation: {method} {path}")
     except ValueError as error:
         raise InvalidInput(str(error)) from None
     clock = {"now": engine.clock.now(), "ahead": engine.clock.ahead}

@@ -95,7 +95,7 @@ class Wire:
         """Return the operation of a request. Raises UnknownOperation."""
         operation = self._targets.get(target) if target else self._paths.get((method, path))
         if operation is None or (target and (method, path) != ("POST", "/")):
-            raise UnknownOperation(f"No operation here: {method} {path}{' ' + target if target else ''}")
+            raise UnknownOperation(f"No such operation: {method} {path}{' ' + target if target else ''}")
         return operation
 
 

@@ -14,7 +14,6 @@ from personalize_local.recipes.ltr.trees import Features, Trees
 
 BINS = 48
 Values = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.float64]
 Starts = npt.NDArray[np.intp]
 Binned = npt.NDArray[np.uint8]
 """[features, rows] the bin of each value."""
@@ -26,7 +25,7 @@ class Lists:
 
     features: Features
     """[rows, features]."""
-    chosen: Labels
+    chosen: Values
     """[rows] 1 where the user took the item."""
     offset: Values
     """[rows] the score that the trees start from."""

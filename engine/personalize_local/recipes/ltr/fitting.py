@@ -54,12 +54,8 @@ def fit_trees(
 ) -> Trees | None:
     """Fit trees, as many as rank the held-out lists best; None if the lists' own scores are as good.
 
-    Args:
-        training: lists to learn from.
-        held_out: lists that decide how many trees to keep.
-        tolerance: standard errors by which more trees may be worse and still be kept.
-        even: whether all lists weigh the same; else as much as NDCG weighs them, large baskets more.
-        plan: parameters of boosting.
+    `tolerance`: standard errors by which more trees may be worse and still be kept. `even`: whether all lists weigh
+    the same; else as much as NDCG weighs them, large baskets more.
     """
     if len(training) < MIN_LISTS or len(held_out) < MIN_LISTS // 5:
         return None

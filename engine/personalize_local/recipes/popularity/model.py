@@ -216,7 +216,7 @@ class GroupPopularity:
     def _rare(self) -> dict[int, tuple[Scores, Scores]]:
         """[most popular items] for each rare value, the interactions of all rare values of its column, and recent ones.
 
-        Where most users are of one kind (at home, say), the others have in common that they are not.
+        Where most users have one value, the others have in common that they do not.
         """
         found: dict[int, tuple[Scores, Scores]] = {}
         for _, rare in self._majorities:

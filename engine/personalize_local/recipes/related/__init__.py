@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Similar items, items bought together, and popular items: lists that are ready before anybody asks."""
+"""Similar items, items bought together, and popular items: lists that are made at training."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Similar-Items, SIMS and popular items at serving time (numpy only): one list for everybody, no scores."""
+"""Similar-Items, SIMS and popular items at serving time (numpy only): the same list for every user, no scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the lists that are the same for everybody: similar, bought together, popular, or growing items."""
+"""Training of the lists that are the same for every user: similar, bought together, popular, or growing items."""
 
 from collections.abc import Mapping
 from typing import Any

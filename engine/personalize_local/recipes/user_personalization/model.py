@@ -46,7 +46,7 @@ BACKWARD, FROM, TO = 0.25, -0.5, -0.15
 MIN_REPEATS = 0.01
 """Share of repeats above which known items are worth recommending."""
 CANDIDATES = 1000
-"""Most popular items that are v2's candidates for everybody."""
+"""Most popular items, which are v2's candidates for every user."""
 _RENAMED = {"taste": "ease_share", "by_kind": "by_content"}
 """Settings under the names that models of earlier versions have on disk."""
 
