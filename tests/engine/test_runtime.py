@@ -102,12 +102,16 @@ def test_ranking_is_filtered_and_bounded(shop: Shop, books: str) -> None:
     [
         (UP, {}, "userId is required"),
         (SIMILAR, {"userId": "u0"}, "itemId is required"),
-        (UP, {"userId": "u0", "numResults": 501}, "At most 500"),
+        (UP, {"userId": "u0", "numResults": 501}, "at most 500"),
         (RANKING, {"userId": "u0"}, "GetPersonalizedRanking"),
-        (UP, {"userId": "u0", "numResults": 51, "metadataColumns": {"ITEMS": ["PRICE"]}}, "At most 50"),
+        (
+            UP,
+            {"userId": "u0", "numResults": 51, "metadataColumns": {"ITEMS": ["PRICE"]}},
+            "at most 50 items with metadataColumns",
+        ),
         (UP, {"userId": "u0", "metadataColumns": {"ITEMS": ["COLOUR"]}}, "no metadata column COLOUR"),
         (UP, {"userId": "u0", "metadataColumns": {"USERS": ["AGE_GROUP"]}}, "columns of ITEMS"),
-        (UP, {"userId": "u0", "metadataColumns": {"ITEMS": ["PRICE"] * 11}}, "At most 10"),
+        (UP, {"userId": "u0", "metadataColumns": {"ITEMS": ["PRICE"] * 11}}, "at most 10"),
     ],
 )
 def test_question_must_fit_campaign_and_recipe(shop: Shop, recipe: str, question: Argument, reason: str) -> None:

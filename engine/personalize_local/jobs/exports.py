@@ -75,18 +75,17 @@ def _users(path: Path) -> list[str]:
         raise JobRefused(f"Input CSV is not encoded in UTF-8: {path.name}.") from error
     if lines[0] not in {"USER_ID", '"USER_ID"'}:
         raise JobRefused(f"Input CSV must have the single column USER_ID: {path.name}.")
-    return [user for number, line in enumerate(lines[1:], 2) if line and (user := _user(line, number, path))]
-
-
-def _user(line: str, number: int, path: Path) -> str:
-    try:
-        values = csv_dialect.cells(line)
-    except ValueError as error:
-        told = f"Each record must be on a single line: row {number} of {path.name}, {error}."
-        raise JobRefused(told) from error
-    if len(values) != 1:
-        raise JobRefused(f"Input CSV has {len(values)} values instead of 1 in row {number} of {path.name}.")
-    return values[0]
+    users: list[str] = []
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            values = csv_dialect.cells(line)
+        except ValueError as error:
+            reason = f"Each record must be on a single line: row {number} of {path.name}, {error}."
+            raise JobRefused(reason) from error
+        if len(values) != 1:
+            raise JobRefused(f"Input CSV has {len(values)} values instead of 1 in row {number} of {path.name}.")
+        users += filter(None, values)
+    return users
 
 
 def report(task: ReportTask) -> int:

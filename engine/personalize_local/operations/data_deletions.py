@@ -6,7 +6,7 @@ worst case: the job is COMPLETED, and no user is deleted. Records that are strea
 """
 
 import logging
-from pathlib import Path
+from itertools import chain
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
@@ -50,9 +50,13 @@ async def delete_users(engine: Engine, job: Resource) -> None:
     named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
     async with engine.publishing:
         source = engine.location(job.body["dataSource"]["dataLocation"], job)
-        disturbed = _disturbed(engine, job)
-        files = [] if disturbed else [file for dataset in named.values() for file in _files(engine, dataset)]
-        models = [] if disturbed else _models(engine, job.group)
+        files, models = [], []
+        if not (disturbed := _disturbed(engine, job)):
+            imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn) for each in named.values())
+            files = [path for each in chain(*imports) if (path := import_target(engine, each)).is_file()]
+            for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
+                if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
+                    models.append(engine.store.folder(version.arn))
         users, gone = await engine.workers.run(run_deletion, source, files, models)
         if disturbed:
             LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
@@ -76,17 +80,6 @@ def _disturbed(engine: Engine, job: Resource) -> Resource | None:
             if under_way(each) not in {"", kinds.DELETE} or each.body["lastUpdatedDateTime"] >= since:
                 return each
     return None
-
-
-def _files(engine: Engine, dataset: Resource) -> list[Path]:
-    jobs = engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn)
-    return [path for path in (import_target(engine, each) for each in jobs) if path.is_file()]
-
-
-def _models(engine: Engine, group: str) -> list[Path]:
-    versions = engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=group)
-    segmenting = (each for each in versions if recipe_of(each.body["recipeArn"]).recipe_type == "USER_SEGMENTATION")
-    return [engine.store.folder(each.arn) for each in segmenting if each.active]
 
 
 @operation("ListDataDeletionJobs")
