@@ -6,8 +6,10 @@ import pytest
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import History, Ints
 
-from benchmarks import likelihood, populations
-from benchmarks.likelihood import HORIZON, Plan, Strangers
+from benchmarks.likelihood import populations
+from benchmarks.likelihood.known import known
+from benchmarks.likelihood.models import HORIZON, Plan
+from benchmarks.likelihood.strangers import Strangers, newcomers, strangers
 from tests.likelihood import worlds
 
 WEEK = HORIZON * DAY
@@ -63,17 +65,17 @@ def test_windows_are_the_newest_and_those_for_choices_lie_before_them(whole: His
     assert chosen[-1] + WEEK == judged[0]
 
 
-def test_the_plain_rule_tells_the_share_of_users_who_bought(whole: History) -> None:
+def test_the_plain_rule_is_the_share_of_users_who_bought(whole: History) -> None:
     given = populations.past(whole, AT, np.ones(len(whole.users), dtype=bool))
     predicted = populations.recent_share(whole, given, HORIZON, 4).sum() * len(given.users)
     happened = np.mean([populations.pairs_bought(whole, AT - n * WEEK, AT - (n - 1) * WEEK) for n in range(1, 5)])
     assert predicted == pytest.approx(happened, rel=0.1)
 
 
-def test_strangers_that_are_told_an_eightieth_of_what_they_buy_are_seen() -> None:
+def test_predictions_of_an_eightieth_of_the_purchases_are_seen() -> None:
     label = np.zeros((50, 200), dtype=bool)
     label[:, :8] = True
-    sums = Strangers.of(1)
+    sums = Strangers(1)
     sums.add(0, np.where(label, 0.0125, 0.0), label)
     assert (sums.best.pooled, sums.every.pooled) == pytest.approx((1 / 80, 1 / 80))
 
@@ -81,9 +83,9 @@ def test_strangers_that_are_told_an_eightieth_of_what_they_buy_are_seen() -> Non
 def test_a_judge_says_of_each_target_whether_it_is_reached(whole: History) -> None:
     said: list[str] = []
     plan = Plan(windows=1, later=0, draws=1)
-    likelihood.strangers(whole, plan, said.append)
-    likelihood.newcomers(whole, plan, said.append)
-    likelihood.known(whole, plan, said.append)
+    strangers(whole, plan, said.append)
+    newcomers(whole, plan, said.append)
+    known(whole, plan, said.append)
     verdicts = [line for line in said if line[:7] in {"  pass ", "  FAIL "}]
     assert len(verdicts) >= 10
     assert max(len(line) for part in said for line in part.splitlines()) <= 100

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asked about when a purchase likelihood is judged: a past cut out of a whole history, and strangers to it."""
+"""Cut a past out of a whole history, and find the populations that a purchase likelihood is judged on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,11 +11,9 @@ from personalization.likelihood.histories import Flags, Floats, History, Ints
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a shop knew at a moment: the events before it, of the users and items that had any.
+    """What a shop knew at a moment (epoch seconds): the events before it, whose users and items are numbered anew.
 
-    Attributes:
-        history: those events; users and items are numbered anew. at: the moment, epoch seconds.
-        users, items: their numbers in the whole history, ascending.
+    `users` and `items` are their numbers in the whole history, ascending.
     """
 
     history: History
@@ -43,13 +41,13 @@ def past(whole: History, at: int, kept: Flags) -> Past:
 
 
 def starts(whole: History, horizon_days: int, windows: int, later: int = 0) -> list[int]:
-    """The starts of the newest windows, the oldest first; `later` windows after them are left alone."""
+    """Return the starts of the newest windows, the oldest first; `later` windows after them are left alone."""
     end = whole.end + 1 - later * horizon_days * DAY
     return [end - step * horizon_days * DAY for step in range(windows, 0, -1)]
 
 
 def taken_out(whole: History, share: float, seed: int) -> Flags:
-    """A share of the users, drawn at random."""
+    """Draw a share of the users at random."""
     drawn = np.random.default_rng(seed).permutation(len(whole.users))[: round(share * len(whole.users))]
     found = np.zeros(len(whole.users), dtype=bool)
     found[drawn] = True
@@ -57,14 +55,14 @@ def taken_out(whole: History, share: float, seed: int) -> Flags:
 
 
 def seen_before(whole: History, at: int) -> Flags:
-    """The users with an event before a moment."""
+    """Return which users have an event before a moment."""
     found = np.zeros(len(whole.users), dtype=bool)
     found[whole.user[whole.time < at]] = True
     return found
 
 
 def newcomers(whole: History, start: int, horizon_days: int) -> Ints:
-    """The users whose first event lies in a window and is no purchase, if the horizon after it has passed."""
+    """Return the users whose first event lies in a window and is no purchase, if the horizon after it has passed."""
     never = np.iinfo(np.int64).max
     first, purchase = (np.full(len(whole.users), never) for _ in range(2))
     np.minimum.at(first, whole.user, whole.time)
@@ -75,7 +73,7 @@ def newcomers(whole: History, start: int, horizon_days: int) -> Ints:
 
 
 def bought(whole: History, users: Ints, items: Ints, start: int, until: int) -> Flags:
-    """Whether each user (row) has a purchase of each item (column) in a window; numbers of the whole history."""
+    """Tell whether users (rows, by numbers of the whole history) purchase items (columns) in a window."""
     inside = whole.bought & (whole.time >= start) & (whole.time < until)
     row, column = _places(users, whole.user[inside]), _places(items, whole.item[inside])
     both = (row >= 0) & (column >= 0)
@@ -85,13 +83,13 @@ def bought(whole: History, users: Ints, items: Ints, start: int, until: int) -> 
 
 
 def pairs_bought(whole: History, start: int, until: int) -> int:
-    """How many pairs of a user and an item, known or new, have a purchase in a window."""
+    """Count the pairs of a user and an item, known or new, with a purchase in a window."""
     inside = whole.bought & (whole.time >= start) & (whole.time < until)
     return len(np.unique(whole.user[inside] * len(whole.items) + whole.item[inside]))
 
 
 def with_strangers(history: History, many: int, groups: Mapping[str, Ints] | None = None) -> History:
-    """A history with users behind the others of whom no event is known, and whose attributes may be."""
+    """Return a history with more users at its end, without events, perhaps with attributes."""
     added = {column: np.full(many, -1, dtype=np.int64) for column in history.groups} | dict(groups or {})
     return replace(
         history,
@@ -101,7 +99,7 @@ def with_strangers(history: History, many: int, groups: Mapping[str, Ints] | Non
 
 
 def recent_share(whole: History, given: Past, horizon_days: int, windows: int) -> Floats:
-    """The plain rule for strangers: which share of the users seen before bought each item, in the last windows.
+    """Return the plain rule for strangers: the share of the users seen before who bought each item in the last windows.
 
     The average item's share is added as that of 200 users, so that no item has none.
     """
@@ -119,7 +117,7 @@ def recent_share(whole: History, given: Past, horizon_days: int, windows: int) -
 
 
 def _places(wanted: Ints, values: Ints) -> Ints:
-    """Where values are in an ascending array; -1 for those that are not there."""
+    """Return the positions of values in an ascending array; -1 for missing ones."""
     place = np.minimum(np.searchsorted(wanted, values), max(len(wanted) - 1, 0))
     found: Ints = np.where(wanted[place] == values, place, -1) if len(wanted) else np.full(len(values), -1)
     return found

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judge the purchase likelihood of strangers, newcomers and known users, beside plain rules and peers.
+
+Protocol. Eight windows of seven days, the newest of the data. Nothing is chosen or tuned on them: `--validation` moves
+everything eight windows back, and only what it shows may decide about the model. Every window has fits of its own, on
+the rows before its start, as a shop that fits after each drop would have; so have the rules and the peers. The
+catalogue of a window is what was bought before it. "Predicted" is the sum of probabilities, "observed" the number of
+pairs with a purchase in the window.
+
+Strangers: 25 % of the users are removed altogether from what is fitted. Those of them who were seen before the window's
+start are judged with nothing known but, where the data have them, their attributes (three draws). The plain rule beside
+it: the share of the users seen before who bought the item in each of the four windows before, shrunk towards the
+average item by 200 users.
+
+Newcomers: users whose first event lies in the window and is no purchase. They are judged right after it, through the
+code that serves; purchases within seven days after it count. Sets without events of other types have none.
+
+Known users: all pairs of the users and items seen before. Peers have the same windows, rows and calibration. Intervals
+are 95 % of 1,000 bootstrap samples of whole users. Seeds: 1 to 3 for draws of strangers, 2 for the bootstrap.
+
+The demo's households have demographics (`make demo` downloads them). Another set is a folder with interactions.csv,
+items.csv and perhaps users.csv, plain or .gz, that LIKELIHOOD_DATA or the first argument names.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

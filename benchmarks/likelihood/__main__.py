@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judge the likelihood on the demo's data and on one more set."""
+
+import argparse
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from personalization.core.csv_dialect import STANDARD
+from personalization.likelihood import training
+from personalization.likelihood.histories import History, Reader
+
+from benchmarks import likelihood
+from benchmarks.harness import REPOSITORY
+from benchmarks.likelihood import populations
+from benchmarks.likelihood.known import known
+from benchmarks.likelihood.models import DRAWS, HORIZON, WINDOWS, Plan, day
+from benchmarks.likelihood.strangers import newcomers, strangers
+from local.demo import sample_data
+
+
+def read(folder: Path) -> History:
+    """Read a set; purchases with a coupon are purchases."""
+    reader = Reader("Purchase", 1 << 40)
+    with opened(folder, "interactions") as lines:
+        reader.interactions((line.replace("PurchaseWithCoupon", "Purchase") for line in lines), STANDARD.records)
+    with opened(folder, "items") as lines:
+        reader.items(lines, STANDARD.records)
+    if any((folder / f"users.csv{end}").is_file() for end in ("", ".gz")):
+        with opened(folder, "users") as lines:
+            reader.users(lines, STANDARD.records)
+    return reader.history()
+
+
+@contextmanager
+def opened(folder: Path, name: str) -> Iterator[TextIO]:
+    """Open a CSV, plain or compressed."""
+    plain = folder / f"{name}.csv"
+    with plain.open(newline="") if plain.is_file() else gzip.open(f"{plain}.gz", "rt", newline="") as lines:
+        yield lines
+
+
+def judge(folder: Path, plan: Plan) -> None:
+    whole = read(folder)
+    begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
+    sizes = f"{len(whole.users):,} users, {len(whole.items):,} items, {int(whole.bought.sum()):,} purchases"
+    print(f"\n{folder.name}: {sizes}")
+    print(f"{plan.windows} windows of {HORIZON} days from {day(begins[0])}" + (" (validation)" if plan.later else ""))
+    for population, judged in (("strangers", strangers), ("newcomers", newcomers), ("known", known)):
+        if population in plan.judged:
+            try:
+                judged(whole, plan, print)
+            except training.TooLittle as little:
+                print(f"\n{population}: a window has too little before it: a fit {little}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(likelihood.__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", default=os.environ.get("LIKELIHOOD_DATA", ""), help="one more set")
+    parser.add_argument("--validation", action="store_true", help="the eight windows before the judged ones")
+    parser.add_argument("--windows", type=int, default=WINDOWS, help="fewer, for a quick look")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of strangers")
+    parser.add_argument("--only", choices=Plan().judged, help="one of the three populations")
+    parser.add_argument("--no-demo", action="store_true", help="only the named set")
+    options = parser.parse_args()
+    later = WINDOWS if options.validation else 0
+    plan = Plan(options.windows, later, options.draws, (options.only,) if options.only else Plan().judged)
+    if options.folder:
+        judge(Path(options.folder), plan)
+    if not options.no_demo:
+        judge(sample_data.prepare(REPOSITORY / ".local" / "demo").interactions.parent, plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judge the likelihood of known users, beside peers that are fitted on the same rows."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from personalization.likelihood import logistic
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import Flags, Floats, History, Ints
+
+from benchmarks.likelihood import populations
+from benchmarks.likelihood.models import (
+    HORIZON,
+    RULE_WINDOWS,
+    Calibration,
+    Fitted,
+    Logits,
+    Plan,
+    Show,
+    boosted,
+    day,
+    fitted,
+    log_losses,
+    ours,
+    rows_of,
+    six_counts,
+    target,
+    user_blocks,
+)
+
+SAMPLES, SLICES = 1_000, 2_000
+LEAST_PREDICTED = 1e-4
+"""Less likely pairs are no part of the bins."""
+BINS, LEAST_EXPECTED = 10, 400
+FLOOR, TREES, OURS = "logistic on six counts", "LightGBM on six counts", "ours"
+
+
+class Sums:
+    """Sums of a model's predictions by window, user and slice of probability."""
+
+    _EDGES = np.concatenate([np.linspace(-17.0, 4.0, SLICES - 1)])
+
+    def __init__(self, windows: int, users: int) -> None:
+        self.calibration = Calibration(windows)
+        self.loss, self.loss_seen = np.zeros(users), np.zeros(users)
+        self.good = np.zeros((users, SLICES), dtype=np.int32)
+        self.bad = np.zeros((users, SLICES), dtype=np.int32)
+
+    def add(self, window: int, owner: Ints, chance: Floats, label: Flags, seen: Flags) -> None:
+        users = len(self.loss)
+        self.calibration.add(window, chance.sum(), label.sum())
+        loss = log_losses(chance, label)
+        self.loss += np.bincount(owner, loss, users)
+        self.loss_seen += np.bincount(owner[seen], loss[seen], users)
+        logit = np.log(np.clip(chance, 1e-12, 1 - 1e-12)) - np.log1p(-np.clip(chance, 1e-12, 1 - 1e-12))
+        place = np.searchsorted(self._EDGES, logit)
+        first, last = int(owner.min()), int(owner.max()) + 1
+        for sums, which in ((self.good, label), (self.bad, ~label)):
+            index = (owner[which] - first) * SLICES + place[which]
+            sums[first:last] += np.bincount(index, minlength=(last - first) * SLICES).reshape(-1, SLICES)
+
+    def areas(self, weights: Floats) -> Floats:
+        """Return the area under the ROC curve of each sample of users."""
+        good, bad = weights @ self.good, weights @ self.bad
+        below = np.cumsum(bad, 1) - bad / 2
+        areas: Floats = (good * below).sum(1) / (good.sum(1) * bad.sum(1))
+        return areas
+
+
+@dataclass(slots=True)
+class Likely:
+    """The pairs above LEAST_PREDICTED: their users, probabilities and labels."""
+
+    owner: list[Ints] = field(default_factory=list)
+    chance: list[Floats] = field(default_factory=list)
+    label: list[Flags] = field(default_factory=list)
+
+    def add(self, owner: Ints, chance: Floats, label: Flags) -> None:
+        kept = chance > LEAST_PREDICTED
+        self.owner.append(owner[kept].astype(np.int32))
+        self.chance.append(chance[kept].astype(np.float32))
+        self.label.append(label[kept])
+
+
+def known(whole: History, plan: Plan, show: Show) -> None:
+    """Judge all pairs of known users and items."""
+    begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
+    everybody = np.ones(len(whole.users), dtype=bool)
+    sums = defaultdict[str, Sums](lambda: Sums(plan.windows, len(whole.users)))
+    likely, pairs, change, seconds = Likely(), 0, list[float](), 0.0
+    for window, start in enumerate(begins):
+        began = time.process_time()
+        model = fitted(populations.past(whole, start, everybody))
+        seconds += time.process_time() - began
+        older, later = rows_of(model.past)
+        models = {OURS: ours(model.fit.formulas), FLOOR: six_counts(older, later)}
+        if (trees := boosted(older, later)) is not None:
+            models[TREES] = trees
+        pairs += _window(whole, model, window, models, sums, likely)
+        before = [populations.pairs_bought(whole, start - step * HORIZON * DAY, start - (step - 1) * HORIZON * DAY)
+                  for step in range(1, RULE_WINDOWS + 1)]  # fmt: skip
+        change.append(populations.pairs_bought(whole, start, start + HORIZON * DAY) / max(float(np.mean(before)), 1.0))
+    _figures(sums, pairs, seconds / plan.windows, show)
+    mine = sums[OURS].calibration
+    target(show, "pooled .90 to 1.10", 0.9 <= mine.pooled <= 1.1, f"{mine.pooled:.3f}")
+    target(show, "each window .75 to 1.33", mine.within(0.75, 1.33), mine.range)
+    gain = 1 - sums[OURS].loss.sum() / sums[FLOOR].loss.sum()
+    target(show, "log-loss at least 3.5 % below six counts", gain >= 0.035, f"{gain:.2%}")
+    area = float(sums[OURS].areas(np.ones((1, len(whole.users))))[0])
+    target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
+    _bins(likely, len(whole.users), show)
+    show(f"{'window':12}{'predicted':>10}{'observed':>10}{'ratio':>10}{'all purchases / four weeks before':>36}")
+    for window, start in enumerate(begins):
+        figures = f"{mine.predicted[window]:10,.0f}{mine.observed[window]:10,.0f}{mine.ratios[window]:10.2f}"
+        show(f"{day(start):12}{figures}{change[window] - 1:>+36.0%}")
+
+
+def _window(
+    whole: History, model: Fitted, window: int, models: Mapping[str, Logits], sums: Mapping[str, Sums], likely: Likely
+) -> int:
+    """Add every pair of one window; return how many there are."""
+    given, table = model.past, model.table(model.past.history)
+    wide, until = len(given.items), given.at + HORIZON * DAY
+    for mine in user_blocks(len(given.users), wide):
+        label = populations.bought(whole, given.users[mine], given.items, given.at, until).ravel()
+        features = table.features(np.repeat(mine, wide), np.tile(np.arange(wide), len(mine)))
+        seen, owner = features["seen"] > 0, np.repeat(given.users[mine], wide)
+        for name, logits in models.items():
+            chance = logistic.sigmoid(logits(features, seen))
+            sums[name].add(window, owner, chance, label, seen)
+            if name == OURS:
+                likely.add(owner, chance, label)
+    return len(given.users) * wide
+
+
+def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: Show) -> None:
+    """Show a row for each model."""
+    users = len(sums[OURS].loss)
+    weights, once = _drawn(users), np.ones((1, users))
+    observed = int(sums[OURS].calibration.observed.sum())
+    show(f"\nKnown users: {pairs:,} pairs, {observed:,} purchases (base rate {observed / pairs:.5f})")
+    show(f"{seconds:.1f} CPU-seconds for a fit")
+    floor = sums[FLOOR]
+    for name, each in sums.items():
+        low, high = np.quantile(each.areas(weights), [0.025, 0.975])
+        area = float(each.areas(once)[0])
+        show(f"{name:24}log-loss {each.loss.sum() / pairs:.6f}  AUC {area:.4f} [{low:.4f}, {high:.4f}]"
+             f"  predicted/observed {each.calibration.pooled:.2f}")  # fmt: skip
+        if name != FLOOR:
+            show(f"{'':24}log-loss against {FLOOR}: {_against(each.loss, floor.loss, weights)}")
+            show(f"{'':24}of pairs bought before: {_against(each.loss_seen, floor.loss_seen, weights)}")
+
+
+def _bins(likely: Likely, users: int, show: Show) -> None:
+    """Show ten bins of equal predicted purchases, and whether observed purchases agree in each."""
+    owner, chance, label = (np.concatenate(each) for each in (likely.owner, likely.chance, likely.label))
+    order = np.argsort(chance, kind="stable")
+    owner, chance, label = owner[order], chance[order].astype(np.float64), label[order]
+    expected = np.cumsum(chance)
+    place = np.minimum((expected / expected[-1] * BINS).astype(np.int64), BINS - 1)
+    weights = _drawn(users)
+    target(show, f"{LEAST_EXPECTED} predicted purchases in each of ten bins", expected[-1] / BINS >= LEAST_EXPECTED,
+           f"{expected[-1] / BINS:,.0f}")  # fmt: skip
+    rows, good = [], True
+    for number in range(BINS):
+        mine = place == number
+        predicted = np.bincount(owner[mine], chance[mine], users)
+        observed = np.bincount(owner[mine], label[mine], users)
+        ratio = predicted.sum() / max(observed.sum(), 1.0)
+        low, high = np.quantile((weights @ predicted) / np.maximum(weights @ observed, 1e-9), [0.025, 0.975])
+        fine = 0.85 <= ratio <= 1.18 or low <= 1.0 <= high
+        good = good and fine
+        shares = f"{number + 1:4}{chance[mine].mean():12.3%}{label[mine].mean():12.3%}"
+        counts = f"{predicted.sum():10,.0f}{observed.sum():10,.0f}{ratio:10.2f}"
+        rows.append(f"{shares}{counts}   [{low:.2f}, {high:.2f}]{'' if fine else '  off'}")
+    target(show, "each bin .85 to 1.18, or 1 in its interval", good, "")
+    heads = f"{'% predicted':>12}{'% observed':>12}{'predicted':>10}{'observed':>10}{'ratio':>10}"
+    show(f"{'bin':>4}{heads}   95 % of samples")
+    for row in rows:
+        show(row)
+
+
+def _drawn(users: int) -> Floats:
+    """Return how often each user is in each bootstrap sample."""
+    return np.random.default_rng(2).multinomial(users, np.full(users, 1 / users), SAMPLES).astype(np.float64)
+
+
+def _against(mine: Floats, other: Floats, weights: Floats) -> str:
+    """Return how much lower the log-loss is than another model's, with its interval."""
+    low, high = np.quantile((weights @ mine) / (weights @ other) - 1, [0.025, 0.975])
+    return f"{mine.sum() / other.sum() - 1:+.2%} [{low:+.2%}, {high:+.2%}]"

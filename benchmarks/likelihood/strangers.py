@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judge the likelihood of users without a history: strangers, and newcomers after their first event."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from personalization.likelihood import answering, counters, exports, training
+from personalization.likelihood.counters import Item
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import Flags, Floats, History, Ints
+from personalization.likelihood.model import Model, probability
+
+from benchmarks.likelihood import populations
+from benchmarks.likelihood.models import (
+    HORIZON,
+    RULE_WINDOWS,
+    Calibration,
+    Fitted,
+    Plan,
+    Show,
+    day,
+    fitted,
+    log_losses,
+    target,
+    user_blocks,
+)
+
+REMOVED, BEST = 0.25, 50
+NEWCOMERS, LEAST_NEWCOMERS = 100, 30
+"""Newcomers of a window that are judged, at most; and of all windows, the fewest that are judged."""
+MODEL, MODEL_WITH, RULE = "model", "model with attributes", "plain rule"
+
+
+class Strangers:
+    """Sums of one way to predict purchases of strangers: of the 50 best items by its own order, and of all items.
+
+    `between` has, for the best items, how many times as likely the ninth tenth of the strangers is as the first.
+    """
+
+    def __init__(self, windows: int) -> None:
+        self.best, self.every = Calibration(windows), Calibration(windows)
+        self.loss = 0.0
+        self.between: list[float] = []
+
+    def add(self, window: int, chance: Floats, label: Flags) -> None:
+        """Add strangers (rows) by items."""
+        best = np.argpartition(-chance, min(BEST, chance.shape[1]) - 1, axis=1)[:, :BEST]
+        predicted, observed = np.take_along_axis(chance, best, 1), np.take_along_axis(label, best, 1)
+        self.best.add(window, predicted.sum(), observed.sum())
+        self.every.add(window, chance.sum(), label.sum())
+        self.loss += log_losses(chance, label).sum()
+        low, high = np.quantile(chance[:, np.argsort(-chance.mean(0))[:BEST]], [0.1, 0.9], axis=0)
+        self.between.append(float(np.median(high / np.maximum(low, 1e-12))))
+
+
+def strangers(whole: History, plan: Plan, show: Show) -> None:
+    """Remove users, fit on the others, and judge those who were removed."""
+    begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
+    names = [MODEL, *([MODEL_WITH] if whole.groups else []), RULE]
+    sums = {name: Strangers(plan.windows) for name in names}
+    questions = 0
+    for draw in range(1, plan.draws + 1):
+        out = populations.taken_out(whole, REMOVED, draw)
+        for window, start in enumerate(begins):
+            model = fitted(populations.past(whole, start, ~out))
+            who = np.flatnonzero(out & populations.seen_before(whole, start))
+            questions += len(who)
+            label = populations.bought(whole, who, model.past.items, start, start + HORIZON * DAY)
+            rule = populations.recent_share(whole, model.past, HORIZON, RULE_WINDOWS)
+            sums[MODEL].add(window, np.broadcast_to(_of_strangers(model, 1, {}), label.shape), label)
+            if whole.groups:
+                groups = {column: values[who] for column, values in whole.groups.items()}
+                sums[MODEL_WITH].add(window, _of_strangers(model, len(who), groups), label)
+            sums[RULE].add(window, np.broadcast_to(rule, label.shape), label)
+    show(f"\nStrangers: {questions:,} questions about users who were removed before the fit; predicted/observed")
+    show(f"{'':22}{'50 best as predicted':>24}{'bought of':>11}{'all items':>22}{'log-loss':>10}")
+    show(f"{'':22}{'pooled':>10}{'each window':>14}{'the best':>11}{'pooled':>8}{'each window':>14}{'/ rule':>10}")
+    for name, each in sums.items():
+        parts = [f"{some.pooled:8.2f}  {some.range}" for some in (each.best, each.every)]
+        bought = each.best.observed.sum() / (questions * BEST)
+        loss = each.loss / sums[RULE].loss - 1
+        show(f"{name:22}{parts[0]:>24}{bought:>11.2%}{parts[1]:>22}{loss:>+10.2%}")
+    if whole.groups:
+        spread = float(np.mean(sums[MODEL_WITH].between))
+        gain = sums[MODEL_WITH].loss / sums[MODEL].loss - 1
+        show(f"With attributes a tenth is {spread:.2f} times as likely to buy as another tenth; log-loss {gain:+.2%}")
+    for name in names[:-1]:
+        for part, some in ((f"{BEST} best items", sums[name].best), ("all items", sums[name].every)):
+            target(show, f"{name}, {part}: pooled within 1.25", 1 / 1.25 <= some.pooled <= 1.25, f"{some.pooled:.2f}")
+            target(show, f"{name}, {part}: each window within 1.6", some.within(1 / 1.6, 1.6), some.range)
+    show(f"{'50 best / all items':22}" + "".join(f"{name:>24}" for name in sums))
+    for window, start in enumerate(begins):
+        parts = [f"{each.best.ratios[window]:.2f} / {each.every.ratios[window]:.2f}" for each in sums.values()]
+        show(f"{day(start):22}" + "".join(f"{part:>24}" for part in parts))
+
+
+def _of_strangers(model: Fitted, many: int, groups: Mapping[str, Ints]) -> Floats:
+    """Return the probabilities of strangers (rows) for every item; equal attributes give equal rows."""
+    history, wide = model.past.history, len(model.past.items)
+    columns = np.stack(list(groups.values()), 1) if groups else np.zeros((many, 1), dtype=np.int64)
+    different, alike = np.unique(columns, axis=0, return_inverse=True)
+    each = {column: different[:, place] for place, column in enumerate(groups)}
+    table = model.table(populations.with_strangers(history, len(different), each))
+    chance = np.zeros((len(different), wide))
+    for rows in user_blocks(len(different), wide):
+        users = np.repeat(len(history.users) + rows, wide)
+        chance[rows] = model.chances(table, users, np.tile(np.arange(wide), len(rows))).reshape(len(rows), wide)
+    result: Floats = chance[alike.ravel()]
+    return result
+
+
+def newcomers(whole: History, plan: Plan, show: Show) -> None:
+    """Judge users right after their first event, where that is no purchase."""
+    sums, users = Calibration(plan.windows), 0
+    for window, start in enumerate(populations.starts(whole, HORIZON, plan.windows, plan.later)):
+        came = populations.newcomers(whole, start, HORIZON)
+        came = came[np.random.default_rng(window).permutation(len(came))[:NEWCOMERS]]
+        if not len(came):
+            continue
+        try:
+            model = fitted(populations.past(whole, start, np.ones(len(whole.users), dtype=bool)))
+        except training.TooLittle:
+            continue
+        users += len(came)
+        table = model.table(model.past.history)
+        served = exports.model(table, model.fit, "run", answering.iso(model.past.at), HORIZON, "Purchase")
+        items = {name: counters.item_from(entry) for name, entry in exports.items(table, 1)}
+        for user in came:
+            sums.add(window, *_newcomer(whole, int(user), served, items))
+    if users < LEAST_NEWCOMERS:
+        few = f"{users} users came with an event that is no purchase; {LEAST_NEWCOMERS} are the least"
+        show(f"\nNewcomers: not judged: {few}")
+        return
+    purchases = f"{sums.observed.sum():,.0f} later purchases, predicted/observed {sums.pooled:.2f}"
+    show(f"\nNewcomers: {users:,} users, {purchases}")
+
+
+def _newcomer(whole: History, user: int, model: Model, items: Mapping[str, Item]) -> tuple[float, int]:
+    """Return a newcomer's predicted purchases right after their first event, and those that they make."""
+    mine = whole.user == user
+    time, bought = whole.time[mine], whole.bought[mine]
+    names = [whole.items[each] for each in whole.item[mine]]
+    at = int(time.min())
+    newcomer = counters.user_from(None, model)
+    for place in np.flatnonzero(time == at):
+        newcomer.add(counters.LiveEvent(str(place), names[place], at, bought=False), items.get(names[place]))
+    counts = answering.count_logits(model, newcomer, items, at)
+    later = bought & (time > at) & (time <= at + HORIZON * DAY)
+    purchases = {names[place] for place in np.flatnonzero(later)} & items.keys()
+    return sum(map(probability, counts.logits.values())), len(purchases)
