@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the steps of a test on held-out time that call Personalize, one per call. Each step can be repeated."""
 
+from collections.abc import Callable
 from typing import Any
 
 from personalization.core.aws import clients
@@ -15,6 +16,7 @@ from personalization.releases.held_out.plan import (
     TrialRequest,
     UntestedRequest,
 )
+from personalization.shop.plan import Part
 
 LOG = logger()
 
@@ -37,40 +39,20 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     """
     done = STEPS[event["step"]](event, Environment())
     LOG.info("Step done", step=event["step"])
-    return done
+    return done.as_json()
 
 
-def _plan(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return steps.plan(clients.personalize(), clients.s3(), TrialRequest.read(event), environment).as_json()
-
-
-def _export(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return steps.export(clients.personalize(), ExportRequest.read(event), environment.role_arn).as_json()
-
-
-def _ask(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return steps.ask(clients.personalize(), AskRequest.read(event), environment.role_arn).as_json()
-
-
-def _measure(event: dict[str, Any], environment: Environment) -> dict[str, object]:
+def _measure(event: dict[str, Any], environment: Environment) -> Part:
     result = steps.measure(clients.personalize(), clients.s3(), environment.bucket, MeasureRequest.read(event))
     LOG.info("Tested on held-out time", outcome=result.outcome, reason=result.reason)
-    return result.as_json()
+    return result
 
 
-def _untested(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return steps.untested(clients.s3(), environment.bucket, UntestedRequest.read(event)).as_json()
-
-
-def _clear(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return steps.clear(clients.personalize(), ClearRequest.read(event), environment).as_json()
-
-
-STEPS = {
-    "plan": _plan,
-    "export": _export,
-    "ask": _ask,
+STEPS: dict[str, Callable[[dict[str, Any], Environment], Part]] = {
+    "plan": lambda event, own: steps.plan(clients.personalize(), clients.s3(), TrialRequest.read(event), own),
+    "export": lambda event, own: steps.export(clients.personalize(), ExportRequest.read(event), own.role_arn),
+    "ask": lambda event, own: steps.ask(clients.personalize(), AskRequest.read(event), own.role_arn),
     "measure": _measure,
-    "untested": _untested,
-    "clear": _clear,
+    "untested": lambda event, own: steps.untested(clients.s3(), own.bucket, UntestedRequest.read(event)),
+    "clear": lambda event, own: steps.clear(clients.personalize(), ClearRequest.read(event), own),
 }

@@ -8,6 +8,7 @@ from personalization.core.environment import Environment
 from personalization.core.observability import logger
 from personalization.releases.held_out import split_files
 from personalization.releases.held_out.plan import SplitRequest, VerifyRequest
+from personalization.shop.plan import Part
 
 LOG = logger()
 
@@ -25,17 +26,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Raises:
         RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
-    done = STEPS[event["step"]](event)
+    s3, bucket = clients.s3(), Environment().bucket
+    if event["step"] == "split":
+        done: Part = split_files.split(s3, bucket, SplitRequest.read(event).trial)
+    else:
+        done = split_files.verify(s3, bucket, VerifyRequest.read(event).trial)
     LOG.info("Step done", step=event["step"])
-    return done
-
-
-def _split(event: dict[str, Any]) -> dict[str, object]:
-    return split_files.split(clients.s3(), Environment().bucket, SplitRequest.read(event).trial).as_json()
-
-
-def _verify(event: dict[str, Any]) -> dict[str, object]:
-    return split_files.verify(clients.s3(), Environment().bucket, VerifyRequest.read(event).trial).as_json()
-
-
-STEPS = {"split": _split, "verify": _verify}
+    return done.as_json()

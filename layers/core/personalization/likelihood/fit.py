@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit a shop's purchase likelihood after a promotion: read the history, store the model, and take a snapshot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -171,7 +171,7 @@ class _Job:
             "anchors": list(model.anchors),
         }
         try:
-            scored = list(self._scored(campaign["arn"], table, model))
+            scored = [self._scored(campaign["arn"], pairs, table, model) for pairs in snapshots.sample(table, model.at)]
             document = snapshots.snapshot(table, fitted.formulas, scored, facts)
             self._put(self._snapshot_key, shards.pack(document))
         except PersonalizationError as error:
@@ -183,14 +183,12 @@ class _Job:
         return f"{inputs.snapshots(self.request.shop)}{self.request.run}.json.gz"
 
     def _scored(
-        self, campaign_arn: str, table: Tables, model: Model
-    ) -> Iterator[tuple[snapshots.Pairs, Mapping[str, float]]]:
-        names = table.history.items
-        for pairs in snapshots.sample(table, model.at):
-            items = [names[item] for item in pairs.items.tolist()]
-            parameters = answering.ranking_parameters(table.history.users[pairs.user], items, model.anchors, {})
-            predicted = runtime.rank(self.aws.runtime, Ask(campaign_arn, parameters))
-            yield pairs, answering.anchored_scores(predicted, items, model.anchors)
+        self, campaign_arn: str, pairs: snapshots.Pairs, table: Tables, model: Model
+    ) -> tuple[snapshots.Pairs, Mapping[str, float]]:
+        items = [table.history.items[item] for item in pairs.items.tolist()]
+        parameters = answering.ranking_parameters(table.history.users[pairs.user], items, model.anchors, {})
+        predicted = runtime.rank(self.aws.runtime, Ask(campaign_arn, parameters))
+        return pairs, answering.anchored_scores(predicted, items, model.anchors)
 
     def _snapshots(self, past: History) -> list[snapshots.Snapshot]:
         """Return the stored snapshots of earlier runs, oldest first, labelled where the history reaches far enough."""

@@ -80,26 +80,12 @@ LEVELS = ("CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3")
 """Columns of items that are levels of categories, from the widest to the narrowest."""
 
 
-class Codes:
-    """Numbers ids in order of appearance."""
+class Codes(dict[str, int]):
+    """Numbers of ids in order of appearance."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def of(self, name: str) -> int:
-        """Return the number of an id, which may be new."""
-        return self._numbers.setdefault(name, len(self._numbers))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def find(self, name: str) -> int:
-        """Return the number of an id, or -1."""
-        return self._numbers.get(name, -1)
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._numbers)
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +204,7 @@ class Reader:
         """Add one event; raise TooMany as `interactions` does."""
         if seconds > self._until:
             return
-        user_code, item_code = self._users.of(user), self._items.of(item)
+        user_code, item_code = self._users[user], self._items[item]
         if self._bounds.since is not None and seconds < self._bounds.since:
             return
         self._rows += 1
@@ -274,15 +260,14 @@ class Reader:
         """
         if self._full:
             raise TooMany(self.rows)
-        for name in self._about_users:
-            self._users.of(name)
-        for name in self._about_items:
-            self._items.of(name)
+        for codes, about in ((self._users, self._about_users), (self._items, self._about_items)):
+            for name in about:
+                codes.setdefault(name, len(codes))
         user, item, time, bought = _deduplicated(*self._within())
         kinds, kind_names = _levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(
-            self._users.names, self._items.names, user, item, time, bought, kinds, kind_names, groups, group_names
+            list(self._users), list(self._items), user, item, time, bought, kinds, kind_names, groups, group_names
         )
 
 
@@ -347,14 +332,12 @@ def _levels(items: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[list[
     """Return each level's categories, qualified by the wider levels: "Fresh" of two departments is two categories."""
     used = [level for level in LEVELS if any(level in each for each in about.values())]
     kinds, names = [], []
-    for depth in range(len(used)):
-        codes = Codes()
-        numbers = np.full(len(items.names), -1, dtype=np.int64)
-        for item, each in about.items():
-            if used[depth] in each:
-                numbers[items.find(item)] = codes.of("|".join(each.get(level, "") for level in used[: depth + 1]))
+    for depth, column in enumerate(used, 1):
+        own = ((item, each) for item, each in about.items() if column in each)
+        qualified = ((item, "|".join(each.get(level, "") for level in used[:depth])) for item, each in own)
+        numbers, categories = _numbered(items, qualified)
         kinds.append(numbers)
-        names.append(codes.names)
+        names.append(categories)
     return kinds, names
 
 
@@ -363,11 +346,15 @@ def _groups(users: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[dict[
     groups: dict[str, Ints] = {}
     names: dict[str, list[str]] = {}
     for column in sorted({name for each in about.values() for name in each}):
-        codes = Codes()
-        numbers = np.full(len(users.names), -1, dtype=np.int64)
-        for user, each in about.items():
-            if column in each:
-                numbers[users.find(user)] = codes.of(each[column])
-        if 1 < len(codes.names) <= MOST_VALUES and len(groups) < MOST_COLUMNS:
-            groups[column], names[column] = numbers, codes.names
+        numbers, values = _numbered(users, ((user, each[column]) for user, each in about.items() if column in each))
+        if 1 < len(values) <= MOST_VALUES and len(groups) < MOST_COLUMNS:
+            groups[column], names[column] = numbers, values
     return groups, names
+
+
+def _numbered(ids: Codes, values: Iterable[tuple[str, str]]) -> tuple[Ints, list[str]]:
+    """Return the number of each id's value (-1: none), and the values by number."""
+    codes, numbers = Codes(), np.full(len(ids), -1, dtype=np.int64)
+    for name, value in values:
+        numbers[ids[name]] = codes[value]
+    return numbers, list(codes)

@@ -4,6 +4,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from personalization.core import csv_dialect
@@ -130,13 +131,8 @@ def run_of(key: str) -> str:
 
 def events_csv(events: Iterable[tuple[str, str, str, int]]) -> Iterator[bytes]:
     """Yield live events (user, item, type, epoch seconds) as a CSV of interactions in parts; nothing without events."""
-    rows: list[str] = []
-    for number, (user, item, kind, seconds) in enumerate(events):
-        if number == 0:
-            rows.append(csv_dialect.record(("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")))
-        rows.append(csv_dialect.record((user, item, kind, str(seconds))))
-        if number % _ROWS == _ROWS - 1:
-            yield "".join(rows).encode()
-            rows.clear()
-    if rows:
-        yield "".join(rows).encode()
+    rows = ((user, item, kind, str(seconds)) for user, item, kind, seconds in events)
+    header = [("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")]
+    while part := list(islice(rows, _ROWS)):
+        yield "".join(map(csv_dialect.record, header + part)).encode()
+        header = []

@@ -56,15 +56,10 @@ class Judgement:
 def judge_release(
     gate: Gate, new: Mapping[str, Measured], serving: Mapping[str, Measured], held_out: Result
 ) -> list[Judgement]:
-    """Judge the new versions of a run, each by its metrics and by the test on held-out time.
+    """Judge the new versions of a run by recipe alias, each by its metrics and by the test on held-out time.
 
     Popularity has no baseline. If every other recipe of the same import is refused, popularity is refused too, because
     the data cannot be trusted.
-
-    Args:
-        gate: the shop's gate.
-        new, serving: the new versions and the serving ones, by recipe alias.
-        held_out: the result of the test on held-out time.
     """
     gates = {alias: gate.of(alias) for alias in new}
     judged = [combine(judge(alias, gates[alias], new[alias], serving.get(alias)), held_out) for alias in new]
@@ -80,30 +75,15 @@ def judge_release(
 def judge(alias: str, gate: Gate, new: Measured, serving: Measured | None) -> Judgement:
     """Judge a recipe's new version by its metrics.
 
-    A version without its metric is refused; otherwise a better metric never turns an approval into a refusal.
-
-    Args:
-        alias: the recipe.
-        gate: the recipe's gate.
-        new: the new version.
-        serving: the version that serves; None for a first release.
+    A version without its metric is refused; otherwise a better metric never turns an approval into a refusal. Nothing
+    serves before a first release.
     """
     old = serving or Measured(None, None)
     mine, popularity, theirs, their_popularity = (
         _figure(each, gate.metric) for each in (new.metrics, new.baseline, old.metrics, old.baseline)
     )
-    facts = Judgement(
-        alias,
-        "approved",
-        "",
-        gate.metric,
-        mine,
-        popularity,
-        theirs,
-        their_popularity,
-        lift(mine, popularity),
-        lift(theirs, their_popularity),
-    )
+    lifts = lift(mine, popularity), lift(theirs, their_popularity)
+    facts = Judgement(alias, "approved", "", gate.metric, mine, popularity, theirs, their_popularity, *lifts)
     decision, reason = _decide(gate, facts, first=serving is None)
     return replace(facts, decision=decision, reason=reason)
 

@@ -105,12 +105,7 @@ class ProbeResult:
 
 
 class Pace:
-    """The pace of a probe: constant, slower after throttling, and within the function's time.
-
-    Args:
-        per_second: initial requests a second.
-        seconds: the most seconds in total.
-    """
+    """The pace of a probe: constant, slower after throttling, and within a number of seconds."""
 
     def __init__(self, per_second: float, seconds: float = MAX_SECONDS) -> None:
         self._interval = 1 / per_second
@@ -218,11 +213,7 @@ def key(shop: str) -> str:
 
 
 def sample(head: str) -> Sample:
-    """Sample users and items evenly from the beginning of an import copy.
-
-    Args:
-        head: the header and first rows of a CSV with USER_ID and ITEM_ID; a truncated last row is left out.
-    """
+    """Sample users and items evenly from the header and first rows of an import copy, without a truncated last row."""
     names, *rows = list(csv_dialect.records(head.split("\n")[:-1])) or [[]]
     records = [dict(zip(names, row, strict=False)) for row in rows]
     users, items = (

@@ -97,9 +97,7 @@ def mean(values: Iterable[float]) -> float:
 def summary(answers: Sequence[Answer], catalogue: int) -> dict[str, float]:
     """Return a solution version's metrics by Personalize's names, rounded to four decimals, sorted by name.
 
-    Args:
-        answers: lists of DEEPEST items.
-        catalogue: the number of items.
+    Answers are lists of DEEPEST items; the catalogue is given by its size.
     """
     found = {
         "coverage": coverage((answer.items for answer in answers), catalogue),
@@ -127,9 +125,7 @@ class Bootstrap:
 
     Args:
         size: the number of users, at least 1; every list of values has one value for each, in the same order.
-        seed: makes the draws the same every time.
-        rounds: the number of draws.
-        level: the confidence level.
+        rounds: the number of draws. level: of confidence.
     """
 
     def __init__(self, size: int, seed: int = 7, rounds: int = ROUNDS, level: float = 0.95) -> None:

@@ -51,12 +51,7 @@ class Report:
         return f"reports/{self.shop}/{self.run}/{file}"
 
     def start(self, document: Document, before: Mapping[str, Sequence[Document]]) -> None:
-        """Write the first version.
-
-        Args:
-            document: from `document`.
-            before: answers of the serving campaigns, by recipe alias.
-        """
+        """Write the first version, with the answers of the serving campaigns by recipe alias."""
         judged = {**document, "before": before}
         objects.put_json(self.s3, self.bucket, self.key("parts/judged.json"), judged)
         self._write(judged, {})
@@ -139,14 +134,7 @@ def document(
     old: Mapping[str, Measured],
     now: datetime,
 ) -> dict[str, Any]:
-    """Return the document of a judged run, without lists.
-
-    Args:
-        verdict: the verdict.
-        judged: a judgement of each recipe.
-        new, old: the new versions and the serving ones, by recipe alias.
-        now: the time.
-    """
+    """Return the document of a judged run, without lists; `new` and `old` are by recipe alias."""
     recipes = []
     for each in judged:
         camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in asdict(each).items()}
@@ -164,12 +152,7 @@ def document(
 
 
 def with_lists(document: Document, after: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
-    """Return the document with answers before and after the promotion side by side, by recipe and question.
-
-    Args:
-        document: with `before`: answers by recipe alias.
-        after: the answers of the updated campaigns.
-    """
+    """Return the document with its answers `before` the promotion and those after it, by recipe and question."""
     before: Mapping[str, Sequence[Document]] = document["before"]
     aliases = [each["alias"] for each in document["recipes"]]
     lists = {alias: _pairs(before.get(alias, ()), after.get(alias, ())) for alias in aliases}
