@@ -42,8 +42,8 @@ def down(options: Namespace, terminal: Terminal) -> None:
     stopped = lifecycle.down(home, terminal.step, wipe=options.wipe)
     if stopped and not saved.closed(home.saved):
         terminal.note(
-            f"the state at the end could not be saved ({home.log('cloud')} says why): the next `up` goes on from the"
-            " state before it and from the journal"
+            f"the last state could not be saved ({home.log('cloud')} says why): the next `up` goes on from the one"
+            " before and the journal"
         )
     if terminal.as_json:
         terminal.json({"stopped": stopped})
@@ -254,7 +254,7 @@ def replay(options: Namespace, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.json({"replayed": reasons.total(), "reasons": reasons})
     elif reasons:
-        terminal.table(("messages", "why they were dead"), [(str(many), why) for why, many in reasons.items()])
+        terminal.table(("messages", "reason"), [(str(many), why) for why, many in reasons.items()])
     else:
         terminal.note("there are no dead letters")
 

@@ -89,20 +89,19 @@ def parser() -> argparse.ArgumentParser:
 
 def add_operations(add: Add) -> None:
     add("setup", "make or refresh the environments of the local AWS and of SAM", "setup")
-    up = add("up", "start the cloud and bring its stack to what the sources say", "up", "up --fresh --cloud-port 4566")
+    up = add("up", "start the cloud and deploy these sources", "up", "up --fresh --cloud-port 4566")
     for name, what in (("--cloud-port", "the local AWS"), ("--engine-port", "the engine")):
         up.add_argument(name, type=PORT, metavar="PORT", help=f"port of {what}; default: the last one, or a free one")
     up.add_argument("--fresh", action="store_true", help="forget all shops, objects and runs of earlier sessions")
     up.add_argument("--faults", action="store_true", help="let tests make the engine and the local AWS fail on request")
-    down = add("down", "stop the cloud; its shops are there again after the next `up`", "down", "down --wipe")
-    down.add_argument("--wipe", action="store_true", help="remove its data as well")
+    down = add("down", "stop the cloud; the next `up` brings its shops back", "down", "down --wipe")
+    down.add_argument("--wipe", action="store_true", help="remove its data too")
     add("status", "addresses, API key, bucket, memory and shops", "status", "status --json")
-    text = 'variables that point the AWS CLI and other AWS tools at the cloud, its key included: eval "$(... env)"'
-    add("env", text, "env", "env --json")
-    text = "what a process or a function logged; without NAME, which logs there are"
+    add("env", 'variables that point AWS tools at the cloud, its key included: eval "$(... env)"', "env", "env --json")
+    text = "the log of a process or a function; without NAME, the list of logs"
     logs = add("logs", text, "logs cloud --follow", "logs GetRecommendationsFunction", takes="[NAME]")
-    logs.add_argument("--follow", action="store_true", help="go on with what is logged from now, until Ctrl-C")
-    logs.add_argument("--lines", type=COUNT, default=50, metavar="N", help="how many of the last lines; default 50")
+    logs.add_argument("--follow", action="store_true", help="keep printing new lines until Ctrl-C")
+    logs.add_argument("--lines", type=COUNT, default=50, metavar="N", help="number of last lines; default 50")
     demo = add("demo", "the main job on real data, step by step; stays up until Ctrl-C", "demo", "demo --once")
     demo.add_argument("--once", action="store_true", help="stop everything at the end")
 
@@ -114,15 +113,15 @@ def add_shopfront(add: Add) -> None:
     for kind, what in (
         ("items", "names, prices and categories"),
         ("users", "users to log in as"),
-        ("interactions", "what these bought last"),
+        ("interactions", "what they bought last"),
     ):
         front.add_argument(f"--{kind}", type=Path, metavar="CSV", help=f"the shop's {kind}: {what}")
     front.add_argument("--port", type=PORT, default=0, metavar="PORT", help="port of 127.0.0.1; default: a free one")
-    text = "as from CloudFront: for anonymous users, by the API of browsers with tokens of sessions, and no key"
+    text = "serve it as CloudFront does: for anonymous users, with session tokens and no key"
     front.add_argument("--tokens", action="store_true", help=text)
-    text = "put the demo shop into the bucket of a stack on AWS that has Storefront"
+    text = "upload the demo shop to a stack on AWS that has Storefront"
     publish = add("publish", text, "publish retail-dev --shop myshop --items items.csv", takes="STACK")
-    publish.add_argument("--shop", required=True, metavar="SHOP", help="the shop, which a run has promoted")
+    publish.add_argument("--shop", required=True, metavar="SHOP", help="the shop, with a promoted release")
     publish.add_argument("--items", type=Path, metavar="CSV", help="the shop's items: names, prices and categories")
 
 
@@ -135,28 +134,30 @@ def add_runs(add: Add) -> None:
         takes="SHOP KIND FILE…",
         files=".csv or .csv.gz; settings: .yaml, .yml or .json",
     )
-    drop.add_argument("--incremental", action="store_true", help="only what is new, beside what was imported before")
+    drop.add_argument(
+        "--incremental", action="store_true", help="add to what was imported before; without it, replace it"
+    )
     drop.add_argument("--watch", action="store_true", help="follow the runs to their ends")
     runs = add("runs", "the runs of a shop, newest first", "runs myshop", "runs myshop --watch", takes="SHOP")
     runs.add_argument("--watch", action="store_true", help="follow the newest run to its end")
     runs.add_argument("--limit", type=COUNT, default=10, metavar="N", help="how many; default 10")
-    text, run = "the pages about a shop's newest run, to look at", "the run; default: the newest that has reports"
+    text, run = "download the reports of a shop's newest run", "the run; default: the newest that has reports"
     add("report", text, "report myshop", "report myshop RUN", takes="SHOP [RUN]", run=run)
-    add("rollback", "campaigns back to the release before the one that serves", "rollback myshop", takes="SHOP")
-    text, run = "promote what the gate refused, by hand", "the run that was refused; default: the newest such run"
+    add("rollback", "return the campaigns to the previous release", "rollback myshop", takes="SHOP")
+    text, run = "promote a release that the gate refused", "the refused run; default: the newest one"
     add("promote", text, "promote myshop", "promote myshop RUN", takes="SHOP [RUN]", run=run)
     text = "remove a shop: everything it has in Personalize, its schedules and its records"
     teardown = add("teardown", text, "teardown myshop --dry-run", "teardown myshop --yes", takes="SHOP")
-    teardown.add_argument("--dry-run", action="store_true", help="only list what would go, and what each piece bills")
-    teardown.add_argument("--yes", action="store_true", help="do not ask for the shop's name again")
-    teardown.add_argument("--objects", action="store_true", help="remove its files in the bucket as well")
+    teardown.add_argument("--dry-run", action="store_true", help="only list what would be removed, and its price")
+    teardown.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    teardown.add_argument("--objects", action="store_true", help="remove its files in the bucket too")
 
 
 def add_questions(add: Add) -> None:
     example, user = "recommend myshop u42 --limit 5 --context DEVICE=phone", "a user id, known or not, or a session id"
     recommend = add("recommend", "items for a user", example, takes="SHOP USER", user=user)
     similar = add("similar", "items similar to one", "similar myshop i7", takes="SHOP ITEM")
-    popular = add("popular", "what most users choose", "popular myshop --limit 5", takes="SHOP")
+    popular = add("popular", "the most popular items", "popular myshop --limit 5", takes="SHOP")
     for command in (recommend, similar, popular):
         command.add_argument("--limit", type=COUNT, default=10, metavar="N", help="how many items; default 10")
     recommend.add_argument("--filter", metavar="NAME", help="one of the shop's filters")
@@ -165,13 +166,13 @@ def add_questions(add: Add) -> None:
     add("ranking", "given items, best for a user first", "ranking myshop u42 i1 i2 i3", takes="SHOP USER ITEM…")
     examples = ("likelihood myshop u42 i1 i2 i3", "likelihood myshop newcomer i1 --context AGE=25-34")
     likelihood = add("likelihood", "how likely a user is to buy items", *examples, takes="SHOP USER ITEM…")
-    add_pairs(likelihood, "--context", "a column of users, in place of what is known of this one; repeatable")
+    add_pairs(likelihood, "--context", "a users column, in place of the stored value; repeatable")
     text, example = "send an event; the next recommendations know of it", "event myshop u42 i7 View --session s1"
     event = add("event", text, example, takes="SHOP USER ITEM TYPE")
     event.add_argument("--session", metavar="ID", help="the session; default: a new one")
-    text = "a browser's token, of an anonymous user or of one who is logged in"
+    text = "a browser's token, for an anonymous or a logged-in user"
     add("token", text, "token myshop u42", takes="SHOP [USER]")
-    add("replay", "deliver events again that could not be delivered, once the cause is gone", "replay")
+    add("replay", "retry undelivered events, once the cause is fixed", "replay")
 
 
 def add_evaluate(add: Add) -> None:
@@ -191,7 +192,7 @@ def add_evaluate(add: Add) -> None:
     evaluate.add_argument("--k", type=whole(1, 50), default=10, metavar="N", help=text)
     text = "of User-Personalization and Personalized-Ranking; default standard"
     evaluate.add_argument("--tier", choices=("fast", "standard", "deep"), default="standard", help=text)
-    evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="of everything that is drawn; default 7")
+    evaluate.add_argument("--seed", type=int, default=7, metavar="N", help="seed of all random draws; default 7")
     text = "a shop's settings.yaml: names and defaults of columns, how many bad rows are tolerated"
     evaluate.add_argument("--settings", type=Path, metavar="FILE", help=text)
     text = "where to write the report as a page; default .local/evaluation/NAME.html"
@@ -237,7 +238,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Let SIGTERM unwind a command as Ctrl-C does, so that nothing is left half done."""
+    """Let SIGTERM unwind a command as Ctrl-C does: nothing is left half done."""
     raise KeyboardInterrupt
 
 
@@ -247,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
     signal.signal(signal.SIGTERM, terminated)
-    # Here, since boto3 and rich take a quarter of a second that `--help` need not wait for.
+    # Here, since `--help` need not wait a quarter of a second for boto3 and rich.
     from local.cli import commands  # noqa: PLC0415
     from local.terminal.output import Terminal  # noqa: PLC0415
 

@@ -30,7 +30,7 @@ def main(options: Namespace, terminal: Terminal) -> None:
         return terminal.result(plan, lambda: None)
     ask = f"Remove {options.shop} and all of this? Type its name: "
     if not options.yes and not (sys.stdin.isatty() and input(ask).strip() == options.shop):
-        raise LocalError("nothing was removed: answer with the shop's name, or give --yes")
+        raise LocalError("nothing was removed: type the shop's name, or give --yes")
     done = run(state, options, terminal, dry_run=False)
     kept = f", schemas kept: {len(done['schemas']['kept'])}" if done["schemas"]["kept"] else ""
     text = f"{options.shop} is gone: {len(has['resources'])} resources{kept}"
@@ -56,7 +56,7 @@ def run(state: State, options: Namespace, terminal: Terminal, *, dry_run: bool) 
 
 
 def news(event: Mapping[str, Any]) -> str:
-    """Return what an event of an execution means to the operator: a step that begins, or what it waits for; or ""."""
+    """Return an event's news for the operator: the step that begins, or what it waits for; "" for none."""
     if event["type"] == "TaskStateEntered":
         return str(event["stateEnteredEventDetails"]["name"])
     left = event.get("stateExitedEventDetails") or {}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 UNKNOWN = "tried for two days"
-"""The reason of a message without one: its retries were used up."""
+"""The reason of a message without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Client:
             return Answer(response.status, json.loads(response.data or b"{}"), milliseconds)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise LocalError(
-                f"the API does not answer as it should: {error}; see `python -m local logs cloud`"
+                f"the API does not answer in JSON, or not at all: {error}; see `python -m local logs cloud`"
             ) from error
 
     def ask(self, method: str, path: str, query: Mapping[str, str] | None = None, body: object = None) -> Answer:
@@ -183,7 +183,7 @@ class Client:
         return {f"{name}Function": found[f"{name}LogGroup"] for name in names}
 
     def log_lines(self, group: str, *, follow: bool = False, limit: int = 50) -> Iterator[str]:
-        """Yield the last `limit` lines of a log group; with `follow`, then each new one as it comes, without end."""
+        """Yield the last `limit` lines of a log group; with `follow`, then the new ones, without end."""
         logs = boto3.client("logs", **access(self.state))
         seen: set[tuple[object, ...]] = set()
         since = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the stack of a local cloud to what the sources say, by the unmodified `sam build` and `sam deploy`."""
+"""Build and deploy the sources to a local cloud, by the unmodified `sam build` and `sam deploy`."""
 
 import fcntl
 import hashlib
@@ -25,9 +25,9 @@ BUILD = LOCAL / "build"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """Statuses from which a stack can be updated."""
 NEVER_MADE = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
-"""Statuses of a stack whose creation failed, so that nothing was ever kept in it."""
+"""Statuses of a stack whose creation failed: it holds nothing."""
 CHANGE_SECONDS = 120
-"""How long a change may go on that a killed `up` began."""
+"""How long to wait for a change that a killed `up` began."""
 
 
 def build(home: Home, step: Step) -> None:
@@ -129,7 +129,7 @@ def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Let one cloud of this checkout at a time build and deploy: they share the build folder."""
+    """Let one cloud at a time build and deploy: they share the build folder."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -137,7 +137,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def settled(state: State) -> str:
-    """Return the stack's status, "" without one, once nothing changes it: sam goes on where `up` was killed."""
+    """Return the stack's status once no change is under way; "" where there is no stack."""
     stacks = boto3.client("cloudformation", **access(state))
     deadline = time.monotonic() + CHANGE_SECONDS
     while True:

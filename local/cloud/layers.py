@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives of the layers, packed once for all deployments to a local AWS: `sam deploy` would pack 270 MB each time.
-
-The template names the bucket in which they are. Their content is what `sam build` made; the functions are small, and
-`sam deploy` packs them as on AWS.
-"""
+"""Archives of the layers, packed once for all deployments to a local AWS: `sam deploy` would pack 270 MB each time."""
 
 import hashlib
 import re
@@ -20,11 +16,11 @@ PACKED = "packed.yaml"
 """The template that names the archives, beside the one that `sam build` made."""
 _CONTENT = re.compile(r"^( +ContentUri: )(\w+)$", re.MULTILINE)
 _TIME = (1980, 1, 1, 0, 0, 0)
-"""The time of every file, so that equal layers are equal archives."""
+"""The time of all files: equal layers are equal archives."""
 
 
 def pack(build: Path) -> None:
-    """Make an archive of each layer that `sam build` left in a folder, and the template that names them."""
+    """Archive the layers that `sam build` left in a folder, and write the template that names the archives."""
     template = (build / "template.yaml").read_text()
     names = [found[2] for found in _CONTENT.finditer(template)]
     for old in build.glob("*.zip"):
@@ -36,7 +32,7 @@ def pack(build: Path) -> None:
 
 
 def put(build: Path, s3: "S3Client") -> Path:
-    """Put the archives where the template names them; return the path of that template."""
+    """Upload the archives, and return the path of the template that names them."""
     s3.create_bucket(Bucket=BUCKET)
     for archive in build.glob("*.zip"):
         s3.upload_file(str(archive), BUCKET, archive.name)

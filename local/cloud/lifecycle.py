@@ -83,7 +83,7 @@ def up(
 
 
 def launcher() -> str:
-    """Return a hash of the sources that start the local AWS: one that runs knows nothing of later ones."""
+    """Return a hash of the sources that start the local AWS."""
     sources = [*sorted((REPOSITORY / "local" / "cloud" / "aws").glob("*.py")), REPOSITORY / "locks" / "cloud.txt"]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
@@ -162,11 +162,11 @@ def process_environment(home: Home, state: State) -> dict[str, str]:
             "STATE_DIR": str(home.saved.resolve()),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(home.data.resolve() / "objects"),
-            # All but one of a function's warm processes end after this time, which frees the memory of a burst.
+            # After this time only one of a function's warm processes is left, which frees the memory of a burst.
             "LAMBDA_WARM_TTL_SECONDS": "20",
             # PollSeconds is at least a second, and nothing here takes that long.
             "SFN_WAIT_SCALE": "0.25",
-            # No other listeners, and no hand on the containers of this machine.
+            # No other listeners, and no access to this machine's containers.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",
@@ -285,7 +285,7 @@ def end(processes: list[psutil.Process]) -> None:
 
 
 def marked(home: Home) -> list[psutil.Process]:
-    """Return the live processes that carry this cloud's mark."""
+    """Return the live processes with this cloud's mark."""
     folder, found = str(home.run.resolve()), []
     for process in psutil.process_iter():
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The laptop's stand-in for a shop's login: an OIDC issuer that is two public documents in the local S3.
+"""The laptop's stand-in for a shop's login: an OIDC issuer made of two public documents in the local S3.
 
-Its key is in the cloud's folder: who can read that folder can log in as any user of this laptop's shops.
+Whoever can read the cloud's folder, which has its key, can log in as any user of this laptop's shops.
 """
 
 import json
@@ -24,12 +24,12 @@ def issuer(state: State) -> str:
 
 
 def parameters(state: State) -> list[str]:
-    """Return the template's parameters by which the stack accepts its tokens."""
+    """Return the template's parameters that make the stack accept its tokens."""
     return [f"TokenIssuer={issuer(state)}", f"TokenAudience={AUDIENCE}", f"TokenAlgorithms={ALGORITHM}"]
 
 
 def publish(home: Home, state: State) -> None:
-    """Publish the issuer's documents for everybody, as any issuer does."""
+    """Publish the issuer's documents."""
     s3 = boto3.client("s3", **access(state))
     s3.create_bucket(Bucket=BUCKET)
     s3.delete_public_access_block(Bucket=BUCKET)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `up` does about the session before: it checks what was saved, and has unfinished drops handled."""
+"""What `up` does about the session before: check what was saved, and have unfinished drops handled."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def save(state: State) -> None:
 
 
 def failure(state: State) -> str:
-    """Return why the local AWS could not save its state the last time; "" where it could, or does not tell."""
+    """Return why the local AWS could not save its state the last time; "" where it could, or does not say."""
     try:
         return str(_ask("GET", state)["failure"])
     except LocalError:
@@ -45,7 +45,7 @@ def resume(state: State, step: Step) -> list[str]:
     if not left["killed"] and not stopped:
         return []
     mine = [each for each in stopped if each["stateMachineArn"] == state.outputs["StateMachineArn"]]
-    with step("looking for drops that nobody handles"):
+    with step("looking for unhandled drops"):
         failures = sweep(state, mine)
     # If this `up` is killed, or the sweep fails, the next one does the same again.
     if not failures:
@@ -55,16 +55,16 @@ def resume(state: State, step: Step) -> list[str]:
         since = time.strftime("%H:%M:%S", time.localtime(left["since"])) if left["since"] else "its start"
         notes.append(
             f"the last session was killed, not stopped by `down`: logs and histories of runs since {since} may be"
-            " missing; files, tables, queued events and the engine's data are there"
+            " missing; files, tables, queued events and the engine's data are complete"
         )
     actions = {each["name"]: json.loads(each["input"]).get("action", "drop") for each in mine}
     again = [name for name, action in actions.items() if action in REPEATED]
     by_hand = [f"{name} ({action})" for name, action in actions.items() if action not in REPEATED]
     by_hand += [f"{each['name']} (teardown)" for each in stopped if "eardown" in each["stateMachineArn"]]
     if again:
-        notes.append(f"stopped with the last session, and their drops are taken up again: {', '.join(again)}")
+        notes.append(f"stopped with the last session; their drops are handled again: {', '.join(again)}")
     if by_hand:
-        notes.append(f"stopped with the last session, ask for them again: {', '.join(by_hand)}")
+        notes.append(f"stopped with the last session; start them again: {', '.join(by_hand)}")
     return notes + failures
 
 

@@ -71,8 +71,7 @@ class Runs:
 
     def __init__(self, state: State) -> None:
         self.machine = state.outputs["StateMachineArn"]
-        # A cloud of an earlier release has none until the next `up`.
-        self.waiting = state.outputs.get("EnsureStateMachineArn", "")
+        self.waiting = state.outputs.get("EnsureStateMachineArn", "")  # the release before has none
         self.client = boto3.client("stepfunctions", **access(state))
         self.table = boto3.resource("dynamodb", **access(state)).Table(state.outputs["ShopsTableName"])
 
@@ -114,7 +113,7 @@ class Runs:
         )
 
     def start(self, shop: str, action: str, **more: str) -> Run:
-        """Start a run that no drop starts: `action` is what it does, and `more` what that takes."""
+        """Start a run by hand; `more` is the rest of its input."""
         given = json.dumps({"action": action, "shop": shop, **more})
         return self.describe(self.client.start_execution(stateMachineArn=self.machine, input=given)["executionArn"])
 
@@ -131,7 +130,7 @@ class Runs:
         )
 
     def handling(self, run: Run) -> Run:
-        """Return the run that handles what started `run`: itself, or the one that its claim names once it is taken."""
+        """Return the run that handles what started `run`: itself, or the one that takes its claim."""
         while True:
             run = self.describe(run.arn)
             claim = self.claim(run)
@@ -142,7 +141,7 @@ class Runs:
             time.sleep(POLL_SECONDS)
 
     def claim(self, run: Run) -> dict[str, Any]:
-        """Return the claim in the table of shops whose upload started `run`; {} where there is none."""
+        """Return the claim of the upload that started `run`; {} where there is none."""
         if not run.shop:
             return {}
         mine = Key("shop").eq(run.shop) & Key("record").begins_with("drop#")
@@ -150,7 +149,7 @@ class Runs:
         return next((dict(item) for item in found if item["claimedBy"] == run.name), {})
 
     def follow(self, arn: str) -> Iterator[Moment]:
-        """Yield what happens in a run, from its start to its end, as it happens; PENDING and IN_PROGRESS are one."""
+        """Yield what happens in a run until its end; PENDING and IN_PROGRESS are one status."""
         shown: dict[str, str] = {}
         under_way: set[str] = set()
         last = defaultdict[str, list[str]](list)
@@ -181,7 +180,7 @@ class Runs:
 def as_they_come(
     client: "SFNClient", arn: str, others: Callable[[], Iterable[str]] = tuple
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of an execution, and of others as they are found, until it has ended; each with its ARN."""
+    """Yield (ARN, event) pairs of an execution, and of `others` as they appear, until the first has ended."""
     seen = {arn: 0}
     while True:
         ended = client.describe_execution(executionArn=arn)["status"] != "RUNNING"

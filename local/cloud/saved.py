@@ -7,8 +7,8 @@ In one folder::
     journal.N   what was answered after that moment: a line for each change, in order
     code/       functions and layers by their SHA-256, to which states refer
 
-A state appears whole, by one rename. `journal.N` follows `state.N` until the next state, so a session that `down` has
-stopped leaves a state without a journal. What cannot be read is refused, never deleted.
+A state appears whole, by one rename. `journal.N` follows `state.N` until the next state: a session that `down` stopped
+leaves no journal. What cannot be read is refused, never deleted.
 """
 
 import hashlib

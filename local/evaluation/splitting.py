@@ -2,9 +2,8 @@
 """The past to learn from, and what each user did next: cut by time, as a shop lives through it.
 
 Everything up to the cut trains. The test of a user is the first basket after it: what was taken then is relevant. A
-user who has a past is *known*, one who has none is *cold*. Where times are positions and no clock that users
-share (public data sets are often published so), or hardly anybody goes on after a cut, the last basket of each user
-with three baskets is the test, and everything else trains.
+user with a past is *known*, one without is *cold*. Where times are positions, as in many public data sets, or hardly
+anybody goes on after a cut, the last basket of users with three baskets is the test, and everything else trains.
 """
 
 from collections.abc import Mapping

@@ -63,7 +63,7 @@ def percent(share: float) -> str:
 
 
 def method(name: str) -> tuple[str, bool]:
-    """Return the name of a recipe or rule in front of people, and whether it is a rule."""
+    """Return the displayed name of a recipe or rule, and whether it is a rule."""
     prefix, _, plain = texts()["methods"][name].rpartition(": ")
     return plain[:1].upper() + plain[1:], bool(prefix)
 

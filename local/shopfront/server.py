@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve ``storefront/`` on 127.0.0.1: its files, the catalogue, and the HTTP API behind a proxy that adds the key.
 
-The key stays in this process. With ``--tokens`` there is none: pages ask the API of browsers with tokens of their own,
-as they do from CloudFront. A page of another origin, or another name for this address, is refused: the proxy would lend
-the key to it. The server lives as long as the command or the demo that started it.
+The key stays in this process. With ``--tokens`` there is none: pages ask the API of browsers with tokens of their own.
+A page of another origin, or another name for this address, is refused: the proxy would lend the key to it.
 """
 
 import gzip
@@ -33,11 +32,11 @@ from local.terminal.output import Terminal
 
 FOLDER = REPOSITORY / "storefront"
 BODY_LIMIT = 256 * 1024
-"""The bytes of a request that the API accepts."""
+"""The most bytes of a request to the API."""
 TITLES = {"demo": "Fennel"}
 """Titles of shops on pages; others go by their names."""
 LOOK_SECONDS = 0.5
-"""The seconds between two looks whether the cloud is still up."""
+"""The seconds between two checks that the cloud is up."""
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -26,8 +26,7 @@ _definitions: dict[str, str] = {}
 def install() -> None:
     """Start no task of a stopped execution, name executions as on AWS, and answer RedriveExecution.
 
-    ministack draws names, and does not know RedriveExecution. An execution that another one waits for is stopped with
-    it, and fails it as on AWS: with its own description.
+    An execution that another one waits for is stopped with it, and fails it as on AWS, with its own description.
     """
     stepfunctions._nested_execution_failure = failure
 
@@ -108,8 +107,8 @@ def failure(described: Json) -> tuple[str, str]:
 def name_of(event: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
     """Return the name of the execution that a schedule or a rule starts for an event.
 
-    A schedule's looks like a UUID and holds the second that was scheduled; the rest is the same for each firing
-    (observed, not documented). A rule's is the event's id and a second id, which is the same for each event here.
+    A schedule's looks like a UUID and holds the scheduled second; the rest is constant (observed, not documented). A
+    rule's is the event's id and a second id, which is constant here.
     """
     key = str(rule.get("Arn") or rule.get("Name") or "")
     own = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()

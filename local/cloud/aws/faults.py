@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of the local AWS on demand: its door, and what the rules do to functions, S3's events, tasks and answers.
-
-`docs/local.md` shows how to use them. The launcher opens the door with `--faults`.
-"""
+"""Faults of the local AWS on demand, in functions, S3's events, tasks and answers; see `docs/local.md`."""
 
 import contextvars
 import json
@@ -40,7 +37,7 @@ _input: contextvars.ContextVar[object] = contextvars.ContextVar("input", default
 
 @dataclass
 class CloudFaults:
-    """The rules of this local AWS, and how far the clocks of executions were moved; asked by many threads."""
+    """The rules of this local AWS, and how far the clocks of executions were moved; used by many threads."""
 
     rules: Rules = field(default_factory=lambda: Rules({*ERRORS, *EVENTS, KILL, LOST}))
     moved: list[tuple[str, float]] = field(default_factory=list)
@@ -48,7 +45,7 @@ class CloudFaults:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def first(self, actions: Iterable[str], operation: str, about: object) -> Rule | None:
-        """Return the rule by which an operation goes wrong; `about` is a JSON value with texts that rules may name."""
+        """Return the rule that makes an operation fail; `about` is a JSON value with texts that rules may name."""
         if not self.rules.rules:
             return None
         with self.lock:
@@ -94,7 +91,7 @@ class CloudFaults:
 
 
 def install() -> CloudFaults:
-    """Put the rules in the way of everything that they are about."""
+    """Apply rules, none at first, to functions, events, tasks, clocks and answers."""
     faults = CloudFaults()
     _functions(faults)
     _events(faults)
@@ -120,7 +117,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 def _service(faults: CloudFaults, service: str) -> None:
-    """Let the answers of a service to SDKs go wrong."""
+    """Fail a service's answers to SDKs."""
 
     @around(app.SERVICE_HANDLERS, service)
     async def handle(
@@ -145,7 +142,7 @@ def _json(body: bytes | str) -> object:
 
 
 def _functions(faults: CloudFaults) -> None:
-    """Kill functions: before they begin, or with `performed` when they have done everything but answer."""
+    """Kill functions before they begin or, with `performed`, before they answer."""
 
     @around(lambda_svc, "_execute_function_warm")
     def invoke(stock: Function, function: Json, event: object, request_id: str) -> Json:
@@ -161,7 +158,7 @@ def _functions(faults: CloudFaults) -> None:
 
 
 def step_of(event: object) -> str:
-    """Return the step that a function is asked for; of several, the one that it has come to."""
+    """Return the step that a function is to perform; of several, the current one."""
     if not isinstance(event, dict):
         return ""
     steps = event.get("steps") or [event.get("step") or ""]
@@ -170,7 +167,7 @@ def step_of(event: object) -> str:
 
 
 def _events(faults: CloudFaults) -> None:
-    """Deliver events of S3 twice or never, or hold one back until a later one of the same rule was delivered."""
+    """Deliver events of S3 twice or never, or hold one back until a later one of its rule is delivered."""
     held: list[tuple[Rule, Callable[[], None]]] = []
 
     def release(entry: tuple[Rule, Callable[[], None]]) -> None:
@@ -208,10 +205,7 @@ def _events(faults: CloudFaults) -> None:
 
 
 def _tasks(faults: CloudFaults) -> None:
-    """Fail tasks of state machines that ask a service directly, such as `putEvents`.
-
-    Personalize has a door of its own for its answers; a connection that is lost before one comes belongs to this door.
-    """
+    """Fail tasks that call a service directly, such as `putEvents`; Personalize's answers have a door of their own."""
 
     @around(stepfunctions, "_invoke_resource")
     def invoke(stock: Function, resource: str, given: Any) -> object:  # noqa: ANN401 - whatever the arguments are

@@ -124,7 +124,7 @@ def own_name(name: str) -> bool:
 
 
 def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
-    """Return headers by their names in small letters; a repeated one holds both values, as ministack has it."""
+    """Return headers by lower-case names; a repeated one holds both values, as in ministack."""
     found: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -135,7 +135,7 @@ def joined(raw: Any) -> dict[str, str]:  # noqa: ANN401 - ASGI's headers
 async def answer(
     send: Send, method: str, path: str, headers: dict[str, str], query: dict[str, list[str]], refused: Refusal
 ) -> None:
-    """Refuse in the words of the requested service, so that its clients understand; no page may read them."""
+    """Refuse as the requested service would; no page may read the answer."""
     service, (code, message) = router.detect_service(method, path, headers, query), refused
     if code in iam_actions._AUTH_FAILURES:
         code = iam_actions._auth_failure(service, code, message, headers)[0]

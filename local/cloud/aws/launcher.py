@@ -149,9 +149,8 @@ def runtime_folder() -> Path:
 def python_functions() -> None:
     """Give every Python function a :class:`PythonWorker`, whatever Python version its Runtime names.
 
-    As many calls of one function run at a time as there are processors; the others wait for their turn. AWS would
-    start an environment for each, which here costs more memory and time than it saves. A call that has waited for
-    TURN_SECONDS runs all the same: those before it are long, and one shop's large file must not hold up another's.
+    One function has as many calls at a time as there are processors; the others wait for their turn, which saves
+    memory, but TURN_SECONDS at most: one shop's large file must not hold up another's.
     """
     runtime_folder()
     execute = lambda_svc._execute_function_provided_warm
@@ -209,7 +208,7 @@ def yaml_state_machines() -> None:
 
 
 def loopback_is_tls() -> None:
-    """Count every request as encrypted: a policy that refuses plain HTTP would refuse all of this machine's own."""
+    """Count every request as encrypted: a policy that refuses plain HTTP would refuse all of this machine's."""
 
     @around(app, "pin_request_origin")
     def pinned(stock: Function, address: object, _secure: bool) -> object:
@@ -230,7 +229,7 @@ def schedules_in_groups() -> None:
 
 
 def batches_of_messages() -> None:
-    """Check the rights on batches of SQS as AWS does: those of the single call; it has no actions for batches."""
+    """Check rights on SQS batches as AWS does, by the action of the single call."""
 
     @around(iam_actions, "extract_iam_action")
     def action(stock: Function, *request: object) -> str | None:
@@ -260,10 +259,7 @@ def versions_in_events() -> None:
 
 
 def nested_stacks() -> None:
-    """Apply the transforms of a nested stack's template, and keep the attributes of what its update leaves as it is.
-
-    ministack does either for the outermost stack only.
-    """
+    """Transform a nested stack's template, and keep the attributes of unchanged resources, as for the root stack."""
 
     @around(provisioners, "_check_nested_stack_capabilities")
     def check(stock: Function, parent: str, template: Json) -> None:
@@ -283,7 +279,7 @@ def nested_stacks() -> None:
 
 
 def alarms_on_sums() -> None:
-    """Accept an alarm on a sum of metrics. Here it looks at the first of them alone, and the log says so."""
+    """Accept an alarm on a sum of metrics; it watches the first one only, and the log says so."""
 
     @around(provisioners, "_cw_metric_alarm_record")
     def record(stock: Function, name: str, props: Json) -> object:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Save the state of the local AWS while it runs, and load it again, as the files of :mod:`local.cloud.saved`.
 
-ministack saves when it is stopped, one service after the other. Here a forked copy of the process writes everything as
-it was at one moment, while requests go on: after each deployment and each run, every half minute in which something
-changed, and at the end. A journal has what was answered since, so that no acknowledged write to a table, a queue or a
-schedule is lost when the process is killed.
+A forked copy of the process writes everything as it was at one moment, while requests go on: after each deployment and
+run, every half minute with a change, and at the end. A journal has what was answered since, so that no acknowledged
+write to a table, a queue or a schedule is lost when the process is killed.
 """
 
 import asyncio
