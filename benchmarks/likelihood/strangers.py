@@ -128,7 +128,7 @@ def newcomers(whole: History, plan: Plan, show: Show) -> None:
         for user in came:
             sums.add(window, *_newcomer(whole, int(user), served, items))
     if users < LEAST_NEWCOMERS:
-        few = f"{users} users came with an event that is no purchase; {LEAST_NEWCOMERS} are the least"
+        few = f"{users} users came with an event that is no purchase; at least {LEAST_NEWCOMERS} are needed"
         show(f"\nNewcomers: not judged: {few}")
         return
     purchases = f"{sums.observed.sum():,.0f} later purchases, predicted/observed {sums.pooled:.2f}"

@@ -26,10 +26,10 @@ def one_off(purchases: float, number: int, ratio: float) -> list[Bin]:
         (bins(3_000, 1.8), "no", "No: over all pairs the predicted purchases are 1.80 times the observed ones."),
         (bins(3_000, 0.5), "no", "0.50 times the observed ones. Use the order, not the numbers."),
         (one_off(3_000, 10, 2.2), "no", "No: in pairs predicted at 4.4 %, 2.0 % came true, though over all pairs"),
-        ([(1e6, 70.0, 0.0)], "no", "70 purchases were predicted and none came"),
+        ([(1e6, 70.0, 0.0)], "no", "70 purchases were predicted, and none observed"),
         (bins(60, 1.35), "yes", "1.35 times"),
         (one_off(200, 10, 2.0), "yes", "Yes:"),
-        (bins(40), "unknown", "It cannot be said: the test has 40 purchases and 50 are the least."),
+        (bins(40), "unknown", "It cannot be said: the test has 40 purchases, and at least 50 are needed."),
         ([], "unknown", "It cannot be said"),
     ],
 )

@@ -47,7 +47,7 @@ def told(found: Findings | None = FOUND, reason: str = "", before: Document | No
 def test_progress_to_what_personalize_needs_is_told() -> None:
     assert [(goal["have"], goal["minimum"]) for goal in told()["goals"]] == [(800, 1000), (10, 25)]
     page = report.page(told(reason="too little"))
-    assert "800 of 1,000 different interactions that are needed: 200 are missing" in page
+    assert "800 of the 1,000 different interactions that are needed: 200 are missing" in page
     assert "Nothing of this file is imported." in page
 
 

@@ -97,7 +97,7 @@ def test_without_popularity_the_figures_are_compared_as_they_are() -> None:
 def test_a_serving_version_that_is_gone_is_nothing_to_compare_with() -> None:
     found = judge(RANKER, Gate(), measured(0.2, 0.1), measured(None, None))
     assert found.decision == "approved"
-    assert "no metrics of the serving version" in found.reason
+    assert "no longer has metrics of the serving version" in found.reason
 
 
 def test_a_recipe_can_have_rules_of_its_own() -> None:

@@ -47,8 +47,8 @@ def parsed(text: str) -> Nesting:
 
 def test_the_run_s_other_pages_are_linked_in_words() -> None:
     text = page({**with_lists(JUDGED, {}), "pages": ["data-interactions.html", "data-users-1.html", "likelihood.html"]})
-    assert '<a href="data-interactions.html">the interactions that were dropped</a>' in text
-    assert '<a href="data-users-1.html">the users part 1 that were dropped</a>' in text
+    assert '<a href="data-interactions.html">the dropped interactions</a>' in text
+    assert '<a href="data-users-1.html">the dropped users, part 1</a>' in text
     assert '<a href="likelihood.html">likelihood</a>' in text
 
 

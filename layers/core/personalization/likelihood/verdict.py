@@ -46,7 +46,7 @@ def verdict(bins: Sequence[Bin], within: float = WITHIN) -> Verdict:
     _, predicted, observed = (sum(each[place] for each in bins) for place in range(3))
     ratio = predicted / observed if observed else 0.0
     if max(predicted, observed) < LEAST:
-        few = f"the test has {observed:,.0f} purchases and {LEAST} are the least"
+        few = f"the test has {observed:,.0f} purchases, and at least {LEAST} are needed"
         return Verdict("unknown", f"It cannot be said: {few}. {_INSTEAD}", ratio)
     worst = max(bins, key=lambda each: _off(each) if _beyond(each, IN_A_BIN) else 0.0)
     overall = (0.0, predicted, observed)
@@ -86,7 +86,7 @@ def _off(each: Bin) -> float:
 
 def _totals(predicted: float, observed: float) -> str:
     if not observed:
-        return f"{predicted:,.0f} purchases were predicted and none came"
+        return f"{predicted:,.0f} purchases were predicted, and none observed"
     return f"the predicted purchases are {_times(predicted / observed)} the observed ones"
 
 

@@ -66,9 +66,7 @@ def judge_release(
     others = [each for each in judged if each.alias != BASELINE]
     if not others or any(each.decision == "approved" for each in others):
         return judged
-    reason = (
-        "Every other recipe that was trained on this import is refused, so its data are not used for this one either."
-    )
+    reason = "Every other recipe that was trained on this import is refused, so this one is refused too."
     return [replace(each, decision="refused", reason=reason) if each.alias == BASELINE else each for each in judged]
 
 
@@ -107,7 +105,10 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str
     if facts.new is None:
         return "refused", f"Personalize gives no usable {gate.metric} for the new version."
     if facts.alias == BASELINE:
-        return "approved", f"The baseline itself: its {gate.metric} is {facts.new:.4f}; the others are measured by it."
+        return (
+            "approved",
+            f"The baseline itself: its {gate.metric} is {facts.new:.4f}, and the other recipes are compared with it.",
+        )
     least = gate.minimum_over_popularity
     if facts.alias in FOR_USERS and facts.lift is not None and least and facts.lift < least * (1 - gate.tolerance):
         return "refused", (
@@ -118,7 +119,7 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str
     if facts.lift is not None:
         own = f"{own[:-1]}, {facts.lift:.2f} times that of popularity ({facts.popularity:.4f})."
     if first or facts.serving is None:
-        gone = "Personalize has no metrics of the serving version any more."
+        gone = "Personalize no longer has metrics of the serving version."
         return "approved", f"{'The first release of this recipe: nothing serves yet.' if first else gone} {own}"
     return _against_serving(gate, facts, facts.new, facts.serving)
 
@@ -126,12 +127,12 @@ def _decide(gate: Gate, facts: Judgement, *, first: bool) -> tuple[Decision, str
 def _against_serving(gate: Gate, facts: Judgement, new: float, serving: float) -> tuple[Decision, str]:
     """Compare lifts, or plain figures where a lift is unknown."""
     mine, theirs, unit, digits = new, serving, "", 4
-    without = " Without a popularity of the same import, the figures are compared as they are."
+    without = " Without a popularity of the same import, the plain figures are compared as they are."
     if facts.lift is not None and facts.serving_lift is not None:
         mine, theirs, unit, digits, without = facts.lift, facts.serving_lift, " times popularity", 2, ""
     reason = (
         f"{gate.metric}: the new version has {mine:.{digits}f}{unit} ({new:.4f}), "
-        f"the serving one {theirs:.{digits}f}{unit} ({serving:.4f}); {gate.tolerance:.0%} less will do.{without}"
+        f"the serving one {theirs:.{digits}f}{unit} ({serving:.4f}); {gate.tolerance:.0%} less is tolerated.{without}"
     )
     return ("approved" if mine >= theirs * (1 - gate.tolerance) else "refused"), reason
 

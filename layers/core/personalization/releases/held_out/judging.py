@@ -137,7 +137,7 @@ def _recipe(alias: str, rules: HeldOut, exam: Exam, lists: Lists) -> Document:
     users = sorted(exam.baskets)
     measured: Document = {"alias": alias, "shoppers": len(users), "depth": DEPTH}
     if len(users) < rules.minimum_users:
-        reason = f"only {len(users)} shoppers could be asked about, and {rules.minimum_users} are the least"
+        reason = f"only {len(users)} shoppers are in the test, and at least {rules.minimum_users} are needed"
         return {**measured, "decision": "unjudged", "reason": f"{reason}: the offline metrics decide"}
     new = [Answer(lists.get(user, ()), exam.baskets[user]) for user in users]
     old = [Answer(exam.popular, exam.baskets[user]) for user in users]
@@ -165,9 +165,7 @@ def _decide(rules: HeldOut, mine: Sequence[float], theirs: Sequence[float]) -> t
     least = rules.minimum_lift
     sure = draws.gain(mine, [least * value for value in theirs]).low > 0
     times = (
-        f"{lift.value:.2f} times popularity (95 %: {lift.low:.2f} to {lift.high:.2f})"
-        if lift
-        else "no lift that can be told"
+        f"{lift.value:.2f} times popularity (95 %: {lift.low:.2f} to {lift.high:.2f})" if lift else "an unknown lift"
     )
     reason = (
         f"on held-out time its NDCG at {DEPTH} is {ranking_metrics.mean(mine):.4f} where popularity has "

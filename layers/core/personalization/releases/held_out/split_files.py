@@ -84,7 +84,7 @@ def _too_few(trial: Trial, parts: Parts) -> str:
     if have >= least:
         return ""
     days = trial.held_out.days
-    return f"only {have:,} shoppers with a past came back in the last {days} days, and {least:,} are the least"
+    return f"only {have:,} shoppers with a past came back in the last {days} days, and at least {least:,} are needed"
 
 
 def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:
