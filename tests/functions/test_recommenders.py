@@ -71,7 +71,7 @@ def test_a_whole_history_says_which_recommenders_it_is_enough_for(
     # A shop that has no dataset group yet is not asked for its recommenders.
     assert "ListRecommenders" not in personalize.operations()
     page = bucket.get_object(Bucket=BUCKET, Key=f"reports/demo/{event['run']}/data-interactions.html")["Body"].read()
-    assert "recommenders: together, viewed. They bill by the hour" in page.decode()
+    assert "recommenders: together, viewed. AWS bills them by the hour" in page.decode()
 
 
 def test_what_nobody_has_counted_personalize_decides(drop: Drop, personalize: FakePersonalize) -> None:

@@ -98,7 +98,7 @@ def test_the_second_generation_is_billed_by_interactions_and_dearer_requests() -
         "similar-items": pytest.approx(0.0556 * 3.6 * 730),
     }
     page = report.page(report.document(replace(ABOUT, settings=settings), FOUND, ""))
-    assert "not published" in page
+    assert "does not publish whether it bills an idle campaign" in page
 
 
 def test_metadata_of_the_first_generation_costs_what_the_settings_say() -> None:
