@@ -85,7 +85,7 @@ def test_a_header_may_come_in_any_case_and_order(drop: Drop, bucket: "S3Client")
             interactions(header="USER_ID,ITEM_ID,TIMESTAMP,user id"),
             "'USER_ID' and 'user id' are the same column USER_ID",
         ),
-        (interactions(rows=999), "needs 1,000 different interactions; here are 999"),
+        (interactions(rows=999), "needs 1,000 different interactions; the file has 999"),
         (interactions(users=24), "of 24 users only 24 have two"),
         (interactions().encode("utf-16"), "it is UTF-16: save it as UTF-8"),
         (b"\x1f\x8b\x08" + bytes(50), "name it .csv.gz"),
@@ -562,7 +562,7 @@ def test_a_column_of_returns_that_is_one_too_many_is_looked_at_alone(drop: Drop,
 def test_a_file_without_the_column_of_returns_is_refused_with_a_way_out(drop: Drop) -> None:
     drop("drops/demo/settings.yaml", "returns: {column: Menge}")
     with pytest.raises(
-        Rejected, match="tell returns by the column Menge, which the file lacks: it has USER_ID"
+        Rejected, match="recognise returns by the column Menge, which the file lacks: it has USER_ID"
     ) as refused:
         handler(drop(HISTORY, sales()), None)
     assert "change returns in the settings" in refused.value.reason

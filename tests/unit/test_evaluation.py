@@ -88,7 +88,7 @@ def test_what_cannot_be_evaluated_says_why(rows: list[Row], reason: str, tmp_pat
         ("book.csv", b"PK\x03\x04rest", "zip archive or an Excel workbook"),
         ("cut.csv.gz", gzip.compress(b"USER_ID,ITEM_ID,TIMESTAMP\n" * 999, mtime=0)[:40], "not whole gzip"),
         ("plain.csv.gz", b"USER_ID,ITEM_ID,TIMESTAMP\n", "not whole gzip"),
-        ("other.csv", b"sku,colour\n1,red\n", "do not tell what it holds"),
+        ("other.csv", b"sku,colour\n1,red\n", "do not show which data these are"),
         ("users.csv", b"USER_ID,AGE\nu,30\n", "none of the files has interactions"),
     ],
 )

@@ -272,8 +272,8 @@ def test_quotes_come_in_both_forms_and_leave_in_personalizes() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (history(999), "1,000 different interactions; here are 999"),
-        (history(600) + history(600).partition("\n")[2], "different interactions; here are 600"),
+        (history(999), "1,000 different interactions; the file has 999"),
+        (history(600) + history(600).partition("\n")[2], "different interactions; the file has 600"),
         (history(1200, users=24), "of 24 users only 24 have two interactions or more"),
         (history(2000, users=1990).replace("type0", "t"), "of 1,990 users only 10 have two"),
         (history(types=11), "there are 11 event types; Personalize takes 10"),

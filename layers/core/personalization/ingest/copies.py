@@ -290,9 +290,10 @@ class Copies:
     def keep(self, milliseconds: int, part: int) -> None:
         """Keep imported files for the fits of the purchase likelihood; import copies expire."""
         drop = self._drop
-        for job in (job for job, number in self.cutter.copies if number == part):
+        for job in [job for job, number in self.cutter.copies if number == part]:
+            source = self._key(job, part)
             key = inputs.key(drop.shop, self._kind, drop.mode, milliseconds, self._run, part + 1000 * job)
-            objects.copy(self._s3, self._bucket, self._key(job, part), key)
+            objects.copy(self._s3, self._bucket, source, key)
             self._kept.setdefault(part, []).append(key)
 
     def finish(self, parts: int, left_out: Collection[int], left: Collection[str]) -> None:

@@ -237,7 +237,7 @@ def _too_little(expected: Expected, findings: Findings) -> list[str]:
         return []
     problems, distinct = [], findings.accepted - findings.duplicates
     if distinct < MINIMUM_INTERACTIONS:
-        problems.append(f"Personalize needs {MINIMUM_INTERACTIONS:,} different interactions; here are {distinct:,}")
+        problems.append(f"Personalize needs {MINIMUM_INTERACTIONS:,} different interactions; the file has {distinct:,}")
     users, repeated = findings.users.ids, findings.users.at_least(2)
     if repeated < MINIMUM_USERS or 100 * repeated < users:
         problems.append(

@@ -123,7 +123,7 @@ def _return_rule(
     mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
     name = next((name for name in sources if name.replace("_", "") == mapped.replace("_", "")), None)
     if name is None:
-        lack = f"the settings tell returns by the column {settings.returns.column}, which the file lacks"
+        lack = f"the settings recognise returns by the column {settings.returns.column}, which the file lacks"
         raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
     return ReturnRule(name, sources[name], settings.returns.below)
 
@@ -146,7 +146,9 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
     kind = _other_kind("interactions", _sources(resource, header, settings, columns))
     if kind is None:
         marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
-        raise Rejected(resource, f"the columns do not tell what it holds ({marks}): it has {_listed(header)}")
+        raise Rejected(
+            resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
+        )
     return kind
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plan a run from an accepted drop."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -124,9 +124,9 @@ class Lineage:
 def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: ShopSettings, checked: Checked) -> Plan:
     """Name everything that a run creates or reuses."""
     kind, trains = checked.schema.kind, checked.schema.kind == "interactions"
-    domain, deployed = settings.personalize_domain, settings.deployed
-    digest, text = checked.schema.digest(domain), checked.schema.text()
-    group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, digest)
+    domain, digest, deployed = settings.personalize_domain, settings.digest, settings.deployed
+    schema, text = names.schema(kind, checked.schema.digest(domain)), checked.schema.text()
+    group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
     made, remarks = _recommenders(names, drop.shop, settings, checked) if trains else ((), ())
     return Plan(
@@ -140,9 +140,10 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
         ),
         schema_=SchemaPart(name=schema.name, arn=schema.arn, kind=kind, text=text, domain=domain),
         event_tracker=tracker,
-        import_job=_import_job(names, bucket, drop, lineage, kind, settings),
+        # Rows of an incremental job stay: under other settings they would be added again.
+        import_job=_import_job(names, bucket, drop, lineage, kind, digest if drop.mode == "FULL" else ""),
         filters=_filters(names, drop.shop, settings) if trains else (),
-        recipes=_recipes(names, drop.shop, lineage, settings) if trains else (),
+        recipes=_recipes(names, drop.shop, lineage, settings, digest, deployed) if trains else (),
         begun_at=lineage.begun_at,
         rows=checked.rows,
         notes=(*checked.notes, *remarks),
@@ -239,11 +240,7 @@ def _recommenders(
     return parts, tuple(remarks)
 
 
-def _import_job(
-    names: Names, bucket: str, drop: Drop, lineage: Lineage, kind: DataKind, settings: ShopSettings
-) -> ImportJob:
-    # Rows of an incremental job stay: under other settings they would be added again.
-    digest = settings.digest if drop.mode == "FULL" else ""
+def _import_job(names: Names, bucket: str, drop: Drop, lineage: Lineage, kind: DataKind, digest: str) -> ImportJob:
     own, *earlier = [names.import_job(drop.shop, kind, run, digest) for run in (lineage.run, *lineage.imported_by)]
     once = [names.import_job(drop.shop, kind, run, digest, run_name) for run in lineage.imported_by]
     return ImportJob(
@@ -288,10 +285,12 @@ def recipes(
     return tuple(parts)
 
 
-def _recipes(names: Names, shop: str, lineage: Lineage, settings: ShopSettings) -> tuple[RecipePart, ...]:
+def _recipes(
+    names: Names, shop: str, lineage: Lineage, settings: ShopSettings, digest: str, deployed: Collection[str]
+) -> tuple[RecipePart, ...]:
     """Return the parts for each recipe, with the settings of its campaign."""
-    made = recipes(names, shop, lineage, settings.recipes, settings.digest, settings.generation)
-    deployed, parts = settings.deployed, []
+    made = recipes(names, shop, lineage, settings.recipes, digest, settings.generation)
+    parts = []
     for part, alias in zip(made, settings.recipes, strict=True):
         decided: dict[str, object] = {"deployed": alias in deployed}
         if campaign := settings.campaigns.get(alias):

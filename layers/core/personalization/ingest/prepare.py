@@ -53,9 +53,7 @@ _OF_TRAINING = frozenset(
     }
 )
 """Settings without effect on users and items, which are imported but start no training by themselves."""
-_TOO_FEW = (
-    "is too few rows for an import job of its own, which the others leave no room for: the run that follows imports it"
-)
+_TOO_FEW = "has too few rows for an import job of its own, and the others leave no room for it: the next run imports it"
 _RELATED_KINDS: dict[DataKind, tuple[DataKind, ...]] = {"interactions": ("users", "items"), "users": (), "items": ()}
 
 
@@ -114,7 +112,7 @@ class Preparation:
             if isinstance(made, Nothing):
                 return made
             if plans and made.schema_ != next(iter(plans.values())).schema_:
-                reason = f"has other columns than {request.key}: the run that follows imports it"
+                reason = f"its columns differ from those of {request.key}: the next run imports it"
                 left_out[part] = _postponed(each, reason)
             else:
                 plans[part] = made
@@ -208,9 +206,9 @@ class Preparation:
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
 
     def _expected(self, drop: Drop, kind: DataKind, chosen: ShopSettings, now: datetime) -> Expected:
-        group, domain = ensure.group_domain(self._personalize, self._names.dataset_group(drop.shop))
-        arn = self._names.dataset(drop.shop, kind).arn
-        existing = ensure.dataset_schema(self._personalize, kind, arn) if group else None
+        named, dataset = self._names.dataset_group(drop.shop), self._names.dataset(drop.shop, kind)
+        group, domain = ensure.group_domain(self._personalize, named)
+        existing = ensure.dataset_schema(self._personalize, kind, dataset.arn) if group else None
         imports.check_existing(drop, chosen, domain, group=group is not None, dataset=existing is not None)
         return Expected(drop.key, kind, drop.mode, chosen, existing, int(now.timestamp()), group)
 

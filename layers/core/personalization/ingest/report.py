@@ -164,20 +164,20 @@ def document(about: Subject, found: Findings | None, reason: str, before: Mappin
 def _advice(about: Subject, found: Findings | None) -> list[str]:
     """Return advice for the people who made a refused file."""
     advice = [
-        f"Mend the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
-        "what was imported before still serves"
+        f"Correct the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
+        "earlier imports still serve"
     ]
     if found is None or not found.rejected:
         return advice
     if not found.stopped and found.accepted:
         share = min(1.0, math.ceil(found.rejected / found.rows * 100) / 100)
         advice.append(
-            f"Or import the good rows without the bad ones: allow a larger share in the shop's settings, with "
+            f"Or import only the good rows: allow a larger share of bad ones in the shop's settings, with "
             f"rejects: {{limit: {share:g}}}, and drop the file again"
         )
     if found.stopped:
         advice.append(
-            f"Rows after line {found.stopped:,} were not looked at: there may be more kinds of damage than those below"
+            f"Rows after line {found.stopped:,} were not checked: they may have faults of other kinds than those below"
         )
     return advice
 

@@ -167,7 +167,7 @@ class Eraser:
             self._make_way(shop, leader)
         if self._now - batch[0].sent < erasures.JOB_SECONDS:
             return Round()
-        return Round(failed=((shop.name, "a data deletion job has not ended for two days"),))
+        return Round(failed=((shop.name, "a data deletion job has been running for two days"),))
 
     def _ended(
         self, shop: Shop, requests: Requests, batch: Sequence[Request], leader: str, late: Callable[[], bool]

@@ -102,5 +102,5 @@ class _UnchangedError(Exception):
 def _in_time(chunks: Iterable[bytes], key: str, late: Callable[[], bool]) -> Iterator[bytes]:
     for chunk in chunks:
         if late():
-            raise RetryLater(key, "there was no time left to take users out of it")
+            raise RetryLater(key, "no time was left to remove users from it")
         yield chunk

@@ -186,7 +186,7 @@ def _move(ledger: Ledger, seen: Claim, after: Claim) -> None:
 def _must_lead(ledger: Ledger, run: Run, shop: str) -> None:
     lease = ledger.lease(shop)
     if lease is None or lease.owner != run.name:
-        raise Rejected(shop, f"the shop is led by run {lease.owner if lease else 'nobody'} and not by {run.name}")
+        raise Rejected(shop, f"the shop is led by {f'run {lease.owner}' if lease else 'no run'}, not by {run.name}")
 
 
 def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], known: Claim | None) -> dict[str, object]:
@@ -229,7 +229,7 @@ def check_lead(ledger: Ledger, executions: Executions, run: Run, shop: str, drop
     mine = [each for each in ledger.claims(shop) if each.id in ids]
     lost = [each.run for each in mine if each.run != run.name]
     if holder or lost:
-        raise Rejected(shop, f"run {holder or lost[0]} has taken over what this run had begun")
+        raise Rejected(shop, f"run {holder or lost[0]} has taken over the work of this run")
     for each in mine:
         since = each.trained_since or run.now.isoformat()
         _move(ledger, each, each.model_copy(update={"trained_since": since}))

@@ -35,12 +35,12 @@ _RULES = (
     (
         "milliseconds",
         "must be Unix time in seconds; {value} looks like milliseconds",
-        "looks like milliseconds, and must be Unix time in seconds",
+        "looks like milliseconds, but must be Unix time in seconds",
     ),
-    ("time", "must be Unix time in seconds or an ISO 8601 date, not {value}", "is no time"),
+    ("time", "must be Unix time in seconds or an ISO 8601 date, not {value}", "is not a time"),
     ("range", "is not between 1990 and tomorrow: {value}", "is not between 1990 and tomorrow"),
-    ("whole", "must be a whole number, not {value}", "is no whole number"),
-    ("number", "must be a number, not {value}", "is no number"),
+    ("whole", "must be a whole number, not {value}", "is not a whole number"),
+    ("number", "must be a number, not {value}", "is not a number"),
     ("break", "has a line break in it: {value}", "has a line break in it"),
 )
 CODES = 16
