@@ -216,10 +216,9 @@ def _older_plain(row: str, at: int) -> tuple[str, int]:
 
 
 def _older_quoted(row: str, start: int) -> Iterator[tuple[str, int, bool]]:
-    """Iterate over possible readings of the quoted value that begins there: the value, its end, whether it is all
-    quoted.
+    """Iterate over possible readings of the quoted value that begins there, the most likely first.
 
-    The most likely comes first.
+    Each has the value, its end, and whether all of it is quoted.
     """
     at = start
     while (quote := row.find('"', at)) >= 0:

@@ -85,7 +85,6 @@ class Names:
         return f"arn:{self.partition}:personalize:::recipe/{recipe}"
 
     def shop(self, shop: str, *suffix: str) -> str:
-        """`<prefix>-<shop>[-<suffix>]`."""
         return shorten(self.prefix, shop, *suffix)
 
     def dataset_group(self, shop: str) -> Named:

@@ -57,7 +57,7 @@ RECOMMENDED_USERS = 1_000
 MOST_TYPES_AND_COLUMNS = 10
 """Event types and the shop's own interaction columns, together."""
 MOST_TYPES = 1_000
-"""Event types that are counted separately."""
+"""Event types that are counted separately, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +177,14 @@ def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
         for each in findings.columns
         if expected.kind == "interactions" and chosen is None and each.range and each.range.below_zero
     ]
-    return (*below, *_placeholder_warnings(findings))
-
-
-def _placeholder_warnings(findings: Findings) -> tuple[str, ...]:
-    return tuple(
-        f"{column} is {_word(word)} in {rows:,} rows ({rows / findings.accepted:.2%}), which count as one "
-        f"{'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
+    placeholders = [
+        f"{column} is {word if word.strip() else 'a space'} in {rows:,} rows ({rows / findings.accepted:.2%}), which "
+        f"count as one {'user' if column == 'USER_ID' else 'item'}: leave such rows out, or give each "
         f"{'unknown user an id of their own' if column == 'USER_ID' else 'item its id'}"
         for column, words in findings.placeholders.items()
         for word, rows in sorted(words.items(), key=lambda each: (-each[1], each[0]))
-    )
-
-
-def _word(word: str) -> str:
-    return word if word.strip() else "a space"
+    ]
+    return (*below, *placeholders)
 
 
 def problems(expected: Expected, findings: Findings) -> list[str]:
@@ -237,7 +230,8 @@ def _too_little(expected: Expected, findings: Findings) -> list[str]:
         return []
     problems, distinct = [], findings.accepted - findings.duplicates
     if distinct < MINIMUM_INTERACTIONS:
-        problems.append(f"Personalize needs {MINIMUM_INTERACTIONS:,} different interactions; the file has {distinct:,}")
+        needed = f"{MINIMUM_INTERACTIONS:,} different interactions"
+        problems.append(f"Personalize needs {needed}; the file has {distinct:,}")
     users, repeated = findings.users.ids, findings.users.at_least(2)
     if repeated < MINIMUM_USERS or 100 * repeated < users:
         problems.append(
@@ -251,11 +245,8 @@ def _many_types(expected: Expected, findings: Findings) -> list[str]:
     names = [filled.column.name for filled in findings.columns]
     own_columns = schema.metadata("interactions", expected.settings.personalize_domain, names)
     if types > MOST_TYPES_AND_COLUMNS:
-        return [f"there are {_at_least(types)} event types; Personalize takes {MOST_TYPES_AND_COLUMNS}"]
+        count = f"more than {MOST_TYPES:,}" if types > MOST_TYPES else types
+        return [f"there are {count} event types; Personalize takes {MOST_TYPES_AND_COLUMNS}"]
     if types + len(own_columns) > MOST_TYPES_AND_COLUMNS:
         return [f"event types ({types}) and columns of your own ({len(own_columns)}) can be ten together"]
     return []
-
-
-def _at_least(types: int) -> str:
-    return f"more than {MOST_TYPES:,}" if types > MOST_TYPES else str(types)

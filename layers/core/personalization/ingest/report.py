@@ -163,8 +163,9 @@ def document(about: Subject, found: Findings | None, reason: str, before: Mappin
 
 def _advice(about: Subject, found: Findings | None) -> list[str]:
     """Return advice for the people who made a refused file."""
+    folder = about.key.rpartition("/")[0]
     advice = [
-        f"Correct the file and drop it again under {about.key.rpartition('/')[0]}/: nothing has changed in the shop, and "
+        f"Correct the file and drop it again under {folder}/: nothing has changed in the shop, and "
         "earlier imports still serve"
     ]
     if found is None or not found.rejected:

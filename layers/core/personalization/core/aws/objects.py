@@ -27,8 +27,6 @@ PART = 16 << 20
 """Bytes per part of an upload: ten thousand parts hold the most that Personalize imports."""
 LARGEST = 4_000_000_000
 """Bytes of the largest drop, decompressed: what one Lambda validates within its 15 minutes, whatever its rows."""
-
-
 _INFLATION = 1032
 """The largest ratio by which gzip data may expand."""
 
@@ -55,12 +53,7 @@ class Digest:
 class Stream:
     """The bytes of an object in chunks of about a megabyte, decompressed if it is gzip.
 
-    Args:
-        key: what the messages name.
-        body: the bytes as they are kept.
-        size: how many they are.
-        compressed: whether they are gzip.
-        digest: of the bytes as they are kept.
+    The size and the digest are those of the raw bytes in `body`.
     """
 
     def __init__(self, key: str, body: _Readable, size: int, *, compressed: bool, digest: Digest | None = None) -> None:
@@ -124,9 +117,12 @@ def read_small(
 ) -> tuple[datetime, bytes] | None:
     """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
     with translate_errors(key):
-        which: dict[str, Any] = {"VersionId": version} if version else {}
-        found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
+        found = none_if_missing(partial(client.get_object, **_version(bucket, key, version)))
         return None if found is None else (found["LastModified"], found["Body"].read(most + 1))
+
+
+def _version(bucket: str, key: str, version: str | None) -> dict[str, Any]:
+    return {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
 
 
 def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
@@ -138,9 +134,8 @@ def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
     """Return the bytes of an object, or None if it does not exist."""
-    which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
-        found = none_if_missing(partial(client.head_object, Bucket=bucket, Key=key, **which))
+        found = none_if_missing(partial(client.head_object, **_version(bucket, key, version)))
         return None if found is None else found["ContentLength"]
 
 
@@ -154,17 +149,14 @@ def reading(
     compressed: bool,
     digest: Digest | None = None,
 ) -> Iterator[Stream]:
-    """The bytes of an object, decompressed if `compressed` (gzip).
-
-    A `digest` sees them as they are in the bucket.
+    """Open an object's bytes, decompressed if `compressed` (gzip); the digest is of the bytes in the bucket.
 
     Raises:
         Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
         RetryLater: the connection broke.
     """
-    which: dict[str, Any] = {"VersionId": version} if version else {}
     with translate_errors(key):
-        found = none_if_missing(partial(client.get_object, Bucket=bucket, Key=key, **which))
+        found = none_if_missing(partial(client.get_object, **_version(bucket, key, version)))
         # A version outlives the deletion of its object, and a deleted object should not be imported.
         deleted = found is None or (
             version and none_if_missing(partial(client.head_object, Bucket=bucket, Key=key)) is None

@@ -191,7 +191,7 @@ def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
     if good.all():
         return Verdict(values, None, seconds)
     frame = pl.DataFrame({"cell": values, "seconds": seconds, "good": good})
-    checked = frame.filter(~pl.col("good")).select("cell", *_second_look("cell"))
+    checked = frame.filter(~pl.col("good")).select("cell", *_parsed_times("cell"))
     checked = checked.with_columns(broken=_rule_of_time(first, last, nullable=column.nullable))
     rewritten = pl.col("rewritten") & (pl.col("broken") == 0) & pl.col("seconds").is_not_null()
     converted = checked.select(rewritten.sum()).item()
@@ -207,8 +207,8 @@ def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
     )
 
 
-def _second_look(name: str) -> list[pl.Expr]:
-    """Return expressions for seconds, for being a date, and for being imported in another form."""
+def _parsed_times(name: str) -> list[pl.Expr]:
+    """Return expressions for the seconds of a time, whether it is a date, and whether its import rewrites it."""
     cell = pl.col(name)
     parts = cell.str.extract_groups(_ISO)
 

@@ -128,7 +128,7 @@ def copy(
         Rejected: the file is not a table, is nearly all blank lines, or has wrong columns.
     """
     table = Table(expected.resource, chunks, size)
-    pieces = _unseen(expected, table)
+    pieces = _check_event_copies(expected, table)
     layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
     checker = _Checker(expected, layout, len(table.header), scratch)
     write((",".join(checker.names) + "\n").encode())
@@ -147,7 +147,7 @@ def copy(
     return checker.finish()
 
 
-def _unseen(expected: Expected, table: Table) -> Iterator[Rows]:
+def _check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:
     """Return the rows of a drop, after checking copies of events for rows that the dataset group has already.
 
     The first piece is checked at once, since this reason comes before any about columns.

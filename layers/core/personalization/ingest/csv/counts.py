@@ -157,7 +157,7 @@ TOP = 10
 _DAY = 86_400
 _WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
 _PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
-"""What programs write for a missing value, in the usual cases."""
+"""What programs write for a missing value, in lower, upper and title case."""
 
 
 class Counts(TypedDict, total=False):
