@@ -80,7 +80,7 @@ def described(state: State, shop: str, seconds: int) -> list[str]:
     Two of its rules are not ours: that a method which is nowhere described is answered 405 (API Gateway says 404), and
     that whatever a JSON schema admits is taken (a schema cannot say that a time is after 1970, or a filter the shop's).
     """
-    environments.refresh("audit", environments.find_python()[0])
+    environments.refresh("audit", environments.find_python())
     with tempfile.TemporaryDirectory() as made:
         settings = Path(made, "schemathesis.toml")
         settings.write_text(f'[parameters]\n"path.shop" = "{shop}"\n')

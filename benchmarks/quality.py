@@ -213,7 +213,7 @@ def _gain(times: Interval | None) -> str:
 
 def environment() -> None:
     """Make the peers' environment where it is missing or its lock has changed."""
-    python, _ = find_python()
+    python = find_python()
     if python.version != "3.13":
         sys.exit("the peers need Python 3.13 (https://www.python.org); without them: make bench FAST=1")
     print("the peers' environment is .local/bench, a few gigabytes since LensKit brings torch", flush=True)

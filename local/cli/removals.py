@@ -2,6 +2,7 @@
 """``python -m local teardown SHOP``: the state machine that removes a shop, started and followed."""
 
 import json
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -13,8 +14,6 @@ from local.cloud.environments import LocalError
 from local.cloud.home import Home, State, access, require
 from local.cloud.runs import as_they_come, reason_of
 from local.terminal.output import Terminal
-
-KINDS = {"metricAttribution": "metric attribution", "eventTracker": "event tracker", "datasetGroup": "dataset group"}
 
 
 def main(options: Namespace, terminal: Terminal) -> None:
@@ -71,7 +70,8 @@ def show(has: dict[str, Any], terminal: Terminal) -> None:
     for piece in has["resources"]:
         month = piece.get("monthDollars")
         bills = f"${month:,.0f} a month, {piece['bills']}" if month else piece["bills"]
-        rows.append((KINDS.get(piece["kind"], piece["kind"]), piece["name"], piece["status"], bills))
+        kind = re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", piece["kind"])
+        rows.append((kind, piece["name"], piece["status"], bills))
     shared = "nothing; kept where another shop has it"
     rows += [("schema", arn.rpartition("/")[2], "", shared) for arn in has["schemas"]]
     rows += [("record", record, "", "nothing") for record in has["records"]]

@@ -59,10 +59,12 @@ def python_runtime() -> str:
 
 def ensure(step: Step = nullcontext) -> list[str]:
     """Make or refresh both environments; return notes for the operator."""
-    python, notes = find_python()
+    python, best = find_python(), PREFERRED[0]
     for name in ("cloud", "sam"):
         refresh(name, python, step)
-    return notes
+    if python.version == best:
+        return []
+    return [f"this machine has no Python {best}, which is AWS's: the local functions run on Python {python.version}"]
 
 
 def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
@@ -83,20 +85,14 @@ def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
         note.write_text(json.dumps(made))
 
 
-def find_python() -> tuple[Interpreter, list[str]]:
-    """Return this machine's best interpreter for the local functions, and a note if it is not AWS's version."""
+def find_python() -> Interpreter:
+    """Return this machine's best interpreter for the local functions."""
     for version in PREFERRED:
         search = ("python", "find", "--system", "--no-python-downloads", "--no-project", version)
         found = subprocess.run([UV, *search], capture_output=True, text=True, check=False)
         if found.returncode == 0:
-            path = found.stdout.strip()
-            break
-    else:
-        path, version = sys.executable, f"{sys.version_info.major}.{sys.version_info.minor}"
-    if version == PREFERRED[0]:
-        return Interpreter(path, version), []
-    note = f"this machine has no Python {PREFERRED[0]}, which is AWS's: the local functions run on Python {version}"
-    return Interpreter(path, version), [note]
+            return Interpreter(found.stdout.strip(), version)
+    return Interpreter(sys.executable, f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
 def uv(*arguments: str) -> None:

@@ -14,7 +14,6 @@ Only its owner can open the folder.
 
 import configparser
 import fcntl
-import io
 import json
 import os
 import secrets
@@ -104,18 +103,12 @@ class Home:
     def access_key(self) -> tuple[str, str]:
         """Return the id and the secret of the local AWS's access key, made when first asked for."""
         file, profile = self.run / "credentials", configparser.ConfigParser(interpolation=None)
-        profile.read(file)
-        if not profile.has_option("default", "aws_secret_access_key"):
-            made = {
-                # A name that no scanner of secrets takes for a key of AWS.
-                "aws_access_key_id": f"LOCAL{secrets.token_hex(8).upper()}",
-                "aws_secret_access_key": secrets.token_urlsafe(30),
-            }
-            profile.read_dict({"default": made})
-            content = io.StringIO()
-            profile.write(content)
-            self._replace(file, content.getvalue())
+        if not file.exists():
+            # A name that no scanner of secrets takes for a key of AWS.
+            key, secret = f"LOCAL{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
+            self._replace(file, f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
         file.chmod(0o600)
+        profile.read(file)
         return profile["default"]["aws_access_key_id"], profile["default"]["aws_secret_access_key"]
 
     def _replace(self, file: Path, text: str) -> None:

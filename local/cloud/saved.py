@@ -43,7 +43,6 @@ class Saved:
     """The highest number of any file."""
     header: Mapping[str, Any] = field(default_factory=dict)
     services: Mapping[str, bytes] = field(default_factory=dict)
-    """The JSON of each service."""
     journal: tuple[Json, ...] = ()
     clean: bool = True
     """Whether the session was stopped by `down`."""

@@ -31,7 +31,6 @@ FIT_SECONDS = 60.0
 """How long the fit of the purchase likelihood may take."""
 
 Item = dict[str, Any]
-"""An item of an answer."""
 
 
 def main(options: Namespace, terminal: Terminal) -> None:

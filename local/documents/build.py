@@ -98,7 +98,7 @@ def write(packages: Path) -> None:
 def main() -> None:
     """Build the site and say where it is."""
     started = time.monotonic()
-    environments.refresh("docs", environments.find_python()[0])
+    environments.refresh("docs", environments.find_python())
     (packages,) = (FOLDER / "lib").glob("python3*/site-packages")
     write(packages)
     shutil.copy(HERE / "zensical.toml", FOLDER)

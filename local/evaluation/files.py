@@ -42,7 +42,6 @@ class Source:
     name: str
     kind: DataKind
     rows: int
-    """The accepted rows."""
     rejected: int
     """The rows that an import would leave out."""
 

@@ -40,7 +40,6 @@ class Split:
     cut: int
     """Unix epoch seconds of the newest row that trains."""
     days: float
-    """The length of the test."""
     positions: bool = False
     """Whether the times are positions: then seconds and days mean nothing."""
 

@@ -135,11 +135,7 @@ class _Trial:
             "data": files.summary(self._tables, self._config.event_type),
             "protocol": self._protocol(tuning),
             "training": [
-                {
-                    "method": each.name,
-                    "seconds": round(each.seconds, 2),
-                    "cpuSeconds": round(each.cpu_seconds, 2),
-                }
+                {"method": each.name, "seconds": round(each.seconds, 2), "cpuSeconds": round(each.cpu_seconds, 2)}
                 for each in methods
                 if each.recipe
             ],

@@ -127,12 +127,12 @@ class Handler(BaseHTTPRequestHandler):
     front: ClassVar[Shopfront]
 
     def do_GET(self) -> None:
-        refused = self.stranger()
-        if refused:
-            return self.reply(refused)
+        self.reply(self.stranger() or self.read())
+
+    def read(self) -> Reply:
         if self.of_api():
-            return self.reply(self.front.forward("GET", self.path[4:], None, self.headers))
-        return self.reply(self.front.file(urlsplit(self.path).path))
+            return self.front.forward("GET", self.path[4:], None, self.headers)
+        return self.front.file(urlsplit(self.path).path)
 
     def do_POST(self) -> None:
         self.reply(self.stranger() or self.written())

@@ -93,7 +93,7 @@ def test_what_was_there_before_down_is_there_after_up(laptop: Laptop) -> None:
     assert lifecycle.down(laptop.home) == ["engine", "cloud"]
     assert running(laptop.home) is None
     state, notes = lifecycle.up(laptop.home, faults=True)
-    assert notes == environments.find_python()[1]
+    assert notes == environments.ensure()
     assert replace(state, processes=()) == replace(laptop.state, processes=())
     laptop.state = state
     assert laptop.s3.get_object(Bucket=laptop.bucket, Key="notes/kept")["Body"].read() == b"kept"

@@ -91,7 +91,7 @@ def commands(folder: Path) -> Iterator[list[str]]:
 
 def main() -> int:
     """Run them all; the exit code says whether any found something."""
-    environments.refresh("audit", environments.find_python()[0])
+    environments.refresh("audit", environments.find_python())
     failed = 0
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
