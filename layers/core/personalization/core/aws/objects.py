@@ -116,8 +116,9 @@ def read_small(
     client: "S3Client", bucket: str, key: str, most: int, version: str | None = None
 ) -> tuple[datetime, bytes] | None:
     """Return when an object was written, and its first `most` bytes and one more; None if it does not exist."""
+    ask = partial(client.get_object, **_version(bucket, key, version))
     with translate_errors(key):
-        found = none_if_missing(partial(client.get_object, **_version(bucket, key, version)))
+        found = none_if_missing(ask)
         return None if found is None else (found["LastModified"], found["Body"].read(most + 1))
 
 
@@ -134,8 +135,9 @@ def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:
     """Return the bytes of an object, or None if it does not exist."""
+    ask = partial(client.head_object, **_version(bucket, key, version))
     with translate_errors(key):
-        found = none_if_missing(partial(client.head_object, **_version(bucket, key, version)))
+        found = none_if_missing(ask)
         return None if found is None else found["ContentLength"]
 
 
@@ -155,8 +157,9 @@ def reading(
         Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
         RetryLater: the connection broke.
     """
+    ask = partial(client.get_object, **_version(bucket, key, version))
     with translate_errors(key):
-        found = none_if_missing(partial(client.get_object, **_version(bucket, key, version)))
+        found = none_if_missing(ask)
         # A version outlives the deletion of its object, and a deleted object should not be imported.
         deleted = found is None or (
             version and none_if_missing(partial(client.head_object, Bucket=bucket, Key=key)) is None
