@@ -40,7 +40,7 @@ def of(tables: Tables, event_type: str | None) -> dict[str, Any] | None:
         reader.items(_lines(tables.items))
     result: dict[str, Any] = {"eventType": name, "days": DAYS}
     if tables.positions:
-        return result | {"reason": "TIMESTAMP holds positions, no times, and a likelihood is one within days"}
+        return result | {"reason": "TIMESTAMP holds positions, not times, and a likelihood is one within days"}
     try:
         fitted = fit(reader.history(), DAYS, end)
     except TooLittle as little:

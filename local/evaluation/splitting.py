@@ -63,7 +63,7 @@ def split(rows: pl.DataFrame, event_type: str | None, days: float | None, *, pos
         )
     if positions:
         if days is not None:
-            raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, no times")
+            raise BadInput(f"--days {days:g} means nothing here: TIMESTAMP holds positions, not times")
         found = replace(by_last(rows, event_type, 0.0), positions=True)
         if not _known(found):
             raise BadInput(f"no shopper has {BASKETS} baskets, the last of which could be predicted")

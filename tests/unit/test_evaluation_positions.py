@@ -60,7 +60,7 @@ def test_positions_are_named_before_anything_trains(tmp_path: Path) -> None:
 def test_positions_are_named_in_the_words_and_on_the_page(document: dict[str, Any]) -> None:
     assert (document["words"][0]["mark"], NOTE in document["words"][0]["text"]) == ("bad", True)
     shown = Path(document["page"]).read_text(encoding="utf-8")
-    assert "positions, no times</span>" in shown
+    assert "positions, not times</span>" in shown
     assert not re.search(r"19[789]\d-\d\d|20[01]\d-\d\d|Interactions by", shown)
 
 
