@@ -4,7 +4,6 @@
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from personalization.likelihood import logistic
@@ -70,19 +69,8 @@ class Sums:
         return areas
 
 
-@dataclass(slots=True)
-class Likely:
-    """The pairs above LEAST_PREDICTED: their users, probabilities and labels."""
-
-    owner: list[Ints] = field(default_factory=list)
-    chance: list[Floats] = field(default_factory=list)
-    label: list[Flags] = field(default_factory=list)
-
-    def add(self, owner: Ints, chance: Floats, label: Flags) -> None:
-        kept = chance > LEAST_PREDICTED
-        self.owner.append(owner[kept].astype(np.int32))
-        self.chance.append(chance[kept].astype(np.float32))
-        self.label.append(label[kept])
+Likely = list[tuple[Ints, Floats, Flags]]
+"""The pairs above LEAST_PREDICTED: their users, probabilities and labels."""
 
 
 def known(whole: History, plan: Plan, show: Show) -> None:
@@ -132,7 +120,8 @@ def _window(
             chance = logistic.sigmoid(logits(features, seen))
             sums[name].add(window, owner, chance, label, seen)
             if name == OURS:
-                likely.add(owner, chance, label)
+                kept = chance > LEAST_PREDICTED
+                likely.append((owner[kept].astype(np.int32), chance[kept].astype(np.float32), label[kept]))
     return len(given.users) * wide
 
 
@@ -156,7 +145,7 @@ def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: Show) -
 
 def _bins(likely: Likely, users: int, show: Show) -> None:
     """Show ten bins of equal predicted purchases, and whether observed purchases agree in each."""
-    owner, chance, label = (np.concatenate(each) for each in (likely.owner, likely.chance, likely.label))
+    owner, chance, label = map(np.concatenate, zip(*likely, strict=True))
     order = np.argsort(chance, kind="stable")
     owner, chance, label = owner[order], chance[order].astype(np.float64), label[order]
     expected = np.cumsum(chance)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judge, probe and report a release; find what an override or a rollback promotes."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,14 +42,6 @@ def _judge(event: dict[str, Any], environment: Environment) -> dict[str, object]
     return verdict.as_json()
 
 
-def _override(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return judge.override(clients.dynamodb(), OverrideRequest.read(event), environment).as_json()
-
-
-def _rollback(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return judge.rollback(clients.dynamodb(), RollbackRequest.read(event), environment).as_json()
-
-
 def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]:
     request = ProbeRequest.read(event)
     result = probe.probe(_clients(), request, environment)
@@ -57,12 +50,14 @@ def _probe(event: dict[str, Any], environment: Environment) -> dict[str, object]
     return {"answers": len(result.replies), "throttled": result.throttled}
 
 
-def _report(event: dict[str, Any], environment: Environment) -> dict[str, object]:
-    return report.complete(clients.s3(), ReportRequest.read(event), environment)
-
-
 def _clients() -> Clients:
     return Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
 
 
-STEPS = {"judge": _judge, "override": _override, "rollback": _rollback, "probe": _probe, "report": _report}
+STEPS: dict[str, Callable[[dict[str, Any], Environment], dict[str, object]]] = {
+    "judge": _judge,
+    "override": lambda event, own: judge.override(clients.dynamodb(), OverrideRequest.read(event), own).as_json(),
+    "rollback": lambda event, own: judge.rollback(clients.dynamodb(), RollbackRequest.read(event), own).as_json(),
+    "probe": _probe,
+    "report": lambda event, own: report.complete(clients.s3(), ReportRequest.read(event), own),
+}

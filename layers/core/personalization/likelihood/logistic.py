@@ -2,11 +2,12 @@
 """Weighted logistic regression, Platt's calibration, and the quality of probabilities."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic.alias_generators import to_camel
 
 from personalization.likelihood.histories import Flags, Floats
 
@@ -33,18 +34,9 @@ class Quality:
     bins: tuple[tuple[float, float, float], ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "logLoss": self.log_loss,
-            "auc": self.auc,
-            "calibrationError": self.calibration_error,
-            "baseRate": self.base_rate,
-            "pairs": round(self.pairs),
-            "purchases": round(self.purchases),
-            "bins": [
-                {"pairs": pairs, "predicted": predicted, "observed": observed}
-                for pairs, predicted, observed in self.bins
-            ],
-        }
+        figures = {to_camel(name): value for name, value in asdict(self).items()}
+        bins = [dict(zip(("pairs", "predicted", "observed"), each, strict=True)) for each in self.bins]
+        return figures | {"pairs": round(self.pairs), "purchases": round(self.purchases), "bins": bins}
 
 
 def quality(chance: Floats, label: Floats, weight: Floats, only: Flags | None = None) -> Quality:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic.alias_generators import to_camel
+
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
@@ -137,7 +139,7 @@ def document(
     """Return the document of a judged run, without lists; `new` and `old` are by recipe alias."""
     recipes = []
     for each in judged:
-        camel = {re.sub(r"_(\w)", lambda found: found[1].upper(), name): value for name, value in asdict(each).items()}
+        camel = {to_camel(name): value for name, value in asdict(each).items()}
         mine, theirs = new.get(each.alias), old.get(each.alias)
         recipes.append({**camel, "metrics": {"new": mine and mine.metrics, "serving": theirs and theirs.metrics}})
     return {

@@ -18,6 +18,8 @@ import yaml
 WIDTH, HEIGHT = 720, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 8, 16, 30
 _MOST_BARS = 120
+_DAYS = {"day": 1, "week": 7, "month": 31}
+"""Most days of a bar."""
 _WIDEST = 60
 
 
@@ -44,7 +46,7 @@ def timeline(per_day: Sequence[tuple[str, int]]) -> tuple[str, str]:
         for index, (day, rows) in enumerate(bars)
     )
     lines = "".join(_line(top * part / 2, _TOP + tall * (1 - part / 2)) for part in range(3))
-    marks = "".join(_mark(bars, place, step) for place in _places(len(bars)))
+    marks = "".join(_mark(bars, place, step) for place in sorted({0, len(bars) // 2, len(bars) - 1}))
     label = f"Interactions by {word}, from {bars[0][0]} to {bars[-1][0]}; the most in one {word} are {most:,}."
     picture = (
         f"<svg class=chart viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
@@ -55,12 +57,8 @@ def timeline(per_day: Sequence[tuple[str, int]]) -> tuple[str, str]:
 
 def _binned(days: Sequence[tuple[date, int]]) -> tuple[list[tuple[date, int]], str]:
     span = (days[-1][0] - days[0][0]).days + 1
-    word = "day" if span <= _MOST_BARS else "week" if span <= 7 * _MOST_BARS else "month"
-    if span > 31 * _MOST_BARS:
-        word = "year"
-    counts: dict[date, int] = {}
-    for day in _periods(days[0][0], days[-1][0], word):
-        counts[day] = 0
+    word = next((word for word, most in _DAYS.items() if span <= most * _MOST_BARS), "year")
+    counts = dict.fromkeys(_periods(days[0][0], days[-1][0], word), 0)
     for day, rows in days:
         counts[_start(day, word)] += rows
     return list(counts.items()), word
@@ -97,16 +95,9 @@ def _line(value: float, y: float) -> str:
     )
 
 
-def _places(bars: int) -> list[int]:
-    return sorted({0, bars // 2, bars - 1}) if bars > 2 else list(range(bars))
-
-
 def _mark(bars: Sequence[tuple[date, int]], place: int, step: float) -> str:
-    x = _LEFT + (place + 0.4) * step
-    anchor = "start" if place == 0 else "end" if place == len(bars) - 1 else "middle"
-    if len(bars) == 1:
-        anchor = "middle"
-    x = {"start": float(_LEFT), "end": float(WIDTH - _RIGHT)}.get(anchor, x)
+    anchor = {0: "start", len(bars) - 1: "end"}.get(place, "middle") if len(bars) > 1 else "middle"
+    x = {"start": float(_LEFT), "end": float(WIDTH - _RIGHT)}.get(anchor, _LEFT + (place + 0.4) * step)
     return f"<text x='{x:.1f}' y='{HEIGHT - 8}' text-anchor={anchor}>{bars[place][0]}</text>"
 
 
