@@ -5,9 +5,7 @@ import argparse
 import gzip
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from personalization.core.csv_dialect import STANDARD
 from personalization.likelihood import training
@@ -25,22 +23,19 @@ from local.demo import sample_data
 def read(folder: Path) -> History:
     """Read a set; purchases with a coupon are purchases."""
     reader = Reader("Purchase", 1 << 40)
-    with opened(folder, "interactions") as lines:
-        reader.interactions((line.replace("PurchaseWithCoupon", "Purchase") for line in lines), STANDARD.records)
-    with opened(folder, "items") as lines:
-        reader.items(lines, STANDARD.records)
+    purchases = (line.replace("PurchaseWithCoupon", "Purchase") for line in lines(folder, "interactions"))
+    reader.interactions(purchases, STANDARD.records)
+    reader.items(lines(folder, "items"), STANDARD.records)
     if any((folder / f"users.csv{end}").is_file() for end in ("", ".gz")):
-        with opened(folder, "users") as lines:
-            reader.users(lines, STANDARD.records)
+        reader.users(lines(folder, "users"), STANDARD.records)
     return reader.history()
 
 
-@contextmanager
-def opened(folder: Path, name: str) -> Iterator[TextIO]:
-    """Open a CSV, plain or compressed."""
+def lines(folder: Path, name: str) -> Iterator[str]:
+    """Yield the lines of a CSV, plain or compressed."""
     plain = folder / f"{name}.csv"
-    with plain.open(newline="") if plain.is_file() else gzip.open(f"{plain}.gz", "rt", newline="") as lines:
-        yield lines
+    with plain.open(newline="") if plain.is_file() else gzip.open(f"{plain}.gz", "rt", newline="") as file:
+        yield from file
 
 
 def judge(folder: Path, plan: Plan) -> None:

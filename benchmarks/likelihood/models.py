@@ -44,10 +44,6 @@ class Fitted:
         """Return the statistics that serve, of the past or of the past with strangers in it."""
         return tables(history, self.past.at)
 
-    def chances(self, table: Tables, users: Ints, items: Ints) -> Floats:
-        features = table.features(users, items)
-        return logistic.sigmoid(ours(self.fit.formulas)(features, features["seen"] > 0))
-
 
 def fitted(given: Past) -> Fitted:
     """Fit as the function does, on a past."""
@@ -117,8 +113,7 @@ class Calibration:
 
     @property
     def ratios(self) -> Floats:
-        ratios: Floats = self.predicted / np.maximum(self.observed, 1e-9)
-        return ratios
+        return self.predicted / np.maximum(self.observed, 1e-9)
 
     @property
     def range(self) -> str:

@@ -112,12 +112,11 @@ def recent_share(whole: History, given: Past, horizon_days: int, windows: int) -
         sums += bought(whole, there, given.items, start, start + horizon_days * DAY).sum(0)
         users += len(there)
     rate, added = sums.mean() / max(users, 1), 200.0
-    found: Floats = (sums + rate * added) / (users + added)
-    return found
+    shares: Floats = (sums + rate * added) / (users + added)
+    return shares
 
 
 def _places(wanted: Ints, values: Ints) -> Ints:
     """Return the positions of values in an ascending array; -1 for missing ones."""
     place = np.minimum(np.searchsorted(wanted, values), max(len(wanted) - 1, 0))
-    found: Ints = np.where(wanted[place] == values, place, -1) if len(wanted) else np.full(len(values), -1)
-    return found
+    return np.where(wanted[place] == values, place, -1) if len(wanted) else np.full(len(values), -1)

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from personalization.likelihood import answering, counters, exports, training
+from personalization.likelihood import answering, counters, exports, logistic, training
 from personalization.likelihood.counters import Item
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints
@@ -21,6 +21,7 @@ from benchmarks.likelihood.models import (
     day,
     fitted,
     log_losses,
+    ours,
     target,
     user_blocks,
 )
@@ -103,10 +104,10 @@ def _of_strangers(model: Fitted, many: int, groups: Mapping[str, Ints]) -> Float
     table = model.table(populations.with_strangers(history, len(different), each))
     chance = np.zeros((len(different), wide))
     for rows in user_blocks(len(different), wide):
-        users = np.repeat(len(history.users) + rows, wide)
-        chance[rows] = model.chances(table, users, np.tile(np.arange(wide), len(rows))).reshape(len(rows), wide)
-    result: Floats = chance[alike.ravel()]
-    return result
+        features = table.features(np.repeat(len(history.users) + rows, wide), np.tile(np.arange(wide), len(rows)))
+        logits = ours(model.fit.formulas)(features, features["seen"] > 0)
+        chance[rows] = logistic.sigmoid(logits).reshape(len(rows), wide)
+    return chance[alike.ravel()]
 
 
 def newcomers(whole: History, plan: Plan, show: Show) -> None:

@@ -28,7 +28,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         event: `{step: plan, evaluation, attempt}`, `{step: export, source, made?}`, `{step: ask, question,
             solutionVersionArn, made?}`, `{step: measure, trial, split, imported}`, `{step: untested, trial, split}`
             or `{step: clear, shop}`.
-        _context: Lambda's.
 
     Returns:
         `{trial, before}` of plan; `{arn, status, ready, made?}` of export and ask, with status WAITING and the reason

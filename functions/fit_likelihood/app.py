@@ -23,7 +23,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{step: fit, shop, run}`.
-        _context: Lambda's.
 
     Returns:
         `{outcome, reason, report, method}`.

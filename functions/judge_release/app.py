@@ -22,7 +22,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Args:
         event: `{step: judge, plan, trained}`, `{step: probe, verdict, target}`, `{step: report, verdict}`,
             `{step: override, shop, wanted?}` or `{step: rollback, shop}`.
-        _context: Lambda's.
 
     Returns:
         The verdict of judge and rollback; `{verdict, plan}` of an override; the result of a probe or a report.

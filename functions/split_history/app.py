@@ -18,7 +18,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{step: split, trial}` or `{step: verify, trial}`.
-        _context: Lambda's.
 
     Returns:
         The result of the split or of the verification.

@@ -21,7 +21,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
             `{step: release, plan, campaigns: [{alias, campaignArn, solutionVersionArn, run, baselineArn?}]}` or
             `{step: restore, shop, restore}`, where `restore` is an earlier release's `promotedAt`, or
             `{step: retire, campaigns: [{name, arn}]}`.
-        _context: Lambda's.
 
     Returns:
         `{arn, status}` of the campaign, with the status of the latest update; or the release record.

@@ -161,12 +161,14 @@ def _of_kinds(s: Mapping[str, Value], levels: int, maths: Maths) -> dict[str, Va
 
 def names(levels: int, part: Part) -> tuple[str, ...]:
     """Return the names of the features of a formula."""
-    zeros: dict[str, float] = dict.fromkeys(_statistics(levels), 1.0)
-    values = features(zeros, levels)
     if part == "stranger":
         return _OF_STRANGERS
     if part == "described":
         return (*_OF_STRANGERS, "group")
+    statistics = [f"{of}.{each}" for of, counts in (("pair", PAIR), ("user", USER), ("item", ITEM)) for each in counts]
+    statistics += [f"kind{level}.{each}" for level in range(levels) for each in (*KIND, "share")]
+    statistics += ["span", "group", "described", *(f"near{rank}" for rank in RANKS)]
+    values = features(dict.fromkeys(statistics, 1.0), levels)
     unused = {"visitor"} if part == "seen" else set(_ONLY_SEEN)
     return tuple(name for name in values if name not in unused | {"seen", "stranger", "described"})
 
@@ -179,9 +181,3 @@ _OF_STRANGERS = (
 )
 """Few, so that a small shop's data suffice to fit them."""
 _ONLY_SEEN = ("pair_n", "pair_d7", "pair_d28", "pair_d91", "pair_last", "pair_gap", "pair_due", "pair_due_log")
-
-
-def _statistics(levels: int) -> list[str]:
-    names = [f"pair.{each}" for each in PAIR] + [f"user.{each}" for each in USER] + [f"item.{each}" for each in ITEM]
-    names += [f"kind{level}.{each}" for level in range(levels) for each in (*KIND, "share")]
-    return [*names, "span", "group", "described", *(f"near{rank}" for rank in RANKS)]

@@ -133,8 +133,7 @@ def shift(logit: Floats, label: Floats, weight: Floats) -> float:
 
 def sigmoid(logit: Floats) -> Floats:
     """Return the probability of log odds."""
-    result: Floats = 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
-    return result
+    return 1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0)))
 
 
 def standardised(columns: Sequence[npt.NDArray[np.floating[Any]]], weight: Floats) -> tuple[Floats, Floats, Floats]:

@@ -62,13 +62,11 @@ class Files:
         missing = [key for key in ordered if key not in self._kept]
         if missing:
             self._fetch(s3, bucket, missing, seconds)
-        answer = {}
         for key in ordered:
             self._kept.move_to_end(key)
-            answer[key] = self._kept[key]
         while len(self._kept) > max(self._most, len(ordered)):
             self._kept.popitem(last=False)
-        return answer
+        return {key: self._kept[key] for key in ordered}
 
     def _fetch(self, s3: "S3Client", bucket: str, missing: Sequence[str], seconds: float) -> None:
         pool = ThreadPoolExecutor(min(8, len(missing)))

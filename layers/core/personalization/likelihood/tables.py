@@ -24,8 +24,7 @@ _SLOW = 10
 
 def decayed(age: Floats, days: int) -> Floats:
     """Return the weight of events by their age in days."""
-    result: Floats = np.exp2(-age / days)
-    return result
+    return np.exp2(-age / days)
 
 
 @dataclass(slots=True)
@@ -245,8 +244,7 @@ def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:
 
 def item_weights(buyers: npt.ArrayLike) -> Floats:
     """Return the weight of an item's purchase for the taste: it falls with the number of buyers."""
-    weights: Floats = 1.0 / np.sqrt(np.asarray(buyers, dtype=np.float64) + 5.0)
-    return weights
+    return 1.0 / np.sqrt(np.asarray(buyers, dtype=np.float64) + 5.0)
 
 
 def _factors(
@@ -282,14 +280,13 @@ def _factors(
 def _distinct(values: Ints) -> Ints:
     """Return the distinct values, ascending; sorting is several times as fast here as np.unique."""
     ordered = np.sort(values)
-    result: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
-    return result
+    distinct: Ints = ordered[np.diff(ordered, prepend=-1) != 0]
+    return distinct
 
 
 def _sums(index: Ints, weights: Floats | None = None, minlength: int = 0) -> Floats:
     """Return sums of weights, or numbers of rows, by index."""
-    result: Floats = np.asarray(np.bincount(index, weights, minlength), dtype=np.float64)
-    return result
+    return np.asarray(np.bincount(index, weights, minlength), dtype=np.float64)
 
 
 def _look_up(keys: Ints, wanted: Ints, values: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:

@@ -245,8 +245,7 @@ def _single_precision(values: Mapping[str, Floats], names: Iterable[str]) -> dic
 
 def user_parts(history: History, many: int = PARTS) -> Ints:
     """Return the random part of each user, which does not change when users are added."""
-    drawn: Ints = np.random.default_rng(2).integers(0, many, len(history.users))
-    return drawn
+    return np.random.default_rng(2).integers(0, many, len(history.users))
 
 
 def pairs(

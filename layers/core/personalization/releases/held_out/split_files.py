@@ -42,7 +42,12 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
         splitter = Splitter(cut_off, trial.event_type, most, heldout.CANDIDATES, Path(scratch), until)
         digest = _write(s3, bucket, trial, history, splitter)
         parts = splitter.finish()
-    reason = parts.reason or _too_few(trial, parts)
+    reason, least, have = parts.reason, trial.held_out.minimum_users, len(parts.baskets)
+    if not reason and have < least:
+        reason = (
+            f"only {have:,} shoppers with a past came back in the last {trial.held_out.days} days, "
+            f"and at least {least:,} are needed"
+        )
     if not reason:
         for plan in trial.imports[1:]:
             _write(s3, bucket, trial, plan, None)
@@ -54,7 +59,7 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
         rows=parts.rows,
         held_out_rows=parts.held_out_rows,
         event_type=parts.event_type,
-        shoppers=len(parts.baskets),
+        shoppers=have,
         new_shoppers=parts.new_shoppers,
         digest=digest,
     )
@@ -77,14 +82,6 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
         files=len(keys),
         bought_again=verifier.bought_again,
     )
-
-
-def _too_few(trial: Trial, parts: Parts) -> str:
-    least, have = trial.held_out.minimum_users, len(parts.baskets)
-    if have >= least:
-        return ""
-    days = trial.held_out.days
-    return f"only {have:,} shoppers with a past came back in the last {days} days, and at least {least:,} are needed"
 
 
 def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:

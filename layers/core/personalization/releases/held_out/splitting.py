@@ -53,9 +53,7 @@ class Export:
     """A dataset's exported file as data frames of its schema's columns, all of type string.
 
     Args:
-        resource: the resource that error messages name.
-        chunks: the file's bytes.
-        names: the columns of the schema, in order.
+        resource: what error messages name. chunks: the file's bytes. names: the columns of the schema, in order.
         copied: whether the file is an import copy, in Personalize's form of CSV; exports are in the standard one.
 
     Raises:
@@ -103,12 +101,10 @@ class Splitter:
     """Cut a history.
 
     Args:
-        cut_off: seconds since 1970; later interactions are held out.
+        cut_off, until: seconds since 1970; interactions between them are held out, and later ones in neither part.
         event_type: the event type to predict; if no row has it, all interactions count.
-        users: the most users to ask about.
-        candidates: the number of popular items to return.
+        users: in the test, at most. candidates: the number of popular items to return.
         scratch: a folder for counts that do not fit into memory.
-        until: seconds since 1970; later interactions are in neither part.
     """
 
     def __init__(
@@ -176,11 +172,7 @@ class Splitter:
 
 
 class _Sample:
-    """The held-out rows of the users with the lowest hashes: a uniform sample.
-
-    Args:
-        most: the most users to keep.
-    """
+    """The held-out rows of at most so many users, those with the lowest hashes: a uniform sample."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -234,11 +226,7 @@ def _too_little(rows: int, users: int, again: int) -> str:
 
 
 class Verifier:
-    """Read a test's imported interactions again.
-
-    Args:
-        baskets: the held-out items of each user.
-    """
+    """Read a test's imported interactions again, beside the held-out items of each user."""
 
     def __init__(self, baskets: dict[str, list[str]]) -> None:
         pairs = [(user, item) for user, items in baskets.items() for item in items]
