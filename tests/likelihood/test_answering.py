@@ -66,12 +66,12 @@ def test_scores_of_nothing_are_left_out_and_zero_is_bounded() -> None:
 
 def test_many_items_are_several_calls_each_with_all_anchors() -> None:
     items = [f"x{n}" for n in range(500)]
-    calls = answering.ranking_requests(anchored(), RELEASE, "u1", items, {})
+    calls = answering.ranking_requests(anchored(), RELEASE, "u1", items)
     lists = [call.parameters["inputList"] for call in calls]
     assert [len(each) for each in lists] == [453, 53]
     assert all(set(ANCHORS) <= set(each) for each in lists)
-    assert answering.ranking_requests(world().model, RELEASE, "u1", items, {}) == []
-    assert answering.ranking_requests(anchored(), replace(RELEASE, campaigns={}), "u1", items, {}) == []
+    assert answering.ranking_requests(world().model, RELEASE, "u1", items) == []
+    assert answering.ranking_requests(anchored(), replace(RELEASE, campaigns={}), "u1", items) == []
 
 
 def test_an_answer_says_what_it_is_and_where_it_comes_from() -> None:

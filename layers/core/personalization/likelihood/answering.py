@@ -85,23 +85,18 @@ def require_known(item_ids: Sequence[str], known: Mapping[str, object]) -> None:
         raise Problem(400, "The request is not as it must be.", fields)
 
 
-def ranking_requests(
-    model: Model, release: Release, user: str, items: Sequence[str], context: Mapping[str, str]
-) -> list[Ask]:
+def ranking_requests(model: Model, release: Release, user: str, items: Sequence[str]) -> list[Ask]:
     """Return the ranking requests for items, each with all anchors; none where scores do not count."""
     arn = release.campaigns.get("personalized-ranking")
     if model.anchored is None or arn is None:
         return []
     parts = [items[start : start + PER_CALL] for start in range(0, len(items), PER_CALL)]
-    return [Ask(arn, ranking_parameters(user, part, model.anchors, context)) for part in parts]
+    return [Ask(arn, ranking_parameters(user, part, model.anchors)) for part in parts]
 
 
-def ranking_parameters(
-    user: str, items: Sequence[str], anchors: Sequence[str], context: Mapping[str, str]
-) -> dict[str, object]:
+def ranking_parameters(user: str, items: Sequence[str], anchors: Sequence[str]) -> dict[str, object]:
     """Return the parameters of a ranking request for items and anchors, without duplicates."""
-    parameters: dict[str, object] = {"userId": user, "inputList": list(dict.fromkeys([*items, *anchors]))}
-    return {**parameters, "context": dict(context)} if context else parameters
+    return {"userId": user, "inputList": list(dict.fromkeys([*items, *anchors]))}
 
 
 def anchored_scores(predicted: Predicted, items: Sequence[str], anchors: Sequence[str]) -> dict[str, float]:

@@ -87,7 +87,11 @@ class _Job:
         try:
             past = training.without_stragglers(self._inputs(chosen).history(reach, most), chosen.horizon_days)
         except TooMany as many:
-            return self._left_out(histories.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY))
+            # A retry would not help, and the release serves without a likelihood.
+            left = histories.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY)
+            serving = self._records.refused(left.reason, self._at, left_out=True)
+            report = self._report(fit_report.left_out(self.request.shop, self.request.run, self._at, left, serving))
+            return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:
@@ -104,12 +108,6 @@ class _Job:
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
         return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
-
-    def _left_out(self, left: histories.LeftOut) -> Fitted:
-        """Report that the history is too large. A retry would not help, and the release serves without a likelihood."""
-        serving = self._records.refused(left.reason, self._at, left_out=True)
-        report = self._report(fit_report.left_out(self.request.shop, self.request.run, self._at, left, serving))
-        return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
 
     def _inputs(self, chosen: Likelihood) -> store.Inputs:
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, int(self.now.timestamp())
@@ -186,7 +184,7 @@ class _Job:
         self, campaign_arn: str, pairs: snapshots.Pairs, table: Tables, model: Model
     ) -> tuple[snapshots.Pairs, Mapping[str, float]]:
         items = [table.history.items[item] for item in pairs.items.tolist()]
-        parameters = answering.ranking_parameters(table.history.users[pairs.user], items, model.anchors, {})
+        parameters = answering.ranking_parameters(table.history.users[pairs.user], items, model.anchors)
         predicted = runtime.rank(self.aws.runtime, Ask(campaign_arn, parameters))
         return pairs, answering.anchored_scores(predicted, items, model.anchors)
 

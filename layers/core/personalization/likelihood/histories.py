@@ -242,16 +242,6 @@ class Reader:
         for item, about in _records(parse(lines), ITEM):
             self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}
 
-    def _within(self) -> list[npt.NDArray[Any]]:
-        columns = (self._user, self._item, self._time, self._bought)
-        read = [np.frombuffer(each, dtype=each.typecode) for each in columns]
-        time, bought = read[2], read[3]
-        since = self._bounds.since
-        if since is None and self._bounds.reach is not None:
-            since = reach_start(time[bought > 0].tolist(), self._bounds.reach)
-        kept = time >= (since or 0)
-        return read if kept.all() else [each[kept] for each in read]
-
     def history(self) -> History:
         """Return the history within the reach.
 
@@ -263,7 +253,12 @@ class Reader:
         for codes, about in ((self._users, self._about_users), (self._items, self._about_items)):
             for name in about:
                 codes.setdefault(name, len(codes))
-        user, item, time, bought = _deduplicated(*self._within())
+        columns = [np.frombuffer(each, each.typecode) for each in (self._user, self._item, self._time, self._bought)]
+        since = self._bounds.since
+        if since is None and self._bounds.reach is not None:
+            since = reach_start(columns[2][columns[3] > 0].tolist(), self._bounds.reach)
+        kept = columns[2] >= (since or 0)
+        user, item, time, bought = _deduplicated(*(columns if kept.all() else [each[kept] for each in columns]))
         kinds, kind_names = _levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(

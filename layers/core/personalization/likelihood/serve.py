@@ -123,7 +123,7 @@ class Likelihoods:
         counts = answering.count_logits(model, user, {each: items[each] for each in item_ids}, now)
         # The scores were evaluated on known users only.
         known = counts.population == "known"
-        requests = answering.ranking_requests(model, release, request.user_id, item_ids, {}) if known else []
+        requests = answering.ranking_requests(model, release, request.user_id, item_ids) if known else []
         if not requests:
             return answering.answer(model, counts, item_ids, None)
         scores: dict[str, float] = {}
