@@ -8,20 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from personalization.releases.ranking_metrics import (
-    Answer,
-    Bootstrap,
-    Interval,
-    Metric,
-    coverage,
-    discounted_gain,
-    hit_rate,
-    precision,
-    recall,
-    reciprocal_rank,
-    relevant_last,
-    tail_share,
-)
+from personalization.releases import ranking_metrics
+from personalization.releases.ranking_metrics import Answer, Interval, Metric, discounted_gain, relevant_last
 from personalize_local.recipes.base import Model
 from personalize_local.recipes.common.topk import Scored
 
@@ -34,11 +22,11 @@ Ask = Callable[[Question, bool, int], Pairs]
 Rule = Callable[[Rules, str], Scores]
 """(counts, user) → [items] scores."""
 METRICS: Mapping[str, Metric] = {
-    "hitRate": hit_rate,
-    "recall": recall,
-    "precision": precision,
+    "hitRate": ranking_metrics.hit_rate,
+    "recall": ranking_metrics.recall,
+    "precision": ranking_metrics.precision,
     "ndcg": discounted_gain,
-    "mrr": reciprocal_rank,
+    "mrr": ranking_metrics.reciprocal_rank,
 }
 LISTED = 100
 """The number of items in a list to rank."""
@@ -128,7 +116,7 @@ def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field)
     They are each metric as [value, low, high] (95 %), NDCG as a multiple (`times`) of that of the method `against`, or
     None, `coverage` and `tail`.
     """
-    bootstrap = Bootstrap(len(answers[against]), field.seed)
+    bootstrap = ranking_metrics.Bootstrap(len(answers[against]), field.seed)
     gains = {name: [discounted_gain(each, field.depth) for each in found] for name, found in answers.items()}
     results: dict[str, Document] = {}
     for name, found in answers.items():
@@ -137,8 +125,8 @@ def figures(answers: Mapping[str, Sequence[Answer]], against: str, field: Field)
         results[name] = {
             **{key: rounded(bootstrap.interval(each)) for key, each in values.items()},
             "times": rounded(bootstrap.ratio(gains[name], gains[against])),
-            "coverage": round(coverage(lists, field.catalogue), 4),
-            "tail": round(tail_share(lists, field.head), 4),
+            "coverage": round(ranking_metrics.coverage(lists, field.catalogue), 4),
+            "tail": round(ranking_metrics.tail_share(lists, field.head), 4),
         }
     return results
 

@@ -7,12 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from personalization.ingest.findings import (
-    MINIMUM_INTERACTIONS,
-    MINIMUM_USERS,
-    RECOMMENDED_INTERACTIONS,
-    RECOMMENDED_USERS,
-)
+from personalization.ingest import findings
 
 Document = Mapping[str, Any]
 Mark = Literal["good", "mixed", "bad"]
@@ -102,13 +97,13 @@ def _compared(times: Sequence[float] | None, lead: str, other: str) -> tuple[Mar
 
 def _enough(data: Document) -> Answer:
     wording, rows, users = texts()["enough"], data["trains"], data["returning"]
-    few = rows < MINIMUM_INTERACTIONS or users < MINIMUM_USERS
-    some = rows < RECOMMENDED_INTERACTIONS or users < RECOMMENDED_USERS
+    few = rows < findings.MINIMUM_INTERACTIONS or users < findings.MINIMUM_USERS
+    some = rows < findings.RECOMMENDED_INTERACTIONS or users < findings.RECOMMENDED_USERS
     result: Mark = "bad" if few else "mixed" if some else "good"
     text = wording[result].format(
         have=wording["have"].format(rows=rows, users=users),
-        least=wording["least"].format(rows=MINIMUM_INTERACTIONS, users=MINIMUM_USERS),
-        advice=wording["advice"].format(rows=RECOMMENDED_INTERACTIONS, users=RECOMMENDED_USERS),
+        least=wording["least"].format(rows=findings.MINIMUM_INTERACTIONS, users=findings.MINIMUM_USERS),
+        advice=wording["advice"].format(rows=findings.RECOMMENDED_INTERACTIONS, users=findings.RECOMMENDED_USERS),
     )
     return wording["title"], result, text
 

@@ -31,19 +31,8 @@ from ministack.services import cloudformation, eventbridge, lambda_svc, s3, step
 from ministack.services.cloudformation import engine, provisioners
 from personalize_local.server import origins
 
-from local.cloud.aws import (
-    DOORS,
-    RIGHTS,
-    SAVED,
-    api_gateway,
-    documentation,
-    executions,
-    faults,
-    guard,
-    retention,
-    rights,
-    saving,
-)
+from local.cloud import aws
+from local.cloud.aws import api_gateway, documentation, executions, faults, guard, retention, rights, saving
 from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
 
 VERSION = "1.5.33"
@@ -311,9 +300,9 @@ def main() -> None:
     api_gateway.install()
     retention.install()
     saver = saving.install(Path(os.environ["STATE_DIR"]))
-    doors: dict[str, Door] = {SAVED: saver.answer, RIGHTS: rights.answer}
+    doors: dict[str, Door] = {aws.SAVED: saver.answer, aws.RIGHTS: rights.answer}
     if "--faults" in sys.argv:
-        doors[DOORS] = faults.install().answer
+        doors[aws.DOORS] = faults.install().answer
     rights.install()
     open_doors(doors)
     app.app = documentation.served(app.app)
