@@ -23,8 +23,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 
 @pytest.fixture(scope="session")
 def still_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineProcess]]:
-    """Two engines whose clocks stand still, as other clients use them and strictly as AWS's API reference says."""
-    options = {"": ["--faults"], "--strict": ["--faults", "--strict"]}
+    """Two engines whose clocks stand still: one with a small quota of imports, one as strict as AWS's API reference."""
+    options = {"": ["--faults", "--incremental-bytes", "50000"], "--strict": ["--faults", "--strict"]}
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(EngineProcess(tmp_path_factory.mktemp("still"), StillAws.STEP, options=given))

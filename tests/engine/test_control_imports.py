@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.harness import ROLE, Aws, EngineProcess
+from tests.engine.harness import ROLE, Aws, StillAws
 from tests.engine.shop_data import columns, interactions, write_csv, write_shop
 
 
@@ -86,22 +86,20 @@ def test_incremental_adds_and_full_replaces(aws: Aws, bucket: Path) -> None:
     assert len(aws.recommended(campaign, userId="extra", numResults=40, **seen)) == 40
 
 
-def test_an_incremental_import_has_a_quota_of_bytes(tmp_path: Path) -> None:
-    with EngineProcess(tmp_path, options=["--incremental-bytes", "50000"]) as engine:
-        aws = Aws(engine, "us-east-1")
-        dataset, bucket = aws.dataset(aws.group(), "Interactions"), engine.s3_root / "b"
-        aws.imported(dataset, drop(bucket, "all.csv", interactions(60)), "full")
-        for name, rows in (
-            ("two/1.csv", interactions(60)),
-            ("two/2.csv", interactions(30)),
-            ("one/1.csv", interactions()),
-        ):
-            drop(bucket, name, rows)
-        size = sum(file.stat().st_size for file in (bucket / "two").iterdir())
-        assert size > 50_000 > (bucket / "one/1.csv").stat().st_size
-        reason = aws.failed_import(dataset, "s3://b/two/", "two", importMode="INCREMENTAL")
-        assert reason.endswith(f"larger than the quota of this import: {size} bytes of 50000.")
-        aws.imported(dataset, "s3://b/one/", "one", importMode="INCREMENTAL")
+def test_an_incremental_import_has_a_quota_of_bytes(still: StillAws) -> None:
+    dataset, bucket = still.dataset(still.group(), "Interactions"), still.engine.s3_root / "b"
+    still.imported(dataset, drop(bucket, "all.csv", interactions(60)), "full")
+    for name, rows in (
+        ("two/1.csv", interactions(60)),
+        ("two/2.csv", interactions(30)),
+        ("one/1.csv", interactions()),
+    ):
+        drop(bucket, name, rows)
+    size = sum(file.stat().st_size for file in (bucket / "two").iterdir())
+    assert size > 50_000 > (bucket / "one/1.csv").stat().st_size
+    reason = still.failed_import(dataset, "s3://b/two/", "two", importMode="INCREMENTAL")
+    assert reason.endswith(f"larger than the quota of this import: {size} bytes of 50000.")
+    still.imported(dataset, "s3://b/one/", "one", importMode="INCREMENTAL")
 
 
 def test_imports_at_the_same_time_publish_all_their_rows(aws: Aws, bucket: Path) -> None:

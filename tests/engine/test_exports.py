@@ -3,7 +3,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ SEEN = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(engine: EngineProcess) -> Shop:
     """A shop of this module's own: users are taken out of it."""
-    with EngineProcess(tmp_path_factory.mktemp("exports")) as engine:
-        yield open_shop(Aws(engine, "here"), [POPULAR])
+    return open_shop(Aws(engine, "exports"), [POPULAR])
 
 
 def read(path: Path) -> list[dict[str, str]]:

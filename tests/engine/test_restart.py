@@ -71,15 +71,15 @@ def test_no_worker_outlives_the_engine(first: EngineProcess, tmp_path: Path, how
     until(lambda: not any(worker.is_running() for worker in workers), "end of the worker")
 
 
-def test_second_engine_on_a_directory_is_refused(first: EngineProcess, tmp_path: Path) -> None:
-    status, complaint = EngineProcess(tmp_path).refused()
+def test_second_engine_on_a_directory_is_refused(engine: EngineProcess) -> None:
+    status, complaint = EngineProcess(engine.data_dir.parent).refused()
     assert status == 1
-    assert f"belongs to a running engine (process {first.process.pid})" in complaint
+    assert f"belongs to a running engine (process {engine.process.pid})" in complaint
 
 
-def test_taken_port_is_named(first: EngineProcess, tmp_path: Path) -> None:
-    status, complaint = EngineProcess(tmp_path / "other", port=first.port).refused()
-    assert (status, f"cannot listen on 127.0.0.1:{first.port}" in complaint) == (1, True)
+def test_taken_port_is_named(engine: EngineProcess, tmp_path: Path) -> None:
+    status, complaint = EngineProcess(tmp_path, port=engine.port).refused()
+    assert (status, f"cannot listen on 127.0.0.1:{engine.port}" in complaint) == (1, True)
 
 
 def test_engine_listens_on_the_port_it_is_given(tmp_path: Path) -> None:
