@@ -3,6 +3,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ SEEN = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
 
 
 @pytest.fixture(scope="module")
-def shop(engine: EngineProcess) -> Shop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop of this module's own: users are taken out of it."""
-    return open_shop(Aws(engine, "exports"), [POPULAR])
+    with EngineProcess(tmp_path_factory.mktemp("exports")) as engine:
+        yield open_shop(Aws(engine, "here"), [POPULAR])
 
 
 def read(path: Path) -> list[dict[str, str]]:
