@@ -78,7 +78,7 @@ def test_pending_training_is_stopped_at_once_and_for_good(aws: Aws) -> None:
 
 
 def test_running_training_is_stopped_with_its_worker(prepared: Aws, tmp_path: Path) -> None:
-    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(1000, 20))
+    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(600, 20))
     group = prepared.group()
     prepared.imported(prepared.dataset(group, "Interactions"), "s3://b/a.csv")
     version = prepared.control.create_solution_version(solutionArn=prepared.solution(group))["solutionVersionArn"]
