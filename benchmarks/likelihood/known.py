@@ -10,25 +10,8 @@ from personalization.likelihood import logistic
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints
 
-from benchmarks.likelihood import populations
-from benchmarks.likelihood.models import (
-    HORIZON,
-    RULE_WINDOWS,
-    Calibration,
-    Fitted,
-    Logits,
-    Plan,
-    Show,
-    boosted,
-    day,
-    fitted,
-    log_losses,
-    ours,
-    rows_of,
-    six_counts,
-    target,
-    user_blocks,
-)
+from benchmarks.likelihood import models, populations
+from benchmarks.likelihood.models import HORIZON
 
 SAMPLES, SLICES = 1_000, 2_000
 LEAST_PREDICTED = 1e-4
@@ -43,7 +26,7 @@ class Sums:
     _EDGES = np.concatenate([np.linspace(-17.0, 4.0, SLICES - 1)])
 
     def __init__(self, windows: int, users: int) -> None:
-        self.calibration = Calibration(windows)
+        self.calibration = models.Calibration(windows)
         self.loss, self.loss_seen = np.zeros(users), np.zeros(users)
         self.good = np.zeros((users, SLICES), dtype=np.int32)
         self.bad = np.zeros((users, SLICES), dtype=np.int32)
@@ -51,7 +34,7 @@ class Sums:
     def add(self, window: int, owner: Ints, chance: Floats, label: Flags, seen: Flags) -> None:
         users = len(self.loss)
         self.calibration.add(window, chance.sum(), label.sum())
-        loss = log_losses(chance, label)
+        loss = models.log_losses(chance, label)
         self.loss += np.bincount(owner, loss, users)
         self.loss_seen += np.bincount(owner[seen], loss[seen], users)
         logit = np.log(np.clip(chance, 1e-12, 1 - 1e-12)) - np.log1p(-np.clip(chance, 1e-12, 1 - 1e-12))
@@ -69,11 +52,12 @@ class Sums:
         return areas
 
 
+Peers = Mapping[str, models.Logits]
 Likely = list[tuple[Ints, Floats, Flags]]
 """The pairs above LEAST_PREDICTED: their users, probabilities and labels."""
 
 
-def known(whole: History, plan: Plan, show: Show) -> None:
+def known(whole: History, plan: models.Plan, show: models.Show) -> None:
     """Judge all pairs of known users and items."""
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
     everybody = np.ones(len(whole.users), dtype=bool)
@@ -81,42 +65,43 @@ def known(whole: History, plan: Plan, show: Show) -> None:
     likely, pairs, change, seconds = Likely(), 0, list[float](), 0.0
     for window, start in enumerate(begins):
         began = time.process_time()
-        model = fitted(populations.past(whole, start, everybody))
+        model = models.fitted(populations.past(whole, start, everybody))
         seconds += time.process_time() - began
-        older, later = rows_of(model.past)
-        models = {OURS: ours(model.fit.formulas), FLOOR: six_counts(older, later)}
-        if (trees := boosted(older, later)) is not None:
-            models[TREES] = trees
-        pairs += _window(whole, model, window, models, sums, likely)
+        older, later = models.rows_of(model.past)
+        peers = {OURS: models.ours(model.fit.formulas), FLOOR: models.six_counts(older, later)}
+        if (trees := models.boosted(older, later)) is not None:
+            peers[TREES] = trees
+        pairs += _window(whole, model, window, peers, sums, likely)
         before = [populations.pairs_bought(whole, start - step * HORIZON * DAY, start - (step - 1) * HORIZON * DAY)
-                  for step in range(1, RULE_WINDOWS + 1)]  # fmt: skip
-        change.append(populations.pairs_bought(whole, start, start + HORIZON * DAY) / max(float(np.mean(before)), 1.0))
+                  for step in range(1, models.RULE_WINDOWS + 1)]  # fmt: skip
+        bought = populations.pairs_bought(whole, start, start + HORIZON * DAY)
+        change.append(bought / max(float(np.mean(before)), 1.0))
     _figures(sums, pairs, seconds / plan.windows, show)
     mine = sums[OURS].calibration
-    target(show, "pooled .90 to 1.10", 0.9 <= mine.pooled <= 1.1, f"{mine.pooled:.3f}")
-    target(show, "each window .75 to 1.33", mine.within(0.75, 1.33), mine.range)
+    models.target(show, "pooled .90 to 1.10", 0.9 <= mine.pooled <= 1.1, f"{mine.pooled:.3f}")
+    models.target(show, "each window .75 to 1.33", mine.within(0.75, 1.33), mine.range)
     gain = 1 - sums[OURS].loss.sum() / sums[FLOOR].loss.sum()
-    target(show, "log-loss at least 3.5 % below six counts", gain >= 0.035, f"{gain:.2%}")
+    models.target(show, "log-loss at least 3.5 % below six counts", gain >= 0.035, f"{gain:.2%}")
     area = float(sums[OURS].areas(np.ones((1, len(whole.users))))[0])
-    target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
+    models.target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
     _bins(likely, len(whole.users), show)
     show(f"{'window':12}{'predicted':>10}{'observed':>10}{'ratio':>10}{'all purchases / four weeks before':>36}")
     for window, start in enumerate(begins):
         figures = f"{mine.predicted[window]:10,.0f}{mine.observed[window]:10,.0f}{mine.ratios[window]:10.2f}"
-        show(f"{day(start):12}{figures}{change[window] - 1:>+36.0%}")
+        show(f"{models.day(start):12}{figures}{change[window] - 1:>+36.0%}")
 
 
 def _window(
-    whole: History, model: Fitted, window: int, models: Mapping[str, Logits], sums: Mapping[str, Sums], likely: Likely
+    whole: History, model: models.Fitted, window: int, peers: Peers, sums: Mapping[str, Sums], likely: Likely
 ) -> int:
     """Add every pair of one window; return how many there are."""
     given, table = model.past, model.table(model.past.history)
     wide, until = len(given.items), given.at + HORIZON * DAY
-    for mine in user_blocks(len(given.users), wide):
+    for mine in models.user_blocks(len(given.users), wide):
         label = populations.bought(whole, given.users[mine], given.items, given.at, until).ravel()
         features = table.features(np.repeat(mine, wide), np.tile(np.arange(wide), len(mine)))
         seen, owner = features["seen"] > 0, np.repeat(given.users[mine], wide)
-        for name, logits in models.items():
+        for name, logits in peers.items():
             chance = logistic.sigmoid(logits(features, seen))
             sums[name].add(window, owner, chance, label, seen)
             if name == OURS:
@@ -125,7 +110,7 @@ def _window(
     return len(given.users) * wide
 
 
-def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: Show) -> None:
+def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: models.Show) -> None:
     """Show a row for each model."""
     users = len(sums[OURS].loss)
     weights, once = _drawn(users), np.ones((1, users))
@@ -143,16 +128,16 @@ def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: Show) -
             show(f"{'':24}of pairs bought before: {_against(each.loss_seen, floor.loss_seen, weights)}")
 
 
-def _bins(likely: Likely, users: int, show: Show) -> None:
+def _bins(likely: Likely, users: int, show: models.Show) -> None:
     """Show ten bins of equal predicted purchases, and whether observed purchases agree in each."""
     owner, chance, label = map(np.concatenate, zip(*likely, strict=True))
     order = np.argsort(chance, kind="stable")
     owner, chance, label = owner[order], chance[order].astype(np.float64), label[order]
     expected = np.cumsum(chance)
     place = np.minimum((expected / expected[-1] * BINS).astype(np.int64), BINS - 1)
-    weights = _drawn(users)
-    target(show, f"{LEAST_EXPECTED} predicted purchases in each of ten bins", expected[-1] / BINS >= LEAST_EXPECTED,
-           f"{expected[-1] / BINS:,.0f}")  # fmt: skip
+    weights, each = _drawn(users), expected[-1] / BINS
+    enough = f"{LEAST_EXPECTED} predicted purchases in each of ten bins"
+    models.target(show, enough, each >= LEAST_EXPECTED, f"{each:,.0f}")
     rows, good = [], True
     for number in range(BINS):
         mine = place == number
@@ -165,7 +150,7 @@ def _bins(likely: Likely, users: int, show: Show) -> None:
         shares = f"{number + 1:4}{chance[mine].mean():12.3%}{label[mine].mean():12.3%}"
         counts = f"{predicted.sum():10,.0f}{observed.sum():10,.0f}{ratio:10.2f}"
         rows.append(f"{shares}{counts}   [{low:.2f}, {high:.2f}]{'' if fine else '  off'}")
-    target(show, "each bin .85 to 1.18, or 1 in its interval", good, "")
+    models.target(show, "each bin .85 to 1.18, or 1 in its interval", good, "")
     heads = f"{'% predicted':>12}{'% observed':>12}{'predicted':>10}{'observed':>10}{'ratio':>10}"
     show(f"{'bin':>4}{heads}   95 % of samples")
     for row in rows:

@@ -10,21 +10,8 @@ from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints
 from personalization.likelihood.model import Model, probability
 
-from benchmarks.likelihood import populations
-from benchmarks.likelihood.models import (
-    HORIZON,
-    RULE_WINDOWS,
-    Calibration,
-    Fitted,
-    Plan,
-    Show,
-    day,
-    fitted,
-    log_losses,
-    ours,
-    target,
-    user_blocks,
-)
+from benchmarks.likelihood import models, populations
+from benchmarks.likelihood.models import HORIZON
 
 REMOVED, BEST = 0.25, 50
 NEWCOMERS, LEAST_NEWCOMERS = 100, 30
@@ -39,7 +26,7 @@ class Strangers:
     """
 
     def __init__(self, windows: int) -> None:
-        self.best, self.every = Calibration(windows), Calibration(windows)
+        self.best, self.every = models.Calibration(windows), models.Calibration(windows)
         self.loss = 0.0
         self.between: list[float] = []
 
@@ -49,12 +36,12 @@ class Strangers:
         predicted, observed = np.take_along_axis(chance, best, 1), np.take_along_axis(label, best, 1)
         self.best.add(window, predicted.sum(), observed.sum())
         self.every.add(window, chance.sum(), label.sum())
-        self.loss += log_losses(chance, label).sum()
+        self.loss += models.log_losses(chance, label).sum()
         low, high = np.quantile(chance[:, np.argsort(-chance.mean(0))[:BEST]], [0.1, 0.9], axis=0)
         self.between.append(float(np.median(high / np.maximum(low, 1e-12))))
 
 
-def strangers(whole: History, plan: Plan, show: Show) -> None:
+def strangers(whole: History, plan: models.Plan, show: models.Show) -> None:
     """Remove users, fit on the others, and judge those who were removed."""
     begins = populations.starts(whole, HORIZON, plan.windows, plan.later)
     names = [MODEL, *([MODEL_WITH] if whole.groups else []), RULE]
@@ -63,11 +50,11 @@ def strangers(whole: History, plan: Plan, show: Show) -> None:
     for draw in range(1, plan.draws + 1):
         out = populations.taken_out(whole, REMOVED, draw)
         for window, start in enumerate(begins):
-            model = fitted(populations.past(whole, start, ~out))
+            model = models.fitted(populations.past(whole, start, ~out))
             who = np.flatnonzero(out & populations.seen_before(whole, start))
             questions += len(who)
             label = populations.bought(whole, who, model.past.items, start, start + HORIZON * DAY)
-            rule = populations.recent_share(whole, model.past, HORIZON, RULE_WINDOWS)
+            rule = populations.recent_share(whole, model.past, HORIZON, models.RULE_WINDOWS)
             sums[MODEL].add(window, np.broadcast_to(_of_strangers(model, 1, {}), label.shape), label)
             if whole.groups:
                 groups = {column: values[who] for column, values in whole.groups.items()}
@@ -87,15 +74,16 @@ def strangers(whole: History, plan: Plan, show: Show) -> None:
         show(f"With attributes a tenth is {spread:.2f} times as likely to buy as another tenth; log-loss {gain:+.2%}")
     for name in names[:-1]:
         for part, some in ((f"{BEST} best items", sums[name].best), ("all items", sums[name].every)):
-            target(show, f"{name}, {part}: pooled within 1.25", 1 / 1.25 <= some.pooled <= 1.25, f"{some.pooled:.2f}")
-            target(show, f"{name}, {part}: each window within 1.6", some.within(1 / 1.6, 1.6), some.range)
+            pooled = 1 / 1.25 <= some.pooled <= 1.25
+            models.target(show, f"{name}, {part}: pooled within 1.25", pooled, f"{some.pooled:.2f}")
+            models.target(show, f"{name}, {part}: each window within 1.6", some.within(1 / 1.6, 1.6), some.range)
     show(f"{'50 best / all items':22}" + "".join(f"{name:>24}" for name in sums))
     for window, start in enumerate(begins):
         parts = [f"{each.best.ratios[window]:.2f} / {each.every.ratios[window]:.2f}" for each in sums.values()]
-        show(f"{day(start):22}" + "".join(f"{part:>24}" for part in parts))
+        show(f"{models.day(start):22}" + "".join(f"{part:>24}" for part in parts))
 
 
-def _of_strangers(model: Fitted, many: int, groups: Mapping[str, Ints]) -> Floats:
+def _of_strangers(model: models.Fitted, many: int, groups: Mapping[str, Ints]) -> Floats:
     """Return the probabilities of strangers (rows) for every item; equal attributes give equal rows."""
     history, wide = model.past.history, len(model.past.items)
     columns = np.stack(list(groups.values()), 1) if groups else np.zeros((many, 1), dtype=np.int64)
@@ -103,23 +91,23 @@ def _of_strangers(model: Fitted, many: int, groups: Mapping[str, Ints]) -> Float
     each = {column: different[:, place] for place, column in enumerate(groups)}
     table = model.table(populations.with_strangers(history, len(different), each))
     chance = np.zeros((len(different), wide))
-    for rows in user_blocks(len(different), wide):
+    for rows in models.user_blocks(len(different), wide):
         features = table.features(np.repeat(len(history.users) + rows, wide), np.tile(np.arange(wide), len(rows)))
-        logits = ours(model.fit.formulas)(features, features["seen"] > 0)
+        logits = models.ours(model.fit.formulas)(features, features["seen"] > 0)
         chance[rows] = logistic.sigmoid(logits).reshape(len(rows), wide)
     return chance[alike.ravel()]
 
 
-def newcomers(whole: History, plan: Plan, show: Show) -> None:
+def newcomers(whole: History, plan: models.Plan, show: models.Show) -> None:
     """Judge users right after their first event, where that is no purchase."""
-    sums, users = Calibration(plan.windows), 0
+    sums, users = models.Calibration(plan.windows), 0
     for window, start in enumerate(populations.starts(whole, HORIZON, plan.windows, plan.later)):
         came = populations.newcomers(whole, start, HORIZON)
         came = came[np.random.default_rng(window).permutation(len(came))[:NEWCOMERS]]
         if not len(came):
             continue
         try:
-            model = fitted(populations.past(whole, start, np.ones(len(whole.users), dtype=bool)))
+            model = models.fitted(populations.past(whole, start, np.ones(len(whole.users), dtype=bool)))
         except training.TooLittle:
             continue
         users += len(came)

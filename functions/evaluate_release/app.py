@@ -7,15 +7,7 @@ from typing import Any
 from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.observability import logger
-from personalization.releases.held_out import steps
-from personalization.releases.held_out.plan import (
-    AskRequest,
-    ClearRequest,
-    ExportRequest,
-    MeasureRequest,
-    TrialRequest,
-    UntestedRequest,
-)
+from personalization.releases.held_out import plan, steps
 from personalization.shop.plan import Part
 
 LOG = logger()
@@ -42,16 +34,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
 
 def _measure(event: dict[str, Any], environment: Environment) -> Part:
-    result = steps.measure(clients.personalize(), clients.s3(), environment.bucket, MeasureRequest.read(event))
+    result = steps.measure(clients.personalize(), clients.s3(), environment.bucket, plan.MeasureRequest.read(event))
     LOG.info("Tested on held-out time", outcome=result.outcome, reason=result.reason)
     return result
 
 
 STEPS: dict[str, Callable[[dict[str, Any], Environment], Part]] = {
-    "plan": lambda event, own: steps.plan(clients.personalize(), clients.s3(), TrialRequest.read(event), own),
-    "export": lambda event, own: steps.export(clients.personalize(), ExportRequest.read(event), own.role_arn),
-    "ask": lambda event, own: steps.ask(clients.personalize(), AskRequest.read(event), own.role_arn),
+    "plan": lambda event, own: steps.plan(clients.personalize(), clients.s3(), plan.TrialRequest.read(event), own),
+    "export": lambda event, own: steps.export(clients.personalize(), plan.ExportRequest.read(event), own.role_arn),
+    "ask": lambda event, own: steps.ask(clients.personalize(), plan.AskRequest.read(event), own.role_arn),
     "measure": _measure,
-    "untested": lambda event, own: steps.untested(clients.s3(), own.bucket, UntestedRequest.read(event)),
-    "clear": lambda event, own: steps.clear(clients.personalize(), ClearRequest.read(event), own),
+    "untested": lambda event, own: steps.untested(clients.s3(), own.bucket, plan.UntestedRequest.read(event)),
+    "clear": lambda event, own: steps.clear(clients.personalize(), plan.ClearRequest.read(event), own),
 }

@@ -20,17 +20,6 @@ from personalization.personalize.removal import Kind, Left
 from personalization.releases.held_out import judging
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.judging import Document, Exam, Lists
-from personalization.releases.held_out.plan import (
-    AskRequest,
-    ClearRequest,
-    ExportRequest,
-    MeasureRequest,
-    Planned,
-    Question,
-    Result,
-    TrialRequest,
-    UntestedRequest,
-)
 from personalization.shop.keys import DataKind
 from personalization.shop.plan import Made, Resource, Step
 
@@ -41,7 +30,9 @@ if TYPE_CHECKING:
 _KINDS: tuple[DataKind, ...] = ("interactions", "items", "users")
 
 
-def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, environment: Environment) -> Planned:
+def plan(
+    client: "PersonalizeClient", s3: "S3Client", request: heldout.TrialRequest, environment: Environment
+) -> heldout.Planned:
     """Name everything that an attempt creates, or return the result that a run with the same data left.
 
     Raises:
@@ -51,15 +42,15 @@ def plan(client: "PersonalizeClient", s3: "S3Client", request: TrialRequest, env
     for run in (evaluation.run, *evaluation.made_by):
         document = objects.get_json(s3, environment.bucket, heldout.report_key(shop, run))
         if before := judging.earlier_result(evaluation, run, document):
-            return Planned(before=before)
+            return heldout.Planned(before=before)
     found = {kind: ensure.dataset_schema(client, kind, names.dataset(shop, kind).arn) for kind in _KINDS}
     schemas = {kind: schema for kind, schema in found.items() if schema is not None}
     if "interactions" not in schemas:
         raise Broken(names.dataset(shop, "interactions").name, "there are no interactions to test on")
-    return Planned(trial=heldout.plan(names, environment.bucket, evaluation, request.attempt, schemas))
+    return heldout.Planned(trial=heldout.plan(names, environment.bucket, evaluation, request.attempt, schemas))
 
 
-def clear(client: "PersonalizeClient", request: ClearRequest, environment: Environment) -> Left:
+def clear(client: "PersonalizeClient", request: heldout.ClearRequest, environment: Environment) -> Left:
     """Delete resources of a shop's tests that nothing depends on, and return what is left.
 
     Raises:
@@ -79,7 +70,7 @@ def clear(client: "PersonalizeClient", request: ClearRequest, environment: Envir
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in removal.stage(pieces)))
 
 
-def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -> Step:
+def export(client: "PersonalizeClient", request: heldout.ExportRequest, role_arn: str) -> Step:
     """Start or find the job that exports one of the shop's datasets, imported and streamed rows alike."""
     job = request.source.job
 
@@ -97,7 +88,7 @@ def export(client: "PersonalizeClient", request: ExportRequest, role_arn: str) -
     )
 
 
-def ask(client: "PersonalizeClient", request: AskRequest, role_arn: str) -> Step:
+def ask(client: "PersonalizeClient", request: heldout.AskRequest, role_arn: str) -> Step:
     """Start or find the batch job that gives a solution version's lists for the sample."""
     question = request.question
     job = question.job
@@ -125,7 +116,9 @@ def _run(job: Resource, made: Made, describe: Callable[[str], Mapping[str, Any]]
     return advance([stage], made)
 
 
-def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: MeasureRequest) -> Result:
+def measure(
+    client: "PersonalizeClient", s3: "S3Client", bucket: str, request: heldout.MeasureRequest
+) -> heldout.Result:
     """Compare the lists with the held-out purchases, and write the report.
 
     Raises:
@@ -145,18 +138,18 @@ def measure(client: "PersonalizeClient", s3: "S3Client", bucket: str, request: M
     return _reported(s3, bucket, judging.judged(trial, split, imported, exam, lists))
 
 
-def untested(s3: "S3Client", bucket: str, request: UntestedRequest) -> Result:
+def untested(s3: "S3Client", bucket: str, request: heldout.UntestedRequest) -> heldout.Result:
     """Report that the history is too short for a test."""
     return _reported(s3, bucket, judging.unjudged(request.trial, request.split))
 
 
-def _reported(s3: "S3Client", bucket: str, found: tuple[Result, Document]) -> Result:
+def _reported(s3: "S3Client", bucket: str, found: tuple[heldout.Result, Document]) -> heldout.Result:
     result, document = found
     objects.put_json(s3, bucket, result.report, document)
     return result
 
 
-def _lists(s3: "S3Client", bucket: str, question: Question) -> Lists:
+def _lists(s3: "S3Client", bucket: str, question: heldout.Question) -> Lists:
     lists: dict[str, list[str]] = {}
     for key in objects.list_keys(s3, bucket, question.target.removeprefix(f"s3://{bucket}/")):
         body = objects.get_bytes(s3, bucket, key) if key.endswith(".out") else None
