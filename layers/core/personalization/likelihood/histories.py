@@ -211,7 +211,7 @@ class Reader:
         if self._full:
             if self._bounds.since is None:
                 raise TooMany(self.rows)
-            # Counting goes on, to tell how much memory would do.
+            # Keep counting, to report how much memory suffices.
             return
         self._user.append(user_code)
         self._item.append(item_code)
@@ -232,7 +232,7 @@ class Reader:
         """Add the attributes in a CSV of users; a later row replaces an earlier one."""
         for user, about in _records(parse(lines), USER):
             if self._full:
-                # Counting goes on here, too.
+                # Keep counting here, too.
                 self._beyond += 1
             else:
                 self._about_users[user] = about

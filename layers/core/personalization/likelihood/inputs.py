@@ -76,8 +76,8 @@ def _outcome(claims: Iterable[Claim]) -> Outcome:
 def choose(keys: Iterable[str], outcomes: Mapping[tuple[ClaimKind, str], Outcome], run: str, oldest: int) -> Selection:
     """Select what a fit reads: each kind from its newest whole history on, and live events.
 
-    A failed import replaces nothing and is not read, nor is one of a later run at work. Replaced files are deleted only
-    when the claim of the whole history confirms its import.
+    A failed import replaces nothing and is not read; neither is that of a later, unfinished run. Replaced
+    files are deleted only when the claim of the whole history confirms its import.
 
     Args:
         keys: all inputs of a shop.

@@ -78,7 +78,7 @@ def _verdict(tested: Document, within: float) -> Verdict:
 
 
 def left_out(shop: str, run: str, at: str, left: LeftOut, serving: str | None) -> dict[str, Any]:
-    """Return the report of a fit that was left out at a time (ISO 8601); the fit of run `serving` serves on."""
+    """Return the report of a fit that was left out at a time (ISO 8601); the fit of run `serving` continues."""
     return {
         "shop": shop,
         "run": run,

@@ -132,7 +132,7 @@ class Fit:
 
 
 class TooLittle(Exception):
-    """The data do not suffice; the message tells what is needed."""
+    """Too few data; the message says what a fit needs."""
 
 
 def fit(history: History, horizon_days: int, now: int) -> Fit:

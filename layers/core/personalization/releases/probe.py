@@ -248,7 +248,7 @@ def ask(
     Throttled questions are retried at a slower pace; those that stay throttled are left open.
 
     Args:
-        client, campaign_arn, questions: whom to ask what.
+        client, campaign_arn: the campaign.
         name: the column of Items that names an item, if there is one.
         pace: how fast, and for how long.
 

@@ -13,15 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from personalization.releases import ranking_metrics
-from personalization.releases.held_out.plan import (
-    Imported,
-    RecipeResult,
-    Result,
-    Split,
-    Trial,
-    report_key,
-    test_parameters,
-)
+from personalization.releases.held_out import plan as heldout
+from personalization.releases.held_out.plan import RecipeResult, Result, report_key
 from personalization.releases.ranking_metrics import Answer, Bootstrap, Interval
 from personalization.shop.gate_settings import HeldOut
 from personalization.shop.plan import Evaluation
@@ -61,7 +54,7 @@ class Exam:
         return replace(self, baskets={user: basket for user, basket in chosen.items() if basket})
 
 
-def leak(split: Split, imported: Imported, location: str | None, wanted: str) -> str | None:
+def leak(split: heldout.Split, imported: heldout.Imported, location: str | None, wanted: str) -> str | None:
     """Return how held-out data may have leaked into the training; None if the test is clean.
 
     Args:
@@ -85,7 +78,7 @@ def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _head(trial: Trial, split: Split) -> Document:
+def _head(trial: heldout.Trial, split: heldout.Split) -> Document:
     """Return the members that every report of a test begins with."""
     return {
         "shop": trial.shop,
@@ -105,12 +98,12 @@ def _head(trial: Trial, split: Split) -> Document:
 
 def earlier_result(evaluation: Evaluation, run: str, document: Mapping[str, Any] | None) -> Result | None:
     """Return the result of an earlier run's report if it answers the same questions and its test was clean."""
-    if document is None or document["asked"] != test_parameters(evaluation) or document["outcome"] == "leaked":
+    if document is None or document["asked"] != heldout.test_parameters(evaluation) or document["outcome"] == "leaked":
         return None
     return Result.read({**document, "report": report_key(evaluation.shop, run)})
 
 
-def unjudged(trial: Trial, split: Split, leak: str | None = None) -> tuple[Result, Document]:
+def unjudged(trial: heldout.Trial, split: heldout.Split, leak: str | None = None) -> tuple[Result, Document]:
     """Return the result and the report of a test that judges nothing: with leaked data, or too short a history."""
     reason = f"Not tested on held-out time: {split.reason}. The offline metrics decide alone."
     if leak:
@@ -122,7 +115,7 @@ def unjudged(trial: Trial, split: Split, leak: str | None = None) -> tuple[Resul
 
 
 def judged(
-    trial: Trial, split: Split, imported: Imported, exam: Exam, lists: Mapping[str, Lists]
+    trial: heldout.Trial, split: heldout.Split, imported: heldout.Imported, exam: Exam, lists: Mapping[str, Lists]
 ) -> tuple[Result, Document]:
     """Return the result and the report of a test, from the lists of each tested recipe by its alias."""
     each = [_recipe(alias, trial.held_out, exam.for_recipe(alias), lists[alias]) for alias in lists]

@@ -101,7 +101,7 @@ class Split(Part):
     shoppers: int
     """Users in the test."""
     new_shoppers: int
-    """Held-out users of the sample without interactions before the cut-off, whom no model can know."""
+    """Held-out users of the sample without interactions before the cut-off, unknown to any model."""
     digest: str
     """SHA-256 of the imported file of interactions."""
 

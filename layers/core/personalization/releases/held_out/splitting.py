@@ -22,7 +22,7 @@ from personalization.shop.schema import RETURN
 _SEED = 2_027
 """Seed of the hash that samples users, so that the sample is always the same."""
 _OVERSAMPLING = 8
-"""Times as many users as are asked about: users without a past are dropped at the end."""
+"""Factor by which the sample exceeds the test: users without a past are dropped at the end."""
 _RESAMPLE_ROWS = 200_000
 """Held-out rows that are buffered before the next sampling."""
 _CELLS = ("USER_ID", "ITEM_ID")
