@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
@@ -203,8 +204,23 @@ class Api:
         metrics = {"AnswerTime": round((time.perf_counter() - started) * 1000, 2)}
         if response.status >= 500:
             metrics["FailedAnswers"] = 1.0
-        _log(request, metrics, f"{method} {resource}", response.status)
+        self._log(request, metrics, f"{method} {resource}", response.status)
         return answered
+
+    @cached_property
+    def _names(self) -> tuple[str, str]:
+        """The namespace and the service of metrics."""
+        environment = Environment()
+        return environment.namespace, environment.service
+
+    def _log(self, request: Request, own: Mapping[str, float], route: str, status: int) -> None:
+        """Write the request's line with its metrics; each further set of dimensions gets a line of its own."""
+        (namespace, service), stamp = self._names, int(time.time() * 1000)
+        metrics, about = request.counts[0] if request.counts else ({}, {})
+        keys = {"service": service, "route": route, "status": status, **request.notes, **about}
+        observability.write(observability.emf(namespace, {**own, **metrics}, stamp, **keys))
+        for metrics, about in request.counts[1:]:
+            observability.write(observability.emf(namespace, metrics, stamp, service=service, **about))
 
     def _respond(self, request: Request, event: Mapping[str, Any], method: str, resource: str) -> Response:
         try:
@@ -235,17 +251,6 @@ def _refusal(problem: Problem, event: Mapping[str, Any]) -> Response:
     request_id = (event.get("requestContext") or {}).get("requestId")
     headers = {"Retry-After": str(problems.RETRY_SECONDS)} if problem.status == 503 else {}
     return Response(problem.status, compact(problem.body(str(request_id or ""))), headers, problems.CONTENT_TYPE)
-
-
-def _log(request: Request, own: Mapping[str, float], route: str, status: int) -> None:
-    """Write the request's line with its metrics; each further set of dimensions gets a line of its own."""
-    environment = Environment()
-    namespace, stamp, service = environment.namespace, int(time.time() * 1000), environment.service
-    metrics, about = request.counts[0] if request.counts else ({}, {})
-    keys = {"service": service, "route": route, "status": status, **request.notes, **about}
-    observability.write(observability.emf(namespace, {**own, **metrics}, stamp, **keys))
-    for metrics, about in request.counts[1:]:
-        observability.write(observability.emf(namespace, metrics, stamp, service=service, **about))
 
 
 def _cors(event: Mapping[str, Any], request: Request) -> dict[str, list[str]]:

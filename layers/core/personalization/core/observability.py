@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 Count = tuple[Mapping[str, float], Mapping[str, str]]
 """Values by metric, and their dimensions except the service."""
 _OF_A_LIST = (("service", "shop", "source"), ("service", "shop", "list"))
@@ -70,7 +71,7 @@ def emf(namespace: str, metrics: Mapping[str, float], timestamp: int, **keys: ob
         keys: the values of their dimensions, and further ones to search for.
     """
     directives = _directives(namespace, tuple(metrics))
-    values = json.dumps({**metrics, **keys}, separators=(",", ":"))
+    values = _encode({**metrics, **keys})
     return f'{{"_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":{directives}}},{values[1:]}'
 
 
@@ -81,7 +82,7 @@ def _directives(namespace: str, names: tuple[str, ...]) -> str:
         {"Namespace": namespace, "Dimensions": METRICS[name][1], "Metrics": [{"Name": name, "Unit": METRICS[name][0]}]}
         for name in names
     ]
-    return json.dumps(made, separators=(",", ":"))
+    return _encode(made)
 
 
 def write(line: str) -> None:

@@ -27,8 +27,9 @@ class Choice(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
 
     filter: Annotated[str, StringConstraints(min_length=1, max_length=63)] | None = None
-    filter_values: dict[str, str] = Field(default={}, max_length=25)
-    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default={}, max_length=150)
+    # A factory, because pydantic would copy a default dict for each request.
+    filter_values: dict[str, str] = Field(default_factory=dict, max_length=25)
+    context: dict[str, Annotated[str, StringConstraints(max_length=1000)]] = Field(default_factory=dict, max_length=150)
 
     @field_validator("filter_values")
     @classmethod
