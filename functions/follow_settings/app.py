@@ -7,7 +7,7 @@ from personalization.core.aws import clients
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.observability import logger
-from personalization.shop import keys, schedule_store
+from personalization.shop import keys, schedules
 
 LOG = logger()
 
@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
         environment = Environment()
         if drop.kind != "settings":
             return {}
-        done = schedule_store.follow(clients.scheduler(), clients.s3(), environment, drop.shop)
+        done = schedules.follow(clients.scheduler(), clients.s3(), environment, drop.shop)
     except Rejected as refused:
         LOG.warning("Settings refused; schedules left as they are", reason=str(refused))
         return {}

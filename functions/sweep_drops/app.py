@@ -11,7 +11,7 @@ from personalization.core.observability import logger
 from personalization.runs import claims, lifecycle, lost_drops
 from personalization.runs.leases import Run
 from personalization.runs.store import DynamoLedger, StateMachine, list_recent
-from personalization.shop import schedule_store
+from personalization.shop import schedules
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -57,6 +57,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 def _follow(environment: Environment, shop: str) -> None:
     """Update a shop's schedules when the event of its settings never came."""
     try:
-        schedule_store.follow(clients.scheduler(), clients.s3(), environment, shop)
+        schedules.follow(clients.scheduler(), clients.s3(), environment, shop)
     except Rejected as refused:
         LOG.warning("Settings refused; schedules left as they are", reason=str(refused))

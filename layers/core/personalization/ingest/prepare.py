@@ -24,7 +24,7 @@ from personalization.ingest.findings import Checked, Expected, Findings
 from personalization.ingest.plan import Lineage
 from personalization.ingest.report import Subject
 from personalization.personalize import ensure, training
-from personalization.personalize.ensure_recommenders import statuses
+from personalization.personalize.ensure import recommender_statuses
 from personalization.shop import item_files, keys, recommenders, settings_file
 from personalization.shop.keys import DataKind, Drop
 from personalization.shop.plan import Joined, LeftOut, Nothing, Plan, PrepareRequest, Retraining
@@ -146,7 +146,9 @@ class Preparation:
 
     def _with_existing(self, plan: Plan, settings: ShopSettings) -> Plan:
         """Return the plan with notes about existing recommenders and campaigns that the settings don't name."""
-        unnamed = recommenders.unnamed(settings.recommenders, statuses(self._personalize, plan.dataset_group.arn))
+        unnamed = recommenders.unnamed(
+            settings.recommenders, recommender_statuses(self._personalize, plan.dataset_group.arn)
+        )
         plan = plan.model_copy(update={"notes": (*plan.notes, *unnamed)})
         unused = training.unused_campaigns(self._personalize, self._names, plan.shop, settings)
         return imports.with_unused_campaigns(plan, settings, unused)

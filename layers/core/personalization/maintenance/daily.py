@@ -15,7 +15,7 @@ from personalization.core.aws.pagination import paginate
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
 from personalization.core.status import is_being_deleted
-from personalization.personalize.inventory import gone_or_busy
+from personalization.personalize.removal import gone_or_busy
 from personalization.runs import leases
 from personalization.shop.recipes import RECIPES
 from personalization.shop.records import delete, scan

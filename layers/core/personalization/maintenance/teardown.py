@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from personalization.core.aws.errors import translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Rejected
-from personalization.personalize import inventory
+from personalization.personalize import removal
 from personalization.personalize.removal import Finished, Forgotten, Objects, Removal, RemovalRequest, priced
 from personalization.releases.held_out.plan import label
 from personalization.runs import leases, lifecycle
 from personalization.runs.store import DynamoLedger, StateMachine
-from personalization.shop import records, schedule_store
+from personalization.shop import records, schedules
 from personalization.shop.plan import Part
 from personalization.shop.release import RECORD
 from personalization.shop.settings import ShopSettings
@@ -48,8 +48,8 @@ def step(clients: Clients, request: RemovalRequest, environment: Environment, no
     steps: Mapping[str, Callable[[], Part]] = {
         "list": lambda: survey(clients, request.shop, environment),
         "forget": lambda: forget(clients, request, environment, now),
-        "remove": lambda: inventory.remove(clients.personalize(), *_groups(request.shop, environment)),
-        "schemas": lambda: inventory.remove_schemas(clients.personalize(), request.schemas),
+        "remove": lambda: removal.remove(clients.personalize(), *_groups(request.shop, environment)),
+        "schemas": lambda: removal.remove_schemas(clients.personalize(), request.schemas),
         "objects": lambda: remove_objects(clients.s3(), environment.bucket, request.folders),
         "finish": lambda: finish(clients, request, environment, now),
     }
@@ -59,7 +59,7 @@ def step(clients: Clients, request: RemovalRequest, environment: Environment, no
 def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
     """List everything that a shop has except its objects. Changes nothing."""
     personalize = clients.personalize()
-    pieces = inventory.inventory(personalize, *_groups(shop, environment))
+    pieces = removal.inventory(personalize, *_groups(shop, environment))
     settings = ShopSettings()
     # Invalid settings must not prevent a removal.
     with suppress(Rejected):
@@ -68,9 +68,9 @@ def survey(clients: Clients, shop: str, environment: Environment) -> Removal:
         shop=shop,
         resources=priced(pieces, settings),
         prices_as_of=settings.prices.as_of,
-        schemas=inventory.schemas_of(personalize, pieces),
+        schemas=removal.schemas_of(personalize, pieces),
         records=records.sort_keys(clients.dynamodb(), environment.table, shop),
-        schedules=schedule_store.names(clients.scheduler(), environment.schedule_group, shop),
+        schedules=schedules.names(clients.scheduler(), environment.schedule_group, shop),
     )
 
 
@@ -97,10 +97,10 @@ def forget(clients: Clients, request: RemovalRequest, environment: Environment, 
     found = tuple(each for each in records.sort_keys(table, environment.table, shop) if each != leases.RECORD)
     for record in sorted(found, key=lambda record: (record != RECORD, record)):
         records.delete(table, environment.table, shop, record)
-    schedules = schedule_store.names(scheduler, environment.schedule_group, shop)
-    for name in schedules:
-        schedule_store.delete(scheduler, environment.schedule_group, name)
-    return Forgotten(records=found, schedules=schedules)
+    stopped = schedules.names(scheduler, environment.schedule_group, shop)
+    for name in stopped:
+        schedules.delete(scheduler, environment.schedule_group, name)
+    return Forgotten(records=found, schedules=stopped)
 
 
 def finish(clients: Clients, request: RemovalRequest, environment: Environment, now: datetime) -> Finished:

@@ -38,11 +38,6 @@ class Wish:
     """Members that apply if the campaign has none of its own."""
 
 
-def shows_metadata(recipe: str, config: Members) -> bool:
-    """Return whether a campaign's answers can have columns of Items; a second-generation campaign's always can."""
-    return recipe.endswith("-v2") or bool(config.get(METADATA))
-
-
 def configuration(campaign: Mapping[str, Any]) -> Members:
     """Return the latest requested configuration that has not failed, of a campaign as Personalize describes it."""
     update: Mapping[str, Any] = campaign.get("latestCampaignUpdate") or {}
@@ -52,13 +47,9 @@ def configuration(campaign: Mapping[str, Any]) -> Members:
 
 
 def merged(campaign: Mapping[str, Any] | None, wish: Wish) -> dict[str, Any]:
-    """Return the whole configuration to request: the decided members over those that the campaign has.
+    """Return the whole configuration to request: the decided members over those of the existing campaign.
 
     Members that the recipe lacks are left out, and so is the one that lets ungated versions serve.
-
-    Args:
-        campaign: as Personalize describes it, or None if there is none.
-        wish: the version and the decided members.
     """
     current = dict(configuration(campaign)) if campaign else {}
     if campaign and SECOND.search(described(campaign).latest[1]):
@@ -83,15 +74,10 @@ def _lacks(recipe: str, member: str) -> bool:
 
 
 def decide(found: Mapping[str, Any] | None, wish: Wish) -> Action:
-    """Return the next action towards the wish.
+    """Return the next action of the campaign, as Personalize describes it, towards the wish.
 
-    Args:
-        found: the campaign as Personalize describes it, or None if there is none.
-        wish: the version and the decided members.
-
-    Returns:
-        `create` or `update`; `wait` while the latest request is this one; `nothing` when it is promoted; `busy` while
-        Personalize works on another change or deletes the campaign, so that it would refuse an update.
+    `wait` while the latest request is this one; `nothing` when it is promoted; `busy` while Personalize works on
+    another change or deletes the campaign, so that it would refuse an update.
     """
     if found is None:
         return "create"
@@ -118,10 +104,6 @@ def towards(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
     """Return a campaign's progress towards a version: ACTIVE, in progress, or a failure with its reason.
 
     During an update, and after its failure, the campaign itself stays ACTIVE with its old version.
-
-    Args:
-        found: the campaign as Personalize describes it.
-        version: ARN of the solution version.
     """
     deployment = described(found)
     status, latest = deployment.latest
@@ -172,12 +154,9 @@ def record(
     """Return the release record in its stored format.
 
     Args:
-        plan: the run's plan.
-        promoted: the campaigns with the versions that they serve; where this run was refused, those of earlier ones.
-        promoted_at: ISO 8601.
-        tracking_id: of the shop's event tracker.
-        datasets: ARNs of the existing ITEMS and USERS datasets.
-        schemas: those of the shop's datasets.
+        plan, promoted_at, tracking_id: the run's plan; ISO 8601; that of the shop's event tracker.
+        promoted: the campaigns with the versions that they serve: this run's, or those of earlier runs.
+        datasets, schemas: ARNs of the existing ITEMS and USERS datasets, and the schemas of all datasets.
     """
     start = len(f"{plan.dataset_group.name}-")
     items = next((schema for schema in schemas if schema.kind == "items"), None)
@@ -222,30 +201,19 @@ def _baseline(plan: Plan, promoted: Sequence[Promoted]) -> str | None:
 
 
 def as_served(record: Mapping[str, Any], serving: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a record with each campaign's current configuration.
-
-    Args:
-        record: a release record or one of its history.
-        serving: campaigns as Personalize describes them, by recipe alias; others stay as they are.
-    """
-    entries = {
-        alias: {**each, **_served(str(each.get("recipe") or recipes.recipe(alias)), serving.get(alias))}
-        for alias, each in record["campaigns"].items()
-    }
+    """Return a release record with the current configuration of the campaigns in `serving`, by recipe alias."""
+    entries = dict(record["campaigns"])
+    for alias, campaign in serving.items():
+        config, recipe = configuration(campaign), str(entries[alias].get("recipe") or recipes.recipe(alias))
+        kept: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
+        if config.get(EXPLORATION):
+            kept[EXPLORATION] = dict(config[EXPLORATION])
+        # A second-generation campaign always shows metadata.
+        entries[alias] = {**entries[alias], "metadata": recipe.endswith("-v2") or kept[METADATA], "config": kept}
     return {**record, "campaigns": entries}
 
 
-def _served(recipe: str, campaign: Mapping[str, Any] | None) -> dict[str, Value]:
-    if campaign is None:
-        return {}
-    config = configuration(campaign)
-    kept: dict[str, Value] = {METADATA: bool(config.get(METADATA))}
-    if config.get(EXPLORATION):
-        kept[EXPLORATION] = dict(config[EXPLORATION])
-    return {"metadata": shows_metadata(recipe, config), "config": kept}
-
-
 def _recipe(plan: Plan, each: Promoted) -> str:
-    """Return the recipe of a promoted version: the plan's, unless an earlier run trained it."""
+    """Return Personalize's name of a promoted version's recipe: the plan's, unless an earlier run trained it."""
     own = {part.alias: part.recipe_arn for part in plan.recipes} if each.run == plan.run else {}
     return own.get(each.alias, "").rpartition("/")[2] or each.recipe or recipes.recipe(each.alias)

@@ -13,10 +13,11 @@ from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.core.names import Named
 from personalization.core.status import ACTIVE, UPDATED, Progress, failed_to_create, is_being_deleted, progress
 from personalization.personalize import earlier_work
+from personalization.shop import recommenders
 from personalization.shop import schema as datasets
 from personalization.shop.event_copies import Group
 from personalization.shop.keys import DataKind
-from personalization.shop.plan import FilterPart, Plan, Resource, Step
+from personalization.shop.plan import FilterPart, Plan, RecommenderPart, Resource, Step
 from personalization.shop.schema import Schema
 
 if TYPE_CHECKING:
@@ -51,14 +52,7 @@ def ensured(
     create: Callable[[], object],
     delete: Callable[[], object] | None = None,
 ) -> Step:
-    """Return the existing resource, or create it.
-
-    Args:
-        arn: the resource's.
-        describe: returns its description with `status`.
-        create: creates it.
-        delete: deletes a failed one, see `usable`; without it, an existing one is returned as it is.
-    """
+    """Return the existing resource, or create it; with `delete`, a failed one is deleted first, see `usable`."""
     with translate_errors(arn):
         existing = none_if_missing(describe)
         if existing is None:
@@ -78,13 +72,11 @@ def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | Non
 
 
 def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:
-    """Return the schema of a dataset, or None if there is no dataset."""
     existing = dataset(client, arn)
     return schema_of(client, kind, existing) if existing else None
 
 
 def dataset(client: "PersonalizeClient", arn: str) -> "DatasetTypeDef | None":
-    """Return a dataset, or None if it does not exist."""
     with translate_errors(arn):
         return none_if_missing(lambda: client.describe_dataset(datasetArn=arn)["dataset"])
 
@@ -162,24 +154,20 @@ def ensure_event_tracker(client: "PersonalizeClient", plan: Plan) -> Step:
     group, name = plan.dataset_group.arn, plan.event_tracker.name
     tracker = find_event_tracker(client, group)
     if tracker is not None:
-        found_arn = tracker.arn
-        with translate_errors(found_arn):
-            return usable(found_arn, tracker.status, lambda: client.delete_event_tracker(eventTrackerArn=found_arn))
+        arn = tracker.arn
+        with translate_errors(arn):
+            return usable(arn, tracker.status, lambda: client.delete_event_tracker(eventTrackerArn=arn))
     with translate_errors(name):
-        arn = ""
         try:
-            arn = client.create_event_tracker(name=name, datasetGroupArn=group)["eventTrackerArn"]
+            made = client.create_event_tracker(name=name, datasetGroupArn=group)
+            return Step(arn=made["eventTrackerArn"], status=CREATED)
         except ClientError as error:
             if code(error) != "ResourceAlreadyExistsException":
                 raise
-    return Step(arn=arn, status=CREATED) if arn else _other_tracker(client, group)
-
-
-def _other_tracker(client: "PersonalizeClient", group_arn: str) -> Step:
-    tracker = find_event_tracker(client, group_arn)
-    if tracker is None:
-        raise Rejected(group_arn, "another event tracker has the shop's name; rename it")
-    return tracker
+        tracker = find_event_tracker(client, group)
+        if tracker is None:
+            raise Rejected(group, "another event tracker has the shop's name; rename it")
+        return tracker
 
 
 def tracking_id(client: "PersonalizeClient", group_arn: str) -> str:
@@ -242,12 +230,8 @@ def ensure_import_job(client: "PersonalizeClient", plan: Plan, role_arn: str) ->
 
 
 def import_job_status(client: "PersonalizeClient", arn: str) -> str | None:
-    """Return the status of an import job, or None if it does not exist."""
-    with translate_errors(arn):
-        answer = none_if_missing(
-            lambda: client.describe_dataset_import_job(datasetImportJobArn=arn)["datasetImportJob"]
-        )
-    return answer["status"] if answer else None
+    job = _import_job(client, arn, "")
+    return job.status if job else None
 
 
 def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | None:
@@ -274,3 +258,49 @@ def _new_import_job(client: "PersonalizeClient", plan: Plan, job: Resource, role
             )
         )
         return Step(arn=job.arn, status=CREATED)
+
+
+def ensure_recommender(client: "PersonalizeClient", plan: Plan, wanted: RecommenderPart) -> Step:
+    """Create or update one of the shop's recommenders.
+
+    Raises:
+        Rejected: its name is that of another use case, which Personalize cannot change, or of another shop's.
+        RetryLater: Personalize is working on another change of it.
+    """
+    arn, group = wanted.arn, plan.dataset_group.arn
+    with translate_errors(arn):
+        existing = none_if_missing(lambda: client.describe_recommender(recommenderArn=arn)["recommender"])
+        # Send the whole configuration: Amazon does not document whether an update keeps missing members.
+        config: dict[str, Any] = {
+            "recommenderConfig": {**(existing or {}).get("recommenderConfig", {}), **wanted.config}
+        }
+        if existing is None:
+            created(
+                lambda: client.create_recommender(
+                    name=wanted.name, datasetGroupArn=group, recipeArn=wanted.recipe_arn, **config
+                )
+            )
+            return Step(arn=arn, status=CREATED)
+        step = usable(arn, existing["status"], lambda: client.delete_recommender(recommenderArn=arn))
+        if existing["datasetGroupArn"] != group:
+            raise Rejected(arn, "the recommender is of another shop: give this one another name")
+        if existing["recipeArn"] != wanted.recipe_arn:
+            raise Rejected(arn, "the recommender is there for another use case: give the changed one a new name")
+        action = recommenders.decide(existing, wanted.config)
+        if action == "busy":
+            raise RetryLater(arn, f"Personalize is at work on the recommender ({existing['status']})")
+        if action == "update":
+            client.update_recommender(recommenderArn=arn, **config)
+            return Step(arn=arn, status=CREATED)
+    return step
+
+
+def recommender_statuses(client: "PersonalizeClient", group_arn: str) -> Mapping[str, str]:
+    """Return the statuses of a dataset group's recommenders by their names in settings.
+
+    Recommenders that no run would name so have their full name.
+    """
+    start = f"{group_arn.rpartition('/')[2]}-"
+    with translate_errors(group_arn):
+        found = paginate(client.list_recommenders, "recommenders", datasetGroupArn=group_arn, maxResults=100)
+        return {each["name"].removeprefix(start): each["status"] for each in found}

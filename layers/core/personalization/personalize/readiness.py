@@ -25,10 +25,6 @@ class Stage:
 def advance(stages: Sequence[Stage], made: Made) -> Step:
     """Describe the resource in progress, and continue with the next once it is ready.
 
-    Args:
-        stages: the resources of the step.
-        made: the progress of an earlier call.
-
     Returns:
         The resource that is not ready yet, or whose job waits for a quota; the last one when all are ready.
 

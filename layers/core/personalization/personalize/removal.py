@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan the removal of a shop: its resources in Personalize, their order, and the steps' messages.
+"""Remove a shop from Personalize: list its resources, and delete them in an order that Personalize accepts.
 
-The order follows from Amazon Personalize's refusals: of a solution with a campaign, of a dataset group with solutions,
-event trackers or datasets, of a schema with a dataset. Resources that are billed by the hour go first.
+A shop's resources are those that its dataset group owns, by the group's ARN: by name, those of the shop `a-b` would be
+among those of `a`. The order follows from Amazon Personalize's refusals: of a solution with a campaign, of a dataset
+group with solutions, event trackers or datasets, of a schema with a dataset. Resources that are billed by the hour go
+first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
+from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
 from personalization.core.errors import Rejected
 from personalization.core.status import Progress, progress
 from personalization.shop.keys import SHOP_RULE, is_shop
@@ -16,6 +21,9 @@ from personalization.shop.plan import Part
 from personalization.shop.prices import Billed, campaign_month
 from personalization.shop.recipes import RECIPES
 from personalization.shop.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize import PersonalizeClient
 
 Kind = Literal[
     "recommender",
@@ -133,11 +141,7 @@ class RemovalRequest(Part):
 
 
 def check(request: RemovalRequest) -> RemovalRequest:
-    """Refuse an impossible name before any look-up.
-
-    Raises:
-        Rejected: the name is not a shop's.
-    """
+    """Return the request; raise Rejected if the name is not a shop's."""
     if not is_shop(request.shop):
         raise Rejected(request.shop or "shop", f"a shop's name is {SHOP_RULE}")
     return request
@@ -171,12 +175,92 @@ def _billed(campaign: str, settings: ShopSettings) -> Billed:
 def stage(found: Iterable[Found]) -> tuple[Found, ...]:
     """Return the resources of the first stage with any left: they block all others."""
     pieces = ordered(found)
-    return next(
-        (here for kinds in STAGES if (here := tuple(piece for piece in pieces if piece.kind in kinds))),
-        (),
-    )
+    stages = (tuple(piece for piece in pieces if piece.kind in kinds) for kinds in STAGES)
+    return next(filter(None, stages), ())
 
 
 def to_delete(found: Iterable[Found]) -> tuple[Found, ...]:
     """Return resources of the stage whose deletion has not begun."""
     return tuple(piece for piece in stage(found) if progress(piece.status) is not Progress.LEAVING)
+
+
+def inventory(client: "PersonalizeClient", *groups: str) -> tuple[Found, ...]:
+    """Return what existing dataset groups (ARNs) own, themselves included, in the order of deletion."""
+    found: list[Found] = []
+    for group in groups:
+        with translate_errors(group):
+            described = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group))
+            if described:
+                found += [_piece("datasetGroup", described["datasetGroup"]), *_members(client, group)]
+    return ordered(found)
+
+
+def _members(client: "PersonalizeClient", group: str) -> Iterator[Found]:
+    for solution in paginate(client.list_solutions, "solutions", datasetGroupArn=group):
+        yield _piece("solution", solution)
+        campaigns = paginate(client.list_campaigns, "campaigns", solutionArn=solution["solutionArn"])
+        yield from (_piece("campaign", each) for each in campaigns)
+    lists: tuple[tuple[Kind, Callable[..., Any], str], ...] = (
+        ("recommender", client.list_recommenders, "recommenders"),
+        ("filter", client.list_filters, "Filters"),
+        ("eventTracker", client.list_event_trackers, "eventTrackers"),
+        ("metricAttribution", client.list_metric_attributions, "metricAttributions"),
+        ("dataset", client.list_datasets, "datasets"),
+    )
+    for kind, ask, member in lists:
+        yield from (_piece(kind, each) for each in paginate(ask, member, datasetGroupArn=group))
+
+
+def _piece(kind: Kind, each: Mapping[str, Any]) -> Found:
+    return Found(kind=kind, name=each["name"], arn=each[f"{kind}Arn"], status=each["status"], bills=BILLS[kind])
+
+
+def schemas_of(client: "PersonalizeClient", pieces: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return the ARNs of the schemas of the datasets among `pieces`."""
+    arns: list[str] = []
+    for dataset in pieces:
+        if dataset.kind == "dataset":
+            with translate_errors(dataset.arn):
+                described = none_if_missing(partial(client.describe_dataset, datasetArn=dataset.arn))
+            arns += [described["dataset"]["schemaArn"]] if described else []
+    return tuple(dict.fromkeys(arns))
+
+
+def remove(client: "PersonalizeClient", *groups: str) -> Left:
+    """Delete resources that nothing depends on any more; resources in progress are left to the next call."""
+    pieces = inventory(client, *groups)
+    for piece in to_delete(pieces):
+        _delete(client, piece)
+    return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in stage(pieces)))
+
+
+def _delete(client: "PersonalizeClient", piece: Found) -> None:
+    arn = piece.arn
+    deletes: Mapping[Kind, Callable[[], object]] = {
+        "recommender": lambda: client.delete_recommender(recommenderArn=arn),
+        "campaign": lambda: client.delete_campaign(campaignArn=arn),
+        "filter": lambda: client.delete_filter(filterArn=arn),
+        "solution": lambda: client.delete_solution(solutionArn=arn),
+        "metricAttribution": lambda: client.delete_metric_attribution(metricAttributionArn=arn),
+        "eventTracker": lambda: client.delete_event_tracker(eventTrackerArn=arn),
+        "dataset": lambda: client.delete_dataset(datasetArn=arn),
+        "datasetGroup": lambda: client.delete_dataset_group(datasetGroupArn=arn),
+    }
+    with translate_errors(arn):
+        gone_or_busy(deletes[piece.kind])
+
+
+def gone_or_busy(delete: Callable[[], object]) -> bool:
+    """Delete; return False if Personalize says that the resource is in use. A missing one counts as deleted."""
+    return false_on("ResourceInUseException", lambda: none_if_missing(delete))
+
+
+def remove_schemas(client: "PersonalizeClient", arns: tuple[str, ...]) -> Schemas:
+    """Delete schemas without a dataset of any shop: Personalize refuses the others."""
+    removed: list[str] = []
+    kept: list[str] = []
+    for arn in arns:
+        with translate_errors(arn):
+            gone = gone_or_busy(partial(client.delete_schema, schemaArn=arn))
+        (removed if gone else kept).append(arn)
+    return Schemas(removed=tuple(removed), kept=tuple(kept))

@@ -11,7 +11,6 @@ from personalization.core.errors import Rejected
 if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
-
 A = TypeVar("A", bound="Ask")
 
 
@@ -48,11 +47,7 @@ def recommend(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
 
 
 def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
-    """Call GetPersonalizedRanking.
-
-    Raises:
-        RetryLater, Rejected, Broken: see `recommend`.
-    """
+    """Call GetPersonalizedRanking; raise as `recommend`."""
     with translate_errors(ask.campaign_arn):
         answer = client.get_personalized_ranking(campaignArn=ask.campaign_arn, **ask.parameters)
         return Predicted(answer["recommendationId"], answer["personalizedRanking"])
@@ -61,13 +56,7 @@ def rank(client: "PersonalizeRuntimeClient", ask: Ask) -> Predicted:
 def served(
     call: Callable[["PersonalizeRuntimeClient", Ask], Predicted], client: "PersonalizeRuntimeClient", ask: Ask
 ) -> Predicted:
-    """Return a campaign's answer, without columns of Items if it refuses them.
-
-    A caller cannot know which columns a campaign shows: it may be older than the shop's items.
-
-    Raises:
-        RetryLater, Rejected, Broken: see `recommend`.
-    """
+    """Return a campaign's answer, without columns of Items if it refuses them: it may be older than those columns."""
     try:
         return call(client, ask)
     except Rejected:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
-from personalization.personalize import ensure, ensure_recommenders, training
+from personalization.personalize import ensure, training
 from personalization.personalize.readiness import Stage, advance
 from personalization.shop import recommenders as wishes
-from personalization.shop.plan import FilterPart, ImportJob, ImportRequest, RecommenderPart, Step, TrainRequest
+from personalization.shop.plan import ImportJob, ImportRequest, Step, TrainRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient
@@ -24,15 +24,19 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
     plan = request.plan
 
     def recommender() -> Stage:
-        wanted = _recommender(request)
+        wanted = request.recommender
+        if wanted is None:
+            raise Broken("recommender", "the step needs a recommender of the plan")
         return Stage(
             wanted.name,
-            lambda _: ensure_recommenders.ensure_recommender(client, plan, wanted),
+            lambda _: ensure.ensure_recommender(client, plan, wanted),
             lambda arn: wishes.towards(client.describe_recommender(recommenderArn=arn)["recommender"], wanted.config),
         )
 
     def a_filter() -> Stage:
-        wanted = _filter(request)
+        wanted = request.filter
+        if wanted is None:
+            raise Broken("filter", "the step needs a filter of the plan")
         return Stage(
             wanted.name,
             lambda _: ensure.ensure_filter(client, plan, wanted),
@@ -95,15 +99,3 @@ def train_step(client: "PersonalizeClient", request: TrainRequest) -> Step:
         ),
     }
     return advance([stages[word] for word in request.steps], request.made)
-
-
-def _filter(request: ImportRequest) -> FilterPart:
-    if request.filter is None:
-        raise Broken("filter", "the step needs a filter of the plan")
-    return request.filter
-
-
-def _recommender(request: ImportRequest) -> RecommenderPart:
-    if request.recommender is None:
-        raise Broken("recommender", "the step needs a recommender of the plan")
-    return request.recommender

@@ -5,14 +5,15 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
+from personalization.core.aws.errors import ClientError, code, none_if_missing, translate_errors
 from personalization.core.aws.pagination import paginate
 from personalization.core.errors import PersonalizationError, RetryLater
 from personalization.core.names import Names, dataset_arn
 from personalization.core.status import Progress, is_being_deleted, progress
-from personalization.personalize import campaigns, earlier_work, ensure, inventory
+from personalization.personalize import campaigns, earlier_work, ensure
 from personalization.personalize.campaigns import Wish
 from personalization.personalize.ensure import CREATED, created, usable
+from personalization.personalize.removal import gone_or_busy
 from personalization.shop import solution_names
 from personalization.shop.keys import DataKind
 from personalization.shop.plan import Plan, RecipePart, Resource, Step, TrainingMode
@@ -76,7 +77,7 @@ def _make_room(client: "PersonalizeClient", plan: Plan, recipe: RecipePart) -> b
     oldest_first = sorted(ours, key=lambda each: each["creationDateTime"])
     # Popularity may have no campaign, and its newest solution is the baseline of the next release.
     for each in oldest_first[:-1] if recipe.alias == BASELINE else oldest_first:
-        if inventory.gone_or_busy(partial(client.delete_solution, solutionArn=each["solutionArn"])):
+        if gone_or_busy(partial(client.delete_solution, solutionArn=each["solutionArn"])):
             return True
     return False
 
@@ -86,12 +87,6 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
 
     Versions are found by name among the newest ones. The result of one that is older than the work has its creation
     time.
-
-    Args:
-        client: the control plane.
-        plan: the run's plan, with the training mode and the time when the work began.
-        recipe: the recipe with all names.
-        solution: the ARN of its solution.
     """
     names, begun_at = (*recipe.earlier_versions, recipe.solution_version_name), plan.begun_at
     with translate_errors(solution):
@@ -101,25 +96,19 @@ def ensure_solution_version(client: "PersonalizeClient", plan: Plan, recipe: Rec
         if name in existing:
             return existing[name]
         try:
-            mode = _mode(client, plan, solution)
-            arn = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)[
-                "solutionVersionArn"
-            ]
+            # An update needs an earlier training, which a new solution lacks.
+            update = plan.training_mode == "UPDATE" and _newest_versions(client, solution)
+            mode: TrainingMode = "UPDATE" if update else "FULL"
+            version = client.create_solution_version(name=name, solutionArn=solution, trainingMode=mode)
         except ClientError as error:
             if code(error) != "ResourceAlreadyExistsException":
                 raise
         else:
-            return Step(arn=arn, status=CREATED)
+            return Step(arn=version["solutionVersionArn"], status=CREATED)
         existing = _versions_called(client, solution, (name,), begun_at)
     if name not in existing:
         raise RetryLater(solution, f"solution version {name} exists and is not listed yet")
     return existing[name]
-
-
-def _mode(client: "PersonalizeClient", plan: Plan, solution: str) -> TrainingMode:
-    """Return the training mode: an update needs an earlier training, which a new solution lacks."""
-    update = plan.training_mode == "UPDATE"
-    return "FULL" if update and not _newest_versions(client, solution) else plan.training_mode
 
 
 def _versions_called(
@@ -151,17 +140,9 @@ def _newest_versions(client: "PersonalizeClient", solution_arn: str) -> list[str
 
 
 def ensure_campaign(client: "PersonalizeClient", campaign: Resource, wish: Wish) -> Step:
-    """Have a campaign serve a solution version, by creating or updating it.
+    """Create or update a campaign, so that it serves a solution version; ACTIVE means that it does.
 
     Members that the wish leaves open stay unchanged.
-
-    Args:
-        client: the control plane.
-        campaign: name and ARN.
-        wish: the version, and the decided members of the configuration.
-
-    Returns:
-        The status of the latest request: ACTIVE means promoted.
 
     Raises:
         RetryLater: Personalize is working on another change of this campaign.
@@ -199,17 +180,12 @@ def campaign_as_it_is(client: "PersonalizeClient", arn: str) -> "CampaignTypeDef
 
 
 def retire_campaigns(client: "PersonalizeClient", campaigns: Iterable[Resource]) -> dict[str, object]:
-    """Delete campaigns that the settings no longer name.
-
-    Returns:
-        The names of deleted campaigns, and of busy ones, which the next run tries again.
-    """
+    """Delete campaigns that the settings no longer name; the next run retries busy ones."""
     deleted: list[str] = []
     busy: list[str] = []
     for each in campaigns:
         with translate_errors(each.arn):
-            delete = partial(client.delete_campaign, campaignArn=each.arn)
-            gone = false_on("ResourceInUseException", partial(none_if_missing, delete))
+            gone = gone_or_busy(partial(client.delete_campaign, campaignArn=each.arn))
         (deleted if gone else busy).append(each.name)
     return {"deleted": deleted, "busy": busy}
 
@@ -219,13 +195,12 @@ def unused_campaigns(
 ) -> tuple[Resource, ...]:
     """Return the existing campaigns of a shop's recipes that its settings do not name."""
     named = [names.campaign(shop, alias) for alias in RECIPES if alias not in settings.deployed]
-    return tuple(Resource(name=each.name, arn=each.arn) for each in named if _is_there(client, each.arn))
-
-
-def _is_there(client: "PersonalizeClient", arn: str) -> bool:
-    with translate_errors(arn):
-        described = none_if_missing(lambda: client.describe_campaign(campaignArn=arn)["campaign"])
-    return described is not None and progress(described["status"]) is not Progress.LEAVING
+    described = ((each, campaign_as_it_is(client, each.arn)) for each in named)
+    return tuple(
+        Resource(name=each.name, arn=each.arn)
+        for each, campaign in described
+        if campaign is not None and progress(campaign["status"]) is not Progress.LEAVING
+    )
 
 
 def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> dict[str, dict[str, float]]:
@@ -241,9 +216,7 @@ def solution_metrics(client: "PersonalizeClient", versions: Collection[str]) -> 
 
 def throughput(client: "PersonalizeClient", campaign_arn: str) -> float:
     """Return a campaign's provisioned requests a second; 1 if they are missing or unknown."""
-    try:
-        with translate_errors(campaign_arn):
-            campaign = none_if_missing(lambda: client.describe_campaign(campaignArn=campaign_arn)["campaign"])
-    except PersonalizationError:
-        return 1.0
-    return float((campaign or {}).get("minProvisionedTPS") or 1)
+    with suppress(PersonalizationError):
+        campaign = campaign_as_it_is(client, campaign_arn)
+        return float((campaign or {}).get("minProvisionedTPS") or 1)
+    return 1.0

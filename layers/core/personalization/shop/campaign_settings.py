@@ -19,14 +19,14 @@ _EXPLORATION = ("exploration_weight", "exploration_item_age_cutoff")
 
 
 class CampaignSettings(BaseModel):
-    """What a shop chooses for one campaign; what it doesn't name stays as the campaign has it."""
+    """Settings of one campaign; missing ones leave the campaign's own unchanged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_provisioned_tps: Annotated[int, Field(ge=1, le=MAX_TPS, strict=True)] | None = None
-    """Requests a second that are always provided for, and billed whether they come or not."""
+    """Provisioned requests a second, billed whether used or not."""
     exploration_weight: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """How much a list shows new items: 0 not at all, 1 as much as possible."""
+    """The share of exploration in lists: from 0, no new items, to 1, as many as possible."""
     exploration_item_age_cutoff: Annotated[float, Field(ge=1, le=100_000, allow_inf_nan=False)] | None = None
     """The days after which an item is no longer new."""
     metadata: StrictBool | None = None
@@ -34,39 +34,34 @@ class CampaignSettings(BaseModel):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The members of `campaignConfig` that the settings decide; numbers of the exploration are texts there."""
-        exploration = {
-            name: f"{value:g}"
-            for name, value in (
-                ("explorationWeight", self.exploration_weight),
-                ("explorationItemAgeCutOff", self.exploration_item_age_cutoff),
-            )
-            if value is not None
+        """The members of `campaignConfig` in the settings; numbers of the exploration are texts there."""
+        numbers = {
+            "explorationWeight": self.exploration_weight,
+            "explorationItemAgeCutOff": self.exploration_item_age_cutoff,
         }
+        exploration = {name: f"{value:g}" for name, value in numbers.items() if value is not None}
         found: dict[str, Any] = {"itemExplorationConfig": exploration} if exploration else {}
         return found if self.metadata is None else {**found, "enableMetadataWithRecommendations": self.metadata}
 
 
-def impossible(document: object, recipes: Sequence[str]) -> list[str]:
-    """What a campaign can't be set to, each with its place and the way out.
+def mapping(value: object) -> Mapping[Any, Any]:
+    """Return a part of a settings file if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
-    Args:
-        document: the settings as they were written, of any shape.
-        recipes: the recipes that the shop trains.
-    """
-    settings = document if isinstance(document, Mapping) else {}
-    given = settings.get("campaigns")
+
+def impossible(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+    """Return errors in campaign settings, with place and remedy; `recipes` are those that the shop trains."""
     found: list[str] = []
-    for alias, each in given.items() if isinstance(given, Mapping) else ():
+    for alias, each in mapping(settings.get("campaigns")).items():
         if alias not in recipes:
             found.append(f"campaigns.{alias}: the shop does not train this recipe; it trains {', '.join(recipes)}")
         elif isinstance(each, Mapping):
-            found += [f"campaigns.{alias}.{told}" for told in _lacking(alias, each, settings.get("generation") == "v2")]
+            found += [f"campaigns.{alias}.{why}" for why in _lacking(alias, each, settings.get("generation") == "v2")]
     return found
 
 
 def _lacking(alias: str, given: Mapping[Any, Any], second: bool) -> Iterator[str]:
-    """The members that the recipe doesn't have."""
+    """Iterate over errors about members that the recipe lacks."""
     for name in _EXPLORATION:
         if given.get(name) is None or (alias == EXPLORES and not second):
             continue

@@ -2,10 +2,11 @@
 """The settings `gate` and `probe`: requirements on a new solution version before and after its promotion."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from personalization.shop.campaign_settings import mapping
 from personalization.shop.release import BASELINE
 
 Metric = Literal[
@@ -85,21 +86,12 @@ class Probe(BaseModel):
     """The highest median latency in milliseconds."""
 
 
-def impossible(document: object, recipes: Sequence[str]) -> list[str]:
-    """Return settings that no release can fulfil or that have no effect, each with its place.
-
-    Args:
-        document: the settings as they were written, of any shape.
-        recipes: the recipes that the shop trains.
-    """
-    gate = document.get("gate") if isinstance(document, Mapping) else None
-    if not isinstance(gate, Mapping):
-        return []
-    own = gate.get("recipes")
-    exceptions: Mapping[object, object] = own if isinstance(own, Mapping) else {}
-    found = [
-        f"gate.recipes.{alias}: the shop does not train this recipe" for alias in exceptions if alias not in recipes
-    ]
+def impossible(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+    """Return settings that no release can fulfil or that have no effect; `recipes` are those that the shop trains."""
+    gate = mapping(settings.get("gate"))
+    exceptions = mapping(gate.get("recipes"))
+    strange = (alias for alias in exceptions if alias not in recipes)
+    found = [f"gate.recipes.{alias}: the shop does not train this recipe" for alias in strange]
     if gate.get("held_out") is not None:
         found += _untestable(gate, recipes)
     if BASELINE not in recipes:
@@ -112,14 +104,12 @@ def impossible(document: object, recipes: Sequence[str]) -> list[str]:
     return found
 
 
-def _untestable(gate: Mapping[object, object], recipes: Sequence[str]) -> list[str]:
+def _untestable(gate: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     found = [] if gate.get("enabled", True) else ["gate.held_out: the gate is off, so the test could not matter"]
     if not set(FOR_USERS) & set(recipes):
         found.append(f"gate.held_out: needs one of the recipes {', '.join(FOR_USERS)}")
-    held_out = gate["held_out"]
-    if isinstance(held_out, Mapping):
-        fields = HeldOut.model_fields
-        least, most = (held_out.get(name, fields[name].default) for name in ("minimum_users", "users"))
-        if isinstance(least, int) and isinstance(most, int) and least > most:
-            found.append("gate.held_out: minimum_users is above users, so the test could never decide")
+    held_out, fields = mapping(gate["held_out"]), HeldOut.model_fields
+    least, most = (held_out.get(name, fields[name].default) for name in ("minimum_users", "users"))
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        found.append("gate.held_out: minimum_users is above users, so the test could never decide")
     return found

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from personalization.shop import filters as filtering
+from personalization.shop.campaign_settings import mapping
 from personalization.shop.release import BASELINE, Value
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
@@ -88,21 +89,18 @@ class Placement(BaseModel):
 Placements = Annotated[dict[Name, Placement], Field(max_length=MAX_PLACEMENTS)]
 
 
-def impossible(document: object, recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
-    """Return settings that no request can fulfil or that contradict each other, each with its place.
+def impossible(settings: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
+    """Return placements that no request can fulfil, and contradictions.
 
     Args:
-        document: the settings as they were written, of any shape.
-        recipes: the recipes that the shop trains.
-        filters: the shop's filter expressions by name.
+        settings: the settings file.
+        recipes, filters: the recipes that the shop trains, and its filter expressions by name.
     """
-    given = _mapping(_mapping(document).get("placements"))
-    custom = _mapping(document).get("domain") == "custom"
     found: list[str] = []
-    for name, each in given.items():
+    for name, each in mapping(settings.get("placements")).items():
         if isinstance(each, Mapping):
-            found += [f"placements.{name}.{told}" for told in _wrong(each, recipes, filters)]
-            if custom and each.get("recommender"):
+            found += [f"placements.{name}.{why}" for why in _wrong(each, recipes, filters)]
+            if settings.get("domain") == "custom" and each.get("recommender"):
                 found.append(f"placements.{name}.recommender: a shop with domain: custom has none")
     return found
 
@@ -112,28 +110,27 @@ def record(placements: Mapping[str, Placement], columns: Collection[str], contex
 
     Args:
         placements: by name.
-        columns: the columns of Items that answers can show.
-        context: the columns of Interactions that a request may give; Personalize refuses others.
+        columns, context: the columns of Items that answers can show, and those of Interactions that a request may give;
+            Personalize refuses others.
     """
-    return {name: _entry(each, columns, context) for name, each in placements.items()}
-
-
-def _entry(placement: Placement, columns: Collection[str], context: Collection[str]) -> dict[str, Value]:
-    entry: dict[str, Value] = {"limit": placement.limit, "fallback": placement.fallback}
-    entry |= {"recipe": placement.recipe} if placement.recipe else {"recommender": placement.recommender}
-    entry["filterValues"] = dict(placement.filter_values)
-    entry["context"] = {name: value for name, value in placement.context.items() if name in context}
-    entry["promotions"] = [
-        {"name": each.name, "percent": each.percent, "filter": each.filter, "filterValues": dict(each.filter_values)}
-        for each in placement.promotions
-    ]
-    if placement.filter is not None:
-        entry["filter"] = placement.filter
-    if placement.metadata is not None:
-        entry["metadata"] = [name for name in placement.metadata if name in columns]
-    if placement.recipe == "similar-items" or placement.because:
-        entry["because"] = placement.because or "similarTo"
-    return entry
+    entries: dict[str, Value] = {}
+    for name, each in placements.items():
+        entry: dict[str, Value] = {"limit": each.limit, "fallback": each.fallback}
+        entry |= {"recipe": each.recipe} if each.recipe else {"recommender": each.recommender}
+        entry["filterValues"] = dict(each.filter_values)
+        entry["context"] = {name: value for name, value in each.context.items() if name in context}
+        entry["promotions"] = [
+            {"name": one.name, "percent": one.percent, "filter": one.filter, "filterValues": dict(one.filter_values)}
+            for one in each.promotions
+        ]
+        if each.filter is not None:
+            entry["filter"] = each.filter
+        if each.metadata is not None:
+            entry["metadata"] = [name for name in each.metadata if name in columns]
+        if each.recipe == "similar-items" or each.because:
+            entry["because"] = each.because or "similarTo"
+        entries[name] = entry
+    return entries
 
 
 def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> Iterator[str]:
@@ -151,11 +148,11 @@ def _wrong(placement: Mapping[Any, Any], recipes: Collection[str], filters: Mapp
     yield from _filtered("", placement, filters, complete=False)
     promotions = placement.get("promotions")
     for place, each in enumerate(promotions if isinstance(promotions, list) else ()):
-        yield from _filtered(f"promotions.{place}.", _mapping(each), filters, complete=True)
+        yield from _filtered(f"promotions.{place}.", mapping(each), filters, complete=True)
 
 
 def _filtered(where: str, place: Mapping[Any, Any], filters: Mapping[str, str], *, complete: bool) -> Iterator[str]:
-    name, values = place.get("filter"), _mapping(place.get("filter_values"))
+    name, values = place.get("filter"), mapping(place.get("filter_values"))
     if not isinstance(name, str):
         if values:
             yield f"{where}filter_values: mean nothing without a filter"
@@ -168,7 +165,3 @@ def _filtered(where: str, place: Mapping[Any, Any], filters: Mapping[str, str], 
         yield f"{where}filter_values.{strange}: the filter {name} has no such parameter"
     for missing in (each for each in known if complete and each not in values):
         yield f"{where}filter_values.{missing}: is missing, and nobody else can give it"
-
-
-def _mapping(value: object) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from personalization.core.status import ACTIVE, Progress, is_stopped, progress
+from personalization.shop.campaign_settings import mapping
 
 UseCase = Literal[
     "recommended-for-you",
@@ -74,19 +75,14 @@ _USES: Mapping[UseCase, _Use] = {
 }
 
 
-def impossible(document: object) -> list[str]:
-    """Return contradictions in the settings, each with its place.
-
-    Args:
-        document: the settings as they were written, of any shape.
-    """
-    settings = _mapping(document)
-    made, custom = _mapping(settings.get("recommenders")), settings.get("domain") == "custom"
+def impossible(settings: Mapping[Any, Any]) -> list[str]:
+    """Return contradictions in a settings file, each with its place."""
+    made, custom = mapping(settings.get("recommenders")), settings.get("domain") == "custom"
     found = [f"recommenders.{name}: a shop with domain: custom has none" for name in made if custom]
-    for slot, placement in _mapping(settings.get("placements")).items():
-        name = _mapping(placement).get("recommender")
-        shows = isinstance(name, str) and _mapping(placement).get("metadata")
-        if shows and name in made and not _mapping(made[name]).get("metadata"):
+    for slot, placement in mapping(settings.get("placements")).items():
+        name = mapping(placement).get("recommender")
+        shows = isinstance(name, str) and mapping(placement).get("metadata")
+        if shows and name in made and not mapping(made[name]).get("metadata"):
             found.append(f"placements.{slot}.metadata: the recommender {name} shows it only with metadata: true")
     return found
 
@@ -94,12 +90,11 @@ def impossible(document: object) -> list[str]:
 def possible(
     wanted: Mapping[str, Recommender], events: Mapping[str, int] | None
 ) -> tuple[dict[str, Recommender], list[str]]:
-    """Return the recommenders with enough data, and a note on each of the others.
+    """Return the recommenders with enough data, by name, and a note on each of the others.
 
     Args:
         wanted: by name.
-        events: events of each type in the shop's whole history; None if they were not counted, so that Personalize
-            decides.
+        events: events by type in the shop's whole history; None if they are unknown, so that Personalize decides.
     """
     made: dict[str, Recommender] = {}
     remarks: list[str] = []
@@ -127,12 +122,7 @@ def unmade(wanted: Mapping[str, Recommender], shown: Iterable[str]) -> list[str]
 
 
 def unnamed(wanted: Mapping[str, Recommender], statuses: Mapping[str, str]) -> list[str]:
-    """Return a note on each billed recommender of the shop that the settings do not name.
-
-    Args:
-        wanted: those of the settings, by name.
-        statuses: the statuses of existing ones, by name.
-    """
+    """Return a note on each billed recommender (of `statuses`, by name) that the settings do not name."""
     serves = {Progress.READY, Progress.UNDER_WAY}
     bills = (name for name, status in statuses.items() if progress(status) in serves and not is_stopped(status))
     names = sorted(name for name in bills if name not in wanted)
@@ -144,16 +134,10 @@ def unnamed(wanted: Mapping[str, Recommender], statuses: Mapping[str, str]) -> l
 
 
 def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action:
-    """Return the next action towards a recommender with this configuration.
+    """Return the next action of a recommender, as Personalize describes it, towards the members in `config`.
 
-    Args:
-        found: the recommender as Personalize describes it, or None if there is none.
-        config: the members to set; others stay unchanged.
-
-    Returns:
-        `create` or `update`; `nothing` if the latest request was for this configuration or the recommender was stopped
-        by
-        hand; `busy` while Personalize works on something else.
+    `nothing` if the latest request was for this configuration, or the recommender was stopped by hand; `busy` while
+    Personalize works on another change.
     """
     if found is None:
         return "create"
@@ -173,10 +157,6 @@ def towards(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str,
 
     Only an update to this configuration counts: during it, and after its failure, the recommender itself stays ACTIVE.
     A recommender that was stopped by hand is left alone.
-
-    Args:
-        found: the recommender as Personalize describes it.
-        config: the members to set.
     """
     if is_stopped(found["status"]):
         return {"status": ACTIVE}
@@ -190,7 +170,3 @@ def _has(recommender: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     current = recommender.get("recommenderConfig") or {}
     # Members that Personalize leaves out have their default.
     return all(current.get(name, _DEFAULTS.get(name)) == value for name, value in config.items())
-
-
-def _mapping(value: object) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}

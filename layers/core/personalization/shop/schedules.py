@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Derive EventBridge Scheduler's schedules from a shop's settings."""
+"""Derive a shop's schedules from its settings, and store them in the stack's group of EventBridge Scheduler."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from personalization.shop.settings import Schedule, ShopSettings
+from personalization.core.aws.errors import false_on, none_if_missing, translate_errors
+from personalization.core.aws.pagination import paginate
+from personalization.core.environment import Environment
+from personalization.shop.settings import ShopSettings
+from personalization.shop.settings_file import shop_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +38,18 @@ class Changes:
 
 
 def start(shop: str) -> str:
-    """Return the prefix of a shop's schedule names: no shop's name has a full stop, so that no two shops share it."""
+    """Return the prefix of a shop's schedule names; shops' names have no full stop, so it is the shop's alone."""
     return f"{shop}."
 
 
 def timers(shop: str, settings: ShopSettings) -> tuple[Timer, ...]:
     """Return the schedules in a shop's settings."""
-    return tuple(
-        Timer(f"{start(shop)}{schedule.name}", schedule.every, schedule.timezone, _input(shop, schedule))
-        for schedule in settings.schedules
-    )
-
-
-def _input(shop: str, schedule: Schedule) -> str:
-    """Return the input for the state machine."""
-    request: dict[str, object] = {
-        "action": schedule.action,
-        "shop": shop,
-        "schedule": schedule.name,
-        "trainingMode": schedule.training_mode,
-    }
-    return json.dumps(request | ({"recipes": list(schedule.recipes)} if schedule.recipes else {}))
+    found: list[Timer] = []
+    for each in settings.schedules:
+        request = {"action": each.action, "shop": shop, "schedule": each.name, "trainingMode": each.training_mode}
+        text = json.dumps(request | ({"recipes": list(each.recipes)} if each.recipes else {}))
+        found.append(Timer(f"{start(shop)}{each.name}", each.every, each.timezone, text))
+    return tuple(found)
 
 
 def changes(existing: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes:
@@ -61,3 +62,65 @@ def changes(existing: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes
         update=tuple(timer for timer in wanted if timer.name in existing and existing[timer.name] != timer),
         delete=tuple(sorted(set(existing) - {timer.name for timer in wanted})),
     )
+
+
+def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
+    """Return the names of a shop's"""
+    prefix = start(shop)
+    with translate_errors(group):
+        listed = paginate(client.list_schedules, "Schedules", GroupName=group, NamePrefix=prefix)
+        # The prefix is checked again: no other shop's schedules may be touched.
+        return tuple(timer["Name"] for timer in listed if timer["Name"].startswith(prefix))
+
+
+def follow(client: "EventBridgeSchedulerClient", s3: "S3Client", environment: Environment, shop: str) -> Changes:
+    """Update a shop's schedules to its current settings.
+
+    Raises:
+        Rejected: the settings are invalid; no schedule has changed.
+    """
+    wanted = timers(shop, shop_settings(s3, environment.bucket, shop))
+    group = environment.schedule_group
+    existing = {name: _timer(client, group, name) for name in names(client, group, shop)}
+    todo = changes({name: timer for name, timer in existing.items() if timer is not None}, wanted)
+    for timer in todo.create:
+        with translate_errors(timer.name):
+            false_on("ConflictException", partial(client.create_schedule, **_parameters(environment, timer)))
+    for timer in todo.update:
+        with translate_errors(timer.name):
+            client.update_schedule(**_parameters(environment, timer))
+    for name in todo.delete:
+        delete(client, group, name)
+    return todo
+
+
+def delete(client: "EventBridgeSchedulerClient", group: str, name: str) -> None:
+    """Delete a schedule, if it exists."""
+    with translate_errors(name):
+        false_on("ResourceNotFoundException", lambda: client.delete_schedule(GroupName=group, Name=name))
+
+
+def _timer(client: "EventBridgeSchedulerClient", group: str, name: str) -> Timer | None:
+    with translate_errors(name):
+        kept = none_if_missing(lambda: client.get_schedule(GroupName=group, Name=name))
+    if kept is None:
+        return None
+    return Timer(
+        name, kept["ScheduleExpression"], kept.get("ScheduleExpressionTimezone", "UTC"), kept["Target"].get("Input", "")
+    )
+
+
+def _parameters(environment: Environment, timer: Timer) -> dict[str, Any]:
+    return {
+        "GroupName": environment.schedule_group,
+        "Name": timer.name,
+        "ScheduleExpression": timer.expression,
+        "ScheduleExpressionTimezone": timer.timezone,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": environment.retrain_machine_arn,
+            "RoleArn": environment.schedule_role_arn,
+            "Input": timer.input,
+            "DeadLetterConfig": {"Arn": environment.chores_queue_arn},
+        },
+    }

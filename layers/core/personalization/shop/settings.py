@@ -4,21 +4,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from personalization.core.errors import Rejected
 from personalization.shop import campaign_settings, gate_settings, placements, recommenders
-from personalization.shop.campaign_settings import CampaignSettings
+from personalization.shop.campaign_settings import CampaignSettings, mapping
 from personalization.shop.gate_settings import Gate, Probe
 from personalization.shop.placements import Placements
 from personalization.shop.prices import Billed, Prices
@@ -216,43 +209,36 @@ def parse(key: str, text: str) -> ShopSettings:
         chosen = ShopSettings.model_validate({} if document is None else document)
     except ValidationError as error:
         problems += explain(error, ShopSettings)
-    # All errors are reported at once, so that one corrected drop suffices.
-    problems += gate_settings.impossible(document, _recipes(document)) + _schedule_errors(document, _recipes(document))
-    problems += placements.impossible(document, _recipes(document), _filters(document))
-    problems += recommenders.impossible(document)
-    problems += campaign_settings.impossible(document, _recipes(document))
+    # All errors are reported at once, so that one corrected drop suffices: these may have any shape.
+    given = mapping(document)
+    named, expressions = given.get("recipes"), given.get("filters")
+    recipes = [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
+    filters = expressions if isinstance(expressions, dict) else {"not-purchased": NOT_PURCHASED}
+    problems += gate_settings.impossible(given, recipes) + _schedule_errors(given, recipes)
+    problems += placements.impossible(given, recipes, {str(name): str(text) for name, text in filters.items()})
+    problems += recommenders.impossible(given) + campaign_settings.impossible(given, recipes)
     if problems:
         raise Rejected(key, "; ".join(problems))
     return chosen
 
 
-def _recipes(document: object) -> list[str]:
-    named = document.get("recipes") if isinstance(document, dict) else None
-    return [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
-
-
-def _filters(document: object) -> dict[str, str]:
-    named = document.get("filters") if isinstance(document, dict) else None
-    filters = named if isinstance(named, dict) else {"not-purchased": NOT_PURCHASED}
-    return {str(name): str(expression) for name, expression in filters.items()}
-
-
-def _schedule_errors(document: object, recipes: Sequence[str]) -> list[str]:
+def _schedule_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     """Return errors in schedules that are valid one by one."""
-    given = document.get("schedules") if isinstance(document, dict) else None
-    second = isinstance(document, dict) and document.get("generation") == "v2"
-    schedules = [(place, each) for place, each in enumerate(given if isinstance(given, list) else ())]
-    named = [str(each["name"]) for _, each in schedules if isinstance(each, dict) and "name" in each]
+    given = settings.get("schedules")
+    schedules = [mapping(each) for each in given] if isinstance(given, list) else []
+    named = [str(each["name"]) for each in schedules if "name" in each]
     found = [f"schedules: two are named {name}" for name in dict.fromkeys(named) if named.count(name) > 1]
-    for place, each in schedules:
-        own = each.get("recipes", []) if isinstance(each, dict) else []
+    for place, each in enumerate(schedules):
+        own = each.get("recipes", [])
         own = [str(alias) for alias in own] if isinstance(own, list) else []
         if strange := [alias for alias in own if alias in RECIPES and alias not in recipes]:
             found.append(f"schedules.{place}.recipes: {', '.join(strange)} is left out of the shop's recipes")
-        if isinstance(each, dict) and each.get("training_mode") == "UPDATE" and set(own) != {"user-personalization"}:
+        if each.get("training_mode") != "UPDATE":
+            continue
+        if set(own) != {"user-personalization"}:
             reason = "UPDATE needs recipes: [user-personalization], the only one that has it"
             found.append(f"schedules.{place}.training_mode: {reason}")
-        elif isinstance(each, dict) and each.get("training_mode") == "UPDATE" and second:
+        elif settings.get("generation") == "v2":
             reason = "generation v2 has no UPDATE: leave it out, or set generation: v1"
             found.append(f"schedules.{place}.training_mode: {reason}")
     return found

@@ -13,7 +13,7 @@ from personalization.core.aws import objects
 from personalization.core.aws.errors import none_if_missing, translate_errors
 from personalization.core.environment import Environment
 from personalization.core.errors import Broken
-from personalization.personalize import ensure, inventory, removal
+from personalization.personalize import ensure, removal
 from personalization.personalize.ensure import ensured
 from personalization.personalize.readiness import Stage, advance
 from personalization.personalize.removal import Kind, Left
@@ -56,7 +56,7 @@ def clear(client: "PersonalizeClient", request: heldout.ClearRequest, environmen
     Raises:
         Broken: the dataset group holds something that no test makes.
     """
-    pieces = inventory.inventory(client, environment.names.dataset_group(heldout.label(request.shop)).arn)
+    pieces = removal.inventory(client, environment.names.dataset_group(heldout.label(request.shop)).arn)
     deletes: Mapping[Kind, Callable[[str], object]] = {
         "solution": lambda arn: client.delete_solution(solutionArn=arn),
         "dataset": lambda arn: client.delete_dataset(datasetArn=arn),
@@ -66,7 +66,7 @@ def clear(client: "PersonalizeClient", request: heldout.ClearRequest, environmen
         if piece.kind not in deletes:
             raise Broken(piece.name, f"no test made this {piece.kind}: remove it by hand")
         with translate_errors(piece.arn):
-            inventory.gone_or_busy(partial(deletes[piece.kind], piece.arn))
+            removal.gone_or_busy(partial(deletes[piece.kind], piece.arn))
     return Left(left=len(pieces), waiting_for=tuple(piece.name for piece in removal.stage(pieces)))
 
 
