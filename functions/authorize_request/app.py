@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells API Gateway whom the token of a browser names, and which usage plan pays for it."""
+"""Authorize a browser's token for API Gateway: return its caller and usage plan."""
 
 import time
 from typing import Any
 
-# Rests the cycle collector before the others are imported.
+# Disables the cycle collector before the other imports.
 from personalization.core import cold_start
 
 # isort: split
@@ -19,17 +19,14 @@ clients.make_ahead(clients.secretsmanager)
 
 @cold_start.start
 def handler(event: dict[str, Any], _context: object) -> authorizer.Answer:
-    """Answer a REQUEST authorizer's question.
-
-    Args:
-        event: API Gateway's, with `methodArn` and `multiValueHeaders`.
+    """Answer an event of a REQUEST authorizer, with `methodArn` and `multiValueHeaders`.
 
     Returns:
-        A policy for the whole API, with the caller as `context` and the plan's key as `usageIdentifierKey`; or one
-        that denies it. API Gateway keeps either for the token.
+        A policy that allows the whole API, with the caller as `context` and the plan's key as `usageIdentifierKey`; or
+        one that denies it. API Gateway caches either by token.
 
     Raises:
-        PersonalizationError: nobody tells the keys. API Gateway keeps nothing then, and answers 503.
+        PersonalizationError: keys cannot be fetched. API Gateway caches nothing then, and answers 503.
     """
     environment, started = Environment(), time.perf_counter()
     arn, reason = str(event["methodArn"]), "none"
@@ -40,10 +37,6 @@ def handler(event: dict[str, Any], _context: object) -> authorizer.Answer:
     except Refused as refused:
         answer, reason = authorizer.denied(arn), refused.reason
     times = {"AuthorizeTime": round((time.perf_counter() - started) * 1000, 2)}
-    logged = {
-        "service": environment.service,
-        "outcome": "admitted" if reason == "none" else "refused",
-        "reason": reason,
-    }
-    observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **logged))
+    keys_ = {"service": environment.service, "outcome": "admitted" if reason == "none" else "refused", "reason": reason}
+    observability.write(observability.emf(environment.namespace, times, int(time.time() * 1000), **keys_))
     return answer

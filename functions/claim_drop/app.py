@@ -72,14 +72,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: one of the requests above.
-        _context: Lambda's.
 
     Returns:
         The step's result: see `personalization.runs.lifecycle`.
 
     Raises:
         Rejected: the drop or the request is refused, or the run no longer leads its shop.
-        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     request = _REQUESTS.get(str(event.get("step")), ClaimRequest).read(event)
     now = datetime.now(UTC)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies accepted events to the bucket, as CSV, from the stream of the table that they are written down in."""
+"""Copy accepted events from the stream of their table to the bucket, as CSV."""
 
 from typing import Any
 
@@ -13,17 +13,13 @@ LOG = observability.logger()
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Write the rows of a batch of the stream.
+    """Write the rows of a batch of a DynamoDB stream.
 
-    What fails is tried again with the whole batch, which then replaces what it had written. A record that is not an
-    event's goes to the dead letters, so that no other waits for it.
-
-    Args:
-        event: Lambda's, of a DynamoDB stream.
-        _context: Lambda's.
+    After a failure Lambda retries the whole batch, which replaces its objects. Records that are no events go to the
+    dead-letter queue, so that they block no others.
 
     Raises:
-        RetryLater, Broken: the bucket does not take an object, or the queue a dead letter; all others are written.
+        RetryLater, Broken: an object or a dead letter was not written; all others are.
     """
     environment = Environment()
     made = event_copies.texts(event["Records"], environment.names)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delivers the events that Personalize did not take at once, from the queue."""
+"""Deliver events from the queue that Personalize did not accept at once."""
 
 import time
 from functools import cache
@@ -20,18 +20,14 @@ LOG = logger()
 RELEASES = records.Releases(records.fetch_release)
 LEAVING = erasure_requests.Leaving(erasure_requests.fetch)
 MARGIN_MS = 20_000
-"""What is left of the function's time for a last call, for dead letters and for the answer."""
+"""The part of the function's time for a last call and dead letters."""
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
-    """Deliver a batch of messages of the queue.
-
-    Args:
-        event: Lambda's SQS event.
-        context: Lambda's, for the time that is left.
+    """Deliver the messages of an SQS event in the remaining time of `context`.
 
     Returns:
-        `{batchItemFailures: [{itemIdentifier}]}`: the messages that have to come again.
+        `{batchItemFailures: [{itemIdentifier}]}`: the messages to retry.
     """
     environment = Environment()
     delivery = Delivery(
@@ -67,5 +63,5 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 
 @cache
 def _bucket(rate: float) -> TokenBucket:
-    """The container's share of the calls, kept between batches."""
+    """Return the container's token bucket, which it keeps between batches."""
     return TokenBucket(rate)

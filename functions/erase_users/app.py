@@ -21,10 +21,6 @@ MARGIN_MS = 60_000
 def handler(_event: dict[str, Any], context: "LambdaContext") -> dict[str, object]:
     """Close finished data deletion jobs, and start jobs for pending requests.
 
-    Args:
-        _event: ignored.
-        context: Lambda's, for the remaining time.
-
     Returns:
         `{sent, gone, failed: [shop]}`: users in new jobs, users whose job has ended, and failed shops, which the next
         round retries.

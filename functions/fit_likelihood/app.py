@@ -26,9 +26,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Returns:
         `{outcome, reason, report, method}`.
-
-    Raises:
-        RetryLater, LimitReached, Rejected, Broken: as in `personalization.core.aws.errors`.
     """
     request = FitRequest.read(event)
     aws = fit.Clients(clients.s3(), clients.dynamodb(), clients.runtime())

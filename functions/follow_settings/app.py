@@ -20,13 +20,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: EventBridge's, of an object of the bucket.
-        _context: Lambda's.
 
     Returns:
         `{shop, created, updated, deleted}`, names of schedules.
-
-    Raises:
-        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     try:
         drop = keys.recognise(str(event["detail"]["object"]["key"]))

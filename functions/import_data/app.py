@@ -18,13 +18,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Args:
         event: `{steps: [datasetGroup|schema|dataset|eventTracker|filter|recommender|importJob], plan, filter?,
             recommender?, made?}`.
-        _context: Lambda's.
 
     Returns:
         `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
-
-    Raises:
-        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     request = ImportRequest.read(event)
     done = steps.import_step(clients.personalize(), request, Environment())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POST sessions: the token with which a browser asks and tells, for an anonymous user and from the login on."""
+"""POST sessions: issue a browser's token, for an anonymous or a logged-in user."""
 
 import time
 
-# Rests the cycle collector before the others are imported.
+# Disables the cycle collector before the other imports.
 from personalization.core import cold_start
 
 # isort: split
@@ -20,7 +20,7 @@ clients.make_ahead(clients.secretsmanager)
 
 @API.operation("beginSession")
 def begin(request: Request) -> Response:
-    """A session that begins, goes on, or becomes a user's."""
+    """Begin or continue a session, or tie it to a user."""
     asked = problems.validate_json(SessionRequest, request.body() or b"{}")
     environment, now, shop = Environment(), int(time.time()), request.path["shop"]
     session = sessions.next_session(asked, shop, keys.trust(), environment.session_seconds, now)

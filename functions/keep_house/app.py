@@ -15,15 +15,8 @@ LOG = observability.logger()
 def handler(_event: dict[str, Any], _context: object) -> dict[str, object]:
     """Measure the age of every shop's release; delete unused schemas, filters and solutions, and old records.
 
-    Args:
-        _event: ignored.
-        _context: Lambda's.
-
     Returns:
         `{days: {shop: days}, schemas, filters, solutions, records}`: names of deleted resources; the number of records.
-
-    Raises:
-        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     environment = Environment()
     done = daily.make_round(clients.personalize(), clients.dynamodb(), clients.s3(), environment, datetime.now(UTC))

@@ -33,7 +33,6 @@ clients.make_ahead(clients.events_once, clients.dynamodb_once)
 
 @API.operation("recordEvents")
 def record(request: Request) -> dict[str, object]:
-    """What a user did; the very next answer knows what is delivered at once."""
     late, shop = deadline(time.monotonic, delivery.BUDGET_SECONDS), request.path["shop"]
     asked = request.json(Events)
     if request.caller:
@@ -63,7 +62,6 @@ def record(request: Request) -> dict[str, object]:
 
 @API.operation("putUser")
 def put_user(request: Request) -> dict[str, object]:
-    """What is known of a user."""
     user = request.path["userId"]
     problems.validate(Who, {"userId": user})
     asked = models.record(user, request.json(Put), models.USER_BYTES)
@@ -77,7 +75,7 @@ def put_user(request: Request) -> dict[str, object]:
 
 @API.operation("deleteUser")
 def delete_user(request: Request) -> dict[str, object]:
-    """A user is to be deleted: written down here, done by the next round of `erase_users`."""
+    """Store the request; the next round of `erase_users` deletes the user."""
     user = request.path["userId"]
     problems.validate(Who, {"userId": user})
     shop, table = _release(request).shop, Environment().shopper_events_table
@@ -90,24 +88,20 @@ def delete_user(request: Request) -> dict[str, object]:
 
 @API.operation("putItem")
 def put_item(request: Request) -> dict[str, object]:
-    """What is known of an item."""
     item = request.path["itemId"]
     problems.validate(Who, {"itemId": item})
     asked = models.record(item, request.json(Put), models.ITEM_BYTES, described=True)
     release = _release(request)
     there = delivery.put_item(clients.events(), release.dataset_arn("ITEMS"), asked)
     problems.or_not_found(there or None, "The shop has no items dataset: drop one first.")
-    _shown(release.shop, asked)
-    return asked.answer()
-
-
-def _shown(shop: str, item: models.Record) -> None:
-    """Have answers show the item as it is now. Personalize has it, whatever becomes of this."""
     from personalization.shop import item_files  # noqa: PLC0415 - only a PUT of an item needs it
 
     late = deadline(time.monotonic, item_files.CHANGE_SECONDS)
+    # Personalize has the item; answers show its new columns if the table is changed in time.
     with suppress(PersonalizationError):
-        item_files.change(clients.s3_quick(), Environment().bucket, shop, item.id, json.loads(item.properties), late)
+        bucket, properties = Environment().bucket, json.loads(asked.properties)
+        item_files.change(clients.s3_quick(), bucket, release.shop, item, properties, late)
+    return asked.answer()
 
 
 handler = cold_start.start(API.answer)
@@ -115,7 +109,7 @@ handler = cold_start.start(API.answer)
 
 
 def _leaving(shop: str, user: str | None) -> bool | None:
-    """Whether a user is to be deleted; None if the table does not say."""
+    """Return whether a user is being deleted; None if the table does not answer."""
     try:
         return LEAVING.has(shop, user, time.monotonic())
     except RetryLater:

@@ -21,14 +21,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{step: list|forget|remove|schemas|objects|finish, shop, run, execution, schemas?}`.
-        _context: Lambda's.
 
     Returns:
         The step's result: see `personalization.personalize.removal`.
 
     Raises:
         Rejected: no shop can have this name, or a run leads it.
-        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     request = removal.check(RemovalRequest.read(event))
     done = teardown.step(CLIENTS, request, Environment(), datetime.now(UTC))

@@ -32,7 +32,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, object
 
     Raises:
         Rejected: `minutes` or `shop` is invalid.
-        RetryLater, LimitReached, Broken: see `personalization.core.aws.errors`.
     """
     environment, now = Environment(), datetime.now(UTC)
     ledger = DynamoLedger(clients.dynamodb(), environment.table, now)

@@ -16,13 +16,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Args:
         event: `{steps: [solution|solutionVersion], plan, recipe, made?}`.
-        _context: Lambda's.
 
     Returns:
         `{arn, status, ready, made?}`; status WAITING and the reason if a quota is used up.
-
-    Raises:
-        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     request = TrainRequest.read(event)
     done = steps.train_step(clients.personalize(), request)

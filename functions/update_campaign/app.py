@@ -24,9 +24,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
 
     Returns:
         `{arn, status}` of the campaign, with the status of the latest update; or the release record.
-
-    Raises:
-        RetryLater, LimitReached, Rejected, Broken: see `personalization.core.aws.errors`.
     """
     aws = Clients(clients.personalize(), clients.runtime(), clients.dynamodb(), clients.s3())
     done = promote.promotion_step(aws, event, Environment(), datetime.now(UTC))

@@ -20,14 +20,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, object]:
     Args:
         event: `{bucket, key, versionId?, run, also?: [{key, versionId?}]}`, or for a retraining
             `{…, retrain: {shop, trainingMode, recipes}}`, which has no object.
-        _context: Lambda's.
 
     Returns:
         The plan, with what becomes of the object in its run and why, as `outcome` and `reason`.
 
     Raises:
         Rejected: the key, the settings or the data are refused; the message has the rule, or lines and the report.
-        RetryLater, LimitReached, Broken: as in `personalization.core.aws.errors`.
     """
     request = PrepareRequest.read(event)
     environment = Environment()

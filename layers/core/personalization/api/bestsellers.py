@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bestsellers of a shop: what everybody is shown, and anybody when Personalize shows nothing. Runs write them."""
+"""The bestsellers of a shop, which runs write: for popular lists, and the last fallback of all others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,18 +20,14 @@ Items = Sequence[Mapping[str, Any]]
 RECORD = "bestsellers"
 """The sort key of the record in the table of shops."""
 LENGTH = 500
-"""As many as an answer can have."""
+"""The most items of an answer."""
 _MOST_SHOPS = 100
 RECORD_BYTES = 200_000
-"""Bytes of columns in a record, of which DynamoDB takes 400 KB: items beyond it are listed without their columns."""
+"""The most bytes of columns in a record (DynamoDB's limit is 400 KB); further items have no columns."""
 
 
 def instead(campaigns: Mapping[str, str]) -> Ask | None:
-    """What a campaign is asked for the list of a shop whose whole history was never counted.
-
-    Args:
-        campaigns: ARNs by recipe alias.
-    """
+    """Return the question to a campaign (of ARNs by recipe alias) if a shop's whole history was never counted."""
     arn = campaigns.get("popularity-count") or campaigns.get("user-personalization")
     return Ask(arn, {"userId": ANONYMOUS, "numResults": LENGTH}) if arn else None
 
@@ -39,7 +35,7 @@ def instead(campaigns: Mapping[str, str]) -> Ask | None:
 def record(
     shop: str, run: str, written_at: str, items: Sequence[str], shown: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Value]:
-    """The record: `items` best first, with the columns that are shown of them, as far as there is room."""
+    """Return the record: `items`, best first, with the columns in `shown` as long as there is room."""
     listed: list[Value] = []
     size = 0
     for item in items:
@@ -50,10 +46,9 @@ def record(
 
 
 class Bestsellers:
-    """The lists, each remembered for as long as a release is; while the table does not answer, the old one serves on.
+    """A cache of lists, which lasts as long as that of releases; while the table does not answer, old lists serve.
 
-    Args:
-        fetch: asks the table for a shop's list.
+    `fetch` reads a shop's list from the table.
     """
 
     def __init__(self, fetch: Callable[[str], Items]) -> None:
@@ -61,7 +56,7 @@ class Bestsellers:
         self._known: dict[str, tuple[float, Items]] = {}
 
     def get(self, shop: str, now: float) -> Items:
-        """The bestsellers of a shop, best first; none where no list is known."""
+        """Return the bestsellers of a shop, best first; empty if no list is known."""
         until, items = self._known.get(shop, (now, ()))
         if now < until:
             return items
@@ -75,11 +70,10 @@ class Bestsellers:
 
 
 def fetch(shop: str) -> Items:
-    """Ask the table of this deployment, once: Personalize, and perhaps the table before, has had its time already."""
+    """Read a list from this deployment's table in one attempt, because earlier calls have taken their time."""
     return read(clients.dynamodb_once(), Environment().table, shop)
 
 
 def read(client: "DynamoDBClient", table: str, shop: str) -> Items:
-    """A shop's list, or none."""
     found = records.get(client, table, shop, RECORD, stale=True)
     return tuple(found["items"]) if found else ()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and when a user is, and on what device, by the headers of the request: context for Personalize.
+"""Context for Personalize from a request's headers: the user's device, country, hour and season.
 
-Never the server's own place and time. CloudFront names the viewer's device, country and time zone where its
-distribution forwards them; a front end without it may send `X-Time-Zone` (`Asia/Seoul` or `+09:00`). What no header
-says is left out.
+CloudFront sends the viewer's device, country and time zone if its distribution forwards them; a front end without it
+may send `X-Time-Zone` (`Asia/Seoul` or `+09:00`). Unknown values are left out: the server's place and time are not the
+user's.
 """
 
 import re
@@ -19,9 +19,9 @@ COLUMNS: Mapping[str, str] = {
     "HOUR_OF_DAY": "hour",
     "SEASON": "season",
 }
-"""The columns of Interactions that are filled, and with what."""
+"""The columns of Interactions with context, and its kind."""
 SOUTHERN = frozenset(re.findall("..", "AOARAUBIBOBRBWCLFJIDKMLSMGMUMWMZNANZPEPGPYRWSBSCSZTLTZUYVUWSZAZMZW"))
-"""Countries, by ISO 3166, that lie for the most part south of the equator."""
+"""Countries (ISO 3166) that are mostly south of the equator."""
 _SOUTHERN_ZONES = re.compile(
     r"Australia/|Antarctica/|Pacific/(Auckland|Chatham|Fiji|Apia|Port_Moresby)|America/(Argentina/|Buenos_Aires|"
     r"Sao_Paulo|Santiago|Montevideo|Asuncion|La_Paz|Lima|Bahia|Recife|Fortaleza|Cuiaba)|"
@@ -36,19 +36,14 @@ _SEASONS = ("winter", "spring", "summer", "autumn")
 
 
 def of(headers: Mapping[str, str], columns: Sequence[str], now: float) -> dict[str, str]:
-    """Context by column name.
-
-    Args:
-        headers: of the request, under names in any case.
-        columns: those of Interactions that the shop has beside the reserved ones.
-        now: epoch seconds.
-    """
+    """Return context by column; `columns` are the shop's own of Interactions, and `now` is in epoch seconds."""
     wanted = {name: COLUMNS[name] for name in columns if name in COLUMNS}
     if not wanted:
         return {}
     known = {name.lower(): str(value) for name, value in headers.items()}
     kinds, found = set(wanted.values()), {}
-    country = _country(known)
+    country = known.get("cloudfront-viewer-country", "").upper()
+    country = country if _COUNTRY.fullmatch(country) else ""
     if "device" in kinds:
         found["device"] = device(known)
     if kinds & {"hour", "season"}:
@@ -56,17 +51,14 @@ def of(headers: Mapping[str, str], columns: Sequence[str], now: float) -> dict[s
         zone = _zone(name)
         local = datetime.fromtimestamp(now, zone or UTC)
         found["hour"] = str(local.hour) if zone else ""
-        found["season"] = season(local.month, south=_south(country, name)) if zone or country else ""
+        south = country in SOUTHERN if country else bool(_SOUTHERN_ZONES.match(name))
+        found["season"] = season(local.month, south=south) if zone or country else ""
     found["country"] = country
     return {column: found[kind] for column, kind in wanted.items() if found[kind]}
 
 
 def device(headers: Mapping[str, str]) -> str:
-    """`phone`, `tablet` or `desktop`; nothing where no browser asks.
-
-    Args:
-        headers: by names in small letters.
-    """
+    """Return `phone`, `tablet` or `desktop` from headers by lower-case names; empty if no browser asks."""
     for name, found in (("tablet", "tablet"), ("mobile", "phone"), ("desktop", "desktop")):
         if headers.get(f"cloudfront-is-{name}-viewer") == "true":
             return found
@@ -81,17 +73,8 @@ def device(headers: Mapping[str, str]) -> str:
 
 
 def season(month: int, *, south: bool) -> str:
-    """The meteorological season of a month (1 to 12)."""
+    """Return the meteorological season of a month (1 to 12)."""
     return _SEASONS[(month % 12 // 3 + (2 if south else 0)) % 4]
-
-
-def _south(country: str, zone: str) -> bool:
-    return country in SOUTHERN if country else bool(_SOUTHERN_ZONES.match(zone))
-
-
-def _country(headers: Mapping[str, str]) -> str:
-    found = headers.get("cloudfront-viewer-country", "").upper()
-    return found if _COUNTRY.fullmatch(found) else ""
 
 
 def _zone(name: str) -> tzinfo | None:
@@ -103,7 +86,7 @@ def _zone(name: str) -> tzinfo | None:
         return UTC
     if not _ZONE.fullmatch(name):
         return None
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only a shop that learns from hours needs it
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only shops with such columns need it
 
     try:
         return ZoneInfo(name)

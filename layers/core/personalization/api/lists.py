@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests for lists of items: what a campaign is asked for them, and pages without repeats.
 
-The token of a page says which items the list has shown, and to whom. It is the next request's own memory: nothing is
-stored, and events between two pages may change the order of the list without bringing an item back. An item is
-remembered by its CRC-32: with 500 items shown, one new item in 8 million is taken for one of them and left out. The
-signature keeps tokens of other lists and users out; it is made with the event tracker's id, which no answer shows.
+The token of a page holds the items that earlier pages have shown, so nothing is stored, and no item comes twice even if
+events change the order between two pages. An item is represented by its CRC-32: after 500 items, one new item in 8
+million is mistaken for one of them and left out. The signature, by the event tracker's id, which no answer shows, binds
+a token to its list and user.
 """
 
 import base64
@@ -31,11 +31,11 @@ CONTEXTUAL = ("user-personalization", "personalized-ranking")
 """The recipes that look at context."""
 POPULAR = {"code": "popular"}
 ANONYMOUS = "nobody-in-particular"
-"""Stands for the user in a request that names none: some recipes and filters require a userId, and none minds one."""
+"""The userId of requests without a user, because some recipes and filters require one."""
 MOST_WITH_METADATA = 50
-"""Items of an answer up to which Personalize adds columns of Items."""
+"""The most items of an answer with columns of Items."""
 MOST = 500
-"""Items over all pages: Personalize answers no more to one request."""
+"""The most items over all pages, and in one answer of Personalize."""
 _SIGNATURE = 12
 
 
@@ -66,12 +66,10 @@ class RankingBody(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Items that an answer does not show."""
+    """Items that an answer leaves out: by id, and by the marks of earlier pages' items."""
 
     items: frozenset[str] = frozenset()
-    """Their ids."""
     shown: frozenset[int] = frozenset()
-    """The marks of those of earlier pages."""
 
     def __len__(self) -> int:
         return len(self.items) + len(self.shown)
@@ -80,7 +78,6 @@ class Hidden:
         return item_id in self.items or (bool(self.shown) and mark(item_id) in self.shown)
 
     def and_also(self, items: Iterable[str]) -> "Hidden":
-        """These and further ids."""
         return Hidden(self.items.union(items), self.shown)
 
 
@@ -89,21 +86,21 @@ NOTHING = Hidden()
 
 @dataclass(frozen=True, slots=True)
 class ListAsk(Ask):
-    """A question to a campaign, and what becomes of its answer."""
+    """A question to a campaign, and how to show its answer."""
 
     limit: int = MOST
-    """Items that are shown; more are asked for where some are hidden."""
+    """The number of shown items; the campaign is asked for more if some are hidden."""
     hidden: Hidden = NOTHING
     because: Mapping[str, str] | None = None
-    """Why the campaign's items are shown, where that follows from the question."""
+    """The reason of the campaign's items, if the question determines it."""
     fallback: Fallback = "popular"
-    """What stands in for the campaign where no good answer is remembered."""
+    """The fallback if the campaign does not answer and no good answer is cached."""
     scope: tuple[str, ...] = ()
-    """What a page of the list belongs to; see `token`."""
+    """The identity of the list; see `token`."""
     columns: tuple[str, ...] = ()
-    """Columns of Items that the answer shows, whoever tells them: the campaign, or the table of items."""
+    """Columns of Items in the answer, from the campaign or the table of items."""
     kept: bool = False
-    """Whether the bestsellers that runs keep answer; the campaign does where no list is known."""
+    """Whether the stored bestsellers answer, if there are any, and not the campaign."""
 
 
 Predict = Callable[[ListAsk], Predicted]
@@ -113,19 +110,19 @@ Predict = Callable[[ListAsk], Predicted]
 def listing(
     release: Release, recipe: str, asked: Listing, around: Mapping[str, str] | None = None, arn: str | None = None
 ) -> ListAsk:
-    """What the campaign of a recipe is asked for a list of items.
+    """Return the question for a list of items.
 
     Args:
-        release: the shop's.
-        recipe: its alias, or another name of the list.
-        asked: the request.
-        around: context that is known without the request's saying so; what it says wins.
-        arn: what is asked; the recipe's campaign, if nothing else is said.
+        release, asked: the shop's release, and the request.
+        recipe: the recipe's alias, or another name of the list.
+        around: context from headers; the request's own takes precedence.
+        arn: the campaign or recommender; the recipe's campaign by default.
 
     Raises:
-        Problem: 400, naming what is wrong; 404, there is no such campaign.
+        Problem: 400, the request is invalid; 404, there is no such campaign.
     """
-    scope = _scope(release, recipe, asked)
+    filtered = [part for pair in sorted(asked.filter_values.items()) for part in pair]
+    scope = (release.shop, recipe, asked.user_id or "", asked.item_id or "", asked.filter or "", *filtered)
     shown = read_token(release.tracking_id, scope, asked.next) if asked.next is not None else frozenset()
     hidden = Hidden(frozenset(asked.exclude_item_ids), shown) if asked.exclude_item_ids or shown else NOTHING
     limit = min(asked.limit, MOST - len(shown))
@@ -158,7 +155,7 @@ def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, 
 
 
 def without(ask: ListAsk, items: Collection[str]) -> ListAsk:
-    """The same question for a list in which `items` are not shown either."""
+    """Return the question for the same list without `items`."""
     hidden = ask.hidden.and_also(items)
     parameters = dict(ask.parameters)
     most = MOST_WITH_METADATA if "metadataColumns" in parameters else MOST
@@ -167,7 +164,7 @@ def without(ask: ListAsk, items: Collection[str]) -> ListAsk:
 
 
 def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None = None) -> ListAsk:
-    """What the ranking campaign is asked; an item that is named twice is ranked once."""
+    """Return the question for a ranking; repeated items are ranked once."""
     items = list(dict.fromkeys(asked.item_ids))
     parameters = _shared(release, asked, len(items), around)
     parameters |= {"userId": asked.user_id, "inputList": items}
@@ -177,13 +174,8 @@ def ranking(release: Release, asked: Ranking, around: Mapping[str, str] | None =
 
 
 def suited(release: Release, ask: ListAsk) -> ListAsk:
-    """The question as its campaign takes it: without columns of Items where it was made without them."""
+    """Return the question without columns of Items if its campaign was made without them."""
     return without_metadata(ask) if ask.campaign_arn in release.without_metadata else ask
-
-
-def _scope(release: Release, recipe: str, asked: Listing) -> tuple[str, ...]:
-    filtered = [part for pair in sorted(asked.filter_values.items()) for part in pair]
-    return (release.shop, recipe, asked.user_id or "", asked.item_id or "", asked.filter or "", *filtered)
 
 
 def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, str] | None) -> dict[str, Any]:
@@ -207,7 +199,7 @@ def _shared(release: Release, asked: Choice, items: int, around: Mapping[str, st
 
 
 def _columns(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns of Items that a campaign is asked for."""
+    """Return the columns of Items in a question's parameters."""
     return tuple(parameters.get("metadataColumns", {}).get("ITEMS", ()))
 
 
@@ -219,16 +211,16 @@ def _campaign(release: Release, recipe: str) -> str:
 
 
 def mark(item_id: str) -> int:
-    """What a token remembers of an item."""
+    """Return the mark of an item in tokens."""
     return crc32(item_id.encode(errors="replace"))
 
 
 def token(secret: str, scope: Sequence[str], shown: Iterable[int]) -> str:
-    """The token of the next page.
+    """Return the token of the next page.
 
     Args:
-        secret: what signs it.
-        scope: the shop, the user and everything else that the list depends on.
+        secret: the key of its signature.
+        scope: the shop, the user and all other parameters of the list.
         shown: marks of the items so far.
     """
     marks = sorted(shown)
@@ -237,11 +229,7 @@ def token(secret: str, scope: Sequence[str], shown: Iterable[int]) -> str:
 
 
 def read_token(secret: str, scope: Sequence[str], text: str) -> frozenset[int]:
-    """The marks of the items that a list has shown.
-
-    Raises:
-        Problem: 400, the token is not of this list, or not of us.
-    """
+    """Return the marks in a token of this list, or raise 400."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -256,7 +244,7 @@ def read_token(secret: str, scope: Sequence[str], text: str) -> frozenset[int]:
 
 def _signature(secret: str, scope: Sequence[str], content: bytes) -> bytes:
     parts = [each.encode(errors="replace") for each in scope]
-    # With the lengths in front, no two scopes look alike, whatever characters their ids have.
+    # The lengths prevent two scopes from having the same bytes.
     lengths = struct.pack(f">{len(parts) + 1}I", len(parts), *map(len, parts))
     signed = b"".join((lengths, *parts, content))
     # The SDK signs with hmac.new, so its code is in the processor's caches; hmac.digest costs 30 microseconds more.

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON that the API answers with, as models.
-
-They describe answers for openapi.json and hold them to it in tests; the functions build the JSON without them.
-"""
+"""Models of the API's answers, for openapi.json and for tests; the functions build the JSON without them."""
 
 from typing import Literal
 
@@ -12,20 +9,20 @@ from pydantic.alias_generators import to_camel
 from personalization.api.fallback import Source
 
 
-class Because(BaseModel):
-    """Why an item is shown, as a code for which a shop has words."""
-
+class _Camel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
+
+
+class Because(_Camel):
+    """Why an item is shown, as a code for which a shop has words."""
 
     code: Literal["popular", "new", "promoted", "similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
     item_id: str | None = None
     """The item that it is similar to, or goes with."""
 
 
-class Item(BaseModel):
+class Item(_Camel):
     """A recommended item."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     item_id: str
     score: float | None
@@ -38,10 +35,8 @@ class Item(BaseModel):
     """Columns of the item by their names, where the shop has an items dataset and at most 50 items are asked for."""
 
 
-class Answer(BaseModel):
+class Answer(_Camel):
     """Recommended items, best first. Send the id back with the events that follow from them."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     recommendation_id: str | None
     """Null where nothing of the answer is Personalize's."""
@@ -64,16 +59,14 @@ class Placed(Answer):
     """Its name."""
 
 
-class Page(BaseModel):
+class Page(_Camel):
     """What the placements of a page show, in the order in which they were asked for. No item is there twice."""
 
     placements: list[Placed]
 
 
-class SessionBegun(BaseModel):
+class SessionBegun(_Camel):
     """A session of a browser. Send the token with every request: `Authorization: Bearer …`."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     token: str
     session_id: str
@@ -84,17 +77,15 @@ class SessionBegun(BaseModel):
     """When the token ends, in ISO 8601; go on with a new one before."""
 
 
-class LikelyItem(BaseModel):
+class LikelyItem(_Camel):
     """An item and how likely its purchase is."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     item_id: str
     probability: float
     """That this user has the event with this item within the horizon."""
 
 
-class CalibratedOn(BaseModel):
+class CalibratedOn(_Camel):
     """What the probabilities were calibrated on: purchases later than those that the weights were fitted on."""
 
     from_: str = Field(alias="from")
@@ -107,10 +98,8 @@ class CalibratedOn(BaseModel):
     """Pairs with a purchase among them."""
 
 
-class Likelihood(BaseModel):
+class Likelihood(_Camel):
     """How likely purchases are, in the order of the asked items."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     horizon_days: int
     event_type: str
@@ -133,23 +122,21 @@ class Likelihood(BaseModel):
     degraded_reason: Literal["throttled", "slow", "dropped", "missing", "failing", "resting"] | None = None
 
 
-class Health(BaseModel):
+class Health(_Camel):
     """The function answers."""
 
     status: Literal["ok"] = "ok"
 
 
-class FieldErrorBody(BaseModel):
+class FieldErrorBody(_Camel):
     """A field that is not as it must be."""
 
     field: str
     message: str
 
 
-class ProblemBody(BaseModel):
+class ProblemBody(_Camel):
     """A problem as RFC 9457 describes it."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     type: str
     title: str
@@ -159,16 +146,14 @@ class ProblemBody(BaseModel):
     request_id: str
 
 
-class Delivered(BaseModel):
+class Delivered(_Camel):
     """An event that is safe: Personalize has it, or the queue from which Personalize gets it when it can."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     event_id: str
     status: Literal["delivered", "queued", "discarded"]
 
 
-class Accepted(BaseModel):
+class Accepted(_Camel):
     """The events that were taken, the first `accepted` ones of the request, or discarded: their user is to be deleted.
     Send the others again."""
 
@@ -176,15 +161,13 @@ class Accepted(BaseModel):
     events: list[Delivered]
 
 
-class Receipt(BaseModel):
+class Receipt(_Camel):
     """The deletion of the user is written down and takes its course. Asked for again meanwhile, the id is the same."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     receipt_id: str
 
 
-class PutAccepted(BaseModel):
+class PutAccepted(_Camel):
     """The record was taken."""
 
     status: Literal["delivered"] = "delivered"

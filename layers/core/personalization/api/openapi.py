@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API's description as OpenAPI 3.1, built from the models that check and describe its JSON.
+"""Describe the API as OpenAPI 3.1, from the routes and the models of requests and answers.
 
-`PYTHONPATH=layers/core python -m personalization.api.openapi functions/get_recommendations/openapi.json` writes
-the file that is served; a test proves that it is current and that it names exactly the routes of the functions.
+`PYTHONPATH=layers/core python -m personalization.api.openapi functions/get_recommendations/openapi.json` writes the
+served file; a test compares it with the code and with the functions' routes.
 """
 
 import ast
@@ -29,14 +29,12 @@ from personalization.likelihood import answering
 
 VERSION = "0.1.0"
 _SOURCES = (answers, answering, events, lists, placements, sessions)
-"""The modules with the models that routes name."""
 MODELS: Mapping[str, type[BaseModel]] = {
     name: found
     for module in _SOURCES
     for name, found in vars(module).items()
     if inspect.isclass(found) and issubclass(found, BaseModel) and found.__module__ == module.__name__
 }
-"""The models by their names."""
 _QUERY = {
     "limit": "How many items.",
     "filter": "The name of one of the shop's filters.",
@@ -48,12 +46,12 @@ _QUERY = {
     "excludeItemIds": "Items that are not shown, such as those in the basket; once for each.",
     "next": "The `next` of the page before, with all other parameters as they were.",
 }
-"""What the parameters of a query mean."""
+"""Descriptions of query parameters."""
 _MEANINGS = {
     ("Slot", "limit"): "How many items; the placement's own number without it.",
     ("Asking", "context"): "The value of the Users column NAME, in place of what the last run knew of this user.",
 }
-"""What some of them mean in the query of one model."""
+"""Other descriptions in some models."""
 _REF = "#/components/schemas/{model}"
 _SCHEMES = {"everybody": (), "servers": ("apiKey",), "browsers too": ("apiKey", "token")}
 _SECURITY: Mapping[str, Mapping[str, str]] = {
@@ -73,7 +71,6 @@ _SECURITY: Mapping[str, Mapping[str, str]] = {
 
 
 def document() -> dict[str, Any]:
-    """The description of every route."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -95,7 +92,7 @@ def document() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The description as the file holds it."""
+    """Return the content of the file."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -116,7 +113,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _attributes() -> Iterator[tuple[tuple[str, str], str]]:
-    """What the sources say under each field of a model, by model and JSON name."""
+    """Iterate over the docstrings of models' fields, by model and JSON name."""
     for module in _SOURCES:
         for node in ast.parse(inspect.getsource(module)).body:
             body = node.body if isinstance(node, ast.ClassDef) else []
@@ -156,7 +153,7 @@ def _operation(route: Route) -> dict[str, Any]:
 def _query(route: Route) -> Iterator[dict[str, Any]]:
     fields = MODELS[route.asks].model_json_schema()["properties"] if route.asks else {}
     for name in route.query:
-        # What may be left out of a query is neither null nor an empty list there.
+        # An optional query parameter is never null or an empty list.
         found = next((each for each in fields[name].get("anyOf", ()) if each != {"type": "null"}), fields[name])
         schema = {key: value for key, value in found.items() if key != "title" and value != []}
         written = name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the placements of a shop are asked with: one, or all those of a page, on which no item is there twice."""
+"""Answer placements: a single one, or all of a page, which shows no item twice."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 _CONTEXTUAL = (*lists.CONTEXTUAL, "")
 MOST_PARALLEL = 10
-"""Questions that are asked at once; clients keep as many connections."""
+"""The most concurrent questions; clients keep as many connections."""
 Ahead = Callable[[Sequence[ListAsk], Predict], Predict]
-"""Asks several questions at once, and gives what answers each of them when its turn comes."""
+"""Starts to ask several questions, and returns the function that answers each."""
 
 
 class Slot(Choice):
-    """A request for what one placement, or several, show."""
+    """A request for one placement or several."""
 
     user_id: Id
     item_id: Id | None = None
@@ -66,17 +66,17 @@ class PageBody(BaseModel):
 
 
 class Parallel:
-    """Asks from threads that are kept for as long as a process lives, and made when first needed."""
+    """Ask questions concurrently; threads are created on first use and kept."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
 
     def __call__(self, asks: Sequence[ListAsk], predict: Predict) -> Predict:
-        """Begin to ask all of them.
+        """Start to ask all questions.
 
         Returns:
-            Gives each of these questions its answer, or raises what asking it raised. Any other question, and the
-            same one again, is asked at that moment.
+            A function that returns the answer to each of these questions or raises its error. It asks any other
+            question, or a repeated one, when called.
         """
         if len(asks) < 2:
             return predict
@@ -97,16 +97,14 @@ class Parallel:
 
 
 def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> ListAsk:
-    """What the campaign of a placement is asked.
+    """Return the question for a placement.
 
     Args:
-        release: the shop's.
-        name: the placement's.
-        asked: the request.
-        around: context that is known without the request's saying so; what the placement and the request say wins.
+        release, name, asked: the shop's release, the placement, and the request.
+        around: context from headers; that of the placement and of the request takes precedence.
 
     Raises:
-        Problem: 404 for an unknown placement, naming the known ones; 400, naming what is wrong.
+        Problem: 404, there is no such placement; 400, the request is invalid.
     """
     slot = _known(release, name)
     recipe = slot.get("recipe", "")
@@ -127,7 +125,7 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
         "excludeItemIds": asked.exclude_item_ids,
         "next": asked.next,
     }
-    # A campaign that no run has promoted yet is a reason to fill the slot with something else.
+    # Before the first promotion of the campaign, the fallback fills the slot.
     arn = release.campaigns.get(recipe, "") if recipe else release.recommender_arn(slot["recommender"])
     listed = recipe or f"recommender:{slot['recommender']}"
     question = lists.listing(release, listed, problems.validate(Listing, wanted), around, arn)
@@ -135,7 +133,7 @@ def ask(release: Release, name: str, asked: Slot, around: Mapping[str, str]) -> 
 
 
 def one(chain: FallbackChain, release: Release, name: str, question: ListAsk, predict: Predict) -> dict[str, object]:
-    """The answer of a placement, with its next page's token."""
+    """Answer a placement, with the token of its next page."""
     answer = chain.fill(release, question, predict, _source(release, name))
     return {"placement": name, **lists.after(release, question, answer)}
 
@@ -143,29 +141,22 @@ def one(chain: FallbackChain, release: Release, name: str, question: ListAsk, pr
 def page(
     chain: FallbackChain, release: Release, questions: Mapping[str, ListAsk], predict: Predict, ahead: Ahead
 ) -> dict[str, object]:
-    """The answers of a page's placements, in one budget: each shows what those before it do not.
-
-    Args:
-        chain: fills them.
-        release: the shop's.
-        questions: by placement, in order.
-        predict: asks Personalize.
-        ahead: asks it several questions at once.
+    """Answer a page's placements, in order and within one budget; none shows an item of those before it.
 
     Raises:
-        PersonalizationError: none of them can be filled.
+        PersonalizationError: no placement can be filled.
     """
     since, shown, placed = chain.now(), set[str](), list[dict[str, object]]()
     errors: list[PersonalizationError] = []
     wanted = _roomy(questions)
     answering = ahead([each for each in wanted.values() if chain.worth(release, each)], predict)
     for name, question in wanted.items():
-        # The question itself stays as it was asked ahead; only what is hidden of its answer grows.
+        # The question was asked already; more of its answer is hidden now.
         rest = replace(question, hidden=question.hidden.and_also(shown))
         try:
             found = chain.fill(release, rest, _of(question, answering), _source(release, name), since)
         except PersonalizationError as error:
-            # One slot that cannot be filled does not take the page with it.
+            # The other placements still answer.
             errors.append(error)
             found = chain.unfilled(error)
         items: Any = found["items"]
@@ -179,9 +170,9 @@ def page(
 def slots(
     release: Release, body: PageBody, asked: Mapping[str, object], around: Mapping[str, str]
 ) -> dict[str, ListAsk]:
-    """The questions of a page's placements, in order.
+    """Return the questions of a page's placements, in order.
 
-    Values of filters go to those placements whose filter has the parameter; a value that none has is refused.
+    Filter values go to the placements whose filter has the parameter; other values are refused.
     """
     given = {name: asked[name] for name in ("userId", "filter", "filterValues", "context") if name in asked}
     items = {"itemId": body.item_id, "excludeItemIds": body.exclude_item_ids}
@@ -212,7 +203,7 @@ def _known(release: Release, name: str) -> Mapping[str, Any]:
 
 
 def _shaped(release: Release, slot: Mapping[str, Any], question: ListAsk, asked: Slot) -> ListAsk:
-    """The question of a listing with what only a placement has."""
+    """Return the question of a listing with the placement's promotions, columns and reason."""
     if asked.item_id is not None:
         question = lists.without(question, [asked.item_id])
     parameters = dict(question.parameters)
@@ -252,7 +243,7 @@ def _source(release: Release, name: str) -> Source:
 
 
 def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:
-    """The questions, each with room for what those before it may show: as much as Personalize answers."""
+    """Return the questions with more items each, because earlier placements may show some of them."""
     found: dict[str, ListAsk] = {}
     before = 0
     for name, question in questions.items():
@@ -266,5 +257,5 @@ def _roomy(questions: Mapping[str, ListAsk]) -> dict[str, ListAsk]:
 
 
 def _of(question: ListAsk, answering: Predict) -> Predict:
-    """Answers the rest of a question by what the question itself was answered."""
+    """Answer a question with more hidden items by the answer to the original question."""
     return lambda rest: answering(question if rest.campaign_arn == question.campaign_arn else rest)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of the API: what each takes, answers and refuses, and who may call it.
+"""The routes of the API: their parameters, models, problems and callers.
 
-Functions register what answers each operation, and look a request's up by its method and path. `openapi` describes the
-routes by the models that they name, so that no function imports a model that it has no use for; a test holds the
-template's paths against them.
+Functions register handlers of operations, and find that of a request by its method and path. Models are named and not
+imported, so that no function imports one that it does not use. A test compares the template's paths with this table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,27 +25,27 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation of the API. Models are named by their classes; `openapi` knows them."""
+    """One operation of the API; `openapi` resolves the names of models."""
 
     method: str
     path: str
-    """As API Gateway's `resource` has it."""
+    """API Gateway's `resource`."""
     operation: str
     summary: str
     answer: str
-    """The model of the answer; "" where it is no JSON of ours."""
+    """The model of the answer; empty for the description itself."""
     status: int = 200
     asks: str = ""
     """The model of the query."""
     query: Sequence[str] = ()
-    """Its fields that the query may have; the path has the others, if any."""
+    """Its fields in the query; others are in the path."""
     body: str = ""
     """The model of the body."""
     problems: Sequence[int] = (400, 403, 404, 429, 503)
-    """What it refuses, besides a body that is too large and a token that is not valid."""
+    """Statuses of its problems, besides those of too large bodies and invalid tokens."""
     callers: Literal["everybody", "servers", "browsers too"] = "servers"
     kept: bool = False
-    """Whether a client may keep the answer, and ask with If-None-Match whether it is still good."""
+    """Whether a client may cache the answer, and revalidate it with If-None-Match."""
 
 
 _CHOICE = ("filter", "filterValues", "context")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the authorizer of the browsers' API decides: whom a token names, and which usage plan pays for it."""
+"""The answers of the browsers' API's authorizer: the caller that a token names, and the usage plan."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,7 @@ Answer = dict[str, Any]
 
 
 def bearer(headers: Mapping[str, list[str]] | None) -> str:
-    """The token of a request, by its `multiValueHeaders`.
-
-    Raises:
-        Refused: there is none, or more than one.
-    """
+    """Return the token in a request's `multiValueHeaders`; raise Refused unless there is exactly one."""
     sent = [value for name, values in (headers or {}).items() if name.lower() == "authorization" for value in values]
     scheme, _, token = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token:
@@ -24,22 +20,17 @@ def bearer(headers: Mapping[str, list[str]] | None) -> str:
 
 
 def allowed(method_arn: str, caller: Caller, key: str) -> Answer:
-    """The answer that lets a caller in.
+    """Return the answer that admits a caller; `key` is the API key of the usage plan.
 
-    It holds for the whole API, because API Gateway keeps it for the token and not for the route; what a caller may
-    name there, `caller.admit` decides at every request.
-
-    Args:
-        method_arn: of the request.
-        caller: who asks.
-        key: the API key of the usage plan.
+    It holds for the whole API, because API Gateway caches it by token and not by route; `caller.admit` checks each
+    request.
     """
     principal = "shopper" if caller.user else "visitor"
     return {**_policy(method_arn, principal, "Allow"), "context": caller.context(), "usageIdentifierKey": key}
 
 
 def denied(method_arn: str) -> Answer:
-    """The answer to a token that is worth nothing; it says nothing about why."""
+    """Return the answer to an invalid token, without the reason."""
     return _policy(method_arn, "nobody", "Deny")
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks, and what they may name: a shop's server everything, a browser what is its own user's.
+"""Callers and their permissions: a shop's server may name every user, a browser only its own.
 
-The authorizer says whom a token names. API Gateway asks it once for many requests, so what one request may name is
-decided here, for each of them, and not by the policy that the authorizer returned.
+API Gateway caches the authorizer's policy for many requests, so each request is checked here.
 """
 
 import hashlib
@@ -14,43 +13,40 @@ from urllib.parse import quote, unquote
 from personalization.core.problems import Problem
 
 BROWSERS = "browsers"
-"""What the stage variable `callers` says at the API whose requests all carry a token."""
+"""The stage variable `callers` of the browsers' API, whose requests all carry a token."""
 READS_AND_WRITES = ("GET", "POST")
-"""The methods that browsers have: only servers write users and items."""
+"""The methods of browsers; only servers put and delete users and items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a token names.
-
-    Attributes:
-        user: the user who is logged in; "" for an anonymous one.
-        session: the session that the token proves; "" where it proves none.
-        shop: the only shop that the token is for; "" for any of the stack.
-        expires: epoch seconds from which on the token is worth nothing.
-    """
+    """The caller that a token names."""
 
     user: str
+    """The logged-in user; empty for an anonymous one."""
     session: str
+    """The session that the token proves; may be empty."""
     shop: str
+    """The only shop of the token; empty for all shops of the stack."""
     expires: int
+    """Epoch seconds at which the token expires."""
 
     @property
     def own(self) -> str:
-        """The id under which the caller is recommended to: an anonymous user's is the session's."""
+        """The caller's user id in recommendations: an anonymous user's is the session's."""
         return self.user or self.session
 
     def context(self) -> dict[str, str | int]:
-        """As API Gateway passes it on from the authorizer: plain ASCII."""
+        """Return the authorizer's context for API Gateway, in ASCII."""
         texts = {"user": self.user, "session": self.session, "shop": self.shop}
         return {**{name: quote(text, safe="") for name, text in texts.items()}, "expires": self.expires}
 
 
 def of(event: Mapping[str, Any]) -> Caller | None:
-    """The caller of a request of API Gateway; None for a server, which the gateway knows by its key.
+    """Return the caller of a request of API Gateway; None for a server, whose key the gateway has checked.
 
     Raises:
-        Problem: 401 where a browser's request comes without what the authorizer says.
+        Problem: 401, a browser's request lacks the authorizer's context.
     """
     named = (event.get("requestContext") or {}).get("authorizer") or {}
     if "expires" in named:
@@ -65,17 +61,10 @@ def of(event: Mapping[str, Any]) -> Caller | None:
 def admit(
     caller: Caller | None, method: str, path: Mapping[str, str], query: Mapping[str, str] | None, now: float
 ) -> None:
-    """Let a request through whose path and query name nobody but the caller.
-
-    Args:
-        caller: who asks.
-        method: HTTP's.
-        path: the parameters of the path, decoded.
-        query: those of the query, decoded.
-        now: epoch seconds.
+    """Check that a request's path and query parameters, decoded, name no user but the caller.
 
     Raises:
-        Problem: 401 for a token that has expired since it was looked at, 403 for what is not the caller's.
+        Problem: 401, the token has expired (`now` is in epoch seconds) since it was checked; 403, see the detail.
     """
     if caller is None:
         return
@@ -90,28 +79,19 @@ def admit(
 
 
 def own(caller: Caller | None, user: str | None) -> None:
-    """Let a list be made for a user, whatever it was that named them.
-
-    Raises:
-        Problem: 403 where they are not the caller.
-    """
+    """Raise 403 if a request names a user who is not the caller."""
     if caller is not None and user not in {None, caller.own}:
         raise Problem(403, "The token is not that user's.")
 
 
 def of_events(caller: Caller | None, user: str | None, session: str) -> tuple[str | None, str]:
-    """Return the user and the session of a caller's events: of no other user, and in no session that is another's.
+    """Return the user and the session of a caller's events.
 
-    A session that the token does not prove is kept apart by the user's name, so that nobody can tie to their own what
-    an anonymous user did.
-
-    Args:
-        caller: who asks.
-        user: whom the events name.
-        session: the session that they name.
+    A session that the token does not prove gets an id derived from the user's, so that no caller can claim an anonymous
+    user's events.
 
     Raises:
-        Problem: 403 where they name another user or session.
+        Problem: 403, the events name another user or session.
     """
     if caller is None:
         return user, session
@@ -123,9 +103,9 @@ def of_events(caller: Caller | None, user: str | None, session: str) -> tuple[st
 
 
 def event_id(session: str, event: str) -> str:
-    """Return the id under which a browser's event is kept: a hash that no server and no other session can send.
+    """Return the id of a browser's event: a hash that no server and no other session can send.
 
-    Of several events with one id Personalize keeps the first, and anybody can name an order.
+    Of several events with one id Personalize keeps the first, so a browser could suppress a server's purchase.
     """
     return _hash(BROWSERS, session, event)
 

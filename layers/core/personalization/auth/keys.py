@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys that tokens are checked and signed with: looked up when a token asks for one, and kept for a while.
+"""Keys that verify and sign tokens, fetched on demand and cached.
 
-An OIDC issuer shows its public keys as OpenID Connect Discovery 1.0 says. Sessions are signed with the two newest
-versions of one secret of Secrets Manager: a new value makes the one before it AWSPREVIOUS, so that the tokens which it
-signed stay good until the next change.
+An OIDC issuer publishes its public keys by OpenID Connect Discovery 1.0. Sessions use the two newest versions of one
+secret of Secrets Manager: a new value makes the earlier one AWSPREVIOUS, whose tokens stay valid until the next change.
 """
 
 import json
@@ -30,20 +29,20 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 SHORTEST = 32
-"""Bytes of a secret (RFC 7518: no less than the hash has)."""
+"""The least bytes of a secret (RFC 7518: the length of the hash)."""
 MOST_BYTES = 256 * 1024
-"""Bytes of a document of an issuer."""
+"""The most bytes of an issuer's document."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=1.0, read=2.0), maxsize=2)
 
 
 class Keyring(Generic[K]):
-    """Keys by id, as `fetch` gives them.
+    """A cache of keys by id.
 
     Attributes:
-        fresh: seconds for which keys are taken as they are.
-        pause: seconds between two looks for keys that nobody knows, so that made-up ids cost next to nothing.
-        stale: seconds for which old keys will do while nobody tells the new ones.
+        fresh: seconds for which keys are used without another fetch.
+        pause: seconds between two fetches for unknown ids, so that invented ids cost little.
+        stale: seconds for which old keys serve while a fetch fails.
     """
 
     def __init__(
@@ -60,10 +59,10 @@ class Keyring(Generic[K]):
         self._fetched = self._tried = float("-inf")
 
     def find(self, kid: str) -> K | None:
-        """The key of that id; None where there is none.
+        """Return the key of an id; None if there is none.
 
         Raises:
-            PersonalizationError: nobody tells the keys, and those that are known are too old.
+            PersonalizationError: the fetch failed, and the cached keys are stale.
         """
         keys = self.all()
         if kid not in keys and self._clock() - self._tried >= self.pause:
@@ -71,11 +70,7 @@ class Keyring(Generic[K]):
         return keys.get(kid)
 
     def all(self) -> Mapping[str, K]:
-        """All keys, in the order in which they came.
-
-        Raises:
-            PersonalizationError: as for `find`.
-        """
+        """Return all keys in the issuer's order; raise as `find`."""
         now = self._clock()
         old = now - self._fetched >= self.fresh
         return self._look() if old and (not self._keys or now - self._tried >= self.pause) else self._keys
@@ -93,24 +88,21 @@ class Keyring(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What the functions that check tokens trust.
-
-    Attributes:
-        policy: which tokens of an issuer name users; None where there is no issuer.
-        public: the issuer's public keys by id.
-        secret: the secrets of sessions by id.
-    """
+    """The policy and the keys for checks of tokens."""
 
     policy: Policy | None
+    """None without an OIDC issuer."""
     public: Callable[[str], "Key | None"]
+    """Returns the issuer's public key of an id."""
     secret: Callable[[str], bytes | None]
+    """Returns the secret of sessions of an id."""
 
     def caller(self, token: str, now: int) -> Caller:
-        """Whom a token names.
+        """Return the caller that a token names.
 
         Raises:
-            Refused: it is worth nothing.
-            PersonalizationError: nobody tells the keys.
+            Refused: it is invalid.
+            PersonalizationError: keys cannot be fetched.
         """
         if tokens.is_session(token):
             found = tokens.session(token, self.secret, now)
@@ -119,37 +111,24 @@ class Trust:
         return Caller(user, "", "", expires + tokens.LEEWAY)
 
     def login(self, token: str, now: int) -> tuple[str, int]:
-        """The user whom an issuer's token names, and until when.
-
-        Raises:
-            Refused: it is worth nothing, or there is no issuer.
-            PersonalizationError: nobody tells the keys.
-        """
+        """Return the user of an issuer's token and its expiry in epoch seconds; raise as `caller`."""
         if self.policy is None:
             raise Refused("issuer")
         return tokens.login(token, self.policy, self.public, now)
 
 
 def trust() -> Trust:
-    """What the environment says, with keys that are looked up when a token asks for them."""
+    """Return this deployment's trust; raise Broken if the template's parameters are incomplete."""
     environment = Environment()
-    return Trust(policy(environment), public, session_keys(environment.session_keys).find)
-
-
-def policy(environment: Environment) -> Policy | None:
-    """Which tokens of the issuer are taken; None where there is no issuer.
-
-    Raises:
-        Broken: the template's parameters do not say enough.
-    """
-    if not environment.token_issuer:
-        return None
-    named = (environment.token_issuer, environment.token_audience)
-    return Policy(*named, environment.token_algorithms, environment.token_user_claim).check()
+    policy: Policy | None = None
+    if environment.token_issuer:
+        named = (environment.token_issuer, environment.token_audience)
+        policy = Policy(*named, environment.token_algorithms, environment.token_user_claim).check()
+    return Trust(policy, public, session_keys(environment.session_keys).find)
 
 
 def public(kid: str) -> "Key | None":
-    """The issuer's key of that id; a token that names none takes the only one."""
+    """Return the issuer's key of an id; for a token without an id, the only key."""
     keyring = issuer_keys(Environment().token_issuer)
     found = keyring.find(kid)
     if found is None and not kid and len(keyring.all()) == 1:
@@ -159,32 +138,27 @@ def public(kid: str) -> "Key | None":
 
 @cache
 def session_keys(secret: str) -> Keyring[bytes]:
-    """The secrets of sessions, looked up every five minutes: a new one signs everywhere by then."""
+    """Return the secrets of sessions, fetched every five minutes: by then all containers sign with a new one."""
     return Keyring(lambda: secret_versions(clients.secretsmanager(), secret), time.monotonic, fresh=300, stale=3600)
 
 
 @cache
 def issuer_keys(issuer: str) -> "Keyring[Key]":
-    """The public keys of an issuer."""
     return Keyring(lambda: public_keys(issuer, fetch), time.monotonic)
 
 
 def forget() -> None:
-    """Drop every key: they are looked up anew."""
+    """Drop all cached keys."""
     session_keys.cache_clear()
     issuer_keys.cache_clear()
 
 
 def public_keys(issuer: str, get: Callable[[str], bytes]) -> dict[str, "Key"]:
-    """The issuer's keys by their ids.
-
-    Args:
-        issuer: its address, as its tokens write it.
-        get: fetches a document.
+    """Return an issuer's keys by id; `get` fetches a document.
 
     Raises:
         RetryLater: it does not answer.
-        Broken: it answers as something else, or with no key.
+        Broken: its documents are invalid, or have no key.
     """
     found = _document(issuer, get(issuer.rstrip("/") + "/.well-known/openid-configuration"))
     address = found.get("jwks_uri")
@@ -197,17 +171,17 @@ def public_keys(issuer: str, get: Callable[[str], bytes]) -> dict[str, "Key"]:
 
 
 def is_safe(address: str) -> bool:
-    """Whether what comes from there is what was sent: HTTPS, or this very machine (a developer's)."""
+    """Return whether nobody can change answers from an address: HTTPS, or a developer's own machine."""
     parts = urlsplit(address)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def fetch(address: str) -> bytes:
-    """A document over HTTPS; no redirect is followed.
+    """Fetch a document over HTTPS, without redirects.
 
     Raises:
-        RetryLater: no answer, or not this one.
-        Broken: the address is not safe.
+        RetryLater: no answer, or an error.
+        Broken: the address is unsafe.
     """
     if not is_safe(address):
         raise Broken(address, "an issuer must be asked over https")
@@ -233,11 +207,7 @@ def _document(issuer: str, content: bytes) -> Mapping[str, Any]:
 
 
 def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, bytes]:
-    """The values by the ids of their versions, the current one first.
-
-    Raises:
-        RetryLater, Broken: as `translate_errors` says; Broken as well where a value is too short.
-    """
+    """Return a secret's values by version id, the current one first; raise Broken if one is too short."""
     found: dict[str, bytes] = {}
     for stage in ("AWSCURRENT", "AWSPREVIOUS"):
         found |= _version(client, secret, stage)
@@ -245,7 +215,7 @@ def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, by
 
 
 def current(keys: Mapping[str, bytes]) -> tuple[str, bytes]:
-    """The version that signs: its id and its value."""
+    """Return the version that signs: its id and value."""
     return next(iter(keys.items()))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of browsers: begun by an anonymous user, continued, and joined with a user at the login."""
+"""Sessions of browsers: an anonymous user begins one, and a login ties it to a user."""
 
 import secrets
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from personalization.core.problems import Problem
 from personalization.shop.keys import SHOP_RULE, is_shop
 
 LONGEST = 30 * 86_400
-"""Seconds after which a session is not continued any more: its next token begins a new one."""
+"""The longest session in seconds; afterwards the next token begins a new one."""
 Token = Annotated[str, StringConstraints(min_length=1, max_length=tokens.MOST_CHARACTERS)]
 
 
@@ -31,26 +31,24 @@ class SessionRequest(BaseModel):
 
 
 def new_id() -> str:
-    """The id of a new session: 128 random bits."""
+    """Return a session id of 128 random bits."""
     return "s-" + secrets.token_urlsafe(16)
 
 
 def next_session(asked: SessionRequest, shop: str, trust: Trust, seconds: int, now: int) -> Session:
-    """The session that a browser goes on with.
+    """Continue a browser's session, or begin a new one.
 
-    What an anonymous user did counts for the user who logs in, because the session keeps its id; a session that was
-    joined with another user before is left to them, and a new one begins.
+    A login keeps the session's id, so that the anonymous user's events count for the user; but a session of another
+    user stays theirs, and a new one begins.
 
     Args:
-        asked: what it goes on from.
-        shop: for whose shop.
-        trust: what tokens are checked against.
-        seconds: for how long its token is good. It is never good for longer than the login.
+        asked, shop, trust: the request, its shop, and the trust for its tokens.
+        seconds: the lifetime of the session's token, which ends no later than the login.
         now: epoch seconds.
 
     Raises:
-        Problem: 401 for a token that is worth nothing, 403 for one of another shop, 404 for no shop.
-        PersonalizationError: nobody tells the keys.
+        Problem: 401, a token is invalid; 403, it is another shop's; 404, there is no such shop.
+        PersonalizationError: keys cannot be fetched.
     """
     if not is_shop(shop):
         raise Problem(404, f"A shop's name has {SHOP_RULE}.")
@@ -71,6 +69,6 @@ def next_session(asked: SessionRequest, shop: str, trust: Trust, seconds: int, n
 
 
 def answer(session: Session, token: str) -> dict[str, object]:
-    """The body of the answer; `models.SessionBegun` describes it."""
+    """Return the answer's body, described by `models.SessionBegun`."""
     body = {"token": token, "sessionId": session.id, "userId": session.user or session.id}
     return {**body, "expiresAt": datetime.fromtimestamp(session.expires, UTC).isoformat().replace("+00:00", "Z")}

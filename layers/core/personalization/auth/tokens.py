@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signed tokens (JWT, RFC 7519): those of the shop's OIDC issuer are checked, those of sessions made and checked.
+"""Signed tokens (JWT, RFC 7519): verify those of the shop's OIDC issuer; sign and verify those of sessions.
 
-A kind of token has one kind of key and a fixed set of algorithms, which are chosen by us and never by the token: what
-its header says (`alg`, `kid`, `typ`) selects among them or is refused, and `jku`, `jwk`, `x5u` and `x5c` are not
-looked at (RFC 8725). Keys and signatures are joserfc's.
+Each kind of token has one kind of key and a fixed set of algorithms. A token's header (`alg`, `kid`, `typ`) can only
+select among them, and `jku`, `jwk`, `x5u` and `x5c` are ignored (RFC 8725). joserfc does the cryptography.
 """
 
 import re
@@ -20,26 +19,26 @@ from personalization.core.errors import Broken
 ASYMMETRIC = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"}
 )
-"""What an issuer may sign with; never a secret that both sides know, and never nothing."""
+"""An issuer's possible algorithms: neither shared secrets nor `none`."""
 MOST_CHARACTERS = 8192
-"""Of a token; API Gateway takes 10 KB of headers in all."""
+"""The longest token; API Gateway accepts 10 KB of headers in all."""
 LEEWAY = 30
 """Seconds by which the issuer's clock may differ from ours."""
 SESSION = "session+jwt"
-"""What the header of a session's token says that it is."""
+"""The `typ` of a session's token."""
 ISSUER = "retail-personalization"
-"""Who issues the tokens of sessions."""
+"""The issuer of sessions' tokens."""
 _RSA_CHARACTERS = 342
-"""Of the modulus of an RSA key with 2048 bits, in base64: smaller keys are not safe any more (NIST SP 800-131A)."""
+"""Base64 characters of the modulus of an RSA key with 2048 bits; shorter keys are unsafe (NIST SP 800-131A)."""
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth"}
-"""Members of a key that no set should show; they are not needed here."""
+"""Private members of a key, which no set should show."""
 _USER = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _SESSION_ID = re.compile(r"s-[\w-]{22}")
 _KIDS = 256
 
 
 class Refused(Exception):
-    """A token that is worth nothing; `reason` is a word for the log: malformed, key, signature, expired or claims."""
+    """A token is invalid; `reason` is a word for the log: malformed, key, signature, expired or claims."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -48,26 +47,18 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which tokens of an OIDC issuer are taken.
-
-    Attributes:
-        issuer: what `iss` must be, to the letter.
-        audience: what `aud` must be, or name among others.
-        algorithms: those that the issuer signs with.
-        user_claim: the claim that is the user's id.
-    """
+    """Requirements on the tokens of an OIDC issuer."""
 
     issuer: str
+    """The exact `iss`."""
     audience: str
+    """A value of `aud`."""
     algorithms: Collection[str]
     user_claim: str = "sub"
+    """The claim with the user's id."""
 
     def check(self) -> "Policy":
-        """This, where it is safe.
-
-        Raises:
-            Broken: it names no issuer or audience, or an algorithm that is not asymmetric.
-        """
+        """Return the policy; raise Broken if it is incomplete or has an algorithm that is not asymmetric."""
         if not (self.issuer and self.audience and self.user_claim and self.algorithms):
             raise Broken("TokenIssuer", "TokenAudience, TokenAlgorithms and TokenUserClaim are needed with it")
         if not set(self.algorithms) <= ASYMMETRIC:
@@ -77,45 +68,33 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a session's token says.
-
-    Attributes:
-        id: random; the sessionId of its events.
-        shop: the only one that it is for.
-        user: the user who logged in during it; "" before.
-        until: epoch seconds at which the login ends; 0 before.
-        begun: epoch seconds.
-        expires: epoch seconds.
-    """
+    """The content of a session's token; times are in epoch seconds."""
 
     id: str
+    """Random; the sessionId of its events."""
     shop: str
     user: str
+    """The user who logged in; empty before."""
     until: int
+    """The end of the login; 0 before."""
     begun: int
     expires: int
 
 
 def is_session(token: str) -> bool:
-    """Whether a token says of itself that it is a session's. Both kinds are checked in full afterwards.
-
-    Raises:
-        Refused: it is no signed token at all.
-    """
+    """Return whether a token claims to be a session's; it is verified afterwards. Raise Refused if it is no JWT."""
     return _header(token).get("typ") == SESSION
 
 
 def login(token: str, policy: Policy, key: Callable[[str], Key | None], now: int) -> tuple[str, int]:
-    """The user whom an issuer's token names, and until when.
+    """Return the user of an issuer's token, and its expiry in epoch seconds.
 
     Args:
-        token: as it came.
-        policy: what it must be.
-        key: the issuer's public keys by their ids; "" for a token that names none.
-        now: epoch seconds.
+        token, policy, now: the token, its requirements, and the epoch seconds.
+        key: returns the issuer's public key of an id; "" is the id of a token without one.
 
     Raises:
-        Refused: it is not a token of this issuer for us, now.
+        Refused: it is invalid.
     """
     claims = _verified(token, policy.algorithms, key)
     registry = jwt.JWTClaimsRegistry(
@@ -133,11 +112,7 @@ def login(token: str, policy: Policy, key: Callable[[str], Key | None], now: int
 
 
 def session(token: str, secret: Callable[[str], bytes | None], now: int) -> Session:
-    """What one of our sessions' tokens says.
-
-    Raises:
-        Refused: it is none, or no longer.
-    """
+    """Verify a session's token, and return its content; raise Refused if it is invalid."""
 
     def key(kid: str) -> Key | None:
         found = secret(kid)
@@ -163,7 +138,7 @@ def session(token: str, secret: Callable[[str], bytes | None], now: int) -> Sess
 
 
 def signed(made: Session, kid: str, secret: bytes, now: int) -> str:
-    """A session's token."""
+    """Return a session's token."""
     header = {"alg": "HS256", "typ": SESSION, "kid": kid}
     claims: dict[str, Any] = {"iss": ISSUER, "aud": made.shop, "sid": made.id, "begun": made.begun}
     claims |= {"user": made.user, "until": made.until} if made.user else {}
@@ -172,7 +147,7 @@ def signed(made: Session, kid: str, secret: bytes, now: int) -> str:
 
 
 def public_keys(document: Mapping[str, Any]) -> dict[str, Key]:
-    """The keys of a JWK set (RFC 7517) with which signatures can be checked, by id; what is none is left out."""
+    """Return the keys of a JWK set (RFC 7517) that can verify signatures, by id; others are left out."""
     listed = document.get("keys")
     found: dict[str, Key] = {}
     for each in listed[:_KIDS] if isinstance(listed, list) else ():
@@ -210,7 +185,7 @@ def _header(token: str) -> Mapping[str, Any]:
 
 
 def _verified(token: str, algorithms: Collection[str], key: Callable[[str], Key | None]) -> dict[str, Any]:
-    """The claims of a token whose signature is good."""
+    """Return the claims of a token after verifying its signature."""
     header = _header(token)
     kid = header.get("kid", "")
     if header.get("alg") not in algorithms:
@@ -236,5 +211,5 @@ def _validate(registry: jwt.JWTClaimsRegistry, claims: dict[str, Any]) -> None:
 
 
 def _registry(algorithms: Collection[str]) -> jws.JWSRegistry:
-    # Header members that nobody knows are to be ignored (RFC 7515), unless `crit` names them: those are refused.
+    # RFC 7515: unknown header members are ignored, but refused if `crit` names them.
     return jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events on their way to Personalize, straight from a request or from the queue; and records of users and items."""
+"""Deliver events to Personalize, from a request or from the queue; put records of users and items."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 _MISSING = "ResourceNotFoundException"
 PATIENCE = 1.0
-"""Seconds after which the rest of a request goes to the queue, so that the answer comes in time."""
+"""Seconds after which the rest of a request goes to the queue."""
 BUDGET_SECONDS = 5.0
-"""Seconds after which nothing more is begun for a request: one more call, and its answer is there before the function's
-ten are over, whatever does not answer."""
+"""Seconds after which a request starts no further call: even after one more call without an answer, ours comes within
+the function's ten seconds."""
 
 
 def accept(
@@ -41,22 +41,20 @@ def accept(
     clock: Callable[[], float],
     late: Callable[[], bool],
 ) -> tuple[int, int]:
-    """See that events are safe: Personalize has them, or else the queue.
+    """Deliver events to Personalize, and enqueue the rest.
 
     Args:
-        shop: whose events they are.
-        tracking_id: of the shop's event tracker.
-        calls: the events, split.
-        breaker: knows whether Personalize takes events at the moment.
-        clock: seconds that only move forward.
-        late: tells when the budget is used up.
+        shop, tracking_id, calls: the events, and the shop's event tracker.
+        breaker: the circuits of event trackers.
+        clock: seconds of a clock that only moves forward.
+        late: returns whether the budget is used up.
 
     Returns:
-        How many events Personalize took, and how many after them the queue did.
+        The number of events that Personalize took, and of those after them in the queue.
 
     Raises:
-        Rejected: Personalize calls the first of the calls invalid.
-        RetryLater: neither of the two takes a single event in time.
+        Rejected: Personalize calls the first call invalid.
+        RetryLater: neither took an event in time.
     """
     delivered, refused = deliver(clients.events_once, tracking_id, calls, breaker, clock)
     taken = sum(len(call.events) for call in calls[:delivered])
@@ -72,10 +70,10 @@ def accept(
 
 
 def defer(shop: str, calls: Sequence[Call], late: Callable[[], bool]) -> tuple[int, int]:
-    """Enqueue events of which it is not known whether their user is to be deleted: the delivery from the queue decides.
+    """Enqueue events while it is unknown whether their user is being deleted; the delivery from the queue decides.
 
     Returns:
-        How many events are in the queue, and how many of them will not be written down for copy and likelihood.
+        The number of events in the queue, and of those that the table will lack.
 
     Raises:
         RetryLater: the queue takes none.
@@ -88,18 +86,12 @@ def defer(shop: str, calls: Sequence[Call], late: Callable[[], bool]) -> tuple[i
 
 
 def keep(shop: str, calls: Sequence[Call], now: float, late: Callable[[], bool]) -> int:
-    """Write down accepted events, for the purchase likelihood and for the raw copy; by way of the queue, if need be.
+    """Store accepted events in the table, for the purchase likelihood and the raw copy, or else enqueue them for it.
 
-    The events are accepted whether or not this works: they are with Personalize, or in the queue to it.
-
-    Args:
-        shop: whose events they are.
-        calls: the accepted events.
-        now: epoch seconds.
-        late: tells when the budget is used up.
+    A failure changes nothing for the caller: Personalize or the queue to it has the events.
 
     Returns:
-        How many events neither the table nor the queue takes.
+        The number of events that neither the table nor the queue took.
     """
     environment = Environment()
     missed = store.note(clients.dynamodb_once(), environment.shopper_events_table, shop, calls, now, late)
@@ -116,10 +108,10 @@ def deliver(
     breaker: Breaker,
     clock: Callable[[], float],
 ) -> tuple[int, Rejected | None]:
-    """PutEvents, call after call, until one goes wrong or the time is over.
+    """Call PutEvents in sequence until a call fails or PATIENCE ends.
 
     Returns:
-        How many calls were taken, from the first on, and the error where the next one was refused for good.
+        The number of successful calls, and the error if the next one was invalid.
     """
     until = clock() + PATIENCE
     for taken, call in enumerate(calls):
@@ -138,11 +130,7 @@ def deliver(
 
 
 def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None:
-    """PutEvents.
-
-    Raises:
-        RetryLater, Rejected, Broken: as `translate_errors` says.
-    """
+    """Call PutEvents; errors are those of `translate_errors`."""
     user: Any = {"userId": call.user_id} if call.user_id is not None else {}
     events: Any = list(call.events)
     with translate_errors("events"):
@@ -150,14 +138,14 @@ def put(client: "PersonalizeEventsClient", tracking_id: str, call: Call) -> None
 
 
 def put_user(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
-    """PutUsers for one user; False where the shop has no Users dataset."""
+    """Call PutUsers for one user; return False if the shop has no Users dataset."""
     user: UserTypeDef = {"userId": record.id, "properties": record.properties}
     with translate_errors(dataset_arn):
         return false_on(_MISSING, lambda: client.put_users(datasetArn=dataset_arn, users=[user]))
 
 
 def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record) -> bool:
-    """PutItems for one item; False where the shop has no Items dataset."""
+    """Call PutItems for one item; return False if the shop has no Items dataset."""
     item: ItemTypeDef = {"itemId": record.id, "properties": record.properties}
     with translate_errors(dataset_arn):
         return false_on(_MISSING, lambda: client.put_items(datasetArn=dataset_arn, items=[item]))
@@ -165,53 +153,44 @@ def put_item(client: "PersonalizeEventsClient", dataset_arn: str, record: Record
 
 @dataclass
 class Delivery:
-    """One batch of messages of the queue on its way.
+    """The delivery of one batch of messages of the queue.
 
-    What Personalize takes is gone, what it does not take comes again, and what it never will goes to the dead letters.
-
-    Args:
-        personalize: live events.
-        sqs: the queues' service.
-        waiting: URL of the queue that the messages came from.
-        dead: URL of the queue for what Personalize refuses.
-        dynamodb: the table's service.
-        table: the table of users' events, for those that could not be written down when they came.
-        releases: where the shops' tracking ids are known.
-        leaving: who is to be deleted.
-        pace: how many calls a second.
-        clock: seconds that only move forward.
-        sleep: waits so many seconds.
-        now: epoch seconds.
+    Messages that fail return to the queue; events that Personalize refuses go to the dead-letter queue.
     """
 
     personalize: "PersonalizeEventsClient"
     sqs: "SQSClient"
     waiting: str
+    """URL of the queue that the messages came from."""
     dead: str
+    """URL of the dead-letter queue."""
     dynamodb: "DynamoDBClient"
     table: str
+    """The table of users' events, for those that it did not take at first."""
     releases: records.Releases
     leaving: Leaving
     pace: "TokenBucket"
     clock: Callable[[], float]
+    """Seconds of a clock that only moves forward."""
     sleep: Callable[[float], None]
     now: Callable[[], float]
+    """Epoch seconds."""
     delivered: int = 0
     """Events that Personalize took."""
     dead_lettered: int = 0
-    """Events, or messages that hold none, that went to the dead letters."""
+    """Events and invalid messages in the dead-letter queue."""
     discarded: int = 0
-    """Events of users who are to be deleted."""
+    """Events of users who are being deleted."""
     failed: set[str] = field(default_factory=set)
-    """Ids of the messages that have to come again."""
+    """Ids of messages to retry."""
     paused_by_queue: int = 0
-    """How many of them come again after the queue's own pause, because SQS did not take theirs."""
+    """Retries after the queue's own pause, because SQS did not accept ours."""
     _busy: set[str] = field(default_factory=set)
     _table_fails: bool = False
     _until: float = 0.0
 
     def deliver(self, messages: Sequence[Message], seconds: float) -> list[str]:
-        """Deliver a batch within so many seconds; returns the ids of the messages that have to come again."""
+        """Deliver a batch within so many seconds; return the ids of messages to retry."""
         self._until = self.clock() + seconds
         found, foreign = groups(messages)
         for message in foreign:
@@ -223,7 +202,7 @@ class Delivery:
         return [message.id for message in again]
 
     def _send(self, group: Group) -> None:
-        """Send a group; one that is refused, event by event, so that a good event never suffers for a bad one."""
+        """Send a group; if it is refused, send its events one by one, so that only invalid ones are lost."""
         ids = {part.message for part in group.parts}
         try:
             if self.leaving.has(group.shop, group.user_id, self.clock()):
@@ -255,22 +234,20 @@ class Delivery:
             for single in group.alone():
                 self._send(single)
         except PersonalizationError:
-            # Whoever is throttled or down is not asked again for the rest of the batch.
+            # Do not ask a throttled or failing shop again in this batch.
             self._busy.add(group.shop)
             self.failed |= ids
 
     def _dated(self, group: Group) -> Group:
-        """Dead-letter what is of later than tomorrow, which the API before this version took; the others."""
+        """Return the group without events later than tomorrow, which an older API accepted: dead-letter those."""
         now = self.now()
-        late = [part for part in group.parts if too_late(part.event, now)]
-        if late:
-            self._dead_letter(
-                replace(group, parts=late).text(), f"sentAt {LATER}", {part.message for part in late}, len(late)
-            )
+        if late := [part for part in group.parts if too_late(part.event, now)]:
+            messages = {part.message for part in late}
+            self._dead_letter(replace(group, parts=late).text(), f"sentAt {LATER}", messages, len(late))
         return replace(group, parts=[part for part in group.parts if part not in late])
 
     def _note(self, group: Group, ids: set[str]) -> None:
-        """Write down what Personalize has; a table that fails is not asked again for the rest of the batch."""
+        """Store delivered events in the table, which is not asked again in this batch after a failure."""
         calls = [group.call()]
         if self._table_fails or store.note(self.dynamodb, self.table, group.shop, calls, self.now(), self._late):
             self._table_fails = True
@@ -280,7 +257,7 @@ class Delivery:
         return self.clock() > self._until
 
     def _paced(self) -> bool:
-        """Wait for a token; False where there is no time for that."""
+        """Wait for a token; return False if there is no time."""
         pause = self.pace.take(self.clock())
         if self.clock() + pause > self._until:
             return False

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to delete a user, in the table of users' events, under keys that no user has.
+"""Requests to delete users, in the table of users' events under keys that no user has.
 
-`!<shop>` holds the users who are to go, `=<shop>` the receipts, without their users, each with the step that it is at.
-From the request until they are deleted, nothing is taken of these users: each container that takes or delivers events
-remembers a shop's list for a minute. A deletion job starts later than that (`erasures.SETTLED_SECONDS`), so that no
-event of its users is under way beside it.
+`!<shop>` holds the users, and `=<shop>` the receipts, without their users, each with the step of its request. From the
+request to the deletion, no event of these users is accepted: each container that accepts or delivers events caches a
+shop's list for a minute. A deletion job starts later than that (`erasures.SETTLED_SECONDS`), so that none of its users'
+events is in progress.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,31 +25,27 @@ if TYPE_CHECKING:
 
 THREADS = 8
 REMEMBER_SECONDS = 60.0
-"""How long a list is used without asking again; never longer, whether or not the table answers."""
+"""How long a list is cached, whether or not the table answers afterwards."""
 REMEMBER_SILENCE_SECONDS = 5.0
-"""How long a table that did not answer is not asked again."""
+"""The pause after a failure of the table."""
 _MOST_SHOPS = 1_000
 QUICK_PAGES = 3
-"""Pages of a megabyte, some thousand users each, that are read beside a request."""
+"""The most pages of a megabyte, with some thousand users each, that are read during a request."""
 _NUMBERS = ("asked", "sent", "deleted", "tries", "jobs")
 
 
 def waiting(shop: str) -> str:
-    """The key under which a shop's requests are."""
+    """Return the key of a shop's requests."""
     return f"!{shop}"
 
 
 def done(shop: str) -> str:
-    """The key under which a shop's receipts are."""
+    """Return the key of a shop's receipts."""
     return f"={shop}"
 
 
 def ask(client: "DynamoDBClient", table: str, shop: str, user: str, receipt: str, now: int) -> str:
-    """Write down that a user is to be deleted.
-
-    Returns:
-        The receipt: that of an earlier request which is not through yet, or else the given one.
-    """
+    """Store the request to delete a user; return its receipt, or that of an earlier request in progress."""
     with translate_errors("deletion of a user"):
         answer = client.update_item(
             TableName=table,
@@ -67,11 +63,7 @@ def ask(client: "DynamoDBClient", table: str, shop: str, user: str, receipt: str
 
 
 def asked_for(client: "DynamoDBClient", table: str, shop: str, user: str) -> bool:
-    """Whether a user's deletion was asked for and is not through.
-
-    Raises:
-        RetryLater: the table does not answer.
-    """
+    """Return whether a user is being deleted."""
     with translate_errors(table):
         page = client.query(
             TableName=table,
@@ -84,7 +76,7 @@ def asked_for(client: "DynamoDBClient", table: str, shop: str, user: str) -> boo
 
 
 def acknowledge(client: "DynamoDBClient", table: str, shop: str, receipt: str, now: int) -> None:
-    """Begin a receipt; where the table does not take it, the round that starts the job does."""
+    """Begin a receipt; after a failure the round that starts the job begins it."""
     with suppress(PersonalizationError):
         note(client, table, (shop, receipt), "waiting", now)
 
@@ -92,14 +84,7 @@ def acknowledge(client: "DynamoDBClient", table: str, shop: str, receipt: str, n
 def note(
     client: "DynamoDBClient", table: str, receipt: tuple[str, str], step: Step, now: int, job: str | None = None
 ) -> None:
-    """Write into a receipt which step its request is at, and when it came there.
-
-    Args:
-        client, table: where it is.
-        receipt: the shop and the receipt's id.
-        step: the step. now: epoch seconds.
-        job: ARN of the data deletion job that begins with the step.
-    """
+    """Store in a receipt (shop and id) that its request reached a step, and the ARN of the job that begins with it."""
     values: Any = {":step": {"S": step}, ":now": {"N": str(now)}, ":ttl": {"N": str(now + KEPT_SECONDS)}}
     change, names = "SET #step = :step, #at = :now, #ttl = :ttl", {"#step": "step", "#at": step, "#ttl": "ttl"}
     if job is not None:
@@ -115,17 +100,12 @@ def note(
 
 
 def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = None) -> frozenset[str]:
-    """The users of a shop who are to be deleted, as they were a moment ago.
-
-    Args:
-        client, table: where the requests are.
-        shop: the shop.
-        most: pages that are read at most.
+    """Return the users of a shop who are being deleted, by an eventually consistent read.
 
     Raises:
-        RetryLater: the table does not answer, or has more pages.
+        RetryLater: the table does not answer, or has more than `most` pages.
     """
-    found: list[str] = []
+    found, key = list[str](), waiting(shop)
     with translate_errors(table):
         for number, page in enumerate(
             pages(
@@ -134,7 +114,7 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
                 KeyConditionExpression="shopper = :shop",
                 ProjectionExpression="#event",
                 ExpressionAttributeNames={"#event": "event"},
-                ExpressionAttributeValues={":shop": {"S": waiting(shop)}},
+                ExpressionAttributeValues={":shop": {"S": key}},
             ),
             1,
         ):
@@ -145,21 +125,17 @@ def leaving(client: "DynamoDBClient", table: str, shop: str, most: int | None = 
 
 
 class Leaving:
-    """Users who are to be deleted, by shop, cached in the process.
-
-    Args:
-        fetch: asks the table for a shop's list.
-    """
+    """A cache of the users who are being deleted, by shop; `fetch` reads a shop's list from the table."""
 
     def __init__(self, fetch: Callable[[str], frozenset[str]]) -> None:
         self._fetch = fetch
         self._known: dict[str, tuple[float, frozenset[str] | None]] = {}
 
     def has(self, shop: str, user: str | None, now: float) -> bool:
-        """Whether a user is to be deleted; nobody without a user id is.
+        """Return whether a user is being deleted; False for an anonymous one.
 
         Args:
-            shop: the shop. user: the user's id.
+            shop, user: the user.
             now: seconds of a clock that only moves forward.
 
         Raises:
@@ -169,7 +145,10 @@ class Leaving:
             return False
         until, users = self._known.get(shop, (0.0, None))
         if now >= until:
-            users, until = self._asked(shop, now)
+            try:
+                users, until = self._fetch(shop), now + REMEMBER_SECONDS
+            except PersonalizationError:
+                users, until = None, now + REMEMBER_SILENCE_SECONDS
             if len(self._known) >= _MOST_SHOPS:
                 self._known.clear()
             self._known[shop] = (until, users)
@@ -177,36 +156,22 @@ class Leaving:
             raise RetryLater(shop, "it is not known who is to be deleted")
         return user in users
 
-    def _asked(self, shop: str, now: float) -> tuple[frozenset[str] | None, float]:
-        try:
-            return self._fetch(shop), now + REMEMBER_SECONDS
-        except PersonalizationError:
-            return None, now + REMEMBER_SILENCE_SECONDS
-
     def forget(self) -> None:
-        """Ask anew the next time."""
         self._known.clear()
 
 
 def fetch(shop: str) -> frozenset[str]:
-    """Ask the table of this deployment."""
+    """Read a list from this deployment's table."""
     return leaving(clients.dynamodb(), Environment().shopper_events_table, shop)
 
 
 def fetch_once(shop: str) -> frozenset[str]:
-    """The same in one attempt, unless the list is long, for callers who have more to do in their time."""
-    table, most = Environment().shopper_events_table, QUICK_PAGES
-    return leaving(clients.dynamodb_once(), table, shop, most)
+    """Read a list of at most QUICK_PAGES in one attempt, for callers with little time."""
+    return leaving(clients.dynamodb_once(), Environment().shopper_events_table, shop, QUICK_PAGES)
 
 
 class Requests:
-    """A shop's requests.
-
-    Args:
-        client, table: where they are.
-        shop: whose they are.
-        now: epoch seconds at the beginning of the round.
-    """
+    """A shop's requests; `now` is the beginning of the round in epoch seconds."""
 
     def __init__(self, client: "DynamoDBClient", table: str, shop: str, now: int) -> None:
         self._client = client
@@ -215,7 +180,7 @@ class Requests:
         self._now = now
 
     def all(self) -> Iterator[Request]:
-        """Those that wait and those that a job has."""
+        """Iterate over pending requests and those in a job."""
         with translate_errors(self._table):
             items = paginate(
                 self._client.query,
@@ -228,19 +193,19 @@ class Requests:
             yield from map(_request, items)
 
     def sent(self, batch: Sequence[Request], job: str, leader: str) -> None:
-        """A job has these; `leader` leads the shop meanwhile."""
+        """Store that a job has these requests, while `leader` leads the shop."""
         self._each(batch, lambda each: self._note(each, "underWay", job))
         change = "SET job = :job, led = :led, sent = :sent REMOVE met, deleted"
         self._each(batch, lambda each: self._change(each, change, job=job, led=leader, sent=self._now))
 
     def deleted(self, batch: Sequence[Request]) -> list[Request]:
-        """Personalize has deleted these for good."""
+        """Store that Personalize has deleted these users."""
         self._each(batch, lambda each: self._note(each, "deletedFromPersonalize"))
         self._each(batch, lambda each: self._change(each, "SET deleted = :deleted", deleted=self._now))
         return [replace(each, deleted=self._now) for each in batch]
 
     def freed(self, request: Request, *, failed: bool = False, again: bool = False) -> Request:
-        """Let a request wait for another job; `failed` or `again` say why, if its user was not asked for again."""
+        """Return a request to the queue for another job, because its job failed or did not suffice (`again`)."""
         kept = replace(
             request, job="", led="", sent=0, deleted=0, tries=request.tries + failed, jobs=request.jobs + again
         )
@@ -250,12 +215,22 @@ class Requests:
         return kept
 
     def closed(self, request: Request) -> bool:
-        """Keep the receipt and forget the user; False where the request was made again since its job began."""
+        """Delete a request but its receipt; return False if the request was repeated since its job began."""
         self._note(request, "deletedHere")
-        return self._forget(request)
+        with translate_errors(self._table):
+            return false_on(
+                "ConditionalCheckFailedException",
+                lambda: self._client.delete_item(
+                    TableName=self._table,
+                    Key=self._key(request),
+                    ConditionExpression="attribute_not_exists(#asked) OR #asked <= :sent",
+                    ExpressionAttributeNames={"#asked": "asked"},
+                    ExpressionAttributeValues={":sent": {"N": str(request.sent)}},
+                ),
+            )
 
     def untrained(self) -> dict[str, int]:
-        """The receipts of users of whom models that serve may have learned, and when each was deleted here."""
+        """Return receipts of deleted users whom serving models may know, and when each was deleted here."""
         with translate_errors(self._table):
             items = paginate(
                 self._client.query,
@@ -270,7 +245,7 @@ class Requests:
             return {each["event"]["S"]: int(each["deletedHere"]["N"]) for each in items}
 
     def retrained(self, receipts: Iterable[str]) -> None:
-        """No model that serves has learned of these users."""
+        """Store that no serving model knows these users."""
         for each in receipts:
             note(self._client, self._table, (self._shop, each), "retrained", self._now)
 
@@ -280,19 +255,6 @@ class Requests:
 
     def _note(self, request: Request, step: Step, job: str | None = None) -> None:
         note(self._client, self._table, (self._shop, request.receipt), step, self._now, job)
-
-    def _forget(self, request: Request) -> bool:
-        with translate_errors(self._table):
-            return false_on(
-                "ConditionalCheckFailedException",
-                lambda: self._client.delete_item(
-                    TableName=self._table,
-                    Key=self._key(request),
-                    ConditionExpression="attribute_not_exists(#asked) OR #asked <= :sent",
-                    ExpressionAttributeNames={"#asked": "asked"},
-                    ExpressionAttributeValues={":sent": {"N": str(request.sent)}},
-                ),
-            )
 
     def _change(self, request: Request, change: str, **values: str | int) -> None:
         written: Any = {

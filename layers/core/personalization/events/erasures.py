@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users who are to be deleted: requests as they wait, and the file that a data deletion job reads.
+"""Deletions of users: the requests, and the file that a data deletion job reads.
 
-Personalize has no call that deletes one user. A data deletion job takes a list of them, at most five of a dataset
-group's jobs wait at a time, and one may take a day: so requests are gathered, and a shop has one job under way.
-Personalize guarantees nothing where it imports or trains meanwhile, and advises another job after it: so the erasure
-leads the shop during its job, as a run would. From the request to the end nothing is taken of the user.
+Personalize has no call that deletes one user. A data deletion job takes a list of users, at most five of a dataset
+group's jobs wait at a time, and one may take a day: so requests are batched, and a shop has one job in progress.
+Personalize guarantees nothing during imports and trainings, and advises another job after them: so the erasure leads
+the shop during its job, as a run would. From the request to the end no data of the user are accepted.
 """
 
 import hashlib
@@ -15,53 +15,53 @@ from typing import Literal
 from personalization.core import csv_dialect
 
 MOST = 10_000
-"""Users of one job; the others wait for the next. Far below what a job reads."""
+"""The most users of one job, far below its limit."""
 KEPT_SECONDS = 365 * 86_400
-"""How long a receipt is kept after its user is gone, and a request whose shop does not come back."""
+"""How long a receipt is kept after the deletion, and a request after its shop was removed."""
 SETTLED_SECONDS = 120
-"""How old a request must be for a job: by then nobody streams the user's events any more."""
+"""The least age of a request in a job: by then no container accepts the user's events."""
 PATIENCE_SECONDS = 3 * 86_400
-"""How long a request waits for an hour in which no run leads its shop; after that it has the next turn."""
+"""How long a request waits for a round without a run on its shop; then it has the next turn."""
 JOB_SECONDS = 2 * 86_400
-"""How long a job keeps a shop's runs waiting; Personalize says that one may take a day."""
+"""How long a job may keep a shop's runs waiting; according to Personalize it may take a day."""
 RECORD = "erasure"
-"""The sort key, in the table of shops, of what a shop's models still know of erased users."""
+"""The sort key of the record of erased users whom serving models may know, in the table of shops."""
 DAY = 86_400
 
 Progress = Literal["under way", "done", "failed"]
 Step = Literal["waiting", "underWay", "deletedFromPersonalize", "deletedHere", "retrained"]
-"""What a receipt says of its request."""
+"""The steps of a request in its receipt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A user who is to be deleted."""
+    """A request to delete a user."""
 
     user: str
     receipt: str
     asked: int
-    """Epoch seconds of the last time that it was asked for."""
+    """Epoch seconds of the latest request."""
     job: str = ""
-    """ARN of the data deletion job that has it, or "" while it waits."""
+    """ARN of its data deletion job; empty before."""
     led: str = ""
-    """The owner of the shop's lease under which the job was started."""
+    """The owner of the shop's lease when the job started."""
     sent: int = 0
-    """Epoch seconds from which on a new wish is not the job's any more."""
+    """Epoch seconds after which a repeated request needs another job."""
     deleted: int = 0
-    """Epoch seconds at which its job was seen to have deleted the user, and no other job is needed."""
+    """Epoch seconds at which its last job was found completed."""
     tries: int = 0
-    """Jobs that failed."""
+    """Failed jobs."""
     jobs: int = 0
-    """Jobs that are through, where another one was needed."""
+    """Completed jobs that needed another one."""
 
     @property
     def again(self) -> bool:
-        """Whether it was asked for again since the job has it: what came meanwhile needs another one."""
+        """Whether it was repeated since its job began: newer data need another job."""
         return self.asked > self.sent
 
 
 def progress(status: str | None) -> Progress:
-    """What a job's status means; one that is not there has failed."""
+    """Return the progress of a job by its status; None, for a missing job, means failed."""
     if status == "COMPLETED":
         return "done"
     return "failed" if status in {None, "FAILED"} else "under way"
@@ -79,33 +79,27 @@ class Shop:
     erasing: bool = False
     """Whether an erasure leads it."""
     since: int = 0
-    """Epoch seconds at which the first user was erased of whom models that serve may have learned; 0 without any."""
+    """Epoch seconds of the first erasure of a user whom serving models may know; 0 without any."""
 
 
 def needs_another(request: Request, leader: str) -> bool:
-    """Whether a request whose job is through needs another one: a run may have been at work during the job.
-
-    Nobody needs a third: what the first job left of users in datasets, the second finds.
+    """Return whether a request needs a second job after its first, because a run may have worked during that.
 
     Args:
         request: the request.
-        leader: the erasure that leads the shop now, or "".
+        leader: the erasure that leads the shop now; empty if none does.
     """
     return not request.jobs and (not request.led or request.led != leader)
 
 
 def next_batch(waiting: Iterable[Request], now: int) -> list[Request]:
-    """The requests of the next job, oldest first; one that was just made waits until the API knows of it.
-
-    Args:
-        waiting: requests that no job has. now: epoch seconds.
-    """
+    """Return the requests of the next job, oldest first, without those that not every container of the API knows."""
     settled = (each for each in waiting if now - each.asked >= SETTLED_SECONDS)
     return sorted(settled, key=lambda each: (each.asked, each.user))[:MOST]
 
 
 def has_waited(batch: Sequence[Request], now: int) -> bool:
-    """Whether the oldest request of a batch has waited so long that it has the next turn."""
+    """Return whether the oldest request of a batch has the next turn."""
     return now - batch[0].asked >= PATIENCE_SECONDS
 
 
@@ -114,44 +108,42 @@ class Version:
     """A solution version that serves."""
 
     made: int
-    """Epoch seconds at which its training was asked for."""
+    """Epoch seconds of the request for its training."""
     whole: bool
-    """Whether it was trained anew, on all data."""
+    """Whether its training was a full one, on all data."""
 
 
 def trained(serving: Iterable[Version | None]) -> int:
-    """Epoch seconds before which an erased user is in no model that serves; 0 if that is not known."""
+    """Return the epoch seconds before which erased users are unknown to all serving models; 0 if that is unknown."""
     found = list(serving)
     made = [each.made for each in found if each is not None and each.whole]
     return min(made) if made and len(made) == len(found) else 0
 
 
 def retraining(shop: str, since: int, now: int, within_days: int) -> str | None:
-    """The name of the run that is to train without erased users; None while there is time for a run of another cause.
+    """Return the name of the run that trains without erased users; None before it is due.
 
-    A release that the gate refuses leaves the old models serving: as many days later the next one is asked for.
+    If the gate refuses its release, the next run is due after as many days again.
 
     Args:
-        shop: its name.
-        since: epoch seconds at which the first of them was erased.
-        now: epoch seconds.
-        within_days: the shop's setting.
+        shop, within_days: the shop, and its setting.
+        since, now: epoch seconds of the first erasure, and the present.
     """
     times = (now - since) // (within_days * DAY)
     return f"erasure-{shop}-{since}-{times}" if times > 0 else None
 
 
 def digest(batch: Sequence[Request], leader: str) -> str:
-    """Twelve hexadecimal digits that name a batch: the same one is sent once under a lease, and again if it failed."""
+    """Return twelve hexadecimal digits that name a batch: it is sent once under a lease, and again after a failure."""
     content = "\n".join([leader, *(f"{each.receipt} {each.asked} {each.tries} {each.jobs}" for each in batch)])
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def key(shop: str, name: str) -> str:
-    """The key of a batch's file."""
+    """Return the key of a batch's file."""
     return f"erasures/{shop}/{name}.csv"
 
 
 def text(batch: Iterable[Request]) -> str:
-    """The file: one column, USER_ID."""
+    """Return the CSV file with the column USER_ID."""
     return "".join(map(csv_dialect.record, [["USER_ID"], *([each.user] for each in batch)]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the raw copy of events goes: objects of the bucket, and dead letters for what is none."""
+"""Write the raw copy of events to the bucket; other records of the stream go to a dead-letter queue."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(s3: "S3Client", bucket: str, made: Mapping[str, str]) -> None:
-    """Write objects, by key; one that fails does not stop the others.
-
-    Raises:
-        RetryLater, Rejected, Broken: the first that failed, once all others are written.
-    """
+    """Write objects by key; raise the first error once all others are written."""
     failed: list[PersonalizationError] = []
     for key, text in made.items():
         try:
@@ -31,11 +27,7 @@ def write(s3: "S3Client", bucket: str, made: Mapping[str, str]) -> None:
 
 
 def dead_letter(sqs: "SQSClient", dead: str, foreign: Iterable[Mapping[str, Any]]) -> None:
-    """Put records of the stream where an operator finds them: by their keys in the table, which holds them longer.
-
-    Raises:
-        RetryLater, Broken: the queue does not take one.
-    """
+    """Put the keys of invalid records into the dead-letter queue; the table still has the records."""
     for record in foreign:
         found = {"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")}
         queue.dead_letter(sqs, dead, json.dumps(found), "a record of the table of users' events is no event")

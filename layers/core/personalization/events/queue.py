@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue of events that Personalize did not take at once: what its messages say, and SQS.
+"""The queue of events that Personalize did not accept at once: its messages, and calls of SQS.
 
-A message holds one call. Events that Personalize will never take go to a dead-letter queue.
+A message holds one call of PutEvents. Events that Personalize refuses go to a dead-letter queue.
 """
 
 import json
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 _BATCH = 10
 LONGEST_DELAY = 900
-"""Seconds between two tries of a message, at most."""
+"""The most seconds between two attempts to deliver a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as Lambda brings it."""
+    """A message from Lambda."""
 
     id: str
     receipt: str
-    """What names this delivery of the message to SQS."""
+    """SQS's handle of this delivery."""
     receives: int
-    """How often it was brought, this time included."""
+    """The number of its deliveries, including this one."""
     body: str
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One event on its way, and the message that it came in."""
+    """One event, and the id of its message."""
 
     event: Mapping[str, Any]
     message: str
@@ -44,49 +44,44 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Events of one session of one shop's user, oldest first."""
+    """Events of one session of a user, oldest first."""
 
     shop: str
     session_id: str
     user_id: str | None
     parts: Sequence[Part]
     delivered: bool = False
-    """Whether they are only to be written down, as Personalize gets them otherwise."""
+    """Whether only the table lacks them, because Personalize gets them otherwise."""
 
     def call(self) -> Call:
-        """The PutEvents for these events, of which there are at most ten."""
         return Call(self.session_id, self.user_id, [part.event for part in self.parts])
 
     def alone(self) -> list["Group"]:
-        """Each event by itself."""
+        """Return a group for each event."""
         return [replace(self, parts=[part]) for part in self.parts]
 
     def text(self) -> str:
-        """These events as a message."""
         return text(self.shop, self.call(), delivered=self.delivered)
 
 
 def text(shop: str, call: Call, *, delivered: bool = False) -> str:
-    """The message of a call: times and ids of the events are in it, so that a delivery much later changes neither."""
+    """Return the message of a call; it holds the events' times and ids, so that a late delivery changes neither."""
     about: dict[str, object] = {"shop": shop, "sessionId": call.session_id, "userId": call.user_id}
     if delivered:
         about["delivered"] = True
     body = compact({**about, "events": list(call.events)})
-    # The only two characters that SQS refuses and JSON leaves as they are.
+    # SQS refuses these two characters, which JSON does not escape.
     return body.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def read(record: Mapping[str, Any]) -> Message:
-    """A record of Lambda's SQS event."""
+    """Parse a record of Lambda's SQS event."""
     receives = int(record["attributes"]["ApproximateReceiveCount"])
     return Message(record["messageId"], record["receiptHandle"], receives, record["body"])
 
 
 def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
-    """Messages as calls of at most ten events, and the messages that are none of ours.
-
-    Events of one session that came in several messages go together.
-    """
+    """Group the events of messages by session, at most ten in a group; also return invalid messages."""
     found: dict[tuple[str, str, str | None, bool], list[Part]] = {}
     foreign = []
     for message in messages:
@@ -106,7 +101,7 @@ def groups(messages: Iterable[Message]) -> tuple[list[Group], list[Message]]:
 
 
 def delay_seconds(receives: int) -> int:
-    """Seconds until a message that was brought so often is tried again: 2, 4, 8 … up to a quarter of an hour."""
+    """Return the seconds until the next attempt: 2, 4, 8 … up to a quarter of an hour."""
     return min(LONGEST_DELAY, 1 << min(receives, 10))
 
 
@@ -119,15 +114,12 @@ def enqueue(
     *,
     delivered: bool = False,
 ) -> int:
-    """Put calls into the queue, one message each; returns how many events are safe there, from the first on.
+    """Enqueue calls, one message each, until one fails; return the number of enqueued events.
 
     Args:
-        client: the queue's service.
-        queue: its URL.
-        shop: whose events they are.
-        calls: the events.
-        late: tells when there is no time left for another one.
-        delivered: whether they are only to be written down, as Personalize gets them otherwise.
+        client, queue, shop, calls: the calls, and the URL of the queue.
+        late: returns whether there is no time for another call.
+        delivered: see `Group`.
     """
     queued = 0
     for call in calls:
@@ -143,11 +135,7 @@ def enqueue(
 
 
 def dead_letter(client: "SQSClient", queue: str, body: str, reason: str) -> None:
-    """Put a message that will never be taken where an operator finds it, with the reason as an attribute.
-
-    Raises:
-        RetryLater, Broken: the queue does not take it.
-    """
+    """Put a message into the dead-letter queue, with the reason as an attribute; errors as in `translate_errors`."""
     with translate_errors("dead events queue"):
         client.send_message(
             QueueUrl=queue,
@@ -157,13 +145,9 @@ def dead_letter(client: "SQSClient", queue: str, body: str, reason: str) -> None
 
 
 def delay(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
-    """Have messages come again after a pause that grows with each try.
-
-    Returns:
-        How many messages SQS does not do that for: for those the queue's own pause holds.
-    """
+    """Delay the next attempt of messages; return how many of them SQS retries after the queue's own pause instead."""
     left = 0
-    for some in _tens(messages):
+    for some in (messages[start : start + _BATCH] for start in range(0, len(messages), _BATCH)):
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
             {"Id": str(index), "ReceiptHandle": each.receipt, "VisibilityTimeout": delay_seconds(each.receives)}
             for index, each in enumerate(some)
@@ -175,7 +159,3 @@ def delay(client: "SQSClient", queue: str, messages: Sequence[Message]) -> int:
         except PersonalizationError:
             left += len(some)
     return left
-
-
-def _tens(messages: Sequence[Message]) -> list[Sequence[Message]]:
-    return [messages[start : start + _BATCH] for start in range(0, len(messages), _BATCH)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users did since the last fit: one item of a table for each event, under the user and the event's id.
+"""The table of users' events since the last fit, by user and event id.
 
-The table's stream makes the raw copy of accepted events (`shop.streamed`), so every event is here. One that names no
-user or no item counts for nothing else, and is under a key that no user has.
+The table's stream makes the raw copy of accepted events (`shop.event_copies`), so the table has every event. Events
+without a user or an item serve nothing else, and have a key that no user has.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 KEPT_SECONDS = 90 * 86_400
-"""How long an event is kept: the next run's fit takes it into the history."""
+"""How long an event is kept; meanwhile a fit takes it into the history."""
 _PER_CALL = 25
 _COPIED = ("eventValue", "recommendationId", "impression", "properties")
 _MOST = 2_000
-"""Newest events of a user that an answer looks at; more of them are a machine's."""
+"""The most events of a user, the newest ones, in an answer; more come from machines."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """An event that a user sent: the item, epoch seconds, and the event's type."""
+    """An event of a user; `at` is in epoch seconds."""
 
     event_id: str
     item_id: str
@@ -44,13 +44,12 @@ def note(
     now: float,
     late: Callable[[], bool] = lambda: False,
 ) -> list[Call]:
-    """Write down the events of a request; one with the same id replaces itself.
+    """Store the events of a request; a repeated event replaces itself.
 
-    A table that fails once is not asked for the rest: whoever waits for an answer waits for one failure. When it is
-    `late`, it is not asked either.
+    After a failure, or when it is `late`, the table is not asked for the rest, because a caller waits.
 
     Returns:
-        The events that could not be written down; the caller sees to it that they are later.
+        The events that were not stored.
     """
     puts = {_key(put): (put, call, event) for put, call, event in _puts(shop, calls, int(now))}
     keys = list(puts)
@@ -75,29 +74,26 @@ def note(
 def _puts(shop: str, calls: Sequence[Call], now: int) -> Iterator[tuple[dict[str, Any], Call, Mapping[str, Any]]]:
     for call in calls:
         for event in call.events:
+            # The rest of what the copy needs.
+            more: dict[str, object] = {"shop": shop, "session": call.session_id, "user": call.user_id}
+            more |= {"sentAt": event["sentAt"], "accepted": now}
             put = {
                 "shopper": {"S": _owner(shop, call, event)},
                 "event": {"S": event["eventId"]},
                 "type": {"S": event["eventType"]},
-                # A clock that runs ahead would make a purchase of tomorrow.
+                # Some users' clocks are ahead.
                 "at": {"N": str(min(int(event["sentAt"]), now))},
-                "more": {"S": _more(shop, call, event, now)},
+                "more": {"S": compact(more | {name: event[name] for name in _COPIED if name in event})},
                 "ttl": {"N": str(now + KEPT_SECONDS)},
             }
             yield put | ({"item": {"S": event["itemId"]}} if "itemId" in event else {}), call, event
 
 
 def _owner(shop: str, call: Call, event: Mapping[str, Any]) -> str:
-    """Under whom an event is kept; a likelihood looks for a user's with an item only."""
+    """Return the partition key of an event; a likelihood reads only a user's events with an item."""
     if call.user_id is None:
         return f"~{shop}#session#{call.session_id}"
     return _user(shop, call.user_id) if "itemId" in event else f"~{shop}#user#{call.user_id}"
-
-
-def _more(shop: str, call: Call, event: Mapping[str, Any], now: int) -> str:
-    """What the copy needs of an event besides what the other attributes say, as JSON."""
-    more = {"shop": shop, "session": call.session_id, "user": call.user_id, "sentAt": event["sentAt"], "accepted": now}
-    return compact({**more, **{name: event[name] for name in _COPIED if name in event}})
 
 
 def _key(put: Mapping[str, Any]) -> tuple[str, str]:
@@ -105,7 +101,7 @@ def _key(put: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _calls(missed: Sequence[tuple[Call, Mapping[str, Any]]]) -> Iterator[Call]:
-    """Events of one request as calls again."""
+    """Return events of one request as calls."""
     for start in range(0, len(missed), PER_CALL):
         call = missed[start][0]
         yield Call(call.session_id, call.user_id, [dict(event) for _, event in missed[start : start + PER_CALL]])
@@ -144,10 +140,10 @@ def of_user(
 
 
 def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
-    """Delete what a user did.
+    """Delete a user's events.
 
     Raises:
-        RetryLater: the table does not take it all; what is left is deleted by the next try.
+        RetryLater: some are left for the next attempt.
     """
     for owner in (_user(shop, user), f"~{shop}#user#{user}"):
         with translate_errors(table):
@@ -158,7 +154,7 @@ def forget(client: "DynamoDBClient", table: str, shop: str, user: str) -> None:
 
 
 def _some_of(client: "DynamoDBClient", table: str, owner: str) -> list[Any]:
-    """The keys of some items, as many as one call deletes."""
+    """Return the keys of as many items as one call deletes."""
     page = client.query(
         TableName=table,
         KeyConditionExpression="shopper = :shopper",
@@ -172,11 +168,7 @@ def _some_of(client: "DynamoDBClient", table: str, owner: str) -> list[Any]:
 
 
 def of_shop(client: "DynamoDBClient", table: str, shop: str, since: int) -> Iterator[tuple[str, str, str, int]]:
-    """The events of a shop that were written down after a moment: user, item, type and epoch seconds.
-
-    Args:
-        client, table: the table. shop: whose events. since: epoch seconds.
-    """
+    """Iterate over a shop's events stored after `since` (epoch seconds): user, item, type and epoch seconds."""
     start = f"{shop}#"
     with translate_errors(table):
         items = paginate(

@@ -2,6 +2,7 @@
 """Ensure solutions, solution versions and campaigns; every step can be repeated."""
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
