@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copy accepted events from the stream of their table to the bucket, as CSV."""
 
+import json
 from typing import Any
 
 from personalization.core import observability
-from personalization.core.aws import clients
+from personalization.core.aws import clients, objects
 from personalization.core.environment import Environment
-from personalization.events import export
+from personalization.core.errors import PersonalizationError
+from personalization.events import queue
 from personalization.shop import event_copies
 
 LOG = observability.logger()
@@ -16,16 +18,26 @@ def handler(event: dict[str, Any], _context: object) -> None:
     """Write the rows of a batch of a DynamoDB stream.
 
     After a failure Lambda retries the whole batch, which replaces its objects. Records that are no events go to the
-    dead-letter queue, so that they block no others.
+    dead-letter queue by their keys in the table, so that they block no others.
 
     Raises:
-        RetryLater, Broken: an object or a dead letter was not written; all others are.
+        RetryLater, Broken: an object or a dead letter was not written; all other objects are.
     """
     environment = Environment()
-    made = event_copies.texts(event["Records"], environment.names)
-    export.write(clients.s3(), environment.bucket, made.files)
-    LOG.info("Events copied", objects=len(made.files), records=len(event["Records"]))
-    if made.foreign:
-        LOG.error("Records that are no events", records=len(made.foreign))
-        observability.count(environment.namespace, "UncopiedEvents", len(made.foreign))
-        export.dead_letter(clients.sqs(), environment.chores_queue, made.foreign)
+    files, foreign = event_copies.texts(event["Records"], environment.names)
+    failed: list[PersonalizationError] = []
+    for key, text in files.items():
+        try:
+            objects.put_bytes(clients.s3(), environment.bucket, key, text.encode(), "text/csv; charset=utf-8")
+        except PersonalizationError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    LOG.info("Events copied", objects=len(files), records=len(event["Records"]))
+    if foreign:
+        LOG.error("Records that are no events", records=len(foreign))
+        observability.count(environment.namespace, "UncopiedEvents", len(foreign))
+    for record in foreign:
+        found = json.dumps({"record": record.get("eventID"), "keys": record.get("dynamodb", {}).get("Keys")})
+        reason = "a record of the table of users' events is no event"
+        queue.dead_letter(clients.sqs(), environment.chores_queue, found, reason)

@@ -145,7 +145,7 @@ def find_event_tracker(client: "PersonalizeClient", group_arn: str) -> Step | No
 
 
 def event_tracker(client: "PersonalizeClient", group_arn: str) -> Mapping[str, Any]:
-    """Return the status of a dataset group's event tracker; one that is not listed yet counts as new."""
+    """Describe a dataset group's event tracker; one that is not listed yet counts as new."""
     tracker = find_event_tracker(client, group_arn)
     return {"status": tracker.status if tracker else CREATED}
 

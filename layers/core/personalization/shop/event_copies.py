@@ -7,7 +7,7 @@ names that group and the time: see `Group.refuse`.
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,28 +58,24 @@ class Group:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class CopyFiles:
-    """The output for a batch of the stream."""
-
-    files: Mapping[str, str]
-    """The objects: key and CSV."""
-    foreign: Sequence[Mapping[str, Any]]
-    """Records that are no events."""
+Record = Mapping[str, Any]
+"""A record of the stream of the table of users' events."""
 
 
-def texts(records: Iterable[Mapping[str, Any]], names: Names) -> CopyFiles:
-    """Convert a batch of the stream of the table of users' events to files.
+def texts(records: Iterable[Record], names: Names) -> tuple[dict[str, str], list[Record]]:
+    """Return a batch of the stream as CSV files by key, and the records that are no events.
 
     Only a new event becomes a row: a repeated one replaces itself in the table, and is a change. A repeated batch has
     the same keys, so it replaces its files. Events without a user or an item, which no import takes, go into a file of
-    their own. Deletion requests and receipts become no rows.
+    their own.
     """
     rows: dict[tuple[str, str, bool], list[tuple[str, list[str]]]] = defaultdict(list)
-    foreign = []
+    foreign: list[Record] = []
     for record in records:
         image = record["dynamodb"].get("NewImage") or {}
-        if record["eventName"] != "INSERT" or not _is_event(image):
+        # Deletion requests and receipts share the table.
+        owner = str(image.get("shopper", {}).get("S", ""))
+        if record["eventName"] != "INSERT" or owner[:1] in {"!", "="}:
             continue
         try:
             details = json.loads(image["more"]["S"])
@@ -89,21 +85,16 @@ def texts(records: Iterable[Mapping[str, Any]], names: Names) -> CopyFiles:
             rows[place].append((f"{when:%H%M%S}-{record['eventID']}", row))
         except (ValueError, TypeError, KeyError, OverflowError, OSError):
             foreign.append(record)
-    return CopyFiles(
-        {
-            f"{_FOLDER}/{shop}/{day}/{found[0][0]}{'' if whole else '-partial'}.csv": _csv(row for _, row in found)
-            for (shop, day, whole), found in rows.items()
-        },
-        foreign,
-    )
+    files = {
+        f"{_FOLDER}/{shop}/{day}/{found[0][0]}{'' if whole else '-partial'}.csv": "".join(
+            map(csv_dialect.standard, [HEADER, *(row for _, row in found)])
+        )
+        for (shop, day, whole), found in rows.items()
+    }
+    return files, foreign
 
 
-def _is_event(image: Mapping[str, Any]) -> bool:
-    """Return whether a new item is an event, by its key; deletion requests and receipts share the table."""
-    return str(image.get("shopper", {}).get("S", ""))[:1] not in {"!", "="}
-
-
-def _row(image: Mapping[str, Any], details: Mapping[str, Any], names: Names) -> list[str]:
+def _row(image: Record, details: Mapping[str, Any], names: Names) -> list[str]:
     return [
         details["user"] or "",
         image["item"]["S"] if "item" in image else "",
@@ -117,7 +108,3 @@ def _row(image: Mapping[str, Any], details: Mapping[str, Any], names: Names) -> 
         image["event"]["S"],
         details.get("properties", ""),
     ]
-
-
-def _csv(rows: Iterable[Collection[str]]) -> str:
-    return "".join(map(csv_dialect.standard, [HEADER, *rows]))

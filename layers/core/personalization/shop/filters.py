@@ -2,7 +2,7 @@
 """Filters: the parameters of their expressions, and the values in requests."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -48,11 +48,9 @@ class Choice(BaseModel):
 
 
 def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[str, Kind]:
-    """Return the parameters of an expression, in order, with their kinds.
+    """Return the parameters of an expression such as `INCLUDE ItemID WHERE Items.PRICE < $MOST`, with their kinds.
 
-    Args:
-        expression: of a filter, such as `INCLUDE ItemID WHERE Items.PRICE < $MOST`.
-        numeric: dataset type (INTERACTIONS, ITEMS, USERS) and name of the numeric columns.
+    `numeric` are the dataset types (INTERACTIONS, ITEMS, USERS) and names of numeric columns.
     """
     found: dict[str, Kind] = {}
     column = ("", "")
@@ -65,17 +63,12 @@ def parameters(expression: str, numeric: Collection[tuple[str, str]]) -> dict[st
 
 
 def checked(values: Mapping[str, str], known: Mapping[str, Kind]) -> dict[str, str]:
-    """Return a request's values in Personalize's format: text that looks like a number gets quotes.
-
-    Args:
-        values: by parameter, as `Choice` has quoted them.
-        known: the kinds of the filter's parameters.
+    """Return values that `Choice` has quoted in Personalize's format: text that looks like a number gets quotes.
 
     Raises:
         Problem: 400, naming each missing, wrong or unknown value.
     """
-    errors = list(_errors(values, known))
-    if errors:
+    if errors := list(_errors(values, known)):
         raise Problem(400, "The filter's values are not as they must be.", errors)
     quotes = {name for name, kind in known.items() if kind == "text" and NUMBER.fullmatch(values[name])}
     return {name: f'"{value}"' if name in quotes else value for name, value in values.items()}
@@ -85,16 +78,14 @@ def _errors(values: Mapping[str, str], known: Mapping[str, Kind]) -> Iterator[Fi
     for name, kind in known.items():
         if name not in values:
             yield FieldError(f"filterValues.{name}", "is missing: the filter has this parameter")
-        elif kind == "number" and not all(map(NUMBER.fullmatch, _parts(values[name]))):
+        elif kind == "number" and not all(
+            NUMBER.fullmatch(part.strip().strip('"')) for part in values[name].split(",")
+        ):
             yield FieldError(f"filterValues.{name}", "must be a number")
     for name in values:
         if name not in known:
             names = ", ".join(known) or "none"
             yield FieldError(f"filterValues.{name}", f"is no parameter of the filter, which has: {names}")
-
-
-def _parts(value: str) -> Sequence[str]:
-    return [part.strip().strip('"') for part in value.split(",")]
 
 
 def _filter_value(value: str) -> str:

@@ -48,13 +48,7 @@ def table(s3: "S3Client", bucket: str, shop: str) -> Table | None:
 def write(s3: "S3Client", bucket: str, shop: str, mode: Mode, listed: Listed, version: str) -> str | None:
     """Write the table of a FULL drop of items, or add an incremental drop to the current table.
 
-    A repetition changes nothing.
-
-    Args:
-        s3, bucket: the location of the table.
-        shop, mode: of the drop.
-        listed: its items.
-        version: a name for a new table, the same whenever the step is repeated.
+    A repetition, which gives a new table the same version, changes nothing.
 
     Returns:
         Why there is no table; None if there is one.
@@ -94,11 +88,7 @@ def _follow(s3: "S3Client", bucket: str, shop: str, before: Table | None, made: 
 
 
 def _with_room(s3: "S3Client", bucket: str, shop: str, table: Table, more: int, version: str) -> Table | None:
-    """Return the table with room for `more` bytes: in more files if the current ones would become too large.
-
-    Returns:
-        The current table; None if it would have too many files.
-    """
+    """Return the table with room for `more` bytes, in more files if necessary; None if they would be too many."""
 
     def grown(size: int) -> int | None:
         shards = item_table.shards_for(size)
@@ -141,14 +131,7 @@ def change(
     properties: Mapping[str, object],
     late: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Replace an item's columns in the table.
-
-    Args:
-        s3, bucket, shop: the location of the table.
-        item_id: the item.
-        properties: its values, by columns' names in any spelling.
-        late: returns whether it is too late for another attempt.
-    """
+    """Replace an item's columns, given by names in any spelling, until it is `late` for another attempt."""
     current = table(s3, bucket, shop)
     if current is None:
         return
@@ -181,15 +164,15 @@ def _add(s3: "S3Client", bucket: str, shop: str, table: Table, listed: Listed) -
         more = replace(table, columns=columns)
         objects.put_json(s3, bucket, item_table.document_key(shop), more.as_json())
     touched: list[int] = []
-    _each(_watched(_files(listed, table.shards), touched), add)
+
+    def groups() -> Iterator[dict[int, list[bytes]]]:
+        for whole in _files(listed, table.shards):
+            touched.extend(whole)
+            yield whole
+
+    _each(groups(), add)
     while not _mark_changed(s3, bucket, shop, touched, listed.size):
         pass
-
-
-def _watched(some: Iterable[dict[int, list[bytes]]], touched: list[int]) -> Iterator[dict[int, list[bytes]]]:
-    for whole in some:
-        touched += whole
-        yield whole
 
 
 def _mark_changed(s3: "S3Client", bucket: str, shop: str, shards: Sequence[int], size: int) -> bool:

@@ -54,27 +54,18 @@ def recognise(key: str) -> Drop:
     if not SHOP.fullmatch(shop):
         raise Rejected(key, f"the shop's name must be {SHOP_RULE}")
     if len(parts) == 3:
-        return _settings(key, shop, file)
-    return _data(key, shop, parts[2:])
+        if file in SETTINGS_FILES:
+            return Drop(key, "settings", shop)
+        raise Rejected(key, f"keys are {_LAYOUT}")
+    kind = _DATA_KINDS.get(parts[2])
+    if kind is None:
+        raise Rejected(key, f"the kind must be interactions, users or items, not {parts[2]}")
+    if not file.lower().endswith((".csv", ".csv.gz")):
+        raise Rejected(key, "the file must end in .csv or .csv.gz")
+    mode: Mode = "INCREMENTAL" if parts[-2] == "incremental" else "FULL"
+    return Drop(key, kind, shop, mode, compressed=file.lower().endswith(".gz"))
 
 
 def is_shop(name: str) -> bool:
     """Return whether a shop can have this name."""
     return SHOP.fullmatch(name) is not None
-
-
-def _settings(key: str, shop: str, file: str) -> Drop:
-    if file in SETTINGS_FILES:
-        return Drop(key, "settings", shop)
-    raise Rejected(key, f"keys are {_LAYOUT}")
-
-
-def _data(key: str, shop: str, parts: list[str]) -> Drop:
-    kind = _DATA_KINDS.get(parts[0])
-    if kind is None:
-        raise Rejected(key, f"the kind must be interactions, users or items, not {parts[0]}")
-    file = parts[-1].lower()
-    if not file.endswith((".csv", ".csv.gz")):
-        raise Rejected(key, "the file must end in .csv or .csv.gz")
-    mode: Mode = "INCREMENTAL" if parts[-2] == "incremental" else "FULL"
-    return Drop(key, kind, shop, mode, compressed=file.endswith(".gz"))

@@ -104,18 +104,14 @@ def estimate_trial(
     """Estimate the most that a test on held-out time costs, as if nothing were held out.
 
     Args:
-        prices: the price table.
-        size: bytes of the interactions.
-        interactions: their number.
-        recipes: the tested recipes.
+        prices, recipes: the price table, and the tested recipes.
+        size, interactions: bytes of the interactions, and their number.
         users: the users in the test of each recipe.
     """
     run = estimate(prices, size, interactions, recipes)
     lists = len(recipes) * users
     return TrialEstimate(
-        training_hours=run.training_hours,
-        lists=lists,
-        dollars=run.run_dollars + prices.thousand_batch_recommendations * lists / 1_000,
+        run.training_hours, lists, run.run_dollars + prices.thousand_batch_recommendations * lists / 1_000
     )
 
 
@@ -123,10 +119,9 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Bil
     """Estimate the cost of a run.
 
     Args:
-        prices: the price table.
+        prices, recipes: the price table, and the trained recipes.
         size: bytes to import.
         interactions: the whole history, which every training reads; 0 if nothing is trained.
-        recipes: the trained recipes.
     """
     trained = recipes if interactions else ()
     # Small trainings consist of start and end only, and take a quarter of an hour.

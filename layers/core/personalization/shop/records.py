@@ -71,11 +71,10 @@ def scan(
     values: Mapping[str, Value],
     wanted: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Return the records of all shops that meet a condition.
+    """Return the records of all shops that meet a condition in DynamoDB's notation.
 
     Args:
-        client, table: the table.
-        condition: DynamoDB's expression.
+        client, table, condition: the table and the condition.
         names, values: its placeholders for attributes' names, and for plain values.
         wanted: the attributes to read, in DynamoDB's notation; all by default.
     """
@@ -108,14 +107,7 @@ def put_if(
     names: Mapping[str, str] | None = None,
     values: Mapping[str, Value] | None = None,
 ) -> bool:
-    """Store a record if the earlier one meets a condition; return whether it did.
-
-    Args:
-        client, table: the table.
-        record: the new record.
-        condition: DynamoDB's expression.
-        names, values: its placeholders for attributes' names, and for plain values.
-    """
+    """Store a record if the earlier one meets a condition (see `scan`); return whether it did."""
     more: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
     more |= {"ExpressionAttributeValues": marshal(values)} if values else {}
     with translate_errors(table):
@@ -178,13 +170,7 @@ def get_release(client: "DynamoDBClient", table: str, shop: str) -> Release | No
 
 
 class Releases:
-    """Release records, cached in the process.
-
-    A record is read again after a minute; while the table does not answer, the old one serves.
-
-    Args:
-        fetch: reads a shop's release from the table.
-    """
+    """A cache of releases, which `fetch` reads from the table; while that does not answer, old ones serve."""
 
     def __init__(self, fetch: Callable[[str], Release | None]) -> None:
         self._fetch = fetch
@@ -197,23 +183,18 @@ class Releases:
             Problem: 404, there is none.
             RetryLater: the table does not answer and nothing is cached.
         """
-        release = self._get(shop, now)
+        until, release = self._known.get(shop, (float("-inf"), None))
+        if now >= until:
+            try:
+                release = self._fetch(shop)
+            except RetryLater:
+                if release is None:
+                    raise
+            if len(self._known) >= _MOST_SHOPS:
+                self._known.clear()
+            self._known[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
         if release is None:
             raise Problem(404, "There is no such shop, or nothing of it was promoted yet.")
-        return release
-
-    def _get(self, shop: str, now: float) -> Release | None:
-        until, release = self._known.get(shop, (0.0, None))
-        if shop in self._known and now < until:
-            return release
-        try:
-            release = self._fetch(shop)
-        except RetryLater:
-            if release is None:
-                raise
-        if len(self._known) >= _MOST_SHOPS:
-            self._known.clear()
-        self._known[shop] = (now + (REMEMBER_SECONDS if release else REMEMBER_NONE_SECONDS), release)
         return release
 
 

@@ -46,12 +46,9 @@ class Column:
         return self.type != "string"
 
     def field(self) -> dict[str, object]:
-        described: dict[str, object] = {"name": self.name, "type": ["null", self.type] if self.nullable else self.type}
-        if self.categorical:
-            described["categorical"] = True
-        if self.textual:
-            described["textual"] = True
-        return described
+        marks = {"categorical": self.categorical, "textual": self.textual}
+        kind = ["null", self.type] if self.nullable else self.type
+        return {"name": self.name, "type": kind, **{mark: True for mark, marked in marks.items() if marked}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +89,11 @@ class Schema:
         return [name for name in self.names() if name not in reserved] if self.kind == "interactions" else []
 
 
-def _words(*names: str, nullable: bool = True) -> tuple[Column, ...]:
-    return tuple(Column(name, nullable=nullable) for name in names)
-
-
 def _categories(*names: str, nullable: bool = True) -> tuple[Column, ...]:
     return tuple(Column(name, nullable=nullable, categorical=True) for name in names)
 
 
-_IMPRESSIONS = _words("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
+_IMPRESSIONS = ("IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE")
 _REQUIRED: Mapping[DataKind, tuple[Column, ...]] = {
     # EVENT_TYPE is always there: a shop's default type fills it where a drop has none.
     "interactions": (Column("USER_ID"), Column("ITEM_ID"), Column("TIMESTAMP", "long"), Column("EVENT_TYPE")),
@@ -108,7 +101,10 @@ _REQUIRED: Mapping[DataKind, tuple[Column, ...]] = {
     "items": (Column("ITEM_ID"),),
 }
 _RESERVED: Mapping[DataKind, tuple[Column, ...]] = {
-    "interactions": (Column("EVENT_VALUE", "float", nullable=True), *_IMPRESSIONS),
+    "interactions": (
+        Column("EVENT_VALUE", "float", nullable=True),
+        *(Column(name, nullable=True) for name in _IMPRESSIONS),
+    ),
     "users": (),
     "items": (Column("CREATION_TIMESTAMP", "long", nullable=True),),
 }

@@ -36,12 +36,7 @@ _SCALARS = {"str": "a text", "int": "a whole number", "float": "a number"}
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return one line for each error.
-
-    Args:
-        error: the model's error.
-        model: the settings, whose names are listed where one is wrong.
-    """
+    """Return one line for each error; an unknown name lists those of the model."""
     return list(dict.fromkeys(_explain(problem, model) for problem in error.errors()))
 
 
@@ -96,13 +91,7 @@ def twice_in_json(text: str) -> list[str]:
 
 
 def twice_in_yaml(node: "yaml.Node | None", place: str = "", seen: set[int] | None = None) -> list[str]:
-    """Return names that one mapping of a YAML file has twice.
-
-    Args:
-        node: the composed file.
-        place: the node's place.
-        seen: visited nodes, which an alias may name again.
-    """
+    """Return names that one mapping of a composed YAML file has twice; `seen` are nodes, which aliases may repeat."""
     import yaml  # noqa: PLC0415 - only a settings file needs it
 
     found: list[str] = []

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read a shop's settings from the bucket: the newest of its settings files counts."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,22 +25,14 @@ class _File:
 
     @property
     def chosen(self) -> ShopSettings:
-        """The file's settings.
-
-        Raises:
-            Rejected: the file is invalid.
-        """
+        """The file's settings; raise Rejected if it is invalid."""
         if isinstance(self.read, Rejected):
             raise self.read
         return self.read
 
 
 def shop_settings(s3: "S3Client", bucket: str, shop: str) -> ShopSettings:
-    """Return the settings of the shop's newest settings file; the defaults without one.
-
-    Raises:
-        Rejected: the file is invalid.
-    """
+    """Return the settings of the shop's newest settings file (raise Rejected if invalid); the defaults without one."""
     files = _newest_first(s3, bucket, shop)
     return files[0].chosen if files else ShopSettings()
 
@@ -73,7 +64,9 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
     if not isinstance(files[0].read, Rejected):
         return files[0].read, tuple(each for each in (_which(files),) if each)
     refused = files[0].read
-    for version in _versions(s3, bucket, shop):
+    paths = [f"drops/{shop}/{file}" for file in keys.SETTINGS_FILES]
+    versions = [each for path in paths for each in objects.list_versions(s3, bucket, path)]
+    for version in sorted(versions, key=lambda each: each.modified, reverse=True):
         with suppress(Rejected):
             found = objects.read_small(s3, bucket, version.key, settings.MAX_BYTES, version.id)
             if found is None:
@@ -101,12 +94,6 @@ def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
         return _File(key, modified, settings.read(key, content))
     except Rejected as refused:
         return _File(key, modified, refused)
-
-
-def _versions(s3: "S3Client", bucket: str, shop: str) -> Iterator[objects.Version]:
-    """Iterate over all versions of a shop's settings files, newest first."""
-    found = [each for file in keys.SETTINGS_FILES for each in objects.list_versions(s3, bucket, f"drops/{shop}/{file}")]
-    yield from sorted(found, key=lambda each: each.modified, reverse=True)
 
 
 def _which(files: list[_File]) -> str:

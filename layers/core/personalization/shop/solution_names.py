@@ -19,26 +19,21 @@ DIGEST_LENGTH = 6
 _TAIL = re.compile(rf"-((v2-)?[0-9a-f]{{{DIGEST_LENGTH}}})$")
 
 
-def digest(schemas: Iterable[Schema]) -> str:
-    """Return hexadecimal digits that identify the trained columns of users and items in any order."""
-    columns = sorted(
-        (schema.kind, column.name, column.type, column.categorical, column.textual)
-        for schema in schemas
-        for column in schema.trained()
-    )
-    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:DIGEST_LENGTH]
-
-
 def name(base: str, recipe: str, schemas: Iterable[Schema]) -> str:
-    """Return the name of a solution.
+    """Return the name of a solution: the recipe's generation, and a hash of the trained columns in any order.
 
     Args:
         base: the prefix for this recipe of the shop; solutions of earlier deployments have no suffix.
         recipe: Personalize's name of the recipe.
         schemas: those of the shop's users and items.
     """
-    generation = "v2-" if recipe.endswith("-v2") else ""
-    return shorten(base, f"{generation}{digest(schemas)}")
+    columns = sorted(
+        (schema.kind, column.name, column.type, column.categorical, column.textual)
+        for schema in schemas
+        for column in schema.trained()
+    )
+    digest = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:DIGEST_LENGTH]
+    return shorten(base, f"{'v2-' if recipe.endswith('-v2') else ''}{digest}")
 
 
 def is_of(name: str, base: str) -> bool:
@@ -52,10 +47,7 @@ def is_of(name: str, base: str) -> bool:
 def is_current(solution: Mapping[str, Any], recipe_arn: str, datasets: Iterable[Mapping[str, Any]]) -> bool:
     """Return whether a solution without columns in its name is of this recipe, and trains on all columns.
 
-    Args:
-        solution: as Personalize describes it.
-        recipe_arn: the recipe.
-        datasets: those of users and items, as Personalize describes them.
+    The solution and the datasets of users and items are as Personalize describes them.
     """
     if solution.get("recipeArn") != recipe_arn or progress(solution["status"]) is not Progress.READY:
         return False
