@@ -14,11 +14,11 @@ class _Camel(BaseModel):
 
 
 class Because(_Camel):
-    """Why an item is shown, as a code for which a shop has words."""
+    """Why an item is shown: a code, which the front end puts into words."""
 
     code: Literal["popular", "new", "promoted", "similarTo", "becauseYouBought", "becauseYouViewed", "goesWithBasket"]
     item_id: str | None = None
-    """The item that it is similar to, or goes with."""
+    """The item that it is similar to or goes with."""
 
 
 class Item(_Camel):
@@ -26,41 +26,41 @@ class Item(_Camel):
 
     item_id: str
     score: float | None
-    """Personalize's score; null where the recipe gives none."""
+    """Personalize's score; null if the recipe has none."""
     source: Source
     reason: list[str] | None = None
-    """Why, in Personalize's own words, where it says so."""
+    """Personalize's own reasons, if any."""
     because: Because | None = None
     metadata: dict[str, str] | None = None
-    """Columns of the item by their names, where the shop has an items dataset and at most 50 items are asked for."""
+    """Columns of the item by name, if the shop has an Items dataset and at most 50 items are requested."""
 
 
 class Answer(_Camel):
-    """Recommended items, best first. Send the id back with the events that follow from them."""
+    """Recommended items, best first. Send the recommendationId with the events that follow from them."""
 
     recommendation_id: str | None
-    """Null where nothing of the answer is Personalize's."""
+    """Null if no item comes from Personalize."""
     items: list[Item]
     degraded: Literal[True] | None = None
-    """True where the asked campaign did not answer, and the items are the next best thing."""
+    """True if the campaign did not answer, and a fallback did."""
     degraded_reason: Literal["throttled", "slow", "dropped", "missing", "failing", "resting", "empty"] | None = None
-    """Why: Personalize throttles, is slow, drops the connection, misses the campaign, or fails; the campaign rests
-    after several failures; or it had nothing to show."""
+    """Why: Personalize throttles, is slow, drops the connection, lacks the campaign, or fails; the campaign rests after
+    several failures; or its list was empty."""
     filter_applied: Literal[False] | None = None
-    """False where the asked filter could not be applied to these items."""
+    """False if the filter could not be applied to these items."""
     next: str | None = None
-    """Asks for the next page, with all parameters as they were; not there where nothing follows."""
+    """The parameter `next` of the next page, with all others unchanged; missing after the last page."""
 
 
 class Placed(Answer):
-    """What a placement shows."""
+    """The items of a placement."""
 
     placement: str
     """Its name."""
 
 
 class Page(_Camel):
-    """What the placements of a page show, in the order in which they were asked for. No item is there twice."""
+    """The placements of a page, in the requested order. No item appears twice."""
 
     placements: list[Placed]
 
@@ -72,21 +72,21 @@ class SessionBegun(_Camel):
     session_id: str
     """The sessionId of its events."""
     user_id: str
-    """Under which to ask for recommendations: the user's id after a login, the session's before."""
+    """The userId for recommendations: the user's id after a login, the session's before."""
     expires_at: str
-    """When the token ends, in ISO 8601; go on with a new one before."""
+    """When the token expires, ISO 8601; request a new one before then."""
 
 
 class LikelyItem(_Camel):
-    """An item and how likely its purchase is."""
+    """An item, and the likelihood of its purchase."""
 
     item_id: str
     probability: float
-    """That this user has the event with this item within the horizon."""
+    """The probability of the event with this user and item within the horizon."""
 
 
 class CalibratedOn(_Camel):
-    """What the probabilities were calibrated on: purchases later than those that the weights were fitted on."""
+    """The data of the calibration, which are later than those of the fit."""
 
     from_: str = Field(alias="from")
     """ISO 8601."""
@@ -95,30 +95,30 @@ class CalibratedOn(_Camel):
     pairs: int
     """Pairs of a user and an item."""
     purchases: int
-    """Pairs with a purchase among them."""
+    """Pairs with a purchase."""
 
 
 class Likelihood(_Camel):
-    """How likely purchases are, in the order of the asked items."""
+    """Likelihoods of purchases, in the order of the requested items."""
 
     horizon_days: int
     event_type: str
-    """The event that is predicted."""
+    """The predicted event type."""
     user: Literal["known", "newcomer", "stranger"]
-    """What is known: events in the history of the fit; only events since then; or none, so that attributes tell."""
+    """What is known of the user: events before the fit, only later events, or attributes at most."""
     items: list[LikelyItem]
     method: Literal["counts", "anchored"]
     """From counts alone, or from counts and the ranking campaign's scores against fixed anchor items."""
     base_rate: float
-    """The share of pairs with a purchase within a horizon, of any user and any item."""
+    """The share of all pairs of users and items with a purchase within a horizon."""
     as_of: str
-    """The horizon begins here: now, or the end of the data where they are older than a horizon."""
+    """The beginning of the horizon: now, or the end of the data if they are older than a horizon."""
     calibrated_at: str
     calibrated_on: CalibratedOn
     run: str
     """The run that fitted the model."""
     degraded: Literal[True] | None = None
-    """True where scores that should count were not there, so that the answer is from counts alone."""
+    """True if the ranking campaign's scores were missing, and the answer is from counts alone."""
     degraded_reason: Literal["throttled", "slow", "dropped", "missing", "failing", "resting"] | None = None
 
 
@@ -129,14 +129,14 @@ class Health(_Camel):
 
 
 class FieldErrorBody(_Camel):
-    """A field that is not as it must be."""
+    """An invalid field."""
 
     field: str
     message: str
 
 
 class ProblemBody(_Camel):
-    """A problem as RFC 9457 describes it."""
+    """A problem (RFC 9457)."""
 
     type: str
     title: str
@@ -147,29 +147,29 @@ class ProblemBody(_Camel):
 
 
 class Delivered(_Camel):
-    """An event that is safe: Personalize has it, or the queue from which Personalize gets it when it can."""
+    """An accepted event: Personalize has it, or the queue that delivers it later."""
 
     event_id: str
     status: Literal["delivered", "queued", "discarded"]
 
 
 class Accepted(_Camel):
-    """The events that were taken, the first `accepted` ones of the request, or discarded: their user is to be deleted.
-    Send the others again."""
+    """The first `accepted` events of the request, or all of them, discarded because their user is being deleted. Send
+    the others again."""
 
     accepted: int
     events: list[Delivered]
 
 
 class Receipt(_Camel):
-    """The deletion of the user is written down and takes its course. Asked for again meanwhile, the id is the same."""
+    """The deletion of the user has begun. A repeated request returns the same id until it ends."""
 
     receipt_id: str
 
 
 class PutAccepted(_Camel):
-    """The record was taken."""
+    """The record was accepted."""
 
     status: Literal["delivered"] = "delivered"
     shortened: list[str] | None = None
-    """Properties that were cut off at 1,000 characters, the most that Personalize takes; left out where none were."""
+    """Properties that were cut to 1,000 characters, Personalize's limit; missing if there are none."""

@@ -36,20 +36,20 @@ MODELS: Mapping[str, type[BaseModel]] = {
     if inspect.isclass(found) and issubclass(found, BaseModel) and found.__module__ == module.__name__
 }
 _QUERY = {
-    "limit": "How many items.",
+    "limit": "The number of items.",
     "filter": "The name of one of the shop's filters.",
-    "filterValues": "The value of the filter's parameter NAME; several values are separated by commas, and a value "
-    "that looks like a number but is text is put into double quotes. Example: `filterValues.CATEGORIES=Soups,Bread`.",
-    "context": "The value of the Interactions column NAME at this moment.",
-    "userId": "The user, for filters on what the user did.",
-    "itemId": "The item that is being looked at.",
-    "excludeItemIds": "Items that are not shown, such as those in the basket; once for each.",
-    "next": "The `next` of the page before, with all other parameters as they were.",
+    "filterValues": "The value of the filter's parameter NAME. Commas separate several values; text that looks like "
+    "a number needs double quotes. Example: `filterValues.CATEGORIES=Soups,Bread`.",
+    "context": "The current value of the Interactions column NAME.",
+    "userId": "The user, for filters on their events.",
+    "itemId": "The item that the user looks at.",
+    "excludeItemIds": "An item to leave out, such as one in the basket; repeat the parameter for more.",
+    "next": "The `next` of the previous page, with all other parameters unchanged.",
 }
 """Descriptions of query parameters."""
 _MEANINGS = {
-    ("Slot", "limit"): "How many items; the placement's own number without it.",
-    ("Asking", "context"): "The value of the Users column NAME, in place of what the last run knew of this user.",
+    ("Slot", "limit"): "The number of items; the placement's own by default.",
+    ("Asking", "context"): "The value of the Users column NAME, in place of the last run's.",
 }
 """Other descriptions in some models."""
 _REF = "#/components/schemas/{model}"
@@ -59,13 +59,13 @@ _SECURITY: Mapping[str, Mapping[str, str]] = {
         "type": "apiKey",
         "in": "header",
         "name": "x-api-key",
-        "description": "A server's, at the API of servers.",
+        "description": "A server's key, at the servers' API.",
     },
     "token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A browser's, at the API of browsers: from beginSession, or of the shop's OIDC issuer.",
+        "description": "A browser's token, at the browsers' API: from beginSession or the shop's OIDC issuer.",
     },
 }
 
@@ -130,19 +130,19 @@ def _operation(route: Route) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in names]
     parameters += _query(route)
     if route.kept:
-        why = "The ETag of the answer that is kept."
+        why = "The ETag of the cached answer."
         parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": why})
     if parameters:
         described["parameters"] = parameters
     if route.body:
         described["requestBody"] = {"required": True, "content": _content("application/json", route.body)}
-    answer = {"description": {201: "Made", 202: "Accepted"}.get(route.status, "The answer")}
+    answer = {"description": {201: "Created", 202: "Accepted"}.get(route.status, "The answer")}
     content = _content("application/json", route.answer) if route.answer else {"application/json": {}}
     described["responses"] = {str(route.status): {**answer, "content": content}}
     if route.kept:
-        etag = {"schema": {"type": "string"}, "description": "Names the answer; weak for lists"}
+        etag = {"schema": {"type": "string"}, "description": "Identifies the answer; weak for lists"}
         described["responses"][str(route.status)]["headers"] = {"ETag": etag}
-        described["responses"]["304"] = {"description": "What is kept is still good"}
+        described["responses"]["304"] = {"description": "The cached answer is still current"}
     refusals = {*route.problems}
     refusals |= {401} if "token" in _SCHEMES[route.callers] else set()
     refusals |= {413} if route.body else set()
@@ -165,11 +165,11 @@ def _query(route: Route) -> Iterator[dict[str, Any]]:
 
 def _problem(status: int) -> dict[str, Any]:
     meanings = {
-        400: "A field is not as it must be; `errors` names it",
-        401: "The token is missing, has expired or is not valid",
-        403: "The API key is missing or wrong, or the request names what is not the token's",
+        400: "A field is invalid; `errors` names it",
+        401: "The token is missing, expired or invalid",
+        403: "The API key is missing or wrong, or the request names a user, session or shop other than the token's",
         404: "There is no such shop, or nothing of it was promoted yet",
-        409: "The shop has too little data or too much, or the user is to be deleted; `detail` says which",
+        409: "The shop has too little data or too much, or the user is being deleted; see `detail`",
         413: "The body is larger than 256 KiB",
         429: "Too many requests for this key",
         503: "Nothing was done; try again after Retry-After seconds",

@@ -51,11 +51,11 @@ class PageBody(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
 
     placements: Annotated[list[Annotated[str, StringConstraints(max_length=20)]], Field(min_length=1, max_length=10)]
-    """Their names, in the order in which items are given out; each once."""
+    """Their names, each once; an item goes to the first placement that would show it."""
     item_id: Id | None = None
-    """The item of the page, which is never shown."""
+    """The item of the page, which is left out."""
     exclude_item_ids: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
-    """Items that are not shown, such as those in the basket."""
+    """Items to leave out, such as those in the basket."""
 
     @field_validator("placements")
     @classmethod

@@ -20,14 +20,14 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=tokens.MOST_CH
 
 
 class SessionRequest(BaseModel):
-    """What a session goes on from; nothing for a new anonymous user."""
+    """The tokens that a session continues from; none for a new anonymous user."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     session_token: Token | None = None
-    """The token of the session at hand, which goes on under its id."""
+    """The current session's token; the session keeps its id."""
     user_token: Token | None = None
-    """The user's token of the shop's OIDC issuer, at the login: from now on the session is theirs."""
+    """The user's token of the shop's OIDC issuer, after a login; it ties the session to the user."""
 
 
 def new_id() -> str:

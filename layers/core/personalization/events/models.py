@@ -102,14 +102,14 @@ class _Request(BaseModel):
 
 
 class Event(_Request):
-    """Something that a user did."""
+    """An action of a user."""
 
     event_type: Id
     item_id: Id | None = None
     sent_at: Time | None = None
-    """ISO 8601 or epoch seconds, no later than tomorrow; now where it is left out."""
+    """ISO 8601 or epoch seconds, no later than tomorrow; now by default."""
     event_id: Id | None = None
-    """Personalize trains on the first of a caller's events with one id, so a repeated request counts once."""
+    """Of a caller's events with one id Personalize trains on the first, so a repeated request counts once."""
     event_value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     recommendation_id: (
         Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_without_breaks)] | None
@@ -131,7 +131,7 @@ class Event(_Request):
 
 
 class Events(_Request):
-    """What a user did in a session. Without a user id, it counts once a later event ties the session to a user."""
+    """A user's events in a session. Without a userId they count once a later event ties the session to a user."""
 
     user_id: Id | None = None
     session_id: Id
@@ -145,7 +145,7 @@ class Events(_Request):
 
 
 class Put(_Request):
-    """What is known of a user or an item: columns of its dataset, by name. It replaces what was known before."""
+    """A user or an item: columns of its dataset, by name. It replaces the earlier record."""
 
     properties: Properties = Field(min_length=1)
 
