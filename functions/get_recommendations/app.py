@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from personalization.core import cold_start
 
 # isort: split
-from personalization.api import bestsellers, context, fallback, lists, placements
-from personalization.api.fallback import BUDGET_SECONDS, FallbackChain
+from personalization.api import bestsellers, context, lists, placements
+from personalization.api.fallback import BUDGET_SECONDS, FallbackChain, source_of
 from personalization.api.http import Api, Request, Response
 from personalization.api.lists import ListAsk, Listing, Ranking, RankingBody
 from personalization.api.placements import PageBody, Parallel, Slot
@@ -47,9 +47,10 @@ def show_list(request: Request) -> Response:
     if request.caller:
         caller.own(request.caller, asked.user_id)
     ask, started = lists.listing(release, recipe, asked, _around(request, release)), time.monotonic()
-    answer = FALLBACK.fill(release, ask, _predict, fallback.source_of(release, recipe))
+    answer = FALLBACK.fill(release, ask, _predict, source_of(release, recipe))
     _show(release, started, (answer, ask))
-    page = lists.after(release, ask, _counted(request, recipe, answer))
+    page = lists.after(release, ask, answer)
+    request.count_list(recipe, answer)
     return request.shared(page, personal=asked.user_id is not None)
 
 
@@ -59,7 +60,8 @@ def show_placement(request: Request) -> dict[str, object]:
     question, started = placements.ask(release, name, asked, _around(request, release)), time.monotonic()
     answer = placements.one(FALLBACK, release, name, question, _predict)
     _show(release, started, (answer, question))
-    return _counted(request, f"placement/{name}", answer)
+    request.count_list(f"placement/{name}", answer)
+    return answer
 
 
 @API.operation("placements")
@@ -70,7 +72,7 @@ def show_page(request: Request) -> dict[str, object]:
     answer: dict[str, Any] = placements.page(FALLBACK, release, asks, _predict, PARALLEL)
     _show(release, started, *((each, asks[each["placement"]]) for each in answer["placements"]))
     for each in answer["placements"]:
-        _counted(request, f"placement/{each['placement']}", each)
+        request.count_list(f"placement/{each['placement']}", each)
     return answer
 
 
@@ -81,14 +83,16 @@ def ranking(request: Request) -> dict[str, object]:
     question, started = lists.ranking(release, asked, _around(request, release)), time.monotonic()
     answer = FALLBACK.rank(question, _rank)
     _show(release, started, (answer, question))
-    return _counted(request, "personalized-ranking", answer)
+    request.count_list("personalized-ranking", answer)
+    return answer
 
 
 @API.operation("purchaseLikelihood")
 def purchase_likelihood(request: Request) -> dict[str, object]:
     until, release = likelihoods().until(), _release(request)
     answer = likelihoods().answer(release, request.body(), request.fields(), int(time.time()), until)
-    return _counted(request, "purchase-likelihood", answer)
+    request.count_list("purchase-likelihood", answer)
+    return answer
 
 
 @cache
@@ -127,13 +131,6 @@ def _show(release: Release, started: float, *answers: tuple[dict[str, Any], List
     """Fill in the columns of answers' items, in the rest of the budget that began at `started`."""
     left = started + BUDGET_SECONDS - time.monotonic()
     ITEMS.fill(release.shop, [(answer, ask.columns) for answer, ask in answers], left)
-
-
-def _counted(request: Request, name: str, answer: dict[str, object]) -> dict[str, object]:
-    request.counts.append(fallback.counted(request.path["shop"], name, answer))
-    if "degraded" in answer:
-        request.notes["degraded"] = answer["degradedReason"]
-    return answer
 
 
 def _predict(ask: Ask) -> Predicted:

@@ -24,7 +24,8 @@ def begin(request: Request) -> Response:
     asked = problems.validate_json(SessionRequest, request.body() or b"{}")
     environment, now, shop = Environment(), int(time.time()), request.path["shop"]
     session = sessions.next_session(asked, shop, keys.trust(), environment.session_seconds, now)
-    kid, secret = keys.current(keys.session_keys(environment.session_keys).all())
+    # The newest version of the secret signs.
+    kid, secret = next(iter(keys.session_keys(environment.session_keys).all().items()))
     answer = sessions.answer(session, tokens.signed(session, kid, secret, now))
     return Response(201, compact(answer), {"Cache-Control": "no-store"})
 

@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.api import fallback
-from personalization.core.observability import METRICS, emf
+from personalization.api.http import Request
+from personalization.core.observability import METRICS, Count, emf
 from personalization.events.models import EVENT_TYPES, OTHER, Call, counted
+
+
+def counted_list(name: str, answer: dict[str, Any]) -> Count:
+    request = Request({"pathParameters": {"shop": "demo"}})
+    request.count_list(name, answer)
+    (count,) = request.counts
+    return count
 
 
 def called(*events: dict[str, Any]) -> list[Call]:
@@ -25,12 +32,12 @@ def called(*events: dict[str, Any]) -> list[Call]:
     ],
 )
 def test_a_list_is_where_its_first_item_came_from(told: dict[str, Any], source: str) -> None:
-    metrics, about = fallback.counted("demo", "placement/home", told)
+    metrics, about = counted_list("placement/home", told)
     assert (metrics, about) == ({"Lists": 1.0}, {"shop": "demo", "list": "placement/home", "source": source})
 
 
 def test_a_degraded_list_counts_twice() -> None:
-    metrics, _ = fallback.counted("demo", "similar-items", {"items": [], "degraded": True, "degradedReason": "slow"})
+    metrics, _ = counted_list("similar-items", {"items": [], "degraded": True, "degradedReason": "slow"})
     assert metrics == {"Lists": 1.0, "DegradedAnswers": 1.0}
 
 
@@ -50,7 +57,7 @@ def test_no_stranger_makes_a_dimension(sent: list[tuple[str, bool]]) -> None:
 
 
 def test_a_line_has_the_metrics_units_and_every_dimension() -> None:
-    metrics, about = fallback.counted("demo", "similar-items", {"items": [], "degraded": True})
+    metrics, about = counted_list("similar-items", {"items": [], "degraded": True})
     told = json.loads(emf("Test", metrics, 7, service="retail", **about))
     assert told["_aws"]["Timestamp"] == 7
     for each in told["_aws"]["CloudWatchMetrics"]:

@@ -6,8 +6,8 @@ import pytest
 from benchmarks import ways
 
 BOUNDS = {
-    "get_recommendations": (16, 40),
-    "record_events": (17, 42),
+    "get_recommendations": (16, 38),
+    "record_events": (17, 41),
     "validate_drop": (32, 163),
     "judge_release": (17, 48),
 }

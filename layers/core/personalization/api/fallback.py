@@ -13,7 +13,6 @@ from typing import Any, Literal
 from personalization.api.lists import NOTHING, POPULAR, Hidden, ListAsk, Predict, suited
 from personalization.core.breaker import Breaker
 from personalization.core.errors import PersonalizationError, Rejected, RetryLater
-from personalization.core.observability import Count
 from personalization.personalize.runtime import Predicted
 from personalization.shop.release import BASELINE, Release
 
@@ -290,17 +289,3 @@ def item(predicted: Mapping[str, Any], source: Source, because: Mapping[str, str
 def source_of(release: Release, recipe: str) -> Source:
     """Return the mark of the items of a recipe's campaign."""
     return "popular" if recipe == BASELINE and BASELINE in release.campaigns else "campaign"
-
-
-def counted(shop: str, name: str, answer: Mapping[str, Any]) -> Count:
-    """Return the metrics of a list; its source is that of its first item, or the method of a purchase likelihood.
-
-    Args:
-        shop: the shop.
-        name: the alias of a recipe, or placement/NAME.
-        answer: the answer's JSON.
-    """
-    items = answer["items"]
-    source = items[0].get("source") or answer.get("method") or "none" if items else "none"
-    metrics = {"Lists": 1.0, "DegradedAnswers": 1.0} if answer.get("degraded") else {"Lists": 1.0}
-    return metrics, {"shop": shop, "list": name, "source": source}

@@ -136,6 +136,20 @@ class Request:
         """Return the value of a header by its lower-case name; empty if it is missing."""
         return next((str(value) for name, value in self.headers.items() if name.lower() == wanted), "")
 
+    def count_list(self, name: str, answer: Mapping[str, Any]) -> None:
+        """Count an answered list; its source is that of its first item, or the method of a purchase likelihood.
+
+        Args:
+            name: the alias of a recipe, or placement/NAME.
+            answer: the answer's JSON.
+        """
+        items, metrics = answer["items"], {"Lists": 1.0}
+        source = items[0].get("source") or answer.get("method") or "none" if items else "none"
+        if answer.get("degraded"):
+            metrics["DegradedAnswers"] = 1.0
+            self.notes["degraded"] = answer.get("degradedReason")
+        self.counts.append((metrics, {"shop": self.path["shop"], "list": name, "source": source}))
+
     def shared(self, answer: Mapping[str, object], *, personal: bool) -> Response:
         """Let the client cache a list, unless it is personal or degraded.
 

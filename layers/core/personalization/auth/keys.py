@@ -210,24 +210,15 @@ def secret_versions(client: "SecretsManagerClient", secret: str) -> dict[str, by
     """Return a secret's values by version id, the current one first; raise Broken if one is too short."""
     found: dict[str, bytes] = {}
     for stage in ("AWSCURRENT", "AWSPREVIOUS"):
-        found |= _version(client, secret, stage)
+        with translate_errors(secret):
+            try:
+                answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
+            except ClientError as error:
+                if stage == "AWSPREVIOUS" and is_missing(error):
+                    continue
+                raise
+        value = answer["SecretString"].encode()
+        if len(value) < SHORTEST:
+            raise Broken(secret, f"its {stage} value has fewer than {SHORTEST} bytes")
+        found[answer["VersionId"]] = value
     return found
-
-
-def current(keys: Mapping[str, bytes]) -> tuple[str, bytes]:
-    """Return the version that signs: its id and value."""
-    return next(iter(keys.items()))
-
-
-def _version(client: "SecretsManagerClient", secret: str, stage: str) -> dict[str, bytes]:
-    with translate_errors(secret):
-        try:
-            answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
-        except ClientError as error:
-            if stage == "AWSPREVIOUS" and is_missing(error):
-                return {}
-            raise
-    value = answer["SecretString"].encode()
-    if len(value) < SHORTEST:
-        raise Broken(secret, f"its {stage} value has fewer than {SHORTEST} bytes")
-    return {answer["VersionId"]: value}
