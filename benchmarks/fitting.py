@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from personalization.likelihood import exports, shards, training
+from personalization.likelihood import serving_files, shards, training
 from personalization.likelihood.histories import Reader
 from personalization.likelihood.tables import tables
 
@@ -64,8 +64,8 @@ def fit(many: int) -> dict[str, float]:
     past = training.without_stragglers(reader.history(), 7)
     fitted = training.fit(past, 7, past.end + 1)
     table = tables(past, past.end + 1)
-    model = exports.model(table, fitted, "run", "2026-11-25T09:00:00Z", 7, "Purchase")
-    for entries, files in ((exports.items, model.item_shards), (exports.users, model.shopper_shards)):
+    model = serving_files.model(table, fitted, "run", "2026-11-25T09:00:00Z", 7, "Purchase")
+    for entries, files in ((serving_files.items, model.item_shards), (serving_files.users, model.shopper_shards)):
         for _ in shards.pack_shards(entries(table, files), files):
             pass
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

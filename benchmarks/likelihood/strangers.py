@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from personalization.likelihood import answering, counters, exports, logistic, training
+from personalization.likelihood import answering, counters, logistic, serving_files, training
 from personalization.likelihood.counters import Item
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints
@@ -112,8 +112,8 @@ def newcomers(whole: History, plan: models.Plan, show: models.Show) -> None:
             continue
         users += len(came)
         table = model.table(model.past.history)
-        served = exports.model(table, model.fit, "run", answering.iso(model.past.at), HORIZON, "Purchase")
-        items = {name: counters.item_from(entry) for name, entry in exports.items(table, 1)}
+        served = serving_files.model(table, model.fit, "run", answering.iso(model.past.at), HORIZON, "Purchase")
+        items = {name: counters.item_from(entry) for name, entry in serving_files.items(table, 1)}
         for user in came:
             sums.add(window, *_newcomer(whole, int(user), served, items))
     if users < LEAST_NEWCOMERS:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from personalize_local.operations import HANDLERS
-from personalize_local.recipes.table import RECIPES
+from personalize_local.recipes.definitions import RECIPES
 from personalize_local.wire.protocol import SERVICES, Wire
 
 PAGE: Final = Path(__file__).parents[1] / "COVERAGE.md"

@@ -15,13 +15,13 @@ from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.repeat_features import Past
 from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.loading import load
 from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.sequence.model import SequenceModel
 from personalize_local.recipes.sequence.network import Batch, Network, TableRows
 from personalize_local.recipes.sequence.training import Plan
 from personalize_local.recipes.sequence.training import train as train_network
-from personalize_local.recipes.table import RECIPES
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.features import DEEP_NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel

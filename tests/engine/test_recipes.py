@@ -17,8 +17,8 @@ from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.loading import load
-from personalize_local.recipes.table import RECIPES
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.training import SharedCounts

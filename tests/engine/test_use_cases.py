@@ -10,7 +10,7 @@ import pytest
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.table import RECIPES
+from personalize_local.recipes.definitions import RECIPES
 from personalize_local.recipes.training import train
 from personalize_local.wire.errors import TrainingRefused
 

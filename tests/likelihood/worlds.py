@@ -6,7 +6,7 @@ import io
 import random
 from collections.abc import Iterable, Iterator
 
-from personalization.likelihood import answering, exports, model, training
+from personalization.likelihood import answering, model, serving_files, training
 from personalization.likelihood.counters import Item, User, item_from, user_from
 from personalization.likelihood.histories import History, Reader
 from personalization.likelihood.tables import Tables, tables
@@ -81,9 +81,12 @@ class World:
         self.fit = training.fit(self.history, 7, self.history.end + 1)
         self.tables: Tables = tables(self.history, self.history.end + 1)
         at = answering.iso(self.tables.at)
-        made = exports.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
+        made = serving_files.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
         self.model = model.from_json(made.as_json())
-        self._items, self._shoppers = dict(exports.items(self.tables, 1)), dict(exports.users(self.tables, 1))
+        self._items, self._shoppers = (
+            dict(serving_files.items(self.tables, 1)),
+            dict(serving_files.users(self.tables, 1)),
+        )
 
     def item(self, name: str) -> Item:
         return item_from(self._items[name])

@@ -20,8 +20,8 @@ from personalize_local.filters.expressions import Condition, Filter, Placeholder
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.recipes import loading
 from personalize_local.recipes.base import Query
+from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.segments import AffinityModel
-from personalize_local.recipes.table import RECIPES, RecipeSpec
 from personalize_local.serving import Catalogue, read_live
 from personalize_local.wire.errors import ImportRefused, InvalidInput, JobRefused
 from personalize_local.wire.protocol import Json, load_json

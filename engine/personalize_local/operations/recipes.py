@@ -6,7 +6,7 @@ from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, operation
 from personalize_local.operations.common import page
-from personalize_local.recipes.table import RECIPES, Parameter, RecipeSpec
+from personalize_local.recipes.definitions import RECIPES, Parameter, RecipeSpec
 from personalize_local.wire.errors import InvalidInput, ResourceNotFound
 
 _SINCE: Final = 1560124800.0

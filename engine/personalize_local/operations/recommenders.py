@@ -10,7 +10,7 @@ from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.operations.solution_versions import train
 from personalize_local.operations.solutions import excluded_columns
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.table import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse, ResourceNotFound
 

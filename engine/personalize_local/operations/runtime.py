@@ -20,7 +20,7 @@ from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.recommenders import serving_recommender
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.topk import Scored
-from personalize_local.recipes.table import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 

@@ -9,7 +9,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
-from personalize_local.recipes.table import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, NotBuilt
 

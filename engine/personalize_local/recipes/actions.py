@@ -22,7 +22,7 @@ from personalize_local.recipes.base import Model, Query, Trained
 from personalize_local.recipes.common.rows import Floats, Ints, Mask, hashes
 from personalize_local.recipes.common.topk import Scored
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.table import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.wire.errors import TrainingRefused
 
 WINDOW = 42 * 86_400

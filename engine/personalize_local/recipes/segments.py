@@ -20,7 +20,7 @@ from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common.rows import Floats, Mask, Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.table import RecipeSpec
+from personalize_local.recipes.definitions import RecipeSpec
 
 HALF_LIFE = 90 * 86_400.0
 """Seconds after which an interaction counts half."""

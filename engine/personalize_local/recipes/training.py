@@ -11,8 +11,8 @@ from personalize_local.recipes import actions, offline_metrics, segments
 from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.related import training as related_training
-from personalize_local.recipes.table import RECIPES, RecipeSpec
 from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
 from personalize_local.wire.errors import TrainingRefused
 

@@ -14,8 +14,8 @@ from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.related.model import ListModel, Settings
-from personalize_local.recipes.table import RecipeSpec
 
 KEPT = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""

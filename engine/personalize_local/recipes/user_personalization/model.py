@@ -27,9 +27,9 @@ from personalize_local.recipes.common.repeat_features import Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Places, Scored, Scores, ranked, shown_scores, top_k
 from personalize_local.recipes.config import RETURN, EventParameters
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.ltr.trees import Rankers, Trees
 from personalize_local.recipes.popularity.model import GroupPopularity
-from personalize_local.recipes.table import RecipeSpec
 from personalize_local.recipes.user_personalization.cold_items import ColdItems, Exploration
 from personalize_local.recipes.user_personalization.ease import blended, ease_scores
 from personalize_local.recipes.user_personalization.features import (

@@ -20,11 +20,11 @@ from personalize_local.recipes.common.online_counts import DECAY
 from personalize_local.recipes.common.recency_windows import RecencyWindows, span
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.recipes.ltr.trees import Rankers, Trees
 from personalize_local.recipes.popularity import training as popularity_training
 from personalize_local.recipes.popularity.training import Timeline, row_codes
 from personalize_local.recipes.sequence import training as sequence_training
-from personalize_local.recipes.table import RecipeSpec
 from personalize_local.recipes.user_personalization import ease_training, rankers
 from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.item_statistics import (

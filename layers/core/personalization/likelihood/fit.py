@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
 from personalization.core.errors import PersonalizationError
-from personalization.likelihood import answering, exports, histories, inputs, shards, snapshots, store, training
+from personalization.likelihood import answering, histories, inputs, serving_files, shards, snapshots, store, training
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import History, TooMany
@@ -98,7 +98,7 @@ class _Job:
             serving = self._records.refused(str(missing), self._at)
             return Fitted(outcome="refused", reason=f"{missing}{_still_serving(serving)}")
         table = tables(past, past.end + 1)
-        model = exports.model(table, fitted, self.request.run, self._at, chosen.horizon_days, chosen.event_type)
+        model = serving_files.model(table, fitted, self.request.run, self._at, chosen.horizon_days, chosen.event_type)
         model, scores = self._with_scores(table, model)
         self._store(table, model)
         serves = self._record()
@@ -207,8 +207,8 @@ class _Job:
     def _store(self, table: Tables, model: Model) -> None:
         """Write the counters, then the model that refers to them."""
         kinds = (
-            ("items", exports.items(table, model.item_shards), model.item_shards),
-            ("shoppers", exports.users(table, model.shopper_shards), model.shopper_shards),
+            ("items", serving_files.items(table, model.item_shards), model.item_shards),
+            ("shoppers", serving_files.users(table, model.shopper_shards), model.shopper_shards),
         )
         for kind, entries, many in kinds:
             for number, data in shards.pack_shards(entries, many):
