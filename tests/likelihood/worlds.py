@@ -83,10 +83,8 @@ class World:
         at = answering.iso(self.tables.at)
         made = serving_files.model(self.tables, self.fit, "run-1", at, 7, "Purchase")
         self.model = model.from_json(made.as_json())
-        self._items, self._shoppers = (
-            dict(serving_files.items(self.tables, 1)),
-            dict(serving_files.users(self.tables, 1)),
-        )
+        self._items = dict(serving_files.items(self.tables, 1))
+        self._shoppers = dict(serving_files.users(self.tables, 1))
 
     def item(self, name: str) -> Item:
         return item_from(self._items[name])
