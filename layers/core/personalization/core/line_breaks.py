@@ -7,7 +7,3 @@ KINDS = "\n\v\f\r\x85\u2028\u2029"
 PATTERN = f"\r\n|[{KINDS}]"
 """A line break, for the regular expressions of Python and of polars."""
 BREAK = re.compile(PATTERN)
-
-
-def has_break(text: str) -> bool:
-    return BREAK.search(text) is not None

@@ -125,8 +125,8 @@ def plan(names: Names, bucket: str, drop: Drop, lineage: Lineage, settings: Shop
     """Name everything that a run creates or reuses."""
     kind, trains = checked.schema.kind, checked.schema.kind == "interactions"
     domain, digest, deployed = settings.personalize_domain, settings.digest, settings.deployed
-    schema, text = names.schema(kind, checked.schema.digest(domain)), checked.schema.text()
-    group, dataset = names.dataset_group(drop.shop), names.dataset(drop.shop, kind)
+    content, text = checked.schema.digest(domain), checked.schema.text()
+    group, dataset, schema = names.dataset_group(drop.shop), names.dataset(drop.shop, kind), names.schema(kind, content)
     tracker = EventTracker(name=names.event_tracker(drop.shop))
     made, remarks = _recommenders(names, drop.shop, settings, checked) if trains else ((), ())
     return Plan(
@@ -229,9 +229,8 @@ def _recommenders(
 ) -> tuple[tuple[RecommenderPart, ...], tuple[str, ...]]:
     """Return the recommenders of a run, and remarks."""
     creatable, remarks = recommenders.possible(settings.recommenders, checked.events)
-    remarks += recommenders.unmade(
-        settings.recommenders, (each.recommender for each in settings.placements.values() if each.recommender)
-    )
+    placed = [each.recommender for each in settings.placements.values() if each.recommender]
+    remarks += recommenders.unmade(settings.recommenders, placed)
     named = [(names.recommender(shop, name), each) for name, each in creatable.items()]
     parts = tuple(
         RecommenderPart(name=own.name, arn=own.arn, recipe_arn=names.recipe_arn(each.recipe), config=each.config)

@@ -128,7 +128,7 @@ class Preparation:
         if jobs > 1:
             followed = copies.before.runs if copies.before else ()
             plan = imports.split_into_jobs(plan, self._names, self._bucket, jobs, followed)
-        return plan.model_copy(update={"left_out": tuple(left_out[part] for part in sorted(left_out))})
+        return plan.model_copy(update={"left_out": tuple([left_out[part] for part in sorted(left_out)])})
 
     def _retraining(self, wish: Retraining) -> Plan:
         """Return the plan of a run that trains on the existing data.
@@ -346,7 +346,8 @@ def _postponed(each: Joined, reason: str) -> LeftOut:
 
 def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
     """Return the identity of a drop's content: its bytes and the settings that affect its import."""
-    return f"{digest.size}-{digest.hexdigest()}-{_settings_digest(kind, settings)}"
+    relevant = _settings_digest(kind, settings)
+    return f"{digest.size}-{digest.hexdigest()}-{relevant}"
 
 
 def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:

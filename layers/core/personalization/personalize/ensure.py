@@ -5,6 +5,7 @@ All steps can be repeated. "Already exists" means found: two runs may race to cr
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.errors import ClientError, code, false_on, none_if_missing, translate_errors
@@ -64,11 +65,12 @@ def ensured(
 def group_domain(client: "PersonalizeClient", group: Named) -> tuple[Group | None, str | None]:
     """Return the dataset group, if it exists, and its domain."""
     with translate_errors(group.arn):
-        answer = none_if_missing(lambda: client.describe_dataset_group(datasetGroupArn=group.arn)["datasetGroup"])
+        answer = none_if_missing(partial(client.describe_dataset_group, datasetGroupArn=group.arn))
     if answer is None:
         return None, None
-    made = answer.get("creationDateTime")
-    return Group(group.name, int(made.timestamp()) if made else 0), answer.get("domain")
+    described = answer["datasetGroup"]
+    made = described.get("creationDateTime")
+    return Group(group.name, int(made.timestamp()) if made else 0), described.get("domain")
 
 
 def dataset_schema(client: "PersonalizeClient", kind: DataKind, arn: str) -> Schema | None:

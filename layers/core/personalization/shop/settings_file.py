@@ -80,16 +80,13 @@ def settings_that_hold(s3: "S3Client", bucket: str, shop: str) -> tuple[ShopSett
 def _newest_first(s3: "S3Client", bucket: str, shop: str) -> list[_File]:
     """Return a shop's settings files. S3's times are whole seconds: of the same one, valid files come before refused
     ones."""
-    found = (_file(s3, bucket, f"drops/{shop}/{file}") for file in keys.SETTINGS_FILES)
-    files = [each for each in found if each]
+    names = [f"drops/{shop}/{file}" for file in keys.SETTINGS_FILES]
+    found = [(name, objects.read_small(s3, bucket, name, settings.MAX_BYTES)) for name in names]
+    files = [_file(name, *there) for name, there in found if there is not None]
     return sorted(files, key=lambda each: (each.modified, not isinstance(each.read, Rejected)), reverse=True)
 
 
-def _file(s3: "S3Client", bucket: str, key: str) -> _File | None:
-    there = objects.read_small(s3, bucket, key, settings.MAX_BYTES)
-    if there is None:
-        return None
-    modified, content = there
+def _file(key: str, modified: datetime, content: bytes) -> _File:
     try:
         return _File(key, modified, settings.read(key, content))
     except Rejected as refused:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-from personalization.core import line_breaks
+from personalization.core.line_breaks import BREAK
 from personalization.ingest import findings
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.columns import NumberRange, TypeDetector
@@ -193,7 +193,7 @@ class _Checker:
         self._changes: Counter[tuple[str, str]] = Counter()
         """Changed cells by kind of change and column."""
         self._strange: set[str] = set()
-        self._broken_default = line_breaks.has_break(" ".join([slot.default or "" for slot in self._slots]))
+        self._broken_default = any(BREAK.search(slot.default or "") for slot in self._slots)
         long = next((slot.name for slot in self._slots if slot.column and slot.column.textual), None)
         if long is None and expected.existing is None:
             long = datasets.described(layout.kind, self.names)
