@@ -26,7 +26,7 @@ ITEMS = Spread(10, 812, {1: 8, 402: 2}, (("<b>i1</b>", 402), ("i2", 402)))
 FOUND = Findings(
     rows=820,
     accepted=812,
-    reasons=(Reason("PRICE is no number", 8, (Example(7, "PRICE must be a number, not '<x>'", "<x>"),)),),
+    reasons=(Reason("PRICE is not a number", 8, (Example(7, "PRICE must be a number, not '<x>'", "<x>"),)),),
     duplicates=12,
     columns=(Filled(Column("USER_ID"), 812), Filled(Column("BRAND", nullable=True, categorical=True), 406, 7)),
     size=40_000,
