@@ -9,6 +9,7 @@ import numpy as np
 from personalization.likelihood import logistic
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints
+from personalization.likelihood.tables import tables
 
 from benchmarks.likelihood import models, populations
 from benchmarks.likelihood.models import HORIZON
@@ -95,7 +96,7 @@ def _window(
     whole: History, model: models.Fitted, window: int, peers: Peers, sums: Mapping[str, Sums], likely: Likely
 ) -> int:
     """Add every pair of one window; return how many there are."""
-    given, table = model.past, model.table(model.past.history)
+    given, table = model.past, tables(model.past.history, model.past.at)
     wide, until = len(given.items), given.at + HORIZON * DAY
     for mine in models.user_blocks(len(given.users), wide):
         label = populations.bought(whole, given.users[mine], given.items, given.at, until).ravel()

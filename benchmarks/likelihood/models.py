@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from personalization.likelihood import logistic, training
 from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import Flags, Floats, History, Ints
-from personalization.likelihood.tables import Tables, tables
+from personalization.likelihood.histories import Flags, Floats, Ints
+from personalization.likelihood.tables import tables
 from personalization.likelihood.training import Fit, Formulas, Reals, Rows
 
 from benchmarks.likelihood.populations import Past
@@ -39,10 +39,6 @@ class Fitted:
 
     past: Past
     fit: Fit
-
-    def table(self, history: History) -> Tables:
-        """Return the statistics that serve, of the past or of the past with strangers in it."""
-        return tables(history, self.past.at)
 
 
 def fitted(given: Past) -> Fitted:

@@ -9,6 +9,7 @@ from personalization.likelihood.counters import Item
 from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints
 from personalization.likelihood.model import Model, probability
+from personalization.likelihood.tables import tables
 
 from benchmarks.likelihood import models, populations
 from benchmarks.likelihood.models import HORIZON
@@ -89,7 +90,7 @@ def _of_strangers(model: models.Fitted, many: int, groups: Mapping[str, Ints]) -
     columns = np.stack(list(groups.values()), 1) if groups else np.zeros((many, 1), dtype=np.int64)
     different, alike = np.unique(columns, axis=0, return_inverse=True)
     each = {column: different[:, place] for place, column in enumerate(groups)}
-    table = model.table(populations.with_strangers(history, len(different), each))
+    table = tables(populations.with_strangers(history, len(different), each), model.past.at)
     chance = np.zeros((len(different), wide))
     for rows in models.user_blocks(len(different), wide):
         features = table.features(np.repeat(len(history.users) + rows, wide), np.tile(np.arange(wide), len(rows)))
@@ -111,7 +112,7 @@ def newcomers(whole: History, plan: models.Plan, show: models.Show) -> None:
         except training.TooLittle:
             continue
         users += len(came)
-        table = model.table(model.past.history)
+        table = tables(model.past.history, model.past.at)
         served = serving_files.model(table, model.fit, "run", answering.iso(model.past.at), HORIZON, "Purchase")
         items = {name: counters.item_from(entry) for name, entry in serving_files.items(table, 1)}
         for user in came:

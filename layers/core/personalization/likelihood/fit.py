@@ -12,7 +12,7 @@ from personalization.core.errors import PersonalizationError
 from personalization.likelihood import answering, histories, inputs, serving_files, shards, snapshots, store, training
 from personalization.likelihood import report as fit_report
 from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import History, TooMany
+from personalization.likelihood.histories import Bounds, History, TooMany
 from personalization.likelihood.model import Model
 from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
@@ -85,7 +85,7 @@ class _Job:
     def run(self, chosen: Likelihood) -> Fitted:
         most, reach = histories.most_rows(self.environment.megabytes), training.reach(chosen.horizon_days)
         try:
-            past = training.without_stragglers(self._inputs(chosen).history(reach, most), chosen.horizon_days)
+            past = training.without_stragglers(self._inputs(chosen).history(Bounds(reach, most)), chosen.horizon_days)
         except TooMany as many:
             # A retry would not help, and the release serves without a likelihood.
             left = histories.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY)

@@ -6,7 +6,7 @@ The record of a later run is never overwritten, and a refusal never replaces a f
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -81,24 +81,20 @@ class Inputs:
     event_type: str
     now: int
 
-    def history(self, reach: int, most: int) -> History:
+    def history(self, bounds: Bounds) -> History:
         """Read all imports and live events, and delete files that a whole history replaced.
 
         If they exceed the memory, a second pass finds where the reach begins, and a third one reads from there.
-
-        Args:
-            reach: seconds before the newest purchases; older events are left out.
-            most: rows that memory holds, in the unit of `histories.Bounds`.
 
         Raises:
             TooMany: the events within the reach exceed the memory.
         """
         delete(self.s3, self.bucket, self.files.replaced)
         try:
-            return self._read(Bounds(reach, most))
+            return self._read(bounds)
         except TooMany:
-            since = reach_start(self._purchases(), reach)
-        return self._read(Bounds(reach, most, since))
+            since = reach_start(self._purchases(), bounds.reach or 0)
+        return self._read(replace(bounds, since=since))
 
     def _read(self, bounds: Bounds) -> History:
         reader = Reader(self.event_type, self.now, bounds)

@@ -225,22 +225,21 @@ def without_stragglers(history: History, horizon_days: int) -> History:
 
 def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
     """Return the rows of a window that begins at the tables' time, for known users."""
-    users, items, label, weight = pairs(table, until, chance)
-    values = table.features(users, items)
-    return Rows(_single_precision(values, values), label, weight, values["seen"] > 0)
+    return _rows(table, pairs(table, until, chance))
 
 
 def strangers(table: Tables, until: int, chance: np.random.Generator) -> Rows:
     """Return the rows of a window, for the users whose history is hidden in the tables."""
-    users, items, label, weight = pairs(table, until, chance, np.flatnonzero(table.hidden))
+    names = (*features.names(table.history.levels, "described"), "stranger", "visitor", "described")
+    return _rows(table, pairs(table, until, chance, np.flatnonzero(table.hidden)), names)
+
+
+def _rows(table: Tables, sampled: tuple[Ints, Ints, Floats, Floats], names: Iterable[str] | None = None) -> Rows:
+    """Return rows with features of seven digits, since the rows of all windows take most of a fit's memory."""
+    users, items, label, weight = sampled
     values = table.features(users, items)
-    kept = (*features.names(table.history.levels, "described"), "stranger", "visitor", "described")
-    return Rows(_single_precision(values, kept), label, weight, np.zeros(len(label), dtype=bool))
-
-
-def _single_precision(values: Mapping[str, Floats], names: Iterable[str]) -> dict[str, Reals]:
-    """Return features with seven digits: the rows of all windows take most of a fit's memory."""
-    return {name: values[name].astype(np.float32) for name in names}
+    kept = {name: values[name].astype(np.float32) for name in names or values}
+    return Rows(kept, label, weight, values["seen"] > 0)
 
 
 def user_parts(history: History, many: int = PARTS) -> Ints:

@@ -159,8 +159,7 @@ def _verdict(
     outcome: Outcome,
     reason: str,
 ) -> Verdict:
-    arns = {each.alias: each.solution_version_arn for each in trained}
-    found = {each.alias: each.found_from for each in trained}
+    made = {each.alias: each for each in trained}
     deployed = [recipe.alias for recipe in plan.recipes if recipe.deployed and recipe.alias in aliases]
     recipes = {recipe.alias: recipe for recipe in plan.recipes}
     serving = versions(release) if release else {}
@@ -175,10 +174,10 @@ def _verdict(
             Target(
                 alias=alias,
                 campaign=recipes[alias].campaign,
-                solution_version_arn=arns[alias],
+                solution_version_arn=made[alias].solution_version_arn,
                 run=plan.run,
                 baseline_arn=popularity,
-                found_from=found[alias],
+                found_from=made[alias].found_from,
                 recipe=recipes[alias].recipe_arn.rpartition("/")[2],
                 min_provisioned_tps=recipes[alias].min_provisioned_tps,
                 campaign_config=recipes[alias].campaign_config,
