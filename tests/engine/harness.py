@@ -240,7 +240,7 @@ class Aws:
 
 
 class StillAws(Aws):
-    """Clients of an engine whose clock stands still: it moves on only for who waits until something is settled."""
+    """Clients of an engine whose clock stands still: it moves on only while a test waits for a status."""
 
     STEP = 100.0
     """Seconds of each status: no test lasts so long."""

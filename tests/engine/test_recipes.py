@@ -10,8 +10,10 @@ from subprocess import run
 import numpy as np
 import pytest
 from personalize_local.data.building import build_snapshot
+from personalize_local.data.importing import import_files
 from personalize_local.data.live import LiveData
 from personalize_local.data.records import Interaction, PutRecord
+from personalize_local.data.schemas import Field, Schema
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common.sparse_rows import SparseRows
@@ -24,7 +26,7 @@ from personalize_local.recipes.user_personalization.cold_items import ColdItems
 from personalize_local.recipes.user_personalization.training import SharedCounts
 from personalize_local.wire.errors import TrainingRefused
 
-from tests.engine.planted import BEGIN, Row, cycle_rows, event, snapshot, spec
+from tests.engine.planted import BEGIN, Row, csv_file, cycle_rows, event, snapshot, spec
 
 USER, USER_V2 = "aws-user-personalization", "aws-user-personalization-v2"
 RANKING, SIMILAR, SIMS, POPULAR = "aws-personalized-ranking", "aws-similar-items", "aws-sims", "aws-popularity-count"
@@ -309,6 +311,16 @@ def test_put_records_replace_bulk_rows(tmp_path: Path) -> None:
     assert found.item_columns["CATEGORY_L1"][place] is None
     assert "brand-new" in found.items
     assert "NAME" not in found.item_columns
+
+
+def test_items_with_nothing_but_a_text_train(tmp_path: Path) -> None:
+    texts = Schema("ITEMS", (Field("ITEM_ID", "string"), Field("TEXT", "string", nullable=True, textual=True)))
+    rows = [(f"item-{number}", "words") for number in range(12)]
+    file = tmp_path / "texts.parquet"
+    import_files([csv_file(tmp_path / "texts.csv", texts, rows)], texts, file)
+    world = build_snapshot(replace(spec(tmp_path, cycle_rows()), items=[file], items_schema=texts))
+    assert world.item_columns == {}
+    assert train(SIMILAR, world, TrainingConfig()).metrics["coverage"] > 0.0
 
 
 def test_metrics_have_personalize_names_and_find_what_was_planted(tmp_path: Path) -> None:

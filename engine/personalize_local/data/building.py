@@ -204,7 +204,7 @@ def _columns(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Serie
         return {}
     names = [field.name for field in _trainable(schema)]
     aligned = pl.DataFrame({"id": ids}).join(metadata.select("id", *names), on="id", how="left", maintain_order="left")
-    return {each.name: _objects(each) if each.dtype == pl.String else _numbers(each) for each in aligned[names]}
+    return {each.name: _objects(each) if each.dtype == pl.String else _numbers(each) for each in aligned.select(names)}
 
 
 def _numbers(series: pl.Series) -> npt.NDArray[np.float64]:

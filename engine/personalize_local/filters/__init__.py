@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filter expressions: syntax, grammar, values, and the items that they let through."""
+"""Filter expressions: how they are parsed, their values, and the items that they let through."""
 
 from personalize_local.filters.evaluation import Catalogue, allowed, check
 from personalize_local.filters.expressions import Filter
