@@ -39,6 +39,7 @@ nightly: setup ## what takes hours: the fault matrix, the long run, hostile requ
 	$(BIN)/pytest -q -n logical --hypothesis-profile=nightly --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
 	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --requests 100000
+	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --files
 
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q tests/app/test_reliability.py

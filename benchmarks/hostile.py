@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile requests in the hundred thousands: to the handlers, and with `--run-dir` to a local cloud over sockets.
 
-With `--files` hostile files in place of requests: each says that it has as many bytes as a drop may have, some of them
+With `--files` hostile files in place of requests, all or those named: each says that it has as many bytes as a drop may have, some of them
 as gzip, and the check of drops has to refuse it within seconds and within the memory of its function.
 
 Prints how many were sent, what was answered, and what must not have come of it: 5xx, tracebacks, log lines with what a
@@ -101,15 +101,16 @@ def described(state: State, shop: str, seconds: int) -> list[str]:
     return [] if done.returncode == 0 else [done.stdout]
 
 
-def bombs(most: float = 60, megabytes: float = 1_200) -> list[str]:
-    """Have each bomb checked, print what that took, and return what took too much.
+def bombs(names: Iterable[str], most: float = 60, megabytes: float = 1_200) -> list[str]:
+    """Have bombs checked, print what that took, and return what took too much.
 
     Args:
+        names: of the bombs.
         most: seconds of processor time that a bomb may cost.
         megabytes: resident memory that all of them may take: 1,769 MB but for the runtime, an upload and a margin.
     """
     broken = []
-    for name in files.BOMBS:
+    for name in names:
         for packed in (False, True) if name in files.PACKED else (False,):
             began, file = time.process_time(), files.bomb(name, objects.LARGEST)
             body = files.Packed(file) if packed else None
@@ -149,10 +150,10 @@ def main() -> None:
     parser.add_argument("--shop", default="demo", help="its shop")
     parser.add_argument("--seconds", type=int, default=120, help="for schemathesis")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--files", action="store_true", help="hostile files, and nothing else")
+    parser.add_argument("--files", nargs="*", choices=files.BOMBS, help="hostile files, all or these, and nothing else")
     options = parser.parse_args()
-    if options.files:
-        sys.exit(1 if bombs() else 0)
+    if options.files is not None:
+        sys.exit(1 if bombs(options.files or files.BOMBS) else 0)
     broken = handlers(options.requests, options.seed)
     if options.run_dir:
         home = Home(options.run_dir)

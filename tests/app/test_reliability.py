@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault matrix: whatever goes wrong, a run gets through or ends with its reason and goes on when it is told to.
 
-All cases run at a time, each in a shop of its own or in one that came well through another, on one local cloud; those
-of killed processes have another one, which they kill. `docs/reliability.md` is the table.
+Cases run side by side on one local cloud. Faults that a run gets through meet it together, at most one about each kind
+of resource, or one at a time with ``MATRIX_TOGETHER=1``. A shop plays several cases, one after the other, as long as they
+end as they should. Killed processes have a cloud of their own. `docs/reliability.md` is the table.
 """
 
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import pytest
 from local.cloud import lifecycle
 from local.cloud.home import Home
 from tests.app.laptop import Laptop
-from tests.app.matrix.case import Case
+from tests.app.matrix.case import Case, Fault
 from tests.app.matrix.cases import CASES, KILLED, PROCESSES
 from tests.app.matrix.courses import COURSES, FRESH, IN_THE_END
 from tests.app.matrix.kills import Rounds
@@ -28,8 +29,14 @@ from tests.app.matrix.world import World
 
 SEED = int(os.environ.get("MATRIX_SEED", "0"))
 """Other seeds move faults to later calls, and throttle others beside."""
+TOGETHER = int(os.environ.get("MATRIX_TOGETHER", "6"))
+"""So many faults may meet one run."""
 AT_A_TIME = 32
-"""Cases that are played at the same time: they mostly wait."""
+"""Shops that play at the same time: they mostly wait."""
+VERB = re.compile(r"^(Create|Update|Describe|List|Get)(?=[A-Z])")
+
+Scene = list[tuple[int, Case]]
+"""Numbered cases that meet the same run."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,15 @@ def ready(world: World, number: int, case: Case) -> Shop:
     return shop
 
 
-def play(shop: Shop, case: Case) -> Story:
-    """Let a case happen, and do what it says that a person does."""
-    before, known, done = shop.standing(), len(shop.runs()), handled(shop)
-    shop.inject(*case.faults, seed=SEED)
+def play(shop: Shop, cases: Sequence[Case]) -> Story:
+    """Let cases happen together, and do what the first says that a person does."""
+    case, before, known, done = cases[0], shop.standing(), len(shop.runs()), handled(shop)
+    for each in cases:
+        shop.inject(*each.faults, seed=SEED)
+    faults = sum(len(each.faults) for each in cases)
     shop.scatter(SEED)
     COURSES[case.course](shop)
-    fired, failed = tuple(shop.fired()[: len(case.faults)]), shop.standing()
+    fired, failed = tuple(shop.fired()[:faults]), shop.standing()
     fresh = [run for run in shop.runs()[known:] if run["executionArn"] not in shop.beside]
     bad = [run for run in fresh if run["status"] == "FAILED"]
     shop.heal()
@@ -80,32 +89,80 @@ def handled(shop: Shop) -> int:
     return sum(claim["state"] == "done" for claim in shop.claims() if claim["kind"] == "interactions" and claim["runs"])
 
 
-def chains(cases: list[tuple[int, Case]]) -> list[list[tuple[int, Case]]]:
-    """Numbered cases in the order in which they are played: a second drop follows a first one in the same shop."""
-    firsts = [each for each in cases if each[1].first and each[1].course == "drop" and not each[1].settings]
-    found = []
-    for each in cases:
-        if each[1].first or each[1].settings or each[1].course in IN_THE_END:
-            found.append([each])
+def scenes(cases: Scene) -> list[Scene]:
+    """Put cases together that a run gets through, of one setting, with at most one fault about each subject."""
+    found, open_scenes = list[Scene](), list[tuple[tuple[bool, str], set[str], Scene]]()
+    for number, case in cases:
+        passes = case.course == "drop" and not case.error and (case.trained, case.done, case.human) == PASSING
+        about, alike = {subject(fault) for fault in case.faults}, (case.first, case.settings)
+        fitting = [
+            each
+            for each in open_scenes
+            if passes and each[0] == alike and not each[1] & about and len(each[2]) < TOGETHER
+        ]
+        if fitting:
+            fitting[0][1].update(about)
+            fitting[0][2].append((number, case))
+            continue
+        found.append([(number, case)])
+        if passes:
+            open_scenes.append((alike, about, found[-1]))
+    return found
+
+
+PASSING = (1, 1, "nothing")
+"""Trainings, handled files and what a person does, where a run simply gets through."""
+
+
+def subject(fault: Fault) -> str:
+    """The kind of resource that a fault is about, or else the call; the function that is killed, as one call takes
+    several of its steps.
+    """
+    if fault.action == "killFunction":
+        return fault.operation.partition(".")[0]
+    return VERB.sub("", fault.operation).rstrip("s").lower()
+
+
+def chains(found: list[Scene]) -> list[list[Scene]]:
+    """Spread scenes over shops: those about a second drop follow one about a first drop, one after the other."""
+    firsts = list[list[Scene]]()
+    others = list[list[Scene]]()
+    followers = list[Scene]()
+    for scene in found:
+        case = scene[0][1]
+        if case.settings or case.course in IN_THE_END:
+            others.append([scene])
+        elif case.first and case.course == "drop":
+            firsts.append([scene])
+        elif case.first:
+            others.append([scene])
         else:
-            found.append([*firsts[:1], each])
-            del firsts[:1]
-    led = {id(chain[0][1]) for chain in found if len(chain) > 1}
-    return [chain for chain in found if len(chain) > 1 or id(chain[0][1]) not in led]
+            followers.append(scene)
+    led = firsts or [list[Scene]() for _ in range(min(len(followers), AT_A_TIME))]
+    for number, scene in enumerate(followers):
+        led[number % len(led)].append(scene)
+    return sorted([*led, *others], key=len, reverse=True)
 
 
-def follow(world: World, chain: list[tuple[int, Case]], told: dict[str, Future[None]]) -> None:
-    """Play cases one after the other; the shop of one that came out otherwise than it should is left alone."""
+def follow(world: World, chain: list[Scene], told: dict[str, Future[None]]) -> None:
+    """Play scenes one after the other; the shop of one that came out otherwise than it should is left alone."""
     shop = None
-    for number, case in chain:
+    for scene in chain:
+        number, first = scene[0]
         try:
-            shop = shop.next_turn() if shop else ready(world, number, case)
-            verify(case, play(shop, case))
+            shop = shop.next_turn() if shop else ready(world, number, first)
+            story = play(shop, [case for _, case in scene])
+            for _, case in scene:
+                verify(case, story)
         except Exception as error:  # noqa: BLE001 - whoever asks for the case is told
             shop = None
-            told[case.name].set_exception(error)
+            if len(scene) > 1:
+                error.add_note(f"It met {len(scene)} cases together: {', '.join(case.name for _, case in scene)}")
+            for _, case in scene:
+                told[case.name].set_exception(error)
         else:
-            told[case.name].set_result(None)
+            for _, case in scene:
+                told[case.name].set_result(None)
 
 
 def verify(case: Case, story: Story) -> None:
@@ -143,7 +200,7 @@ def stories(
     numbered = [(number, case) for number, case in enumerate(CASES) if case.name in chosen and case.part != KILLED]
     with World(laptop) as world, ThreadPoolExecutor(AT_A_TIME) as pool:
         found = {case.name: Future[None]() for _, case in numbered}
-        for chain in chains(numbered):
+        for chain in chains(scenes(numbered)):
             pool.submit(follow, world, chain, found)
         played.update(found)
         yield found

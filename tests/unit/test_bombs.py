@@ -60,9 +60,16 @@ def rejects(copied: Copied) -> list[list[str]]:
     return list(csv.reader(io.StringIO(copied.rejects.file().decode())))[1:]
 
 
-def test_every_bomb_costs_seconds_and_stays_within_memory() -> None:
+QUICK = (
+    "blank lines", "carriage returns", "one value a line", "empty values", "no times", "quotes that are never closed",
+    "long quoted values", "an endless line", "zeros",
+)  # fmt: skip
+"""Bombs that are refused soonest, of each kind one; `make nightly` has all of them."""
+
+
+def test_bombs_cost_seconds_and_stay_within_memory() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.hostile", "--files"],
+        [sys.executable, "-m", "benchmarks.hostile", "--files", *QUICK],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY / "layers/core"), "POLARS_MAX_THREADS": "1"},
         capture_output=True,
@@ -71,7 +78,7 @@ def test_every_bomb_costs_seconds_and_stays_within_memory() -> None:
         timeout=550,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(done.stdout.splitlines()) == len(files.BOMBS) + len(files.PACKED)
+    assert len(done.stdout.splitlines()) == len(QUICK) + len({*QUICK} & {*files.PACKED})
 
 
 def test_the_check_stops_where_the_rest_cannot_make_up_for_the_bad_rows() -> None:
