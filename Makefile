@@ -34,7 +34,7 @@ SCENARIOS = $(BIN)/pytest -q $(MATRIX) && $(BIN)/pytest -q -n 3 --dist loadscope
 
 nightly: setup ## what takes hours: the fault matrix, the long run, hostile requests
 	@for seed in $$(seq 1 $(SEEDS)); do \
-		MATRIX_SEED=$$seed $(BIN)/pytest -q tests/app/test_reliability.py || exit 1; \
+		MATRIX_SEED=$$seed MATRIX_TOGETHER=1 $(BIN)/pytest -q -m '' $(MATRIX) || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
 	$(BIN)/pytest -q -n logical --hypothesis-profile=nightly --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
@@ -42,7 +42,7 @@ nightly: setup ## what takes hours: the fault matrix, the long run, hostile requ
 	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --files
 
 reliability: setup ## play the fault matrix and write docs/reliability.md
-	MATRIX_PAGE=1 $(BIN)/pytest -q tests/app/test_reliability.py
+	MATRIX_PAGE=1 $(BIN)/pytest -q -m '' $(MATRIX)
 
 check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/ruff format --check .

@@ -240,6 +240,11 @@ def case_of(item: pytest.Item) -> Case | None:
     return found if isinstance(found, Case) else None
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def played_at(case: Case) -> list[pytest.MarkDecorator]:
+    """Kills of one process play at night: that of everything has what each of them has to come back from."""
+    return [pytest.mark.nightly] if case.part == KILLED and case.course.startswith(("cloud/", "engine/", "down/")) else []
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=played_at(case), id=case.name) for case in CASES])
 def test_a_case_comes_out_as_the_page_says(request: pytest.FixtureRequest, case: Case) -> None:
     request.getfixturevalue("rounds" if case.part == KILLED else "stories")[case.name].result()
