@@ -78,17 +78,17 @@ def user(number: int) -> str:
     return str(int(USER) + number)
 
 
-def files() -> dict[str, str]:
+def files(days: int = DAYS, users: int = USERS) -> dict[str, str]:
     """A shop of the documents' ids, in which each user goes through the items in order, one a day."""
     bought = [
         f"{user(number)},{item((number * 7 + day) % ITEMS)},Purchase,{retail.START + day * DAY + number}"
-        for day in range(DAYS)
-        for number in range(USERS)
+        for day in range(days)
+        for number in range(users)
     ]
     goods = [
         f"{item(number)},Thing {number},{number + 1},{'Bakery' if number % 2 else 'Dairy'}" for number in range(ITEMS)
     ]
-    people = [f"{user(number)},{'25-34' if number % 2 else '65+'}" for number in range(USERS)]
+    people = [f"{user(number)},{'25-34' if number % 2 else '65+'}" for number in range(users)]
     return {
         "items": "\n".join(["ITEM_ID,NAME,PRICE,CATEGORY_L1", *goods]) + "\n",
         "users": "\n".join(["USER_ID,AGE", *people]) + "\n",
@@ -257,5 +257,8 @@ def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk) -> None:
 
 
 def test_an_evaluation(desk: Desk) -> None:
+    for kind, content in files(days=25, users=60).items():
+        for folder in (desk.folder, desk.folder / ".local" / "demo"):
+            (folder / f"{kind}.csv").write_text(content)
     for block, printed in shell(desk, blocks("evaluate.md")):
         assert re.search(r"the page to look at: \S+\.html", printed), block.where

@@ -223,9 +223,9 @@ def trained_once(world: World, shop: str) -> None:
         assert all(any(one < job < other for job in imports) for one, other in pairwise(made)), (made, imports)
 
 
-def test_twelve_drops_while_everything_fails(laptop: Laptop, cloud: FaultDoor) -> None:
+def test_eight_drops_while_everything_fails(laptop: Laptop, cloud: FaultDoor) -> None:
     shops = ("long-a", "long-b")
-    check(live(laptop, cloud, 12, shops))
+    check(live(laptop, cloud, 8, shops))
     for shop in shops:
         laptop.command("teardown", shop, "--yes", "--objects")
 
