@@ -132,7 +132,7 @@ def test_the_authorizer_names_the_plan_that_pays(shop: Shop) -> None:
     visitor, shopper = begin(shop), Browser(shop, {"token": logged_in(shop, "u1")})
     gateway = boto3.client("apigateway", **access(shop.laptop.state))
     (key,) = [key["id"] for key in gateway.get_api_keys()["items"] if "visitor" in key["description"]]
-    (plan,) = [plan["id"] for plan in gateway.get_usage_plans()["items"] if plan["description"] == "Visitors."]
+    (plan,) = [plan["id"] for plan in gateway.get_usage_plans()["items"] if plan["description"] == "Rate of visitors."]
     gateway.delete_usage_plan_key(usagePlanId=plan, keyId=key)
     try:
         assert visitor.call("GET", "/popular")[0] == 403
