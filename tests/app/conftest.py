@@ -12,11 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local.cloud import lifecycle
 from local.cloud.client import Answer
+from local.cloud.faults import FaultDoor
 from local.cloud.home import Home
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
 from tests.app.matrix.cases import CASES, KILLED
+from tests.app.waiting import PACE
 
 GREEN = {
     "test_browsers",
@@ -59,6 +61,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
             patch.delenv(name)
         try:
             state, _ = lifecycle.up(home, faults=True)
+            FaultDoor(f"{state.endpoint}/_local").scale_waits(PACE)
             yield Laptop(home, state, tmp_path_factory.mktemp("files"))
         finally:
             lifecycle.down(home, wipe=True)

@@ -13,7 +13,7 @@ from local.cloud.faults import FaultDoor
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
-from tests.app.waiting import until
+from tests.app.waiting import PACE, until
 
 FILES = {"interactions": retail.interactions(), "items": retail.items(), "users": retail.users()}
 _FRESH = count(61)
@@ -93,7 +93,7 @@ def test_a_burst_of_three_files_is_one_run(laptop: Laptop) -> None:
     upload(laptop, "settings", SMALL, "settings.yaml")
     uploads = [upload(laptop, kind, content, "data.csv") for kind, content in FILES.items()]
     claimed(laptop, uploads)
-    cloud.scale_waits(0.25)
+    cloud.scale_waits(PACE)
     runs = [laptop.wait_for_run(each) for each in uploads]
     assert len({run.arn for run in runs}) == 1
     assert (runs[0].status, runs[0].output["outcome"], runs[0].output["rows"]) == ("SUCCEEDED", "promoted", 1500)

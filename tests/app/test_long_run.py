@@ -106,13 +106,11 @@ class World:
 
 @pytest.fixture
 def cloud(laptop: Laptop) -> Iterator[FaultDoor]:
-    """The local AWS's door, with pauses that take less time."""
+    """The local AWS's door."""
     door = FaultDoor(f"{laptop.state.endpoint}/_local")
-    door.scale_waits(0.1)
     yield door
     door.clear()
     laptop.faults.clear()
-    door.scale_waits(0.25)
 
 
 def live(laptop: Laptop, cloud: FaultDoor, count: int, shops: tuple[str, ...]) -> World:

@@ -2,8 +2,8 @@
 """The fault matrix: whatever goes wrong, a run gets through or ends with its reason and goes on when it is told to.
 
 Cases run side by side on one local cloud. Faults that a run gets through meet it together, at most one about each kind
-of resource, or one at a time with ``MATRIX_TOGETHER=1``. A shop plays several cases, one after the other, as long as they
-end as they should. Killed processes have a cloud of their own. `docs/reliability.md` is the table.
+of resource, or one at a time with ``MATRIX_TOGETHER=1``. A shop plays several cases, one after the other, as long as
+they end as they should. Killed processes have a cloud of their own. `docs/reliability.md` is the table.
 """
 
 import os
@@ -242,7 +242,9 @@ def case_of(item: pytest.Item) -> Case | None:
 
 def played_at(case: Case) -> list[pytest.MarkDecorator]:
     """Kills of one process play at night: that of everything has what each of them has to come back from."""
-    return [pytest.mark.nightly] if case.part == KILLED and case.course.startswith(("cloud/", "engine/", "down/")) else []
+    return (
+        [pytest.mark.nightly] if case.part == KILLED and case.course.startswith(("cloud/", "engine/", "down/")) else []
+    )
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, marks=played_at(case), id=case.name) for case in CASES])

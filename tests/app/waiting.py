@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 BOUND = 60.0
 """Seconds after which something that has to become true has failed to."""
+PACE = 0.1
+"""How long waits of state machines take, as a share of what their definitions say."""
 LOOK = 0.2
 """Seconds between two looks: both processors are at work on what is waited for."""
 

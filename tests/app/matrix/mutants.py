@@ -233,7 +233,7 @@ def survives(mutant: Mutant) -> str:
         (copy / mutant.file).write_text(changed.replace(mutant.text, mutant.instead))
         chosen = [f"{TEST}[{case}]" for case in mutant.cases]
         done = subprocess.run(
-            [".venv/bin/python", "-m", "pytest", "-q", "-rfpE", "--tb=no", "-p", "no:cacheprovider", *chosen],
+            [".venv/bin/python", "-m", "pytest", "-q", "-rfpE", "--tb=no", "-m", "", "-p", "no:cacheprovider", *chosen],
             cwd=copy, env=os.environ | {"PYTHONPATH": ""}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         alive = [case for case in mutant.cases if f"FAILED {TEST}[{case}]" not in done.stdout]

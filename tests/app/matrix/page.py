@@ -41,8 +41,7 @@ To cause a failure yourself, use [faults on demand](local.md#faults-on-demand).
 ## How it is shown
 
 Each case has a shop of its own, or one that came well through a case before, on the [local cloud](local.md), with the deployed
-template, state machine and functions. Most cases
-are about a second drop, while a first release serves; others about the **first drop**. A run makes one training unless it says
+template, state machine and functions. Faults that a run gets through meet it up to six at a time. Most cases are about a second drop, while a first release serves; others about the **first drop**. A run makes one training unless it says
 otherwise. A case asserts
 
 * how the run ended, and its reason;
@@ -55,8 +54,8 @@ Where a run ends with a reason, the case does what the last column says, and the
 Processes are killed with `kill -9` on a separate cloud, with a shop at each stage. After `up`, each shop must end with one import, one
 training and one release for its file.
 
-`make test` plays all cases once. `make nightly` plays them with 20 seeds: they move the faults to other calls and throttle three in
-a hundred of all others.
+`make test` plays all cases but the kills of single processes. `make nightly` plays them all, each fault alone, with 20 seeds: they
+move the faults to other calls and throttle three in a hundred of all others.
 """
 SAFEGUARDS = f"""
 ## The safeguards

@@ -18,6 +18,7 @@ from local.cloud.faults import FaultDoor
 from local.cloud.home import access
 from local.cloud.runs import STARTED_BY
 from tests.app.laptop import Laptop
+from tests.app.waiting import PACE
 
 BOUND = 240.0
 """Seconds after which something that has to become true has failed to."""
@@ -41,11 +42,10 @@ class World:
         self._erasing = threading.Lock()
         self._failure: Exception | None = None
         self._started_by: dict[str, str | None] = {}
-        self._scale = 1.0
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> "World":
-        self._scale = self.cloud.scale_waits(0.1)
+        self.cloud.scale_waits(PACE)
         self._thread.start()
         return self
 
@@ -58,7 +58,6 @@ class World:
         self.leave()
         self.engine.clear()
         self.cloud.clear()
-        self.cloud.scale_waits(self._scale)
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 - of whichever service
         arguments = access(self.laptop.state, engine=service == "personalize")
