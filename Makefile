@@ -30,13 +30,13 @@ quick: setup browser ## all tests but the scenarios on the local cloud
 QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
 # Each worker has a local cloud. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
-SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
+SCENARIOS = $(BIN)/pytest -q -n 4 --dist loadscope --no-loadscope-reorder tests/app
 
 nightly: setup ## what takes hours: the fault matrix, the long run, hostile requests
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed MATRIX_TOGETHER=1 $(BIN)/pytest -q -m '' $(MATRIX) || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
-	$(BIN)/pytest -q -n logical --hypothesis-profile=nightly --ignore=tests/app
+	$(BIN)/pytest -q -m '' -n logical --hypothesis-profile=nightly --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
 	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --requests 100000
 	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --files

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import burst, shops
 from tests.app.laptop import Laptop
 
-SHOP, EVENTS = "flood", 2_000
+SHOP, EVENTS = "flood", 1_200
 """A shop of its own: so many events of one item would change what the shop of the other tests shows."""
 
 

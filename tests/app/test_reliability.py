@@ -240,11 +240,12 @@ def case_of(item: pytest.Item) -> Case | None:
     return found if isinstance(found, Case) else None
 
 
+BY_DAY = {f"everything/{stage}" for stage in ("dropping", "training", "promoting", "events", "erasing")}
+"""Kills that `make test` plays; the others take minutes."""
+
+
 def played_at(case: Case) -> list[pytest.MarkDecorator]:
-    """Kills of one process play at night: that of everything has what each of them has to come back from."""
-    return (
-        [pytest.mark.nightly] if case.part == KILLED and case.course.startswith(("cloud/", "engine/", "down/")) else []
-    )
+    return [pytest.mark.nightly] if case.part == KILLED and case.course not in BY_DAY else []
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, marks=played_at(case), id=case.name) for case in CASES])

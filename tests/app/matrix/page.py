@@ -54,8 +54,8 @@ Where a run ends with a reason, the case does what the last column says, and the
 Processes are killed with `kill -9` on a separate cloud, with a shop at each stage. After `up`, each shop must end with one import, one
 training and one release for its file.
 
-`make test` plays all cases but the kills of single processes. `make nightly` plays them all, each fault alone, with 20 seeds: they
-move the faults to other calls and throttle three in a hundred of all others.
+`make test` plays all cases, but five of the kills stand for the others. `make nightly` plays them all, each fault alone, with 20 seeds:
+they move the faults to other calls and throttle three in a hundred of all others.
 """
 SAFEGUARDS = f"""
 ## The safeguards
