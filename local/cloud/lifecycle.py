@@ -61,6 +61,8 @@ def up(
                 "this local cloud was started by another version: stop it with `python -m local down`, then `up` again"
             )
         notes = environments.ensure(step)
+        # Processes that were just killed may have been seen alive.
+        state = None if fresh else running(home)
         if state is not None:
             notes.append("the local cloud is already running")
             state = deploy.deploy(home, state, step)

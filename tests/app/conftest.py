@@ -29,6 +29,7 @@ GREEN = {
     "test_rights",
 }
 """The files that play in the shop of :func:`shop`."""
+LONGEST = ("test_reliability", "test_browsers", "test_bill", "test_upgrade", "test_long_run", "test_held_out")
 KILLS = tuple(f"[{case.name}]" for case in CASES if case.part == KILLED)
 
 
@@ -48,8 +49,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scenarios | 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the matrix, which takes longest."""
-    items.sort(key=lambda item: item.path.stem != "test_reliability")
+    """Begin with what takes longest, so that no worker ends long after the others."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

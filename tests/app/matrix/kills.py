@@ -258,8 +258,10 @@ def stopped(laptop: Laptop) -> None:
 
 def everything(laptop: Laptop) -> None:
     """Kill all processes of the cloud."""
-    for process in lifecycle.marked(laptop.home):
+    found = lifecycle.marked(laptop.home)
+    for process in found:
         process.kill()
+    psutil.wait_procs(found, timeout=BOUND)
 
 
 KILLS: Final[dict[str, Callable[[Laptop], None]]] = {
