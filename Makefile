@@ -30,7 +30,7 @@ quick: setup browser ## all tests but the scenarios on the local cloud
 QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
 # Each worker has a local cloud. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
-SCENARIOS = $(BIN)/pytest -q -n 4 --dist loadscope --no-loadscope-reorder tests/app
+SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
 
 nightly: setup ## what takes hours: the fault matrix, the long run, hostile requests
 	@for seed in $$(seq 1 $(SEEDS)); do \
