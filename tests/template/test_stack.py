@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from tests.template.stack import FILE, NESTED, ROOT, STACK, compiled, looped, watched
 
@@ -35,6 +36,12 @@ def test_cloudformation_names_the_resources() -> None:
 def test_a_template_has_no_yaml_alias(file: Path) -> None:
     # CloudFormation refuses them.
     assert re.findall(r"(?m)^[^#\n]*[\s\[{,][&*]\w+", file.read_text()) == []
+
+
+@pytest.mark.parametrize("file", [FILE, *NESTED], ids=lambda file: file.name)
+def test_a_template_has_no_null(file: Path) -> None:
+    # CloudFormation refuses it. An unquoted text with a comma makes one: {Description: a, b}.
+    assert re.findall(r'"[^"]*": null', json.dumps(yaml_parse(file.read_text()))) == []
 
 
 def test_every_nested_stack_is_made() -> None:
