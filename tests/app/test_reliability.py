@@ -35,6 +35,8 @@ AT_A_TIME = 12
 """Shops that play at the same time: they mostly wait."""
 VERB = re.compile(r"^(Create|Update|Describe|List|Get)(?=[A-Z])")
 
+PASSING = (1, 1, "nothing")
+"""Trainings, handled files and what a person does, where a run simply gets through."""
 Scene = list[tuple[int, Case]]
 """Numbered cases that meet the same run."""
 
@@ -91,27 +93,27 @@ def handled(shop: Shop) -> int:
 
 def scenes(cases: Scene) -> list[Scene]:
     """Put cases together that a run gets through, of one setting, with at most one fault about each subject."""
-    found, open_scenes = list[Scene](), list[tuple[tuple[bool, str], set[str], Scene]]()
+    found = list[Scene]()
     for number, case in cases:
         passes = case.course == "drop" and not case.error and (case.trained, case.done, case.human) == PASSING
-        about, alike = {subject(fault) for fault in case.faults}, (case.first, case.settings)
-        fitting = [
-            each
-            for each in open_scenes
-            if passes and each[0] == alike and not each[1] & about and len(each[2]) < TOGETHER
-        ]
-        if fitting:
-            fitting[0][1].update(about)
-            fitting[0][2].append((number, case))
-            continue
-        found.append([(number, case)])
-        if passes:
-            open_scenes.append((alike, about, found[-1]))
+        scene = next((scene for scene in found if passes and fits(case, scene)), None)
+        if scene is None:
+            found.append([(number, case)])
+        else:
+            scene.append((number, case))
     return found
 
 
-PASSING = (1, 1, "nothing")
-"""Trainings, handled files and what a person does, where a run simply gets through."""
+def fits(case: Case, scene: Scene) -> bool:
+    """Whether a case that gets through can meet the run of a scene, too."""
+    first = scene[0][1]
+    about = {subject(fault) for _, other in scene for fault in other.faults}
+    return (
+        len(scene) < TOGETHER
+        and (case.first, case.settings, case.course) == (first.first, first.settings, first.course)
+        and (first.error, first.trained, first.done, first.human) == ("", *PASSING)
+        and not about & {subject(fault) for fault in case.faults}
+    )
 
 
 def subject(fault: Fault) -> str:
@@ -125,23 +127,19 @@ def subject(fault: Fault) -> str:
 
 def chains(found: list[Scene]) -> list[list[Scene]]:
     """Spread scenes over shops: those about a second drop follow one about a first drop, one after the other."""
-    firsts = list[list[Scene]]()
-    others = list[list[Scene]]()
-    followers = list[Scene]()
+    opened, leading, following = list[list[Scene]](), list[list[Scene]](), list[Scene]()
     for scene in found:
         case = scene[0][1]
-        if case.settings or case.course in IN_THE_END:
-            others.append([scene])
-        elif case.first and case.course == "drop":
-            firsts.append([scene])
+        if case.settings or case.course in IN_THE_END or (case.first and case.course != "drop"):
+            opened.append([scene])
         elif case.first:
-            others.append([scene])
+            leading.append([scene])
         else:
-            followers.append(scene)
-    led = firsts or [list[Scene]() for _ in range(min(len(followers), AT_A_TIME))]
-    for number, scene in enumerate(followers):
-        led[number % len(led)].append(scene)
-    return sorted([*led, *others], key=len, reverse=True)
+            following.append(scene)
+    leading = leading or [[] for _ in range(min(len(following), AT_A_TIME))]
+    for number, scene in enumerate(following):
+        leading[number % len(leading)].append(scene)
+    return sorted([*leading, *opened], key=len, reverse=True)
 
 
 def follow(world: World, chain: list[Scene], told: dict[str, Future[None]]) -> None:

@@ -29,7 +29,7 @@ def usage(*command: str) -> str:
 
 def local_commands() -> set[str]:
     """The commands of `python -m local`, from the list in its help."""
-    found = set(re.findall(r"^    ([a-z]+) ", usage("local"), re.MULTILINE))
+    found = set(re.findall(r"^    ([a-z]+)(?: |$)", usage("local"), re.MULTILINE))
     assert found
     return found
 
