@@ -100,7 +100,7 @@ def described(campaign: Mapping[str, Any]) -> Deployment:
     )
 
 
-def towards(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
+def progress_to(found: Mapping[str, Any], version: str) -> Mapping[str, str]:
     """Return a campaign's progress towards a version: ACTIVE, in progress, or a failure with its reason.
 
     During an update, and after its failure, the campaign itself stays ACTIVE with its old version.

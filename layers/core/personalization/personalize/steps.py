@@ -30,7 +30,9 @@ def import_step(client: "PersonalizeClient", request: ImportRequest, environment
         return Stage(
             wanted.name,
             lambda _: ensure.ensure_recommender(client, plan, wanted),
-            lambda arn: wishes.towards(client.describe_recommender(recommenderArn=arn)["recommender"], wanted.config),
+            lambda arn: wishes.progress_to(
+                client.describe_recommender(recommenderArn=arn)["recommender"], wanted.config
+            ),
         )
 
     def a_filter() -> Stage:

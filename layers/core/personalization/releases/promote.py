@@ -89,7 +89,7 @@ def promotion_step(
 
 
 def _towards(client: "PersonalizeClient", campaign_arn: str, version_arn: str) -> Mapping[str, str]:
-    return campaigns.towards(client.describe_campaign(campaignArn=campaign_arn)["campaign"], version_arn)
+    return campaigns.progress_to(client.describe_campaign(campaignArn=campaign_arn)["campaign"], version_arn)
 
 
 def _wish(aws: Clients, request: CampaignRequest, environment: Environment) -> Wish:

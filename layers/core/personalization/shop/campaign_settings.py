@@ -49,7 +49,7 @@ def mapping(value: object) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def impossible(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     """Return errors in campaign settings, with place and remedy; `recipes` are those that the shop trains."""
     found: list[str] = []
     for alias, each in mapping(settings.get("campaigns")).items():

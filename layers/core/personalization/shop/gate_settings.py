@@ -86,7 +86,7 @@ class Probe(BaseModel):
     """The highest median latency in milliseconds."""
 
 
-def impossible(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str]) -> list[str]:
     """Return settings that no release can fulfil or that have no effect; `recipes` are those that the shop trains."""
     gate = mapping(settings.get("gate"))
     exceptions = mapping(gate.get("recipes"))

@@ -89,7 +89,7 @@ class Placement(BaseModel):
 Placements = Annotated[dict[Name, Placement], Field(max_length=MAX_PLACEMENTS)]
 
 
-def impossible(settings: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any], recipes: Collection[str], filters: Mapping[str, str]) -> list[str]:
     """Return placements that no request can fulfil, and contradictions.
 
     Args:

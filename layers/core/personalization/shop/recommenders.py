@@ -75,7 +75,7 @@ _USES: Mapping[UseCase, _Use] = {
 }
 
 
-def impossible(settings: Mapping[Any, Any]) -> list[str]:
+def find_errors(settings: Mapping[Any, Any]) -> list[str]:
     """Return contradictions in a settings file, each with its place."""
     made, custom = mapping(settings.get("recommenders")), settings.get("domain") == "custom"
     found = [f"recommenders.{name}: a shop with domain: custom has none" for name in made if custom]
@@ -152,7 +152,7 @@ def decide(found: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Action
     return "update" if progress(found["status"]) is Progress.READY else "busy"
 
 
-def towards(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, str]:
+def progress_to(found: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, str]:
     """Return a recommender's progress towards a configuration: ACTIVE, in progress, or a failure with its reason.
 
     Only an update to this configuration counts: during it, and after its failure, the recommender itself stays ACTIVE.

@@ -214,9 +214,9 @@ def parse(key: str, text: str) -> ShopSettings:
     named, expressions = given.get("recipes"), given.get("filters")
     recipes = [str(name) for name in named] if isinstance(named, list) else list(RECIPES)
     filters = expressions if isinstance(expressions, dict) else {"not-purchased": NOT_PURCHASED}
-    problems += gate_settings.impossible(given, recipes) + _schedule_errors(given, recipes)
-    problems += placements.impossible(given, recipes, {str(name): str(text) for name, text in filters.items()})
-    problems += recommenders.impossible(given) + campaign_settings.impossible(given, recipes)
+    problems += gate_settings.find_errors(given, recipes) + _schedule_errors(given, recipes)
+    problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
+    problems += recommenders.find_errors(given) + campaign_settings.find_errors(given, recipes)
     if problems:
         raise Rejected(key, "; ".join(problems))
     return chosen
