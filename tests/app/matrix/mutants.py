@@ -87,7 +87,7 @@ MUTANTS: Final = (
         "create_solution_version(solutionArn",
         (
             "the answer of CreateSolutionVersion is lost",
-            "TrainSolutionFunction is killed at solutionVersion when it is done",
+            "TrainSolutionFunction is killed when it has begun a training",
         ),
     ),
     Mutant(
@@ -167,8 +167,8 @@ MUTANTS: Final = (
     Mutant(
         "“already exists” means found",
         f"{DOMAIN}/personalize/ensure.py",
-        'if code(error) != "ResourceAlreadyExistsException":',
-        "if code(error):",
+        'false_on("ResourceAlreadyExistsException", create)',
+        "create()",
         ("CreateFilter answers that it was just created", "CreateDatasetImportJob answers that it exists already"),
     ),
     Mutant(
