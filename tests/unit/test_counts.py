@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tallies of more keys than memory has room for count as a plain counter does."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from personalization.ingest.csv.counts import HashTally, WordTally
+
+PIECES = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=12), min_size=1, max_size=12)
+"""Keys as they come, a list for each piece of a file."""
+
+
+def series(keys: list[int]) -> pl.Series:
+    return pl.Series(keys, dtype=pl.UInt64)
+
+
+@pytest.mark.parametrize("most", [3, 1_000])
+@given(pieces=PIECES)
+def test_hashes_are_counted_whatever_fits_into_memory(most: int, pieces: list[list[int]]) -> None:
+    wanted = Counter(key for piece in pieces for key in piece)
+    with tempfile.TemporaryDirectory() as folder:
+        tallies = [HashTally(Path(folder), name, most) for name in ("counted", "distinct")]
+        for piece in pieces:
+            for tally in tallies:
+                tally.take(series(piece))
+        counted = pl.concat(tallies[0].counts())
+        assert dict(counted.select("key", "rows").iter_rows()) == wanted
+        assert tallies[1].distinct() == len(wanted)
+
+
+@pytest.mark.parametrize("most", [3, 1_000])
+@given(pieces=PIECES)
+def test_words_keep_their_rows_whatever_fits_into_memory(most: int, pieces: list[list[int]]) -> None:
+    wanted = Counter(key for piece in pieces for key in piece)
+    with tempfile.TemporaryDirectory() as folder:
+        tally = WordTally(Path(folder), "words", most)
+        for piece in pieces:
+            tally.take(series(piece), pl.Series([f"w{key}" for key in piece]))
+        counted = pl.concat(tally.counts())
+    assert dict(counted.select("key", "rows").iter_rows()) == wanted
+    assert all(word == f"w{key}" for key, word in counted.select("key", "word").iter_rows())
