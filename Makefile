@@ -21,7 +21,7 @@ setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup browser ## all tests (ARGS="tests/unit -x": a part)
+test: setup browser ## all tests but the nightly ones (ARGS="tests/unit -x": a part)
 	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUICK) && $(SCENARIOS))
 
 quick: setup browser ## all tests but the scenarios on the local cloud

@@ -40,9 +40,9 @@ To cause a failure yourself, use [faults on demand](local.md#faults-on-demand).
 
 ## How it is shown
 
-Each case has a shop of its own, or one that came well through a case before, on the [local cloud](local.md), with the deployed
-template, state machine and functions. Faults that a run gets through meet it up to six at a time. Most cases are about a second drop, while a first release serves; others about the **first drop**. A run makes one training unless it says
-otherwise. A case asserts
+Each case has a new shop, or one that passed a case before, on the [local cloud](local.md), with the deployed template, state machine and
+functions. Up to six faults that a run gets through meet it together. Most cases are about a second drop, while a first release serves;
+others about the **first drop**. A run makes one training unless the table says otherwise. A case asserts
 
 * how the run ended, and its reason;
 * the version that the campaign and the release record name, after the fault and in the end;
