@@ -24,7 +24,7 @@ FLOOR, TREES, OURS = "logistic on six counts", "LightGBM on six counts", "ours"
 class Sums:
     """Sums of a model's predictions by window, user and slice of probability."""
 
-    _EDGES = np.concatenate([np.linspace(-17.0, 4.0, SLICES - 1)])
+    _EDGES = np.linspace(-17.0, 4.0, SLICES - 1)
 
     def __init__(self, windows: int, users: int) -> None:
         self.calibration = models.Calibration(windows)
@@ -77,7 +77,8 @@ def known(whole: History, plan: models.Plan, show: models.Show) -> None:
                   for step in range(1, models.RULE_WINDOWS + 1)]  # fmt: skip
         bought = populations.pairs_bought(whole, start, start + HORIZON * DAY)
         change.append(bought / max(float(np.mean(before)), 1.0))
-    _figures(sums, pairs, seconds / plan.windows, show)
+    weights = _drawn(len(whole.users))
+    _figures(sums, weights, pairs, seconds / plan.windows, show)
     mine = sums[OURS].calibration
     models.target(show, "pooled .90 to 1.10", 0.9 <= mine.pooled <= 1.1, f"{mine.pooled:.3f}")
     models.target(show, "each window .75 to 1.33", mine.within(0.75, 1.33), mine.range)
@@ -85,7 +86,7 @@ def known(whole: History, plan: models.Plan, show: models.Show) -> None:
     models.target(show, "log-loss at least 3.5 % below six counts", gain >= 0.035, f"{gain:.2%}")
     area = float(sums[OURS].areas(np.ones((1, len(whole.users))))[0])
     models.target(show, "AUC at least .885", area >= 0.885, f"{area:.4f}")
-    _bins(likely, len(whole.users), show)
+    _bins(likely, weights, show)
     show(f"{'window':12}{'predicted':>10}{'observed':>10}{'ratio':>10}{'all purchases / four weeks before':>36}")
     for window, start in enumerate(begins):
         figures = f"{mine.predicted[window]:10,.0f}{mine.observed[window]:10,.0f}{mine.ratios[window]:10.2f}"
@@ -111,10 +112,9 @@ def _window(
     return len(given.users) * wide
 
 
-def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: models.Show) -> None:
-    """Show a row for each model."""
-    users = len(sums[OURS].loss)
-    weights, once = _drawn(users), np.ones((1, users))
+def _figures(sums: Mapping[str, Sums], weights: Floats, pairs: int, seconds: float, show: models.Show) -> None:
+    """Show a row for each model, with intervals over samples of users (`weights`)."""
+    once = np.ones((1, weights.shape[1]))
     observed = int(sums[OURS].calibration.observed.sum())
     show(f"\nKnown users: {pairs:,} pairs, {observed:,} purchases (base rate {observed / pairs:.5f})")
     show(f"{seconds:.1f} CPU-seconds for a fit")
@@ -129,14 +129,14 @@ def _figures(sums: Mapping[str, Sums], pairs: int, seconds: float, show: models.
             show(f"{'':24}of pairs bought before: {_against(each.loss_seen, floor.loss_seen, weights)}")
 
 
-def _bins(likely: Likely, users: int, show: models.Show) -> None:
+def _bins(likely: Likely, weights: Floats, show: models.Show) -> None:
     """Show ten bins of equal predicted purchases, and whether observed purchases agree in each."""
     owner, chance, label = map(np.concatenate, zip(*likely, strict=True))
     order = np.argsort(chance, kind="stable")
     owner, chance, label = owner[order], chance[order].astype(np.float64), label[order]
     expected = np.cumsum(chance)
     place = np.minimum((expected / expected[-1] * BINS).astype(np.int64), BINS - 1)
-    weights, each = _drawn(users), expected[-1] / BINS
+    users, each = weights.shape[1], expected[-1] / BINS
     enough = f"{LEAST_EXPECTED} predicted purchases in each of ten bins"
     models.target(show, enough, each >= LEAST_EXPECTED, f"{each:,.0f}")
     rows, good = [], True
