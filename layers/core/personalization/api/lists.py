@@ -148,7 +148,7 @@ def listing(
 def after(release: Release, ask: ListAsk, page: dict[str, object]) -> dict[str, object]:
     """Add the token of the next page to the answer to `ask`, if there may be such a page."""
     items: Any = page["items"]
-    seen = ask.hidden.shown.union([crc32(each["itemId"].encode(errors="replace")) for each in items])
+    seen = ask.hidden.shown.union([mark(each["itemId"]) for each in items])
     if len(items) < ask.limit or len(seen) >= MOST:
         return page
     return {**page, "next": token(release.tracking_id, ask.scope, seen)}
