@@ -65,7 +65,7 @@ def changes(existing: Mapping[str, Timer], wanted: tuple[Timer, ...]) -> Changes
 
 
 def names(client: "EventBridgeSchedulerClient", group: str, shop: str) -> tuple[str, ...]:
-    """Return the names of a shop's"""
+    """Return the names of a shop's schedules."""
     prefix = start(shop)
     with translate_errors(group):
         listed = paginate(client.list_schedules, "Schedules", GroupName=group, NamePrefix=prefix)
