@@ -159,13 +159,12 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
         _move(ledger, old, old.moved("superseded", run.name, reason))
     for was, waits in batch.later:
         _move(ledger, was, waits)
-    known = {each.claim.id: batches.latest_full(every, each.claim) for each in batch.chosen}
     replaced = [
         f"{old.key} was replaced by {new.key} before it was imported" for old, new in batch.superseded if old.key
     ]
     later = [f"{was.key} is imported again after this run" for was, _ in batch.later if was.state == "done"]
     return {
-        "drops": [_item(run, each, batch.trained_by, known[each.claim.id]) for each in batch.chosen],
+        "drops": [_item(run, each, batch.trained_by, batches.latest_full(every, each.claim)) for each in batch.chosen],
         "notes": [*replaced, *later, *_continued(batch)],
     }
 
