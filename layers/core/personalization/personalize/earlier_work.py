@@ -28,16 +28,18 @@ def choose_name(names: Sequence[str], statuses: Mapping[str, str]) -> str:
     return alive[-1] if alive else [*unused, names[-1]][0]
 
 
-def is_older(made: datetime | None, begun_at: str) -> bool:
-    """Return whether Personalize made a resource before a piece of work began, so that it is no part of that work.
+def found_from(made: datetime | None, begun_at: str) -> str:
+    """Return when Personalize made a resource, ISO 8601, if that was before a piece of work began, else "".
+
+    A resource that is older than the work is no part of it.
 
     Args:
         made: when it was made, if known.
         begun_at: when the work began, ISO 8601; empty if unknown.
     """
     if made is None or not begun_at:
-        return False
-    return made < datetime.fromisoformat(begun_at) - SKEW
+        return ""
+    return made.isoformat() if made < datetime.fromisoformat(begun_at) - SKEW else ""
 
 
 def newest(versions: list[tuple[float, str]]) -> list[str]:

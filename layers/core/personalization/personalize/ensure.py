@@ -243,8 +243,7 @@ def _import_job(client: "PersonalizeClient", arn: str, begun_at: str) -> Step | 
         )
     if answer is None:
         return None
-    made = answer.get("creationDateTime")
-    old = made.isoformat() if made and earlier_work.is_older(made, begun_at) else ""
+    old = earlier_work.found_from(answer.get("creationDateTime"), begun_at)
     return Step(arn=arn, status=answer["status"], found_from=old)
 
 

@@ -120,8 +120,7 @@ def _versions_called(
     for arn in _newest_versions(client, solution_arn):
         version = client.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
         if version.get("name") in names:
-            made = version.get("creationDateTime")
-            old = made.isoformat() if made and earlier_work.is_older(made, begun_at) else ""
+            old = earlier_work.found_from(version.get("creationDateTime"), begun_at)
             found[version["name"]] = Step(arn=arn, status=version["status"], found_from=old)
             if len(found) == len(names) or progress(version["status"]) is not Progress.FAILED:
                 break
