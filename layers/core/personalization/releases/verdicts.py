@@ -237,5 +237,12 @@ def _new_baseline(plan: Plan, trained: Sequence[Trained], release: Record | None
 
 
 def _promoted(target: Target) -> Promoted:
-    same = {"alias", "solution_version_arn", "run", "baseline_arn", "found_from", "recipe"}
-    return Promoted(campaign_arn=target.campaign.arn, **{name: getattr(target, name) for name in same})
+    return Promoted(
+        alias=target.alias,
+        campaign_arn=target.campaign.arn,
+        solution_version_arn=target.solution_version_arn,
+        run=target.run,
+        baseline_arn=target.baseline_arn,
+        found_from=target.found_from,
+        recipe=target.recipe,
+    )
