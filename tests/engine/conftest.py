@@ -3,7 +3,6 @@
 
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,29 +21,40 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 
 
 @pytest.fixture(scope="session")
-def still_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EngineProcess]]:
-    """Two engines whose clocks stand still: one with a small quota of imports, one as strict as AWS's API reference."""
-    options = {"": ["--faults", "--incremental-bytes", "50000"], "--strict": ["--faults", "--strict"]}
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(EngineProcess(tmp_path_factory.mktemp("still"), StillAws.STEP, options=given))
-            for name, given in options.items()
-        }
+def still_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """An engine whose clock stands still, with a small quota of imports."""
+    options = ["--faults", "--incremental-bytes", "50000"]
+    with EngineProcess(tmp_path_factory.mktemp("still"), StillAws.STEP, options=options) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def strict_still_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """An engine whose clock stands still, as strict as AWS's API reference."""
+    options = ["--faults", "--strict"]
+    with EngineProcess(tmp_path_factory.mktemp("strict"), StillAws.STEP, options=options) as process:
+        yield process
 
 
 @pytest.fixture
-def still(still_engines: dict[str, EngineProcess]) -> StillAws:
-    return StillAws(still_engines[""], f"test-{next(_NUMBERS)}")
+def region() -> str:
+    """A region of the test's own."""
+    return f"test-{next(_NUMBERS)}"
 
 
 @pytest.fixture
-def strictly_still(still_engines: dict[str, EngineProcess]) -> StillAws:
-    return StillAws(still_engines["--strict"], f"test-{next(_NUMBERS)}")
+def still(still_engine: EngineProcess, region: str) -> StillAws:
+    return StillAws(still_engine, region)
 
 
 @pytest.fixture
-def aws(engine: EngineProcess) -> Aws:
-    return Aws(engine, f"test-{next(_NUMBERS)}")
+def strictly_still(strict_still_engine: EngineProcess, region: str) -> StillAws:
+    return StillAws(strict_still_engine, region)
+
+
+@pytest.fixture
+def aws(engine: EngineProcess, region: str) -> Aws:
+    return Aws(engine, region)
 
 
 @pytest.fixture(scope="session")

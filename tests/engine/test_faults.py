@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults on demand: calls and jobs go wrong as the rules say, and the clock moves."""
 
-import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,8 +9,6 @@ from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientEr
 from local.cloud.faults import FaultDoor
 from tests.engine.harness import Argument, Aws, EngineProcess, StillAws, until
 from tests.engine.shop_data import columns, interactions, write_csv
-
-_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +25,8 @@ def door(faulty: EngineProcess) -> Iterator[FaultDoor]:
 
 
 @pytest.fixture
-def here(faulty: EngineProcess) -> Aws:
-    """The engine in a region of the test's own."""
-    return Aws(faulty, f"test-{next(_NUMBERS)}")
+def here(faulty: EngineProcess, region: str) -> Aws:
+    return Aws(faulty, region)
 
 
 def outcomes(call: Callable[[], object], count: int) -> list[str]:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Automatic training by the engine's clock."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,6 @@ from tests.engine.shop_data import columns, interactions, write_csv
 
 HOUR, DAY = 3600, 86_400
 POPULAR = "aws-popularity-count"
-_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +22,9 @@ def scheduling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProce
 
 
 @pytest.fixture
-def aws(scheduling: EngineProcess) -> Aws:
+def aws(scheduling: EngineProcess, region: str) -> Aws:
     """A region of the test's own; the clock only moves forward, and is everybody's."""
-    return Aws(scheduling, f"region-{next(_NUMBERS)}")
+    return Aws(scheduling, region)
 
 
 @pytest.fixture
