@@ -29,7 +29,7 @@ def still_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnginePro
 
 
 @pytest.fixture(scope="session")
-def strict_still_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def strict_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
     """An engine whose clock stands still, as strict as AWS's API reference."""
     options = ["--faults", "--strict"]
     with EngineProcess(tmp_path_factory.mktemp("strict"), StillAws.STEP, options=options) as process:
@@ -48,8 +48,8 @@ def still(still_engine: EngineProcess, region: str) -> StillAws:
 
 
 @pytest.fixture
-def strictly_still(strict_still_engine: EngineProcess, region: str) -> StillAws:
-    return StillAws(strict_still_engine, region)
+def strict(strict_engine: EngineProcess, region: str) -> StillAws:
+    return StillAws(strict_engine, region)
 
 
 @pytest.fixture

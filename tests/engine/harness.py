@@ -202,10 +202,13 @@ class Aws:
         job = self.settle("DatasetImportJob", self.begin_import(dataset, location, name, **options), "CREATE FAILED")
         return self.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"]["failureReason"]
 
-    def solution(self, group: str, recipe: str = "aws-user-personalization", **options: Argument) -> str:
+    def begin_solution(self, group: str, recipe: str, **options: Argument) -> str:
         name = options.pop("name", recipe)
         made = self.control.create_solution(name=name, datasetGroupArn=group, recipeArn=RECIPE + recipe, **options)
-        return self.settle("Solution", made["solutionArn"])
+        return made["solutionArn"]
+
+    def solution(self, group: str, recipe: str = "aws-user-personalization", **options: Argument) -> str:
+        return self.settle("Solution", self.begin_solution(group, recipe, **options))
 
     def version(self, solution: str, **options: Argument) -> str:
         made = self.control.create_solution_version(solutionArn=solution, **options)

@@ -105,89 +105,72 @@ def test_datasets_go_when_nothing_needs_them(aws: Aws) -> None:
 
 @pytest.mark.parametrize("work", ["campaign", "batch job"])
 def test_dataset_stays_while_a_campaign_or_batch_job_is_made(still: StillAws, work: str) -> None:
-    aws = still
-    write_shop(aws.engine.s3_root / "bucket")
-    group = aws.group()
-    dataset = aws.dataset(group, "Interactions")
-    aws.imported(dataset, "s3://bucket/interactions.csv")
-    version = aws.version(aws.solution(group, POPULAR, performAutoTraining=False))
+    write_shop(still.engine.s3_root / "bucket")
+    group = still.group()
+    dataset = still.dataset(group, "Interactions")
+    still.imported(dataset, "s3://bucket/interactions.csv")
+    version = still.version(still.solution(group, POPULAR, performAutoTraining=False))
     if work == "campaign":
-        needing = aws.control.create_campaign(name="popular", solutionVersionArn=version)["campaignArn"]
+        needing = still.control.create_campaign(name="popular", solutionVersionArn=version)["campaignArn"]
     else:
-        needing = aws.control.create_batch_inference_job(
+        needing = still.control.create_batch_inference_job(
             jobName="nightly",
             solutionVersionArn=version,
             jobInput={"s3DataSource": {"path": "s3://bucket/users.json"}},
             jobOutput={"s3DataDestination": {"path": "s3://bucket/out/"}},
             roleArn=ROLE,
         )["batchInferenceJobArn"]
-    with pytest.raises(aws.control.exceptions.ResourceInUseException, match=needing):
-        aws.control.delete_dataset(datasetArn=dataset)
+    with pytest.raises(still.control.exceptions.ResourceInUseException, match=needing):
+        still.control.delete_dataset(datasetArn=dataset)
 
 
 def test_dataset_group_goes_right_after_its_event_tracker(still: StillAws) -> None:
-    aws = still
-    group = aws.group()
-    aws.tracker(group)
-    tracker = aws.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
-    aws.control.delete_event_tracker(eventTrackerArn=tracker)
-    aws.control.delete_dataset_group(datasetGroupArn=group)
-    assert aws.status("DatasetGroup", group) == "DELETE PENDING"
+    group = still.group()
+    still.tracker(group)
+    tracker = still.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
+    still.control.delete_event_tracker(eventTrackerArn=tracker)
+    still.control.delete_dataset_group(datasetGroupArn=group)
+    assert still.status("DatasetGroup", group) == "DELETE PENDING"
 
 
-def test_strictly_a_dataset_group_waits_for_the_end_of_its_tracker(strictly_still: StillAws) -> None:
-    aws = strictly_still
-    group = aws.group()
-    aws.tracker(group)
-    tracker = aws.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
-    aws.control.delete_event_tracker(eventTrackerArn=tracker)
-    with pytest.raises(aws.control.exceptions.ResourceInUseException, match=tracker):
-        aws.control.delete_dataset_group(datasetGroupArn=group)
+def test_strictly_a_dataset_group_waits_for_the_end_of_its_tracker(strict: StillAws) -> None:
+    group = strict.group()
+    strict.tracker(group)
+    tracker = strict.control.list_event_trackers()["eventTrackers"][0]["eventTrackerArn"]
+    strict.control.delete_event_tracker(eventTrackerArn=tracker)
+    with pytest.raises(strict.control.exceptions.ResourceInUseException, match=tracker):
+        strict.control.delete_dataset_group(datasetGroupArn=group)
 
 
 def test_solution_tracker_and_filter_are_used_as_soon_as_they_are_made(still: StillAws) -> None:
-    aws = still
-    shop = open_shop(aws, [POPULAR])
-    tracked = aws.group("tracked")
-    aws.dataset(tracked, "Interactions")
-    control, campaign = aws.control, shop.campaigns[POPULAR]
-    next_one: Any = {
-        "name": "next",
-        "datasetGroupArn": shop.group,
-        "recipeArn": RECIPE + UP,
-        "performAutoTraining": False,
-    }
-    made = control.create_solution(**next_one)["solutionArn"]
+    shop = open_shop(still, [POPULAR])
+    tracked = still.group("tracked")
+    still.dataset(tracked, "Interactions")
+    control, campaign = still.control, shop.campaigns[POPULAR]
+    made = still.begin_solution(shop.group, UP, name="next", performAutoTraining=False)
     version = control.create_solution_version(solutionArn=made)["solutionVersionArn"]
-    assert aws.status("SolutionVersion", version) == "CREATE PENDING"
+    assert still.status("SolutionVersion", version) == "CREATE PENDING"
     tracker = control.create_event_tracker(name="events", datasetGroupArn=tracked)
-    aws.click(tracker["trackingId"], "i1")
+    still.click(tracker["trackingId"], "i1")
     chosen = control.create_filter(name="f", datasetGroupArn=shop.group, filterExpression=EXPRESSION)["filterArn"]
-    assert aws.recommended(campaign, userId="u1", numResults=3, filterArn=chosen)
-    assert {aws.status("Solution", made), aws.status("Filter", chosen)} == {"ACTIVE"}
+    assert still.recommended(campaign, userId="u1", numResults=3, filterArn=chosen)
+    assert {still.status("Solution", made), still.status("Filter", chosen)} == {"ACTIVE"}
 
 
-def test_strictly_solution_tracker_and_filter_are_pending_first(strictly_still: StillAws) -> None:
-    aws = strictly_still
-    shop = open_shop(aws, [POPULAR])
-    tracked = aws.group("tracked")
-    aws.dataset(tracked, "Interactions")
-    control = aws.control
-    next_one: Any = {
-        "name": "next",
-        "datasetGroupArn": shop.group,
-        "recipeArn": RECIPE + UP,
-        "performAutoTraining": False,
-    }
-    made = control.create_solution(**next_one)["solutionArn"]
+def test_strictly_solution_tracker_and_filter_are_pending_first(strict: StillAws) -> None:
+    shop = open_shop(strict, [POPULAR])
+    tracked = strict.group("tracked")
+    strict.dataset(tracked, "Interactions")
+    control = strict.control
+    made = strict.begin_solution(shop.group, UP, name="next", performAutoTraining=False)
     with pytest.raises(control.exceptions.ResourceInUseException, match="CREATE PENDING"):
         control.create_solution_version(solutionArn=made)
     tracker = control.create_event_tracker(name="events", datasetGroupArn=tracked)
-    with pytest.raises(aws.events.exceptions.InvalidInputException):
-        aws.click(tracker["trackingId"], "i1")
+    with pytest.raises(strict.events.exceptions.InvalidInputException):
+        strict.click(tracker["trackingId"], "i1")
     chosen = control.create_filter(name="f", datasetGroupArn=shop.group, filterExpression=EXPRESSION)["filterArn"]
-    with pytest.raises(aws.runtime.exceptions.InvalidInputException, match="CREATE PENDING"):
-        aws.recommended(shop.campaigns[POPULAR], userId="u1", filterArn=chosen)
+    with pytest.raises(strict.runtime.exceptions.InvalidInputException, match="CREATE PENDING"):
+        strict.recommended(shop.campaigns[POPULAR], userId="u1", filterArn=chosen)
 
 
 def test_campaigns_are_listed_by_solution_and_by_version(shop: Shop) -> None:
@@ -202,13 +185,12 @@ def test_campaigns_are_listed_by_solution_and_by_version(shop: Shop) -> None:
 
 
 def test_sixth_campaign_is_refused_in_the_words_of_aws(still: StillAws) -> None:
-    aws = still
-    version = open_shop(aws, [POPULAR]).versions[POPULAR]
+    version = open_shop(still, [POPULAR]).versions[POPULAR]
     for number in range(4):
-        aws.control.create_campaign(name=f"more-{number}", solutionVersionArn=version)
+        still.control.create_campaign(name=f"more-{number}", solutionVersionArn=version)
     words = "Cannot create a campaign. More than 5 resources in ACTIVE state. Please delete some and try again."
-    with pytest.raises(aws.control.exceptions.LimitExceededException) as refused:
-        aws.control.create_campaign(name="more-4", solutionVersionArn=version)
+    with pytest.raises(still.control.exceptions.LimitExceededException) as refused:
+        still.control.create_campaign(name="more-4", solutionVersionArn=version)
     assert refused.value.response["Error"]["Message"] == words
 
 

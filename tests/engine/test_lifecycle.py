@@ -12,9 +12,9 @@ from tests.engine.shop_data import columns, interactions, write_csv
 
 
 @pytest.fixture
-def aws(strictly_still: StillAws) -> Aws:
+def aws(strict: StillAws) -> Aws:
     """A region of an engine whose clock stands still."""
-    return strictly_still
+    return strict
 
 
 @pytest.fixture
