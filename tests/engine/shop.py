@@ -10,7 +10,7 @@ from tests.engine.shop_data import write_shop
 
 @dataclass(frozen=True)
 class Shop:
-    """A dataset group with everything imported, and a campaign for each of the four recipes of the main job."""
+    """A dataset group with everything imported; versions and campaigns by recipe."""
 
     aws: Aws
     group: str

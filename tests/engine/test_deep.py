@@ -31,6 +31,7 @@ from scipy import sparse
 
 from tests.engine.harness import Aws, EngineProcess, until
 from tests.engine.planted import BEGIN, Row, snapshot
+from tests.engine.shop import Shop
 from tests.engine.shop_data import columns, write_csv
 from tests.engine.test_ranker import ODD, clubs
 
@@ -63,8 +64,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def shop(engine: EngineProcess) -> tuple[Aws, str, dict[str, str]]:
-    """The world in an engine that trained both recipes of the tier: also its dataset group, and versions by recipe."""
+def shop(engine: EngineProcess) -> Shop:
+    """The world in an engine that trained both recipes of the tier."""
     aws = Aws(engine, "test-deep")
     tables: dict[str, list[Row]] = {
         "Interactions": [(user, item, kind, "", time, "") for user, item, time, kind in kinds()],
@@ -75,18 +76,19 @@ def shop(engine: EngineProcess) -> tuple[Aws, str, dict[str, str]]:
         write_csv(engine.s3_root / "deep" / f"{kind}.csv", columns(kind), rows)
         aws.imported(aws.dataset(group, kind), f"s3://deep/{kind}.csv", kind)
     options: Any = {"performAutoTraining": False, "solutionConfig": {"algorithmHyperParameters": {"tier": "deep"}}}
-    return aws, group, {recipe: aws.version(aws.solution(group, recipe, **options)) for recipe in (USER, RANKING)}
+    versions = {recipe: aws.version(aws.solution(group, recipe, **options)) for recipe in (USER, RANKING)}
+    return Shop(aws, group, aws.tracker(group), versions, {USER: aws.campaign(versions[USER])})
 
 
 @pytest.fixture(scope="module")
-def deep(engine: EngineProcess, shop: tuple[Aws, str, dict[str, str]]) -> PersonalModel:
-    return loaded(engine, shop, USER)
+def deep(shop: Shop) -> PersonalModel:
+    return loaded(shop, USER)
 
 
-def loaded(engine: EngineProcess, shop: tuple[Aws, str, dict[str, str]], recipe: str) -> PersonalModel:
-    """The model that an engine trained and keeps."""
-    _, _, _, region, account, version = shop[2][recipe].split(":", 5)
-    model = load(engine.data_dir / "files" / region / account / version)
+def loaded(shop: Shop, recipe: str) -> PersonalModel:
+    """The model that the engine trained and keeps."""
+    _, _, _, region, account, version = shop.versions[recipe].split(":", 5)
+    model = load(shop.aws.engine.data_dir / "files" / region / account / version)
     assert isinstance(model, PersonalModel)
     return model
 
@@ -167,9 +169,8 @@ def test_the_next_answer_knows_the_newest_event(deep: PersonalModel) -> None:
     assert of_kind(deep, asked(12, 53, 104, 185), 6) >= 9
 
 
-def test_a_ranking_asks_it_too(engine: EngineProcess, shop: tuple[Aws, str, dict[str, str]]) -> None:
-    ranking = loaded(engine, shop, RANKING)
-    found = ranking.rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
+def test_a_ranking_asks_it_too(shop: Shop) -> None:
+    found = loaded(shop, RANKING).rank(asked(12, 53, 104), ["item-101", "item-155", "item-9", "unheard-of"])
     assert [each.item_id for each in found][0::3] == ["item-155", "unheard-of"]
 
 
@@ -218,17 +219,15 @@ def test_the_items_of_one_moment_are_one_choice() -> None:
     assert chances[10:].sum() > 0.95
 
 
-def test_the_tier_is_asked_for_and_answers_over_the_wire(shop: tuple[Aws, str, dict[str, str]]) -> None:
+def test_the_tier_is_asked_for_and_answers_over_the_wire(shop: Shop) -> None:
     """A visitor clicks; after each click the first places go to the kind that comes next."""
-    aws, group, versions = shop
-    campaign, tracker = aws.campaign(versions[USER]), aws.tracker(group)
 
     def now_first() -> list[int]:
-        found = aws.recommended(campaign, userId="visitor", numResults=10)
+        found = shop.aws.recommended(shop.personal, userId="visitor", numResults=10)
         return [int(item[5:]) % KINDS for item in found]
 
     for at, item in enumerate((53, 104, 185)):
-        aws.click(tracker, f"item-{item}", user="visitor", sentAt=BEGIN + at * DAY)
+        shop.click(f"item-{item}", user="visitor", sentAt=BEGIN + at * DAY)
         if at:
             until(lambda kind=item + 1: now_first().count(kind % KINDS) >= 8, f"a list after {item}")  # type: ignore[misc]
 
