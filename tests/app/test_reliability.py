@@ -35,8 +35,6 @@ AT_A_TIME = 12
 """Shops that play at the same time: they mostly wait."""
 VERB = re.compile(r"^(Create|Update|Describe|List|Get)(?=[A-Z])")
 
-PASSING = (1, 1, "nothing")
-"""Trainings, handled files and what a person does, where a run simply gets through."""
 Scene = list[tuple[int, Case]]
 """Numbered cases that meet the same run."""
 
@@ -95,8 +93,7 @@ def scenes(cases: Scene) -> list[Scene]:
     """Put cases together that a run gets through, of one setting, with at most one fault about each subject."""
     found = list[Scene]()
     for number, case in cases:
-        passes = case.course == "drop" and not case.error and (case.trained, case.done, case.human) == PASSING
-        scene = next((scene for scene in found if passes and fits(case, scene)), None)
+        scene = next((scene for scene in found if fits(case, scene)), None)
         if scene is None:
             found.append([(number, case)])
         else:
@@ -105,15 +102,22 @@ def scenes(cases: Scene) -> list[Scene]:
 
 
 def fits(case: Case, scene: Scene) -> bool:
-    """Whether a case that gets through can meet the run of a scene, too."""
+    """Whether a case can meet the run of a scene, too."""
     first = scene[0][1]
     about = {subject(fault) for _, other in scene for fault in other.faults}
     return (
         len(scene) < TOGETHER
-        and (case.first, case.settings, case.course) == (first.first, first.settings, first.course)
-        and (first.error, first.trained, first.done, first.human) == ("", *PASSING)
+        and gets_through(case)
+        and gets_through(first)
+        and (case.first, case.settings) == (first.first, first.settings)
         and not about & {subject(fault) for fault in case.faults}
     )
+
+
+def gets_through(case: Case) -> bool:
+    """Whether one file is dropped, imported and trained on, whatever fails, and nobody does anything."""
+    wanted = ("drop", "", 1, 1, "nothing")
+    return (case.course, case.error, case.trained, case.done, case.human) == wanted
 
 
 def subject(fault: Fault) -> str:
