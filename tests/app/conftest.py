@@ -12,7 +12,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local.cloud import lifecycle
 from local.cloud.client import Answer
-from local.cloud.faults import FaultDoor
 from local.cloud.home import Home
 from local.cloud.runs import Run
 from tests.app import retail
@@ -30,6 +29,7 @@ GREEN = {
 }
 """The files that play in the shop of :func:`shop`."""
 LONGEST = ("test_reliability", "test_browsers", "test_bill", "test_upgrade", "test_long_run", "test_held_out")
+"""Files in the order in which they begin, before all others; `test_browsers` brings those of `GREEN` along."""
 KILLS = tuple(f"[{case.name}]" for case in CASES if case.part == KILLED)
 
 
@@ -62,8 +62,9 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
             patch.delenv(name)
         try:
             state, _ = lifecycle.up(home, faults=True)
-            FaultDoor(f"{state.endpoint}/_local").scale_waits(PACE)
-            yield Laptop(home, state, tmp_path_factory.mktemp("files"))
+            laptop = Laptop(home, state, tmp_path_factory.mktemp("files"))
+            laptop.cloud_faults.scale_waits(PACE)
+            yield laptop
         finally:
             lifecycle.down(home, wipe=True)
 

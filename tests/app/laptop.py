@@ -75,6 +75,11 @@ class Laptop:
         """What makes the engine fail."""
         return FaultDoor(self.state.engine)
 
+    @property
+    def cloud_faults(self) -> FaultDoor:
+        """What makes the local AWS fail, and its waits short."""
+        return FaultDoor(f"{self.state.endpoint}/_local")
+
     def call(self, method: str, path: str, body: object = None, *, key: str | None = None, **query: str) -> Answer:
         """One request to the HTTP API, with the key or with `key`; any status is an answer."""
         return self.client.call(method, path, query, body, key=key)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from local.cloud.client import Upload
-from local.cloud.faults import FaultDoor
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
@@ -87,7 +86,7 @@ def together(laptop: Laptop, *files: tuple[str, str, str]) -> Run:
 
 
 def test_a_burst_of_three_files_is_one_run(laptop: Laptop) -> None:
-    cloud = FaultDoor(f"{laptop.state.endpoint}/_local")
+    cloud = laptop.cloud_faults
     # The burst settles for four seconds, which is enough for a busy machine.
     cloud.scale_waits(4.0)
     upload(laptop, "settings", SMALL, "settings.yaml")

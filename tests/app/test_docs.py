@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 
 from local.cloud import login
-from local.cloud.faults import FaultDoor
 from local.cloud.runs import Run
 from local.shopfront import server
 from tests.app import retail
@@ -252,7 +251,7 @@ def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk) -> None:
     try:
         printed = {block.where: text for block, text in shell(desk, blocks("local.md"))}
     finally:
-        FaultDoor(f"{laptop.state.endpoint}/_local").clear()
+        laptop.cloud_faults.clear()
     assert any("datasetGroupArn" in text for text in printed.values())
 
 

@@ -107,7 +107,7 @@ class World:
 @pytest.fixture
 def cloud(laptop: Laptop) -> Iterator[FaultDoor]:
     """The local AWS's door."""
-    door = FaultDoor(f"{laptop.state.endpoint}/_local")
+    door = laptop.cloud_faults
     yield door
     door.clear()
     laptop.faults.clear()

@@ -17,7 +17,6 @@ from botocore.credentials import Credentials
 from playwright.sync_api import Browser, Page
 
 from local.cloud import lifecycle
-from local.cloud.faults import FaultDoor
 from local.cloud.home import access
 from local.shopfront import server
 from tests.app.laptop import Laptop
@@ -174,7 +173,7 @@ def requests(laptop: Laptop, by: Credentials) -> list[dict[str, Any]]:
 def state_of(laptop: Laptop) -> dict[str, object]:
     """What a page would have changed."""
     functions = boto3.client("lambda", **access(laptop.state)).get_paginator("list_functions").paginate()
-    doors = [FaultDoor(laptop.state.engine), FaultDoor(f"{laptop.state.endpoint}/_local")]
+    doors = [laptop.faults, laptop.cloud_faults]
     return {
         "functions": sorted(each["FunctionName"] for page in functions for each in page["Functions"]),
         "objects": sorted(each["Key"] for each in laptop.s3.list_objects_v2(Bucket=laptop.bucket).get("Contents", [])),

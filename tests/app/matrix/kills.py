@@ -9,7 +9,6 @@ import csv
 import io
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +27,7 @@ from tests.app.matrix.case import Case, Fault
 from tests.app.matrix.cases import DEPLOYING, STAGES
 from tests.app.matrix.shop import ACCOUNT, Shop
 from tests.app.matrix.world import BOUND, World
+from tests.app.waiting import until
 
 HOLDS: Final = {
     "importing": Fault("engine", "neverEnd", "CreateDatasetImportJob", times=None),
@@ -210,11 +210,12 @@ class Rounds:
         home.log("deploy").write_text("")
         with home.log("second-up").open("wb") as log:
             up = subprocess.Popen(line, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + BOUND
-        while "Initiating deployment" not in home.log("deploy").read_text():
+
+        def is_deploying() -> bool:
             assert up.poll() is None, home.log("second-up").read_text()
-            assert time.monotonic() < deadline, "the stack is never deployed"
-            time.sleep(0.05)
+            return "Initiating deployment" in home.log("deploy").read_text()
+
+        until(is_deploying, "the stack is being deployed", BOUND)
         family = lifecycle.family_of(up.pid)
         for each in family if process == "everything" else family[:1]:
             each.kill()

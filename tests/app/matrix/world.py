@@ -14,7 +14,6 @@ import boto3
 from boto3.dynamodb.conditions import Key
 from botocore.config import Config
 
-from local.cloud.faults import FaultDoor
 from local.cloud.home import access
 from local.cloud.runs import STARTED_BY
 from tests.app.laptop import Laptop
@@ -33,8 +32,8 @@ class World:
     def __init__(self, laptop: Laptop) -> None:
         self.laptop = laptop
         self.machine = laptop.state.outputs["StateMachineArn"]
-        self.engine = FaultDoor(laptop.state.engine)
-        self.cloud = FaultDoor(f"{laptop.state.endpoint}/_local")
+        self.engine = laptop.faults
+        self.cloud = laptop.cloud_faults
         self._executions: dict[str, dict[str, Any]] = {}
         self._by_shop: dict[str, list[str]] = defaultdict(list)
         self._looked = threading.Condition()
