@@ -17,7 +17,7 @@ GOOD: Mapping[tuple[str, str], object] = {
     ("POST", LIKELIHOOD): {"itemIds": ["kitchen-01", "garden-02"]},
     ("POST", EVENTS): {"userId": "u1", "sessionId": "s", "events": [EVENT]},
     ("PUT", USER): {"properties": {"AGE": "18-24"}},
-    ("PUT", ITEM): {"properties": {"NAME": "Garden 20", "PRICE": 25, "CATEGORY_L1": "garden"}},
+    ("PUT", ITEM): {"properties": {"NAME": "Garden 20", "PRICE": 6, "CATEGORY_L1": "garden"}},
 }
 """Each route below `/shops/{shop}` with a body that it takes, but for sessions and the deletion of a user.
 
