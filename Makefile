@@ -38,8 +38,8 @@ nightly: setup ## what takes hours: the fault matrix, the long run, hostile requ
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
 	$(BIN)/pytest -q -m '' -n logical --hypothesis-profile=nightly --ignore=tests/app
 	$(BIN)/python -m tests.app.matrix.mutants
-	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --requests 100000
-	PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.hostile --files
+	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --requests 100000
+	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --files
 
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q -m '' $(MATRIX)
@@ -48,7 +48,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=.:layers/core:engine $(BIN)/lint-imports
+	PYTHONPATH=.:layers/core $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
 	$(BIN)/python -m tests.template.audit
@@ -67,7 +67,7 @@ events: setup ## write events/*.json from events/parts
 
 bench: setup ## the README's figures, beside others' (FAST=1: no other libraries)
 	@for name in engine "quality $(if $(FAST),--fast) $(if $(DATA),--data $(DATA))" "likelihood $(if $(DATA),$(DATA)/completejourney-dev)" serving recording outage burst authorizer costs "validation --rows 2000000" growth; do \
-		echo "== $$name"; PYTHONPATH=layers/core:engine $(BIN)/python -m benchmarks.$$name || exit 1; done
+		echo "== $$name"; PYTHONPATH=layers/core $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" .local/sam/bin/sam build --config-env $(ENV)
@@ -76,7 +76,7 @@ deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 	@echo "What you drop before that is found by the sweep, which looks every 15 minutes. docs/new-account.md says how to see it work."
 
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
-	$(LOCK) --override locks/overrides.in --group local --group dev -o locks/project.txt pyproject.toml
+	$(LOCK) --override locks/overrides.in --no-emit-package personalize-local --group local --group dev -o locks/project.txt pyproject.toml
 	$(LOCK) --group browser -o locks/browser.txt
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
@@ -104,10 +104,11 @@ browser: .venv/.browser .local/axe/.locked
 .venv/.browser: .venv/.locked locks/browser.txt
 	@$(UV) pip install -q --no-deps --require-hashes --python .venv -r locks/browser.txt && touch $@
 
-.venv/.locked: locks/project.txt
+.venv/.locked: locks/project.txt engine/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv"; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version) …"
 	@test -x $(UV) || { $(PYTHON) -m venv .venv && sed -n '/^uv==/,/[^\]$$/p' locks/project.txt > .venv/uv.txt && \
 		$(BIN)/python -m pip install -q --require-hashes -r .venv/uv.txt; }
 	@$(UV) pip sync -q --require-hashes --python .venv locks/project.txt
+	@$(UV) pip install -q --no-deps --offline --python .venv --editable engine
 	@touch $@

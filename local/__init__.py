@@ -4,5 +4,5 @@
 import sys
 from pathlib import Path
 
-# The functions find the domain package in their layer; the laptop uses its pure modules too, and the engine.
-sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("engine", "layers/core")]
+# The functions find the domain package in their layer; the laptop uses its pure modules too.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "layers" / "core"))

@@ -51,8 +51,7 @@ class Release:
         """Return the answer of `python -m local …` with these sources."""
         line = [sys.executable, "-m", "local", *arguments, "--json", "--run-dir", str(self.home)]
         # The laptop's code imports the layer of its own release.
-        path = os.pathsep.join(str(ROOT / folder) for folder in ("layers/core", "engine"))
-        environment = os.environ | {"PYTHONPATH": path}
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "layers" / "core")}
         done = subprocess.run(line, cwd=self.sources, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
@@ -92,7 +91,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.rmtree(folder / name)
         shutil.copytree(ROOT / name, folder / name)
     (folder / ".local").mkdir()
-    for name in ("engine", ".venv", ".local/cloud", ".local/sam"):
+    for name in (".venv", ".local/cloud", ".local/sam"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data that no shop should have, and some has: each has a defined result, none stops a training or an answer.
+
+One instant, one item, a bot, clocks in the future and ids of any script: `test_ranker`. No interactions of a type, and
+too few users: `test_recipes`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from personalize_local.data.records import Interaction
+from personalize_local.recipes.base import Query
+from personalize_local.recipes.common.rows import training_rows
+from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.recipes.training import train
+from personalize_local.wire.errors import ImportRefused, TrainingRefused
+
+from engine.tests.planted import BEGIN, Row, cycle_rows, snapshot
+
+USER, RANKING, SIMILAR = "aws-user-personalization", "aws-personalized-ranking", "aws-similar-items"
+DAY = 86_400
+
+
+def numbered(users: int = 60, length: int = 20) -> list[Row]:
+    """Ids that are nothing but numbers, as they come out of a database."""
+    return [
+        (user, (user + step) % 30, BEGIN + step * DAY + user, "View") for user in range(users) for step in range(length)
+    ]
+
+
+@pytest.mark.parametrize("recipe", [USER, RANKING, SIMILAR])
+def test_ids_that_are_numbers_are_ids(tmp_path: Path, recipe: str) -> None:
+    config = TrainingConfig(hyperparameters={} if recipe == SIMILAR else {"tier": "fast"})
+    model = train(recipe, snapshot(tmp_path, numbered()), config).model
+    query = Query("7", "7", [Interaction("7", BEGIN)])
+    assert {each.item_id for each in model.recommend(query, None, 30)} <= {str(n) for n in range(30)}
+    assert {each.item_id for each in model.rank(query, ["8", "9"])} == {"8", "9"}
+
+
+@pytest.mark.parametrize("row", [("", "item-1"), ("u1", "")])
+def test_empty_ids_are_refused_at_the_door(tmp_path: Path, row: tuple[str, str]) -> None:
+    with pytest.raises(ImportRefused):
+        snapshot(tmp_path, [*cycle_rows(), (*row, BEGIN, "View")])
+
+
+def test_one_user_is_refused(tmp_path: Path) -> None:
+    rows: list[Row] = [("only", f"item-{n % 50}", BEGIN + n * DAY, "View") for n in range(1500)]
+    with pytest.raises(TrainingRefused, match="fewer than 25 users"):
+        train(USER, snapshot(tmp_path, rows), TrainingConfig())
+
+
+def test_demographics_that_are_half_empty_and_items_without_metadata(tmp_path: Path) -> None:
+    users: list[Row] = [(f"u{n}", "red" if n % 4 == 0 else "", 30 + n if n % 3 == 0 else "") for n in range(0, 120, 2)]
+    items: list[Row] = [("item-1", "shoes"), ("item-2", "")]
+    model = train(USER, snapshot(tmp_path, cycle_rows(), users, items), TrainingConfig()).model
+    asked: list[dict[str, str | float]] = [{}, {"TEAM": "red"}, {"AGE": 41}, {"TEAM": "never heard of", "AGE": -1e9}]
+    for user in asked:
+        assert len(model.recommend(Query("new", user=user), None, 12)) == 12
+        assert len(model.recommend(Query("old", history=[Interaction("item-1", BEGIN)], user=user), None, 12)) == 12
+
+
+def test_scores_are_numbers_whatever_the_clock_says(tmp_path: Path) -> None:
+    model = train(USER, snapshot(tmp_path, numbered()), TrainingConfig()).model
+    for moment in (0.0, 4e9, 9e15):
+        found = model.recommend(Query("1", history=[Interaction("1", moment)], now=moment), None, 30)
+        assert np.isfinite([each.score or 0.0 for each in found]).all()
+
+
+def test_an_unknown_item_in_a_ranking_is_last(tmp_path: Path) -> None:
+    model = train(RANKING, snapshot(tmp_path, cycle_rows()), TrainingConfig()).model
+    ranked = model.rank(Query("u1", history=[Interaction("item-3", BEGIN)]), ["no such thing", "item-4"])
+    assert [each.item_id for each in ranked] == ["item-4", "no such thing"]
+
+
+def returned() -> list[Row]:
+    """Everybody buys, and sends one item back."""
+    bought = [(user, item, time, "Purchase", *more) for user, item, time, _, *more in cycle_rows()]
+    return [*bought, *((f"u{n}", "regretted", BEGIN + DAY, "Return") for n in range(100))]
+
+
+@pytest.mark.parametrize("recipe", [USER, SIMILAR, "aws-popularity-count", "aws-trending-now"])
+def test_returns_do_not_train(tmp_path: Path, recipe: str) -> None:
+    rows = training_rows(snapshot(tmp_path, returned()), TrainingConfig())
+    assert len(rows) == len(cycle_rows())
+    found = train(recipe, snapshot(tmp_path, returned()), TrainingConfig()).model.recommend(
+        Query("new", "item-1"), None, 5
+    )
+    assert "regretted" not in {each.item_id for each in found}
+
+
+def test_returns_train_where_a_solution_names_them(tmp_path: Path) -> None:
+    world = snapshot(tmp_path, returned() + [(f"u{n % 50}", f"item-{n % 7}", BEGIN + n, "RETURN") for n in range(1000)])
+    assert len(training_rows(world, TrainingConfig(event_type="Return"))) == 1100
+    assert len(training_rows(world, TrainingConfig(events=(EventParameters("return"),)))) == 1100
+
+
+def test_a_value_threshold_alone_does_not_let_returns_train(tmp_path: Path) -> None:
+    sent_back = [(f"u{n}", "regretted", BEGIN + DAY, "Return", 9.0) for n in range(100)]
+    rows = training_rows(snapshot(tmp_path, [*cycle_rows(), *sent_back]), TrainingConfig(event_value_threshold=1.0))
+    assert len(rows) == len(cycle_rows())
+
+
+def test_nothing_but_returns_is_refused(tmp_path: Path) -> None:
+    rows: list[Row] = [(f"u{n % 50}", f"item-{n % 7}", BEGIN + n, "return") for n in range(1500)]
+    with pytest.raises(TrainingRefused, match="fewer than 1000"):
+        train(USER, snapshot(tmp_path, rows), TrainingConfig())
+
+
+def test_what_was_sent_back_says_nothing_of_taste(tmp_path: Path) -> None:
+    model = train(USER, snapshot(tmp_path, returned()), TrainingConfig()).model
+    taken = Interaction("item-3", BEGIN, "Purchase")
+    kept, sent_back = (
+        model.recommend(Query("u1", history=history), None, 5)
+        for history in ([taken], [taken, Interaction("item-9", BEGIN + 9, "Return")])
+    )
+    assert sent_back == kept

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports from S3 at AWS_ENDPOINT_URL_S3."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from engine.tests.harness import Aws, EngineProcess
+from engine.tests.s3_stub import s3
+from engine.tests.shop_data import columns, interactions
+
+
+def table() -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns("Interactions"), *interactions()])
+    return text.getvalue().encode()
+
+
+OBJECTS = {
+    "open/plain.csv": table(),
+    "open/packed/1.csv.gz": gzip.compress(table()),
+    "open/packed/deeper/2.csv": b"NONSENSE\n",
+    "open/mit Leerzeichen/이름 é.csv": table(),
+    "open/empty/": b"",
+}
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    keys = {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t"}
+    with s3(OBJECTS) as url:
+        environment = keys | {"AWS_ENDPOINT_URL_S3": url}
+        with EngineProcess(tmp_path_factory.mktemp("s3"), environment=environment) as engine:
+            yield Aws(engine, "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def dataset(aws: Aws) -> str:
+    return aws.dataset(aws.group(), "Interactions")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("a", "plain.csv"), ("b", "packed/"), ("c", "packed/1.csv.gz"), ("d", "mit Leerzeichen/이름 é.csv")],
+)
+def test_objects_and_folders_are_imported(aws: Aws, dataset: str, name: str, key: str) -> None:
+    assert aws.imported(dataset, f"s3://open/{key}", name)
+
+
+@pytest.mark.parametrize(("name", "key"), [("e", "none.csv"), ("f", "none/"), ("g", "empty/")])
+def test_location_without_anything_fails_the_job(aws: Aws, dataset: str, name: str, key: str) -> None:
+    assert aws.failed_import(dataset, f"s3://open/{key}", name).endswith("Invalid Data location.")
+
+
+@pytest.mark.parametrize(("name", "key"), [("h", "a.csv"), ("i", "folder/")])
+def test_closed_bucket_fails_the_job_with_the_reason(aws: Aws, dataset: str, name: str, key: str) -> None:
+    reason = aws.failed_import(dataset, f"s3://closed/{key}", name)
+    assert reason.endswith("Insufficient privileges for accessing data in Amazon S3.")

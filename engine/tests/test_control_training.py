@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Solutions, solution versions and campaigns."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from engine.tests.harness import RECIPE, Argument, Aws
+from engine.tests.shop import Shop
+from engine.tests.shop_data import avro, columns, interactions, write_csv
+
+UP = "aws-user-personalization"
+
+
+@pytest.fixture
+def group(aws: Aws, bucket: Path) -> str:
+    """A dataset group with interactions."""
+    group = aws.group()
+    write_csv(bucket / "interactions.csv", columns("Interactions"), interactions())
+    aws.imported(aws.dataset(group, "Interactions"), f"s3://{bucket.name}/interactions.csv")
+    return group
+
+
+def test_solution_is_described_as_made(aws: Aws) -> None:
+    config: Any = {"algorithmHyperParameters": {"bptt": "16"}, "eventValueThreshold": "0.5"}
+    solution = aws.solution(aws.group(), eventType="View", solutionConfig=config, performAutoTraining=False)
+    found = aws.control.describe_solution(solutionArn=solution)["solution"]
+    assert (found["recipeArn"], found["eventType"], found["solutionConfig"]) == (RECIPE + UP, "View", config)
+    assert (found["performAutoTraining"], found["performHPO"], "latestSolutionVersion" in found) == (
+        False,
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "reason"),
+    [
+        (UP, {"solutionConfig": {"algorithmHyperParameters": {"depth": "3"}}}, "named depth"),
+        (UP, {"solutionConfig": {"algorithmHyperParameters": {"bptt": "99"}}}, "out of the range of bptt"),
+        (UP, {"solutionConfig": {"algorithmHyperParameters": {"tier": "deepest"}}}, "out of the range of tier"),
+        (UP, {"solutionConfig": {"featureTransformationParameters": {"bptt": "9"}}}, "named bptt"),
+        (UP, {"solutionConfig": {"eventsConfig": {"eventParametersList": []}}}, "-v2"),
+        (UP, {"solutionConfig": {"eventValueThreshold": "high"}}, "is a number"),
+        (UP, {"solutionConfig": {"autoTrainingConfig": {"schedulingExpression": "rate(31 days)"}}}, "rate"),
+        (
+            UP,
+            {"performAutoTraining": False, "solutionConfig": {"autoTrainingConfig": {}}},
+            "needs performAutoTraining",
+        ),
+        (UP, {"performIncrementalUpdate": True}, "aws-semantic-similarity"),
+        ("aws-ecomm-recommended-for-you", {}, "domain use case"),
+    ],
+)
+def test_configuration_must_fit_the_recipe(aws: Aws, recipe: str, options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match=reason):
+        aws.solution(aws.group(), recipe, **options)
+
+
+@pytest.mark.parametrize("options", [{"performHPO": True}, {"performAutoML": True}])
+def test_tuning_says_that_it_is_not_built(aws: Aws, options: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match="not built yet"):
+        aws.solution(aws.group(), **options)
+
+
+def test_recipe_must_exist_and_be_named(aws: Aws) -> None:
+    group = aws.group()
+    with pytest.raises(aws.control.exceptions.ResourceNotFoundException):
+        aws.solution(group, "aws-crystal-ball")
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="recipeArn"):
+        aws.control.create_solution(name="x", datasetGroupArn=group)
+
+
+def test_eleventh_solution_of_a_group_is_over_quota(aws: Aws) -> None:
+    group = aws.group()
+    for number in range(10):
+        aws.solution(group, name=f"s{number}")
+    with pytest.raises(aws.control.exceptions.LimitExceededException, match="More than 10 solutions"):
+        aws.solution(group, name="s10")
+
+
+def test_solution_update_takes_effect_and_shows(aws: Aws) -> None:
+    solution = aws.solution(aws.group())
+    schedule: Any = {"autoTrainingConfig": {"schedulingExpression": "rate(3 days)"}}
+    aws.control.update_solution(solutionArn=solution, performAutoTraining=True, solutionUpdateConfig=schedule)
+    aws.settled_update("Solution", solution)
+    found = aws.control.describe_solution(solutionArn=solution)["solution"]
+    assert found["latestSolutionUpdate"]["solutionUpdateConfig"] == schedule
+    assert found["solutionConfig"]["autoTrainingConfig"] == schedule["autoTrainingConfig"]
+
+
+def test_version_has_metrics_and_training_hours(aws: Aws, group: str) -> None:
+    solution = aws.solution(group)
+    version = aws.version(solution, name="nightly-1")
+    found = aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    metrics = aws.control.get_solution_metrics(solutionVersionArn=version)["metrics"]
+    latest = aws.control.describe_solution(solutionArn=solution)["solution"]["latestSolutionVersion"]
+    assert re.fullmatch(re.escape(solution) + "/[0-9a-f]{8}", version)
+    assert (found["name"], found["trainingMode"], found["trainingType"]) == ("nightly-1", "FULL", "MANUAL")
+    assert found["trainingHours"] > 0
+    assert latest["solutionVersionArn"] == version
+    assert {"coverage", "mean_reciprocal_rank_at_25", "precision_at_5"} <= set(metrics)
+    assert all(0 <= value <= 1 for value in metrics.values())
+
+
+def test_version_name_is_found_again_and_taken_once(aws: Aws, group: str) -> None:
+    solution = aws.solution(group)
+    aws.version(solution, name="run-1")
+    with pytest.raises(aws.control.exceptions.ResourceAlreadyExistsException, match="run-1"):
+        aws.control.create_solution_version(solutionArn=solution, name="run-1")
+    assert len(aws.control.list_solution_versions(solutionArn=solution)["solutionVersions"]) == 1
+
+
+def test_too_little_data_fails_the_training_with_the_reason(aws: Aws) -> None:
+    group = aws.group()
+    aws.dataset(group, "Interactions")
+    made = aws.control.create_solution_version(solutionArn=aws.solution(group))["solutionVersionArn"]
+    aws.settle("SolutionVersion", made, "CREATE FAILED")
+    found = aws.control.describe_solution_version(solutionVersionArn=made)["solutionVersion"]
+    assert "interactions" in found["failureReason"]
+    with pytest.raises(aws.control.exceptions.ResourceInUseException):
+        aws.control.get_solution_metrics(solutionVersionArn=made)
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="CREATE FAILED"):
+        aws.campaign(made)
+
+
+def test_training_needs_an_interactions_dataset(aws: Aws) -> None:
+    solution = aws.solution(aws.group())
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="no Interactions dataset"):
+        aws.control.create_solution_version(solutionArn=solution)
+
+
+def test_new_columns_of_items_train_new_solutions_only(aws: Aws) -> None:
+    bucket = aws.engine.s3_root / aws.region
+    write_csv(bucket / "interactions.csv", columns("Interactions"), interactions())
+    known = [(f"i{number}", 1.0, "all", "ab"[number // 20]) for number in range(40)]
+    rows = [*known, ("new-a", 1.0, "all", "a"), ("new-b", 1.0, "all", "b")]
+    write_csv(bucket / "before.csv", columns("Items"), [row[:3] for row in rows])
+    write_csv(bucket / "after.csv", [*columns("Items"), "TASTE"], rows)
+    group = aws.group()
+    aws.imported(aws.dataset(group, "Interactions"), f"s3://{aws.region}/interactions.csv", "interactions")
+    items = aws.dataset(group, "Items")
+    aws.imported(items, f"s3://{aws.region}/before.csv", "before")
+    old = aws.solution(group, "aws-similar-items", name="old", performAutoTraining=False)
+    taste = {"name": "TASTE", "type": ["null", "string"], "categorical": True}
+    wider = aws.control.create_schema(name=f"wider-{aws.region}", schema=avro("Items", taste))["schemaArn"]
+    aws.control.update_dataset(datasetArn=items, schemaArn=wider)
+    aws.settle("Dataset", items)
+    aws.imported(items, f"s3://{aws.region}/after.csv", "after")
+    new = aws.solution(group, "aws-similar-items", name="new", performAutoTraining=False)
+    assert "columns" not in aws.control.describe_solution(solutionArn=new)["solution"]
+
+    def like(solution: str, item: str) -> set[str]:
+        campaign = aws.campaign(aws.version(solution), f"{solution.rpartition('/')[2]}-{item}")
+        return set(aws.recommended(campaign, itemId=item, numResults=10)) - {"new-a", "new-b"}
+
+    assert like(old, "new-a") == like(old, "new-b")
+    assert like(new, "new-a") <= {f"i{number}" for number in range(20)}
+    assert like(new, "new-b") <= {f"i{number}" for number in range(20, 40)}
+
+
+def test_update_mode_needs_the_recipe_and_a_full_version(aws: Aws, group: str) -> None:
+    similar, personal = aws.solution(group, "aws-similar-items"), aws.solution(group)
+    for solution in (similar, personal):
+        with pytest.raises(aws.control.exceptions.InvalidInputException, match="UPDATE"):
+            aws.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")
+    aws.version(personal)
+    updated = aws.version(personal, trainingMode="UPDATE")
+    found = aws.control.describe_solution_version(solutionVersionArn=updated)["solutionVersion"]
+    assert found["trainingMode"] == "UPDATE"
+
+
+def test_events_train_as_well_as_imports(aws: Aws, group: str) -> None:
+    tracking_id = aws.tracker(group)
+    for user in range(30):
+        aws.click(tracking_id, "brand-new", user=f"u{user}", session=f"s{user}")
+    aws.click(tracking_id, "of-nobody", user=None, session="anonymous")
+    campaign = aws.campaign(aws.version(aws.solution(group, "aws-popularity-count")))
+    found = aws.recommended(campaign, userId="u0", numResults=100)
+    assert "brand-new" in found
+    assert "of-nobody" not in found
+
+
+def test_campaign_is_described_as_made(aws: Aws, group: str) -> None:
+    version = aws.version(aws.solution(group))
+    config: Any = {"itemExplorationConfig": {"explorationWeight": "0.1"}}
+    campaign = aws.campaign(version, campaignConfig=config, minProvisionedTPS=2)
+    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert (found["solutionVersionArn"], found["minProvisionedTPS"], found["campaignConfig"]) == (version, 2, config)
+    assert "latestCampaignUpdate" not in found
+    assert [each["name"] for each in aws.control.list_campaigns()["campaigns"]] == ["campaign"]
+
+
+def test_campaign_update_shows_and_ends_in_the_new_version(aws: Aws, group: str) -> None:
+    solution = aws.solution(group)
+    first, second = aws.version(solution), aws.version(solution)
+    campaign = aws.campaign(first)
+    aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=second)
+    aws.settled_update("Campaign", campaign)
+    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert (found["status"], found["solutionVersionArn"]) == ("ACTIVE", second)
+    assert found["latestCampaignUpdate"]["minProvisionedTPS"] == 1
+    assert aws.recommended(campaign, userId="u0", numResults=3)
+
+
+def test_campaign_of_latest_follows_new_versions(aws: Aws, group: str) -> None:
+    solution = aws.solution(group)
+    aws.version(solution)
+    config: Any = {"syncWithLatestSolutionVersion": True}
+    campaign = aws.campaign(f"{solution}/$LATEST", campaignConfig=config)
+    newest = aws.version(solution)
+    aws.settled_update("Campaign", campaign)
+    found = aws.control.describe_campaign(campaignArn=campaign)["campaign"]
+    assert found["solutionVersionArn"] == newest
+
+
+def test_latest_and_synchronisation_go_together(aws: Aws, group: str) -> None:
+    solution = aws.solution(group)
+    config: Any = {"syncWithLatestSolutionVersion": True}
+    with pytest.raises(aws.control.exceptions.ResourceInUseException, match="no ACTIVE solution version"):
+        aws.campaign(f"{solution}/$LATEST", campaignConfig=config)
+    version = aws.version(solution)
+    for arn, options in ((f"{solution}/$LATEST", {}), (version, {"campaignConfig": config})):
+        with pytest.raises(aws.control.exceptions.InvalidInputException, match="go together"):
+            aws.campaign(arn, **options)
+    with pytest.raises(aws.control.exceptions.ResourceNotFoundException):
+        aws.campaign(solution)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"itemExplorationConfig": {"explorationWeight": "2"}}, "out of the range"),
+        ({"itemExplorationConfig": {"luck": "1"}}, "named luck"),
+        ({"rankingInfluence": {"POPULARITY": 0.5}}, "aws-semantic-similarity"),
+    ],
+)
+def test_campaign_configuration_must_fit_the_recipe(shop: Shop, config: Argument, reason: str) -> None:
+    with pytest.raises(shop.aws.control.exceptions.InvalidInputException, match=reason):
+        shop.aws.campaign(shop.versions[UP], "other", campaignConfig=config)
+
+
+def test_sixth_campaign_of_a_group_is_over_quota(aws: Aws, group: str) -> None:
+    version = aws.version(aws.solution(group, "aws-popularity-count"))
+    for number in range(5):
+        aws.campaign(version, f"c{number}")
+    with pytest.raises(
+        aws.control.exceptions.LimitExceededException,
+        match=r"Cannot create a campaign\. More than 5 resources in ACTIVE",
+    ):
+        aws.campaign(version, "c5")
+
+
+def test_solution_goes_after_its_campaign_and_takes_its_versions_along(aws: Aws, group: str) -> None:
+    solution = aws.solution(group, "aws-popularity-count")
+    version = aws.version(solution)
+    campaign = aws.campaign(version)
+    with pytest.raises(aws.control.exceptions.ResourceInUseException, match=re.escape(campaign)):
+        aws.control.delete_solution(solutionArn=solution)
+    aws.control.delete_campaign(campaignArn=campaign)
+    aws.settle("Campaign", campaign, "")
+    aws.control.delete_solution(solutionArn=solution)
+    aws.settle("Solution", solution, "")
+    assert aws.status("SolutionVersion", version) == ""
