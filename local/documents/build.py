@@ -52,9 +52,10 @@ SwaggerUIBundle({
 def sources() -> dict[Path, str]:
     """Return the place on the site of every file of the documentation, pictures included."""
     found = {REPOSITORY / name: place for name, place in NAMES.items()}
-    for file in sorted((REPOSITORY / "docs").rglob("*")):
-        if file.suffix in {".md", ".svg", ".png"} and file not in found:
-            found[file] = file.relative_to(REPOSITORY / "docs").as_posix()
+    for folder, place in ((REPOSITORY / "docs", ""), (REPOSITORY / "engine" / "docs", "engine/")):
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in {".md", ".svg", ".png"} and file not in found:
+                found[file] = place + file.relative_to(folder).as_posix()
     return found
 
 
