@@ -20,6 +20,8 @@ UV = str(Path(sys.prefix) / "bin" / "uv")
 """The uv of the project's own environment."""
 PREFERRED = ("3.13", "3.12", "3.11")
 """Lambda runtimes that the template allows, best first: 3.13 is what runs on AWS."""
+WITH_ENGINE = ("cloud",)
+"""Environments that have the engine too, without its dependencies: its guard against foreign web pages needs none."""
 
 WAY_OUT = (
     "Nothing was deleted. `python -m local up --fresh` starts without it, and deletes the shops, the files and the"
@@ -72,6 +74,7 @@ def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
     lock, folder = REPOSITORY / "locks" / f"{name}.txt", LOCAL / name
     note, interpreter = folder / ".made.json", folder / "bin" / "python"
     made = {"lock": hashlib.sha256(lock.read_bytes()).hexdigest(), "python": python.version}
+    made |= {"engine": "editable"} if name in WITH_ENGINE else {}
     with suppress(FileNotFoundError, ValueError):
         if json.loads(note.read_text()) == made:
             return
@@ -82,6 +85,9 @@ def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
         if there.strip() != python.version:
             uv("venv", "--clear", "--python", python.path, str(folder))
         uv("pip", "sync", "--require-hashes", "--python", str(interpreter), str(lock))
+        if name in WITH_ENGINE:
+            engine = ("--no-deps", "--offline", "--python", str(interpreter), "--editable", "engine")
+            uv("pip", "install", *engine)
         note.write_text(json.dumps(made))
 
 
