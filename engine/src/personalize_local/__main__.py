@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine as a command: `python -m personalize_local --port N --data-dir DIR`."""
+"""The engine as a command: `personalize-local`, or `python -m personalize_local`."""
 
 import argparse
+import errno
 import logging
 import signal
-import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvicorn
+from platformdirs import user_data_dir
 
 from personalize_local.engine import Options
 from personalize_local.resources import open_files
-from personalize_local.resources.store import DirectoryInUse, Store
-from personalize_local.server import origins
-from personalize_local.server.app import Application
-from personalize_local.wire.protocol import Wire
+from personalize_local.resources.store import DirectoryInUse
+from personalize_local.server.running import Server
 
 
 def main(arguments: list[str] | None = None, program: str = "python -m personalize_local") -> int:
@@ -30,34 +28,17 @@ def main(arguments: list[str] | None = None, program: str = "python -m personali
         return _complain(program, open_files.complaint(most))
     if few := open_files.complaint(most):
         logging.getLogger("personalize").warning(few)
+    options.open_files = open_files.room(most)
+    directory = None if options.in_memory else options.data_dir or default_folder()
     try:
-        listener = _listen(options.host, options.port)
+        server = Server(options, directory, host=options.host, port=options.port, names=options.name)
+    except DirectoryInUse as error:
+        return _complain(program, str(error))
     except OSError as error:
-        return _complain(program, f"cannot listen on {options.host}:{options.port}: {error.strerror}")
-    with listener:
-        try:
-            store = Store(options.data_dir)
-        except DirectoryInUse as error:
-            return _complain(program, str(error))
-        options.open_files = open_files.room(most)
-        application = Application(options, store, Wire(), origins.names_of(options.host, options.name))
-        config = uvicorn.Config(
-            application,
-            loop="asyncio",
-            http="httptools",
-            ws="none",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
-        )
-        sys.stdout.write(f"Personalize answers at http://{options.host}:{listener.getsockname()[1]}\n")
-        sys.stdout.flush()
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        finally:
-            store.close()
+        return _complain(program, _reason(error, options))
+    sys.stdout.write(f"Personalize answers at {server.url}\n")
+    sys.stdout.flush()
+    server.run()
     return 0
 
 
@@ -65,8 +46,9 @@ def main(arguments: list[str] | None = None, program: str = "python -m personali
 class _Arguments(Options):
     """Everything that the command takes; the parser leaves the defaults to the fields."""
 
-    port: int = 0
-    data_dir: Path = Path()
+    port: int = 8090
+    data_dir: Path | None = None
+    in_memory: bool = False
     host: str = "127.0.0.1"
     name: list[str] = field(default_factory=list)
 
@@ -76,24 +58,28 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. It names its protocol, or asyncio leaves Nagle's algorithm on: 40 ms an answer."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def default_folder() -> Path:
+    """Return the data folder of an engine that is given none."""
+    return Path(user_data_dir("personalize-local", appauthor=False))
+
+
+def _reason(error: OSError, options: "_Arguments") -> str:
+    """Say why the engine cannot start, and what helps."""
+    address = f"{options.host}:{options.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {address}: another program does; give another --port, or --port 0 for any free one"
+    if error.filename:
+        return f"cannot keep data in {error.filename}: {error.strerror}; give another --data-dir, or --in-memory"
+    return f"cannot listen on {address}: {error.strerror}"
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description="Serve Amazon Personalize's three APIs on one port.")
-    parser.add_argument("--port", type=int, required=True, help="where to listen; 0 chooses a free port and prints it")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--port", type=int, help="where to listen; default 8090; 0 chooses a free port and prints it")
+    parser.add_argument("--data-dir", type=Path, help="where everything is kept; default: the user's data folder")
+    parser.add_argument(
+        "--in-memory", action="store_true", help="keep nothing: data are in a temporary folder, and go with the engine"
+    )
     parser.add_argument("--host", help="address to listen on; default 127.0.0.1")
     parser.add_argument(
         "--name",

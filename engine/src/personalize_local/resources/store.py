@@ -2,7 +2,7 @@
 """The data directory: one SQLite file with resources and streamed records, and a folder of files per resource.
 
 A write is on disk when its method returns (WAL, synchronous FULL): a killed engine loses nothing that it has
-acknowledged.
+acknowledged. In memory it is only written: `--in-memory` keeps the folder among temporary files.
 """
 
 import fcntl
@@ -72,16 +72,20 @@ class Reader(Streamed):
 
 
 class Store(Streamed):
-    """Everything that outlives the process. Its methods belong to one thread; others use a `Reader`."""
+    """Everything that outlives the process. Its methods belong to one thread at a time; others use a `Reader`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
+        """Open the data folder, or make it. Raises DirectoryInUse.
+
+        `durable`: a write is on disk when its method returns; otherwise when the system likes.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._lock = _lock(directory / "engine.lock")
         self.database = directory / "engine.sqlite"
-        self._connection = sqlite3.connect(self.database)
+        self._connection = sqlite3.connect(self.database, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         self._connection.executescript(_TABLES)
 
     def close(self) -> None:
