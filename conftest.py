@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How hard property tests look: the same few examples by day on every machine, and each night many others."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Read when numpy is imported. Threads that wait for each other keep the processors from the other workers.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=30,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "nightly", deadline=None, max_examples=200, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
