@@ -5,14 +5,13 @@ Tests make these calls by several clients, and `benchmarks/emulators.py` against
 request stands for an ARN or id that an earlier call returned.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import OperationModel
 from personalize_local.wire.protocol import load_services
 
 from engine.tests.shop_data import avro, columns, write_csv, write_shop
@@ -61,7 +60,8 @@ def _arn_member(operation: str) -> str:
 def _seen(noun: str, name: str) -> Iterator[Call]:
     """Describe one and list all."""
     member = noun[0].lower() + noun[1:]
-    yield _call(f"Describe{noun}", **{f"{member}Arn": f"${name}"})
+    which: Json = {f"{member}Arn": f"${name}"}
+    yield _call(f"Describe{noun}", **which)
     yield _call(f"List{noun}s")
 
 
@@ -139,7 +139,7 @@ def _models() -> Iterator[Call]:
     yield _call("StopSolutionVersionCreation", solutionVersionArn="$stopped")
     yield _call("GetRecommendations", campaignArn="$campaign-popular", userId="u1", filterArn="$filter")
     yield from _deployed("aws-personalized-ranking", "ranking")
-    ranked = {"userId": "u1", "inputList": ["i1", "i2", "i30"]}
+    ranked: Json = {"userId": "u1", "inputList": ["i1", "i2", "i30"]}
     yield _call("GetPersonalizedRanking", campaignArn="$campaign-ranking", **ranked)
     yield from _deployed("aws-next-best-action", "actions")
     yield _call("GetActionRecommendations", campaignArn="$campaign-actions", userId="u1")
@@ -153,18 +153,21 @@ def _jobs() -> Iterator[Call]:
         about = {"solutionVersionArn": f"$version-{name}", "jobInput": source, "jobOutput": output, "roleArn": ROLE}
         yield from _made(noun, f"batch-{name}", jobName="journey", **about)
         yield from _seen(noun, f"batch-{name}")
-    export = {"datasetArn": "$items", "roleArn": ROLE, "jobOutput": output}
+    export: Json = {"datasetArn": "$items", "roleArn": ROLE, "jobOutput": output}
     yield from _made("DatasetExportJob", "export", jobName="journey", **export)
     yield from _seen("DatasetExportJob", "export")
-    viewed = {"eventType": "View", "metricName": "views", "expression": "SAMPLECOUNT()"}
-    config = {"metrics": [viewed], "metricsOutputConfig": {"roleArn": ROLE}}
+    viewed: Json = {"eventType": "View", "metricName": "views", "expression": "SAMPLECOUNT()"}
+    config: Json = {"metrics": [viewed], "metricsOutputConfig": {"roleArn": ROLE}}
     yield from _made("MetricAttribution", "attribution", name="journey", datasetGroupArn="$group", **config)
     yield from _seen("MetricAttribution", "attribution")
     yield _call("UpdateMetricAttribution", waits=True, metricAttributionArn="$attribution",
                 addMetrics=[viewed | {"metricName": "worth", "expression": "SUM(Items.PRICE)"}])  # fmt: skip
     yield _call("ListMetricAttributionMetrics", metricAttributionArn="$attribution")
-    source = {"dataLocation": f"s3://{BUCKET}/gone.csv"}
-    gone = {"datasetGroupArn": "$group", "dataSource": source, "roleArn": ROLE}
+    gone: Json = {
+        "datasetGroupArn": "$group",
+        "roleArn": ROLE,
+        "dataSource": {"dataLocation": f"s3://{BUCKET}/gone.csv"},
+    }
     yield from _made("DataDeletionJob", "deletion", jobName="journey", **gone)
     yield from _seen("DataDeletionJob", "deletion")
     yield _call("TagResource", resourceArn="$group", tags=[{"tagKey": "stage", "tagValue": "test"}])
@@ -199,7 +202,8 @@ def _deletions() -> Iterator[Call]:
     ):
         member = noun[0].lower() + noun[1:]
         for name in names.split():
-            yield _call(f"Delete{noun}", waits=noun != "Schema", **{f"{member}Arn": f"${name}"})
+            which: Json = {f"{member}Arn": f"${name}"}
+            yield _call(f"Delete{noun}", waits=noun != "Schema", **which)
 
 
 CALLS: tuple[Call, ...] = (*_data(), *_models(), *_jobs(), *_recommender(), *_deletions())
@@ -267,28 +271,9 @@ def _wait(perform: Perform, call: Call, known: Json, seconds: float) -> None:
         time.sleep(0.01)
 
 
-def against_model(answer: Json, shape: Shape | None, path: str) -> list[str]:
-    """Return what an answer has that its model has not."""
-    if isinstance(shape, StructureShape):
-        unknown = [f"{path}.{name}" for name in answer if name not in shape.members]
-        inner = [(answer[name], member, name) for name, member in shape.members.items() if name in answer]
-        return unknown + [
-            each for value, member, name in inner for each in against_model(value, member, f"{path}.{name}")
-        ]
-    if isinstance(shape, ListShape | MapShape) and isinstance(answer, list | dict):
-        member = shape.member if isinstance(shape, ListShape) else shape.value
-        values = answer if isinstance(answer, list) else list(answer.values())
-        return [each for value in values for each in against_model(value, member, path)]
-    return []
-
-
 def requests_of(calls: tuple[Call, ...] = CALLS) -> dict[str, Json]:
     """Return the first request of each operation."""
     found: dict[str, Json] = {}
     for call in calls:
         found.setdefault(call.operation, call.request)
     return found
-
-
-def pretty(request: Json) -> str:
-    return json.dumps(request, separators=(",", ":"))
