@@ -76,11 +76,16 @@ class _Bulk:
         self.users = _Table("users", files, facts.get("users", {}))
         self.items = _Table("items", files, facts.get("items", {}))
         self.rows: int = facts.get("rows", 0)
-        self._types: list[str | None] = [*facts.get("event_types", []), None]
+        self.event_types: list[str] = facts.get("event_types", [])
+        self._types: list[str | None] = [*self.event_types, None]
         self._files = files
         if files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
             self._item_ids = StringTable.from_arrays(files, "history.items").all().tolist()
+
+    def some_users(self, most: int) -> list[str]:
+        users = len(self._user_ids) if self._files else 0
+        return [self._user_ids[place] for place in range(0, users, max(1, users // max(most, 1)))][:most]
 
     def history(self, user_id: str) -> list[Interaction]:
         position = self._user_ids.find(user_id) if self._files else -1
@@ -161,6 +166,15 @@ class LiveData:
         self._items[item_id] = _present(properties)
         for catalogue in self._catalogues.values():
             catalogue.update(item_id, self._items[item_id])
+
+    def some_users(self, most: int) -> list[str]:
+        """Return users with interactions, some of the imported ones and the latest of the streamed ones."""
+        return list(dict.fromkeys([*self._bulk.some_users(most // 2), *list(self._events)[: -most - 1 : -1]]))[:most]
+
+    def event_types(self) -> list[str]:
+        """Return the types of imported and streamed events, in alphabetical order."""
+        streamed = {each.row.event_type for each in self.owned}
+        return sorted({*self._bulk.event_types, *filter(None, streamed)})
 
     def user(self, user_id: str) -> Mapping[str, Value]:
         """Return a user's metadata without missing values; empty if unknown."""

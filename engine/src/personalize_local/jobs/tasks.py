@@ -26,6 +26,15 @@ class TrainingTask:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    metrics: Mapping[str, float]
+    """GetSolutionMetrics' map."""
+    popularity: Mapping[str, float]
+    """The same of the same popular items for everybody; empty where the recipe recommends no items."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchTask:
     recipe: str
     source: Location

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from personalize_local.data.s3 import Location, fetch
 from personalize_local.data.schemas import Schema
 from personalize_local.data.snapshots import SnapshotSpec
-from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, TrainingTask
+from personalize_local.jobs.progress import IMPORT, TRAINING, phases
+from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, TrainingOutcome, TrainingTask
 from personalize_local.resources.store import with_streamed
 from personalize_local.serving import TRAINED_UNTIL
 
@@ -26,21 +27,27 @@ def run_import(source: Location, most: int, schema: Schema, target: Path) -> int
     """Read a drop of `most` bytes into the engine's own form; returns the rows kept. Raises ImportRefused."""
     from personalize_local.data.importing import import_files  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        return import_files(fetch(source, Path(scratch), most=most), schema, target)
+    with tempfile.TemporaryDirectory(prefix="import-") as scratch, phases(target, IMPORT) as enter:
+        enter("Fetching files")
+        files = fetch(source, Path(scratch), most=most)
+        enter("Reading and checking rows")
+        return import_files(files, schema, target)
 
 
-def run_training(task: TrainingTask) -> tuple[dict[str, float], float]:
-    """Train a recipe on everything that is there now; returns offline metrics and seconds. Raises TrainingRefused."""
+def run_training(task: TrainingTask) -> TrainingOutcome:
+    """Train a recipe on everything that is there now. Raises TrainingRefused."""
     from personalize_local.data.building import build_snapshot  # noqa: PLC0415
     from personalize_local.recipes.training import train  # noqa: PLC0415
 
     began = time.perf_counter()
-    spec, last = with_streamed(task.spec, task.database, task.datasets)
-    trained = train(task.recipe, build_snapshot(spec), task.config, _shared_counts())
-    trained.model.save(task.target)
-    (task.target / TRAINED_UNTIL).write_text(str(last))
-    return trained.metrics, time.perf_counter() - began
+    with phases(task.target, TRAINING) as enter:
+        enter("Reading the data")
+        spec, last = with_streamed(task.spec, task.database, task.datasets)
+        trained = train(task.recipe, build_snapshot(spec), task.config, _shared_counts(), enter)
+        enter("Saving the model")
+        trained.model.save(task.target)
+        (task.target / TRAINED_UNTIL).write_text(str(last))
+    return TrainingOutcome(trained.metrics, trained.popularity, time.perf_counter() - began)
 
 
 @cache

@@ -55,7 +55,9 @@ async def import_data(engine: Engine, job: Resource) -> None:
     source = engine.location(job.body["dataSource"]["dataLocation"], job)
     most = engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES
     try:
-        await engine.workers.run(run_import, source, most, schema_of(engine, dataset), import_target(engine, job))
+        rows = await engine.workers.run(
+            run_import, source, most, schema_of(engine, dataset), import_target(engine, job)
+        )
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         raise ImportRefused(f"Failed to create a data import job for {what}. {refused}") from refused
@@ -63,7 +65,7 @@ async def import_data(engine: Engine, job: Resource) -> None:
         await publish_metrics(engine, job)
     async with engine.publishing:
         await publish(engine, dataset, job)
-        job.body["completed"] = engine.clock.now()
+        job.body |= {"completed": engine.clock.now(), "rows": rows}
     asyncio.get_running_loop().call_soon(_drop_replaced, engine, job)  # once the job is ACTIVE on the disk
 
 

@@ -165,13 +165,18 @@ def has_bulk_data(engine: Engine, dataset: Resource) -> bool:
 
 def imported_files(engine: Engine, dataset: Resource, finishing: Resource | None = None) -> list[Path]:
     """Return the files of a dataset's rows, in order, FULL and INCREMENTAL resolved; `finishing` counts as done."""
+    return [import_target(engine, job) for job in imported_jobs(engine, dataset, finishing)]
+
+
+def imported_jobs(engine: Engine, dataset: Resource, finishing: Resource | None = None) -> list[Resource]:
+    """Return the imports that a dataset's rows come from, as `imported_files`."""
     jobs = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     done = sorted((job for job in jobs if job.active), key=lambda job: job.body["completed"])
     done += [job for job in jobs if job is finishing]
-    files: list[Path] = []
+    kept: list[Resource] = []
     for job in done:
-        files = [*([] if job.body["importMode"] == "FULL" else files), import_target(engine, job)]
-    return files
+        kept = [*([] if job.body["importMode"] == "FULL" else kept), job]
+    return kept
 
 
 async def publish(engine: Engine, dataset: Resource, finishing: Resource | None = None) -> None:

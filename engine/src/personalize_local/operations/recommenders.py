@@ -119,8 +119,8 @@ async def remove_recommender(engine: Engine, recommender: Resource) -> None:
 async def _train(engine: Engine, recommender: Resource, config: Json) -> None:
     began = {"trained": engine.clock.now(), "data": data_mark(engine, recommender.group)}
     columns = excluded_columns(engine, recommender.group, config)
-    metrics, _ = await train(engine, recommender, TrainingConfig(excluded_columns=columns))
-    recommender.body |= began | {"modelMetrics": metrics}
+    outcome = await train(engine, recommender, TrainingConfig(excluded_columns=columns))
+    recommender.body |= began | {"modelMetrics": outcome.metrics, "popularity": outcome.popularity}
 
 
 def serving_recommender(engine: Engine, arn: str) -> Resource:

@@ -6,7 +6,7 @@ import secrets
 import shutil
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
-from personalize_local.jobs.tasks import TrainingTask
+from personalize_local.jobs.tasks import TrainingOutcome, TrainingTask
 from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
@@ -70,14 +70,15 @@ def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
 @work(kinds.SOLUTION_VERSION, kinds.CREATE)
 async def train_version(engine: Engine, version: Resource) -> None:
     """Train in the worker; then update the campaigns that follow the latest version."""
-    metrics, seconds = await train(engine, version, _config(engine, version))
-    version.body |= {"metrics": metrics, "trainingHours": round(seconds / 3600, 6)}
+    outcome = await train(engine, version, _config(engine, version))
+    version.body |= {"metrics": outcome.metrics, "popularity": outcome.popularity}
+    version.body["trainingHours"] = round(outcome.seconds / 3600, 6)
     for campaign in engine.registry.find(kinds.CAMPAIGN, solutionArn=version.body["solutionArn"]):
         asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 
 
-async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> tuple[dict[str, float], float]:
-    """Train a solution version or a recommender in the worker; returns metrics and seconds."""
+async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> TrainingOutcome:
+    """Train a solution version or a recommender in the worker."""
     actions = _of_actions(resource)
     task = TrainingTask(
         recipe=recipe_of(resource.body["recipeArn"]).name,

@@ -73,3 +73,5 @@ class Trained:
     model: Model
     metrics: dict[str, float]
     """GetSolutionMetrics' map: four decimals, measured on users that the measured model has not seen."""
+    popularity: dict[str, float] = field(default_factory=dict)
+    """The same of the plain rule, the same popular items for everybody; empty where the recipe recommends no items."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.records import Interaction
-from personalize_local.data.snapshots import Snapshot
+from personalize_local.data.snapshots import Snapshot, Strings
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common.rows import Mask, Rows, hashes
 
@@ -57,6 +57,15 @@ def measure(model: Model, asked: Sequence[Question]) -> dict[str, float]:
     """Return the metrics of a model that has not seen the users."""
     found = [(model.recommend(query, None, DEPTHS[-1]), relevant) for query, relevant in asked]
     return summary([([each.item_id for each in items], relevant) for items, relevant in found], len(model.item_ids))
+
+
+def popularity(rows: Rows, items: Strings, asked: Sequence[Question]) -> dict[str, float]:
+    """Return the metrics of the plain rule: to everybody the items (ids by index) that most users have in `rows`."""
+    pairs = np.unique(np.stack((rows.user, rows.item)), axis=1)
+    users = np.bincount(pairs[1], minlength=rows.items)
+    top = np.argsort(-users, kind="stable")[: DEPTHS[-1]]
+    answer = items[top[users[top] > 0]].tolist()
+    return summary([(answer, relevant) for _, relevant in asked], rows.items)
 
 
 def summary(answers: Sequence[tuple[Sequence[str], Collection[str]]], catalogue: int) -> dict[str, float]:

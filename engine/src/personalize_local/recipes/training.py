@@ -23,9 +23,16 @@ _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Train
 """Families with metrics of their own."""
 
 
-def train(recipe: str, snapshot: Snapshot, config: TrainingConfig, shared: SharedCounts | None = None) -> Trained:
+def train(
+    recipe: str,
+    snapshot: Snapshot,
+    config: TrainingConfig,
+    shared: SharedCounts | None = None,
+    enter: Callable[[str], None] = lambda _phase: None,
+) -> Trained:
     """Train a recipe (a key of RECIPES) and measure it on held-out users; `shared` is what earlier trainings left.
 
+    Calls `enter` at the beginning of each phase, with words for people.
     Raises TrainingRefused if the data is under Personalize's minimums, or the recipe has no trainer.
     """
     spec = RECIPES.get(recipe)
@@ -45,12 +52,18 @@ def train(recipe: str, snapshot: Snapshot, config: TrainingConfig, shared: Share
         fit = PersonalTrainer(snapshot, spec, config, shared or SharedCounts()).fit
     else:
         fit = lambda rows: related_training.fit(snapshot, rows, spec, config)  # noqa: E731
-    metrics = offline_metrics.measure(fit(rows.where(~held_out[rows.user])), questions)
+    seen = rows.where(~held_out[rows.user])
+    enter("Training without the held-out users")
+    measured = fit(seen)
+    enter("Measuring on held-out users")
+    metrics = offline_metrics.measure(measured, questions)
+    popularity = offline_metrics.popularity(seen, snapshot.items, questions)
     if spec.family == "trending":
         metrics["trend_prediction_accuracy"] = round(
             related_training.accuracy(rows, related_training.frequency(options)), 4
         )
-    return Trained(fit(rows), metrics)
+    enter("Training on everyone")
+    return Trained(fit(rows), metrics, popularity)
 
 
 def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:

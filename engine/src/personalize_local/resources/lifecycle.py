@@ -174,6 +174,12 @@ def under_way(resource: Resource) -> str:
     return kinds.UPDATE if updating(resource) else ""
 
 
+def latest_update(resource: Resource) -> Json:
+    """Return the latest update of a resource; empty if there was none."""
+    update: Json = resource.body.get(_UPDATES.get(resource.kind.noun, "")) or {}
+    return update
+
+
 def updating(resource: Resource) -> bool:
     """Tell whether an update of the resource is under way."""
     update = resource.body.get(_UPDATES.get(resource.kind.noun, ""))

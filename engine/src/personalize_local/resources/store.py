@@ -52,6 +52,17 @@ class Streamed:
     def records(self, dataset: str, after: int = 0) -> Iterator[tuple[int, PutRecord]]:
         return ((number, PutRecord(**json.loads(body))) for number, body in self._rows("records", dataset, after))
 
+    def counted(self, dataset: str) -> dict[str, Any]:
+        """Return how many `events` and `records` a dataset has, and when the `last` event was; None without one."""
+        count = (
+            self._connection.execute(f"SELECT COUNT(*) FROM {table} WHERE dataset = ?", (dataset,)).fetchone()[0]  # noqa: S608
+            for table in ("events", "records")
+        )
+        query = "SELECT body FROM events WHERE dataset = ? ORDER BY number DESC LIMIT 1"
+        newest = self._connection.execute(query, (dataset,)).fetchone()
+        last = event_from_json(newest[0]).sent_at if newest else None
+        return {"events": next(count), "records": next(count), "last": last}
+
     def _rows(self, table: str, dataset: str, after: int) -> Iterator[tuple[int, str]]:
         query = f"SELECT number, body FROM {table} WHERE dataset = ? AND number > ? ORDER BY number"  # noqa: S608
         with closing(self._connection.execute(query, (dataset, after))) as rows:

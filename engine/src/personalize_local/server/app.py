@@ -6,11 +6,12 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from typing import Any, Final
 
+from personalize_local import page
 from personalize_local.engine import Engine, Options
 from personalize_local.operations import HANDLERS, scheduling
 from personalize_local.resources.faults import DropConnection, strike
@@ -48,6 +49,8 @@ class Answer:
     body: bytes
     error: str = ""
     """The error code, for the header."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers, by names in lower case."""
 
 
 class Application:
@@ -89,13 +92,11 @@ class Application:
         foreign = origins.refusal(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"), self._own)
         if foreign:
             return _failure(AccessDenied(foreign), None, {})
-        if method == "GET" and path == "/":
-            return Answer(200, "application/json", _HEALTH)
         operation: Operation | None = None
         try:
             body = await _body(receive)
-            if path.startswith(CONTROLS):
-                return Answer(200, "application/json", control(self._engine, method, path, body))
+            if beside := await self._beside(method, path, headers.get("accept", ""), body):
+                return beside
             operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
             return await self._perform(operation, headers, body, receive)
         except ServiceError as error:
@@ -107,6 +108,17 @@ class Application:
             LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
             failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
             return _failure(failure, operation, headers)
+
+    async def _beside(self, method: str, path: str, accept: str, body: bytes) -> Answer | None:
+        """Answer what is no operation: the health check, the page for browsers, and the controls; None for others."""
+        if (method, path) == ("GET", "/") and "text/html" not in accept:
+            return Answer(200, "application/json", _HEALTH)
+        if path.startswith(page.DOOR) or (method, path) == ("GET", "/"):
+            shown = await page.answer(self._engine, method, path, body)
+            return Answer(200, shown.content_type, shown.body, headers=page.HEADERS)
+        if path.startswith(CONTROLS):
+            return Answer(200, "application/json", control(self._engine, method, path, body))
+        return None
 
     async def _perform(self, operation: Operation, headers: dict[str, str], body: bytes, receive: Receive) -> Answer:
         authorization = headers.get("authorization", "")
@@ -193,5 +205,6 @@ async def _respond(send: Send, answer: Answer) -> None:
     ]
     if answer.error:
         headers.append((b"x-amzn-errortype", answer.error.encode()))
+    headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine has and does, as the page shows it: names, statuses, counts, metrics; no person, item or event."""
+
+import asyncio
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from personalize_local.engine import Engine, Json, Resource
+from personalize_local.jobs import progress
+from personalize_local.operations.datasets import import_target, imported_jobs, schema_of
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.resources import kinds
+from personalize_local.resources.lifecycle import latest_update, under_way
+from personalize_local.resources.store import Reader
+
+NEWEST: Final = 10
+"""Versions of a solution, imports of a dataset and failures of a group that are shown."""
+_JOBS: Final = (kinds.EXPORT_JOB, kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB, kinds.DATA_DELETION_JOB)
+
+
+def overview(engine: Engine) -> Json:
+    """Return the engine's settings, and every dataset group with how much is under way and has failed in it."""
+    busy: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    for resource in engine.registry:
+        group = _group_of(resource)
+        busy[group] = busy.get(group, 0) + bool(under_way(resource))
+        failed[group] = failed.get(group, 0) + bool(_reason(resource))
+    options = engine.options
+    settings = {"strict": options.strict, "faults": options.faults, "rights": bool(options.rights)}
+    place = {"version": version("personalize-local"), "region": options.region, "account": options.account_id}
+    groups = [
+        _about(each) | {"domain": each.body.get("domain"), "busy": busy[each.arn], "failed": failed[each.arn]}
+        for each in engine.registry.find(kinds.DATASET_GROUP)
+    ]
+    return {"engine": place | settings | {"ahead": engine.clock.ahead}, "groups": groups}
+
+
+async def group(engine: Engine, arn: str) -> Json:
+    """Return everything of a dataset group. Raises ResourceNotFound."""
+    found = engine.registry.get(kinds.DATASET_GROUP, arn)
+    members = [each for each in engine.registry if each is not found and _group_of(each) == arn]
+    datasets = [each for each in members if each.kind is kinds.DATASET]
+    counted = await asyncio.to_thread(_streamed, engine.store.database, [each.arn for each in datasets])
+    failed = [each for each in members if _reason(each)]
+    return _about(found) | {
+        "domain": found.body.get("domain"),
+        "datasets": [_dataset(engine, each, counted[each.arn]) for each in datasets],
+        "solutions": [_solution(engine, each) for each in members if each.kind is kinds.SOLUTION],
+        "recommenders": [_recommender(each) for each in members if each.kind is kinds.RECOMMENDER],
+        "campaigns": [_campaign(engine, each) for each in members if each.kind is kinds.CAMPAIGN],
+        "filters": [
+            _about(each) | {"expression": each.body["filterExpression"]}
+            for each in members
+            if each.kind is kinds.FILTER
+        ],
+        "trackers": [_tracker(engine, each) for each in members if each.kind is kinds.EVENT_TRACKER],
+        "jobs": [_about(each) | {"what": each.kind.noun} for each in members if each.kind in _JOBS][-NEWEST:],
+        "attributions": [_about(each) for each in members if each.kind is kinds.METRIC_ATTRIBUTION],
+        "now": [_under_way(engine, each) for each in members if under_way(each)],
+        "failed": [_about(each) | {"what": each.kind.noun} for each in failed[: -NEWEST - 1 : -1]],
+    }
+
+
+def _group_of(resource: Resource) -> str:
+    return resource.arn if resource.kind is kinds.DATASET_GROUP else str(resource.body.get("datasetGroupArn", ""))
+
+
+def _about(resource: Resource) -> Json:
+    _, _, _, region, account, _ = resource.arn.split(":", 5)
+    body = resource.body
+    about = {"arn": resource.arn, "name": resource.name, "status": resource.status, "region": region}
+    times = {"created": body["creationDateTime"], "updated": body["lastUpdatedDateTime"]}
+    return about | times | {"account": account, "reason": _reason(resource)}
+
+
+def _reason(resource: Resource) -> str:
+    """Return why it, or its latest update, failed; empty if nothing did."""
+    return str(resource.body.get("failureReason") or latest_update(resource).get("failureReason") or "")
+
+
+def _dataset(engine: Engine, dataset: Resource, streamed: Json) -> Json:
+    rows = [job.body.get("rows") for job in imported_jobs(engine, dataset)]
+    columns = [
+        {"name": each.name, "type": each.type, "categorical": each.categorical, "textual": each.textual}
+        for each in schema_of(engine, dataset).fields
+    ]
+    imports = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
+    shown = [
+        _about(job) | {"mode": job.body["importMode"], "rows": job.body.get("rows")}
+        for job in imports[: -NEWEST - 1 : -1]
+    ]
+    return _about(dataset) | {
+        "type": dataset.body["datasetType"],
+        "schema": dataset.body["schemaArn"],
+        "columns": columns,
+        # Imports by an engine that did not keep their rows count for unknown.
+        "rows": None if None in rows else sum(filter(None, rows)),
+        "imports": shown,
+        "streamed": streamed,
+    }
+
+
+def _solution(engine: Engine, solution: Resource) -> Json:
+    versions = list(engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn))
+    shown = [_trained(each) | {"hours": each.body.get("trainingHours")} for each in versions[: -NEWEST - 1 : -1]]
+    return _about(solution) | _recipe(solution) | {"versions": shown, "more": len(versions) - len(shown)}
+
+
+def _recommender(recommender: Resource) -> Json:
+    return _trained(recommender) | _recipe(recommender)
+
+
+def _trained(resource: Resource) -> Json:
+    """Return a version or recommender with its metrics, beside those of the same popular items for everybody."""
+    metrics = resource.body.get("metrics") or resource.body.get("modelMetrics") or {}
+    mode = {"mode": resource.body.get("trainingMode"), "kind": resource.body.get("trainingType")}
+    return _about(resource) | mode | {"metrics": metrics, "popularity": resource.body.get("popularity") or {}}
+
+
+def _campaign(engine: Engine, campaign: Resource) -> Json:
+    solution = engine.registry.get(kinds.SOLUTION, campaign.body["solutionArn"])
+    return _about(campaign) | _recipe(solution) | {"version": campaign.body["solutionVersionArn"]}
+
+
+def _recipe(resource: Resource) -> Json:
+    spec = recipe_of(resource.body["recipeArn"])
+    return {"recipe": spec.name, "type": spec.recipe_type, "needs": spec.needs, "description": spec.description}
+
+
+def _tracker(engine: Engine, tracker: Resource) -> Json:
+    # A tracking id lets its holder send events: callers of an engine with rights have to ask for it.
+    return _about(tracker) | ({} if engine.options.rights else {"trackingId": tracker.body["trackingId"]})
+
+
+def _under_way(engine: Engine, resource: Resource) -> Json:
+    since = latest_update(resource).get("creationDateTime") or resource.body["lastUpdatedDateTime"]
+    target, usual = None, None
+    if resource.kind is kinds.IMPORT_JOB:
+        target = import_target(engine, resource)
+    elif resource.kind in {kinds.SOLUTION_VERSION, kinds.RECOMMENDER}:
+        target, usual = engine.store.folder(resource.arn), next(_durations(engine, resource), None)
+    return _about(resource) | {
+        "what": resource.kind.noun,
+        "verb": under_way(resource),
+        "since": since,
+        "age": max(0.0, round(engine.clock.now() - since, 1)),
+        "progress": progress.read(target) if target else None,
+        "usual": usual,
+    }
+
+
+def _durations(engine: Engine, version_: Resource) -> Iterator[float]:
+    """Yield the seconds of earlier trainings of the same solution, the newest first."""
+    if version_.kind is kinds.SOLUTION_VERSION:
+        before = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=version_.body["solutionArn"])
+        for each in reversed(list(before)):
+            if "trainingHours" in each.body:
+                yield round(float(each.body["trainingHours"]) * 3600, 1)
+
+
+def _streamed(database: Path, datasets: list[str]) -> dict[str, Json]:
+    """Return, by dataset, how many events and records were streamed, and the time of the last event; for a thread."""
+    with Reader(database) as reader:
+        return {dataset: reader.counted(dataset) for dataset in datasets}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elements out of plain values. Text only ever becomes text: ids and names come from whoever fills the engine.
+
+/** Make an element; `attributes` may have listeners (`onclick`), children are nodes, texts or nothing. */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "disabled") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Replace what a place shows, unless it shows the same already; keeps the focus and what was opened. */
+export function show(place, facts, build) {
+  const text = JSON.stringify(facts);
+  if (place.facts === text) return;
+  place.facts = text;
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const opened = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.key));
+  place.replaceChildren(...[build(facts)].flat(Infinity).filter(Boolean));
+  for (const each of place.querySelectorAll("details")) if (opened.has(each.dataset.key)) each.open = true;
+  if (focused) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus();
+}
+
+/** Text to copy, with a button that does. */
+export function copyable(text, label, multiline = true) {
+  const said = h("span", { role: "status", class: "said" });
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    said.textContent = "Copied";
+    setTimeout(() => (said.textContent = ""), 1500);
+  };
+  const shown = multiline ? h("pre", { tabindex: "0", "aria-label": label }, text) : h("code", { class: "id" }, text);
+  const button = h("button", { type: "button", class: "quiet", onclick: copy, "data-key": `copy ${label}` }, "Copy", h("span", { class: "hidden" }, ` ${label}`));
+  return h("div", { class: multiline ? "copy" : "copy inline" }, shown, button, said);
+}
+
+export const count = (number, noun, nouns = `${noun}s`) => `${whole(number)} ${number === 1 ? noun : nouns}`;
+export const whole = (number) => number.toLocaleString("en");
+
+/** A moment, as its distance from now; `tick` keeps it right. */
+export function when(seconds) {
+  if (!seconds) return null;
+  const moment = new Date(seconds * 1000);
+  return h("time", { datetime: moment.toISOString(), title: moment.toLocaleString(), "data-at": seconds }, ago(seconds));
+}
+
+export function tick(place = document) {
+  for (const each of place.querySelectorAll("time[data-at]")) {
+    const text = ago(Number(each.dataset.at));
+    if (each.textContent !== text) each.textContent = text;
+  }
+}
+
+function ago(seconds) {
+  const age = Date.now() / 1000 - seconds;
+  const past = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  for (const [unit, size] of [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]]) {
+    if (Math.abs(age) >= size) return past.format(-Math.trunc(age / size), unit);
+  }
+  return age < 5 && age > -5 ? "just now" : past.format(-10 * Math.trunc(age / 10) || -5, "second");
+}
+
+/** Seconds in words. */
+export function lasted(seconds) {
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+const GOOD = new Set(["ACTIVE", "COMPLETED"]);
+/** A status, verbatim, with a mark that does without colour. */
+export function status(text) {
+  const kind = GOOD.has(text) ? "good" : /FAILED/.test(text) ? "bad" : /INACTIVE|STOPPED/.test(text) ? "off" : "busy";
+  return h("span", { class: `status ${kind}` }, text);
+}
