@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests without an SDK, which sends nothing that a model rules out."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Self
+
+from engine.tests.calls import MODELS, Json
+from engine.tests.harness import EngineProcess
+
+
+class Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, answer: Json) -> None:
+        super().__init__(f"{status} {answer}")
+        self.status, self.code = status, str(answer.get("__type"))
+
+
+class Bare:
+    """Signed requests over one connection, hundreds a second."""
+
+    def __init__(self, engine: EngineProcess, region: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=60)
+        signature = f"AWS4-HMAC-SHA256 Credential=t/20260101/{region}/personalize/aws4_request"
+        self._headers = {"Authorization": signature}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(self, operation: str, request: Json) -> tuple[int, Json]:
+        """Send a request of an operation; returns status and body."""
+        model = MODELS[operation]
+        target = model.metadata.get("targetPrefix")
+        headers = {"X-Amz-Target": f"{target}.{operation}"} if target else {}
+        status, text = self.send(model.http["method"], model.http["requestUri"], json.dumps(request).encode(), headers)
+        answer: Json = json.loads(text) if text else {}
+        return status, answer
+
+    def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Send anything; headers may replace the signature."""
+        self._connection.request(method, path, body, self._headers | dict(headers))
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+    def perform(self, operation: str, request: Json) -> Json:
+        """Send a request; returns the answer's members. Raises Refused."""
+        status, answer = self.ask(operation, request)
+        if status != 200:
+            raise Refused(status, answer)
+        return answer
