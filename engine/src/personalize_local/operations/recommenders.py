@@ -7,8 +7,8 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import data_mark, datasets_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
+from personalize_local.operations.solution_configs import excluded_columns
 from personalize_local.operations.solution_versions import train
-from personalize_local.operations.solutions import excluded_columns
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds

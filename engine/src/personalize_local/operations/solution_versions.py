@@ -12,8 +12,8 @@ from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import bulk_spec, data_mark, datasets_of, training_datasets
 from personalize_local.operations.recipes import recipe_of
-from personalize_local.operations.solutions import excluded_columns
-from personalize_local.recipes.config import EventParameters, TrainingConfig
+from personalize_local.operations.solution_configs import training_config
+from personalize_local.recipes.config import TrainingConfig
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
 
@@ -70,7 +70,9 @@ def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
 @work(kinds.SOLUTION_VERSION, kinds.CREATE)
 async def train_version(engine: Engine, version: Resource) -> None:
     """Train in the worker; then update the campaigns that follow the latest version."""
-    outcome = await train(engine, version, _config(engine, version))
+    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
+    config = training_config(engine, version.group, version.body, solution.body.get("columns"))
+    outcome = await train(engine, version, config)
     version.body |= {"metrics": outcome.metrics, "popularity": outcome.popularity}
     version.body["trainingHours"] = round(outcome.seconds / 3600, 6)
     for campaign in engine.registry.find(kinds.CAMPAIGN, solutionArn=version.body["solutionArn"]):
@@ -94,22 +96,6 @@ async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> T
         if not resource.active:
             shutil.rmtree(task.target, ignore_errors=True)
         raise
-
-
-def _config(engine: Engine, version: Resource) -> TrainingConfig:
-    config, solution = version.body["solutionConfig"], engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
-    threshold = config.get("eventValueThreshold")
-    events = config.get("eventsConfig", {}).get("eventParametersList", [])
-    return TrainingConfig(
-        event_type=version.body.get("eventType"),
-        event_value_threshold=float(threshold) if threshold else None,
-        hyperparameters=config.get("algorithmHyperParameters", {}) | config.get("featureTransformationParameters", {}),
-        events=tuple(
-            EventParameters(each.get("eventType", ""), each.get("eventValueThreshold"), each.get("weight"))
-            for each in events
-        ),
-        excluded_columns=excluded_columns(engine, version.group, config, solution.body.get("columns")),
-    )
 
 
 @operation("StopSolutionVersionCreation")

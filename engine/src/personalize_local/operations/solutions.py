@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Solutions: a recipe with its configuration."""
 
-import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.recipes import check_parameters, recipe_of
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.operations.solution_configs import check_config, check_objective
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, NotBuilt
@@ -24,10 +24,11 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
         raise NotBuilt("performAutoML and performHPO are not built yet in this engine.")
     if "recipeArn" not in request:
         raise InvalidInput("A solution needs a recipeArn.")
-    spec = recipe_of(request["recipeArn"])
+    spec, config = recipe_of(request["recipeArn"]), request.get("solutionConfig", {})
     automatic = request.get("performAutoTraining", True)
     _check_recipe(spec, request)
-    _check_config(spec, request.get("solutionConfig", {}), automatic=automatic)
+    check_config(spec, config, automatic=automatic)
+    check_objective(engine, group.arn, spec, config)
     require_active(group)
     tags = tags_of(request)
     limit(engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn), 10, "solutions in this dataset group")
@@ -45,7 +46,7 @@ def update_solution(engine: Engine, call: Call, request: Json) -> Json:
     automatic = bool((solution.body | request)["performAutoTraining"])
     spec = recipe_of(solution.body["recipeArn"])
     _check_recipe(spec, request)
-    _check_config(spec, config, automatic=automatic)
+    check_config(spec, config, automatic=automatic)
     require_settled(require_active(solution))
     changes = {name: request[name] for name in ("performAutoTraining", "performIncrementalUpdate") if name in request}
     return engine.lifecycle.update(solution, {"solutionUpdateConfig": config} | changes, call.now)
@@ -78,46 +79,6 @@ def _check_recipe(spec: RecipeSpec, request: Json) -> None:
         raise NotBuilt(f"Recipe {spec.name} is not built yet in this engine.")
     if request.get("performIncrementalUpdate"):
         raise InvalidInput("performIncrementalUpdate is for aws-semantic-similarity only.")
-
-
-def _check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
-    check_parameters(config, "algorithmHyperParameters", spec.hyperparameters, spec.name)
-    check_parameters(config, "featureTransformationParameters", spec.feature_parameters, spec.name)
-    if "eventsConfig" in config and not spec.events_config:
-        raise InvalidInput(f"{spec.name} takes no eventsConfig: it is for the -v2 recipes.")
-    if "autoMLConfig" in config or "hpoConfig" in config or "optimizationObjective" in config:
-        raise NotBuilt("autoMLConfig, hpoConfig and optimizationObjective are not built yet in this engine.")
-    if "autoTrainingConfig" in config:
-        if not automatic:
-            raise InvalidInput("autoTrainingConfig needs performAutoTraining.")
-        days = re.search(r"\d+", config["autoTrainingConfig"].get("schedulingExpression") or "rate(7 days)")
-        if days is None or not 1 <= int(days[0]) <= 30:
-            raise InvalidInput("schedulingExpression is rate(1 day) to rate(30 days).")
-    if threshold := config.get("eventValueThreshold"):
-        try:
-            float(threshold)
-        except ValueError:
-            raise InvalidInput(f"eventValueThreshold is a number, not {threshold}.") from None
-
-
-def excluded_columns(
-    engine: Engine, group: str, config: Json, known: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, frozenset[str]]:
-    """Return the columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
-
-    Columns that are newer than the solution are among them: `known` has the older ones.
-    """
-    asked = config.get("trainingDataConfig", {})
-    schemas = schemas_of(engine, group)
-    excluded = {kind.upper(): set(columns) for kind, columns in asked.get("excludedDatasetColumns", {}).items()}
-    for kind, columns in asked.get("includedDatasetColumns", {}).items():
-        if kind.upper() in schemas:
-            rest = set(schemas[kind.upper()].names) - set(columns)
-            excluded.setdefault(kind.upper(), set()).update(rest)
-    for kind, columns in (known or {}).items():
-        if kind in schemas:
-            excluded.setdefault(kind, set()).update(set(schemas[kind].names) - set(columns))
-    return {kind: frozenset(columns) for kind, columns in excluded.items()}
 
 
 def _latest(engine: Engine, solution: Resource) -> Json:

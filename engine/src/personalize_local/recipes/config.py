@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from personalize_local.data.snapshots import Column
 
@@ -20,6 +21,15 @@ class EventParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Objective:
+    """`optimizationObjective`: what an answer should have much of, beside relevance."""
+
+    attribute: str
+    """A numeric column of Items."""
+    sensitivity: Literal["OFF", "LOW", "MEDIUM", "HIGH"]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """The part of a solution's configuration that decides what trains, and how."""
 
@@ -33,6 +43,7 @@ class TrainingConfig:
     """`eventsConfig.eventParametersList`; empty = every event type counts the same."""
     excluded_columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Columns that must not train, by dataset type (INTERACTIONS, ITEMS, USERS)."""
+    objective: Objective | None = None
 
     def trainable(self, columns: Mapping[str, Column], dataset: str) -> dict[str, Column]:
         excluded = self.excluded_columns.get(dataset, frozenset())

@@ -78,6 +78,8 @@ class RecipeSpec:
     """Whether a request must name a user too, where its family does without."""
     events_config: bool = False
     """Whether solutionConfig.eventsConfig is allowed."""
+    objectives: bool = False
+    """Whether solutionConfig.optimizationObjective is allowed."""
     trains_on: str | None = None
     """The one event type that trains a use case, of which it needs 1000; None = every type."""
     left_out: str | None = None
@@ -152,6 +154,7 @@ _RECIPES = (
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
         exploration=_EXPLORATION,
+        objectives=True,
     ),
     RecipeSpec(
         "aws-user-personalization-v2",
@@ -166,6 +169,7 @@ _RECIPES = (
         "ranking",
         hyperparameters=_SEQUENCE,
         feature_parameters=_HISTORY_LENGTH,
+        objectives=True,
     ),
     RecipeSpec(
         "aws-personalized-ranking-v2",

@@ -7,7 +7,7 @@ of these users are asked about, which bounds the time; `coverage` counts the ite
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from personalize_local.recipes.common.rows import Mask, Rows, hashes
 SAMPLE = 500
 DEPTHS = (5, 10, 25)
 """The depths that lists are measured at."""
+REWARDED = 100
+"""Items of the answers that an objective's rewards are measured at."""
 
 
 Question = tuple[Query, frozenset[str]]
@@ -53,10 +55,31 @@ def questions(snapshot: Snapshot, rows: Rows, users: Mask) -> list[Question]:
     return found
 
 
-def measure(model: Model, asked: Sequence[Question]) -> dict[str, float]:
-    """Return the metrics of a model that has not seen the users."""
-    found = [(model.recommend(query, None, DEPTHS[-1]), relevant) for query, relevant in asked]
-    return summary([([each.item_id for each in items], relevant) for items, relevant in found], len(model.item_ids))
+def measure(model: Model, asked: Sequence[Question], rewards: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return the metrics of a model that has not seen the users.
+
+    With `rewards` of items, those of an objective, `average_rewards_at_k` too.
+    """
+    depth = DEPTHS[-1] if rewards is None else REWARDED
+    lists = [([each.item_id for each in model.recommend(query, None, depth)], relevant) for query, relevant in asked]
+    metrics = summary([(items[: DEPTHS[-1]], relevant) for items, relevant in lists], len(model.item_ids))
+    return metrics if rewards is None else {"average_rewards_at_k": average_rewards(lists, rewards)} | metrics
+
+
+def average_rewards(answers: Sequence[tuple[Sequence[str], Collection[str]]], rewards: Mapping[str, float]) -> float:
+    """Return which share of the reward of the items that users took lies in each answer's most rewarding 25.
+
+    The guide's "Measuring optimization performance" leaves open how long the answers are: here they have REWARDED
+    items. Users who took nothing of their answer don't count.
+    """
+    shares = []
+    for items, relevant in answers:
+        best = set(sorted(items, key=lambda item: -rewards[item])[: DEPTHS[-1]])
+        taken = [item for item in items if item in relevant]
+        total = sum(rewards[item] for item in taken)
+        if total > 0:
+            shares.append(sum(rewards[item] for item in taken if item in best) / total)
+    return round(_mean(shares), 4)
 
 
 def popularity(rows: Rows, items: Strings, asked: Sequence[Question]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import numpy as np
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes import actions, offline_metrics, segments
 from personalize_local.recipes.base import Model, Trained
+from personalize_local.recipes.common import objective
 from personalize_local.recipes.common.rows import Rows, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
@@ -52,11 +53,12 @@ def train(
         fit = PersonalTrainer(snapshot, spec, config, shared or SharedCounts()).fit
     else:
         fit = lambda rows: related_training.fit(snapshot, rows, spec, config)  # noqa: E731
+    rewards = objective.rewards(config.objective, snapshot) if config.objective else None
     seen = rows.where(~held_out[rows.user])
     enter("Training without the held-out users")
     measured = fit(seen)
     enter("Measuring on held-out users")
-    metrics = offline_metrics.measure(measured, questions)
+    metrics = offline_metrics.measure(measured, questions, rewards)
     popularity = offline_metrics.popularity(seen, snapshot.items, questions)
     if spec.family == "trending":
         metrics["trend_prediction_accuracy"] = round(

@@ -103,6 +103,8 @@ class PersonalModel(Model):
         self._content = Content.from_arrays(files)
         self._exploration = Exploration(files, self._content, settings.latest)
         self._cold = ColdItems.from_arrays(files)
+        self._objective = files.get("objective")
+        """[items] what an objective multiplies scores by; None without one."""
         self._popularity = GroupPopularity.from_arrays(files)
         self.rankers = Rankers.from_arrays(files)
         self._sources = Sources.from_arrays(files, self._content)
@@ -118,6 +120,7 @@ class PersonalModel(Model):
             if self.rankers.for_histories:
                 scores = self._reordered(view, scores, view.candidates(offered), query.now)
             scores = scores if allowed is None else self._with_cold_items(view, scores)
+        scores = self._by_objective(scores)
         if not self.settings.second_generation:
             past = self._known(query.history[-self.settings.sequence :])
             scores = self._exploration.mixed(scores, query, past)
@@ -144,7 +147,7 @@ class PersonalModel(Model):
         if view is not None:
             places = np.unique([place for place in known if place >= 0]).astype(np.intp)
             scores = self._with_cold_items(view, self._reordered(view, scores, places, query.now))
-        return ranked(item_ids, known, scores)
+        return ranked(item_ids, known, self._by_objective(scores))
 
     def online_counts(self) -> OnlineCounts:
         return OnlineCounts(self.positions, len(self._items), self.settings.events)
@@ -164,8 +167,17 @@ class PersonalModel(Model):
         """Whether a neural network is one of its sources."""
         return self._sources.sequence is not None
 
-    def for_recipe(self, spec: RecipeSpec, events: tuple[EventParameters, ...], rankers: Rankers) -> Self:
-        """Return the same counts as the model of another recipe, with its own training events and rankers."""
+    def for_recipe(
+        self,
+        spec: RecipeSpec,
+        events: tuple[EventParameters, ...],
+        rankers: Rankers,
+        objective: Mapping[str, float] | None = None,
+    ) -> Self:
+        """Return the same counts as the model of another recipe, with its own training events and rankers.
+
+        `objective`: what multiplies the score of each item; None leaves all as they are.
+        """
         settings = replace(
             self.settings,
             recipe=spec.name,
@@ -174,7 +186,10 @@ class PersonalModel(Model):
             scores_shown=spec.scores_shown,
             events=events,
         )
-        return type(self)(settings, self._items, {**self._files, **rankers.arrays()}, self._facts)
+        files = {**self._files, **rankers.arrays()}
+        if objective is not None:
+            files["objective"] = np.array([objective[item] for item in self.item_ids.tolist()])
+        return type(self)(settings, self._items, files, self._facts)
 
     def positions(self, item_ids: Iterable[str]) -> list[int]:
         """Return where items are in `item_ids`; -1 for unknown ones."""
@@ -283,6 +298,10 @@ class PersonalModel(Model):
         more = view.basket_goes_on(now, self.settings.latest) if rankers.more is not None else 0.0
         shares = [(rankers.for_new, 1.0 - more), (rankers.more, more)]
         return [(trees, share) for trees, share in shares if share]
+
+    def _by_objective(self, scores: Scores) -> Scores:
+        """Give more of the scores to items that serve the objective; their sum stays."""
+        return scores if self._objective is None else _tilted(scores, self._objective)
 
     def _with_cold_items(self, view: UserView, scores: Scores) -> Scores:
         """Distribute the scores of cold items among them by similar items."""

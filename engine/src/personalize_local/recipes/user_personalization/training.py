@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from personalize_local.data.snapshots import Column, Snapshot
-from personalize_local.recipes.common import cooccurrence, seasons
+from personalize_local.recipes.common import cooccurrence, objective, seasons
 from personalize_local.recipes.common.attributes import Vocabulary, lifts
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
@@ -99,7 +99,14 @@ class PersonalTrainer:
         if found is None:
             found = self.count(rows, decisions, ranked=ranked)
             self._shared.counted = [*self._shared.counted[-1:], (key, found)] if len(rows) <= MAX_SHARED else []
-        return found.for_recipe(self._spec, self._config.training_events(), decisions.rankers)
+        return found.for_recipe(self._spec, self._config.training_events(), decisions.rankers, self._objective())
+
+    def _objective(self) -> Mapping[str, float] | None:
+        """Return what multiplies the score of each item; None without an objective."""
+        if self._config.objective is None:
+            return None
+        weights = objective.weights(self._config.objective, self._snapshot)
+        return None if weights is None else dict(zip(self._snapshot.items.tolist(), weights.tolist(), strict=True))
 
     def _digest(self, rows: Rows) -> bytes:
         digest, snapshot = blake2b(), self._snapshot

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`solutionConfig`: what a solution may ask of its training, and what a training is told of it."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from personalize_local.engine import Engine, Json
+from personalize_local.operations.datasets import schemas_of
+from personalize_local.operations.recipes import check_parameters
+from personalize_local.recipes.config import EventParameters, Objective, TrainingConfig
+from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.wire.errors import InvalidInput, NotBuilt
+
+
+def check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
+    """Check a configuration for a recipe. Raises InvalidInput."""
+    check_parameters(config, "algorithmHyperParameters", spec.hyperparameters, spec.name)
+    check_parameters(config, "featureTransformationParameters", spec.feature_parameters, spec.name)
+    if "eventsConfig" in config and not spec.events_config:
+        raise InvalidInput(f"{spec.name} takes no eventsConfig: it is for the -v2 recipes.")
+    if "autoMLConfig" in config or "hpoConfig" in config:
+        raise NotBuilt("autoMLConfig and hpoConfig are not built yet in this engine.")
+    if "autoTrainingConfig" in config:
+        if not automatic:
+            raise InvalidInput("autoTrainingConfig needs performAutoTraining.")
+        days = re.search(r"\d+", config["autoTrainingConfig"].get("schedulingExpression") or "rate(7 days)")
+        if days is None or not 1 <= int(days[0]) <= 30:
+            raise InvalidInput("schedulingExpression is rate(1 day) to rate(30 days).")
+    if threshold := config.get("eventValueThreshold"):
+        try:
+            float(threshold)
+        except ValueError:
+            raise InvalidInput(f"eventValueThreshold is a number, not {threshold}.") from None
+
+
+def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) -> None:
+    """Check an `optimizationObjective` against a recipe and the Items schema of a dataset group.
+
+    The rules are those of the guide's "Optimizing a solution for an additional objective". Raises InvalidInput.
+    """
+    asked = config.get("optimizationObjective")
+    if asked is None:
+        return
+    if not spec.objectives:
+        raise InvalidInput(
+            f"{spec.name} takes no optimizationObjective: it is for aws-user-personalization and "
+            "aws-personalized-ranking."
+        )
+    if "itemAttribute" not in asked:
+        raise InvalidInput("optimizationObjective needs an itemAttribute.")
+    schema, name = schemas_of(engine, group).get("ITEMS"), asked["itemAttribute"]
+    if schema is None:
+        raise InvalidInput("optimizationObjective needs an Items dataset, which the dataset group doesn't have.")
+    column = next((field for field in schema.fields if field.name == name), None)
+    if column is None:
+        raise InvalidInput(f"The Items dataset has no column {name} for the optimizationObjective.")
+    if not column.numeric or column.nullable:
+        kind = f"{column.type}{' or null' if column.nullable else ''}"
+        raise InvalidInput(f"itemAttribute {name} is {kind} in the schema: it must be numeric, and never null.")
+
+
+def training_config(
+    engine: Engine, group: str, body: Json, known: Mapping[str, Sequence[str]] | None = None
+) -> TrainingConfig:
+    """Return what a solution version's training is told: `body` has its `solutionConfig` and `eventType`.
+
+    `known`: the solution's own columns, as of `excluded_columns`.
+    """
+    config = body["solutionConfig"]
+    threshold = config.get("eventValueThreshold")
+    events = config.get("eventsConfig", {}).get("eventParametersList", [])
+    objective = config.get("optimizationObjective")
+    return TrainingConfig(
+        event_type=body.get("eventType"),
+        event_value_threshold=float(threshold) if threshold else None,
+        hyperparameters=config.get("algorithmHyperParameters", {}) | config.get("featureTransformationParameters", {}),
+        events=tuple(
+            EventParameters(each.get("eventType", ""), each.get("eventValueThreshold"), each.get("weight"))
+            for each in events
+        ),
+        excluded_columns=excluded_columns(engine, group, config, known),
+        objective=objective and Objective(objective["itemAttribute"], objective.get("objectiveSensitivity", "OFF")),
+    )
+
+
+def excluded_columns(
+    engine: Engine, group: str, config: Json, known: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, frozenset[str]]:
+    """Return the columns that must not train, by dataset type, from a configuration with a `trainingDataConfig`.
+
+    Columns that are newer than the solution are among them: `known` has the older ones.
+    """
+    asked = config.get("trainingDataConfig", {})
+    schemas = schemas_of(engine, group)
+    excluded = {kind.upper(): set(columns) for kind, columns in asked.get("excludedDatasetColumns", {}).items()}
+    for kind, columns in asked.get("includedDatasetColumns", {}).items():
+        if kind.upper() in schemas:
+            rest = set(schemas[kind.upper()].names) - set(columns)
+            excluded.setdefault(kind.upper(), set()).update(rest)
+    for kind, columns in (known or {}).items():
+        if kind in schemas:
+            excluded.setdefault(kind, set()).update(set(schemas[kind].names) - set(columns))
+    return {kind: frozenset(columns) for kind, columns in excluded.items()}
