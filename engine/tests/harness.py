@@ -109,7 +109,7 @@ class EngineProcess:
     def workers(self) -> list[psutil.Process]:
         """The processes that imports and trainings run in."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in children if "personalize_local.jobs.worker" in child.cmdline()]
 
     def _close(self) -> None:
         assert self.process.stdout is not None

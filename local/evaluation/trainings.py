@@ -4,16 +4,18 @@
 import multiprocessing
 import os
 import pickle
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.jobs.pool import begin
 from personalize_local.recipes import loading, training
 from personalize_local.recipes.base import Model
 from personalize_local.recipes.config import TrainingConfig
@@ -61,7 +63,7 @@ def opened(folder: Path) -> Iterator[Trainings]:
     """Open processes to train in, and a folder for what they make; end them at once where the block fails."""
     # Threads of polars do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(AT_ONCE, os.cpu_count() or 1), mp_context=context, initializer=begin)
+    pool = ProcessPoolExecutor(min(AT_ONCE, os.cpu_count() or 1), mp_context=context, initializer=_begin)
     try:
         yield Trainings(pool, folder)
     except BaseException:
@@ -70,6 +72,19 @@ def opened(folder: Path) -> Iterator[Trainings]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """Set up a new process: it never outlives its parent, and leaves Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def _key(recipe: str, name: str, config: TrainingConfig) -> str:

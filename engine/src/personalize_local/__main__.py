@@ -114,6 +114,20 @@ def _parser(program: str) -> argparse.ArgumentParser:
         metavar="N",
         help="quota of the bytes of an INCREMENTAL import; default 1,000,000,000, as AWS's",
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="most processes of imports, trainings and other jobs; trainings leave one free; default: one for each "
+        "processor, from 2 to 4",
+    )
+    parser.add_argument(
+        "--memory",
+        type=int,
+        metavar="BYTES",
+        help="memory that all jobs may take together: they wait for each other, and one that takes more fails; "
+        "default: three quarters of the machine's",
+    )
     parser.add_argument("--rights", metavar="URL", help="where the local AWS says what the roles of callers allow")
     return parser
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from personalize_local.data.s3 import Location
 from personalize_local.jobs.pool import Workers
@@ -66,6 +67,10 @@ class Options:
     open_files: int = 768
     """Most models and live data that are open together."""
     strict: bool = False
+    workers: int = 0
+    """Most processes of jobs; 0 = by the number of processors."""
+    memory: int = 0
+    """Bytes of memory that jobs may take together; 0 = three quarters of the machine's."""
 
 
 class Engine:
@@ -77,9 +82,8 @@ class Engine:
         self.clock = Clock()
         self.faults = Faults()
         self.registry = Registry(self.store)
-        self.workers = Workers()
-        self.publishing = asyncio.Lock()
-        """Held while live data is written and published: two imports at once could lose each other's rows."""
+        self.workers = Workers(options.workers, options.memory)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.serving = Serving(self.store, self.registry, options.open_files)
         works = {key: partial(function, self) for key, function in WORKS.items()}
         self.lifecycle = Lifecycle(self.registry, options.step_seconds, works, self.clock, self.faults)
@@ -95,7 +99,21 @@ class Engine:
         for task in self._background:
             task.cancel()
         await self.lifecycle.close()
-        self.workers.discard()
+        await self.workers.close()
+
+    def turn(self, of: str) -> asyncio.Lock:
+        """Return what jobs of the same kind and data hold while they run, so that they run in the order of creation.
+
+        An import or export holds the ARN of its dataset; a training, batch job or deletion that of its dataset group.
+        """
+        return self._turns.setdefault(of, asyncio.Lock())
+
+    def publishing(self, group: str) -> asyncio.Lock:
+        """Return what is held while a group's live data is written: two imports at once could lose each other's rows.
+
+        Whoever needs `turn` as well takes that first.
+        """
+        return self.turn(f"{group} publishing")
 
     def location(self, uri: str, job: Resource) -> Location:
         return Location(uri, self.options.s3_root, job.region)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs of the worker process: imports, trainings, exports, deletions and batch inference."""
+"""Jobs of the worker processes: imports, trainings, exports, deletions and batch inference."""

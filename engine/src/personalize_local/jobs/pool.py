@@ -1,86 +1,215 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worker process: imports, trainings and other jobs run in it, one after the other."""
+"""The pool of worker processes, in which imports, trainings and other jobs run beside each other.
+
+A short job never waits behind a long one: long jobs leave one worker free. Jobs wait for each other by what they claim
+of the memory. What they really take is measured: beyond the bound, the largest is ended and tried once more alone.
+"""
 
 import asyncio
 import logging
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
-from typing import Final, ParamSpec, TypeVar
+import pickle
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar, TypeVarTuple
 
+from personalize_local.jobs import worker
 from personalize_local.wire.errors import WorkerLost
 
-P = ParamSpec("P")
+A = TypeVarTuple("A")
 T = TypeVar("T")
 IDLE_SECONDS: Final = 30.0
-"""Seconds without work after which the worker process ends and frees its memory."""
+"""Seconds without work after which a worker ends and frees its memory."""
 ATTEMPTS: Final = 2
 """How often a job is tried if its worker dies."""
+GIGABYTE: Final = 10**9
+_LARGE: Final = GIGABYTE
+"""Bytes of memory from which a worker ends with its job: the next job starts with a small process."""
+_BASE, _READ_ROW, _TRAINED_ROW = 400 * 10**6, 200, 1_000
+"""Bytes of a worker, and for each row; `benchmarks/growth.py` measures trainings."""
 LOGGER: Final = logging.getLogger("personalize")
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a job claims of the pool."""
+
+    memory: int
+    """Bytes, by estimate."""
+    long: bool = False
+    """Whether it may take minutes or hours, as trainings do."""
+    alone: bool = False
+    """Whether it must have the whole memory."""
+
+    @classmethod
+    def of_rows(cls, rows: int, *, long: bool = False) -> "Claim":
+        """Return the claim of a job that reads so many rows; if it is long, of one that trains on them."""
+        return cls(_BASE + rows * (_TRAINED_ROW if long else _READ_ROW), long)
+
+
+class _Died(Exception):
+    """A worker ended before its job."""
+
+
+class _Worker:
+    """One process; it runs one job at a time."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.ready = True
+        """Whether it waits for a job."""
+        self.resident = 0
+        """Bytes of memory that it takes."""
+        self.oversized = False
+        """Whether the pool ended it for its memory."""
+        self.retirement: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def start(cls) -> "_Worker":
+        command = (sys.executable, "-P", "-m", worker.__name__, str(os.getpid()))
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE))
+
+    async def perform(self, job: tuple[Callable[..., Any], tuple[Any, ...]], measured: Callable[[], None]) -> Any:  # noqa: ANN401
+        """Run a job; returns or raises what it does. Calls `measured` after each report of its memory. Raises _Died."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101 - both are pipes
+        assert stdout is not None  # noqa: S101
+        self.ready = False
+        try:
+            stdin.write(pickle.dumps(job))
+            await stdin.drain()
+            while True:
+                size = int.from_bytes(await stdout.readexactly(worker.SIZE_BYTES), "big")
+                kind, value = pickle.loads(await stdout.readexactly(size))  # noqa: S301 - from our own process
+                if kind != worker.MEMORY:
+                    break
+                self.resident = value
+                measured()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise _Died from None
+        self.ready = True
+        if kind == worker.RAISED:
+            raise value
+        return value
+
+    def kill(self) -> None:
+        if self.retirement:
+            self.retirement.cancel()
+        if self._process.returncode is None:
+            self._process.kill()
+
+    async def end(self) -> None:
+        """Kill the process, and wait until it is gone."""
+        self.kill()
+        await self._process.wait()
+
+
 class Workers:
-    """One worker process, started when there is work; it runs one job at a time, in order."""
+    """Worker processes, started when there is work."""
 
-    def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-        self._pool: ProcessPoolExecutor | None = None
-        self._retirement: asyncio.TimerHandle | None = None
+    def __init__(self, size: int = 0, memory: int = 0) -> None:
+        """`size`: most processes; `memory`: bytes that all may take together; 0: by the machine's size."""
+        self._size = size or min(4, max(2, os.cpu_count() or 1))
+        self._memory = memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
+        self._waiting: dict[asyncio.Future[None], Claim] = {}
+        self._running: dict[asyncio.Future[None], Claim] = {}
+        self._busy: set[_Worker] = set()
+        self._idle: list[_Worker] = []
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in the worker. A worker that dies is replaced, and the job tried once more.
+    async def run(self, claim: Claim, function: Callable[[*A], T], *args: *A) -> T:
+        """Run a function in a worker, after earlier jobs of its kind. A job whose worker dies is tried once more.
 
-        Cancelling kills the worker while it runs this job. Raises WorkerLost if it dies twice.
+        Cancelling kills the worker. Raises WorkerLost if it dies twice.
         """
-        async with self._turn:
-            if self._retirement:
-                self._retirement.cancel()
-            try:
-                for _ in range(ATTEMPTS):
-                    try:
-                        return await asyncio.wrap_future(self._worker().submit(function, *args, **kwargs))
-                    except BrokenProcessPool:
-                        LOGGER.warning("the worker process died")
-                        self.discard()
-                raise WorkerLost(f"The worker process died {ATTEMPTS} times at this job: it may need more memory.")
-            except asyncio.CancelledError:
-                self.discard()
-                raise
-            finally:
-                self._retirement = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire)
+        reason = ""
+        for _ in range(ATTEMPTS):
+            async with self._place(claim) as place:
+                try:
+                    answer: T = await place.perform((function, args), self._watch)
+                except _Died:
+                    LOGGER.warning("a worker process died at %s", function.__name__)
+                    reason = f"The worker process died {ATTEMPTS} times at this job: it may need more memory."
+                    if place.oversized:
+                        most = f"{self._memory / 10**9:.1f} GB"
+                        reason = f"This job takes more memory than all jobs may, {most}: give the engine more --memory."
+                        claim = replace(claim, alone=True)
+                else:
+                    return answer
+        raise WorkerLost(reason)
 
-    def _worker(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=begin)
-        return self._pool
+    async def close(self) -> None:
+        """Kill every worker, whatever it does."""
+        workers = [*self._idle, *self._busy]
+        self._idle.clear()
+        await asyncio.gather(*(each.end() for each in workers))
 
-    def discard(self) -> None:
-        """Kill the worker process, whatever it does."""
-        pool, self._pool = self._pool, None
-        for process in multiprocessing.active_children():
-            process.kill()
-        if pool:
-            pool.shutdown(wait=False, cancel_futures=True)
+    @asynccontextmanager
+    async def _place(self, claim: Claim) -> AsyncIterator[_Worker]:
+        """Wait for a place, and give a worker; it is kept for the next job unless it died, or did not finish."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = claim
+        found: _Worker | None = None
+        try:
+            self._admit()
+            await turn
+            found = self._idle.pop() if self._idle else await _Worker.start()
+            if found.retirement:
+                found.retirement.cancel()
+            self._busy.add(found)
+            yield found
+        finally:
+            self._waiting.pop(turn, None)
+            self._running.pop(turn, None)
+            if found is not None:
+                self._busy.discard(found)
+                self._keep(found)
+            self._admit()
 
-    def _retire(self) -> None:
-        if not self._turn.locked():
-            self.discard()
+    def _admit(self) -> None:
+        """Let jobs run, in their order; a short one also before a long one that has no place yet."""
+        blocked: set[bool] = set()
+        for turn, claim in list(self._waiting.items()):
+            if claim.long in blocked or not self._fits(claim):
+                blocked.add(claim.long)
+            elif not turn.done():
+                del self._waiting[turn]
+                self._running[turn] = claim
+                turn.set_result(None)
 
+    def _fits(self, claim: Claim) -> bool:
+        running = list(self._running.values())
+        if claim.alone or any(each.alone for each in running):
+            return not running
+        alike = [each for each in running if each.long == claim.long]
+        places = max(1, self._size - 1) if claim.long else self._size
+        # A job that claims too much runs without others of its kind: its claim is only an estimate.
+        memory = not alike or sum(each.memory for each in running) + claim.memory <= self._memory
+        return len(alike) < places and len(running) < self._size and memory
 
-def begin() -> None:
-    """Set up a new worker process: it never outlives its parent, and leaves Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    def _keep(self, found: _Worker) -> None:
+        if not found.ready or found.resident > _LARGE:
+            found.kill()
+            return
+        self._idle.append(found)
+        found.retirement = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire, found)
 
+    def _retire(self, idle: _Worker) -> None:
+        if idle in self._idle:
+            self._idle.remove(idle)
+        idle.kill()
 
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
+    def _watch(self) -> None:
+        """End workers while all together take more than the bound: those without work, then the largest."""
+        while self._idle and self._taken() > self._memory:
+            self._retire(self._idle[0])
+        busy = [each for each in self._busy if not each.oversized]
+        if busy and self._taken() > self._memory:
+            largest = max(busy, key=lambda each: each.resident)
+            largest.oversized = True
+            largest.kill()
+
+    def _taken(self) -> int:
+        return sum(each.resident for each in [*self._idle, *self._busy] if not each.oversized)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The jobs of the worker process, as they travel to it."""
+"""The jobs of the worker processes, as they travel to them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

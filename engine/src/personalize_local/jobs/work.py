@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the worker process runs, a function for each kind of task.
+"""What the worker processes run, a function for each kind of task.
 
 Functions import polars and scipy themselves: the serving process, which names them, stays without these libraries.
 """

@@ -7,7 +7,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.work import run_batch
 from personalize_local.operations.common import limit_jobs, tags_of
-from personalize_local.operations.datasets import schemas_of
+from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of
 from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.resources import kinds
@@ -71,6 +71,11 @@ def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) 
 @work(kinds.BATCH_INFERENCE_JOB, kinds.CREATE)
 @work(kinds.BATCH_SEGMENT_JOB, kinds.CREATE)
 async def run(engine: Engine, job: Resource) -> None:
+    async with engine.turn(job.group):
+        await _answer(engine, job)
+
+
+async def _answer(engine: Engine, job: Resource) -> None:
     version = engine.registry.get(kinds.SOLUTION_VERSION, job.body["solutionVersionArn"])
     spec = recipe_of(version.body["recipeArn"])
     asked = job.body.get("batchInferenceJobConfig", {}).get("itemExplorationConfig", {})
@@ -88,4 +93,4 @@ async def run(engine: Engine, job: Resource) -> None:
         now=engine.clock.now(),
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
     )
-    await engine.workers.run(run_batch, task)
+    await engine.workers.run(claim_of(engine, datasets_of(engine, job.group).values(), long=True), run_batch, task)

@@ -12,7 +12,7 @@ from typing import Final
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.work import run_deletion
 from personalize_local.operations.common import limit_jobs, listed, tags_of
-from personalize_local.operations.datasets import datasets_of, import_target, publish
+from personalize_local.operations.datasets import claim_of, datasets_of, import_target, publish
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
@@ -47,28 +47,32 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
 @work(kinds.DATA_DELETION_JOB, kinds.CREATE)
 async def delete_users(engine: Engine, job: Resource) -> None:
     """Remove the users from every file, then from streamed records, then from answers."""
-    named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
-    async with engine.publishing:
-        source = engine.location(job.body["dataSource"]["dataLocation"], job)
-        files, models = [], []
-        if not (disturbed := _disturbed(engine, job)):
-            imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn) for each in named.values())
-            files = [path for each in chain(*imports) if (path := import_target(engine, each)).is_file()]
-            for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
-                if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
-                    models.append(engine.store.folder(version.arn))
-        users, gone = await engine.workers.run(run_deletion, source, files, models)
-        if disturbed:
-            LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
-        else:
-            # What was streamed after the job's creation stays.
-            before = job.body.get("streamed", {})
-            streamed = {dataset.arn: before.get(dataset.arn, (0, 0)) for dataset in named.values()}
-            gone += engine.store.remove_users(streamed, set(users))
-        for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
-            if kind in named:
-                await publish(engine, named[kind])
+    async with engine.turn(job.group), engine.publishing(job.group):
+        await _delete(engine, job)
     engine.serving.forget(job.group, actions_of(job.group))
+
+
+async def _delete(engine: Engine, job: Resource) -> None:
+    named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
+    source = engine.location(job.body["dataSource"]["dataLocation"], job)
+    files, models = [], []
+    if not (disturbed := _disturbed(engine, job)):
+        imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn) for each in named.values())
+        files = [path for each in chain(*imports) if (path := import_target(engine, each)).is_file()]
+        for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
+            if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
+                models.append(engine.store.folder(version.arn))
+    users, gone = await engine.workers.run(claim_of(engine, named.values()), run_deletion, source, files, models)
+    if disturbed:
+        LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
+    else:
+        # What was streamed after the job's creation stays.
+        before = job.body.get("streamed", {})
+        streamed = {dataset.arn: before.get(dataset.arn, (0, 0)) for dataset in named.values()}
+        gone += engine.store.remove_users(streamed, set(users))
+    for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
+        if kind in named:
+            await publish(engine, named[kind])
     job.body["numDeleted"] = gone
 
 

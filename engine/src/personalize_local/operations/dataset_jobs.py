@@ -6,10 +6,18 @@ import shutil
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
+from personalize_local.jobs.pool import GIGABYTE, Claim
 from personalize_local.jobs.tasks import ExportTask
 from personalize_local.jobs.work import run_export, run_import
 from personalize_local.operations.common import limit_jobs, tags_of
-from personalize_local.operations.datasets import has_bulk_data, import_target, imported_files, publish, schema_of
+from personalize_local.operations.datasets import (
+    claim_of,
+    has_bulk_data,
+    import_target,
+    imported_files,
+    publish,
+    schema_of,
+)
 from personalize_local.operations.metric_attributions import attribution_of, publish_metrics
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
@@ -19,6 +27,8 @@ _BUILT: Final = (kinds.SOLUTION_VERSION, kinds.RECOMMENDER)
 """What trains on imported rows."""
 FULL_BYTES: Final = 100 * 10**9
 """Bytes of a FULL import."""
+IMPORT: Final = Claim(GIGABYTE)
+"""Only the worker learns how much there is to import."""
 
 
 @operation("CreateDatasetImportJob")
@@ -51,21 +61,25 @@ def _check_publishing(engine: Engine, dataset: Resource) -> None:
 @work(kinds.IMPORT_JOB, kinds.CREATE)
 async def import_data(engine: Engine, job: Resource) -> None:
     """Read the files in the worker, then publish them to answers and filters."""
+    async with engine.turn(job.body["datasetArn"]):
+        await _import(engine, job)
+
+
+async def _import(engine: Engine, job: Resource) -> None:
     dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
     source = engine.location(job.body["dataSource"]["dataLocation"], job)
     most = engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES
     try:
-        rows = await engine.workers.run(
-            run_import, source, most, schema_of(engine, dataset), import_target(engine, job)
-        )
+        schema, target = schema_of(engine, dataset), import_target(engine, job)
+        job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, most, schema, target)
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         raise ImportRefused(f"Failed to create a data import job for {what}. {refused}") from refused
     if job.body.get("publishAttributionMetricsToS3"):
         await publish_metrics(engine, job)
-    async with engine.publishing:
+    async with engine.publishing(dataset.group):
         await publish(engine, dataset, job)
-        job.body |= {"completed": engine.clock.now(), "rows": rows}
+        job.body["completed"] = engine.clock.now()
     asyncio.get_running_loop().call_soon(_drop_replaced, engine, job)  # once the job is ACTIVE on the disk
 
 
@@ -90,14 +104,15 @@ def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json
 
 @work(kinds.EXPORT_JOB, kinds.CREATE)
 async def export_data(engine: Engine, job: Resource) -> None:
-    dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
-    task = ExportTask(
-        schema=schema_of(engine, dataset),
-        files=imported_files(engine, dataset),
-        mode=job.body["ingestionMode"],
-        database=engine.store.database,
-        dataset=dataset.arn,
-        name=job.name,
-        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
-    )
-    await engine.workers.run(run_export, task)
+    async with engine.turn(job.body["datasetArn"]):
+        dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
+        task = ExportTask(
+            schema=schema_of(engine, dataset),
+            files=imported_files(engine, dataset),
+            mode=job.body["ingestionMode"],
+            database=engine.store.database,
+            dataset=dataset.arn,
+            name=job.name,
+            target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
+        )
+        await engine.workers.run(claim_of(engine, [dataset]), run_export, task)

@@ -3,7 +3,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from personalize_local.data.schemas import Field, Schema, as_items, parse_schema, updatable
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
+from personalize_local.jobs.pool import Claim
 from personalize_local.jobs.work import run_live
 from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.resources import kinds
@@ -76,7 +77,7 @@ def update_dataset(engine: Engine, call: Call, request: Json) -> Json:
 async def change_schema(engine: Engine, dataset: Resource) -> None:
     dataset.body["schemaArn"] = dataset.body["latestDatasetUpdate"]["schemaArn"]
     if has_bulk_data(engine, dataset):
-        async with engine.publishing:
+        async with engine.publishing(dataset.group):
             await publish(engine, dataset)
 
 
@@ -86,7 +87,7 @@ async def remove_data(engine: Engine, dataset: Resource) -> None:
     jobs = list(engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn))
     engine.serving.forget(_live_name(dataset))
     if jobs:
-        async with engine.publishing:
+        async with engine.publishing(dataset.group):
             await publish(engine, dataset)
     engine.registry.remove(*jobs, *engine.registry.find(kinds.EXPORT_JOB, datasetArn=dataset.arn))
     for job in jobs:
@@ -179,14 +180,23 @@ def imported_jobs(engine: Engine, dataset: Resource, finishing: Resource | None 
     return kept
 
 
+def claim_of(
+    engine: Engine, datasets: Iterable[Resource], finishing: Resource | None = None, *, long: bool = False
+) -> Claim:
+    """Return what a job on the imported rows of datasets claims; `finishing` counts as done."""
+    jobs = (job for each in datasets for job in engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn))
+    return Claim.of_rows(sum(job.body.get("rows", 0) for job in jobs if job.active or job is finishing), long=long)
+
+
 async def publish(engine: Engine, dataset: Resource, finishing: Resource | None = None) -> None:
     """Rewrite the live data that a dataset is part of, and serve it; `finishing` counts as done.
 
-    The caller holds `engine.publishing`.
+    The caller holds `engine.publishing` of the group.
     """
     name = _live_name(dataset)
     spec = bulk_spec(engine, dataset.group, finishing, actions=name != dataset.group)
-    await engine.workers.run(run_live, spec, engine.store.folder(name))
+    claim = claim_of(engine, datasets_of(engine, dataset.group).values(), finishing)
+    await engine.workers.run(claim, run_live, spec, engine.store.folder(name))
     await engine.serving.refresh(name)
 
 

@@ -10,7 +10,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.jobs.tasks import ReportTask
 from personalize_local.jobs.work import run_report
 from personalize_local.operations.common import deletes, page
-from personalize_local.operations.datasets import bulk_spec, import_target, schemas_of
+from personalize_local.operations.datasets import bulk_spec, claim_of, datasets_of, import_target, schemas_of
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists
 
@@ -112,7 +112,8 @@ async def publish_metrics(engine: Engine, job: Resource) -> None:
         timestamp=int(engine.clock.now()),
         target=engine.location(destination["path"], job),
     )
-    await engine.workers.run(run_report, task)
+    datasets = datasets_of(engine, job.group).values()
+    await engine.workers.run(claim_of(engine, datasets, job), run_report, task)
 
 
 deletes(kinds.METRIC_ATTRIBUTION)

@@ -10,7 +10,7 @@ from personalize_local.jobs.tasks import TrainingOutcome, TrainingTask
 from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
-from personalize_local.operations.datasets import bulk_spec, data_mark, datasets_of, training_datasets
+from personalize_local.operations.datasets import bulk_spec, claim_of, data_mark, datasets_of, training_datasets
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.solution_configs import training_config
 from personalize_local.recipes.config import TrainingConfig
@@ -82,20 +82,22 @@ async def train_version(engine: Engine, version: Resource) -> None:
 async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> TrainingOutcome:
     """Train a solution version or a recommender in the worker."""
     actions = _of_actions(resource)
-    task = TrainingTask(
-        recipe=recipe_of(resource.body["recipeArn"]).name,
-        config=config,
-        spec=bulk_spec(engine, resource.group, actions=actions),
-        database=engine.store.database,
-        datasets=training_datasets(engine, resource.group, actions=actions),
-        target=engine.store.folder(resource.arn),
-    )
-    try:
-        return await engine.workers.run(run_training, task)
-    except asyncio.CancelledError:
-        if not resource.active:
-            shutil.rmtree(task.target, ignore_errors=True)
-        raise
+    async with engine.turn(resource.group):
+        task = TrainingTask(
+            recipe=recipe_of(resource.body["recipeArn"]).name,
+            config=config,
+            spec=bulk_spec(engine, resource.group, actions=actions),
+            database=engine.store.database,
+            datasets=training_datasets(engine, resource.group, actions=actions),
+            target=engine.store.folder(resource.arn),
+        )
+        claim = claim_of(engine, datasets_of(engine, resource.group).values(), long=True)
+        try:
+            return await engine.workers.run(claim, run_training, task)
+        except asyncio.CancelledError:
+            if not resource.active:
+                shutil.rmtree(task.target, ignore_errors=True)
+            raise
 
 
 @operation("StopSolutionVersionCreation")
