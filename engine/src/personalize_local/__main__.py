@@ -14,6 +14,7 @@ from platformdirs import user_data_dir
 from personalize_local.engine import Options
 from personalize_local.resources import open_files
 from personalize_local.resources.store import DirectoryInUse
+from personalize_local.server import request_log
 from personalize_local.server.running import Server
 
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m personali
     options = _parser(program).parse_args(arguments, _Arguments())
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    request_log.configure(quiet=options.quiet, as_json=options.json_log)
     most = open_files.raise_limit()
     if most < open_files.LEAST:
         return _complain(program, open_files.complaint(most))
@@ -51,6 +52,8 @@ class _Arguments(Options):
     in_memory: bool = False
     host: str = "127.0.0.1"
     name: list[str] = field(default_factory=list)
+    quiet: bool = False
+    json_log: bool = False
 
 
 def _end(*_: object) -> None:
@@ -128,6 +131,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="memory that all jobs may take together: they wait for each other, and one that takes more fails; "
         "default: three quarters of the machine's",
     )
+    parser.add_argument("--quiet", action="store_true", help="log only what goes wrong here, not every request")
+    parser.add_argument("--json-log", action="store_true", help="log a JSON object a line")
     parser.add_argument("--rights", metavar="URL", help="where the local AWS says what the roles of callers allow")
     return parser
 

@@ -43,8 +43,8 @@ deletes(kinds.EVENT_TRACKER)
 
 
 @operation("PutEvents")
-def put_events(engine: Engine, _call: Call, request: Json) -> None:
-    tracker = next(engine.registry.find(kinds.EVENT_TRACKER, trackingId=request["trackingId"]), None)
+def put_events(engine: Engine, call: Call, request: Json) -> None:
+    tracker = next(engine.registry.find(kinds.EVENT_TRACKER, call.prefix, trackingId=request["trackingId"]), None)
     if tracker is None or not tracker.active:
         raise InvalidInput(f"No ACTIVE event tracker has the trackingId {request['trackingId']}.")
     dataset = datasets_of(engine, tracker.group).get("INTERACTIONS")
@@ -118,8 +118,8 @@ def put_actions(engine: Engine, _call: Call, request: Json) -> None:
 
 
 @operation("PutActionInteractions")
-def put_action_interactions(engine: Engine, _call: Call, request: Json) -> None:
-    dataset = next(engine.registry.find(kinds.DATASET, trackingId=request["trackingId"]), None)
+def put_action_interactions(engine: Engine, call: Call, request: Json) -> None:
+    dataset = next(engine.registry.find(kinds.DATASET, call.prefix, trackingId=request["trackingId"]), None)
     if dataset is None:
         raise ResourceNotFound(f"No Action_Interactions dataset has the trackingId {request['trackingId']}.")
     schema = _open_schema(engine, dataset)

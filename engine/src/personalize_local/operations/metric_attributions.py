@@ -53,11 +53,11 @@ async def change_metrics(_engine: Engine, attribution: Resource) -> None:
 
 
 @operation("ListMetricAttributionMetrics")
-def list_metrics(engine: Engine, _call: Call, request: Json) -> Json:
+def list_metrics(engine: Engine, call: Call, request: Json) -> Json:
     if "metricAttributionArn" not in request:
         raise InvalidInput("metricAttributionArn is required.")
     arn = request["metricAttributionArn"]
-    if not (found := list(engine.registry.find(kinds.METRIC_ATTRIBUTION, metricAttributionArn=arn))):
+    if not (found := list(engine.registry.find(kinds.METRIC_ATTRIBUTION, call.prefix, metricAttributionArn=arn))):
         raise InvalidInput(f"Resource Arn {arn} does not exist.")
     return page("metrics", list(enumerate(found[0].body["metrics"])), request, f"metrics {arn}")
 

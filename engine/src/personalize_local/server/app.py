@@ -4,7 +4,7 @@
 import asyncio
 import json
 import logging
-import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
@@ -15,11 +15,11 @@ from personalize_local import page
 from personalize_local.engine import Engine, Options
 from personalize_local.operations import HANDLERS, scheduling
 from personalize_local.resources.faults import DropConnection, strike
-from personalize_local.resources.kinds import Call
 from personalize_local.resources.open_files import shortage
 from personalize_local.resources.rules import Rule
 from personalize_local.resources.store import Store
-from personalize_local.server import origins
+from personalize_local.server import origins, request_log
+from personalize_local.server.callers import require_own, signed_by
 from personalize_local.server.controls import CONTROLS, control
 from personalize_local.server.rights import Rights
 from personalize_local.wire.errors import (
@@ -35,8 +35,9 @@ from personalize_local.wire.protocol import MAX_BODY, Operation, Wire, error_ans
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-_SCOPE: Final = re.compile(r"Credential=[^,\s]*?/\d{8}/([a-z0-9-]+)/")
 _HEALTH: Final = json.dumps({"status": "ok", "service": "personalize"}).encode()
+_MOST_ASKED: Final = 100
+"""Characters of an unknown path in the log."""
 LOGGER: Final = logging.getLogger("personalize")
 
 
@@ -47,10 +48,12 @@ class Answer:
     status: int
     content_type: str
     body: bytes
-    error: str = ""
-    """The error code, for the header."""
+    error: ServiceError | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers, by names in lower case."""
+    operation: str = ""
+    """What was asked, for the log; empty: nothing that is logged."""
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class Application:
@@ -70,12 +73,17 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            began = time.perf_counter()
             try:
                 answer = await self._answer(scope, receive)
             except DropConnection:
                 await _drop(receive)
             else:
                 await _respond(send, answer)
+                if answer.operation:
+                    error = f"{answer.error.code}: {answer.error.message}" if answer.error else ""
+                    took = time.perf_counter() - began
+                    request_log.record(answer.operation, answer.status, took, answer.request_id, error)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -90,8 +98,9 @@ class Application:
         method, path = scope["method"], scope["path"]
         headers = _headers(scope)
         foreign = origins.refusal(headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"), self._own)
+        asked = f"{method} {path}"
         if foreign:
-            return _failure(AccessDenied(foreign), None, {})
+            return _failure(AccessDenied(foreign), asked)
         operation: Operation | None = None
         try:
             body = await _body(receive)
@@ -100,14 +109,14 @@ class Application:
             operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
             return await self._perform(operation, headers, body, receive)
         except ServiceError as error:
-            return _failure(error, operation, headers)
+            return _failure(error, asked, operation, headers)
         except DropConnection:
             raise
         except Exception as error:
             reason = shortage(error)
             LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
             failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
-            return _failure(failure, operation, headers)
+            return _failure(failure, asked, operation, headers)
 
     async def _beside(self, method: str, path: str, accept: str, body: bytes) -> Answer | None:
         """Answer what is no operation: the health check, the page for browsers, and the controls; None for others."""
@@ -129,9 +138,8 @@ class Application:
             raise NotBuilt(f"{operation.name} is not built yet in this engine: COVERAGE.md lists what is.")
         request = operation.parse(body)
         engine = self._engine
-        credential = _SCOPE.search(authorization)
-        region = credential[1] if credential else self._options.region
-        call = Call(region, self._options.account_id, engine.clock.now())
+        call = signed_by(authorization, self._options.account_id, self._options.region, engine.clock.now())
+        require_own(operation.name, request, call)
         await self._rights.check(operation.name, request, call, authorization)
         rule = engine.faults.request(operation.name, request)
         if rule and not rule.performed:
@@ -140,7 +148,7 @@ class Application:
         answer = await outcome if isawaitable(outcome) else outcome
         if rule and rule.performed:
             await _strike(rule, receive)
-        return Answer(200, operation.content_type, operation.serialise(answer or {}))
+        return Answer(200, operation.content_type, operation.serialise(answer or {}), operation=operation.name)
 
 
 def _headers(scope: Message) -> dict[str, str]:
@@ -175,10 +183,13 @@ async def _drop(receive: Receive) -> None:
     await _disconnected(receive)
 
 
-def _failure(error: ServiceError, operation: Operation | None, headers: dict[str, str]) -> Answer:
-    rest = operation.rest if operation else "x-amz-target" not in headers
+def _failure(
+    error: ServiceError, asked: str, operation: Operation | None = None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    rest = operation.rest if operation else "x-amz-target" not in (headers or {})
     status, body = error_answer(error, rest=rest)
-    return Answer(status, "application/json" if rest else "application/x-amz-json-1.1", body, error.code)
+    content_type = "application/json" if rest else "application/x-amz-json-1.1"
+    return Answer(status, content_type, body, error, operation=operation.name if operation else asked[:_MOST_ASKED])
 
 
 async def _body(receive: Receive) -> bytes:
@@ -201,10 +212,10 @@ async def _respond(send: Send, answer: Answer) -> None:
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),
-        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+        (b"x-amzn-requestid", answer.request_id.encode()),
     ]
     if answer.error:
-        headers.append((b"x-amzn-errortype", answer.error.encode()))
+        headers.append((b"x-amzn-errortype", answer.error.code.encode()))
     headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
