@@ -9,7 +9,7 @@ EVENT = {"eventType": "View", "itemId": "garden-01", "eventId": "e-1", "sentAt":
 LONG = "x" * 300
 LISTINGS = ("/users/u1/recommendations", "/items/garden-01/similar", "/popular")
 PLACEMENT, PAGE, RANKING = "/users/u1/placements/home", "/users/u1/placements", "/users/u1/ranking"
-LIKELIHOOD, EVENTS, USER, ITEM = "/users/u1/purchase-likelihood", "/events", "/users/u1", "/items/garden-20"
+LIKELIHOOD, EVENTS, USER, ITEM = "/users/u1/purchase-likelihood", "/events", "/users/u1", "/items/kitchen-29"
 GOOD: Mapping[tuple[str, str], object] = {
     **{("GET", path): None for path in (*LISTINGS, PLACEMENT)},
     ("POST", PAGE): {"placements": ["home", "cart"], "itemId": "garden-03"},
@@ -17,7 +17,7 @@ GOOD: Mapping[tuple[str, str], object] = {
     ("POST", LIKELIHOOD): {"itemIds": ["kitchen-01", "garden-02"]},
     ("POST", EVENTS): {"userId": "u1", "sessionId": "s", "events": [EVENT]},
     ("PUT", USER): {"properties": {"AGE": "18-24"}},
-    ("PUT", ITEM): {"properties": {"NAME": "Garden 20", "PRICE": 6, "CATEGORY_L1": "garden"}},
+    ("PUT", ITEM): {"properties": {"NAME": "Kitchen 29", "PRICE": 6, "CATEGORY_L1": "kitchen"}},
 }
 """Each route below `/shops/{shop}` with a body that it takes, but for sessions and the deletion of a user.
 
