@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick browser nightly reliability check docs format events bench deploy lock clean
+.PHONY: help setup demo test quick browser clients nightly reliability check docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
 PYTHON := $(shell for p in python3.13 python3; do \
@@ -21,10 +21,10 @@ setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup browser ## all tests but the nightly ones (ARGS="tests/unit -x": a part)
+test: setup browser clients ## all tests but the nightly ones (ARGS="tests/unit -x": a part)
 	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUICK) && $(SCENARIOS))
 
-quick: setup browser ## all tests but the scenarios on the local cloud
+quick: setup browser clients ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
 
 QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
@@ -32,7 +32,7 @@ QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
 MATRIX = tests/app/test_reliability.py
 SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
 
-nightly: setup ## what takes hours: the fault matrix, the long run, hostile requests
+nightly: setup clients ## what takes hours: the fault matrix, the long run, hostile requests
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed MATRIX_TOGETHER=1 $(BIN)/pytest -q -m '' $(MATRIX) || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
@@ -82,6 +82,7 @@ lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --group sam -o locks/sam.txt
 	$(LOCK) --group audit -o locks/audit.txt
 	$(LOCK) --group docs -o locks/docs.txt
+	$(LOCK) --group awscli -o locks/awscli.txt
 	$(subst 3.11,3.13,$(LOCK)) --group bench -o locks/bench.txt
 	$(LOCK) -o layers/wheels/dependencies.txt pyproject.toml
 	$(LOCK) --group validation -o layers/wheels/polars.txt
@@ -99,6 +100,16 @@ browser: .venv/.browser .local/axe/.locked
 .local/axe/.locked: tests/storefront/package-lock.json
 	@mkdir -p $(@D) && cp tests/storefront/package.json tests/storefront/package-lock.json $(@D)
 	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring axe-core: its tests are skipped"
+
+# Other people's clients, by which engine/tests drives the engine: AWS CLI v1 pins its own botocore.
+clients: .local/awscli/.locked .local/aws-sdk-js/.locked
+
+.local/awscli/.locked: .venv/.locked locks/awscli.txt
+	@$(UV) venv -q --clear --python $(BIN)/python $(@D) && $(UV) pip sync -q --require-hashes --python $(@D) locks/awscli.txt && touch $@
+
+.local/aws-sdk-js/.locked: engine/tests/js/package-lock.json
+	@mkdir -p $(@D) && cp engine/tests/js/package.json engine/tests/js/package-lock.json $(@D)
+	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring the AWS SDK for JavaScript: its tests are skipped"
 
 # Playwright is installed beside what the lock of the project has: whoever only plays the demo needs none of its 164 MB.
 .venv/.browser: .venv/.locked locks/browser.txt
