@@ -136,7 +136,7 @@ class Serving:
         """Most models and live data that are open together: each has a file open."""
         self._registry = registry
         self._live: _Loader[LiveData] = _Loader(self._load_live)
-        self._models: _Loader[Model] = _Loader(lambda arn: asyncio.to_thread(loading.load, store.folder(arn)))
+        self._models: _Loader[Model] = _Loader(lambda arn: asyncio.to_thread(loading.load, self.model(arn)))
         self._catalogues: OrderedDict[str, Catalogue] = OrderedDict()
         """By solution version, the most recently used last."""
         self._answers: OrderedDict[str, tuple[str, ...]] = OrderedDict()
@@ -160,7 +160,7 @@ class Serving:
             model, live = await self._models.get(version), await self.live(group)
         found = self._catalogues.get(version)
         if found is None:
-            trained = int((self._store.folder(version) / TRAINED_UNTIL).read_text())
+            trained = int((self.model(version) / TRAINED_UNTIL).read_text())
             found = self._catalogues[version] = Catalogue(model, live, trained=trained)
             self._make_room(version)
         return found
@@ -234,6 +234,13 @@ class Serving:
             for item in items:
                 live.put_item(item.id, item.properties)
             self._empty_caches(live)
+
+    def model(self, arn: str) -> Path:
+        """Return the folder of a version's or recommender's model: that of its latest update, if it has one."""
+        trained = self._store.folder(arn)
+        update = self._registry.any(arn).body.get("update")
+        latest = trained / update["folder"] if update else trained
+        return latest if latest.is_dir() else trained
 
     async def _load_live(self, group: str) -> LiveData:
         """Map bulk data and apply what was streamed, including what arrives meanwhile."""

@@ -35,6 +35,20 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateTask:
+    """A model that learns of new items without a training."""
+
+    model: Path
+    config: TrainingConfig
+    spec: SnapshotSpec
+    """As of a training."""
+    database: Path
+    datasets: Mapping[str, str]
+    target: Path
+    """The folder of the updated model."""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchTask:
     recipe: str
     source: Location

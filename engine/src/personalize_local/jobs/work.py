@@ -4,6 +4,7 @@
 Functions import polars and scipy themselves: the serving process, which names them, stays without these libraries.
 """
 
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from personalize_local.data.s3 import Location, fetch
 from personalize_local.data.schemas import Schema
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.jobs.progress import IMPORT, TRAINING, phases
-from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, TrainingOutcome, TrainingTask
+from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, TrainingOutcome, TrainingTask, UpdateTask
 from personalize_local.resources.store import with_streamed
 from personalize_local.serving import TRAINED_UNTIL
 
@@ -48,6 +49,17 @@ def run_training(task: TrainingTask) -> TrainingOutcome:
         trained.model.save(task.target)
         (task.target / TRAINED_UNTIL).write_text(str(last))
     return TrainingOutcome(trained.metrics, trained.popularity, time.perf_counter() - began)
+
+
+def run_update(task: UpdateTask) -> None:
+    """Write a model with the items that are there now; the counts stay those of its training."""
+    from personalize_local.data.building import build_snapshot  # noqa: PLC0415
+    from personalize_local.recipes import loading, updating  # noqa: PLC0415
+
+    spec, _ = with_streamed(task.spec, task.database, task.datasets)
+    model = updating.updated(loading.load(task.model), build_snapshot(spec), task.config)
+    model.save(task.target)
+    shutil.copy(task.model / TRAINED_UNTIL, task.target)
 
 
 @cache

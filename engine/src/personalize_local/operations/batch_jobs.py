@@ -83,7 +83,7 @@ async def _answer(engine: Engine, job: Resource) -> None:
         recipe=spec.name,
         source=engine.location(job.body["jobInput"]["s3DataSource"]["path"], job),
         target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
-        model=engine.store.folder(version.arn),
+        model=engine.serving.model(version.arn),
         bulk=engine.serving.bulk(version.group),
         database=engine.store.database,
         datasets=engine.serving.sources(version.group),

@@ -3,7 +3,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -149,14 +149,14 @@ def training_datasets(engine: Engine, group: str, *, actions: bool = False) -> d
     return {"USERS": of_group["USERS"], **of_actions} if actions and "USERS" in of_group else of_actions or of_group
 
 
-def data_mark(engine: Engine, group: str) -> str:
-    """Return a text that changes whenever interactions are imported or streamed."""
+def data_mark(engine: Engine, group: str, types: Collection[str] = ("INTERACTIONS", "ACTION_INTERACTIONS")) -> str:
+    """Return a text that changes whenever rows of these dataset types are imported or streamed."""
     marks = []
     for kind, dataset in sorted(datasets_of(engine, group).items()):
-        if kind in {"INTERACTIONS", "ACTION_INTERACTIONS"}:
+        if kind in types:
             jobs = engine.registry.find(kinds.IMPORT_JOB, datasetArn=dataset.arn)
             imported = max((job.number for job in jobs if job.active), default=0)
-            marks.append(f"{imported}/{engine.store.last_event(dataset.arn)}")
+            marks.append(f"{imported}/{max(engine.store.last_streamed(dataset.arn))}")
     return " ".join(marks)
 
 

@@ -5,7 +5,8 @@ import shutil
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
-from personalize_local.operations.datasets import data_mark, datasets_of
+from personalize_local.operations.datasets import datasets_of
+from personalize_local.operations.model_updates import training_marks
 from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.operations.solution_configs import excluded_columns
 from personalize_local.operations.solution_versions import train
@@ -117,10 +118,15 @@ async def remove_recommender(engine: Engine, recommender: Resource) -> None:
 
 
 async def _train(engine: Engine, recommender: Resource, config: Json) -> None:
-    began = {"trained": engine.clock.now(), "data": data_mark(engine, recommender.group)}
-    columns = excluded_columns(engine, recommender.group, config)
-    outcome = await train(engine, recommender, TrainingConfig(excluded_columns=columns))
+    began = {"trained": engine.clock.now()} | training_marks(engine, recommender.group)
+    outcome = await train(engine, recommender, config_of(engine, recommender.group, config))
     recommender.body |= began | {"modelMetrics": outcome.metrics, "popularity": outcome.popularity}
+    recommender.body.pop("update", None)
+
+
+def config_of(engine: Engine, group: str, config: Json) -> TrainingConfig:
+    """Return what the training with a recommenderConfig is told."""
+    return TrainingConfig(excluded_columns=excluded_columns(engine, group, config))
 
 
 def serving_recommender(engine: Engine, arn: str) -> Resource:

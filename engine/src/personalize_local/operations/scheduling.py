@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Automatic training by the engine's clock: solutions on their schedule, recommenders every week."""
+"""By the engine's clock: solutions train on their schedule, recommenders every week, models are updated between."""
 
 import logging
 import re
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource
+from personalize_local.operations import model_updates, recommenders, solution_versions
 from personalize_local.operations.datasets import data_mark, datasets_of
-from personalize_local.operations.solution_versions import begin_training
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
-from personalize_local.wire.errors import ServiceError
+from personalize_local.wire.errors import ServiceError, WorkerLost
 
 DAY: Final = 86_400.0
 FIRST: Final = 3600.0
@@ -33,6 +33,23 @@ async def keep_training(engine: Engine) -> None:
         await engine.clock.sleep(LOOK)
 
 
+async def keep_updating(engine: Engine) -> None:
+    """Update every model that is due, one after the other, until cancelled."""
+    while True:
+        for resource in model_updates.due(engine):
+            if resource.kind is kinds.RECOMMENDER:
+                asked = resource.body["recommenderConfig"]
+                config = recommenders.config_of(engine, resource.group, asked)
+            else:
+                config = solution_versions.config_of(engine, resource)
+            try:
+                await model_updates.update_model(engine, resource, config)
+            except (ServiceError, WorkerLost, OSError) as error:
+                # An import may have replaced the files, or something is gone: the next look tries again.
+                LOGGER.warning("no update of %s: %s", resource.arn, error)
+        await engine.clock.sleep(LOOK)
+
+
 def _train(engine: Engine, resource: Resource) -> None:
     now = engine.clock.now()
     if resource.kind is kinds.RECOMMENDER:
@@ -40,7 +57,7 @@ def _train(engine: Engine, resource: Resource) -> None:
         engine.lifecycle.update(resource, update, now)
     else:
         call = Call(resource.region, resource.arn.split(":")[4], now)
-        begin_training(engine, call, resource, {"trainingType": "AUTOMATIC"})
+        solution_versions.begin_training(engine, call, resource, {"trainingType": "AUTOMATIC"})
 
 
 def _due_solutions(engine: Engine) -> Iterator[Resource]:

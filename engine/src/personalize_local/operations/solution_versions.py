@@ -4,18 +4,20 @@
 import asyncio
 import secrets
 import shutil
+import time
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.tasks import TrainingOutcome, TrainingTask
 from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
-from personalize_local.operations.datasets import bulk_spec, claim_of, data_mark, datasets_of, training_datasets
+from personalize_local.operations.datasets import bulk_spec, claim_of, datasets_of, training_datasets
+from personalize_local.operations.model_updates import training_marks, write_update
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.solution_configs import training_config
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.resources import kinds
-from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse
+from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, TrainingRefused
 
 
 @operation("CreateSolutionVersion")
@@ -47,7 +49,7 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
             raise ResourceAlreadyExists(taken)
     kept = ("performHPO", "performAutoML", "performIncrementalUpdate", "recipeArn", "datasetGroupArn", "eventType")
     about = {member: solution.body[member] for member in kept if member in solution.body}
-    config = {"solutionConfig": solution.body.get("solutionConfig", {}), "data": data_mark(engine, solution.group)}
+    config = {"solutionConfig": solution.body.get("solutionConfig", {})} | training_marks(engine, solution.group)
     return engine.create(call, kinds.SOLUTION_VERSION, identifier, about | config | body)
 
 
@@ -62,21 +64,38 @@ def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
     if mode == "UPDATE":
         if recipe_of(solution.body["recipeArn"]).name != "aws-user-personalization":
             raise InvalidInput("trainingMode UPDATE is for aws-user-personalization only.")
-        versions = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution.arn, trainingMode="FULL")
-        if not any(version.active for version in versions):
+        if _fully_trained(engine, solution.arn) is None:
             raise InvalidInput("trainingMode UPDATE needs an ACTIVE solution version that was trained in FULL mode.")
+
+
+def _fully_trained(engine: Engine, solution: str) -> Resource | None:
+    """Return the newest ACTIVE version of a solution with a FULL training."""
+    versions = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=solution, trainingMode="FULL")
+    return next((each for each in reversed(list(versions)) if each.active), None)
 
 
 @work(kinds.SOLUTION_VERSION, kinds.CREATE)
 async def train_version(engine: Engine, version: Resource) -> None:
     """Train in the worker; then update the campaigns that follow the latest version."""
-    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
-    config = training_config(engine, version.group, version.body, solution.body.get("columns"))
-    outcome = await train(engine, version, config)
+    config = config_of(engine, version)
+    if version.body["trainingMode"] == "UPDATE":
+        outcome = await _updated(engine, version, config)
+    else:
+        outcome = await train(engine, version, config)
     version.body |= {"metrics": outcome.metrics, "popularity": outcome.popularity}
     version.body["trainingHours"] = round(outcome.seconds / 3600, 6)
     for campaign in engine.registry.find(kinds.CAMPAIGN, solutionArn=version.body["solutionArn"]):
         asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
+
+
+async def _updated(engine: Engine, version: Resource, config: TrainingConfig) -> TrainingOutcome:
+    """Add new items to the model of the newest full training, whose metrics stay."""
+    began, base = time.perf_counter(), _fully_trained(engine, version.body["solutionArn"])
+    if base is None:
+        raise TrainingRefused("Create failed. The solution version that was trained in FULL mode is gone.")
+    async with engine.turn(version.group):
+        await write_update(engine, version, config, engine.store.folder(version.arn), base)
+    return TrainingOutcome(base.body["metrics"], base.body.get("popularity", {}), time.perf_counter() - began)
 
 
 async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> TrainingOutcome:
@@ -98,6 +117,12 @@ async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> T
             if not resource.active:
                 shutil.rmtree(task.target, ignore_errors=True)
             raise
+
+
+def config_of(engine: Engine, version: Resource) -> TrainingConfig:
+    """Return what a version's training is told."""
+    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
+    return training_config(engine, version.group, version.body, solution.body.get("columns"))
 
 
 @operation("StopSolutionVersionCreation")

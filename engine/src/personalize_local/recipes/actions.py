@@ -8,7 +8,7 @@ users with the same metadata do.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
@@ -86,6 +86,20 @@ class ActionModel(Model):
         tilt: Floats = self._files["tilt"][codes].sum(axis=0, dtype=np.float64)
         return tilt
 
+    def added(self, snapshot: Snapshot) -> Self:
+        """Return the model with all actions of a newer snapshot; new ones are explored."""
+        new = [key for key in snapshot.items.tolist() if key not in self._position]
+        ids, count = [*self.item_ids.tolist(), *new], len(new)
+        worth = dict(zip(snapshot.items.tolist(), _worth(snapshot).tolist(), strict=True))
+        files = {
+            "odds": np.concatenate((self._files["odds"], np.full(count, _odds(self._facts["usual"])))),
+            "known": np.concatenate((self._files["known"], np.zeros(count, np.bool_))),
+            "value": np.array([worth.get(key, 0.0) for key in ids], np.float64),
+            "tilt": np.pad(self._files["tilt"], ((0, 0), (0, count))),
+            **StringTable.of(ids).arrays("actions"),
+        }
+        return type(self)(files, self._facts)
+
 
 def taken(event_type: str | None) -> bool:
     """Tell whether an event says that an action was taken: TAKEN in any case."""
@@ -122,15 +136,20 @@ def _fit(snapshot: Snapshot, mask: Mask) -> ActionModel:
                 own = np.bincount(action[of_value], took[of_value], count)
                 codes[f"{name}={value}"] = len(tilts)
                 tilts.append(_odds((own + PRIOR * base) / (seen + PRIOR)) - _odds(base))
-    worth = snapshot.item_columns.get("VALUE")
     files: dict[str, npt.NDArray[Any]] = {
         "odds": _odds(base),
         "known": (takes >= MIN_TIMES) & (times - takes >= MIN_TIMES),
-        "value": np.zeros(count) if worth is None else np.nan_to_num(worth.astype(np.float64)),
+        "value": _worth(snapshot),
         "tilt": np.array(tilts) if tilts else np.zeros((0, count)),
         **StringTable.of(snapshot.items.tolist()).arrays("actions"),
     }
     return ActionModel(files, {"usual": usual, "codes": codes})
+
+
+def _worth(snapshot: Snapshot) -> Floats:
+    """[actions] VALUE; 0 where it is missing."""
+    worth = snapshot.item_columns.get("VALUE")
+    return np.zeros(len(snapshot.items)) if worth is None else np.nan_to_num(worth.astype(np.float64))
 
 
 def _measured(model: ActionModel, snapshot: Snapshot, mask: Mask) -> dict[str, float]:

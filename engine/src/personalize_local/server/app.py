@@ -88,7 +88,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._engine = Engine(self._options, self._store)
-        self._engine.start(scheduling.keep_training(self._engine))
+        self._engine.start(scheduling.keep_training(self._engine), scheduling.keep_updating(self._engine))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._engine.stop()

@@ -78,10 +78,14 @@ def _relative(values: npt.NDArray[Any]) -> Scores:
 
 
 class Exploration:
-    """The new items of a User-Personalization v1 model, which a share of every answer explores."""
+    """The new items of a model, which a share of every answer explores."""
 
-    def __init__(self, files: Arrays, content: Content, latest: float) -> None:
-        """`files` are the model's; `latest` is the time of the newest interaction in training."""
+    def __init__(self, files: Arrays, content: Content, latest: float, first: int = 0) -> None:
+        """`files` are the model's; `latest` is the time of the newest interaction in training.
+
+        Items before position `first` are not explored.
+        """
+        self._first = first
         self._created, self._seen, self._shown = files["created"], files["seen"], files["shown"]
         self._content, self._latest = content, latest
         self._new: dict[float, Places] = {}
@@ -105,6 +109,6 @@ class Exploration:
     def _new_items(self, days: float) -> Places:
         """Return the newest items, at most so many days older than the newest interaction, at most NEW."""
         if days not in self._new:
-            new = np.flatnonzero(self._created >= self._latest - days * DAY)
+            new = self._first + np.flatnonzero(self._created[self._first :] >= self._latest - days * DAY)
             self._new[days] = new[np.argsort(-self._created[new], kind="stable")][:NEW]
         return self._new[days]

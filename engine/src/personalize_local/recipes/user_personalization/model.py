@@ -101,7 +101,10 @@ class PersonalModel(Model):
         self._user_values = Vocabulary.from_facts(facts["users"])
         self._context_values = Vocabulary.from_facts(facts["context"])
         self._content = Content.from_arrays(files)
-        self._exploration = Exploration(files, self._content, settings.latest)
+        self._trained = int(facts.get("trained_items", len(items)))
+        """Items of the training; updates have added those after them."""
+        first = self._trained if settings.second_generation else 0
+        self._exploration = Exploration(files, self._content, settings.latest, first)
         self._cold = ColdItems.from_arrays(files)
         self._objective = files.get("objective")
         """[items] what an objective multiplies scores by; None without one."""
@@ -121,7 +124,7 @@ class PersonalModel(Model):
                 scores = self._reordered(view, scores, view.candidates(offered), query.now)
             scores = scores if allowed is None else self._with_cold_items(view, scores)
         scores = self._by_objective(scores)
-        if not self.settings.second_generation:
+        if not self.settings.second_generation or self._trained < len(self._items):
             past = self._known(query.history[-self.settings.sequence :])
             scores = self._exploration.mixed(scores, query, past)
         top = top_k(scores, allowed, limit)
@@ -134,11 +137,17 @@ class PersonalModel(Model):
         candidate = np.arange(len(scores)) < CANDIDATES
         if personal is not None:
             candidate |= personal > 0
+        known = candidate.copy()
+        candidate[self._trained :] = True
         shown = shown_scores(scores[top], float(scores[candidate].sum()))
         return [
-            Scored(self.item_ids[i], score) if candidate[i] else Scored(self.item_ids[i], None, "Popular item")
+            Scored(self.item_ids[i], score if candidate[i] else None, None if known[i] else self._reason(i))
             for i, score in zip(top.tolist(), shown, strict=True)
         ]
+
+    def _reason(self, place: int) -> str:
+        """Return why v2 shows an item that nothing of the user brings up."""
+        return "Exploration" if place >= self._trained else "Popular item"
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         """As of every model; the scores of known items add up to 1."""
@@ -190,6 +199,15 @@ class PersonalModel(Model):
         if objective is not None:
             files["objective"] = np.array([objective[item] for item in self.item_ids.tolist()])
         return type(self)(settings, self._items, files, self._facts)
+
+    @property
+    def files(self) -> Arrays:
+        """What was counted, by the names on disk."""
+        return self._files
+
+    def with_items(self, items: ItemIndex, files: Arrays) -> Self:
+        """Return the same model with more items after its own; `files` are its arrays for all of them."""
+        return type(self)(self.settings, items, files, {**self._facts, "trained_items": self._trained})
 
     def positions(self, item_ids: Iterable[str]) -> list[int]:
         """Return where items are in `item_ids`; -1 for unknown ones."""

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Updates of models between trainings, every two hours of the engine's clock where there is something new.
+
+As on AWS, the newest fully trained version of a solution is updated while a campaign serves it, and so are the
+recommenders of two use cases. No version is made, and metrics stay.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from personalize_local.engine import Engine, Json, Resource
+from personalize_local.jobs.tasks import UpdateTask
+from personalize_local.jobs.work import run_update
+from personalize_local.operations.datasets import bulk_spec, claim_of, data_mark, datasets_of, training_datasets
+from personalize_local.operations.recipes import recipe_of
+from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.updating import updatable
+from personalize_local.resources import kinds
+from personalize_local.resources.lifecycle import under_way
+
+PERIOD: Final = 7200.0
+"""Seconds, of the engine's clock, between two updates of a model."""
+
+
+def due(engine: Engine) -> list[Resource]:
+    """Return the versions and recommenders whose models want an update now."""
+    served = {each.body["solutionVersionArn"] for each in engine.registry.find(kinds.CAMPAIGN) if each.active}
+    found = [each for each in _newest_versions(engine) if each.arn in served]
+    found += [each for each in engine.registry.find(kinds.RECOMMENDER) if each.active and not under_way(each)]
+    return [each for each in found if _is_due(engine, each)]
+
+
+def _newest_versions(engine: Engine) -> Iterator[Resource]:
+    """Yield the newest ACTIVE version of each solution that has had a full training."""
+    newest: dict[str, Resource] = {}
+    for version in engine.registry.find(kinds.SOLUTION_VERSION, trainingMode="FULL"):
+        if version.active:
+            newest[version.body["solutionArn"]] = version
+    yield from newest.values()
+
+
+def _is_due(engine: Engine, resource: Resource) -> bool:
+    body = resource.body
+    latest: Json = body.get("update") or {"at": body.get("trained", body["creationDateTime"]), "mark": body.get("mark")}
+    return (
+        updatable(_recipe(resource).name)
+        and engine.clock.now() >= latest["at"] + PERIOD
+        and _mark(engine, resource.group) != latest["mark"]
+        and _complete(engine, resource)
+    )
+
+
+def _complete(engine: Engine, resource: Resource) -> bool:
+    """Tell whether every dataset of the training is still there: updates end with one."""
+    present = {each.number for each in datasets_of(engine, resource.group).values()}
+    return present.issuperset(resource.body.get("datasets", ()))
+
+
+def training_marks(engine: Engine, group: str) -> Json:
+    """Return what a training notes of its data, to find out later whether there is something new."""
+    numbers = [each.number for each in datasets_of(engine, group).values()]
+    return {"data": data_mark(engine, group), "mark": _mark(engine, group), "datasets": numbers}
+
+
+def _mark(engine: Engine, group: str) -> str:
+    return data_mark(engine, group, ("INTERACTIONS", "ITEMS", "ACTIONS", "ACTION_INTERACTIONS"))
+
+
+async def update_model(engine: Engine, resource: Resource, config: TrainingConfig) -> None:
+    """Update the model of a version or recommender in place: it answers from the old one until the new one is there."""
+    trained, now, mark = engine.store.folder(resource.arn), engine.clock.now(), _mark(engine, resource.group)
+    folder, began = f"update-{int(now)}", resource.body.get("trained")
+    await write_update(engine, resource, config, trained / folder)
+    if not resource.active or under_way(resource) or resource.body.get("trained") != began:
+        return  # deleted, stopped or trained anew meanwhile
+    resource.body["update"] = {"folder": folder, "at": now, "mark": mark}
+    engine.registry.save(resource)
+    engine.serving.forget(resource.arn)
+    await engine.serving.catalogue(resource)
+    for old in trained.glob("update-*"):
+        if old.name != folder:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+async def write_update(
+    engine: Engine, resource: Resource, config: TrainingConfig, target: Path, base: Resource | None = None
+) -> None:
+    """Write the model of a version or recommender, or of its `base`, with the items that are there now."""
+    actions = _recipe(resource).recipe_type == "PERSONALIZED_ACTIONS"
+    task = UpdateTask(
+        model=engine.serving.model((base or resource).arn),
+        config=config,
+        spec=bulk_spec(engine, resource.group, actions=actions),
+        database=engine.store.database,
+        datasets=training_datasets(engine, resource.group, actions=actions),
+        target=target,
+    )
+    claim = claim_of(engine, datasets_of(engine, resource.group).values())
+    await engine.workers.run(claim, run_update, task)
+
+
+def _recipe(resource: Resource) -> RecipeSpec:
+    return recipe_of(resource.body["recipeArn"])
