@@ -23,6 +23,7 @@ from personalize_local.recipes.sequence.network import Batch, Network, TableRows
 from personalize_local.recipes.sequence.training import Plan
 from personalize_local.recipes.sequence.training import train as train_network
 from personalize_local.recipes.training import train
+from personalize_local.recipes.updating import updated
 from personalize_local.recipes.user_personalization.features import DEEP_NAMES
 from personalize_local.recipes.user_personalization.model import PersonalModel
 from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
@@ -248,3 +249,23 @@ def test_little_data_is_no_error(users: list[list[int]]) -> None:
 
 def test_nothing_before_anything_teaches_nothing() -> None:
     assert network(rows_of([[0, 1, 2]] * 50, 3, step=0)) is None
+
+
+ANEW = ("catalogue.", "content.", "lenders.", "unseen.")
+"""Arrays that an update makes anew."""
+PREFIX = ("taste", "user_lift", "context_lift", "crowd.groups", "crowd.recent")
+"""Arrays of the most popular items only."""
+
+
+def test_an_update_makes_every_array_of_items_longer(deep: PersonalModel, tmp_path: Path) -> None:
+    more: list[Row] = [(f"item-{KINDS * EACH + n}", f"kind-{n}") for n in range(7)]
+    grown = updated(deep, snapshot(tmp_path, kinds(), items=[*ITEMS, *more]), TrainingConfig())
+    assert isinstance(grown, PersonalModel)
+    assert (len(deep.item_ids), len(grown.item_ids)) == (200, 207)
+    longer = {200: 207, 201: 208}
+    for name, array in deep.files.items():
+        if not name.startswith((*ANEW, *PREFIX)):
+            assert [longer.get(size, size) for size in array.shape] == [*grown.files[name].shape], name
+    grown.save(tmp_path / "grown")
+    found = load(tmp_path / "grown").recommend(asked(0, 1, 2), None, 500)
+    assert {str(item) for item, _ in more} <= {each.item_id for each in found}

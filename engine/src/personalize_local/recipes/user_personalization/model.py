@@ -134,20 +134,16 @@ class PersonalModel(Model):
             shown = shown_scores(scores[top], float(scores.sum()))
             return [Scored(self.item_ids[i], score) for i, score in zip(top.tolist(), shown, strict=True)]
         # v2: what sequence, repeats or broad popularity bring up has a score; popular items without one fill up.
-        candidate = np.arange(len(scores)) < CANDIDATES
+        candidate = np.arange(len(scores)) < min(CANDIDATES, self._trained)
         if personal is not None:
             candidate |= personal > 0
-        known = candidate.copy()
-        candidate[self._trained :] = True
-        shown = shown_scores(scores[top], float(scores[candidate].sum()))
+        explored = ~candidate & (np.arange(len(scores)) >= self._trained)
+        whole = float(scores[candidate | explored].sum())
+        reasons = np.select([candidate, explored], ["", "Exploration"], "Popular item")[top].tolist()
         return [
-            Scored(self.item_ids[i], score if candidate[i] else None, None if known[i] else self._reason(i))
-            for i, score in zip(top.tolist(), shown, strict=True)
+            Scored(self.item_ids[i], None if reason == "Popular item" else score, reason or None)
+            for i, score, reason in zip(top.tolist(), shown_scores(scores[top], whole), reasons, strict=True)
         ]
-
-    def _reason(self, place: int) -> str:
-        """Return why v2 shows an item that nothing of the user brings up."""
-        return "Exploration" if place >= self._trained else "Popular item"
 
     def rank(self, query: Query, item_ids: Sequence[str]) -> list[Scored]:
         """As of every model; the scores of known items add up to 1."""

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Updates between trainings: new items are considered two hours later, and by trainingMode UPDATE at once."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.shop_data import columns, interactions, write_csv
+from local.cloud.faults import FaultDoor
+
+HOUR = 3600
+FAST = {"solutionConfig": {"algorithmHyperParameters": {"tier": "fast"}}, "performAutoTraining": False}
+FIRST, SECOND = "aws-user-personalization", "aws-user-personalization-v2"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    with EngineProcess(tmp_path_factory.mktemp("updates"), options=["--faults"]) as engine:
+        write_csv(engine.s3_root / "b/a.csv", columns("Interactions"), interactions())
+        items = [(f"i{n}", n + 0.5, "books" if n < 20 else "games") for n in range(40)]
+        write_csv(engine.s3_root / "b/items.csv", columns("Items"), items)
+        yield engine
+
+
+@pytest.fixture
+def aws(running: EngineProcess, region: str) -> Aws:
+    return Aws(running, region)
+
+
+@pytest.fixture
+def door(aws: Aws) -> FaultDoor:
+    return FaultDoor(aws.engine.url)
+
+
+def filled(aws: Aws, **options: Argument) -> tuple[str, str]:
+    """A dataset group with interactions and items; also its Items dataset."""
+    group = aws.group(**options)
+    aws.imported(aws.dataset(group, "Interactions", **options), "s3://b/a.csv", "interactions")
+    items = aws.dataset(group, "Items", **options)
+    aws.imported(items, "s3://b/items.csv", "items")
+    return group, items
+
+
+def put(aws: Aws, items: str, item: str = "new") -> None:
+    properties = json.dumps({"price": 1.0, "categoryL1": "games"})
+    aws.events.put_items(datasetArn=items, items=[{"itemId": item, "properties": properties}])
+
+
+def listed(aws: Aws, target: str, **question: Argument) -> dict[str, Argument]:
+    """All that a campaign or recommender recommends, by item."""
+    asked: Argument = {"recommenderArn" if ":recommender/" in target else "campaignArn": target, "userId": "u1"}
+    answer = aws.runtime.get_recommendations(**asked | {"numResults": 100} | question)
+    return {item["itemId"]: item for item in answer["itemList"]}
+
+
+@pytest.mark.parametrize("recipe", [FIRST, SECOND])
+def test_a_new_item_is_recommended_two_hours_later_by_the_same_version(aws: Aws, door: FaultDoor, recipe: str) -> None:
+    group, items = filled(aws)
+    version = aws.version(aws.solution(group, recipe, **FAST))
+    campaign = aws.campaign(version)
+    before = aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    put(aws, items)
+    door.advance(HOUR)
+    assert "new" not in listed(aws, campaign)
+    door.advance(HOUR + 60)
+    until(lambda: "new" in listed(aws, campaign), "an update")
+    found = listed(aws, campaign)
+    assert len(found) == 41
+    assert found["new"]["score"] > min(item["score"] for item in found.values())
+    assert found["new"].get("reason") == (["Exploration"] if recipe == SECOND else None)
+    assert aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"] == before
+
+
+def test_an_update_learns_from_events_of_the_new_item(aws: Aws, door: FaultDoor) -> None:
+    group, items = filled(aws)
+    campaign = aws.campaign(aws.version(aws.solution(group, FIRST, **FAST)))
+    tracking_id = aws.tracker(group)
+    put(aws, items)
+    for number in range(40):
+        for item in ("i21", "new"):
+            aws.click(tracking_id, item, user=f"n{number}", sentAt=1_700_000_000 + number + (item == "new"))
+    door.advance(2 * HOUR + 60)
+    until(lambda: "new" in listed(aws, campaign), "an update")
+    aws.click(tracking_id, "i21", user="asks")
+    assert "new" in list(listed(aws, campaign, userId="asks"))[:3]
+
+
+def test_a_recommender_is_updated_until_a_dataset_of_it_is_deleted(aws: Aws, door: FaultDoor) -> None:
+    group, items = filled(aws, domain="ECOMMERCE")
+    recipe = "arn:aws:personalize:::recipe/aws-ecomm-recommended-for-you"
+    made = aws.control.create_recommender(name="you", datasetGroupArn=group, recipeArn=recipe)["recommenderArn"]
+    aws.settle("Recommender", made)
+    put(aws, items)
+    door.advance(2 * HOUR + 60)
+    until(lambda: "new" in listed(aws, made), "an update")
+    aws.control.delete_dataset(datasetArn=items)
+    until(lambda: not aws.status("Dataset", items), "deletion")
+    aws.click(aws.tracker(group), "later")
+    door.advance(2 * HOUR + 60)
+    other = aws.group("other")
+    assert aws.status("DatasetGroup", other) == "ACTIVE"
+    assert "later" not in listed(aws, made)
+
+
+def test_training_mode_update_adds_new_items_and_is_left_alone_then(aws: Aws, door: FaultDoor) -> None:
+    group, items = filled(aws)
+    solution = aws.solution(group, FIRST, **FAST)
+    with pytest.raises(aws.control.exceptions.InvalidInputException, match="ACTIVE solution version"):
+        aws.control.create_solution_version(solutionArn=solution, trainingMode="UPDATE")
+    full = aws.version(solution)
+    put(aws, items)
+    version = aws.version(solution, trainingMode="UPDATE")
+    described = aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"]
+    assert (described["trainingMode"], described["trainingType"]) == ("UPDATE", "MANUAL")
+    assert [
+        v["trainingMode"] for v in aws.control.list_solution_versions(solutionArn=solution)["solutionVersions"]
+    ] == [
+        "FULL",
+        "UPDATE",
+    ]
+    metrics = [aws.control.get_solution_metrics(solutionVersionArn=each)["metrics"] for each in (full, version)]
+    assert metrics[0] == metrics[1]
+    campaign = aws.campaign(version)
+    assert "new" in listed(aws, campaign)
+    put(aws, items, "newer")
+    door.advance(2 * HOUR + 60)
+    follower = aws.campaign(full, "follower")
+    door.advance(60)
+    until(lambda: "newer" in listed(aws, follower), "an update of the full version")
+    assert "newer" not in listed(aws, campaign)
