@@ -169,7 +169,9 @@ class LiveData:
 
     def some_users(self, most: int) -> list[str]:
         """Return users with interactions, some of the imported ones and the latest of the streamed ones."""
-        return list(dict.fromkeys([*self._bulk.some_users(most // 2), *list(self._events)[: -most - 1 : -1]]))[:most]
+        streamed = list(self._events)[::-1]
+        imported = self._bulk.some_users(max(most // 2, most - len(streamed)))
+        return list(dict.fromkeys([*imported, *streamed]))[:most]
 
     def event_types(self) -> list[str]:
         """Return the types of imported and streamed events, in alphabetical order."""

@@ -5,19 +5,21 @@ import { read } from "./engine.js";
 import { Group } from "./group.js";
 import { start } from "./start.js";
 
-const EVERY = 1500;
+const EVERY = 1000;
 const place = (id) => document.getElementById(id);
 const main = place("main");
-let timer = 0, group = null;
+let timer = 0, turn = 0, group = null;
 
 const selected = () => decodeURIComponent(location.hash.slice(1));
 
 async function look() {
   clearTimeout(timer);
+  const mine = (turn += 1);
   try {
     const { engine, groups } = await read("state");
     const shown = groups.find(({ arn }) => arn === selected()) ?? groups[0];
     const details = shown ? await read(`group/${encodeURIComponent(shown.arn)}`) : null;
+    if (mine !== turn) return;
     show(place("connection"), "", () => "");
     show(place("engine"), engine, about);
     show(place("groups"), { groups, shown: shown?.arn, engine }, list);
@@ -61,5 +63,4 @@ function list({ groups, shown }) {
 
 addEventListener("hashchange", look);
 document.addEventListener("visibilitychange", () => !document.hidden && look());
-document.addEventListener("look", look);
 look();

@@ -26,12 +26,16 @@ export function show(place, facts, build) {
   if (focused) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus();
 }
 
+/** An id that nobody else has. */
+export const identifier = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** Text to copy, with a button that does. */
 export function copyable(text, label, multiline = true) {
   const said = h("span", { role: "status", class: "said" });
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    said.textContent = "Copied";
+    // Browsers give the clipboard to pages of this machine and of https only.
+    await navigator.clipboard?.writeText(text);
+    said.textContent = navigator.clipboard ? "Copied" : "Select it and copy";
     setTimeout(() => (said.textContent = ""), 1500);
   };
   const shown = multiline ? h("pre", { tabindex: "0", "aria-label": label }, text) : h("code", { class: "id" }, text);
