@@ -19,9 +19,9 @@ import psutil
 from botocore.config import Config
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
+from personalize_local.testing import FaultDoor
 
 from engine.tests.shop_data import avro
-from local.cloud.faults import FaultDoor
 
 if TYPE_CHECKING:
     from mypy_boto3_personalize import PersonalizeClient

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
+from personalize_local.testing import FaultDoor
 
 from engine.tests.harness import Argument, Aws, EngineProcess, StillAws, until
 from engine.tests.shop_data import columns, interactions, write_csv
-from local.cloud.faults import FaultDoor
 
 
 @pytest.fixture(scope="module")

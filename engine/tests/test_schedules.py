@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from personalize_local.testing import FaultDoor
 
 from engine.tests.harness import Argument, Aws, EngineProcess, until
 from engine.tests.shop_data import columns, interactions, write_csv
-from local.cloud.faults import FaultDoor
 
 HOUR, DAY = 3600, 86_400
 POPULAR = "aws-popularity-count"

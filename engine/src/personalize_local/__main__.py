@@ -4,10 +4,14 @@
 import argparse
 import errno
 import logging
+import os
 import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+# Read when numpy is imported. The matrices of one answer are small: threads for them cost more than they save.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from platformdirs import user_data_dir
 

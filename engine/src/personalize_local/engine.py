@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from personalize_local.data.s3 import Location
 from personalize_local.jobs.pool import Workers
+from personalize_local.jobs.threads import Threads
 from personalize_local.resources import kinds
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
@@ -71,6 +72,13 @@ class Options:
     """Most processes of jobs; 0 = by the number of processors."""
     memory: int = 0
     """Bytes of memory that jobs may take together; 0 = three quarters of the machine's."""
+    in_process: bool = False
+    """Jobs run in a thread instead of a process."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a call that starts a job is answered when the job has ended."""
+        return self.in_process and not self.step_seconds
 
 
 class Engine:
@@ -82,7 +90,7 @@ class Engine:
         self.clock = Clock()
         self.faults = Faults()
         self.registry = Registry(self.store)
-        self.workers = Workers(options.workers, options.memory)
+        self.workers = Threads() if options.in_process else Workers(options.workers, options.memory)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.serving = Serving(self.store, self.registry, options.open_files)
         works = {key: partial(function, self) for key, function in WORKS.items()}

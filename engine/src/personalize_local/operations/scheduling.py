@@ -25,29 +25,44 @@ LOGGER: Final = logging.getLogger("personalize")
 async def keep_training(engine: Engine) -> None:
     """Start every training that is due, until cancelled."""
     while True:
-        for resource in [*_due_solutions(engine), *_due_recommenders(engine)]:
-            try:
-                _train(engine, resource)
-            except ServiceError as error:
-                LOGGER.warning("no automatic training of %s: %s", resource.arn, error.message)
+        _train_due(engine)
         await engine.clock.sleep(LOOK)
 
 
 async def keep_updating(engine: Engine) -> None:
     """Update every model that is due, one after the other, until cancelled."""
     while True:
-        for resource in model_updates.due(engine):
-            if resource.kind is kinds.RECOMMENDER:
-                asked = resource.body["recommenderConfig"]
-                config = recommenders.config_of(engine, resource.group, asked)
-            else:
-                config = solution_versions.config_of(engine, resource)
-            try:
-                await model_updates.update_model(engine, resource, config)
-            except (ServiceError, WorkerLost, OSError) as error:
-                # An import may have replaced the files, or something is gone: the next look tries again.
-                LOGGER.warning("no update of %s: %s", resource.arn, error)
+        await _update_due(engine)
         await engine.clock.sleep(LOOK)
+
+
+async def catch_up(engine: Engine) -> None:
+    """Do what is due now, and wait for its end."""
+    _train_due(engine)
+    await engine.lifecycle.rest()
+    await _update_due(engine)
+
+
+def _train_due(engine: Engine) -> None:
+    for resource in [*_due_solutions(engine), *_due_recommenders(engine)]:
+        try:
+            _train(engine, resource)
+        except ServiceError as error:
+            LOGGER.warning("no automatic training of %s: %s", resource.arn, error.message)
+
+
+async def _update_due(engine: Engine) -> None:
+    for resource in model_updates.due(engine):
+        if resource.kind is kinds.RECOMMENDER:
+            asked = resource.body["recommenderConfig"]
+            config = recommenders.config_of(engine, resource.group, asked)
+        else:
+            config = solution_versions.config_of(engine, resource)
+        try:
+            await model_updates.update_model(engine, resource, config)
+        except (ServiceError, WorkerLost, OSError) as error:
+            # An import may have replaced the files, or something is gone: the next look tries again.
+            LOGGER.warning("no update of %s: %s", resource.arn, error)
 
 
 def _train(engine: Engine, resource: Resource) -> None:

@@ -46,6 +46,10 @@ class Faults(Rules):
     def __init__(self) -> None:
         super().__init__(ACTIONS)
         self._changed = asyncio.Event()
+        self.held: set[asyncio.Task[None]] = set()
+        """Jobs that a rule holds."""
+        self.holds = asyncio.Event()
+        """Set when a rule begins to hold a job."""
 
     def remove(self, number: int | None = None) -> None:
         """Remove one rule, or all; a job that a removed rule held goes on. Raises ValueError for an unknown one."""
@@ -60,10 +64,22 @@ class Faults(Rules):
     async def job(self, operation: str, names: Iterable[str]) -> None:
         """Apply the rule for a job, if there is one: wait until the rule is removed, or raise FailedOnDemand."""
         rule = self.first(JOB_ACTIONS, operation, names)
-        while rule and rule.action == "neverEnd" and rule in self.rules:
-            await self._changed.wait()
+        if rule and rule.action == "neverEnd":
+            await self._hold(rule)
         if rule and rule.action == "createFailed":
             raise FailedOnDemand(rule.reason or "Failed on demand.")
+
+    async def _hold(self, rule: Rule) -> None:
+        """Wait until a rule is removed."""
+        job = asyncio.current_task()
+        assert job is not None  # noqa: S101 - a coroutine runs in one
+        self.held.add(job)
+        self.holds.set()
+        try:
+            while rule in self.rules:
+                await self._changed.wait()
+        finally:
+            self.held.discard(job)
 
 
 def strike(rule: Rule) -> None:

@@ -103,6 +103,14 @@ class Lifecycle:
         if not pending:
             self._start(resource, self._stopped(resource))
 
+    async def rest(self) -> None:
+        """Wait until nothing is under way, but for what a rule holds."""
+        while busy := set(self._tasks.values()) - self._faults.held:
+            self._faults.holds.clear()
+            held = asyncio.ensure_future(self._faults.holds.wait())
+            await asyncio.wait([*busy, held], return_when=asyncio.FIRST_COMPLETED)
+            held.cancel()
+
     async def close(self) -> None:
         """Interrupt all work: the next engine resumes it."""
         tasks = list(self._tasks.values())

@@ -88,7 +88,8 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._engine = Engine(self._options, self._store)
-        self._engine.start(scheduling.keep_training(self._engine), scheduling.keep_updating(self._engine))
+        schedules = () if self._options.at_once else (scheduling.keep_training, scheduling.keep_updating)
+        self._engine.start(*(keep(self._engine) for keep in schedules))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._engine.stop()
@@ -126,7 +127,10 @@ class Application:
             shown = await page.answer(self._engine, method, path, body)
             return Answer(200, shown.content_type, shown.body, headers=page.HEADERS)
         if path.startswith(CONTROLS):
-            return Answer(200, "application/json", control(self._engine, method, path, body))
+            told = control(self._engine, method, path, body)
+            if self._options.at_once:
+                await scheduling.catch_up(self._engine)
+            return Answer(200, "application/json", told)
         return None
 
     async def _perform(self, operation: Operation, headers: dict[str, str], body: bytes, receive: Receive) -> Answer:
@@ -146,6 +150,8 @@ class Application:
             await _strike(rule, receive)
         outcome = handler(engine, replace(call, now=engine.clock.now()), request)
         answer = await outcome if isawaitable(outcome) else outcome
+        if self._options.at_once:
+            await engine.lifecycle.rest()
         if rule and rule.performed:
             await _strike(rule, receive)
         return Answer(200, operation.content_type, operation.serialise(answer or {}), operation=operation.name)
