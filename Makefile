@@ -4,7 +4,7 @@
 .PHONY: help setup demo test quick browser clients nightly reliability check docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; any Python from 3.11 on will do where it is not installed.
-PYTHON := $(shell for p in python3.13 python3; do \
+PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -48,6 +48,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin $(patsubst %,-p %,local personalize_local personalization functions)
 	PYTHONPATH=.:layers/core $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
@@ -115,8 +116,14 @@ clients: .local/awscli/.locked .local/aws-sdk-js/.locked
 .venv/.browser: .venv/.locked locks/browser.txt
 	@$(UV) pip install -q --no-deps --require-hashes --python .venv -r locks/browser.txt && touch $@
 
+# The systems for which every package has a wheel (`make check` asks the index).
+SYSTEMS = "Linux x86_64"|"Linux aarch64"|"Darwin arm64"
+
 .venv/.locked: locks/project.txt engine/pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv"; exit 1; }
+	@case "$$(uname -sm)" in $(SYSTEMS)) ;; \
+		"Darwin x86_64") echo "The application needs Linux or a Mac with Apple silicon; this Intel Mac can run the engine alone: pip install personalize-local"; exit 1;; \
+		*) echo "The application needs Linux or a Mac with Apple silicon, and this is $$(uname -sm); on Windows it runs in WSL 2."; exit 1;; esac
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv, or brew install python@3.13"; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version) …"
 	@test -x $(UV) || { $(PYTHON) -m venv .venv && sed -n '/^uv==/,/[^\]$$/p' locks/project.txt > .venv/uv.txt && \
 		$(BIN)/python -m pip install -q --require-hashes -r .venv/uv.txt; }

@@ -111,6 +111,7 @@ def sam(home: Home, command: str, arguments: list[str], extra: dict[str, str]) -
         "PATH": os.pathsep.join(path),
         "PYTHON_RUNTIME": python_runtime(),
         "ARCHITECTURE": architecture(),
+        "WHEELS": "host",
         "AWS_DEFAULT_REGION": REGION,
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.2",

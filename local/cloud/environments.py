@@ -92,13 +92,16 @@ def refresh(name: str, python: Interpreter, step: Step = nullcontext) -> None:
 
 
 def find_python() -> Interpreter:
-    """Return this machine's best interpreter for the local functions."""
+    """Return this machine's best interpreter for the local functions. Raises LocalError if it has none of Lambda's."""
     for version in PREFERRED:
         search = ("python", "find", "--system", "--no-python-downloads", "--no-project", version)
         found = subprocess.run([UV, *search], capture_output=True, text=True, check=False)
         if found.returncode == 0:
             return Interpreter(found.stdout.strip(), version)
-    return Interpreter(sys.executable, f"{sys.version_info.major}.{sys.version_info.minor}")
+    raise LocalError(
+        f"the local functions run on Python {', '.join(PREFERRED[:-1])} or {PREFERRED[-1]}, and this machine has none:"
+        " `brew install python@3.13` on a Mac, `sudo apt-get install python3.13` on Debian and Ubuntu"
+    )
 
 
 def uv(*arguments: str) -> None:

@@ -19,7 +19,7 @@ import psutil
 import urllib3
 
 from local.cloud import deploy, environments, resuming
-from local.cloud.aws import RIGHTS
+from local.cloud.aws import CLIENT, RIGHTS
 from local.cloud.environments import REPOSITORY, LocalError, Step
 from local.cloud.home import ACCOUNT, REGION, Home, Process, State, client_environment, running, tail
 
@@ -149,7 +149,7 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
 
 def process_environment(home: Home, state: State) -> dict[str, str]:
     """Return the environment of the processes and the functions: none of the operator's AWS settings."""
-    passed = {key: value for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if (value := os.environ.get(key))}
+    passed = {key: value for key in ("PATH", "HOME", "LANG", "LC_ALL", "TZ", CLIENT) if (value := os.environ.get(key))}
     return (
         passed
         | client_environment(state)
@@ -172,6 +172,8 @@ def process_environment(home: Home, state: State) -> dict[str, str]:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",
+            # macOS ends a forked process that it takes for unsafe; the copy that saves the state calls nothing of its.
+            "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
             # Freed buffers of large objects go back to the system (glibc): a tenth of the peak.
             "MALLOC_ARENA_MAX": "2",
             "MALLOC_MMAP_THRESHOLD_": "131072",

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import pytest
 
 from local.cloud import lifecycle
+from local.cloud.aws import CLIENT
 from local.cloud.home import Home
 from tests.app.laptop import Laptop
 from tests.app.matrix.case import Case, Fault
@@ -213,20 +214,22 @@ def stories(
 def rounds(
     tmp_path_factory: pytest.TempPathFactory, played: dict[str, Future[None]], request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Future[None]]]:
-    """What came of the chosen kills, a round for each process, on a cloud of their own."""
+    """What came of the chosen kills, a round for each process, on a cloud of their own, with functions as on a Mac."""
     names = chosen_of(request)
     chosen = [case for case in CASES if case.name in names and case.part == KILLED]
     home, found = Home(tmp_path_factory.mktemp("killed")), dict[str, Future[None]]()
-    try:
-        state, _ = lifecycle.up(home, faults=True)
-        playing = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
-        for process in PROCESSES:
-            cases = [case for case in chosen if case.course.partition("/")[0] == process]
-            found |= playing.play(process, cases) if cases else {}
-        played.update(found)
-        yield found
-    finally:
-        lifecycle.down(home, wipe=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CLIENT, "runtime_interface_client")
+        try:
+            state, _ = lifecycle.up(home, faults=True)
+            playing = Rounds(Laptop(home, state, tmp_path_factory.mktemp("files")))
+            for process in PROCESSES:
+                cases = [case for case in chosen if case.course.partition("/")[0] == process]
+                found |= playing.play(process, cases) if cases else {}
+            played.update(found)
+            yield found
+        finally:
+            lifecycle.down(home, wipe=True)
 
 
 def chosen_of(request: pytest.FixtureRequest) -> set[str]:

@@ -26,7 +26,9 @@ from local.cloud.faults import FaultDoor
 from local.cloud.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("launcher", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention", "patching")
+PARTS = (
+    "launcher", "workers", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention", "patching"
+)  # fmt: skip
 SOURCES = [ROOT / "local" / "cloud" / "aws" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""
 ROLE = "arn:aws:iam::000000000000:role/anyone"
@@ -84,26 +86,51 @@ for function in (worker.__init__, worker._build_handler_class, worker._drain_std
 def test_a_call_waits_for_those_before_it_and_not_for_their_end() -> None:
     found = in_cloud("""
 import threading
-launcher.os.cpu_count = lambda: 1
+from local.cloud.aws import workers
+workers.os.cpu_count = lambda: 1
 begun, go = threading.Semaphore(0), threading.Event()
 def execute(function, event, request_id):
     if event == "long":
         begun.release()
         go.wait(60)
     return {"event": event}
-launcher.lambda_svc._execute_function_provided_warm = execute
-launcher.TURN_SECONDS = 0.05
-launcher.python_functions()
-call, function = launcher.lambda_svc._execute_function_warm, {"FunctionArn": "check"}
+workers.lambda_svc._execute_function_provided_warm = execute
+workers.TURN_SECONDS = 0.05
+workers.install()
+call, function = workers.lambda_svc._execute_function_warm, {"FunctionArn": "check"}
 long = [threading.Thread(target=call, args=(function, "long", "")) for _ in range(2)]
 [each.start() for each in long], [begun.acquire() for _ in long]
 assert call(function, "short", "") == {"event": "short"}
 assert not go.is_set()
 go.set(), [each.join() for each in long]
-launcher.TURN_SECONDS = 60
+workers.TURN_SECONDS = 60
 assert call(function, "short", "") == {"event": "short"}
 """)
     assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize(("asked", "there", "found"), [
+    ("", True, "awslambdaric"),
+    ("", False, "runtime_interface_client"),
+    ("runtime_interface_client", True, "runtime_interface_client"),
+    ("awslambdaric", False, "RETAIL_RUNTIME_CLIENT asks for awslambdaric, which has no wheel for this machine"),
+    ("java", True, "RETAIL_RUNTIME_CLIENT is java, and can be awslambdaric or runtime_interface_client"),
+])  # fmt: skip
+def test_functions_run_under_aws_s_client_where_there_is_one(asked: str, there: bool, found: str) -> None:
+    done = in_cloud(f"""
+import os
+from local.cloud.aws import workers
+os.environ["RETAIL_RUNTIME_CLIENT"], stock = {asked!r}, workers.importlib.metadata.distribution
+def distribution(name):
+    if name == "awslambdaric" and not {there}:
+        raise workers.importlib.metadata.PackageNotFoundError(name)
+    return stock(name)
+workers.importlib.metadata.distribution = distribution
+client, on_path = workers.client(), [each.stem for each in workers.runtime_folder().iterdir()]
+assert client in on_path and ("awslambdaric" in on_path) == (client == "awslambdaric"), on_path
+print(client)
+""")
+    assert (done.stdout or done.stderr.splitlines()[-1]).strip() == found
 
 
 def test_a_batch_of_messages_needs_the_right_of_a_single_one() -> None:

@@ -15,6 +15,8 @@ SAVED: Final = "/_local/saved"
 """GET answers what the last session left, and how saving goes; POST saves now; DELETE forgets what was left."""
 DOCS: Final = "/_local/docs/"
 """The documentation site, for browsers."""
+CLIENT: Final = "RETAIL_RUNTIME_CLIENT"
+"""The environment variable that names the runtime interface client of functions: a module of `workers.NEEDED`."""
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

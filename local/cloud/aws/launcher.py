@@ -9,16 +9,10 @@ sets them). It only replaces entries of ministack's own tables, so everything el
 import asyncio
 import contextvars
 import importlib.metadata
-import io
 import json
 import logging
 import os
-import shlex
 import sys
-import tempfile
-import threading
-import zipfile
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +20,17 @@ import botocore.session
 import urllib3
 import yaml
 from ministack import app
-from ministack.core import iam_actions, lambda_runtime, router
-from ministack.services import cloudformation, eventbridge, lambda_svc, s3, stepfunctions
+from ministack.core import iam_actions, router
+from ministack.services import cloudformation, eventbridge, s3, stepfunctions
 from ministack.services.cloudformation import engine, provisioners
-from personalize_local.server import origins
+from personalize_local.resources import open_files
 
 from local.cloud import aws
-from local.cloud.aws import api_gateway, documentation, executions, faults, guard, retention, rights, saving
+from local.cloud.aws import api_gateway, documentation, executions, faults, guard, retention, rights, saving, workers
 from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
 
 VERSION = "1.5.33"
 """The only ministack that this package has been written for and tested against."""
-TURN_SECONDS = 5
-"""How long a call of a function waits behind others of it, at most."""
 log = logging.getLogger("launcher")
 
 
@@ -78,86 +70,6 @@ def personalize_service(engine: str) -> None:
     stepfunctions._AWS_SDK_ERROR_CODE_OVERRIDES["personalize"] = ErrorNames(
         {s.name: s.name for s in model.error_shapes}
     )
-
-
-class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
-    """A warm Python function under AWS's own runtime client, in place of ministack's, which loses error names."""
-
-    def __init__(self, name: str, config: dict[str, Any], code: bytes) -> None:
-        zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", [])]
-        folders = [lambda_svc._docker_extracted_dir(content, "layer") + "/python" for content in zips if content]
-        super().__init__(name, config, with_bootstrap(code, [*folders, str(runtime_folder())]))
-
-    def _build_handler_class(self, generation: int, pending: object) -> type:
-        handler: Any = super()._build_handler_class(generation, pending)
-
-        class OwnClients(handler):  # type: ignore[misc]
-            """The Runtime API for the function's own process: what a web page asks here gets no event."""
-
-            # Head and body in one segment: as two, each waits 40 ms for the other's acknowledgement.
-            wbufsize = -1
-
-            def parse_request(self) -> bool:
-                if not super().parse_request():
-                    return False
-                refused = origins.refusal(*map(self.headers.get, ("Host", "Origin", "Sec-Fetch-Site")))
-                if refused:
-                    self.send_error(403, explain=refused)
-                return not refused
-
-        return OwnClients
-
-    def _drain_stderr_bounded(self, first_line_wait: float = 0.003, **bounds: float) -> str:
-        return str(super()._drain_stderr_bounded(first_line_wait=first_line_wait, **bounds))
-
-
-def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
-    """Return the function's zip with a ``bootstrap`` that starts its handler on this interpreter."""
-    script = (
-        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(os.pathsep.join(search_path))} PYTHONDONTWRITEBYTECODE=1\n"
-        f'exec {shlex.quote(sys.executable)} -S -m awslambdaric "$_HANDLER"\n'
-    )
-    package = io.BytesIO(code)
-    with zipfile.ZipFile(package, "a") as archive:
-        archive.writestr("bootstrap", script)
-    return package.getvalue()
-
-
-def runtime_folder() -> Path:
-    """Return a folder of the runtime client alone, so that functions find no package that AWS would not give them."""
-    folder = Path(tempfile.gettempdir(), f"lambda-runtime-{os.getpid()}")
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        for package in ("awslambdaric", "simplejson", "snapshot-restore-py"):
-            distribution = importlib.metadata.distribution(package)
-            for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
-                (folder / top).symlink_to(Path(str(distribution.locate_file(top))))
-    return folder
-
-
-def python_functions() -> None:
-    """Give every Python function a :class:`PythonWorker`, whatever Python version its Runtime names.
-
-    One function has as many calls at a time as there are processors; the others wait for their turn, which saves
-    memory, but TURN_SECONDS at most: one shop's large file must not hold up another's.
-    """
-    runtime_folder()
-    execute = lambda_svc._execute_function_provided_warm
-    turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(max(2, os.cpu_count() or 2)))
-
-    @around(lambda_runtime, "_worker_class_for")
-    def worker_class(stock: Function, config: Json) -> object:
-        return PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)
-
-    @around(lambda_svc, "_execute_function_warm")
-    def in_turn(_stock: Function, function: Json, event: object, request_id: str) -> object:
-        turn = turns[(function.get("config") or function)["FunctionArn"]]
-        in_time = turn.acquire(timeout=TURN_SECONDS)
-        try:
-            return execute(function, event, request_id)
-        finally:
-            if in_time:
-                turn.release()
 
 
 def gradual_deployments() -> None:
@@ -286,8 +198,9 @@ def main() -> None:
     if found != VERSION:
         message = f"launcher.py is written for ministack {VERSION}, but {sys.prefix} has {found}."
         raise SystemExit(f"{message} Make the environment again: .venv/bin/python -m local setup")
+    open_files.raise_limit()  # each warm function takes some, and macOS begins with 256
     personalize_service(os.environ["AWS_ENDPOINT_URL_PERSONALIZE"].rstrip("/"))
-    python_functions()
+    workers.install()
     gradual_deployments()
     yaml_state_machines()
     loopback_is_tls()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python functions in processes of this machine, under AWS's runtime interface client or our own."""
+
+import importlib.metadata
+import io
+import logging
+import os
+import shlex
+import sys
+import tempfile
+import threading
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+from personalize_local.server import origins
+
+from local.cloud.aws import CLIENT
+from local.cloud.aws.patching import Function, Json, around
+
+TURN_SECONDS = 5
+"""How long a call of a function waits behind others of it, at most."""
+AWS: Final = "awslambdaric"
+OWN: Final = "runtime_interface_client"
+"""The modules of the two clients; OWN needs no native build."""
+NEEDED: Final = {AWS: (AWS, "simplejson", "snapshot-restore-py"), OWN: ("simplejson",)}
+"""What a client consists of, as distributions."""
+log = logging.getLogger("launcher")
+
+
+class PythonWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
+    """A warm Python function under a runtime interface client, in place of ministack's, which loses error names."""
+
+    def __init__(self, name: str, config: dict[str, Any], code: bytes) -> None:
+        zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", [])]
+        folders = [lambda_svc._docker_extracted_dir(content, "layer") + "/python" for content in zips if content]
+        super().__init__(name, config, with_bootstrap(code, [*folders, str(runtime_folder())]))
+
+    def _build_handler_class(self, generation: int, pending: object) -> type:
+        handler: Any = super()._build_handler_class(generation, pending)
+
+        class OwnClients(handler):  # type: ignore[misc]
+            """The Runtime API for the function's own process: what a web page asks here gets no event."""
+
+            # Head and body in one segment: as two, each waits 40 ms for the other's acknowledgement.
+            wbufsize = -1
+
+            def parse_request(self) -> bool:
+                if not super().parse_request():
+                    return False
+                refused = origins.refusal(*map(self.headers.get, ("Host", "Origin", "Sec-Fetch-Site")))
+                if refused:
+                    self.send_error(403, explain=refused)
+                return not refused
+
+        return OwnClients
+
+    def _drain_stderr_bounded(self, first_line_wait: float = 0.003, **bounds: float) -> str:
+        return str(super()._drain_stderr_bounded(first_line_wait=first_line_wait, **bounds))
+
+
+def with_bootstrap(code: bytes, search_path: list[str]) -> bytes:
+    """Return the function's zip with a ``bootstrap`` that starts its handler on this interpreter."""
+    script = (
+        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(os.pathsep.join(search_path))} PYTHONDONTWRITEBYTECODE=1\n"
+        f'exec {shlex.quote(sys.executable)} -S -m {client()} "$_HANDLER"\n'
+    )
+    package = io.BytesIO(code)
+    with zipfile.ZipFile(package, "a") as archive:
+        archive.writestr("bootstrap", script)
+    return package.getvalue()
+
+
+def client() -> str:
+    """Return the client that :data:`CLIENT` asks for, else AWS's where it is installed, else our own."""
+    asked = os.environ.get(CLIENT)
+    if asked and asked not in NEEDED:
+        raise SystemExit(f"{CLIENT} is {asked}, and can be {' or '.join(NEEDED)}")
+    try:
+        importlib.metadata.distribution(AWS)
+    except importlib.metadata.PackageNotFoundError:
+        if asked == AWS:
+            raise SystemExit(f"{CLIENT} asks for {AWS}, which has no wheel for this machine") from None
+        return OWN
+    return asked or AWS
+
+
+def runtime_folder() -> Path:
+    """Return a folder of the client alone, so that functions find no package that AWS would not give them."""
+    folder = Path(tempfile.gettempdir(), f"lambda-runtime-{os.getpid()}")
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        for package in NEEDED[client()]:
+            distribution = importlib.metadata.distribution(package)
+            for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+                (folder / top).symlink_to(Path(str(distribution.locate_file(top))))
+        if client() == OWN:
+            (folder / f"{OWN}.py").symlink_to(Path(__file__).with_name(f"{OWN}.py"))
+    return folder
+
+
+def install() -> None:
+    """Give every Python function a :class:`PythonWorker`, whatever Python version its Runtime names.
+
+    One function has as many calls at a time as there are processors; the others wait for their turn, which saves
+    memory, but TURN_SECONDS at most: one shop's large file must not hold up another's.
+    """
+    runtime_folder()
+    log.info("functions run under %s", client())
+    execute = lambda_svc._execute_function_provided_warm
+    turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(max(2, os.cpu_count() or 2)))
+
+    @around(lambda_runtime, "_worker_class_for")
+    def worker_class(stock: Function, config: Json) -> object:
+        return PythonWorker if str(config.get("Runtime", "")).startswith("python") else stock(config)
+
+    @around(lambda_svc, "_execute_function_warm")
+    def in_turn(_stock: Function, function: Json, event: object, request_id: str) -> object:
+        turn = turns[(function.get("config") or function)["FunctionArn"]]
+        in_time = turn.acquire(timeout=TURN_SECONDS)
+        try:
+            return execute(function, event, request_id)
+        finally:
+            if in_time:
+                turn.release()
