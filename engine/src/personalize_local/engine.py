@@ -135,6 +135,14 @@ class Engine:
             self.lifecycle.begin(resource, kinds.CREATE)
         return {kind.arn_member: resource.arn}
 
+    def usable(self, resource: Resource) -> Resource:
+        """Return a dataset or dataset group that others are made in or read into. Raises as `require_active` does.
+
+        Unless strict, it may still be in creation: that does nothing, and AWS's guide and notebooks don't wait for it.
+        """
+        early = not self.options.strict and resource.status in {"CREATE PENDING", "CREATE IN_PROGRESS"}
+        return resource if early else require_active(resource)
+
     async def _warm(self) -> None:
         """Open models before their first request, as far as there is room."""
         campaigns = [each.body["solutionVersionArn"] for each in self.registry.find(kinds.CAMPAIGN) if each.active]

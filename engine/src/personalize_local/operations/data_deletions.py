@@ -9,7 +9,7 @@ import logging
 from itertools import chain
 from typing import Final
 
-from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, work
 from personalize_local.jobs.work import run_deletion
 from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, import_target, publish
@@ -36,7 +36,7 @@ _DISTURBING = (
 def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
     if not request["dataSource"].get("dataLocation"):
         raise InvalidInput("dataSource needs a dataLocation.")
-    group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
+    group = engine.usable(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=group.arn), 5)
     streamed = {each.arn: engine.store.last_streamed(each.arn) for each in datasets_of(engine, group.arn).values()}

@@ -5,7 +5,7 @@ import asyncio
 import shutil
 from typing import Final
 
-from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, work
 from personalize_local.jobs.pool import GIGABYTE, Claim
 from personalize_local.jobs.tasks import ExportTask
 from personalize_local.jobs.work import run_export, run_import
@@ -39,7 +39,7 @@ def create_dataset_import_job(engine: Engine, call: Call, request: Json) -> Json
         raise InvalidInput("An import from Amazon S3 needs a roleArn that may read it.")
     if not request["dataSource"].get("dataLocation"):
         raise InvalidInput("dataSource needs a dataLocation.")
-    dataset = require_active(engine.registry.get(kinds.DATASET, request["datasetArn"]))
+    dataset = engine.usable(engine.registry.get(kinds.DATASET, request["datasetArn"]))
     if request.get("publishAttributionMetricsToS3"):
         _check_publishing(engine, dataset)
     if mode == "INCREMENTAL" and not has_bulk_data(engine, dataset):
@@ -95,7 +95,7 @@ def _drop_replaced(engine: Engine, job: Resource) -> None:
 @operation("CreateDatasetExportJob")
 def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json:
     """Start an export of imported rows (BULK), of streamed ones (PUT), or of both (ALL)."""
-    dataset = require_active(engine.registry.get(kinds.DATASET, request["datasetArn"]))
+    dataset = engine.usable(engine.registry.get(kinds.DATASET, request["datasetArn"]))
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kinds.EXPORT_JOB, call.prefix), 5)
     more = {"ingestionMode": request.get("ingestionMode", "PUT"), "datasetGroupArn": dataset.group, "tags": tags}

@@ -10,7 +10,7 @@ from typing import Final
 
 from personalize_local.data.schemas import Field, Schema, as_items, parse_schema, updatable
 from personalize_local.data.snapshots import SnapshotSpec
-from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, work
 from personalize_local.jobs.pool import Claim
 from personalize_local.jobs.work import run_live
 from personalize_local.operations.common import deletes, limit, tags_of
@@ -53,7 +53,7 @@ def create_dataset(engine: Engine, call: Call, request: Json) -> Json:
         )
     group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
     schema = engine.registry.get(kinds.SCHEMA, request["schemaArn"])
-    require_active(group)
+    engine.usable(group)
     if kind in ACTION_TYPES and "domain" in group.body:
         raise InvalidInput(f"A dataset of type {kind} is for a custom dataset group, not for a domain's.")
     _check_schema(group, schema, kind)

@@ -13,7 +13,7 @@ from typing import Final
 
 from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active
+from personalize_local.engine import Call, Engine, Json, Resource, operation
 from personalize_local.operations import properties
 from personalize_local.operations.common import deletes, tags_of
 from personalize_local.operations.datasets import datasets_of, schema_of
@@ -30,7 +30,7 @@ LOGGER: Final = logging.getLogger("personalize")
 
 @operation("CreateEventTracker")
 def create_event_tracker(engine: Engine, call: Call, request: Json) -> Json:
-    group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
+    group = engine.usable(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     tags = tags_of(request)
     for tracker in engine.registry.find(kinds.EVENT_TRACKER, datasetGroupArn=group.arn):
         raise ResourceAlreadyExists(f"Another resource with Arn {tracker.arn} already exists: a dataset group has one.")

@@ -12,7 +12,7 @@ from personalize_local.filters import Filter
 from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.resources import kinds
-from personalize_local.wire.errors import InvalidInput, LimitExceeded
+from personalize_local.wire.errors import InvalidInput, LimitExceeded, ResourceInUse
 
 MAX_FIELDS: Final = 20
 """Distinct columns in all filters of a dataset group."""
@@ -21,8 +21,10 @@ MAX_FIELDS: Final = 20
 @operation("CreateFilter")
 def create_filter(engine: Engine, call: Call, request: Json) -> Json:
     group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
-    if not group.active:  # the model of this operation has no ResourceInUseException
-        raise InvalidInput(f"{group.arn} is in status {group.status}: it must be ACTIVE.")
+    try:
+        engine.usable(group)
+    except ResourceInUse as pending:  # the model of this operation does not name it
+        raise InvalidInput(pending.message) from None
     filters.check(filters.parse(request["filterExpression"]), schemas_of(engine, group.arn))
     tags = tags_of(request)
     present = list(engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from personalize_local.data.schemas import Schema
-from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_settled, work
 from personalize_local.jobs.tasks import ReportTask
 from personalize_local.jobs.work import run_report
 from personalize_local.operations.common import deletes, page
@@ -20,7 +20,7 @@ _EXPRESSION: Final = re.compile(r"(?i:SAMPLECOUNT\(\)|SUM\((Items|Interactions)\
 
 @operation("CreateMetricAttribution")
 def create_metric_attribution(engine: Engine, call: Call, request: Json) -> Json:
-    group = require_active(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
+    group = engine.usable(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     metrics = _checked(engine, group.arn, request["metrics"])
     for other in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group.arn):
         raise ResourceAlreadyExists(f"Another resource with Arn {other.arn} already exists: a dataset group has one.")

@@ -3,7 +3,7 @@
 
 import shutil
 
-from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
+from personalize_local.engine import Call, Engine, Json, Resource, operation, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import datasets_of
 from personalize_local.operations.model_updates import training_marks
@@ -23,7 +23,7 @@ def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
     _check_use_case(spec, group)
     config = request.get("recommenderConfig", {})
     check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
-    require_active(group)
+    engine.usable(group)
     needed = {"INTERACTIONS"} | ({"ITEMS"} if spec.needs_items else set())
     if missing := needed - datasets_of(engine, group.arn).keys():
         raise InvalidInput(f"{group.arn} has no {' and no '.join(sorted(missing))} dataset to train {spec.name} from.")

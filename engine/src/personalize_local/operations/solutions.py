@@ -29,7 +29,7 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     _check_recipe(spec, request)
     check_config(spec, config, automatic=automatic)
     check_objective(engine, group.arn, spec, config)
-    require_active(group)
+    engine.usable(group)
     tags = tags_of(request)
     limit(engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn), 10, "solutions in this dataset group")
     # Columns that users or items get later don't train this solution.
