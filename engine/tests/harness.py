@@ -55,15 +55,15 @@ class EngineProcess:
         port: int = 0,
         environment: Mapping[str, str] | None = None,
         options: Iterable[str] = (),
-        open_files: int = 0,
+        limits: str = "",
     ) -> None:
-        """`open_files`: the limit of the process, which it cannot raise; 0 leaves the machine's."""
+        """`limits`: what `ulimit` sets for the process, as in `-n 64`."""
         self.data_dir = directory / "data"
         self.s3_root = directory / "s3"
         command = [sys.executable, "-m", "personalize_local", "--port", str(port), "--data-dir", str(self.data_dir)]
         command += ["--s3-root", str(self.s3_root), "--step-seconds", str(step_seconds), *options]
-        if open_files:
-            command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *command]
+        if limits:
+            command = ["sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *command]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         directory.mkdir(parents=True, exist_ok=True)
         self._log = (directory / "engine.log").open("a+")

@@ -67,7 +67,7 @@ def test_a_shop_keeps_a_handful_of_files_open(built: tuple[Path, int]) -> None:
 def test_two_shops_answer_under_the_lowest_limit_as_under_any(whole: Path) -> None:
     with EngineProcess(whole) as engine:
         plenty = [answers(again(engine, name)) for name in ("one", "two")]
-    with EngineProcess(whole, open_files=64) as engine:
+    with EngineProcess(whole, limits="-n 64") as engine:
         shops = [again(engine, name) for name in ("one", "two")]
         for _ in range(3):
             assert [answers(shop) for shop in shops] == plenty
@@ -75,7 +75,7 @@ def test_two_shops_answer_under_the_lowest_limit_as_under_any(whole: Path) -> No
 
 
 def test_what_was_closed_has_every_event_when_it_is_opened_again(whole: Path) -> None:
-    with EngineProcess(whole, open_files=64) as engine:
+    with EngineProcess(whole, limits="-n 64") as engine:
         one, two = again(engine, "one"), again(engine, "two")
         one.click("i33", user="late")
         known = one.aws.recommended(one.personal, userId="late")
@@ -89,7 +89,7 @@ def test_what_was_closed_has_every_event_when_it_is_opened_again(whole: Path) ->
 
 
 def test_a_low_limit_is_told_at_the_start(tmp_path: Path) -> None:
-    with EngineProcess(tmp_path, open_files=256) as engine:
+    with EngineProcess(tmp_path, limits="-n 256") as engine:
         assert engine.url
     log = (tmp_path / "engine.log").read_text()
     assert "this process may open 256 files: 128 files of models and data stay open" in log
@@ -97,7 +97,7 @@ def test_a_low_limit_is_told_at_the_start(tmp_path: Path) -> None:
 
 
 def test_a_limit_that_is_far_too_low_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    status, complaint = EngineProcess(tmp_path, open_files=40).refused()
+    status, complaint = EngineProcess(tmp_path, limits="-n 40").refused()
     assert status == 1
     assert "this process may open 40 files, and needs 64: raise the hard limit" in complaint
 

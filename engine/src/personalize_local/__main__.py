@@ -17,7 +17,7 @@ from platformdirs import user_data_dir
 
 from personalize_local.engine import Options
 from personalize_local.resources import open_files
-from personalize_local.resources.store import DirectoryInUse
+from personalize_local.resources.store import DirectoryRefused
 from personalize_local.server import request_log
 from personalize_local.server.running import Server
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m personali
     directory = None if options.in_memory else options.data_dir or default_folder()
     try:
         server = Server(options, directory, host=options.host, port=options.port, names=options.name)
-    except DirectoryInUse as error:
+    except DirectoryRefused as error:
         return _complain(program, str(error))
     except OSError as error:
         return _complain(program, _reason(error, options))
@@ -75,8 +75,6 @@ def _reason(error: OSError, options: "_Arguments") -> str:
     address = f"{options.host}:{options.port}"
     if error.errno == errno.EADDRINUSE:
         return f"cannot listen on {address}: another program does; give another --port, or --port 0 for any free one"
-    if error.filename:
-        return f"cannot keep data in {error.filename}: {error.strerror}; give another --data-dir, or --in-memory"
     return f"cannot listen on {address}: {error.strerror}"
 
 

@@ -15,7 +15,7 @@ from personalize_local.jobs.threads import Threads
 from personalize_local.resources import kinds
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
-from personalize_local.resources.lifecycle import Clock, Lifecycle, updating
+from personalize_local.resources.lifecycle import Clock, Lifecycle, pending, updating
 from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Store
 from personalize_local.serving import Serving
@@ -129,10 +129,10 @@ class Engine:
     def create(self, call: Call, kind: Kind, name: str, body: Json) -> Json:
         """Register a resource and start its creation; returns the answer. Raises ResourceAlreadyExists."""
         at_once = kind in _AT_ONCE and not self.options.strict
-        status = {"status": kinds.ACTIVE if at_once else "CREATE PENDING"}
+        status = {"status": kinds.ACTIVE if at_once else pending(kind)}
         resource = self.registry.add(kind, call.arn(kind, name), body | status, call.now)
         if not at_once:
-            self.lifecycle.begin(resource, kinds.CREATE)
+            self.lifecycle.created(resource)
         return {kind.arn_member: resource.arn}
 
     def usable(self, resource: Resource) -> Resource:

@@ -6,13 +6,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from personalize_local.resources import kinds
+from personalize_local.resources import disk, kinds
 from personalize_local.resources.faults import FailedOnDemand, Faults
+from personalize_local.resources.kinds import Kind
 from personalize_local.resources.open_files import shortage
 from personalize_local.resources.registry import Registry, Resource
-from personalize_local.wire.errors import ImportRefused, JobRefused, TrainingRefused, WorkerLost
+from personalize_local.wire.errors import ImportRefused, JobRefused, StorageFailed, TrainingRefused, WorkerLost
 from personalize_local.wire.protocol import Json
 
 Work = Callable[[Resource], Awaitable[None]]
@@ -25,6 +27,8 @@ _UPDATES: Final = {
     "Recommender": "latestRecommenderUpdate",
     "MetricAttribution": "latestUpdate",
 }
+_AGAIN_SECONDS: Final = 1.0
+"""The machine's time after which a write is tried again that the disk did not take."""
 _PARENTS: Final = ("solutionArn", "solutionVersionArn", "datasetArn", "datasetGroupArn")
 
 
@@ -86,6 +90,10 @@ class Lifecycle:
         self._mark(resource, verb, "PENDING")
         self._start(resource, self._run(resource, verb))
 
+    def created(self, resource: Resource) -> None:
+        """Start what a resource that was registered as `pending` waits for."""
+        self._start(resource, self._run(resource, kinds.CREATE))
+
     def update(self, resource: Resource, members: Json, now: float) -> Json:
         """Start an update to these members; returns the answer."""
         resource.body[_UPDATES[resource.kind.noun]] = members | {"creationDateTime": now}
@@ -96,10 +104,10 @@ class Lifecycle:
         """Abandon the creation of a resource; its work has ended when this returns."""
         pending = resource.status == "CREATE PENDING"
         task = self._tasks.get(resource.arn)
+        self._settle(resource, kinds.CREATE, "CREATE STOPPED" if pending else "CREATE STOPPING")
         if task:
             task.cancel()
             await asyncio.wait([task])
-        self._settle(resource, kinds.CREATE, "CREATE STOPPED" if pending else "CREATE STOPPING")
         if not pending:
             self._start(resource, self._stopped(resource))
 
@@ -120,28 +128,43 @@ class Lifecycle:
 
     async def _run(self, resource: Resource, verb: str) -> None:
         await self._clock.sleep(self._step)
-        self._mark(resource, verb, "IN_PROGRESS")
+        await self._written(resource, partial(self._mark, resource, verb, "IN_PROGRESS"))
         work = self._works.get((resource.kind.noun, verb))
         parents = (str(resource.body[name]) for name in _PARENTS if name in resource.body)
         try:
             await self._faults.job(verb.capitalize() + resource.kind.noun, (resource.arn, resource.name, *parents))
             await (work(resource) if work else self._clock.sleep(self._step))
         except (ImportRefused, TrainingRefused, JobRefused, WorkerLost, FailedOnDemand) as refused:
-            self._fail(resource, verb, str(refused))
+            await self._written(resource, partial(self._fail, resource, verb, str(refused)))
         except Exception as error:
             LOGGER.exception("%s of %s failed", verb, resource.arn)
             unknown = "An internal error occurred: the engine's log has the details."
-            self._fail(resource, verb, shortage(error) or unknown)
+            reason = disk.shortage(error) or shortage(error) or unknown
+            await self._written(resource, partial(self._fail, resource, verb, reason))
         else:
             if verb == kinds.DELETE:
-                self._registry.remove(resource)
+                await self._written(resource, partial(self._registry.remove, resource))
             else:
                 settled = kinds.INACTIVE if verb == kinds.STOP else kinds.ACTIVE
-                self._settle(resource, verb, "COMPLETED" if resource.kind is kinds.DATA_DELETION_JOB else settled)
+                settled = "COMPLETED" if resource.kind is kinds.DATA_DELETION_JOB else settled
+                await self._written(resource, partial(self._settle, resource, verb, settled))
+
+    async def _written(self, resource: Resource, change: Callable[[], None]) -> None:
+        """Make a change of a resource, which is on disk when this returns: while the disk is full, it waits."""
+        body = resource.body
+        while True:
+            try:
+                change()
+            except StorageFailed as failed:
+                LOGGER.warning("%s is not written: %s", resource.arn, failed)
+                await asyncio.sleep(_AGAIN_SECONDS)
+                resource.body = body
+            else:
+                return
 
     async def _stopped(self, resource: Resource) -> None:
         await self._clock.sleep(self._step)
-        self._settle(resource, kinds.CREATE, "CREATE STOPPED")
+        await self._written(resource, partial(self._settle, resource, kinds.CREATE, "CREATE STOPPED"))
 
     def _start(self, resource: Resource, course: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(course)
@@ -158,19 +181,24 @@ class Lifecycle:
         failed |= {"failureReason": reason, "status": status, "lastUpdatedDateTime": self._clock.now()}
         if verb == kinds.UPDATE and resource.kind.noun == "Dataset":
             resource.body["status"] = kinds.ACTIVE
-        LOGGER.warning("%s of %s failed: %s", verb, resource.arn, reason)
         self._registry.save(resource)
+        LOGGER.warning("%s of %s failed: %s", verb, resource.arn, reason)
 
     def _settle(self, resource: Resource, verb: str, status: str) -> None:
         for state in _states(resource, verb):
             state["status"] = status
             state["lastUpdatedDateTime"] = self._clock.now()
-        LOGGER.info("%s of %s: %s", verb, resource.arn, status)
         self._registry.save(resource)
+        LOGGER.info("%s of %s: %s", verb, resource.arn, status)
 
     def _forget(self, arn: str, task: asyncio.Task[None]) -> None:
         if self._tasks.get(arn) is task:
             del self._tasks[arn]
+
+
+def pending(kind: Kind) -> str:
+    """Return the first status of a new resource."""
+    return "PENDING" if kind is kinds.DATA_DELETION_JOB else f"{kinds.CREATE} PENDING"
 
 
 def under_way(resource: Resource) -> str:

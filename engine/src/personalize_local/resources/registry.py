@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from personalize_local.resources.kinds import ACTIVE, DELETE, KINDS, SETTLED, Kind
-from personalize_local.resources.store import Store
-from personalize_local.wire.errors import ResourceAlreadyExists, ResourceNotFound
+from personalize_local.resources.store import Store, StoredResource
+from personalize_local.wire.errors import ResourceAlreadyExists, ResourceNotFound, StorageFailed
 from personalize_local.wire.protocol import Json
 
 
@@ -87,22 +87,30 @@ class Registry:
         return iter(list(self._resources.values()))
 
     def add(self, kind: Kind, arn: str, body: Json, now: float) -> Resource:
-        """Register a new resource. Raises ResourceAlreadyExists."""
+        """Register a new resource. Raises ResourceAlreadyExists, StorageFailed."""
         if arn in self._resources:
             raise ResourceAlreadyExists(f"Another resource with Arn {arn} already exists.")
         dates = {kind.arn_member: arn, "creationDateTime": now, "lastUpdatedDateTime": now}
         resource = Resource(kind, arn, self._last + 1, body | dates)
+        self._store.save([_row(resource)])
         self._keep(resource)
-        self.save(resource)
         return resource
 
     def save(self, *resources: Resource) -> None:
-        """Write changed bodies, all or none; removed resources stay removed."""
+        """Write changed bodies, all or none; removed resources stay removed.
+
+        Raises StorageFailed: then the bodies are again as they were written last.
+        """
         present = [each for each in resources if self._resources.get(each.arn) is each]
-        self._store.save((each.arn, each.kind.noun, each.number, each.body) for each in present)
+        try:
+            self._store.save(map(_row, present))
+        except StorageFailed:
+            for each in present:
+                each.body = self._store.body(each.arn)
+            raise
 
     def remove(self, *resources: Resource) -> None:
-        """Delete resources and what was streamed to them, all or none."""
+        """Delete resources and what was streamed to them, all or none. Raises StorageFailed."""
         self._store.remove(each.arn for each in resources)
         for each in resources:
             self._resources.pop(each.arn, None)
@@ -112,3 +120,7 @@ class Registry:
         self._last = resource.number
         self._resources[resource.arn] = resource
         self._by_kind[resource.kind][resource.arn] = resource
+
+
+def _row(resource: Resource) -> StoredResource:
+    return resource.arn, resource.kind.noun, resource.number, resource.body

@@ -10,14 +10,21 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from personalize_local.data.records import PutRecord, StreamedEvent, event_from_json, to_json
 from personalize_local.data.snapshots import SnapshotSpec
+from personalize_local.resources import disk
+from personalize_local.wire.errors import StorageFailed
 
+LAYOUT: Final = 1
+"""The version of this layout, in the database's `user_version`; engines before versions left 0, and the same tables.
+
+Whoever changes the layout raises it, and turns the older one into it in `_migrate`.
+"""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (
     arn TEXT PRIMARY KEY, kind TEXT NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL
@@ -37,7 +44,11 @@ StoredResource = tuple[str, str, int, dict[str, Any]]
 """ARN, kind, number in the order of creation, body."""
 
 
-class DirectoryInUse(Exception):
+class DirectoryRefused(Exception):
+    """The data directory cannot be used; the text says why, and what helps."""
+
+
+class DirectoryInUse(DirectoryRefused):
     """Another engine owns the data directory."""
 
 
@@ -86,22 +97,40 @@ class Store(Streamed):
     """Everything that outlives the process. Its methods belong to one thread at a time; others use a `Reader`."""
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
-        """Open the data folder, or make it. Raises DirectoryInUse.
+        """Open the data folder, or make it. Raises DirectoryRefused.
 
         `durable`: a write is on disk when its method returns; otherwise when the system likes.
         """
-        directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self._lock = _lock(directory / "engine.lock")
         self.database = directory / "engine.sqlite"
-        self._connection = sqlite3.connect(self.database, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        self._connection.executescript(_TABLES)
+        with ExitStack() as held:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                self._lock = held.enter_context(_lock(directory / "engine.lock"))
+                self._connection = sqlite3.connect(self.database, check_same_thread=False)
+                held.callback(self._connection.close)
+                _migrate(self._connection, directory)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            except (OSError, sqlite3.Error) as error:
+                reason = disk.shortage(error) or f"{error}: repair it, or give another --data-dir."
+                raise DirectoryRefused(f"{directory} cannot be used: {reason}") from error
+            held.pop_all()
 
     def close(self) -> None:
         self._connection.close()
         self._lock.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Write, all or nothing. Raises StorageFailed."""
+        try:
+            with self._connection as connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            if reason := disk.shortage(error):
+                raise StorageFailed(reason) from error
+            raise
 
     def folder(self, arn: str) -> Path:
         """Return the folder of a resource: for imported rows, a trained model, or a dataset group's live data."""
@@ -112,10 +141,16 @@ class Store(Streamed):
         rows = self._connection.execute("SELECT arn, kind, number, body FROM resources ORDER BY number")
         return [(arn, kind, number, json.loads(body)) for arn, kind, number, body in rows]
 
+    def body(self, arn: str) -> dict[str, Any]:
+        """Return the body of a resource, as it was written last."""
+        (body,) = self._connection.execute("SELECT body FROM resources WHERE arn = ?", (arn,)).fetchone()
+        found: dict[str, Any] = json.loads(body)
+        return found
+
     def save(self, resources: Iterable[StoredResource]) -> None:
-        """Write resources, all or none."""
+        """Write resources, all or none. Raises StorageFailed, as every write does."""
         rows = [(arn, kind, number, json.dumps(body)) for arn, kind, number, body in resources]
-        with self._connection as connection:
+        with self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO resources (arn, kind, number, body) VALUES (?, ?, ?, ?)", rows
             )
@@ -123,7 +158,7 @@ class Store(Streamed):
     def remove(self, arns: Iterable[str]) -> None:
         """Delete resources and their streamed records, all or none."""
         keys = [(arn,) for arn in arns]
-        with self._connection as connection:
+        with self._writing() as connection:
             connection.executemany("DELETE FROM events WHERE dataset = ?", keys)
             connection.executemany("DELETE FROM records WHERE dataset = ?", keys)
             connection.executemany("DELETE FROM resources WHERE arn = ?", keys)
@@ -131,13 +166,13 @@ class Store(Streamed):
     def add_events(self, dataset: str, events: Iterable[StreamedEvent]) -> None:
         """Append events, all or none; skips events whose id the dataset already has."""
         rows = [(dataset, event.event_id, to_json(event)) for event in events]
-        with self._connection as connection:
+        with self._writing() as connection:
             connection.executemany("INSERT OR IGNORE INTO events (dataset, event_id, body) VALUES (?, ?, ?)", rows)
 
     def put_records(self, dataset: str, records: Iterable[PutRecord]) -> None:
         """Write users or items, all or none; a record replaces the earlier one of its id."""
         rows = [(dataset, record.id, to_json(record)) for record in records]
-        with self._connection as connection:
+        with self._writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO records (dataset, id, body) VALUES (?, ?, ?)", rows)
 
     def remove_users(self, datasets: Mapping[str, Sequence[int]], users: Collection[str]) -> int:
@@ -153,7 +188,7 @@ class Store(Streamed):
             theirs = (e for e in events if e[1].user_id in users or (not e[1].user_id and e[1].session_id in sessions))
             gone += [("events", number) for number, _ in theirs]
             gone += [("records", number) for number, record in records if record.id in users]
-        with self._connection as connection:
+        with self._writing() as connection:
             for table, number in gone:
                 connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608 — one of two names
         return len(gone)
@@ -179,19 +214,31 @@ def with_streamed(spec: SnapshotSpec, database: Path, datasets: Mapping[str, str
     return found, events[-1][0] if events else 0
 
 
-def _lock(path: Path) -> IO[str]:
+def _migrate(connection: sqlite3.Connection, directory: Path) -> None:
+    """Bring a new or older database to this layout, all or nothing. Raises DirectoryRefused for a newer one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > LAYOUT:
+        raise DirectoryRefused(
+            f"{directory} was written by a newer Personalize Local (layout {version}; this one knows {LAYOUT}). "
+            f"Upgrade with `pip install --upgrade personalize-local`, or give another --data-dir."
+        )
+    if version < LAYOUT:
+        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
+
+
+def _lock(path: Path) -> IO[bytes]:
     """Take the directory's lock until the process ends, however it ends. Raises DirectoryInUse."""
-    file = path.open("a+")
+    file = path.open("ab+", buffering=0)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.seek(0)
-        owner = file.read().strip() or "unknown"
+        owner = file.read().decode().strip() or "unknown"
         file.close()
         raise DirectoryInUse(
             f"{path.parent} belongs to a running engine (process {owner}): stop it first, or give another --data-dir."
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    with suppress(OSError):  # on a full disk the lock holds without its owner's number
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
     return file

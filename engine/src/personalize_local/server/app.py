@@ -14,6 +14,7 @@ from typing import Any, Final
 from personalize_local import page
 from personalize_local.engine import Engine, Options
 from personalize_local.operations import HANDLERS, scheduling
+from personalize_local.resources import disk
 from personalize_local.resources.faults import DropConnection, strike
 from personalize_local.resources.open_files import shortage
 from personalize_local.resources.rules import Rule
@@ -114,7 +115,7 @@ class Application:
         except DropConnection:
             raise
         except Exception as error:
-            reason = shortage(error)
+            reason = disk.shortage(error) or shortage(error)
             LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
             failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
             return _failure(failure, asked, operation, headers)

@@ -47,8 +47,8 @@ class Server:
             names: by which clients call this host, beside 127.0.0.1, localhost and `host`.
 
         Raises:
-            OSError: the port is taken, or the folder cannot be written.
-            DirectoryInUse: another engine has the folder.
+            OSError: the port is taken.
+            DirectoryRefused: another engine has the folder, it is a newer engine's, or it cannot be written.
         """
         with ExitStack() as held:
             self._listener = held.enter_context(_listen(host, port))

@@ -76,6 +76,10 @@ class InternalFailure(ServiceError, status=500, code="InternalFailure"):
     """A bug of this engine; its log says more."""
 
 
+class StorageFailed(ServiceError, status=503, code="ServiceUnavailable"):
+    """The data folder takes no more data: what was acknowledged stays, and this change was not made."""
+
+
 class ImportRefused(Exception):
     """An import job ends in CREATE FAILED; the text is its failureReason."""
 

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell a full disk from a bug, by the error of a write."""
+
+import errno
+import sqlite3
+from typing import Final
+
+_FULL: Final = "The disk of the engine's data folder is full: make room, and try again. What was acknowledged is there."
+_FAILED: Final = "The disk of the engine's data folder takes no writes ({}). What was acknowledged is there."
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_TEXTS: Final = ("No space left on device", "Disk quota exceeded", "File too large")
+"""What libraries say that keep no errno."""
+_UNWRITABLE: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+
+
+def shortage(error: BaseException | None) -> str:
+    """Return a message about an error for which the disk is to blame; empty for any other error."""
+    while error is not None:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        full = isinstance(error, OSError) and error.errno in _NO_ROOM
+        if full or code == sqlite3.SQLITE_FULL or any(text in str(error) for text in _TEXTS):
+            return _FULL
+        if code in _UNWRITABLE:
+            return _FAILED.format(error)
+        error = error.__cause__ or error.__context__
+    return ""
