@@ -52,6 +52,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	PYTHONPATH=.:layers/core $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml stacks/*.yaml
 	.local/sam/bin/sam validate --lint --region us-east-1
+	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
 	$(BIN)/pytest -q -n logical tests/template tests/statemachines tests/docs

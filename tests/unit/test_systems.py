@@ -19,9 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("local", "engine/src", "functions", "layers")
 SOURCES = sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("*.py"))
 RECIPES = (ROOT / "Makefile", *sorted(each for room in ROOMS for each in ROOT.joinpath(room).rglob("Makefile")))
-LOCKS = ("locks/project.txt", "locks/cloud.txt", "locks/sam.txt")
-LAYERS = tuple(f"layers/wheels/{name}.txt" for name in ("dependencies", "numpy", "polars", "tokens"))
-
 GUARDED = {"engine/src/personalize_local/jobs/worker.py": "/proc"}
 """What a module does without where it is not there."""
 LINUX_FILES = re.compile(r"""["'](/proc|/sys|/dev/(?!null|fd)|/etc|/run|/usr/lib)\b""")
