@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from engine.tests.harness import RECIPE, Argument, Aws
 from engine.tests.shop import Shop
@@ -58,12 +57,6 @@ def test_solution_is_described_as_made(aws: Aws) -> None:
 def test_configuration_must_fit_the_recipe(aws: Aws, recipe: str, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(aws.control.exceptions.InvalidInputException, match=reason):
         aws.solution(aws.group(), recipe, **options)
-
-
-@pytest.mark.parametrize("options", [{"performHPO": True}, {"performAutoML": True}])
-def test_tuning_says_that_it_is_not_built(aws: Aws, options: dict[str, Any]) -> None:
-    with pytest.raises(ClientError, match="not built yet"):
-        aws.solution(aws.group(), **options)
 
 
 def test_recipe_must_exist_and_be_named(aws: Aws) -> None:

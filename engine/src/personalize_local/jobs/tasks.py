@@ -32,6 +32,10 @@ class TrainingOutcome:
     popularity: Mapping[str, float]
     """The same of the same popular items for everybody; empty where the recipe recommends no items."""
     seconds: float
+    recipe: str = ""
+    """The recipe that a search chose."""
+    tuned: Mapping[str, str] | None = None
+    """The algorithm's hyperparameters that it chose; None without a search."""
 
 
 @dataclass(frozen=True, slots=True)

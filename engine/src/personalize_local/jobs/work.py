@@ -48,7 +48,8 @@ def run_training(task: TrainingTask) -> TrainingOutcome:
         enter("Saving the model")
         trained.model.save(task.target)
         (task.target / TRAINED_UNTIL).write_text(str(last))
-    return TrainingOutcome(trained.metrics, trained.popularity, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return TrainingOutcome(trained.metrics, trained.popularity, seconds, trained.recipe, trained.tuned)
 
 
 def run_update(task: UpdateTask) -> None:

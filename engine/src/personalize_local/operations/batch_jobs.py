@@ -23,7 +23,7 @@ _NO_BATCH: Final = frozenset({"aws-trending-now", "aws-next-best-action"})
 def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Json:
     if request.get("batchInferenceJobMode") == "THEME_GENERATION" or "themeGenerationConfig" in request:
         raise NotBuilt("Themes are not built yet in this engine: batchInferenceJobMode is BATCH_INFERENCE.")
-    version = engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"])
+    version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"]))
     spec = recipe_of(version.body["recipeArn"])
     if spec.recipe_type == "USER_SEGMENTATION" or spec.name in _NO_BATCH:
         raise InvalidInput(f"{spec.name} is not for batch inference jobs.")
@@ -37,7 +37,7 @@ def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Jso
 
 @operation("CreateBatchSegmentJob")
 def create_batch_segment_job(engine: Engine, call: Call, request: Json) -> Json:
-    version = engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"])
+    version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"]))
     spec = recipe_of(version.body["recipeArn"])
     if spec.recipe_type != "USER_SEGMENTATION":
         raise InvalidInput(f"{spec.name} is not for batch segment jobs.")
@@ -49,7 +49,6 @@ def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: 
     if not 1 <= results <= _MOST[kind]:
         raise InvalidInput(f"numResults is from 1 to {_MOST[kind]}, not {results}.")
     _check_filter(engine, kind, version, request)
-    require_active(version)
     tags = tags_of(request)
     limit_jobs(engine.registry.find(kind, call.prefix), 5)
     more = {"numResults": results, "datasetGroupArn": version.group, "tags": tags}

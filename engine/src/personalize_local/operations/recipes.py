@@ -13,6 +13,8 @@ _SINCE: Final = 1560124800.0
 """10 June 2019, which the service shows for its first recipes."""
 _DATES: Final = {"status": "ACTIVE", "creationDateTime": _SINCE, "lastUpdatedDateTime": _SINCE}
 _BUILT_IN: Final = "arn:aws:personalize:::"
+RECIPE: Final = f"{_BUILT_IN}recipe/"
+"""What the ARN of every recipe begins with."""
 
 
 def recipe_of(arn: str) -> RecipeSpec:
@@ -75,7 +77,7 @@ def describe_feature_transformation(_engine: Engine, _call: Call, request: Json)
 def _recipe(spec: RecipeSpec) -> Json:
     return {
         "name": spec.name,
-        "recipeArn": f"{_BUILT_IN}recipe/{spec.name}",
+        "recipeArn": f"{RECIPE}{spec.name}",
         "algorithmArn": f"{_BUILT_IN}algorithm/{spec.algorithm_name}",
         "featureTransformationArn": f"{_BUILT_IN}feature-transformation/{spec.feature_transformation}",
         "description": spec.description,

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from personalize_local.engine import Engine, Json
 from personalize_local.operations.datasets import schemas_of
+from personalize_local.operations.hyperparameters import candidates, search_of
 from personalize_local.operations.recipes import check_parameters
 from personalize_local.recipes.config import EventParameters, Objective, TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
-from personalize_local.wire.errors import InvalidInput, NotBuilt
+from personalize_local.wire.errors import InvalidInput
 
 
 def check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
@@ -18,8 +19,6 @@ def check_config(spec: RecipeSpec, config: Json, *, automatic: bool) -> None:
     check_parameters(config, "featureTransformationParameters", spec.feature_parameters, spec.name)
     if "eventsConfig" in config and not spec.events_config:
         raise InvalidInput(f"{spec.name} takes no eventsConfig: it is for the -v2 recipes.")
-    if "autoMLConfig" in config or "hpoConfig" in config:
-        raise NotBuilt("autoMLConfig and hpoConfig are not built yet in this engine.")
     if "autoTrainingConfig" in config:
         if not automatic:
             raise InvalidInput("autoTrainingConfig needs performAutoTraining.")
@@ -62,7 +61,7 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
 def training_config(
     engine: Engine, group: str, body: Json, known: Mapping[str, Sequence[str]] | None = None
 ) -> TrainingConfig:
-    """Return what a solution version's training is told: `body` has its `solutionConfig` and `eventType`.
+    """Return what a solution version's training is told: `body` is the version's.
 
     `known`: the solution's own columns, as of `excluded_columns`.
     """
@@ -80,6 +79,7 @@ def training_config(
         ),
         excluded_columns=excluded_columns(engine, group, config, known),
         objective=objective and Objective(objective["itemAttribute"], objective.get("objectiveSensitivity", "OFF")),
+        search=search_of(candidates(body), body),
     )
 
 

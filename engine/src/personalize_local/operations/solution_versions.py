@@ -12,10 +12,12 @@ from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
 from personalize_local.operations.datasets import bulk_spec, claim_of, datasets_of, training_datasets
+from personalize_local.operations.hyperparameters import candidates
 from personalize_local.operations.model_updates import training_marks, write_update
-from personalize_local.operations.recipes import recipe_of
+from personalize_local.operations.recipes import RECIPE
 from personalize_local.operations.solution_configs import training_config
 from personalize_local.recipes.config import TrainingConfig
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, TrainingRefused
 
@@ -35,7 +37,8 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
 
     Raises InvalidInput without a dataset to train on, LimitExceeded, ResourceAlreadyExists.
     """
-    needed = "ACTIONS" if _of_actions(solution) else "INTERACTIONS"
+    actions = _recipe(solution).recipe_type == "PERSONALIZED_ACTIONS"
+    needed = "ACTIONS" if actions else "INTERACTIONS"
     if needed not in datasets_of(engine, solution.group):
         raise InvalidInput(f"{solution.group} has no {needed.capitalize()} dataset to train from.")
     here = list(engine.registry.find(kinds.SOLUTION_VERSION, call.prefix))
@@ -53,16 +56,16 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
     return engine.create(call, kinds.SOLUTION_VERSION, identifier, about | config | body)
 
 
-def _of_actions(resource: Resource) -> bool:
-    """Tell whether a solution or version recommends actions."""
-    return recipe_of(resource.body["recipeArn"]).recipe_type == "PERSONALIZED_ACTIONS"
+def _recipe(resource: Resource) -> RecipeSpec:
+    """Return the recipe of a solution, version or recommender; of AutoML, which trains all alike, the first one."""
+    return candidates(resource.body)[0]
 
 
 def _check_mode(engine: Engine, solution: Resource, mode: str) -> None:
     if mode == "AUTOTRAIN":
         raise InvalidInput("AUTOTRAIN is the service's own mode: ask for FULL or UPDATE.")
     if mode == "UPDATE":
-        if recipe_of(solution.body["recipeArn"]).name != "aws-user-personalization":
+        if solution.body.get("performAutoML") or _recipe(solution).name != "aws-user-personalization":
             raise InvalidInput("trainingMode UPDATE is for aws-user-personalization only.")
         if _fully_trained(engine, solution.arn) is None:
             raise InvalidInput("trainingMode UPDATE needs an ACTIVE solution version that was trained in FULL mode.")
@@ -84,6 +87,13 @@ async def train_version(engine: Engine, version: Resource) -> None:
         outcome = await train(engine, version, config)
     version.body |= {"metrics": outcome.metrics, "popularity": outcome.popularity}
     version.body["trainingHours"] = round(outcome.seconds / 3600, 6)
+    if outcome.tuned is not None:
+        version.body["tunedHPOParams"] = {"algorithmHyperParameters": outcome.tuned}
+    if "recipeArn" not in version.body:
+        solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
+        version.body["recipeArn"] = f"{RECIPE}{outcome.recipe}"
+        solution.body["autoMLResult"] = {"bestRecipeArn": version.body["recipeArn"]}
+        engine.registry.save(solution)
     for campaign in engine.registry.find(kinds.CAMPAIGN, solutionArn=version.body["solutionArn"]):
         asyncio.get_running_loop().call_soon(synchronise, engine, campaign)
 
@@ -95,15 +105,18 @@ async def _updated(engine: Engine, version: Resource, config: TrainingConfig) ->
         raise TrainingRefused("Create failed. The solution version that was trained in FULL mode is gone.")
     async with engine.turn(version.group):
         await write_update(engine, version, config, engine.store.folder(version.arn), base)
-    return TrainingOutcome(base.body["metrics"], base.body.get("popularity", {}), time.perf_counter() - began)
+    tuned = base.body.get("tunedHPOParams", {}).get("algorithmHyperParameters")
+    seconds = time.perf_counter() - began
+    return TrainingOutcome(base.body["metrics"], base.body.get("popularity", {}), seconds, tuned=tuned)
 
 
 async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> TrainingOutcome:
     """Train a solution version or a recommender in the worker."""
-    actions = _of_actions(resource)
+    spec = _recipe(resource)
+    actions = spec.recipe_type == "PERSONALIZED_ACTIONS"
     async with engine.turn(resource.group):
         task = TrainingTask(
-            recipe=recipe_of(resource.body["recipeArn"]).name,
+            recipe=spec.name,
             config=config,
             spec=bulk_spec(engine, resource.group, actions=actions),
             database=engine.store.database,

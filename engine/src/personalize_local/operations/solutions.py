@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, describes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
-from personalize_local.operations.recipes import recipe_of
+from personalize_local.operations.hyperparameters import candidates, search_of
 from personalize_local.operations.solution_configs import check_config, check_objective
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
@@ -20,22 +20,22 @@ _GROWING = ("USERS", "ITEMS")
 @operation("CreateSolution")
 def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     group = engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"])
-    if request.get("performAutoML") or request.get("performHPO"):
-        raise NotBuilt("performAutoML and performHPO are not built yet in this engine.")
-    if "recipeArn" not in request:
-        raise InvalidInput("A solution needs a recipeArn.")
-    spec, config = recipe_of(request["recipeArn"]), request.get("solutionConfig", {})
-    automatic = request.get("performAutoTraining", True)
-    _check_recipe(spec, request)
-    check_config(spec, config, automatic=automatic)
-    check_objective(engine, group.arn, spec, config)
+    if "recipeArn" in request and request.get("performAutoML"):
+        raise InvalidInput("recipeArn and performAutoML exclude each other: AutoML chooses the recipe.")
+    specs, config = candidates(request), request.get("solutionConfig", {})
+    automatic, automl = request.get("performAutoTraining", True), request.get("performAutoML", False)
+    for spec in specs:
+        _check_recipe(spec, request)
+        check_config(spec, config, automatic=automatic)
+        check_objective(engine, group.arn, spec, config)
+    tuned = search_of(specs, request) is not None
     engine.usable(group)
     tags = tags_of(request)
     limit(engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn), 10, "solutions in this dataset group")
     # Columns that users or items get later don't train this solution.
     known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
-    switches = {"columns": known, "performHPO": False, "performAutoML": False, "performIncrementalUpdate": False}
-    body = request | switches | {"performAutoTraining": automatic, "tags": tags}
+    switches = {"performHPO": tuned, "performAutoML": automl, "performAutoTraining": automatic}
+    body = request | switches | {"columns": known, "performIncrementalUpdate": False, "tags": tags}
     return engine.create(call, kinds.SOLUTION, request["name"], body)
 
 
@@ -44,9 +44,9 @@ def update_solution(engine: Engine, call: Call, request: Json) -> Json:
     solution = engine.registry.get(kinds.SOLUTION, request["solutionArn"])
     config = request.get("solutionUpdateConfig", {})
     automatic = bool((solution.body | request)["performAutoTraining"])
-    spec = recipe_of(solution.body["recipeArn"])
-    _check_recipe(spec, request)
-    check_config(spec, config, automatic=automatic)
+    for spec in candidates(solution.body):
+        _check_recipe(spec, request)
+        check_config(spec, config, automatic=automatic)
     require_settled(require_active(solution))
     changes = {name: request[name] for name in ("performAutoTraining", "performIncrementalUpdate") if name in request}
     return engine.lifecycle.update(solution, {"solutionUpdateConfig": config} | changes, call.now)

@@ -126,7 +126,10 @@ def _campaign(engine: Engine, campaign: Resource) -> Json:
 
 
 def _recipe(resource: Resource) -> Json:
-    spec = recipe_of(resource.body["recipeArn"])
+    arn = resource.body.get("recipeArn") or resource.body.get("autoMLResult", {}).get("bestRecipeArn")
+    if arn is None:
+        return {"recipe": "AutoML", "type": None, "needs": (), "description": "Trains several recipes, keeps the best."}
+    spec = recipe_of(arn)
     return {"recipe": spec.name, "type": spec.recipe_type, "needs": spec.needs, "description": spec.description}
 
 

@@ -75,3 +75,7 @@ class Trained:
     """GetSolutionMetrics' map: four decimals, measured on users that the measured model has not seen."""
     popularity: dict[str, float] = field(default_factory=dict)
     """The same of the plain rule, the same popular items for everybody; empty where the recipe recommends no items."""
+    recipe: str = ""
+    """The recipe that a search chose."""
+    tuned: Mapping[str, str] | None = None
+    """The algorithm's hyperparameters that it chose; None without a search."""

@@ -30,6 +30,31 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """The values of one hyperparameter that a search may try."""
+
+    name: str
+    kind: Literal["integer", "continuous", "categorical"]
+    low: float = 0.0
+    high: float = 0.0
+    values: tuple[str, ...] = ()
+    """Of a categorical one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is tried before the training: each recipe with some values of its ranges."""
+
+    spaces: Mapping[str, tuple[Range, ...]]
+    """Ranges by recipe."""
+    trials: int
+    """Most trials of each recipe."""
+    metric: str
+    """The offline metric that decides."""
+    maximize: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """The part of a solution's configuration that decides what trains, and how."""
 
@@ -44,6 +69,7 @@ class TrainingConfig:
     excluded_columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Columns that must not train, by dataset type (INTERACTIONS, ITEMS, USERS)."""
     objective: Objective | None = None
+    search: Search | None = None
 
     def trainable(self, columns: Mapping[str, Column], dataset: str) -> dict[str, Column]:
         excluded = self.excluded_columns.get(dataset, frozenset())

@@ -17,6 +17,15 @@ RecipeType = Literal[
 ]
 
 
+METRICS: Final = (
+    "coverage",
+    "mean_reciprocal_rank_at_25",
+    *(f"normalized_discounted_cumulative_gain_at_{depth}" for depth in (5, 10, 25)),
+    *(f"precision_at_{depth}" for depth in (5, 10, 25)),
+)
+"""The offline metrics of every recipe that recommends items."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One hyperparameter: its default as it goes on the wire, and what values it takes."""

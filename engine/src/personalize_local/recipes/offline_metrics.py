@@ -28,9 +28,9 @@ Question = tuple[Query, frozenset[str]]
 """What a model knows of a held-out user, and the items that the user took next."""
 
 
-def held_out_users(snapshot: Snapshot) -> Mask:
-    """[users] one user in ten, always the same ones."""
-    hashed = hashes(snapshot.users)
+def held_out_users(snapshot: Snapshot, fold: int = 0) -> Mask:
+    """[users] one user in ten, always the same ones; another draw for another fold."""
+    hashed = hashes(snapshot.users) // 10**fold
     mask: Mask = hashed % 10 == 0
     if not mask.any():
         mask[int(np.argmin(hashed))] = True

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from personalize_local.data.snapshots import Snapshot
-from personalize_local.recipes import actions, offline_metrics, segments
+from personalize_local.recipes import actions, offline_metrics, segments, tuning
 from personalize_local.recipes.base import Model, Trained
 from personalize_local.recipes.common import objective
-from personalize_local.recipes.common.rows import Rows, training_rows
+from personalize_local.recipes.common.rows import Rows, hashes, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.related import training as related_training
@@ -24,6 +24,10 @@ _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Train
 """Families with metrics of their own."""
 
 
+TRIED_ROWS = 200_000
+"""Rows that a trial of a search learns from, those of as many users: more would cost more than they tell."""
+
+
 def train(
     recipe: str,
     snapshot: Snapshot,
@@ -33,26 +37,25 @@ def train(
 ) -> Trained:
     """Train a recipe (a key of RECIPES) and measure it on held-out users; `shared` is what earlier trainings left.
 
-    Calls `enter` at the beginning of each phase, with words for people.
+    A search in `config` comes first: it may choose another recipe. Calls `enter` at the beginning of each phase, with
+    words for people.
     Raises TrainingRefused if the data is under Personalize's minimums, or the recipe has no trainer.
     """
+    if config.search is not None:
+        trial = _Trial(snapshot, config)
+        recipe, tuned = tuning.best(config.search, trial.given(), trial.measured, enter)
+        config = replace(config, search=None, hyperparameters={**config.hyperparameters, **tuned})
+        trained = train(recipe, snapshot, config, shared, enter)
+        return replace(trained, recipe=recipe, tuned=_without_tier(RECIPES[recipe], config))
     spec = RECIPES.get(recipe)
     if spec is None or not spec.trainable:
         raise TrainingRefused(f"Recipe {recipe} cannot be trained by this engine yet.")
     if spec.family in _SELF_MEASURED:
         return _SELF_MEASURED[spec.family](snapshot, spec, config)
-    options = {**spec.defaults(), **config.hyperparameters}
-    rows = training_rows(snapshot, config)
-    if spec.trains_on:
-        rows = training_rows(snapshot, replace(config, event_type=spec.trains_on))
-    rows = _without_extremes(rows, options)
+    rows = _rows(snapshot, spec, config)
     held_out = offline_metrics.held_out_users(snapshot)
     questions = offline_metrics.questions(snapshot, rows, held_out)
-    fit: Callable[[Rows], Model]
-    if spec.family in {"personal", "ranking"}:
-        fit = PersonalTrainer(snapshot, spec, config, shared or SharedCounts()).fit
-    else:
-        fit = lambda rows: related_training.fit(snapshot, rows, spec, config)  # noqa: E731
+    fit = _fitter(snapshot, spec, config, shared or SharedCounts())
     rewards = objective.rewards(config.objective, snapshot) if config.objective else None
     seen = rows.where(~held_out[rows.user])
     enter("Training without the held-out users")
@@ -61,11 +64,68 @@ def train(
     metrics = offline_metrics.measure(measured, questions, rewards)
     popularity = offline_metrics.popularity(seen, snapshot.items, questions)
     if spec.family == "trending":
-        metrics["trend_prediction_accuracy"] = round(
-            related_training.accuracy(rows, related_training.frequency(options)), 4
-        )
+        window = related_training.frequency(_options(spec, config))
+        metrics["trend_prediction_accuracy"] = round(related_training.accuracy(rows, window), 4)
     enter("Training on everyone")
     return Trained(fit(rows), metrics, popularity)
+
+
+class _Trial:
+    """Measures hyperparameters on a tenth of the users that no metric of the solution version knows of."""
+
+    def __init__(self, snapshot: Snapshot, config: TrainingConfig) -> None:
+        self._snapshot, self._config = snapshot, config
+        self._held_out = offline_metrics.held_out_users(snapshot)
+        self._validating = offline_metrics.held_out_users(snapshot, fold=1) & ~self._held_out
+        self._drawn = hashes(snapshot.users) // 100 % 1000
+        self._shared = SharedCounts()
+
+    def given(self) -> dict[str, dict[str, str]]:
+        """Return the hyperparameters of each recipe as the solution or the recipe has them."""
+        search = self._config.search
+        return {} if search is None else {name: _options(RECIPES[name], self._config) for name in search.spaces}
+
+    def measured(self, recipe: str, tried: tuning.Values) -> float:
+        """Return the metric of a recipe with some hyperparameters.
+
+        Trials count only, without a ranker, which takes most of the time of a training; but hidden_dimension has no
+        effect without one.
+        """
+        search, spec = self._config.search, RECIPES[recipe]
+        fast = {"tier": "fast"} if "tier" in spec.hyperparameters and "hidden_dimension" not in tried else {}
+        config = replace(self._config, search=None, hyperparameters={**self._config.hyperparameters, **tried, **fast})
+        rows = _rows(self._snapshot, spec, config)
+        sampled = self._drawn < 1000 * TRIED_ROWS / len(rows)
+        rows = rows.where((~self._held_out & sampled)[rows.user])
+        questions = offline_metrics.questions(self._snapshot, rows, self._validating)
+        rewards = objective.rewards(config.objective, self._snapshot) if config.objective else None
+        model = _fitter(self._snapshot, spec, config, self._shared)(rows.where(~self._validating[rows.user]))
+        return offline_metrics.measure(model, questions, rewards)[search.metric] if search else 0.0
+
+
+def _options(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
+    return {**spec.defaults(), **config.hyperparameters}
+
+
+def _without_tier(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
+    """Return the algorithm's hyperparameters, without the engine's own one."""
+    options = _options(spec, config)
+    return {name: options[name] for name in spec.hyperparameters if name != "tier"}
+
+
+def _rows(snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig) -> Rows:
+    if spec.trains_on:
+        training_rows(snapshot, config)
+        config = replace(config, event_type=spec.trains_on)
+    return _without_extremes(training_rows(snapshot, config), _options(spec, config))
+
+
+def _fitter(
+    snapshot: Snapshot, spec: RecipeSpec, config: TrainingConfig, shared: SharedCounts
+) -> Callable[[Rows], Model]:
+    if spec.family in {"personal", "ranking"}:
+        return PersonalTrainer(snapshot, spec, config, shared).fit
+    return lambda rows: related_training.fit(snapshot, rows, spec, config)
 
 
 def _without_extremes(rows: Rows, options: dict[str, str]) -> Rows:

@@ -29,6 +29,7 @@ class Settings:
     recipe_type: str
     by_content: bool
     """Whether categories stand in for missing interactions (Similar-Items)."""
+    content_boost: float = CONTENT_BOOST
 
 
 class ListModel(Model):
@@ -71,7 +72,7 @@ class ListModel(Model):
             similar = self._content.affinity(self._content.profile(np.array([item]), np.ones(1)))
             similar[item] = 0.0
             similar /= max(float(np.max(similar)), 1e-12)
-            near *= 1.0 + CONTENT_BOOST * similar
+            near *= 1.0 + self.settings.content_boost * similar
             near = (1.0 - cold) * near / max(float(np.max(near)), 1e-12) + cold * similar
         scores = 1e-6 * self._popular + near / max(float(near.sum()), 1e-12)
         scores[item] = -1.0

@@ -15,12 +15,13 @@ from personalize_local.recipes.common.item_index import ItemIndex, by_popularity
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
-from personalize_local.recipes.related.model import ListModel, Settings
+from personalize_local.recipes.related.model import CONTENT_BOOST, ListModel, Settings
 
 KEPT = 500
 """Neighbours of each item that are kept: as many as one answer may hold."""
-SHRINKAGE = 5.0
-"""Co-occurrence that counts half: one shared basket is chance."""
+SHRINKAGE, DIMENSIONS = 5.0, 100
+"""Co-occurrence that counts half: one shared basket is chance. Similar-Items trusts small counts the more, the more
+dimensions its items' ids have, and categories the more, the more their metadata has; these are the defaults."""
 DISCOUNT = 0.6
 """Power of an item's popularity that divides its co-purchases: 0 finds what sells anyway, 1 finds chance."""
 PAUSE = 1800
@@ -49,14 +50,16 @@ def fit(snapshot: Snapshot, rows: Rows, spec: RecipeSpec, config: TrainingConfig
     if spec.family == "similar":
         columns = {name: column[order] for name, column in config.trainable(snapshot.item_columns, "ITEMS").items()}
         discount = 0.4 + 0.4 * float(options.get("popularity_discount_factor", 0.0))
-        files |= Content.of(columns, rows.items).arrays() | _neighbours(_cooccurrence(rows), seen, discount)
+        shrinkage = SHRINKAGE * DIMENSIONS / int(options.get("item_id_hidden_dim", DIMENSIONS))
+        files |= Content.of(columns, rows.items).arrays() | _neighbours(_cooccurrence(rows, shrinkage), seen, discount)
     if spec.family == "sims":
         discount = float(options["popularity_discount_factor"])
         least = int(options["min_cointeraction_count"])
         files |= _neighbours(_shared_users(once, least), seen, discount)
     if spec.family == "together":
         files |= _neighbours(_baskets(rows), seen, DISCOUNT)
-    settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar")
+    boost = CONTENT_BOOST * int(options.get("item_metadata_hidden_dim", DIMENSIONS)) / DIMENSIONS
+    settings = Settings(spec.name, spec.recipe_type, by_content=spec.family == "similar", content_boost=boost)
     return ListModel(settings, ItemIndex(snapshot.items[order]), files)
 
 
@@ -88,10 +91,10 @@ def _baskets(rows: Rows) -> cooccurrence.Matrix:
     return together.tocsr()
 
 
-def _cooccurrence(rows: Rows) -> cooccurrence.Matrix:
+def _cooccurrence(rows: Rows, shrinkage: float) -> cooccurrence.Matrix:
     """[items, items] how often, and how close together, users took both items, shrunk for little evidence."""
     counts = cooccurrence.both_ways(cooccurrence.pairs(rows, decay=1.0), backward=1.0)
-    counts.data *= counts.data / (counts.data + SHRINKAGE)
+    counts.data *= counts.data / (counts.data + shrinkage)
     return counts
 
 

@@ -43,8 +43,8 @@ MAX_NEIGHBOURS, MAX_WALKED = 200, 100
 """Neighbours, and neighbours' neighbours, of each item that are kept."""
 EASE_ITEMS = (1000, 2000)
 """Items, the most popular ones, with EASE weights: without rankers, and for rankers."""
-DIMENSIONS = 48
-"""Length of an item's vector."""
+DIMENSIONS, HIDDEN = 48, 149
+"""Length of an item's vector, at so many hidden dimensions (the default); it grows and shrinks with them."""
 MAX_SHARED = 3_000_000
 """Rows up to which counts are kept for the next training; of more, memory is dearer than time."""
 UNIFORM = 0.001
@@ -172,7 +172,7 @@ class PersonalTrainer:
         windows = RecencyWindows.of(rows.time, rows.item, rows.items, span(rows.time))
         timeline = metadata.timeline(clock=decisions.clock)
         files: dict[str, npt.NDArray[Any]] = {
-            **_cooccurrences(rows, seen, prior, ranked=ranked, content=content if decisions.deep else None),
+            **self._cooccurrences(rows, seen, prior, ranked=ranked, content=content if decisions.deep else None),
             "taste": ease_training.train(rows, EASE_ITEMS[ranked] if decisions.ease_share else 0),
             **content.arrays(),
             **ColdItems.of(content, seen, born).arrays(),
@@ -188,33 +188,33 @@ class PersonalTrainer:
         }
         return PersonalModel(settings, ItemIndex(snapshot.items[order]), files, metadata.facts())
 
+    def _cooccurrences(
+        self, rows: Rows, seen: Ints, prior: Floats, *, ranked: bool, content: Content | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Count what follows what; for rankers (else empty) co-occurrence in users and in baskets, and walks.
 
-def _cooccurrences(
-    rows: Rows, seen: Ints, prior: Floats, *, ranked: bool, content: Content | None
-) -> dict[str, npt.NDArray[Any]]:
-    """Count what follows what; for rankers (else empty) co-occurrence in users and in baskets, and walks of two steps.
-
-    With `content`, train the network too.
-    """
-    popular = np.maximum(seen, 1).astype(np.float64)
-    pairs = cooccurrence.pairs(rows, decay=DECAY)
-    follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
-    near = basket = pairs[:0]
-    if ranked:
-        near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), popular**-0.5, popular**-0.5)
-        basket = cooccurrence.scaled(cooccurrence.in_baskets(rows), popular**-0.5, popular**-0.5)
-    recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
-    network = None if content is None else sequence_training.train(rows, content, near)
-    walk = cooccurrence.two_steps(near, MAX_WALKED) if ranked else cooccurrence.pruned(near, MAX_WALKED)
-    return {
-        **({} if network is None else network.arrays()),
-        **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
-        **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
-        **cooccurrence.pruned(basket, MAX_NEIGHBOURS).arrays("together"),
-        **walk.arrays("walk"),
-        "factors": cooccurrence.factors(near, DIMENSIONS) if ranked else np.zeros((rows.items, 0), np.float32),
-        "recent": recent.astype(np.float32),
-    }
+        With `content`, train the network too.
+        """
+        popular = np.maximum(seen, 1).astype(np.float64)
+        pairs = cooccurrence.pairs(rows, decay=DECAY)
+        follow = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=BACKWARD), popular**FROM, popular**TO)
+        near = basket = pairs[:0]
+        if ranked:
+            near = cooccurrence.scaled(cooccurrence.both_ways(pairs, backward=1.0), popular**-0.5, popular**-0.5)
+            basket = cooccurrence.scaled(cooccurrence.in_baskets(rows), popular**-0.5, popular**-0.5)
+        recent = (prior / prior.sum() + 1e-9) / (seen / max(int(seen.sum()), 1) + 1e-9)
+        dimensions = round(DIMENSIONS * int(self._options.get("hidden_dimension", HIDDEN)) / HIDDEN)
+        network = None if content is None else sequence_training.train(rows, content, near)
+        walk = cooccurrence.two_steps(near, MAX_WALKED) if ranked else cooccurrence.pruned(near, MAX_WALKED)
+        return {
+            **({} if network is None else network.arrays()),
+            **cooccurrence.pruned(follow, MAX_FOLLOWERS).arrays("follows"),
+            **cooccurrence.pruned(near, MAX_NEIGHBOURS).arrays("near"),
+            **cooccurrence.pruned(basket, MAX_NEIGHBOURS).arrays("together"),
+            **walk.arrays("walk"),
+            "factors": cooccurrence.factors(near, dimensions) if ranked else np.zeros((rows.items, 0), np.float32),
+            "recent": recent.astype(np.float32),
+        }
 
 
 def _on(options: Mapping[str, str], name: str) -> bool:
