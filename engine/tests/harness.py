@@ -160,6 +160,11 @@ class Aws:
         assert self.status(noun, arn) == status
         return arn
 
+    def delete(self, noun: str, arn: str) -> None:
+        """Delete a resource and wait until it is gone."""
+        getattr(self.control, "delete_" + _snake(noun))(**{f"{noun[0].lower() + noun[1:]}Arn": arn})
+        until(lambda: not self.status(noun, arn), f"end of {arn}")
+
     def settled_update(self, noun: str, arn: str) -> None:
         """Wait until the latest update of a campaign or solution is ACTIVE."""
         member = noun.lower()

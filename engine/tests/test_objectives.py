@@ -99,6 +99,8 @@ def test_a_ranking_serves_its_objective(shop: Shop) -> None:
     plain = shop.campaigns[RANKING]
     assert [first(plain, "u2"), first(plain, "u3")] == ["i1", "i39"]
     assert first(dear, "stranger") == "i39"
+    shop.aws.delete("Campaign", dear)
+    shop.aws.delete("Solution", solution)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def test_hpo_reports_what_it_chose(shop: Shop) -> None:
     chosen = found["tunedHPOParams"]["algorithmHyperParameters"]
     assert 1 <= int(chosen["min_cointeraction_count"]) <= 5
     assert chosen["popularity_discount_factor"] == "0.5"
+    shop.aws.delete("Solution", solution)
 
 
 def test_an_update_keeps_what_the_full_training_chose(shop: Shop) -> None:
@@ -166,6 +167,7 @@ def test_an_update_keeps_what_the_full_training_chose(shop: Shop) -> None:
     ]
     assert tuned[0] == tuned[1]
     assert tuned[0]["algorithmHyperParameters"]["bptt"] == "20"
+    shop.aws.delete("Solution", solution)
 
 
 def automl(*recipes: str, **options: Argument) -> dict[str, Argument]:
@@ -188,6 +190,8 @@ def test_automl_names_the_recipe_that_it_chose(shop: Shop) -> None:
     shop.aws.settled_update("Solution", solution)
     campaign = shop.aws.campaign(version, "automl")
     assert shop.aws.recommended(campaign, userId="u1", numResults=3)
+    shop.aws.delete("Campaign", campaign)
+    shop.aws.delete("Solution", solution)
 
 
 @pytest.mark.parametrize(
