@@ -199,8 +199,9 @@ class TestOfTheStandardLibrary(unittest.TestCase):
         assert len(self.client.list_dataset_groups()["datasetGroups"]) == 1
 
 
-@pytest.mark.personalize(region="eu-central-1", strict=True)
-def test_the_fixture_takes_options_by_marker(personalize: Personalize, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-    assert personalize.personalize.meta.region_name == personalize.region
-    assert personalize.personalize.list_recipes()["recipes"]
+@pytest.mark.personalize(region="eu-central-1", step_seconds=60)
+def test_the_fixture_takes_options_by_marker(personalize: Personalize) -> None:
+    group = boto3.client("personalize").create_dataset_group(name="shop")["datasetGroupArn"]
+    assert group.split(":")[3] == personalize.region == "eu-central-1"
+    shown = personalize.personalize.describe_dataset_group(datasetGroupArn=group)
+    assert shown["datasetGroup"]["status"] == "CREATE PENDING"

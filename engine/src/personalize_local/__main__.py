@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 # Read when numpy is imported. The matrices of one answer are small: threads for them cost more than they save.
@@ -80,6 +81,7 @@ def _reason(error: OSError, options: "_Arguments") -> str:
 
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description="Serve Amazon Personalize's three APIs on one port.")
+    parser.add_argument("--version", action="version", version=f"personalize-local {version('personalize-local')}")
     parser.add_argument("--port", type=int, help="where to listen; default 8090; 0 chooses a free port and prints it")
     parser.add_argument("--data-dir", type=Path, help="where everything is kept; default: the user's data folder")
     parser.add_argument(

@@ -5,13 +5,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
 from personalize_local.data.s3 import Location
 from personalize_local.jobs.pool import Workers
-from personalize_local.jobs.threads import Threads
+from personalize_local.jobs.threads import NoWorkers, Threads
 from personalize_local.resources import kinds
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
@@ -90,7 +91,7 @@ class Engine:
         self.clock = Clock()
         self.faults = Faults()
         self.registry = Registry(self.store)
-        self.workers = Threads() if options.in_process else Workers(options.workers, options.memory)
+        self.workers = _workers(options)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.serving = Serving(self.store, self.registry, options.open_files)
         works = {key: partial(function, self) for key, function in WORKS.items()}
@@ -150,6 +151,12 @@ class Engine:
         for each in [*serving, *(each for each in self.registry.find(kinds.RECOMMENDER) if each.active)]:
             if not self.serving.full:
                 await self.serving.catalogue(each)
+
+
+def _workers(options: Options) -> Workers | Threads | NoWorkers:
+    if not all(map(find_spec, ("polars", "scipy"))):
+        return NoWorkers()
+    return Threads() if options.in_process else Workers(options.workers, options.memory)
 
 
 def require_active(resource: Resource) -> Resource:

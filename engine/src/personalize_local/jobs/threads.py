@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs in a thread of this process, one after the other: for tests, whose data is small and whose S3 may be in it."""
+"""What stands in for worker processes: a thread of this process, or the sentence that says what is not installed."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,13 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from personalize_local.jobs.pool import Claim
+from personalize_local.wire.errors import WorkerLost
 
 A = TypeVarTuple("A")
 T = TypeVar("T")
 
 
 class Threads:
-    """Stands in for `pool.Workers`. A thread can't be killed: what is cancelled ends on its own, and is forgotten."""
+    """Runs one job after the other in a thread, for tests: their data is small, and their S3 may be in this process.
+
+    A thread can't be killed: a job that is cancelled ends on its own, and is forgotten.
+    """
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "personalize-local-job")
@@ -25,3 +29,13 @@ class Threads:
         """Drop what waits, and wait for the job that runs now."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._executor.shutdown)
+
+
+class NoWorkers:
+    """Fails every job: the libraries of jobs are an extra of the distribution."""
+
+    async def run(self, claim: Claim, function: Callable[[*A], T], *args: *A) -> T:  # noqa: ARG002
+        raise WorkerLost("Imports, trainings and other jobs need an extra: pip install 'personalize-local[train]'.")
+
+    async def close(self) -> None:
+        pass

@@ -72,11 +72,12 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
     """Run an engine that keeps nothing, and send it what boto3 asks of Personalize anywhere in this process.
 
     Jobs run in this process, and a call that starts one is answered when it has ended: what a test creates is ACTIVE at
-    once. Credentials and a region are set where the environment has none.
+    once. Credentials are set in the environment where it has none, and the region.
 
     Args:
         options: such as `personalize_local.engine.Options` names: `strict=True`, `dataset_groups=20`. With
-            `step_seconds=60`, statuses last so long by the clock, which `aws.clock.advance` moves.
+            `step_seconds=60`, statuses last so long by the clock, which `aws.clock.advance` moves. Without `region`,
+            it is the environment's.
 
     Raises:
         TypeError: there is no such option.
@@ -84,13 +85,13 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
     if unknown := sorted(options.keys() - _SETTABLE):
         raise TypeError(f"The engine of a test has no option {unknown[0]}: it has {', '.join(sorted(_SETTABLE))}.")
     with ExitStack() as stack:
-        region = os.environ.get("AWS_DEFAULT_REGION") or options.get("region", Options.region)
+        region = options.get("region") or os.environ.get("AWS_DEFAULT_REGION") or Options.region
         s3_root = Path(stack.enter_context(TemporaryDirectory(prefix="personalize-local-s3-")))
         fixed = {"s3_root": s3_root, "faults": True, "in_process": True, "region": region}
         server = stack.enter_context(Server(Options(**{"step_seconds": 0.0, **options, **fixed})))
         aws = Personalize(server.url, s3_root, region)
-        absent = {name: value for name, value in aws.environment.items() if name not in os.environ}
-        stack.enter_context(patch.dict(os.environ, {n: v for n, v in absent.items() if "ENDPOINT" not in n}))
+        keys = {} if "AWS_ACCESS_KEY_ID" in os.environ else _KEYS
+        stack.enter_context(patch.dict(os.environ, keys | {"AWS_DEFAULT_REGION": region}))
         stack.enter_context(redirected(server.url))
         yield aws
 
