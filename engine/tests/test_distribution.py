@@ -23,12 +23,15 @@ MOST_OF_WHEEL = 400_000
 MOST_INSTALLED = 250_000_000
 """Bytes."""
 LIGHT = """
+import json
+
 from personalize_local.testing import personalize
 
 with personalize() as aws:
     group = aws.personalize.create_dataset_group(name="shop")["datasetGroupArn"]
-    fields = '[{"name": "USER_ID", "type": "string"}, {"name": "AGE", "type": ["null", "int"]}]'
-    schema = '{"type": "record", "name": "Users", "namespace": "shop", "fields": %s, "version": "1.0"}' % fields
+    fields = [{"name": "USER_ID", "type": "string"}, {"name": "AGE", "type": ["null", "int"]}]
+    head = {"type": "record", "name": "Users", "namespace": "com.amazonaws.personalize.schema", "version": "1.0"}
+    schema = json.dumps(head | {"fields": fields})
     schema = aws.personalize.create_schema(name="users", schema=schema)["schemaArn"]
     made = {"name": "users", "datasetType": "Users", "datasetGroupArn": group, "schemaArn": schema}
     dataset = aws.personalize.create_dataset(**made)["datasetArn"]
@@ -59,7 +62,7 @@ class Environment:
         install = ("pip", "install", "--python", folder, "--constraint", ROOT / "locks/project.txt", *requirements)
         try:
             run(UV, *install, "--offline")
-        except subprocess.CalledProcessError:
+        except RuntimeError:
             run(UV, *install)
 
     @property
@@ -74,7 +77,9 @@ class Environment:
 def run(*command: object, cwd: Path | None = None) -> str:
     """Run a command without what the environment of these tests sets; returns what it prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_", "PYTHON"))}
-    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True, cwd=cwd, env=kept)
+    done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, cwd=cwd, env=kept)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
