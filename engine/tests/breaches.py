@@ -48,11 +48,16 @@ def whole(operation: str) -> Json:
 def breaches(operation: str) -> Iterator[Breach]:
     """Yield each way to break the model of an operation."""
     shape, request = MODELS[operation].input_shape, whole(operation)
-    for place, inner in _places(shape, request, ()):
+    for place, inner in places(operation):
         for rule, value in _wrong(inner):
-            yield Breach(operation, _with(request, place, value), place, rule)
+            yield Breach(operation, with_value(request, place, value), place, rule)
     for place in _required(shape, request, ()):
-        yield Breach(operation, _with(request, place, None), place, "is required")
+        yield Breach(operation, with_value(request, place, None), place, "is required")
+
+
+def places(operation: str) -> Iterator[tuple[Place, Shape]]:
+    """Yield every place of a whole request, with its shape."""
+    yield from _places(MODELS[operation].input_shape, whole(operation), ())
 
 
 def arn_members(operation: str) -> list[str]:
@@ -175,7 +180,7 @@ def _wrong_sizes(shape: ListShape | MapShape, low: int | None, high: int | None)
         yield "has a key of another pattern", {"a b": value}
 
 
-def _with(request: Json, place: Place, value: Any) -> Json:  # noqa: ANN401
+def with_value(request: Json, place: Place, value: Any) -> Json:  # noqa: ANN401
     """Return the request with another value at a place; None leaves the member out."""
     changed: Any = copy.deepcopy(request)
     inner = changed

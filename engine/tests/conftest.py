@@ -2,11 +2,13 @@
 """One engine for the session; a region for each test, so that names and quotas are its own."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from engine.tests.bare import Bare
+from engine.tests.calls import BUCKET, WORLD, play, write_files
 from engine.tests.harness import Aws, EngineProcess, StillAws
 from engine.tests.shop import Shop, open_shop
 
@@ -67,3 +69,21 @@ def shop(engine: EngineProcess) -> Shop:
 def bucket(engine: EngineProcess, aws: Aws) -> Path:
     """A bucket of the test's own, named by its region."""
     return engine.s3_root / aws.region
+
+
+@pytest.fixture(scope="session")
+def bare(engine: EngineProcess) -> Iterator[Bare]:
+    """A client without an SDK, in the region of `world`."""
+    with Bare(engine, "world") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def world(engine: EngineProcess, bare: Bare) -> Mapping[str, str]:
+    """One resource of every kind, which tests share and leave as it is: ARNs by their names in the calls."""
+    write_files(engine.s3_root / BUCKET)
+    made: dict[str, str] = {}
+    for call, answer in play(bare.perform, WORLD):
+        assert "error" not in answer, (call, answer)
+        made |= {name: str(answer[member]) for member, name in call.keeps.items() if member in answer}
+    return made

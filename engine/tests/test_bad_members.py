@@ -8,29 +8,11 @@ import pytest
 
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
-from engine.tests.calls import BUCKET, MODELS, WORLD, Json, filled, play, requests_of, write_files
-from engine.tests.harness import EngineProcess
+from engine.tests.calls import MODELS, Json, filled, requests_of
 
-REGION: Final = "bad-members"
 OPERATIONS: Final = sorted(MODELS)
 OF_ANY_KIND: Final = {"resourceArn", "recipeArn", "algorithmArn", "featureTransformationArn"}
 """Members that take ARNs of every kind, or of a kind of which nobody owns one."""
-
-
-@pytest.fixture(scope="module")
-def bare(engine: EngineProcess) -> Iterator[Bare]:
-    with Bare(engine, REGION) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def made(engine: EngineProcess, bare: Bare) -> Mapping[str, str]:
-    """One resource of every kind: ARNs by their names in the calls."""
-    write_files(engine.s3_root / BUCKET)
-    found: dict[str, str] = {}
-    for call, answer in play(bare.perform, WORLD):
-        found |= {name: str(answer[member]) for member, name in call.keeps.items() if member in answer}
-    return found
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -50,11 +32,11 @@ def test_every_wrong_member_is_refused_by_its_name(bare: Bare, operation: str) -
     assert accepted == []
 
 
-def test_arns_that_lead_nowhere_are_refused(bare: Bare, made: Mapping[str, str]) -> None:
+def test_arns_that_lead_nowhere_are_refused(bare: Bare, world: Mapping[str, str]) -> None:
     accepted = []
     for operation, member in ((each, arn) for each in OPERATIONS for arn in arn_members(each)):
-        request: Json = filled(requests_of()[operation], made)
-        for what, arn in _nowhere(member, made):
+        request: Json = filled(requests_of()[operation], world)
+        for what, arn in _nowhere(member, world):
             status, answer = bare.ask(operation, request | {member: arn})
             listed = operation.startswith("List") and status == 200 and not any(answer.values())
             if not listed and (status not in {400, 404} or answer["__type"] not in _allowed(operation)):
@@ -62,14 +44,14 @@ def test_arns_that_lead_nowhere_are_refused(bare: Bare, made: Mapping[str, str])
     assert accepted == []
 
 
-def _nowhere(member: str, made: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    mine = made["group"] if member == "resourceArn" else made.get(member.removesuffix("Arn"), made["group"])
+def _nowhere(member: str, world: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    mine = world["group"] if member == "resourceArn" else world.get(member.removesuffix("Arn"), world["group"])
     yield "of nothing", f"{mine}-none"
     yield "of another account", mine.replace("123456789012", "999999999999")
-    yield "of another region", mine.replace(REGION, "elsewhere")
+    yield "of another region", mine.replace(":world:", ":elsewhere:")
     yield "of another service", mine.replace(":personalize:", ":s3:")
     if member not in OF_ANY_KIND:
-        yield "of another kind", made["schema-items" if member == "datasetImportJobArn" else "import-items"]
+        yield "of another kind", world["schema-items" if member == "datasetImportJobArn" else "import-items"]
         yield "of a recipe", "arn:aws:personalize:::recipe/aws-sims"
 
 
