@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands beside an answer so that people see where it comes from: the user's history, and the items' columns."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from personalize_local.data.records import Value
@@ -9,6 +11,7 @@ from personalize_local.engine import Engine, Json, Resource
 from personalize_local.operations.campaigns import serving_version
 from personalize_local.operations.recommenders import serving_recommender
 from personalize_local.operations.runtime import MAX_RESULTS
+from personalize_local.recipes.base import Model, Query
 from personalize_local.serving import Catalogue
 from personalize_local.wire.errors import InvalidInput
 
@@ -16,12 +19,18 @@ LATEST: Final = 20
 """Interactions of a user that are shown."""
 SUGGESTED: Final = 24
 """Users to choose from."""
+CAUSES: Final = 10
+"""Items of a history, the latest, that an answer is tried without."""
+LEAST: Final = 0.1
+"""Share of a score that an item of the history must account for to be named."""
 CHARACTERS: Final = 200
 """Of a text of a user or an item."""
 
 
 async def facts(engine: Engine, question: Json) -> Json:
     """Return what is known of a `user` and of `items` (ids) to the `source`, the ARN of a campaign or recommender.
+
+    `item` is the one that similar items were asked for.
 
     Without a user, names some users and popular items to ask about. Raises InvalidInput, ResourceNotFound.
     """
@@ -32,6 +41,16 @@ async def facts(engine: Engine, question: Json) -> Json:
     catalogue = await engine.serving.catalogue(_version(engine, str(source)))
     live = catalogue.live
     rows = live.history(user) if user else []
+    starting = question.get("item")
+    query = Query(
+        user_id=user or None,
+        item_id=starting if isinstance(starting, str) else None,
+        history=rows,
+        user=live.user(user) if user else {},
+        now=engine.clock.now(),
+        exploration={"explorationWeight": 0.0},
+        online=catalogue.online,
+    )
     latest = [
         {"item": row.item_id, "time": row.timestamp, "type": row.event_type, "value": row.event_value}
         for row in rows[: -LATEST - 1 : -1]
@@ -39,14 +58,41 @@ async def facts(engine: Engine, question: Json) -> Json:
     times: dict[str, int] = {}
     for row in rows:
         times[row.item_id] = times.get(row.item_id, 0) + 1
-    shown = dict.fromkeys([*items, *(row["item"] for row in latest)])
+    because = await _because(catalogue.model, query, items)
+    shown = dict.fromkeys([*items, *(row["item"] for row in latest), *(cause for cause, _ in because.values())])
     return {
-        "user": _short(live.user(user)) if user else {},
+        "user": _short(query.user),
         "interactions": len(rows),
         "latest": latest,
+        "because": because,
         "items": {item: _item(catalogue, item) | {"times": times.get(item, 0)} for item in shown},
         **({} if user else _suggested(catalogue)),
     }
+
+
+async def _because(model: Model, query: Query, items: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Return what each item owes most to: an item of the history, and the share of the score that goes without it.
+
+    Asks the model again without each of the latest items, so it is true of every recipe. Of models that show no scores,
+    `1 / place` stands for the score. Leaves out items that nothing of it lowers by LEAST.
+    """
+    causes = list(dict.fromkeys(row.item_id for row in reversed(query.history)))[:CAUSES]
+    with_all = _scores(model, query) if items and causes else {}
+    found: dict[str, tuple[str, float]] = {}
+    for cause in causes if with_all else ():
+        await asyncio.sleep(0)  # requests go first
+        without = _scores(model, replace(query, history=[row for row in query.history if row.item_id != cause]))
+        for item in items:
+            if with_all.get(item):
+                drop = 1.0 - without.get(item, 0.0) / with_all[item]
+                if drop >= max(LEAST, found.get(item, ("", 0.0))[1]):
+                    found[item] = (cause, round(drop, 3))
+    return found
+
+
+def _scores(model: Model, query: Query) -> dict[str, float]:
+    answer = model.recommend(query, None, MAX_RESULTS)
+    return {each.item_id: each.score or 1.0 / place for place, each in enumerate(answer, 1)}
 
 
 def _version(engine: Engine, source: str) -> Resource:

@@ -133,7 +133,7 @@ export class Ask {
       const took = performance.now() - began;
       const items = found.itemList ?? found.personalizedRanking ?? found.actionList.map(({ actionId, score }) => ({ itemId: actionId, score }));
       const ids = items.map(({ itemId }) => itemId);
-      const known = await read("why", { source: arn, user: question.userId ?? "", items: [...ids, ...(question.itemId ? [question.itemId] : [])] });
+      const known = await read("why", { source: arn, user: question.userId ?? "", item: question.itemId, items: [...ids, ...(question.itemId ? [question.itemId] : [])] });
       const asked = JSON.stringify(question), before = this.before?.asked === asked ? this.before.ids : null;
       this.before = { asked, ids };
       this.said.textContent = [news, `${count(ids.length, "item")} in ${took < 10 ? took.toFixed(1) : Math.round(took)} ms.`, before && compared(before, ids)].filter(Boolean).join(" ");
@@ -156,10 +156,13 @@ export class Ask {
       h("ol", { class: "items" }, items.map(({ itemId, score, reason }, place) => {
         const { columns = {}, times = 0, place: popular = null } = known.items[itemId] ?? {};
         const was = before?.indexOf(itemId), moved = before && (was < 0 ? "new" : was > place ? `▲ ${was - place}` : was < place ? `▼ ${place - was}` : "");
+        const [cause, drop] = known.because[itemId] ?? [];
         const why = [...(reason ?? []), times > 0 && `${times} × in the history`, popular && `No. ${popular} by popularity`].filter(Boolean);
         return h("li", { class: moved ? "moved" : null },
           h("div", { class: "what" },
             h("p", { class: "line" }, titled(itemId, columns), moved && h("span", { class: "change" }, moved)),
+            cause && h("p", { class: "because" }, score === undefined ? "Lower without " : `${Math.round(100 * drop)} % of the score is due to `,
+              cause === itemId ? "its own history" : h("b", {}, nameOf(cause, known.items))),
             h("p", { class: "soft" }, why.join(" · ")),
             details(columns)),
           score !== undefined && h("div", { class: "score" }, h("span", { class: "hidden" }, "score "), score.toFixed(4), share(most ? score / most : 0)),
@@ -204,6 +207,8 @@ function titled(id, columns) {
   const name = Object.entries(columns).find(([column]) => NAMES.test(column))?.[1];
   return h("span", { class: "titled" }, h("b", {}, name ?? id), name && h("span", { class: "soft" }, id));
 }
+
+const nameOf = (id, items) => Object.entries(items[id]?.columns ?? {}).find(([column]) => NAMES.test(column))?.[1] ?? id;
 
 function details(columns) {
   const rest = Object.entries(columns).filter(([column]) => !NAMES.test(column)).slice(0, 8);

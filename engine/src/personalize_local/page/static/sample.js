@@ -3,6 +3,7 @@
 import { call, control, read } from "./engine.js";
 
 const NAME = "sample-shop";
+const USERS = 240;
 const KINDS = {
   Camping: ["Tent", "Sleeping bag", "Lantern", "Stove", "Folding chair"],
   Climbing: ["Harness", "Rope", "Chalk bag", "Helmet", "Carabiner"],
@@ -93,16 +94,18 @@ function shop() {
     });
   }
   const users = [], visits = [], now = Math.floor(Date.now() / 1000);
-  for (let number = 1; number <= 160; number++) {
-    const userId = `user-${number}`, taste = kinds[number % 4], line = Math.floor(chance() * 3);
+  for (let number = 1; number <= USERS; number++) {
+    const userId = `user-${number}`, taste = kinds[number % kinds.length], seen = new Set();
     users.push({ userId, properties: JSON.stringify({ region: among(["North", "South", "East", "West"]) }) });
-    let time = now - 86_400 * (3 + Math.floor(chance() * 60)), last = Math.floor(chance() * 5);
+    let time = now - 86_400 * (2 + Math.floor(chance() * 60)), line = Math.floor(chance() * 3), thing = Math.floor(chance() * 5);
     for (const visit of [1, 2]) {
-      const eventList = Array.from({ length: 6 + Math.floor(chance() * 5) }, (_, step) => {
-        // Mostly the next thing of the same line and kind, so that there is an order to learn.
+      const eventList = Array.from({ length: 4 + Math.floor(chance() * 4) }, (_, step) => {
+        // Mostly the next thing of the same line and kind, and rarely the same again: there is an order to learn.
         const kind = chance() < 0.85 ? taste : among(kinds);
-        last = chance() < 0.7 ? (last + 1) % 5 : Math.floor(chance() * 5);
-        const itemId = byKind[kind][(chance() < 0.7 ? line : Math.floor(chance() * 3)) * 5 + last];
+        thing = chance() < 0.75 ? (thing + 1) % 5 : Math.floor(chance() * 5);
+        if (seen.has(byKind[kind][line * 5 + thing]) && chance() < 0.9) line = (line + 1) % 3;
+        const itemId = byKind[kind][line * 5 + thing];
+        seen.add(itemId);
         return { eventId: `${userId}-${visit}-${step}`, eventType: chance() < 0.2 ? "Purchase" : "View", itemId, sentAt: (time += 40) };
       });
       visits.push({ userId, sessionId: `${userId}-${visit}`, eventList });

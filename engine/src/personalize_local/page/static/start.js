@@ -47,6 +47,6 @@ function sample(engine) {
   });
   return h("section", { class: "offer" },
     h("div", {}, h("h2", {}, "See it work"),
-      h("p", {}, "A made-up outdoor shop: 60 items, 160 users, 2,500 events. The page makes it by the same calls as your program, and the engine trains on it in seconds.")),
+      h("p", {}, "A made-up outdoor shop: 60 items, 240 users, 2,600 events. The page makes it by the same calls as your program, and the engine trains on it in seconds.")),
     button);
 }
