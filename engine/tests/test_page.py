@@ -111,6 +111,8 @@ def test_beside_an_answer_stand_the_history_and_the_items(shop: Shop) -> None:
         shop.aws.engine, "why", {"source": shop.personal, "user": "somebody on the page", "items": ["i7", "absent"]}
     )
     assert [row["item"] for row in known["latest"]] == ["i33", "i7"]
+    assert known["because"]["i7"][0] == "i7"
+    assert 0.1 <= known["because"]["i7"][1] <= 1
     assert known["items"]["i33"]["columns"] == {"PRICE": 33.5, "CATEGORY_L1": "games"}
     assert (known["items"]["i7"]["times"], known["items"]["absent"]) == (1, {"columns": {}, "place": None, "times": 0})
 

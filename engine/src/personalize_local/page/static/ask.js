@@ -137,9 +137,10 @@ export class Ask {
       const asked = JSON.stringify(question), before = this.before?.asked === asked ? this.before.ids : null;
       this.before = { asked, ids };
       this.said.textContent = [news, `${count(ids.length, "item")} in ${took < 10 ? took.toFixed(1) : Math.round(took)} ms.`, before && compared(before, ids)].filter(Boolean).join(" ");
-      const key = document.activeElement?.dataset?.key;
+      const key = this.answered.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       this.answered.replaceChildren(this.list(items, known, before, found.recommendationId), this.known(question, known, news), code(question, type, this.group));
-      if (key) [...this.answered.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key)?.focus();
+      // The item whose button was pressed may be out of the answer: its heading has the focus then.
+      if (key) ([...this.answered.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key) ?? this.answered.querySelector("h3"))?.focus();
     } catch (error) {
       this.said.textContent = "";
       this.before = null;
@@ -152,15 +153,15 @@ export class Ask {
     if (!items.length) return h("div", { class: "note" }, "The answer has no items: the filter lets none through, or none is left for this user.");
     const most = Math.max(...items.map(({ score }) => score ?? 0));
     const events = this.tracker && this.fields.user.value.trim() && this.source.type !== "PERSONALIZED_ACTIONS" ? this.eventsToSend() : [];
-    return h("div", {}, h("h3", {}, "Answer"),
+    return h("div", {}, h("h3", { tabindex: -1 }, "Answer"),
       h("ol", { class: "items" }, items.map(({ itemId, score, reason }, place) => {
         const { columns = {}, times = 0, place: popular = null } = known.items[itemId] ?? {};
         const was = before?.indexOf(itemId), moved = before && (was < 0 ? "new" : was > place ? `▲ ${was - place}` : was < place ? `▼ ${place - was}` : "");
         const [cause, drop] = known.because[itemId] ?? [];
         const why = [...(reason ?? []), times > 0 && `${times} × in the history`, popular && `No. ${popular} by popularity`].filter(Boolean);
         return h("li", { class: moved ? "moved" : null },
-          h("div", { class: "what" },
-            h("p", { class: "line" }, titled(itemId, columns), moved && h("span", { class: "change" }, moved)),
+          h("div", { class: "place" }, place + 1, moved && h("span", { class: "change" }, moved)),
+          h("div", { class: "what" }, titled(itemId, columns),
             cause && h("p", { class: "because" }, score === undefined ? "Lower without " : `${Math.round(100 * drop)} % of the score is due to `,
               cause === itemId ? "its own history" : h("b", {}, nameOf(cause, known.items))),
             h("p", { class: "soft" }, why.join(" · ")),
