@@ -46,7 +46,7 @@ def lacking(asked: Asked) -> str:
                 [UV, *line, *target, "--target", folder], cwd=ROOT, capture_output=True, text=True, check=False
             )
     else:
-        line = ["pip", "compile", "--quiet", "--no-header", requirements, *target]
+        line = ["pip", "compile", "--quiet", "--no-header", "--all-extras", requirements, *target]
         done = subprocess.run([UV, *line], cwd=ROOT, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else f"{requirements} for Python {python} on {platform}:\n{done.stderr}"
 
@@ -56,7 +56,7 @@ def main() -> int:
         found = [reason for reason in pool.map(lacking, every()) if reason]
     if not lacking((ALL[0], INTEL, PYTHONS[0])):
         found.append("Intel Macs could run the application too: `make setup` need not refuse them")
-    print("\n".join(found) or f"all {len(list(every()))} sets of packages have wheels")
+    sys.stdout.write("\n".join(found) or f"all {len(list(every()))} sets of packages have wheels\n")
     return 1 if found else 0
 
 
