@@ -27,6 +27,7 @@ from personalize_local.wire.errors import (
     AccessDenied,
     BodyTooLarge,
     InternalFailure,
+    InvalidInput,
     MissingToken,
     NotBuilt,
     ServiceError,
@@ -111,6 +112,8 @@ class Application:
             operation = self._wire.route(method, path, headers.get("x-amz-target", ""))
             return await self._perform(operation, headers, body, receive)
         except ServiceError as error:
+            if isinstance(error, NotBuilt) and not self._options.strict:
+                error = InvalidInput(error.message)
             return _failure(error, asked, operation, headers)
         except DropConnection:
             raise
