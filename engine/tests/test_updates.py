@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from personalize_local.testing import FaultDoor
 
 from engine.tests.harness import Argument, Aws, EngineProcess, until
 from engine.tests.shop_data import columns, interactions, write_csv
-from local.cloud.faults import FaultDoor
 
 HOUR = 3600
 FAST = {"solutionConfig": {"algorithmHyperParameters": {"tier": "fast"}}, "performAutoTraining": False}

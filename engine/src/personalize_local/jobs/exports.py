@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exports of datasets, deletions of users, and reports of metric attributions (polars)."""
+"""Exports of datasets, and deletions of users (polars)."""
 
 import tempfile
 from collections.abc import Sequence
@@ -7,22 +7,19 @@ from pathlib import Path
 from typing import Final
 
 from personalize_local.data import csv_dialect
-from personalize_local.data.building import frame, key_of, put_rows, read_rows, streamed, table
+from personalize_local.data.building import frame, key_of, put_rows, read_rows, streamed
 from personalize_local.data.frames import pl
 from personalize_local.data.importing import distinct, write
 from personalize_local.data.s3 import Location, deliver, fetch
 from personalize_local.data.schemas import as_items
 from personalize_local.data.snapshots import SnapshotSpec
-from personalize_local.jobs.tasks import ExportTask, ReportTask
+from personalize_local.jobs.tasks import ExportTask
 from personalize_local.recipes import loading
 from personalize_local.resources.store import with_streamed
 from personalize_local.wire.errors import ImportRefused, JobRefused
 
 MAX_DELETION: Final = 100 * 1024 * 1024
 """Bytes of a deletion job's input."""
-UNDEFINED: Final = "SOURCE_NAME_UNDEFINED"
-SOURCES: Final = 100
-"""Most attribution sources of a report."""
 
 
 def export(task: ExportTask) -> int:
@@ -86,39 +83,3 @@ def _users(path: Path) -> list[str]:
             raise JobRefused(f"Input CSV has {len(values)} values instead of 1 in row {number} of {path.name}.")
         users += filter(None, values)
     return users
-
-
-def report(task: ReportTask) -> int:
-    rows = pl.read_parquet(task.rows)
-    if "EVENT_ATTRIBUTION_SOURCE" not in rows.columns:
-        rows = rows.with_columns(pl.lit(None, pl.String).alias("EVENT_ATTRIBUTION_SOURCE"))
-    rows = rows.with_columns(pl.col("EVENT_ATTRIBUTION_SOURCE").fill_null(UNDEFINED))
-    spec, _ = with_streamed(task.spec, task.database, task.datasets)
-    items = table(spec.items, spec.items_schema, spec.put_items)
-    sums = [line for metric in task.metrics for line in _sums(rows, items, metric)]
-    with tempfile.TemporaryDirectory(prefix="report-") as scratch:
-        file = Path(scratch) / f"AggregatedAttributionMetrics - {task.method} - {task.timestamp}.csv"
-        head = ["METRIC_NAME", "EVENT_TYPE", "VALUE", "MATH_FUNCTION", "EVENT_ATTRIBUTION_SOURCE", "TIMESTAMP"]
-        lines = [head, *([*map(str, line), str(task.timestamp)] for line in sums)]
-        file.write_bytes("".join(map(csv_dialect.row, lines)).encode())
-        deliver([file], task.target)
-    return len(sums)
-
-
-def _sums(
-    rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str, str]
-) -> list[tuple[str, str, float, str, str]]:
-    """Return one line for each source of the metric's events."""
-    name, event_type, expression = metric
-    of_type = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
-    function, _, operand = expression.rstrip(")").partition("(")
-    dataset, _, column = operand.partition(".")
-    value = pl.len().cast(pl.Float64)
-    if function.upper() == "SUM":
-        if dataset.upper() == "ITEMS" and items is not None:
-            of_type = of_type.join(items.select(ITEM_ID="id", __value=column), on="ITEM_ID", how="left")
-        else:
-            of_type = of_type.with_columns(pl.col(column).alias("__value"))
-        value = pl.col("__value").cast(pl.Float64).sum()
-    sums = of_type.group_by("EVENT_ATTRIBUTION_SOURCE").agg(value.alias("sum")).sort("EVENT_ATTRIBUTION_SOURCE")
-    return [(name, event_type, total, function.upper(), source) for source, total in sums.head(SOURCES).iter_rows()]

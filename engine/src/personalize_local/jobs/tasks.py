@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from personalize_local.data.s3 import Location
 from personalize_local.data.schemas import Schema
@@ -83,17 +84,31 @@ class ExportTask:
     target: Location
 
 
+QUARTER: Final = 900
+"""Seconds that a line of a report adds up."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReportTask:
-    """The report of a metric attribution on one import."""
+    """The report of a metric attribution on one import, or on some streamed events."""
 
     metrics: Sequence[tuple[str, str, str]]
     """Name, event type, expression."""
-    rows: Path
+    rows: Path | None
+    """The import's; None: events are reported."""
+    events: tuple[int, int]
+    """Number of the last event that was reported before, and of the last one to report."""
     spec: SnapshotSpec
     """The Items data."""
     database: Path
     datasets: Mapping[str, str]
+    """ARNs of the Interactions and the Items dataset, by type."""
+    sources: Sequence[str]
+    """ARNs of the campaigns and recommenders whose answers events may name."""
     method: str
+    """In the file's name: how the interactions came."""
     timestamp: int
-    target: Location
+    target: Location | None
+    """The folder of the report; None: no file."""
+    cloudwatch: str = ""
+    """The region of the metrics; empty: none are put."""

@@ -100,7 +100,7 @@ def run_deletion(source: Location, files: Sequence[Path], models: Sequence[Path]
 
 
 def run_report(task: ReportTask) -> int:
-    """Write the sums of an import's interactions; returns the lines of the report. Raises JobRefused."""
-    from personalize_local.jobs.exports import report  # noqa: PLC0415
+    """Write what interactions add up to; returns the lines of the report. Raises JobRefused."""
+    from personalize_local.jobs.reports import report  # noqa: PLC0415
 
     return report(task)

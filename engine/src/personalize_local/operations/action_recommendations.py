@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """GetActionRecommendations: the most likely of the actions that are open to a user now."""
 
-import uuid
 from typing import Final
 
 import numpy as np
 
 from personalize_local import filters
+from personalize_local.data.recommendation_ids import recommendation_id
 from personalize_local.engine import Call, Engine, Json, operation
 from personalize_local.filters.values import Mask
 from personalize_local.operations.campaigns import serving_version
@@ -47,7 +47,7 @@ async def get_action_recommendations(engine: Engine, call: Call, request: Json) 
         mask &= filters.allowed(expression, request.get("filterValues", {}), catalogue, query.user, query.history)
     found = catalogue.model.recommend(query, mask, limit)
     actions = [{"actionId": each.item_id, "score": each.score} for each in found]
-    return {"actionList": actions, "recommendationId": f"RID-{uuid.uuid4()}"}
+    return {"actionList": actions, "recommendationId": recommendation_id(campaign.arn)}
 
 
 def _open(catalogue: Catalogue, query: Query) -> Mask:

@@ -9,6 +9,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, wo
 from personalize_local.jobs.pool import GIGABYTE, Claim
 from personalize_local.jobs.tasks import ExportTask
 from personalize_local.jobs.work import run_export, run_import
+from personalize_local.operations.attribution_reports import publish_metrics
 from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import (
     claim_of,
@@ -18,7 +19,7 @@ from personalize_local.operations.datasets import (
     publish,
     schema_of,
 )
-from personalize_local.operations.metric_attributions import attribution_of, publish_metrics
+from personalize_local.operations.metric_attributions import attribution_of
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
 from personalize_local.wire.errors import ImportRefused, InvalidInput
@@ -75,7 +76,7 @@ async def _import(engine: Engine, job: Resource) -> None:
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         raise ImportRefused(f"Failed to create a data import job for {what}. {refused}") from refused
-    if job.body.get("publishAttributionMetricsToS3"):
+    if dataset.body["datasetType"] == "INTERACTIONS":
         await publish_metrics(engine, job)
     async with engine.publishing(dataset.group):
         await publish(engine, dataset, job)

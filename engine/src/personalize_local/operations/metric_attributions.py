@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metric attributions: the sums of events to report, and the report that an import publishes."""
+"""Metric attributions: which sums of events are reported."""
 
 import re
 from collections.abc import Sequence
@@ -7,10 +7,9 @@ from typing import Final
 
 from personalize_local.data.schemas import Schema
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_settled, work
-from personalize_local.jobs.tasks import ReportTask
-from personalize_local.jobs.work import run_report
+from personalize_local.jobs.tasks import QUARTER
 from personalize_local.operations.common import deletes, page
-from personalize_local.operations.datasets import bulk_spec, claim_of, datasets_of, import_target, schemas_of
+from personalize_local.operations.datasets import datasets_of, schemas_of
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists
 
@@ -24,7 +23,10 @@ def create_metric_attribution(engine: Engine, call: Call, request: Json) -> Json
     metrics = _checked(engine, group.arn, request["metrics"])
     for other in engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group.arn):
         raise ResourceAlreadyExists(f"Another resource with Arn {other.arn} already exists: a dataset group has one.")
-    return engine.create(call, kinds.METRIC_ATTRIBUTION, request["name"], request | {"metrics": metrics})
+    # Earlier events are not reported.
+    reported = {"reported": engine.store.last_event(datasets_of(engine, group.arn)["INTERACTIONS"].arn)}
+    body = request | {"metrics": metrics, "reportAfter": call.now + QUARTER} | reported
+    return engine.create(call, kinds.METRIC_ATTRIBUTION, request["name"], body)
 
 
 @operation("UpdateMetricAttribution")
@@ -93,27 +95,6 @@ def attribution_of(engine: Engine, group: str) -> Resource | None:
     """Return the ACTIVE metric attribution of a dataset group, if there is one."""
     found = engine.registry.find(kinds.METRIC_ATTRIBUTION, datasetGroupArn=group)
     return next((each for each in found if each.active), None)
-
-
-async def publish_metrics(engine: Engine, job: Resource) -> None:
-    """Write the report on an import of interactions to the attribution's destination, if there is one."""
-    attribution = attribution_of(engine, job.group)
-    destination = attribution.body["metricsOutputConfig"].get("s3DataDestination") if attribution else None
-    if attribution is None or destination is None:
-        return
-    sources = engine.serving.sources(job.group)
-    task = ReportTask(
-        metrics=[(each["metricName"], each["eventType"], each["expression"]) for each in attribution.body["metrics"]],
-        rows=import_target(engine, job),
-        spec=bulk_spec(engine, job.group),
-        database=engine.store.database,
-        datasets={kind: arn for kind, arn in sources.items() if kind == "ITEMS"},
-        method=job.body["importMode"],
-        timestamp=int(engine.clock.now()),
-        target=engine.location(destination["path"], job),
-    )
-    datasets = datasets_of(engine, job.group).values()
-    await engine.workers.run(claim_of(engine, datasets, job), run_report, task)
 
 
 deletes(kinds.METRIC_ATTRIBUTION)

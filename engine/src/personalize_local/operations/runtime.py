@@ -2,7 +2,6 @@
 """GetRecommendations and GetPersonalizedRanking: model, live data and filters combined."""
 
 import random
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from personalize_local import filters
+from personalize_local.data.recommendation_ids import recommendation_id
 from personalize_local.engine import Call, Engine, Json, Resource, operation
 from personalize_local.filters import Mask
 from personalize_local.operations.campaigns import serving_version
@@ -101,9 +101,9 @@ async def get_recommendations(engine: Engine, call: Call, request: Json) -> Json
     limit = request.get("numResults", _DEFAULT_RESULTS)
     question = await _question(engine, call, request, limit, ranking=False)
     items = _items(question, request, limit) if limit else []
-    recommendation_id = f"RID-{uuid.uuid4()}"
-    engine.serving.remember(recommendation_id, (item["itemId"] for item in items[:MAX_IMPRESSION]))
-    return {"itemList": items, "recommendationId": recommendation_id}
+    answer_id = recommendation_id(question.source.arn)
+    engine.serving.remember(answer_id, (item["itemId"] for item in items[:MAX_IMPRESSION]))
+    return {"itemList": items, "recommendationId": answer_id}
 
 
 @operation("GetPersonalizedRanking")
@@ -116,7 +116,10 @@ async def get_personalized_ranking(engine: Engine, call: Call, request: Json) ->
         unknown = not question.selects(request)
         positions = ((each, question.catalogue.index_of(each.item_id)) for each in ranked)
         ranked = [each for each, position in positions if (unknown if position is None else mask[position])]
-    return {"personalizedRanking": question.shown(ranked), "recommendationId": f"RID-{uuid.uuid4()}"}
+    return {
+        "personalizedRanking": question.shown(ranked),
+        "recommendationId": recommendation_id(question.source.arn),
+    }
 
 
 async def _question(engine: Engine, call: Call, request: Json, size: int, *, ranking: bool) -> Question:

@@ -8,6 +8,7 @@ from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource
 from personalize_local.operations import model_updates, recommenders, solution_versions
+from personalize_local.operations.attribution_reports import report_due
 from personalize_local.operations.datasets import data_mark, datasets_of
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
@@ -36,11 +37,22 @@ async def keep_updating(engine: Engine) -> None:
         await engine.clock.sleep(LOOK)
 
 
+async def keep_reporting(engine: Engine) -> None:
+    """Report streamed events to metric attributions, until cancelled."""
+    while True:
+        await report_due(engine)
+        await engine.clock.sleep(LOOK)
+
+
+ALL: Final = (keep_training, keep_updating, keep_reporting)
+
+
 async def catch_up(engine: Engine) -> None:
     """Do what is due now, and wait for its end."""
     _train_due(engine)
     await engine.lifecycle.rest()
     await _update_due(engine)
+    await report_due(engine)
 
 
 def _train_due(engine: Engine) -> None:
@@ -53,16 +65,17 @@ def _train_due(engine: Engine) -> None:
 
 async def _update_due(engine: Engine) -> None:
     for resource in model_updates.due(engine):
-        if resource.kind is kinds.RECOMMENDER:
-            asked = resource.body["recommenderConfig"]
-            config = recommenders.config_of(engine, resource.group, asked)
-        else:
-            config = solution_versions.config_of(engine, resource)
         try:
+            if resource.kind is kinds.RECOMMENDER:
+                config = recommenders.config_of(engine, resource.group, resource.body["recommenderConfig"])
+            else:
+                config = solution_versions.config_of(engine, resource)
             await model_updates.update_model(engine, resource, config)
         except (ServiceError, WorkerLost, OSError) as error:
             # An import may have replaced the files, or something is gone: the next look tries again.
             LOGGER.warning("no update of %s: %s", resource.arn, error)
+        except Exception:
+            LOGGER.exception("no update of %s", resource.arn)
 
 
 def _train(engine: Engine, resource: Resource) -> None:

@@ -90,7 +90,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._engine = Engine(self._options, self._store)
-        schedules = () if self._options.at_once else (scheduling.keep_training, scheduling.keep_updating)
+        schedules = () if self._options.at_once else scheduling.ALL
         self._engine.start(*(keep(self._engine) for keep in schedules))
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recommendation ids. An id bears a seal of the campaign or recommender that answered, so that nothing is stored."""
+
+import uuid
+from collections.abc import Iterable
+from hashlib import blake2b
+
+_PREFIX = "RID-"
+_RANDOM = 10
+"""Random bytes of an id; the rest is the seal."""
+
+
+def recommendation_id(source: str) -> str:
+    """Return a new id for an answer of a campaign or recommender, by its ARN."""
+    random = uuid.uuid4().bytes[:_RANDOM]
+    return f"{_PREFIX}{uuid.UUID(bytes=random + _seal(random, source))}"
+
+
+def source_of(found: str, sources: Iterable[str]) -> str | None:
+    """Return the ARN among `sources` whose answer has this id; None if it is of none of them."""
+    try:
+        raw = uuid.UUID(found.removeprefix(_PREFIX)).bytes
+    except ValueError:
+        return None
+    random, seal = raw[:_RANDOM], raw[_RANDOM:]
+    return next((source for source in sources if _seal(random, source) == seal), None)
+
+
+def _seal(random: bytes, source: str) -> bytes:
+    return blake2b(source.encode(), digest_size=16 - _RANDOM, key=random).digest()
