@@ -33,7 +33,7 @@ def items(live: LiveData, user: str) -> list[str]:
 def test_bulk_history_is_oldest_first(live: LiveData) -> None:
     assert items(live, "u1") == [f"item-{n}" for n in range(1, 11)]
     assert live.history("u1")[0] == ("item-1", BEGIN, "View", 1.0)
-    assert live.history("nobody") == []
+    assert not live.history("nobody")
 
 
 def test_events_follow_bulk_rows_in_the_order_of_their_time(live: LiveData) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays, StringTable
-from personalize_local.data.records import Interaction, OwnedEvent, StreamedEvent, Value
+from personalize_local.data.records import Coded, History, Interaction, OwnedEvent, StreamedEvent, Table, Value
 from personalize_local.data.snapshots import Column
 
 _CATALOGUES = 8
@@ -81,24 +81,23 @@ class _Bulk:
         self._files = files
         if files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
-            self._item_ids = StringTable.from_arrays(files, "history.items").all().tolist()
+            self._item_ids = Table(StringTable.from_arrays(files, "history.items").all().tolist())
 
     def some_users(self, most: int) -> list[str]:
         users = len(self._user_ids) if self._files else 0
         return [self._user_ids[place] for place in range(0, users, max(1, users // max(most, 1)))][:most]
 
-    def history(self, user_id: str) -> list[Interaction]:
+    def history(self, user_id: str) -> History:
         position = self._user_ids.find(user_id) if self._files else -1
         if position < 0:
-            return []
+            return History()
         start, stop = self._files["history.start"][position : position + 2]
         item, time, kind, value = (
             self._files[f"history.{name}"][start:stop] for name in ("item", "time", "type", "value")
         )
-        items = map(self._item_ids.__getitem__, item.tolist())
+        values = [None] * len(value) if np.isnan(value).all() else [None if isnan(x) else x for x in value.tolist()]
         kinds = map(self._types.__getitem__, kind.tolist())
-        values = [None if isnan(number) else number for number in value.tolist()]
-        return list(map(Interaction, items, time.tolist(), kinds, values))
+        return History(Coded(item, self._item_ids), time.tolist(), list(kinds), values)
 
 
 class LiveData:
@@ -123,17 +122,14 @@ class LiveData:
         self._bulk = _Bulk(directory)
         self._catalogues.clear()
 
-    def history(self, user_id: str) -> list[Interaction]:
+    def history(self, user_id: str) -> History:
         """Return a user's (or session's) bulk rows, events, and events of the user's sessions, oldest first."""
-        rows = self._bulk.history(user_id)
+        bulk = self._bulk.history(user_id)
         events = self._events.get(user_id)
         session = self._sessions.get(user_id) if events is None else self._anonymous.get(user_id)
         if not events and not session:
-            return rows
-        rows += events or []
-        rows += session or []
-        rows.sort(key=attrgetter("timestamp"))
-        return rows
+            return bulk
+        return History.of(sorted([*bulk, *(events or ()), *(session or ())], key=attrgetter("timestamp")))
 
     def add_event(self, event: StreamedEvent, number: int = 0) -> bool:
         """Add an event, O(1); False if its id is known. `number`: its place in the store.

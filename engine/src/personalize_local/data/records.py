@@ -2,9 +2,12 @@
 """Single records of a dataset group, as they are stored and held in memory."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
 
 Value = str | float
 """A cell of a Users or Items row: text (several values joined by `|`), a number, or a boolean as 1.0 / 0.0."""
@@ -18,6 +21,87 @@ class Interaction(NamedTuple):
     """Unix epoch seconds."""
     event_type: str | None = None
     event_value: float | None = None
+
+
+class Coded(Sequence[str]):
+    """Texts as places in a table, which many share: who looks texts up looks up the table once."""
+
+    __slots__ = ("codes", "table")
+
+    def __init__(self, codes: npt.NDArray[np.integer[Any]], table: "Table") -> None:
+        self.codes, self.table = codes, table
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Coded": ...
+
+    def __getitem__(self, place: int | slice) -> "str | Coded":
+        if isinstance(place, slice):
+            return Coded(self.codes[place], self.table)
+        text: str = self.table.texts[self.codes[place]]
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.table.texts.__getitem__, self.codes.tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The texts of codes; it is compared by identity."""
+
+    texts: Sequence[str]
+
+
+class History(Sequence[Interaction]):
+    """A user's interactions, oldest first, as columns: an answer needs few of the rows themselves."""
+
+    __slots__ = ("event_types", "event_values", "item_ids", "timestamps")
+
+    def __init__(
+        self,
+        item_ids: Sequence[str] = (),
+        timestamps: Sequence[float] = (),
+        event_types: Sequence[str | None] = (),
+        event_values: Sequence[float | None] = (),
+    ) -> None:
+        self.item_ids, self.timestamps = item_ids, timestamps
+        self.event_types, self.event_values = event_types, event_values
+
+    @classmethod
+    def of(cls, rows: Sequence[Interaction]) -> "History":
+        """Return rows as columns."""
+        if isinstance(rows, cls):
+            return rows
+        return cls(*zip(*rows, strict=True)) if rows else cls()
+
+    def items_of(self, rows: Sequence[int]) -> Iterable[str]:
+        """Return the items of some rows, by number."""
+        if isinstance(self.item_ids, Coded):
+            return Coded(self.item_ids.codes[list(rows)], self.item_ids.table)
+        return map(self.item_ids.__getitem__, rows)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Interaction: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "History": ...
+
+    def __getitem__(self, place: int | slice) -> "Interaction | History":
+        ids, times, kinds, values = self.item_ids, self.timestamps, self.event_types, self.event_values
+        if isinstance(place, slice):
+            return History(ids[place], times[place], kinds[place], values[place])
+        return Interaction(ids[place], times[place], kinds[place], values[place])
+
+    def __iter__(self) -> Iterator[Interaction]:
+        return map(Interaction, self.item_ids, self.timestamps, self.event_types, self.event_values)
 
 
 class OwnedEvent(NamedTuple):

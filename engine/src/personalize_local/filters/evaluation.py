@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from personalize_local.data.records import Interaction
+from personalize_local.data.records import History, Interaction
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.filters.expressions import (
     DATASET_TYPES,
@@ -204,20 +204,23 @@ def _interacted(
 ) -> Mask:
     """Return the mask of the items of the user's matching interactions."""
     wanted = _row_match([[_row_test(c, bound, current) for c in together] for together in expression.alternatives])
-    left: dict[str | None, int] = {}
-    known: dict[str | None, str | None] = {}
-    places = []
-    for row in reversed(history):
-        kind = row.event_type
-        if kind not in known:
-            known[kind] = kind.lower() if kind else kind
-        kind = known[kind]
-        remaining = left.get(kind, NEWEST_PER_EVENT_TYPE)
-        if not remaining:
+    columns = History.of(history)
+    types = columns.event_types
+    folded = {kind: kind.lower() if kind else kind for kind in set(types)}
+    left = dict.fromkeys(folded.values(), NEWEST_PER_EVENT_TYPE)
+    matching = []
+    for row in range(len(types) - 1, -1, -1):
+        kind = folded[types[row]]
+        if kind not in left:
             continue
-        left[kind] = remaining - 1
-        if wanted(row):
-            places.append(catalogue.index_of(row.item_id))
+        if wanted is _any_row or wanted(columns[row]):
+            matching.append(row)
+        left[kind] -= 1
+        if not left[kind]:
+            del left[kind]
+            if not left:
+                break
+    places = map(catalogue.index_of, columns.items_of(matching))
     mask = np.zeros(len(catalogue.item_ids), np.bool_)
     mask[[place for place in places if place is not None]] = True
     return mask
@@ -230,9 +233,13 @@ def _row_match(tests: list[list[Callable[[Interaction], bool]]]) -> Callable[[In
     return lambda row: any(all(test(row) for test in together) for together in tests)
 
 
+def _any_row(_row: Interaction) -> bool:
+    return True
+
+
 def _row_test(condition: Condition, bound: _Values, current: Mapping[str, Any]) -> Callable[[Interaction], bool]:
     if condition.operands == ("*",):
-        return lambda _row: True
+        return _any_row
     read = _ROW[condition.column]
     test: Test = make_test(condition.operator, _texts(condition, bound, current), fold=condition.column == "EVENT_TYPE")
     return lambda row: test(read(row))

@@ -22,6 +22,7 @@ Writer = Callable[[Any], Any]
 SERVICES: Final = ("personalize", "personalize-runtime", "personalize-events")
 MAX_BODY: Final = 1_000_000
 """Bytes of a request."""
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _MODELLED_AT_400: Final = {404, 409}
 _FOREIGN_CLASSES: Final = {r"\p{L}\p{Z}\p{N}_": r"\w\s", r"\p{ASCII}": r"[\x00-\x7f]"}
 
@@ -64,7 +65,7 @@ class Operation:
         """Return the answer's body: only what the model names, without None."""
         if self.write is None:
             return b""
-        return json.dumps(self.write(answer), separators=(",", ":"), allow_nan=False).encode()
+        return _ENCODER.encode(self.write(answer)).encode()
 
 
 def error_answer(error: ServiceError, *, rest: bool) -> tuple[int, bytes]:

@@ -52,6 +52,8 @@ class Content:
 
     def profile(self, items: npt.NDArray[np.intp], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """[categories] the weight of each category in some items."""
+        if not self.size:
+            return np.zeros(0)
         owner, codes = self._codes_of(items)
         each = weights[owner] * self._weight[codes] / self._norm[items[owner]]
         return np.bincount(codes, each, minlength=self.size).astype(np.float64, copy=False)
@@ -68,6 +70,8 @@ class Content:
 
     def affinity_of(self, items: npt.NDArray[np.intp], profile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """[len(items)] the same similarity for a few items only."""
+        if not self.size:
+            return np.zeros(len(items))
         owner, codes = self._codes_of(items)
         return np.bincount(owner, profile[codes] * self._weight[codes], minlength=len(items)) / self._norm[items]
 

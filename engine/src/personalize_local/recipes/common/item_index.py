@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's items, numbered by popularity: position is rank, so ties and fallbacks never follow the order of ids."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from personalize_local.data.arrays import Arrays, StringTable
+from personalize_local.data.records import Coded, Table
 from personalize_local.data.snapshots import Strings
 from personalize_local.recipes.common.rows import Floats, Ints, hashes
 
@@ -18,6 +20,7 @@ class ItemIndex:
     def __init__(self, ids: Strings) -> None:
         self.ids = ids
         self._position = {key: position for position, key in enumerate(ids.tolist())}
+        self._of_tables: WeakKeyDictionary[Table, npt.NDArray[np.intp]] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -26,6 +29,16 @@ class ItemIndex:
         """Return the position of each item; -1 for unknown ones."""
         find = self._position.get
         return [find(item_id, -1) for item_id in item_ids]
+
+    def places(self, item_ids: Sequence[str]) -> npt.NDArray[np.intp]:
+        """Return the same as an array; quick for codes of a table that was asked about before."""
+        if not isinstance(item_ids, Coded):
+            return np.array(self.positions(item_ids), np.intp)
+        found = self._of_tables.get(item_ids.table)
+        if found is None:
+            found = self._of_tables[item_ids.table] = np.array(self.positions(item_ids.table.texts), np.intp)
+        places: npt.NDArray[np.intp] = found[item_ids.codes]
+        return places
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         return StringTable.of(self.ids.tolist()).arrays("catalogue")

@@ -13,7 +13,7 @@ from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
-from personalize_local.recipes.common.topk import Places, Scores
+from personalize_local.recipes.common.topk import Places, Scores, top_k
 
 MAX_ITEMS = 1500
 """Cold items, the newest, that borrow."""
@@ -89,6 +89,8 @@ class Exploration:
         self._created, self._seen, self._shown = files["created"], files["seen"], files["shown"]
         self._content, self._latest = content, latest
         self._new: dict[float, Places] = {}
+        self._known: dict[float, npt.NDArray[Any]] = {}
+        """[new items] how often each was seen and shown."""
 
     def mixed(self, scores: Scores, query: Query, past: Past) -> Scores:
         """Give a share to new items: the less seen, and the more similar to the user's items, the more."""
@@ -99,8 +101,8 @@ class Exploration:
             return scores
         similarity = self._content.affinity_of(new, self._content.profile(past.items, past.weights))
         chance = np.random.default_rng(crc32((query.user_id or "").encode())).uniform(0.5, 1.0, len(new))
-        bonus = chance * (similarity + 0.01) / (1.0 + self._seen[new] + self._shown[new])
-        chosen = np.argsort(-bonus, kind="stable")[:EXPLORED]
+        bonus = chance * (similarity + 0.01) / self._known[days]
+        chosen = top_k(bonus, None, EXPLORED)
         share = EXPLORATION_SHARE * weight
         mixed = scores * (1.0 - share)
         mixed[new[chosen]] += share * bonus[chosen] / bonus[chosen].sum()
@@ -110,5 +112,6 @@ class Exploration:
         """Return the newest items, at most so many days older than the newest interaction, at most NEW."""
         if days not in self._new:
             new = self._first + np.flatnonzero(self._created[self._first :] >= self._latest - days * DAY)
-            self._new[days] = new[np.argsort(-self._created[new], kind="stable")][:NEW]
+            new = self._new[days] = new[np.argsort(-self._created[new], kind="stable")][:NEW]
+            self._known[days] = 1.0 + self._seen[new] + self._shown[new]
         return self._new[days]

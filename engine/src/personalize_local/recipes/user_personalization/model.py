@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from personalize_local.data import arrays
 from personalize_local.data.arrays import Arrays
-from personalize_local.data.records import Interaction, Value
+from personalize_local.data.records import History, Interaction, Value
 from personalize_local.recipes.base import Model, Query
 from personalize_local.recipes.common import seasons
 from personalize_local.recipes.common.attributes import Vocabulary
@@ -111,6 +111,7 @@ class PersonalModel(Model):
         self._popularity = GroupPopularity.from_arrays(files)
         self.rankers = Rankers.from_arrays(files)
         self._sources = Sources.from_arrays(files, self._content)
+        self._popular = np.maximum(self._sources.seen, 1.0).astype(np.float64)
 
     def recommend(self, query: Query, allowed: npt.NDArray[np.bool_] | None, limit: int) -> list[Scored]:
         """As of every model; v1's scores add up to 1 over the whole catalogue, v2's over its candidates."""
@@ -265,9 +266,9 @@ class PersonalModel(Model):
         """[items] what follows some items, by the counts of training and of the events since."""
         follow = self._follows.weighted(items, weights, len(self._items))
         if online is not None:
-            popular = np.maximum(self._sources.seen, 1.0).astype(np.float64)
-            since = online.weighted(items, weights * popular[items] ** FROM, backward=BACKWARD)
-            follow += since * popular**TO
+            since = online.weighted(items, weights * self._popular[items] ** FROM, backward=BACKWARD)
+            if since.any():
+                follow += since * self._popular**TO
         return follow
 
     def _personal(self, past: Past, follow: Scores, ease: Scores) -> Scores:
@@ -328,11 +329,14 @@ class PersonalModel(Model):
 
     def _known(self, history: Sequence[Interaction]) -> Past:
         """Return the part of a history that trains and names known items."""
-        named = any(event.event_type.lower() == RETURN for event in self.settings.events)
-        history = [row for row in history if named or (row.event_type or "").lower() != RETURN]
-        places = np.array(self._items.positions([row.item_id for row in history]), np.intp)
-        times = np.array([row.timestamp for row in history], np.float64)
+        columns = History.of(history)
+        places = self._items.places(columns.item_ids)
+        times = np.array(columns.timestamps, np.float64)
         known = places >= 0
+        named = any(event.event_type.lower() == RETURN for event in self.settings.events)
+        returns = {kind for kind in set(columns.event_types) if kind and kind.lower() == RETURN}
+        if returns and not named:
+            known &= [kind not in returns for kind in columns.event_types]
         return self._past(places[known], times[known])
 
     def _past(self, items: Places, times: npt.NDArray[np.float64]) -> Past:
