@@ -63,7 +63,7 @@ export class Ask {
     this.lists = { users: h("datalist", { id: "users" }), items: h("datalist", { id: "items" }) };
     const context = this.context.map((name) => labelled(name, this.fields[`context ${name}`]));
     this.form.replaceChildren(
-      h("div", { class: "fields" }, labelled("Campaign or recommender", this.fields.source, "wide"), Object.values(this.rows), Object.values(this.lists)),
+      h("div", { class: "fields" }, labelled("Campaign or recommender", this.fields.source, "source"), Object.values(this.rows), Object.values(this.lists)),
       this.values,
       ...(context.length ? [h("details", {}, h("summary", {}, "Context"), h("div", { class: "fields" }, context))] : []),
       h("button", { class: "primary" }, "Ask"));
