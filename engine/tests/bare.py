@@ -30,6 +30,9 @@ class Bare:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._connection.close()
 
     def ask(self, operation: str, request: Json) -> tuple[int, Json]:
