@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pytest plugin: a fixture `personalize`. It imports the engine only once a test asks for it."""
+"""The pytest plugin: a fixture `personalize`. It imports the engine only where a test asks for it."""
 
+import importlib
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"{MARKER}(**options): options of the engine of the fixture personalize, such as strict=True"
     )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Import the engine beside the tests' own imports, if one of them asks for it."""
+    if any("personalize" in getattr(item, "fixturenames", ()) for item in session.items):
+        importlib.import_module("personalize_local.testing")
 
 
 @pytest.fixture

@@ -109,9 +109,9 @@ class Store(Streamed):
                 self._lock = held.enter_context(_lock(directory / "engine.lock"))
                 self._connection = sqlite3.connect(self.database, check_same_thread=False)
                 held.callback(self._connection.close)
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
                 _migrate(self._connection, directory)
                 self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             except (OSError, sqlite3.Error) as error:
                 reason = disk.shortage(error) or f"{error}: repair it, or give another --data-dir."
                 raise DirectoryRefused(f"{directory} cannot be used: {reason}") from error
