@@ -27,7 +27,8 @@ from local.cloud.home import Home, State, access
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
-    "launcher", "workers", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention", "patching"
+    "launcher", "workers", "executions", "faults", "api_gateway", "rights", "saving", "guard", "retention", "patching",
+    "personalize_types",
 )  # fmt: skip
 SOURCES = [ROOT / "local" / "cloud" / "aws" / f"{name}.py" for name in PARTS]
 """What runs inside the local AWS."""

@@ -26,7 +26,18 @@ from ministack.services.cloudformation import engine, provisioners
 from personalize_local.resources import open_files
 
 from local.cloud import aws
-from local.cloud.aws import api_gateway, documentation, executions, faults, guard, retention, rights, saving, workers
+from local.cloud.aws import (
+    api_gateway,
+    documentation,
+    executions,
+    faults,
+    guard,
+    personalize_types,
+    retention,
+    rights,
+    saving,
+    workers,
+)
 from local.cloud.aws.patching import Answer, Door, Function, Json, around, open_doors
 
 VERSION = "1.5.33"
@@ -211,6 +222,7 @@ def main() -> None:
     alarms_on_sums()
     executions.install()
     api_gateway.install()
+    personalize_types.install()
     retention.install()
     saver = saving.install(Path(os.environ["STATE_DIR"]))
     doors: dict[str, Door] = {aws.SAVED: saver.answer, aws.RIGHTS: rights.answer}
