@@ -61,7 +61,9 @@ class EngineProcess:
         self.data_dir = directory / "data"
         self.s3_root = directory / "s3"
         command = [sys.executable, "-m", "personalize_local", "--port", str(port), "--data-dir", str(self.data_dir)]
-        command += ["--s3-root", str(self.s3_root), "--step-seconds", str(step_seconds), *options]
+        command += ["--step-seconds", str(step_seconds), *options]
+        if not any(name.startswith("AWS_ENDPOINT_URL") for name in environment or {}):
+            command += ["--s3-root", str(self.s3_root)]
         if limits:
             command = ["sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *command]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports from S3 at AWS_ENDPOINT_URL_S3."""
+"""Imports from an S3 that answers at an address."""
 
 import csv
 import gzip
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from engine.tests.harness import Aws, EngineProcess
+from engine.tests.harness import Aws, EngineProcess, free_port
 from engine.tests.s3_stub import s3
 from engine.tests.shop_data import columns, interactions
 
@@ -35,6 +36,22 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
         environment = keys | {"AWS_ENDPOINT_URL_S3": url}
         with EngineProcess(tmp_path_factory.mktemp("s3"), environment=environment) as engine:
             yield Aws(engine, "us-east-1")
+
+
+def test_an_address_needs_no_key(tmp_path: Path) -> None:
+    with s3(OBJECTS) as url:
+        environment = {"AWS_ENDPOINT_URL": url, "HOME": str(tmp_path)}
+        with EngineProcess(tmp_path, environment=environment) as engine:
+            aws = Aws(engine, "us-east-1")
+            assert aws.imported(aws.dataset(aws.group(), "Interactions"), "s3://open/plain.csv")
+
+
+def test_an_address_where_nobody_answers_fails_the_job_with_the_reason(tmp_path: Path) -> None:
+    environment = {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{free_port()}", "AWS_MAX_ATTEMPTS": "1"}
+    with EngineProcess(tmp_path, environment=environment) as engine:
+        aws = Aws(engine, "us-east-1")
+        reason = aws.failed_import(aws.dataset(aws.group(), "Interactions"), "s3://open/plain.csv")
+    assert "Amazon S3 does not answer: Could not connect to the endpoint URL" in reason
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from personalization.releases.held_out.splitting import Export
 from personalization.shop.keys import DataKind
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.importing import import_files
-from personalize_local.data.s3 import Location
+from personalize_local.data.s3 import S3, Location
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.jobs.exports import delete, export
 from personalize_local.jobs.tasks import ExportTask
@@ -131,11 +131,11 @@ def _through(folder: Path, user: str, other: str, note: str) -> None:
     assert there is not None
     assert set(there) == set(counts.hash_ids(pl.Series(left, dtype=pl.String)))
     (folder / "s3/shop/gone.csv").write_text(erasures.text([Request(gone, "receipt", 0)]), newline="\n")
-    assert delete(Location("s3://shop/gone.csv", folder / "s3", "here"), [imported], []) == ([gone], 1)
+    assert delete(Location("s3://shop/gone.csv", S3(folder / "s3"), "here"), [imported], []) == ([gone], 1)
 
     # The export of the others.
     output = ExportTask(
-        USERS, [imported], "BULK", folder / "db", "users", "all", Location("s3://shop/out/", folder / "s3", "here")
+        USERS, [imported], "BULK", folder / "db", "users", "all", Location("s3://shop/out/", S3(folder / "s3"), "here")
     )
     assert export(output) == len(left)
     data = (folder / "s3/shop/out/all.csv").read_bytes()

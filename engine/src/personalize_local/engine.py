@@ -3,20 +3,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from personalize_local.data.s3 import Location
+from personalize_local.data.s3 import S3, Location
 from personalize_local.jobs.pool import Workers
 from personalize_local.jobs.threads import NoWorkers, Threads
 from personalize_local.resources import kinds
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
 from personalize_local.resources.lifecycle import Clock, Lifecycle, pending, updating
+from personalize_local.resources.quotas import AWS, Quotas
 from personalize_local.resources.registry import Registry, Resource
 from personalize_local.resources.store import Store
 from personalize_local.serving import Serving
@@ -57,13 +57,12 @@ def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
 class Options:
     """The engine's options of the command line, whose parser sets them and describes most."""
 
-    s3_root: Path | None = None
+    s3: S3 = field(default_factory=S3)
     account_id: str = "123456789012"
     region: str = "us-east-1"
     step_seconds: float = 0.2
     faults: bool = False
-    dataset_groups: int = 5
-    incremental_bytes: int = 10**9
+    quotas: Quotas = AWS
     rights: str = ""
     """Empty: every caller may do everything."""
     open_files: int = 768
@@ -124,8 +123,12 @@ class Engine:
         """
         return self.turn(f"{group} publishing")
 
+    @property
+    def quotas(self) -> Quotas:
+        return self.options.quotas
+
     def location(self, uri: str, job: Resource) -> Location:
-        return Location(uri, self.options.s3_root, job.region)
+        return Location(uri, self.options.s3.within(self.store.directory), job.region)
 
     def create(self, call: Call, kind: Kind, name: str, body: Json) -> Json:
         """Register a resource and start its creation; returns the answer. Raises ResourceAlreadyExists."""

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of S3, read and written: in S3 where AWS_ENDPOINT_URL_S3 is set or moto's runs here, else in a folder."""
+"""Objects of S3, read and written: in a folder, or in an S3 that answers, be it AWS's, moto's or another."""
 
-import os
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from personalize_local.wire.errors import ImportRefused, JobRefused
@@ -15,8 +14,56 @@ from personalize_local.wire.errors import ImportRefused, JobRefused
 INVALID_LOCATION: Final = "Invalid Data location."
 NO_ACCESS: Final = "Insufficient privileges for accessing data in Amazon S3."
 INVALID_OUTPUT: Final = "Invalid S3 output path"
-_NOWHERE: Final = "(Set AWS_ENDPOINT_URL_S3, or start the engine with --s3-root.)"
+_SILENT: Final = "Amazon S3 does not answer:"
 _DENIED: Final = {"403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """Where S3 is: a folder, an address, or AWS by a profile, the first that is given."""
+
+    root: Path | None = None
+    """The folder in which `s3://bucket/key` is `bucket/key`."""
+    endpoint: str = ""
+    profile: str = ""
+    """Whose credentials are used, of AWS's configuration files."""
+
+    @classmethod
+    def chosen(cls, root: Path | None, profile: str, environment: Mapping[str, str]) -> "S3":
+        """Return where S3 is, by options and by variables of AWS's tools; an option goes before a variable."""
+        if root:
+            return cls(root)
+        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
+        return cls(endpoint=endpoint, profile=profile or environment.get("AWS_PROFILE", ""))
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is a server: at an address, AWS's, or moto's in the process of a test."""
+        moto = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
+        return bool(self.endpoint or self.profile or (moto and moto.enabled))
+
+    def within(self, directory: Path) -> "S3":
+        """Return this S3 for an engine with this data folder: a folder in it stands for S3 if nothing else does."""
+        return self if self.root or self.endpoint or self.profile else replace(self, root=directory / "s3")
+
+    def client(self, region: str) -> Any:  # noqa: ANN401 — boto3 makes clients without types
+        import boto3  # noqa: PLC0415 — only jobs with an S3 that answers need it
+        import botocore.session  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        known = botocore.session.Session(profile=self.profile or None)
+        options: dict[str, Any] = {}
+        if self.endpoint:
+            known.set_config_variable("metadata_service_num_attempts", 0)  # or it waits for a machine of AWS
+            options = {"endpoint_url": self.endpoint, "config": Config(s3={"addressing_style": "path"})}
+            if known.get_credentials() is None:
+                options |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        return boto3.Session(botocore_session=known).client("s3", region_name=region, **options)
+
+    def __str__(self) -> str:
+        if self.endpoint:
+            return self.endpoint
+        return f"AWS, profile {self.profile}" if self.profile else f"{self.root}/bucket/key is s3://bucket/key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +72,7 @@ class Location:
 
     uri: str
     """`s3://bucket/key`."""
-    root: Path | None
-    """The folder in which `bucket/key` is, without AWS_ENDPOINT_URL_S3."""
+    s3: S3
     region: str
 
     @property
@@ -58,22 +104,14 @@ def fetch(source: Location, scratch: Path, *, deep: bool = False, most: int | No
     """
     if not source.bucket:
         raise ImportRefused(INVALID_LOCATION)
-    if _answers():
+    if source.s3.answers or source.s3.root is None:
         files = _download(source, scratch, deep=deep, most=most)
-    elif source.root is not None:
-        files = _in_folder(source, source.root.resolve(), deep=deep)
-        _refuse_larger((file.stat().st_size for file in files), most)
     else:
-        raise ImportRefused(f"{NO_ACCESS} {_NOWHERE}")
+        files = _in_folder(source, source.s3.root.resolve(), deep=deep)
+        _refuse_larger((file.stat().st_size for file in files), most)
     if not files:
         raise ImportRefused(INVALID_LOCATION)
     return files
-
-
-def _answers() -> bool:
-    """Tell whether S3 answers: at an address, or as moto's in the process of a test."""
-    moto = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
-    return bool(os.environ.get("AWS_ENDPOINT_URL_S3") or (moto and moto.enabled))
 
 
 def _refuse_larger(sizes: Iterable[int], most: int | None) -> None:
@@ -92,11 +130,11 @@ def _in_folder(source: Location, root: Path, *, deep: bool) -> list[Path]:
 
 
 def _download(source: Location, scratch: Path, *, deep: bool, most: int | None) -> list[Path]:
-    import boto3  # noqa: PLC0415 — only imports from S3 need it
-    from botocore.exceptions import ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    client, bucket, key = boto3.client("s3", region_name=source.region), source.bucket, source.key
+    bucket, key = source.bucket, source.key
     try:
+        client = source.s3.client(source.region)
         if source.is_folder:
             level = "" if deep else "/"
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key, Delimiter=level)
@@ -114,6 +152,8 @@ def _download(source: Location, scratch: Path, *, deep: bool, most: int | None) 
     except ClientError as error:
         denied = error.response.get("Error", {}).get("Code") in _DENIED
         raise ImportRefused(NO_ACCESS if denied else INVALID_LOCATION) from error
+    except BotoCoreError as error:
+        raise ImportRefused(f"{_SILENT} {error}") from error
     return files
 
 
@@ -122,10 +162,10 @@ def deliver(files: Iterable[Path], target: Location) -> None:
     if not target.bucket:
         raise JobRefused(INVALID_OUTPUT)
     folder = target.key.rstrip("/") + "/" if target.key.rstrip("/") else ""
-    if _answers():
+    if target.s3.answers or target.s3.root is None:
         _upload(files, target, folder)
-    elif target.root is not None:
-        root = target.root.resolve()
+    else:
+        root = target.s3.root.resolve()
         place = (root / target.bucket / folder).resolve()
         if not place.is_relative_to(root / target.bucket):
             raise JobRefused(INVALID_OUTPUT)
@@ -134,18 +174,17 @@ def deliver(files: Iterable[Path], target: Location) -> None:
             fresh = place / f".{file.name}.new"
             shutil.copyfile(file, fresh)
             fresh.replace(place / file.name)
-    else:
-        raise JobRefused(f"{NO_ACCESS} {_NOWHERE}")
 
 
 def _upload(files: Iterable[Path], target: Location, folder: str) -> None:
-    import boto3  # noqa: PLC0415
     from boto3.exceptions import S3UploadFailedError  # noqa: PLC0415
-    from botocore.exceptions import ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    client = boto3.client("s3", region_name=target.region)
     try:
+        client = target.s3.client(target.region)
         for file in files:
             client.upload_file(str(file), target.bucket, folder + file.name)
     except (ClientError, S3UploadFailedError) as error:
         raise JobRefused(NO_ACCESS if any(word in str(error) for word in _DENIED) else INVALID_OUTPUT) from error
+    except BotoCoreError as error:
+        raise JobRefused(f"{_SILENT} {error}") from error

@@ -4,7 +4,6 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from personalize_local.data import csv_dialect
 from personalize_local.data.building import frame, key_of, put_rows, read_rows, streamed
@@ -15,11 +14,9 @@ from personalize_local.data.schemas import as_items
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.jobs.tasks import ExportTask
 from personalize_local.recipes import loading
+from personalize_local.resources.quotas import AWS
 from personalize_local.resources.store import with_streamed
 from personalize_local.wire.errors import ImportRefused, JobRefused
-
-MAX_DELETION: Final = 100 * 1024 * 1024
-"""Bytes of a deletion job's input."""
 
 
 def export(task: ExportTask) -> int:
@@ -41,14 +38,16 @@ def export(task: ExportTask) -> int:
     return rows.height
 
 
-def delete(source: Location, files: Sequence[Path], models: Sequence[Path]) -> tuple[list[str], int]:
+def delete(
+    source: Location, files: Sequence[Path], models: Sequence[Path], most: int = AWS.deletion_bytes
+) -> tuple[list[str], int]:
     with tempfile.TemporaryDirectory(prefix="deletion-") as scratch:
         try:
             inputs = fetch(source, Path(scratch), deep=True)
         except ImportRefused as refused:
             raise JobRefused(str(refused)) from refused
-        if sum(path.stat().st_size for path in inputs) > MAX_DELETION:
-            raise JobRefused("The input of a data deletion job has at most 100 MB.")
+        if sum(path.stat().st_size for path in inputs) > most:
+            raise JobRefused(f"The input of a data deletion job has at most {most / 1024**2:g} MB.")
         users = sorted({user for path in inputs for user in _users(path)})
     gone = 0
     for path in files:

@@ -92,11 +92,14 @@ def run_export(task: ExportTask) -> int:
     return export(task)
 
 
-def run_deletion(source: Location, files: Sequence[Path], models: Sequence[Path]) -> tuple[list[str], int]:
-    """Take users out of imported rows and models; returns their ids and the rows that went. Raises JobRefused."""
+def run_deletion(source: Location, files: Sequence[Path], models: Sequence[Path], most: int) -> tuple[list[str], int]:
+    """Take users, listed in `most` bytes, out of imported rows and models.
+
+    Returns their ids and the rows that went. Raises JobRefused.
+    """
     from personalize_local.jobs.exports import delete  # noqa: PLC0415
 
-    return delete(source, files, models)
+    return delete(source, files, models, most)
 
 
 def run_report(task: ReportTask) -> int:

@@ -50,7 +50,9 @@ def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: 
         raise InvalidInput(f"numResults is from 1 to {_MOST[kind]}, not {results}.")
     _check_filter(engine, kind, version, request)
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(kind, call.prefix), 5)
+    inference = kind is kinds.BATCH_INFERENCE_JOB
+    most = engine.quotas.batch_inference_jobs if inference else engine.quotas.batch_segment_jobs
+    limit_jobs(engine.registry.find(kind, call.prefix), most)
     more = {"numResults": results, "datasetGroupArn": version.group, "tags": tags}
     return engine.create(call, kind, request["jobName"], request | more)
 

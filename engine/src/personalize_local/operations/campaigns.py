@@ -26,7 +26,7 @@ def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
     tags = tags_of(request)
     limit(
         engine.registry.find(kinds.CAMPAIGN, datasetGroupArn=version.group),
-        5,
+        engine.quotas.campaigns,
         "resources in ACTIVE state",
         "Cannot create a campaign. More than {most} {what}. Please delete some and try again.",
     )

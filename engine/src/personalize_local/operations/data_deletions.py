@@ -38,7 +38,8 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput("dataSource needs a dataLocation.")
     group = engine.usable(engine.registry.get(kinds.DATASET_GROUP, request["datasetGroupArn"]))
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=group.arn), 5)
+    present = engine.registry.find(kinds.DATA_DELETION_JOB, datasetGroupArn=group.arn)
+    limit_jobs(present, engine.quotas.data_deletion_jobs)
     streamed = {each.arn: engine.store.last_streamed(each.arn) for each in datasets_of(engine, group.arn).values()}
     more = {"tags": tags, "streamed": streamed}
     return engine.create(call, kinds.DATA_DELETION_JOB, request["jobName"], request | more)
@@ -62,7 +63,8 @@ async def _delete(engine: Engine, job: Resource) -> None:
         for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
             if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
                 models.append(engine.store.folder(version.arn))
-    users, gone = await engine.workers.run(claim_of(engine, named.values()), run_deletion, source, files, models)
+    claim, most = claim_of(engine, named.values()), engine.quotas.deletion_bytes
+    users, gone = await engine.workers.run(claim, run_deletion, source, files, models, most)
     if disturbed:
         LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
     else:

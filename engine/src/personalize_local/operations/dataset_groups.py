@@ -17,7 +17,7 @@ def create_dataset_group(engine: Engine, call: Call, request: Json) -> Json:
         raise InvalidInput("A kmsKeyArn needs a roleArn that may use it.")
     tags = tags_of(request)
     present = engine.registry.find(kinds.DATASET_GROUP, call.prefix)
-    limit(present, engine.options.dataset_groups, "dataset groups in this region")
+    limit(present, engine.quotas.dataset_groups, "dataset groups in this region")
     created = engine.create(call, kinds.DATASET_GROUP, request["name"], request | {"tags": tags})
     return created | {"domain": request.get("domain")}
 

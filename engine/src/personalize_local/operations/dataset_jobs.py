@@ -26,8 +26,6 @@ from personalize_local.wire.errors import ImportRefused, InvalidInput
 
 _BUILT: Final = (kinds.SOLUTION_VERSION, kinds.RECOMMENDER)
 """What trains on imported rows."""
-FULL_BYTES: Final = 100 * 10**9
-"""Bytes of a FULL import."""
 IMPORT: Final = Claim(GIGABYTE)
 """Only the worker learns how much there is to import."""
 
@@ -46,7 +44,7 @@ def create_dataset_import_job(engine: Engine, call: Call, request: Json) -> Json
     if mode == "INCREMENTAL" and not has_bulk_data(engine, dataset):
         raise InvalidInput("The first import of a dataset must be FULL: there is no bulk data to add to.")
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(kinds.IMPORT_JOB, call.prefix), 5)
+    limit_jobs(engine.registry.find(kinds.IMPORT_JOB, call.prefix), engine.quotas.import_jobs)
     more = {"importMode": mode, "datasetGroupArn": dataset.group, "tags": tags}
     return engine.create(call, kinds.IMPORT_JOB, request["jobName"], request | more)
 
@@ -69,7 +67,7 @@ async def import_data(engine: Engine, job: Resource) -> None:
 async def _import(engine: Engine, job: Resource) -> None:
     dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
     source = engine.location(job.body["dataSource"]["dataLocation"], job)
-    most = engine.options.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else FULL_BYTES
+    most = engine.quotas.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else engine.quotas.full_bytes
     try:
         schema, target = schema_of(engine, dataset), import_target(engine, job)
         job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, most, schema, target)
@@ -98,7 +96,7 @@ def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json
     """Start an export of imported rows (BULK), of streamed ones (PUT), or of both (ALL)."""
     dataset = engine.usable(engine.registry.get(kinds.DATASET, request["datasetArn"]))
     tags = tags_of(request)
-    limit_jobs(engine.registry.find(kinds.EXPORT_JOB, call.prefix), 5)
+    limit_jobs(engine.registry.find(kinds.EXPORT_JOB, call.prefix), engine.quotas.export_jobs)
     more = {"ingestionMode": request.get("ingestionMode", "PUT"), "datasetGroupArn": dataset.group, "tags": tags}
     return engine.create(call, kinds.EXPORT_JOB, request["jobName"], request | more)
 

@@ -31,7 +31,7 @@ _parse = lru_cache(maxsize=512)(parse_schema)
 @operation("CreateSchema")
 def create_schema(engine: Engine, call: Call, request: Json) -> Json:
     parse_schema(request["schema"], request.get("domain"))
-    limit(engine.registry.find(kinds.SCHEMA, call.prefix), 500, "schemas in this region")
+    limit(engine.registry.find(kinds.SCHEMA, call.prefix), engine.quotas.schemas, "schemas in this region")
     schema = engine.registry.add(kinds.SCHEMA, call.arn(kinds.SCHEMA, request["name"]), request, call.now)
     return {"schemaArn": schema.arn}
 

@@ -21,8 +21,6 @@ from personalize_local.resources import kinds
 from personalize_local.serving import actions_of
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists, ResourceInUse, ResourceNotFound
 
-MAX_EVENT: Final = 10_240
-"""Bytes of one event."""
 _FORBIDDEN: Final = frozenset({"userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression"})
 _ACTION_EVENTS: Final = frozenset({"TAKEN", "NOT_TAKEN", "VIEWED"})
 LOGGER: Final = logging.getLogger("personalize")
@@ -53,7 +51,7 @@ def put_events(engine: Engine, call: Call, request: Json) -> None:
     for name in ("userId", "sessionId"):
         properties.on_one_line(name, request.get(name))
     schema = schema_of(engine, dataset)
-    events = [_event(each, request, schema) for each in request["eventList"]]
+    events = [_event(each, request, schema, engine.quotas.event_bytes) for each in request["eventList"]]
     if request["sessionId"] == "null":
         LOGGER.warning("events of the session named null are dropped, as Amazon Personalize does")
         return
@@ -65,10 +63,10 @@ def put_events(engine: Engine, call: Call, request: Json) -> None:
     engine.serving.add_events(dataset.group, events, engine.store.last_event(dataset.arn))
 
 
-def _event(event: Json, request: Json, schema: Schema) -> StreamedEvent:
+def _event(event: Json, request: Json, schema: Schema, most: int) -> StreamedEvent:
     size = len(json.dumps(event, ensure_ascii=False).encode())
-    if size > MAX_EVENT:
-        raise InvalidInput(f"An event has at most {MAX_EVENT} bytes: this one has {size}.")
+    if size > most:
+        raise InvalidInput(f"An event has at most {most} bytes: this one has {size}.")
     found = properties.read(event.get("properties"))
     properties.refuse(found, _FORBIDDEN)
     for name in ("eventId", "itemId", "eventType"):

@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
 
 from personalize_local import filters
 from personalize_local.data.schemas import Schema
@@ -13,9 +12,6 @@ from personalize_local.operations.common import deletes, limit, tags_of
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, LimitExceeded, ResourceInUse
-
-MAX_FIELDS: Final = 20
-"""Distinct columns in all filters of a dataset group."""
 
 
 @operation("CreateFilter")
@@ -28,10 +24,11 @@ def create_filter(engine: Engine, call: Call, request: Json) -> Json:
     filters.check(filters.parse(request["filterExpression"]), schemas_of(engine, group.arn))
     tags = tags_of(request)
     present = list(engine.registry.find(kinds.FILTER, datasetGroupArn=group.arn))
-    limit(present, 30, "filters in this dataset group")
+    limit(present, engine.quotas.filters, "filters in this dataset group")
+    most = engine.quotas.filter_columns
     every = map(filters.parse, [*(each.body["filterExpression"] for each in present), request["filterExpression"]])
-    if len({(kind, column.upper()) for each in every for kind, column in each.fields}) > MAX_FIELDS:
-        raise LimitExceeded(f"The filters of a dataset group name at most {MAX_FIELDS} distinct columns.")
+    if len({(kind, column.upper()) for each in every for kind, column in each.fields}) > most:
+        raise LimitExceeded(f"The filters of a dataset group name at most {most} distinct columns.")
     return engine.create(call, kinds.FILTER, request["name"], request | {"tags": tags})
 
 

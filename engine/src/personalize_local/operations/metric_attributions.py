@@ -13,7 +13,6 @@ from personalize_local.operations.datasets import datasets_of, schemas_of
 from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput, ResourceAlreadyExists
 
-MAX_METRICS: Final = 10
 _EXPRESSION: Final = re.compile(r"(?i:SAMPLECOUNT\(\)|SUM\((Items|Interactions)\.(\w+)\))")
 
 
@@ -70,8 +69,8 @@ def _checked(engine: Engine, group: str, metrics: Sequence[Json]) -> list[Json]:
     events = schemas.get("INTERACTIONS")
     if events is None or events.find("EVENT_TYPE") is None:
         raise InvalidInput(f"{group} needs an Interactions dataset with EVENT_TYPE for a metric attribution.")
-    if not 1 <= len(metrics) <= MAX_METRICS:
-        raise InvalidInput(f"A metric attribution has from 1 to {MAX_METRICS} metrics, not {len(metrics)}.")
+    if not 1 <= len(metrics) <= engine.quotas.metrics:
+        raise InvalidInput(f"A metric attribution has from 1 to {engine.quotas.metrics} metrics, not {len(metrics)}.")
     if len({metric["metricName"] for metric in metrics}) < len(metrics):
         raise InvalidInput("The metrics of a metric attribution have different names.")
     return [metric | {"expression": _expression(metric["expression"], schemas)} for metric in metrics]

@@ -28,7 +28,8 @@ def create_recommender(engine: Engine, call: Call, request: Json) -> Json:
     if missing := needed - datasets_of(engine, group.arn).keys():
         raise InvalidInput(f"{group.arn} has no {' and no '.join(sorted(missing))} dataset to train {spec.name} from.")
     tags = tags_of(request)
-    limit(engine.registry.find(kinds.RECOMMENDER, datasetGroupArn=group.arn), 5, "recommenders in this dataset group")
+    present = engine.registry.find(kinds.RECOMMENDER, datasetGroupArn=group.arn)
+    limit(present, engine.quotas.recommenders, "recommenders in this dataset group")
     config = {"minRecommendationRequestsPerSecond": 1, "enableMetadataWithRecommendations": False} | config
     return engine.create(
         call, kinds.RECOMMENDER, request["name"], request | {"recommenderConfig": config, "tags": tags}

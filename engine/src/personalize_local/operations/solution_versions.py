@@ -43,7 +43,9 @@ def begin_training(engine: Engine, call: Call, solution: Resource, members: Json
         raise InvalidInput(f"{solution.group} has no {needed.capitalize()} dataset to train from.")
     here = list(engine.registry.find(kinds.SOLUTION_VERSION, call.prefix))
     # Amazon publishes no words for this quota: clients must not depend on them.
-    limit_jobs(here, 20, "The limit of {most} solution versions in training has been reached.")
+    limit_jobs(
+        here, engine.quotas.solution_versions, "The limit of {most} solution versions in training has been reached."
+    )
     identifier = f"{solution.name}/{secrets.token_hex(4)}"
     body = {"name": identifier, "solutionArn": solution.arn, "trainingMode": "FULL", "tags": {}} | members
     for other in here:

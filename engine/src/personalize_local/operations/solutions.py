@@ -31,7 +31,8 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     tuned = search_of(specs, request) is not None
     engine.usable(group)
     tags = tags_of(request)
-    limit(engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn), 10, "solutions in this dataset group")
+    present = engine.registry.find(kinds.SOLUTION, datasetGroupArn=group.arn)
+    limit(present, engine.quotas.solutions, "solutions in this dataset group")
     # Columns that users or items get later don't train this solution.
     known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
     switches = {"performHPO": tuned, "performAutoML": automl, "performAutoTraining": automatic}

@@ -4,7 +4,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,9 @@ from unittest.mock import patch
 
 import boto3
 
+from personalize_local.data.s3 import S3
 from personalize_local.engine import Options
+from personalize_local.resources.quotas import AWS, Quotas
 from personalize_local.server.running import Server
 from personalize_local.testing.doors import Clock, FaultDoor
 from personalize_local.testing.redirection import SERVICES, redirected
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 _KEYS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-_SETTABLE: Final = frozenset(each.name for each in fields(Options)) - {"s3_root", "faults", "in_process"}
+_QUOTAS: Final = frozenset(each.name for each in fields(Quotas))
+_SETTABLE: Final = _QUOTAS | {each.name for each in fields(Options)} - {"s3", "faults", "in_process"}
 
 
 class Personalize:
@@ -75,7 +78,7 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
     once. Credentials are set in the environment where it has none, and the region.
 
     Args:
-        options: such as `personalize_local.engine.Options` names: `strict=True`, `dataset_groups=20`. With
+        options: such as `personalize_local.engine.Options` names, and quotas: `strict=True`, `dataset_groups=20`. With
             `step_seconds=60`, statuses last so long by the clock, which `aws.clock.advance` moves. Without `region`,
             it is the environment's.
 
@@ -87,7 +90,15 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
     with ExitStack() as stack:
         region = options.get("region") or os.environ.get("AWS_DEFAULT_REGION") or Options.region
         s3_root = Path(stack.enter_context(TemporaryDirectory(prefix="personalize-local-s3-")))
-        fixed = {"s3_root": s3_root, "faults": True, "in_process": True, "region": region}
+        elsewhere = S3.chosen(None, "", os.environ)
+        quotas = replace(AWS, **{name: options.pop(name) for name in _QUOTAS & options.keys()})
+        fixed = {
+            "s3": elsewhere if elsewhere.endpoint else S3(s3_root),
+            "quotas": quotas,
+            "faults": True,
+            "in_process": True,
+            "region": region,
+        }
         server = stack.enter_context(Server(Options(**{"step_seconds": 0.0, **options, **fixed})))
         aws = Personalize(server.url, s3_root, region)
         keys = {} if "AWS_ACCESS_KEY_ID" in os.environ else _KEYS
