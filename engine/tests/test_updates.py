@@ -71,6 +71,9 @@ def test_a_new_item_is_recommended_two_hours_later_by_the_same_version(aws: Aws,
     assert found["new"]["score"] > min(item["score"] for item in found.values())
     assert found["new"].get("reason") == (["Exploration"] if recipe == SECOND else None)
     assert aws.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"] == before
+    cheap = aws.filter(group, "INCLUDE ItemID WHERE Items.PRICE < 2")
+    promoted = listed(aws, campaign, numResults=4, promotions=[{"percentPromotedItems": 50, "filterArn": cheap}])
+    assert (["Promoted item"] in [each.get("reason") for each in promoted.values()]) == (recipe == SECOND)
 
 
 def test_an_update_learns_from_events_of_the_new_item(aws: Aws, door: FaultDoor) -> None:

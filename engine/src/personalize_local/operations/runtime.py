@@ -75,15 +75,16 @@ class Question:
         expressions = filter_of(self.engine, request["filterArn"], self.source.group).expressions
         return any(expression.include for expression in expressions)
 
-    def shown(self, found: Sequence[Scored], promotion: str | None = None) -> list[Json]:
+    def shown(self, found: Sequence[Scored], promotion: Json | None = None) -> list[Json]:
         """Return items as the wire shows them; use cases show neither scores nor reasons."""
         bare = self.spec.domain is not None
+        promoted = "Promoted item" if promotion is not None and self.spec.events_config else None
         return [
             {
                 "itemId": each.item_id,
                 "score": None if bare or each.score is None else round(each.score, 7),
-                "reason": [each.reason] if each.reason and not bare else None,
-                "promotionName": promotion,
+                "reason": [reason] if (reason := promoted or each.reason) and not bare else None,
+                "promotionName": promotion.get("name") if promotion else None,
                 "metadata": self._metadata(each.item_id) if self.columns else None,
             }
             for each in found
@@ -184,7 +185,7 @@ def _items(question: Question, request: Json, limit: int) -> list[Json]:
     organic = recommend(question.query, _without(question.catalogue, mask, promoted), limit - len(promoted))
     places = sorted(random.sample(range(len(promoted) + len(organic)), len(promoted)))
     items = question.shown(organic)
-    for place, item in zip(places, question.shown(promoted, promotion.get("name")), strict=True):
+    for place, item in zip(places, question.shown(promoted, promotion), strict=True):
         items.insert(place, item)
     return items
 
