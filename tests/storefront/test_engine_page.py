@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from engine.tests.harness import Aws, EngineProcess
+from engine.tests.shop_data import interactions, write_csv
 from tests.storefront.browser import tab_to, until, visiting
 from tests.storefront.test_checks import AXE, violations
 
@@ -146,6 +147,23 @@ def test_nobody_is_kept_out_and_no_name_becomes_markup(
         assert HOSTILE in page.evaluate("document.querySelector('.history').textContent")
         assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
         assert checked(page, f"{width}") == []
+
+
+def test_each_next_step_can_be_pasted(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a bare dataset group to an answer, by the page's own lines."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    with EngineProcess(tmp_path) as engine, visiting(browser, engine.url) as page:
+        Aws(engine, "us-east-1").group("mine")
+        rows = (row[:3] + row[4:5] for row in interactions())
+        header = ["USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"]
+        write_csv(engine.s3_root / "my-bucket" / "interactions.csv", header, rows)
+        page.goto(engine.url)
+        for title in ("make an Interactions dataset", "import interactions", "train a model", "let the model answer"):
+            titles = "[...document.querySelectorAll('main h2')]"
+            until(page, f"{titles}.some((one) => one.textContent.startsWith({json.dumps(f'Next: {title}')}))")
+            exec(page.evaluate("document.querySelector('main pre').textContent"), {})  # noqa: S102 — the page's own lines
+        assert len(ask(page)) == 10
 
 
 def test_where_callers_need_rights_the_page_says_so(browser: Browser, tmp_path: Path) -> None:

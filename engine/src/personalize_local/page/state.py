@@ -2,8 +2,10 @@
 """What an engine has and does, as the page shows it: names, statuses, counts, metrics; no person, item or event."""
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +22,16 @@ NEWEST: Final = 10
 _JOBS: Final = (kinds.EXPORT_JOB, kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB, kinds.DATA_DELETION_JOB)
 
 
+_PARENTS: Final = {kinds.IMPORT_JOB: "datasetArn", kinds.SOLUTION_VERSION: "solutionArn"}
+
+
 def overview(engine: Engine) -> Json:
     """Return the engine's settings, and every dataset group with how much is under way and has failed in it."""
     busy: dict[str, int] = {}
-    failed: dict[str, int] = {}
     for resource in engine.registry:
         group = _group_of(resource)
         busy[group] = busy.get(group, 0) + bool(under_way(resource))
-        failed[group] = failed.get(group, 0) + bool(_reason(resource))
+    failed = Counter(map(_group_of, _failed(list(engine.registry))))
     options = engine.options
     settings = {"strict": options.strict, "faults": options.faults, "rights": bool(options.rights)}
     place = {"version": version("personalize-local"), "region": options.region, "account": options.account_id}
@@ -44,7 +48,6 @@ async def group(engine: Engine, arn: str) -> Json:
     members = [each for each in engine.registry if each is not found and _group_of(each) == arn]
     datasets = [each for each in members if each.kind is kinds.DATASET]
     counted = await asyncio.to_thread(_streamed, engine.store.database, [each.arn for each in datasets])
-    failed = [each for each in members if _reason(each)]
     return _about(found) | {
         "domain": found.body.get("domain"),
         "datasets": [_dataset(engine, each, counted[each.arn]) for each in datasets],
@@ -60,7 +63,7 @@ async def group(engine: Engine, arn: str) -> Json:
         "jobs": [_about(each) | {"what": each.kind.noun} for each in members if each.kind in _JOBS][-NEWEST:],
         "attributions": [_about(each) for each in members if each.kind is kinds.METRIC_ATTRIBUTION],
         "now": [_under_way(engine, each) for each in members if under_way(each)],
-        "failed": [_about(each) | {"what": each.kind.noun} for each in failed[: -NEWEST - 1 : -1]],
+        "failed": [_about(each) | {"what": each.kind.noun} for each in islice(_failed(members), NEWEST)],
     }
 
 
@@ -79,6 +82,17 @@ def _about(resource: Resource) -> Json:
 def _reason(resource: Resource) -> str:
     """Return why it, or its latest update, failed; empty if nothing did."""
     return str(resource.body.get("failureReason") or latest_update(resource).get("failureReason") or "")
+
+
+def _failed(resources: Sequence[Resource]) -> Iterator[Resource]:
+    """Yield what failed, the newest first, without imports and trainings that a later one has made good."""
+    good: set[str] = set()
+    for each in reversed(resources):
+        parent = str(each.body.get(_PARENTS.get(each.kind, ""), ""))
+        if each.active:
+            good.add(parent)
+        if _reason(each) and not (parent and parent in good):
+            yield each
 
 
 def _dataset(engine: Engine, dataset: Resource, streamed: Json) -> Json:
@@ -117,12 +131,13 @@ def _trained(resource: Resource) -> Json:
     """Return a version or recommender with its metrics, beside those of the same popular items for everybody."""
     metrics = resource.body.get("metrics") or resource.body.get("modelMetrics") or {}
     mode = {"mode": resource.body.get("trainingMode"), "kind": resource.body.get("trainingType")}
+    mode["tuned"] = resource.body.get("tunedHPOParams", {}).get("algorithmHyperParameters", {})
     return _about(resource) | mode | {"metrics": metrics, "popularity": resource.body.get("popularity") or {}}
 
 
 def _campaign(engine: Engine, campaign: Resource) -> Json:
-    solution = engine.registry.get(kinds.SOLUTION, campaign.body["solutionArn"])
-    return _about(campaign) | _recipe(solution) | {"version": campaign.body["solutionVersionArn"]}
+    version_ = engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"])
+    return _about(campaign) | _recipe(version_) | {"version": campaign.body["solutionVersionArn"]}
 
 
 def _recipe(resource: Resource) -> Json:

@@ -9,6 +9,7 @@ from typing import Final
 from personalize_local.data.records import Value
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.operations.campaigns import serving_version
+from personalize_local.operations.recipes import recipe_of
 from personalize_local.operations.recommenders import serving_recommender
 from personalize_local.operations.runtime import MAX_RESULTS
 from personalize_local.recipes.base import Model, Query
@@ -38,7 +39,8 @@ async def facts(engine: Engine, question: Json) -> Json:
     texts = [source, user, *items] if isinstance(items, list) else [None]
     if not all(isinstance(text, str) for text in texts) or len(items) > MAX_RESULTS:
         raise InvalidInput(f"Ask for a source, a user, and a list of at most {MAX_RESULTS} items, all of them strings.")
-    catalogue = await engine.serving.catalogue(_version(engine, str(source)))
+    version = _version(engine, str(source))
+    catalogue = await engine.serving.catalogue(version)
     live = catalogue.live
     rows = live.history(user) if user else []
     starting = question.get("item")
@@ -58,7 +60,8 @@ async def facts(engine: Engine, question: Json) -> Json:
     times: dict[str, int] = {}
     for row in rows:
         times[row.item_id] = times.get(row.item_id, 0) + 1
-    because = await _because(catalogue.model, query, items)
+    ranks = recipe_of(version.body["recipeArn"]).recipe_type == "PERSONALIZED_RANKING"
+    because = await _because(catalogue.model, query, items, ranks=ranks)
     shown = dict.fromkeys([*items, *(row["item"] for row in latest), *(cause for cause, _ in because.values())])
     return {
         "user": _short(query.user),
@@ -70,18 +73,20 @@ async def facts(engine: Engine, question: Json) -> Json:
     }
 
 
-async def _because(model: Model, query: Query, items: Sequence[str]) -> dict[str, tuple[str, float]]:
+async def _because(model: Model, query: Query, items: Sequence[str], *, ranks: bool) -> dict[str, tuple[str, float]]:
     """Return what each item owes most to: an item of the history, and the share of the score that goes without it.
 
     Asks the model again without each of the latest items, so it is true of every recipe. Of models that show no scores,
     `1 / place` stands for the score. Leaves out items that nothing of it lowers by LEAST.
     """
     causes = list(dict.fromkeys(row.item_id for row in reversed(query.history)))[:CAUSES]
-    with_all = _scores(model, query) if items and causes else {}
+    asked = items if ranks else ()
+    with_all = _scores(model, query, asked) if items and causes else {}
     found: dict[str, tuple[str, float]] = {}
     for cause in causes if with_all else ():
         await asyncio.sleep(0)  # requests go first
-        without = _scores(model, replace(query, history=[row for row in query.history if row.item_id != cause]))
+        rest = [row for row in query.history if row.item_id != cause]
+        without = _scores(model, replace(query, history=rest), asked)
         for item in items:
             if with_all.get(item):
                 drop = 1.0 - without.get(item, 0.0) / with_all[item]
@@ -90,8 +95,9 @@ async def _because(model: Model, query: Query, items: Sequence[str]) -> dict[str
     return found
 
 
-def _scores(model: Model, query: Query) -> dict[str, float]:
-    answer = model.recommend(query, None, MAX_RESULTS)
+def _scores(model: Model, query: Query, ranked: Sequence[str]) -> dict[str, float]:
+    """Return the scores of ranked items, or of the best ones where none are given."""
+    answer = model.rank(query, ranked) if ranked else model.recommend(query, None, MAX_RESULTS)
     return {each.item_id: each.score or 1.0 / place for place, each in enumerate(answer, 1)}
 
 

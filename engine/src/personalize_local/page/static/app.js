@@ -49,11 +49,12 @@ function about({ version, strict, faults, ahead, rights }) {
 
 function list({ groups, shown }) {
   if (!groups.length) return [];
+  const several = new Set(groups.map(({ account }) => account)).size > 1;
   const entries = groups.map(({ arn, name, region, account, domain, status: text, busy, failed }) =>
     h("li", {},
       h("a", { href: `#${encodeURIComponent(arn)}`, "aria-current": arn === shown ? "page" : null, "data-key": arn },
         h("span", { class: "name" }, name),
-        h("span", { class: "soft" }, [region, account, domain].filter(Boolean).join(" · ")),
+        h("span", { class: "soft" }, [region, several && account, domain].filter(Boolean).join(" · ")),
         h("span", { class: "marks" },
           text !== "ACTIVE" && status(text),
           busy > 0 && h("span", { class: "status busy" }, `${busy} under way`),

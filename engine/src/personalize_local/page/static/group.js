@@ -3,6 +3,7 @@
 import { Ask } from "./ask.js";
 import { copyable, count, h, lasted, show, status, when, whole } from "./dom.js";
 import { bars } from "./metrics.js";
+import { nextStep, stage } from "./next.js";
 import { RIGHTS } from "./start.js";
 
 const WORDS = {
@@ -16,15 +17,16 @@ export class Group {
   constructor(arn, engine) {
     this.arn = arn;
     this.ask = new Ask(engine);
-    this.places = Object.fromEntries(["head", "now", "failed", "models", "serving", "data"].map((name) => [name, h("div")]));
-    const { head, now, failed, models, serving, data } = this.places;
+    this.places = Object.fromEntries(["head", "now", "failed", "next", "models", "serving", "data"].map((name) => [name, h("div")]));
+    const { head, now, failed, next, models, serving, data } = this.places;
     this.rights = engine.rights;
-    this.element = h("div", { class: "group" }, head, now, failed,
+    this.element = h("div", { class: "group" }, head, now, failed, next,
       engine.rights ? h("p", { class: "note" }, RIGHTS) : this.ask.element, models, serving, data);
   }
 
   update(group) {
-    const { head, now, failed, models, serving, data } = this.places;
+    const { head, now, failed, next, models, serving, data } = this.places;
+    show(next, stage(group), nextStep);
     show(head, { group: facts(group), datasets: group.datasets.map(({ type, rows, streamed }) => ({ type, rows, streamed })) }, headline);
     show(now, group.now, underWay);
     show(failed, group.failed, failures);
@@ -97,12 +99,13 @@ function trained({ solutions, recommenders }) {
 const modelHead = (name, recipe, description, text) => [
   h("h3", {}, name), h("p", { class: "soft" }, recipe, text !== "ACTIVE" && [" ", status(text)]), h("p", {}, description)];
 
-function version({ arn, status: text, updated, hours, mode, kind, reason, metrics, name }) {
+function version({ arn, status: text, updated, hours, mode, kind, tuned, reason, metrics, name }) {
   const how = [mode !== "FULL" && mode, kind === "AUTOMATIC" && "automatic", hours && `trained in ${lasted(hours * 3600)}`].filter(Boolean);
-  const own = arn.slice(arn.lastIndexOf("/") + 1), named = name.endsWith(`/${own}`) ? own : name;
+  const own = arn.slice(arn.lastIndexOf("/") + 1), named = name.endsWith(`/${own}`) ? own : name, found = Object.entries(tuned);
   return h("div", {},
     h("p", { class: "line" }, h("code", {}, named), status(text), h("span", { class: "soft end" }, how.join(" · "), how.length > 0 && ", ", when(updated))),
     reason && h("p", { class: "reason" }, reason),
+    found.length > 0 && h("ul", { class: "chips", "aria-label": "Hyperparameters found" }, found.map(([key, value]) => h("li", { class: "chip" }, `${key} `, h("b", {}, value)))),
     text === "ACTIVE" && !Object.keys(metrics).length && h("p", { class: "soft" }, "This recipe has no offline metrics."));
 }
 
@@ -128,7 +131,7 @@ function table(caption, names, rows) {
 }
 
 function stored(datasets) {
-  if (!datasets.length) return h("section", {}, h("h2", {}, "Data"), h("p", { class: "note" }, "No dataset yet: create a schema and an Interactions dataset, then import a CSV file or send events."));
+  if (!datasets.length) return [];
   return h("section", {}, h("h2", {}, "Data"), h("div", { class: "cards" }, datasets.map(dataset)));
 }
 
