@@ -41,7 +41,7 @@ deletes(kinds.EVENT_TRACKER)
 
 
 @operation("PutEvents")
-def put_events(engine: Engine, call: Call, request: Json) -> None:
+async def put_events(engine: Engine, call: Call, request: Json) -> None:
     tracker = next(engine.registry.find(kinds.EVENT_TRACKER, call.prefix, trackingId=request["trackingId"]), None)
     if tracker is None or not tracker.active:
         raise InvalidInput(f"No ACTIVE event tracker has the trackingId {request['trackingId']}.")
@@ -59,8 +59,8 @@ def put_events(engine: Engine, call: Call, request: Json) -> None:
         # An event that names an answer has been shown the answer's items, unless it has an impression of its own.
         if not event.impression and (shown := engine.serving.shown(event.recommendation_id)):
             events[place] = replace(event, impression=shown)
-    engine.store.add_events(dataset.arn, events)
-    engine.serving.add_events(dataset.group, events, engine.store.last_event(dataset.arn))
+    last = await engine.store.add_events(dataset.arn, events)
+    engine.serving.add_events(dataset.group, events, last)
 
 
 def _event(event: Json, request: Json, schema: Schema, most: int) -> StreamedEvent:
@@ -98,32 +98,32 @@ def _item(value: object) -> str | None:
 
 
 @operation("PutUsers")
-def put_users(engine: Engine, _call: Call, request: Json) -> None:
-    group, users = _put(engine, request, "user")
+async def put_users(engine: Engine, _call: Call, request: Json) -> None:
+    group, users = await _put(engine, request, "user")
     engine.serving.put_users(group, users)
 
 
 @operation("PutItems")
-def put_items(engine: Engine, _call: Call, request: Json) -> None:
-    group, items = _put(engine, request, "item")
+async def put_items(engine: Engine, _call: Call, request: Json) -> None:
+    group, items = await _put(engine, request, "item")
     engine.serving.put_items(group, items)
 
 
 @operation("PutActions")
-def put_actions(engine: Engine, _call: Call, request: Json) -> None:
-    group, actions = _put(engine, request, "action")
+async def put_actions(engine: Engine, _call: Call, request: Json) -> None:
+    group, actions = await _put(engine, request, "action")
     engine.serving.put_items(actions_of(group), actions)
 
 
 @operation("PutActionInteractions")
-def put_action_interactions(engine: Engine, call: Call, request: Json) -> None:
+async def put_action_interactions(engine: Engine, call: Call, request: Json) -> None:
     dataset = next(engine.registry.find(kinds.DATASET, call.prefix, trackingId=request["trackingId"]), None)
     if dataset is None:
         raise ResourceNotFound(f"No Action_Interactions dataset has the trackingId {request['trackingId']}.")
     schema = _open_schema(engine, dataset)
     events = [_action_event(each, schema) for each in request["actionInteractions"]]
-    engine.store.add_events(dataset.arn, events)
-    engine.serving.add_events(actions_of(dataset.group), events, engine.store.last_event(dataset.arn))
+    last = await engine.store.add_events(dataset.arn, events)
+    engine.serving.add_events(actions_of(dataset.group), events, last)
 
 
 def _action_event(event: Json, schema: Schema) -> StreamedEvent:
@@ -147,14 +147,14 @@ def _action_event(event: Json, schema: Schema) -> StreamedEvent:
     )
 
 
-def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]]:
+async def _put(engine: Engine, request: Json, noun: str) -> tuple[str, list[PutRecord]]:
     """Store the records of a request, one for each `noun`; returns the ARN of their dataset group, and the records."""
     dataset, kind = engine.registry.get(kinds.DATASET, request["datasetArn"]), f"{noun}s".upper()
     if dataset.body["datasetType"] != kind:
         raise InvalidInput(f"{dataset.arn} is not a dataset of type {kind}.")
     schema = _open_schema(engine, dataset)
     records = [_record(each[f"{noun}Id"], each, noun, schema) for each in request[f"{noun}s"]]
-    engine.store.put_records(dataset.arn, records)
+    await engine.store.put_records(dataset.arn, records)
     return dataset.group, records
 
 

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import IO, Any, Final
 from personalize_local.data.records import PutRecord, StreamedEvent, event_from_json, to_json
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.resources import disk
+from personalize_local.resources.group_commit import GroupCommit
 from personalize_local.wire.errors import StorageFailed
 
 LAYOUT: Final = 1
@@ -40,6 +42,10 @@ CREATE TABLE IF NOT EXISTS records (
 );
 CREATE INDEX IF NOT EXISTS records_by_dataset ON records (dataset, number);
 """
+_LAST_EVENT: Final = "SELECT MAX(number) FROM events WHERE dataset = ?"
+_LAST_RECORD: Final = "SELECT MAX(number) FROM records WHERE dataset = ?"
+_LOG_PAGES: Final = 10_000
+"""Pages of the log (40 MB) after which a commit copies it into the database; streams copy it themselves before."""
 StoredResource = tuple[str, str, int, dict[str, Any]]
 """ARN, kind, number in the order of creation, body."""
 
@@ -107,30 +113,43 @@ class Store(Streamed):
             try:
                 directory.mkdir(parents=True, exist_ok=True)
                 self._lock = held.enter_context(_lock(directory / "engine.lock"))
-                self._connection = sqlite3.connect(self.database, check_same_thread=False)
-                held.callback(self._connection.close)
-                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+                self._connection, self._streaming = (
+                    held.enter_context(closing(sqlite3.connect(self.database, check_same_thread=False)))
+                    for _ in range(2)
+                )
+                for connection in (self._connection, self._streaming):
+                    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+                    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
                 _migrate(self._connection, directory)
                 self._connection.execute("PRAGMA journal_mode = WAL")
             except (OSError, sqlite3.Error) as error:
                 reason = disk.shortage(error) or f"{error}: repair it, or give another --data-dir."
                 raise DirectoryRefused(f"{directory} cannot be used: {reason}") from error
             held.pop_all()
+        self._turn = threading.Lock()
+        """Held while one of the two connections writes: waiting for it is shorter than SQLite's waiting."""
+        self._group_commit = GroupCommit(lambda: self._writing(self._streaming), self._checkpoint)
 
     def close(self) -> None:
+        self._group_commit.close()
+        self._streaming.close()
         self._connection.close()
         self._lock.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, given: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
         """Write, all or nothing. Raises StorageFailed."""
         try:
-            with self._connection as connection:
+            with self._turn, given or self._connection as connection:
                 yield connection
         except sqlite3.OperationalError as error:
             if reason := disk.shortage(error):
                 raise StorageFailed(reason) from error
             raise
+
+    def _checkpoint(self) -> None:
+        with suppress(sqlite3.Error):  # a full disk, say: the log grows until there is room
+            self._streaming.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def folder(self, arn: str) -> Path:
         """Return the folder of a resource: for imported rows, a trained model, or a dataset group's live data."""
@@ -158,22 +177,26 @@ class Store(Streamed):
     def remove(self, arns: Iterable[str]) -> None:
         """Delete resources and their streamed records, all or none."""
         keys = [(arn,) for arn in arns]
+        self._group_commit.flush()
         with self._writing() as connection:
             connection.executemany("DELETE FROM events WHERE dataset = ?", keys)
             connection.executemany("DELETE FROM records WHERE dataset = ?", keys)
             connection.executemany("DELETE FROM resources WHERE arn = ?", keys)
 
-    def add_events(self, dataset: str, events: Iterable[StreamedEvent]) -> None:
-        """Append events, all or none; skips events whose id the dataset already has."""
-        rows = [(dataset, event.event_id, to_json(event)) for event in events]
-        with self._writing() as connection:
-            connection.executemany("INSERT OR IGNORE INTO events (dataset, event_id, body) VALUES (?, ?, ?)", rows)
+    async def add_events(self, dataset: str, events: Iterable[StreamedEvent]) -> int:
+        """Append events, all or none; skips events whose id the dataset already has.
 
-    def put_records(self, dataset: str, records: Iterable[PutRecord]) -> None:
+        Returns the number of the dataset's newest event.
+        """
+        rows = ((dataset, event.event_id, to_json(event)) for event in events)
+        insert = "INSERT OR IGNORE INTO events (dataset, event_id, body) VALUES (?, ?, ?)"
+        return await self._group_commit.write(insert, rows, (_LAST_EVENT, (dataset,)))
+
+    async def put_records(self, dataset: str, records: Iterable[PutRecord]) -> None:
         """Write users or items, all or none; a record replaces the earlier one of its id."""
-        rows = [(dataset, record.id, to_json(record)) for record in records]
-        with self._writing() as connection:
-            connection.executemany("INSERT OR REPLACE INTO records (dataset, id, body) VALUES (?, ?, ?)", rows)
+        rows = ((dataset, record.id, to_json(record)) for record in records)
+        replace_row = "INSERT OR REPLACE INTO records (dataset, id, body) VALUES (?, ?, ?)"
+        await self._group_commit.write(replace_row, rows, (_LAST_RECORD, (dataset,)))
 
     def remove_users(self, datasets: Mapping[str, Sequence[int]], users: Collection[str]) -> int:
         """Delete what was streamed about some users and their sessions; returns the number of records.
@@ -195,13 +218,12 @@ class Store(Streamed):
 
     def last_event(self, dataset: str) -> int:
         """Return the number of a dataset's newest event; 0 without any."""
-        (number,) = self._connection.execute("SELECT MAX(number) FROM events WHERE dataset = ?", (dataset,)).fetchone()
+        (number,) = self._connection.execute(_LAST_EVENT, (dataset,)).fetchone()
         return number or 0
 
     def last_streamed(self, dataset: str) -> tuple[int, int]:
         """Return the numbers of a dataset's newest event and newest record; 0 without any."""
-        query = "SELECT MAX(number) FROM records WHERE dataset = ?"
-        (number,) = self._connection.execute(query, (dataset,)).fetchone()
+        (number,) = self._connection.execute(_LAST_RECORD, (dataset,)).fetchone()
         return self.last_event(dataset), number or 0
 
 
