@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.harness import ROLE, Argument, Aws, EngineProcess, until
 from engine.tests.shop_data import columns, interactions, write_csv
 
 HOUR = 3600
@@ -133,3 +133,34 @@ def test_training_mode_update_adds_new_items_and_is_left_alone_then(aws: Aws, do
     door.advance(60)
     until(lambda: "newer" in listed(aws, follower), "an update of the full version")
     assert "newer" not in listed(aws, campaign)
+
+
+def test_trends_are_found_anew_in_the_rhythm_of_their_windows(aws: Aws, door: FaultDoor) -> None:
+    group, items = filled(aws)
+    config = {"featureTransformationParameters": {"trend_discovery_frequency": "30 minutes"}}
+    solution = aws.solution(group, "aws-trending-now", performAutoTraining=False, solutionConfig=config)
+    campaign, tracking_id = aws.campaign(aws.version(solution)), aws.tracker(group)
+    put(aws, items)
+    for number in range(20):
+        aws.click(tracking_id, "new", user=f"t{number}", sentAt=1_700_000_000 + number)
+    assert "new" not in listed(aws, campaign)
+    door.advance(HOUR / 2 + 60)
+    until(lambda: next(iter(listed(aws, campaign))) == "new", "an update")
+
+
+def test_a_batch_job_begins_with_an_update(aws: Aws, running: EngineProcess) -> None:
+    group, items = filled(aws)
+    version = aws.version(aws.solution(group, FIRST, **FAST))
+    put(aws, items)
+    (running.s3_root / "b/users.json").write_text('{"userId": "u1"}\n')
+    output: Argument = {"s3DataDestination": {"path": f"s3://b/{aws.region}/"}}
+    made = aws.control.create_batch_inference_job(
+        jobName="batch",
+        solutionVersionArn=version,
+        numResults=100,
+        jobInput={"s3DataSource": {"path": "s3://b/users.json"}},
+        jobOutput=output,
+        roleArn=ROLE,
+    )
+    aws.settle("BatchInferenceJob", made["batchInferenceJobArn"])
+    assert '"new"' in (running.s3_root / "b" / aws.region / "users.json.out").read_text()

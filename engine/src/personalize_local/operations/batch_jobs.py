@@ -6,10 +6,12 @@ from typing import Final
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, work
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.work import run_batch
+from personalize_local.operations import model_updates
 from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of
 from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
+from personalize_local.operations.solution_versions import config_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Kind
 from personalize_local.wire.errors import InvalidInput, NotBuilt
@@ -78,6 +80,8 @@ async def run(engine: Engine, job: Resource) -> None:
 
 async def _answer(engine: Engine, job: Resource) -> None:
     version = engine.registry.get(kinds.SOLUTION_VERSION, job.body["solutionVersionArn"])
+    if model_updates.behind(engine, version):
+        await model_updates.update_model(engine, version, config_of(engine, version))
     spec = recipe_of(version.body["recipeArn"])
     asked = job.body.get("batchInferenceJobConfig", {}).get("itemExplorationConfig", {})
     task = BatchTask(

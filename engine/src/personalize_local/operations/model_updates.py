@@ -2,13 +2,12 @@
 """Updates of models between trainings, every two hours of the engine's clock where there is something new.
 
 As on AWS, the newest fully trained version of a solution is updated while a campaign serves it, and so are the
-recommenders of two use cases. No version is made, and metrics stay.
+recommenders of some use cases; trends in the rhythm of their windows. No version is made, and metrics stay.
 """
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.jobs.tasks import UpdateTask
@@ -17,12 +16,9 @@ from personalize_local.operations.datasets import bulk_spec, claim_of, data_mark
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
-from personalize_local.recipes.updating import updatable
+from personalize_local.recipes.updating import seconds_between
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
-
-PERIOD: Final = 7200.0
-"""Seconds, of the engine's clock, between two updates of a model."""
 
 
 def due(engine: Engine) -> list[Resource]:
@@ -30,7 +26,12 @@ def due(engine: Engine) -> list[Resource]:
     served = {each.body["solutionVersionArn"] for each in engine.registry.find(kinds.CAMPAIGN) if each.active}
     found = [each for each in _newest_versions(engine) if each.arn in served]
     found += [each for each in engine.registry.find(kinds.RECOMMENDER) if each.active and not under_way(each)]
-    return [each for each in found if _is_due(engine, each)]
+    return [each for each in found if _is_time(engine, each) and _has_news(engine, each)]
+
+
+def behind(engine: Engine, version: Resource) -> bool:
+    """Tell whether a batch job with this version begins with an update, whatever the time."""
+    return version in _newest_versions(engine) and _period(version) is not None and _has_news(engine, version)
 
 
 def _newest_versions(engine: Engine) -> Iterator[Resource]:
@@ -42,21 +43,22 @@ def _newest_versions(engine: Engine) -> Iterator[Resource]:
     yield from newest.values()
 
 
-def _is_due(engine: Engine, resource: Resource) -> bool:
-    body = resource.body
-    latest: Json = body.get("update") or {"at": body.get("trained", body["creationDateTime"]), "mark": body.get("mark")}
-    return (
-        updatable(_recipe(resource).name)
-        and engine.clock.now() >= latest["at"] + PERIOD
-        and _mark(engine, resource.group) != latest["mark"]
-        and _complete(engine, resource)
-    )
+def _is_time(engine: Engine, resource: Resource) -> bool:
+    period, body = _period(resource), resource.body
+    since = body["update"]["at"] if "update" in body else body.get("trained") or body["creationDateTime"]
+    return period is not None and engine.clock.now() >= float(since) + period
 
 
-def _complete(engine: Engine, resource: Resource) -> bool:
-    """Tell whether every dataset of the training is still there: updates end with one."""
+def _has_news(engine: Engine, resource: Resource) -> bool:
+    """Tell whether something came since the latest update or the training, and no dataset of the training is gone."""
     present = {each.number for each in datasets_of(engine, resource.group).values()}
-    return present.issuperset(resource.body.get("datasets", ()))
+    read = resource.body.get("update", resource.body).get("mark")
+    return present.issuperset(resource.body.get("datasets", ())) and _mark(engine, resource.group) != read
+
+
+def _period(resource: Resource) -> float | None:
+    config = resource.body.get("solutionConfig", {})
+    return seconds_between(_recipe(resource).name, config.get("featureTransformationParameters", {}))
 
 
 def training_marks(engine: Engine, group: str) -> Json:
@@ -75,6 +77,7 @@ async def update_model(engine: Engine, resource: Resource, config: TrainingConfi
     folder, began = f"update-{int(now)}", resource.body.get("trained")
     await write_update(engine, resource, config, trained / folder)
     if not resource.active or under_way(resource) or resource.body.get("trained") != began:
+        shutil.rmtree(trained / folder, ignore_errors=True)
         return  # deleted, stopped or trained anew meanwhile
     resource.body["update"] = {"folder": folder, "at": now, "mark": mark}
     engine.registry.save(resource)

@@ -143,11 +143,11 @@ _EXPLORATION = {
     "explorationWeight": Parameter("0.3", "continuous"),
     "explorationItemAgeCutOff": Parameter("30.0", "continuous", 1.0, 36500.0),
 }
-_TREND = {
-    "trend_discovery_frequency": Parameter(
-        "2 hours", "categorical", values=("30 minutes", "1 hour", "2 hours", "3 hours", "1 day")
-    )
-}
+WINDOWS: Final[Mapping[str, int]] = MappingProxyType(
+    {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10_800, "1 day": 86_400}
+)
+"""Seconds of a window by the value of trend_discovery_frequency."""
+_TREND = {"trend_discovery_frequency": Parameter("2 hours", "categorical", values=tuple(WINDOWS))}
 _COLD_START = {
     "cold_start_max_interactions": Parameter("15", "integer", 1, 2**31 - 1),
     "cold_start_max_duration": Parameter("5.0", "continuous", 0.0, 36500.0),

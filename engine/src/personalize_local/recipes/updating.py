@@ -1,26 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Updates between trainings: a model learns of new items, and of what was shown; what it has learned stays."""
+"""Updates between trainings: a model learns of new items, and of what was shown; trends are found anew."""
+
+from collections.abc import Mapping
 
 from personalize_local.data.snapshots import Snapshot
 from personalize_local.recipes.actions import ActionModel
 from personalize_local.recipes.base import Model
+from personalize_local.recipes.common.rows import training_rows
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.definitions import RECIPES
+from personalize_local.recipes.definitions import RECIPES, WINDOWS
+from personalize_local.recipes.related.model import ListModel
 from personalize_local.recipes.user_personalization import new_items
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
+_HOURS = 2
 _FAMILIES = ("personal", "actions")
 
 
-def updatable(recipe: str) -> bool:
-    """Tell whether models of a recipe (a key of RECIPES) are updated between trainings."""
-    return RECIPES[recipe].family in _FAMILIES
+def seconds_between(recipe: str, parameters: Mapping[str, str]) -> float | None:
+    """Return the time from one update of a recipe's models to the next; None if only a training changes them.
+
+    `parameters`: the featureTransformationParameters of the solution.
+    """
+    spec = RECIPES[recipe]
+    if spec.family == "trending":
+        return float(WINDOWS[{**spec.defaults(), **parameters}["trend_discovery_frequency"].lower()])
+    return _HOURS * 3600.0 if spec.family in _FAMILIES else None
 
 
 def updated(model: Model, snapshot: Snapshot, config: TrainingConfig) -> Model:
-    """Return the model with the items of a newer snapshot; the same one for recipes that only a training changes."""
+    """Return the model with the items, or the trends, of a newer snapshot."""
     if isinstance(model, PersonalModel):
         return new_items.added(model, snapshot, config)
     if isinstance(model, ActionModel):
         return model.added(snapshot)
+    if isinstance(model, ListModel):
+        from personalize_local.recipes.related import training  # noqa: PLC0415 — scipy, which serving does without
+
+        return training.fit(snapshot, training_rows(snapshot, config), RECIPES[model.settings.recipe], config)
     return model

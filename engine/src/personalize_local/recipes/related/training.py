@@ -14,7 +14,7 @@ from personalize_local.recipes.common.content import Content
 from personalize_local.recipes.common.item_index import ItemIndex, by_popularity, new_positions
 from personalize_local.recipes.common.rows import Floats, Ints, Rows, renumbered
 from personalize_local.recipes.config import TrainingConfig
-from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.recipes.definitions import WINDOWS, RecipeSpec
 from personalize_local.recipes.related.model import CONTENT_BOOST, ListModel, Settings
 
 KEPT = 500
@@ -28,8 +28,6 @@ PAUSE = 1800
 """Seconds after which a user's next purchase is another basket."""
 LARGEST = 200
 """Items of the largest basket that counts: larger ones are stock orders."""
-SECONDS: Mapping[str, int] = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10_800, "1 day": 86_400}
-"""Length of a window by the value of trend_discovery_frequency."""
 TREND_SHRINKAGE = 4.0
 """Pseudo-counts of every item: a step from 0 to 1 is no trend."""
 
@@ -113,7 +111,7 @@ def _neighbours(counts: cooccurrence.Matrix, seen: Ints, discount: float) -> dic
 
 def frequency(options: Mapping[str, str]) -> int:
     """Return the seconds of the window that trend_discovery_frequency names."""
-    return SECONDS[options["trend_discovery_frequency"].lower()]
+    return WINDOWS[options["trend_discovery_frequency"].lower()]
 
 
 def growth(rows: Rows, window: int, end: int) -> tuple[Ints, Ints]:
