@@ -60,5 +60,5 @@ def test_every_local_command_is_explained() -> None:
 
 
 def test_every_option_of_the_engine_is_explained() -> None:
-    options = set(re.findall(r"--[a-z0-9-]+", usage("local.personalize"))) - {"--help"}
-    assert set(first_cells(section("docs/local.md", "Point any boto3 program at the engine"))) == options
+    options = set(re.findall(r"^  (?:-h, )?(--[a-z0-9-]+)", usage("personalize_local"), re.MULTILINE))
+    assert set(first_cells(section("engine/docs/command.md", "Options"))) == options

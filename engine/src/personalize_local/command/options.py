@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from platformdirs import user_data_dir
-
 from personalize_local.command.parser import Once, Parser
 from personalize_local.data.s3 import S3
 from personalize_local.engine import Options
@@ -46,7 +44,11 @@ class Arguments(Options, argparse.Namespace):
     @property
     def directory(self) -> Path | None:
         """The data folder; None: a temporary one."""
-        return None if self.in_memory else self.data_dir or Path(user_data_dir("personalize-local", appauthor=False))
+        if self.in_memory or self.data_dir:
+            return None if self.in_memory else self.data_dir
+        from platformdirs import user_data_path  # noqa: PLC0415 — only this needs it
+
+        return user_data_path("personalize-local", appauthor=False)
 
 
 def read(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments:
