@@ -164,3 +164,37 @@ def test_what_fails_says_why_and_can_be_deleted(world: World, operation: str) ->
         door.add("neverEnd", f"Delete{noun}")
         world.bare.perform(f"Delete{noun}", {f"{_member(noun)}Arn": arn})
         assert world.walk(f"Delete{noun}", arn) == DELETED
+
+
+CHANGES: Mapping[str, Json] = {
+    "Campaign": {"campaignArn": "$campaign-popular", "minProvisionedTPS": 3},
+    "Solution": {"solutionArn": "$solution-popular", "performAutoTraining": True},
+    "Recommender": {"recommenderArn": "$recommender", "recommenderConfig": {"minRecommendationRequestsPerSecond": 3}},
+    "Dataset": {"datasetArn": "$items", "schemaArn": "$schema-colours"},
+}
+
+
+@pytest.mark.parametrize("noun", CHANGES)
+def test_an_update_that_fails_leaves_all_as_it_was(world: World, noun: str) -> None:
+    door, request = FaultDoor(world.engine.url), filled(CHANGES[noun], world.made)
+    arn, latest = request[f"{_member(noun)}Arn"], f"latest{noun}Update"
+    changed = {name for name in request if not name.endswith("Arn")}
+    before = world.described(noun, arn)
+    door.add("createFailed", f"Update{noun}", reason="It had to fail.")
+    world.bare.perform(f"Update{noun}", request)
+    seen: list[str] = []
+
+    def failed() -> bool:
+        status = str(world.described(noun, arn)[latest]["status"])
+        if status not in seen:
+            seen.append(status)
+            door.advance(STEP)
+        return status.endswith("FAILED")
+
+    until(failed, f"failure of the update of {arn}")
+    door.clear()
+    after = world.described(noun, arn)
+    assert (after["status"], after[latest]["failureReason"]) == ("ACTIVE", "It had to fail.")
+    assert {name: after.get(name) for name in changed} == {name: before.get(name) for name in changed}
+    world.bare.perform(f"Update{noun}", request)
+    assert world.walk(f"Update{noun}", arn, update="" if noun == "Dataset" else latest)[-1] == "ACTIVE"

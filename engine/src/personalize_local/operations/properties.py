@@ -59,8 +59,12 @@ def _cell(field: Field, value: object, *, items: bool) -> str | float | None:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):
         number = None
-    if number is None or not abs(number) < 2**63:
+    if number is None:
         return _refuse(field, value)
+    if not abs(number) < 2**63:
+        raise InvalidInput(
+            f"Value of property {camel_case(field.name)} is too large for a number of type {field.type}."
+        )
     return int(number) if field.type in {"int", "long"} else number
 
 
