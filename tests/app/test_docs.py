@@ -226,12 +226,15 @@ def test_the_javascript_client_in_a_fresh_npm_project(laptop: Laptop, demo: Run,
 
 
 def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
-    """Run the blocks as one module, in a project without anything but a copy of the client."""
+    """Run the blocks as one module, in a project without anything but the package of the client."""
     if node() is None:
         pytest.skip("Node 20 or newer is not on this machine")
     project = desk.folder / "tmp" / "project"
-    shutil.copytree(ROOT / "storefront" / "client", project / "client")
+    shutil.copytree(ROOT / "storefront" / "client", project / "storefront" / "client")
+    shutil.copy(ROOT / "LICENSE", project)
     (project / "package.json").write_text('{"name": "fresh", "version": "1.0.0"}')
+    commands = "".join(block.text for block in told if block.language == "sh")
+    desk.run("sh", "-euc", f"cd {shlex.quote(str(project))}\n{commands}", given="")
     state = laptop.state
     token = login.user_token(laptop.home, state, USER, time.time())
     with server.serving(server.open_shop(state, "demo", {})) as address:
@@ -240,7 +243,7 @@ def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
             "userToken": token,
         }  # fmt: skip
         values = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in given.items())
-        (project / "page.mjs").write_text("\n".join(block.text for block in told))
+        (project / "page.mjs").write_text("\n".join(block.text for block in told if block.language == "js"))
         text = (project / "page.mjs").read_text()
         imports = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("import "))
         (project / "page.mjs").write_text(imports + values + text.replace(imports, ""))

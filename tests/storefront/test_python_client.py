@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from storefront.client.python.shop_client import ApiError, ShopClient, event
 else:
     # Pytest's `storefront` is the folder of these tests.
-    told = runpy.run_path(str(ROOT / "storefront/client/python/shop_client.py"))
+    told = runpy.run_path(str(ROOT / "storefront/client/python/shop_client/__init__.py"))
     ApiError, ShopClient, event = told["ApiError"], told["ShopClient"], told["event"]
 
 Reply = tuple[int, dict[str, str], bytes]

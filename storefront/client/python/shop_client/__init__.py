@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the HTTP API for servers, as an example: the standard library of Python 3.11, one file, to copy from.
+"""A client of the HTTP API for servers, on the standard library of Python 3.11: one file, to install or to copy from.
 
     shop = ShopClient("https://….amazonaws.com/v1", "myshop", key)
     answer = shop.recommend("u1", limit=12)
