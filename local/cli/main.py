@@ -21,6 +21,7 @@ MODULES = {
     "demo": "local.demo.walkthrough",
     "evaluate": "local.evaluation.command",
     "publish": "local.shopfront.publishing",
+    "settings-schema": "local.cli.settings_schema",
     "shopfront": "local.shopfront.server",
     "teardown": "local.cli.removals",
 }
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add_operations(add)
     add_shopfront(add)
     add_runs(add)
+    add_settings(add)
     add_questions(add)
     add_evaluate(add)
     return main
@@ -151,6 +153,11 @@ def add_runs(add: Add) -> None:
     teardown.add_argument("--dry-run", action="store_true", help="only list what would be removed, and its price")
     teardown.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     teardown.add_argument("--objects", action="store_true", help="remove its files in the bucket too")
+
+
+def add_settings(add: Add) -> None:
+    text = "the JSON Schema of a shop's settings.yaml, by which editors complete and check it"
+    add("settings-schema", text, "settings-schema > settings.schema.json")
 
 
 def add_questions(add: Add) -> None:

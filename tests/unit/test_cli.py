@@ -29,7 +29,7 @@ def local(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     shown = local("--help")
     assert shown.returncode == 0
-    assert set(COMMANDS) == set(re.findall(r"^    ([a-z]+)(?: |$)", shown.stdout, re.MULTILINE))
+    assert set(COMMANDS) == set(re.findall(r"^    ([a-z-]+)(?: |$)", shown.stdout, re.MULTILINE))
     assert set(COMMANDS) >= CONTRACT
 
 
