@@ -164,3 +164,25 @@ def test_a_batch_job_begins_with_an_update(aws: Aws, running: EngineProcess) -> 
     )
     aws.settle("BatchInferenceJob", made["batchInferenceJobArn"])
     assert '"new"' in (running.s3_root / "b" / aws.region / "users.json.out").read_text()
+
+
+def test_texts_are_read_anew_half_an_hour_later_where_the_solution_asks(aws: Aws, door: FaultDoor) -> None:
+    texts = [{"name": "NAME", "type": "string", "itemName": True}, {"name": "TEXT", "type": "string", "textual": True}]
+    head = {"type": "record", "name": "Items", "namespace": "com.amazonaws.personalize.schema"}
+    schema = json.dumps(head | {"fields": [{"name": "ITEM_ID", "type": "string"}, *texts]})
+    group, arn = aws.group(), aws.control.create_schema(name="texts", schema=schema)["schemaArn"]
+    made = aws.control.create_dataset(name="texts", schemaArn=arn, datasetGroupArn=group, datasetType="Items")
+    rows = [(f"i{n}", f"N{n}", "green tea leaves" if n % 2 else "camping tent poles") for n in range(8)]
+    write_csv(aws.engine.s3_root / "b/texts.csv", ["ITEM_ID", "NAME", "TEXT"], rows)
+    aws.imported(made["datasetArn"], "s3://b/texts.csv", "texts")
+    solution = aws.solution(group, "aws-semantic-similarity", performAutoTraining=False)
+    campaign = aws.campaign(aws.version(solution))
+    new: Argument = {"itemId": "new", "properties": json.dumps({"name": "Pot", "text": "leaves of tea"})}
+    aws.events.put_items(datasetArn=made["datasetArn"], items=[new])
+    door.advance(3 * HOUR)
+    aws.control.update_solution(solutionArn=solution, performIncrementalUpdate=True)
+    aws.settled_update("Solution", solution)
+    assert len(listed(aws, campaign, itemId="i1")) == 7
+    door.advance(60)
+    until(lambda: "new" in listed(aws, campaign, itemId="i1"), "an update")
+    assert set(list(listed(aws, campaign, itemId="new"))[:4]) == {"i1", "i3", "i5", "i7"}

@@ -50,6 +50,7 @@ def build_snapshot(spec: SnapshotSpec) -> Snapshot:
         user_columns=_columns(users, spec.users_schema, user_ids),
         item_columns=_columns(items, spec.items_schema, item_ids),
         impressions=_impressions(rows, item_ids),
+        item_texts=_texts(items, spec.items_schema, item_ids) if spec.texts else {},
     )
 
 
@@ -202,9 +203,23 @@ def _trainable(schema: Schema) -> list[Field]:
 def _columns(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Column]:
     if metadata is None or schema is None:
         return {}
-    names = [field.name for field in _trainable(schema)]
-    aligned = pl.DataFrame({"id": ids}).join(metadata.select("id", *names), on="id", how="left", maintain_order="left")
-    return {each.name: _objects(each) if each.dtype == pl.String else _numbers(each) for each in aligned.select(names)}
+    aligned = _aligned(metadata, [field.name for field in _trainable(schema)], ids)
+    return {each.name: _objects(each) if each.dtype == pl.String else _numbers(each) for each in aligned}
+
+
+def _texts(metadata: pl.DataFrame | None, schema: Schema | None, ids: pl.Series) -> dict[str, Strings]:
+    if metadata is None or schema is None:
+        return {}
+    marked = {"name": schema.marked("item_name"), "description": schema.marked("textual")}
+    names = {role: field.name for role, field in marked.items() if field}
+    aligned = _aligned(metadata, list(dict.fromkeys(names.values())), ids)
+    return {role: _objects(aligned[name]) for role, name in names.items()}
+
+
+def _aligned(metadata: pl.DataFrame, names: Sequence[str], ids: pl.Series) -> pl.DataFrame:
+    """Return columns in the order of ids."""
+    metadata = metadata.select("id", *names)
+    return pl.DataFrame({"id": ids}).join(metadata, on="id", how="left", maintain_order="left").select(names)
 
 
 def _numbers(series: pl.Series) -> npt.NDArray[np.float64]:

@@ -49,6 +49,8 @@ class Field:
     nullable: bool = False
     categorical: bool = False
     textual: bool = False
+    item_name: bool = False
+    """Whether it names the item (`itemName`): Semantic-Similarity compares names too."""
 
     @property
     def numeric(self) -> bool:
@@ -69,6 +71,10 @@ class Schema:
     def find(self, name: str) -> Field | None:
         """Return the column of this name in any case."""
         return next((field for field in self.fields if field.name.lower() == name.lower()), None)
+
+    def marked(self, mark: Literal["textual", "item_name"]) -> Field | None:
+        """Return the one column that has a mark."""
+        return next((field for field in self.fields if getattr(field, mark)), None)
 
 
 ID_LENGTH = 256
@@ -234,8 +240,10 @@ def _field(entry: object, position: int) -> Field:
         if not isinstance(entry.get(attribute, False), bool):
             raise InvalidInput(f'Field {name}: "{attribute}" must be true or false.')
     kind, nullable = _type(entry.get("type"), name)
-    field = Field(name, kind, nullable, entry.get("categorical", False), entry.get("textual", False))
-    for attribute, marked in (("categorical", field.categorical), ("textual", field.textual)):
+    marks = (entry.get(attribute, False) for attribute in ("categorical", "textual", "itemName"))
+    field = Field(name, kind, nullable, *marks)
+    marked_as = {"categorical": field.categorical, "textual": field.textual, "the itemName": field.item_name}
+    for attribute, marked in marked_as.items():
         if marked and kind != "string":
             raise InvalidInput(f"Field {name} is of type {kind}: only a string field can be {attribute}.")
     if field.categorical and field.textual:
@@ -269,7 +277,7 @@ def _match(fields: tuple[Field, ...], known: Field, *, required: bool) -> None:
     if found is None:
         if required:
             raise InvalidInput(f"The schema lacks the required field {known.name} ({_describe(known)}).")
-    elif replace(found, nullable=known.nullable) != known or (found.nullable and not known.nullable):
+    elif replace(found, nullable=known.nullable, item_name=False) != known or (found.nullable and not known.nullable):
         word = "Required" if required else "Reserved"
         raise InvalidInput(f"{word} field {known.name} must be {_describe(known)}, not {_describe(found)}.")
 
@@ -285,6 +293,11 @@ def _check_metadata(dataset: DatasetType, fields: tuple[Field, ...], required: s
         raise InvalidInput(f"Field {textual[0]} cannot be textual: only an Items dataset can have a textual field.")
     if len(textual) > 1:
         raise InvalidInput(f"Fields {', '.join(textual)} are textual: a schema can have only one textual field.")
+    names = [field.name for field in fields if field.item_name]
+    if names and dataset != "ITEMS":
+        raise InvalidInput(f"Field {names[0]} cannot be the itemName: only an Items dataset can have one.")
+    if len(names) > 1:
+        raise InvalidInput(f"Fields {', '.join(names)} are each the itemName: a schema can have only one.")
     own = [field for field in fields if field.name not in required | reserved]
     if len(own) > _METADATA_LIMITS[dataset]:
         limit = _METADATA_LIMITS[dataset]

@@ -36,6 +36,8 @@ class SnapshotSpec:
     """In the order of arrival, as the records that follow."""
     put_users: Sequence[PutRecord] = ()
     put_items: Sequence[PutRecord] = ()
+    texts: bool = False
+    """Whether items' names and descriptions are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Snapshot:
     """Categorical and numeric Items metadata (textual and plain strings never train), [items] each."""
     impressions: npt.NDArray[np.int64] | None = None
     """[items] how often each was shown, by the IMPRESSION of interactions; None = unknown."""
+    item_texts: Mapping[str, Strings] = field(default_factory=dict)
+    """`name` and `description` of items, [items] each, as far as the schema marks such columns and they are wanted."""
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:

@@ -119,6 +119,7 @@ def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, asked:
         {str(name).upper(): str(value) for name, value in asked.get("context", {}).items()},
         task.now,
         task.exploration,
+        influence=task.influence,
     )
     mask = None
     if task.filter:

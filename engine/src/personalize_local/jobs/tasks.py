@@ -69,6 +69,7 @@ class BatchTask:
     results: int
     now: float
     exploration: Mapping[str, float] = field(default_factory=dict)
+    influence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from personalize_local.data.schemas import Schema
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.jobs.progress import IMPORT, TRAINING, phases
 from personalize_local.jobs.tasks import BatchTask, ExportTask, ReportTask, TrainingOutcome, TrainingTask, UpdateTask
+from personalize_local.recipes.definitions import RECIPES
 from personalize_local.resources.store import with_streamed
 from personalize_local.serving import TRAINED_UNTIL
 
@@ -44,7 +46,8 @@ def run_training(task: TrainingTask) -> TrainingOutcome:
     with phases(task.target, TRAINING) as enter:
         enter("Reading the data")
         spec, last = with_streamed(task.spec, task.database, task.datasets)
-        trained = train(task.recipe, build_snapshot(spec), task.config, _shared_counts(), enter)
+        snapshot = build_snapshot(replace(spec, texts=RECIPES[task.recipe].family == "semantic"))
+        trained = train(task.recipe, snapshot, task.config, _shared_counts(), enter)
         enter("Saving the model")
         trained.model.save(task.target)
         (task.target / TRAINED_UNTIL).write_text(str(last))
@@ -56,10 +59,12 @@ def run_update(task: UpdateTask) -> None:
     """Write a model with the items that are there now; the counts stay those of its training."""
     from personalize_local.data.building import build_snapshot  # noqa: PLC0415
     from personalize_local.recipes import loading, updating  # noqa: PLC0415
+    from personalize_local.recipes.semantic.model import SemanticModel  # noqa: PLC0415
 
     spec, _ = with_streamed(task.spec, task.database, task.datasets)
-    model = updating.updated(loading.load(task.model), build_snapshot(spec), task.config)
-    model.save(task.target)
+    model = loading.load(task.model)
+    snapshot = build_snapshot(replace(spec, texts=isinstance(model, SemanticModel)))
+    updating.updated(model, snapshot, task.config).save(task.target)
     shutil.copy(task.model / TRAINED_UNTIL, task.target)
 
 

@@ -7,6 +7,7 @@ from personalize_local.engine import Call, Engine, Json, Resource, operation, re
 from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.work import run_batch
 from personalize_local.operations import model_updates
+from personalize_local.operations.campaigns import check_influence
 from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of
 from personalize_local.operations.filters import filter_of
@@ -30,8 +31,7 @@ def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Jso
     if spec.recipe_type == "USER_SEGMENTATION" or spec.name in _NO_BATCH:
         raise InvalidInput(f"{spec.name} is not for batch inference jobs.")
     config = request.get("batchInferenceJobConfig", {})
-    if "rankingInfluence" in config:
-        raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
+    check_influence(engine, version, config)
     check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
     mode = {"batchInferenceJobMode": "BATCH_INFERENCE"}
     return _create(engine, call, kinds.BATCH_INFERENCE_JOB, version, request | mode)
@@ -83,7 +83,8 @@ async def _answer(engine: Engine, job: Resource) -> None:
     if model_updates.behind(engine, version):
         await model_updates.update_model(engine, version, config_of(engine, version))
     spec = recipe_of(version.body["recipeArn"])
-    asked = job.body.get("batchInferenceJobConfig", {}).get("itemExplorationConfig", {})
+    config = job.body.get("batchInferenceJobConfig", {})
+    asked = config.get("itemExplorationConfig", {})
     task = BatchTask(
         recipe=spec.name,
         source=engine.location(job.body["jobInput"]["s3DataSource"]["path"], job),
@@ -97,5 +98,6 @@ async def _answer(engine: Engine, job: Resource) -> None:
         results=job.body["numResults"],
         now=engine.clock.now(),
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
+        influence=config.get("rankingInfluence", {}),
     )
     await engine.workers.run(claim_of(engine, datasets_of(engine, job.group).values(), long=True), run_batch, task)

@@ -6,6 +6,7 @@ from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource, operation, require_active, require_settled, work
 from personalize_local.operations.common import deletes, limit, listed, tags_of
+from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.recipes.definitions import RECIPES
 from personalize_local.resources import kinds
@@ -22,7 +23,7 @@ def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
     version = _target(engine, request["solutionVersionArn"], config)
     if recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
         raise InvalidInput(f"{version.arn} makes segments of users: it is for batch segment jobs, not for campaigns.")
-    _check_config(config)
+    _check_config(engine, version, config)
     tags = tags_of(request)
     limit(
         engine.registry.find(kinds.CAMPAIGN, datasetGroupArn=version.group),
@@ -44,7 +45,7 @@ def update_campaign(engine: Engine, call: Call, request: Json) -> Json:
         version = _target(engine, request["solutionVersionArn"], config)
     else:
         version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"]))
-    _check_config(config)
+    _check_config(engine, version, config)
     require_settled(campaign)
     throughput = request.get("minProvisionedTPS", campaign.body["minProvisionedTPS"])
     update = {"solutionVersionArn": version.arn, "minProvisionedTPS": throughput, "campaignConfig": config}
@@ -114,11 +115,22 @@ def _latest_version(engine: Engine, solution: str) -> Resource | None:
     return active[-1] if active else None
 
 
-def _check_config(config: Json) -> None:
+def _check_config(engine: Engine, version: Resource, config: Json) -> None:
     """Check a configuration; recipes that do not explore ignore itemExplorationConfig."""
-    if "rankingInfluence" in config:
-        raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
+    check_influence(engine, version, config)
     check_parameters(config, "itemExplorationConfig", _EXPLORING.exploration, _EXPLORING.name)
+
+
+def check_influence(engine: Engine, version: Resource, config: Json) -> None:
+    """Check the rankingInfluence of a campaign or batch job. Raises InvalidInput."""
+    influence = config.get("rankingInfluence", {})
+    if "rankingInfluence" in config and recipe_of(version.body["recipeArn"]).name != "aws-semantic-similarity":
+        raise InvalidInput("rankingInfluence is for aws-semantic-similarity only.")
+    schemas = schemas_of(engine, version.group)
+    if influence.get("POPULARITY") and "INTERACTIONS" not in schemas:
+        raise InvalidInput("rankingInfluence by POPULARITY needs an Interactions dataset.")
+    if influence.get("FRESHNESS") and ("ITEMS" not in schemas or "CREATION_TIMESTAMP" not in schemas["ITEMS"].names):
+        raise InvalidInput("rankingInfluence by FRESHNESS needs CREATION_TIMESTAMP in the Items schema.")
 
 
 def serving_version(engine: Engine, arn: str) -> tuple[Resource, Resource]:

@@ -31,7 +31,7 @@ def due(engine: Engine) -> list[Resource]:
 
 def behind(engine: Engine, version: Resource) -> bool:
     """Tell whether a batch job with this version begins with an update, whatever the time."""
-    return version in _newest_versions(engine) and _period(version) is not None and _has_news(engine, version)
+    return version in _newest_versions(engine) and _period(engine, version) is not None and _has_news(engine, version)
 
 
 def _newest_versions(engine: Engine) -> Iterator[Resource]:
@@ -44,7 +44,7 @@ def _newest_versions(engine: Engine) -> Iterator[Resource]:
 
 
 def _is_time(engine: Engine, resource: Resource) -> bool:
-    period, body = _period(resource), resource.body
+    period, body = _period(engine, resource), resource.body
     since = body["update"]["at"] if "update" in body else body.get("trained") or body["creationDateTime"]
     return period is not None and engine.clock.now() >= float(since) + period
 
@@ -56,7 +56,12 @@ def _has_news(engine: Engine, resource: Resource) -> bool:
     return present.issuperset(resource.body.get("datasets", ())) and _mark(engine, resource.group) != read
 
 
-def _period(resource: Resource) -> float | None:
+def _period(engine: Engine, resource: Resource) -> float | None:
+    """Return the seconds between two updates; None for none, which Semantic-Similarity's solutions may choose."""
+    if _recipe(resource).family == "semantic":
+        solution = engine.registry.get(kinds.SOLUTION, resource.body["solutionArn"])
+        if not solution.body["performIncrementalUpdate"]:
+            return None
     config = resource.body.get("solutionConfig", {})
     return seconds_between(_recipe(resource).name, config.get("featureTransformationParameters", {}))
 

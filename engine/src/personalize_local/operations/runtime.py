@@ -169,6 +169,7 @@ def _query(
         context=context,
         now=call.now,
         online=catalogue.online,
+        influence=_config(source).get("rankingInfluence", {}),
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
     )
 
@@ -203,7 +204,7 @@ def _metadata_columns(
     if not asked:
         return {}
     enabled = _config(source).get("enableMetadataWithRecommendations")
-    if not enabled and not spec.name.endswith("-v2"):
+    if not enabled and not spec.metadata_shown:
         raise InvalidInput(
             f"{source.arn} does not have enableMetadataWithRecommendations: it shows no metadataColumns."
         )

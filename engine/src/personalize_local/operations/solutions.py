@@ -11,8 +11,9 @@ from personalize_local.operations.hyperparameters import candidates, search_of
 from personalize_local.operations.solution_configs import check_config, check_objective
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
-from personalize_local.wire.errors import InvalidInput, NotBuilt
+from personalize_local.wire.errors import InvalidInput
 
+_SWITCHES = ("performAutoTraining", "performIncrementalUpdate")
 _GROWING = ("USERS", "ITEMS")
 """Datasets that may get more columns."""
 
@@ -36,7 +37,8 @@ def create_solution(engine: Engine, call: Call, request: Json) -> Json:
     # Columns that users or items get later don't train this solution.
     known = {kind: list(schema.names) for kind, schema in schemas_of(engine, group.arn).items() if kind in _GROWING}
     switches = {"performHPO": tuned, "performAutoML": automl, "performAutoTraining": automatic}
-    body = request | switches | {"columns": known, "performIncrementalUpdate": False, "tags": tags}
+    switches["performIncrementalUpdate"] = request.get("performIncrementalUpdate", False)
+    body = request | switches | {"columns": known, "tags": tags}
     return engine.create(call, kinds.SOLUTION, request["name"], body)
 
 
@@ -49,14 +51,14 @@ def update_solution(engine: Engine, call: Call, request: Json) -> Json:
         _check_recipe(spec, request)
         check_config(spec, config, automatic=automatic)
     require_settled(require_active(solution))
-    changes = {name: request[name] for name in ("performAutoTraining", "performIncrementalUpdate") if name in request}
+    changes = {name: request[name] for name in _SWITCHES if name in request}
     return engine.lifecycle.update(solution, {"solutionUpdateConfig": config} | changes, call.now)
 
 
 @work(kinds.SOLUTION, kinds.UPDATE)
 async def change_solution(_engine: Engine, solution: Resource) -> None:
     update = solution.body["latestSolutionUpdate"]
-    solution.body["performAutoTraining"] = update.get("performAutoTraining", solution.body["performAutoTraining"])
+    solution.body |= {name: update[name] for name in _SWITCHES if name in update}
     if update["solutionUpdateConfig"]:
         solution.body["solutionConfig"] = solution.body.get("solutionConfig", {}) | update["solutionUpdateConfig"]
 
@@ -76,9 +78,7 @@ def _check_recipe(spec: RecipeSpec, request: Json) -> None:
         raise InvalidInput(f"{spec.name} is a domain use case: it is for recommenders, not for solutions.")
     if spec.retired:
         raise InvalidInput(f"{spec.name} is retired: new solutions take aws-user-personalization or its -v2.")
-    if not spec.trainable:
-        raise NotBuilt(f"Recipe {spec.name} is not built yet in this engine.")
-    if request.get("performIncrementalUpdate"):
+    if request.get("performIncrementalUpdate") and spec.family != "semantic":
         raise InvalidInput("performIncrementalUpdate is for aws-semantic-similarity only.")
 
 

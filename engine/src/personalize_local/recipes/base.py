@@ -33,6 +33,8 @@ class Query:
     """`explorationWeight` (0 to 1) and `explorationItemAgeCutOff` (days); User-Personalization v1 only."""
     online: OnlineCounts | None = None
     """Counts of the events since the model's training."""
+    influence: Mapping[str, float] = field(default_factory=dict)
+    """`POPULARITY` and `FRESHNESS`, 0 to 1 each; Semantic-Similarity only."""
 
 
 class Model(Protocol):

@@ -112,8 +112,13 @@ class RecipeSpec:
         return self.domain is None and self.family in {"personal", "ranking", "actions"}
 
     @property
+    def metadata_shown(self) -> bool:
+        """Whether campaigns show metadata without being asked to."""
+        return self.events_config or self.family == "semantic"
+
+    @property
     def trainable(self) -> bool:
-        return self.family != "semantic" and not self.retired
+        return not self.retired
 
     @property
     def algorithm_name(self) -> str:

@@ -11,6 +11,7 @@ from personalize_local.recipes.actions import ActionModel
 from personalize_local.recipes.base import Model
 from personalize_local.recipes.related.model import ListModel
 from personalize_local.recipes.segments import AffinityModel
+from personalize_local.recipes.semantic.model import SemanticModel
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
 _LOADERS: dict[str, Callable[[Arrays, Mapping[str, Any]], Model]] = {
@@ -18,6 +19,7 @@ _LOADERS: dict[str, Callable[[Arrays, Mapping[str, Any]], Model]] = {
     "list": ListModel.load,
     "actions": ActionModel,
     "segments": AffinityModel,
+    "semantic": SemanticModel.load,
 }
 
 

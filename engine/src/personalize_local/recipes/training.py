@@ -14,12 +14,14 @@ from personalize_local.recipes.common.rows import Rows, hashes, training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.related import training as related_training
+from personalize_local.recipes.semantic import training as semantic_training
 from personalize_local.recipes.user_personalization.training import PersonalTrainer, SharedCounts
 from personalize_local.wire.errors import TrainingRefused
 
 _SELF_MEASURED: dict[str, Callable[[Snapshot, RecipeSpec, TrainingConfig], Trained]] = {
     "actions": actions.train,
     "segments": segments.train,
+    "semantic": semantic_training.train,
 }
 """Families with metrics of their own."""
 

@@ -10,10 +10,11 @@ from personalize_local.recipes.common.rows import training_rows
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RECIPES, WINDOWS
 from personalize_local.recipes.related.model import ListModel
+from personalize_local.recipes.semantic.model import SemanticModel
 from personalize_local.recipes.user_personalization import new_items
 from personalize_local.recipes.user_personalization.model import PersonalModel
 
-_HOURS = 2
+_HOURS, _HALF_AN_HOUR = 2, 1800.0
 _FAMILIES = ("personal", "actions")
 
 
@@ -25,6 +26,8 @@ def seconds_between(recipe: str, parameters: Mapping[str, str]) -> float | None:
     spec = RECIPES[recipe]
     if spec.family == "trending":
         return float(WINDOWS[{**spec.defaults(), **parameters}["trend_discovery_frequency"].lower()])
+    if spec.family == "semantic":
+        return _HALF_AN_HOUR
     return _HOURS * 3600.0 if spec.family in _FAMILIES else None
 
 
@@ -38,4 +41,8 @@ def updated(model: Model, snapshot: Snapshot, config: TrainingConfig) -> Model:
         from personalize_local.recipes.related import training  # noqa: PLC0415 — scipy, which serving does without
 
         return training.fit(snapshot, training_rows(snapshot, config), RECIPES[model.settings.recipe], config)
+    if isinstance(model, SemanticModel):
+        from personalize_local.recipes.semantic import training as semantic  # noqa: PLC0415 — scipy again
+
+        return semantic.updated(model, snapshot)
     return model
