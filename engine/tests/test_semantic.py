@@ -133,7 +133,7 @@ def items_schema(*fields: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def reading(engine: EngineProcess) -> tuple[Aws, str, str]:
     """Clients, a dataset group with items only, and a version trained on their texts."""
-    aws = Aws(engine, "us-east-1")
+    aws = Aws(engine, "ap-northeast-1")
     shop_data.write_csv(engine.s3_root / "reading" / "items.csv", [field["name"] for field in FIELDS], item_rows())
     group = aws.group("reading")
     schema = aws.control.create_schema(name="reading", schema=items_schema(*FIELDS))["schemaArn"]
