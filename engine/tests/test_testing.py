@@ -124,6 +124,7 @@ def test_statuses_last_by_a_clock_that_moves_by_hand() -> None:
 
 def test_an_engine_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     before, threads = dict(os.environ), set(threading.enumerate())
     with personalize() as aws:
         assert boto3.client("personalize").list_schemas()["schemas"] == []

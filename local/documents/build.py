@@ -28,6 +28,8 @@ NAMES = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
     "docs/decisions/README.md": "decisions/index.md",
+    "engine/README.md": "engine/index.md",
+    "engine/CHANGELOG.md": "engine/changelog.md",
     "engine/COVERAGE.md": "coverage.md",
 }
 """Pages whose place on the site does not follow from their file's."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults on demand: rules that make chosen requests and jobs fail, reproducibly for the same seed.
 
-Rules belong to one process: a restarted engine has none. `docs/local.md` shows their use.
+Rules belong to one process: a restarted engine has none. `docs/testing.md` shows their use.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of faults on demand, for the engine and other local servers; `docs/local.md` shows their use.
+"""Rules of faults on demand, for the engine and other local servers; `docs/testing.md` shows their use.
 
 This module imports only the standard library, for servers in environments of their own.
 """

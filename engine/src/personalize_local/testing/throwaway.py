@@ -103,6 +103,8 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
         aws = Personalize(server.url, s3_root, region)
         keys = {} if "AWS_ACCESS_KEY_ID" in os.environ else _KEYS
         stack.enter_context(patch.dict(os.environ, keys | {"AWS_DEFAULT_REGION": region}))
+        for name in ("HTTP_PROXY", "http_proxy"):  # An engine is reached without one; AWS is by HTTPS.
+            os.environ.pop(name, None)
         stack.enter_context(redirected(server.url))
         yield aws
 
