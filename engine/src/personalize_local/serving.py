@@ -104,6 +104,13 @@ class _Loader(Generic[T]):
             self.drop(key)
             raise
 
+    async def renew(self, key: str) -> None:
+        """Load the value again; the old one stays until then."""
+        task = asyncio.create_task(self._load(key))
+        await task
+        if key in self._tasks:
+            self._tasks[key] = task
+
     def __len__(self) -> int:
         return len(self._tasks)
 
@@ -152,6 +159,13 @@ class Serving:
             found = await self._opened(version.arn, live_name(version))
         self._catalogues.move_to_end(version.arn)
         return found
+
+    async def renew(self, version: Resource) -> None:
+        """Answer from the model that is on the disk now; until it is open, the old one answers."""
+        if version.arn in self._models:
+            await self._models.renew(version.arn)
+            self._catalogues.pop(version.arn, None)
+        await self.catalogue(version)
 
     async def _opened(self, version: str, group: str) -> Catalogue:
         model, live = await self._models.get(version), await self.live(group)

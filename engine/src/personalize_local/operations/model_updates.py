@@ -86,8 +86,7 @@ async def update_model(engine: Engine, resource: Resource, config: TrainingConfi
         return  # deleted, stopped or trained anew meanwhile
     resource.body["update"] = {"folder": folder, "at": now, "mark": mark}
     engine.registry.save(resource)
-    engine.serving.forget(resource.arn)
-    await engine.serving.catalogue(resource)
+    await engine.serving.renew(resource)
     for old in trained.glob("update-*"):
         if old.name != folder:
             shutil.rmtree(old, ignore_errors=True)

@@ -96,8 +96,7 @@ async def change_recommender(engine: Engine, recommender: Resource) -> None:
     update = recommender.body["latestRecommenderUpdate"]
     if update["retrain"]:
         await _train(engine, recommender, update["recommenderConfig"])
-        engine.serving.forget(recommender.arn)
-        await engine.serving.catalogue(recommender)
+        await engine.serving.renew(recommender)
     recommender.body["recommenderConfig"] = update["recommenderConfig"]
 
 
