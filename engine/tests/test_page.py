@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.harness import ROLE, Argument, Aws, EngineProcess
 from engine.tests.shop import Shop
+from engine.tests.shop_data import write_csv
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Authorization": ""}
 STATIC = Path(str(files("personalize_local.page") / "static"))
@@ -132,3 +133,24 @@ def test_where_callers_need_rights_nobody_is_shown(tmp_path: Path) -> None:
     with EngineProcess(tmp_path, options=["--rights", "http://127.0.0.1:9/"]) as engine:
         assert read(engine, "state")["engine"]["rights"] is True
         assert read(engine, "why", {"source": "x"})[0] == 403
+
+
+def test_what_was_streamed_is_counted_also_after_users_were_deleted(aws: Aws, bucket: Path) -> None:
+    group = aws.group()
+    aws.dataset(group, "Interactions")
+    tracker, users = aws.tracker(group), aws.dataset(group, "Users")
+
+    def streamed() -> list[int]:
+        found = read(aws.engine, f"group/{quote(group, safe='')}")["datasets"]
+        return [found[0]["streamed"]["events"], found[1]["streamed"]["records"]]
+
+    for number in range(3):
+        aws.click(tracker, "i1", f"u{number}", eventId=str(number))
+        aws.events.put_users(datasetArn=users, users=[{"userId": f"u{number % 2}"}])
+        assert streamed() == [number + 1, min(number + 1, 2)]
+    write_csv(bucket / "gone.csv", ["USER_ID"], [["u1"]])
+    job = aws.control.create_data_deletion_job(
+        jobName="gone", datasetGroupArn=group, roleArn=ROLE, dataSource={"dataLocation": f"s3://{aws.region}/gone.csv"}
+    )
+    aws.settle("DataDeletionJob", job["dataDeletionJobArn"], "COMPLETED")
+    assert streamed() == [2, 1]

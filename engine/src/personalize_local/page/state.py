@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an engine has and does, as the page shows it: names, statuses, counts, metrics; no person, item or event."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.jobs import progress
 from personalize_local.operations.datasets import import_target, imported_jobs, schema_of
 from personalize_local.operations.recipes import recipe_of
+from personalize_local.page.counts import streamed
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import latest_update, under_way
-from personalize_local.resources.store import Reader
 
 NEWEST: Final = 10
 """Versions of a solution, imports of a dataset and failures of a group that are shown."""
 _JOBS: Final = (kinds.EXPORT_JOB, kinds.BATCH_INFERENCE_JOB, kinds.BATCH_SEGMENT_JOB, kinds.DATA_DELETION_JOB)
-
-
 _PARENTS: Final = {kinds.IMPORT_JOB: "datasetArn", kinds.SOLUTION_VERSION: "solutionArn"}
 
 
@@ -47,7 +43,7 @@ async def group(engine: Engine, arn: str) -> Json:
     found = engine.registry.get(kinds.DATASET_GROUP, arn)
     members = [each for each in engine.registry if each is not found and _group_of(each) == arn]
     datasets = [each for each in members if each.kind is kinds.DATASET]
-    counted = await asyncio.to_thread(_streamed, engine.store.database, [each.arn for each in datasets])
+    counted = await streamed(engine, datasets)
     return _about(found) | {
         "domain": found.body.get("domain"),
         "datasets": [_dataset(engine, each, counted[each.arn]) for each in datasets],
@@ -95,7 +91,7 @@ def _failed(resources: Sequence[Resource]) -> Iterator[Resource]:
             yield each
 
 
-def _dataset(engine: Engine, dataset: Resource, streamed: Json) -> Json:
+def _dataset(engine: Engine, dataset: Resource, counted: Json) -> Json:
     rows = [job.body.get("rows") for job in imported_jobs(engine, dataset)]
     columns = [
         {"name": each.name, "type": each.type, "categorical": each.categorical, "textual": each.textual}
@@ -113,7 +109,7 @@ def _dataset(engine: Engine, dataset: Resource, streamed: Json) -> Json:
         # Imports by an engine that did not keep their rows count for unknown.
         "rows": None if None in rows else sum(filter(None, rows)),
         "imports": shown,
-        "streamed": streamed,
+        "streamed": counted,
     }
 
 
@@ -177,9 +173,3 @@ def _durations(engine: Engine, version_: Resource) -> Iterator[float]:
         for each in reversed(list(before)):
             if "trainingHours" in each.body:
                 yield round(float(each.body["trainingHours"]) * 3600, 1)
-
-
-def _streamed(database: Path, datasets: list[str]) -> dict[str, Json]:
-    """Return, by dataset, how many events and records were streamed, and the time of the last event; for a thread."""
-    with Reader(database) as reader:
-        return {dataset: reader.counted(dataset) for dataset in datasets}

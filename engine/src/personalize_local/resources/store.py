@@ -69,16 +69,16 @@ class Streamed:
     def records(self, dataset: str, after: int = 0) -> Iterator[tuple[int, PutRecord]]:
         return ((number, PutRecord(**json.loads(body))) for number, body in self._rows("records", dataset, after))
 
-    def counted(self, dataset: str) -> dict[str, Any]:
-        """Return how many `events` and `records` a dataset has, and when the `last` event was; None without one."""
-        count = (
-            self._connection.execute(f"SELECT COUNT(*) FROM {table} WHERE dataset = ?", (dataset,)).fetchone()[0]  # noqa: S608
-            for table in ("events", "records")
-        )
+    def counted(self, dataset: str, table: str = "events", after: int = 0) -> tuple[int, int]:
+        """Return how many events (or `records`) a dataset has after a number, and the number of the newest."""
+        query = f"SELECT COUNT(*), MAX(number) FROM {table} WHERE dataset = ? AND number > ?"  # noqa: S608 — one of two
+        count, newest = self._connection.execute(query, (dataset, after)).fetchone()
+        return count, newest or after
+
+    def newest_event(self, dataset: str) -> StreamedEvent | None:
         query = "SELECT body FROM events WHERE dataset = ? ORDER BY number DESC LIMIT 1"
-        newest = self._connection.execute(query, (dataset,)).fetchone()
-        last = event_from_json(newest[0]).sent_at if newest else None
-        return {"events": next(count), "records": next(count), "last": last}
+        row = self._connection.execute(query, (dataset,)).fetchone()
+        return event_from_json(row[0]) if row else None
 
     def _rows(self, table: str, dataset: str, after: int) -> Iterator[tuple[int, str]]:
         query = f"SELECT number, body FROM {table} WHERE dataset = ? AND number > ? ORDER BY number"  # noqa: S608
