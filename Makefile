@@ -120,7 +120,7 @@ clients: .local/awscli/.locked .local/aws-sdk-js/.locked
 # The systems for which every package has a wheel (`make check` asks the index).
 SYSTEMS = "Linux x86_64"|"Linux aarch64"|"Darwin arm64"
 
-.venv/.locked: locks/project.txt engine/pyproject.toml
+.venv/.locked: locks/project.txt pyproject.toml engine/pyproject.toml
 	@case "$$(uname -sm)" in $(SYSTEMS)) ;; \
 		"Darwin x86_64") echo "The application needs Linux or a Mac with Apple silicon; this Intel Mac can run the engine alone: pip install personalize-local"; exit 1;; \
 		*) echo "The application needs Linux or a Mac with Apple silicon, and this is $$(uname -sm); on Windows it runs in WSL 2."; exit 1;; esac
@@ -129,5 +129,5 @@ SYSTEMS = "Linux x86_64"|"Linux aarch64"|"Darwin arm64"
 	@test -x $(UV) || { $(PYTHON) -m venv .venv && sed -n '/^uv==/,/[^\]$$/p' locks/project.txt > .venv/uv.txt && \
 		$(BIN)/python -m pip install -q --require-hashes -r .venv/uv.txt; }
 	@$(UV) pip sync -q --require-hashes --python .venv locks/project.txt
-	@$(UV) pip install -q --no-deps --offline --python .venv --editable engine
+	@$(UV) pip install -q --no-deps --offline --python .venv --editable engine --editable .
 	@touch $@

@@ -3,12 +3,16 @@
 
 import argparse
 import importlib
+import importlib.metadata
 import math
 import os
+import platform
+import re
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -41,29 +45,84 @@ TAKEN: dict[str, dict[str, Any]] = {
     "FILE…": {"dest": "files", "nargs": "+", "type": Path},
 }
 """Positional arguments, by their names in usage lines."""
+SCRIPT = "retail"
+"""The console script that `make setup` installs."""
 EXAMPLES = """examples:
-  python -m local up
-  python -m local drop myshop interactions purchases.csv --watch
-  python -m local recommend myshop u42 --limit 5
-  python -m local event myshop u42 i7 View
-  python -m local logs engine --follow
-  python -m local down
+  {prog} up
+  {prog} drop myshop interactions purchases.csv --watch
+  {prog} recommend myshop u42 --limit 5
+  {prog} event myshop u42 i7 View
+  {prog} logs engine --follow
+  {prog} down
 
-`python -m local COMMAND --help` has its options and examples.
+`{prog} COMMAND --help` has its options and examples.
 exit codes: 0 done, 1 failed, 2 wrong usage, 3 the local cloud is not running"""
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors name the nearest word of those that it knows."""
+
+    def error(self, message: str) -> NoReturn:
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if choice and (meant := near(choice[1], re.findall(r"[\w-]+", choice[2]))):
+            message = f"{message[: choice.start()]}there is no {choice[1]}{meant}"
+        super().error(message)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        found, unknown = super().parse_known_args(args, namespace)
+        for option in [each.partition("=")[0] for each in unknown if each.startswith("--")]:
+            self.error(f"there is no option {option}{near(option, list(self._option_string_actions))}")
+        return found, unknown
+
+
+def near(word: str, known: Sequence[str]) -> str:
+    found = get_close_matches(word, known, 1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+class Version(argparse.Action):
+    def __call__(self, *_: object) -> None:
+        own, engine = map(importlib.metadata.version, ("retail-personalization", "personalize-local"))
+        sys.stdout.write(f"retail-personalization {own} (engine {engine}, Python {platform.python_version()})\n")
+        sys.exit(0)
+
+
+class Completion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: object, *__: object) -> None:
+        import shtab  # noqa: PLC0415 - nothing else needs it
+
+        parser.prog = SCRIPT
+        for each in every_action(parser):
+            if each.type is Path:
+                each.complete = shtab.DIRECTORY if each.dest == "run_dir" else shtab.FILE  # type: ignore[attr-defined]
+        sys.stdout.write(shtab.complete(parser, str(shell)) + "\n")
+        sys.exit(0)
+
+
+def every_action(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list
+        yield action
+        for command in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():  # noqa: SLF001
+            yield from every_action(command)
+
+
 def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(
-        prog="python -m local",
+    prog = SCRIPT if Path(sys.argv[0]).name == SCRIPT else "python -m local"
+    main = Parser(
+        prog=prog,
         description="The local cloud: start it, drop files, ask for recommendations.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    main.add_argument("--version", action=Version, nargs=0, help="the versions of the application and its engine")
+    text = f"the completion of `{SCRIPT}` for a shell, to write to where it looks"
+    main.add_argument("--print-completion", action=Completion, choices=("bash", "zsh", "tcsh"), help=text)
     commands = main.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
 
     def add(name: str, text: str, *examples: str, takes: str = "", **helps: str) -> argparse.ArgumentParser:
-        lines = [f"  python -m local {example}" for example in examples]
+        lines = [f"  {prog} {example}" for example in examples]
         command = commands.add_parser(
             name,
             help=text,

@@ -3,8 +3,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,59 @@ def test_a_file_that_fits_no_kind_is_refused_before_it_is_sent(kind: str, name: 
         (tmp_path / name).touch()
     with pytest.raises(LocalError, match=name):
         drop_key("shop", kind, tmp_path / name)
+
+
+RETAIL = Path(sys.executable).with_name("retail")
+
+
+def retail(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the console script in a folder that is not the repository."""
+    return subprocess.run([str(RETAIL), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_console_script_runs_anywhere_and_names_itself(tmp_path: Path) -> None:
+    shown = retail("drop", "--help", folder=tmp_path).stdout
+    assert shown.startswith("usage: retail drop")
+    assert "  retail drop myshop settings settings.yaml" in shown
+
+
+def test_the_version_is_the_project_s(tmp_path: Path) -> None:
+    own, engine = (
+        tomllib.loads((ROOT / path).read_text())["project"]["version"]
+        for path in ("pyproject.toml", "engine/pyproject.toml")
+    )
+    shown = retail("--version", folder=tmp_path).stdout
+    assert shown.startswith(f"retail-personalization {own} (engine {engine}, Python 3.")
+    assert local("--version").stdout == shown
+
+
+@pytest.mark.parametrize(("line", "told"), [
+    (("recomend", "shop", "u"), "argument COMMAND: there is no recomend; did you mean recommend?"),
+    (("recommend", "shop", "u", "--limt", "3"), "there is no option --limt; did you mean --limit?"),
+    (("drop", "shop", "interaction", "a.csv"), "argument KIND: there is no interaction; did you mean interactions?"),
+    (("runs", "shop", "--zzz"), "there is no option --zzz\n"),
+    (("zzz",), "invalid choice: 'zzz' (choose from"),
+])  # fmt: skip
+def test_a_mistyped_word_is_told_its_nearest(
+    line: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(line)
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("typed", "offered"), [
+    ("reco", ["recommend"]),
+    ("drop shop inter", ["interactions"]),
+    ("runs shop --wa", ["--watch"]),
+    ("evaluate --settings a", ["a.yaml"]),
+])  # fmt: skip
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_bash_completes_commands_kinds_options_and_files(typed: str, offered: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").touch()
+    words = ["retail", *typed.split()]
+    script = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _shtab_retail; echo ${{COMPREPLY[@]}}"
+    completion = retail("--print-completion", "bash", folder=tmp_path).stdout
+    line = ["/usr/bin/env", "bash", "-c", f"{completion}\n{script}"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == offered

@@ -12,7 +12,7 @@ def test_make_installs_nothing_without_its_hash() -> None:
     line = ["make", "-nB", ".venv/.locked"]
     commands = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     installing = re.findall(r"pip (?:install|sync) (?=-).*", commands)
-    own = [command for command in installing if command.endswith("--editable engine")]
+    own = [command for command in installing if command.endswith("--editable engine --editable .")]
     assert len(installing) == len(own) + 2 == 3
     assert all("--no-deps --offline" in command for command in own)
     assert all("--require-hashes" in command for command in installing if command not in own)

@@ -67,7 +67,7 @@ def test_gnu_s_own_calls_are_known(line: str) -> None:
 def setup(folder: Path, system: str) -> str:
     """Return what `make setup` says on a machine whose `uname -sm` is this, with no Python to go on with."""
     shutil.copy(ROOT / "Makefile", folder)
-    for source in ("locks/project.txt", "locks/browser.txt", "engine/pyproject.toml"):
+    for source in ("locks/project.txt", "locks/browser.txt", "pyproject.toml", "engine/pyproject.toml"):
         folder.joinpath(source).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / source, folder / source)
     (folder / "bin").mkdir()
