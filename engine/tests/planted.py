@@ -5,6 +5,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from personalize_local.data.building import build_snapshot
 from personalize_local.data.importing import import_files
 from personalize_local.data.records import StreamedEvent
@@ -42,6 +43,15 @@ ITEMS = Schema(
 )
 BEGIN = 1_700_000_000
 Row = Sequence[object]
+SUBJECTS = {
+    "tea": "fragrant green tea leaves brewed slowly in a porcelain teapot",
+    "coffee": "dark roasted espresso beans ground freshly for strong coffee",
+    "shelter": "waterproof camping shelter with light poles for windy mountain nights",
+    "boots": "sturdy hiking boots with deep soles for long mountain trails",
+}
+"""Texts by the subject of an item."""
+EACH = 12
+"""Items of a subject."""
 
 
 def csv_file(path: Path, schema: Schema, rows: Iterable[Row]) -> Path:
@@ -87,3 +97,15 @@ def snapshot(
 def event(number: int, item: str | None, *, user: str | None = None, session: str = "s") -> StreamedEvent:
     """A click at a time after all planted rows; `number` makes its id and its order."""
     return StreamedEvent(session, "View", BEGIN + 10**6 + number, f"e{number}", user, item)
+
+
+def subject_rows() -> list[tuple[str, str, str, float]]:
+    """Items of four subjects: each leaves out some words of its subject, and has a word that says nothing."""
+    random, rows = np.random.default_rng(4), []
+    for subject, text in SUBJECTS.items():
+        for n in range(EACH):
+            kept = [word for word in text.split() if random.random() < 0.6]
+            rows.append(
+                (f"{subject}-{n}", f"{subject.title()} {random.integers(99)}", " ".join([*kept, f"x{n}y"]), float(n))
+            )
+    return rows

@@ -17,28 +17,9 @@ from personalize_local.wire.errors import TrainingRefused
 
 from engine.tests import shop_data
 from engine.tests.harness import ROLE, Argument, Aws, EngineProcess
-from engine.tests.planted import BEGIN
+from engine.tests.planted import BEGIN, EACH, SUBJECTS, subject_rows
 
 RECIPE = "aws-semantic-similarity"
-SUBJECTS = {
-    "tea": "fragrant green tea leaves brewed slowly in a porcelain teapot",
-    "coffee": "dark roasted espresso beans ground freshly for strong coffee",
-    "shelter": "waterproof camping shelter with light poles for windy mountain nights",
-    "boots": "sturdy hiking boots with deep soles for long mountain trails",
-}
-EACH = 12
-
-
-def item_rows() -> list[tuple[str, str, str, float]]:
-    """Items of four subjects: each leaves out some words of its subject, and has a word that says nothing."""
-    random, rows = np.random.default_rng(4), []
-    for subject, text in SUBJECTS.items():
-        for n in range(EACH):
-            kept = [word for word in text.split() if random.random() < 0.6]
-            rows.append(
-                (f"{subject}-{n}", f"{subject.title()} {random.integers(99)}", " ".join([*kept, f"x{n}y"]), float(n))
-            )
-    return rows
 
 
 def world(rows: list[tuple[str, str, str, float]]) -> Snapshot:
@@ -60,7 +41,7 @@ def world(rows: list[tuple[str, str, str, float]]) -> Snapshot:
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return train(RECIPE, world(item_rows()), TrainingConfig()).model
+    return train(RECIPE, world(subject_rows()), TrainingConfig()).model
 
 
 def subjects(model: Model, item: str, limit: int = EACH - 1, **influence: float) -> list[str]:
@@ -102,7 +83,7 @@ def test_a_saved_model_answers_alike(model: Model, tmp_path: Path) -> None:
 
 
 def test_an_update_takes_new_texts_in(model: Model) -> None:
-    rows = [*item_rows(), ("new", "Espresso", "dark coffee beans", 30.0)]
+    rows = [*subject_rows(), ("new", "Espresso", "dark coffee beans", 30.0)]
     newer = updated(model, world(rows), TrainingConfig())
     assert subjects(newer, "new", 5) == ["coffee"] * 5
     assert "new" in [each.item_id for each in newer.recommend(Query(item_id="coffee-2"), None, EACH)]
@@ -134,7 +115,7 @@ def items_schema(*fields: dict[str, Any]) -> str:
 def reading(engine: EngineProcess) -> tuple[Aws, str, str]:
     """Clients, a dataset group with items only, and a version trained on their texts."""
     aws = Aws(engine, "ap-northeast-1")
-    shop_data.write_csv(engine.s3_root / "reading" / "items.csv", [field["name"] for field in FIELDS], item_rows())
+    shop_data.write_csv(engine.s3_root / "reading" / "items.csv", [field["name"] for field in FIELDS], subject_rows())
     group = aws.group("reading")
     schema = aws.control.create_schema(name="reading", schema=items_schema(*FIELDS))["schemaArn"]
     made = aws.control.create_dataset(name="items", schemaArn=schema, datasetGroupArn=group, datasetType="Items")

@@ -18,6 +18,7 @@ from personalize_local.data.s3 import deliver, fetch
 from personalize_local.data.schemas import Schema
 from personalize_local.filters.expressions import Condition, Filter, Placeholder
 from personalize_local.jobs.tasks import BatchTask
+from personalize_local.jobs.themes import Themes
 from personalize_local.recipes import loading
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
@@ -27,6 +28,8 @@ from personalize_local.wire.errors import ImportRefused, InvalidInput, JobRefuse
 from personalize_local.wire.protocol import Json, load_json
 
 INVALID_INPUT: Final = "Invalid S3 input path"
+THEMED: Final = 100
+"""Items in an input file of a job with themes."""
 _NEEDS: Final[dict[str, dict[str, type]]] = {
     "USER_PERSONALIZATION": {"userId": str},
     "POPULAR_ITEMS": {"userId": str},
@@ -75,7 +78,9 @@ def answer(task: BatchTask) -> int:
                 file.open(encoding="utf-8") as lines,
                 (outputs / f"{file.name}.out").open("w", encoding="utf-8") as out,
             ):
-                for line in filter(str.strip, lines):
+                for number, line in enumerate(filter(str.strip, lines), 1):
+                    if task.themes and number > THEMED:
+                        raise JobRefused(f"{file.name} has more than {THEMED} items, the most for themes")
                     out.write(json.dumps(_row(line, answer_line, member), ensure_ascii=False) + "\n")
                     count += 1
         deliver(sorted(outputs.iterdir()), task.target)
@@ -105,6 +110,9 @@ def _answerer(task: BatchTask) -> tuple[Callable[[Json], Json], str]:
         users, items = _Users(model.user_ids, live), Catalogue(model, live)
         return lambda asked: _segment(task, model, users, items, asked), "usersList"
     catalogue = Catalogue(loading.load(task.model), live)
+    if task.themes:
+        themes = Themes(live, catalogue.item_ids, task.themes)
+        return lambda asked: _themed(themes, _recommended(task, spec, catalogue, asked)), "recommendedItems"
     return lambda asked: _recommended(task, spec, catalogue, asked), "recommendedItems"
 
 
@@ -133,6 +141,13 @@ def _recommended(task: BatchTask, spec: RecipeSpec, catalogue: Catalogue, asked:
         found = catalogue.model.recommend(query, mask, task.results)
     output: Json = {"recommendedItems": [each.item_id for each in found]}
     return output | ({"scores": [each.score for each in found]} if spec.scores_shown else {})
+
+
+def _themed(themes: Themes, output: Json) -> Json:
+    """Add the theme of the recommended items, and put them in the order of its relevance."""
+    theme, scored = themes.of(output["recommendedItems"])
+    scores = [score for _, score in scored]
+    return {"recommendedItems": [item for item, _ in scored], "theme": theme, "itemsThemeRelevanceScores": scores}
 
 
 def _segment(task: BatchTask, model: AffinityModel, users: _Users, items: Catalogue, asked: Json) -> Json:

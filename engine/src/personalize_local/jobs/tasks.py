@@ -70,6 +70,8 @@ class BatchTask:
     now: float
     exploration: Mapping[str, float] = field(default_factory=dict)
     influence: Mapping[str, float] = field(default_factory=dict)
+    themes: Sequence[str] = ()
+    """Columns of Items with the names and the descriptions that themes are made of; none: no themes."""
 
 
 @dataclass(frozen=True, slots=True)

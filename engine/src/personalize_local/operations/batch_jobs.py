@@ -15,17 +15,16 @@ from personalize_local.operations.recipes import check_parameters, recipe_of
 from personalize_local.operations.solution_versions import config_of
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Kind
-from personalize_local.wire.errors import InvalidInput, NotBuilt
+from personalize_local.wire.errors import InvalidInput
 
 _DEFAULT_RESULTS: Final = 25
 _MOST: Final = {kinds.BATCH_INFERENCE_JOB: 500, kinds.BATCH_SEGMENT_JOB: 5_000_000}
+_THEME_REGIONS: Final = ("us-east-1", "us-west-2", "ap-northeast-1")
 _NO_BATCH: Final = frozenset({"aws-trending-now", "aws-next-best-action"})
 
 
 @operation("CreateBatchInferenceJob")
 def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Json:
-    if request.get("batchInferenceJobMode") == "THEME_GENERATION" or "themeGenerationConfig" in request:
-        raise NotBuilt("Themes are not built yet in this engine: batchInferenceJobMode is BATCH_INFERENCE.")
     version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, request["solutionVersionArn"]))
     spec = recipe_of(version.body["recipeArn"])
     if spec.recipe_type == "USER_SEGMENTATION" or spec.name in _NO_BATCH:
@@ -33,8 +32,11 @@ def create_batch_inference_job(engine: Engine, call: Call, request: Json) -> Jso
     config = request.get("batchInferenceJobConfig", {})
     check_influence(engine, version, config)
     check_parameters(config, "itemExplorationConfig", spec.exploration, spec.name)
-    mode = {"batchInferenceJobMode": "BATCH_INFERENCE"}
-    return _create(engine, call, kinds.BATCH_INFERENCE_JOB, version, request | mode)
+    mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
+    if (mode == "THEME_GENERATION") != ("themeGenerationConfig" in request):
+        raise InvalidInput("batchInferenceJobMode THEME_GENERATION and themeGenerationConfig go together.")
+    themes = {"batchInferenceJobMode": mode, "themes": _theme_columns(engine, version, request)}
+    return _create(engine, call, kinds.BATCH_INFERENCE_JOB, version, request | themes)
 
 
 @operation("CreateBatchSegmentJob")
@@ -44,6 +46,29 @@ def create_batch_segment_job(engine: Engine, call: Call, request: Json) -> Json:
     if spec.recipe_type != "USER_SEGMENTATION":
         raise InvalidInput(f"{spec.name} is not for batch segment jobs.")
     return _create(engine, call, kinds.BATCH_SEGMENT_JOB, version, request)
+
+
+def _theme_columns(engine: Engine, version: Resource, job: Json) -> tuple[str, ...]:
+    """Return the columns of Items that a job's themes are made of: names, descriptions; none without themes.
+
+    What a job needs for them is on the guide's "Batch recommendations with themes from Content Generator".
+    Raises InvalidInput.
+    """
+    if "themeGenerationConfig" not in job:
+        return ()
+    if not str(version.body["recipeArn"]).endswith("/aws-similar-items"):
+        raise InvalidInput("Themes are for solution versions of aws-similar-items only.")
+    if version.region not in _THEME_REGIONS:
+        raise InvalidInput(f"Themes are available in {', '.join(_THEME_REGIONS)} only, not in {version.region}.")
+    schema, asked = schemas_of(engine, version.group).get("ITEMS"), job["themeGenerationConfig"]
+    text = schema.marked("textual") if schema else None
+    if schema is None or text is None:
+        raise InvalidInput("Themes need an Items dataset with a textual field.")
+    column = asked["fieldsForThemeGeneration"]["itemName"]
+    name = schema.find(column)
+    if name is None or name.type != "string":
+        raise InvalidInput(f"itemName {column} is not a string column of the Items dataset.")
+    return name.name, text.name
 
 
 def _create(engine: Engine, call: Call, kind: Kind, version: Resource, request: Json) -> Json:
@@ -99,5 +124,6 @@ async def _answer(engine: Engine, job: Resource) -> None:
         now=engine.clock.now(),
         exploration={name: float(asked.get(name, each.default)) for name, each in spec.exploration.items()},
         influence=config.get("rankingInfluence", {}),
+        themes=job.body.get("themes", ()),
     )
     await engine.workers.run(claim_of(engine, datasets_of(engine, job.group).values(), long=True), run_batch, task)
