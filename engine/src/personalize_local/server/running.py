@@ -98,6 +98,9 @@ class Server:
         self._thread = threading.Thread(target=self.run, name="personalize-local", daemon=True)
         self._thread.start()
         self._server.ready.wait()
+        if not self._server.started:
+            self._thread.join()
+            raise RuntimeError("The engine did not start: its log says why.")
         return self
 
     def __exit__(
