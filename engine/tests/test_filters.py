@@ -137,7 +137,7 @@ def test_a_value_of_the_wrong_kind_is_refused(condition: str, value: str, reason
         (' "a" , "b, c" ', ("a", "b, c")),
         (r'"say \"hi\"","back\slash"', ('say "hi"', r"back\slash")),
         ("'a','b'", ("a", "b")),
-        (r'\"a\",\"b, c\"', ("a", "b, c")),
+        (r"\"a\",\"b, c\"", ("a", "b, c")),
         ("1570003267", ("1570003267",)),
         ("-2.5e3", ("-2.5e3",)),
         ('""', ("",)),

@@ -198,3 +198,31 @@ def test_an_update_that_fails_leaves_all_as_it_was(world: World, noun: str) -> N
     assert {name: after.get(name) for name in changed} == {name: before.get(name) for name in changed}
     world.bare.perform(f"Update{noun}", request)
     assert world.walk(f"Update{noun}", arn, update="" if noun == "Dataset" else latest)[-1] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("begun", "path"),
+    [(False, ("CREATE STOPPED",)), (True, ("CREATE STOPPING", "CREATE STOPPED"))],
+    ids=["pending", "begun"],
+)
+def test_a_stopped_training_passes_through_its_statuses(world: World, path: tuple[str, ...], *, begun: bool) -> None:
+    door, seen = FaultDoor(world.engine.url), list[str]()
+    request = filled(requests_of(WORLD)["CreateSolutionVersion"], world.made) | {"name": f"stopped-{begun}"}
+    door.add("neverEnd", "CreateSolutionVersion")
+    version = world.bare.perform("CreateSolutionVersion", request)["solutionVersionArn"]
+    if begun:
+        door.advance(STEP)
+        until(lambda: world.described("SolutionVersion", version)["status"] == "CREATE IN_PROGRESS", "training")
+    world.bare.perform("StopSolutionVersionCreation", {"solutionVersionArn": version})
+    door.clear()
+
+    def stopped() -> bool:
+        status = str(world.described("SolutionVersion", version)["status"])
+        if status not in seen:
+            assert world.listed("SolutionVersion", version)["status"] == status
+            seen.append(status)
+            door.advance(STEP)
+        return status == "CREATE STOPPED"
+
+    until(stopped, "the end of a training")
+    assert tuple(seen) == path
