@@ -13,7 +13,7 @@ PAGE: Final = Path(__file__).parents[2] / "COVERAGE.md"
 _HEAD: Final = """# What the embedded engine performs
 
 Made in `engine/` by `python -m personalize_local.coverage`, from botocore's service models and the engine's table of
-operations; a test keeps it current. An operation that is not built answers `NotImplementedByEngine` (HTTP 501).
+operations; a test keeps it current. [What differs from Amazon Personalize](docs/differences.md) says how they answer.
 """
 
 
