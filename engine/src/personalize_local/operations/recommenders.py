@@ -13,7 +13,7 @@ from personalize_local.operations.solution_versions import train
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
-from personalize_local.wire.errors import InvalidInput, NotBuilt, ResourceInUse, ResourceNotFound
+from personalize_local.wire.errors import InvalidInput, ResourceInUse, ResourceNotFound
 
 
 @operation("CreateRecommender")
@@ -44,8 +44,6 @@ def _check_use_case(spec: RecipeSpec, group: Resource) -> None:
         raise InvalidInput(f"{group.arn} is a custom dataset group: recommenders are for dataset groups with a domain.")
     if spec.domain != domain:
         raise InvalidInput(f"{spec.name} is for domain {spec.domain}, the dataset group is for {domain}.")
-    if not spec.trainable:
-        raise NotBuilt(f"Recipe {spec.name} is not built yet in this engine.")
 
 
 @operation("UpdateRecommender")

@@ -143,7 +143,7 @@ class Application:
             raise MissingToken("The request is not signed: Authorization is missing.")
         handler = HANDLERS.get(operation.name)
         if handler is None:
-            raise NotBuilt(f"{operation.name} is not built yet in this engine: COVERAGE.md lists what is.")
+            raise NotBuilt(f"{operation.name} is newer than this engine: COVERAGE.md lists what it performs.")
         request = operation.parse(body)
         engine = self._engine
         call = signed_by(authorization, self._options.account_id, self._options.region, engine.clock.now())

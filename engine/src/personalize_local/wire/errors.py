@@ -49,7 +49,7 @@ class TooManyTagKeys(ServiceError):
 
 
 class NotBuilt(ServiceError, status=501, code="NotImplementedByEngine"):
-    """Amazon Personalize can do this; this engine cannot yet."""
+    """Amazon Personalize can do this; this engine cannot. Without `--strict` a caller sees InvalidInput."""
 
 
 class UnknownOperation(ServiceError, status=404):
