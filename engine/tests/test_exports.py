@@ -111,6 +111,41 @@ def test_deleted_users_vanish_everywhere(shop: Shop) -> None:
     assert {"u2", "u4"}.isdisjoint(segment(aws, segments, "after", '{"itemId": "i2"}')[0]["output"]["usersList"])
 
 
+def test_a_deletion_job_is_about_one_group_and_takes_items_of_nobody_else_away(aws: Aws, engine: EngineProcess) -> None:
+    rows = [*interactions(), *((f"leaver{n}", "theirs", "View", 1.0, 1_600_000_000, "phone") for n in range(30))]
+    write_csv(engine.s3_root / aws.region / "a.csv", columns("Interactions"), rows)
+    groups = [aws.group("one"), aws.group("other")]
+    both = [aws.dataset(group, "Interactions") for group in groups]
+    for number, dataset in enumerate(both):
+        aws.imported(dataset, f"s3://{aws.region}/a.csv", f"rows-{number}")
+    solution = aws.solution(groups[0], POPULAR, performAutoTraining=False)
+    campaign = aws.campaign(aws.version(solution))
+    assert "theirs" in aws.recommended(campaign, userId="u1", numResults=50)
+    leavers = [f"leaver{n}" for n in range(30)]
+    for name in ("first", "second"):  # the same input may be used again
+        assert forget(aws, groups[0], leavers, name)["numDeleted"] == (30 if name == "first" else 0)
+    aws.control.update_campaign(campaignArn=campaign, solutionVersionArn=aws.version(solution))
+    aws.settled_update("Campaign", campaign)
+    assert "theirs" not in aws.recommended(campaign, userId="u1", numResults=50)
+    assert len(exported(aws, both[1], "kept", "ALL")) == len(rows)
+
+
+def test_the_input_of_a_deletion_job_has_at_most_100_megabytes(aws: Aws, engine: EngineProcess) -> None:
+    folder = engine.s3_root / aws.region
+    folder.mkdir()
+    with (folder / "gone.csv").open("wb") as file:
+        file.truncate(100 * 1024 * 1024 + 1)  # takes no room on the disk
+    made = aws.control.create_data_deletion_job(
+        jobName="large",
+        datasetGroupArn=aws.group(),
+        roleArn=ROLE,
+        dataSource={"dataLocation": f"s3://{aws.region}/gone.csv"},
+    )["dataDeletionJobArn"]
+    aws.settle("DataDeletionJob", made, "FAILED")
+    found = aws.control.describe_data_deletion_job(dataDeletionJobArn=made)["dataDeletionJob"]
+    assert "at most 100 MB" in found["failureReason"]
+
+
 @pytest.mark.parametrize("beside", ["import", "training"])
 def test_a_deletion_beside_other_work_deletes_nobody(shop: Shop, beside: str) -> None:
     aws, users = shop.aws, dataset_of(shop, "USERS")
