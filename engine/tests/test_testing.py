@@ -6,6 +6,8 @@ import csv
 import io
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import unittest
 from collections.abc import Iterator
@@ -156,6 +158,32 @@ def test_imports_read_what_moto_keeps() -> None:
     storage.delete_object(Bucket="shop", Key="events.csv")
     assert "Invalid Data location." in imported(client, events, "day-2")["failureReason"]
     assert group in {each["datasetGroupArn"] for each in client.list_dataset_groups()["datasetGroups"]}
+
+
+@mock_aws
+def test_metrics_of_live_events_reach_moto_s_cloudwatch() -> None:
+    with personalize() as aws:
+        group, _ = dataset(aws.personalize)
+        views = [{"eventType": "View", "metricName": "views", "expression": "SAMPLECOUNT()"}]
+        sums = {"name": "sums", "datasetGroupArn": group, "metricsOutputConfig": {"roleArn": ROLE}}
+        aws.personalize.create_metric_attribution(**sums, metrics=views)  # type: ignore[arg-type]
+        tracker = aws.personalize.create_event_tracker(name="live", datasetGroupArn=group)["trackingId"]
+        seen = {"eventType": "View", "itemId": "i1", "sentAt": aws.clock.now()}
+        seen["metricAttribution"] = {"eventAttributionSource": "front-page"}
+        aws.events.put_events(trackingId=tracker, sessionId="s", userId="u1", eventList=[seen])  # type: ignore[list-item]
+        aws.clock.advance(minutes=16)
+        (found,) = boto3.client("cloudwatch").list_metrics()["Metrics"]
+        assert (found["MetricName"], found["Dimensions"][1]["Value"]) == ("views", "front-page")
+
+
+def test_another_process_finds_the_engine(aws: Personalize) -> None:
+    asked = (
+        "import boto3; print(boto3.client('personalize').meta.region_name, boto3.client('personalize').list_recipes())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asked], env=aws.environment, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.startswith("us-east-1 {'recipes': [{")
 
 
 @mock_personalize(dataset_groups=1)

@@ -18,6 +18,12 @@ _SILENT: Final = "Amazon S3 does not answer:"
 _DENIED: Final = {"403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
+def moto_runs() -> bool:
+    """Tell whether moto answers what boto3 asks of AWS in this process, as in a test."""
+    stubber = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
+    return bool(stubber and stubber.enabled)
+
+
 @dataclass(frozen=True, slots=True)
 class S3:
     """Where S3 is: a folder, an address, or AWS by a profile, the first that is given."""
@@ -39,8 +45,7 @@ class S3:
     @property
     def answers(self) -> bool:
         """Whether there is a server: at an address, AWS's, or moto's in the process of a test."""
-        moto = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
-        return bool(self.endpoint or self.profile or (moto and moto.enabled))
+        return bool(self.endpoint or self.profile or moto_runs())
 
     def within(self, directory: Path) -> "S3":
         """Return this S3 for an engine with this data folder: a folder in it stands for S3 if nothing else does."""

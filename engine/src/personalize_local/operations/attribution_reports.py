@@ -2,7 +2,7 @@
 """Reports of metric attributions: on an import when it ends, on streamed events every quarter of an hour.
 
 On AWS, streamed events are reported to CloudWatch alone. Here they go to the attribution's S3 destination, and to a
-CloudWatch that the environment names.
+CloudWatch that the environment names, or moto's in a test.
 """
 
 import logging
@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 from typing import Final
 
+from personalize_local.data.s3 import moto_runs
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.jobs.tasks import QUARTER, ReportTask
 from personalize_local.jobs.work import run_report
@@ -92,5 +93,5 @@ def _task(engine: Engine, attribution: Resource, plan: Json, job: Resource | Non
 
 
 def _reaches_cloudwatch() -> bool:
-    """Tell whether the environment names a CloudWatch that isn't Amazon's."""
-    return bool(os.environ.get("AWS_ENDPOINT_URL_CLOUDWATCH") or os.environ.get("AWS_ENDPOINT_URL"))
+    """Tell whether there is a CloudWatch that isn't Amazon's."""
+    return bool(os.environ.get("AWS_ENDPOINT_URL_CLOUDWATCH") or os.environ.get("AWS_ENDPOINT_URL") or moto_runs())
