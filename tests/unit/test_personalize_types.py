@@ -3,8 +3,8 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ SCHEMA = {
     "version": "1.0",
 }
 ROWS = "USER_ID,ITEM_ID,TIMESTAMP\n" + "".join(f"u{n % 30},i{n % 7},{1_780_000_000 + n}\n" for n in range(1200))
-STABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+OFTEN = {"Delay": 0.3, "MaxAttempts": 200}
 
 pytestmark = pytest.mark.skipif(not cloud_python().exists(), reason="no .local/cloud: make setup")
 
@@ -73,29 +73,30 @@ class Stacks:
         self.stacks = boto3.client("cloudformation", **access(state))
         self.personalize = boto3.client("personalize", **access(state, engine=True))
 
-    def settled(self, name: str) -> dict[str, str]:
-        """The outputs of a stack that changes no more, and its `status`."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            found = self.stacks.describe_stacks(StackName=name)["Stacks"][0]
-            if found["StackStatus"] in STABLE:
-                outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-                return outputs | {"status": found["StackStatus"]}
-        raise AssertionError(found)
+    def outputs(self, name: str) -> dict[str, str]:
+        """The outputs of a stack, and its `status`."""
+        (found,) = self.stacks.describe_stacks(StackName=name)["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])} | {
+            "status": found["StackStatus"]
+        }
 
     def create(self, name: str, source: dict[str, Any]) -> dict[str, str]:
         self.stacks.create_stack(StackName=name, TemplateBody=json.dumps(source))
-        return self.settled(name)
+        with suppress(WaiterError):
+            self.stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=OFTEN)
+        return self.outputs(name)
 
     def update(self, name: str, source: dict[str, Any]) -> dict[str, str]:
         self.stacks.update_stack(StackName=name, TemplateBody=json.dumps(source))
-        return self.settled(name)
+        with suppress(WaiterError):
+            self.stacks.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=OFTEN)
+        return self.outputs(name)
 
     def gone(self, name: str) -> bool:
         """Delete a stack."""
         self.stacks.delete_stack(StackName=name)
         try:
-            self.stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+            self.stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=OFTEN)
         except WaiterError:
             return False
         return True
@@ -144,7 +145,7 @@ def test_a_stack_makes_all_four(cloud: Stacks) -> None:
 
 
 def test_another_import_job_changes_the_dataset_in_place(cloud: Stacks) -> None:
-    before = cloud.settled("shop")
+    before = cloud.outputs("shop")
     after = cloud.update("shop", template(job="second"))
     assert after == before | {"status": "UPDATE_COMPLETE"}, cloud.reasons("shop")
     jobs = cloud.personalize.list_dataset_import_jobs(datasetArn=after["DataRef"])["datasetImportJobs"]
@@ -152,7 +153,7 @@ def test_another_import_job_changes_the_dataset_in_place(cloud: Stacks) -> None:
 
 
 def test_a_change_of_anything_else_replaces_a_resource_that_has_a_new_name(cloud: Stacks) -> None:
-    before = cloud.settled("shop")
+    before = cloud.outputs("shop")
     refused = cloud.update("shop", template(job="second", EventType="Purchase"))
     assert refused["status"] == "UPDATE_ROLLBACK_COMPLETE"
     assert "CloudFormation cannot update a stack when a custom-named resource requires replacing" in cloud.reasons(
@@ -179,8 +180,8 @@ def test_what_fails_says_why_and_leaves_nothing(cloud: Stacks, source: dict[str,
 
 
 def test_a_deleted_stack_leaves_nothing(cloud: Stacks) -> None:
-    schema = cloud.settled("shop")["SchemaRef"]
-    cloud.personalize.delete_solution(solutionArn=cloud.settled("shop")["SolutionRef"])  # by hand, before its stack
+    schema = cloud.outputs("shop")["SchemaRef"]
+    cloud.personalize.delete_solution(solutionArn=cloud.outputs("shop")["SolutionRef"])  # by hand, before its stack
     while cloud.names()["solutions"]:
         pass
     assert cloud.gone("shop"), cloud.reasons("shop")
