@@ -8,12 +8,18 @@ library are Linux's alone.
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
 
-from local.cloud import environments
+from local.cloud import environments, lifecycle
+from local.cloud.aws import CLIENT
 from local.cloud.environments import LocalError
+from local.cloud.home import Home, State, access
+from tests.unit.test_launcher import function, role
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("local", "engine/src", "functions", "layers")
@@ -100,3 +106,31 @@ def test_setup_refuses_a_machine_without_a_python_of_lambda(monkeypatch: pytest.
     monkeypatch.setattr(environments, "UV", "false")
     with pytest.raises(LocalError, match=r"run on Python 3.13, 3.12 or 3.11, and this machine"):
         environments.find_python()
+
+
+@pytest.mark.skipif(not environments.cloud_python().exists(), reason="no .local/cloud: make setup")
+def test_both_processes_and_a_function_run_without_what_only_linux_has(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.make_private()
+    (home.run / "tmp").mkdir()
+    (cloud, engine), (key, secret) = lifecycle.ports(home, None, None), home.access_key()
+    addresses = (f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}")
+    state = State(*addresses, (), access_key=key, secret_key=secret)
+    environment = lifecycle.process_environment(home, state) | {CLIENT: "runtime_interface_client"}
+    mac, data = str(ROOT / "tests/unit/as_a_mac.py"), f"--data-dir={home.data / 'engine'}"
+    commands = {
+        "engine": [sys.executable, mac, "local.personalize", f"--port={engine}", data, "--account-id=000000000000"],
+        "cloud": [str(environments.cloud_python()), mac, "local.cloud.aws.launcher"],
+    }
+    started = [lifecycle.spawn(name, command, environment, home) for name, command in commands.items()]
+    state = replace(state, processes=tuple(started))
+    home.write(state)
+    try:
+        lifecycle.wait_ready(home, state)
+        role(state, "anyone")
+        function(state, "echo", "def handler(event, _): return event")
+        answer = boto3.client("lambda", **access(state)).invoke(FunctionName="echo", Payload=b'"here"')
+        assert answer["Payload"].read() == b'"here"'
+        assert boto3.client("personalize", **access(state, engine=True)).list_dataset_groups()["datasetGroups"] == []
+    finally:
+        assert lifecycle.stop(home) == ["engine", "cloud"], home.log("cloud").read_text()
