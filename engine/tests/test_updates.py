@@ -9,6 +9,7 @@ from personalize_local.testing import FaultDoor
 
 from engine.tests.harness import ROLE, Argument, Aws, EngineProcess, until
 from engine.tests.shop_data import columns, interactions, write_csv
+from engine.tests.test_actions import ACTIONS, TYPES, history, make_dataset
 
 HOUR = 3600
 FAST = {"solutionConfig": {"algorithmHyperParameters": {"tier": "fast"}}, "performAutoTraining": False}
@@ -186,3 +187,24 @@ def test_texts_are_read_anew_half_an_hour_later_where_the_solution_asks(aws: Aws
     door.advance(60)
     until(lambda: "new" in listed(aws, campaign, itemId="i1"), "an update")
     assert set(list(listed(aws, campaign, itemId="new"))[:4]) == {"i1", "i3", "i5", "i7"}
+
+
+def test_a_new_action_is_explored_two_hours_later(aws: Aws, door: FaultDoor, running: EngineProcess) -> None:
+    write_csv(running.s3_root / "b/actions.csv", columns("Actions"), ACTIONS)
+    write_csv(running.s3_root / "b/actioninteractions.csv", columns("ActionInteractions"), history())
+    group = aws.group()
+    made = {kind: make_dataset(aws, group, kind) for kind in TYPES}
+    for kind, dataset in made.items():
+        aws.imported(dataset, f"s3://b/{kind.lower()}.csv", kind)
+    campaign = aws.campaign(aws.version(aws.solution(group, "aws-next-best-action", performAutoTraining=False)))
+    aws.events.put_actions(datasetArn=made["Actions"], actions=[{"actionId": "new", "properties": '{"value": 10}'}])
+
+    def scores() -> dict[str, float]:
+        answer = aws.runtime.get_action_recommendations(campaignArn=campaign, userId="u1", numResults=100)
+        return {each["actionId"]: each["score"] for each in answer["actionList"]}
+
+    before = scores()
+    assert "new" not in before
+    door.advance(2 * HOUR + 60)
+    until(lambda: "new" in scores(), "an update")
+    assert scores() == before | {"new": 0.0}
