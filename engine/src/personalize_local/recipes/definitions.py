@@ -117,10 +117,6 @@ class RecipeSpec:
         return self.events_config or self.family == "semantic"
 
     @property
-    def trainable(self) -> bool:
-        return not self.retired
-
-    @property
     def algorithm_name(self) -> str:
         return self.algorithm or self.name
 

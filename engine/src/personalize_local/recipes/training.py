@@ -50,8 +50,8 @@ def train(
         trained = train(recipe, snapshot, config, shared, enter)
         return replace(trained, recipe=recipe, tuned=_without_tier(RECIPES[recipe], config))
     spec = RECIPES.get(recipe)
-    if spec is None or not spec.trainable:
-        raise TrainingRefused(f"Recipe {recipe} cannot be trained by this engine yet.")
+    if spec is None or spec.retired:
+        raise TrainingRefused(f"Recipe {recipe} cannot be trained.")
     if spec.family in _SELF_MEASURED:
         return _SELF_MEASURED[spec.family](snapshot, spec, config)
     rows = _rows(snapshot, spec, config)
