@@ -267,7 +267,7 @@ def test_too_few_returning_users_are_refused(tmp_path: Path) -> None:
     assert reason == "Create failed. Dataset has fewer than 25 users with at least 2 interactions each."
 
 
-@pytest.mark.parametrize("name", [name for name, each in RECIPES.items() if not each.trainable])
+@pytest.mark.parametrize("name", [name for name, each in RECIPES.items() if each.retired])
 def test_recipes_without_a_trainer_say_so(world: Snapshot, name: str) -> None:
     assert name in refusal(world, name)
 

@@ -176,7 +176,7 @@ def test_texts_are_read_anew_half_an_hour_later_where_the_solution_asks(aws: Aws
     rows = [(f"i{n}", f"N{n}", "green tea leaves" if n % 2 else "camping tent poles") for n in range(8)]
     write_csv(aws.engine.s3_root / "b/texts.csv", ["ITEM_ID", "NAME", "TEXT"], rows)
     aws.imported(made["datasetArn"], "s3://b/texts.csv", "texts")
-    solution = aws.solution(group, "aws-semantic-similarity", performAutoTraining=False)
+    solution = aws.solution(group, "aws-semantic-similarity")
     campaign = aws.campaign(aws.version(solution))
     new: Argument = {"itemId": "new", "properties": json.dumps({"name": "Pot", "text": "leaves of tea"})}
     aws.events.put_items(datasetArn=made["datasetArn"], items=[new])
@@ -187,6 +187,8 @@ def test_texts_are_read_anew_half_an_hour_later_where_the_solution_asks(aws: Aws
     door.advance(60)
     until(lambda: "new" in listed(aws, campaign, itemId="i1"), "an update")
     assert set(list(listed(aws, campaign, itemId="new"))[:4]) == {"i1", "i3", "i5", "i7"}
+    door.advance(7 * 24 * HOUR)
+    until(lambda: len(aws.control.list_solution_versions(solutionArn=solution)["solutionVersions"]) == 2, "a training")
 
 
 def test_a_new_action_is_explored_two_hours_later(aws: Aws, door: FaultDoor, running: EngineProcess) -> None:

@@ -9,7 +9,9 @@ from typing import Final
 from personalize_local.engine import Call, Engine, Json, Resource
 from personalize_local.operations import model_updates, recommenders, solution_versions
 from personalize_local.operations.attribution_reports import report_due
-from personalize_local.operations.datasets import data_mark, datasets_of
+from personalize_local.operations.datasets import datasets_of
+from personalize_local.operations.model_updates import training_marks
+from personalize_local.operations.recipes import RECIPE
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
 from personalize_local.wire.errors import ServiceError, WorkerLost
@@ -117,8 +119,9 @@ def _since(solution: Resource) -> float:
 
 
 def _new_data(engine: Engine, trained: Resource) -> bool:
-    """Tell whether interactions arrived since a training began."""
-    return bool(data_mark(engine, trained.group) != trained.body.get("data"))
+    """Tell whether interactions arrived since a training began; items count too where their texts are what trains."""
+    kind = "mark" if trained.body.get("recipeArn") == f"{RECIPE}aws-semantic-similarity" else "data"
+    return bool(training_marks(engine, trained.group)[kind] != trained.body.get(kind))
 
 
 def _made(version: Resource) -> float:
