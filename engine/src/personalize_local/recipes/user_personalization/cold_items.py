@@ -29,6 +29,8 @@ EXPLORED = 50
 """New items that one answer may explore."""
 EXPLORATION_SHARE = 0.1
 """Share of the explored items at explorationWeight 1."""
+EACH = 0.003
+"""Most that each of the items after a training gets where only those are explored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Exploration:
         bonus = chance * (similarity + 0.01) / self._known[days]
         chosen = top_k(bonus, None, EXPLORED)
         share = EXPLORATION_SHARE * weight
+        if self._first:
+            share = min(share, EACH * len(chosen))
         mixed = scores * (1.0 - share)
         mixed[new[chosen]] += share * bonus[chosen] / bonus[chosen].sum()
         return mixed
