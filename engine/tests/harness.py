@@ -62,7 +62,7 @@ class EngineProcess:
         self.s3_root = directory / "s3"
         command = [sys.executable, "-m", "personalize_local", "--port", str(port), "--data-dir", str(self.data_dir)]
         command += ["--step-seconds", str(step_seconds), *options]
-        if not {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & (environment or {}).keys():
+        if not {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} & (environment or {}).keys():
             command += ["--s3-root", str(self.s3_root)]
         if limits:
             command = ["sh", "-c", f'ulimit {limits}; exec "$@"', "sh", *command]

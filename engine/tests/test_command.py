@@ -18,6 +18,7 @@ from personalize_local.data.s3 import S3
 from personalize_local.resources.quotas import AWS, Quotas
 
 from engine.tests.harness import ROOT, Aws, EngineProcess
+from engine.tests.shop_data import columns, interactions, write_csv
 
 PROGRAM = "personalize-local"
 BASH = shutil.which("bash") or ""
@@ -136,6 +137,15 @@ def test_a_quota_that_was_set_holds(tmp_path: Path) -> None:
 
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
     assert f'version = "{printed(capsys, "--version").split()[-1]}"' in (ROOT / "engine/pyproject.toml").read_text()
+
+
+def test_a_handful_of_interactions_trains_where_the_minimums_are_low(tmp_path: Path) -> None:
+    write_csv(tmp_path / "s3/b/a.csv", columns("Interactions"), interactions(users=4, each=3))
+    with EngineProcess(tmp_path, options=["--quota=minimum-interactions=12", "--quota=minimum-users=4"]) as engine:
+        aws = Aws(engine, "here")
+        aws.imported(aws.dataset(group := aws.group(), "Interactions"), "s3://b/a.csv")
+        campaign = aws.campaign(aws.version(aws.solution(group)))
+        assert set(aws.recommended(campaign, userId="u1")) <= {f"i{number}" for number in range(40)}
 
 
 @pytest.mark.skipif(not BASH, reason="no bash")

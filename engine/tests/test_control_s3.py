@@ -46,6 +46,22 @@ def test_an_address_needs_no_key(tmp_path: Path) -> None:
             assert aws.imported(aws.dataset(aws.group(), "Interactions"), "s3://open/plain.csv")
 
 
+def test_a_profile_is_that_of_the_configuration_of_aws(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    with s3(OBJECTS) as url:
+        keys = "aws_access_key_id = mine\naws_secret_access_key = secret\n"
+        config.write_text(f"[profile work]\n{keys}endpoint_url = {url}\ns3 =\n  addressing_style = path\n")
+        environment = {"AWS_PROFILE": "none", "AWS_CONFIG_FILE": str(config)}
+        with EngineProcess(tmp_path, environment=environment, options=["--profile", "work"]) as engine:
+            aws = Aws(engine, "us-east-1")
+            assert aws.imported(aws.dataset(aws.group(), "Interactions"), "s3://open/plain.csv")
+
+
+def test_an_unknown_profile_is_refused_at_the_start(tmp_path: Path) -> None:
+    status, complaint = EngineProcess(tmp_path, environment={"AWS_PROFILE": "none"}).refused()
+    assert (status, "The config profile (none) could not be found" in complaint) == (1, True)
+
+
 def test_an_address_where_nobody_answers_fails_the_job_with_the_reason(tmp_path: Path) -> None:
     environment = {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{free_port()}", "AWS_MAX_ATTEMPTS": "1"}
     with EngineProcess(tmp_path, environment=environment) as engine:

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from personalize_local.resources.store import Reader
+from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import Aws, EngineProcess
+from engine.tests.harness import Aws, EngineProcess, StillAws, until
 from engine.tests.shop_data import avro, columns, write_csv
 
 FULL = "-S -f 400"
 """200 KB a file: the database's log is full soon."""
 
 
-def fill(call: Callable[[int], None]) -> tuple[int, str]:
+def fill(call: Callable[[int], object]) -> tuple[int, str]:
     """Call with 0, 1, 2 … until it fails; returns the number that failed, and the error's code and message."""
     for number in count():
         try:
@@ -64,6 +65,23 @@ def test_resources_on_a_full_disk(tmp_path: Path) -> None:
         found = {each["name"] for each in aws.control.list_schemas(maxResults=100)["schemas"]}
         assert found == made | {f"schema-{failed}"}
         assert aws.control.list_tags_for_resource(resourceArn=group)["tags"][0]["tagValue"] == str(tags)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes the limits of another process")
+def test_a_status_that_the_disk_does_not_take_waits_for_room(tmp_path: Path) -> None:
+    with EngineProcess(tmp_path, StillAws.STEP, options=["--faults"], limits=FULL) as engine:
+        aws = StillAws(engine, "here")
+        group = aws.control.create_dataset_group(name="shop")["datasetGroupArn"]
+        fill(lambda number: aws.schema("Interactions", f"schema-{number}"))
+        fill(
+            lambda number: aws.control.tag_resource(resourceArn=group, tags=[{"tagKey": "n", "tagValue": str(number)}])
+        )
+        assert aws.status("DatasetGroup", group) == "CREATE PENDING"
+        FaultDoor(engine.url).advance(StillAws.STEP)
+        until(lambda: "is not written" in (tmp_path / "engine.log").read_text(), "a failed write")
+        assert aws.status("DatasetGroup", group) == "CREATE PENDING"
+        make_room(engine)
+        aws.settle("DatasetGroup", group)
 
 
 def test_events_on_a_full_disk(tmp_path: Path) -> None:

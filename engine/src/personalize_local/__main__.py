@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     called = Path(sys.argv[0]).name
     program = program or ("python -m personalize_local" if called == "__main__.py" else called)
     chosen = options.read(program, sys.argv[1:] if arguments is None else arguments, os.environ)
+    if problem := chosen.s3.problem():
+        return _complain(program, f"{problem}; give another --profile, or --s3-root")
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     request_log.configure(quiet=chosen.quiet, as_json=chosen.json_log)

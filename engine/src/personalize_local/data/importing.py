@@ -17,7 +17,6 @@ from personalize_local.data.frames import pl
 from personalize_local.data.schemas import LINE_BREAK, TEXT_LENGTH, Field, Schema, longest
 from personalize_local.wire.errors import ImportRefused
 
-MINIMUM_INTERACTIONS = 1000
 EVENT_TYPES_AND_METADATA = 10
 NOT_SECONDS = 10**11
 """Seconds reach this in the year 5138; milliseconds of today are above it."""
@@ -31,17 +30,18 @@ _UNQUOTED_BREAKS = tuple(each.encode() for each in "\v\f\x85\u2028\u2029")
 _NUMBERS = {"int": pl.Int64, "long": pl.Int64, "float": pl.Float64, "double": pl.Float64}
 
 
-def import_files(paths: Sequence[Path], schema: Schema, target: Path) -> int:
+def import_files(paths: Sequence[Path], schema: Schema, target: Path, least: int = 1000) -> int:
     """Read .csv / .csv.gz files of one folder, check them against `schema` and write one Parquet file at `target`.
 
     The file appears complete or not at all. Exact duplicates of interactions are kept once. Columns outside the schema
-    are dropped. Returns the number of rows. Raises ImportRefused with the job's failureReason.
+    are dropped. Returns the number of rows. Raises ImportRefused with the job's failureReason, also for interactions
+    of fewer than `least` rows.
     """
     rows = pl.concat([_read(path, schema) for path in paths]) if paths else None
     if rows is None or rows.is_empty():
         raise ImportRefused("Input CSV has no rows.")
-    if schema.dataset_type == "INTERACTIONS" and rows.height < MINIMUM_INTERACTIONS:
-        raise ImportRefused(f"Input CSV has fewer than {MINIMUM_INTERACTIONS} interactions: {rows.height}.")
+    if schema.dataset_type == "INTERACTIONS" and rows.height < least:
+        raise ImportRefused(f"Input CSV has fewer than {least} interactions: {rows.height}.")
     _check_types(rows, schema)
     if schema.dataset_type in {"INTERACTIONS", "ACTION_INTERACTIONS"}:
         rows = distinct(rows)

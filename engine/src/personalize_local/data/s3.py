@@ -51,6 +51,19 @@ class S3:
         """Return this S3 for an engine with this data folder: a folder in it stands for S3 if nothing else does."""
         return self if self.root or self.endpoint or self.profile else replace(self, root=directory / "s3")
 
+    def problem(self) -> str:
+        """Return why the profile cannot be used; empty if it can, or there is none."""
+        if not self.profile:
+            return ""
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from botocore.session import Session  # noqa: PLC0415 — only a profile needs it
+
+        try:
+            Session(profile=self.profile).get_scoped_config()
+        except BotoCoreError as error:
+            return str(error)
+        return ""
+
     def client(self, region: str) -> Any:  # noqa: ANN401 — boto3 makes clients without types
         import boto3  # noqa: PLC0415 — only jobs with an S3 that answers need it
         import botocore.session  # noqa: PLC0415

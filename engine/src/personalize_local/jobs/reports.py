@@ -19,8 +19,6 @@ from personalize_local.jobs.tasks import QUARTER, ReportTask
 from personalize_local.resources.store import Reader, with_streamed
 
 UNDEFINED: Final = "SOURCE_NAME_UNDEFINED"
-SOURCES: Final = 100
-"""Most attribution sources of a metric."""
 OLDEST: Final = 14 * 86_400
 """Seconds after which CloudWatch takes no interaction any more."""
 NAMESPACE: Final = "AWS/Personalize"
@@ -37,7 +35,7 @@ def report(task: ReportTask) -> int:
     items_only = {kind: arn for kind, arn in task.datasets.items() if kind == "ITEMS"}
     spec, _ = with_streamed(task.spec, task.database, items_only)
     items = table(spec.items, spec.items_schema, spec.put_items)
-    lines = [line for metric in task.metrics for line in _sums(rows, items, metric)]
+    lines = [line for metric in task.metrics for line in _sums(rows, items, metric, task.most_sources)]
     if task.target is not None:
         with tempfile.TemporaryDirectory(prefix="report-") as scratch:
             file = Path(scratch) / f"AggregatedAttributionMetrics - {task.method} - {task.timestamp}.csv"
@@ -76,8 +74,8 @@ def _attributed(rows: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame:
     return rows.with_columns(source.alias("EVENT_ATTRIBUTION_SOURCE"), __quarter=pl.col("TIMESTAMP") // QUARTER)
 
 
-def _sums(rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str, str]) -> list[Line]:
-    """Return a line for each source of the metric's events and each quarter of an hour."""
+def _sums(rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str, str], most: int) -> list[Line]:
+    """Return a line for each of `most` sources of the metric's events and each quarter of an hour."""
     name, event_type, expression = metric
     of_type = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     function, _, operand = expression.rstrip(")").partition("(")
@@ -89,7 +87,7 @@ def _sums(rows: pl.DataFrame, items: pl.DataFrame | None, metric: tuple[str, str
         else:
             of_type = of_type.with_columns(pl.col(column).alias("__value"))
         value = pl.col("__value").cast(pl.Float64).sum()
-    kept = of_type["EVENT_ATTRIBUTION_SOURCE"].unique().sort().head(SOURCES)
+    kept = of_type["EVENT_ATTRIBUTION_SOURCE"].unique().sort().head(most)
     keys = ("EVENT_ATTRIBUTION_SOURCE", "__quarter")
     sums = of_type.filter(pl.col(keys[0]).is_in(kept.implode())).group_by(keys).agg(value.alias("sum")).sort(keys)
     return [

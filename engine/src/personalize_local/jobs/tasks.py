@@ -108,6 +108,8 @@ class ReportTask:
     """ARNs of the Interactions and the Items dataset, by type."""
     sources: Sequence[str]
     """ARNs of the campaigns and recommenders whose answers events may name."""
+    most_sources: int
+    """Of a metric."""
     method: str
     """In the file's name: how the interactions came."""
     timestamp: int

@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from personalize_local.recipes.user_personalization.training import SharedCounts
 
 
-def run_import(source: Location, most: int, schema: Schema, target: Path) -> int:
-    """Read a drop of `most` bytes into the engine's own form; returns the rows kept. Raises ImportRefused."""
+def run_import(source: Location, most: int, least: int, schema: Schema, target: Path) -> int:
+    """Read a drop of `most` bytes, and of `least` interactions, into the engine's own form; returns the rows kept.
+
+    Raises ImportRefused.
+    """
     from personalize_local.data.importing import import_files  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="import-") as scratch, phases(target, IMPORT) as enter:
         enter("Fetching files")
         files = fetch(source, Path(scratch), most=most)
         enter("Reading and checking rows")
-        return import_files(files, schema, target)
+        return import_files(files, schema, target, least)
 
 
 def run_training(task: TrainingTask) -> TrainingOutcome:

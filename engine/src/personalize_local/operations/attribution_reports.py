@@ -85,6 +85,7 @@ def _task(engine: Engine, attribution: Resource, plan: Json, job: Resource | Non
         database=engine.store.database,
         datasets=engine.serving.sources(attribution.group),
         sources=[each.arn for found in answering for each in found],
+        most_sources=engine.quotas.attribution_sources,
         method=plan["method"],
         timestamp=plan["timestamp"],
         target=engine.location(destination["path"], job or attribution) if destination else None,

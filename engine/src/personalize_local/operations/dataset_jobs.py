@@ -69,8 +69,12 @@ async def _import(engine: Engine, job: Resource) -> None:
     source = engine.location(job.body["dataSource"]["dataLocation"], job)
     most = engine.quotas.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else engine.quotas.full_bytes
     try:
-        schema, target = schema_of(engine, dataset), import_target(engine, job)
-        job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, most, schema, target)
+        schema, target, least = (
+            schema_of(engine, dataset),
+            import_target(engine, job),
+            engine.quotas.minimum_interactions,
+        )
+        job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, most, least, schema, target)
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         raise ImportRefused(f"Failed to create a data import job for {what}. {refused}") from refused

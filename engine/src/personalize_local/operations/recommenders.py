@@ -124,7 +124,11 @@ async def _train(engine: Engine, recommender: Resource, config: Json) -> None:
 
 def config_of(engine: Engine, group: str, config: Json) -> TrainingConfig:
     """Return what the training with a recommenderConfig is told."""
-    return TrainingConfig(excluded_columns=excluded_columns(engine, group, config))
+    return TrainingConfig(
+        minimum_interactions=engine.quotas.minimum_interactions,
+        minimum_users=engine.quotas.minimum_users,
+        excluded_columns=excluded_columns(engine, group, config),
+    )
 
 
 def serving_recommender(engine: Engine, arn: str) -> Resource:

@@ -70,6 +70,8 @@ def training_config(
     events = config.get("eventsConfig", {}).get("eventParametersList", [])
     objective = config.get("optimizationObjective")
     return TrainingConfig(
+        minimum_interactions=engine.quotas.minimum_interactions,
+        minimum_users=engine.quotas.minimum_users,
         event_type=body.get("eventType"),
         event_value_threshold=float(threshold) if threshold else None,
         hyperparameters=config.get("algorithmHyperParameters", {}) | config.get("featureTransformationParameters", {}),

@@ -58,6 +58,9 @@ class Search:
 class TrainingConfig:
     """The part of a solution's configuration that decides what trains, and how."""
 
+    minimum_interactions: int = 1000
+    minimum_users: int = 25
+    """With two interactions each."""
     event_type: str | None = None
     """Only interactions of this type train (Solution.eventType); None = all."""
     event_value_threshold: float | None = None

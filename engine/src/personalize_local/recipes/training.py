@@ -59,7 +59,7 @@ def train(
     questions = offline_metrics.questions(snapshot, rows, held_out)
     fit = _fitter(snapshot, spec, config, shared or SharedCounts())
     rewards = objective.rewards(config.objective, snapshot) if config.objective else None
-    seen = rows.where(~held_out[rows.user])
+    seen = rows.where(~held_out[rows.user]) or rows  # where all of a handful of users are held out
     enter("Training without the held-out users")
     measured = fit(seen)
     enter("Measuring on held-out users")

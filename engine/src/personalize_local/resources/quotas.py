@@ -38,6 +38,9 @@ class Quotas:
     deletion_bytes: int = _quota(100 * 1024**2, "bytes of a data deletion job's input")
     event_bytes: int = _quota(10_240, "bytes of an event")
     metrics: int = _quota(10, "metrics in a metric attribution")
+    attribution_sources: int = _quota(100, "event attribution sources of a metric")
+    minimum_interactions: int = _quota(1000, "fewest item interactions of an import, and of a training")
+    minimum_users: int = _quota(25, "fewest users with two interactions of a training")
 
     def changed(self, settings: Iterable[str]) -> "Quotas":
         """Return these quotas with some of them set by `name=number`. Raises ValueError, with the names there are."""

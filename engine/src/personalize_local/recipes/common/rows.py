@@ -16,9 +16,6 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-MINIMUM_INTERACTIONS = 1000
-MINIMUM_USERS = 25
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -152,13 +149,13 @@ def _of(snapshot: Snapshot, event_type: str | None, threshold: float | None) -> 
 
 
 def _check(rows: Rows, config: TrainingConfig) -> None:
-    if len(rows) < MINIMUM_INTERACTIONS:
+    if len(rows) < config.minimum_interactions:
         kind = config.event_type or ", ".join(event.event_type for event in config.events)
         after = f" after filtering by event type: {kind}" if kind else ""
-        raise TrainingRefused(f"Dataset has fewer than {MINIMUM_INTERACTIONS} interactions{after}")
+        raise TrainingRefused(f"Dataset has fewer than {config.minimum_interactions} interactions{after}")
     of_user = np.bincount(rows.user)
     returning = int((of_user >= 2).sum())
-    if returning < max(MINIMUM_USERS, 0.01 * int((of_user > 0).sum())):
+    if returning < max(config.minimum_users, 1, 0.01 * int((of_user > 0).sum())):
         raise TrainingRefused(
-            f"Create failed. Dataset has fewer than {MINIMUM_USERS} users with at least 2 interactions each."
+            f"Create failed. Dataset has fewer than {config.minimum_users} users with at least 2 interactions each."
         )
