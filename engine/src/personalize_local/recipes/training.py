@@ -44,9 +44,10 @@ def train(
     Raises TrainingRefused if the data is under Personalize's minimums, or the recipe has no trainer.
     """
     if config.search is not None:
-        trial = _Trial(snapshot, config)
-        recipe, tuned = tuning.best(config.search, trial.given(), trial.measured, enter)
-        config = replace(config, search=None, hyperparameters={**config.hyperparameters, **tuned})
+        search, config = config.search, replace(config, search=None)
+        given = {name: _options(RECIPES[name], config) for name in search.spaces}
+        recipe, tuned = tuning.best(search, given, _Trials(snapshot, config, search.metric).measured, enter)
+        config = replace(config, hyperparameters={**config.hyperparameters, **tuned})
         trained = train(recipe, snapshot, config, shared, enter)
         return replace(trained, recipe=recipe, tuned=_without_tier(RECIPES[recipe], config))
     spec = RECIPES.get(recipe)
@@ -72,20 +73,17 @@ def train(
     return Trained(fit(rows), metrics, popularity)
 
 
-class _Trial:
+class _Trials:
     """Measures hyperparameters on a tenth of the users that no metric of the solution version knows of."""
 
-    def __init__(self, snapshot: Snapshot, config: TrainingConfig) -> None:
-        self._snapshot, self._config = snapshot, config
+    def __init__(self, snapshot: Snapshot, config: TrainingConfig, metric: str) -> None:
+        self._snapshot, self._config, self._metric = snapshot, config, metric
         self._held_out = offline_metrics.held_out_users(snapshot)
         self._validating = offline_metrics.held_out_users(snapshot, fold=1) & ~self._held_out
         self._drawn = hashes(snapshot.users) // 100 % 1000
         self._shared = SharedCounts()
-
-    def given(self) -> dict[str, dict[str, str]]:
-        """Return the hyperparameters of each recipe as the solution or the recipe has them."""
-        search = self._config.search
-        return {} if search is None else {name: _options(RECIPES[name], self._config) for name in search.spaces}
+        self._rows: dict[str, Rows] = {}
+        """By recipe: hyperparameters of an algorithm change nothing about them."""
 
     def measured(self, recipe: str, tried: tuning.Values) -> float:
         """Return the metric of a recipe with some hyperparameters.
@@ -93,16 +91,20 @@ class _Trial:
         Trials count only, without a ranker, which takes most of the time of a training; but hidden_dimension has no
         effect without one.
         """
-        search, spec = self._config.search, RECIPES[recipe]
+        spec = RECIPES[recipe]
         fast = {"tier": "fast"} if "tier" in spec.hyperparameters and "hidden_dimension" not in tried else {}
-        config = replace(self._config, search=None, hyperparameters={**self._config.hyperparameters, **tried, **fast})
-        rows = _rows(self._snapshot, spec, config)
-        sampled = self._drawn < 1000 * TRIED_ROWS / len(rows)
-        rows = rows.where((~self._held_out & sampled)[rows.user])
+        config = replace(self._config, hyperparameters={**self._config.hyperparameters, **tried, **fast})
+        if recipe not in self._rows:
+            self._rows[recipe] = self._sampled(_rows(self._snapshot, spec, config))
+        rows = self._rows[recipe]
         questions = offline_metrics.questions(self._snapshot, rows, self._validating)
         rewards = objective.rewards(config.objective, self._snapshot) if config.objective else None
         model = _fitter(self._snapshot, spec, config, self._shared)(rows.where(~self._validating[rows.user]))
-        return offline_metrics.measure(model, questions, rewards)[search.metric] if search else 0.0
+        return offline_metrics.measure(model, questions, rewards)[self._metric]
+
+    def _sampled(self, rows: Rows) -> Rows:
+        sampled = self._drawn < 1000 * TRIED_ROWS / len(rows)
+        return rows.where((~self._held_out & sampled)[rows.user])
 
 
 def _options(spec: RecipeSpec, config: TrainingConfig) -> dict[str, str]:
