@@ -219,6 +219,22 @@ class TestEachHasAnEngine:
 
 
 @mock_personalize
+@mock_aws
+class TestEachHasAnEngineAndMoto:
+    def setup_method(self, method: Argument) -> None:
+        self.bucket = method.__name__.replace("_", "-")
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=self.bucket)
+
+    def teardown_method(self) -> None:
+        assert boto3.client("personalize").list_dataset_groups()["datasetGroups"] == []
+
+    def test_both_are_there(self) -> None:
+        (bucket,) = boto3.client("s3").list_buckets()["Buckets"]
+        assert bucket["Name"] == self.bucket
+        assert boto3.client("personalize").list_schemas()["schemas"] == []
+
+
+@mock_personalize
 class TestOfTheStandardLibrary(unittest.TestCase):
     def setUp(self) -> None:
         self.client = boto3.client("personalize", region_name="us-east-1")

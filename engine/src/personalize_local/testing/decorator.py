@@ -5,7 +5,7 @@ import unittest
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any, TypeVar, overload
 
 from personalize_local.testing.throwaway import personalize
@@ -56,14 +56,18 @@ def _class(tests: type, options: dict[str, Any]) -> type:
     def setup_method(self: Test, method: Test) -> None:
         with ExitStack() as stack:
             stack.enter_context(personalize(**options))
-            if begin:
-                begin(self, *[method][: begin.__code__.co_argcount - 1])
+            _call(begin, self, method)
             running.append(stack.pop_all())
 
     def teardown_method(self: Test, method: Test) -> None:
         with running.pop():
-            if end:
-                end(self, *[method][: end.__code__.co_argcount - 1])
+            _call(end, self, method)
 
     tests.setup_method, tests.teardown_method = setup_method, teardown_method  # type: ignore[attr-defined]
     return tests
+
+
+def _call(prepare: Callable[..., None] | None, self: Test, method: Test) -> None:
+    """Call a class's `setup_method` or `teardown_method` as pytest does: with the test's method if it takes that."""
+    if prepare:
+        prepare(self, *[method][: len(signature(prepare).parameters) - 1])
