@@ -3,11 +3,15 @@
 
 import http.client
 import json
+import time
 from collections.abc import Mapping
-from typing import Self
+from typing import Final, Self
 
 from engine.tests.calls import MODELS, Json
 from engine.tests.harness import EngineProcess
+
+IDLE: Final = 30.0
+"""Seconds after which a connection is made anew: the engine closes idle ones."""
 
 
 class Refused(Exception):
@@ -25,6 +29,7 @@ class Bare:
         self._connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=60)
         signature = f"AWS4-HMAC-SHA256 Credential=t/20260101/{region}/personalize/aws4_request"
         self._headers = {"Authorization": signature}
+        self._used = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -46,6 +51,9 @@ class Bare:
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Send anything; headers may replace the signature."""
+        if time.monotonic() - self._used > IDLE:
+            self._connection.close()
+        self._used = time.monotonic()
         self._connection.request(method, path, body, self._headers | dict(headers))
         answer = self._connection.getresponse()
         return answer.status, answer.read()

@@ -43,21 +43,20 @@ TRAINED: Final = tuple(call for call in WORLD if _TRAINED & set(call.keeps.value
 
 
 class Deployable:
-    """An engine with a trained version, and the way to start it again."""
+    """An engine with a trained version."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.engine = EngineProcess(folder)
-        write_files(self.engine.s3_root / BUCKET)
+    def __init__(self, engine: EngineProcess) -> None:
+        self.engine = engine
+        write_files(engine.s3_root / BUCKET)
         self.version = ""
-        with Bare(self.engine, CAMPAIGNS) as bare:
+        with Bare(engine, CAMPAIGNS) as bare:
             for call, answer in play(bare.perform, TRAINED):
                 assert "error" not in answer, (call, answer)
                 self.version = str(answer.get("solutionVersionArn", self.version))
 
     def restart(self) -> None:
         self.engine.end(signal.SIGKILL)
-        self.engine = EngineProcess(self.folder)
+        self.engine = EngineProcess(self.engine.data_dir.parent)
 
 
 class Resources(RuleBasedStateMachine):
@@ -271,20 +270,16 @@ class KilledResources(Resources):
         self.bare = Bare(self.deployable.engine, self.region)
 
 
-@pytest.fixture
-def deployable(tmp_path: Path) -> Iterator[Deployable]:
-    made = Deployable(tmp_path)
-    yield made
-    made.engine.end()
-
-
-def test_resources_are_what_a_simple_model_says(deployable: Deployable) -> None:
-    Resources.deployable = deployable
+def test_resources_are_what_a_simple_model_says(engine: EngineProcess) -> None:
+    Resources.deployable = Deployable(engine)
     most = max(10, settings.default.max_examples // 3) if settings.default else 10
     run_state_machine_as_test(Resources, settings=settings(max_examples=most, stateful_step_count=30))
 
 
 @pytest.mark.nightly
-def test_resources_outlive_kills(deployable: Deployable) -> None:
-    KilledResources.deployable = deployable
-    run_state_machine_as_test(KilledResources, settings=settings(max_examples=20, stateful_step_count=30))
+def test_resources_outlive_kills(tmp_path: Path) -> None:
+    KilledResources.deployable = Deployable(EngineProcess(tmp_path))
+    try:
+        run_state_machine_as_test(KilledResources, settings=settings(max_examples=20, stateful_step_count=30))
+    finally:
+        KilledResources.deployable.engine.end()
