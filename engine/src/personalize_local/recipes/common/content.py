@@ -61,6 +61,8 @@ class Content:
     def affinity(self, profile: npt.NDArray[np.float64], at_most: int = 50) -> npt.NDArray[np.float64]:
         """[items] cosine similarity to a profile, by its `at_most` heaviest categories."""
         scores = np.zeros(len(self.starts) - 1)
+        if not self.size:
+            return scores
         for code in np.argsort(-profile)[:at_most].tolist():
             if profile[code] <= 0:
                 break
