@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -44,13 +45,13 @@ class Engine:
         self._command = [*command, "--data-dir", str(data_dir), "--s3-root", str(s3_root)]
 
     def __enter__(self) -> Self:
-        """Start, and wait until the port answers."""
+        """Start, and wait until the health check answers."""
         started = time.perf_counter()
         null = subprocess.DEVNULL
         self._process = subprocess.Popen(self._command, cwd=REPOSITORY, env=dict(os.environ), stdout=null, stderr=null)
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                urllib.request.urlopen(self.url, timeout=5).close()
                 break
             except OSError:
                 if self._process.poll() is not None or time.perf_counter() - started > 20:
@@ -112,23 +113,33 @@ class Shop:
         _ready(lambda: self.control.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"])
         return tracker["trackingId"], time.perf_counter() - started
 
-    def train(self, recipe: str) -> tuple[str, float]:
+    def train(self, recipe: str, tier: str = "standard") -> tuple[str, float]:
         """Train a solution version of `recipe` and deploy it; returns the campaign's ARN and the training's seconds."""
-        name = f"bench-{recipe}"
+        name = f"bench-{recipe}-{tier}"
         solution = self.control.create_solution(
             name=name,
             datasetGroupArn=self._group,
             recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
             performAutoTraining=False,
+            solutionConfig={"algorithmHyperParameters": {"tier": tier}},
         )["solutionArn"]
         _ready(lambda: self.control.describe_solution(solutionArn=solution)["solution"])
         started = time.perf_counter()
-        version = self.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
-        _ready(lambda: self.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"])
+        version = self.begin_training(solution)
+        self.trained(version)
         seconds = time.perf_counter() - started
         campaign = self.control.create_campaign(name=name, solutionVersionArn=version)["campaignArn"]
         _ready(lambda: self.control.describe_campaign(campaignArn=campaign)["campaign"])
         return campaign, seconds
+
+    def begin_training(self, solution: str) -> str:
+        """Create a solution version; returns its ARN."""
+        version: str = self.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+        return version
+
+    def trained(self, version: str) -> None:
+        """Wait for a solution version."""
+        _ready(lambda: self.control.describe_solution_version(solutionVersionArn=version)["solutionVersion"])
 
     def filter(self, expression: str) -> str:
         """The ARN of an active filter."""
