@@ -60,15 +60,16 @@ async def facts(engine: Engine, question: Json) -> Json:
     times: dict[str, int] = {}
     for row in rows:
         times[row.item_id] = times.get(row.item_id, 0) + 1
-    ranks = recipe_of(version.body["recipeArn"]).recipe_type == "PERSONALIZED_RANKING"
-    because = await _because(catalogue.model, query, items, ranks=ranks)
+    kind = recipe_of(version.body["recipeArn"]).recipe_type
+    because = await _because(catalogue.model, query, items, ranks=kind == "PERSONALIZED_RANKING")
+    ordered = kind != "PERSONALIZED_ACTIONS"
     shown = dict.fromkeys([*items, *(row["item"] for row in latest), *(cause for cause, _ in because.values())])
     return {
         "user": _short(query.user),
         "interactions": len(rows),
         "latest": latest,
         "because": because,
-        "items": {item: _item(catalogue, item) | {"times": times.get(item, 0)} for item in shown},
+        "items": {item: _item(catalogue, item, ordered=ordered) | {"times": times.get(item, 0)} for item in shown},
         **({} if user else _suggested(catalogue)),
     }
 
@@ -108,9 +109,12 @@ def _version(engine: Engine, source: str) -> Resource:
     return serving_version(engine, source)[1]
 
 
-def _item(catalogue: Catalogue, item: str) -> Json:
-    """Return an item's columns, and its place by popularity in training (1: the most popular); None if unknown."""
-    place = catalogue.index_of(item)
+def _item(catalogue: Catalogue, item: str, *, ordered: bool) -> Json:
+    """Return an item's columns, and its place by popularity in training (1: the most popular); None if unknown.
+
+    `ordered` says whether the model numbers its items by popularity.
+    """
+    place = catalogue.index_of(item) if ordered else None
     return {"columns": _short(catalogue.live.item(item)), "place": None if place is None else place + 1}
 
 

@@ -18,9 +18,7 @@ export function stage({ arn, region, domain, datasets, solutions, recommenders, 
 }
 
 const STEPS = {
-  dataset: ({ arn, domain }) => ["Make an Interactions dataset", `import json
-
-names = {"USER_ID": "string", "ITEM_ID": "string", "EVENT_TYPE": "string", "TIMESTAMP": "long"}
+  dataset: ({ arn, domain }) => ["Make an Interactions dataset", `names = {"USER_ID": "string", "ITEM_ID": "string", "EVENT_TYPE": "string", "TIMESTAMP": "long"}
 fields = [{"name": name, "type": kind} for name, kind in names.items()]
 record = {"type": "record", "name": "Interactions", "fields": fields, "version": "1.0",
           "namespace": "com.amazonaws.personalize.schema"}
@@ -49,6 +47,6 @@ personalize.create_solution_version(solutionArn=solution["solutionArn"])`],
 export function nextStep(at) {
   if (!at) return [];
   const [title, lines] = STEPS[at.step](at);
-  const client = `import boto3\n\npersonalize = boto3.client("personalize", endpoint_url="${location.origin}", region_name="${at.region}")\n`;
+  const client = `${lines.includes("json.") ? "import json\n\n" : ""}import boto3\n\npersonalize = boto3.client("personalize", endpoint_url="${location.origin}", region_name="${at.region}")\n`;
   return h("section", {}, h("h2", {}, `Next: ${title.charAt(0).toLowerCase()}${title.slice(1)}`), copyable(`${client}${lines}`, "Python code"));
 }
