@@ -19,6 +19,8 @@ from personalize_local.wire.protocol import Json
 
 Work = Callable[[Resource], Awaitable[None]]
 """The work on a resource while it is IN_PROGRESS. Changes of the body are saved with the next status."""
+REST_SECONDS: Final = 45.0
+"""Real seconds: boto3 waits a minute for an answer."""
 LOGGER: Final = logging.getLogger("personalize")
 _UPDATES: Final = {
     "Campaign": "latestCampaignUpdate",
@@ -112,12 +114,14 @@ class Lifecycle:
             self._start(resource, self._stopped(resource))
 
     async def rest(self) -> None:
-        """Wait until nothing is under way, but for what a rule holds."""
-        while busy := set(self._tasks.values()) - self._faults.held:
-            self._faults.holds.clear()
-            held = asyncio.ensure_future(self._faults.holds.wait())
-            await asyncio.wait([*busy, held], return_when=asyncio.FIRST_COMPLETED)
-            held.cancel()
+        """Wait until nothing is under way, but for what a rule holds; at most `REST_SECONDS`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_SECONDS):
+                while busy := set(self._tasks.values()) - self._faults.held:
+                    self._faults.holds.clear()
+                    held = asyncio.ensure_future(self._faults.holds.wait())
+                    await asyncio.wait([*busy, held], return_when=asyncio.FIRST_COMPLETED)
+                    held.cancel()
 
     async def close(self) -> None:
         """Interrupt all work: the next engine resumes it."""

@@ -154,7 +154,7 @@ class Application:
             await _strike(rule, receive)
         outcome = handler(engine, replace(call, now=engine.clock.now()), request)
         answer = await outcome if isawaitable(outcome) else outcome
-        if self._options.at_once:
+        if self._options.at_once and not operation.rest:
             await engine.lifecycle.rest()
         if rule and rule.performed:
             await _strike(rule, receive)
