@@ -25,9 +25,9 @@ class Refused(Exception):
 class Bare:
     """Signed requests over one connection, hundreds a second."""
 
-    def __init__(self, engine: EngineProcess, region: str) -> None:
+    def __init__(self, engine: EngineProcess, region: str, key: str = "t") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=60)
-        signature = f"AWS4-HMAC-SHA256 Credential=t/20260101/{region}/personalize/aws4_request"
+        signature = f"AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/personalize/aws4_request"
         self._headers = {"Authorization": signature}
         self._used = time.monotonic()
 

@@ -9,8 +9,13 @@ import pytest
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
 from engine.tests.calls import MODELS, Json, filled, requests_of
+from engine.tests.harness import EngineProcess
 
 OPERATIONS: Final = sorted(MODELS)
+BUILT_IN: Final = {"DescribeRecipe", "DescribeAlgorithm", "DescribeFeatureTransformation"}
+"""What is about the service's own, which everybody sees."""
+NEEDING_ONE: Final = {"ListMetricAttributionMetrics", "ListTagsForResource"}
+"""Lists of one resource."""
 OF_ANY_KIND: Final = {"resourceArn", "recipeArn", "algorithmArn", "featureTransformationArn"}
 """Members that take ARNs of every kind, or of a kind of which nobody owns one."""
 
@@ -42,6 +47,22 @@ def test_arns_that_lead_nowhere_are_refused(bare: Bare, world: Mapping[str, str]
             if not listed and (status not in {400, 404} or answer["__type"] not in _allowed(operation)):
                 accepted.append(f"{operation}.{member} {what}: {status} {answer}")
     assert accepted == []
+
+
+def test_another_account_and_region_see_nothing(engine: EngineProcess, world: Mapping[str, str]) -> None:
+    """Even with right ARNs and tracking ids: every request is refused, and lists are empty."""
+    shown = []
+    for region, key in (("world", "999999999999"), ("elsewhere", "t")):
+        with Bare(engine, region, key) as stranger:
+            for operation, request in requests_of().items():
+                if request == filled(request, {}) or operation in BUILT_IN:
+                    continue
+                status, answer = stranger.ask(operation, filled(request, world))
+                if status == 200 or answer["__type"] not in _allowed(operation):
+                    shown.append(f"{operation} in {region} for {key}: {status} {answer}")
+            listed = {name for name in MODELS if name.startswith("List") and name not in {"ListRecipes", *NEEDING_ONE}}
+            shown += [name for name in listed if any(stranger.perform(name, {}).values())]
+    assert shown == []
 
 
 def _nowhere(member: str, world: Mapping[str, str]) -> Iterator[tuple[str, str]]:
