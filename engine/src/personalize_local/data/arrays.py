@@ -5,8 +5,10 @@ import json
 import mmap
 import os
 import shutil
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +18,8 @@ import numpy.typing as npt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _ARRAYS, _INDEX, _FACTS = "arrays.bin", "arrays.json", "facts.json"
+_ATTEMPTS, _PAUSE = 5, 0.01
+"""How often a folder is read that another process replaces meanwhile, and the seconds between."""
 _ALIGNED = 64
 """Bytes; every array begins at a multiple."""
 
@@ -78,9 +82,11 @@ def save(directory: Path, arrays: Arrays, facts: Mapping[str, object]) -> None:
         with (fresh / name).open("w", encoding="utf-8") as text:
             json.dump(document, text)
             os.fsync(text.fileno())
+    before = directory.with_name(f"{directory.name}.old-{os.getpid()}")
     if directory.exists():
-        shutil.rmtree(directory)
+        directory.replace(before)
     fresh.replace(directory)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
@@ -88,6 +94,17 @@ def load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
 
     Raises FileNotFoundError.
     """
+    for _ in range(_ATTEMPTS):
+        with suppress(FileNotFoundError):
+            folder = directory.stat().st_ino
+            found = _load(directory)
+            if directory.stat().st_ino == folder:
+                return found
+        time.sleep(_PAUSE)  # another process is replacing it
+    raise FileNotFoundError(directory)
+
+
+def _load(directory: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     facts = json.loads((directory / _FACTS).read_text(encoding="utf-8"))
     if not (directory / _INDEX).exists():  # an older engine saved a file for each; mapping them would keep all open
         return {path.stem: np.load(path, allow_pickle=False) for path in directory.glob("*.npy")}, facts

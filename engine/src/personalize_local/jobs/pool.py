@@ -95,10 +95,14 @@ class _Worker:
             raise value
         return value
 
+    @property
+    def gone(self) -> bool:
+        return self._process.returncode is not None
+
     def kill(self) -> None:
         if self.retirement:
             self.retirement.cancel()
-        if self._process.returncode is None:
+        if not self.gone:
             self._process.kill()
 
     async def end(self) -> None:
@@ -116,6 +120,8 @@ class Workers:
         self._memory = memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
         self._waiting: dict[asyncio.Future[None], Claim] = {}
         self._running: dict[asyncio.Future[None], Claim] = {}
+        self._all: list[_Worker] = []
+        """With those that were killed and are not gone yet."""
         self._busy: set[_Worker] = set()
         self._idle: list[_Worker] = []
 
@@ -142,9 +148,8 @@ class Workers:
 
     async def close(self) -> None:
         """Kill every worker, whatever it does."""
-        workers = [*self._idle, *self._busy]
         self._idle.clear()
-        await asyncio.gather(*(each.end() for each in workers))
+        await asyncio.gather(*(each.end() for each in self._all))
 
     @asynccontextmanager
     async def _place(self, claim: Claim) -> AsyncIterator[_Worker]:
@@ -155,9 +160,7 @@ class Workers:
         try:
             self._admit()
             await turn
-            found = self._idle.pop() if self._idle else await _Worker.start()
-            if found.retirement:
-                found.retirement.cancel()
+            found = await self._worker()
             self._busy.add(found)
             yield found
         finally:
@@ -167,6 +170,16 @@ class Workers:
                 self._busy.discard(found)
                 self._keep(found)
             self._admit()
+
+    async def _worker(self) -> _Worker:
+        if self._idle:
+            found = self._idle.pop()
+            if found.retirement:
+                found.retirement.cancel()
+            return found
+        started = await _Worker.start()
+        self._all = [each for each in self._all if not each.gone] + [started]
+        return started
 
     def _admit(self) -> None:
         """Let jobs run, in their order; a short one also before a long one that has no place yet."""
