@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from personalize_local.engine import Engine, Json
@@ -25,10 +25,10 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
 }
 _TYPES: Final = {
-    "css": "text/css; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 
 
@@ -63,8 +63,8 @@ async def answer(engine: Engine, method: str, path: str, body: bytes) -> Shown:
 @cache
 def _files() -> Mapping[str, Shown]:
     """Return the page's files by name."""
-    found = ((each.name, each.read_bytes()) for each in (files(__package__) / "static").iterdir())
-    return {name: Shown(_TYPES[name.rpartition(".")[2]], body) for name, body in found if "." in name}
+    found = sorted((Path(__file__).parent / "static").iterdir())
+    return {each.name: Shown(_TYPES[each.suffix], each.read_bytes()) for each in found if each.suffix in _TYPES}
 
 
 def _json(document: Json) -> Shown:

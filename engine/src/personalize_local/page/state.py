@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -30,7 +30,7 @@ def overview(engine: Engine) -> Json:
     failed = Counter(map(_group_of, _failed(list(engine.registry))))
     options = engine.options
     settings = {"strict": options.strict, "faults": options.faults, "rights": bool(options.rights)}
-    place = {"version": version("personalize-local"), "region": options.region, "account": options.account_id}
+    place = {"version": _version(), "region": options.region, "account": options.account_id}
     groups = [
         _about(each) | {"domain": each.body.get("domain"), "busy": busy[each.arn], "failed": failed[each.arn]}
         for each in engine.registry.find(kinds.DATASET_GROUP)
@@ -61,6 +61,13 @@ async def group(engine: Engine, arn: str) -> Json:
         "now": [_under_way(engine, each) for each in members if under_way(each)],
         "failed": [_about(each) | {"what": each.kind.noun} for each in islice(_failed(members), NEWEST)],
     }
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 — most engines are never looked at
+
+    return version("personalize-local")
 
 
 def _group_of(resource: Resource) -> str:
@@ -132,8 +139,8 @@ def _trained(resource: Resource) -> Json:
 
 
 def _campaign(engine: Engine, campaign: Resource) -> Json:
-    version_ = engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"])
-    return _about(campaign) | _recipe(version_) | {"version": campaign.body["solutionVersionArn"]}
+    version = engine.registry.get(kinds.SOLUTION_VERSION, campaign.body["solutionVersionArn"])
+    return _about(campaign) | _recipe(version) | {"version": campaign.body["solutionVersionArn"]}
 
 
 def _recipe(resource: Resource) -> Json:
@@ -166,10 +173,10 @@ def _under_way(engine: Engine, resource: Resource) -> Json:
     }
 
 
-def _durations(engine: Engine, version_: Resource) -> Iterator[float]:
+def _durations(engine: Engine, version: Resource) -> Iterator[float]:
     """Yield the seconds of earlier trainings of the same solution, the newest first."""
-    if version_.kind is kinds.SOLUTION_VERSION:
-        before = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=version_.body["solutionArn"])
+    if version.kind is kinds.SOLUTION_VERSION:
+        before = engine.registry.find(kinds.SOLUTION_VERSION, solutionArn=version.body["solutionArn"])
         for each in reversed(list(before)):
             if "trainingHours" in each.body:
                 yield round(float(each.body["trainingHours"]) * 3600, 1)
