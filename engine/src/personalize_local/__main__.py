@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from personalize_local.command import options
+from personalize_local.jobs.threads import NEEDED, installed
 from personalize_local.resources import open_files
 from personalize_local.resources.store import DirectoryRefused
 from personalize_local.server import request_log
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
         return _complain(program, open_files.complaint(most))
     if few := open_files.complaint(most):
         logging.getLogger("personalize").warning(few)
+    if not installed():
+        logging.getLogger("personalize").warning(NEEDED)
     chosen.open_files = open_files.room(most)
     try:
         server = Server(chosen, chosen.directory, host=chosen.host, port=chosen.port, names=chosen.name)

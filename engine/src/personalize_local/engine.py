@@ -5,13 +5,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from typing import Final
 from weakref import WeakValueDictionary
 
 from personalize_local.data.s3 import S3, Location
 from personalize_local.jobs.pool import Workers
-from personalize_local.jobs.threads import NoWorkers, Threads
+from personalize_local.jobs.threads import NoWorkers, Threads, installed
 from personalize_local.resources import kinds
 from personalize_local.resources.faults import Faults
 from personalize_local.resources.kinds import Call, Kind
@@ -157,7 +156,7 @@ class Engine:
 
 
 def _workers(options: Options) -> Workers | Threads | NoWorkers:
-    if not all(map(find_spec, ("polars", "scipy"))):
+    if not installed():
         return NoWorkers()
     return Threads() if options.in_process else Workers(options.workers, options.memory)
 

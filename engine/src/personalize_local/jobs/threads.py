@@ -4,13 +4,15 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple
+from importlib.util import find_spec
+from typing import Final, TypeVar, TypeVarTuple
 
 from personalize_local.jobs.pool import Claim
 from personalize_local.wire.errors import WorkerLost
 
 A = TypeVarTuple("A")
 T = TypeVar("T")
+NEEDED: Final = "Imports, trainings and other jobs need an extra: pip install 'personalize-local[train]'."
 
 
 class Threads:
@@ -31,11 +33,16 @@ class Threads:
         await asyncio.to_thread(self._executor.shutdown)
 
 
+def installed() -> bool:
+    """Tell whether the libraries of jobs are there."""
+    return all(map(find_spec, ("polars", "scipy")))
+
+
 class NoWorkers:
     """Fails every job: the libraries of jobs are an extra of the distribution."""
 
     async def run(self, claim: Claim, function: Callable[[*A], T], *args: *A) -> T:  # noqa: ARG002
-        raise WorkerLost("Imports, trainings and other jobs need an extra: pip install 'personalize-local[train]'.")
+        raise WorkerLost(NEEDED)
 
     async def close(self) -> None:
         pass
