@@ -136,6 +136,16 @@ def test_training_mode_update_adds_new_items_and_is_left_alone_then(aws: Aws, do
     assert "newer" not in listed(aws, campaign)
 
 
+def test_an_older_version_stays_as_it_is(aws: Aws, door: FaultDoor) -> None:
+    group, items = filled(aws)
+    solution = aws.solution(group, FIRST, **FAST)
+    older, newest = (aws.campaign(aws.version(solution), name) for name in ("older", "newest"))
+    put(aws, items)
+    door.advance(2 * HOUR + 60)
+    until(lambda: "new" in listed(aws, newest), "an update")
+    assert "new" not in listed(aws, older)
+
+
 def test_trends_are_found_anew_in_the_rhythm_of_their_windows(aws: Aws, door: FaultDoor) -> None:
     group, items = filled(aws)
     config = {"featureTransformationParameters": {"trend_discovery_frequency": "30 minutes"}}
