@@ -54,6 +54,13 @@ class Bare:
         if time.monotonic() - self._used > IDLE:
             self._connection.close()
         self._used = time.monotonic()
+        try:
+            return self._send(method, path, body, headers)
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            self._connection.close()  # the server closes connections that were idle for seconds
+            return self._send(method, path, body, headers)
+
+    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         self._connection.request(method, path, body, self._headers | dict(headers))
         answer = self._connection.getresponse()
         return answer.status, answer.read()
