@@ -113,6 +113,7 @@ def test_options_are_variables_too(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert (found.port, found.in_memory, found.strict) == (2, True, False)
     assert (found.quotas.campaigns, found.quotas.filters) == (7, 8)
+    assert "S3 would be this engine itself" in printed(capsys, status=2, AWS_ENDPOINT_URL="http://localhost:8090")
     assert "PERSONALIZE_LOCAL_STRICT is 1 or 0" in printed(capsys, status=2, PERSONALIZE_LOCAL_STRICT="maybe")
 
 

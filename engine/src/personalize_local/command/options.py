@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from personalize_local.command.parser import Once, Parser
 from personalize_local.data.s3 import S3
@@ -57,6 +58,8 @@ def read(program: str, arguments: Sequence[str], environment: Mapping[str, str])
     found = Arguments()
     parser.read(arguments, environment, found)
     found.s3 = S3.chosen(found.s3_root, found.profile, environment)
+    if _is_own(found.s3.endpoint, found):
+        parser.error(f"S3 would be this engine itself: {found.s3.endpoint} is not for S3, so give --s3-root")
     shorts = {"dataset-groups": found.dataset_groups, "incremental-bytes": found.incremental_bytes}
     settings = [f"{name}={number}" for name, number in shorts.items() if number is not None]
     try:
@@ -112,6 +115,12 @@ def _parser(program: str) -> Parser:
     more("--version", action=Once, nargs=0, text=_version, help="print the version")
     more("-h", "--help", action="help", help="print this")
     return parser
+
+
+def _is_own(endpoint: str, found: Arguments) -> bool:
+    """Tell whether an address is where the engine will listen."""
+    address = urlsplit(endpoint)
+    return address.port == found.port and address.hostname in {found.host, "localhost", "127.0.0.1"}
 
 
 def _number(least: int, most: int | None = None) -> Callable[[str], int]:
