@@ -65,6 +65,16 @@ def test_another_account_and_region_see_nothing(engine: EngineProcess, world: Ma
     assert shown == []
 
 
+def test_campaigns_deploy_no_segments(bare: Bare, world: Mapping[str, str]) -> None:
+    segments = {"solutionVersionArn": world["version-segments"]}
+    for operation, about in {
+        "CreateCampaign": {"name": "s"},
+        "UpdateCampaign": {"campaignArn": world["campaign-popular"]},
+    }.items():
+        status, answer = bare.ask(operation, segments | about)
+        assert (status, "makes segments of users" in answer["message"]) == (400, True)
+
+
 def _nowhere(member: str, world: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     mine = world["group"] if member == "resourceArn" else world.get(member.removesuffix("Arn"), world["group"])
     yield "of nothing", f"{mine}-none"

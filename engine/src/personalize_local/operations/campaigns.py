@@ -21,8 +21,6 @@ _EXPLORING: Final = RECIPES["aws-user-personalization"]
 def create_campaign(engine: Engine, call: Call, request: Json) -> Json:
     config = request.get("campaignConfig", {})
     version = _target(engine, request["solutionVersionArn"], config)
-    if recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
-        raise InvalidInput(f"{version.arn} makes segments of users: it is for batch segment jobs, not for campaigns.")
     _check_config(engine, version, config)
     tags = tags_of(request)
     limit(
@@ -97,17 +95,21 @@ def _release(engine: Engine, campaign: Resource, version_arn: str) -> None:
 
 
 def _target(engine: Engine, arn: str, config: Json) -> Resource:
-    """Return the solution version of an ARN, or the latest ACTIVE one for `<solution>/$LATEST`."""
+    """Return the version to deploy: that of an ARN, or the latest ACTIVE one for `<solution>/$LATEST`."""
     synchronised = bool(config.get("syncWithLatestSolutionVersion"))
     if synchronised != arn.endswith(_LATEST):
         raise InvalidInput("syncWithLatestSolutionVersion and a solutionVersionArn that ends in /$LATEST go together.")
     if not synchronised:
-        return require_active(engine.registry.get(kinds.SOLUTION_VERSION, arn))
-    solution = engine.registry.get(kinds.SOLUTION, arn.removesuffix(_LATEST))
-    latest = _latest_version(engine, solution.arn)
-    if latest is None:
-        raise ResourceInUse(f"{solution.arn} has no ACTIVE solution version yet.")
-    return latest
+        version = require_active(engine.registry.get(kinds.SOLUTION_VERSION, arn))
+    else:
+        solution = engine.registry.get(kinds.SOLUTION, arn.removesuffix(_LATEST))
+        latest = _latest_version(engine, solution.arn)
+        if latest is None:
+            raise ResourceInUse(f"{solution.arn} has no ACTIVE solution version yet.")
+        version = latest
+    if recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
+        raise InvalidInput(f"{version.arn} makes segments of users: it is for batch segment jobs, not for campaigns.")
+    return version
 
 
 def _latest_version(engine: Engine, solution: str) -> Resource | None:
