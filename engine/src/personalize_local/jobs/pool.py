@@ -28,7 +28,7 @@ ATTEMPTS: Final = 2
 GIGABYTE: Final = 10**9
 _LARGE: Final = GIGABYTE
 """Bytes of memory from which a worker ends with its job: the next job starts with a small process."""
-_BASE, _READ_ROW, _TRAINED_ROW = 400 * 10**6, 200, 1_000
+_BASE, _READ_ROW, _TRAINED_ROW = 400 * 10**6, 200, 500
 """Bytes of a worker, and for each row; `benchmarks/growth.py` measures trainings."""
 LOGGER: Final = logging.getLogger("personalize")
 
