@@ -81,6 +81,8 @@ class OnlineCounts:
     def weighted(self, items: Places, weights: Scores, *, backward: float) -> Scores:
         """[items] weighted sum of what came after some items, and `backward` times of what came before them."""
         scores = np.zeros(len(self.seen))
+        if not self._after:
+            return scores
         for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
             for pairs, factor in ((self._after, weight), (self._before, weight * backward)):
                 if item in pairs:

@@ -4,7 +4,7 @@
 The same code makes the features of training and those of an answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -123,7 +123,7 @@ class SourceScores:
 
     follow: Scores
     """What follows the latest items."""
-    last_follow: Scores
+    last_follow: Callable[[], Scores]
     """What follows the latest item."""
     content: Scores
     """Similarity to the latest items by their categories."""
@@ -236,7 +236,7 @@ class UserView:
         last, content = self._past.items[-1:], self._sources.content
         near = self._sources.near.row(int(last[0]), len(self.scores.prior))
         return [
-            self.scores.last_follow[candidates],
+            self.scores.last_follow()[candidates],
             near[candidates],
             content.affinity_of(candidates, content.profile(last, np.ones(1))),
             self._of_basket(self._sources.near)[candidates],

@@ -7,6 +7,7 @@ each source scores every item, and the scores are mixed by how often each source
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -256,9 +257,9 @@ class PersonalModel(Model):
         tilt = self._lift("context_lift", self._context_values.encode(context) if context else [])
         personal = self._personal(past, follow * (1.0 + content) if self.settings.by_content else follow, ease)
         mixed = _tilted(personal + (1.0 - personal.sum()) * prior, tilt)
-        last_follow = self._following(past.items[-1:], np.ones(1), online)
+        last_follow = partial(self._following, past.items[-1:], np.ones(1), online)
         scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilt)
-        if online is not None:
+        if online is not None and self.rankers.for_histories:
             windows = (self._sources.windows if windows is None else windows) + online.seen.astype(np.float32)
         return mixed, personal, UserView(self._sources, past, scores, windows)
 
