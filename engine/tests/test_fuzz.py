@@ -17,7 +17,7 @@ from personalize_local.data.schemas import parse_schema
 from personalize_local.wire.errors import ImportRefused, InvalidInput
 
 from engine.tests.bare import Bare
-from engine.tests.breaches import Place, places, with_value
+from engine.tests.breaches import Place, places, whole, with_value
 from engine.tests.calls import MODELS, filled, requests_of
 from engine.tests.filter_world import SCHEMAS, catalogue, row
 from engine.tests.harness import EngineProcess
@@ -84,6 +84,8 @@ def test_any_bytes_leave_the_engine_answering(engine: EngineProcess, bare: Bare,
 def test_any_value_anywhere_is_answered(bare: Bare, world: Mapping[str, str], data: st.DataObject) -> None:
     operation = data.draw(st.sampled_from(HARMLESS))
     request = filled(requests_of().get(operation, {}), world)
+    optional = {member: value for member, value in whole(operation).items() if member not in request}
+    request |= {member: optional[member] for member in optional if data.draw(st.booleans())}
     known: list[Place] = [place for place, _ in places(operation)]
     present = [place for place in known if place[0] in request and _reaches(request, place)]
     changed = request
