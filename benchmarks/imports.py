@@ -40,16 +40,22 @@ def write_csv(rows: int, path: Path) -> None:
     ).write_csv(path)
 
 
-class Memory:
-    """The highest memory of an engine and its workers, while the `with` block runs."""
+class Usage:
+    """What an engine and its workers take while the `with` block runs."""
 
     def __init__(self, engine: Engine) -> None:
         self._process = psutil.Process(engine.pid)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look)
-        self.highest = 0
+        self.memory = 0
+        """Bytes at the highest."""
+        self._seconds: dict[int, float] = {}
 
-    def __enter__(self) -> "Memory":
+    @property
+    def processor_seconds(self) -> float:
+        return sum(self._seconds.values())
+
+    def __enter__(self) -> "Usage":
         self._thread.start()
         return self
 
@@ -63,9 +69,11 @@ class Memory:
             for process in [self._process, *self._process.children()]:
                 try:
                     total += process.memory_info().rss
+                    times = process.cpu_times()
+                    self._seconds[process.pid] = times.user + times.system
                 except psutil.NoSuchProcess:
                     continue
-            self.highest = max(self.highest, total)
+            self.memory = max(self.memory, total)
 
 
 def measured(rows: int) -> float:
@@ -75,13 +83,13 @@ def measured(rows: int) -> float:
         with Engine(Path(folder) / "state", s3_root=root) as engine:
             shop = Shop(engine, root)
             write_csv(rows, shop.interactions)
-            with Memory(engine) as memory:
+            with Usage(engine) as usage:
                 _, seconds = shop.load()
             began = time.perf_counter()
             subprocess.run([sys.executable, "-c", _FLOOR, str(shop.interactions), f"{folder}/floor"], check=True)
             floor = time.perf_counter() - began
-    took = f"{seconds:7.1f} s, {seconds / floor:4.1f} times the floor of {floor:.1f} s"
-    print(f"{rows:>12,} interactions  {took}  {memory.highest / 1e9:5.2f} GB", flush=True)
+    took = f"{seconds:7.1f} s ({usage.processor_seconds:.1f} of a processor), {seconds / floor:4.1f} times the floor"
+    print(f"{rows:>12,} interactions  {took} of {floor:.1f} s  {usage.memory / 1e9:5.2f} GB", flush=True)
     return seconds
 
 
