@@ -11,7 +11,8 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from personalize_local.wire.protocol import python_pattern
 
-from engine.tests.calls import ACCOUNT, MODELS, ROLE, Json
+from engine.tests.calls import MODELS, Json
+from engine.tests.names import ACCOUNT, ROLE
 
 Place = tuple[str | int, ...]
 """Where a value is in a request: names of members, and positions in lists."""

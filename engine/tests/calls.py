@@ -14,6 +14,7 @@ from typing import Any
 from botocore.model import OperationModel
 from personalize_local.wire.protocol import load_services
 
+from engine.tests.names import ACCOUNT, RECIPE, ROLE, arn_member, member
 from engine.tests.shop_data import avro, columns, write_csv, write_shop
 
 Json = dict[str, Any]
@@ -22,10 +23,7 @@ Perform = Callable[[str, Json], Json]
 
 MODELS: Mapping[str, OperationModel] = {name: each for service in load_services() for name, each in service.items()}
 """All 79 operations, by name."""
-ROLE = "arn:aws:iam::123456789012:role/personalize"
-ACCOUNT = "arn:aws:personalize:us-east-1:123456789012:"
 BUCKET = "journey"
-_RECIPE = "arn:aws:personalize:::recipe/"
 _SETTLED = {"ACTIVE", "COMPLETED", "INACTIVE", "CREATE FAILED", "FAILED", ""}
 _NEW_ITEMS = {"name": "COLOUR", "type": ["null", "string"], "categorical": True}
 
@@ -49,18 +47,17 @@ class Call:
 def _call(operation: str, keeps: str = "", /, *, waits: bool = False, **request: Any) -> Call:  # noqa: ANN401
     """`keeps`: `member=name`, or the name for the one ARN in the answer."""
     pairs = [each.rpartition("=") for each in keeps.split()]
-    return Call(operation, request, {member or _arn_member(operation): name for member, _, name in pairs}, waits)
+    return Call(operation, request, {found or _only_arn(operation): name for found, _, name in pairs}, waits)
 
 
-def _arn_member(operation: str) -> str:
+def _only_arn(operation: str) -> str:
     shape = MODELS[operation].output_shape
     return next(name for name in shape.members if name.endswith("Arn")) if shape else ""
 
 
 def _seen(noun: str, name: str) -> Iterator[Call]:
     """Describe one and list all."""
-    member = noun[0].lower() + noun[1:]
-    which: Json = {f"{member}Arn": f"${name}"}
+    which: Json = {arn_member(noun): f"${name}"}
     yield _call(f"Describe{noun}", **which)
     yield _call(f"List{noun}s")
 
@@ -83,7 +80,7 @@ def _import(dataset: str, file: str) -> Iterator[Call]:
 
 
 def _deployed(recipe: str, name: str, *, campaign: bool = True) -> Iterator[Call]:
-    about = {"datasetGroupArn": "$group", "recipeArn": _RECIPE + recipe, "performAutoTraining": False}
+    about = {"datasetGroupArn": "$group", "recipeArn": RECIPE + recipe, "performAutoTraining": False}
     yield from _made("Solution", f"solution-{name}", name=f"journey-{name}", **about)
     yield from _made("SolutionVersion", f"version-{name}", solutionArn=f"$solution-{name}")
     if campaign:
@@ -125,7 +122,7 @@ def _data() -> Iterator[Call]:
 def _models() -> Iterator[Call]:
     yield _call("ListRecipes")
     yield _call("DescribeRecipe", "recipe.algorithmArn=algorithm recipe.featureTransformationArn=features",
-                recipeArn=_RECIPE + "aws-user-personalization")  # fmt: skip
+                recipeArn=RECIPE + "aws-user-personalization")  # fmt: skip
     yield _call("DescribeAlgorithm", algorithmArn="$algorithm")
     yield _call("DescribeFeatureTransformation", featureTransformationArn="$features")
     yield from _deployed("aws-popularity-count", "popular")
@@ -179,7 +176,7 @@ def _recommender() -> Iterator[Call]:
     yield from _made("DatasetGroup", "domain", name="journey-domain", domain="ECOMMERCE")
     yield from _dataset("Interactions", "domain", "events", domain="ECOMMERCE")
     yield from _import("events", "interactions")
-    recipe = _RECIPE + "aws-ecomm-popular-items-by-views"
+    recipe = RECIPE + "aws-ecomm-popular-items-by-views"
     yield from _made("Recommender", "recommender", name="journey", datasetGroupArn="$domain", recipeArn=recipe)
     yield from _seen("Recommender", "recommender")
     throughput = {"minRecommendationRequestsPerSecond": 2}
@@ -200,9 +197,8 @@ def _deletions() -> Iterator[Call]:
         ("Schema", "schema-interactions schema-items schema-users schema-actions schema-taken schema-colours"),
         ("DatasetGroup", "group domain"),
     ):
-        member = noun[0].lower() + noun[1:]
         for name in names.split():
-            which: Json = {f"{member}Arn": f"${name}"}
+            which: Json = {arn_member(noun): f"${name}"}
             yield _call(f"Delete{noun}", waits=noun != "Schema", **which)
 
 
@@ -242,14 +238,27 @@ def play(perform: Perform, calls: tuple[Call, ...] = CALLS, seconds: float = 60)
         except Exception as error:  # noqa: BLE001 — whatever a client raises counts as no answer
             yield call, {"error": error}
             continue
-        for member, name in call.keeps.items():
-            made[name] = str(_member(answer, member))
+        made |= kept(call, answer)
         if call.waits:
             _wait(perform, call, filled(call.request, made) | answer, seconds)
         yield call, answer
 
 
-def _member(answer: Json, path: str) -> object:
+def prepare(perform: Perform, calls: tuple[Call, ...]) -> dict[str, str]:
+    """Make calls that all have to succeed; returns ARNs and ids by their names."""
+    made: dict[str, str] = {}
+    for call, answer in play(perform, calls):
+        assert "error" not in answer, (call, answer)
+        made |= kept(call, answer)
+    return made
+
+
+def kept(call: Call, answer: Json) -> dict[str, str]:
+    """Return the ARNs and ids that later calls need of an answer, by their names."""
+    return {name: str(_found(answer, path)) for path, name in call.keeps.items()}
+
+
+def _found(answer: Json, path: str) -> object:
     found: Any = answer
     for name in path.split("."):
         found = found.get(name) if isinstance(found, dict) else None
@@ -258,11 +267,11 @@ def _member(answer: Json, path: str) -> object:
 
 def _wait(perform: Perform, call: Call, known: Json, seconds: float) -> None:
     noun = call.noun.removeprefix("Delete")
-    member = noun[0].lower() + noun[1:]
+    arn = known.get(arn_member(noun), "")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            body = perform(f"Describe{noun}", {f"{member}Arn": known.get(f"{member}Arn", "")})[member]
+            body = perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)]
         except Exception:  # noqa: BLE001 — it is gone, or there is no Describe to ask
             return
         states = [body, *(each for name, each in body.items() if name.startswith("latest") and "Version" not in name)]

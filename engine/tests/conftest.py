@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.tests.bare import Bare
-from engine.tests.calls import BUCKET, WORLD, play, write_files
+from engine.tests.calls import BUCKET, WORLD, prepare, write_files
 from engine.tests.harness import Aws, EngineProcess, StillAws
 from engine.tests.shop import Shop, open_shop
 
@@ -82,8 +82,4 @@ def bare(engine: EngineProcess) -> Iterator[Bare]:
 def world(engine: EngineProcess, bare: Bare) -> Mapping[str, str]:
     """One resource of every kind, which tests share and leave as it is: ARNs by their names in the calls."""
     write_files(engine.s3_root / BUCKET)
-    made: dict[str, str] = {}
-    for call, answer in play(bare.perform, WORLD):
-        assert "error" not in answer, (call, answer)
-        made |= {name: str(answer[member]) for member, name in call.keeps.items() if member in answer}
-    return made
+    return prepare(bare.perform, WORLD)

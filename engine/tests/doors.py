@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from engine.tests.calls import MODELS, Json
 from engine.tests.harness import ROOT, Argument, Aws, EngineProcess, until
+from engine.tests.names import arn_member, member
 
 HERE: Final = Path(__file__).parent
 AWS_CLI: Final = ROOT / ".local/awscli"
@@ -147,10 +148,9 @@ def opened(name: str, engine: EngineProcess, region: str) -> Iterator[Door]:
 
 def settled(door: Door, noun: str, arn: str, status: str = "ACTIVE") -> str:
     """Wait until a resource has a status; returns its ARN."""
-    member = noun[0].lower() + noun[1:]
 
     def there() -> bool:
-        body = door.call(f"Describe{noun}", **{f"{member}Arn": arn})[member]
+        body = door.call(f"Describe{noun}", **{arn_member(noun): arn})[member(noun)]
         assert body["status"] not in {"CREATE FAILED", "FAILED"} - {status}, body
         return bool(body["status"] == status)
 
@@ -160,12 +160,12 @@ def settled(door: Door, noun: str, arn: str, status: str = "ACTIVE") -> str:
 
 def gone(door: Door, noun: str, arn: str) -> None:
     """Delete a resource, and wait until nothing describes it."""
-    member = f"{noun[0].lower()}{noun[1:]}Arn"
-    door.call(f"Delete{noun}", **{member: arn})
+    which = {arn_member(noun): arn}
+    door.call(f"Delete{noun}", **which)
 
     def away() -> bool:
         try:
-            door.call(f"Describe{noun}", **{member: arn})
+            door.call(f"Describe{noun}", **which)
         except Refused as refused:
             if refused.code != "ResourceNotFoundException":
                 raise

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.tests.calls import ROLE, Json
+from engine.tests.calls import Json
 from engine.tests.doors import Door, settled
 from engine.tests.harness import EngineProcess
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import interactions, write_csv
 
-RECIPE: Final = "arn:aws:personalize:::recipe/"
 NAMESPACE: Final = "com.amazonaws.personalize.schema"
 _STRING: Final = {"type": "string"}
 _CATEGORY: Final = {"type": "string", "categorical": True}

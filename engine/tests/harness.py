@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 import psutil
+from botocore import xform_name
 from botocore.config import Config
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 from personalize_local.testing import FaultDoor
 
+from engine.tests.names import RECIPE, ROLE, arn_member, member
 from engine.tests.shop_data import avro
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_personalize_runtime import PersonalizeRuntimeClient
 
 ROOT = Path(__file__).parents[2]
-ROLE = "arn:aws:iam::123456789012:role/import"
-RECIPE = "arn:aws:personalize:::recipe/"
 Argument = Any
 """What is handed to or comes from boto3 as it is: the SDK's own types are per operation."""
 SECONDS = 60.0
@@ -149,10 +149,9 @@ class Aws:
 
     def status(self, noun: str, arn: str) -> str:
         """The status that Describe tells; empty once the resource is gone."""
-        member = noun[0].lower() + noun[1:]
-        describe = getattr(self.control, "describe_" + _snake(noun))
+        describe = getattr(self.control, "describe_" + xform_name(noun))
         try:
-            return str(describe(**{f"{member}Arn": arn})[member]["status"])
+            return str(describe(**{arn_member(noun): arn})[member(noun)]["status"])
         except self.control.exceptions.ResourceNotFoundException:
             return ""
 
@@ -164,16 +163,15 @@ class Aws:
 
     def delete(self, noun: str, arn: str) -> None:
         """Delete a resource and wait until it is gone."""
-        getattr(self.control, "delete_" + _snake(noun))(**{f"{noun[0].lower() + noun[1:]}Arn": arn})
-        until(lambda: not self.status(noun, arn), f"end of {arn}")
+        getattr(self.control, "delete_" + xform_name(noun))(**{arn_member(noun): arn})
+        self.settle(noun, arn, "")
 
     def settled_update(self, noun: str, arn: str) -> None:
         """Wait until the latest update of a campaign or solution is ACTIVE."""
-        member = noun.lower()
-        describe = getattr(self.control, f"describe_{member}")
+        describe = getattr(self.control, f"describe_{noun.lower()}")
 
         def done() -> bool:
-            update = describe(**{f"{member}Arn": arn})[member].get(f"latest{noun}Update", {})
+            update = describe(**{arn_member(noun): arn})[member(noun)].get(f"latest{noun}Update", {})
             return bool(update.get("status") == "ACTIVE")
 
         until(done, f"update of {arn}")
@@ -267,10 +265,6 @@ class StillAws(Aws):
 
         until(settled, f"{status} of {arn}")
         return super().settle(noun, arn, status)
-
-
-def _snake(noun: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in noun).lstrip("_")
 
 
 def _hold_against_model(http_response: Argument, parsed: Argument, model: OperationModel, **_: object) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import ROLE, Aws, EngineProcess, until
+from engine.tests.harness import Aws, EngineProcess, until
+from engine.tests.names import ROLE
 from engine.tests.shop_data import columns, interactions, write_csv
 
 QUARTER, NOW = 900, 1_900_000_800

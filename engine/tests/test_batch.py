@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import ROLE, Argument
+from engine.tests.harness import Argument
+from engine.tests.names import ROLE
 from engine.tests.shop import Shop
 
 UP, RANKING = "aws-user-personalization", "aws-personalized-ranking"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.tests.harness import RECIPE, ROLE, Argument, Aws, StillAws
+from engine.tests.harness import Argument, Aws, StillAws
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop import Shop, open_shop
 from engine.tests.shop_data import FIELDS, columns, interactions, write_csv, write_shop
 

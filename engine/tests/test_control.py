@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import RECIPE, ROLE, Aws
+from engine.tests.harness import Aws
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import avro
 
 NULLABLE = {"name": "COLOUR", "type": ["null", "string"], "categorical": True}

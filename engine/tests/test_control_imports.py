@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.tests.harness import ROLE, Aws, StillAws
+from engine.tests.harness import Aws, StillAws
+from engine.tests.names import ROLE
 from engine.tests.shop_data import columns, interactions, write_csv, write_shop
 
 

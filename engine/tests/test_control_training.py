@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.tests.harness import RECIPE, Argument, Aws
+from engine.tests.harness import Argument, Aws
+from engine.tests.names import RECIPE
 from engine.tests.shop import Shop
 from engine.tests.shop_data import avro, columns, interactions, write_csv
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import RECIPE, ROLE, Argument, Aws, StillAws, until
+from engine.tests.harness import Argument, Aws, StillAws, until
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import columns, interactions, write_csv
 
 OUTPUT: Any = {"s3DataDestination": {"path": "s3://deletions/out/"}}
@@ -38,35 +39,26 @@ def refused(aws: Aws, dataset: str, because: str) -> None:
         aws.control.delete_dataset(datasetArn=dataset)
 
 
-def deleted(aws: Aws, noun: str, arn: str) -> None:
-    member, delete = (
-        noun[0].lower() + noun[1:],
-        "delete_" + "".join(f"_{c.lower()}" if c.isupper() else c for c in noun)[1:],
-    )
-    getattr(aws.control, delete)(**{f"{member}Arn": arn})
-    aws.settle(noun, arn, "")
-
-
 def test_all_filters_are_deleted_before_any_dataset(aws: Aws) -> None:
     group = aws.group()
     found = datasets(aws, group)
     blocking = aws.filter(group, "INCLUDE ItemID WHERE Items.PRICE > 1")
     for dataset in found.values():
         refused(aws, dataset, blocking)
-    deleted(aws, "Filter", blocking)
-    deleted(aws, "Dataset", found["Users"])
+    aws.delete("Filter", blocking)
+    aws.delete("Dataset", found["Users"])
 
 
 def test_the_event_tracker_is_deleted_before_the_interactions(aws: Aws) -> None:
     group = aws.group()
     found = datasets(aws, group)
     tracker = aws.control.create_event_tracker(name="events", datasetGroupArn=group)["eventTrackerArn"]
-    deleted(aws, "Dataset", found["Items"])
+    aws.delete("Dataset", found["Items"])
     refused(aws, found["Interactions"], tracker)
     aws.settle("EventTracker", tracker)
-    deleted(aws, "EventTracker", tracker)
+    aws.delete("EventTracker", tracker)
     assert aws.status("Dataset", found["Interactions"]) == "ACTIVE", "a tracker takes no dataset with it"
-    deleted(aws, "Dataset", found["Interactions"])
+    aws.delete("Dataset", found["Interactions"])
 
 
 def test_a_metric_attribution_is_deleted_before_the_datasets_that_it_names(aws: Aws) -> None:
@@ -79,9 +71,9 @@ def test_a_metric_attribution_is_deleted_before_the_datasets_that_it_names(aws: 
     aws.settle("MetricAttribution", made)
     refused(aws, found["Items"], made)
     refused(aws, found["Interactions"], made)
-    deleted(aws, "Dataset", found["Users"])
-    deleted(aws, "MetricAttribution", made)
-    deleted(aws, "Dataset", found["Items"])
+    aws.delete("Dataset", found["Users"])
+    aws.delete("MetricAttribution", made)
+    aws.delete("Dataset", found["Items"])
 
 
 def importing(aws: Aws, _group: str, dataset: str) -> tuple[str, str]:
@@ -121,7 +113,7 @@ def test_no_job_on_a_dataset_is_pending_or_in_progress(
     door.add("createFailed", resource=f"*{aws.region}*")
     until(lambda: aws.status(noun, arn) in {"CREATE FAILED", "ACTIVE"}, "its end")
     door.clear()
-    deleted(aws, "Dataset", dataset)
+    aws.delete("Dataset", dataset)
 
 
 @pytest.fixture
@@ -147,11 +139,11 @@ def test_no_campaign_is_pending_in_progress_or_active(aws: Aws, door: FaultDoor,
     refused(aws, dataset, campaign)
     with pytest.raises(aws.control.exceptions.ResourceInUseException, match=campaign.rpartition(":")[2]):
         aws.control.delete_solution(solutionArn=version.rpartition("/")[0])
-    deleted(aws, "Campaign", campaign)
+    aws.delete("Campaign", campaign)
     door.add("createFailed", "CreateCampaign", f"*{aws.region}*")
     failed = aws.control.create_campaign(name="failed", solutionVersionArn=version)["campaignArn"]
     aws.settle("Campaign", failed, "CREATE FAILED")
-    deleted(aws, "Dataset", dataset)
+    aws.delete("Dataset", dataset)
     assert aws.status("SolutionVersion", version) == "ACTIVE", "a version outlives its datasets"
 
 
@@ -167,7 +159,7 @@ def test_no_batch_job_is_pending_or_in_progress(aws: Aws, door: FaultDoor, train
     refused(aws, dataset, job)
     door.clear()
     aws.settle("BatchInferenceJob", job, "CREATE FAILED")
-    deleted(aws, "Dataset", dataset)
+    aws.delete("Dataset", dataset)
 
 
 def test_a_dataset_group_loses_trackers_solutions_and_datasets_first(aws: Aws) -> None:
@@ -182,11 +174,11 @@ def test_a_dataset_group_loses_trackers_solutions_and_datasets_first(aws: Aws) -
     solution = aws.solution(group, "aws-popularity-count", performAutoTraining=False)
     tracker = aws.control.create_event_tracker(name="events", datasetGroupArn=group)["eventTrackerArn"]
     aws.settle("EventTracker", tracker)
-    deleted(aws, "EventTracker", tracker)
-    deleted(aws, "Dataset", dataset)
+    aws.delete("EventTracker", tracker)
+    aws.delete("Dataset", dataset)
     in_use(solution)
-    deleted(aws, "Solution", solution)
-    deleted(aws, "DatasetGroup", group)
+    aws.delete("Solution", solution)
+    aws.delete("DatasetGroup", group)
 
 
 @pytest.mark.parametrize("strictly", [False, True])
@@ -203,7 +195,7 @@ def test_a_group_is_deleted_right_after_its_tracker_unless_the_engine_is_strict(
         with pytest.raises(aws.control.exceptions.ResourceInUseException, match="event-tracker"):
             aws.control.delete_dataset_group(datasetGroupArn=group)
     else:
-        deleted(aws, "DatasetGroup", group)
+        aws.delete("DatasetGroup", group)
         assert aws.status("EventTracker", tracker) == ""
 
 

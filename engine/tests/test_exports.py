@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.tests.harness import ROLE, Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.names import ROLE
 from engine.tests.shop import Shop, open_shop
 from engine.tests.shop_data import avro, columns, interactions, write_csv
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.tests.calls import ROLE
 from engine.tests.doors import AwsCli, Boto3, Refused, aws_cli, settled
 from engine.tests.guide import RATINGS, schema
 from engine.tests.harness import Aws, EngineProcess
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import interactions, write_csv
 
 
@@ -43,7 +43,7 @@ def test_getting_started(cli: AwsCli, engine: EngineProcess, region: str, tmp_pa
     source = ("--data-source", f"dataLocation=s3://{region}/ratings.csv", "--role-arn", ROLE)
     job = aws("create-dataset-import-job", "--job-name", "MovieRatingImportJob", "--dataset-arn", dataset, *source)
     settled(door, "DatasetImportJob", job)
-    recipe = ("--recipe-arn", "arn:aws:personalize:::recipe/aws-popularity-count")
+    recipe = ("--recipe-arn", f"{RECIPE}aws-popularity-count")
     solution = aws("create-solution", "--name", "MovieSolution", "--dataset-group-arn", group, *recipe)
     version = aws("create-solution-version", "--solution-arn", solution)
     settled(door, "SolutionVersion", version)

@@ -8,10 +8,11 @@ from typing import Final
 
 import pytest
 
-from engine.tests.calls import ROLE, Json
+from engine.tests.calls import Json
 from engine.tests.doors import Refused, gone, opened, settled
 from engine.tests.guide import MOVIES, START, Tutorial, custom_tutorial, schema
 from engine.tests.harness import EngineProcess
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import write_csv
 
 DAY: Final = 86_400
@@ -220,7 +221,7 @@ def automatic_training(tutorial: Tutorial) -> None:
     door = tutorial.door
     config = {"autoTrainingConfig": {"schedulingExpression": "rate(1 day)"}}
     about = {"name": "automatic", "datasetGroupArn": tutorial.group, "solutionConfig": config}
-    solution = tutorial.made("CreateSolution", recipeArn="arn:aws:personalize:::recipe/aws-popularity-count", **about)
+    solution = tutorial.made("CreateSolution", recipeArn=f"{RECIPE}aws-popularity-count", **about)
     settled(door, "Solution", solution)
     described = door.call("DescribeSolution", solutionArn=solution)["solution"]
     assert (described["performAutoTraining"], described["solutionConfig"]) == (True, config)

@@ -12,8 +12,9 @@ import pytest
 
 from engine.tests.calls import Json
 from engine.tests.doors import Door, Refused, gone, opened, settled
-from engine.tests.guide import RECIPE, START, Tutorial, schema
+from engine.tests.guide import START, Tutorial, schema
 from engine.tests.harness import EngineProcess, until
+from engine.tests.names import RECIPE
 from engine.tests.shop_data import interactions, write_csv
 
 STRING: Final = {"type": "string"}

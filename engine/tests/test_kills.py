@@ -17,8 +17,9 @@ from typing import Final
 import pytest
 
 from engine.tests.bare import Bare, Refused
-from engine.tests.calls import ROLE, Json
+from engine.tests.calls import Json
 from engine.tests.harness import EngineProcess, until
+from engine.tests.names import RECIPE, ROLE, arn_member, member
 from engine.tests.shop_data import avro, columns, interactions, write_csv
 
 SEED: Final = int(os.environ.get("KILLS_SEED", "1"))
@@ -68,7 +69,7 @@ def opened(bare: Bare, folder: Path) -> Shop:
         datasets[kind] = make("Dataset", name=kind, datasetType=kind, schemaArn=schema, datasetGroupArn=group)
     make("DatasetImportJob", **import_of(datasets["Interactions"], "first"))
     tracker = bare.perform("CreateEventTracker", {"name": "events", "datasetGroupArn": group})
-    recipe = "arn:aws:personalize:::recipe/aws-popularity-count"
+    recipe = f"{RECIPE}aws-popularity-count"
     about = {"datasetGroupArn": group, "recipeArn": recipe, "performAutoTraining": False}
     solution = make("Solution", name="popular", **about)
     return Shop(group, datasets["Interactions"], datasets["Items"], str(tracker["trackingId"]), solution)
@@ -85,8 +86,7 @@ def import_of(dataset: str, name: str) -> Json:
 
 
 def status(bare: Bare, noun: str, arn: str) -> str:
-    member = noun[0].lower() + noun[1:]
-    return str(bare.perform(f"Describe{noun}", {f"{member}Arn": arn})[member].get("status", "ACTIVE"))
+    return str(bare.perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)].get("status", "ACTIVE"))
 
 
 def work(engine: EngineProcess, shop: Shop, name: str, known: Acknowledged) -> None:

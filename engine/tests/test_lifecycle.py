@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.tests.harness import RECIPE, Aws, EngineProcess, StillAws, until
+from engine.tests.harness import Aws, EngineProcess, StillAws, until
+from engine.tests.names import RECIPE
 from engine.tests.shop import Shop, open_shop
 from engine.tests.shop_data import columns, interactions, write_csv
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
-from engine.tests.calls import BUCKET, MODELS, WORLD, Json, filled, play, requests_of, write_files
+from engine.tests.calls import BUCKET, MODELS, WORLD, Json, filled, kept, play, requests_of, write_files
 from engine.tests.harness import EngineProcess
 
 Pair = tuple[str, str]
@@ -56,9 +56,7 @@ def provoked(engine: EngineProcess) -> dict[Pair, list[str]]:
     with Bare(engine, REGION) as bare:
         made: dict[str, str] = {}
         for call, answer in play(bare.perform, WORLD):
-            made |= {name: str(answer[member]) for member, name in call.keeps.items() if member in answer}
-            if call.operation == "DescribeDataset" and "error" not in answer:
-                made["tracking-actions"] = str(answer["dataset"].get("trackingId"))
+            made |= {} if "error" in answer else kept(call, answer)
         made["empty"] = _made(bare, "CreateDatasetGroup", name="empty")
         _wait_for_group(bare, made["empty"])
         rule = b'{"action": "neverEnd", "operation": "*"}'

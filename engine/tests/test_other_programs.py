@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from engine.tests.calls import ROLE
-from engine.tests.harness import RECIPE, Argument, Aws, EngineProcess, until
+from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.names import RECIPE, ROLE, arn_member
 from engine.tests.shop_data import interactions, write_csv
 
 NAMESPACE: Final = "com.amazonaws.personalize.schema"
@@ -192,11 +193,9 @@ def clean_up_in_the_order_of_the_samples(store: Store) -> None:
     """delete_dataset_groups.py: lists, deletes what has a status that allows it, and polls until it is not found."""
     control = store.aws.control
     for noun, arn in _in_order(store):
-        member = f"{noun[0].lower()}{noun[1:]}Arn"
-        snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in noun)[1:]
-        getattr(control, f"delete_{snake}")(**{member: arn})
-
-        describe = partial(getattr(control, f"describe_{snake}"), **{member: arn})
+        which = {arn_member(noun): arn}
+        getattr(control, f"delete_{xform_name(noun)}")(**which)
+        describe = partial(getattr(control, f"describe_{xform_name(noun)}"), **which)
         until(lambda describe=describe: not_found(describe), f"end of {arn}")  # type: ignore[misc]
     assert control.list_dataset_groups()["datasetGroups"] == []
     assert control.list_schemas()["schemas"] == []

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from engine.tests.harness import ROLE, Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.names import ROLE
 from engine.tests.shop import Shop
 from engine.tests.shop_data import write_csv
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import RECIPE, Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.names import RECIPE
 from engine.tests.shop_data import columns, interactions, write_csv
 
 FOR_YOU, ALSO_VIEWED = "recommended-for-you", "customers-who-viewed-x-also-viewed"

@@ -11,7 +11,8 @@ import pytest
 from personalize_local.resources.kinds import Call
 from personalize_local.server.rights import needs
 
-from engine.tests.harness import ROLE, Argument, EngineProcess
+from engine.tests.harness import Argument, EngineProcess
+from engine.tests.names import ROLE
 
 HERE = "arn:aws:personalize:us-east-1:123456789012"
 ID = "0a1b2c3d"

@@ -8,6 +8,7 @@ import pytest
 from personalize_local.testing import FaultDoor
 
 from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.names import RECIPE
 from engine.tests.shop_data import columns, interactions, write_csv
 
 HOUR, DAY = 3600, 86_400
@@ -91,7 +92,7 @@ def test_without_automatic_training_nothing_trains(aws: Aws, door: FaultDoor) ->
 
 def test_recommender_is_trained_every_week(aws: Aws, door: FaultDoor) -> None:
     group, tracking_id = filled(aws, domain="ECOMMERCE")
-    recipe = "arn:aws:personalize:::recipe/aws-ecomm-popular-items-by-views"
+    recipe = f"{RECIPE}aws-ecomm-popular-items-by-views"
     made = aws.control.create_recommender(name="views", datasetGroupArn=group, recipeArn=recipe)["recommenderArn"]
     aws.settle("Recommender", made)
     for number in range(30):

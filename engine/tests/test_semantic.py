@@ -16,7 +16,8 @@ from personalize_local.recipes.updating import updated
 from personalize_local.wire.errors import TrainingRefused
 
 from engine.tests import shop_data
-from engine.tests.harness import ROLE, Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.names import ROLE
 from engine.tests.planted import BEGIN, EACH, SUBJECTS, subject_rows
 
 RECIPE = "aws-semantic-similarity"

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from engine.tests.bare import Bare
-from engine.tests.calls import BUCKET, WORLD, Json, play, write_files
+from engine.tests.calls import BUCKET, WORLD, Json, prepare, write_files
 from engine.tests.harness import EngineProcess, until
+from engine.tests.names import RECIPE, arn_member, member
 from engine.tests.shop_data import avro
 
 NAMES: Final = st.sampled_from(["a", "b", "c"])
@@ -48,11 +49,8 @@ class Deployable:
     def __init__(self, engine: EngineProcess) -> None:
         self.engine = engine
         write_files(engine.s3_root / BUCKET)
-        self.version = ""
         with Bare(engine, CAMPAIGNS) as bare:
-            for call, answer in play(bare.perform, TRAINED):
-                assert "error" not in answer, (call, answer)
-                self.version = str(answer.get("solutionVersionArn", self.version))
+            self.version = prepare(bare.perform, TRAINED)["version-popular"]
 
     def restart(self) -> None:
         self.engine.end(signal.SIGKILL)
@@ -114,15 +112,14 @@ class Resources(RuleBasedStateMachine):
         return str(next((value for name, value in answer.items() if name.endswith("Arn")), ""))
 
     def delete(self, noun: str, arn: str, expected: str) -> None:
-        self.change(f"Delete{noun}", expected, **{f"{noun[0].lower()}{noun[1:]}Arn": arn})
+        self.change(f"Delete{noun}", expected, **{arn_member(noun): arn})
         if not expected and noun != "Schema":
             until(lambda: self.status(noun, arn) == "", f"end of {arn}")
 
     def status(self, noun: str, arn: str) -> str:
-        member = noun[0].lower() + noun[1:]
-        status, answer = self.bare.ask(f"Describe{noun}", {f"{member}Arn": arn})
+        status, answer = self.bare.ask(f"Describe{noun}", {arn_member(noun): arn})
         assert status == 200 or answer["__type"] == NOT_FOUND
-        return str(answer[member].get("status", "ACTIVE")) if status == 200 else ""
+        return str(answer[member(noun)].get("status", "ACTIVE")) if status == 200 else ""
 
     @rule(name=GROUPS, domain=st.sampled_from([None, "ECOMMERCE"]))
     def create_group(self, name: str, domain: str | None) -> None:
@@ -204,7 +201,7 @@ class Resources(RuleBasedStateMachine):
     @rule(group=GROUPS, name=NAMES)
     def create_solution(self, group: str, name: str) -> None:
         expected = NOT_FOUND if group not in self.groups else EXISTS if name in self.solutions else ""
-        recipe = "arn:aws:personalize:::recipe/aws-popularity-count"
+        recipe = f"{RECIPE}aws-popularity-count"
         about = {"datasetGroupArn": self.group(group), "recipeArn": recipe, "performAutoTraining": False}
         self.make("Solution", expected, name=name, **about)
         if not expected:

@@ -9,8 +9,9 @@ from personalize_local.testing import FaultDoor
 
 from engine.tests.bare import Bare, Refused
 from engine.tests.breaches import whole
-from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, filled, requests_of, write_files
+from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, filled, kept, requests_of, write_files
 from engine.tests.harness import EngineProcess, until
+from engine.tests.names import arn_member, member
 
 STEP = 100.0
 """Seconds of each status: no test lasts so long."""
@@ -43,7 +44,7 @@ class World:
     def described(self, noun: str, arn: str) -> Json:
         """What Describe shows; nothing once it is gone."""
         try:
-            found: Json = self.bare.perform(f"Describe{noun}", {f"{_member(noun)}Arn": arn})[_member(noun)]
+            found: Json = self.bare.perform(f"Describe{noun}", {arn_member(noun): arn})[member(noun)]
         except Refused as error:
             if error.code != "ResourceNotFoundException":
                 raise
@@ -54,7 +55,7 @@ class World:
         """What List shows of one."""
         pages = self.bare.perform(f"List{noun}s", {})
         (rows,) = (value for name, value in pages.items() if name != "nextToken")
-        return next((row for row in rows if row[f"{_member(noun)}Arn"] == arn), {})
+        return next((row for row in rows if row[arn_member(noun)] == arn), {})
 
     def walk(self, operation: str, arn: str, *, update: str = "") -> tuple[str, ...]:
         """The statuses from a call, just made, to where they end; `update`: the member of an update's own status."""
@@ -82,23 +83,16 @@ class World:
             door.add("neverEnd", call.operation)
         request = filled(call.request, self.made)
         answer = self.bare.perform(call.operation, request)
-        for member, name in call.keeps.items():
-            self.made[name] = str(
-                answer["dataset"]["trackingId"] if "." in member and "dataset" in answer else answer.get(member)
-            )
+        self.made |= kept(call, answer)
         if call.waits:
             noun = _noun(call.operation)
-            arn = (request | answer)[f"{_member(noun)}Arn"]
+            arn = (request | answer)[arn_member(noun)]
             update = f"latest{noun}Update" if call.operation.startswith("Update") and noun in UPDATES else ""
             self.paths.setdefault(call.operation, self.walk(call.operation, arn, update=update))
 
 
 def _noun(operation: str) -> str:
     return next(operation.removeprefix(verb) for verb in (*MOVING, "Delete") if operation.startswith(verb))
-
-
-def _member(noun: str) -> str:
-    return noun[0].lower() + noun[1:]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +137,7 @@ def test_what_fails_says_why_and_can_be_deleted(world: World, operation: str) ->
     named = {name: "doomed" for name in ("name", "jobName") if name in whole(operation)}
     door.add("createFailed", operation, reason="It had to fail.")
     answer = world.bare.perform(operation, filled(request, world.made) | named)
-    arn = answer[f"{_member(noun)}Arn"]
+    arn = answer[arn_member(noun)]
     seen: list[str] = []
 
     def failed() -> bool:
@@ -162,7 +156,7 @@ def test_what_fails_says_why_and_can_be_deleted(world: World, operation: str) ->
     assert ("failureReason" in world.described(noun, arn)) == (noun not in SILENT)
     if f"Delete{noun}" in MODELS:
         door.add("neverEnd", f"Delete{noun}")
-        world.bare.perform(f"Delete{noun}", {f"{_member(noun)}Arn": arn})
+        world.bare.perform(f"Delete{noun}", {arn_member(noun): arn})
         assert world.walk(f"Delete{noun}", arn) == DELETED
 
 
@@ -177,7 +171,7 @@ CHANGES: Mapping[str, Json] = {
 @pytest.mark.parametrize("noun", CHANGES)
 def test_an_update_that_fails_leaves_all_as_it_was(world: World, noun: str) -> None:
     door, request = FaultDoor(world.engine.url), filled(CHANGES[noun], world.made)
-    arn, latest = request[f"{_member(noun)}Arn"], f"latest{noun}Update"
+    arn, latest = request[arn_member(noun)], f"latest{noun}Update"
     changed = {name for name in request if not name.endswith("Arn")}
     before = world.described(noun, arn)
     door.add("createFailed", f"Update{noun}", reason="It had to fail.")

@@ -20,7 +20,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from personalize_local.testing import Personalize, mock_personalize, personalize
 
-from engine.tests.harness import RECIPE, ROLE, Argument
+from engine.tests.harness import Argument
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import avro, columns, interactions, write_csv
 
 EARLY = boto3.client("personalize", region_name="eu-west-1", aws_access_key_id="t", aws_secret_access_key="t")

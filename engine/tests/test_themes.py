@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from personalize_local.data.live import LiveData
 from personalize_local.jobs.themes import Themes
 
-from engine.tests.harness import ROLE, Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.names import ROLE
 from engine.tests.planted import EACH, SUBJECTS, subject_rows
 from engine.tests.shop import Shop
 from engine.tests.shop_data import columns, write_csv

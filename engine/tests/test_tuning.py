@@ -19,7 +19,8 @@ from personalize_local.recipes.ltr.trees import Rankers
 from personalize_local.recipes.training import train
 from personalize_local.recipes.user_personalization.training import Decisions, PersonalTrainer, SharedCounts
 
-from engine.tests.harness import RECIPE, Argument, Aws
+from engine.tests.harness import Argument, Aws
+from engine.tests.names import RECIPE
 from engine.tests.planted import BEGIN, Row, snapshot
 from engine.tests.shop import Shop
 

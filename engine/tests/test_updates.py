@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import ROLE, Argument, Aws, EngineProcess, until
+from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import columns, interactions, write_csv
 from engine.tests.test_actions import ACTIONS, TYPES, history, make_dataset
 
@@ -93,7 +94,7 @@ def test_an_update_learns_from_events_of_the_new_item(aws: Aws, door: FaultDoor)
 
 def test_a_recommender_is_updated_until_a_dataset_of_it_is_deleted(aws: Aws, door: FaultDoor) -> None:
     group, items = filled(aws, domain="ECOMMERCE")
-    recipe = "arn:aws:personalize:::recipe/aws-ecomm-recommended-for-you"
+    recipe = f"{RECIPE}aws-ecomm-recommended-for-you"
     made = aws.control.create_recommender(name="you", datasetGroupArn=group, recipeArn=recipe)["recommenderArn"]
     aws.settle("Recommender", made)
     put(aws, items)

@@ -6,7 +6,8 @@ import json
 import pytest
 from personalize_local import coverage
 
-from engine.tests.harness import RECIPE, ROLE, Aws, EngineProcess
+from engine.tests.harness import Aws, EngineProcess
+from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import avro
 
 CONTROL = {"Content_Type": "application/x-amz-json-1.1"}
