@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log of requests, as somebody reads it beside their own program."""
 
+import asyncio
 import io
 import json
 import logging
@@ -67,6 +68,25 @@ def test_programs_read_json() -> None:
     told = {"operation": "PutEvents", "status": 400, "ms": 12.3, "request_id": "id"}
     assert request.items() >= (told | {"error": "InvalidInputException: line break", "level": "INFO"}).items()
     assert other["message"] == "CREATE of arn: ACTIVE"
+
+
+class Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(text)
+
+
+def test_the_engine_goes_on_when_nobody_reads_its_log_any_more() -> None:
+    async def serve() -> None:
+        request_log.record("PutEvents", 200, 0.0123, "id")
+        await asyncio.sleep(request_log.SECONDS * 2)
+        request_log.record("PutEvents", 500, 0.0123, "id")
+
+    failures: list[object] = []
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(lambda _, context: failures.append(context))
+        request_log.configure(Gone())
+        runner.run(serve())
+    assert not failures
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])

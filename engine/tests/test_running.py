@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 from personalize_local.engine import Options
-from personalize_local.resources.store import DirectoryInUse
+from personalize_local.resources.store import DirectoryInUse, Store
 from personalize_local.server.running import Server
 
 from engine.tests.harness import Argument
@@ -43,3 +43,12 @@ def test_a_folder_outlives_its_engine(tmp_path: Path) -> None:
 def test_a_folder_has_one_engine(tmp_path: Path) -> None:
     with Server(Options(), tmp_path), pytest.raises(DirectoryInUse):
         Server(Options(), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # uvicorn exits
+def test_an_engine_that_cannot_start_does_not_answer(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save([("arn:aws:personalize:eu-west-1:123456789012:shelf/a", "NoKind", 1, {})])
+    store.close()
+    with pytest.raises(RuntimeError, match="did not start"), Server(Options(), tmp_path):
+        pass

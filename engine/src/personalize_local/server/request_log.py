@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Final
 
@@ -18,7 +18,7 @@ LOGGER: Final = logging.getLogger("personalize.requests")
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
 _LONGEST: Final = 300
 """Characters of an error in the log."""
-_SECONDS: Final = 0.1
+SECONDS: Final = 0.1
 """Between two writes."""
 _RED: Final = "\x1b[31m"
 _YELLOW: Final = "\x1b[33m"
@@ -89,14 +89,15 @@ class _Batched(logging.StreamHandler[IO[str]]):
     def flush(self) -> None:
         with self.lock or nullcontext():
             waiting, self._waiting = self._waiting, []
-            if waiting:
-                self.stream.write("".join(f"{self.format(each)}\n" for each in waiting))
-            super().flush()
+            with suppress(OSError, ValueError):  # nobody reads the log any more, or its disk is full: serving goes on
+                if waiting:
+                    self.stream.write("".join(f"{self.format(each)}\n" for each in waiting))
+                super().flush()
 
     def _flush_later(self) -> bool:
         """Tell whether there is an event loop, which will flush."""
         try:
-            asyncio.get_running_loop().call_later(_SECONDS, self.flush)
+            asyncio.get_running_loop().call_later(SECONDS, self.flush)
         except RuntimeError:
             return False
         return True

@@ -66,6 +66,7 @@ class Server:
                 loop="asyncio",
                 http="httptools",
                 ws="none",
+                lifespan="on",  # otherwise uvicorn serves an engine that could not start
                 access_log=False,
                 log_config=None,
                 log_level="warning",
