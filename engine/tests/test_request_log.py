@@ -59,6 +59,13 @@ def test_quiet_leaves_out_what_the_engine_is_not_to_blame_for() -> None:
     ]
 
 
+def test_nothing_ends_a_line_colours_it_or_turns_it_round() -> None:
+    out = io.StringIO()
+    request_log.configure(out)
+    request_log.record("GET /a\u2028b\u202ec\x1b[31m\x7f\U0001f600\ud800é", 404, 0.001, "id")
+    assert out.getvalue().split(" ", 1)[1].startswith("GET /a b c [31m \U0001f600 é ")
+
+
 def test_programs_read_json() -> None:
     out = io.StringIO()
     request_log.configure(out, as_json=True)

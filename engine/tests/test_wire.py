@@ -2,6 +2,7 @@
 """The wire: routes, errors and constraints, as SDKs and bare HTTP clients meet them."""
 
 import json
+import urllib.request
 
 import pytest
 from personalize_local import coverage
@@ -63,6 +64,9 @@ def test_bad_request_is_answered_by_name(
 def test_get_of_the_root_is_a_health_check(engine: EngineProcess) -> None:
     status, _, body = engine.ask("/", None, Authorization="")
     assert (status, json.loads(body)["status"]) == (200, "ok")
+    asked = urllib.request.Request(engine.url, method="HEAD")
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert (answer.status, answer.read()) == (200, b"")
 
 
 def test_unknown_members_and_nulls_are_ignored(engine: EngineProcess) -> None:

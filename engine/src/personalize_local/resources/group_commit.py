@@ -32,9 +32,9 @@ class GroupCommit:
     ) -> None:
         """Both are called in a thread: `writing` opens a transaction, `checkpoint` copies the log."""
         self._writing, self._checkpoint = writing, checkpoint
-        self._queue: SimpleQueue[_Write | threading.Event] = SimpleQueue()
+        self._queue: SimpleQueue[_Write | threading.Event | None] = SimpleQueue()
+        """Writes, what waits for those before it, and None at the end."""
         self._thread: threading.Thread | None = None
-        self._ended = False
 
     def write(
         self, statement: str, rows: Iterable[Sequence[Any]], question: tuple[str, Sequence[Any]]
@@ -56,14 +56,13 @@ class GroupCommit:
 
     def close(self) -> None:
         """Write what is left, and end the thread."""
-        self._ended = True
-        self.flush()
         if self._thread is not None:
+            self._queue.put(None)
             self._thread.join()
 
     def _work(self) -> None:
-        commits = 0
-        while not self._ended or not self._queue.empty():
+        commits, taken = 0, list[_Write | threading.Event | None]()
+        while None not in taken:
             taken = [self._queue.get()]
             with suppress(Empty):
                 while len(taken) < MOST:

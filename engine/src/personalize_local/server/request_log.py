@@ -8,14 +8,12 @@ import asyncio
 import json
 import logging
 import os
-import re
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Final
 
 LOGGER: Final = logging.getLogger("personalize.requests")
-_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
 _LONGEST: Final = 300
 """Characters of an error in the log."""
 SECONDS: Final = 0.1
@@ -53,7 +51,9 @@ def record(operation: str, status: int, seconds: float, request_id: str, error: 
 
 
 def _on_one_line(text: str) -> str:
-    return (text if text.isprintable() else _UNPRINTABLE.sub(" ", text))[:_LONGEST]
+    """Return a text without what ends a line, colours it, or turns its direction."""
+    text = text[:_LONGEST]
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def configure(out: IO[str] = sys.stderr, *, quiet: bool = False, as_json: bool = False) -> None:
