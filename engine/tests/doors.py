@@ -14,7 +14,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from engine.tests.calls import MODELS, Json
-from engine.tests.harness import ROOT, Argument, Aws, EngineProcess, until
+from engine.tests.harness import ROOT, Argument, Aws, Engine, until
 from engine.tests.names import arn_member, member
 
 HERE: Final = Path(__file__).parent
@@ -78,7 +78,7 @@ class _Lines:
 class AwsCli:
     """AWS CLI v1 with `AWS_ENDPOINT_URL`, as its documents say."""
 
-    def __init__(self, engine: EngineProcess, region: str) -> None:
+    def __init__(self, engine: Engine, region: str) -> None:
         keys = {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_MAX_ATTEMPTS": "1"}
         files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
         where = {"AWS_ENDPOINT_URL": engine.url, "AWS_DEFAULT_REGION": region}
@@ -104,7 +104,7 @@ class AwsCli:
 class JavaScript:
     """AWS SDK for JavaScript v3."""
 
-    def __init__(self, engine: EngineProcess, region: str) -> None:
+    def __init__(self, engine: Engine, region: str) -> None:
         self._lines = _Lines(["node", HERE / "js/calls.mjs", SDK_JS, engine.url, region], {})
 
     def call(self, operation: str, **request: Argument) -> Json:
@@ -119,7 +119,7 @@ class JavaScript:
 
 
 @contextmanager
-def aws_cli(engine: EngineProcess, region: str) -> Iterator[AwsCli]:
+def aws_cli(engine: Engine, region: str) -> Iterator[AwsCli]:
     if not (AWS_CLI / ".locked").exists():
         pytest.skip("AWS CLI is not here: make clients")
     door = AwsCli(engine, region)
@@ -128,7 +128,7 @@ def aws_cli(engine: EngineProcess, region: str) -> Iterator[AwsCli]:
 
 
 @contextmanager
-def javascript(engine: EngineProcess, region: str) -> Iterator[JavaScript]:
+def javascript(engine: Engine, region: str) -> Iterator[JavaScript]:
     if not (SDK_JS / ".locked").exists():
         pytest.skip("the AWS SDK for JavaScript is not here: make clients")
     door = JavaScript(engine, region)
@@ -137,7 +137,7 @@ def javascript(engine: EngineProcess, region: str) -> Iterator[JavaScript]:
 
 
 @contextmanager
-def opened(name: str, engine: EngineProcess, region: str) -> Iterator[Door]:
+def opened(name: str, engine: Engine, region: str) -> Iterator[Door]:
     """Open a door by its name: boto3, cli or javascript."""
     if name == "boto3":
         yield Boto3(Aws(engine, region))

@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.tests.calls import Json
 from engine.tests.doors import Door, settled
-from engine.tests.harness import EngineProcess
+from engine.tests.harness import Engine
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import interactions, write_csv
 
@@ -58,7 +58,7 @@ class Tutorial:
     """A door, and what the tutorial made through it."""
 
     door: Door
-    engine: EngineProcess
+    engine: Engine
     bucket: str
     group: str = ""
     datasets: dict[str, str] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Tutorial:
         return [str(item["itemId"]) for item in self.items(**question)]
 
 
-def custom_tutorial(door: Door, engine: EngineProcess, region: str) -> Tutorial:
+def custom_tutorial(door: Door, engine: Engine, region: str) -> Tutorial:
     """Go through getting-started-python.html with its other datasets (importing-datasets.html) besides."""
     tutorial = Tutorial(door, engine, region)
     write_movies(tutorial.folder)

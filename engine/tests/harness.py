@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine as a process, and boto3 clients that hold every answer against its model."""
+"""An engine, as a process or in this one, and boto3 clients that hold every answer against its model."""
 
 import json
 import os
@@ -20,6 +20,8 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
+from personalize_local.command.options import read
+from personalize_local.server.running import Server
 from personalize_local.testing import FaultDoor
 
 from engine.tests.names import RECIPE, ROLE, arn_member, member
@@ -39,13 +41,60 @@ SECONDS = 60.0
 
 def until(ready: Callable[[], bool], what: str) -> None:
     """Poll until something is so."""
-    deadline = time.monotonic() + SECONDS
+    deadline, pause = time.monotonic() + SECONDS, 0.005
     while not ready():
         assert time.monotonic() < deadline, f"{what} did not happen in {SECONDS} s"
-        threading.Event().wait(0.01)
+        threading.Event().wait(pause)
+        pause = min(1.2 * pause, 0.05)
 
 
-class EngineProcess:
+class Engine:
+    """A running engine, as its clients see it."""
+
+    url: str
+    data_dir: Path
+    s3_root: Path
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def ask(self, path: str, body: bytes | None, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+        """One raw request (GET without a body), signed unless `Authorization` says otherwise."""
+        sent = {"Authorization": "AWS4-HMAC-SHA256 Credential=t/20260101/us-east-1/personalize/aws4_request"} | headers
+        request = urllib.request.Request(self.url + path, body, {k.replace("_", "-"): v for k, v in sent.items() if v})
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                return answer.status, dict(answer.headers.items()), answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, dict(error.headers.items()), error.read()
+
+
+class EngineHere(Engine):
+    """An engine in a thread of this process, whose jobs run in another: a process and its worker take 2 s to import.
+
+    Without `step_seconds`, a call that starts a job is answered when the job has ended.
+    """
+
+    def __init__(self, directory: Path, step_seconds: float = 0, options: Iterable[str] = ()) -> None:
+        """`options`: those of the command line."""
+        self.data_dir, self.s3_root = directory / "data", directory / "s3"
+        places = ["--data-dir", str(self.data_dir), "--s3-root", str(self.s3_root)]
+        chosen = read("personalize-local", [*places, "--step-seconds", str(step_seconds), *options], {})
+        chosen.in_process = True
+        self._server = Server(chosen, chosen.directory)
+        self.url = self._server.url
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__(None, None, None)
+
+
+class EngineProcess(Engine):
     """`python -m personalize_local` on a free port."""
 
     def __init__(
@@ -82,10 +131,6 @@ class EngineProcess:
         self.url = first.split()[-1] if first else ""
         """Empty if the engine did not start."""
 
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
     def __enter__(self) -> Self:
         return self
 
@@ -118,22 +163,11 @@ class EngineProcess:
         self.process.stdout.close()
         self._log.close()
 
-    def ask(self, path: str, body: bytes | None, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
-        """One raw request (GET without a body), signed unless `Authorization` says otherwise."""
-        sent = {"Authorization": "AWS4-HMAC-SHA256 Credential=t/20260101/us-east-1/personalize/aws4_request"} | headers
-        request = urllib.request.Request(self.url + path, body, {k.replace("_", "-"): v for k, v in sent.items() if v})
-        try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-                return answer.status, dict(answer.headers.items()), answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, dict(error.headers.items()), error.read()
-
 
 class Aws:
     """The three clients in one region, which no other test uses: so quotas and names are a test's own."""
 
-    def __init__(self, engine: EngineProcess, region: str) -> None:
+    def __init__(self, engine: Engine, region: str) -> None:
         self.engine, self.region = engine, region
         self.control: PersonalizeClient = self.client("personalize")
         self.runtime: PersonalizeRuntimeClient = self.client("personalize-runtime")

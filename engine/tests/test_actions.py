@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.shop_data import avro, columns, write_csv
 
 NOW = 1_700_000_000
@@ -64,7 +64,7 @@ def make_dataset(aws: Aws, group: str, kind: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def deeds(engine: EngineProcess) -> Deeds:
+def deeds(engine: Engine) -> Deeds:
     aws = Aws(engine, "deeds")
     folder = engine.s3_root / "deeds"
     write_csv(folder / "actions.csv", columns("Actions"), ACTIONS)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import Aws, EngineProcess, until
+from engine.tests.harness import Aws, Engine, EngineProcess, until
 from engine.tests.names import ROLE
 from engine.tests.shop_data import columns, interactions, write_csv
 
@@ -75,7 +75,7 @@ def attributed(aws: Aws, group: str) -> str:
     return aws.settle("MetricAttribution", made["metricAttributionArn"])
 
 
-def reports(engine: EngineProcess, count: int) -> list[dict[tuple[str, str], float]]:
+def reports(engine: Engine, count: int) -> list[dict[tuple[str, str], float]]:
     """The reports once there are so many, oldest first: the values by metric and source."""
     folder, door = engine.s3_root / "reports" / "sums", FaultDoor(engine.url)
 

@@ -9,7 +9,7 @@ import pytest
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
 from engine.tests.calls import MODELS, Json, filled, requests_of
-from engine.tests.harness import EngineProcess
+from engine.tests.harness import Engine
 
 OPERATIONS: Final = sorted(MODELS)
 BUILT_IN: Final = {"DescribeRecipe", "DescribeAlgorithm", "DescribeFeatureTransformation"}
@@ -49,7 +49,7 @@ def test_arns_that_lead_nowhere_are_refused(bare: Bare, world: Mapping[str, str]
     assert accepted == []
 
 
-def test_another_account_and_region_see_nothing(engine: EngineProcess, world: Mapping[str, str]) -> None:
+def test_another_account_and_region_see_nothing(engine: Engine, world: Mapping[str, str]) -> None:
     """Even with right ARNs and tracking ids: every request is refused, and lists are empty."""
     shown = []
     for region, key in (("world", "999999999999"), ("elsewhere", "t")):

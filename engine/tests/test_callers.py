@@ -6,7 +6,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 
-from engine.tests.harness import Argument, EngineProcess
+from engine.tests.harness import Argument, Engine
 from engine.tests.shop_data import avro
 
 ONE, OTHER, DEFAULT = "111111111111", "222222222222", "123456789012"
@@ -14,7 +14,7 @@ Client = Callable[..., Argument]
 
 
 @pytest.fixture
-def client(engine: EngineProcess) -> Client:
+def client(engine: Engine) -> Client:
     def made(key: str, region: str, service: str = "personalize") -> Argument:
         session = boto3.Session(key, "secret", region_name=region)
         return session.client(service, endpoint_url=engine.url)  # type: ignore[call-overload]

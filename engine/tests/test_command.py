@@ -17,7 +17,7 @@ from personalize_local.command.options import Arguments
 from personalize_local.data.s3 import S3
 from personalize_local.resources.quotas import AWS, Quotas
 
-from engine.tests.harness import ROOT, Aws, EngineProcess
+from engine.tests.harness import ROOT, Aws, Engine, EngineProcess
 from engine.tests.shop_data import columns, interactions, write_csv
 
 PROGRAM = "personalize-local"
@@ -69,7 +69,7 @@ def test_in_memory_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_is_told_with_what_to_do(engine: EngineProcess, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_told_with_what_to_do(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--port", str(engine.port), "--in-memory"], PROGRAM) == 1
     complaint = capsys.readouterr().err.splitlines()[-1]
     assert complaint.startswith(f"{PROGRAM}: cannot listen on 127.0.0.1:{engine.port}: another program does; give")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from personalize_local.command import options
 
-from engine.tests.harness import ROOT, EngineProcess
+from engine.tests.harness import ROOT, Engine
 
 Step = tuple[str, str]
 
@@ -48,7 +48,7 @@ def test_it_runs_without_rights_and_keeps_its_data_in_a_volume(stages: list[list
     assert json.loads(given(image, "ENTRYPOINT")) == ["personalize-local"]
 
 
-def test_its_health_check_tells_an_engine_from_none(stages: list[list[Step]], engine: EngineProcess) -> None:
+def test_its_health_check_tells_an_engine_from_none(stages: list[list[Step]], engine: Engine) -> None:
     command = json.loads(given(stages[-1], "HEALTHCHECK").partition("CMD ")[2])
     for port, healthy in ((engine.port, True), (9, False)):
         asked = [each.replace(":8090", f":{port}") for each in command[1:]]

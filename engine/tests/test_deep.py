@@ -30,7 +30,7 @@ from personalize_local.recipes.user_personalization.training import Decisions, P
 from personalize_local.recipes.user_personalization.training_lists import splits
 from scipy import sparse
 
-from engine.tests.harness import Aws, EngineProcess, until
+from engine.tests.harness import Aws, Engine, until
 from engine.tests.planted import BEGIN, Row, snapshot
 from engine.tests.shop import Shop
 from engine.tests.shop_data import columns, write_csv
@@ -65,7 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def shop(engine: EngineProcess) -> Shop:
+def shop(engine: Engine) -> Shop:
     """The world in an engine that trained both recipes of the tier."""
     aws = Aws(engine, "test-deep")
     tables: dict[str, list[Row]] = {

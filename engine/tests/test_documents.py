@@ -8,7 +8,7 @@ from textwrap import indent
 
 import pytest
 
-from engine.tests.harness import ROOT, EngineProcess
+from engine.tests.harness import ROOT, Engine
 from engine.tests.test_distribution import run
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -16,7 +16,7 @@ DOCUMENTS = ("README.md", "docs/testing.md")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_examples_run(name: str, engine: EngineProcess, tmp_path: Path) -> None:
+def test_examples_run(name: str, engine: Engine, tmp_path: Path) -> None:
     """What defines no test is one itself. The port of the command's default is this engine's."""
     blocks = BLOCK.findall((ROOT / "engine" / name).read_text(encoding="utf-8"))
     assert blocks

@@ -7,14 +7,14 @@ import pytest
 
 from engine.tests.calls import BUCKET, CALLS, MODELS, Json, play, write_files
 from engine.tests.doors import opened
-from engine.tests.harness import EngineProcess
+from engine.tests.harness import Engine, EngineProcess
 
 SLOW = b'{"action": "neverEnd", "operation": "CreateSolutionVersion", "resource": "journey-stopped"}'
 """The training that is stopped goes on until then, though a command takes a third of a second."""
 
 
 @pytest.mark.parametrize("name", ["boto3", "javascript"])
-def test_every_operation_performs_a_valid_call(engine: EngineProcess, region: str, name: str) -> None:
+def test_every_operation_performs_a_valid_call(engine: Engine, region: str, name: str) -> None:
     assert failures(engine, region, name) == {}
     assert {call.operation for call in CALLS} == set(MODELS)
 
@@ -26,7 +26,7 @@ def test_every_operation_performs_a_valid_call_of_the_cli(tmp_path: Path) -> Non
         assert failures(engine, "cli", "cli") == {}
 
 
-def failures(engine: EngineProcess, region: str, name: str) -> dict[str, object]:
+def failures(engine: Engine, region: str, name: str) -> dict[str, object]:
     """Make all calls by a client; returns errors by operation."""
     write_files(engine.s3_root / BUCKET)
     with opened(name, engine, region) as door:

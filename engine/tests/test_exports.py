@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, Engine, EngineHere
 from engine.tests.names import ROLE
 from engine.tests.shop import Shop, open_shop
 from engine.tests.shop_data import avro, columns, interactions, write_csv
@@ -20,8 +20,8 @@ SEEN = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop of this module's own: users are taken out of it."""
-    with EngineProcess(tmp_path_factory.mktemp("exports")) as engine:
+    """A shop of this module's own: users are taken out of it, some of them while other jobs are under way."""
+    with EngineHere(tmp_path_factory.mktemp("exports"), step_seconds=0.01) as engine:
         yield open_shop(Aws(engine, "here"), [POPULAR])
 
 
@@ -112,7 +112,7 @@ def test_deleted_users_vanish_everywhere(shop: Shop) -> None:
     assert {"u2", "u4"}.isdisjoint(segment(aws, segments, "after", '{"itemId": "i2"}')[0]["output"]["usersList"])
 
 
-def test_a_deletion_job_is_about_one_group_and_takes_items_of_nobody_else_away(aws: Aws, engine: EngineProcess) -> None:
+def test_a_deletion_job_is_about_one_group_and_takes_items_of_nobody_else_away(aws: Aws, engine: Engine) -> None:
     rows = [*interactions(), *((f"leaver{n}", "theirs", "View", 1.0, 1_600_000_000, "phone") for n in range(30))]
     write_csv(engine.s3_root / aws.region / "a.csv", columns("Interactions"), rows)
     groups = [aws.group("one"), aws.group("other")]
@@ -131,7 +131,7 @@ def test_a_deletion_job_is_about_one_group_and_takes_items_of_nobody_else_away(a
     assert len(exported(aws, both[1], "kept", "ALL")) == len(rows)
 
 
-def test_the_input_of_a_deletion_job_has_at_most_100_megabytes(aws: Aws, engine: EngineProcess) -> None:
+def test_the_input_of_a_deletion_job_has_at_most_100_megabytes(aws: Aws, engine: Engine) -> None:
     folder = engine.s3_root / aws.region
     folder.mkdir()
     with (folder / "gone.csv").open("wb") as file:
@@ -293,7 +293,7 @@ def sourced(aws: Aws) -> str:
     return group
 
 
-def test_import_publishes_what_its_events_add_up_to(aws: Aws, engine: EngineProcess) -> None:
+def test_import_publishes_what_its_events_add_up_to(aws: Aws, engine: Engine) -> None:
     group = sourced(aws)
     items = aws.dataset(group, "Items")
     rows: list[Argument] = [(*row, "mail" if row[0] == "u1" else "") for row in interactions()]
@@ -346,7 +346,7 @@ def test_expression_must_be_a_count_or_a_sum_of_numbers(aws: Aws, expression: st
         attribution(aws, group, [metric])
 
 
-def test_event_that_names_an_answer_has_what_it_showed(aws: Aws, engine: EngineProcess) -> None:
+def test_event_that_names_an_answer_has_what_it_showed(aws: Aws, engine: Engine) -> None:
     more: Any = [{"name": name, "type": ["string", "null"]} for name in ("IMPRESSION", "RECOMMENDATION_ID")]
     group, schema = aws.group(), aws.control.create_schema(name="x", schema=avro("Interactions", *more))["schemaArn"]
     made = aws.control.create_dataset(name="x", schemaArn=schema, datasetGroupArn=group, datasetType="Interactions")

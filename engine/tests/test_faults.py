@@ -7,25 +7,25 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError, ReadTimeoutError
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import Argument, Aws, EngineProcess, StillAws, until
+from engine.tests.harness import Argument, Aws, Engine, EngineHere, StillAws, until
 from engine.tests.shop_data import columns, interactions, write_csv
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with EngineProcess(tmp_path_factory.mktemp("faulty"), options=["--faults", "--strict"]) as engine:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with EngineHere(tmp_path_factory.mktemp("faulty"), options=["--faults", "--strict"]) as engine:
         yield engine
 
 
 @pytest.fixture
-def door(faulty: EngineProcess) -> Iterator[FaultDoor]:
+def door(faulty: Engine) -> Iterator[FaultDoor]:
     found = FaultDoor(faulty.url)
     yield found
     found.clear()
 
 
 @pytest.fixture
-def here(faulty: EngineProcess, region: str) -> Aws:
+def here(faulty: Engine, region: str) -> Aws:
     return Aws(faulty, region)
 
 
@@ -102,7 +102,7 @@ def test_hang_of_a_moment_is_only_late(here: Aws, door: FaultDoor) -> None:
     assert here.control.list_schemas()["schemas"] == []
 
 
-def test_job_ends_in_create_failed(here: Aws, faulty: EngineProcess, door: FaultDoor) -> None:
+def test_job_ends_in_create_failed(here: Aws, faulty: Engine, door: FaultDoor) -> None:
     write_csv(faulty.s3_root / "b/a.csv", columns("Interactions"), interactions())
     dataset = here.dataset(here.group(), "Interactions")
     door.add("createFailed", "CreateDatasetImportJob", "night-*", reason="Out of disk.", times=1)
@@ -155,7 +155,7 @@ def test_bad_rule_is_refused(door: FaultDoor, rule: Argument) -> None:
     assert door.rules() == []
 
 
-def test_several_rules_come_together_or_not_at_all(faulty: EngineProcess, door: FaultDoor) -> None:
+def test_several_rules_come_together_or_not_at_all(faulty: Engine, door: FaultDoor) -> None:
     good = b'{"action": "throttle", "operation": "PutEvents", "times": 3}'
     assert faulty.ask("/faults", b'{"rules": [' + good + b", {}]}")[0] == 400
     assert faulty.ask("/faults", b'{"rules": [' + good + b", " + good + b"]}")[0] == 200
@@ -163,7 +163,7 @@ def test_several_rules_come_together_or_not_at_all(faulty: EngineProcess, door: 
 
 
 @pytest.mark.parametrize("path", ["/faults", "/clock"])
-def test_doors_are_shut_unless_asked_for(engine: EngineProcess, path: str) -> None:
+def test_doors_are_shut_unless_asked_for(engine: Engine, path: str) -> None:
     status, _, body = engine.ask(path, None)
     assert (status, b"--faults" in body) == (404, True)
 
@@ -172,5 +172,5 @@ def test_doors_are_shut_unless_asked_for(engine: EngineProcess, path: str) -> No
     ("body", "status"),
     [(b'{"advanceSeconds": -1}', 400), (b"{}", 400), (b"no", 400), (b'{"advanceSeconds": 0}', 200)],
 )
-def test_clock_only_moves_forward(faulty: EngineProcess, body: bytes, status: int) -> None:
+def test_clock_only_moves_forward(faulty: Engine, body: bytes, status: int) -> None:
     assert faulty.ask("/clock", body)[0] == status

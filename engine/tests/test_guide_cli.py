@@ -9,18 +9,18 @@ import pytest
 
 from engine.tests.doors import AwsCli, Boto3, Refused, aws_cli, settled
 from engine.tests.guide import RATINGS, schema
-from engine.tests.harness import Aws, EngineProcess
+from engine.tests.harness import Aws, Engine
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import interactions, write_csv
 
 
 @pytest.fixture
-def cli(engine: EngineProcess, region: str) -> Iterator[AwsCli]:
+def cli(engine: Engine, region: str) -> Iterator[AwsCli]:
     with aws_cli(engine, region) as door:
         yield door
 
 
-def test_getting_started(cli: AwsCli, engine: EngineProcess, region: str, tmp_path: Path) -> None:
+def test_getting_started(cli: AwsCli, engine: Engine, region: str, tmp_path: Path) -> None:
     rated = [(user, item, time, kind, device) for user, item, kind, _, time, device in interactions()]
     write_csv(engine.s3_root / region / "ratings.csv", RATINGS, rated)
     file = tmp_path / "MovieRatingSchema.json"

@@ -11,7 +11,7 @@ import pytest
 from engine.tests.calls import Json
 from engine.tests.doors import Refused, gone, opened, settled
 from engine.tests.guide import MOVIES, START, Tutorial, custom_tutorial, schema
-from engine.tests.harness import EngineProcess
+from engine.tests.harness import Engine, EngineProcess
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import write_csv
 
@@ -20,7 +20,7 @@ DOORS: Final = ["boto3", *(pytest.param(name, marks=pytest.mark.nightly) for nam
 
 
 @pytest.fixture(scope="module")
-def slow_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def slow_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine as it starts by itself, whose statuses take a while."""
     with EngineProcess(tmp_path_factory.mktemp("guide"), step_seconds=0.2) as process:
         yield process
@@ -287,7 +287,7 @@ FLOWS: Final[tuple[Callable[[Tutorial], None], ...]] = (
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_flows_of_the_guide(slow_engine: EngineProcess, subtests: pytest.Subtests, name: str) -> None:
+def test_flows_of_the_guide(slow_engine: Engine, subtests: pytest.Subtests, name: str) -> None:
     region = f"guide-{name}"
     with opened(name, slow_engine, region) as door:
         tutorial = custom_tutorial(door, slow_engine, region)

@@ -13,7 +13,7 @@ import pytest
 from engine.tests.calls import Json
 from engine.tests.doors import Door, Refused, gone, opened, settled
 from engine.tests.guide import START, Tutorial, schema
-from engine.tests.harness import EngineProcess, until
+from engine.tests.harness import Engine, until
 from engine.tests.names import RECIPE
 from engine.tests.shop_data import interactions, write_csv
 
@@ -46,7 +46,7 @@ def by_day(name: str) -> list[object]:
     return [name, *(pytest.param(each, marks=pytest.mark.nightly) for each in others)]
 
 
-def opened_domain(door: Door, engine: EngineProcess, region: str, domain: str, *kinds: str) -> Tutorial:
+def opened_domain(door: Door, engine: Engine, region: str, domain: str, *kinds: str) -> Tutorial:
     """A dataset group of a domain whose interactions are of these types, in the order of the guide's tutorial."""
     tutorial = Tutorial(door, engine, region)
     rows = [(user, item, kind, time) for kind in kinds for user, item, _, _, time, _ in interactions()]
@@ -65,7 +65,7 @@ def recommender(tutorial: Tutorial, recipe: str, **config: object) -> str:
 
 
 @pytest.mark.parametrize("name", by_day("boto3"))
-def test_online_shop(engine: EngineProcess, region: str, name: str) -> None:
+def test_online_shop(engine: Engine, region: str, name: str) -> None:
     """creating-domain-recommenders.html, ECOMMERCE-use-cases.html, and how recommenders stop, start and change."""
     with opened(name, engine, region) as door:
         shop = opened_domain(door, engine, region, "ECOMMERCE", "View", "Purchase")
@@ -97,7 +97,7 @@ def test_online_shop(engine: EngineProcess, region: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", by_day("javascript"))
-def test_video_on_demand(engine: EngineProcess, region: str, name: str) -> None:
+def test_video_on_demand(engine: Engine, region: str, name: str) -> None:
     """getting-started-domain-js.html: top picks; then a user's event, which the next answer heeds."""
     with opened(name, engine, region) as door:
         cinema = opened_domain(door, engine, region, "VIDEO_ON_DEMAND", "Watch")
@@ -112,7 +112,7 @@ def test_video_on_demand(engine: EngineProcess, region: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", by_day("boto3"))
-def test_next_best_action(engine: EngineProcess, region: str, name: str) -> None:
+def test_next_best_action(engine: Engine, region: str, name: str) -> None:
     """get-action-recommendations.html, with actions and what users did about them, imported and streamed."""
     with opened(name, engine, region) as door:
         tutorial = Tutorial(door, engine, region)

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.tests.harness import Aws, EngineProcess, StillAws, until
@@ -23,6 +24,11 @@ def prepared(tmp_path: Path) -> Iterator[Aws]:
     """A shop's engine of its own on a clock that runs."""
     with EngineProcess(tmp_path) as engine:
         yield Aws(engine, "here")
+
+
+def workers(aws: Aws) -> list[psutil.Process]:
+    assert isinstance(aws.engine, EngineProcess)
+    return aws.engine.workers()
 
 
 def test_everything_waits_for_an_active_dataset_group(aws: Aws) -> None:
@@ -84,10 +90,10 @@ def test_running_training_is_stopped_with_its_worker(prepared: Aws, tmp_path: Pa
     prepared.imported(prepared.dataset(group, "Interactions"), "s3://b/a.csv")
     version = prepared.control.create_solution_version(solutionArn=prepared.solution(group))["solutionVersionArn"]
     until(lambda: prepared.status("SolutionVersion", version) == "CREATE IN_PROGRESS", "training")
-    workers = prepared.engine.workers()
+    running = workers(prepared)
     prepared.control.stop_solution_version_creation(solutionVersionArn=version)
     until(lambda: prepared.status("SolutionVersion", version) == "CREATE STOPPED", "stopped")
-    until(lambda: not any(worker.is_running() for worker in workers), "end of the worker")
+    until(lambda: not any(worker.is_running() for worker in running), "end of the worker")
     assert prepared.version(prepared.solution(group, "aws-popularity-count"))
 
 
@@ -136,7 +142,7 @@ def test_killed_worker_is_replaced_and_the_job_tried_again(shop: Shop) -> None:
     solution = aws.solution(shop.group, "aws-user-personalization", name="killed", performAutoTraining=False)
     version = aws.control.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     until(lambda: aws.status("SolutionVersion", version) != "CREATE PENDING", "training")
-    for worker in aws.engine.workers():
+    for worker in workers(aws):
         worker.kill()
     assert aws.settle("SolutionVersion", version)
 
@@ -146,7 +152,7 @@ def test_job_whose_worker_dies_twice_fails_with_the_reason(prepared: Aws, tmp_pa
     job = prepared.begin_import(prepared.dataset(prepared.group(), "Interactions"), "s3://b/a.csv")
 
     def failed() -> bool:
-        for worker in prepared.engine.workers():
+        for worker in workers(prepared):
             worker.kill()
         return prepared.status("DatasetImportJob", job) == "CREATE FAILED"
 

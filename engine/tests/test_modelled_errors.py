@@ -13,7 +13,7 @@ import pytest
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
 from engine.tests.calls import BUCKET, MODELS, WORLD, Json, filled, kept, play, requests_of, write_files
-from engine.tests.harness import EngineProcess
+from engine.tests.harness import Engine, EngineHere
 
 Pair = tuple[str, str]
 """An operation and one of its errors."""
@@ -43,14 +43,14 @@ MOST: Final = 501
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with EngineProcess(tmp_path_factory.mktemp("errors"), options=["--faults", "--strict"]) as process:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with EngineHere(tmp_path_factory.mktemp("errors"), options=["--faults", "--strict"]) as process:
         write_files(process.s3_root / BUCKET)
         yield process
 
 
 @pytest.fixture(scope="module")
-def provoked(engine: EngineProcess) -> dict[Pair, list[str]]:
+def provoked(engine: Engine) -> dict[Pair, list[str]]:
     """What came of each provocation, by pair: the code of the answer."""
     found: dict[Pair, list[str]] = {}
     with Bare(engine, REGION) as bare:

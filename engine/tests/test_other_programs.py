@@ -15,7 +15,7 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.harness import Argument, Aws, Engine, until
 from engine.tests.names import RECIPE, ROLE, arn_member
 from engine.tests.shop_data import interactions, write_csv
 
@@ -242,7 +242,7 @@ PROGRAMS: Final[tuple[Callable[[Store], None], ...]] = (
 """In an order in which each finds what it needs, and the last one removes all."""
 
 
-def test_programs_written_against_aws(engine: EngineProcess, subtests: pytest.Subtests) -> None:
+def test_programs_written_against_aws(engine: Engine, subtests: pytest.Subtests) -> None:
     store = Store(Aws(engine, "retail-demo-store"))
     for program in PROGRAMS:
         with subtests.test(program.__name__):

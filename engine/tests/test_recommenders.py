@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.names import RECIPE
 from engine.tests.shop_data import columns, interactions, write_csv
 
@@ -47,7 +47,7 @@ def described(aws: Aws, arn: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def boutique(engine: EngineProcess) -> Boutique:
+def boutique(engine: Engine) -> Boutique:
     aws = Aws(engine, "boutique")
     rows: list[Argument] = list(interactions())
     sold = [(user, item, "Purchase", value, time + 5, device) for user, item, _, value, time, device in rows]
@@ -144,7 +144,7 @@ def test_group_is_held_by_its_recommenders(boutique: Boutique) -> None:
         boutique.aws.control.delete_dataset_group(datasetGroupArn=boutique.group)
 
 
-def test_too_few_events_of_its_type_fail_the_recommender(aws: Aws, engine: EngineProcess) -> None:
+def test_too_few_events_of_its_type_fail_the_recommender(aws: Aws, engine: Engine) -> None:
     write_csv(engine.s3_root / aws.region / "a.csv", columns("Interactions"), interactions())
     group = aws.group(domain="ECOMMERCE")
     aws.imported(aws.dataset(group, "Interactions", domain="ECOMMERCE"), f"s3://{aws.region}/a.csv")

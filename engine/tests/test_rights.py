@@ -11,7 +11,7 @@ import pytest
 from personalize_local.resources.kinds import Call
 from personalize_local.server.rights import needs
 
-from engine.tests.harness import Argument, EngineProcess
+from engine.tests.harness import Argument, Engine, EngineHere
 from engine.tests.names import ROLE
 
 HERE = "arn:aws:personalize:us-east-1:123456789012"
@@ -80,7 +80,7 @@ def door() -> Iterator[ThreadingHTTPServer]:
         server.shutdown()
 
 
-def ask(engine: EngineProcess, caller: str, path: str, body: object, target: str = "") -> tuple[int, dict[str, str]]:
+def ask(engine: Engine, caller: str, path: str, body: object, target: str = "") -> tuple[int, dict[str, str]]:
     """Status and body of one request that a caller signed."""
     signed = f"AWS4-HMAC-SHA256 Credential={caller}/20260101/us-east-1/personalize/aws4_request"
     more = {"X_Amz_Target": f"AmazonPersonalize.{target}"} if target else {}
@@ -95,7 +95,7 @@ REFUSED = {"__type": "AccessDeniedException", "message": "no policy allows it"}
 def test_a_caller_without_the_right_is_refused_and_asked_about_once_for_a_while(
     tmp_path: Path, door: ThreadingHTTPServer
 ) -> None:
-    with EngineProcess(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
+    with EngineHere(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
         for _ in range(2):
             assert ask(engine, "other", "/events", EVENTS) == (403, REFUSED)
         assert Door.asked == ["other"]
@@ -108,7 +108,7 @@ def test_a_caller_without_the_right_is_refused_and_asked_about_once_for_a_while(
 
 
 def test_without_the_local_aws_nothing_is_allowed(tmp_path: Path, door: ThreadingHTTPServer) -> None:
-    with EngineProcess(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
+    with EngineHere(tmp_path, options=("--rights", f"http://127.0.0.1:{door.server_port}/")) as engine:
         door.shutdown()
         door.server_close()
         status, body = ask(engine, ALLOWED, "/", {"name": "a"}, "CreateDatasetGroup")

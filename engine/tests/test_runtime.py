@@ -149,6 +149,7 @@ def test_metadata_must_have_been_enabled(shop: Shop) -> None:
     assert "enableMetadataWithRecommendations" in refused(
         shop, campaignArn=campaign, userId="u0", metadataColumns={"ITEMS": ["PRICE"]}
     )
+    shop.aws.delete("Campaign", campaign)
 
 
 def test_filters_narrow_the_answer(shop: Shop, books: str) -> None:

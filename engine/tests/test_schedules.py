@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.harness import Argument, Aws, Engine, EngineHere, until
 from engine.tests.names import RECIPE
 from engine.tests.shop_data import columns, interactions, write_csv
 
@@ -16,14 +16,14 @@ POPULAR = "aws-popularity-count"
 
 
 @pytest.fixture(scope="module")
-def scheduling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with EngineProcess(tmp_path_factory.mktemp("schedules"), options=["--faults"]) as engine:
+def scheduling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with EngineHere(tmp_path_factory.mktemp("schedules"), options=["--faults"]) as engine:
         write_csv(engine.s3_root / "b/a.csv", columns("Interactions"), interactions())
         yield engine
 
 
 @pytest.fixture
-def aws(scheduling: EngineProcess, region: str) -> Aws:
+def aws(scheduling: Engine, region: str) -> Aws:
     """A region of the test's own; the clock only moves forward, and is everybody's."""
     return Aws(scheduling, region)
 

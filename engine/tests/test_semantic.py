@@ -16,7 +16,7 @@ from personalize_local.recipes.updating import updated
 from personalize_local.wire.errors import TrainingRefused
 
 from engine.tests import shop_data
-from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.names import ROLE
 from engine.tests.planted import BEGIN, EACH, SUBJECTS, subject_rows
 
@@ -113,7 +113,7 @@ def items_schema(*fields: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def reading(engine: EngineProcess) -> tuple[Aws, str, str]:
+def reading(engine: Engine) -> tuple[Aws, str, str]:
     """Clients, a dataset group with items only, and a version trained on their texts."""
     aws = Aws(engine, "ap-northeast-1")
     shop_data.write_csv(engine.s3_root / "reading" / "items.csv", [field["name"] for field in FIELDS], subject_rows())

@@ -10,7 +10,7 @@ from personalize_local.testing import FaultDoor
 from engine.tests.bare import Bare, Refused
 from engine.tests.breaches import whole
 from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, filled, kept, requests_of, write_files
-from engine.tests.harness import EngineProcess, until
+from engine.tests.harness import Engine, EngineHere, until
 from engine.tests.names import arn_member, member
 
 STEP = 100.0
@@ -35,7 +35,7 @@ MOVING = ("Create", "Update", "Start", "Stop")
 class World:
     """One resource of every kind, on a clock that stands still."""
 
-    engine: EngineProcess
+    engine: Engine
     bare: Bare
     made: dict[str, str] = field(default_factory=dict)
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ def _noun(operation: str) -> str:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     options = ["--faults", "--strict"]
-    with EngineProcess(tmp_path_factory.mktemp("statuses"), STEP, options=options) as engine:
+    with EngineHere(tmp_path_factory.mktemp("statuses"), STEP, options=options) as engine:
         write_files(engine.s3_root / BUCKET)
         with Bare(engine, "statuses") as bare:
             found = World(engine, bare)

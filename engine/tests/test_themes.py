@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from personalize_local.data.live import LiveData
 from personalize_local.jobs.themes import Themes
 
-from engine.tests.harness import Argument, Aws, EngineProcess
+from engine.tests.harness import Argument, Aws, Engine
 from engine.tests.names import ROLE
 from engine.tests.planted import EACH, SUBJECTS, subject_rows
 from engine.tests.shop import Shop
@@ -62,7 +62,7 @@ def test_without_a_word_in_common_there_is_no_theme(catalogue: Themes) -> None:
 
 
 @pytest.fixture(scope="module")
-def version(engine: EngineProcess) -> tuple[Aws, str]:
+def version(engine: Engine) -> tuple[Aws, str]:
     """A version of Similar-Items in a region that has themes: users look at the items of one subject."""
     aws = Aws(engine, "us-west-2")
     folder = engine.s3_root / "themes"

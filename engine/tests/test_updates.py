@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.harness import Argument, Aws, EngineProcess, until
+from engine.tests.harness import Argument, Aws, Engine, EngineHere, until
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import columns, interactions, write_csv
 from engine.tests.test_actions import ACTIONS, TYPES, history, make_dataset
@@ -18,8 +18,8 @@ FIRST, SECOND = "aws-user-personalization", "aws-user-personalization-v2"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    with EngineProcess(tmp_path_factory.mktemp("updates"), options=["--faults"]) as engine:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with EngineHere(tmp_path_factory.mktemp("updates"), options=["--faults"]) as engine:
         write_csv(engine.s3_root / "b/a.csv", columns("Interactions"), interactions())
         items = [(f"i{n}", n + 0.5, "books" if n < 20 else "games") for n in range(40)]
         write_csv(engine.s3_root / "b/items.csv", columns("Items"), items)
@@ -27,7 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]
 
 
 @pytest.fixture
-def aws(running: EngineProcess, region: str) -> Aws:
+def aws(running: Engine, region: str) -> Aws:
     return Aws(running, region)
 
 
@@ -160,7 +160,7 @@ def test_trends_are_found_anew_in_the_rhythm_of_their_windows(aws: Aws, door: Fa
     until(lambda: next(iter(listed(aws, campaign))) == "new", "an update")
 
 
-def test_a_batch_job_begins_with_an_update(aws: Aws, running: EngineProcess) -> None:
+def test_a_batch_job_begins_with_an_update(aws: Aws, running: Engine) -> None:
     group, items = filled(aws)
     version = aws.version(aws.solution(group, FIRST, **FAST))
     put(aws, items)
@@ -202,7 +202,7 @@ def test_texts_are_read_anew_half_an_hour_later_where_the_solution_asks(aws: Aws
     until(lambda: len(aws.control.list_solution_versions(solutionArn=solution)["solutionVersions"]) == 2, "a training")
 
 
-def test_a_new_action_is_explored_two_hours_later(aws: Aws, door: FaultDoor, running: EngineProcess) -> None:
+def test_a_new_action_is_explored_two_hours_later(aws: Aws, door: FaultDoor, running: Engine) -> None:
     write_csv(running.s3_root / "b/actions.csv", columns("Actions"), ACTIONS)
     write_csv(running.s3_root / "b/actioninteractions.csv", columns("ActionInteractions"), history())
     group = aws.group()

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 from personalize_local import coverage
 
-from engine.tests.harness import Aws, EngineProcess
+from engine.tests.harness import Aws, Engine
 from engine.tests.names import RECIPE, ROLE
 from engine.tests.shop_data import avro
 
@@ -16,21 +16,21 @@ LIST_SCHEMAS = CONTROL | {"X_Amz_Target": "AmazonPersonalize.ListSchemas"}
 SOMEBODY = "arn:aws:personalize:us-east-1:123456789012:"
 
 
-def test_control_plane_answer_has_request_id_and_content_type(engine: EngineProcess) -> None:
+def test_control_plane_answer_has_request_id_and_content_type(engine: Engine) -> None:
     status, headers, body = engine.ask("/", b"{}", **LIST_SCHEMAS)
     assert (status, json.loads(body)) == (200, {"schemas": []})
     assert headers["content-type"] == "application/x-amz-json-1.1"
     assert len(headers["x-amzn-requestid"]) == 36
 
 
-def test_rest_error_carries_its_code_in_a_header(engine: EngineProcess) -> None:
+def test_rest_error_carries_its_code_in_a_header(engine: Engine) -> None:
     arn = f"{SOMEBODY}campaign/none"
     status, headers, body = engine.ask("/recommendations", json.dumps({"campaignArn": arn}).encode())
     assert (status, headers["x-amzn-errortype"]) == (404, "ResourceNotFoundException")
     assert json.loads(body)["message"] == f"Resource Arn {arn} does not exist."
 
 
-def test_control_plane_error_is_400_with_type_and_message(engine: EngineProcess) -> None:
+def test_control_plane_error_is_400_with_type_and_message(engine: Engine) -> None:
     target = {"X_Amz_Target": "AmazonPersonalize.DescribeSchema"}
     body = json.dumps({"schemaArn": f"{SOMEBODY}schema/none"}).encode()
     status, _, answer = engine.ask("/", body, **CONTROL, **target)
@@ -55,13 +55,13 @@ def test_control_plane_error_is_400_with_type_and_message(engine: EngineProcess)
     ],
 )
 def test_bad_request_is_answered_by_name(
-    engine: EngineProcess, path: str, headers: dict[str, str], body: bytes, status: int, code: str
+    engine: Engine, path: str, headers: dict[str, str], body: bytes, status: int, code: str
 ) -> None:
     found, answer_headers, answer = engine.ask(path, body, **headers)
     assert (found, answer_headers["x-amzn-errortype"], json.loads(answer)["__type"]) == (status, code, code)
 
 
-def test_get_of_the_root_is_a_health_check(engine: EngineProcess) -> None:
+def test_get_of_the_root_is_a_health_check(engine: Engine) -> None:
     status, _, body = engine.ask("/", None, Authorization="")
     assert (status, json.loads(body)["status"]) == (200, "ok")
     asked = urllib.request.Request(engine.url, method="HEAD")
@@ -69,7 +69,7 @@ def test_get_of_the_root_is_a_health_check(engine: EngineProcess) -> None:
         assert (answer.status, answer.read()) == (200, b"")
 
 
-def test_unknown_members_and_nulls_are_ignored(engine: EngineProcess) -> None:
+def test_unknown_members_and_nulls_are_ignored(engine: Engine) -> None:
     body = json.dumps({"colour": "red", "maxResults": None}).encode()
     assert engine.ask("/", body, **LIST_SCHEMAS)[0] == 200
 
@@ -108,7 +108,7 @@ def test_region_of_an_arn_is_that_of_the_signature(aws: Aws) -> None:
     ],
 )
 def test_constraints_of_the_model_are_held(
-    engine: EngineProcess, operation: str, request_: dict[str, object], member: str, constraint: str
+    engine: Engine, operation: str, request_: dict[str, object], member: str, constraint: str
 ) -> None:
     target = {"X_Amz_Target": f"AmazonPersonalize.{operation}"}
     status, _, answer = engine.ask("/", json.dumps(request_).encode(), **CONTROL, **target)
@@ -139,7 +139,7 @@ def test_constraints_of_the_model_are_held(
     ],
 )
 def test_constraints_of_the_rest_services_are_held(
-    engine: EngineProcess, path: str, request_: dict[str, object], member: str
+    engine: Engine, path: str, request_: dict[str, object], member: str
 ) -> None:
     status, headers, answer = engine.ask(path, json.dumps(request_).encode())
     assert (status, headers["x-amzn-errortype"]) == (400, "InvalidInputException")

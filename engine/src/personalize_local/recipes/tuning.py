@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, product
 
-from scipy.stats import qmc
-
 from personalize_local.recipes.config import Range, Search
 
 Values = Mapping[str, str]
@@ -50,6 +48,8 @@ def candidates(ranges: Sequence[Range], given: Values, most: int) -> list[Values
 
 def _spread(ranges: Sequence[Range]) -> Iterator[tuple[str, ...]]:
     """Yield points of a Halton sequence, whose first one is a corner."""
+    from scipy.stats import qmc  # noqa: PLC0415 - more than half of what a worker would import, and few jobs search
+
     points = qmc.Halton(len(ranges), scramble=False)
     points.fast_forward(1)
     while True:
