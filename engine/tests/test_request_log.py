@@ -40,12 +40,21 @@ def test_a_line_for_each_request_and_nothing_of_its_body(tmp_path: Path) -> None
         engine.ask("/unheard%0aof", b"{}")
     log = (tmp_path / "engine.log").read_text()
     good, bad, asked, unknown = log.splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d ListSchemas {12}200 +\d+\.\d ms [0-9a-f-]{36}", good)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d ListSchemas {14}200 +\d+\.\d ms [0-9a-f-]{36}", good)
     assert answer["ResponseMetadata"]["RequestId"] in good
     assert re.search(r"DescribeCampaign +400 .* ResourceNotFoundException: Resource Arn .* does not exist", bad)
     assert " GetRecommendations " in asked
     assert "POST /unheard of" in unknown
     assert "a-secret-user" not in log
+
+
+def test_the_log_tells_where_an_import_looked(tmp_path: Path) -> None:
+    with EngineProcess(tmp_path) as engine:
+        aws = Aws(engine, "here")
+        reason = aws.failed_import(aws.dataset(aws.group(), "Interactions"), "s3://bucket/none.csv")
+        root = engine.s3_root
+    assert reason.endswith("Invalid Data location.")
+    assert f"WARNING: Nothing is at {root.resolve()}/bucket/none.csv\n" in (tmp_path / "engine.log").read_text()
 
 
 def test_quiet_leaves_out_what_the_engine_is_not_to_blame_for() -> None:

@@ -171,6 +171,8 @@ def require_active(resource: Resource) -> Resource:
 
 def require_settled(resource: Resource) -> Resource:
     """Return a resource that nothing is changing. Raises ResourceInUse."""
-    if not resource.settled or updating(resource):
-        raise ResourceInUse(f"{resource.arn} is in status {resource.status}, or being updated.")
+    if not resource.settled:
+        raise ResourceInUse(f"{resource.arn} is in status {resource.status}: wait until that is over.")
+    if updating(resource):
+        raise ResourceInUse(f"{resource.arn} is being updated: wait until that is over.")
     return resource

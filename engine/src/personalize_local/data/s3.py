@@ -107,6 +107,15 @@ class Location:
     def is_folder(self) -> bool:
         return not self.key or self.key.endswith("/")
 
+    def nothing(self) -> ImportRefused:
+        """Refuse it in AWS's words; a note tells the log's reader where the engine looked."""
+        refused = ImportRefused(INVALID_LOCATION)
+        folder = "" if self.s3.answers or self.s3.root is None else self.s3.root.resolve()
+        refused.add_note(
+            f"Nothing is at {f'{folder}/{self.bucket}/{self.key}' if folder else f'{self.uri} of {self.s3}'}"
+        )
+        return refused
+
 
 def fetch(source: Location, scratch: Path, *, deep: bool = False, most: int | None = None) -> list[Path]:
     """Return the files of a location: one object, or the first level of a folder, in the order of their keys.
@@ -128,7 +137,7 @@ def fetch(source: Location, scratch: Path, *, deep: bool = False, most: int | No
         files = _in_folder(source, source.s3.root.resolve(), deep=deep)
         _refuse_larger((file.stat().st_size for file in files), most)
     if not files:
-        raise ImportRefused(INVALID_LOCATION)
+        raise source.nothing()
     return files
 
 
@@ -169,7 +178,7 @@ def _download(source: Location, scratch: Path, *, deep: bool, most: int | None) 
             files.append(file)
     except ClientError as error:
         denied = error.response.get("Error", {}).get("Code") in _DENIED
-        raise ImportRefused(NO_ACCESS if denied else INVALID_LOCATION) from error
+        raise (ImportRefused(NO_ACCESS) if denied else source.nothing()) from error
     except BotoCoreError as error:
         raise ImportRefused(f"{_SILENT} {error}") from error
     return files

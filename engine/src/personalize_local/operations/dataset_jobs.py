@@ -77,7 +77,8 @@ async def _import(engine: Engine, job: Resource) -> None:
         job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, most, least, schema, target)
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
-        raise ImportRefused(f"Failed to create a data import job for {what}. {refused}") from refused
+        refused.args = (f"Failed to create a data import job for {what}. {refused}",)
+        raise
     if dataset.body["datasetType"] == "INTERACTIONS":
         await publish_metrics(engine, job)
     async with engine.publishing(dataset.group):

@@ -140,6 +140,8 @@ class Lifecycle:
             await (work(resource) if work else self._clock.sleep(self._step))
         except (ImportRefused, TrainingRefused, JobRefused, WorkerLost, FailedOnDemand) as refused:
             await self._written(resource, partial(self._fail, resource, verb, str(refused)))
+            for note in getattr(refused, "__notes__", ()):
+                LOGGER.warning(note)
         except Exception as error:
             LOGGER.exception("%s of %s failed", verb, resource.arn)
             unknown = "An internal error occurred: the engine's log has the details."

@@ -37,7 +37,7 @@ class Request:
 
     def __str__(self) -> str:
         error = f" {self.error}" if self.error else ""
-        return f"{self.operation:22} {self.status} {self.ms:7.1f} ms {self.request_id}{error}"
+        return f"{self.operation:24} {self.status} {self.ms:6.1f} ms {self.request_id}{error}"
 
 
 def record(operation: str, status: int, seconds: float, request_id: str, error: str = "") -> None:
