@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command, as somebody types it."""
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from personalize_local.command.options import Arguments
 from personalize_local.data.s3 import S3
 from personalize_local.resources.quotas import AWS, Quotas
 
-from engine.tests.harness import ROOT, Aws, Engine, EngineProcess
+from engine.tests.harness import ROOT, Aws, Engine, EngineProcess, free_port
 from engine.tests.shop_data import columns, interactions, write_csv
 
 PROGRAM = "personalize-local"
@@ -93,6 +96,8 @@ def test_help_fits_a_terminal_and_tells_defaults_as_they_are(capsys: pytest.Capt
         (["--xyzzy"], "there is no option --xyzzy."),
         (["--port", "99999"], "--port: a whole number from 0 to 65535, not '99999'"),
         (["--account-id", "12"], "--account-id: '12' is none"),
+        (["--step-seconds", "nan"], "--step-seconds: a number of seconds from 0 on, not 'nan'"),
+        (["--step-seconds", "soon"], "--step-seconds: "),
         (["--quota", "campaign=3"], "there is no quota 'campaign': did you mean campaigns?"),
         (["--quota", "xyzzy=3"], "there is no quota 'xyzzy': --quotas lists those there are."),
         (["--quota", "campaigns"], "'campaigns' is not NAME=N, as in campaigns=50."),
@@ -110,11 +115,25 @@ def test_options_are_variables_too(capsys: pytest.CaptureFixture[str]) -> None:
         PERSONALIZE_LOCAL_STRICT="0",
         PERSONALIZE_LOCAL_QUOTA="campaigns=7, filters=8",
         PERSONALIZE_LOCAL_OTHER="1",
+        PERSONALIZE_LOCAL_DATA_DIR="",
     )
     assert (found.port, found.in_memory, found.strict) == (2, True, False)
+    assert found.data_dir is None
     assert (found.quotas.campaigns, found.quotas.filters) == (7, 8)
     assert "S3 would be this engine itself" in printed(capsys, status=2, AWS_ENDPOINT_URL="http://localhost:8090")
     assert "PERSONALIZE_LOCAL_STRICT is 1 or 0" in printed(capsys, status=2, PERSONALIZE_LOCAL_STRICT="maybe")
+
+
+def test_it_runs_where_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    port = free_port()
+    entry = f"exec {shlex.quote(sys.executable)} -m personalize_local --in-memory --port {port} >&- 2>&-"
+    with subprocess.Popen([BASH, "-c", entry], cwd=tmp_path) as process:
+        healthy = b""
+        while process.poll() is None and not healthy:
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10) as answer:
+                healthy = answer.read()
+        process.terminate()
+    assert json.loads(healthy)["status"] == "ok"
 
 
 def test_quotas_are_listed_and_all_of_them_can_be_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -140,6 +140,13 @@ def test_an_engine_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(TypeError, match="no option stric: it has account_id"), personalize(stric=True):
         pass
+    with (
+        pytest.raises(TypeError, match="option dataset_groups is of type int, not '3'"),
+        personalize(dataset_groups="3"),
+    ):
+        pass
+    with pytest.raises(TypeError, match="option strict is of type bool, not 1"), personalize(strict=1):
+        pass
 
 
 @mock_aws

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # Read when numpy is imported. The matrices of one answer are small: threads for them cost more than they save.
@@ -21,6 +22,9 @@ from personalize_local.server.running import Server
 
 def main(arguments: list[str] | None = None, program: str = "") -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # a daemon's, say
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
     called = Path(sys.argv[0]).name
     program = program or ("python -m personalize_local" if called == "__main__.py" else called)
     chosen = options.read(program, sys.argv[1:] if arguments is None else arguments, os.environ)
@@ -28,7 +32,7 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
         return _complain(program, f"{problem}; give another --profile, or --s3-root")
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
-    request_log.configure(quiet=chosen.quiet, as_json=chosen.json_log)
+    request_log.configure(sys.stderr, quiet=chosen.quiet, as_json=chosen.json_log)
     most = open_files.raise_limit()
     if most < open_files.LEAST:
         return _complain(program, open_files.complaint(most))
@@ -43,8 +47,9 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
         return _complain(program, str(error))
     except OSError as error:
         return _complain(program, _reason(error, chosen))
-    sys.stdout.write(_greeting(server, chosen))
-    sys.stdout.flush()
+    with suppress(OSError):  # nobody has to read it
+        sys.stdout.write(_greeting(server, chosen))
+        sys.stdout.flush()
     server.run()
     return 0
 

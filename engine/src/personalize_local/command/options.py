@@ -2,6 +2,7 @@
 """The options of the command, their help, and what they mean for the engine."""
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ def _parser(program: str) -> Parser:
 
     like = parser.add_argument_group("how it is like AWS").add_argument
     like("--strict", action="store_true", help="whatever is created is CREATE PENDING first")
-    like("--step-seconds", type=float, metavar="S", help="how long statuses last without work; default 0.2")
+    like("--step-seconds", type=_seconds, metavar="S", help="how long statuses last without work; default 0.2")
     like("--account-id", type=_matching(r"\d{12}"), metavar="ID", help="default 123456789012")
     like("--region", type=_matching(r"[a-z0-9-]+"), help="where a signature has none; default us-east-1")
     like("--quota", action="append", metavar="NAME=N", help="set a quota; may be repeated")
@@ -131,6 +132,13 @@ def _number(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _seconds(text: str) -> float:
+    """Read a number of seconds; argparse says what is wrong with a ValueError's text."""
+    if not 0 <= (seconds := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of seconds from 0 on, not {text!r}")
+    return seconds
 
 
 def _matching(pattern: str) -> Callable[[str], str]:

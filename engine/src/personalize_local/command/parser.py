@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 WIDTH: Final = 80
 _YES: Final = frozenset({"1", "true", "yes", "on"})
-_NO: Final = frozenset({"0", "false", "no", "off", ""})
+_NO: Final = frozenset({"0", "false", "no", "off"})
 Value = Any
 """What argparse hands on: its own types don't say."""
 
@@ -60,8 +60,8 @@ class Parser(argparse.ArgumentParser):
             option = action.option_strings[-1]
             name = self._prefix + option.lstrip("-").replace("-", "_").upper()
             value = environment.get(name)
-            if value is None or action.default is argparse.SUPPRESS:
-                continue
+            if not value or action.default is argparse.SUPPRESS:
+                continue  # an empty variable is as good as none
             if isinstance(action, argparse._AppendAction):  # noqa: SLF001 — argparse names it nowhere else
                 yield from (f"{option}={each.strip()}" for each in value.split(","))
             elif action.nargs != 0:

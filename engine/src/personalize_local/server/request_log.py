@@ -56,7 +56,7 @@ def _on_one_line(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-def configure(out: IO[str] = sys.stderr, *, quiet: bool = False, as_json: bool = False) -> None:
+def configure(out: IO[str], *, quiet: bool = False, as_json: bool = False) -> None:
     """Send what this program logs to `out`: as lines to read, in colours on a terminal, or as one JSON object each.
 
     `quiet` leaves out what went well.

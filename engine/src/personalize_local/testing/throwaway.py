@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _KEYS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 _QUOTAS: Final = frozenset(each.name for each in fields(Quotas))
-_SETTABLE: Final = _QUOTAS | {each.name for each in fields(Options)} - {"s3", "faults", "in_process"}
+_SETTABLE: Final = _QUOTAS | {each.name for each in fields(Options)} - {"s3", "quotas", "faults", "in_process"}
 
 
 class Personalize:
@@ -83,10 +83,14 @@ def personalize(**options: Any) -> Iterator[Personalize]:  # noqa: ANN401
             it is the environment's.
 
     Raises:
-        TypeError: there is no such option.
+        TypeError: there is no such option, or a value is of another type.
     """
     if unknown := sorted(options.keys() - _SETTABLE):
         raise TypeError(f"The engine of a test has no option {unknown[0]}: it has {', '.join(sorted(_SETTABLE))}.")
+    for name, value in options.items():
+        kind = type(getattr(AWS if name in _QUOTAS else Options(), name))
+        if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (kind is bool):
+            raise TypeError(f"The option {name} is of type {kind.__name__}, not {value!r}.")
     with ExitStack() as stack:
         region = options.get("region") or os.environ.get("AWS_DEFAULT_REGION") or Options.region
         s3_root = Path(stack.enter_context(TemporaryDirectory(prefix="personalize-local-s3-")))
