@@ -24,7 +24,8 @@ from personalization.shop.settings import ShopSettings
 from personalize_local.data.importing import import_files
 from personalize_local.data.s3 import S3, Location
 from personalize_local.data.schemas import Field, Schema
-from personalize_local.jobs.exports import delete, export
+from personalize_local.jobs.deletions import delete
+from personalize_local.jobs.exports import export
 from personalize_local.jobs.tasks import ExportTask
 
 NOW = 1_800_000_000

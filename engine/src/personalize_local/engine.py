@@ -30,7 +30,7 @@ HANDLERS: Final[dict[str, Handler]] = {}
 """By operation; filled by `operation` in the modules of `personalize_local.operations`."""
 WORKS: Final[dict[tuple[str, str], EngineWork]] = {}
 """By noun of the resource's kind and CREATE, UPDATE or DELETE; filled by `work`."""
-_AT_ONCE: Final = frozenset({kinds.SOLUTION, kinds.EVENT_TRACKER, kinds.FILTER})
+_WITHOUT_WORK: Final = frozenset({kinds.SOLUTION, kinds.EVENT_TRACKER, kinds.FILTER})
 """Kinds that clients use without waiting: their creation does nothing else."""
 
 
@@ -42,11 +42,18 @@ def operation(name: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def work(kind: Kind, verb: str) -> Callable[[EngineWork], EngineWork]:
-    """Register the work on a resource of this kind while it is IN_PROGRESS."""
+def work(kind: Kind, verb: str, *, turn: str = "") -> Callable[[EngineWork], EngineWork]:
+    """Register the work on a resource of this kind while it is IN_PROGRESS.
+
+    `turn` is the member of its body with the ARN whose `Engine.turn` the work waits for and holds.
+    """
 
     def register(function: EngineWork) -> EngineWork:
-        WORKS[kind.noun, verb] = function
+        async def in_turn(engine: "Engine", resource: Resource) -> None:
+            async with engine.turn(resource.body[turn]):
+                await function(engine, resource)
+
+        WORKS[kind.noun, verb] = in_turn if turn else function
         return function
 
     return register
@@ -131,10 +138,10 @@ class Engine:
 
     def create(self, call: Call, kind: Kind, name: str, body: Json) -> Json:
         """Register a resource and start its creation; returns the answer. Raises ResourceAlreadyExists."""
-        at_once = kind in _AT_ONCE and not self.options.strict
-        status = {"status": kinds.ACTIVE if at_once else pending(kind)}
+        active = kind in _WITHOUT_WORK and not self.options.strict
+        status = {"status": kinds.ACTIVE if active else pending(kind)}
         resource = self.registry.add(kind, call.arn(kind, name), body | status, call.now)
-        if not at_once:
+        if not active:
             self.lifecycle.created(resource)
         return {kind.arn_member: resource.arn}
 

@@ -139,7 +139,7 @@ class Workers:
                     LOGGER.warning("a worker process died at %s", function.__name__)
                     reason = f"The worker process died {ATTEMPTS} times at this job: it may need more memory."
                     if place.oversized:
-                        most = f"{self._memory / 10**9:.1f} GB"
+                        most = f"{self._memory / GIGABYTE:.1f} GB"
                         reason = f"This job takes more memory than all jobs may, {most}: give the engine more --memory."
                         claim = replace(claim, alone=True)
                 else:

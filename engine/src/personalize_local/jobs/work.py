@@ -105,7 +105,7 @@ def run_deletion(source: Location, files: Sequence[Path], models: Sequence[Path]
 
     Returns their ids and the rows that went. Raises JobRefused.
     """
-    from personalize_local.jobs.exports import delete  # noqa: PLC0415
+    from personalize_local.jobs.deletions import delete  # noqa: PLC0415
 
     return delete(source, files, models, most)
 

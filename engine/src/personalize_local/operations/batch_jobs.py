@@ -96,14 +96,9 @@ def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) 
         raise InvalidInput(f"{arn}: segments are filtered by Users columns only in this engine.")
 
 
-@work(kinds.BATCH_INFERENCE_JOB, kinds.CREATE)
-@work(kinds.BATCH_SEGMENT_JOB, kinds.CREATE)
+@work(kinds.BATCH_INFERENCE_JOB, kinds.CREATE, turn="datasetGroupArn")
+@work(kinds.BATCH_SEGMENT_JOB, kinds.CREATE, turn="datasetGroupArn")
 async def run(engine: Engine, job: Resource) -> None:
-    async with engine.turn(job.group):
-        await _answer(engine, job)
-
-
-async def _answer(engine: Engine, job: Resource) -> None:
     version = engine.registry.get(kinds.SOLUTION_VERSION, job.body["solutionVersionArn"])
     if model_updates.behind(engine, version):
         await model_updates.update_model(engine, version, config_of(engine, version))

@@ -45,37 +45,33 @@ def create_data_deletion_job(engine: Engine, call: Call, request: Json) -> Json:
     return engine.create(call, kinds.DATA_DELETION_JOB, request["jobName"], request | more)
 
 
-@work(kinds.DATA_DELETION_JOB, kinds.CREATE)
+@work(kinds.DATA_DELETION_JOB, kinds.CREATE, turn="datasetGroupArn")
 async def delete_users(engine: Engine, job: Resource) -> None:
     """Remove the users from every file, then from streamed records, then from answers."""
-    async with engine.turn(job.group), engine.publishing(job.group):
-        await _delete(engine, job)
-    engine.serving.forget(job.group, actions_of(job.group))
-
-
-async def _delete(engine: Engine, job: Resource) -> None:
-    named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
-    source = engine.location(job.body["dataSource"]["dataLocation"], job)
-    files, models = [], []
-    if not (disturbed := _disturbed(engine, job)):
-        imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn) for each in named.values())
-        files = [path for each in chain(*imports) if (path := import_target(engine, each)).is_file()]
-        for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
-            if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
-                models.append(engine.store.folder(version.arn))
-    claim, most = claim_of(engine, named.values()), engine.quotas.deletion_bytes
-    users, gone = await engine.workers.run(claim, run_deletion, source, files, models, most)
-    if disturbed:
-        LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
-    else:
-        # What was streamed after the job's creation stays.
-        before = job.body.get("streamed", {})
-        streamed = {dataset.arn: before.get(dataset.arn, (0, 0)) for dataset in named.values()}
-        gone += engine.store.remove_users(streamed, set(users))
-    for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
-        if kind in named:
-            await publish(engine, named[kind])
+    async with engine.publishing(job.group):
+        named = {kind: each for kind, each in datasets_of(engine, job.group).items() if kind in _OF_USERS}
+        source = engine.location(job.body["dataSource"]["dataLocation"], job)
+        files, models = [], []
+        if not (disturbed := _disturbed(engine, job)):
+            imports = (engine.registry.find(kinds.IMPORT_JOB, datasetArn=each.arn) for each in named.values())
+            files = [path for each in chain(*imports) if (path := import_target(engine, each)).is_file()]
+            for version in engine.registry.find(kinds.SOLUTION_VERSION, datasetGroupArn=job.group):
+                if version.active and recipe_of(version.body["recipeArn"]).recipe_type == "USER_SEGMENTATION":
+                    models.append(engine.store.folder(version.arn))
+        claim, most = claim_of(engine, named.values()), engine.quotas.deletion_bytes
+        users, gone = await engine.workers.run(claim, run_deletion, source, files, models, most)
+        if disturbed:
+            LOGGER.warning("%s deletes no user: %s ran beside it", job.arn, disturbed.arn)
+        else:
+            # What was streamed after the job's creation stays.
+            before = job.body.get("streamed", {})
+            streamed = {dataset.arn: before.get(dataset.arn, (0, 0)) for dataset in named.values()}
+            gone += engine.store.remove_users(streamed, set(users))
+        for kind in ("INTERACTIONS", "ACTION_INTERACTIONS", "USERS"):
+            if kind in named:
+                await publish(engine, named[kind])
     job.body["numDeleted"] = gone
+    engine.serving.forget(job.group, actions_of(job.group))
 
 
 def _disturbed(engine: Engine, job: Resource) -> Resource | None:

@@ -57,24 +57,16 @@ def _check_publishing(engine: Engine, dataset: Resource) -> None:
         raise InvalidInput(f"{dataset.group} has no ACTIVE metric attribution with an S3 destination.")
 
 
-@work(kinds.IMPORT_JOB, kinds.CREATE)
+@work(kinds.IMPORT_JOB, kinds.CREATE, turn="datasetArn")
 async def import_data(engine: Engine, job: Resource) -> None:
     """Read the files in the worker, then publish them to answers and filters."""
-    async with engine.turn(job.body["datasetArn"]):
-        await _import(engine, job)
-
-
-async def _import(engine: Engine, job: Resource) -> None:
     dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
     source = engine.location(job.body["dataSource"]["dataLocation"], job)
     most = engine.quotas.incremental_bytes if job.body["importMode"] == "INCREMENTAL" else engine.quotas.full_bytes
     try:
-        schema, target, least = (
-            schema_of(engine, dataset),
-            import_target(engine, job),
-            engine.quotas.minimum_interactions,
-        )
-        job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, most, least, schema, target)
+        limits = (most, engine.quotas.minimum_interactions)
+        schema, target = schema_of(engine, dataset), import_target(engine, job)
+        job.body["rows"] = await engine.workers.run(IMPORT, run_import, source, *limits, schema, target)
     except ImportRefused as refused:
         what = f"{dataset.body['datasetType']} dataset {dataset.arn}"
         refused.args = (f"Failed to create a data import job for {what}. {refused}",)
@@ -106,17 +98,16 @@ def create_dataset_export_job(engine: Engine, call: Call, request: Json) -> Json
     return engine.create(call, kinds.EXPORT_JOB, request["jobName"], request | more)
 
 
-@work(kinds.EXPORT_JOB, kinds.CREATE)
+@work(kinds.EXPORT_JOB, kinds.CREATE, turn="datasetArn")
 async def export_data(engine: Engine, job: Resource) -> None:
-    async with engine.turn(job.body["datasetArn"]):
-        dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
-        task = ExportTask(
-            schema=schema_of(engine, dataset),
-            files=imported_files(engine, dataset),
-            mode=job.body["ingestionMode"],
-            database=engine.store.database,
-            dataset=dataset.arn,
-            name=job.name,
-            target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
-        )
-        await engine.workers.run(claim_of(engine, [dataset]), run_export, task)
+    dataset = engine.registry.get(kinds.DATASET, job.body["datasetArn"])
+    task = ExportTask(
+        schema=schema_of(engine, dataset),
+        files=imported_files(engine, dataset),
+        mode=job.body["ingestionMode"],
+        database=engine.store.database,
+        dataset=dataset.arn,
+        name=job.name,
+        target=engine.location(job.body["jobOutput"]["s3DataDestination"]["path"], job),
+    )
+    await engine.workers.run(claim_of(engine, [dataset]), run_export, task)

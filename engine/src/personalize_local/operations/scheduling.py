@@ -3,7 +3,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource
@@ -25,39 +25,27 @@ LOOK: Final = 60.0
 LOGGER: Final = logging.getLogger("personalize")
 
 
-async def keep_training(engine: Engine) -> None:
-    """Start every training that is due, until cancelled."""
+def schedules(engine: Engine) -> list[Coroutine[None, None, None]]:
+    """Return what does everything when it is due, until cancelled: a long update makes no training wait."""
+    return [_keep(engine, each) for each in (_train_due, _update_due, report_due)]
+
+
+async def _keep(engine: Engine, do: Callable[[Engine], Awaitable[None]]) -> None:
     while True:
-        _train_due(engine)
+        await do(engine)
         await engine.clock.sleep(LOOK)
-
-
-async def keep_updating(engine: Engine) -> None:
-    """Update every model that is due, one after the other, until cancelled."""
-    while True:
-        await _update_due(engine)
-        await engine.clock.sleep(LOOK)
-
-
-async def keep_reporting(engine: Engine) -> None:
-    """Report streamed events to metric attributions, until cancelled."""
-    while True:
-        await report_due(engine)
-        await engine.clock.sleep(LOOK)
-
-
-ALL: Final = (keep_training, keep_updating, keep_reporting)
 
 
 async def catch_up(engine: Engine) -> None:
     """Do what is due now, and wait for its end."""
-    _train_due(engine)
+    await _train_due(engine)
     await engine.lifecycle.rest()
     await _update_due(engine)
     await report_due(engine)
 
 
-def _train_due(engine: Engine) -> None:
+async def _train_due(engine: Engine) -> None:
+    """Start every training that is due."""
     for resource in [*_due_solutions(engine), *_due_recommenders(engine)]:
         try:
             _train(engine, resource)
@@ -66,6 +54,7 @@ def _train_due(engine: Engine) -> None:
 
 
 async def _update_due(engine: Engine) -> None:
+    """Update every model that is due, one after the other."""
     for resource in model_updates.due(engine):
         try:
             if resource.kind is kinds.RECOMMENDER:

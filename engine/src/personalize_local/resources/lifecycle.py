@@ -9,11 +9,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from personalize_local.resources import disk, kinds
+from personalize_local.resources import kinds
 from personalize_local.resources.faults import FailedOnDemand, Faults
 from personalize_local.resources.kinds import Kind
-from personalize_local.resources.open_files import shortage
 from personalize_local.resources.registry import Registry, Resource
+from personalize_local.resources.shortages import shortage
 from personalize_local.wire.errors import ImportRefused, JobRefused, StorageFailed, TrainingRefused, WorkerLost
 from personalize_local.wire.protocol import Json
 
@@ -145,7 +145,7 @@ class Lifecycle:
         except Exception as error:
             LOGGER.exception("%s of %s failed", verb, resource.arn)
             unknown = "An internal error occurred: the engine's log has the details."
-            reason = disk.shortage(error) or shortage(error) or unknown
+            reason = shortage(error) or unknown
             await self._written(resource, partial(self._fail, resource, verb, reason))
         else:
             if verb == kinds.DELETE:

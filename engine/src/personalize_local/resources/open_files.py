@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limit of open files of this process: raised as far as possible, with messages where it is too low."""
 
-import errno
-import os
 import resource
 from contextlib import suppress
 from typing import Final
@@ -56,18 +54,6 @@ def complaint(most: int) -> str:
     return ""
 
 
-def shortage(error: BaseException | None) -> str:
-    """Return a message about an error that the limit of open files caused; empty for any other error."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-            return _short()
-        error = error.__cause__ or error.__context__
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        return _short()
-    return ""
-
-
-def _short() -> str:
+def exhausted() -> str:
+    """Return the message about an error of a process that has no file descriptor left."""
     return f"The engine has no file descriptor left: it may open {limit()} files. To let it open more, {_ADVICE}."

@@ -18,8 +18,8 @@ from typing import IO, Any, Final
 
 from personalize_local.data.records import PutRecord, StreamedEvent, event_from_json, to_json
 from personalize_local.data.snapshots import SnapshotSpec
-from personalize_local.resources import disk
 from personalize_local.resources.group_commit import GroupCommit
+from personalize_local.resources.shortages import of_disk
 from personalize_local.wire.errors import StorageFailed
 
 LAYOUT: Final = 1
@@ -123,7 +123,7 @@ class Store(Streamed):
                 _migrate(self._connection, directory)
                 self._connection.execute("PRAGMA journal_mode = WAL")
             except (OSError, sqlite3.Error) as error:
-                reason = disk.shortage(error) or f"{error}: repair it, or give another --data-dir."
+                reason = of_disk(error) or f"{error}: repair it, or give another --data-dir."
                 raise DirectoryRefused(f"{directory} cannot be used: {reason}") from error
             held.pop_all()
         self._turn = threading.Lock()
@@ -143,7 +143,7 @@ class Store(Streamed):
             with self._turn, given or self._connection as connection:
                 yield connection
         except sqlite3.OperationalError as error:
-            if reason := disk.shortage(error):
+            if reason := of_disk(error):
                 raise StorageFailed(reason) from error
             raise
 

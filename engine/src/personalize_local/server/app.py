@@ -14,10 +14,9 @@ from typing import Any, Final
 from personalize_local import page
 from personalize_local.engine import Engine, Options
 from personalize_local.operations import HANDLERS, scheduling
-from personalize_local.resources import disk
 from personalize_local.resources.faults import DropConnection, strike
-from personalize_local.resources.open_files import shortage
 from personalize_local.resources.rules import Rule
+from personalize_local.resources.shortages import shortage
 from personalize_local.resources.store import Store
 from personalize_local.server import origins, request_log
 from personalize_local.server.callers import require_own, signed_by
@@ -90,8 +89,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._engine = Engine(self._options, self._store)
-        schedules = () if self._options.at_once else scheduling.ALL
-        self._engine.start(*(keep(self._engine) for keep in schedules))
+        self._engine.start(*([] if self._options.at_once else scheduling.schedules(self._engine)))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._engine.stop()
@@ -119,7 +117,7 @@ class Application:
         except DropConnection:
             raise
         except Exception as error:
-            reason = disk.shortage(error) or shortage(error)
+            reason = shortage(error)
             LOGGER.exception("internal failure at %s %s%s", method, path, f": {reason}" if reason else "")
             failure = InternalFailure(reason or "The engine has a bug here; its log says more.")
             return _failure(failure, asked, operation, headers)
