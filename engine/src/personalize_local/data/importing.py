@@ -87,7 +87,11 @@ def _read(path: Path, schema: Schema) -> pl.DataFrame:
     header = _header(data, path)
     missing = [name for name in schema.names if name not in header]
     if missing:
-        raise ImportRefused(f"Input CSV is missing the following columns: [{', '.join(missing)}].")
+        refused = ImportRefused(f"Input CSV is missing the following columns: [{', '.join(missing)}].")
+        refused.add_note(
+            f"Columns in the first line of {path.name}: {len(header)}. Commas separate them; their case counts."
+        )
+        raise refused
     cells = _cells(data, path)
     if b'"' in data or any(each in data for each in _UNQUOTED_BREAKS):
         _refuse_breaks(cells, path)

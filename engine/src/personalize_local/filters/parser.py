@@ -6,6 +6,7 @@ brackets around conditions are not part of the language (Amazon's guide shows no
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,7 +96,15 @@ def parse(expression: str) -> Filter:
 
 def _where(expression: str, error: "UnexpectedInput") -> str:
     position: int = getattr(error, "pos_in_stream", 0)
-    if getattr(getattr(error, "token", None), "type", None) == "$END":
+    token, expected = getattr(error, "token", None), getattr(error, "expected", ())
+    met = getattr(token, "type", None)
+    if "DOT" in expected or ("STRING" in expected and met == "NAME"):
+        last = position if met == "$END" or "DOT" not in expected else len(expression[:position].rstrip()) - 1
+        word = next(each[0] for each in re.finditer(r"\w+", expression) if each.end() > last)
+        return f'a text is written in quotes, as "{word}", a column with its dataset, as Items.{word}; not {word}.'
+    if met in {"STRING", "NUMBER", "PARAMETER"} and "LPAR" in expected:
+        return f"values after IN are written in brackets, as ({token})."
+    if met == "$END":
         return "it ends too early."
     return f"unexpected text at character {position + 1}: {expression[position : position + 20].strip()!r}."
 
