@@ -69,7 +69,7 @@ def answer(task: BatchTask) -> int:
         try:
             inputs = fetch(task.source, Path(scratch) / "in")
         except ImportRefused as refused:
-            raise JobRefused(INVALID_INPUT) from refused
+            raise JobRefused.since(refused, INVALID_INPUT) from refused
         answer_line, member = _answerer(task)
         outputs = Path(scratch) / "out"
         outputs.mkdir()

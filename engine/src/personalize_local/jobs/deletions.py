@@ -21,7 +21,7 @@ def delete(
         try:
             inputs = fetch(source, Path(scratch), deep=True)
         except ImportRefused as refused:
-            raise JobRefused(str(refused)) from refused
+            raise JobRefused.since(refused, str(refused)) from refused
         if sum(path.stat().st_size for path in inputs) > most:
             raise JobRefused(f"The input of a data deletion job has at most {most / 1024**2:g} MB.")
         users = sorted({user for path in inputs for user in _users(path)})

@@ -91,6 +91,14 @@ class TrainingRefused(Exception):
 class JobRefused(Exception):
     """An export, batch or deletion job fails; the text is its failureReason."""
 
+    @classmethod
+    def since(cls, refused: ImportRefused, reason: str) -> "JobRefused":
+        """Refuse a job whose input was refused, with what the log tells of that."""
+        made = cls(reason)
+        for note in getattr(refused, "__notes__", ()):
+            made.add_note(note)
+        return made
+
 
 class WorkerLost(Exception):
     """The worker process died at a job, and again at its second attempt; the text is the job's failureReason."""
