@@ -18,7 +18,7 @@ FIRST, SECOND = "aws-user-personalization", "aws-user-personalization-v2"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineHere]:
     with EngineHere(tmp_path_factory.mktemp("updates"), options=["--faults"]) as engine:
         write_csv(engine.s3_root / "b/a.csv", columns("Interactions"), interactions())
         items = [(f"i{n}", n + 0.5, "books" if n < 20 else "games") for n in range(40)]
@@ -158,6 +158,20 @@ def test_trends_are_found_anew_in_the_rhythm_of_their_windows(aws: Aws, door: Fa
     assert "new" not in listed(aws, campaign)
     door.advance(HOUR / 2 + 60)
     until(lambda: next(iter(listed(aws, campaign))) == "new", "an update")
+
+
+def test_an_update_that_fails_leaves_no_files(
+    aws: Aws, door: FaultDoor, running: EngineHere, caplog: pytest.LogCaptureFixture
+) -> None:
+    group, items = filled(aws)
+    version = aws.version(aws.solution(group, FIRST, **FAST))
+    aws.campaign(version)
+    folder = running.data_dir / "files" / aws.region / "123456789012" / version.split(":")[5]
+    (folder / "trained-until").unlink()  # as when the version is deleted meanwhile
+    put(aws, items)
+    door.advance(3 * HOUR)
+    assert f"no update of {version}" in caplog.text
+    assert not list(folder.glob("update-*"))
 
 
 def test_a_batch_job_begins_with_an_update(aws: Aws, running: Engine) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from personalize_local.wire.errors import ImportRefused, JobRefused, TrainingRefused
+
 SIZE_BYTES: Final = 8
 """Bytes of the size that precedes a pickled message."""
 RETURNED, RAISED, MEMORY = "returned", "raised", "memory"
@@ -47,6 +49,8 @@ def main() -> None:
 def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[str, object]:
     try:
         return RETURNED, function(*args)
+    except (ImportRefused, TrainingRefused, JobRefused) as refused:
+        return RAISED, refused
     except Exception as error:  # noqa: BLE001 - the parent raises it
         error.add_note(f"In the worker process: {traceback.format_exc()}")
         return RAISED, error

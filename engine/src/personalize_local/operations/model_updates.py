@@ -80,7 +80,11 @@ async def update_model(engine: Engine, resource: Resource, config: TrainingConfi
     """Update the model of a version or recommender in place: it answers from the old one until the new one is there."""
     trained, now, mark = engine.store.folder(resource.arn), engine.clock.now(), _mark(engine, resource.group)
     folder, began = f"update-{int(now)}", resource.body.get("trained")
-    await write_update(engine, resource, config, trained / folder)
+    try:
+        await write_update(engine, resource, config, trained / folder)
+    except BaseException:
+        shutil.rmtree(trained / folder, ignore_errors=True)
+        raise
     if not resource.active or under_way(resource) or resource.body.get("trained") != began:
         shutil.rmtree(trained / folder, ignore_errors=True)
         return  # deleted, stopped or trained anew meanwhile
