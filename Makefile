@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # demo: the main job on this laptop · test · check · bench · deploy ENV=dev. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick browser clients nightly reliability check docs format events bench deploy lock clean
+.PHONY: help setup demo test quick nightly clients reliability check docs format events bench deploy lock clean
 
 # Python 3.13 is the Lambda runtime; 3.12 and 3.11 will do where it is not installed, and for all but the functions newer ones.
 PYTHON := $(shell for p in python3.13 python3 python3.12 python3.11; do \
@@ -21,16 +21,19 @@ setup: .venv/.browser ## make the environments: .venv, .local/cloud, .local/sam
 demo: .venv/.locked ## the main job on real data, on this laptop (ONCE=1: stop at the end)
 	@$(BIN)/python -m local demo $(if $(ONCE),--once)
 
-test: setup browser clients ## all tests but the nightly ones (ARGS="tests/unit -x": a part)
+test: setup clients ## all tests but the nightly ones (ARGS="tests/unit -x": a part)
 	$(if $(ARGS),$(BIN)/pytest $(ARGS),$(QUICK) && $(SCENARIOS))
 
-quick: setup browser clients ## all tests but the scenarios on the local cloud
+quick: setup clients ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
 
 QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
 # Each worker has a local cloud. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
 SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
+
+clients: .venv/.browser .local/axe/.locked .local/awscli/.locked .local/aws-sdk-js/.locked ## the clients of the tests: Chromium, AWS CLI v1, AWS SDK for JavaScript
+	@$(BIN)/python -m tests.storefront.chromium || true
 
 nightly: setup clients ## what takes hours: the fault matrix, the long run, hostile requests
 	@for seed in $$(seq 1 $(SEEDS)); do \
@@ -95,23 +98,22 @@ LOCK = $(UV) pip compile -q --upgrade --universal --generate-hashes --python-ver
 clean: ## remove what make made (stop the local cloud first)
 	rm -rf .venv .local .aws-sam
 
-# What the browser tests need: a Chromium, and axe-core (MPL-2.0), which looks for accessibility violations.
-browser: .venv/.browser .local/axe/.locked
-	@$(BIN)/python -m tests.storefront.chromium || true
-
+# What `make clients` brings from npm and PyPI.
+# axe-core (MPL-2.0) looks for accessibility violations.
 .local/axe/.locked: tests/storefront/package-lock.json
-	@mkdir -p $(@D) && cp tests/storefront/package.json tests/storefront/package-lock.json $(@D)
-	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring axe-core: its tests are skipped"
+	$(call npm,axe-core)
 
-# Other people's clients, by which engine/tests drives the engine: AWS CLI v1 pins its own botocore.
-clients: .local/awscli/.locked .local/aws-sdk-js/.locked
-
+# AWS CLI v1 pins its own botocore.
 .local/awscli/.locked: .venv/.locked locks/awscli.txt
 	@$(UV) venv -q --clear --python $(BIN)/python $(@D) && $(UV) pip sync -q --require-hashes --python $(@D) locks/awscli.txt && touch $@
 
 .local/aws-sdk-js/.locked: engine/tests/js/package-lock.json
-	@mkdir -p $(@D) && cp engine/tests/js/package.json engine/tests/js/package-lock.json $(@D)
-	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring the AWS SDK for JavaScript: its tests are skipped"
+	$(call npm,the AWS SDK for JavaScript)
+
+define npm
+	@mkdir -p $(@D) && cp $(<D)/package.json $< $(@D)
+	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring $(1): its tests are skipped"
+endef
 
 # Playwright is installed beside what the lock of the project has: whoever only plays the demo needs none of its 164 MB.
 .venv/.browser: .venv/.locked locks/browser.txt

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ask a campaign or recommender, see what the answer comes from, and change it by an event.
-import { count, h, identifier, when } from "./dom.js";
+import { count, h, identifier, keyed, when } from "./dom.js";
 import { call, read } from "./engine.js";
 import { share } from "./metrics.js";
 
 const MOST = 50;
 const RESERVED = new Set(["USER_ID", "ITEM_ID", "ACTION_ID", "TIMESTAMP", "EVENT_TYPE", "EVENT_VALUE", "IMPRESSION", "RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE"]);
 const NAMES = /^(NAME|TITLE|ITEM_NAME|PRODUCT_NAME|PRODUCT_TITLE|DISPLAY_NAME|LABEL)$/i;
-const PATHS = { PERSONALIZED_RANKING: "/personalize-ranking", PERSONALIZED_ACTIONS: "/action-recommendations" };
+const OPERATIONS = {
+  PERSONALIZED_RANKING: { path: "/personalize-ranking", method: "get_personalized_ranking" },
+  PERSONALIZED_ACTIONS: { path: "/action-recommendations", method: "get_action_recommendations" },
+};
+/** The operation that asks a recipe of a type. */
+const operation = (type) => OPERATIONS[type] ?? { path: "/recommendations", method: "get_recommendations" };
 const EVENTS = { ECOMMERCE: ["View", "Purchase"], VIDEO_ON_DEMAND: ["Click", "Watch"] };
 let numbers = 0;
 
@@ -129,7 +134,7 @@ export class Ask {
     this.form.setAttribute("aria-busy", "true");
     try {
       const began = performance.now();
-      const found = await call(PATHS[type] ?? "/recommendations", question, this.group);
+      const found = await call(operation(type).path, question, this.group);
       const took = performance.now() - began;
       const items = found.itemList ?? found.personalizedRanking ?? found.actionList.map(({ actionId, score }) => ({ itemId: actionId, score }));
       const ids = items.map(({ itemId }) => itemId);
@@ -140,7 +145,7 @@ export class Ask {
       const key = this.answered.contains(document.activeElement) ? document.activeElement.dataset.key : null;
       this.answered.replaceChildren(this.list(items, known, before, found.recommendationId), this.known(question, known, news), code(question, type, this.group));
       // The item whose button was pressed may be out of the answer: its heading has the focus then.
-      if (key) ([...this.answered.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key) ?? this.answered.querySelector("h3"))?.focus();
+      if (key) (keyed(this.answered, key) ?? this.answered.querySelector("h3"))?.focus();
     } catch (error) {
       this.said.textContent = "";
       this.before = null;
@@ -163,7 +168,7 @@ export class Ask {
           h("div", { class: "place" }, place + 1, moved && h("span", { class: "change" }, moved)),
           h("div", { class: "what" }, titled(itemId, columns),
             cause && h("p", { class: "because" }, score === undefined ? "Lower without " : `${Math.round(100 * drop)} % of the score is due to `,
-              cause === itemId ? "its own history" : h("b", {}, nameOf(cause, known.items))),
+              cause === itemId ? "its own history" : h("b", {}, nameIn(known.items[cause]?.columns ?? {}) ?? cause)),
             h("p", { class: "soft" }, why.join(" · ")),
             details(columns)),
           score !== undefined && h("div", { class: "score" }, h("span", { class: "hidden" }, "score "), score.toFixed(4), share(most ? score / most : 0)),
@@ -205,11 +210,11 @@ function labelled(text, field, kind = "") {
 }
 
 function titled(id, columns) {
-  const name = Object.entries(columns).find(([column]) => NAMES.test(column))?.[1];
+  const name = nameIn(columns);
   return h("span", { class: "titled" }, h("b", {}, name ?? id), name && h("span", { class: "soft" }, id));
 }
 
-const nameOf = (id, items) => Object.entries(items[id]?.columns ?? {}).find(([column]) => NAMES.test(column))?.[1] ?? id;
+const nameIn = (columns) => Object.entries(columns).find(([column]) => NAMES.test(column))?.[1];
 
 function details(columns) {
   const rest = Object.entries(columns).filter(([column]) => !NAMES.test(column)).slice(0, 8);
@@ -231,9 +236,8 @@ function quoted(value) {
 }
 
 function code(question, type, { region }) {
-  const method = { "/personalize-ranking": "get_personalized_ranking", "/action-recommendations": "get_action_recommendations" }[PATHS[type]] ?? "get_recommendations";
   const python = (value) => (typeof value === "object" && !Array.isArray(value) ? `{${Object.entries(value).map(([key, each]) => `${JSON.stringify(key)}: ${JSON.stringify(each)}`).join(", ")}}` : JSON.stringify(value));
   const lines = Object.entries(question).map(([name, value]) => `    ${name}=${python(value)},`);
-  const text = `import boto3\n\nruntime = boto3.client("personalize-runtime", endpoint_url="${location.origin}", region_name="${region}")\nruntime.${method}(\n${lines.join("\n")}\n)`;
+  const text = `import boto3\n\nruntime = boto3.client("personalize-runtime", endpoint_url="${location.origin}", region_name="${region}")\nruntime.${operation(type).method}(\n${lines.join("\n")}\n)`;
   return h("details", { class: "code" }, h("summary", {}, "The same in Python"), h("pre", { tabindex: "0", "aria-label": "Python code" }, text));
 }

@@ -23,8 +23,11 @@ export function show(place, facts, build) {
   const opened = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.key));
   place.replaceChildren(...[build(facts)].flat(Infinity).filter(Boolean));
   for (const each of place.querySelectorAll("details")) if (opened.has(each.dataset.key)) each.open = true;
-  if (focused) [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === focused)?.focus();
+  if (focused) keyed(place, focused)?.focus();
 }
+
+/** The element in a place that stands for the same as one before it was replaced. */
+export const keyed = (place, key) => [...place.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
 
 /** An id that nobody else has. */
 export const identifier = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -45,6 +48,8 @@ export function copyable(text, label, multiline = true) {
 
 export const count = (number, noun, nouns = `${noun}s`) => `${whole(number)} ${number === 1 ? noun : nouns}`;
 export const whole = (number) => number.toLocaleString("en");
+/** What comes last in an ARN: a name or an id. */
+export const last = (arn) => arn.slice(arn.lastIndexOf("/") + 1);
 
 /** A moment, as its distance from now; `tick` keeps it right. */
 export function when(seconds) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One dataset group: what is under way, what failed, a place to ask, its models, its data and what serves.
 import { Ask } from "./ask.js";
-import { copyable, count, h, lasted, show, status, when, whole } from "./dom.js";
+import { copyable, count, h, last, lasted, show, status, when, whole } from "./dom.js";
 import { bars } from "./metrics.js";
 import { nextStep, stage } from "./next.js";
 import { RIGHTS } from "./start.js";
@@ -101,7 +101,7 @@ const modelHead = (name, recipe, description, text) => [
 
 function version({ arn, status: text, updated, hours, mode, kind, tuned, reason, metrics, name }) {
   const how = [mode !== "FULL" && mode, kind === "AUTOMATIC" && "automatic", hours && `trained in ${lasted(hours * 3600)}`].filter(Boolean);
-  const own = arn.slice(arn.lastIndexOf("/") + 1), named = name.endsWith(`/${own}`) ? own : name, found = Object.entries(tuned);
+  const own = last(arn), named = name.endsWith(`/${own}`) ? own : name, found = Object.entries(tuned);
   return h("div", {},
     h("p", { class: "line" }, h("code", {}, named), status(text), h("span", { class: "soft end" }, how.join(" · "), how.length > 0 && ", ", when(updated))),
     reason && h("p", { class: "reason" }, reason),
@@ -114,7 +114,7 @@ function served({ campaigns, recommenders, filters, trackers, attributions, jobs
   const deployed = [...campaigns.map((each) => ({ ...each, what: "Campaign" })), ...recommenders.map((each) => ({ ...each, what: "Recommender" }))];
   const parts = [
     deployed.length > 0 && table("Campaigns and recommenders", ["Name", "Recipe", "Status"], deployed.map((each) =>
-      [[h("b", {}, each.name), h("span", { class: "soft block" }, each.what, each.version && ` of version ${each.version.slice(each.version.lastIndexOf("/") + 1)}`)], each.recipe, status(each.status)])),
+      [[h("b", {}, each.name), h("span", { class: "soft block" }, each.what, each.version && ` of version ${last(each.version)}`)], each.recipe, status(each.status)])),
     filters.length > 0 && table("Filters", ["Name", "Expression", "Status"], filters.map((each) => [h("b", {}, each.name), h("code", {}, each.expression), status(each.status)])),
     trackers.length > 0 && table("Event tracker", ["Name", "Tracking id", "Events"], trackers.map((each) =>
       [[h("b", {}, each.name), " ", each.status !== "ACTIVE" && status(each.status)], each.trackingId ? h("code", {}, each.trackingId) : "–",
@@ -145,7 +145,7 @@ function dataset({ arn, name, type, status: text, rows, columns, imports, stream
     h("p", {}, [imported, ...put.map((part) => `${part} streamed`)].join(", "), "."),
     latest ? importRow(latest) : null,
     older.length > 0 && h("details", { "data-key": `imports ${arn}` }, h("summary", { "data-key": `summary ${arn}` }, count(older.length, "earlier import")), older.map(importRow)),
-    h("details", { "data-key": `columns ${arn}` }, h("summary", { "data-key": `columns summary ${arn}` }, `${count(columns.length, "column")} of ${schema.slice(schema.lastIndexOf("/") + 1)}`),
+    h("details", { "data-key": `columns ${arn}` }, h("summary", { "data-key": `columns summary ${arn}` }, `${count(columns.length, "column")} of ${last(schema)}`),
       h("ul", { class: "chips" }, columns.map(({ name: column, type: kind, categorical, textual }) =>
         h("li", { class: "chip" }, h("b", {}, column), ` ${categorical ? "category" : textual ? "text" : kind}`)))));
 }
