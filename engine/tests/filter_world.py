@@ -8,6 +8,7 @@ import numpy as np
 from personalize_local.data.records import Interaction
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.filters import allowed, check, parse
+from personalize_local.recipes.common.item_index import ItemIndex
 
 SCHEMAS = {
     "ITEMS": Schema(
@@ -56,7 +57,7 @@ class ItemCatalogue:
         self.item_ids = item_ids
         self.column = column
         self.cache: dict[tuple[Hashable, ...], Any] = {}
-        self.index_of: Callable[[str], int | None] = {item: place for place, item in enumerate(item_ids.tolist())}.get
+        self.places = ItemIndex(item_ids).places
 
     def changed(self) -> None:
         self.cache.clear()

@@ -215,7 +215,7 @@ def test_the_items_of_one_moment_are_one_choice() -> None:
     rows.time[:] = (rows.time - BEGIN) // DAY // 2 * DAY + BEGIN
     model = network(rows, Plan(dimensions=8))
     assert model is not None
-    chances = model.probabilities(Past(np.array([1, 2]), np.full(2, float(BEGIN)), np.ones(2), BEGIN))
+    chances = model.probabilities(Past(np.array([1, 2]), np.full(2, float(BEGIN)), 1.0, BEGIN))
     assert chances.sum() == pytest.approx(1.0)
     assert chances[10:].sum() > 0.95
 
@@ -244,7 +244,7 @@ def test_odd_data_trains_and_answers(tmp_path: Path, name: str) -> None:
 def test_little_data_is_no_error(users: list[list[int]]) -> None:
     model = network(rows_of(users, 3))
     assert model is not None
-    assert model.probabilities(Past(np.array([0]), np.zeros(1), np.ones(1), 0.0)).sum() == pytest.approx(1.0)
+    assert model.probabilities(Past(np.array([0]), np.zeros(1), 1.0, 0.0)).sum() == pytest.approx(1.0)
 
 
 def test_nothing_before_anything_teaches_nothing() -> None:

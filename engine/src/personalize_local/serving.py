@@ -3,7 +3,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from personalize_local.data.records import PutRecord, StreamedEvent
 from personalize_local.data.snapshots import Column
 from personalize_local.recipes import loading
 from personalize_local.recipes.base import Model
+from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.common.online_counts import OnlineCounts
 from personalize_local.resources import kinds
 from personalize_local.resources.registry import Registry, Resource
@@ -76,11 +77,15 @@ class Catalogue:
         return self.model.item_ids
 
     @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {item_id: position for position, item_id in enumerate(self.item_ids.tolist())}
+    def _index(self) -> ItemIndex:
+        return ItemIndex(self.item_ids)
+
+    def places(self, item_ids: Sequence[str]) -> npt.NDArray[np.intp]:
+        return self._index.places(item_ids)
 
     def index_of(self, item_id: str) -> int | None:
-        return self._positions.get(item_id)
+        [place] = self._index.positions([item_id])
+        return place if place >= 0 else None
 
     def column(self, name: str) -> Column:
         return self.live.item_column(name, self.item_ids)

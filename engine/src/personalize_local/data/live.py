@@ -6,7 +6,6 @@ Imported rows are arrays mapped from disk; streamed events and put records lie o
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from math import isnan
 from operator import attrgetter
 from pathlib import Path
 
@@ -77,7 +76,7 @@ class _Bulk:
         self.items = _Table("items", files, facts.get("items", {}))
         self.rows: int = facts.get("rows", 0)
         self.event_types: list[str] = facts.get("event_types", [])
-        self._types: list[str | None] = [*self.event_types, None]
+        self._types = Table[str | None]([*self.event_types, None])
         self._files = files
         if files:
             self._user_ids = StringTable.from_arrays(files, "history.users")
@@ -90,14 +89,13 @@ class _Bulk:
     def history(self, user_id: str) -> History:
         position = self._user_ids.find(user_id) if self._files else -1
         if position < 0:
-            return History()
+            return History.of(())
         start, stop = self._files["history.start"][position : position + 2]
         item, time, kind, value = (
             self._files[f"history.{name}"][start:stop] for name in ("item", "time", "type", "value")
         )
-        values = [None] * len(value) if np.isnan(value).all() else [None if isnan(x) else x for x in value.tolist()]
-        kinds = map(self._types.__getitem__, kind.tolist())
-        return History(Coded(item, self._item_ids), time.tolist(), list(kinds), values)
+        times = time.astype(np.float64)
+        return History(Coded(item, self._item_ids), times, Coded(kind, self._types), value)
 
 
 class LiveData:

@@ -4,7 +4,8 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple, overload
+from math import isnan
+from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,38 +24,49 @@ class Interaction(NamedTuple):
     event_value: float | None = None
 
 
-class Coded(Sequence[str]):
+_Text = TypeVar("_Text", str, str | None)
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Generic[_Text]):
+    """The texts of codes; it is compared by identity."""
+
+    texts: Sequence[_Text]
+
+
+class Coded(Sequence[_Text]):
     """Texts as places in a table, which many share: who looks texts up looks up the table once."""
 
     __slots__ = ("codes", "table")
 
-    def __init__(self, codes: npt.NDArray[np.integer[Any]], table: "Table") -> None:
-        self.codes, self.table = codes, table
+    def __init__(self, codes: npt.NDArray[np.integer[Any]], table: Table[_Text]) -> None:
+        self.codes = codes
+        self.table: Table[_Text] = table
+
+    @classmethod
+    def of(cls, texts: Iterable[_Text]) -> Self:
+        """Return texts with a table of their own."""
+        numbers: dict[_Text, int] = {}
+        codes = [numbers.setdefault(text, len(numbers)) for text in texts]
+        return cls(np.array(codes, np.intp), Table[_Text](list(numbers)))
 
     def __len__(self) -> int:
         return len(self.codes)
 
     @overload
-    def __getitem__(self, place: int) -> str: ...
+    def __getitem__(self, place: int) -> _Text: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "Coded": ...
+    def __getitem__(self, place: slice | npt.NDArray[np.intp]) -> "Coded[_Text]": ...
 
-    def __getitem__(self, place: int | slice) -> "str | Coded":
-        if isinstance(place, slice):
-            return Coded(self.codes[place], self.table)
-        text: str = self.table.texts[self.codes[place]]
-        return text
+    def __getitem__(self, place: int | slice | npt.NDArray[np.intp]) -> "_Text | Coded[_Text]":
+        if isinstance(place, int):
+            text: _Text = self.table.texts[self.codes[place]]
+            return text
+        return Coded(self.codes[place], self.table)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[_Text]:
         return map(self.table.texts.__getitem__, self.codes.tolist())
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The texts of codes; it is compared by identity."""
-
-    texts: Sequence[str]
 
 
 class History(Sequence[Interaction]):
@@ -64,11 +76,12 @@ class History(Sequence[Interaction]):
 
     def __init__(
         self,
-        item_ids: Sequence[str] = (),
-        timestamps: Sequence[float] = (),
-        event_types: Sequence[str | None] = (),
-        event_values: Sequence[float | None] = (),
+        item_ids: Coded[str],
+        timestamps: npt.NDArray[np.float64],
+        event_types: Coded[str | None],
+        event_values: npt.NDArray[np.floating[Any]],
     ) -> None:
+        """`event_values` has NaN for none."""
         self.item_ids, self.timestamps = item_ids, timestamps
         self.event_types, self.event_values = event_types, event_values
 
@@ -77,16 +90,11 @@ class History(Sequence[Interaction]):
         """Return rows as columns."""
         if isinstance(rows, cls):
             return rows
-        return cls(*zip(*rows, strict=True)) if rows else cls()
-
-    def items_of(self, rows: Sequence[int]) -> Iterable[str]:
-        """Return the items of some rows, by number."""
-        if isinstance(self.item_ids, Coded):
-            return Coded(self.item_ids.codes[list(rows)], self.item_ids.table)
-        return map(self.item_ids.__getitem__, rows)
+        ids, times, kinds, values = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return cls(Coded.of(ids), np.array(times, np.float64), Coded.of(kinds), np.array(values, np.float64))
 
     def __len__(self) -> int:
-        return len(self.item_ids)
+        return len(self.timestamps)
 
     @overload
     def __getitem__(self, place: int) -> Interaction: ...
@@ -98,10 +106,15 @@ class History(Sequence[Interaction]):
         ids, times, kinds, values = self.item_ids, self.timestamps, self.event_types, self.event_values
         if isinstance(place, slice):
             return History(ids[place], times[place], kinds[place], values[place])
-        return Interaction(ids[place], times[place], kinds[place], values[place])
+        return Interaction(ids[place], float(times[place]), kinds[place], _present(float(values[place])))
 
     def __iter__(self) -> Iterator[Interaction]:
-        return map(Interaction, self.item_ids, self.timestamps, self.event_types, self.event_values)
+        values = map(_present, self.event_values.tolist())
+        return map(Interaction, self.item_ids, self.timestamps.tolist(), self.event_types, values)
+
+
+def _present(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 class OwnedEvent(NamedTuple):

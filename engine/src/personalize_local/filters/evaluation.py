@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from personalize_local.data.records import History, Interaction
+from personalize_local.data.records import Coded, History, Interaction
 from personalize_local.data.schemas import Field, Schema
 from personalize_local.filters.expressions import (
     DATASET_TYPES,
@@ -55,8 +55,8 @@ class Catalogue(Protocol):
     def cache(self) -> dict[tuple[Hashable, ...], Any]:
         """What filters keep between calls; its owner clears it when an item's metadata changes."""
 
-    def index_of(self, item_id: str, /) -> int | None:
-        """Return an id's position."""
+    def places(self, item_ids: Sequence[str], /) -> NDArray[np.intp]:
+        """Return the position of each id; -1 for unknown ones."""
 
     def column(self, name: str, /) -> NDArray[Any]:
         """Return a column aligned with `item_ids`: strings and None (several joined by `|`), or numbers and NaN."""
@@ -187,7 +187,7 @@ def _column_mask(condition: Condition, catalogue: Catalogue, bound: _Values, cur
 
 def _column(condition: Condition, catalogue: Catalogue) -> Column | Ids:
     if _ID_COLUMNS.get(condition.dataset) == condition.column:
-        return Ids(len(catalogue.item_ids), catalogue.index_of)
+        return Ids(len(catalogue.item_ids), catalogue.places)
     key = (condition.column,)
     if key not in catalogue.cache:
         catalogue.cache[key] = Column(catalogue.column(condition.column))
@@ -205,25 +205,23 @@ def _interacted(
     """Return the mask of the items of the user's matching interactions."""
     wanted = _row_match([[_row_test(c, bound, current) for c in together] for together in expression.alternatives])
     columns = History.of(history)
-    types = columns.event_types
-    folded = {kind: kind.lower() if kind else kind for kind in set(types)}
-    left = dict.fromkeys(folded.values(), NEWEST_PER_EVENT_TYPE)
-    matching = []
-    for row in range(len(types) - 1, -1, -1):
-        kind = folded[types[row]]
-        if kind not in left:
-            continue
-        if wanted is _any_row or wanted(columns[row]):
-            matching.append(row)
-        left[kind] -= 1
-        if not left[kind]:
-            del left[kind]
-            if not left:
-                break
-    places = map(catalogue.index_of, columns.items_of(matching))
+    rows = _newest(columns.event_types)
+    if wanted is not _any_row:
+        rows = np.array([row for row in rows.tolist() if wanted(columns[row])], np.intp)
+    places = catalogue.places(columns.item_ids[rows])
     mask = np.zeros(len(catalogue.item_ids), np.bool_)
-    mask[[place for place in places if place is not None]] = True
+    mask[places[places >= 0]] = True
     return mask
+
+
+def _newest(types: Coded[str | None]) -> NDArray[np.intp]:
+    """Return the rows that count of a history with these event types, oldest first."""
+    if len(types) <= NEWEST_PER_EVENT_TYPE:
+        return np.arange(len(types))
+    folded = [kind.lower() if kind else kind for kind in types.table.texts]
+    names = list(dict.fromkeys(folded))
+    codes = np.array([names.index(kind) for kind in folded])[types.codes]
+    return np.sort(np.concatenate([np.flatnonzero(codes == c)[-NEWEST_PER_EVENT_TYPE:] for c in range(len(names))]))
 
 
 def _row_match(tests: list[list[Callable[[Interaction], bool]]]) -> Callable[[Interaction], bool]:

@@ -142,11 +142,12 @@ class Column:
 class Ids:
     """The column of the ids themselves."""
 
-    def __init__(self, size: int, index_of: Callable[[str], int | None]) -> None:
-        self._size, self._index_of = size, index_of
+    def __init__(self, size: int, places: Callable[[Sequence[str]], NDArray[np.intp]]) -> None:
+        self._size, self._places = size, places
 
     def matching(self, word: str, texts: Sequence[str]) -> Mask:
         """Return the mask of `id <word> texts`."""
         found = np.zeros(self._size, np.bool_)
-        found[[place for place in map(self._index_of, texts) if place is not None]] = True
+        places = self._places(texts)
+        found[places[places >= 0]] = True
         return found if word in {"IN", "="} else ~found

@@ -21,6 +21,7 @@ from personalize_local.jobs.tasks import BatchTask
 from personalize_local.jobs.themes import Themes
 from personalize_local.recipes import loading
 from personalize_local.recipes.base import Query
+from personalize_local.recipes.common.item_index import ItemIndex
 from personalize_local.recipes.definitions import RECIPES, RecipeSpec
 from personalize_local.recipes.segments import AffinityModel
 from personalize_local.serving import Catalogue, read_live
@@ -50,10 +51,7 @@ class _Users:
     cache: dict[tuple[Hashable, ...], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._positions = {user: position for position, user in enumerate(self.item_ids.tolist())}
-
-    def index_of(self, user_id: str) -> int | None:
-        return self._positions.get(user_id)
+        self.places = ItemIndex(self.item_ids).places
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a Users column, aligned with the users."""

@@ -20,7 +20,7 @@ class ItemIndex:
     def __init__(self, ids: Strings) -> None:
         self.ids = ids
         self._position = {key: position for position, key in enumerate(ids.tolist())}
-        self._of_tables: WeakKeyDictionary[Table, npt.NDArray[np.intp]] = WeakKeyDictionary()
+        self._of_tables: WeakKeyDictionary[Table[str], npt.NDArray[np.intp]] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -38,8 +38,8 @@ class Past:
 
     items: Places
     times: npt.NDArray[np.float64]
-    weights: Scores
-    """[rows] falls with the number of newer interactions."""
+    recency: float
+    """Power by which an interaction's weight falls with the number of newer ones."""
     now: float
     """The time of the query, on the clock of the training data."""
 
@@ -59,6 +59,12 @@ class Past:
     def days_between(self) -> float:
         """Mean days from one basket to the next; 0 if there is only one."""
         return float(self.times[-1] - self.times[0]) / DAY / max(int(self.baskets[-1]), 1)
+
+    def latest(self, most: int) -> tuple[Places, Scores]:
+        """Return the items of the newest interactions, at most `most`, and their weights."""
+        times = self.times[-most:]
+        newer = len(times) - np.searchsorted(times, times, side="right")
+        return self.items[-most:], np.power(1.0 + newer, -self.recency, dtype=np.float64)
 
     def decayed(self, *, clock: bool) -> Scores:
         """[rows] how much each still says of repeats; by later baskets where times are no clock."""

@@ -158,7 +158,7 @@ class UserView:
     @cached_property
     def _by_source(self) -> Mapping[str, Scores]:
         sources, counted, count = self._sources, self.scores, len(self.scores.prior)
-        items, weights = self._past.items[-LATEST:], self._past.weights[-LATEST:]
+        items, weights = self._past.latest(LATEST)
         factors = sources.factors
         factor = np.maximum(factors @ ((weights**0.5).astype(np.float32) @ factors[items]), 0.0).astype(np.float64)
         # The middle window, and a little of the long one for items without recent interactions.

@@ -127,8 +127,8 @@ class PersonalModel(Model):
             scores = scores if allowed is None else self._with_cold_items(view, scores)
         scores = self._by_objective(scores)
         if not self.settings.second_generation or self._trained < len(self._items):
-            past = self._known(query.history[-self.settings.sequence :])
-            scores = self._exploration.mixed(scores, query, past)
+            latest = self._known(query.history[-self.settings.sequence :]).latest(self.settings.sequence)
+            scores = self._exploration.mixed(scores, query, *latest)
         top = top_k(scores, allowed, limit)
         if not self.settings.scores_shown:
             return [Scored(self.item_ids[i]) for i in top.tolist()]
@@ -246,11 +246,8 @@ class PersonalModel(Model):
         online: OnlineCounts | None = None,
     ) -> tuple[Scores, Scores, UserView]:
         """Return the scores for a user with a history, as `_scores`."""
-        last = -self.settings.sequence
-        follow = self._following(past.items[last:], past.weights[last:], online)
-        content = self._content.affinity(
-            self._content.profile(past.items[-LATEST:], past.weights[-LATEST:]), CATEGORIES
-        )
+        follow = self._following(*past.latest(self.settings.sequence), online)
+        content = self._content.affinity(self._content.profile(*past.latest(LATEST)), CATEGORIES)
         content /= max(float(content.max(initial=0.0)), 1e-12)
         ease = ease_scores(past.items, self._sources.ease, len(self._items))
         prior = _tilted(self._prior, self._lift("user_lift", self._user_values.encode(user) if user else []))
@@ -332,19 +329,18 @@ class PersonalModel(Model):
         """Return the part of a history that trains and names known items."""
         columns = History.of(history)
         places = self._items.places(columns.item_ids)
-        times = np.array(columns.timestamps, np.float64)
         known = places >= 0
-        named = any(event.event_type.lower() == RETURN for event in self.settings.events)
-        returns = {kind for kind in set(columns.event_types) if kind and kind.lower() == RETURN}
-        if returns and not named:
-            known &= [kind not in returns for kind in columns.event_types]
-        return self._past(places[known], times[known])
+        if not any(event.event_type.lower() == RETURN for event in self.settings.events):
+            kinds = columns.event_types.table.texts
+            returns = [code for code, kind in enumerate(kinds) if kind and kind.lower() == RETURN]
+            if returns:
+                known &= ~np.isin(columns.event_types.codes, returns)
+        return self._past(places[known], columns.timestamps[known])
 
     def _past(self, items: Places, times: npt.NDArray[np.float64]) -> Past:
-        newer = len(times) - np.searchsorted(times, times, side="right")
-        weights = np.power(1.0 + newer, -self.settings.recency, dtype=np.float64)
         newest = float(times[-1]) if len(times) else 0.0
-        return Past(items, times, weights, max(newest, self.settings.latest) if self.settings.clock else newest)
+        now = max(newest, self.settings.latest) if self.settings.clock else newest
+        return Past(items, times, self.settings.recency, now)
 
 
 def _tilted(scores: Scores, lift: Scores | None) -> Scores:
