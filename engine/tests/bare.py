@@ -7,19 +7,11 @@ import time
 from collections.abc import Mapping
 from typing import Final, Self
 
-from engine.tests.calls import MODELS, Json
+from engine.tests.calls import MODELS, Json, Refused
 from engine.tests.harness import Engine
 
 IDLE: Final = 30.0
 """Seconds after which a connection is made anew: the engine closes idle ones."""
-
-
-class Refused(Exception):
-    """An answer that is no success."""
-
-    def __init__(self, status: int, answer: Json) -> None:
-        super().__init__(f"{status} {answer}")
-        self.status, self.code = status, str(answer.get("__type"))
 
 
 class Bare:
@@ -69,5 +61,5 @@ class Bare:
         """Send a request; returns the answer's members. Raises Refused."""
         status, answer = self.ask(operation, request)
         if status != 200:
-            raise Refused(status, answer)
+            raise Refused(str(answer.get("__type")), str(answer.get("message")))
         return answer

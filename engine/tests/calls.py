@@ -28,6 +28,14 @@ _SETTLED = {"ACTIVE", "COMPLETED", "INACTIVE", "CREATE FAILED", "FAILED", ""}
 _NEW_ITEMS = {"name": "COLOUR", "type": ["null", "string"], "categorical": True}
 
 
+class Refused(Exception):
+    """A service error, as a client saw it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
 @dataclass(frozen=True)
 class Call:
     """One call: what it asks, what its answer gives to later calls, and whether its work has to end first."""

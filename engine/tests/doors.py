@@ -13,21 +13,13 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from engine.tests.calls import MODELS, Json
+from engine.tests.calls import MODELS, Json, Refused
 from engine.tests.harness import ROOT, Argument, Aws, Engine, until
 from engine.tests.names import arn_member, member
 
 HERE: Final = Path(__file__).parent
 AWS_CLI: Final = ROOT / ".local/awscli"
 SDK_JS: Final = ROOT / ".local/aws-sdk-js"
-
-
-class Refused(Exception):
-    """A service error, as a client saw it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code, self.message = code, message
 
 
 class Door(Protocol):

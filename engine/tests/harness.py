@@ -72,7 +72,7 @@ class Engine:
 
 
 class EngineHere(Engine):
-    """An engine in a thread of this process, whose jobs run in another: a process and its worker take 2 s to import.
+    """An engine in this process, with its jobs in a thread: a process of its own and a worker take 2 s to import.
 
     Without `step_seconds`, a call that starts a job is answered when the job has ended.
     """

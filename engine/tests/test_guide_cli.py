@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.tests.doors import AwsCli, Boto3, Refused, aws_cli, settled
+from engine.tests.calls import Refused
+from engine.tests.doors import AwsCli, Boto3, aws_cli, settled
 from engine.tests.guide import RATINGS, schema
 from engine.tests.harness import Aws, Engine
 from engine.tests.names import RECIPE, ROLE

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from engine.tests.calls import Json
-from engine.tests.doors import Refused, gone, opened, settled
+from engine.tests.calls import Json, Refused
+from engine.tests.doors import gone, opened, settled
 from engine.tests.guide import MOVIES, START, Tutorial, custom_tutorial, schema
 from engine.tests.harness import Engine, EngineProcess
 from engine.tests.names import RECIPE, ROLE

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from engine.tests.calls import Json
-from engine.tests.doors import Door, Refused, gone, opened, settled
+from engine.tests.calls import Json, Refused
+from engine.tests.doors import Door, gone, opened, settled
 from engine.tests.guide import START, Tutorial, schema
 from engine.tests.harness import Engine, until
 from engine.tests.names import RECIPE

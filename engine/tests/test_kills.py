@@ -16,8 +16,8 @@ from typing import Final
 
 import pytest
 
-from engine.tests.bare import Bare, Refused
-from engine.tests.calls import Json
+from engine.tests.bare import Bare
+from engine.tests.calls import Json, Refused
 from engine.tests.harness import EngineProcess, until
 from engine.tests.names import RECIPE, ROLE, arn_member, member
 from engine.tests.shop_data import avro, columns, interactions, write_csv

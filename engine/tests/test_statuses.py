@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 from personalize_local.testing import FaultDoor
 
-from engine.tests.bare import Bare, Refused
+from engine.tests.bare import Bare
 from engine.tests.breaches import whole
-from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, filled, kept, requests_of, write_files
+from engine.tests.calls import BUCKET, MODELS, WORLD, Call, Json, Refused, filled, kept, requests_of, write_files
 from engine.tests.harness import Engine, EngineHere, until
 from engine.tests.names import arn_member, member
 

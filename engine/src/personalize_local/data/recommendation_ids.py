@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recommendation ids. An id bears a seal of the campaign or recommender that answered, so that nothing is stored."""
+"""Recommendation ids. An id ends in a keyed hash of the campaign or recommender that answered: nothing is stored."""
 
 import uuid
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from hashlib import blake2b
 
 _PREFIX = "RID-"
 _RANDOM = 10
-"""Random bytes of an id; the rest is the seal."""
+"""Random bytes of an id, the key of the hash that follows."""
 
 
 def recommendation_id(source: str) -> str:
     """Return a new id for an answer of a campaign or recommender, by its ARN."""
     random = uuid.uuid4().bytes[:_RANDOM]
-    return f"{_PREFIX}{uuid.UUID(bytes=random + _seal(random, source))}"
+    return f"{_PREFIX}{uuid.UUID(bytes=random + _hash(random, source))}"
 
 
 def source_of(found: str, sources: Iterable[str]) -> str | None:
@@ -22,9 +22,9 @@ def source_of(found: str, sources: Iterable[str]) -> str | None:
         raw = uuid.UUID(found.removeprefix(_PREFIX)).bytes
     except ValueError:
         return None
-    random, seal = raw[:_RANDOM], raw[_RANDOM:]
-    return next((source for source in sources if _seal(random, source) == seal), None)
+    random, digest = raw[:_RANDOM], raw[_RANDOM:]
+    return next((source for source in sources if _hash(random, source) == digest), None)
 
 
-def _seal(random: bytes, source: str) -> bytes:
+def _hash(random: bytes, source: str) -> bytes:
     return blake2b(source.encode(), digest_size=16 - _RANDOM, key=random).digest()

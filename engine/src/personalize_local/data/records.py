@@ -35,7 +35,7 @@ class Table(Generic[_Text]):
 
 
 class Coded(Sequence[_Text]):
-    """Texts as places in a table, which many share: who looks texts up looks up the table once."""
+    """Dictionary-encoded texts. Many share a table, so a model looks it up once for all of them."""
 
     __slots__ = ("codes", "table")
 
