@@ -12,7 +12,7 @@ from personalize_local.operations.common import limit_jobs, tags_of
 from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of
 from personalize_local.operations.filters import filter_of
 from personalize_local.operations.recipes import check_parameters, recipe_of
-from personalize_local.operations.solution_versions import config_of
+from personalize_local.operations.solution_configs import training_config
 from personalize_local.resources import kinds
 from personalize_local.resources.kinds import Kind
 from personalize_local.wire.errors import InvalidInput
@@ -101,7 +101,7 @@ def _check_filter(engine: Engine, kind: Kind, version: Resource, request: Json) 
 async def run(engine: Engine, job: Resource) -> None:
     version = engine.registry.get(kinds.SOLUTION_VERSION, job.body["solutionVersionArn"])
     if model_updates.behind(engine, version):
-        await model_updates.update_model(engine, version, config_of(engine, version))
+        await model_updates.update_model(engine, version, training_config(engine, version))
     spec = recipe_of(version.body["recipeArn"])
     config = job.body.get("batchInferenceJobConfig", {})
     asked = config.get("itemExplorationConfig", {})

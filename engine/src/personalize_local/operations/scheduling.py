@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Final
 
 from personalize_local.engine import Call, Engine, Json, Resource
-from personalize_local.operations import model_updates, recommenders, solution_versions
+from personalize_local.operations import model_updates, recommenders, solution_configs, solution_versions
 from personalize_local.operations.attribution_reports import report_due
 from personalize_local.operations.datasets import datasets_of
 from personalize_local.operations.model_updates import training_marks
-from personalize_local.operations.recipes import RECIPE
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
 from personalize_local.wire.errors import ServiceError, WorkerLost
@@ -60,7 +59,7 @@ async def _update_due(engine: Engine) -> None:
             if resource.kind is kinds.RECOMMENDER:
                 config = recommenders.config_of(engine, resource.group, resource.body["recommenderConfig"])
             else:
-                config = solution_versions.config_of(engine, resource)
+                config = solution_configs.training_config(engine, resource)
             await model_updates.update_model(engine, resource, config)
         except (ServiceError, WorkerLost, OSError) as error:
             # An import may have replaced the files, or something is gone: the next look tries again.
@@ -109,7 +108,7 @@ def _since(solution: Resource) -> float:
 
 def _new_data(engine: Engine, trained: Resource) -> bool:
     """Tell whether interactions arrived since a training began; items count too where their texts are what trains."""
-    kind = "mark" if trained.body.get("recipeArn") == f"{RECIPE}aws-semantic-similarity" else "data"
+    kind = "mark" if str(trained.body.get("recipeArn")).endswith("/aws-semantic-similarity") else "data"
     return bool(training_marks(engine, trained.group)[kind] != trained.body.get(kind))
 
 

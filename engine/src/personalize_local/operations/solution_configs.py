@@ -4,12 +4,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from personalize_local.engine import Engine, Json
+from personalize_local.engine import Engine, Json, Resource
 from personalize_local.operations.datasets import schemas_of
 from personalize_local.operations.hyperparameters import candidates, search_of
 from personalize_local.operations.recipes import check_parameters
 from personalize_local.recipes.config import EventParameters, Objective, TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
+from personalize_local.resources import kinds
 from personalize_local.wire.errors import InvalidInput
 
 
@@ -58,14 +59,10 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
         raise InvalidInput(f"itemAttribute {name} is {kind} in the schema: it must be numeric, and never null.")
 
 
-def training_config(
-    engine: Engine, group: str, body: Json, known: Mapping[str, Sequence[str]] | None = None
-) -> TrainingConfig:
-    """Return what a solution version's training is told: `body` is the version's.
-
-    `known`: the solution's own columns, as of `excluded_columns`.
-    """
-    config = body["solutionConfig"]
+def training_config(engine: Engine, version: Resource) -> TrainingConfig:
+    """Return what the training of a solution version is told."""
+    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
+    body, config = version.body, version.body["solutionConfig"]
     threshold = config.get("eventValueThreshold")
     events = config.get("eventsConfig", {}).get("eventParametersList", [])
     objective = config.get("optimizationObjective")
@@ -79,7 +76,7 @@ def training_config(
             EventParameters(each.get("eventType", ""), each.get("eventValueThreshold"), each.get("weight"))
             for each in events
         ),
-        excluded_columns=excluded_columns(engine, group, config, known),
+        excluded_columns=excluded_columns(engine, version.group, config, solution.body.get("columns")),
         objective=objective and Objective(objective["itemAttribute"], objective.get("objectiveSensitivity", "OFF")),
         search=search_of(candidates(body), body),
     )

@@ -91,7 +91,7 @@ def _fully_trained(engine: Engine, solution: str) -> Resource | None:
 @work(kinds.SOLUTION_VERSION, kinds.CREATE)
 async def train_version(engine: Engine, version: Resource) -> None:
     """Train in the worker; then update the campaigns that follow the latest version."""
-    config = config_of(engine, version)
+    config = training_config(engine, version)
     if version.body["trainingMode"] == "UPDATE":
         outcome = await _updated(engine, version, config)
     else:
@@ -141,12 +141,6 @@ async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> T
             if not resource.active:
                 shutil.rmtree(task.target, ignore_errors=True)
             raise
-
-
-def config_of(engine: Engine, version: Resource) -> TrainingConfig:
-    """Return what a version's training is told."""
-    solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
-    return training_config(engine, version.group, version.body, solution.body.get("columns"))
 
 
 @operation("StopSolutionVersionCreation")
