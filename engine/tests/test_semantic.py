@@ -95,8 +95,10 @@ def test_nothing_to_compare_ends_the_training() -> None:
     with pytest.raises(TrainingRefused, match="No item has a name or a description"):
         train(RECIPE, world(empty), TrainingConfig())
     apart: list[tuple[str, str, str, float]] = [(f"i{n}", chr(97 + n) * 3, "", 1.0) for n in range(9)]
-    with pytest.raises(TrainingRefused, match="no words in common"):
-        train(RECIPE, world(apart), TrainingConfig())
+    alike: list[tuple[str, str, str, float]] = [(f"i{n}", "tea", "green tea", 1.0) for n in range(9)]
+    for rows in (apart, alike):
+        with pytest.raises(TrainingRefused, match="each is in one text only, or in all"):
+            train(RECIPE, world(rows), TrainingConfig())
 
 
 FIELDS: list[dict[str, Any]] = [

@@ -69,7 +69,9 @@ def _vectors(snapshot: Snapshot) -> npt.NDArray[np.float32]:
     by_piece = texts.weighted((counted @ texts.pieces(found)).tocsr())
     together = sparse.hstack([texts.weighted(counted), PIECES * by_piece]).tocsr()
     if not together.nnz:
-        raise TrainingRefused("Create failed. The texts of the items have no words in common.")
+        raise TrainingRefused(
+            "Create failed. No word tells which items are alike: each is in one text only, or in all."
+        )
     return texts.embedded(texts.normalized(together), DIMENSIONS)
 
 
