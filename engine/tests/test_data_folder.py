@@ -55,3 +55,11 @@ def test_what_is_no_data_folder_is_refused(tmp_path: Path, spoil: Callable[[Path
     spoil(tmp_path / "data")
     with pytest.raises(DirectoryRefused, match=f"data cannot be used: .*{reason}.*give another --data-dir"):
         Store(tmp_path / "data")
+
+
+def test_names_that_differ_by_case_have_different_folders_on_every_file_system(tmp_path: Path) -> None:
+    arns = [f"arn:aws:personalize:eu-west-1:123456789012:dataset-group/{name}" for name in ("shop", "Shop", "SHOP")]
+    (tmp_path / "ENGINE.SQLITE").touch()  # what a file system that folds case shows beside engine.sqlite
+    store = Store(tmp_path)
+    assert len({str(store.folder(arn)).lower() for arn in arns}) == 3
+    store.close()

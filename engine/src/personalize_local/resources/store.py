@@ -8,6 +8,7 @@ acknowledged. In memory it is only written: `--in-memory` keeps the folder among
 import fcntl
 import json
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -126,6 +127,8 @@ class Store(Streamed):
                 reason = of_disk(error) or f"{error}: repair it, or give another --data-dir."
                 raise DirectoryRefused(f"{directory} cannot be used: {reason}") from error
             held.pop_all()
+        self._folds_case = self.database.with_name(self.database.name.upper()).exists()
+        """Whether the file system takes names for equal that differ by case only, as macOS's does; ARNs differ."""
         self._turn = threading.Lock()
         """Held while one of the two connections writes: waiting for it is shorter than SQLite's waiting."""
         self._group_commit = GroupCommit(lambda: self._writing(self._streaming), self._checkpoint)
@@ -154,6 +157,8 @@ class Store(Streamed):
     def folder(self, arn: str) -> Path:
         """Return the folder of a resource: for imported rows, a trained model, or a dataset group's live data."""
         _, _, _, region, account, resource = arn.split(":", 5)
+        if self._folds_case:
+            resource = re.sub("[A-Z]", lambda capital: f"={capital[0].lower()}", resource)
         return self.directory.joinpath("files", region, account, *resource.split("/"))
 
     def resources(self) -> list[StoredResource]:
