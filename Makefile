@@ -47,7 +47,7 @@ nightly: setup clients ## what takes hours: the fault matrix, the long run, host
 reliability: setup ## play the fault matrix and write docs/reliability.md
 	MATRIX_PAGE=1 $(BIN)/pytest -q -m '' $(MATRIX)
 
-check: setup ## format, lint, types, imports, security, template, machines, docs, distribution
+check: setup ## format, lint, types, imports, security, template, machines, docs, packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -58,7 +58,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q -n logical tests/template tests/statemachines tests/docs engine/tests/test_distribution.py
+	$(BIN)/pytest -q -n logical tests/template tests/statemachines tests/docs tests/storefront/test_package.py engine/tests/test_distribution.py
 
 docs: .venv/.locked ## build the documentation site into .local/docs/site
 	@$(BIN)/python -m local.documents.build

@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action=Version, nargs=0, help="the versions of the application and its engine")
     text = f"the completion of `{SCRIPT}` for a shell, to write to where it looks"
-    main.add_argument("--print-completion", action=Completion, choices=("bash", "zsh", "tcsh"), help=text)
+    main.add_argument("--completion", action=Completion, choices=("bash", "zsh", "tcsh"), help=text)
     commands = main.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
 
     def add(name: str, text: str, *examples: str, takes: str = "", **helps: str) -> argparse.ArgumentParser:

@@ -197,7 +197,7 @@ def test_bash_completes_commands_kinds_options_and_files(typed: str, offered: li
     (tmp_path / "a.yaml").touch()
     words = ["retail", *typed.split()]
     script = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _shtab_retail; echo ${{COMPREPLY[@]}}"
-    completion = retail("--print-completion", "bash", folder=tmp_path).stdout
+    completion = retail("--completion", "bash", folder=tmp_path).stdout
     line = ["/usr/bin/env", "bash", "-c", f"{completion}\n{script}"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.split() == offered
