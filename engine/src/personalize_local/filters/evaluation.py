@@ -215,13 +215,13 @@ def _interacted(
 
 
 def _newest(types: Coded[str | None]) -> NDArray[np.intp]:
-    """Return the rows that count of a history with these event types, oldest first."""
+    """Return the rows that count of a history with these event types."""
     if len(types) <= NEWEST_PER_EVENT_TYPE:
         return np.arange(len(types))
     folded = [kind.lower() if kind else kind for kind in types.table.texts]
     names = list(dict.fromkeys(folded))
     codes = np.array([names.index(kind) for kind in folded])[types.codes]
-    return np.sort(np.concatenate([np.flatnonzero(codes == c)[-NEWEST_PER_EVENT_TYPE:] for c in range(len(names))]))
+    return np.concatenate([np.flatnonzero(codes == code)[-NEWEST_PER_EVENT_TYPE:] for code in range(len(names))])
 
 
 def _row_match(tests: list[list[Callable[[Interaction], bool]]]) -> Callable[[Interaction], bool]:

@@ -68,7 +68,8 @@ class Content:
                 break
             members = self._members[self._member_starts[code] : self._member_starts[code + 1]]
             scores[members] += profile[code] * self._weight[code]
-        return scores / self._norm
+        scores /= self._norm
+        return scores
 
     def affinity_of(self, items: npt.NDArray[np.intp], profile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """[len(items)] the same similarity for a few items only."""

@@ -84,26 +84,28 @@ class Past:
 
         The clock is the user's: it stands where their next basket is due, so that a late query changes nothing.
         """
-        times = np.bincount(self.items, minlength=count)[candidates]
+        place = np.full(count, -1)
+        place[candidates] = np.arange(len(candidates))
+        rows = np.flatnonzero(place[self.items] >= 0)
+        of, when, size = place[self.items[rows]], self.times[rows], len(candidates)
+        times = np.bincount(of, minlength=size)
         known, here = times > 0, float(self.times[-1])
-        newest, oldest = np.full(count, -1.0), np.full(count, np.inf)
-        newest[self.items] = self.times
-        np.minimum.at(oldest, self.items, self.times)
-        latest = np.full(count, -1)
-        latest[self.items] = self.baskets
-        since = np.where(known, (here - newest[candidates]) / DAY, NEVER)
+        newest, oldest, latest = np.full(size, -1.0), np.full(size, np.inf), np.full(size, -1)
+        newest[of], latest[of] = when, self.baskets[rows]
+        np.minimum.at(oldest, of, when)
+        since = np.where(known, (here - newest) / DAY, NEVER)
         with np.errstate(invalid="ignore"):
-            span = np.where(known, (newest[candidates] - oldest[candidates]) / DAY, -1.0)
+            span = np.where(known, (newest - oldest) / DAY, -1.0)
         gap = np.where(times > 1, span / np.maximum(times - 1, 1), -1.0)
         due = since + self.days_between
-        decayed = (np.bincount(self.items, 0.5 ** (self.baskets_since / half), minlength=count) for half in HALF_LIVES)
+        later = self.baskets_since[rows]
         return [
             times,
             times / (self.baskets[-1] + 1.0),
-            np.where(known, self.baskets[-1] - latest[candidates], NEVER),
+            np.where(known, self.baskets[-1] - latest, NEVER),
             since,
             np.where(times > 1, due / np.maximum(gap, 1e-3), -1.0),
-            *(each[candidates] for each in decayed),
+            *(np.bincount(of, 0.5 ** (later / half), minlength=size) for half in HALF_LIVES),
             gap,
             np.where(known, due / np.maximum(gaps[candidates], 1e-3), -1.0),
             span,

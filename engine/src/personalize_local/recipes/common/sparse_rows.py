@@ -28,13 +28,10 @@ class SparseRows:
         self, rows: npt.NDArray[np.intp], weights: npt.NDArray[np.float64], columns: int
     ) -> npt.NDArray[np.float64]:
         """[columns] weighted sum of some rows."""
-        slices = [slice(a, b) for a, b in zip(self.start[rows].tolist(), self.start[rows + 1].tolist(), strict=True)]
-        if not slices:
-            return np.zeros(columns)
-        lengths = [span.stop - span.start for span in slices]
-        column = np.concatenate([self.column[span] for span in slices])
-        value = np.concatenate([self.value[span] for span in slices]) * np.repeat(weights, lengths)
-        return np.bincount(column, value, minlength=columns).astype(np.float64, copy=False)
+        low, high = self.start[rows], self.start[rows + 1]
+        _, places = spans(low, high)
+        value = self.value[places] * np.repeat(weights, high - low)
+        return np.bincount(self.column[places], value, minlength=columns).astype(np.float64, copy=False)
 
     def row(self, index: int, columns: int) -> npt.NDArray[np.float64]:
         """[columns] one row, dense."""

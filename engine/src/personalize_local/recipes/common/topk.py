@@ -29,12 +29,11 @@ def top_k(scores: Scores, allowed: npt.NDArray[np.bool_] | None, limit: int) -> 
     limit = min(limit, len(scores))
     if limit <= 0:
         return np.zeros(0, np.intp)
-    threshold = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-    above = np.flatnonzero(scores > threshold)
-    level = np.flatnonzero(scores == threshold)[: limit - len(above)] if threshold >= 0 else above[:0]
-    chosen = np.concatenate((above, level))
-    chosen = chosen[scores[chosen] >= 0]
-    return chosen[np.lexsort((chosen, -scores[chosen]))]
+    threshold = max(np.partition(scores, len(scores) - limit)[len(scores) - limit], 0.0)
+    some = np.flatnonzero(scores >= threshold)
+    above = scores[some] > threshold
+    some = np.concatenate((some[above], some[~above][:limit]))
+    return some[np.argsort(-scores[some], kind="stable")][:limit]
 
 
 def shown_scores(scores: Scores, total: float) -> list[float]:

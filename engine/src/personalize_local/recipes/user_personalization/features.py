@@ -137,9 +137,9 @@ class SourceScores:
     """How much more often the query's context chooses an item; None: no context."""
 
 
-def _best(scores: Scores, most: int) -> Places:
-    """Return the positions of the `most` best items above 0; of equals, the lower ones."""
-    some = np.flatnonzero(scores)
+def _best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int) -> Places:
+    """Return the positions of the `most` best allowed items above 0; of equals, the lower ones."""
+    some = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
     if len(some) <= most:
         return some
     values = scores[some]
@@ -182,7 +182,7 @@ class UserView:
         basket = self._past.last_basket(LATEST)
         return source.weighted(basket, np.ones(len(basket)), len(self.scores.prior))
 
-    @property
+    @cached_property
     def unknown(self) -> npt.NDArray[np.bool_]:
         """[items] whether each is new to the user."""
         mask = np.ones(len(self.scores.prior), bool)
@@ -196,7 +196,7 @@ class UserView:
         return float(now - self._past.times[-1] <= SESSION)
 
     def all_new(self, items: Places) -> bool:
-        return not np.isin(items, self._past.items).any()
+        return bool(self.unknown[items].all())
 
     def candidates(self, allowed: npt.NDArray[np.bool_] | None, *, deep: bool = True) -> Places:
         """Return the best allowed items of each source and the user's own, by position; with `deep`, the network's."""
@@ -204,7 +204,7 @@ class UserView:
         chosen[self._past.items[-OWN:]] = True
         for name, scores in self._by_source.items():
             if deep or name != "sequence":
-                chosen[_best(scores if allowed is None else scores * allowed, CANDIDATES[name])] = True
+                chosen[_best(scores, allowed, CANDIDATES[name])] = True
         if allowed is not None:
             chosen &= allowed
         return np.flatnonzero(chosen)

@@ -248,11 +248,13 @@ class PersonalModel(Model):
         """Return the scores for a user with a history, as `_scores`."""
         follow = self._following(*past.latest(self.settings.sequence), online)
         content = self._content.affinity(self._content.profile(*past.latest(LATEST)), CATEGORIES)
-        content /= max(float(content.max(initial=0.0)), 1e-12)
+        by_content = self._content.size > 0 and self.settings.by_content
+        if self._content.size:
+            content /= max(float(content.max(initial=0.0)), 1e-12)
         ease = ease_scores(past.items, self._sources.ease, len(self._items))
         prior = _tilted(self._prior, self._lift("user_lift", self._user_values.encode(user) if user else []))
         tilt = self._lift("context_lift", self._context_values.encode(context) if context else [])
-        personal = self._personal(past, follow * (1.0 + content) if self.settings.by_content else follow, ease)
+        personal = self._personal(past, follow * (1.0 + content) if by_content else follow, ease)
         mixed = _tilted(personal + (1.0 - personal.sum()) * prior, tilt)
         last_follow = partial(self._following, past.items[-1:], np.ones(1), online)
         scores = SourceScores(follow, last_follow, content, ease, prior, mixed, tilt)
