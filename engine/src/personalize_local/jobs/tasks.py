@@ -14,14 +14,21 @@ from personalize_local.recipes.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingTask:
-    recipe: str
-    config: TrainingConfig
+class TrainingData:
+    """What a training or an update learns from."""
+
     spec: SnapshotSpec
     """Bulk files; the streamed records are read from the database."""
     database: Path
     datasets: Mapping[str, str]
-    """ARNs by dataset type."""
+    """ARNs by the dataset type that they stand for: of actions, ITEMS and INTERACTIONS too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    recipe: str
+    config: TrainingConfig
+    data: TrainingData
     target: Path
     """The model's folder."""
 
@@ -45,10 +52,7 @@ class UpdateTask:
 
     model: Path
     config: TrainingConfig
-    spec: SnapshotSpec
-    """As of a training."""
-    database: Path
-    datasets: Mapping[str, str]
+    data: TrainingData
     target: Path
     """The folder of the updated model."""
 

@@ -48,7 +48,7 @@ def run_training(task: TrainingTask) -> TrainingOutcome:
     began = time.perf_counter()
     with phases(task.target, TRAINING) as enter:
         enter("Reading the data")
-        spec, last = with_streamed(task.spec, task.database, task.datasets)
+        spec, last = with_streamed(task.data.spec, task.data.database, task.data.datasets)
         snapshot = build_snapshot(replace(spec, texts=RECIPES[task.recipe].family == "semantic"))
         trained = train(task.recipe, snapshot, task.config, _shared_counts(), enter)
         enter("Saving the model")
@@ -64,7 +64,7 @@ def run_update(task: UpdateTask) -> None:
     from personalize_local.recipes import loading, updating  # noqa: PLC0415
     from personalize_local.recipes.semantic.model import SemanticModel  # noqa: PLC0415
 
-    spec, _ = with_streamed(task.spec, task.database, task.datasets)
+    spec, _ = with_streamed(task.data.spec, task.data.database, task.data.datasets)
     model = loading.load(task.model)
     snapshot = build_snapshot(replace(spec, texts=isinstance(model, SemanticModel)))
     updating.updated(model, snapshot, task.config).save(task.target)

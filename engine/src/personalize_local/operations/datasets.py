@@ -12,8 +12,10 @@ from personalize_local.data.schemas import Field, Schema, as_items, parse_schema
 from personalize_local.data.snapshots import SnapshotSpec
 from personalize_local.engine import Call, Engine, Json, Resource, operation, work
 from personalize_local.jobs.pool import Claim
+from personalize_local.jobs.tasks import TrainingData
 from personalize_local.jobs.work import run_live
 from personalize_local.operations.common import deletes, limit, tags_of
+from personalize_local.recipes.definitions import RecipeSpec
 from personalize_local.resources import kinds
 from personalize_local.resources.lifecycle import under_way
 from personalize_local.serving import actions_of
@@ -142,11 +144,13 @@ def bulk_spec(engine: Engine, group: str, finishing: Resource | None = None, *, 
     )
 
 
-def training_datasets(engine: Engine, group: str, *, actions: bool = False) -> dict[str, str]:
-    """Return the datasets whose streamed records train: ARNs by the type that they stand for."""
+def training_data(engine: Engine, group: str, recipe: RecipeSpec) -> TrainingData:
+    """Return what a training of a recipe, or an update of its model, learns from."""
+    actions = recipe.recipe_type == "PERSONALIZED_ACTIONS"
     of_actions = engine.serving.sources(actions_of(group)) if actions else {}
     of_group = engine.serving.sources(group)
-    return {"USERS": of_group["USERS"], **of_actions} if actions and "USERS" in of_group else of_actions or of_group
+    with_users = {"USERS": of_group["USERS"], **of_actions} if actions and "USERS" in of_group else of_actions
+    return TrainingData(bulk_spec(engine, group, actions=actions), engine.store.database, with_users or of_group)
 
 
 def data_mark(engine: Engine, group: str, types: Collection[str] = ("INTERACTIONS", "ACTION_INTERACTIONS")) -> str:

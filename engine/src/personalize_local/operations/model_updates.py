@@ -12,7 +12,7 @@ from pathlib import Path
 from personalize_local.engine import Engine, Json, Resource
 from personalize_local.jobs.tasks import UpdateTask
 from personalize_local.jobs.work import run_update
-from personalize_local.operations.datasets import bulk_spec, claim_of, data_mark, datasets_of, training_datasets
+from personalize_local.operations.datasets import claim_of, data_mark, datasets_of, training_data
 from personalize_local.operations.recipes import recipe_of
 from personalize_local.recipes.config import TrainingConfig
 from personalize_local.recipes.definitions import RecipeSpec
@@ -100,13 +100,10 @@ async def write_update(
     engine: Engine, resource: Resource, config: TrainingConfig, target: Path, base: Resource | None = None
 ) -> None:
     """Write the model of a version or recommender, or of its `base`, with the items that are there now."""
-    actions = _recipe(resource).recipe_type == "PERSONALIZED_ACTIONS"
     task = UpdateTask(
         model=engine.serving.model((base or resource).arn),
         config=config,
-        spec=bulk_spec(engine, resource.group, actions=actions),
-        database=engine.store.database,
-        datasets=training_datasets(engine, resource.group, actions=actions),
+        data=training_data(engine, resource.group, _recipe(resource)),
         target=target,
     )
     claim = claim_of(engine, datasets_of(engine, resource.group).values())

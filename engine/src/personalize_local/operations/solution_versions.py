@@ -12,7 +12,7 @@ from personalize_local.jobs.tasks import TrainingOutcome, TrainingTask
 from personalize_local.jobs.work import run_training
 from personalize_local.operations.campaigns import synchronise
 from personalize_local.operations.common import limit_jobs, listed, tags_of
-from personalize_local.operations.datasets import bulk_spec, claim_of, datasets_of, schemas_of, training_datasets
+from personalize_local.operations.datasets import claim_of, datasets_of, schemas_of, training_data
 from personalize_local.operations.hyperparameters import candidates
 from personalize_local.operations.model_updates import training_marks, write_update
 from personalize_local.operations.recipes import RECIPE
@@ -124,14 +124,11 @@ async def _updated(engine: Engine, version: Resource, config: TrainingConfig) ->
 async def train(engine: Engine, resource: Resource, config: TrainingConfig) -> TrainingOutcome:
     """Train a solution version or a recommender in the worker."""
     spec = _recipe(resource)
-    actions = spec.recipe_type == "PERSONALIZED_ACTIONS"
     async with engine.turn(resource.group):
         task = TrainingTask(
             recipe=spec.name,
             config=config,
-            spec=bulk_spec(engine, resource.group, actions=actions),
-            database=engine.store.database,
-            datasets=training_datasets(engine, resource.group, actions=actions),
+            data=training_data(engine, resource.group, spec),
             target=engine.store.folder(resource.arn),
         )
         claim = claim_of(engine, datasets_of(engine, resource.group).values(), long=True)
