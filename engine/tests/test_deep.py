@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The deep tier: its gradient, what it finds that counting does not, what it may see, when it stays out of the way."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from personalize_local.recipes.user_personalization.training import Decisions, P
 from personalize_local.recipes.user_personalization.training_lists import splits
 from scipy import sparse
 
-from engine.tests.harness import Aws, Engine, until
+from engine.tests.harness import Aws, EngineHere, until
 from engine.tests.planted import BEGIN, Row, snapshot
 from engine.tests.shop import Shop
 from engine.tests.shop_data import columns, write_csv
@@ -65,16 +66,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def shop(engine: Engine) -> Shop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The world in an engine that trained both recipes of the tier."""
-    aws = Aws(engine, "test-deep")
+    with EngineHere(tmp_path_factory.mktemp("deep")) as engine:
+        yield taught(Aws(engine, "here"))
+
+
+def taught(aws: Aws) -> Shop:
     tables: dict[str, list[Row]] = {
         "Interactions": [(user, item, kind, "", time, "") for user, item, time, kind in kinds()],
         "Items": [(item, 1.0, kind) for item, kind in ITEMS],
     }
     group = aws.group()
     for kind, rows in tables.items():
-        write_csv(engine.s3_root / "deep" / f"{kind}.csv", columns(kind), rows)
+        write_csv(aws.engine.s3_root / "deep" / f"{kind}.csv", columns(kind), rows)
         aws.imported(aws.dataset(group, kind), f"s3://deep/{kind}.csv", kind)
     options: Any = {"performAutoTraining": False, "solutionConfig": {"algorithmHyperParameters": {"tier": "deep"}}}
     versions = {recipe: aws.version(aws.solution(group, recipe, **options)) for recipe in (USER, RANKING)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from engine.tests.harness import Aws, EngineProcess
+from engine.tests.harness import Aws, Engine, EngineHere
 from engine.tests.shop_data import interactions, write_csv
 from tests.storefront.browser import tab_to, until, visiting
 from tests.storefront.test_checks import AXE, violations
@@ -49,9 +49,9 @@ def checked(page: Page, where: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def sampled(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+def sampled(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine with the sample shop, made by a click on the page."""
-    with EngineProcess(tmp_path_factory.mktemp("engine")) as engine:
+    with EngineHere(tmp_path_factory.mktemp("engine"), step_seconds=0.01) as engine:
         with visiting(browser, engine.url) as page:
             page.goto(engine.url)
             until(page, "document.querySelector('main h1')?.textContent === 'No dataset group yet'")
@@ -65,7 +65,7 @@ def sampled(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def page(browser: Browser, sampled: EngineProcess) -> Iterator[Page]:
+def page(browser: Browser, sampled: Engine) -> Iterator[Page]:
     with visiting(browser, sampled.url) as page:
         page.goto(sampled.url)
         yield page
@@ -105,7 +105,7 @@ def test_models_stand_beside_popularity(page: Page) -> None:
     assert widths[0] > widths[1]
 
 
-def test_what_somebody_opened_stays_open_while_the_page_refreshes(page: Page, sampled: EngineProcess) -> None:
+def test_what_somebody_opened_stays_open_while_the_page_refreshes(page: Page, sampled: Engine) -> None:
     until(page, "document.querySelector('[data-key^=\"columns summary\"]')")
     page.evaluate("document.querySelector('[data-key^=\"columns summary\"]').focus()")
     page.keyboard.press("Enter")
@@ -125,7 +125,7 @@ def test_what_somebody_opened_stays_open_while_the_page_refreshes(page: Page, sa
 
 @pytest.mark.parametrize(("width", "is_dark"), [(320, True), (1280, False)])
 def test_nobody_is_kept_out_and_no_name_becomes_markup(
-    width: int, is_dark: bool, browser: Browser, sampled: EngineProcess
+    width: int, is_dark: bool, browser: Browser, sampled: Engine
 ) -> None:
     aws, user = Aws(sampled, "us-east-1"), f"{HOSTILE} {width}"
     [items, *_] = [
@@ -153,7 +153,7 @@ def test_each_next_step_can_be_pasted(browser: Browser, tmp_path: Path, monkeypa
     """From a bare dataset group to an answer, by the page's own lines."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
-    with EngineProcess(tmp_path) as engine, visiting(browser, engine.url) as page:
+    with EngineHere(tmp_path, step_seconds=0.01) as engine, visiting(browser, engine.url) as page:
         Aws(engine, "us-east-1").group("mine")
         rows = (row[:3] + row[4:5] for row in interactions())
         header = ["USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP"]
@@ -168,7 +168,7 @@ def test_each_next_step_can_be_pasted(browser: Browser, tmp_path: Path, monkeypa
 
 def test_where_callers_need_rights_the_page_says_so(browser: Browser, tmp_path: Path) -> None:
     with (
-        EngineProcess(tmp_path, options=["--rights", "http://127.0.0.1:9/"]) as engine,
+        EngineHere(tmp_path, options=["--rights", "http://127.0.0.1:9/"]) as engine,
         visiting(browser, engine.url) as page,
     ):
         page.goto(engine.url)
