@@ -27,7 +27,8 @@ test: setup clients ## all tests but the nightly ones (ARGS="tests/unit -x": a p
 quick: setup clients ## all tests but the scenarios on the local cloud
 	$(QUICK) $(ARGS)
 
-QUICK = $(BIN)/pytest -q -n logical --ignore=tests/app
+# A module stays with one worker, which makes what the module shares.
+QUICK = $(BIN)/pytest -q -n logical --dist loadscope --no-loadscope-reorder --ignore=tests/app
 # Each worker has a local cloud. The matrix comes first: one worker plays its cases side by side, another the kills.
 MATRIX = tests/app/test_reliability.py
 SCENARIOS = $(BIN)/pytest -q -n 3 --dist loadscope --no-loadscope-reorder tests/app
@@ -39,7 +40,7 @@ nightly: setup clients ## what takes hours: the fault matrix, the long run, host
 	@for seed in $$(seq 1 $(SEEDS)); do \
 		MATRIX_SEED=$$seed MATRIX_TOGETHER=1 $(BIN)/pytest -q -m '' $(MATRIX) || exit 1; \
 		LONG_RUN_SEED=$$seed $(BIN)/pytest -q -m nightly tests/app/test_long_run.py || exit 1; done
-	$(BIN)/pytest -q -m '' -n logical --hypothesis-profile=nightly --ignore=tests/app
+	$(QUICK) -m '' --hypothesis-profile=nightly
 	$(BIN)/python -m tests.app.matrix.mutants
 	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --requests 100000
 	PYTHONPATH=layers/core $(BIN)/python -m benchmarks.hostile --files
@@ -58,7 +59,7 @@ check: setup ## format, lint, types, imports, security, template, machines, docs
 	$(BIN)/python -m tests.wheels
 	$(BIN)/python -m tests.template.audit
 	$(BIN)/python -m local.documents.build
-	$(BIN)/pytest -q -n logical tests/template tests/statemachines tests/docs tests/storefront/test_package.py engine/tests/test_distribution.py
+	$(BIN)/pytest -q -n logical --dist loadscope tests/template tests/statemachines tests/docs tests/storefront/test_package.py engine/tests/test_distribution.py
 
 docs: .venv/.locked ## build the documentation site into .local/docs/site
 	@$(BIN)/python -m local.documents.build
