@@ -57,7 +57,8 @@ class Clock:
         await asyncio.sleep(0)
         while (left := end - self.now()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), left)
+                async with asyncio.timeout(left):  # Python 3.11's wait_for wakes up later than the next request
+                    await self._moved.wait()
 
 
 class Lifecycle:
