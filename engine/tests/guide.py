@@ -4,7 +4,6 @@
 Pages are those of https://docs.aws.amazon.com/personalize/latest/dg/. A flow waits where its page waits.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,33 +13,26 @@ from engine.tests.calls import Json
 from engine.tests.doors import Door, settled
 from engine.tests.harness import Engine
 from engine.tests.names import RECIPE, ROLE
-from engine.tests.shop_data import interactions, write_csv
+from engine.tests.shop_data import interactions, schema, write_csv
 
-NAMESPACE: Final = "com.amazonaws.personalize.schema"
-_STRING: Final = {"type": "string"}
-_CATEGORY: Final = {"type": "string", "categorical": True}
+STRING: Final = {"type": "string"}
+CATEGORY: Final = {"type": "string", "categorical": True}
 RATINGS: Final[Mapping[str, Json]] = {
-    "USER_ID": _STRING,
-    "ITEM_ID": _STRING,
+    "USER_ID": STRING,
+    "ITEM_ID": STRING,
     "TIMESTAMP": {"type": "long"},
-    "EVENT_TYPE": _STRING,
+    "EVENT_TYPE": STRING,
     "DEVICE": {"type": ["null", "string"], "categorical": True},
 }
 MOVIES: Final[Mapping[str, Json]] = {
-    "ITEM_ID": _STRING,
-    "GENRES": _CATEGORY,
-    "OWNER": _CATEGORY,
+    "ITEM_ID": STRING,
+    "GENRES": CATEGORY,
+    "OWNER": CATEGORY,
     "CREATION_TIMESTAMP": {"type": "long"},
     "LENGTH": {"type": "float"},
 }
-VIEWERS: Final[Mapping[str, Json]] = {"USER_ID": _STRING, "MEMBERSHIP": _CATEGORY, "AGE": {"type": "int"}}
+VIEWERS: Final[Mapping[str, Json]] = {"USER_ID": STRING, "MEMBERSHIP": CATEGORY, "AGE": {"type": "int"}}
 START: Final = 1_600_000_000
-
-
-def schema(name: str, columns: Mapping[str, Json]) -> str:
-    """A schema as the guide's tutorial writes it."""
-    fields = [{"name": column, **kind} for column, kind in columns.items()]
-    return json.dumps({"type": "record", "name": name, "namespace": NAMESPACE, "fields": fields, "version": "1.0"})
 
 
 def write_movies(folder: Path) -> None:

@@ -3,7 +3,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 FIELDS: dict[str, list[dict[str, object]]] = {
@@ -38,9 +38,18 @@ FIELDS: dict[str, list[dict[str, object]]] = {
 
 
 def avro(kind: str, *more: Mapping[str, object]) -> str:
-    """The schema of a dataset, with more fields if need be."""
-    head = {"type": "record", "name": kind, "namespace": "com.amazonaws.personalize.schema", "version": "1.0"}
-    return json.dumps(head | {"fields": [*FIELDS[kind], *more]})
+    """The schema of a dataset of the shop, with more fields if need be."""
+    return _record(kind, [*FIELDS[kind], *more])
+
+
+def schema(name: str, columns: Mapping[str, Mapping[str, object]]) -> str:
+    """A schema of columns, each with its type and its marks."""
+    return _record(name, [{"name": column, **about} for column, about in columns.items()])
+
+
+def _record(name: str, fields: Sequence[Mapping[str, object]]) -> str:
+    head = {"type": "record", "name": name, "namespace": "com.amazonaws.personalize.schema", "version": "1.0"}
+    return json.dumps(head | {"fields": fields})
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

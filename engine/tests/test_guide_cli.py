@@ -9,10 +9,10 @@ import pytest
 
 from engine.tests.calls import Refused
 from engine.tests.doors import AwsCli, Boto3, aws_cli, settled
-from engine.tests.guide import RATINGS, schema
+from engine.tests.guide import RATINGS
 from engine.tests.harness import Aws, Engine
 from engine.tests.names import RECIPE, ROLE
-from engine.tests.shop_data import interactions, write_csv
+from engine.tests.shop_data import interactions, schema, write_csv
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 
 from engine.tests.calls import Json, Refused
 from engine.tests.doors import gone, opened, settled
-from engine.tests.guide import MOVIES, START, Tutorial, custom_tutorial, schema
+from engine.tests.guide import MOVIES, START, Tutorial, custom_tutorial
 from engine.tests.harness import Engine, EngineProcess
 from engine.tests.names import RECIPE, ROLE
-from engine.tests.shop_data import write_csv
+from engine.tests.shop_data import schema, write_csv
 
 DAY: Final = 86_400
 DOORS: Final = ["boto3", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("cli", "javascript"))]

@@ -12,13 +12,11 @@ import pytest
 
 from engine.tests.calls import Json, Refused
 from engine.tests.doors import Door, gone, opened, settled
-from engine.tests.guide import START, Tutorial, schema
+from engine.tests.guide import START, STRING, Tutorial
 from engine.tests.harness import Engine, until
 from engine.tests.names import RECIPE
-from engine.tests.shop_data import interactions, write_csv
+from engine.tests.shop_data import interactions, schema, write_csv
 
-STRING: Final = {"type": "string"}
-CATEGORY: Final = {"type": "string", "categorical": True}
 EVENTS: Final[Mapping[str, Json]] = {
     "USER_ID": STRING,
     "ITEM_ID": STRING,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import pytest
+from personalize_local.testing import FaultDoor
 
 from engine.tests.bare import Bare
 from engine.tests.breaches import arn_members, breaches, whole
@@ -59,8 +60,7 @@ def provoked(engine: Engine) -> dict[Pair, list[str]]:
             made |= {} if "error" in answer else kept(call, answer)
         made["empty"] = _made(bare, "CreateDatasetGroup", name="empty")
         _wait_for_group(bare, made["empty"])
-        rule = b'{"action": "neverEnd", "operation": "*"}'
-        assert engine.ask("/faults", rule)[0] == 200
+        FaultDoor(engine.url).add("neverEnd")
         for error, operation, request in _provocations(bare, made):
             status, answer = _last(bare, operation, request, error)
             assert status in {400, 404, 409}

@@ -6,7 +6,6 @@ amazon-personalize-samples, aws-solutions/maintaining-personalized-experiences-w
 personalize_service.py), aws-samples/personalization-apis, LangChain's AmazonPersonalize and Amplify's provider.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -15,28 +14,26 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from engine.tests.guide import CATEGORY, STRING
 from engine.tests.harness import Argument, Aws, Engine, until
 from engine.tests.names import RECIPE, ROLE, arn_member
-from engine.tests.shop_data import interactions, write_csv
+from engine.tests.shop_data import interactions, schema, write_csv
 
-NAMESPACE: Final = "com.amazonaws.personalize.schema"
-TEXT: Final = {"type": "string"}
-CATEGORY: Final = {"type": "string", "categorical": True}
 SCHEMAS: Final[dict[str, dict[str, Argument]]] = {
     "Interactions": {
-        "ITEM_ID": TEXT,
-        "USER_ID": TEXT,
-        "EVENT_TYPE": TEXT,
+        "ITEM_ID": STRING,
+        "USER_ID": STRING,
+        "EVENT_TYPE": STRING,
         "TIMESTAMP": {"type": "long"},
         "DISCOUNT": CATEGORY,
     },
     "Items": {
-        "ITEM_ID": TEXT,
+        "ITEM_ID": STRING,
         "PRICE": {"type": "float"},
         "CATEGORY_L1": CATEGORY,
         "PRODUCT_DESCRIPTION": {"type": "string", "textual": True},
         "GENDER": CATEGORY,
-        "PROMOTED": TEXT,
+        "PROMOTED": STRING,
     },
 }
 SEEN: Final = 'EXCLUDE ItemID WHERE INTERACTIONS.event_type IN ("Purchase")'
@@ -59,11 +56,9 @@ class Store:
         self.group = aws.group("retaildemostore-products", domain="ECOMMERCE")
         _write(aws)
         for kind, columns in SCHEMAS.items():
-            fields = [{"name": name, **about} for name, about in columns.items()]
-            text = {"type": "record", "name": kind, "namespace": NAMESPACE, "fields": fields, "version": "1.0"}
-            schema = control.create_schema(name=kind, schema=json.dumps(text), domain="ECOMMERCE")["schemaArn"]
+            made = control.create_schema(name=kind, schema=schema(kind, columns), domain="ECOMMERCE")
             where: Any = {"datasetGroupArn": self.group, "datasetType": kind.upper()}
-            dataset = control.create_dataset(name=kind, schemaArn=schema, **where)["datasetArn"]
+            dataset = control.create_dataset(name=kind, schemaArn=made["schemaArn"], **where)["datasetArn"]
             aws.imported(dataset, f"s3://{bucket.name}/{kind}.csv", kind)
         self.tracking = control.create_event_tracker(name="events", datasetGroupArn=self.group)["trackingId"]
         recipe = f"{RECIPE}aws-ecomm-popular-items-by-views"
