@@ -31,19 +31,12 @@ OBJECTS = {
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    keys = {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t"}
+    """An engine without a key: an address needs none."""
+    folder = tmp_path_factory.mktemp("s3")
     with s3(OBJECTS) as url:
-        environment = keys | {"AWS_ENDPOINT_URL_S3": url}
-        with EngineProcess(tmp_path_factory.mktemp("s3"), environment=environment) as engine:
+        environment = {"AWS_ENDPOINT_URL": url, "HOME": str(folder)}
+        with EngineProcess(folder, environment=environment) as engine:
             yield Aws(engine, "us-east-1")
-
-
-def test_an_address_needs_no_key(tmp_path: Path) -> None:
-    with s3(OBJECTS) as url:
-        environment = {"AWS_ENDPOINT_URL": url, "HOME": str(tmp_path)}
-        with EngineProcess(tmp_path, environment=environment) as engine:
-            aws = Aws(engine, "us-east-1")
-            assert aws.imported(aws.dataset(aws.group(), "Interactions"), "s3://open/plain.csv")
 
 
 def test_a_profile_is_that_of_the_configuration_of_aws(tmp_path: Path) -> None:
