@@ -16,8 +16,9 @@ LIST_SCHEMAS = CONTROL | {"X_Amz_Target": "AmazonPersonalize.ListSchemas"}
 SOMEBODY = "arn:aws:personalize:us-east-1:123456789012:"
 
 
-def test_control_plane_answer_has_request_id_and_content_type(engine: Engine) -> None:
-    status, headers, body = engine.ask("/", b"{}", **LIST_SCHEMAS)
+def test_control_plane_answer_has_request_id_and_content_type(engine: Engine, region: str) -> None:
+    signed = f"AWS4-HMAC-SHA256 Credential=t/20260101/{region}/personalize/aws4_request"
+    status, headers, body = engine.ask("/", b"{}", **LIST_SCHEMAS, Authorization=signed)
     assert (status, json.loads(body)) == (200, {"schemas": []})
     assert headers["content-type"] == "application/x-amz-json-1.1"
     assert len(headers["x-amzn-requestid"]) == 36
