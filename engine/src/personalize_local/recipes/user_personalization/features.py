@@ -144,8 +144,9 @@ def _best(scores: Scores, allowed: npt.NDArray[np.bool_] | None, most: int) -> P
         return some
     values = scores[some]
     threshold = np.partition(values, len(some) - most)[len(some) - most]
-    above = some[values > threshold]
-    return np.concatenate((above, some[values == threshold][: most - len(above)]))
+    some = some[values >= threshold]
+    above = scores[some] > threshold
+    return np.concatenate((some[above], some[~above]))[:most]
 
 
 class UserView:
@@ -223,7 +224,7 @@ class UserView:
         columns += self._source_features("mixed", candidates)
         if sources.sequence is not None:
             columns += self._source_features("sequence", candidates)
-        return np.stack(columns, axis=1).astype(np.float32)
+        return np.array(columns, np.float32).T
 
     def _source_features(self, name: str, candidates: Places) -> list[npt.NDArray[Any]]:
         """Return a source's score of each candidate, and that as a share of its best score."""
