@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Items with few interactions or none: scores of similar items, and the exploration of new items (numpy only)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 from zlib import crc32
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from personalize_local.data.arrays import Arrays
 from personalize_local.recipes.base import Query
 from personalize_local.recipes.common.content import Content
-from personalize_local.recipes.common.repeat_features import DAY
+from personalize_local.recipes.common.repeat_features import DAY, Past
 from personalize_local.recipes.common.sparse_rows import SparseRows
 from personalize_local.recipes.common.topk import Places, Scores, top_k
 
@@ -94,14 +95,17 @@ class Exploration:
         self._known: dict[float, npt.NDArray[Any]] = {}
         """[new items] how often each was seen and shown."""
 
-    def mixed(self, scores: Scores, query: Query, items: Places, weights: Scores) -> Scores:
+    def mixed(self, scores: Scores, query: Query, latest: Callable[[], Past]) -> Scores:
         """Give a share to new items: the less seen, and the more similar to the user's latest items, the more."""
         weight = query.exploration.get("explorationWeight", 0.3)
         days = query.exploration.get("explorationItemAgeCutOff", 30.0)
         new = self._new_items(days) if weight > 0 else np.zeros(0, np.intp)
         if not len(new):
             return scores
-        similarity = self._content.affinity_of(new, self._content.profile(items, weights))
+        similarity = np.zeros(len(new))
+        if self._content.size:
+            past = latest()
+            similarity = self._content.affinity_of(new, self._content.profile(*past.latest(len(past.items))))
         chance = np.random.default_rng(crc32((query.user_id or "").encode())).uniform(0.5, 1.0, len(new))
         bonus = chance * (similarity + 0.01) / self._known[days]
         chosen = top_k(bonus, None, EXPLORED)

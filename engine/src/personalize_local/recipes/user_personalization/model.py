@@ -127,8 +127,9 @@ class PersonalModel(Model):
             scores = scores if allowed is None else self._with_cold_items(view, scores)
         scores = self._by_objective(scores)
         if not self.settings.second_generation or self._trained < len(self._items):
-            latest = self._known(query.history[-self.settings.sequence :]).latest(self.settings.sequence)
-            scores = self._exploration.mixed(scores, query, *latest)
+            scores = self._exploration.mixed(
+                scores, query, lambda: self._known(query.history[-self.settings.sequence :])
+            )
         top = top_k(scores, allowed, limit)
         if not self.settings.scores_shown:
             return [Scored(self.item_ids[i]) for i in top.tolist()]
@@ -247,13 +248,14 @@ class PersonalModel(Model):
     ) -> tuple[Scores, Scores, UserView]:
         """Return the scores for a user with a history, as `_scores`."""
         follow = self._following(*past.latest(self.settings.sequence), online)
-        content = self._content.affinity(self._content.profile(*past.latest(LATEST)), CATEGORIES)
-        by_content = self._content.size > 0 and self.settings.by_content
+        content = np.zeros(len(self._items))
         if self._content.size:
+            content = self._content.affinity(self._content.profile(*past.latest(LATEST)), CATEGORIES)
             content /= max(float(content.max(initial=0.0)), 1e-12)
         ease = ease_scores(past.items, self._sources.ease, len(self._items))
         prior = _tilted(self._prior, self._lift("user_lift", self._user_values.encode(user) if user else []))
         tilt = self._lift("context_lift", self._context_values.encode(context) if context else [])
+        by_content = self.settings.by_content and self._content.size > 0
         personal = self._personal(past, follow * (1.0 + content) if by_content else follow, ease)
         mixed = _tilted(personal + (1.0 - personal.sum()) * prior, tilt)
         last_follow = partial(self._following, past.items[-1:], np.ones(1), online)
