@@ -70,7 +70,7 @@ class Catalogue:
         if self.online is not None:
             new = [owned for owned in self.live.owned[self._counted :] if owned.number > self.trained]
             self._counted = len(self.live.owned)
-            self.online.add(new, self.live.history)
+            self.online.add(new, self.live.rows)
 
     @property
     def item_ids(self) -> npt.NDArray[np.object_]:

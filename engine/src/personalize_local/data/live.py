@@ -5,9 +5,10 @@ Imported rows are arrays mapped from disk; streamed events and put records lie o
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from personalize_local.data.snapshots import Column
 
 _CATALOGUES = 8
 """Catalogues (of models that serve) whose columns are kept ready."""
+_NO_HISTORY: Final = History.of(())
 Cell = Value | None
 
 
@@ -89,7 +91,7 @@ class _Bulk:
     def history(self, user_id: str) -> History:
         position = self._user_ids.find(user_id) if self._files else -1
         if position < 0:
-            return History.of(())
+            return _NO_HISTORY
         start, stop = self._files["history.start"][position : position + 2]
         item, time, kind, value = (
             self._files[f"history.{name}"][start:stop] for name in ("item", "time", "type", "value")
@@ -121,13 +123,17 @@ class LiveData:
         self._catalogues.clear()
 
     def history(self, user_id: str) -> History:
+        """Return a user's (or session's) `rows` as columns."""
+        return History.of(self.rows(user_id))
+
+    def rows(self, user_id: str) -> Sequence[Interaction]:
         """Return a user's (or session's) bulk rows, events, and events of the user's sessions, oldest first."""
         bulk = self._bulk.history(user_id)
         events = self._events.get(user_id)
         session = self._sessions.get(user_id) if events is None else self._anonymous.get(user_id)
         if not events and not session:
             return bulk
-        return History.of(sorted([*bulk, *(events or ()), *(session or ())], key=attrgetter("timestamp")))
+        return sorted([*bulk, *(events or ()), *(session or ())], key=attrgetter("timestamp"))
 
     def add_event(self, event: StreamedEvent, number: int = 0) -> bool:
         """Add an event, O(1); False if its id is known. `number`: its place in the store.

@@ -48,7 +48,8 @@ class Coded(Sequence[_Text]):
         """Return texts with a table of their own."""
         numbers: dict[_Text, int] = {}
         codes = [numbers.setdefault(text, len(numbers)) for text in texts]
-        return cls(np.array(codes, np.intp), Table[_Text](list(numbers)))
+        table: Table[_Text] = Table(list(numbers))
+        return cls(np.array(codes, np.intp), table)
 
     def __len__(self) -> int:
         return len(self.codes)
