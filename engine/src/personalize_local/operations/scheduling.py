@@ -31,7 +31,10 @@ def schedules(engine: Engine) -> list[Coroutine[None, None, None]]:
 
 async def _keep(engine: Engine, do: Callable[[Engine], Awaitable[None]]) -> None:
     while True:
-        await do(engine)
+        try:
+            await do(engine)
+        except Exception:
+            LOGGER.exception("what is due waits for the next look")
         await engine.clock.sleep(LOOK)
 
 
