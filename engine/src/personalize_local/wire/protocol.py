@@ -254,17 +254,21 @@ def python_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _writer(shape: Shape) -> Writer:
-    """Compile a shape into a function that makes an answer ready for JSON."""
+def _writer(shape: Shape) -> Writer | None:
+    """Compile a shape into a function that makes an answer ready for JSON; None: it is ready as it is."""
     if isinstance(shape, StructureShape):
         members = [(name, _writer(member)) for name, member in shape.members.items()]
-        return lambda value: {n: write(value[n]) for n, write in members if value.get(n) is not None}
+        return lambda value: {
+            name: write(member) if write else member
+            for name, write in members
+            if (member := value.get(name)) is not None
+        }
     if isinstance(shape, ListShape):
         item = _writer(shape.member)
-        return lambda value: [item(member) for member in value]
+        return item and (lambda value: [item(member) for member in value])
     if isinstance(shape, MapShape):
         entry = _writer(shape.value)
-        return lambda value: {key: entry(member) for key, member in value.items()}
+        return entry and (lambda value: {key: entry(member) for key, member in value.items()})
     if shape.type_name == "timestamp":
         return lambda value: round(value, 3)
-    return lambda value: value
+    return None
