@@ -15,12 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.tests.harness import EngineProcess
 from local.cloud import login
 from local.cloud.runs import Run
 from local.shopfront import server
@@ -154,10 +155,10 @@ def desk(laptop: Laptop, tmp_path: Path) -> Desk:
     make.parent.mkdir()
     make.write_text('#!/bin/sh\ntest "$*" = "demo ONCE=1"\n')
     make.chmod(0o755)
-    engines = {f":{port}": f":{free_port()}" for port in (8090, 8091)}
+    port = free_port()
     ports = {
-        **engines,
-        **{f"--port {one[1:]}": f"--port {other[1:]}" for one, other in engines.items()},
+        ":8090": f":{port}",
+        "--port 8090": f"--port {port}",
         "http://127.0.0.1:4566": laptop.state.endpoint,
     }
     (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n")
@@ -250,11 +251,14 @@ def run_javascript(laptop: Laptop, desk: Desk, told: list[Block]) -> None:
         desk.run(str(node()), str(project / "page.mjs"), given="")
 
 
-def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk) -> None:
-    try:
-        printed = {block.where: text for block, text in shell(desk, blocks("local.md"))}
-    finally:
-        laptop.cloud_faults.clear()
+def test_the_engine_alone_and_faults(laptop: Laptop, desk: Desk, tmp_path: Path) -> None:
+    # Other tests share the laptop's engine, whose clock must stay.
+    with EngineProcess(tmp_path / "faulty", options=["--faults"]) as faulty:
+        reader = replace(desk, ports={**desk.ports, ":8091": f":{faulty.port}"})
+        try:
+            printed = {block.where: text for block, text in shell(reader, blocks("local.md"))}
+        finally:
+            laptop.cloud_faults.clear()
     assert any("datasetGroupArn" in text for text in printed.values())
 
 
