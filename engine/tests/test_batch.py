@@ -7,13 +7,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from engine.tests.harness import Argument
+from engine.tests.harness import Argument, Aws, EngineProcess
 from engine.tests.names import ROLE
-from engine.tests.shop import Shop
+from engine.tests.shop import Shop, open_shop
 
 UP, RANKING = "aws-user-personalization", "aws-personalized-ranking"
 SIMILAR, POPULAR = "aws-similar-items", "aws-popularity-count"
 AFFINITY, KINDS = "aws-item-affinity", "aws-item-attribute-affinity"
+
+
+@pytest.fixture(scope="module")
+def shop(engine: EngineProcess) -> Shop:
+    """A shop of these tests alone: a batch job takes in what other tests would put since the training."""
+    return open_shop(Aws(engine, "test-batch"), (UP, RANKING, SIMILAR, POPULAR))
 
 
 def lines(*rows: Argument) -> str:

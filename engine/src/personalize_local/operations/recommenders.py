@@ -123,7 +123,7 @@ async def _train(engine: Engine, recommender: Resource, config: Json) -> None:
 
 
 def config_of(engine: Engine, group: str, config: Json) -> TrainingConfig:
-    """Return what the training with a recommenderConfig is told."""
+    """Return the settings of a training with a recommenderConfig."""
     return TrainingConfig(
         minimum_interactions=engine.quotas.minimum_interactions,
         minimum_users=engine.quotas.minimum_users,

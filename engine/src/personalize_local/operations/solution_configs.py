@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`solutionConfig`: what a solution may ask of its training, and what a training is told of it."""
+"""`solutionConfig`: what a solution may ask of its training, and the settings that follow for the training."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def check_objective(engine: Engine, group: str, spec: RecipeSpec, config: Json) 
 
 
 def training_config(engine: Engine, version: Resource) -> TrainingConfig:
-    """Return what the training of a solution version is told."""
+    """Return the settings of a solution version's training."""
     solution = engine.registry.get(kinds.SOLUTION, version.body["solutionArn"])
     body, config = version.body, version.body["solutionConfig"]
     threshold = config.get("eventValueThreshold")
