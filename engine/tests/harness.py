@@ -141,9 +141,11 @@ class EngineProcess(Engine):
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait; returns the exit status."""
         self.process.send_signal(how)
-        status = self.process.wait(SECONDS)
-        self._close()
-        return status
+        try:
+            return self.process.wait(SECONDS)
+        finally:
+            self.process.kill()
+            self._close()
 
     def refused(self) -> tuple[int, str]:
         """Exit status and complaint of an engine that would not start."""

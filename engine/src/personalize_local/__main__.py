@@ -20,6 +20,25 @@ from personalize_local.server import request_log
 from personalize_local.server.running import Server
 
 
+class _Ending:
+    """Ends the server at a signal. It raises nothing: Python drops what is raised in a destructor or a callback."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._server: Server | None = None
+
+    def __call__(self, *_: object) -> None:
+        self._asked = True
+        if self._server:
+            self._server.stop()
+
+    def ends(self, server: Server) -> None:
+        """Have this server end at a signal; at once if one came before."""
+        self._server = server
+        if self._asked:
+            server.stop()
+
+
 def main(arguments: list[str] | None = None, program: str = "") -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit status."""
     for name in ("stdout", "stderr"):
@@ -30,8 +49,9 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     chosen = options.read(program, sys.argv[1:] if arguments is None else arguments, os.environ)
     if problem := chosen.s3.problem():
         return _complain(program, f"{problem}; give another --profile, or --s3-root")
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, _end)
+    ending = _Ending()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, ending)
     request_log.configure(sys.stderr, quiet=chosen.quiet, as_json=chosen.json_log)
     most = open_files.raise_limit()
     if most < open_files.LEAST:
@@ -50,6 +70,7 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     with suppress(OSError):  # nobody has to read it
         sys.stdout.write(_greeting(server, chosen))
         sys.stdout.flush()
+    ending.ends(server)
     server.run()
     return 0
 
@@ -63,11 +84,6 @@ def _greeting(server: Server, chosen: options.Arguments) -> str:
     services = ("", "_RUNTIME", "_EVENTS")
     exports = "".join(f"  export AWS_ENDPOINT_URL_PERSONALIZE{each}={server.url}\n" for each in services)
     return f"{first}  data  {kept}\n  S3    {chosen.s3.within(server.directory)}\n\n{exports}\n"
-
-
-def _end(*_: object) -> None:
-    """Exit with success: uvicorn stops serving first, then raises the signal again."""
-    raise SystemExit(0)
 
 
 def _reason(error: OSError, chosen: options.Arguments) -> str:
