@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
-from personalization.shop.keys import Drop, is_shop, recognise
+from personalization.shop.keys import Drop, is_part, is_shop, recognise
 
 names = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=20)
 shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
@@ -14,20 +14,63 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
     [
         ("interactions/a.csv", Drop("", "interactions", "demo")),
         ("items/가을 판매.CSV.GZ", Drop("", "items", "demo", compressed=True)),
-        ("users/2026/11/u.csv", Drop("", "users", "demo")),
         ("interactions/incremental/a.csv", Drop("", "interactions", "demo", "INCREMENTAL")),
-        ("interactions/incremental/old/a.csv", Drop("", "interactions", "demo")),
         ("interactions/incremental.csv", Drop("", "interactions", "demo")),
+        ("users/a.tsv.zst", Drop("", "users", "demo")),
+        ("items/a.XLSX", Drop("", "items", "demo")),
         ("settings.json", Drop("", "settings", "demo")),
         ("settings.yml", Drop("", "settings", "demo")),
         ("items/", Drop("", "nothing")),
         ("items/_SUCCESS", Drop("", "nothing")),
+        ("items/incremental/_SUCCESS", Drop("", "nothing")),
         ("items/.DS_Store", Drop("", "nothing")),
     ],
 )
 def test_what_a_key_means(key: str, drop: Drop) -> None:
     found = recognise(f"drops/demo/{key}")
     assert (found.kind, found.shop, found.mode, found.compressed) == (drop.kind, drop.shop, drop.mode, drop.compressed)
+
+
+@pytest.mark.parametrize(
+    ("marker", "mode", "has_manifest"),
+    [
+        ("interactions/2026-11/_SUCCESS", "FULL", False),
+        ("users/2026/11/manifest", "FULL", True),
+        ("items/incremental/autumn/manifest.json", "INCREMENTAL", True),
+        ("items/unloaded/items_manifest", "FULL", True),
+    ],
+)
+def test_a_marker_makes_its_folder_a_drop_and_parts_are_nothing(marker: str, mode: str, has_manifest: bool) -> None:
+    drop = recognise(f"drops/demo/{marker}")
+    assert (drop.shop, drop.data_kind, drop.mode) == ("demo", marker.partition("/")[0], mode)
+    assert drop.folder == f"drops/demo/{marker.rpartition('/')[0]}/"
+    assert drop.has_manifest == has_manifest
+    for name in ("part-00000.csv", "part-1.snappy.parquet", "000000_0", "notes.md", ".part.crc", "_committed_17"):
+        assert recognise(drop.folder + name) == Drop(drop.folder + name, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "can_be"),
+    [
+        ("part-00000-4f2d.c000.csv.gz", True),
+        ("part-00000.snappy.parquet", True),
+        ("0000_part_00", True),
+        ("0001_part_00.gz", True),
+        ("export.2026-11-000000000000", True),
+        ("notes.md", False),
+        ("part-0.orc", False),
+        ("part-0.json.gz", False),
+        ("part-0.csv.bz2", False),
+    ],
+)
+def test_a_part_has_a_known_ending_or_none(name: str, can_be: bool) -> None:
+    assert is_part(name) == can_be
+
+
+@pytest.mark.parametrize("key", ["items/manifest", "users/incremental/users_manifest"])
+def test_a_manifest_outside_a_folder_of_parts_is_refused(key: str) -> None:
+    with pytest.raises(Rejected, match="a manifest belongs beside its parts"):
+        recognise(f"drops/demo/{key}")
 
 
 @pytest.mark.parametrize("key", ["", "/", "drops", "drops/", "imports/demo/x.csv", "reports/demo/a.json"])
@@ -64,6 +107,8 @@ def test_any_key_is_understood_or_refused(key: str) -> None:
     file=names,
 )
 def test_a_well_formed_key_keeps_its_shop_and_kind(shop: str, kind: str, folders: list[str], file: str) -> None:
-    drop = recognise("/".join(["drops", shop, kind, *folders, f"x{file}.csv"]))
+    lone = folders in ([], ["incremental"])
+    drop = recognise("/".join(["drops", shop, kind, *folders, f"x{file}.csv" if lone else "_SUCCESS"]))
     assert (drop.shop, drop.kind, drop.data_kind) == (shop, kind, kind)
-    assert (drop.mode == "INCREMENTAL") == (folders[-1:] == ["incremental"])
+    assert (drop.mode == "INCREMENTAL") == (folders[:1] == ["incremental"])
+    assert bool(drop.folder) != lone

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parse keys of the drop bucket: `drops/<shop>/<kind>/…/<file>.csv[.gz]`, or the shop's settings."""
+"""Parse keys of the drop bucket.
+
+A file directly under `drops/<shop>/<kind>/` (or `…/incremental/`) is a drop. Files of a further folder are parts of one
+drop, which begins with the folder's marker: `_SUCCESS` or a manifest. Settings lie beside the kinds.
+"""
 
 import re
 from dataclasses import dataclass
@@ -16,8 +20,18 @@ SHOP = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
 """Shop names are part of Personalize's names, and keys and names must agree."""
 SETTINGS_FILES = ("settings.yaml", "settings.yml", "settings.json")
 """The newest settings file counts; of files with the same second, the first one in this order."""
+SUCCESS = "_SUCCESS"
+"""The marker of Spark and Hadoop: an empty file, written after the parts."""
+INCREMENTAL = "incremental"
+ENDINGS = ".csv, .tsv or .txt, each also with .gz, .zst or .zip; .xlsx or .parquet"
+_ENDING = re.compile(r"\.((csv|tsv|txt)(\.(gz|zst|zip))?|xlsx|parquet)\Z", re.IGNORECASE)
+_PACKED = re.compile(r"\.(gz|zst|zip)\Z", re.IGNORECASE)
+_ANY_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}\Z", re.IGNORECASE)
 _DATA_KINDS: dict[str, DataKind] = {"interactions": "interactions", "users": "users", "items": "items"}
-_LAYOUT = "drops/<shop>/<interactions|users|items>/<file>.csv or .csv.gz, or drops/<shop>/settings.yaml, .yml or .json"
+_LAYOUT = (
+    "drops/<shop>/<interactions|users|items>/[incremental/]<file>, a folder of parts there with _SUCCESS or a "
+    "manifest, or drops/<shop>/settings.yaml, .yml or .json"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +43,73 @@ class Drop:
     shop: str = ""
     mode: Mode = "FULL"
     compressed: bool = False
+    """Whether the file's name says gzip."""
+    folder: str = ""
+    """The folder of the parts, with its slash, where the key is their marker."""
 
     @property
     def data_kind(self) -> DataKind | None:
         """The object's dataset, or None for settings and ignored keys."""
         return _DATA_KINDS.get(self.kind)
 
+    @property
+    def has_manifest(self) -> bool:
+        """Whether the marker lists the parts."""
+        return bool(self.folder) and is_manifest(self.key.removeprefix(self.folder))
+
 
 def recognise(key: str) -> Drop:
     """Parse a key as EventBridge sends it (not URL-encoded).
 
-    Folder markers (keys that end in `/`), keys outside `drops/`, and files whose names begin with `_` or `.` (other
-    tools' markers) have the kind `nothing`.
+    The kind is `nothing` for parts of a drop, folder markers (keys that end in `/`), keys outside `drops/`, and files
+    whose names begin with `_` or `.` (other tools' markers).
 
     Raises:
         Rejected: the shop's name, the kind or the file's ending is unknown; the reason states the rule.
     """
     parts = key.split("/")
-    if parts[0] != "drops" or len(parts) < 2 or parts[-1][:1] in {"", "_", "."}:
+    name = parts[-1]
+    begin = 4 if len(parts) > 4 and parts[3] == INCREMENTAL else 3
+    in_folder = len(parts) > begin + 1
+    other = name[:1] in {"", "_", "."} and not (name == SUCCESS and in_folder)
+    if parts[0] != "drops" or len(parts) < 2 or other:
         return Drop(key, "nothing")
     if len(parts) < 3:
         raise Rejected(key, f"keys are {_LAYOUT}")
-    shop, file = parts[1], parts[-1]
+    shop = parts[1]
     if not SHOP.fullmatch(shop):
         raise Rejected(key, f"the shop's name must be {SHOP_RULE}")
     if len(parts) == 3:
-        if file in SETTINGS_FILES:
+        if name in SETTINGS_FILES:
             return Drop(key, "settings", shop)
         raise Rejected(key, f"keys are {_LAYOUT}")
     kind = _DATA_KINDS.get(parts[2])
     if kind is None:
         raise Rejected(key, f"the kind must be interactions, users or items, not {parts[2]}")
-    if not file.lower().endswith((".csv", ".csv.gz")):
-        raise Rejected(key, "the file must end in .csv or .csv.gz")
-    mode: Mode = "INCREMENTAL" if parts[-2] == "incremental" else "FULL"
-    return Drop(key, kind, shop, mode, compressed=file.lower().endswith(".gz"))
+    mode: Mode = "INCREMENTAL" if begin == 4 else "FULL"
+    if in_folder:
+        marks = name == SUCCESS or is_manifest(name)
+        return Drop(key, kind, shop, mode, folder=key.removesuffix(name)) if marks else Drop(key, "nothing")
+    if is_manifest(name):
+        raise Rejected(key, "a manifest belongs beside its parts, in a folder of their own under the kind")
+    if not _ENDING.search(name):
+        raise Rejected(key, f"the file must end in {ENDINGS}")
+    return Drop(key, kind, shop, mode, compressed=is_gzip(name))
+
+
+def is_part(name: str) -> bool:
+    """Tell whether a part can have this name: with a known ending, or with none (Redshift, Hive, BigQuery)."""
+    return _ENDING.search(name) is not None or not _ANY_ENDING.search(_PACKED.sub("", name))
+
+
+def is_manifest(name: str) -> bool:
+    """Tell whether a file's name is that of a manifest; Redshift puts the parts' common prefix before the word."""
+    return name.endswith(("manifest", "manifest.json"))
+
+
+def is_gzip(name: str) -> bool:
+    """Tell whether a file's name says gzip."""
+    return name.lower().endswith(".gz")
 
 
 def is_shop(name: str) -> bool:
