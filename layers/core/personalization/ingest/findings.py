@@ -169,7 +169,7 @@ class Findings:
 
 def warnings(expected: Expected, findings: Findings) -> tuple[str, ...]:
     """Return warnings about rows that are imported but probably wrong."""
-    chosen = expected.settings.returns
+    chosen = expected.settings.recognised_returns
     below = [
         f"{each.column.name} is below 0 in {each.range.below_zero:,} rows "
         f"({each.range.below_zero / findings.accepted:.2%}), which are imported like all others: if they are returns, "

@@ -4,9 +4,11 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from personalization.core.errors import Rejected
 from personalization.shop import event_copies, schema
+from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import Column, Schema
 from personalization.shop.settings import ShopSettings
@@ -83,8 +85,9 @@ def arrange(
             raise Rejected(resource, f"the values are separated by {word}: save the file with commas between them")
     columns: Mapping[str, Column] = schema.known(kind, domain)
     required = [column.name for column in schema.required(kind, domain)]
-    sources = _sources(resource, header, settings, columns)
-    defaults = {name: str(value) for name, value in settings.defaults.items()}
+    files = settings.file_settings(kind)
+    sources = _sources(resource, header, files, columns)
+    defaults = {name: str(value) for name, value in files.defaults.items()}
     if kind == "interactions":
         defaults.setdefault("EVENT_TYPE", settings.event_type)
     missing = [name for name in required if name not in sources and name not in defaults]
@@ -93,9 +96,10 @@ def arrange(
         marks = ", ".join(_MARKS[other])
         raise Rejected(resource, f"these look like {other} ({marks}): drop them under {other}/, not {kind}/")
     if missing:
-        raise Rejected(resource, f"{_missing(missing, settings)}; the file has {_listed(header)}")
+        lacking = "".join(f"; {each}" for each in _unmet(settings, kind, header, missing))
+        raise Rejected(resource, f"{_missing(missing, settings)}{lacking}; the file has {_listed(header)}")
     names = [*required, *(name for name in sources if name not in required)]
-    returns = _return_rule(resource, kind, sources, header, settings)
+    returns = _return_rule(resource, kind, header, settings)
     if returns and returns.name in _dispensable(kind, domain, names, existing):
         names.remove(returns.name)
     schema.check_limits(resource, kind, domain, names)
@@ -106,26 +110,34 @@ def arrange(
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
     slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
-    return Layout(kind, slots, tuple(_notes(header, slots, added)), added, returns)
+    notes = [*_notes(header, slots, added), *_unmet(settings, kind, header)]
+    if left_out := [
+        theirs
+        for index, theirs in enumerate(header)
+        if index not in sources.values() and _is_ignored(theirs, files.ignore, None)
+    ]:
+        notes.append(f"left out, as the settings say: {_listed(left_out)}")
+    return Layout(kind, slots, tuple(notes), added, returns)
 
 
-def _return_rule(
-    resource: str, kind: DataKind, sources: Mapping[str, int], header: Sequence[str], settings: ShopSettings
-) -> ReturnRule | None:
+def _return_rule(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> ReturnRule | None:
     """Return the condition that makes a row a return, if the shop has one.
 
     Raises:
         Rejected: the file lacks the column, so its returns would count as purchases.
     """
-    if kind != "interactions" or settings.returns is None or event_copies.MARK in map(canonical, header):
+    chosen = settings.recognised_returns
+    if kind != "interactions" or chosen is None or event_copies.MARK in map(canonical, header):
         return None
-    wanted = canonical(settings.returns.column)
-    mapped = {canonical(theirs): ours for theirs, ours in settings.columns.items()}.get(wanted, wanted)
-    name = next((name for name in sources if name.replace("_", "") == mapped.replace("_", "")), None)
-    if name is None:
-        lack = f"the settings recognise returns by the column {settings.returns.column}, which the file lacks"
-        raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
-    return ReturnRule(name, sources[name], settings.returns.below)
+    mapping = _mapping(settings.file_settings(kind))
+    wanted = canonical(chosen.column)
+    mapped = mapping.get(wanted, wanted).replace("_", "")
+    for index, theirs in enumerate(header):
+        name = mapping.get(canonical(theirs), canonical(theirs))
+        if name.replace("_", "") == mapped:
+            return ReturnRule(name, index, chosen.below)
+    lack = f"the settings recognise returns by the column {chosen.column}, which the file lacks"
+    raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
 
 
 def _dispensable(kind: DataKind, domain: schema.Domain, names: Sequence[str], existing: Schema | None) -> list[str]:
@@ -142,14 +154,21 @@ def recognise(resource: str, header: Sequence[str], settings: ShopSettings) -> D
     Raises:
         Rejected: the columns fit none, or more than one.
     """
-    columns = schema.known("interactions", settings.personalize_domain)
-    kind = _other_kind("interactions", _sources(resource, header, settings, columns))
-    if kind is None:
+    found: dict[DataKind, int] = {}
+    for kind in _MARKS:
+        files = settings.file_settings(kind)
+        sources = _sources(resource, header, files, schema.known(kind, settings.personalize_domain))
+        if _other_kind("interactions", sources) == kind:
+            names = set(map(canonical, header))
+            found[kind] = sum(name in names for name in _mapping(files))
+    # Sections may give one name several meanings: the one of which the file has most names counts.
+    best = [kind for kind, names in found.items() if names == max(found.values())]
+    if len(best) != 1:
         marks = "; ".join(f"{each} by {', '.join(names)}" for each, names in _MARKS.items())
         raise Rejected(
             resource, f"the columns do not show which data these are ({marks}): the file has {_listed(header)}"
         )
-    return kind
+    return best[0]
 
 
 def _listed(header: Sequence[str]) -> str:
@@ -162,9 +181,13 @@ def canonical(name: str) -> str:
     return _OTHER.sub("_", name).strip("_").upper()
 
 
-def _sources(resource: str, header: Sequence[str], settings: ShopSettings, columns: Iterable[str]) -> dict[str, int]:
+def _mapping(files: FileSettings) -> dict[str, str]:
+    return {canonical(theirs): ours for theirs, ours in files.columns.items()}
+
+
+def _sources(resource: str, header: Sequence[str], files: FileSettings, columns: Iterable[str]) -> dict[str, int]:
     """Return the index of each column of a drop by its name in the import; `columns` are those that the kind has."""
-    mapping = {canonical(theirs): ours for theirs, ours in settings.columns.items()}
+    mapping = _mapping(files)
     # Personalize treats names that differ only in underscores as equal; so does this, for known names.
     known = {name.replace("_", ""): name for name in columns}
     copy = event_copies.MARK in map(canonical, header)
@@ -172,17 +195,47 @@ def _sources(resource: str, header: Sequence[str], settings: ShopSettings, colum
     taken: dict[str, int] = {}
     for index, theirs in enumerate(header):
         name = canonical(theirs)
-        name = mapping.get(name) or known.get(name.replace("_", ""), name)
-        if not _NAME.fullmatch(name):
-            rule = "names are made of a-z, 0-9 and _; settings can map it to one"
-            raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
-        if copy and name in event_copies.BESIDE:
+        meant = mapping.get(name) or known.get(name.replace("_", ""))
+        if (copy and name in event_copies.BESIDE) or _is_ignored(theirs, files.ignore, meant):
             continue
+        name = meant or name
+        if not _NAME.fullmatch(name):
+            rule = "names are made of a-z, 0-9 and _; settings can map it to one, or ignore it"
+            raise Rejected(resource, f"column {index + 1} has the name {theirs!r}: {rule}")
         other = taken.setdefault(name.replace("_", ""), index)
         if other != index:
-            raise Rejected(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}")
+            way = "settings can ignore one of them, or map it to another name"
+            raise Rejected(resource, f"columns {header[other]!r} and {theirs!r} are the same column {name}: {way}")
         sources[name] = index
     return sources
+
+
+def _is_ignored(theirs: str, patterns: Iterable[str], meant: str | None) -> bool:
+    """Tell whether the settings leave a column out; `meant` is its name in Personalize, if it has one."""
+    name = theirs.strip().casefold()
+    for pattern in patterns:
+        if "*" not in pattern:
+            if pattern.casefold() == name:
+                return True
+        elif meant is None and re.fullmatch(re.escape(pattern.casefold()).replace(r"\*", ".*"), name, re.DOTALL):
+            return True
+    return False
+
+
+def _unmet(
+    settings: ShopSettings, kind: DataKind, header: Sequence[str], names: Iterable[str] | None = None
+) -> list[str]:
+    """Return which columns the settings of a kind name and a file lacks; only those of some names, if given."""
+    section = settings.section(kind)
+    there = {canonical(theirs): theirs for theirs in header}
+    found = []
+    for theirs, ours in section.columns.items() if section else ():
+        if canonical(theirs) in there or (names is not None and ours not in names):
+            continue
+        near = get_close_matches(canonical(theirs), there, 1)
+        meant = f"; did you mean {there[near[0]]}?" if near else ""
+        found.append(f"the settings read {theirs} as {ours}, but the file has no such column{meant}")
+    return found
 
 
 def _missing(missing: list[str], settings: ShopSettings) -> str:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _CHECK = 1
 """Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
 _OF_NO_DROP = frozenset({"prices", "erasure", "schedules"})
+_SECTIONS = frozenset({"interactions", "users", "items"})
+"""Settings for files of one kind, of which a drop's own count."""
 _OF_TRAINING = frozenset(
     {
         "campaigns",
@@ -352,5 +354,7 @@ def _content(digest: Digest, kind: DataKind, settings: ShopSettings) -> str:
 
 def _settings_digest(kind: DataKind, settings: ShopSettings) -> str:
     excluded = _OF_NO_DROP if kind == "interactions" else _OF_NO_DROP | _OF_TRAINING
-    relevant: Mapping[str, Any] = {"check": _CHECK, **settings.model_dump(mode="json", exclude=set(excluded))}
+    shared = settings.model_dump(mode="json", exclude={*excluded, *_SECTIONS})
+    own = settings.own_file_settings(kind)
+    relevant: Mapping[str, Any] = {"check": _CHECK, **shared, **({kind: own} if own else {})}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from personalization.core.errors import Rejected
 from personalization.shop import campaign_settings, gate_settings, placements, recommenders
 from personalization.shop.campaign_settings import CampaignSettings, mapping
+from personalization.shop.file_settings import ColumnName, FileSettings, InteractionFileSettings, Returns, merged
 from personalization.shop.gate_settings import Gate, Probe
+from personalization.shop.keys import DataKind
 from personalization.shop.placements import Placements
 from personalization.shop.prices import Billed, Prices
 from personalization.shop.recipes import RECIPES, SECOND_GENERATION, Generation, RecipeAlias
@@ -21,7 +23,6 @@ from personalization.shop.release import BASELINE
 from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
 
 NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
 
@@ -61,17 +62,6 @@ class RejectSettings(BaseModel):
 
     limit: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
     """The share of a drop's rows that may be bad and are left out; with more of them the drop is refused."""
-
-
-class Returns(BaseModel):
-    """Which interactions are returns: they get the event type Return, whatever type they came with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    column: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
-    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
-    below: Annotated[float, Field(allow_inf_nan=False)] = 0
-    """A row is a return if its number in the column is below this."""
 
 
 class Likelihood(BaseModel):
@@ -119,6 +109,12 @@ class ShopSettings(BaseModel):
     """The tolerance for bad rows in a drop."""
     returns: Returns | None = None
     """Which interactions are returns; none without it."""
+    interactions: InteractionFileSettings | None = None
+    """How files of interactions are read."""
+    users: FileSettings | None = None
+    """How files of users are read."""
+    items: FileSettings | None = None
+    """How files of items are read."""
     prices: Prices = Prices()
     """The prices for estimates in reports."""
     gate: Gate = Gate()
@@ -166,7 +162,28 @@ class ShopSettings(BaseModel):
         included = {"domain", "event_type", "columns", "defaults"}
         # Without returns the digest is the same as before returns existed.
         decides = self.model_dump_json(include=included | ({"returns"} if self.returns else set()))
+        kinds: tuple[DataKind, ...] = ("interactions", "users", "items")
+        if files := {kind: content for kind in kinds if (content := self.own_file_settings(kind))}:
+            decides += json.dumps(files, sort_keys=True)
         return hashlib.sha256(decides.encode()).hexdigest()[:4]
+
+    def file_settings(self, kind: DataKind) -> FileSettings:
+        """Return how files of a kind are read: its section over `columns` and `defaults`."""
+        return merged(self.section(kind), self.columns, self.defaults)
+
+    def own_file_settings(self, kind: DataKind) -> dict[str, Any]:
+        """Return what the section of a kind sets, for digests: nothing where it changes nothing."""
+        section = self.section(kind)
+        return section.content() if section else {}
+
+    def section(self, kind: DataKind) -> FileSettings | None:
+        """Return what the settings say of one kind's files alone."""
+        return {"interactions": self.interactions, "users": self.users, "items": self.items}[kind]
+
+    @property
+    def recognised_returns(self) -> Returns | None:
+        """Which interactions are returns: what their section says, or `returns`."""
+        return (self.interactions.returns if self.interactions else None) or self.returns
 
     @property
     def personalize_domain(self) -> Literal["ECOMMERCE"] | None:

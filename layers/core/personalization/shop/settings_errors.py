@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from personalization.shop import file_settings
+
 if TYPE_CHECKING:
     import yaml
 
@@ -18,6 +20,8 @@ _TEXTS: Mapping[str, str] = {
     r"^[A-Z_][A-Z0-9_]{0,149}$": "must be a column's name in capitals, out of A-Z, 0-9 and _",
     r"^\d{4}-\d{2}(-\d{2})?$": "must be a month or a day, such as 2026-11 or 2026-11-25",
     r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$": "must be a time zone, such as Europe/Berlin",
+    file_settings.SEPARATOR: "must be one character, such as ';' or '|', or tab",
+    file_settings.SIGN: "must be a sign or a word before or behind numbers, such as € or EUR",
 }
 """Explanations of patterns."""
 _KINDS: Mapping[str, str] = {

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a shop's files of one kind are read: the sections `interactions`, `users` and `items` of its settings."""
+
+import codecs
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
+TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150)]
+"""A column's name as the shop writes it."""
+Unit = Literal["s", "ms", "us"]
+
+ISO = "iso"
+DIRECTIVES = "YymdejHIMSfpbBzZ"
+"""Directives that a date format may have, as Python's strptime has them, and e for a day without a zero."""
+SEPARATOR = r"^(tab|[^\w\s\"\\]|[\t ])$"
+SIGN = r"^[^\d\s.,'+-]([^\d.,'+-]{0,6}[^\d\s.,'+-])?$"
+
+
+def _tab(value: object) -> object:
+    return "\t" if value == "tab" else value
+
+
+class Returns(BaseModel):
+    """Which interactions are returns: they get the event type Return, whatever type they came with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: TheirName
+    """A column of the file, under the shop's name or Personalize's; it need not be imported."""
+    below: Annotated[float, Field(allow_inf_nan=False)] = 0
+    """A row is a return if its number in the column is below this."""
+
+
+class FileSettings(BaseModel):
+    """How files of one kind are read; what is not set here, the shop's `columns` and `defaults` decide."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: dict[TheirName, ColumnName] = {}
+    """The shop's column names, in any case, and Personalize's names of them; they overrule the shop's for all kinds."""
+    ignore: tuple[Annotated[str, StringConstraints(strip_whitespace=True, max_length=150)], ...] = ()
+    """Columns that are not imported; `*` stands for any characters, and takes none that `columns` names or Personalize
+    knows."""
+    defaults: dict[ColumnName, str | int | float] = {}
+    """Values for missing columns, and for empty cells; they overrule the shop's for all kinds."""
+    encoding: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,29}$")] | None = None
+    """The encoding of text files, such as cp949; without it, it is detected."""
+    separator: Annotated[str, BeforeValidator(_tab), StringConstraints(pattern=SEPARATOR)] | None = None
+    """The character between two values, or `tab`; without it, it is detected."""
+    sheet: str | int | None = None
+    """The sheet of a workbook, by name or number; required where it has several."""
+    dates: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = None
+    """The form of dates, such as %d/%m/%Y %H:%M, or iso; without it, dates are ISO 8601 and times may be numbers."""
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$")] = "UTC"
+    """The time zone of dates that name none, such as Europe/Berlin."""
+    unit: Unit | None = None
+    """The unit of times that are numbers: seconds, milliseconds or microseconds since 1970; without it, seconds."""
+    decimal: Literal[".", ","] | None = None
+    """The mark before the decimals of numbers; without it, a point."""
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    """The mark between groups of three digits of a number; none without it."""
+    currency: Annotated[str, StringConstraints(pattern=SIGN)] | None = None
+    """A sign before or behind numbers that is left out, such as €, EUR or 원."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        if encoding is None:
+            return None
+        try:
+            "".encode(encoding)  # refuses what is known and no encoding of text
+            return codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("is no encoding of text: write one like utf-8, cp949, shift_jis or cp1252") from None
+
+    @field_validator("sheet")
+    @classmethod
+    def _is_a_sheet(cls, sheet: str | int | None) -> str | int | None:
+        if sheet is not None and not (1 <= len(sheet) <= 31 if isinstance(sheet, str) else sheet >= 1):
+            raise ValueError("must be a sheet's name, or its number from 1")
+        return sheet
+
+    @field_validator("dates")
+    @classmethod
+    def _is_a_form(cls, dates: str | None) -> str | None:
+        if dates is None or dates == ISO:
+            return dates
+        parts = set(re.findall(r"%(.?)", dates.replace("%-", "%")))
+        if strange := sorted(parts - {*DIRECTIVES, "%"}):
+            known = " ".join(f"%{each}" for each in DIRECTIVES)
+            raise ValueError(f"%{strange[0]} is no part of a date here: the parts are {known}; or write iso")
+        if not parts & {*"Yy"} or not ("j" in parts or (parts & {*"mbB"} and parts & {*"de"})):
+            raise ValueError("must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
+        if ("I" in parts) != ("p" in parts):
+            raise ValueError("%I (1 to 12) and %p (AM or PM) go together; hours from 0 to 23 are %H")
+        return dates
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, zone: str) -> str:
+        import zoneinfo  # noqa: PLC0415 - only shops with a zone of their own need it
+
+        try:
+            zoneinfo.ZoneInfo(zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            if zone != "UTC" and zoneinfo.available_timezones():
+                raise ValueError("is no time zone: write one like Europe/Berlin, Asia/Seoul or UTC") from None
+        return zone
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if both := [name for name in self.columns if name.casefold() in {each.casefold() for each in self.ignore}]:
+            raise ValueError(f"columns and ignore both name {both[0]!r}: leave it out of one of them")
+        mark = self.decimal or "."
+        if self.thousands == mark:
+            other = "," if mark == "." else "."
+            problem = f"{mark!r} cannot be the mark of thousands and of decimals, too"
+            raise ValueError(f"{problem}: set decimal to {other!r}, or change thousands")
+        if self.unit and self.dates:
+            raise ValueError("unit is for times that are numbers, dates is for dates: leave one of them out")
+        return self
+
+    @property
+    def rewrites_numbers(self) -> bool:
+        """Whether numbers come in a form of the shop's own."""
+        return self.decimal == "," or self.thousands is not None or self.currency is not None
+
+    @property
+    def rewrites_times(self) -> bool:
+        """Whether times come in a form of the shop's own."""
+        return self.dates is not None or self.unit is not None or self.timezone != "UTC"
+
+    def content(self) -> dict[str, Any]:
+        """Return what is set, for digests: the same for settings that mean the same."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class InteractionFileSettings(FileSettings):
+    """How files of interactions are read."""
+
+    returns: Returns | None = None
+    """Which interactions are returns; without it, the shop's `returns` decide."""
+
+
+def merged(
+    own: FileSettings | None, columns: Mapping[str, str], defaults: Mapping[str, str | int | float]
+) -> FileSettings:
+    """Return the settings of one kind's files, with what the shop sets for all kinds below them."""
+    own = own or FileSettings()
+    return own.model_copy(update={"columns": {**columns, **own.columns}, "defaults": {**defaults, **own.defaults}})
