@@ -162,6 +162,16 @@ def test_a_history_is_compared_with_the_one_that_was_imported_last(
     assert runs(machine, "run-a4", later(CLAIM, 6), "imported", content="A")["known"] is None
 
 
+def test_a_report_compares_with_the_last_import_of_its_kind_and_mode(machine: "SFNClient") -> None:
+    more = KEY.replace("interactions/", "interactions/incremental/")
+    assert runs(machine, "run-a", later(CLAIM, 1), "imported")["last"] is None
+    assert runs(machine, "run-b", later(CLAIM, 2, key=more), "imported")["last"] is None
+    assert runs(machine, "run-c", later(CLAIM, 3), "refused", reason="bad")["last"] == {"key": KEY, "run": "run-a"}
+    assert runs(machine, "run-d", later(CLAIM, 4), "imported")["last"] == {"key": KEY, "run": "run-a"}
+    assert runs(machine, "run-e", later(CLAIM, 5, key=more), "imported")["last"] == {"key": more, "run": "run-b"}
+    assert runs(machine, "run-f", later(CLAIM, 6), "imported")["last"] == {"key": KEY, "run": "run-d"}
+
+
 def test_what_failed_is_not_handled_already(machine: "SFNClient") -> None:
     me = begun(machine, "run-a")
     handler(later(CLAIM, 1) | me, None)

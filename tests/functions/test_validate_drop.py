@@ -183,8 +183,9 @@ def test_dates_become_unix_time_and_that_is_said(drop: Drop, bucket: "S3Client")
 
 
 def test_the_report_tells_what_came_and_compares_it_with_the_drop_before(drop: Drop, bucket: "S3Client") -> None:
-    handler(drop(HISTORY, interactions()), None)
-    event = {**drop(HISTORY, interactions(rows=1500)), "run": "another-run"}
+    handler(first := drop(HISTORY, interactions()), None)
+    last = {"key": HISTORY, "run": first["run"]}
+    event = {**drop(HISTORY, interactions(rows=1500)), "run": "another-run", "last": last}
     plan = handler(event, None)
     told = report(bucket, event)
     assert (told["outcome"], told["rows"]["accepted"]) == ("accepted", 1500)
@@ -582,3 +583,29 @@ def test_a_refused_file_is_told_what_to_do_and_nothing_of_what_it_would_have_cos
     for absent in ("campaigns", "a month", "Filled", "Is it enough", "Duplicates", "What this run does"):
         assert absent not in page
     assert "next" not in report(bucket, event)
+
+
+def test_a_drop_that_looks_wrong_warns_or_is_refused_before_it_is_imported(drop: Drop, bucket: "S3Client") -> None:
+    first = drop(HISTORY, interactions(rows=3000))
+    handler(first, None)
+    last = {"key": HISTORY, "run": first["run"]}
+    event = {**drop(HISTORY, interactions(rows=1200)), "run": "run-2", "last": last}
+    assert "looks wrong: it has 1,200 good rows, 40% of the 3,000 before" in str(handler(event, None)["notes"])
+    drop("drops/demo/settings.yaml", "changes: {refuse: [all]}")
+    with pytest.raises(Rejected, match="beside drops/demo/interactions/history") as refused:
+        handler(event | {"run": "run-3"}, None)
+    told = report(bucket, event | {"run": "run-3"})
+    assert (told["outcome"], told["suspicions"][0]["what"]) == ("refused", "rows")
+    assert not bucket.list_objects_v2(Bucket=BUCKET, Prefix="imports/demo/run-3/")["KeyCount"]
+    code = refused.value.reason.partition("accept: ")[2].partition(" ")[0]
+    drop("drops/demo/settings.yaml", f"changes: {{refuse: [all], accept: {code}}}")
+    assert handler(event | {"run": "run-4"}, None)["rows"] == 1200
+
+
+def test_other_ids_than_those_of_the_last_items_are_noticed(drop: Drop) -> None:
+    def items(prefix: str) -> str:
+        return "ITEM_ID,PRICE,CATEGORY_L1\n" + "".join(f"{prefix}{row},1,c\n" for row in range(200))
+
+    handler(first := drop(ITEMS, items("i")), None)
+    event = {**drop(ITEMS, items("0")), "run": "run-2", "last": {"key": ITEMS, "run": first["run"]}}
+    assert "looks wrong: of its 200 items only 0 are among the 200 before" in str(handler(event, None)["notes"])

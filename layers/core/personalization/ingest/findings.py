@@ -161,6 +161,10 @@ class Findings:
     items: Spread | None = None
     placeholders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Rows whose id is a placeholder such as NULL, by column and placeholder."""
+    ids: int | None = None
+    """Different ids of a drop of users or items."""
+    new_ids: int | None = None
+    """Those of them that the dataset lacked before; None where unknown."""
 
     @property
     def rejected(self) -> int:

@@ -16,7 +16,7 @@ from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
-from personalization.ingest import findings, report, sales
+from personalization.ingest import changes, findings, report, sales
 from personalization.ingest import plan as imports
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.csv.copying import Copied, copy
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _CHECK = 1
 """Raised with each version whose check changes the outcome for the same bytes, which are then imported again."""
-_OF_NO_DROP = frozenset({"prices", "erasure", "schedules"})
+_OF_NO_DROP = frozenset({"changes", "prices", "erasure", "schedules"})
 _SECTIONS = frozenset({"interactions", "users", "items"})
 """Settings for files of one kind, of which a drop's own count."""
 _OF_TRAINING = frozenset(
@@ -167,6 +167,20 @@ class Preparation:
     def _settings(self) -> tuple[ShopSettings, tuple[str, ...]]:
         return settings_file.settings_that_hold(self._s3, self._request.bucket, self._drop.shop)
 
+    @cached_property
+    def _last(self) -> report.Document | None:
+        """The report on the last imported drop of this kind and mode."""
+        last = self._request.last
+        if last is None or self._drop.data_kind is None:
+            return None
+        stem = report.key(self._drop.shop, last.run, self._drop.data_kind, 0)
+        documents = (
+            objects.get_json(self._s3, self._bucket, key)
+            for key in objects.list_keys(self._s3, self._bucket, stem)
+            if key.endswith(".json")
+        )
+        return next((each for each in documents if each and each["key"] == last.key), None)
+
     def _prepare(self, each: Joined, part: int) -> Plan | Nothing:
         """Check an object, write its import copy, its report and its refused rows, and plan what follows.
 
@@ -185,7 +199,7 @@ class Preparation:
         now = datetime.now(UTC)
         before = self._history_size(each) if kind == "interactions" and drop.mode != "FULL" else 0
         about = Subject(drop.shop, request.run, kind, drop.mode, each.key, now, chosen, before)
-        reporter = _Reporter(self._s3, request.bucket, about, part)
+        reporter = _Reporter(self._s3, request.bucket, about, part, self._last)
         digest = Digest()
         try:
             expected = self._expected(drop, kind, chosen, now)
@@ -256,6 +270,8 @@ class Preparation:
             if problems := findings.problems(expected, copied.findings):
                 error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
                 raise error(expected.resource, "; ".join(problems))
+            if suspicious := reporter.suspicious():
+                raise Rejected(expected.resource, suspicious)
             if copied.listed is None:
                 return copied
             version = hashlib.sha256(f"{self._request.run}/{each.key}".encode()).hexdigest()[:12]
@@ -280,11 +296,12 @@ class Preparation:
 class _Reporter:
     """Write the report on one drop."""
 
-    def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int, last: report.Document | None) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._about = about
         self._part = part
+        self._last = last
         self._findings: Findings | None = None
         self._rejects = ""
         self._kept = 0
@@ -297,14 +314,20 @@ class _Reporter:
             self._kept = copied.rejects.written
             objects.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
 
+    def suspicious(self) -> str:
+        """Return why the shop's settings refuse a drop that could be imported; empty where they do not."""
+        chosen = self._about.settings.changes
+        return changes.refusal(report.document(self._about, self._findings, "", self._last), chosen)
+
     def refused(self, reason: str) -> str:
         """Report a refused drop, and return the page's key."""
-        return self._write(reason, keep=False)
+        page: str = self._write(reason)["page"]
+        return page
 
     def accepted(self, copied: Copied, remarks: Collection[str]) -> Checked:
         """Report an imported drop; `remarks` are about its settings."""
         about, results, rejected = self._about, copied.findings, copied.findings.rejected
-        page = self._write("", keep=not self._part)
+        written = self._write("")
         interactions = about.kind == "interactions"
         if not interactions:
             # Ids of an earlier drop would be wrong if this one's cannot be compared.
@@ -312,7 +335,8 @@ class _Reporter:
             key = report.ids_key(about.shop, about.kind)
             objects.put_bytes(self._s3, self._bucket, key, ids, "application/octet-stream")
         items = results.items.ids if results.items else results.accepted if about.kind == "items" else 0
-        notes = [*remarks, *results.notes]
+        suspicious = [f"looks wrong: {each['told']}" for each in written["suspicions"]]
+        notes = [*remarks, *suspicious, *results.notes]
         if rejected:
             notes.append(f"{rejected:,} of {results.rows:,} rows were left out: {self._rejects}")
         notes += report.data_limits(about.settings, items, about.before + results.accepted if interactions else 0)
@@ -321,25 +345,20 @@ class _Reporter:
             results.accepted,
             tuple(notes),
             changed=bool(copied.layout.added),
-            report=page,
+            report=written["page"],
             rejects=rejected,
             events=results.event_types if interactions and about.mode == "FULL" else None,
         )
 
-    def _write(self, reason: str, *, keep: bool) -> str:
-        """Write the report, and `keep` it for comparison with the next drop; return the page's key."""
+    def _write(self, reason: str) -> report.Document:
+        """Write the report, and return its document with the page's key as `page`."""
         about = self._about
-        last = report.last_key(about.shop, about.kind)
-        before = objects.get_json(self._s3, self._bucket, last)
-        document = report.document(about, self._findings, reason, before)
+        document = report.document(about, self._findings, reason, self._last)
         document["rejects"] = {"key": self._rejects, "rows": self._kept} if self._rejects else None
         name = report.key(about.shop, about.run, about.kind, self._part)
-        page = report.page(document)
         objects.put_json(self._s3, self._bucket, f"{name}.json", document)
-        objects.put_text(self._s3, self._bucket, f"{name}.html", page)
-        if keep:
-            objects.put_json(self._s3, self._bucket, last, document)
-        return f"{name}.html"
+        objects.put_text(self._s3, self._bucket, f"{name}.html", report.page(document))
+        return document | {"page": f"{name}.html"}
 
 
 def _postponed(each: Joined, reason: str) -> LeftOut:

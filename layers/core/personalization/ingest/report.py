@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from personalization.ingest import changes
 from personalization.ingest.findings import (
     MINIMUM_INTERACTIONS,
     MINIMUM_USERS,
@@ -96,11 +97,6 @@ def key(shop: str, run: str, kind: DataKind, part: int) -> str:
     return f"reports/{shop}/{run}/data-{kind}{f'-{part}' if part else ''}"
 
 
-def last_key(shop: str, kind: DataKind) -> str:
-    """Return the key of the last accepted drop's document, with which the next one is compared."""
-    return f"reports/{shop}/last/{kind}.json"
-
-
 def ids_key(shop: str, kind: DataKind) -> str:
     """Return the key of the hashes of a dataset's ids."""
     return f"reports/{shop}/known/{kind}.ipc"
@@ -111,14 +107,14 @@ def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
     return f"rejects/{shop}/{run}/{kind}{f'-{part}' if part else ''}.csv"
 
 
-def document(about: Subject, found: Findings | None, reason: str, before: Mapping[str, Any] | None = None) -> Document:
+def document(about: Subject, found: Findings | None, reason: str, last: Mapping[str, Any] | None = None) -> Document:
     """Return the report.
 
     Args:
         about: the drop.
         found: the results for its rows, or None for an unreadable file.
         reason: why the drop was refused; empty where it was accepted.
-        before: the document of the last accepted drop of this kind.
+        last: the document of the last imported drop of this kind and mode.
     """
     members: Document = {
         "shop": about.shop,
@@ -157,7 +153,10 @@ def document(about: Subject, found: Findings | None, reason: str, before: Mappin
         members["next"] = _next(about, found)
     if about.kind == "interactions" and is_complete:
         members |= _interactions(found)
-    members["changes"] = _changes(members, before) if is_complete else None
+    elif found.ids is not None:
+        members["ids"] = {"count": found.ids, "new": found.new_ids}
+    members["changes"] = changes.differences(members, last) if is_complete else None
+    members["suspicions"] = changes.suspicions(members, last, about.settings.changes) if is_complete else []
     return members
 
 
@@ -289,38 +288,6 @@ def _held_out(about: Subject, found: Findings) -> Document | None:
         "lists": cost.lists,
         "dollars": cost.dollars,
     }
-
-
-def _changes(now: Document, before: Mapping[str, Any] | None) -> Document | None:
-    """Return the differences from the last drop of this kind, as pairs of before and now."""
-    # A repeated step finds its own report.
-    if not before or "rows" not in before or before["run"] == now["run"]:
-        return None
-    pairs: list[tuple[str, Sequence[str]]] = [
-        ("good rows", ("rows", "accepted")),
-        ("bad rows", ("rows", "rejected")),
-        ("shoppers", ("users", "ids")),
-        ("items", ("items", "ids")),
-        ("days", ("span", "days")),
-    ]
-    figures = [
-        {"what": what, "before": old, "now": new}
-        for what, path in pairs
-        if (old := _at(before, path)) is not None and (new := _at(now, path)) is not None
-    ]
-    members: Document = {"run": before["run"], "checkedAt": before["checkedAt"], "figures": figures}
-    for member in ("columns", "eventTypes"):
-        was, are = ([each["name"] for each in document.get(member, ())] for document in (before, now))
-        members[f"{member}Added"] = [each for each in are if each not in was]
-        members[f"{member}Gone"] = [each for each in was if each not in are]
-    return members
-
-
-def _at(document: Mapping[str, Any], path: Sequence[str]) -> int | None:
-    value: Any = document
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, int) else None
 
 
 def page(report: Document) -> str:

@@ -180,6 +180,17 @@ def latest_full(every: Sequence[Claim], claim: Claim) -> Claim | None:
     return found if found and found.mode == "FULL" and found.state == "done" and found.content else None
 
 
+def last_import(every: Sequence[Claim], claim: Claim) -> Claim | None:
+    """Return the last claim of the same kind and mode whose data were imported."""
+    imported = [
+        each
+        for each in every
+        if (each.kind, each.mode) == (claim.kind, claim.mode) and each.id != claim.id
+        if each.taken_at and (each.state == "done" or each.loaded)
+    ]
+    return max(imported, key=lambda each: (each.taken_at[-1], each.order), default=None)
+
+
 def newest(every: Sequence[Claim]) -> list[Claim]:
     """Return the last claim of each kind that a run took and did not refuse."""
     came = [each for each in every if each.taken_at and each.state not in {"refused", "held"}]

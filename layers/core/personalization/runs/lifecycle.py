@@ -164,7 +164,7 @@ def collect(ledger: Ledger, run: Run, shop: str, again: str | None = None) -> di
     ]
     later = [f"{was.key} is imported again after this run" for was, _ in batch.later if was.state == "done"]
     return {
-        "drops": [_item(run, each, batch.trained_by, batches.latest_full(every, each.claim)) for each in batch.chosen],
+        "drops": [_item(run, each, batch.trained_by, every) for each in batch.chosen],
         "notes": [*replaced, *later, *_continued(batch)],
     }
 
@@ -188,8 +188,9 @@ def _must_lead(ledger: Ledger, run: Run, shop: str) -> None:
         raise Rejected(shop, f"the shop is led by {f'run {lease.owner}' if lease else 'no run'}, not by {run.name}")
 
 
-def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], known: Claim | None) -> dict[str, object]:
+def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[Claim]) -> dict[str, object]:
     claim = chosen.claim
+    known, last = batches.latest_full(every, claim), batches.last_import(every, claim)
     wish = {"shop": claim.shop, "trainingMode": claim.training_mode, "recipes": list(claim.recipes)}
     return {
         "id": claim.id,
@@ -209,6 +210,7 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], known: Claim | No
             "trainedBy": list(trained_by),
             "begunAt": min((at for each in chosen.all for at in each.taken_at), default=run.now.isoformat()),
             "known": {"content": known.content, "key": known.key, "run": known.run} if known else None,
+            "last": {"key": last.key, "run": last.runs[-1]} if last else None,
         },
     }
 

@@ -127,6 +127,14 @@ class Known(Part):
     """The run that handled it."""
 
 
+class Last(Part):
+    """The last imported object of a kind and mode."""
+
+    key: str
+    run: str
+    """The run that imported it."""
+
+
 class LeftOut(Part):
     """An object that is left out of a joint import."""
 
@@ -165,6 +173,8 @@ class PrepareRequest(Part):
     """When the first of these runs took the object, ISO 8601."""
     known: Known | None = Field(default=None, exclude_if=lambda value: value is None)
     """The dataset's current FULL, if the object is one."""
+    last: Last | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The import with whose report this one is compared."""
     may_skip: bool = False
     """Whether the state machine can skip an import; older executions cannot."""
 

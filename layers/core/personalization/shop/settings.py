@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from personalization.core.errors import Rejected
 from personalization.shop import campaign_settings, gate_settings, placements, recommenders
 from personalization.shop.campaign_settings import CampaignSettings, mapping
+from personalization.shop.change_settings import ChangeSettings
 from personalization.shop.file_settings import ColumnName, FileSettings, InteractionFileSettings, Returns, merged
 from personalization.shop.gate_settings import Gate, Probe
 from personalization.shop.keys import DataKind
@@ -107,6 +108,8 @@ class ShopSettings(BaseModel):
     """Values for missing columns, and for empty cells."""
     rejects: RejectSettings = RejectSettings()
     """The tolerance for bad rows in a drop."""
+    changes: ChangeSettings = ChangeSettings()
+    """From which difference on a drop looks wrong beside the last one, and whether it is then refused."""
     returns: Returns | None = None
     """Which interactions are returns; none without it."""
     interactions: InteractionFileSettings | None = None

@@ -22,6 +22,7 @@ _TEXTS: Mapping[str, str] = {
     r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$": "must be a time zone, such as Europe/Berlin",
     file_settings.SEPARATOR: "must be one character, such as ';' or '|', or tab",
     file_settings.SIGN: "must be a sign or a word before or behind numbers, such as € or EUR",
+    r"^(drop-[0-9a-f]{8})?$": "must be the code in a refused drop's reason, such as drop-3f2a91c0",
 }
 """Explanations of patterns."""
 _KINDS: Mapping[str, str] = {

@@ -171,6 +171,8 @@ class Counts(TypedDict, total=False):
     users: Spread
     items: Spread
     placeholders: Mapping[str, Mapping[str, int]]
+    ids: int
+    new_ids: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +230,18 @@ class Counting:
             own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
             placeholders = Counter[str]()
             ids = [_count_placeholders(frame, placeholders)["key"] for frame in self._whole.counts()]
-            duplicates = self._rows - sum(map(len, ids))
-            return Counted({"duplicates": duplicates, "placeholders": {own: placeholders}}, self._packed(ids))
+            different = sum(map(len, ids))
+            earlier = unpack_ids(self._expected.known.get(self._expected.kind))
+            findings: Counts = {
+                "duplicates": self._rows - different,
+                "placeholders": {own: placeholders},
+                "ids": different,
+                "new_ids": None if earlier is None else sum(_without(each, earlier).len() for each in ids),
+            }
+            return Counted(findings, self._packed(ids, earlier))
         seen: list[pl.DataFrame] = []
         no_users, no_items = Counter[str](), Counter[str]()
-        findings: Counts = {
+        findings = {
             "items": self._spread(self._items, "items", no_items, seen),
             "users": self._spread(self._users, "users", no_users),
             "placeholders": {"USER_ID": no_users, "ITEM_ID": no_items},
@@ -252,13 +261,10 @@ class Counting:
             left.subtract({word: rows for word, rows in frame.select("word", "rows").rows() if word in seen})
         return {word: rows for word, rows in left.items() if rows > 0}
 
-    def _packed(self, ids: list[pl.Series]) -> bytes | None:
-        earlier = (
-            unpack_ids(self._expected.known.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
-        )
+    def _packed(self, ids: list[pl.Series], earlier: pl.Series | None) -> bytes | None:
         if self._expected.mode == "INCREMENTAL" and earlier is None:
             return None
-        every = [*ids, earlier] if earlier is not None else ids
+        every = [*ids, earlier] if self._expected.mode == "INCREMENTAL" and earlier is not None else ids
         return pack_ids(pl.concat(every).unique()) if every else None
 
     def _spread(
@@ -286,6 +292,10 @@ class Counting:
             unknown_rows=None if known_ids is None else unknown_rows,
             unknown_ids=None if known_ids is None else unknown_ids,
         )
+
+
+def _without(keys: pl.Series, known: pl.Series) -> pl.Series:
+    return keys.to_frame("key").join(known.to_frame("key"), on="key", how="anti").to_series()
 
 
 def _count_placeholders(frame: pl.DataFrame, counts: Counter[str]) -> pl.DataFrame:
