@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 NAME_LENGTH = 63
 """Characters that Personalize allows in a name."""
+UNVERSIONED = "null"
+"""S3's version id of objects written while the bucket had no versioning. The next such write replaces the object."""
 RUN_LENGTH = 12
 """Characters of a run's hash in names."""
 _DIGEST_LENGTH = 6

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from personalization.core.errors import Rejected
+from personalization.core.names import UNVERSIONED
 from personalization.shop import keys
 from personalization.shop.keys import Drop, Kind, Mode
 from personalization.shop.plan import Part
@@ -28,8 +29,6 @@ KEPT_DAYS = 400
 """Days before a claim expires; S3 repeats an event within a day."""
 NO_SHOP = "-"
 """Replaces the shop's name where a key has none; no shop can have this name."""
-UNVERSIONED = "null"
-"""S3's version id of objects written while the bucket had no versioning. The next such write replaces the object."""
 
 
 class Claim(Part):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from personalization.core.aws.errors import ClientError, code, false_on, translate_errors
 from personalization.core.aws.pagination import pages
-from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, UNVERSIONED, Claim
+from personalization.core.names import UNVERSIONED
+from personalization.runs.claims import KEPT_DAYS, NO_SHOP, PREFIX, Claim
 from personalization.runs.leases import RECORD, Lease
 from personalization.runs.lost_drops import REMEMBERED, Listed, Version
 from personalization.shop import records

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib3.exceptions import HTTPError
 
 from personalization.core.aws.errors import none_if_missing, translate_errors
-from personalization.core.aws.pagination import paginate
+from personalization.core.aws.pagination import pages, paginate
 from personalization.core.errors import Rejected, RetryLater
+from personalization.core.names import UNVERSIONED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -131,6 +132,37 @@ def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
     with translate_errors(folder):
         objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
         yield from (each["Key"] for each in objects if each["Size"])
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of an object, or its deletion."""
+
+    key: str
+    id: str | None
+    """The version's; None if it was written without versioning."""
+    modified: datetime
+    size: int = 0
+    latest: bool = False
+    deletion: bool = False
+
+
+def list_histories(client: "S3Client", bucket: str, folder: str) -> Iterator[Stored]:
+    """Iterate over the versions and deletions of the objects below a folder: of each key, newest first."""
+    with translate_errors(folder):
+        for page in pages(client.list_object_versions, Bucket=bucket, Prefix=folder):
+            versions: Any = page.get("Versions", [])
+            deletions: Any = page.get("DeleteMarkers", [])
+            found = [_stored(each, each["Size"], deletion=False) for each in versions]
+            found += [_stored(each, 0, deletion=True) for each in deletions]
+            # S3 lists both apart, and rounds times to seconds; of the same second, the latest or a version is newer.
+            found.sort(key=lambda each: (each.latest, each.modified, not each.deletion), reverse=True)
+            yield from found
+
+
+def _stored(listed: Mapping[str, Any], size: int, *, deletion: bool) -> Stored:
+    version = listed["VersionId"] if listed["VersionId"] != UNVERSIONED else None
+    return Stored(listed["Key"], version, listed["LastModified"], size, listed["IsLatest"], deletion)
 
 
 def size(client: "S3Client", bucket: str, key: str, version: str | None) -> int | None:

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a drop: one file, or the files of a folder as they were when its marker was written.
+
+What arrives after the marker waits for the next one. The first check of a marker stores which versions it means, so
+that every later check and every function reads the same bytes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pydantic import AliasPath, BaseModel, Field, ValidationError
+
+from personalization.core.aws import objects
+from personalization.core.aws.objects import Stored
+from personalization.core.errors import Rejected
+from personalization.shop import keys
+from personalization.shop.keys import Drop
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MOST_PARTS = 10_000
+"""Parts of one drop: each costs a request, and a copy in the bucket."""
+_MANIFEST_BYTES = 16 << 20
+_SHOWN = 10
+"""Parts that a message names."""
+_DELTA_LOG = "_delta_log"
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePart:
+    """One object with rows of a drop."""
+
+    key: str
+    version_id: str | None
+    size: int
+    """Bytes in the bucket."""
+    name: str
+    """The file's name within the drop's folder, for people; empty for a lone file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a drop in the order of their names."""
+
+    every: tuple[SourcePart, ...]
+    columns: tuple[str, ...] = ()
+    """The names of the columns in the manifest: then parts may lack a header."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts in the bucket."""
+        return sum(part.size for part in self.every)
+
+
+class _Entry(BaseModel):
+    """A part in a manifest: ours by `key` and `size`, Redshift's by `url` and `meta`."""
+
+    key: str = ""
+    url: str = ""
+    size: int | None = None
+    length: int | None = Field(default=None, validation_alias=AliasPath("meta", "content_length"))
+
+
+class _Column(BaseModel):
+    name: str
+
+
+class _Manifest(BaseModel):
+    """A list of parts: Redshift's, which names the columns if it is VERBOSE, or our own."""
+
+    entries: list[_Entry]
+    columns: list[str] = []
+    elements: list[_Column] = Field(default=[], validation_alias=AliasPath("schema", "elements"))
+
+
+@dataclass(slots=True)
+class _Folder:
+    """The files of a folder as of its marker."""
+
+    parts: dict[str, Stored] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+    """Names of parts that came after the marker."""
+    replaced: list[str] = field(default_factory=list)
+    """Names of parts with newer content than at the marker."""
+    deleted: list[str] = field(default_factory=list)
+    """Names of parts that were deleted after the marker."""
+    others: list[str] = field(default_factory=list)
+    """Names of files that are no parts."""
+    markers: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
+    """Names of files in further folders."""
+    is_delta: bool = False
+
+
+def list_parts(client: "S3Client", bucket: str, drop: Drop, version_id: str | None) -> Parts:
+    """Return the parts of a drop; `version_id` is the dropped object's: the file's, or the marker's.
+
+    Raises:
+        Rejected: the object is gone; or the folder has no parts, too many, other files, or other parts than its
+            manifest says. The reason names them.
+    """
+    size = objects.size(client, bucket, drop.key, version_id)
+    # A version outlives the deletion of its object, and a deleted object should not be imported.
+    if size is None or (version_id and objects.size(client, bucket, drop.key, None) is None):
+        raise Rejected(drop.key, "the object is no longer there")
+    if not drop.folder:
+        return Parts((SourcePart(drop.key, version_id, size, ""),))
+    pins = pins_key(drop, version_id)
+    pinned = objects.get_json(client, bucket, pins) if version_id else None
+    if pinned is not None:
+        return _unpack(pinned)
+    found = _listed(client, bucket, drop, version_id)
+    text = objects.read_small(client, bucket, drop.key, _MANIFEST_BYTES, version_id) if drop.has_manifest else None
+    manifest = _parse(drop, text[1]) if text else None
+    problems = [*_problems(drop, found), *(_differences(bucket, drop, manifest, found) if manifest else [])]
+    if problems:
+        raise Rejected(drop.key, "; ".join(problems))
+    parts = Parts(_in_order(found), _columns(manifest), tuple(_notes(found)))
+    if version_id:
+        objects.put_json(client, bucket, pins, asdict(parts))
+    return parts
+
+
+def pins_key(drop: Drop, version_id: str | None) -> str:
+    """Return the key of the list of parts that the version of a marker means."""
+    identity = hashlib.sha256(f"{drop.key}\0{version_id or ''}".encode()).hexdigest()[:16]
+    return f"reports/{drop.shop}/parts/{identity}.json"
+
+
+def _unpack(document: Mapping[str, list[Mapping[str, str]] | list[str]]) -> Parts:
+    every = tuple(SourcePart(**part) for part in document["every"])  # type: ignore[arg-type]
+    return Parts(every, tuple(map(str, document["columns"])), tuple(map(str, document["notes"])))
+
+
+def _listed(client: "S3Client", bucket: str, drop: Drop, version_id: str | None) -> _Folder:
+    """Return the folder's files as of the marker, and what came of them since."""
+    histories: dict[str, list[Stored]] = {}
+    for stored in objects.list_histories(client, bucket, drop.folder):
+        histories.setdefault(stored.key.removeprefix(drop.folder), []).append(stored)
+    written = next(
+        each.modified
+        for each in histories.get(drop.key.removeprefix(drop.folder), [])
+        if not each.deletion and version_id in {None, each.id}
+    )
+    folder = _Folder()
+    for name, history in sorted(histories.items()):
+        _sort_in(folder, name, history, written)
+    return folder
+
+
+def _sort_in(folder: _Folder, name: str, history: list[Stored], written: datetime) -> None:
+    """Add a file with its history, newest first, to a folder whose marker was written at a time."""
+    now = history[0]
+    then = next((each for each in history if each.modified <= written), None)
+    exists = not now.deletion
+    if name.split("/", maxsplit=1)[0] == _DELTA_LOG:
+        folder.is_delta = folder.is_delta or exists
+    elif not name or name.endswith("/"):
+        return
+    elif "/" not in name and (name == keys.SUCCESS or keys.is_manifest(name)):
+        folder.markers += [name] * exists
+    elif any(each[:1] in {"_", "."} for each in name.split("/")):
+        return
+    elif then is None or then.deletion:
+        folder.late += [name] * exists
+    elif not exists:
+        folder.deleted.append(name)
+    elif "/" in name:
+        folder.nested.append(name)
+    elif not keys.is_part(name):
+        folder.others.append(name)
+    else:
+        folder.parts[name] = then
+        folder.replaced += [name] * (now != then)
+
+
+def _problems(drop: Drop, found: _Folder) -> list[str]:
+    """Return why the files of a folder are no drop."""
+    problems = []
+    if found.is_delta:
+        problems.append("it is a Delta table, whose files include replaced rows: export it as Parquet or CSV")
+    if len(found.markers) > 1:
+        problems.append(f"the folder has several markers ({_named(found.markers)}): leave one of them")
+    if found.nested:
+        advice = "write all parts into one folder, without partitions"
+        problems.append(f"{_named(found.nested)} lie in further folders: {advice}")
+    if found.others:
+        problems.append(f"{_named(found.others)} cannot be parts: they end in {keys.ENDINGS}, or have no ending")
+    if found.deleted:
+        problems.append(f"{_named(found.deleted)} were deleted after the marker was written")
+    if len(found.parts) > MOST_PARTS:
+        advice = "write fewer and larger ones"
+        problems.append(f"the folder has {len(found.parts):,} parts; a drop may have {MOST_PARTS:,}: {advice}")
+    if not found.parts and not problems and not drop.has_manifest:
+        problems.append(_NO_PARTS)
+    return problems
+
+
+_NO_PARTS = "there are no parts beside the marker: write it after them, into their folder"
+
+
+def _parse(drop: Drop, text: bytes) -> _Manifest:
+    """Return a manifest.
+
+    Raises:
+        Rejected: it has another form.
+    """
+    form = '{"entries": [{"key": "part-0.csv", "size": 123}, …]}, or as Redshift writes it'
+    if len(text) > _MANIFEST_BYTES:
+        raise Rejected(drop.key, f"the manifest has more than {_MANIFEST_BYTES >> 20} MB")
+    try:
+        return _Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        what = f"{where}: {first['msg']}" if where else first["msg"]
+        raise Rejected(drop.key, f"the manifest cannot be read ({what}); its form is {form}") from None
+
+
+def _differences(bucket: str, drop: Drop, manifest: _Manifest, found: _Folder) -> list[str]:
+    """Return how the parts differ from a manifest."""
+    sizes: dict[str, int | None] = {}
+    outside = []
+    for entry in manifest.entries:
+        name = entry.url or entry.key
+        name = name.removeprefix(f"s3://{bucket}/").removeprefix(drop.folder)
+        if "/" in name or not name:
+            outside.append(entry.url or entry.key or "an entry without key or url")
+        sizes[name] = entry.size if entry.size is not None else entry.length
+    listed = [name for name in sizes if "/" not in name and name]
+    missing = [name for name in listed if name not in found.parts and name not in found.deleted]
+    other = [
+        f"{name} ({found.parts[name].size:,} bytes, not {sizes[name]:,})"
+        for name in listed
+        if name in found.parts and sizes[name] not in {None, found.parts[name].size}
+    ]
+    unlisted = [name for name in found.parts if name not in sizes]
+    return [
+        *([f"the manifest names {_named(outside)} outside its folder"] if outside else []),
+        *([f"the manifest names {_named(missing)}, which were not there when it was written"] if missing else []),
+        *([f"other sizes than in the manifest: {_named(other)}"] if other else []),
+        *([f"the manifest lacks {_named(unlisted)}"] if unlisted else []),
+        *(["the manifest names no parts"] if not manifest.entries else []),
+    ]
+
+
+def _columns(manifest: _Manifest | None) -> tuple[str, ...]:
+    if manifest is None:
+        return ()
+    return tuple(manifest.columns or [column.name for column in manifest.elements])
+
+
+def _in_order(found: _Folder) -> tuple[SourcePart, ...]:
+    return tuple(SourcePart(part.key, part.id, part.size, name) for name, part in sorted(found.parts.items()))
+
+
+def _notes(found: _Folder) -> Iterable[str]:
+    if found.late:
+        yield f"{_named(found.late)} came after the marker: ignored until the next one"
+    if found.replaced:
+        yield f"{_named(found.replaced)} changed after the marker: the earlier content is read until the next one"
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

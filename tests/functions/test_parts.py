@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which objects of a folder are a drop, as of its marker."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.s3.models import s3_backends
+from personalization.core.errors import Rejected
+from personalization.ingest import parts
+from personalization.ingest.parts import Parts, list_parts
+from personalization.shop.keys import recognise
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FOLDER = "drops/demo/interactions/2026-11/"
+
+
+class Folder:
+    """A folder of a versioned bucket, whose clock goes on by a minute with each object."""
+
+    def __init__(self, s3: "S3Client") -> None:
+        self.s3 = s3
+        # Tests of a module share a moto.
+        self.bucket = f"versioned-{uuid.uuid4()}"
+        s3.create_bucket(Bucket=self.bucket)
+        s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.now = datetime(2026, 11, 27)  # noqa: DTZ001 - as moto keeps it
+
+    def put(self, name: str, content: str = "x") -> str:
+        version = self.s3.put_object(Bucket=self.bucket, Key=FOLDER + name, Body=content.encode())["VersionId"]
+        self._date(name)
+        return version
+
+    def remove(self, name: str) -> None:
+        self.s3.delete_object(Bucket=self.bucket, Key=FOLDER + name)
+        self._date(name)
+
+    def _date(self, name: str) -> None:
+        self.now += timedelta(minutes=1)
+        (backend,) = s3_backends.values()
+        backend["aws"].buckets[self.bucket].keys.getlist(FOLDER + name)[-1].last_modified = self.now
+
+    def manifest(self, entries: Mapping[str, int], **more: object) -> str:
+        listed = [{"key": name, "size": size} for name, size in entries.items()]
+        return self.put("manifest.json", json.dumps({"entries": listed, **more}))
+
+    def parts(self, version: str | None, marker: str = "_SUCCESS") -> Parts:
+        return list_parts(self.s3, self.bucket, recognise(FOLDER + marker), version)
+
+    def refusal(self, version: str | None, marker: str = "_SUCCESS") -> str:
+        with pytest.raises(Rejected) as refused:
+            self.parts(version, marker)
+        assert refused.value.resource == FOLDER + marker
+        return refused.value.reason
+
+
+@pytest.fixture
+def folder() -> Iterator[Folder]:
+    with mock_aws():
+        yield Folder(boto3.client("s3", region_name="us-east-1"))
+
+
+def names(found: Parts) -> list[str]:
+    return [part.name for part in found.every]
+
+
+def test_parts_come_in_any_order_and_are_read_by_name_in_the_versions_at_the_marker(folder: Folder) -> None:
+    folder.put("part-2.csv", "old")
+    folder.put("part-1.csv", "one")
+    second = folder.put("part-2.csv", "second")
+    folder.put("part-9.csv", "removed before")
+    folder.remove("part-9.csv")
+    for other in ("_committed_17", ".part-1.csv.crc", "_temporary/0/part-1.csv", "sub/"):
+        folder.put(other)
+    marker = folder.put("_SUCCESS", "")
+    folder.put("part-3.csv", "late")
+    folder.put("part-1.csv", "replaced")
+    found = folder.parts(marker)
+    assert [(part.name, part.size) for part in found.every] == [("part-1.csv", 3), ("part-2.csv", 6)]
+    assert found.every[1].version_id == second
+    assert found.size == 9
+    assert found.notes == (
+        "part-3.csv came after the marker: ignored until the next one",
+        "part-1.csv changed after the marker: the earlier content is read until the next one",
+    )
+
+
+def test_the_first_check_of_a_marker_fixes_its_parts_and_a_new_marker_has_its_own(folder: Folder) -> None:
+    folder.put("a.csv")
+    first = folder.put("_SUCCESS", "")
+    found = folder.parts(first)
+    folder.put("b.csv")
+    # S3 dates an upload in parts by its beginning.
+    folder.now -= timedelta(hours=1)
+    folder.put("0.csv")
+    folder.now += timedelta(hours=1)
+    assert folder.parts(first) == found
+    assert names(folder.parts(folder.put("_SUCCESS", ""))) == ["0.csv", "a.csv", "b.csv"]
+
+
+def test_without_versions_the_marker_stands_for_what_is_there(folder: Folder) -> None:
+    folder.s3.create_bucket(Bucket="plain")
+    for name in ("b", "a", "_SUCCESS"):
+        folder.s3.put_object(Bucket="plain", Key=FOLDER + name, Body=name.encode())
+    found = list_parts(folder.s3, "plain", recognise(f"{FOLDER}_SUCCESS"), None)
+    assert [(part.name, part.version_id) for part in found.every] == [("a", None), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([], "there are no parts beside the marker"),
+        (["date=2026-11-01/part-0.csv", "part-0.csv"], "date=2026-11-01/part-0.csv lie in further folders: write all"),
+        (["part-0.csv", "part-1.orc", "notes.md"], "notes.md, part-1.orc cannot be parts: they end in .csv, .tsv"),
+        (["part-0.parquet", "_delta_log/0.json"], "it is a Delta table"),
+        (["part-0.csv", "manifest.json"], "several markers (_SUCCESS, manifest.json): leave one of them"),
+    ],
+)
+def test_a_folder_with_other_things_than_parts_is_refused_by_name(
+    files: list[str], reason: str, folder: Folder
+) -> None:
+    for each in files:
+        folder.put(each)
+    assert reason in folder.refusal(folder.put("_SUCCESS", ""))
+
+
+def test_a_part_that_is_deleted_after_the_marker_refuses_the_drop_as_its_own_deletion_does(folder: Folder) -> None:
+    for each in ("a.csv", "b.csv"):
+        folder.put(each)
+    marker = folder.put("_SUCCESS", "")
+    folder.remove("b.csv")
+    assert folder.refusal(marker) == "b.csv were deleted after the marker was written"
+    folder.remove("_SUCCESS")
+    assert folder.refusal(marker) == "the object is no longer there"
+
+
+def test_more_parts_than_a_drop_may_have_are_refused_with_advice(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "MOST_PARTS", 2)
+    for each in "abc":
+        folder.put(each)
+    reason = folder.refusal(folder.put("_SUCCESS", ""))
+    assert reason == "the folder has 3 parts; a drop may have 2: write fewer and larger ones"
+
+
+def test_a_manifest_is_held_against_the_folder_and_every_difference_is_named(folder: Folder) -> None:
+    for each in ("a.csv", "b.csv", "d.csv"):
+        folder.put(each, "12345")
+    reason = folder.refusal(
+        folder.manifest({"a.csv": 5, "b.csv": 6, "c.csv": 5, "../x.csv": 5}), marker="manifest.json"
+    )
+    assert reason == (
+        "the manifest names ../x.csv outside its folder; the manifest names c.csv, which were not there when it was "
+        "written; other sizes than in the manifest: b.csv (5 bytes, not 6); the manifest lacks d.csv"
+    )
+
+
+def test_a_manifest_may_name_whole_keys_and_the_columns(folder: Folder) -> None:
+    folder.put("0000_part_00", "12345")
+    found = folder.parts(folder.manifest({f"{FOLDER}0000_part_00": 5}, columns=["id", "at"]), "manifest.json")
+    assert (names(found), found.columns) == (["0000_part_00"], ("id", "at"))
+
+
+def test_a_manifest_of_redshift_is_read_as_it_is(folder: Folder) -> None:
+    document = {
+        "entries": [
+            {
+                "url": f"s3://{folder.bucket}/{FOLDER}sold_000{number}_part_00",
+                "meta": {"content_length": 4, "record_count": 1},
+            }
+            for number in range(2)
+        ],
+        "schema": {"elements": [{"name": "user_id", "type": {"base": "integer"}}, {"name": "at", "type": {}}]},
+        "meta": {"content_length": 8, "record_count": 2},
+        "author": {"name": "Amazon Redshift", "version": "1.0"},
+    }
+    for number in range(2):
+        folder.put(f"sold_000{number}_part_00", f"u{number},7")
+    found = folder.parts(folder.put("sold_manifest", json.dumps(document)), "sold_manifest")
+    reason = folder.refusal(folder.put("sold_manifest", json.dumps(document).replace(": 4", ": 5")), "sold_manifest")
+    assert reason.startswith("other sizes than in the manifest: sold_0000_part_00 (4 bytes, not 5)")
+    assert (names(found), found.columns) == (["sold_0000_part_00", "sold_0001_part_00"], ("user_id", "at"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Invalid JSON"),
+        ('{"files": []}', "entries: Field required"),
+        ('{"entries": [{"key": 1}]}', "entries.0.key: Input should be a valid string"),
+        ('{"entries": []}', "the manifest names no parts"),
+    ],
+)
+def test_a_manifest_of_another_form_is_refused_with_the_form(text: str, reason: str, folder: Folder) -> None:
+    refused = folder.refusal(folder.put("manifest.json", text), "manifest.json")
+    assert reason in refused
+    assert ('its form is {"entries"' in refused) == ("names no parts" not in refused)
+
+
+def test_a_lone_file_is_its_only_part(folder: Folder) -> None:
+    folder.s3.put_object(Bucket=folder.bucket, Key="drops/demo/users/u.csv", Body=b"12345")
+    found = list_parts(folder.s3, folder.bucket, recognise("drops/demo/users/u.csv"), None)
+    assert [(part.key, part.version_id, part.size, part.name) for part in found.every] == [
+        ("drops/demo/users/u.csv", None, 5, "")
+    ]
