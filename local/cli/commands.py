@@ -116,8 +116,13 @@ def client(options: Namespace) -> Client:
 
 def drop(options: Namespace, terminal: Terminal) -> int:
     cloud, results, failed = client(options), [], False
+    if options.settings:
+        drop_key(options.shop, "settings", options.settings)
     for file in options.files:
         drop_key(options.shop, options.kind, file, incremental=options.incremental)
+    if options.settings:
+        with terminal.step(f"uploading {options.settings.name}"):
+            cloud.drop(options.shop, "settings", options.settings)
     for file in options.files:
         with terminal.step(f"uploading {file.name}"):
             upload = cloud.drop(options.shop, options.kind, file, incremental=options.incremental)

@@ -191,6 +191,7 @@ def add_runs(add: Add) -> None:
         "drop",
         "put files into the bucket, as a shop would",
         "drop myshop interactions purchases.csv --watch",
+        "drop myshop interactions purchases.csv --settings settings.yaml --watch",
         "drop myshop settings settings.yaml",
         takes="SHOP KIND FILE…",
         files=".csv or .csv.gz; settings: .yaml, .yml or .json",
@@ -198,6 +199,8 @@ def add_runs(add: Add) -> None:
     drop.add_argument(
         "--incremental", action="store_true", help="add to what was imported before; without it, replace it"
     )
+    text = "settings of the shop, dropped before the files"
+    drop.add_argument("--settings", type=Path, metavar="YAML", help=text)
     drop.add_argument("--watch", action="store_true", help="follow the runs to their ends")
     runs = add("runs", "the runs of a shop, newest first", "runs myshop", "runs myshop --watch", takes="SHOP")
     runs.add_argument("--watch", action="store_true", help="follow the newest run to its end")
