@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Executions of the local AWS: named as on AWS where a schedule or a rule starts them, and redriven."""
+"""Executions of the local AWS: named as on AWS where a schedule or a rule starts them, redriven, and of AWS's size."""
 
 import contextvars
 import hashlib
@@ -7,7 +7,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ministack import app
 from ministack.services import eventbridge, stepfunctions
@@ -18,6 +18,10 @@ KEPT = 1000
 """Executions whose variables and definition are remembered for a redrive."""
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """The member of an execution's input that names the one which started it."""
+LARGEST: Final = 256 * 1024
+"""The bytes of an input, a result or an output, at most."""
+TERMINAL: Final = frozenset({"States.DataLimitExceeded", "States.Runtime"})
+"""Errors that `States.ALL` does not match."""
 _contexts: OrderedDict[str, Json] = OrderedDict()
 _definitions: dict[str, str] = {}
 """The definition that each of these executions began with, since an update of the machine changes none of them."""
@@ -29,6 +33,7 @@ def install() -> None:
     An execution that another one waits for is stopped with it, and fails it as on AWS, with its own description.
     """
     stepfunctions._nested_execution_failure = failure
+    _limit_data()
 
     @around(stepfunctions, "_stop_execution")
     def stopped(stock: Function, data: Json) -> object:
@@ -82,20 +87,69 @@ def install() -> None:
             by.reset(token)
 
 
+def _limit_data() -> None:
+    """Fail what is larger than AWS allows, by an error that only its own name catches."""
+    for name in ("_execute_pass", "_execute_task", "_execute_parallel", "_execute_map"):
+
+        @around(stepfunctions, name)
+        def executed(stock: Function, *state: object) -> tuple[object, str | None]:
+            output, following = stock(*state)
+            return within(output, "The output of a state"), following
+
+    @around(stepfunctions, "_invoke_resource")
+    def invoked(stock: Function, resource: str, given: object) -> object:
+        return within(stock(resource, within(given, "The input of a task")), f"The result of {resource}")
+
+    @around(stepfunctions, "_error_matches")
+    def matches(stock: Function, names: list[str], error: str) -> bool:
+        return error in names if error in TERMINAL else bool(stock(names, error))
+
+    for name in ("_start_execution", "_start_sync_execution"):
+
+        @around(stepfunctions, name)
+        def started(stock: Function, data: Json) -> object:
+            if len(data.get("input", "").encode()) > LARGEST:
+                why = f"the input of an execution has {LARGEST} bytes at most"
+                return stepfunctions.error_response_json("ValidationException", why, 400)
+            return stock(data)
+
+    @around(stepfunctions, "_fail_execution")
+    def failed(stock: Function, execution: Json, error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING":
+            stock(execution, error, cause)
+
+
+def within(value: object, what: str) -> object:
+    """Return a value. Raises _ExecutionError if it is too large."""
+    if size(value) > LARGEST:
+        cause = f"{what} exceeds the limit of {LARGEST} bytes"
+        raise stepfunctions._ExecutionError("States.DataLimitExceeded", cause)
+    return value
+
+
+def size(value: object) -> int:
+    """Return the bytes of a JSON value, as Step Functions counts them."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode())
+
+
 def children(arn: str) -> list[Json]:
     """Return the executions that an execution has started and waits for."""
     running = [each for each in stepfunctions._executions.values() if each.get("sync") and each["status"] == "RUNNING"]
-    return [each for each in running if json.loads(each["input"]).get(STARTED_BY) == arn]
+    return [each for each in running if _started_by(json.loads(each["input"])) == arn]
 
 
 def waiting_for(given: object) -> list[object]:
     """Return the inputs of the executions that wait for one with this input, the nearest first."""
-    by = given.get(STARTED_BY) if isinstance(given, dict) else None
+    by = _started_by(given)
     parent = stepfunctions._executions.get(by) if by else None
     if parent is None:
         return []
     above = json.loads(parent["input"])
     return [above, *waiting_for(above)]
+
+
+def _started_by(given: object) -> object:
+    return given.get(STARTED_BY) if isinstance(given, dict) else None
 
 
 def failure(described: Json) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from personalize_local.resources import open_files
 from local.cloud import aws
 from local.cloud.aws import (
     api_gateway,
+    distributed_map,
     documentation,
     executions,
     faults,
@@ -221,6 +222,7 @@ def main() -> None:
     nested_stacks()
     alarms_on_sums()
     executions.install()
+    distributed_map.install()
     api_gateway.install()
     personalize_types.install()
     retention.install()

@@ -74,15 +74,23 @@ def refusal(caller: str, needs: list[tuple[str, str]]) -> str:
 
 def signed_by_machine(authorization: str) -> str:
     """Return the header of a call to Personalize, with the key of the machine's role where a task makes the call."""
-    machine = stepfunctions._state_machines.get(_machine.get())
-    if machine is None:
-        return authorization
+    # A child of a map run has its machine's name before a slash.
+    machine = stepfunctions._state_machines.get(_machine.get().partition("/")[0])
+    return (
+        authorization
+        if machine is None
+        else authorization.replace("Credential=test/", f"Credential={key_of(machine)}/")
+    )
+
+
+def key_of(machine: Json) -> str:
+    """Return an access key with the rights of a state machine's role."""
     session = f"{machine['roleArn'].rpartition('/')[2]}/{machine['name']}"
     key = f"ASIA{guard.unguessable(f'machine:{session}', 16).upper()}"
     assumed = f"arn:aws:sts::{get_account_id()}:assumed-role/{session}"
     secret = guard.unguessable(f"secret of the machine:{session}")
     sts.register_session(key, {"Arn": assumed, "UserId": session, "SecretAccessKey": secret, "SessionToken": secret})
-    return authorization.replace("Credential=test/", f"Credential={key}/")
+    return key
 
 
 def may_publish(topic: str) -> bool:

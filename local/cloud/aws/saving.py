@@ -30,6 +30,7 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import cloudformation, dynamodb, lambda_svc, sqs, stepfunctions
 
 from local.cloud import saved
+from local.cloud.aws import distributed_map
 from local.cloud.aws.patching import Answer, Function, Json, around
 from local.cloud.environments import LocalError
 
@@ -429,6 +430,9 @@ def _stopped() -> list[Json]:
         execution |= {"status": "ABORTED", "error": STOPPED, "cause": CAUSE, "stopDate": stepfunctions.now_iso()}
         ended = {"executionAbortedEventDetails": {"error": STOPPED, "cause": CAUSE}}
         stepfunctions._add_event(execution, "ExecutionAborted", ended)
+        if execution.get("mapRunArn"):
+            continue  # its parent begins again with it
         names = ("executionArn", "stateMachineArn", "name", "input", "startDate")
         found.append({name: execution[name] for name in names})
+    distributed_map.end_all()
     return found
