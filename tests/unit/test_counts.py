@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from personalization.ingest.csv.counts import HashTally, WordTally
+from personalization.ingest.csv.tallies import HashTally, WordTally
 
 PIECES = st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=12), min_size=1, max_size=12)
 """Keys as they come, a list for each piece of a file."""

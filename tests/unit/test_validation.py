@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import Copied, copy
-from personalization.ingest.csv.counts import HashTally, WordTally
+from personalization.ingest.csv.tallies import HashTally, WordTally
 from personalization.ingest.findings import Expected, Range, problems
 from personalization.shop.keys import DataKind, Mode
 from personalization.shop.schema import Column, Schema, read

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cells of a column: what a known column requires, and what the cells of another one hold.
-
-Memory does not grow with the file.
-"""
+"""The cells of a column that the schema knows: what they must be, and how they are imported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from personalization.core.line_breaks import PATTERN
-from personalization.ingest.findings import Range
-from personalization.shop.schema import CATEGORY_LENGTH, ID_LENGTH, Column, Type
+from personalization.shop.schema import CATEGORY_LENGTH, ID_LENGTH, Column
 
 NOT_SECONDS = 10**11
 """Timestamps from here on are milliseconds or finer: as seconds they would lie after the year 5000."""
@@ -249,126 +245,3 @@ def _rule_of_time(first: int, last: int, *, nullable: bool) -> pl.Expr:
         .otherwise(0)
         .cast(pl.UInt8)
     )
-
-
-EXACT = 100_000
-"""Distinct numbers up to which the median is exact; beyond, numbers equal in three digits count as one."""
-_DIGITS = 3
-
-
-class NumberRange:
-    """Counts the numbers of one column."""
-
-    def __init__(self) -> None:
-        self._counts = pl.DataFrame(schema={"number": pl.Float64, "rows": pl.UInt64})
-        self._minimum: float | None = None
-        self._maximum: float | None = None
-        self._below = 0
-        self._exact = True
-
-    def take(self, values: pl.Series, rows: pl.Series) -> None:
-        """Count cells by distinct text, of which only numbers matter."""
-        frame = pl.DataFrame(
-            [values.cast(pl.Float64, strict=False).alias("number"), rows.cast(pl.UInt64).alias("rows")]
-        )
-        frame = frame.filter(pl.col("number").is_finite())
-        if not frame.height:
-            return
-        low, high = frame.select(pl.col("number").min().alias("low"), pl.col("number").max().alias("high")).row(0)
-        self._minimum = low if self._minimum is None else min(self._minimum, low)
-        self._maximum = high if self._maximum is None else max(self._maximum, high)
-        self._below += int(frame.filter(pl.col("number") < 0)["rows"].sum())
-        if not self._exact:
-            frame = _rounded(frame)
-        self._counts = pl.concat([self._counts, frame]).group_by("number").agg(pl.col("rows").sum())
-        if self._exact and self._counts.height > EXACT:
-            self._exact = False
-            self._counts = _rounded(self._counts).group_by("number").agg(pl.col("rows").sum())
-
-    def range(self) -> Range | None:
-        """Return the range of all numbers; None without any."""
-        if self._minimum is None or self._maximum is None:
-            return None
-        ordered = self._counts.sort("number").with_columns(pl.col("rows").cum_sum().alias("upto"))
-        rows = int(ordered["upto"][-1])
-        low, high = (ordered.filter(pl.col("upto") > place)["number"][0] for place in ((rows - 1) // 2, rows // 2))
-        middle = min(max((low + high) / 2, self._minimum), self._maximum)
-        return Range(self._minimum, middle, self._maximum, self._below, self._exact)
-
-
-def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col("number").round_sig_figs(_DIGITS))
-
-
-FEW = 1_000
-"""Distinct values that any categorical column may have; with more, values must repeat."""
-MANY = 20_000
-"""Distinct values beyond which a text is not a category."""
-_WHOLE = r"^[+-]?[0-9]{1,18}$"
-_DECIMAL = r"^[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?$"
-_LEADING_ZERO = r"^[+-]?0[0-9]"
-
-
-class TypeDetector:
-    """Detects integers, numbers, categories or plain text.
-
-    Numbers with leading zeros (post codes, article numbers) are text. Text is a category if its values have at most
-    1,000 characters and are few (1,000), or at most 20,000 and used twice on average. Other text is plain: Personalize
-    keeps it for filters and answers, but does not train on it.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._type: Type = "long"
-        self._numbers = NumberRange()
-        self._distinct = pl.Series(dtype=pl.String)
-        self._many = False
-        self._longest = 0
-        self.cut = False
-        """Whether cells were cut for the import."""
-        self.filled = 0
-        """Cells that are not empty."""
-
-    def take(self, values: pl.Series) -> None:
-        """Take the cells of some rows into account."""
-        filled = values.filter(values.str.len_bytes() > 0)
-        self.filled += filled.len()
-        if not filled.len():
-            return
-        counts = filled.alias("value").value_counts(name="rows")
-        distinct = counts["value"]
-        self._narrow(distinct)
-        if self._type != "string":
-            self._numbers.take(distinct, counts["rows"])
-        longest = distinct.str.len_chars().max()
-        self._longest = max(self._longest, longest if isinstance(longest, int) else 0)
-        if not self._many:
-            self._distinct = pl.concat([self._distinct, distinct.alias("")]).unique()
-            self._many = self._distinct.len() > MANY
-
-    @property
-    def distinct(self) -> int | None:
-        """Return the number of distinct values, or None above the limit."""
-        return None if self._many else self._distinct.len()
-
-    def range(self) -> Range | None:
-        """Return the range of a column of numbers."""
-        return self._numbers.range() if self._type != "string" else None
-
-    def column(self) -> Column:
-        """Return the column for the schema, after the last row."""
-        if self._type != "string" and self._longest:
-            return Column(self._name, self._type, nullable=True)
-        count = self.distinct
-        repeated = count is not None and (count <= FEW or 2 * count <= self.filled)
-        return Column(
-            self._name, nullable=True, categorical=repeated and self._longest <= CATEGORY_LENGTH and not self.cut
-        )
-
-    def _narrow(self, distinct: pl.Series) -> None:
-        if self._type == "long" and not distinct.str.contains(_WHOLE).all():
-            self._type = "float"
-        if self._type == "float" and not distinct.str.contains(_DECIMAL).all():
-            self._type = "string"
-        if self._type != "string" and distinct.str.contains(_LEADING_ZERO).any():
-            self._type = "string"

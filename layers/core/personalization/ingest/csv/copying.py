@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stream a drop into its import copy: name and order columns as in the schema, fill gaps, leave out bad rows."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -13,18 +12,20 @@ import polars as pl
 from personalization.core.line_breaks import BREAK
 from personalization.ingest import findings
 from personalization.ingest.csv import columns
-from personalization.ingest.csv.columns import NumberRange, TypeDetector
-from personalization.ingest.csv.counts import Counting
+from personalization.ingest.csv.counts import Counting, Different
 from personalization.ingest.csv.irregular import LINE
+from personalization.ingest.csv.item_lines import ItemLines
+from personalization.ingest.csv.profiles import Profile
 from personalization.ingest.csv.rejects import Rejects
 from personalization.ingest.csv.rows import PIECE_BYTES, Rows, Table, render, source
-from personalization.ingest.findings import Expected, Filled, Findings
+from personalization.ingest.csv.state import State, joined
+from personalization.ingest.csv.tallies import PARTITIONS
+from personalization.ingest.findings import Expected, Findings
 from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
 from personalization.shop import event_copies
 from personalization.shop import schema as datasets
-from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, place
-from personalization.shop.schema import RETURN, TEXT_LENGTH, Column, Schema
+from personalization.shop.schema import RETURN, TEXT_LENGTH, Schema
 
 _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """Characters that ids should not contain."""
@@ -35,48 +36,6 @@ _CHANGES = {
     "cut": "{count:,} values of {name} were cut off at {most:,} characters, the most that Personalize takes",
 }
 """How the import changes cells, and the notes about it."""
-_PARTITIONS = 64
-
-
-class ItemLines:
-    """Rows of a drop of items as lines of the table of items, spread by id over files of a scratch folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.columns: tuple[str, ...] = ()
-        self.size = 0
-        """Bytes of all lines."""
-
-    def take(self, frame: pl.DataFrame) -> None:
-        self.columns = tuple(name for name in frame.columns if name != "ITEM_ID")
-        if not frame.height or self.too_large:
-            return
-        fits = [
-            pl.when(pl.col(name).str.len_chars().is_between(1, MAX_CHARACTERS)).then(pl.col(name)).alias(str(number))
-            for number, name in enumerate(self.columns)
-        ]
-        encoded = frame.select(pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode())
-        lines = encoded.to_series().to_list()
-        parts: list[list[str]] = [[] for _ in range(_PARTITIONS)]
-        for item, text in zip(frame["ITEM_ID"].to_list(), lines, strict=True):
-            parts[place(item) % _PARTITIONS].append(text)
-        for number, texts in enumerate(parts):
-            if texts:
-                data = ("\n".join(texts) + "\n").encode()
-                self.size += len(data)
-                with (self._folder / f"listed-{number}").open("ab") as file:
-                    file.write(data)
-
-    @property
-    def too_large(self) -> bool:
-        """Whether the items exceed a table."""
-        return self.size > SHARD_BYTES * MAX_SHARDS
-
-    def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
-        """See `shop.item_files.Listed`."""
-        for number in range(_PARTITIONS):
-            path = self._folder / f"listed-{number}"
-            yield number, path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
 @runtime_checkable
@@ -101,6 +60,67 @@ class Copied:
     """Counts of items in interactions."""
     listed: ItemLines | None = None
     """The items of a drop of items, in files of the scratch folder."""
+
+
+@dataclass(slots=True)
+class Partial:
+    """The result of checking some rows of a drop; those of all its rows add up to the result for the drop."""
+
+    header: Sequence[str]
+    layout: Layout
+    profile: Profile
+    rejects: Rejects
+    counting: Counting
+    items: ItemLines | None
+    size: int = 0
+    """Bytes of the import copy."""
+    stopped: int = 0
+    """The last checked line, where the check ended early."""
+
+    def state(self) -> State:
+        """Return what another process needs, except the hashes and the lines of items."""
+        parts = joined(
+            {"profile": self.profile.state(), "rejects": self.rejects.state(), "counting": self.counting.state()}
+        )
+        own = {"header": [*self.header], "size": self.size, "stopped": self.stopped}
+        return State({**parts.document, **own}, parts.frames)
+
+    def merge(self, state: State, lines: int) -> None:
+        """Add the result for the next rows of the file, which come after so many lines."""
+        self.profile.merge(state.inner("profile"))
+        self.rejects.merge(state.inner("rejects"), lines)
+        self.counting.merge(state.inner("counting"))
+        self.size += state.document["size"]
+        if state.document["stopped"]:
+            self.stop(state.document["stopped"] + lines)
+
+    def stop(self, line: int) -> None:
+        """Record that the rows after a line are not checked."""
+        self.stopped = line
+        self.rejects.stop(line)
+
+
+def begin(expected: Expected, header: Sequence[str], scratch: Path, partitions: int = PARTITIONS) -> Partial:
+    """Return the result for no rows.
+
+    Args:
+        expected: the drop's requirements.
+        header: the drop's column names.
+        scratch: a folder for counts that do not fit into memory.
+        partitions: of the hashes; see `Counting`.
+
+    Raises:
+        Rejected: wrong columns.
+    """
+    layout = arrange(expected.resource, expected.kind, header, expected.settings, expected.existing)
+    return Partial(
+        header,
+        layout,
+        Profile(layout.slots),
+        Rejects(expected, layout.slots, len(header)),
+        Counting(expected, scratch, partitions),
+        ItemLines(scratch) if expected.kind == "items" else None,
+    )
 
 
 def copy(
@@ -128,26 +148,64 @@ def copy(
         Rejected: the file is not a table, is nearly all blank lines, or has wrong columns.
     """
     table = Table(expected.resource, chunks, size)
-    pieces = _check_event_copies(expected, table)
-    layout = arrange(expected.resource, expected.kind, table.header, expected.settings, expected.existing)
-    checker = _Checker(expected, layout, len(table.header), scratch)
-    write((",".join(checker.names) + "\n").encode())
-    for rows in pieces:
-        lines, parts = checker.take(rows)
-        if place is not None:
-            place(lines)
+    pieces = check_event_copies(expected, table)
+    partial = begin(expected, table.header, scratch)
+    write((",".join(partial.layout.names()) + "\n").encode())
+
+    def left() -> int | None:
+        return chunks.left() + table.held if isinstance(chunks, BoundedSource) else None
+
+    check(pieces, expected, partial, Output(write, place, left))
+    return conclude(expected, partial, partial.counting.different())
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the rows of a copy go."""
+
+    write: Callable[[bytes | memoryview], object]
+    place: Callable[[pl.Series], object] | None = None
+    """Takes the line numbers of the rows that are written next."""
+    left: Callable[[], int | None] = lambda: None
+    """Returns how many bytes of the drop may still be read, at most."""
+
+
+def check(rows: Iterable[Rows], expected: Expected, partial: Partial, output: Output, *, whole: bool = True) -> None:
+    """Check rows, write the good ones and count them; `whole` tells whether they begin with the first of the drop."""
+    checker = _Checker(expected, partial, warns_first=whole)
+    for each in rows:
+        lines, parts = checker.take(each)
+        if output.place is not None:
+            output.place(lines)
         for data in parts:
-            write(data)
-        if rows.piece.last:
-            continue
-        left = chunks.left() + table.held if isinstance(chunks, BoundedSource) else None
-        if checker.rejects.is_hopeless(left):
-            checker.stop(rows.piece.line + rows.lines.len() - 1)
+            output.write(data)
+        if not each.piece.last and partial.rejects.is_hopeless(output.left(), whole=whole):
+            partial.stop(each.piece.line + each.lines.len() - 1)
             break
-    return checker.finish()
 
 
-def _check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:
+def conclude(expected: Expected, partial: Partial, different: Different) -> Copied:
+    """Return the result for a drop from that of all its rows."""
+    layout, profile = partial.layout, partial.profile
+    schema = Schema(layout.kind, tuple(profile.column(slot) for slot in layout.slots))
+    if expected.existing is None:
+        schema = datasets.finish(expected.resource, schema)
+    counted = partial.counting.finish(different)
+    results = Findings(
+        rows=partial.rejects.read,
+        accepted=partial.counting.rows,
+        reasons=partial.rejects.reasons(),
+        columns=tuple(profile.filled(column) for column in schema.columns),
+        size=partial.size,
+        stopped=partial.stopped,
+        notes=(*layout.notes, *_notes(layout, profile)),
+        **counted.findings,
+    )
+    results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))
+    return Copied(layout, schema, results, partial.rejects, counted.ids, counted.sold, partial.items)
+
+
+def check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:
     """Return the rows of a drop, after checking copies of events for rows that the dataset group has already.
 
     The first piece is checked at once, since this reason comes before any about columns.
@@ -168,46 +226,29 @@ def _check_event_copies(expected: Expected, table: Table) -> Iterator[Rows]:
 
 
 class _Checker:
-    """Checks and counts the rows of one drop as they stream past."""
+    """Checks and counts rows as they stream past."""
 
-    def __init__(self, expected: Expected, layout: Layout, width: int, scratch: Path) -> None:
+    def __init__(self, expected: Expected, partial: Partial, *, warns_first: bool) -> None:
         self._expected = expected
-        self._layout = layout
-        self._slots, self.names = layout.slots, layout.names()
+        self._partial = partial
+        self._layout = layout = partial.layout
+        self._slots, self._profile = layout.slots, partial.profile
         self._sources = {slot.name: source(slot.source) for slot in layout.slots if slot.source is not None}
-        self.rejects = Rejects(expected, layout.slots, width)
-        self._stopped = 0
-        self._counting = Counting(expected, scratch)
-        self._items = ItemLines(scratch) if expected.kind == "items" else None
-        self._same = [slot.source for slot in self._slots] == list(range(width))
-        profiled = [slot.name for slot in self._slots if slot.column is None or slot.column.categorical]
-        self._types = {name: TypeDetector(name) for name in profiled}
-        """Of columns whose values decide their type or are counted."""
-        self._numbers = {
-            slot.name: NumberRange()
-            for slot in self._slots
-            if slot.column and slot.column.numeric and not slot.name.endswith("TIMESTAMP")
-        }
-        self._cells: Counter[str] = Counter()
-        """Cells of the other columns that are not empty."""
-        self._changes: Counter[tuple[str, str]] = Counter()
-        """Changed cells by kind of change and column."""
-        self._strange: set[str] = set()
-        self._broken_default = any(BREAK.search(slot.default or "") for slot in self._slots)
-        long = next((slot.name for slot in self._slots if slot.column and slot.column.textual), None)
+        self._same = [slot.source for slot in layout.slots] == list(range(len(partial.header)))
+        self._first = warns_first
+        self._broken_default = any(BREAK.search(slot.default or "") for slot in layout.slots)
+        names = layout.names()
+        long = next((slot.name for slot in layout.slots if slot.column and slot.column.textual), None)
         if long is None and expected.existing is None:
-            long = datasets.described(layout.kind, self.names)
+            long = datasets.described(layout.kind, names)
         # Only the column that describes an item has long texts.
-        self._most = {
-            name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in self.names
-        }
-        self._accepted = 0
-        self._size = 0
+        self._most = {name: None if layout.kind == "interactions" or name == long else TEXT_LENGTH for name in names}
 
     def take(self, rows: Rows) -> tuple[pl.Series, list[bytes | memoryview]]:
         """Check some rows; return the lines of the good ones, and the rows in the form of the import."""
-        self.rejects.take(rows)
-        changed = self._changes.total()
+        partial, changes = self._partial, self._profile.changes
+        partial.rejects.take(rows)
+        changed = changes.total()
         breaks = rows.breaks or self._broken_default
         cells = [self._values(slot, rows.frame) for slot in self._slots]
         verdicts = [
@@ -217,65 +258,43 @@ class _Checker:
         codes = columns.codes(verdicts)
         by_name = {slot.name: verdict for slot, verdict in zip(self._slots, verdicts, strict=True)}
         for name, verdict in by_name.items():
-            self._changes["converted", name] += verdict.converted
-            self._changes["joined", name] += verdict.joined
-            self._changes["cut", name] += verdict.cut
-            if verdict.cut and name in self._types:
-                self._types[name].cut = True
+            changes["converted", name] += verdict.converted
+            changes["joined", name] += verdict.joined
+            changes["cut", name] += verdict.cut
+            if verdict.cut and name in self._profile.types:
+                self._profile.types[name].cut = True
         frame = pl.DataFrame([verdict.values.alias(name) for name, verdict in by_name.items()])
         seconds = by_name["TIMESTAMP"].seconds if "TIMESTAMP" in by_name else None
         lines, left_out = rows.frame[LINE], rows.left_out
         if codes is not None:
             good = codes == 0
-            left_out = pl.concat([left_out, self.rejects.refuse(rows, codes)]).sort()
+            left_out = pl.concat([left_out, partial.rejects.refuse(rows, codes)]).sort()
             frame, seconds = frame.filter(good), seconds.filter(good) if seconds is not None else None
             lines = lines.filter(good)
-        self._count(frame, seconds)
+        self._profile.take(frame)
+        partial.counting.take(frame, seconds)
+        if partial.items is not None:
+            partial.items.take(frame)
         self._warn(frame, rows)
         parts: list[bytes | memoryview]
-        if rows.plain and self._same and changed == self._changes.total():
+        if rows.plain and self._same and changed == changes.total():
             parts = rows.without(left_out)
         else:
             given = {slot.name for slot in self._slots if slot.default is not None}
             suspects = [name for name in frame.columns if not rows.plain or name in given]
             parts = [render(frame, suspects)] if frame.height else []
-        self._size += sum(map(len, parts))
+        partial.size += sum(map(len, parts))
         return lines, parts
-
-    def stop(self, line: int) -> None:
-        """Record that the rows after a line are not checked."""
-        self._stopped = line
-        self.rejects.stop(line)
-
-    def finish(self) -> Copied:
-        """Return the result of all rows."""
-        known = [slot.column or self._types[slot.name].column() for slot in self._slots]
-        schema = Schema(self._layout.kind, tuple(known))
-        if self._expected.existing is None:
-            schema = datasets.finish(self._expected.resource, schema)
-        counted = self._counting.finish()
-        results = Findings(
-            rows=self.rejects.read,
-            accepted=self._accepted,
-            reasons=self.rejects.reasons(),
-            columns=tuple(self._filled(column) for column in schema.columns),
-            size=self._size,
-            stopped=self._stopped,
-            notes=(*self._layout.notes, *self._notes()),
-            **counted.findings,
-        )
-        results = replace(results, notes=(*results.notes, *findings.warnings(self._expected, results)))
-        return Copied(self._layout, schema, results, self.rejects, counted.ids, counted.sold, self._items)
 
     def _warn(self, frame: pl.DataFrame, rows: Rows) -> None:
         """Note columns with ids that Personalize advises against.
 
         Of a long history, check only the first rows and those near quotes, since all of them would cost too much.
         """
-        first = self.rejects.read == rows.frame.height + len(rows.unreadable) + rows.ragged.height
+        first, self._first = self._first, False
         if first or self._layout.kind != "interactions" or not rows.plain:
-            names = columns.IDS.intersection(frame.columns) - self._strange
-            self._strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
+            names = columns.IDS.intersection(frame.columns) - self._profile.strange
+            self._profile.strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
 
     def _values(self, slot: Slot, frame: pl.DataFrame) -> pl.Series:
         if slot.source is None:
@@ -284,49 +303,30 @@ class _Checker:
             values = frame[self._sources[slot.name]]
             if slot.default is not None:
                 empty = values.str.len_bytes() == 0
-                self._changes["filled", slot.name] += int(empty.sum())
+                self._profile.changes["filled", slot.name] += int(empty.sum())
                 values = values if not empty.any() else values.set(empty, slot.default)
         returns = self._layout.returns
         if returns is None or slot.name != "EVENT_TYPE":
             return values
         numbers = frame[source(returns.source)].str.strip_chars().cast(pl.Float64, strict=False)
         back = (numbers < returns.below).fill_null(value=False)
-        self._changes["returned", slot.name] += int(back.sum())
+        self._profile.changes["returned", slot.name] += int(back.sum())
         return values.set(back, RETURN) if back.any() else values
 
-    def _count(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
-        self._accepted += frame.height
-        for name in frame.columns:
-            if name in self._types:
-                self._types[name].take(frame[name])
-            else:
-                self._cells[name] += int((frame[name].str.len_bytes() > 0).sum())
-            if name in self._numbers and frame.height:
-                counts = frame[name].alias("value").value_counts(name="rows")
-                self._numbers[name].take(counts["value"], counts["rows"])
-        self._counting.take(frame, seconds)
-        if self._items is not None:
-            self._items.take(frame)
 
-    def _filled(self, column: Column) -> Filled:
-        detector = self._types.get(column.name)
-        if detector is not None:
-            return Filled(column, detector.filled, detector.distinct, detector.range())
-        numbers = self._numbers.get(column.name)
-        return Filled(column, self._cells[column.name], None, numbers.range() if numbers else None)
-
-    def _notes(self) -> list[str]:
-        notes = [
-            text.format(count=count, name=name, most=TEXT_LENGTH)
-            for kind, text in _CHANGES.items()
-            for (changed, name), count in sorted(self._changes.items())
-            if changed == kind and count
-        ]
-        returns, returned = self._layout.returns, self._changes["returned", "EVENT_TYPE"]
-        if returns and returned:
-            below = f"{returns.name} below {returns.below:g}"
-            notes.append(f"{returned:,} rows with {below} became events of the type {RETURN}")
-        return notes + [
-            f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
-            for name in sorted(self._strange)
-        ]
+def _notes(layout: Layout, profile: Profile) -> list[str]:
+    changes = profile.changes
+    notes = [
+        text.format(count=count, name=name, most=TEXT_LENGTH)
+        for kind, text in _CHANGES.items()
+        for (changed, name), count in sorted(changes.items())
+        if changed == kind and count
+    ]
+    returns, returned = layout.returns, changes["returned", "EVENT_TYPE"]
+    if returns and returned:
+        below = f"{returns.name} below {returns.below:g}"
+        notes.append(f"{returned:,} rows with {below} became events of the type {RETURN}")
+    return notes + [
+        f"{name} has ids with quotes, spaces or special characters: Personalize advises against them"
+        for name in sorted(profile.strange)
+    ]

@@ -5,10 +5,9 @@ Counts are exact, and memory does not grow with the file. A small file keeps the
 later drops of interactions with them.
 """
 
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any, Required, TypedDict
 
 import polars as pl
 
+from personalization.ingest.csv.state import State
+from personalization.ingest.csv.tallies import PARTITIONS, HashTally, Tally, WordTally
 from personalization.ingest.findings import MOST_TYPES, Expected, Spread
 from personalization.ingest.sales import MOST, Sold
 from personalization.shop.keys import DataKind
@@ -66,98 +67,12 @@ def _hash_name() -> str:
     return f"ids-{hash_ids(pl.Series(['fingerprint']))[0]:016x}"
 
 
-IN_MEMORY = 2_000_000
-"""Keys that one tally keeps in memory."""
-PARTITIONS = 16
-
-
-class Tally(ABC):
-    """Counts the rows of each key; beyond `most` keys they go to files, in partitions with disjoint keys.
-
-    The name distinguishes its files from those of other tallies.
-    """
-
-    def __init__(self, folder: Path, name: str, most: int = IN_MEMORY) -> None:
-        self._folder = folder
-        self._name = name
-        self._most = most
-        self._held: list[pl.DataFrame] = []
-        self._size = 0
-        self._spilled = 0
-
-    def counts(self) -> Iterator[pl.DataFrame]:
-        """Yield frames of `key` and `rows` with disjoint keys; once, after the last row."""
-        return map(self._counted, self._parts())
-
-    @abstractmethod
-    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame: ...
-
-    def _hold(self, frame: pl.DataFrame) -> None:
-        self._held.append(frame)
-        self._size += frame.height
-        if self._size > self._most:
-            self._settle()
-
-    def _settle(self) -> None:
-        """Make room in memory."""
-        self._spill(pl.concat(self._held))
-
-    def _spill(self, frame: pl.DataFrame) -> None:
-        spread = frame.with_columns((pl.col("key") % PARTITIONS).alias("part"))
-        for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
-            some.write_ipc(self._folder / f"{self._name}-{part}-{self._spilled}.ipc")
-        self._spilled += 1
-        self._held, self._size = [], 0
-
-    def _parts(self) -> Iterator[pl.DataFrame]:
-        if self._held and self._spilled:
-            self._spill(pl.concat(self._held))
-        if self._held:
-            yield pl.concat(self._held)
-        for part in range(PARTITIONS):
-            if files := sorted(self._folder.glob(f"{self._name}-{part}-*.ipc")):
-                yield pl.concat([pl.read_ipc(file.read_bytes()) for file in files])
-
-
-class HashTally(Tally):
-    """A tally of 64-bit hashes: collected as they come, and sorted in the end."""
-
-    def take(self, keys: pl.Series) -> None:
-        self._hold(keys.alias("key").to_frame())
-
-    def distinct(self) -> int:
-        """Return the number of keys; once, in place of `counts`."""
-        return sum(frame["key"].sort().n_unique() for frame in self._parts())
-
-    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
-        runs = frame["key"].sort().rle().struct.unnest()
-        return runs.select(key="value", rows=pl.col("len").cast(pl.UInt64))
-
-
-class WordTally(Tally):
-    """A tally of hashes with a `word` each, far fewer than rows: added up as they come."""
-
-    def take(self, keys: pl.Series, words: pl.Series) -> None:
-        """Count the keys of some rows; equal keys have equal words."""
-        rows = pl.DataFrame([keys.alias("key"), words.alias("word")])
-        self._hold(rows.group_by("key").agg(pl.first("word"), pl.len().cast(pl.UInt64).alias("rows")))
-
-    def _settle(self) -> None:
-        summed = self._counted(pl.concat(self._held))
-        if 2 * summed.height > self._most:
-            self._spill(summed)
-        else:
-            self._held, self._size = [summed], summed.height
-
-    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.group_by("key").agg(pl.first("word"), pl.col("rows").sum())
-
-
 TOP = 10
 _DAY = 86_400
 _WORDS = ("null", "nan", "none", "n/a", "#n/a", "na", "<na>", "nil", "empty", "undefined", "(null)", "\\n", "-", " ")
 _PLACEHOLDERS = tuple(dict.fromkeys(form for word in _WORDS for form in (word, word.upper(), word.capitalize(), "NaN")))
 """What programs write for a missing value, in lower, upper and title case."""
+_NO_WORDS = pl.DataFrame(schema={"word": pl.String, "rows": pl.UInt64})
 
 
 class Counts(TypedDict, total=False):
@@ -185,17 +100,115 @@ class Counted:
     """Counts of items in interactions."""
 
 
-class Counting:
-    """Counts the good rows of one drop; `scratch` is a folder for what does not fit into memory."""
+@dataclass(slots=True)
+class Ids:
+    """The different ids of a column."""
 
-    def __init__(self, expected: Expected, scratch: Path) -> None:
+    by_count: Counter[int] = field(default_factory=Counter)
+    """Ids by the number of their rows."""
+    placeholders: Counter[str] = field(default_factory=Counter)
+    """Rows whose id is a placeholder."""
+    top: list[tuple[str, int]] = field(default_factory=list)
+    """The ids with most rows, where they may be named."""
+    unknown: list[int] | None = None
+    """Ids, and rows, that are missing in the other dataset; None where unknown."""
+
+    def take(self, frame: pl.DataFrame, known: pl.Series | None) -> None:
+        """Count ids (`key`, `rows`, perhaps `word`), none of which were counted before."""
+        self.by_count.update(_counts(frame["rows"]))
+        words = pl.Series("word", _PLACEHOLDERS)
+        found = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
+        self.placeholders.update(dict(found.select("word", "rows").rows()))
+        if "word" in frame.columns:
+            self.top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
+        if known is not None:
+            others = frame.join(known.to_frame("key"), on="key", how="anti")
+            self._add_unknown([others.height, int(others["rows"].sum())])
+
+    def merge(self, document: Mapping[str, Any]) -> None:
+        """Add ids, none of which are among these."""
+        self.by_count.update(dict(document["by_count"]))
+        self.placeholders.update(document["placeholders"])
+        self.top += [(word, rows) for word, rows in document["top"]]
+        if document["unknown"] is not None:
+            self._add_unknown(document["unknown"])
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "by_count": list(self.by_count.items()),
+            "placeholders": self.placeholders,
+            "top": self._top(),
+            "unknown": self.unknown,
+        }
+
+    def spread(self, rows: int) -> Spread:
+        ids, unknown_rows = self.unknown if self.unknown is not None else (None, None)
+        return Spread(self.by_count.total(), rows, dict(self.by_count), tuple(self._top()), unknown_rows, ids)
+
+    def _top(self) -> list[tuple[str, int]]:
+        return sorted(self.top, key=lambda each: (-each[1], each[0]))[:TOP]
+
+    def _add_unknown(self, counts: Sequence[int]) -> None:
+        self.unknown = [one + other for one, other in zip(self.unknown or (0, 0), counts, strict=True)]
+
+
+class Different:
+    """The different rows and ids of a drop, or of a partition of their hashes: partitions add up to the whole."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        """Different interactions; or different users or items."""
+        self.ids: dict[DataKind, Ids] = {"users": Ids(), "items": Ids()}
+        self.own: list[pl.Series] = []
+        """Hashes of a Users or Items dataset's ids, which are no part of the state."""
+        self.words = dict.fromkeys(("bought", "seen", "returned"), _NO_WORDS)
+        """The items that were bought most often, and that had most events; and the returns of the latter."""
+
+    def merge(self, state: State) -> None:
+        """Add another partition."""
+        self.rows += state.document["rows"]
+        for kind, ids in self.ids.items():
+            ids.merge(state.document[kind])
+        for name in self.words:
+            self.add_words(name, state.frames[name])
+
+    def add_words(self, name: str, frame: pl.DataFrame) -> None:
+        """Add items that were not counted before; returns after all others."""
+        words = pl.concat([self.words[name], frame.select(_NO_WORDS.columns)])
+        if name == "returned":
+            self.words[name] = words.join(self.words["seen"].select("word"), on="word", how="semi")
+        else:
+            self.words[name] = words.sort("rows", "word", descending=[True, False]).head(MOST)
+
+    def state(self) -> State:
+        return State(
+            {"rows": self.rows, **{kind: ids.document() for kind, ids in self.ids.items()}},
+            self.words,
+        )
+
+    def sold(self, rows: int) -> Sold:
+        seen = Counter(_as_dict(self.words["seen"]))
+        seen.subtract({word: back for word, back in _as_dict(self.words["returned"]).items() if word in seen})
+        return Sold(rows, _as_dict(self.words["bought"]), {word: left for word, left in seen.items() if left > 0})
+
+
+class Counting:
+    """Counts the good rows of one drop, or of a part of it.
+
+    Args:
+        expected: the drop's requirements.
+        scratch: a folder for what does not fit into memory.
+        partitions: of the hashes, for which different rows and ids are counted separately.
+    """
+
+    def __init__(self, expected: Expected, scratch: Path, partitions: int = PARTITIONS) -> None:
         self._expected = expected
-        self._rows = 0
-        self._whole = HashTally(scratch, "rows")
-        self._users = HashTally(scratch, "users")
-        self._items = WordTally(scratch, "items")
-        self._bought = WordTally(scratch, "bought")
-        self._returned = WordTally(scratch, "returned")
+        self.rows = 0
+        self._whole = HashTally(scratch, "rows", partitions=partitions)
+        self._users = HashTally(scratch, "users", partitions=partitions)
+        self._items = WordTally(scratch, "items", partitions=partitions)
+        self._bought = WordTally(scratch, "bought", partitions=partitions)
+        self._returned = WordTally(scratch, "returned", partitions=partitions)
         self._days: Counter[int] = Counter()
         self._types: Counter[str] = Counter()
         self._first: int | None = None
@@ -203,7 +216,7 @@ class Counting:
 
     def take(self, frame: pl.DataFrame, seconds: pl.Series | None) -> None:
         """Count some rows in the form of the import, with their times."""
-        self._rows += frame.height
+        self.rows += frame.height
         if not frame.height:
             return
         if self._expected.kind != "interactions" or seconds is None:
@@ -220,90 +233,97 @@ class Counting:
             self._returned.take(returned["key"], returned["word"])
         self._days.update(_counts(seconds // _DAY))
         self._types.update(_counts(frame["EVENT_TYPE"]) if len(self._types) <= MOST_TYPES else {})
-        low, high = int(seconds.min() or 0), int(seconds.max() or 0)  # type: ignore[arg-type]
-        self._first = low if self._first is None else min(self._first, low)
-        self._last = high if self._last is None else max(self._last, high)
+        self._extend(int(seconds.min() or 0), int(seconds.max() or 0))  # type: ignore[arg-type]
 
-    def finish(self) -> Counted:
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """The hashes, of which a partition of all tallies can be counted by itself."""
+        if self._expected.kind != "interactions":
+            return {"rows": self._whole}
+        tallies = (self._whole, self._users, self._items, self._bought, self._returned)
+        return dict(zip(("rows", "users", "items", "bought", "returned"), tallies, strict=True))
+
+    def different(self) -> Different:
+        """Count the different rows and ids; once, after the last row."""
+        result, expected = Different(), self._expected
+        known = {kind: unpack_ids(expected.known.get(kind)) for kind in result.ids}
+        for kind, ids in result.ids.items():
+            ids.unknown = None if known[kind] is None else [0, 0]
+        if expected.kind != "interactions":
+            for frame in self._whole.counts():
+                result.ids[expected.kind].take(frame, known[expected.kind])
+                result.own.append(frame["key"])
+            result.rows = result.ids[expected.kind].by_count.total()
+            return result
+        result.rows = self._whole.distinct()
+        for frame in self._users.counts():
+            result.ids["users"].take(frame, known["users"])
+        for frame in self._items.counts():
+            result.ids["items"].take(frame, known["items"])
+            result.add_words("seen", frame)
+        for frame in self._bought.counts():
+            result.add_words("bought", frame)
+        for frame in self._returned.counts():
+            result.add_words("returned", frame)
+        return result
+
+    def finish(self, different: Different) -> Counted:
         """Return the counts of all rows."""
         if self._expected.kind != "interactions":
             own = "USER_ID" if self._expected.kind == "users" else "ITEM_ID"
-            placeholders = Counter[str]()
-            ids = [_count_placeholders(frame, placeholders)["key"] for frame in self._whole.counts()]
-            different = sum(map(len, ids))
-            earlier = unpack_ids(self._expected.known.get(self._expected.kind))
-            findings: Counts = {
-                "duplicates": self._rows - different,
-                "placeholders": {own: placeholders},
-                "ids": different,
-                "new_ids": None if earlier is None else sum(_without(each, earlier).len() for each in ids),
+            placeholders = {own: different.ids[self._expected.kind].placeholders}
+            unknown = different.ids[self._expected.kind].unknown
+            counts: Counts = {
+                "duplicates": self.rows - different.rows,
+                "placeholders": placeholders,
+                "ids": different.rows,
+                "new_ids": None if unknown is None else unknown[0],
             }
-            return Counted(findings, self._packed(ids, earlier))
-        seen: list[pl.DataFrame] = []
-        no_users, no_items = Counter[str](), Counter[str]()
-        findings = {
-            "items": self._spread(self._items, "items", no_items, seen),
-            "users": self._spread(self._users, "users", no_users),
-            "placeholders": {"USER_ID": no_users, "ITEM_ID": no_items},
-            "duplicates": self._rows - self._whole.distinct(),
+            return Counted(counts, self._packed(different.own))
+        findings: Counts = {
+            "items": different.ids["items"].spread(self.rows),
+            "users": different.ids["users"].spread(self.rows),
+            "placeholders": {f"{kind[:-1].upper()}_ID": ids.placeholders for kind, ids in different.ids.items()},
+            "duplicates": self.rows - different.rows,
             "first": self._first,
             "last": self._last,
             "per_day": dict(sorted(self._days.items())),
-            "event_types": dict(self._types.most_common()),
+            "event_types": dict(sorted(self._types.items(), key=lambda each: (-each[1], each[0]))),
         }
-        bought = _top_words(map(_most_frequent, self._bought.counts()))
-        return Counted(findings, None, Sold(self._rows, bought, self._without_returns(_top_words(seen))))
+        return Counted(findings, None, different.sold(self.rows))
 
-    def _without_returns(self, seen: dict[str, int]) -> dict[str, int]:
-        """Return how often each item had an event other than a return."""
-        left = Counter(seen)
-        for frame in self._returned.counts():
-            left.subtract({word: rows for word, rows in frame.select("word", "rows").rows() if word in seen})
-        return {word: rows for word, rows in left.items() if rows > 0}
+    def merge(self, state: State) -> None:
+        """Add the counts of other rows, without their hashes."""
+        given = state.document
+        self.rows += given["rows"]
+        self._days.update(dict(given["days"]))
+        self._types.update(given["types"] if len(self._types) <= MOST_TYPES else {})
+        if given["first"] is not None:
+            self._extend(given["first"], given["last"])
 
-    def _packed(self, ids: list[pl.Series], earlier: pl.Series | None) -> bytes | None:
+    def state(self) -> State:
+        """Return the counts without the hashes."""
+        document = {
+            "rows": self.rows,
+            "days": list(self._days.items()),
+            "types": self._types,
+            "first": self._first,
+            "last": self._last,
+        }
+        return State(document)
+
+    def _extend(self, first: int, last: int) -> None:
+        self._first = first if self._first is None else min(self._first, first)
+        self._last = last if self._last is None else max(self._last, last)
+
+    def _packed(self, ids: Sequence[pl.Series]) -> bytes | None:
+        earlier = (
+            unpack_ids(self._expected.known.get(self._expected.kind)) if self._expected.mode == "INCREMENTAL" else None
+        )
         if self._expected.mode == "INCREMENTAL" and earlier is None:
             return None
         every = [*ids, earlier] if self._expected.mode == "INCREMENTAL" and earlier is not None else ids
         return pack_ids(pl.concat(every).unique()) if every else None
-
-    def _spread(
-        self, tally: Tally, kind: DataKind, placeholders: Counter[str], seen: list[pl.DataFrame] | None = None
-    ) -> Spread:
-        """Return the distribution of rows over ids; fill `placeholders`, and `seen` with the most frequent ids."""
-        known_ids = unpack_ids(self._expected.known.get(kind))
-        by_count: Counter[int] = Counter()
-        top: list[tuple[str, int]] = []
-        unknown_ids = unknown_rows = 0
-        for frame in tally.counts():
-            by_count.update(_counts(_count_placeholders(frame, placeholders)["rows"]))
-            if seen is not None:
-                seen.append(_most_frequent(frame))
-            if kind == "items":
-                top += frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(TOP).rows()
-            if known_ids is not None:
-                unknown = frame.join(known_ids.to_frame("key"), on="key", how="anti")
-                unknown_ids, unknown_rows = unknown_ids + unknown.height, unknown_rows + int(unknown["rows"].sum())
-        return Spread(
-            ids=by_count.total(),
-            rows=self._rows,
-            by_count=dict(by_count),
-            top=tuple(sorted(top, key=lambda each: (-each[1], each[0]))[:TOP]),
-            unknown_rows=None if known_ids is None else unknown_rows,
-            unknown_ids=None if known_ids is None else unknown_ids,
-        )
-
-
-def _without(keys: pl.Series, known: pl.Series) -> pl.Series:
-    return keys.to_frame("key").join(known.to_frame("key"), on="key", how="anti").to_series()
-
-
-def _count_placeholders(frame: pl.DataFrame, counts: Counter[str]) -> pl.DataFrame:
-    """Count the rows whose id is a placeholder, and return the frame."""
-    words = pl.Series("word", _PLACEHOLDERS)
-    found = pl.DataFrame([words, hash_ids(words).alias("key")]).join(frame.select("key", "rows"), on="key")
-    counts.update(dict(found.select("word", "rows").rows()))
-    return frame
 
 
 def _hash(frame: pl.DataFrame) -> pl.Series:
@@ -312,14 +332,8 @@ def _hash(frame: pl.DataFrame) -> pl.Series:
     return frame.select(key=reduce(lambda one, other: one + other, hashes)).to_series()
 
 
-def _most_frequent(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select("word", "rows").sort("rows", "word", descending=[True, False]).head(MOST)
-
-
-def _top_words(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
-    """Return the most frequent words of frames that have none in common."""
-    every = [*frames]
-    return dict(_most_frequent(pl.concat(every)).rows()) if every else {}
+def _as_dict(words: pl.DataFrame) -> dict[str, int]:
+    return dict(words.rows())
 
 
 def _counts(values: pl.Series) -> dict[Any, int]:

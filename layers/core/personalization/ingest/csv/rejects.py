@@ -8,8 +8,8 @@ them or with an apostrophe; without it, every row is as it came.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from personalization.core.errors import Rejected
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.irregular import LINE, RAGGED, ragged
 from personalization.ingest.csv.rows import Rows, source
+from personalization.ingest.csv.state import State
 from personalization.ingest.findings import EXAMPLES, Example, Expected, Reason
 from personalization.ingest.header import Slot
 
@@ -34,6 +35,7 @@ MOST_BYTES = 24_000_000
 _SHORTEST = {"interactions": 10, "users": 0, "items": 0}
 """Bytes of the shortest values of a row besides one: another id and nine digits of a time."""
 _HEADER = '"line","reason","row"\n'
+_STOPPED = "the check stopped here: the rest of the file cannot make up for the bad rows"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -47,17 +49,23 @@ class Rejects:
         self._blank = self._bytes = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
-        self._text = StringIO()
-        self._text.write(_HEADER)
+        self._kept: list[tuple[int, str]] = []
+        """The line of each row in the file, and the rest of its record."""
+        self._size = len(_HEADER)
+        """Characters of the file."""
+        self._stopped = 0
         self.read = 0
         """Good and bad rows so far."""
-        self.written = 0
-        """Rows in the file."""
 
     @property
     def rows(self) -> int:
         """The number of all refused rows."""
         return self._counts.total()
+
+    @property
+    def written(self) -> int:
+        """Rows in the file."""
+        return len(self._kept)
 
     def take(self, rows: Rows) -> None:
         """Count the rows of a piece, and refuse those that are not rows of the table.
@@ -108,28 +116,62 @@ class Rejects:
             self._keep(rule, example, reason, original)
         return lines
 
-    def is_hopeless(self, left: int | None) -> bool:
-        """Tell whether the drop is refused whatever follows: `left` bytes at most; None where unknown."""
+    def is_hopeless(self, left: int | None, *, whole: bool = True) -> bool:
+        """Tell whether the drop is refused whatever follows.
+
+        Args:
+            left: bytes that may still be read, at most; None where unknown.
+            whole: whether these are all rows from the beginning of the drop, so that a mostly bad one is given up.
+        """
         bad = self.rows
         if left is not None and bad > self._limit * (self.read + left // self._shortest + 1):
             return True
         enough = bad >= EARLY_ROWS or self._bytes >= EARLY_BYTES
-        return enough and bad > max(MOSTLY, self._limit) * self.read
+        return whole and enough and bad > max(MOSTLY, self._limit) * self.read
 
     def stop(self, line: int) -> None:
-        """Write that the rows after a line were not checked."""
-        self._write(line, "the check stopped here: the rest of the file cannot make up for the bad rows", "")
+        """Record that the rows after a line are not checked."""
+        self._stopped = line
 
     def reasons(self) -> tuple[Reason, ...]:
         """Return the broken rules, the most frequent first."""
-        return tuple(Reason(rule, rows, tuple(self._examples[rule])) for rule, rows in self._counts.most_common())
+        first = {rule: self._examples[rule][0].line for rule in self._counts}
+        ordered = sorted(self._counts.items(), key=lambda each: (-each[1], first[each[0]], each[0]))
+        return tuple(Reason(rule, rows, tuple(self._examples[rule])) for rule, rows in ordered)
 
     def file(self) -> bytes:
-        return self._text.getvalue().encode()
+        lines = [f"{line},{rest}" for line, rest in sorted(self._kept, key=lambda each: each[0])]
+        if self._stopped:
+            lines.append(standard((self._stopped, _STOPPED, ""), all_quoted=True))
+        return "".join([_HEADER, *lines]).encode()
+
+    def merge(self, state: State, lines: int) -> None:
+        """Add the refused rows of the next rows of the file, which come after so many lines."""
+        given = state.document
+        self.read += given["read"]
+        self._blank += given["blank"]
+        self._bytes += given["bytes"]
+        self._counts.update(given["counts"])
+        for rule, found in given["examples"].items():
+            examples = self._examples.setdefault(rule, [])
+            later = [replace(Example(**each), line=each["line"] + lines) for each in found]
+            examples += later[: EXAMPLES - len(examples)]
+        self._write((line + lines, rest) for line, rest in state.frames["kept"].iter_rows())
+
+    def state(self) -> State:
+        document = {
+            "read": self.read,
+            "blank": self._blank,
+            "bytes": self._bytes,
+            "counts": self._counts,
+            "examples": {rule: [asdict(each) for each in examples] for rule, examples in self._examples.items()},
+        }
+        kept = pl.DataFrame(self._kept, schema={"line": pl.Int64, "rest": pl.String}, orient="row")
+        return State(document, {"kept": kept})
 
     @property
     def _full(self) -> bool:
-        return self.written >= MOST_ROWS or self._text.tell() >= MOST_BYTES
+        return self.written >= MOST_ROWS or self._size >= MOST_BYTES
 
     def _wants(self, rule: str) -> bool:
         """Tell whether another row that breaks a rule would be kept."""
@@ -141,11 +183,16 @@ class Rejects:
         if len(examples) < EXAMPLES:
             examples.append(example)
         if not self._full:
-            self._write(example.line, reason, f"'{row}" if row.startswith(_FORMULA) else row)
-            self.written += 1
+            row = f"'{row}" if row.startswith(_FORMULA) else row
+            self._write([(example.line, standard((reason, row), all_quoted=True))])
 
-    def _write(self, *row: str | int) -> None:
-        self._text.write(standard(row, all_quoted=True))
+    def _write(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Write rows until the file is full."""
+        for line, rest in rows:
+            if self._full:
+                return
+            self._kept.append((line, rest))
+            self._size += len(rest) + len(str(line)) + 1
 
     def _broken(self, code: int) -> tuple[Slot, int]:
         place, number = divmod(code, columns.CODES)

@@ -14,8 +14,8 @@ from personalization.core import csv_dialect
 from personalization.core.errors import Broken
 from personalization.core.line_breaks import PATTERN
 from personalization.ingest.csv import counts
-from personalization.ingest.csv.counts import HashTally
 from personalization.ingest.csv.rows import Table, render, source
+from personalization.ingest.csv.tallies import HashTally
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.shop.schema import RETURN
 

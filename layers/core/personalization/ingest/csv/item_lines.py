@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of a drop of items as lines of the table of items."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from personalization.shop.item_table import MAX_CHARACTERS, MAX_SHARDS, SHARD_BYTES, place
+
+_PARTITIONS = 64
+
+
+class ItemLines:
+    """Rows of a drop of items as lines of the table of items, spread by id over files of a scratch folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.columns: tuple[str, ...] = ()
+        self.size = 0
+        """Bytes of all lines."""
+
+    def take(self, frame: pl.DataFrame) -> None:
+        self.columns = tuple(name for name in frame.columns if name != "ITEM_ID")
+        if not frame.height or self.too_large:
+            return
+        fits = [
+            pl.when(pl.col(name).str.len_chars().is_between(1, MAX_CHARACTERS)).then(pl.col(name)).alias(str(number))
+            for number, name in enumerate(self.columns)
+        ]
+        encoded = frame.select(pl.struct(pl.col("ITEM_ID").alias(""), *fits).struct.json_encode())
+        lines = encoded.to_series().to_list()
+        parts: list[list[str]] = [[] for _ in range(_PARTITIONS)]
+        for item, text in zip(frame["ITEM_ID"].to_list(), lines, strict=True):
+            parts[place(item) % _PARTITIONS].append(text)
+        for number, texts in enumerate(parts):
+            if texts:
+                data = ("\n".join(texts) + "\n").encode()
+                self.size += len(data)
+                with (self._folder / f"listed-{number}").open("ab") as file:
+                    file.write(data)
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the items exceed a table."""
+        return self.size > SHARD_BYTES * MAX_SHARDS
+
+    def partitions(self) -> Iterator[tuple[int, list[bytes]]]:
+        """See `shop.item_files.Listed`."""
+        for number in range(_PARTITIONS):
+            path = self._folder / f"listed-{number}"
+            yield number, path.read_bytes().split(b"\n")[:-1] if path.exists() else []
