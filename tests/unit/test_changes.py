@@ -111,7 +111,7 @@ def test_growth_the_same_gap_and_quiet_shops_look_right() -> None:
 
 def test_a_first_drop_is_held_against_itself_and_the_other_datasets_alone() -> None:
     broken = replace(SALES, per_day=without(*range(20, 30)), users=replace(USERS, unknown_ids=1_000))
-    assert [what for what, _ in told(broken, None)] == ["ids", "days"]
+    assert [what for what, _ in told(broken, None)] == ["days", "ids"]
 
 
 def test_incremental_drops_continue_the_last_one() -> None:
@@ -163,3 +163,14 @@ def test_a_wrong_setting_is_named(text: str, reason: str) -> None:
     with pytest.raises(Rejected) as refused:
         settings.parse("settings.yaml", text)
     assert reason in refused.value.reason.replace("Input should", "must")
+
+
+def test_the_page_of_a_refused_drop_lists_why_and_how_to_let_it_in() -> None:
+    chosen = settings.parse("settings.yaml", "changes: {refuse: [rows]}")
+    half = replace(SALES, **FEWER)
+    reason = changes.refusal(report.document(about(chosen), half, "", LAST), chosen.changes)
+    document = report.document(about(chosen), half, reason, LAST)
+    page = report.page(document)
+    assert f"<code>accept: {document['code']}</code>" in page
+    assert "<li>It has 5,000 good rows, 42% of the 12,000 before.</li>" in page
+    assert "the drop looks wrong" not in page

@@ -74,7 +74,7 @@ def suspicions(now: Document, last: Document | None, settings: ChangeSettings) -
         last: that of the last imported drop of this kind and mode, if there is one.
         settings: the shop's thresholds.
     """
-    found = [*_unknown(now, last, settings.ids), *_empty_days(now, last, settings.days)]
+    found: list[tuple[Suspicion, str]] = []
     if last and "rows" in last:
         found += _rows(now, last, settings.rows)
         found += _older(now, last)
@@ -82,6 +82,7 @@ def suspicions(now: Document, last: Document | None, settings: ChangeSettings) -
         found += _other_ids(now, last, settings.ids)
         found += _types_gone(now, last, settings.event_types)
         found += _poorer(now, last, settings.columns)
+    found += [*_empty_days(now, last, settings.days), *_unknown(now, last, settings.ids)]
     return [{"what": what, "told": told} for what, told in found]
 
 

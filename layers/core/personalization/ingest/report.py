@@ -157,6 +157,8 @@ def document(about: Subject, found: Findings | None, reason: str, last: Mapping[
         members["ids"] = {"count": found.ids, "new": found.new_ids}
     members["changes"] = changes.differences(members, last) if is_complete else None
     members["suspicions"] = changes.suspicions(members, last, about.settings.changes) if is_complete else []
+    if reason and reason == changes.refusal(members, about.settings.changes):
+        members["code"] = changes.code(members)
     return members
 
 
