@@ -222,7 +222,7 @@ def test_a_large_object_is_copied_in_parts_none_of_which_takes_long(bucket: "S3C
 def test_a_refusal_late_in_a_large_file_aborts_the_upload(drop: Drop, bucket: "S3Client") -> None:
     rows = "".join(f"{row:0256},{row:0256},17000{row:05}\n" for row in range(40_000))
     event = drop(f"{HISTORY}.gz", "USER_ID,ITEM_ID,TIMESTAMP\n" + rows + "u,i,soon\n" * 500)
-    with pytest.raises(Rejected, match=r"500 of 40,500 rows .* \(first: line 40002\)"):
+    with pytest.raises(Rejected, match=r"500 of 40,500 rows .* \(first: line 40,002\)"):
         handler(event, None)
     assert not left_over(bucket)
 

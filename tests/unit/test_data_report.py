@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest import report
-from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread
+from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread, too_many_rejects
+from personalization.ingest.origins import Origins
 from personalization.ingest.report import Document, Subject
 from personalization.reports import pages
 from personalization.shop.gate_settings import Gate, HeldOut
@@ -183,3 +184,20 @@ def test_any_timeline_is_a_picture_with_few_bars(days: dict[int, int]) -> None:
     assert 1 <= len(bars) <= 124
     assert word in {"day", "week", "month", "year"}
     assert all(0 <= float(bar.attrib["height"]) <= pages.HEIGHT for bar in bars)
+
+
+def test_lines_of_a_drop_of_parts_are_told_with_their_parts() -> None:
+    examples = tuple(Example(line, "PRICE is not a number") for line in (7, 11, 12))
+    found = replace(
+        FOUND,
+        origins=Origins(("a.csv", "empty.csv", "b.csv"), (0, 10, 10)),
+        reasons=(Reason("PRICE is not a number", 8, examples),),
+        stopped=12,
+    )
+    assert "(first: a.csv, line 7); the check stopped at b.csv, line 2" in too_many_rejects(found, 0.001)
+    document = told(found, reason="too many")
+    page = report.page(document)
+    assert (document["stoppedAt"], document["stoppedIn"]) == (2, "b.csv")
+    assert "<li>a.csv, line 7; b.csv, line 1; b.csv, line 2</li>" in page
+    assert "up to line 2 of b.csv" in page
+    assert "Rows after b.csv, line 2 were not checked" in page

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from personalization.ingest.origins import LONE, Origins
 from personalization.shop import schema
 from personalization.shop.event_copies import Group
 from personalization.shop.keys import DataKind, Mode
@@ -150,6 +151,8 @@ class Findings:
     """Bytes of the import copy."""
     stopped: int = 0
     """The last checked line, where the check ended early; 0 where it reached the end of the file."""
+    origins: Origins = LONE
+    """Where lines come from."""
     notes: tuple[str, ...] = ()
     first: int | None = None
     """Unix time of the earliest interaction."""
@@ -209,15 +212,15 @@ def above_limit(expected: Expected, findings: Findings) -> bool:
 
 def too_many_rejects(findings: Findings, limit: float) -> str:
     """Return the message for too many bad rows, with the first row of each main reason."""
-    share = findings.rejected / findings.rows
+    share, first = findings.rejected / findings.rows, findings.origins.describe
     reasons = [
-        f"{reason.rows:,} because {_clause(reason.examples[0].told)} (first: line {reason.examples[0].line})"
+        f"{reason.rows:,} because {_clause(reason.examples[0].told)} (first: {first(reason.examples[0].line)})"
         for reason in findings.reasons[:3]
     ]
     others = len(findings.reasons) - 3
     more = f"; {others} more reason{'s' * (others > 1)}" if others > 0 else ""
     rows = f"the first {findings.rows:,}" if findings.stopped else f"{findings.rows:,}"
-    stopped = f"; the check stopped at line {findings.stopped:,}" if findings.stopped else ""
+    stopped = f"; the check stopped at {findings.origins.describe(findings.stopped)}" if findings.stopped else ""
     return (
         f"{findings.rejected:,} of {rows} rows are bad ({share:.2%}; the shop's limit is {limit:.2%}): "
         f"{'; '.join(reasons)}{more}{stopped}"

@@ -15,8 +15,10 @@ from personalization.ingest.findings import (
     RECOMMENDED_USERS,
     Filled,
     Findings,
+    Reason,
     Spread,
 )
+from personalization.ingest.origins import Origins
 from personalization.reports import pages
 from personalization.shop.gate_settings import FOR_USERS
 from personalization.shop.keys import DataKind, Mode
@@ -142,13 +144,14 @@ def document(about: Subject, found: Findings | None, reason: str, last: Mapping[
             "duplicates": found.duplicates,
             "bytes": found.size,
         },
-        "refused": [asdict(broken) for broken in found.reasons],
+        "refused": [_refused(broken, found.origins) for broken in found.reasons],
         "goals": _goals(about, found) if not reason or found.rejected <= limit * found.rows else [],
         "columns": [_column(filled, found.accepted) for filled in found.columns] if is_complete else [],
         "notes": list(found.notes),
     }
     if reason:
-        members["stoppedAt"] = found.stopped or None
+        part, line = found.origins.place(found.stopped) if found.stopped else ("", None)
+        members |= {"stoppedAt": line, **({"stoppedIn": part} if part else {})}
     else:
         members["next"] = _next(about, found)
     if about.kind == "interactions" and is_complete:
@@ -160,6 +163,16 @@ def document(about: Subject, found: Findings | None, reason: str, last: Mapping[
     if reason and reason == changes.refusal(members, about.settings.changes):
         members["code"] = changes.code(members)
     return members
+
+
+def _refused(broken: Reason, origins: Origins) -> Document:
+    """Return a broken rule, with the part of each example if there are several."""
+    places = [origins.place(example.line) for example in broken.examples]
+    examples = [
+        {**asdict(example), "line": line, **({"part": part} if part else {})}
+        for example, (part, line) in zip(broken.examples, places, strict=True)
+    ]
+    return {**asdict(broken), "examples": examples}
 
 
 def _advice(about: Subject, found: Findings | None) -> list[str]:
@@ -179,7 +192,8 @@ def _advice(about: Subject, found: Findings | None) -> list[str]:
         )
     if found.stopped:
         advice.append(
-            f"Rows after line {found.stopped:,} were not checked: they may have faults of other kinds than those below"
+            f"Rows after {found.origins.describe(found.stopped)} were not checked: they may have faults of other kinds "
+            "than those below"
         )
     return advice
 
@@ -296,10 +310,10 @@ def page(report: Document) -> str:
     return pages.render("drop.html", report, examples=_examples)
 
 
-def _examples(reason: Document) -> list[tuple[str, str, list[int]]]:
-    """Return the cells or words of examples with their lines, equal ones grouped."""
-    groups: dict[tuple[str, str], list[int]] = {}
+def _examples(reason: Document) -> list[tuple[str, str, list[tuple[str, int]]]]:
+    """Return the cells or words of examples with their parts and lines, equal ones grouped."""
+    groups: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for each in reason["examples"]:
         text = "" if each["value"] or each["told"] == reason["rule"] else each["told"]
-        groups.setdefault((each["value"], text), []).append(each["line"])
+        groups.setdefault((each["value"], text), []).append((each.get("part", ""), each["line"]))
     return [(value, text, lines) for (value, text), lines in groups.items()]

@@ -21,6 +21,7 @@ from personalization.ingest.csv.rows import Rows, source
 from personalization.ingest.csv.state import State
 from personalization.ingest.findings import EXAMPLES, Example, Expected, Reason
 from personalization.ingest.header import Slot
+from personalization.ingest.origins import LONE, Origins
 
 EARLY_ROWS = 100_000
 """Bad rows after which a mostly bad file is given up: as many as the file of refused rows has."""
@@ -139,11 +140,12 @@ class Rejects:
         ordered = sorted(self._counts.items(), key=lambda each: (-each[1], first[each[0]], each[0]))
         return tuple(Reason(rule, rows, tuple(self._examples[rule])) for rule, rows in ordered)
 
-    def file(self) -> bytes:
-        lines = [f"{line},{rest}" for line, rest in sorted(self._kept, key=lambda each: each[0])]
+    def file(self, origins: Origins = LONE) -> bytes:
+        """Return the file of refused rows; over several parts, each with the name of its part."""
+        lines = [f"{_place(origins, line)},{rest}" for line, rest in sorted(self._kept, key=lambda each: each[0])]
         if self._stopped:
-            lines.append(standard((self._stopped, _STOPPED, ""), all_quoted=True))
-        return "".join([_HEADER, *lines]).encode()
+            lines.append(f"{_place(origins, self._stopped)},{standard((_STOPPED, ''), all_quoted=True)}")
+        return "".join([f'"part",{_HEADER}' if origins.names else _HEADER, *lines]).encode()
 
     def merge(self, state: State, lines: int) -> None:
         """Add the refused rows of the next rows of the file, which come after so many lines."""
@@ -204,3 +206,9 @@ class Rejects:
 
     def _cells(self, slot: Slot, bad: pl.DataFrame) -> list[str]:
         return bad[source(slot.source)].to_list() if slot.source is not None else [slot.default or ""] * bad.height
+
+
+def _place(origins: Origins, line: int) -> str:
+    """Return the first values of a record: its part, if there are several, and its line."""
+    part, number = origins.place(line)
+    return standard((part, number) if part else (number,), all_quoted=True).removesuffix("\n")

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a line of a drop comes from: over several parts lines count on, and people look for them in a part."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The parts of a drop in the order in which they were read; none of a lone file."""
+
+    names: tuple[str, ...] = ()
+    before: tuple[int, ...] = ()
+    """The lines before each part, ascending."""
+
+    def place(self, line: int) -> tuple[str, int]:
+        """Return the part of a line and its number there; "" for a lone file."""
+        if not self.names:
+            return "", line
+        # Of empty parts and the next one, which begin alike, the last has the line.
+        number = max(0, bisect_left(self.before, line) - 1)
+        return self.names[number], line - self.before[number]
+
+    def describe(self, line: int) -> str:
+        part, number = self.place(line)
+        return f"{part}, line {number:,}" if part else f"line {number:,}"
+
+
+LONE = Origins()
