@@ -169,7 +169,9 @@ def test_a_report_compares_with_the_last_import_of_its_kind_and_mode(machine: "S
     assert runs(machine, "run-c", later(CLAIM, 3), "refused", reason="bad")["last"] == {"key": KEY, "run": "run-a"}
     assert runs(machine, "run-d", later(CLAIM, 4), "imported")["last"] == {"key": KEY, "run": "run-a"}
     assert runs(machine, "run-e", later(CLAIM, 5, key=more), "imported")["last"] == {"key": more, "run": "run-b"}
-    assert runs(machine, "run-f", later(CLAIM, 6), "imported")["last"] == {"key": KEY, "run": "run-d"}
+    asked = runs(machine, "run-f", later(CLAIM, 6), "imported")
+    assert (asked["last"], asked["since"]) == ({"key": KEY, "run": "run-d"}, {"key": more, "run": "run-e"})
+    assert runs(machine, "run-g", later(CLAIM, 7), "imported")["since"] is None
 
 
 def test_what_failed_is_not_handled_already(machine: "SFNClient") -> None:

@@ -77,6 +77,7 @@ CHECK = {
     "importedBy": ["earlier"], "trainedBy": ["earlier"], "inParts": True, "maySkip": True,
     "known": {"content": "9-ab-cd", "key": "drops/shop/interactions/a.csv", "run": "earlier"},
     "last": {"key": "drops/shop/interactions/a.csv", "run": "earlier"},
+    "since": {"key": "drops/shop/interactions/incremental/b.csv", "run": "earlier"},
 }  # fmt: skip
 ABOUT = {"prefix": "retail", "run": "run", "shop": "shop", "kind": "interactions", "key": "drops/shop/a", "links": {}}
 CALLER = {"run": "run", "execution": "arn:execution", "machine": "arn:machine"}

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from personalization.core.errors import Rejected
 from personalization.ingest import changes, report
+from personalization.ingest.changes import Last
 from personalization.ingest.findings import Filled, Findings, Range, Spread
 from personalization.ingest.report import Document, Subject
 from personalization.shop import settings
+from personalization.shop.keys import Mode
 from personalization.shop.schema import Column
 from personalization.shop.settings import ShopSettings
 
@@ -49,11 +51,12 @@ def about(chosen: ShopSettings = ShopSettings(), **more: Any) -> Subject:  # noq
     return replace(subject, **more)
 
 
+Told = list[tuple[str, str]]
 LAST = report.document(about(run="run-0", key="drops/demo/interactions/a.csv"), SALES, "")
 
 
-def told(found: Findings, last: Document | None = LAST, **more: Any) -> list[tuple[str, str]]:  # noqa: ANN401
-    document = report.document(about(**more), found, "", last)
+def told(found: Findings, last: Document | None = LAST, since: Document | None = None, mode: Mode = "FULL") -> Told:
+    document = report.document(about(mode=mode), found, "", Last(last, since))
     return [(each["what"], each["told"]) for each in document["suspicions"]]
 
 
@@ -69,7 +72,7 @@ def without(*days: int) -> dict[int, int]:
         (
             {"last": 20_050 * DAY},
             "history",
-            "its last interaction is of 2024-11-23, older than that before, of 2024-12",
+            "its last interaction is of 2024-11-23, and one of 2024-12-02",
         ),
         (
             {"columns": (replace(PRICE, range=Range(10, 1290, 9000, 0)), BRAND)},
@@ -95,7 +98,7 @@ def without(*days: int) -> dict[int, int]:
 def test_what_looks_wrong_is_told_beside_what_was_before(changed: dict[str, Any], what: str, clause: str) -> None:
     ((found, text),) = told(replace(SALES, **changed))
     assert (found, text[: len(clause)]) == (what, clause)
-    page = report.page(report.document(about(), replace(SALES, **changed), "", LAST))
+    page = report.page(report.document(about(), replace(SALES, **changed), "", Last(LAST)))
     assert "What looks wrong" in page
 
 
@@ -119,16 +122,20 @@ def test_incremental_drops_continue_the_last_one() -> None:
     ((_, text),) = told(later, LAST | {"mode": "INCREMENTAL"}, mode="INCREMENTAL")
     assert text == "nothing happened from 2024-12-03 to 2024-12-12, 10 days"
     assert told(later) == []
+    history = LAST | {"span": {"last": "2024-12-11T00:00:00Z"}}
+    assert told(later, LAST | {"mode": "INCREMENTAL"}, history, mode="INCREMENTAL") == []
+    ((_, text),) = told(SALES, LAST, history)
+    assert text == "its last interaction is of 2024-12-02, and one of 2024-12-11 was imported before"
 
 
 @pytest.mark.parametrize(("new", "suspicious"), [(0, False), (1_400, False), (1_600, True), (3_000, True)])
 def test_a_catalogue_with_other_ids_is_suspicious_and_a_grown_one_is_not(new: int, suspicious: bool) -> None:
     items = about(kind="items", run="run-0")
     last = report.document(items, ITEMS, "")
-    found = report.document(items, replace(ITEMS, new_ids=new), "", last)["suspicions"]
+    found = report.document(items, replace(ITEMS, new_ids=new), "", Last(last))["suspicions"]
     assert [each["what"] for each in found] == ["ids"] * suspicious
     grown = replace(ITEMS, accepted=30_000, columns=(replace(PRICE, cells=30_000),), ids=30_000, new_ids=27_000)
-    assert report.document(items, grown, "", last)["suspicions"] == []
+    assert report.document(items, grown, "", Last(last))["suspicions"] == []
 
 
 def test_a_refused_drop_names_the_setting_that_lets_in_these_data_alone() -> None:
@@ -136,7 +143,7 @@ def test_a_refused_drop_names_the_setting_that_lets_in_these_data_alone() -> Non
 
     def refused(found: Findings, text: str) -> str:
         chosen = settings.parse("settings.yaml", text)
-        return changes.refusal(report.document(about(chosen), found, "", LAST), chosen.changes)
+        return changes.refusal(report.document(about(chosen), found, "", Last(LAST)), chosen.changes)
 
     assert refused(half, "") == refused(SALES, "changes: {refuse: [all]}") == ""
     assert refused(half, "changes: {refuse: [days, numbers]}") == ""
@@ -168,8 +175,8 @@ def test_a_wrong_setting_is_named(text: str, reason: str) -> None:
 def test_the_page_of_a_refused_drop_lists_why_and_how_to_let_it_in() -> None:
     chosen = settings.parse("settings.yaml", "changes: {refuse: [rows]}")
     half = replace(SALES, **FEWER)
-    reason = changes.refusal(report.document(about(chosen), half, "", LAST), chosen.changes)
-    document = report.document(about(chosen), half, reason, LAST)
+    reason = changes.refusal(report.document(about(chosen), half, "", Last(LAST)), chosen.changes)
+    document = report.document(about(chosen), half, reason, Last(LAST))
     page = report.page(document)
     assert f"<code>accept: {document['code']}</code>" in page
     assert "<li>It has 5,000 good rows, 42% of the 12,000 before.</li>" in page

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from personalization.ingest import report
+from personalization.ingest.changes import Last
 from personalization.ingest.findings import Example, Filled, Findings, Reason, Spread, too_many_rejects
 from personalization.ingest.origins import Origins
 from personalization.ingest.report import Document, Subject
@@ -42,7 +43,7 @@ FOUND = Findings(
 
 
 def told(found: Findings | None = FOUND, reason: str = "", before: Document | None = None) -> Document:
-    return report.document(ABOUT, found, reason, before)
+    return report.document(ABOUT, found, reason, Last(before))
 
 
 def test_progress_to_what_personalize_needs_is_told() -> None:

@@ -7,6 +7,7 @@ Both drops are their reports' documents; see `report.document`.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median
@@ -15,6 +16,26 @@ from typing import Any
 from personalization.shop.change_settings import ChangeSettings, Suspicion
 
 Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The documents of what was imported last of a kind."""
+
+    same: Document | None = None
+    """Of the drop's mode."""
+    since: Document | None = None
+    """Of the other mode, if that was imported after it."""
+
+    @property
+    def until(self) -> str:
+        """The day of the last interaction that was imported, ISO 8601; empty where unknown."""
+        ends = [_at(each, ("span", "last")) for each in (self.same, self.since) if each]
+        return max([str(end)[:10] for end in ends if end], default="")
+
+
+NOTHING = Last()
+
 FEW = 100
 """Cells or ids of each drop below which medians and ids say nothing."""
 BUSY = 10
@@ -66,23 +87,23 @@ def _of_column(column: Document) -> dict[str, Any]:
     return {"kind": column["kind"], "share": round(column["share"], 3), "median": _at(column, ("range", "median"))}
 
 
-def suspicions(now: Document, last: Document | None, settings: ChangeSettings) -> list[dict[str, str]]:
+def suspicions(now: Document, last: Last, settings: ChangeSettings) -> list[dict[str, str]]:
     """Return what looks wrong in a drop, as a Suspicion and a clause about it.
 
     Args:
         now: the drop's document.
-        last: that of the last imported drop of this kind and mode, if there is one.
+        last: those of what was imported last of its kind.
         settings: the shop's thresholds.
     """
     found: list[tuple[Suspicion, str]] = []
-    if last and "rows" in last:
-        found += _rows(now, last, settings.rows)
-        found += _older(now, last)
-        found += _medians(now, last, settings.numbers)
-        found += _other_ids(now, last, settings.ids)
-        found += _types_gone(now, last, settings.event_types)
-        found += _poorer(now, last, settings.columns)
-    found += [*_empty_days(now, last, settings.days), *_unknown(now, last, settings.ids)]
+    same = last.same
+    if same and "rows" in same:
+        found += _rows(now, same, settings.rows)
+        found += _medians(now, same, settings.numbers)
+        found += _other_ids(now, same, settings.ids)
+        found += _types_gone(now, same, settings.event_types)
+        found += _poorer(now, same, settings.columns)
+    found += [*_older(now, last), *_empty_days(now, last, settings.days), *_unknown(now, same, settings.ids)]
     return [{"what": what, "told": told} for what, told in found]
 
 
@@ -95,17 +116,17 @@ def _rows(now: Document, last: Document, share: float) -> Found:
         yield "rows", f"it has {rows:,} good rows, {rows / before:.0%} of the {before:,} before"
 
 
-def _empty_days(now: Document, last: Document | None, most: int) -> Found:
+def _empty_days(now: Document, last: Last, most: int) -> Found:
     """Find days without interactions that the last drop had not as well.
 
-    An incremental drop also continues the last one.
+    An incremental drop also continues what was imported before.
     """
     days = [date.fromisoformat(day) for day, _ in now.get("perDay") or ()]
-    before = [date.fromisoformat(day) for day, _ in (last or {}).get("perDay") or ()]
+    before = [date.fromisoformat(day) for day, _ in (last.same or {}).get("perDay") or ()]
     if not days or median(rows for _, rows in now["perDay"]) < BUSY:
         return
-    if before and now["mode"] == "INCREMENTAL" and before[-1] < days[0]:
-        days.insert(0, before[-1])
+    if now["mode"] == "INCREMENTAL" and last.until and (until := date.fromisoformat(last.until)) < days[0]:
+        days.insert(0, until)
     same = set(pairwise(before))
     gaps = [pair for pair in pairwise(days) if (pair[1] - pair[0]).days > most and pair not in same]
     if gaps:
@@ -115,10 +136,10 @@ def _empty_days(now: Document, last: Document | None, most: int) -> Found:
         yield "days", f"nothing happened from {first} to {final}, {(final - first).days + 1} days{more}"
 
 
-def _older(now: Document, last: Document) -> Found:
-    end, before = _at(now, ("span", "last")), _at(last, ("span", "last"))
-    if isinstance(end, str) and isinstance(before, str) and end[:10] < before[:10]:
-        yield "history", f"its last interaction is of {end[:10]}, older than that before, of {before[:10]}"
+def _older(now: Document, last: Last) -> Found:
+    end = str(_at(now, ("span", "last")) or "")[:10]
+    if end and end < last.until:
+        yield "history", f"its last interaction is of {end}, and one of {last.until} was imported before"
 
 
 def _medians(now: Document, last: Document, factor: float) -> Found:

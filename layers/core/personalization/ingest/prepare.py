@@ -27,7 +27,7 @@ from personalization.personalize import ensure, training
 from personalization.personalize.ensure import recommender_statuses
 from personalization.shop import item_files, keys, recommenders, settings_file
 from personalization.shop.keys import DataKind, Drop
-from personalization.shop.plan import Joined, LeftOut, Nothing, Plan, PrepareRequest, Retraining
+from personalization.shop.plan import Joined, Last, LeftOut, Nothing, Plan, PrepareRequest, Retraining
 from personalization.shop.settings import ShopSettings
 
 if TYPE_CHECKING:
@@ -168,9 +168,11 @@ class Preparation:
         return settings_file.settings_that_hold(self._s3, self._request.bucket, self._drop.shop)
 
     @cached_property
-    def _last(self) -> report.Document | None:
-        """The report on the last imported drop of this kind and mode."""
-        last = self._request.last
+    def _last(self) -> changes.Last:
+        """The reports on what was imported last of this kind."""
+        return changes.Last(self._report(self._request.last), self._report(self._request.since))
+
+    def _report(self, last: Last | None) -> report.Document | None:
         if last is None or self._drop.data_kind is None:
             return None
         stem = report.key(self._drop.shop, last.run, self._drop.data_kind, 0)
@@ -296,7 +298,7 @@ class Preparation:
 class _Reporter:
     """Write the report on one drop."""
 
-    def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int, last: report.Document | None) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, about: Subject, part: int, last: changes.Last) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._about = about

@@ -109,14 +109,14 @@ def rejects_key(shop: str, run: str, kind: DataKind, part: int) -> str:
     return f"rejects/{shop}/{run}/{kind}{f'-{part}' if part else ''}.csv"
 
 
-def document(about: Subject, found: Findings | None, reason: str, last: Mapping[str, Any] | None = None) -> Document:
+def document(about: Subject, found: Findings | None, reason: str, last: changes.Last = changes.NOTHING) -> Document:
     """Return the report.
 
     Args:
         about: the drop.
         found: the results for its rows, or None for an unreadable file.
         reason: why the drop was refused; empty where it was accepted.
-        last: the document of the last imported drop of this kind and mode.
+        last: the documents of what was imported last of this kind.
     """
     members: Document = {
         "shop": about.shop,
@@ -158,7 +158,7 @@ def document(about: Subject, found: Findings | None, reason: str, last: Mapping[
         members |= _interactions(found)
     elif found.ids is not None:
         members["ids"] = {"count": found.ids, "new": found.new_ids}
-    members["changes"] = changes.differences(members, last) if is_complete else None
+    members["changes"] = changes.differences(members, last.same) if is_complete else None
     members["suspicions"] = changes.suspicions(members, last, about.settings.changes) if is_complete else []
     if reason and reason == changes.refusal(members, about.settings.changes):
         members["code"] = changes.code(members)

@@ -180,15 +180,16 @@ def latest_full(every: Sequence[Claim], claim: Claim) -> Claim | None:
     return found if found and found.mode == "FULL" and found.state == "done" and found.content else None
 
 
-def last_import(every: Sequence[Claim], claim: Claim) -> Claim | None:
-    """Return the last claim of the same kind and mode whose data were imported."""
+def last_imports(every: Sequence[Claim], claim: Claim) -> tuple[Claim | None, Claim | None]:
+    """Return the last claim of the same kind and mode whose data were imported, and one of the other mode after it."""
     imported = [
         each
         for each in every
-        if (each.kind, each.mode) == (claim.kind, claim.mode) and each.id != claim.id
-        if each.taken_at and (each.state == "done" or each.loaded)
+        if each.kind == claim.kind and each.id != claim.id and each.taken_at and (each.state == "done" or each.loaded)
     ]
-    return max(imported, key=lambda each: (each.taken_at[-1], each.order), default=None)
+    imported.sort(key=lambda each: (each.taken_at[-1], each.order))
+    last = next((each for each in reversed(imported) if each.mode == claim.mode), None)
+    return last, next((each for each in imported[-1:] if each is not last), None)
 
 
 def newest(every: Sequence[Claim]) -> list[Claim]:

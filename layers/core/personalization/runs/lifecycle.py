@@ -190,7 +190,7 @@ def _must_lead(ledger: Ledger, run: Run, shop: str) -> None:
 
 def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[Claim]) -> dict[str, object]:
     claim = chosen.claim
-    known, last = batches.latest_full(every, claim), batches.last_import(every, claim)
+    known, (last, since) = batches.latest_full(every, claim), batches.last_imports(every, claim)
     wish = {"shop": claim.shop, "trainingMode": claim.training_mode, "recipes": list(claim.recipes)}
     return {
         "id": claim.id,
@@ -211,6 +211,7 @@ def _item(run: Run, chosen: Chosen, trained_by: Sequence[str], every: Sequence[C
             "begunAt": min((at for each in chosen.all for at in each.taken_at), default=run.now.isoformat()),
             "known": {"content": known.content, "key": known.key, "run": known.run} if known else None,
             "last": {"key": last.key, "run": last.runs[-1]} if last else None,
+            "since": {"key": since.key, "run": since.runs[-1]} if since else None,
         },
     }
 

@@ -128,7 +128,7 @@ class Known(Part):
 
 
 class Last(Part):
-    """The last imported object of a kind and mode."""
+    """An imported object, with whose report others are compared."""
 
     key: str
     run: str
@@ -174,7 +174,9 @@ class PrepareRequest(Part):
     known: Known | None = Field(default=None, exclude_if=lambda value: value is None)
     """The dataset's current FULL, if the object is one."""
     last: Last | None = Field(default=None, exclude_if=lambda value: value is None)
-    """The import with whose report this one is compared."""
+    """The last import of the same kind and mode."""
+    since: Last | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The last import of the kind, if it is of the other mode and after that one."""
     may_skip: bool = False
     """Whether the state machine can skip an import; older executions cannot."""
 
