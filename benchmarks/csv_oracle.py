@@ -99,6 +99,8 @@ class Oracle:
                 return f"must be Unix time in seconds; {shown} looks like milliseconds", 0, cell
         else:
             found = moment(cell)
+            if found is None and (days := readings(cell)):
+                return f"{shown} may be {' or '.join(days)}: the settings must name the form of dates", 0, cell
             if found is None:
                 return f"must be Unix time in seconds or an ISO 8601 date, not {shown}", 0, cell
             seconds, written = found, str(found)
@@ -151,6 +153,20 @@ def moment(cell: str) -> int | None:
     except ValueError:
         return None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+
+
+def readings(cell: str) -> list[str]:
+    """How a date can be read that begins with its day or its month."""
+    begun = re.match(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d\d)(?=[ T,]|$)", cell, re.ASCII)
+    found = []
+    for order in (("dmY", "mdY") if len(begun[2]) == 4 else ("dmy", "mdy", "ymd")) if begun else ():
+        form = begun[1].join(f"%{part}" for part in order) if begun else ""
+        try:
+            day = datetime.strptime(begun[0] if begun else "", form)  # noqa: DTZ007 - only a day
+        except ValueError:
+            continue
+        found.append(f"{day.day} {day:%B %Y} ({form})")
+    return found
 
 
 def dirty(data: bytes) -> Iterator[tuple[int, list[str] | str]]:

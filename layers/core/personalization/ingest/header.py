@@ -37,6 +37,8 @@ class Slot:
     """The value of empty cells, or None where they stay empty."""
     column: Column | None = None
     """The column's definition, or None where the data decide."""
+    form: FileSettings | None = None
+    """The form of its numbers or times, where it is the shop's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class ReturnRule:
     name: str
     source: int
     below: float
+    form: FileSettings | None = None
+    """The form of its numbers, where it is the shop's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,19 @@ def arrange(
         columns = {**columns, **{column.name: column for column in existing.columns}}
         if required_new := [name for name in added if name in columns and not columns[name].nullable]:
             raise Rejected(resource, f"the dataset cannot get {', '.join(required_new)}: a new column may be empty")
-    slots = tuple(Slot(name, sources.get(name), defaults.get(name), columns.get(name)) for name in names)
+    # A copy of events is written here, in the form of the import.
+    own_form = None if event_copies.MARK in map(canonical, header) else files
+    texts = {name for name, column in schema.known(kind, domain).items() if not column.numeric}
+    slots = tuple(
+        Slot(
+            name,
+            sources.get(name),
+            defaults.get(name),
+            columns.get(name),
+            own_form if name in sources and name not in texts and _has_form(name, columns, files) else None,
+        )
+        for name in names
+    )
     notes = [*_notes(header, slots, added), *_unmet(settings, kind, header)]
     if left_out := [
         theirs
@@ -118,6 +134,12 @@ def arrange(
     ]:
         notes.append(f"left out, as the settings say: {_listed(left_out)}")
     return Layout(kind, slots, tuple(notes), added, returns)
+
+
+def _has_form(name: str, columns: Iterable[str], files: FileSettings) -> bool:
+    """Tell whether the cells of a column come in a form of the shop's own."""
+    time = name in columns and name.endswith("TIMESTAMP")
+    return files.rewrites_times if time else files.rewrites_numbers
 
 
 def _return_rule(resource: str, kind: DataKind, header: Sequence[str], settings: ShopSettings) -> ReturnRule | None:
@@ -129,13 +151,14 @@ def _return_rule(resource: str, kind: DataKind, header: Sequence[str], settings:
     chosen = settings.recognised_returns
     if kind != "interactions" or chosen is None or event_copies.MARK in map(canonical, header):
         return None
-    mapping = _mapping(settings.file_settings(kind))
+    files = settings.file_settings(kind)
+    mapping = _mapping(files)
     wanted = canonical(chosen.column)
     mapped = mapping.get(wanted, wanted).replace("_", "")
     for index, theirs in enumerate(header):
         name = mapping.get(canonical(theirs), canonical(theirs))
         if name.replace("_", "") == mapped:
-            return ReturnRule(name, index, chosen.below)
+            return ReturnRule(name, index, chosen.below, files if files.rewrites_numbers else None)
     lack = f"the settings recognise returns by the column {chosen.column}, which the file lacks"
     raise Rejected(resource, f"{lack}: it has {_listed(header)}. Add the column, or change returns in the settings")
 

@@ -14,7 +14,7 @@ TheirName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 Unit = Literal["s", "ms", "us"]
 
 ISO = "iso"
-DIRECTIVES = "YymdejHIMSfpbBzZ"
+DIRECTIVES = "YymdejHIMSfpbBz"
 """Directives that a date format may have, as Python's strptime has them, and e for a day without a zero."""
 SEPARATOR = r"^(tab|[^\w\s\"\\]|[\t ])$"
 SIGN = r"^[^\d\s.,'+-]([^\d.,'+-]{0,6}[^\d\s.,'+-])?$"
@@ -95,6 +95,10 @@ class FileSettings(BaseModel):
             raise ValueError(f"%{strange[0]} is no part of a date here: the parts are {known}; or write iso")
         if not parts & {*"Yy"} or not ("j" in parts or (parts & {*"mbB"} and parts & {*"de"})):
             raise ValueError("must name year, month and day, such as %Y-%m-%d or %d/%m/%Y %H:%M; or write iso")
+        if bool(parts & {*"HI"}) != ("M" in parts):
+            raise ValueError("hours (%H, or %I with %p) and minutes (%M) go together")
+        if "%f" in dates.replace(".%f", ""):
+            raise ValueError("%f, fractions of a second, follows a point: %S.%f")
         if ("I" in parts) != ("p" in parts):
             raise ValueError("%I (1 to 12) and %p (AM or PM) go together; hours from 0 to 23 are %H")
         return dates

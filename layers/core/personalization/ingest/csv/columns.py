@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cells of a column that the schema knows: what they must be, and how they are imported."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
 
 import polars as pl
 
 from personalization.core.line_breaks import PATTERN
+from personalization.shop.file_settings import FileSettings
 from personalization.shop.schema import CATEGORY_LENGTH, ID_LENGTH, Column
 
 NOT_SECONDS = 10**11
@@ -24,6 +28,9 @@ _ISO = (
 _NUMBER = r"^(?<whole>[0-9]+)(?:\.[0-9]{0,9})?$"
 """Seconds, as some programs write them: the fraction is cut off, as for dates."""
 _SHOWN = 40
+_DAY_OR_MONTH_FIRST = (
+    r"^(?:[0-9]{1,2}/[0-9]{1,2}/|[0-9]{1,2}\.[0-9]{1,2}\.|[0-9]{1,2}-[0-9]{1,2}-)(?:[0-9]{4}|[0-9]{2})(?:[ T,].*)?$"
+)
 _RULES = (
     ("empty", "is empty", "is empty"),
     ("bytes", "has {bytes} bytes; 256 are allowed", "is longer than 256 bytes"),
@@ -38,9 +45,28 @@ _RULES = (
     ("whole", "must be a whole number, not {value}", "is not a whole number"),
     ("number", "must be a number, not {value}", "is not a number"),
     ("break", "has a line break in it: {value}", "has a line break in it"),
+    ("readings", "{readings}", "is a date whose form the settings must name"),
+    (
+        "dated",
+        "must be a date in the form that the settings name ({dates}), not {value}",
+        "is no date in the form that the settings name",
+    ),
+    (
+        "skipped",
+        "is a time that the clocks of {timezone} skip: {value}; if the times are in UTC, let the settings say so",
+        "is a time that the clocks skip",
+    ),
+    ("unit", "is no time in the unit that the settings name ({unit}): {value}", "is in another unit of time"),
+    (
+        "marks",
+        "must be a number with the marks that the settings name, not {value}",
+        "is no number with the marks that the settings name",
+    ),
 )
 CODES = 16
-EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK = range(1, len(_RULES) + 1)
+EMPTY, BYTES, CHARACTERS, MILLISECONDS, TIME, RANGE, WHOLE, NUMBER, BREAK, READINGS, DATED, SKIPPED, UNIT, MARKS = (
+    range(1, len(_RULES) + 1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +85,12 @@ class Verdict:
     """Texts whose line breaks became spaces."""
     cut: int = 0
     """Texts cut to Personalize's limit."""
+
+    def also(self, broken: pl.Series | None) -> "Verdict":
+        """Return the verdict on cells of which some broke a rule before."""
+        if broken is None:
+            return self
+        return replace(self, broken=broken if self.broken is None else broken.zip_with(broken > 0, self.broken))
 
 
 def codes(verdicts: Sequence[Verdict]) -> pl.Series | None:
@@ -79,10 +111,34 @@ def rule(number: int) -> str:
     return _RULES[number - 1][2]
 
 
-def reason(column: str, number: int, value: str) -> str:
-    """Return why a cell is refused."""
-    text = _RULES[number - 1][1].format(value=repr(shown(value)), bytes=len(value.encode()), characters=len(value))
+def reason(column: str, number: int, value: str, form: FileSettings | None = None) -> str:
+    """Return why a cell is refused; `form` is that of the column's numbers or times."""
+    text = _RULES[number - 1][1].format(
+        value=repr(shown(value)),
+        bytes=len(value.encode()),
+        characters=len(value),
+        readings=readings(value) if number == READINGS else "",
+        dates=form.dates if form else "",
+        timezone=form.timezone if form else "",
+        unit=form.unit if form else "",
+    )
     return f"{column} {text}"
+
+
+def readings(value: str) -> str:
+    """Return how a date that begins with its day or month can be read, and the forms of it."""
+    mark = value.lstrip("0123456789")[:1]
+    numbers = [int(number) for number in re.findall(r"[0-9]+", value)[:3]]
+    orders = ("dmY", "mdY") if numbers[2] > 99 else ("dmy", "mdy", "ymd")
+    found = []
+    for order in orders:
+        given = dict(zip(order.lower(), numbers, strict=True))
+        with suppress(ValueError):
+            day = date(given["y"] + 2000 * (given["y"] < 100), given["m"], given["d"])
+            found.append(f"{day.day} {day:%B %Y} ({mark.join(f'%{part}' for part in order)})")
+    if not found:
+        return f"must be Unix time in seconds or an ISO 8601 date, not {shown(value)!r}"
+    return f"{shown(value)!r} may be {' or '.join(found)}: the settings must name the form of dates"
 
 
 def shown(value: str) -> str:
@@ -206,6 +262,21 @@ def _time(column: Column, values: pl.Series, first: int, last: int) -> Verdict:
 def _parsed_times(name: str) -> list[pl.Expr]:
     """Return expressions for the seconds of a time, whether it is a date, and whether its import rewrites it."""
     cell = pl.col(name)
+    clock, offset = iso_seconds(cell)
+    dated = clock - offset.fill_null(0)
+    whole = cell.str.extract_groups(_NUMBER).struct.field("whole").str.strip_chars_start("0").str.pad_start(1, "0")
+    # A number with too many digits counts as milliseconds.
+    counted = pl.when(whole.str.len_bytes() > 18).then(pl.lit(10**18)).otherwise(whole.cast(pl.Int64, strict=False))
+    rewritten = counted.is_null() | cell.str.contains(".", literal=True)
+    return [
+        pl.coalesce(counted, dated).alias("seconds"),
+        (dated.is_not_null() & counted.is_null()).alias("dated"),
+        rewritten.alias("rewritten"),
+    ]
+
+
+def iso_seconds(cell: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return the seconds that an ISO 8601 date shows, and those of its zone: null where it names none."""
     parts = cell.str.extract_groups(_ISO)
 
     def number(part: pl.Expr) -> pl.Expr:
@@ -219,16 +290,7 @@ def _parsed_times(name: str) -> list[pl.Expr]:
     offset = sign * (number(zone.str.slice(1, 2)) * 3600 + number(zone.str.slice(3, 2)) * 60)
     days = field("day").str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Int64)
     clock = number(field("hour")) * 3600 + number(field("minute")) * 60 + number(field("second"))
-    dated = days * 86_400 + clock - offset
-    whole = cell.str.extract_groups(_NUMBER).struct.field("whole").str.strip_chars_start("0").str.pad_start(1, "0")
-    # A number with too many digits counts as milliseconds.
-    counted = pl.when(whole.str.len_bytes() > 18).then(pl.lit(10**18)).otherwise(whole.cast(pl.Int64, strict=False))
-    rewritten = counted.is_null() | cell.str.contains(".", literal=True)
-    return [
-        pl.coalesce(counted, dated).alias("seconds"),
-        (dated.is_not_null() & counted.is_null()).alias("dated"),
-        rewritten.alias("rewritten"),
-    ]
+    return days * 86_400 + clock, pl.when(zone.is_not_null()).then(offset)
 
 
 def _rule_of_time(first: int, last: int, *, nullable: bool) -> pl.Expr:
@@ -236,6 +298,8 @@ def _rule_of_time(first: int, last: int, *, nullable: bool) -> pl.Expr:
     return (
         pl.when(pl.col("cell").str.len_bytes() == 0)
         .then(0 if nullable else EMPTY)
+        .when(seconds.is_null() & pl.col("cell").str.contains(_DAY_OR_MONTH_FIRST))
+        .then(READINGS)
         .when(seconds.is_null())
         .then(TIME)
         .when(~pl.col("dated") & (seconds >= NOT_SECONDS))

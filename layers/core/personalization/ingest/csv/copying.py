@@ -13,6 +13,7 @@ from personalization.core.line_breaks import BREAK
 from personalization.ingest import findings
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.counts import Counting, Different
+from personalization.ingest.csv.forms import convert, plain_numbers
 from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.profiles import Profile
@@ -31,7 +32,8 @@ _DISCOURAGED = r"[^\p{L}\p{M}\p{N}._:@/+=~-]"
 """Characters that ids should not contain."""
 _CHANGES = {
     "filled": "{count:,} empty cells of {name} were filled in",
-    "converted": "{count:,} times of {name} were turned into whole Unix seconds (UTC where they name no zone)",
+    "converted": "{count:,} times of {name} were turned into whole Unix seconds ({zone} where they name no zone)",
+    "numbers": "{count:,} numbers of {name} were written with a point before their decimals, and without signs",
     "joined": "{count:,} values of {name} had line breaks, which are spaces now: Personalize reads one record a line",
     "cut": "{count:,} values of {name} were cut off at {most:,} characters, the most that Personalize takes",
 }
@@ -252,8 +254,10 @@ class _Checker:
         breaks = rows.breaks or self._broken_default
         cells = [self._values(slot, rows.frame) for slot in self._slots]
         verdicts = [
-            columns.check(slot.column, values, self._expected.now, breaks=breaks, most=self._most[slot.name])
-            for slot, values in zip(self._slots, cells, strict=True)
+            columns.check(slot.column, values, self._expected.now, breaks=breaks, most=self._most[slot.name]).also(
+                broken
+            )
+            for slot, (values, broken) in zip(self._slots, cells, strict=True)
         ]
         codes = columns.codes(verdicts)
         by_name = {slot.name: verdict for slot, verdict in zip(self._slots, verdicts, strict=True)}
@@ -296,28 +300,37 @@ class _Checker:
             names = columns.IDS.intersection(frame.columns) - self._profile.strange
             self._profile.strange.update(name for name in names if frame[name].str.contains(_DISCOURAGED).any())
 
-    def _values(self, slot: Slot, frame: pl.DataFrame) -> pl.Series:
+    def _values(self, slot: Slot, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series | None]:
+        """Return the cells of a column, and the rules that they break already."""
+        broken = None
         if slot.source is None:
             values = pl.repeat(slot.default or "", frame.height, dtype=pl.String, eager=True)
         else:
-            values = frame[self._sources[slot.name]]
+            values = cells = frame[self._sources[slot.name]]
+            if slot.form is not None:
+                converted = convert(slot.column, cells, slot.form)
+                values, broken = converted.values, converted.broken
+                kind = "converted" if slot.column and slot.column.name.endswith("TIMESTAMP") else "numbers"
+                self._profile.changes[kind, slot.name] += converted.changed
             if slot.default is not None:
-                empty = values.str.len_bytes() == 0
+                empty = cells.str.len_bytes() == 0
                 self._profile.changes["filled", slot.name] += int(empty.sum())
                 values = values if not empty.any() else values.set(empty, slot.default)
         returns = self._layout.returns
         if returns is None or slot.name != "EVENT_TYPE":
-            return values
-        numbers = frame[source(returns.source)].str.strip_chars().cast(pl.Float64, strict=False)
-        back = (numbers < returns.below).fill_null(value=False)
+            return values, broken
+        cells = frame[source(returns.source)]
+        numbers = plain_numbers(cells, returns.form) if returns.form else cells.str.strip_chars()
+        back = (numbers.cast(pl.Float64, strict=False) < returns.below).fill_null(value=False)
         self._profile.changes["returned", slot.name] += int(back.sum())
-        return values.set(back, RETURN) if back.any() else values
+        return values.set(back, RETURN) if back.any() else values, broken
 
 
 def _notes(layout: Layout, profile: Profile) -> list[str]:
     changes = profile.changes
+    zones = {slot.name: slot.form.timezone for slot in layout.slots if slot.form is not None}
     notes = [
-        text.format(count=count, name=name, most=TEXT_LENGTH)
+        text.format(count=count, name=name, most=TEXT_LENGTH, zone=zones.get(name, "UTC"))
         for kind, text in _CHANGES.items()
         for (changed, name), count in sorted(changes.items())
         if changed == kind and count

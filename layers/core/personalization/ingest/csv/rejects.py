@@ -110,7 +110,7 @@ class Rejects:
         for place, (line, code, original) in enumerate(every):
             slot, number = self._broken(code)
             value, rule = cells[code][place], self._rule(code)
-            reason = columns.reason(slot.name, number, value)
+            reason = columns.reason(slot.name, number, value, slot.form)
             # More people read a report than the file of refused rows, so it contains no user ids.
             hidden = slot.name == "USER_ID"
             example = Example(line, rule) if hidden else Example(line, reason, columns.shown(value))
