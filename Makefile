@@ -84,6 +84,7 @@ deploy: setup ## sam build + sam deploy to your AWS account: make deploy ENV=dev
 lock: .venv/.locked ## resolve the lock files again from pyproject.toml
 	$(LOCK) --override locks/overrides.in --no-emit-package personalize-local --group local --group dev -o locks/project.txt pyproject.toml
 	$(LOCK) --group browser -o locks/browser.txt
+	$(LOCK) --group oracles -o locks/oracles.txt
 	$(LOCK) --group cloud -o locks/cloud.txt
 	$(LOCK) --group sam -o locks/sam.txt
 	$(LOCK) --group audit -o locks/audit.txt
@@ -116,9 +117,10 @@ define npm
 	@npm ci -s --ignore-scripts --no-audit --no-fund --prefix $(@D) && touch $@ || echo "npm did not bring $(1): its tests are skipped"
 endef
 
-# Playwright is installed beside what the lock of the project has: whoever only plays the demo needs none of its 164 MB.
-.venv/.browser: .venv/.locked locks/browser.txt
-	@$(UV) pip install -q --no-deps --require-hashes --python .venv -r locks/browser.txt && touch $@
+# Playwright and the oracles are installed beside what the lock of the project has: whoever only plays the demo needs
+# none of their 330 MB.
+.venv/.browser: .venv/.locked locks/browser.txt locks/oracles.txt
+	@$(UV) pip install -q --no-deps --require-hashes --python .venv -r locks/browser.txt -r locks/oracles.txt && touch $@
 
 # The systems for which every package has a wheel (`make check` asks the index).
 SYSTEMS = "Linux x86_64"|"Linux aarch64"|"Darwin arm64"

@@ -132,6 +132,9 @@ class Packed:
         file: the other.
     """
 
+    size = 4_000_000
+    """Bytes that it says it has."""
+
     def __init__(self, file: Made) -> None:
         self._chunks = iter(file)
         self._packer = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -146,4 +149,9 @@ class Packed:
                 break
             self._held += self._packer.compress(chunk)
         data, self._held = self._held[:size], self._held[size:]
+        self.size -= len(data)
         return data
+
+    def left(self) -> int:
+        """Bytes that it says are still to come."""
+        return max(0, self.size)

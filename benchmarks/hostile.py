@@ -16,14 +16,17 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import urllib3
-from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import copy
+from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected, problems
+from personalization.ingest.formats import archives, opened
+from personalization.shop.file_settings import FileSettings
 from personalization.shop.settings import ShopSettings
 
 from benchmarks import files, validation
@@ -112,10 +115,8 @@ def bombs(names: Iterable[str], most: float = 60, megabytes: float = 1_200) -> l
     broken = []
     for name in names:
         for packed in (False, True) if name in files.PACKED else (False,):
-            began, file = time.process_time(), files.bomb(name, objects.LARGEST)
-            body = files.Packed(file) if packed else None
-            stream = objects.Stream(name, body, objects.LARGEST // 1032, compressed=True) if body else file
-            told, label = outcome(stream), f"{name}{', gzip' * packed}"
+            began, file = time.process_time(), files.bomb(name, archives.LARGEST)
+            told, label = outcome(files.Packed(file) if packed else file), f"{name}{', gzip' * packed}"
             seconds, peak = time.process_time() - began, validation.peak()
             print(f"{label:36} {file.given / 1e6:6.0f} MB read, {seconds:5.1f} s, peak {peak:5.0f} MB: {told[:90]}")
             if not told or seconds > most or peak > megabytes:
@@ -123,12 +124,18 @@ def bombs(names: Iterable[str], most: float = 60, megabytes: float = 1_200) -> l
     return broken
 
 
-def outcome(stream: Iterable[bytes]) -> str:
+def outcome(bomb: files.Made | files.Packed) -> str:
     """Why the check refuses a file; empty where it doesn't."""
     expected = Expected("bomb.csv", "interactions", "FULL", ShopSettings(), now=validation.NOW)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        scratch = Path(folder)
         try:
-            return "; ".join(problems(expected, copy(stream, expected, len, Path(scratch)).findings))
+            table = (
+                stack.enter_context(opened("bomb.csv", bomb, FileSettings(), scratch))
+                if isinstance(bomb, files.Packed)
+                else Table("bomb.csv", bomb)
+            )
+            return "; ".join(problems(expected, copy(table, expected, len, scratch).findings))
         except Rejected as refused:
             return refused.reason
 

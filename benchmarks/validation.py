@@ -77,13 +77,14 @@ def _damage(number: int, turn: int) -> str:
 def ours(path: Path) -> dict[str, object]:
     """What the validator finds, and how long it takes."""
     from personalization.ingest.csv.copying import copy  # noqa: PLC0415
+    from personalization.ingest.csv.rows import Table  # noqa: PLC0415
     from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
 
     expected = Expected(path.name, "interactions", "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(_chunks(path), expected, len, Path(scratch))
+        copied = copy(Table(path.name, _chunks(path)), expected, len, Path(scratch))
     found = copied.findings
     seconds = (time.perf_counter() - started, time.process_time() - used)
     users, items = found.users, found.items
@@ -116,6 +117,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 def shape(name: str, megabytes: int) -> dict[str, object]:
     """How long the validator takes for a file of good rows of a shape, which is made while it is read."""
     from personalization.ingest.csv.copying import copy  # noqa: PLC0415
+    from personalization.ingest.csv.rows import Table  # noqa: PLC0415
     from personalization.ingest.findings import Expected  # noqa: PLC0415
     from personalization.shop.settings import ShopSettings  # noqa: PLC0415
 
@@ -126,7 +128,7 @@ def shape(name: str, megabytes: int) -> dict[str, object]:
     expected = Expected(f"{name}.csv", kind, "FULL", ShopSettings(), now=NOW)
     started, used = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
-        found = copy(chunks, expected, len, Path(scratch)).findings
+        found = copy(Table(name, chunks), expected, len, Path(scratch)).findings
     seconds = (time.perf_counter() - started, time.process_time() - used)
     return _told(seconds, [found.rows, found.accepted]) | {"read": made.given}
 
@@ -145,7 +147,7 @@ def _told(seconds: tuple[float, float], counts: list[object]) -> dict[str, objec
 
 def shapes(megabytes: int) -> bool:
     """Measure all shapes; whether the largest drop is checked in time in each of them."""
-    from personalization.core.aws.objects import LARGEST  # noqa: PLC0415
+    from personalization.ingest.formats.archives import LARGEST  # noqa: PLC0415
 
     from benchmarks.files import HONEST  # noqa: PLC0415
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From files to rows: the same checks as for a drop, the same import as the engine's, and items under other names."""
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from personalization.core.errors import Rejected
-from personalization.ingest import findings
+from personalization.ingest import findings, formats
 from personalization.ingest.csv.copying import copy
-from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected
+from personalization.ingest.formats.archives import LocalFile
+from personalization.ingest.formats.table import Table
 from personalization.ingest.header import recognise
+from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
 from personalization.shop.schema import Schema as Checked
 from personalization.shop.settings import ShopSettings
@@ -27,8 +28,6 @@ from personalize_local.wire.errors import ImportRefused
 
 from local.cloud.environments import LocalError
 from local.evaluation import positions
-
-_CHUNK = 1 << 20
 
 
 class BadInput(LocalError):
@@ -62,7 +61,7 @@ class Tables:
 
 def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int) -> Tables:
     """Check and import files, recognised by their columns; `seed` is that of the items' new names. Raises BadInput."""
-    kinds = [_kind(path, settings) for path in paths]
+    kinds = [_kind(path, settings, scratch) for path in paths]
     if "interactions" not in kinds:
         named = ", ".join(f"{path.name} has {kind}" for path, kind in zip(paths, kinds, strict=True))
         raise BadInput(f"none of the files has interactions (USER_ID, ITEM_ID, TIMESTAMP): {named}")
@@ -82,37 +81,50 @@ def read(paths: Sequence[Path], settings: ShopSettings, scratch: Path, seed: int
     return Tables(tuple(sources), interactions, engines, tables.get("users"), items, ordered)
 
 
-def _kind(path: Path, settings: ShopSettings) -> DataKind:
+def _kind(path: Path, settings: ShopSettings, scratch: Path) -> DataKind:
+    with _opened(path, FileSettings(), scratch) as table:
+        return recognise(path.name, table.header, settings)
+
+
+@contextmanager
+def _opened(path: Path, settings: FileSettings, scratch: Path) -> Iterator[Table]:
+    """Open a file of any format. Raises BadInput, also for what the block finds."""
     try:
-        return recognise(path.name, Table(path.name, _chunks(path)).header, settings)
+        with path.open("rb") as file, formats.opened(path.name, LocalFile(file, path), settings, scratch) as table:
+            yield table
     except Rejected as refused:
         raise BadInput(f"{path}: {refused.reason}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
 
 
 def _dated(paths: Sequence[Path], kinds: Sequence[DataKind], settings: ShopSettings, scratch: Path) -> dict[Path, Path]:
     """Write files of interactions with dates in place of positions, if none of them has times."""
-    mine = [path for path, kind in zip(paths, kinds, strict=True) if kind == "interactions"]
-    try:
-        found = {path: positions.column(path.name, _chunks(path), settings) for path in mine}
-    except Rejected:
-        return {}
-    columns = {path: index for path, index in found.items() if index is not None}
-    if len(columns) < len(found):
-        return {}
-    seconds = positions.step([(_chunks(path), index) for path, index in columns.items()])
-    return {
-        path: positions.dated(_chunks(path), index, seconds, scratch / f"dated-{number}.csv")
-        for number, (path, index) in enumerate(columns.items())
-    }
+    form = settings.file_settings("interactions")
+    columns = dict[Path, int]()
+    for path, kind in zip(paths, kinds, strict=True):
+        if kind == "interactions":
+            with _opened(path, form, scratch) as table:
+                index = positions.column(path.name, table, settings)
+            if index is None:
+                return {}
+            columns[path] = index
+    lasts, files = list[int](), dict[Path, Path]()
+    for path, index in columns.items():
+        with _opened(path, form, scratch) as table:
+            lasts.append(positions.last(table, index))
+    seconds = positions.step(lasts)
+    for number, (path, index) in enumerate(columns.items()):
+        with _opened(path, form, scratch) as table:
+            files[path] = positions.dated(table, index, seconds, scratch / f"dated-{number}.csv")
+    return files
 
 
 def _checked(path: Path, content: Path, expected: Expected, target: Path) -> tuple[Source, Checked]:
     """Write the good rows of a file as the import of a drop would; `content` has them, with dates."""
-    try:
-        with target.open("wb") as file:
-            copied = copy(_chunks(content), expected, file.write, target.parent)
-    except Rejected as refused:
-        raise BadInput(f"{path}: {refused.reason}") from None
+    form = expected.settings.file_settings(expected.kind) if content == path else FileSettings()
+    with target.open("wb") as file, _opened(content, form, target.parent) as table:
+        copied = copy(table, expected, file.write, target.parent)
     found = copied.findings
     if problems := findings.problems(expected, found):
         raise BadInput(f"{path}: {'; '.join(problems)}")
@@ -125,18 +137,6 @@ def _imported(copies: Sequence[Path], schema: Schema, target: Path) -> pl.DataFr
     except ImportRefused as refused:
         raise BadInput(f"the files cannot be imported: {refused}") from None
     return read_rows(target)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a file, decompressed where its name ends in .gz."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BadInput(f"{path}: the file is not whole gzip: {error}") from None
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}") from None
 
 
 def _renamed(rows: pl.DataFrame, items: pl.DataFrame | None, seed: int) -> tuple[pl.DataFrame, pl.DataFrame | None]:

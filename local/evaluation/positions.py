@@ -4,53 +4,63 @@
 A drop would refuse small integers, which lie before 1990. So a position becomes a day of a calendar, in its order.
 """
 
-import codecs
-import csv
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from personalization.ingest.csv.rows import Table
+from personalization.core.csv_dialect import standard
+from personalization.ingest.csv.irregular import LINE
+from personalization.ingest.csv.rows import source
+from personalization.ingest.formats.table import Table
 from personalization.ingest.header import arrange
 from personalization.shop.settings import ShopSettings
 from personalize_local.data.frames import pl
 
 _TOLD = 1_000
 """The rows to look at."""
-_SMALL = re.compile(r"\d{1,8}")
+_SMALL = r"^[0-9]{1,8}$"
 """Digits too few for a time after 1973."""
 _BEGIN, _DAY = 1_000_000_000, 86_400
 _USERS, _TOGETHER = 20, 0.9
 """The least users to judge by, and the share who begin at one instant where times are positions."""
 
 
-def column(name: str, chunks: Iterable[bytes], settings: ShopSettings) -> int | None:
+def column(name: str, table: Table, settings: ShopSettings) -> int | None:
     """Return the index of TIMESTAMP in a file of interactions, if its first values are small whole numbers."""
-    table = Table(name, chunks)
     slots = arrange(name, "interactions", table.header, settings, None).slots
     index = next((slot.source for slot in slots if slot.name == "TIMESTAMP"), None)
     first = next(table.rows(), None)
     if index is None or first is None:
         return None
-    values = first.frame[f"c{index}"].head(_TOLD).drop_nulls().to_list()
-    return index if values and all(_SMALL.fullmatch(value) for value in values) else None
+    values = first.frame[source(index)].head(_TOLD).drop_nulls()
+    return index if values.len() and _positioned(values).all() else None
 
 
-def step(files: Sequence[tuple[Iterable[bytes], int]]) -> int:
-    """Return the seconds of a position: a day, or less where days would reach beyond today."""
-    found = (int(row[index]) for chunks, index in files for row in _rows(chunks) if _positioned(row, index))
-    return max(1, min(_DAY, (int(time.time()) - _BEGIN) // max(max(found, default=1), 1)))
+def last(table: Table, index: int) -> int:
+    """Return the last position of a file."""
+    columns = (rows.frame[source(index)] for rows in table.rows())
+    found = (values.filter(_positioned(values)).cast(pl.Int64).max() for values in columns)
+    return max((int(each) for each in found if isinstance(each, int)), default=1)
 
 
-def dated(chunks: Iterable[bytes], index: int, seconds: int, target: Path) -> Path:
-    """Write a file whose positions are dates that keep their order; what is no position stays, to be refused."""
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for number, row in enumerate(_rows(chunks)):
-            if number and _positioned(row, index):
-                row[index] = str(_BEGIN + int(row[index]) * seconds)
-            writer.writerow(row)
+def step(positions: Sequence[int]) -> int:
+    """Return the seconds of a position: a day, or less where the last ones would lie beyond today."""
+    return max(1, min(_DAY, (int(time.time()) - _BEGIN) // max(*positions, 1)))
+
+
+def dated(table: Table, index: int, seconds: int, target: Path) -> Path:
+    """Write a file whose positions are dates that keep their order; bad rows come last, to be refused."""
+    name, refused = source(index), list[str]()
+    with target.open("wb") as file:
+        file.write(standard(table.header).encode())
+        for rows in table.rows():
+            values = rows.frame[name]
+            small = _positioned(values)
+            dates = values.set(~small, None).cast(pl.Int64) * seconds + _BEGIN
+            frame = rows.frame.drop(LINE).with_columns(dates.cast(pl.String).fill_null(values).alias(name))
+            frame.write_csv(file, include_header=False)
+            refused += rows.originals([*(bad.line for bad in rows.unreadable), *rows.ragged[LINE]])
+        file.write("".join(f"{line}\n" for line in refused).encode())
     return target
 
 
@@ -61,17 +71,5 @@ def together(rows: pl.DataFrame) -> bool:
     return several.height >= _USERS and (several["first"] == several["first"].min()).mean() >= _TOGETHER  # type: ignore[operator,return-value,unused-ignore]
 
 
-def _rows(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    return csv.reader(_lines(chunks))
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")("replace"), ""
-    for chunk in chunks:
-        *whole, rest = (rest + decoder.decode(chunk)).split("\n")
-        yield from (f"{line}\n" for line in whole)
-    yield rest + decoder.decode(b"", final=True)
-
-
-def _positioned(row: Sequence[str], index: int) -> bool:
-    return index < len(row) and _SMALL.fullmatch(row[index]) is not None
+def _positioned(values: pl.Series) -> pl.Series:
+    return values.str.contains(_SMALL)

@@ -11,6 +11,7 @@ from moto.s3.models import s3_backends
 from personalization.core.aws import objects
 from personalization.core.errors import Broken, Rejected, RetryLater
 from personalization.ingest import sales as sold
+from personalization.ingest.formats import archives
 from personalization.shop.plan import Plan
 
 from functions.validate_drop.app import handler
@@ -87,9 +88,9 @@ def test_a_header_may_come_in_any_case_and_order(drop: Drop, bucket: "S3Client")
         ),
         (interactions(rows=999), "needs 1,000 different interactions; the file has 999"),
         (interactions(users=24), "of 24 users only 24 have two"),
-        (interactions().encode("utf-16"), "it is UTF-16: save it as UTF-8"),
-        (b"\x1f\x8b\x08" + bytes(50), "name it .csv.gz"),
-        (b"PK\x03\x04" + bytes(50), "a zip archive or an Excel workbook"),
+        (b"\x1f\x8b\x08" + bytes(50), "not whole gzip"),
+        (b"PK\x03\x04" + bytes(50), "not whole zip"),
+        (b"\xd0\xcf\x11\xe0" + bytes(50), "an old Excel workbook, or one with a password: save it as .xlsx"),
         ("ITEM_ID,PRICE,CATEGORY_L1\n1,2,c\n", "these look like items (ITEM_ID): drop them under items/"),
         (
             interactions().replace("\n", ",x\n").replace(",x", "", 1),
@@ -168,7 +169,7 @@ def test_a_drop_that_one_function_cannot_check_is_refused_by_its_size(
     key: str, told: str, drop: Drop, bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = interactions().encode()
-    monkeypatch.setattr(objects, "LARGEST", len(content) - 1)
+    monkeypatch.setattr(archives, "LARGEST", len(content) - 1)
     event = drop(key, content)
     with pytest.raises(Rejected, match="leave out columns or old rows") as refused:
         handler(event, None)
@@ -452,7 +453,7 @@ def test_an_object_that_is_gone_is_refused() -> None:
 def test_cut_gzip_is_refused(drop: Drop, bucket: "S3Client") -> None:
     event = drop(f"{HISTORY}.gz", interactions())
     whole = bucket.get_object(Bucket=BUCKET, Key=event["key"])["Body"].read()
-    for data in (whole[:-20], b"USER_ID,ITEM_ID,TIMESTAMP\n"):
+    for data in (whole[:-20], whole[:20] + b"?" + whole[21:]):
         bucket.put_object(Bucket=BUCKET, Key=event["key"], Body=data)
         with pytest.raises(Rejected, match="not whole gzip"):
             handler(event, None)

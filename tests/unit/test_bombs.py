@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from personalization.core.aws import objects
 from personalization.core.errors import Rejected
 from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected, problems
+from personalization.ingest.formats import archives
 from personalization.shop.settings import ShopSettings
 
 from benchmarks import files
@@ -52,7 +53,7 @@ def checked(file: File, limit: float = 0.01, size: int = 1000) -> tuple[Copied, 
         1_800_000_000,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(file, expected, len, Path(scratch), size=size)
+        copied = copy(Table("drop.csv", file, size), expected, len, Path(scratch))
     return copied, "; ".join(problems(expected, copied.findings))
 
 
@@ -102,7 +103,7 @@ def test_the_check_goes_on_while_good_rows_may_still_follow() -> None:
     assert "bad" not in told
     # Nobody knows how large it is: it is read to its end.
     with tempfile.TemporaryDirectory() as scratch:
-        unbounded = copy([files.INTERACTIONS, bad * 55, good], EXPECTED, len, Path(scratch), size=1000)
+        unbounded = copy(Table("drop.csv", [files.INTERACTIONS, bad * 55, good], 1000), EXPECTED, len, Path(scratch))
     assert (unbounded.findings.stopped, unbounded.findings.rejected) == (0, 55)
 
 
@@ -120,9 +121,9 @@ def test_blank_lines_between_rows_are_no_bomb() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/settings.md", "docs/operations.md"])
 def test_the_size_that_a_drop_may_have_is_the_one_that_is_told(name: str) -> None:
-    assert f"{objects.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
+    assert f"{archives.LARGEST / 1e9:.0f} GB" in (REPOSITORY / name).read_text()
 
 
 def test_a_header_of_a_million_columns_is_refused_at_once() -> None:
     with pytest.raises(Rejected, match="line 1, which must name the columns, has 1,000,001 of them"):
-        copy([b"A," * 1_000_000 + b"B\n"], EXPECTED, len, Path())
+        copy(Table("drop.csv", [b"A," * 1_000_000 + b"B\n"]), EXPECTED, len, Path())

@@ -85,9 +85,9 @@ def test_what_cannot_be_evaluated_says_why(rows: list[Row], reason: str, tmp_pat
     [
         ("empty.csv", b"", "is empty"),
         ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8 text"),
-        ("book.csv", b"PK\x03\x04rest", "zip archive or an Excel workbook"),
+        ("book.csv", b"PK\x03\x04rest", "not whole zip"),
         ("cut.csv.gz", gzip.compress(b"USER_ID,ITEM_ID,TIMESTAMP\n" * 999, mtime=0)[:40], "not whole gzip"),
-        ("plain.csv.gz", b"USER_ID,ITEM_ID,TIMESTAMP\n", "not whole gzip"),
+        ("plain.csv.gz", b"USER_ID,ITEM_ID,TIMESTAMP\n", "a header and no rows"),
         ("other.csv", b"sku,colour\n1,red\n", "do not show which data these are"),
         ("users.csv", b"USER_ID,AGE\nu,30\n", "none of the files has interactions"),
     ],

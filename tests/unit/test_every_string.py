@@ -15,6 +15,7 @@ from personalization.events import erasures
 from personalization.events.erasures import Request
 from personalization.ingest.csv import counts
 from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected
 from personalization.likelihood import forgetting
 from personalization.likelihood.histories import Reader
@@ -61,7 +62,7 @@ def checked(kind: DataKind, rows: list[list[str]], folder: Path) -> tuple[Copied
     """What the check of a drop gives, and the import copy."""
     parts: list[bytes | memoryview] = []
     expected = Expected("drop.csv", kind, "FULL", ShopSettings(), now=NOW)
-    copied = copy([dropped(rows)], expected, parts.append, folder)
+    copied = copy(Table("drop.csv", [dropped(rows)]), expected, parts.append, folder)
     return copied, b"".join(parts)
 
 

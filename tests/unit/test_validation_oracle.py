@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from personalization.ingest.csv.copying import Copied, copy
+from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected, Spread
 from personalization.shop.settings import ShopSettings
 
@@ -89,7 +90,7 @@ def ours(data: bytes, rng: random.Random) -> tuple[Copied, list[tuple[str, ...]]
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
     expected = Expected("drop.csv", "interactions", "FULL", ShopSettings(), now=NOW)
     with tempfile.TemporaryDirectory() as scratch:
-        copied = copy(chunks, expected, parts.append, Path(scratch), size=size)
+        copied = copy(Table("drop.csv", chunks, size), expected, parts.append, Path(scratch))
     lines = b"".join(parts).decode().split("\n")[:-1]
     return copied, [tuple(row) for row in csv.reader(lines, doublequote=False, escapechar="\\", strict=True)][1:]
 

@@ -13,6 +13,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 SPECIAL = r'[",\\\n\r]'
@@ -23,8 +24,6 @@ _SPECIAL = re.compile(SPECIAL)
 _ESCAPED = re.compile(ESCAPED)
 # Every kind of line break, and the separators that `str.splitlines` counts as one: some readers end a row there.
 _STANDARD_SPECIAL = re.compile('[",\n\v\f\r\x1c-\x1e\x85\u2028\u2029]')
-_STANDARD_VALUE = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
-_STANDARD = re.compile(rf"{_STANDARD_VALUE}(?:,{_STANDARD_VALUE})*+")
 # Personalize is known to read a backslash before a quote or a backslash in quotes, and a doubled quote.
 _READ_VALUE = re.compile(r'"((?:[^"\\]++|\\.|"")*+)"(?=,|\Z)|([^,]*+)', re.DOTALL)
 _READ_ESCAPE = re.compile(r'\\(["\\])|""')
@@ -77,9 +76,15 @@ def standard(values: Iterable[str | int], *, all_quoted: bool = False) -> str:
     return ",".join(written if written != [""] else ['""']) + "\n"
 
 
-def is_standard(row: str) -> bool:
+def is_standard(row: str, separator: str = ",") -> bool:
     """Return whether a row, without its line end, is surely in the standard form: quotes are around whole values."""
-    return _STANDARD.fullmatch(row) is not None
+    return _standard_row(separator).fullmatch(row) is not None
+
+
+@cache
+def _standard_row(separator: str) -> re.Pattern[str]:
+    value = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\x{ord(separator):02x}\r\n]*+)'
+    return re.compile(rf"{value}(?:\x{ord(separator):02x}{value})*+")
 
 
 def standardised(data: bytes) -> bytes:

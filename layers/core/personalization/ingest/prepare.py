@@ -16,7 +16,7 @@ from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
-from personalization.ingest import changes, findings, report, sales
+from personalization.ingest import changes, findings, formats, report, sales
 from personalization.ingest import plan as imports
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.csv.copying import Copied, copy
@@ -241,7 +241,7 @@ class Preparation:
         if size is None or known_size != str(size) or settings != _settings_digest(kind, chosen):
             return False
         digest = Digest()
-        with objects.reading(self._s3, *where, compressed=False, digest=digest) as chunks:
+        with objects.reading(self._s3, *where, digest=digest) as chunks:
             for _ in chunks:
                 pass
         return _content(digest, kind, chosen) == known
@@ -260,14 +260,14 @@ class Preparation:
         ids = {kind: report.ids_key(drop.shop, kind) for kind in (expected.kind, *_RELATED_KINDS[expected.kind])}
         known = {kind: objects.get_bytes(self._s3, bucket, key) for kind, key in ids.items()}
         expected = replace(expected, known=known)
+        files = expected.settings.file_settings(expected.kind)
         with (
-            tempfile.TemporaryDirectory() as scratch,
-            objects.reading(
-                self._s3, bucket, each.key, each.version_id, compressed=drop.compressed, digest=digest
-            ) as chunks,
+            tempfile.TemporaryDirectory() as folder,
+            objects.reading(self._s3, bucket, each.key, each.version_id, digest=digest) as body,
+            formats.opened(each.key, body, files, scratch := Path(folder)) as table,
             part as target,
         ):
-            copied = copy(chunks, expected, target.write, Path(scratch), target.place)
+            copied = copy(table, expected, target.write, scratch, target.place)
             reporter.store_rejects(copied)
             if problems := findings.problems(expected, copied.findings):
                 error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected

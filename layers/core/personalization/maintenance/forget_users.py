@@ -74,7 +74,7 @@ def _snapshot_without(data: bytes, users: Collection[str]) -> bytes | None:
 def _history(s3: "S3Client", bucket: str, key: str, users: AbstractSet[str], late: Callable[[], bool]) -> None:
     with (
         suppress(_UnchangedError),
-        objects.reading(s3, bucket, key, None, compressed=False) as chunks,
+        objects.reading(s3, bucket, key, None) as chunks,
         objects.writing(s3, bucket, key) as upload,
     ):
         form = inputs.form(key)

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3 objects: large ones as streams, small ones at once; each is written completely or not at all."""
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,10 +24,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 PART = 16 << 20
 """Bytes per part of an upload: ten thousand parts hold the most that Personalize imports."""
-LARGEST = 4_000_000_000
-"""Bytes of the largest drop, decompressed: what one Lambda validates within its 15 minutes, whatever its rows."""
-_INFLATION = 1032
-"""The largest ratio by which gzip data may expand."""
 
 
 class _Readable(Protocol):
@@ -52,48 +46,34 @@ class Digest:
 
 
 class Stream:
-    """The bytes of an object in chunks of about a megabyte, decompressed if it is gzip.
+    """The bytes of an object, at will or in chunks of about a megabyte."""
 
-    The size and the digest are those of the raw bytes in `body`.
-    """
-
-    def __init__(self, key: str, body: _Readable, size: int, *, compressed: bool, digest: Digest | None = None) -> None:
+    def __init__(self, key: str, body: _Readable, size: int, *, digest: Digest | None = None) -> None:
         self._key = key
         self._body = body
         self._size = size
-        self._compressed = compressed
         self._digest = digest
-        self._taken = self._given = 0
+        self._taken = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return some of the raw bytes."""
-        data = self._body.read(size)
+        """Return the next bytes."""
+        try:
+            with translate_errors(self._key):
+                data = self._body.read(size)
+        except (HTTPError, OSError) as error:
+            raise RetryLater(self._key, f"the connection broke: {type(error).__name__}") from error
         self._taken += len(data)
         if self._digest is not None:
             self._digest.update(data)
         return data
 
     def __iter__(self) -> Iterator[bytes]:
-        kept: Any = self
-        source = gzip.GzipFile(fileobj=kept) if self._compressed else self
-        try:
-            with translate_errors(self._key):
-                while chunk := source.read(CHUNK):
-                    self._given += len(chunk)
-                    if self._given > LARGEST:
-                        raise _too_large(self._key, f"has more than {LARGEST / 1e9:,.0f} GB when it is unpacked")
-                    yield chunk
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise Rejected(self._key, f"the file is not whole gzip: {error}") from None
-        except (HTTPError, OSError) as error:
-            raise RetryLater(self._key, f"the connection broke: {type(error).__name__}") from error
+        while chunk := self.read(CHUNK):
+            yield chunk
 
     def left(self) -> int:
-        """Return the most bytes that may still come."""
-        if not self._compressed:
-            return self._size - self._given
-        # Bytes that were read and are still compressed are less than a chunk.
-        return min(LARGEST - self._given, (self._size - self._taken + CHUNK) * _INFLATION)
+        """Return the bytes that still come."""
+        return self._size - self._taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +160,12 @@ def reading(
     key: str,
     version: str | None,
     *,
-    compressed: bool,
     digest: Digest | None = None,
 ) -> Iterator[Stream]:
-    """Open an object's bytes, decompressed if `compressed` (gzip); the digest is of the bytes in the bucket.
+    """Open an object's bytes.
 
     Raises:
-        Rejected: the object is gone, larger than LARGEST, or is not gzip although its name says so.
+        Rejected: the object is gone.
         RetryLater: the connection broke.
     """
     ask = partial(client.get_object, **_version(bucket, key, version))
@@ -200,16 +179,9 @@ def reading(
         raise Rejected(key, "the object is no longer there")
     body = found["Body"]
     try:
-        if found["ContentLength"] > LARGEST:
-            raise _too_large(key, f"has {found['ContentLength'] / 1e9:,.1f} GB")
-        yield Stream(key, body, found["ContentLength"], compressed=compressed, digest=digest)
+        yield Stream(key, body, found["ContentLength"], digest=digest)
     finally:
         body.close()
-
-
-def _too_large(key: str, reason: str) -> Rejected:
-    what = f"the file {reason}; a drop can have {LARGEST / 1e9:,.0f} GB"
-    return Rejected(key, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
 
 
 class Upload:

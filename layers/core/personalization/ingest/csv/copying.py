@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -18,10 +17,11 @@ from personalization.ingest.csv.irregular import LINE
 from personalization.ingest.csv.item_lines import ItemLines
 from personalization.ingest.csv.profiles import Profile
 from personalization.ingest.csv.rejects import Rejects
-from personalization.ingest.csv.rows import PIECE_BYTES, Rows, Table, render, source
+from personalization.ingest.csv.rows import render, source
 from personalization.ingest.csv.state import State, joined
 from personalization.ingest.csv.tallies import PARTITIONS
 from personalization.ingest.findings import Expected, Findings
+from personalization.ingest.formats.table import Rows, Table
 from personalization.ingest.header import Layout, Slot, arrange, canonical
 from personalization.ingest.sales import Sold
 from personalization.shop import event_copies
@@ -38,14 +38,6 @@ _CHANGES = {
     "cut": "{count:,} values of {name} were cut off at {most:,} characters, the most that Personalize takes",
 }
 """How the import changes cells, and the notes about it."""
-
-
-@runtime_checkable
-class BoundedSource(Protocol):
-    """A source of bytes that knows how many may still come."""
-
-    def left(self) -> int:
-        """Return the bytes that may still come, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,39 +118,32 @@ def begin(expected: Expected, header: Sequence[str], scratch: Path, partitions: 
 
 
 def copy(
-    chunks: Iterable[bytes],
+    table: Table,
     expected: Expected,
     write: Callable[[bytes | memoryview], object],
     scratch: Path,
     place: Callable[[pl.Series], object] | None = None,
-    size: int = PIECE_BYTES,
 ) -> Copied:
     """Check every row of a drop, and write the good ones in the form of the import.
 
     The check ends early where too many rows are bad, whatever follows; see `Rejects.is_hopeless`.
 
     Args:
-        chunks: the bytes of the drop, decompressed; preferably a `BoundedSource`.
+        table: the drop; see `formats.opened`.
         expected: the drop's requirements.
         write: takes the bytes of the copy: the header, then the rows of each piece. The caller throws them away if the
             drop is refused in the end; see `findings.problems`.
         scratch: a folder for counts that do not fit into memory.
         place: takes the line numbers of the rows that are written next.
-        size: bytes of a piece.
 
     Raises:
         Rejected: the file is not a table, is nearly all blank lines, or has wrong columns.
     """
-    table = Table(expected.resource, chunks, size)
     pieces = check_event_copies(expected, table)
     partial = begin(expected, table.header, scratch)
     write((",".join(partial.layout.names()) + "\n").encode())
-
-    def left() -> int | None:
-        return chunks.left() + table.held if isinstance(chunks, BoundedSource) else None
-
-    check(pieces, expected, partial, Output(write, place, left))
-    return conclude(expected, partial, partial.counting.different())
+    check(pieces, expected, partial, Output(write, place, table.rows_left))
+    return conclude(expected, partial, partial.counting.different(), table.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +153,8 @@ class Output:
     write: Callable[[bytes | memoryview], object]
     place: Callable[[pl.Series], object] | None = None
     """Takes the line numbers of the rows that are written next."""
-    left: Callable[[], int | None] = lambda: None
-    """Returns how many bytes of the drop may still be read, at most."""
+    rows_left: Callable[[int], int | None] = lambda _: None
+    """Returns how many rows of the drop may still come, at most, of so many bytes at least."""
 
 
 def check(rows: Iterable[Rows], expected: Expected, partial: Partial, output: Output, *, whole: bool = True) -> None:
@@ -181,13 +166,14 @@ def check(rows: Iterable[Rows], expected: Expected, partial: Partial, output: Ou
             output.place(lines)
         for data in parts:
             output.write(data)
-        if not each.piece.last and partial.rejects.is_hopeless(output.left(), whole=whole):
-            partial.stop(each.piece.line + each.lines.len() - 1)
+        left = output.rows_left(partial.rejects.shortest)
+        if not each.last and partial.rejects.is_hopeless(left, whole=whole):
+            partial.stop(each.end)
             break
 
 
-def conclude(expected: Expected, partial: Partial, different: Different) -> Copied:
-    """Return the result for a drop from that of all its rows."""
+def conclude(expected: Expected, partial: Partial, different: Different, notes: Sequence[str] = ()) -> Copied:
+    """Return the result for a drop from that of all its rows; `notes` are about the file."""
     layout, profile = partial.layout, partial.profile
     schema = Schema(layout.kind, tuple(profile.column(slot) for slot in layout.slots))
     if expected.existing is None:
@@ -200,7 +186,7 @@ def conclude(expected: Expected, partial: Partial, different: Different) -> Copi
         columns=tuple(profile.filled(column) for column in schema.columns),
         size=partial.size,
         stopped=partial.stopped,
-        notes=(*layout.notes, *_notes(layout, profile)),
+        notes=(*notes, *layout.notes, *_notes(layout, profile)),
         **counted.findings,
     )
     results = replace(results, notes=(*results.notes, *findings.warnings(expected, results)))

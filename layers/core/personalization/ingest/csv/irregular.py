@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate
 
 import polars as pl
@@ -31,10 +32,37 @@ RAGGED = "has another number of values than the header"
 _TOO_LARGE = "field larger"
 _UNMATCHED = "quotes"
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)\\"')
-_BETWEEN = re.compile(r'(?<!")(?:"")*",')
-"""The end of a quoted value before another one, or its beginning with a comma: a row of the table has at most two of
-them for each value."""
 Parse = Callable[[bytes, str | None], pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a row of the table looks like."""
+
+    width: int | None
+    """The number of its values; None where it may have any."""
+    separator: str = ","
+    """One ASCII character."""
+    encoding: Callable[[], str] = lambda: "UTF-8"
+    """Returns the name of the file's encoding, for reasons; its bytes are UTF-8 here."""
+
+    @property
+    def mark(self) -> str:
+        """The separator in regular expressions, in brackets or without."""
+        return rf"\x{ord(self.separator):02x}"
+
+    def row(self, value: str) -> str:
+        """Return the regular expression of a row, for Python and polars, from that of a value."""
+        return rf"^{value}(?:{self.mark}{value}){{{(self.width or 1) - 1}}}$"
+
+
+@cache
+def _between(mark: str) -> re.Pattern[str]:
+    """Return the end of a quoted value before another one, or its beginning with a separator.
+
+    A row of the table has at most two of them for each value.
+    """
+    return re.compile(rf'(?<!")(?:"")*"{mark}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +121,7 @@ class _Candidates:
 
 
 def read_irregular(
-    piece: Piece, data: bytes, lines: pl.Series, regular: pl.Series, width: int, parse: Parse
+    piece: Piece, data: bytes, lines: pl.Series, regular: pl.Series, shape: Shape, parse: Parse
 ) -> Irregular:
     """Read the irregular lines of a piece.
 
@@ -102,7 +130,7 @@ def read_irregular(
         data: its bytes, with zeros in place of those that are not text.
         lines: its lines as text, without their ends.
         regular: the lines to skip.
-        width: the number of values of a row.
+        shape: that of a row; its width is known.
         parse: reads rows of one line each: in the form of RFC 4180, or with literal quotes.
     """
     result = Irregular(lines.len())
@@ -110,16 +138,16 @@ def read_irregular(
     texts = lines.gather(places)
     sizes = texts.str.len_bytes()
     blank = (texts.str.strip_chars("\r").str.len_bytes() if b"\r" in data else sizes) == 0
-    values = texts.str.count_matches(",", literal=True) + 1
-    plain = ~texts.str.contains(SPECIAL) & ((sizes <= LONGEST_VALUE) | (values != width))
-    ragged = ~blank & plain & (values != width)
+    values = texts.str.count_matches(shape.separator, literal=True) + 1
+    plain = ~texts.str.contains(SPECIAL) & ((sizes <= LONGEST_VALUE) | (values != shape.width))
+    ragged = ~blank & plain & (values != shape.width)
     other_lines = ~blank & ~ragged
     if other_lines.any():
         chosen = places.filter(other_lines)
         begins = starts(data, lines, chosen)
         ends = [begin + size for begin, size in zip(begins, sizes.filter(other_lines).to_list(), strict=True)]
         _read_lines(
-            _Candidates(chosen.to_list(), begins, ends, texts.filter(other_lines)), piece, data, width, parse, result
+            _Candidates(chosen.to_list(), begins, ends, texts.filter(other_lines)), piece, data, shape, parse, result
         )
     result.ragged = pl.DataFrame([places.alias(LINE), values.alias(VALUES)]).filter(ragged & (places < result.done))
     result.blank = int((blank & (places < result.done)).sum())
@@ -139,15 +167,15 @@ def starts(data: bytes, lines: pl.Series, places: pl.Series) -> list[int]:
 
 
 def _read_lines(
-    candidates: _Candidates, piece: Piece, data: bytes, width: int, parse: Parse, result: Irregular
+    candidates: _Candidates, piece: Piece, data: bytes, shape: Shape, parse: Parse, result: Irregular
 ) -> None:
     """Read these lines in order."""
-    literal = _literal(candidates.texts, width)
-    valid = _rows(candidates, data, width)
+    literal = _literal(candidates.texts, shape)
+    valid = _rows(candidates, data, shape)
     plain: list[int] = []
     multi_line: dict[int, str] = {}
     read_singly: dict[int, list[str]] = {}
-    reader = RowReader(piece, width)
+    reader = RowReader(piece, shape)
     after = 0
     for number, place in enumerate(candidates.places):
         if place < after:
@@ -183,7 +211,7 @@ def _read_lines(
     result.breaks = bool(multi_line or read_singly)
 
 
-def _rows(candidates: _Candidates, data: bytes, width: int) -> dict[int, tuple[str, int]]:
+def _rows(candidates: _Candidates, data: bytes, shape: Shape) -> dict[int, tuple[str, int]]:
     """Return the rows in the form of RFC 4180 that begin at these lines, and their last lines.
 
     A row ends where it has an even number of quotes: with its first line, or with the next one that has an odd number.
@@ -191,14 +219,14 @@ def _rows(candidates: _Candidates, data: bytes, width: int) -> dict[int, tuple[s
     """
     ends = _row_ends((candidates.texts.str.count_matches('"', literal=True) % 2 == 0).to_list())
     begins = _row_starts(ends)
-    valid = _valid_rows(candidates, data, width, begins, ends)
+    valid = _valid_rows(candidates, data, shape, begins, ends)
     if len(valid) == len(begins):
         return valid
-    valid |= _valid_rows(candidates, data, width, sorted({*range(len(ends))}.difference(begins)), ends)
+    valid |= _valid_rows(candidates, data, shape, sorted({*range(len(ends))}.difference(begins)), ends)
     if b'\\"' in data:
         ends = _row_ends([unescaped(text).count('"') % 2 == 0 for text in candidates.texts.to_list()])
         others = [number for number in range(len(ends)) if number not in valid]
-        valid |= _valid_rows(candidates, data, width, others, ends, escaped=True)
+        valid |= _valid_rows(candidates, data, shape, others, ends, escaped=True)
     return valid
 
 
@@ -224,7 +252,7 @@ def _row_starts(lasts: Sequence[int]) -> list[int]:
 def _valid_rows(
     candidates: _Candidates,
     data: bytes,
-    width: int,
+    shape: Shape,
     numbers: Sequence[int],
     lasts: Sequence[int],
     *,
@@ -236,16 +264,16 @@ def _valid_rows(
     texts = [data[begins[each] : ends[lasts[each]]].decode() for each in known]
     if escaped:
         texts = [unescaped(text) for text in texts]
-    value = r'(?:[^",\r\n\x00]*|"(?:[^"\r\x00]|\r\n|"")*")'
-    good = pl.Series(texts, dtype=pl.String).str.contains(rf"^{value}(?:,{value}){{{width - 1}}}$")
+    value = rf'(?:[^"{shape.mark}\r\n\x00]*|"(?:[^"\r\x00]|\r\n|"")*")'
+    good = pl.Series(texts, dtype=pl.String).str.contains(shape.row(value))
     rows = zip(known, texts, good, strict=True)
     return {each: (text, candidates.places[lasts[each]]) for each, text, fits in rows if fits}
 
 
-def _literal(texts: pl.Series, width: int) -> list[bool]:
+def _literal(texts: pl.Series, shape: Shape) -> list[bool]:
     """Tell which lines are rows with literal quotes, because no value begins with one."""
-    value = r'(?:[^",\r\x00][^,\r\x00]*)?'
-    good = texts.str.contains(rf"^{value}(?:,{value}){{{width - 1}}}$") & (texts.str.len_bytes() <= LONGEST_VALUE)
+    value = rf'(?:[^"{shape.mark}\r\x00][^{shape.mark}\r\x00]*)?'
+    good = texts.str.contains(shape.row(value)) & (texts.str.len_bytes() <= LONGEST_VALUE)
     return (good & ~texts.str.contains('\\"', literal=True)).to_list()
 
 
@@ -272,13 +300,14 @@ class RowReader:
     """Reads single rows exactly: the slow way, for quoted or damaged rows.
 
     A row that cannot be read, or has another number of values than the header, is refused by its first line; reading
-    continues at the next line, so an unclosed quote costs one row only. Without a `width`, a row has any number.
+    continues at the next line, so an unclosed quote costs one row only.
     """
 
-    def __init__(self, piece: Piece, width: int | None) -> None:
+    def __init__(self, piece: Piece, shape: Shape) -> None:
         self._data = piece.data
         self._last = piece.last
-        self._width = width
+        self._shape = shape
+        self._width = shape.width
 
     def row(self, start: int) -> tuple[list[str] | Unreadable | None, int]:
         """Return the row that begins at a byte, or why it is unreadable; and the place of the line after it.
@@ -298,10 +327,10 @@ class RowReader:
     def _as(self, start: int, *, escaped: bool) -> tuple[list[str] | Unreadable | None, int]:
         """Read the row that begins at a byte, with or without backslashes that escape quotes."""
         most = 2 * (self._width or MOST_COLUMNS) + 2
-        lines = _LineReader(self._data, start, most, skipping=True, escaped=escaped)
+        lines = _LineReader(self._data, start, most, self._shape, skipping=True, escaped=escaped)
         row = self._read(lines, start)
         if lines.skipped and (self._fits(row) or lines.at - start > LONGEST_VALUE):
-            lines = _LineReader(self._data, start, most, skipping=False, escaped=escaped)
+            lines = _LineReader(self._data, start, most, self._shape, skipping=False, escaped=escaped)
             row = self._read(lines, start)
         return row, lines.at
 
@@ -313,11 +342,11 @@ class RowReader:
         if not self._fits(values):
             return False
         row = self._data[start:end].decode().removesuffix("\n").removesuffix("\r")
-        return is_standard(unescaped(row) if escaped else row)
+        return is_standard(unescaped(row) if escaped else row, self._shape.separator)
 
     def _read(self, lines: "_LineReader", start: int) -> list[str] | Unreadable | None:
         try:
-            return next(csv.reader(lines, strict=True))
+            return next(csv.reader(lines, strict=True, delimiter=self._shape.separator))
         except _NotTextError as error:
             return Unreadable(0, str(error), str(error))
         except csv.Error as error:
@@ -335,15 +364,18 @@ class _LineReader:
         start: the byte.
         most: ends of quoted values beyond which a row of several lines is not of the table: without this bound, a file
             with an open quote in each line would be read to its end again for each line.
+        shape: that of a row.
         skipping: whether to skip lines that only continue a quoted value. The row has as many values, and the same
             fault, without them; and an unclosed quote shows without reading thousands of lines.
         escaped: whether a backslash before a quote in a value makes it a part of the value.
     """
 
-    def __init__(self, data: bytes, start: int, most: int, *, skipping: bool, escaped: bool) -> None:
+    def __init__(self, data: bytes, start: int, most: int, shape: Shape, *, skipping: bool, escaped: bool) -> None:
         self._data = data
         self._start = start
         self._left = most
+        self._shape = shape
+        self._end = '"' + shape.separator
         self._skipping = skipping
         self._escaped = escaped
         self.at = start
@@ -361,9 +393,9 @@ class _LineReader:
         if self._left < 0:
             raise csv.Error(_UNMATCHED)
         end = self._data.index(b"\n", self.at)
-        read, self.at = _decode(self._data[self.at : end]), end + 1
+        read, self.at = _decode(self._data[self.at : end], self._shape.encoding()), end + 1
         line = unescaped(read) if self._escaped else read
-        self._left -= len(_BETWEEN.findall(line)) if '",' in line else 0
+        self._left -= len(_between(self._shape.mark).findall(line)) if self._end in line else 0
         return line + "\n"
 
     def _skip(self) -> None:
@@ -403,11 +435,11 @@ def unescaped(line: str) -> str:
     return _ESCAPED_QUOTE.sub('""', line) if '\\\\"' in line else line.replace('\\"', '""')
 
 
-def _decode(line: bytes) -> str:
+def _decode(line: bytes, encoding: str) -> str:
     try:
         decoded = line.decode()
     except UnicodeDecodeError:
-        raise _NotTextError("is not UTF-8 text") from None
+        raise _NotTextError(f"is not {encoding} text") from None
     if "\0" in decoded:
         raise _NotTextError("contains a zero byte")
     return decoded

@@ -17,9 +17,10 @@ from personalization.core.csv_dialect import standard
 from personalization.core.errors import Rejected
 from personalization.ingest.csv import columns
 from personalization.ingest.csv.irregular import LINE, RAGGED, ragged
-from personalization.ingest.csv.rows import Rows, source
+from personalization.ingest.csv.rows import source
 from personalization.ingest.csv.state import State
 from personalization.ingest.findings import EXAMPLES, Example, Expected, Reason
+from personalization.ingest.formats.table import Rows
 from personalization.ingest.header import Slot
 from personalization.ingest.origins import LONE, Origins
 
@@ -46,7 +47,8 @@ class Rejects:
     def __init__(self, expected: Expected, slots: Sequence[Slot], width: int) -> None:
         self._resource, self._limit = expected.resource, expected.settings.rejects.limit
         self._slots, self._width = slots, width
-        self._shortest = width + 1 + _SHORTEST[expected.kind]
+        self.shortest = width + 1 + _SHORTEST[expected.kind]
+        """Bytes of the shortest row."""
         self._blank = self._bytes = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
@@ -76,10 +78,9 @@ class Rejects:
         """
         self.read += rows.frame.height + len(rows.unreadable) + rows.ragged.height
         self._blank += rows.blank
-        self._bytes += len(rows.piece.data)
+        self._bytes += rows.size
         if self._blank > BLANK_LINES and self._blank > 10 * self.read:
-            end = rows.piece.line + rows.piece.data.count(b"\n")
-            problem = f"{self._blank:,} of its first {end:,} lines are blank"
+            problem = f"{self._blank:,} of its first {rows.end:,} lines are blank"
             raise Rejected(self._resource, f"{problem}: leave the blank lines out")
         if not rows.unreadable and not rows.ragged.height:
             return
@@ -121,11 +122,11 @@ class Rejects:
         """Tell whether the drop is refused whatever follows.
 
         Args:
-            left: bytes that may still be read, at most; None where unknown.
+            left: rows that may still come, at most; None where unknown.
             whole: whether these are all rows from the beginning of the drop, so that a mostly bad one is given up.
         """
         bad = self.rows
-        if left is not None and bad > self._limit * (self.read + left // self._shortest + 1):
+        if left is not None and bad > self._limit * (self.read + left + 1):
             return True
         enough = bad >= EARLY_ROWS or self._bytes >= EARLY_BYTES
         return whole and enough and bad > max(MOSTLY, self._limit) * self.read

@@ -6,10 +6,11 @@ lines, as in an editor: the first line is line 1.
 """
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -24,6 +25,7 @@ from personalization.ingest.csv.irregular import (
     VALUES,
     Piece,
     RowReader,
+    Shape,
     Unreadable,
     read_irregular,
     starts,
@@ -42,29 +44,19 @@ _FEW = 0.1
 _BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
 _BOM = b"\xef\xbb\xbf"
 _EMPTY = "the file is empty: its first row must name the columns"
-_SIGNATURES = {
-    b"PK\x03\x04": "it is a zip archive or an Excel workbook, not CSV: unpack it, or save it as CSV",
-    b"\x1f\x8b": "it is compressed with gzip: name it .csv.gz, or unpack it if it is compressed twice",
-    b"\xd0\xcf\x11\xe0": "it is an old Excel workbook, not CSV: save it as CSV",
-    b"\x28\xb5\x2f\xfd": "it is compressed with zstd: use gzip and name it .csv.gz",
-    b"%PDF": "it is a PDF, not CSV",
-    b"PAR1": "it is a Parquet file, not CSV",
-    b"\xff\xfe": "it is UTF-16: save it as UTF-8",
-    b"\xfe\xff": "it is UTF-16: save it as UTF-8",
-}
 _ZEROS = "personalization.zeros"
 
 
 class Pieces:
     """The pieces of a file. Before the next piece, its reader reports how many lines are done."""
 
-    def __init__(self, resource: str, chunks: Iterable[bytes], size: int) -> None:
+    def __init__(self, resource: str, chunks: Iterable[bytes], size: int, line: int) -> None:
         self._resource = resource
         self._chunks = iter(chunks)
         self._size = size
         self._rest = b""
         self._carried = 0
-        self._line = 1
+        self._line = line
         self._begun = self._ended = False
         self.lines = PIECE_LINES
         """Approximate lines of a piece: each takes memory, however short it is."""
@@ -113,9 +105,6 @@ class Pieces:
         self._rest = b"".join(held)
         if not self._begun:
             self._begun = True
-            for mark, problem in _SIGNATURES.items():
-                if self._rest.startswith(mark):
-                    raise Rejected(self._resource, f"the file is not UTF-8 text: {problem}")
             self._rest = self._rest.removeprefix(_BOM)
         if self._ended and self._rest and not self._rest.endswith(b"\n"):
             # The last line may lack its line feed.
@@ -160,6 +149,22 @@ class Rows:
     """The lines with another number of values than the header has, and that number."""
     blank: int = 0
     """Blank lines, which are not rows."""
+    separator: str = ","
+
+    @property
+    def end(self) -> int:
+        """The number of the last line."""
+        return self.piece.line + self.lines.len() - 1
+
+    @property
+    def size(self) -> int:
+        """The bytes of these lines."""
+        return len(self.piece.data)
+
+    @property
+    def last(self) -> bool:
+        """Whether no rows follow."""
+        return self.piece.last
 
     def originals(self, numbers: Sequence[int]) -> list[str]:
         """Return the lines of some numbers, shortened if they are very long."""
@@ -167,7 +172,7 @@ class Rows:
         return [_shortened(line.replace("\0", "\ufffd")) for line in lines.to_list()]
 
     def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
-        """Return the lines except some (in ascending order), as parts with a line feed after each line."""
+        """Return the lines except some (in ascending order), as parts of a CSV with a line feed after each line."""
         data = self.piece.data
         view, kept, end = memoryview(data), list[bytes | memoryview](), 0
         places = numbers - self.piece.line
@@ -176,7 +181,37 @@ class Rows:
             kept.append(view[end:begin])
             end = data.index(b"\n", begin + size) + 1
         kept.append(view[end:])
-        return [b"".join(kept).replace(b"\r\n", b"\n")] if b"\r" in data else kept
+        if b"\r" in data:
+            kept = [b"".join(kept).replace(b"\r\n", b"\n")]
+        return kept if self.separator == "," else [b"".join(kept).replace(self.separator.encode(), b",")]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a file is written."""
+
+    separator: str = ","
+    """One ASCII character other than letters, digits, quotes, backslashes and line ends."""
+    encoding: Callable[[], str] = lambda: "UTF-8"
+    """Returns the name of its encoding, which may be found while it is read, for reasons.
+
+    Its bytes are UTF-8 here, but for those that are no text.
+    """
+    header: Sequence[str] | None = None
+    """The names of its columns, if they are known: its bytes begin behind the header."""
+    line: int = 1
+    """The number of its first line."""
+
+
+CSV = Form()
+
+
+@runtime_checkable
+class BoundedSource(Protocol):
+    """A source of bytes that knows how many may still come."""
+
+    def left(self) -> int:
+        """Return the bytes that may still come, at most."""
 
 
 class Table:
@@ -184,26 +219,42 @@ class Table:
 
     Args:
         resource: the name in messages.
-        chunks: the file's bytes.
+        chunks: the file's bytes, preferably a `BoundedSource`.
         size: bytes of a piece.
+        form: how it is written.
 
     Raises:
-        Rejected: the file is not text, has no readable header, or has a line longer than 8 MB.
+        Rejected: the file has no readable header, or a line longer than 8 MB.
     """
 
-    def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES) -> None:
-        self._pieces = Pieces(resource, chunks, size)
+    @property
+    def notes(self) -> Sequence[str]:
+        """See `formats.table.Table`."""
+        return ()
+
+    def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES, form: Form = CSV) -> None:
+        self._source = chunks if isinstance(chunks, BoundedSource) else None
+        self._pieces = Pieces(resource, chunks, size, form.line)
         self._turn = iter(self._pieces)
-        first = next(self._turn, Piece(b"", 1, last=True))
-        self.header, rest = _header(resource, first)
+        self._shape = Shape(None, form.separator, form.encoding)
+        if form.header is None:
+            first = next(self._turn, Piece(b"", 1, last=True))
+            self.header, rest = _header(resource, first, self._shape)
+            self._pieces.again(rest.line - first.line, rest.data)
+        else:
+            self.header = [*form.header]
         self._width = len(self.header)
+        self._shape = replace(self._shape, width=self._width)
         self._pieces.lines = min(self._pieces.lines, _CELLS // self._width)
-        self._pieces.again(rest.line - first.line, rest.data)
 
     def rows(self) -> Iterator[Rows]:
         """Yield the rows after the header, without blank lines."""
         for piece in self._turn:
             yield self._read(piece)
+
+    def rows_left(self, shortest: int) -> int | None:
+        """See `formats.table.Table`."""
+        return (self._source.left() + self.held) // shortest if self._source is not None else None
 
     @property
     def held(self) -> int:
@@ -216,11 +267,13 @@ class Table:
         quoted = lines.str.contains('"', literal=True).mean() if b'"' in data else 0
         many = isinstance(quoted, float) and quoted > _FEW
         frame, regular = self._quoted(lines, data) if many else self._plain(lines, data)
-        plain, breaks = not many and b"\\" not in data, _has_line_breaks(piece.data)
+        mark = self._shape.separator
+        plain = not many and b"\\" not in data and (mark == "," or b"," not in data)
+        breaks = _has_line_breaks(piece.data)
         if regular is None:
             self._pieces.done(lines.len())
-            return Rows(piece, lines, frame.with_row_index(LINE, piece.line), plain, breaks)
-        irregular = read_irregular(piece, data, lines, regular, self._width, self._parse)
+            return Rows(piece, lines, frame.with_row_index(LINE, piece.line), plain, breaks, separator=mark)
+        irregular = read_irregular(piece, data, lines, regular, self._shape, self._parse)
         self._pieces.done(irregular.done, irregular.rest)
         place = pl.col(LINE)
         frame = frame.select(regular.arg_true().alias(LINE), pl.all())
@@ -238,13 +291,15 @@ class Table:
             unreadable=irregular.unreadable,
             ragged=irregular.ragged.with_columns(place + piece.line),
             blank=irregular.blank,
+            separator=mark,
         )
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """Return the rows of a piece without quotes, and which lines they are, or None for all."""
-        if data.count(b",") > 2 * self._width * lines.len():
+        mark = self._shape.separator
+        if data.count(mark.encode()) > 2 * self._width * lines.len():
             # polars needs much time and memory for lines with many more values than the header.
-            fits = lines.str.count_matches(",", literal=True) == self._width - 1
+            fits = lines.str.count_matches(mark, literal=True) == self._width - 1
             frame, regular = self._plain(lines.filter(fits), _joined(lines.filter(fits)))
             return frame, fits if regular is None else fits.scatter(fits.arg_true(), regular)
         frame = self._parse(data, None) if self._width > 1 else lines.alias(source(0)).to_frame()
@@ -253,17 +308,17 @@ class Table:
         cells = frame.select(pl.sum_horizontal(pl.all().str.len_bytes())).to_series()
         regular = (sizes == cells + (self._width - 1)) & (sizes <= LONGEST_VALUE)
         if self._width == 1:
-            regular &= (sizes > 0) & ~lines.str.contains(",", literal=True)
-        if any(mark in data for mark in (b'"', b"\0", b"\r")):
+            regular &= (sizes > 0) & ~lines.str.contains(mark, literal=True)
+        if any(each in data for each in (b'"', b"\0", b"\r")):
             regular &= ~lines.str.contains(SPECIAL)
         return (frame, None) if regular.all() else (frame.filter(regular), regular)
 
     def _quoted(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
         """Return the rows of a piece with quotes in the form of RFC 4180 on single lines, and which lines they are."""
-        value = r'(?:[^",\r\x00]*|"(?:[^"\r\x00]|"")*")'
+        value = rf'(?:[^"{self._shape.mark}\r\x00]*|"(?:[^"\r\x00]|"")*")'
         sizes = lines.str.len_bytes()
         regular = (sizes > 0) & (sizes <= LONGEST_VALUE)
-        regular &= lines.str.contains(rf"^{value}(?:,{value}){{{self._width - 1}}}$")
+        regular &= lines.str.contains(self._shape.row(value))
         if regular.all():
             return self._parse(data, '"'), None
         return self._parse(_joined(lines.filter(regular)), '"'), regular
@@ -277,6 +332,7 @@ class Table:
             _BOM + data if data.startswith(_BOM) else data,
             has_header=False,
             schema=schema,
+            separator=self._shape.separator,
             quote_char=quote,
             empty_string_is_null=False,
             extra_columns="ignore",
@@ -284,7 +340,7 @@ class Table:
         )
 
 
-def _header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
+def _header(resource: str, piece: Piece, shape: Shape) -> tuple[list[str], Piece]:
     """Return the column names of a file, and the rest of its first piece.
 
     Raises:
@@ -298,7 +354,7 @@ def _header(resource: str, piece: Piece) -> tuple[list[str], Piece]:
         start, line = end + 1, line + 1
     else:
         raise Rejected(resource, _EMPTY)
-    names, end = RowReader(piece, None).row(start)
+    names, end = RowReader(piece, shape).row(start)
     if not isinstance(names, list):
         problem = names.reason if names else "its quotes do not match"
         raise Rejected(resource, f"line {line}, which must name the columns, {problem}")

@@ -72,7 +72,7 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     verifier, digest = Verifier(exam["baskets"]), objects.Digest()
     keys = _keys(s3, bucket, _key(bucket, history.import_job.data_location))
     for key in keys:
-        with objects.reading(s3, bucket, key, None, compressed=False, digest=digest) as chunks:
+        with objects.reading(s3, bucket, key, None, digest=digest) as chunks:
             for frame in Export(key, chunks, _columns(history), copied=True).frames():
                 verifier.take(frame)
     return Imported(
@@ -103,7 +103,7 @@ def _frames(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[p
     if not keys:
         raise Broken(source.job.name, f"there is no CSV below {source.location}")
     for key in keys:
-        with objects.reading(s3, bucket, key, None, compressed=False) as chunks:
+        with objects.reading(s3, bucket, key, None) as chunks:
             yield from Export(key, chunks, _columns(plan)).frames()
 
 
