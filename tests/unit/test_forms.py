@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from personalization.ingest.csv.copying import copy
 from personalization.ingest.csv.forms import convert, plain_numbers
+from personalization.ingest.csv.rows import Table
 from personalization.ingest.findings import Expected, Findings
 from personalization.shop.file_settings import FileSettings
 from personalization.shop.keys import DataKind
@@ -37,9 +38,8 @@ def read(kind: DataKind, text: str, *lines: str) -> tuple[list[str], Findings]:
     written: list[bytes] = []
     expected = Expected("drop.csv", kind, "FULL", parse("settings.yaml", text), now=NOW)
     with TemporaryDirectory() as scratch:
-        copied = copy(
-            [("\n".join(lines) + "\n").encode()], expected, lambda data: written.append(bytes(data)), Path(scratch)
-        )
+        table = Table("drop.csv", [("\n".join(lines) + "\n").encode()])
+        copied = copy(table, expected, lambda data: written.append(bytes(data)), Path(scratch))
     return b"".join(written).decode().splitlines(), copied.findings
 
 
