@@ -14,7 +14,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "statemachines" / "retrain.asl.yaml"
-SUBSTITUTIONS = {"SettleSeconds": "120", "PollSeconds": "60", "WaitMinutes": "300", "Prefix": "retail"}
+SUBSTITUTIONS = {"SettleSeconds": "120", "PollSeconds": "60", "WaitMinutes": "300", "Prefix": "retail",
+                 "MapConcurrency": "20"}  # fmt: skip
 """What the tests put in place of the template's substitutions; other names stand for themselves."""
 
 State = dict[str, Any]
@@ -27,6 +28,8 @@ class Scope:
     owner: str
     start: str
     states: dict[str, State]
+    apart: bool = False
+    """Whether each item is an execution of its own, which sees no variable of the machine."""
 
     def assigned(self) -> set[str]:
         """The variables that this scope's states assign, Catch and Choice rules included."""
@@ -51,7 +54,18 @@ def scopes(machine: State = MACHINE) -> list[Scope]:
     """The machine's scope, then those of its Maps."""
     top = Scope("", machine["StartAt"], machine["States"])
     maps = {name: state["ItemProcessor"] for name, state in top.states.items() if state["Type"] == "Map"}
-    return [top, *(Scope(name, inner["StartAt"], inner["States"]) for name, inner in maps.items())]
+    return [
+        top,
+        *(Scope(name, inner["StartAt"], inner["States"], name in distributed(machine)) for name, inner in maps.items()),
+    ]
+
+
+def distributed(machine: State) -> dict[str, State]:
+    """The machine's Distributed Maps."""
+    maps = {name: state for name, state in machine["States"].items() if state["Type"] == "Map"}
+    return {
+        name: state for name, state in maps.items() if state["ItemProcessor"]["ProcessorConfig"]["Mode"] != "INLINE"
+    }
 
 
 def states(*types: str, machine: State = MACHINE) -> dict[str, State]:

@@ -8,9 +8,15 @@ import pytest
 from personalization.releases.held_out.plan import (
     AskRequest,
     ClearRequest,
+    CutOffRequest,
+    ExplainRequest,
+    Exported,
     ExportRequest,
     Imported,
+    JoinRequest,
+    ListRequest,
     MeasureRequest,
+    PartRequest,
     Planned,
     RecipeResult,
     Result,
@@ -23,7 +29,7 @@ from personalization.releases.held_out.plan import (
 from personalization.shop.plan import Evaluation, ImportRequest, Part, TrainRequest
 
 from tests.functions.samples import load
-from tests.statemachines.machine import MACHINES, asked, chosen, evaluate, states
+from tests.statemachines.machine import MACHINES, asked, chosen, distributed, evaluate, states
 from tests.statemachines.test_payloads import EVALUATION, words
 
 MACHINE = MACHINES["evaluate"]
@@ -34,7 +40,9 @@ MODELS: dict[str, tuple[type[Part], ...]] = {
     "EvaluateReleaseFunction": (
         TrialRequest, ClearRequest, ExportRequest, AskRequest, MeasureRequest, UntestedRequest,
     ),
-    "SplitHistoryFunction": (SplitRequest, VerifyRequest),
+    "SplitHistoryFunction": (
+        SplitRequest, VerifyRequest, ListRequest, PartRequest, CutOffRequest, JoinRequest, ExplainRequest,
+    ),
     "ImportDataFunction": (ImportRequest,),
     "TrainSolutionFunction": (TrainRequest,),
 }  # fmt: skip
@@ -48,9 +56,18 @@ RESULT = Result(
 ).as_json()
 VARIABLES: dict[str, Any] = {
     "evaluation": EVALUATION, "attempt": "run-1", "trial": TRIAL, "cut": MEASURE["split"], "versionArn": "arn:version",
-    "imported": MEASURE["imported"], "question": TRIAL["questions"][0], "result": RESULT,
+    "cutOff": 1_700_000_899, "imported": MEASURE["imported"], "question": TRIAL["questions"][0], "result": RESULT,
 }  # fmt: skip
 ITEMS = {"Export the dataset": TRIAL["sources"][0], "Import the dataset": TRIAL["imports"][0]}
+MAPS = distributed(MACHINE)
+PART = load("split_history_cut")["part"]
+# What a part's function is sent is what its map selects.
+ITEMS |= {
+    state["ItemProcessor"]["StartAt"]: evaluate(
+        state["ItemSelector"], {"context": {"Map": {"Item": {"Value": PART}}}}, **VARIABLES
+    )
+    for state in MAPS.values()
+}
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -65,7 +82,10 @@ def test_a_function_understands_what_it_is_sent(name: str) -> None:
 def test_every_step_of_its_own_functions_is_taken() -> None:
     own = [each for name in ("EvaluateReleaseFunction", "SplitHistoryFunction") for each in MODELS[name]]
     known = {step for each in own for step in words(each)}
-    taken = {step for _, request in ASKED.values() for step in words(request)}
+    sent = [request for _, request in ASKED.values() if isinstance(request, dict)]
+    taken = {
+        step for request in [*sent, *(state["ItemSelector"] for state in MAPS.values())] for step in words(request)
+    }
     assert known <= taken
 
 
@@ -79,6 +99,19 @@ def test_what_is_read_of_answers_is_in_them() -> None:
     assert chosen(STATES["Is there enough to test on?"], {}, cut=few) == "Report that there is too little"
     assert Split.model_validate(few).as_json() == few
     assert Imported.model_validate(MEASURE["imported"]).as_json() == MEASURE["imported"]
+
+
+@pytest.mark.parametrize(("large", "cut", "read"), [
+    (False, "Cut the history in two", "Read again what was imported"),
+    (True, "Find the latest time of each part", "Read each part again"),
+])  # fmt: skip
+def test_a_history_too_large_for_one_function_is_cut_in_parts(large: bool, cut: str, read: str) -> None:
+    exported = Exported(large=large, history="h", every="e", imported="i", results="r").as_json()
+    assert chosen(STATES["Is the history too large for one function?"], {}, exported=exported) == cut
+    assert chosen(STATES["Was the history cut in parts?"], {}, exported=exported) == read
+    # A map reads the list that the steps before it have written.
+    keys = [evaluate(state["ItemReader"]["Arguments"]["Key"], {}, exported=exported) for state in MAPS.values()]
+    assert keys == ["h", "e", "i"]
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "Export each dataset"), (RESULT, "Report the result")])
@@ -106,7 +139,7 @@ def test_whatever_fails_is_cleared_up_after() -> None:
         if not name.startswith("Clear ")
         for catch in each.get("Catch", [])
     }
-    assert caught == {"Clear up after the failure"}
+    assert caught == {"Clear up after the failure", "Say why a part failed"}
 
 
 @pytest.mark.parametrize(("evaluation", "after"), [(None, "Train each recipe"), (EVALUATION, "Test on held-out time")])

@@ -145,7 +145,9 @@ def events(scope: Scope, machine: State) -> float:
     for state in scope.states.values():
         attempts = sum(rule["MaxAttempts"] for rule in state.get("Retry", []))
         total += {"Task": 5, "Map": 5}.get(state["Type"], 2) + 3 * attempts
-    inner = {inner.owner: events(inner, machine) for inner in scopes(machine) if inner.owner and not scope.owner}
+    # Those of a Distributed Map have histories of their own.
+    inside = [inner for inner in scopes(machine) if inner.owner and not inner.apart and not scope.owner]
+    inner = {each.owner: events(each, machine) for each in inside}
     return total + sum(QUOTAS[owner] * (2 + each) for owner, each in inner.items())
 
 

@@ -31,11 +31,14 @@ class Omission:
 
 STORE: Final = "github.com/aws-samples/retail-demo-store"
 PERSONALIZED: Final = "github.com/aws-solutions/maintaining-personalized-experiences-with-machine-learning"
+DISTRIBUTED: Final = "AWS Step Functions Developer Guide, iam-policies-eg-dist-map.html"
 PIPELINE: Final = "github.com/aws-samples/automate-mlops-personalize-cdk-pipeline"
 OMITTED: Final = {
     "lambda:InvokeFunction": [
         Omission("function version", "AWS Lambda Developer Guide, lambda-api-permissions-ref.html", always=False)
     ],
+    "states:DescribeExecution": [Omission("labelled execution", DISTRIBUTED, always=False)],
+    "states:StopExecution": [Omission("labelled execution", DISTRIBUTED, always=False)],
     "personalize:CreateSolution": [Omission("recipe", f"{STORE}/pull/627")],
     "personalize:CreateRecommender": [Omission("recipe", f"{STORE}/pull/627")],
     "personalize:CreateDataset": [Omission("schema", f"{PERSONALIZED}, create_dataset.py")],

@@ -49,6 +49,7 @@ CHANGES = {
     "TokenAlgorithms": "ES256",
     "TokenUserClaim": "email",
     "IncrementalImportBytes": 5_000_000_000,
+    "CheckPartBytes": 500_000_000,
 }
 """What functions with versions are made with, and other values of it."""
 EVERYWHERE = {"PREFIX", "ACCOUNT_ID", "PARTITION"}

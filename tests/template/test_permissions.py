@@ -103,6 +103,10 @@ WAITING = {
 """What Step Functions does for a machine that starts another one and waits for it."""
 
 
+MAPS = {"s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"}
+"""What Step Functions does for a machine with Distributed Maps, beside starting and stopping their executions."""
+
+
 EARLIER = {
     "Retrain": {
         f"personalize:Describe{name}"
@@ -126,7 +130,7 @@ EARLIER = {
     ("machine", "besides"),
     [
         ("Retrain", {"events:PutEvents", *WAITING, *EARLIER["Retrain"]}),
-        ("Evaluate", {*WAITING, *EARLIER["Evaluate"]}),
+        ("Evaluate", {*WAITING, *EARLIER["Evaluate"], *MAPS}),
         ("Ensure", set[str]()),
     ],
 )

@@ -43,6 +43,8 @@ class Environment:
     """The role that Personalize assumes to read the bucket."""
     incremental_bytes = _Variable("INCREMENTAL_IMPORT_BYTES", int)
     """The account's quota of bytes of an incremental import job."""
+    check_part_bytes = _Variable("CHECK_PART_BYTES", int)
+    """The bytes that one function reads; of more, each part is read by a function of its own."""
     retrain_machine_arn = _Variable("RETRAIN_MACHINE_ARN", str)
     schedule_group = _Variable("SCHEDULE_GROUP", str)
     """The group of the shops' schedules in EventBridge Scheduler."""

@@ -109,9 +109,14 @@ def _version(bucket: str, key: str, version: str | None) -> dict[str, Any]:
 
 def list_keys(client: "S3Client", bucket: str, folder: str) -> Iterator[str]:
     """Iterate over the keys of non-empty objects below a folder, at any depth."""
+    yield from (key for key, _ in list_sizes(client, bucket, folder))
+
+
+def list_sizes(client: "S3Client", bucket: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Iterate over the keys and sizes of non-empty objects below a folder, at any depth."""
     with translate_errors(folder):
         objects = paginate(client.list_objects_v2, "Contents", Bucket=bucket, Prefix=folder)
-        yield from (each["Key"] for each in objects if each["Size"])
+        yield from ((each["Key"], each["Size"]) for each in objects if each["Size"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,10 @@ def leak(split: heldout.Split, imported: heldout.Imported, location: str | None,
     if imported.last > split.cut_off:
         latest, cut_off = _time(imported.last), _time(split.cut_off)
         return f"the import has interactions up to {latest}, after the cut-off {cut_off}"
-    if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, 1):
+    if (imported.rows, imported.digest, imported.files) != (split.rows, split.digest, split.files):
         return (
             f"the import is not the one that was cut off: {imported.rows:,} rows in {imported.files} files "
-            f"where {split.rows:,} in one were written"
+            f"where {split.rows:,} in {split.files if split.files > 1 else 'one'} were written"
         )
     return None
 

@@ -39,6 +39,8 @@ CANDIDATES = 100
 DAY = 86_400
 EXAM = "exam.json"
 """The file of right answers in an attempt's folder."""
+PARTS = "parts/"
+"""The folder of an attempt for partial results, where a history is read in parts."""
 
 
 class Source(Part):
@@ -103,7 +105,9 @@ class Split(Part):
     new_shoppers: int
     """Held-out users of the sample without interactions before the cut-off, unknown to any model."""
     digest: str
-    """SHA-256 of the imported file of interactions."""
+    """SHA-256 of the imported file of interactions; of several, that of their digests in order."""
+    files: int = Field(default=1, exclude_if=lambda value: value == 1)
+    """The imported files of interactions."""
 
 
 class Imported(Part):
@@ -116,6 +120,40 @@ class Imported(Part):
     files: int
     bought_again: float
     """Share of the users' held-out items that they had before the cut-off."""
+
+
+class Exported(Part):
+    """The exported files of a test, and whether one function reads all of them."""
+
+    large: bool
+    history: str
+    """The key of the list of files of interactions, an `ExportedFile` each."""
+    every: str
+    """The key of the list of all files."""
+    imported: str
+    """The key of the list of files of interactions that are imported; it exists once all parts are cut."""
+    results: str
+    """The folder for what Step Functions writes about the parts."""
+
+
+class ExportedFile(Part):
+    """A part of a test's data: an exported file, or the import file that was made of it."""
+
+    number: int
+    kind: DataKind
+    key: str
+
+
+class Written(Part):
+    """What became of a part."""
+
+    key: str
+    """The key of its result; "" if there is none."""
+
+
+class CutOff(Part):
+    cut_off: int
+    """Seconds since 1970."""
 
 
 class RecipeResult(Part):
@@ -204,6 +242,45 @@ class VerifyRequest(Part):
 
     step: Literal["verify"]
     trial: Trial
+
+
+class ListRequest(Part):
+    """List the exported files."""
+
+    step: Literal["list"]
+    trial: Trial
+
+
+class PartRequest(Part):
+    """Look at one part: find its latest interaction, cut it in two, or read what was imported of it."""
+
+    step: Literal["latest", "cut", "read"]
+    trial: Trial
+    part: ExportedFile
+    cut_off: int = 0
+    """Known where the part is to be cut."""
+
+
+class CutOffRequest(Part):
+    """Find the cut-off, when the latest interaction of each part is known."""
+
+    step: Literal["cutOff"]
+    trial: Trial
+
+
+class ExplainRequest(Part):
+    """Fail with the reason of a part that failed."""
+
+    step: Literal["explain"]
+    trial: Trial
+
+
+class JoinRequest(Part):
+    """Add up the parts that were cut, or read."""
+
+    step: Literal["joinCut", "joinRead"]
+    trial: Trial
+    cut_off: int = 0
 
 
 def label(shop: str) -> str:

@@ -33,7 +33,7 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
     history = trial.imports[0]
     # A clock that runs ahead would move the cut-off into the future, where no interactions are.
     until = trial.until or int(time.time())
-    last = latest(_frames(s3, bucket, trial, history), until)
+    last = latest(frames(s3, bucket, trial, history), until)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
     cut_off = last - trial.held_out.days * heldout.DAY
@@ -42,16 +42,22 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
         splitter = Splitter(cut_off, trial.event_type, most, heldout.CANDIDATES, Path(scratch), until)
         digest = _write(s3, bucket, trial, history, splitter)
         parts = splitter.finish()
+    found = summary(trial, parts, cut_off, digest)
+    if found.enough:
+        for plan in trial.imports[1:]:
+            _write(s3, bucket, trial, plan, None)
+        ask(s3, bucket, trial, parts)
+    return found
+
+
+def summary(trial: Trial, parts: Parts, cut_off: int, digest: str, files: int = 1) -> Split:
+    """Return the result of a cut, and whether it is enough for a test."""
     reason, least, have = parts.reason, trial.held_out.minimum_users, len(parts.baskets)
     if not reason and have < least:
         reason = (
             f"only {have:,} shoppers with a past came back in the last {trial.held_out.days} days, "
             f"and at least {least:,} are needed"
         )
-    if not reason:
-        for plan in trial.imports[1:]:
-            _write(s3, bucket, trial, plan, None)
-        _ask(s3, bucket, trial, parts)
     return Split(
         enough=not reason,
         reason=reason,
@@ -62,6 +68,7 @@ def split(s3: "S3Client", bucket: str, trial: Trial) -> Split:
         shoppers=have,
         new_shoppers=parts.new_shoppers,
         digest=digest,
+        files=files,
     )
 
 
@@ -70,10 +77,10 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
     history = trial.imports[0]
     exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
     verifier, digest = Verifier(exam["baskets"]), objects.Digest()
-    keys = _keys(s3, bucket, _key(bucket, history.import_job.data_location))
+    keys = [key for key, _ in csv_files(s3, bucket, key_of(bucket, history.import_job.data_location))]
     for key in keys:
         with objects.reading(s3, bucket, key, None, digest=digest) as chunks:
-            for frame in Export(key, chunks, _columns(history), copied=True).frames():
+            for frame in Export(key, chunks, columns(history), copied=True).frames():
                 verifier.take(frame)
     return Imported(
         rows=verifier.rows,
@@ -86,28 +93,38 @@ def verify(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
 
 def _write(s3: "S3Client", bucket: str, trial: Trial, plan: Plan, splitter: Splitter | None) -> str:
     """Write the file of a dataset, up to the cut-off if there is one; return its SHA-256."""
-    header = (",".join(_columns(plan)) + "\n").encode()
-    rows = (splitter.take(each) if splitter else copied(each) for each in _frames(s3, bucket, trial, plan))
+    header = (",".join(columns(plan)) + "\n").encode()
+    rows = (splitter.take(each) if splitter else copied(each) for each in frames(s3, bucket, trial, plan))
     digest = hashlib.sha256()
-    with objects.writing(s3, bucket, f"{_key(bucket, plan.import_job.data_location)}part-0.csv") as upload:
+    with objects.writing(s3, bucket, f"{key_of(bucket, plan.import_job.data_location)}part-0.csv") as upload:
         for data in chain([header], rows):
             digest.update(data)
             upload.write(data)
     return digest.hexdigest()
 
 
-def _frames(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[pl.DataFrame]:
+def frames(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> Iterator[pl.DataFrame]:
     """Iterate over the rows of a dataset's exported files."""
+    for key, _ in exported(s3, bucket, trial, plan):
+        yield from frames_of(s3, bucket, key, plan)
+
+
+def frames_of(s3: "S3Client", bucket: str, key: str, plan: Plan) -> Iterator[pl.DataFrame]:
+    """Iterate over the rows of one of them."""
+    with objects.reading(s3, bucket, key, None) as chunks:
+        yield from Export(key, chunks, columns(plan)).frames()
+
+
+def exported(s3: "S3Client", bucket: str, trial: Trial, plan: Plan) -> list[tuple[str, int]]:
+    """Return keys and sizes of a dataset's exported files, sorted. Raises Broken if there are none."""
     (source,) = [each for each in trial.sources if each.kind == plan.kind]
-    keys = _keys(s3, bucket, _key(bucket, source.location))
-    if not keys:
+    found = csv_files(s3, bucket, key_of(bucket, source.location))
+    if not found:
         raise Broken(source.job.name, f"there is no CSV below {source.location}")
-    for key in keys:
-        with objects.reading(s3, bucket, key, None) as chunks:
-            yield from Export(key, chunks, _columns(plan)).frames()
+    return found
 
 
-def _ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
+def ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
     """Write the questions, one file for each recipe, and the right answers."""
     exam = {"baskets": parts.baskets, "popular": parts.popular, "catalogue": parts.catalogue}
     objects.put_json(s3, bucket, trial.key(heldout.EXAM), exam)
@@ -116,17 +133,17 @@ def _ask(s3: "S3Client", bucket: str, trial: Trial, parts: Parts) -> None:
         more = {"itemList": parts.popular} if ranked else {}
         lines = [json.dumps({"userId": user, **more}, ensure_ascii=False) for user in parts.baskets]
         body = "".join(f"{line}\n" for line in lines).encode()
-        objects.put_bytes(s3, bucket, _key(bucket, question.source), body, "application/json")
+        objects.put_bytes(s3, bucket, key_of(bucket, question.source), body, "application/json")
 
 
-def _columns(plan: Plan) -> tuple[str, ...]:
+def columns(plan: Plan) -> tuple[str, ...]:
     return schema.read(plan.schema_.name, plan.kind, plan.schema_.text).names()
 
 
-def _key(bucket: str, location: str) -> str:
+def key_of(bucket: str, location: str) -> str:
     return location.removeprefix(f"s3://{bucket}/")
 
 
-def _keys(s3: "S3Client", bucket: str, folder: str) -> list[str]:
-    """Return the keys of CSV objects below a folder, sorted."""
-    return sorted(key for key in objects.list_keys(s3, bucket, folder) if key.lower().endswith(".csv"))
+def csv_files(s3: "S3Client", bucket: str, folder: str) -> list[tuple[str, int]]:
+    """Return keys and sizes of CSV objects below a folder, sorted."""
+    return sorted(each for each in objects.list_sizes(s3, bucket, folder) if each[0].lower().endswith(".csv"))

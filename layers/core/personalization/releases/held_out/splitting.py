@@ -15,7 +15,8 @@ from personalization.core.errors import Broken
 from personalization.core.line_breaks import PATTERN
 from personalization.ingest.csv import counts
 from personalization.ingest.csv.rows import Table, render, source
-from personalization.ingest.csv.tallies import HashTally
+from personalization.ingest.csv.state import State
+from personalization.ingest.csv.tallies import HashTally, Tally
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.shop.schema import RETURN
 
@@ -97,8 +98,15 @@ def copied(frame: pl.DataFrame) -> bytes:
     return render(frame, frame.columns) if frame.height else b""
 
 
+class _Users(Tally):
+    """A tally of users whose rows were counted before, part by part."""
+
+    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.group_by("key").agg(pl.col("rows").sum())
+
+
 class Splitter:
-    """Cut a history.
+    """Cut a history, or a part of one; the states of all parts add up to what the whole history has.
 
     Args:
         cut_off, until: seconds since 1970; interactions between them are held out, and later ones in neither part.
@@ -113,7 +121,8 @@ class Splitter:
         self._cut_off, self._until, self._type = cut_off, until, event_type
         self._candidates, self._wanted = candidates, users
         self._bought, self._any = _Sample(_OVERSAMPLING * users), _Sample(_OVERSAMPLING * users)
-        self._users = HashTally(scratch, "users")
+        self._users, self._theirs = HashTally(scratch, "users"), _Users(scratch, "theirs")
+        self._merged = False
         self._items = pl.DataFrame(schema={"ITEM_ID": pl.String, "rows": pl.UInt32})
         self._rows = self._held_out = 0
 
@@ -127,15 +136,38 @@ class Splitter:
         self._held_out += late.height
         if early.height:
             self._users.take(counts.hash_ids(early["USER_ID"]))
-            counted = early.group_by("ITEM_ID").agg(rows=pl.len())
-            self._items = pl.concat([self._items, counted]).group_by("ITEM_ID").agg(pl.col("rows").sum())
+            self._add_items(early.group_by("ITEM_ID").agg(rows=pl.len()))
         if late.height:
             types = late["EVENT_TYPE"].str.to_lowercase()
             self._any.take(late.filter(types != RETURN.lower()))
             self._bought.take(late.filter(types == self._type.lower()))
         return copied(early)
 
+    def state(self) -> State:
+        """Return what the part contributes to the whole; once, in place of `finish`."""
+        users = [pl.DataFrame(schema={"key": pl.UInt64, "rows": pl.UInt64}), *self._users.counts()]
+        frames = {"users": pl.concat(users), "items": self._items}
+        samples = {"bought": self._bought.drawn(), "any": self._any.drawn()}
+        return State(
+            {"rows": self._rows, "held_out": self._held_out},
+            frames | {name: frame.select(_CELLS) for name, frame in samples.items()},
+        )
+
+    def merge(self, state: State) -> None:
+        """Add a part in place of its rows."""
+        self._merged = True
+        self._rows += state.document["rows"]
+        self._held_out += state.document["held_out"]
+        self._theirs.hold(state.frames["users"])
+        self._add_items(state.frames["items"])
+        self._bought.take(state.frames["bought"])
+        self._any.take(state.frames["any"])
+
+    def _add_items(self, counted: pl.DataFrame) -> None:
+        self._items = pl.concat([self._items, counted]).group_by("ITEM_ID").agg(pl.col("rows").sum())
+
     def finish(self) -> Parts:
+        """Return the result; once."""
         bought = self._bought if self._bought.any else self._any
         drawn = bought.drawn()
         past, users, again = self._past(drawn)
@@ -164,7 +196,7 @@ class Splitter:
         users = again = 0
         found = [drawn["key"].clear()]
         keys = drawn["key"].unique()
-        for frame in self._users.counts():
+        for frame in (self._theirs if self._merged else self._users).counts():
             users += frame.height
             again += int((frame["rows"] >= 2).sum())
             found.append(keys.filter(keys.is_in(frame["key"].implode())))
@@ -240,6 +272,15 @@ class Verifier:
         self.last = max(self.last, latest([frame]) or 0)
         seen = self._pairs.join(frame.select(_CELLS).unique(), on=list(_CELLS), how="semi")
         self._seen = pl.concat([self._seen, seen]).unique()
+
+    def state(self) -> State:
+        """Return what a part contributes to the whole."""
+        return State({"rows": self.rows, "last": self.last}, {"seen": self._seen})
+
+    def merge(self, state: State) -> None:
+        self.rows += state.document["rows"]
+        self.last = max(self.last, state.document["last"])
+        self._seen = pl.concat([self._seen, state.frames["seen"]]).unique()
 
     @property
     def bought_again(self) -> float:

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cut an exported history that is too large for one function: part by part, in two passes.
+
+A part is an exported file. The first pass finds the latest interaction of each, which gives the cut-off; the second
+cuts each in two. What a part contributes is a file in the attempt's folder; every step can run twice.
+"""
+
+import hashlib
+import json
+import tempfile
+import time
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws import map_runs, objects
+from personalization.core.errors import Broken
+from personalization.ingest.csv.state import State, pack, unpack
+from personalization.releases.held_out import plan as heldout
+from personalization.releases.held_out.plan import CutOff, Exported, ExportedFile, Imported, Split, Trial, Written
+from personalization.releases.held_out.split_files import (
+    ask,
+    columns,
+    csv_files,
+    exported,
+    frames_of,
+    key_of,
+    summary,
+)
+from personalization.releases.held_out.splitting import Export, Splitter, Verifier, copied, latest
+from personalization.shop.plan import Plan
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+HISTORY, EVERY, IMPORTED = "history.json", "every.json", "imported.json"
+"""Lists of parts: the exported files of interactions, all exported files, the imported files of interactions."""
+
+
+def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported:
+    """List the exported files; they are large if they have more bytes than `most`. Raises Broken."""
+    found: list[ExportedFile] = []
+    size = 0
+    for plan in trial.imports:
+        for key, bytes_ in exported(s3, bucket, trial, plan):
+            found.append(ExportedFile(number=len(found), kind=plan.kind, key=key))
+            size += bytes_
+    _put_list(s3, bucket, trial, EVERY, found)
+    _put_list(s3, bucket, trial, HISTORY, [each for each in found if each.kind == "interactions"])
+    return Exported(
+        large=size > most,
+        history=_key(trial, HISTORY),
+        every=_key(trial, EVERY),
+        imported=_key(trial, IMPORTED),
+        results=_key(trial, "results"),
+    )
+
+
+def find_latest(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Written:
+    """Find the latest interaction of a part."""
+    last = latest(frames_of(s3, bucket, part.key, trial.imports[0]), trial.until or int(time.time()))
+    key = _key(trial, f"latest-{part.number}.json")
+    objects.put_json(s3, bucket, key, {"last": last})
+    return Written(key=key)
+
+
+def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
+    """Find the cut-off of all parts. Raises Broken if there are no interactions."""
+    parts = _list(s3, bucket, trial, HISTORY)
+    keys = [_key(trial, f"latest-{part.number}.json") for part in parts]
+    found = [json.loads(_result(s3, bucket, key))["last"] for key in keys]
+    last = max((each for each in found if each is not None), default=None)
+    if last is None:
+        raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
+    return CutOff(cut_off=last - trial.held_out.days * heldout.DAY)
+
+
+def cut(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile, cut_off: int) -> Written:
+    """Write the import file of a part, up to the cut-off; users and items as they are."""
+    (plan,) = [each for each in trial.imports if each.kind == part.kind]
+    frames, digest = frames_of(s3, bucket, part.key, plan), hashlib.sha256()
+    with tempfile.TemporaryDirectory() as scratch:
+        splitter = _splitter(trial, cut_off, scratch)
+        take = splitter.take if part.kind == "interactions" else copied
+        rows = (data for data in map(take, frames) if data)
+        # Nobody knows what Personalize makes of a file without rows.
+        if first := next(rows, None):
+            header = (",".join(columns(plan)) + "\n").encode()
+            with objects.writing(s3, bucket, _import_key(bucket, plan, part)) as upload:
+                for data in chain([header, first], rows):
+                    digest.update(data)
+                    upload.write(data)
+        if part.kind != "interactions":
+            return Written(key="")
+        state = splitter.state()
+    key = _key(trial, f"cut-{part.number}")
+    state = State({**state.document, "digest": digest.hexdigest() if first else ""}, state.frames)
+    objects.put_bytes(s3, bucket, key, pack(state), "application/octet-stream")
+    return Written(key=key)
+
+
+def join_cut(s3: "S3Client", bucket: str, trial: Trial, cut_off: int) -> Split:
+    """Add up the parts; write the questions and the right answers if there is enough for a test."""
+    files: list[ExportedFile] = []
+    digests: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        splitter = _splitter(trial, cut_off, scratch)
+        for part in _list(s3, bucket, trial, HISTORY):
+            state = _state(s3, bucket, _key(trial, f"cut-{part.number}"))
+            splitter.merge(state)
+            if digest := state.document["digest"]:
+                key = _import_key(bucket, trial.imports[0], part)
+                files.append(ExportedFile(number=part.number, kind=part.kind, key=key))
+                digests.append(digest)
+        parts = splitter.finish()
+    _put_list(s3, bucket, trial, IMPORTED, files)
+    found = summary(trial, parts, cut_off, _digest(digests), len(files))
+    if found.enough:
+        ask(s3, bucket, trial, parts)
+    return found
+
+
+def read(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Written:
+    """Read an imported file again."""
+    exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    verifier, digest = Verifier(exam["baskets"]), objects.Digest()
+    with objects.reading(s3, bucket, part.key, None, digest=digest) as chunks:
+        for frame in Export(part.key, chunks, columns(trial.imports[0]), copied=True).frames():
+            verifier.take(frame)
+    key = _key(trial, f"read-{part.number}")
+    state = verifier.state()
+    state = State({**state.document, "digest": digest.hexdigest()}, state.frames)
+    objects.put_bytes(s3, bucket, key, pack(state), "application/octet-stream")
+    return Written(key=key)
+
+
+def join_read(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
+    """Add up what was read."""
+    exam = objects.get_json(s3, bucket, trial.key(heldout.EXAM))
+    verifier = Verifier(exam["baskets"])
+    digests: list[str] = []
+    for part in _list(s3, bucket, trial, IMPORTED):
+        state = _state(s3, bucket, _key(trial, f"read-{part.number}"))
+        verifier.merge(state)
+        digests.append(state.document["digest"])
+    place = key_of(bucket, trial.imports[0].import_job.data_location)
+    return Imported(
+        rows=verifier.rows,
+        last=verifier.last,
+        digest=_digest(digests),
+        files=len(csv_files(s3, bucket, place)),
+        bought_again=verifier.bought_again,
+    )
+
+
+def explain(s3: "S3Client", bucket: str, trial: Trial) -> Broken:
+    """Return why a part failed."""
+    return map_runs.failure(s3, bucket, _key(trial, "results/"))
+
+
+def _splitter(trial: Trial, cut_off: int, scratch: str) -> Splitter:
+    until = trial.until or int(time.time())
+    return Splitter(cut_off, trial.event_type, trial.held_out.users, heldout.CANDIDATES, Path(scratch), until)
+
+
+def _digest(digests: list[str]) -> str:
+    """Return the digest of several files in order; of one, its own."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _key(trial: Trial, name: str) -> str:
+    return trial.key(f"{heldout.PARTS}{name}")
+
+
+def _import_key(bucket: str, plan: Plan, part: ExportedFile) -> str:
+    return f"{key_of(bucket, plan.import_job.data_location)}part-{part.number:06}.csv"
+
+
+def _put_list(s3: "S3Client", bucket: str, trial: Trial, name: str, parts: list[ExportedFile]) -> None:
+    objects.put_json(s3, bucket, _key(trial, name), [each.as_json() for each in parts])
+
+
+def _list(s3: "S3Client", bucket: str, trial: Trial, name: str) -> list[ExportedFile]:
+    found: list[Any] = objects.get_json(s3, bucket, _key(trial, name))
+    return [ExportedFile.read(each) for each in found]
+
+
+def _state(s3: "S3Client", bucket: str, key: str) -> State:
+    return unpack(_result(s3, bucket, key))
+
+
+def _result(s3: "S3Client", bucket: str, key: str) -> bytes:
+    data = objects.get_bytes(s3, bucket, key)
+    if data is None:
+        raise Broken(key, "the result of a part is missing")
+    return data
