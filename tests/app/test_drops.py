@@ -21,6 +21,10 @@ def group_exists(laptop: Laptop, shop: str) -> bool:
     return any(group["name"].endswith(f"-{shop}") for page in groups for group in page["datasetGroups"])
 
 
+def body(laptop: Laptop, key: str) -> bytes:
+    return laptop.s3.get_object(Bucket=laptop.bucket, Key=key)["Body"].read()
+
+
 GOOD = retail.interactions()
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a required column is missing": (GOOD.replace("ITEM_ID", "SKU", 1), "ITEM_ID"),
@@ -72,6 +76,13 @@ def test_a_new_column_changes_the_schema_of_the_dataset(laptop: Laptop) -> None:
     dataset = laptop.personalize.describe_dataset(datasetArn=f"{group.replace(':dataset-group/', ':dataset/')}/USERS")
     schema = laptop.personalize.describe_schema(schemaArn=dataset["dataset"]["schemaArn"])["schema"]["schema"]
     assert [field["name"] for field in json.loads(schema)["fields"]] == ["USER_ID", "AGE", "CITY"]
+    changes = json.loads(body(laptop, f"reports/grown/{run.name}/data-users.json"))["changes"]
+    assert (changes["key"], changes["columnsAdded"]) == ("drops/grown/users/data.csv", ["CITY"])
+    laptop.drop("grown", "settings", "changes: {refuse: [rows]}", "settings.yaml")
+    half = laptop.drop("grown", "users", "\n".join(wider.splitlines()[:29]) + "\n")
+    assert "looks wrong beside drops/grown/users/data.csv" in half.reason
+    assert "it has 28 good rows, 47% of the 60 before; the settings refuse that" in half.reason
+    assert "Contents" not in laptop.s3.list_objects_v2(Bucket=laptop.bucket, Prefix=f"imports/grown/{half.name}/")
 
 
 @pytest.mark.parametrize(
