@@ -50,7 +50,7 @@ def deploy(home: Home, state: State, step: Step) -> State:
     """Deploy the sources, unless they are what was deployed last, and store the stack's outputs and API key."""
     build(home, step)
     note = home.data / "deployed"
-    wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes}"
+    wanted = f"{fingerprint()} {login.issuer(state)} {state.incremental_bytes} {state.part_bytes}"
     stacks = boto3.client("cloudformation", **access(state))
     status = settled(state)
     if status not in SETTLED or not note.exists() or note.read_text() != wanted:
@@ -63,7 +63,11 @@ def deploy(home: Home, state: State, step: Step) -> State:
             elif status and status not in SETTLED:
                 raise LocalError(f"the stack {state.stack} is {status}, from which it cannot be updated.\n{WAY_OUT}")
             login.publish(home, state)
-            of_state = [f"IncrementalImportBytes={state.incremental_bytes}", *login.parameters(state)]
+            of_state = [
+                f"IncrementalImportBytes={state.incremental_bytes}",
+                f"CheckPartBytes={state.part_bytes}",
+                *login.parameters(state),
+            ]
             packed = layers.put(BUILD / "sam", boto3.client("s3", **access(state)))
             template = ["--template-file", str(packed), "--stack-name", state.stack]
             arguments = [*template, "--no-progressbar", "--parameter-overrides", *parameters(), *of_state]

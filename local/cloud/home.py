@@ -68,6 +68,8 @@ class State:
     stack: str = "retail"
     incremental_bytes: int = 10**9
     """The quota of an incremental import, which both the engine and the stack know."""
+    part_bytes: int = 10**9
+    """The bytes that one function reads of a shop's files."""
     outputs: dict[str, str] = field(default_factory=dict)
     api: str = ""
     key: str = ""

@@ -31,6 +31,8 @@ DATASET_GROUPS = "500"
 """The quota of dataset groups, which on AWS is 5 and raised on request."""
 FEW_BYTES = 10**6
 """The quota of an incremental import where tests make things fail: the smallest that the stack takes."""
+PART_BYTES = 300_000
+"""What one function reads where tests make things fail: more than most of their files have."""
 CHILDREN: list[subprocess.Popen[bytes]] = []
 """Processes that this interpreter started; they outlive it."""
 
@@ -125,7 +127,7 @@ def start(home: Home, cloud_port: int | None = None, engine_port: int | None = N
         f"http://127.0.0.1:{cloud}", f"http://127.0.0.1:{engine}", (),
         access_key=key, secret_key=secret, launcher=launcher(),
     )  # fmt: skip
-    state = replace(state, incremental_bytes=FEW_BYTES) if faults else state
+    state = replace(state, incremental_bytes=FEW_BYTES, part_bytes=PART_BYTES) if faults else state
     environment, doors = process_environment(home, state), ["--faults"] if faults else []
     options = [
         f"--port={engine}",
