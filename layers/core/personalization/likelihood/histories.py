@@ -99,6 +99,8 @@ class History:
         kind_names: for each level, the categories by number.
         groups: for each column of users, the value's number of each user (-1: none).
         group_names: for each column, its values by number.
+        scale: users of the shop that each user represents, where the history is a sample of them.
+        span: the first and the last purchase of the whole shop, where the history is a sample.
     """
 
     users: Sequence[str]
@@ -111,10 +113,14 @@ class History:
     kind_names: Sequence[Sequence[str]] = ()
     groups: Mapping[str, Ints] = field(default_factory=dict)
     group_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scale: float = 1.0
+    span: tuple[int, int] | None = None
 
     @property
     def end(self) -> int:
         """Return the time of the last purchase, in epoch seconds; 0 without any."""
+        if self.span is not None:
+            return self.span[1]
         return int(self.time[self.bought].max()) if self.bought.any() else 0
 
     def until(self, end: int) -> "History":
@@ -126,6 +132,8 @@ class History:
     @property
     def start(self) -> int:
         """Return the time of the first purchase, in epoch seconds; 0 without any."""
+        if self.span is not None:
+            return self.span[0]
         return int(self.time[self.bought].min()) if self.bought.any() else 0
 
     @property

@@ -64,7 +64,7 @@ def sample(table: Tables, seed: int) -> Iterator[Pairs]:
         mine = chance.permutation(own)[:OWN]
         drawn = np.unique(chance.choice(wide, OTHERS, p=popularity))
         others = drawn[~np.isin(drawn, own)]
-        users_represented = len(active) / len(users)
+        users_represented = table.history.scale * len(active) / len(users)
         # The weight compensates for the probability that an item is among the draws.
         inclusion = -np.expm1(OTHERS * np.log1p(-np.minimum(popularity[others], 1 - 1e-12)))
         weights = np.concatenate([np.full(len(mine), len(own) / max(len(mine), 1)), 1.0 / np.maximum(inclusion, 1e-12)])

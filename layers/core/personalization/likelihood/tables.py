@@ -27,6 +27,19 @@ def decayed(age: Floats, days: int) -> Floats:
     return np.exp2(-age / days)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counts of items over all users as of a time, for a history that is a sample of them.
+
+    Attributes:
+        item: statistics by name, as `Tables.item`. events: the number of each item's events. users: with events.
+    """
+
+    item: Mapping[str, Floats]
+    events: Floats
+    users: int
+
+
 @dataclass(slots=True)
 class Tables:
     """Statistics as of a time; see `features` for the names.
@@ -101,12 +114,14 @@ def tables(
     hidden: Flags | None = None,
     *,
     begun: Floats | None = None,
+    counted: Counted | None = None,
 ) -> Tables:
     """Return the statistics of all events before a time, in epoch seconds.
 
     Args:
         vectors: factors of the items; None for new ones. begun: slightly older ones, as a warm start for new ones.
         hidden: users treated as if they had no events; the counts of items are scaled up in their place.
+        counted: counts of items as of that time, where the history is a sample of the users.
     """
     before = history.time < at
     active = np.zeros(len(history.users), dtype=bool)
@@ -114,20 +129,25 @@ def tables(
     hidden = np.zeros(len(active), dtype=bool) if hidden is None else hidden & active
     if hidden.any():
         before &= ~hidden[history.user]
-    share = 1.0 - hidden.sum() / max(active.sum(), 1)
+    share = 1.0 - hidden.sum() / max(active.sum() if counted is None else counted.users, 1)
     table = Tables(history, at, *_of_pairs(history, before, at), {}, {})
     who, what = np.divmod(table.keys, max(len(history.items), 1))
     table.user = _of_users(history, before, at, who, table.pair)
-    table.item = {name: values / max(share, 1e-9) for name, values in _of_items(history, what, table.pair).items()}
+    if counted is None:
+        counted = Counted(_of_items(history, what, table.pair), _sums(what, minlength=len(history.items)), 0)
+    elif hidden.any():
+        counted = _without(counted, history, (history.time < at) & hidden[history.user], at)
+    table.item = {name: values / max(share, 1e-9) for name, values in counted.item.items()}
     table.hidden = hidden
-    table.population, table.offered = (np.zeros(len(each), dtype=bool) for each in (history.users, history.items))
-    table.population[who], table.offered[what] = True, True
+    table.population, table.offered = np.zeros(len(history.users), dtype=bool), counted.events > 0
+    table.population[who] = True
     table.served = _served_items(table.item, table.offered)
     for codes, names in zip(history.kinds, history.kind_names, strict=True):
-        kind_keys, kind, share = _of_kinds(codes, len(names), who, what, table.pair)
+        kind_keys, kind = _of_kinds(codes, len(names), who, what, table.pair)
         table.kind_keys.append(kind_keys)
         table.kind.append(kind)
-        table.share.append(share)
+        own = _sums(codes[codes >= 0], counted.item["n"][codes >= 0], len(names)) + 0.5
+        table.share.append(own / own.sum())
     if history.levels:
         bought = table.pair["n"] > 0
         table.lifts = _lifts(history, who[bought], history.kinds[-1][what[bought]])
@@ -194,6 +214,17 @@ def _of_items(history: History, what: Ints, pair: Mapping[str, Floats]) -> dict[
     return statistics
 
 
+def _without(counted: Counted, history: History, events: Flags, at: int) -> Counted:
+    """Return counts of items without some events: all those of some users before a time."""
+    keys, pair = _of_pairs(history, events, at)
+    what = keys % max(len(history.items), 1)
+    own = _of_items(history, what, pair)
+    # A difference of sums is not exactly 0.
+    item = {name: np.maximum(values - own[name], 0.0) for name, values in counted.item.items()}
+    left = counted.events - _sums(history.item[events], minlength=len(history.items))
+    return Counted(item, left, counted.users)
+
+
 def _served_items(item: Mapping[str, Floats], offered: Flags) -> Mapping[str, Floats]:
     """Return statistics of items, where those without events get the values of the slowest tenth of the others.
 
@@ -208,7 +239,7 @@ def _served_items(item: Mapping[str, Floats], offered: Flags) -> Mapping[str, Fl
 
 def _of_kinds(
     codes: Ints, wide: int, who: Ints, what: Ints, pair: Mapping[str, Floats]
-) -> tuple[Ints, dict[str, Floats], Floats]:
+) -> tuple[Ints, dict[str, Floats]]:
     code = codes[what]
     bought = (code >= 0) & (pair["n"] > 0)
     every = who[bought] * wide + code[bought]
@@ -218,8 +249,7 @@ def _of_kinds(
     last = np.full(len(keys), np.inf)
     np.minimum.at(last, inverse, pair["last"][bought])
     statistics["last"] = last
-    counts = _sums(code[bought], pair["n"][bought], wide) + 0.5
-    return keys, statistics, counts / counts.sum()
+    return keys, statistics
 
 
 def _lifts(history: History, who: Ints, code: Ints) -> dict[str, Floats]:

@@ -7,7 +7,7 @@ the formulas of known users, and with a hidden history for those of strangers. U
 window are newcomers, and not in it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Flags, Floats, History, Ints, positions
 from personalization.likelihood.logistic import Quality, quality
 from personalization.likelihood.model import Formula
-from personalization.likelihood.tables import Tables, tables
+from personalization.likelihood.tables import Counted, Tables, tables
 
 FITTED, CALIBRATED = 5, 4
 """Windows for the weights and for the calibrator, at most."""
@@ -135,8 +135,14 @@ class TooLittle(Exception):
     """Too few data; the message says what a fit needs."""
 
 
-def fit(history: History, horizon_days: int, now: int) -> Fit:
+def fit(
+    history: History, horizon_days: int, now: int, counted: Callable[[int], Counted | None] = lambda _: None
+) -> Fit:
     """Fit on all events of a history; `now`, in epoch seconds, is the end of the last window.
+
+    Args:
+        counted: returns the counts of items as of a time, where the history is a sample of the users; called with the
+            starts of the windows, the oldest first.
 
     Raises:
         TooLittle: the history is too short, or has too few purchases.
@@ -149,28 +155,31 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
     horizon = horizon_days * DAY
     starts = windows(history, horizon, now)
     chance = np.random.default_rng(1)
-    vectors = None
+    vectors = known_items = None
     # A whole part is hidden at once: the counts of items would reveal a single hidden user.
     rows: list[Rows] = []
     hidden: list[Rows] = []
     part = user_parts(history)
     for age, start in reversed(list(enumerate(starts))):
         # Factors as fresh as while serving: with older ones, the formulas would learn to trust them less.
-        table = tables(history, start, begun=vectors)
+        counts = counted(start)
+        table = tables(history, start, begun=vectors, counted=counts)
         vectors = table.vectors
+        known_items = table.offered if age == 1 else known_items
         rows.append(sample(table, start + horizon, chance))
         del table
         is_hidden: Flags = np.equal(part, age % PARTS)
-        hidden.append(strangers(tables(history, start, hidden=is_hidden), start + horizon, chance))
+        hidden.append(strangers(tables(history, start, hidden=is_hidden, counted=counts), start + horizon, chance))
     rows.reverse()
     hidden.reverse()
     # The level of purchases differs between weeks, so several calibrate; a short history needs most of them to fit.
     calibrating = min(CALIBRATED, (len(rows) - 1) // 2)
     fitted, calibrated = concatenated(rows[1 + calibrating :]), concatenated(rows[1 : 1 + calibrating], names=())
-    if fitted.purchases < LEAST_FITTED or calibrated.purchases < LEAST_CALIBRATED:
+    found = [each.purchases / history.scale for each in (fitted, calibrated)]
+    if found[0] < LEAST_FITTED or found[1] < LEAST_CALIBRATED:
         raise TooLittle(
             f"needs {LEAST_FITTED} purchases to fit on and {LEAST_CALIBRATED} later ones to calibrate on, "
-            f"and the history has {fitted.purchases:.0f} and {calibrated.purchases:.0f}"
+            f"and the history has {found[0]:.0f} and {found[1]:.0f}"
         )
     raw = formulas(fitted, concatenated(hidden[1 + calibrating :]), history.levels)
     del fitted
@@ -184,7 +193,7 @@ def fit(history: History, horizon_days: int, now: int) -> Fit:
         quality(tested, test.label, test.weight),
         quality(tested, test.label, test.weight, test.seen),
         quality(logistic.sigmoid(stranger_rows.logits(frozen)), stranger_rows.label, stranger_rows.weight),
-        newcomers(history, now - 2 * horizon, horizon),
+        newcomers(history, now - 2 * horizon, horizon, known_items),
         base,
         newest,
         starts[calibrating - 1],
@@ -204,9 +213,13 @@ def windows(history: History, horizon: int, now: int) -> list[int]:
     Raises:
         TooLittle: there are too few to fit, calibrate and test.
     """
-    first = history.start
+    return window_starts(history.start if history.bought.any() else now, horizon, now)
+
+
+def window_starts(first: int, horizon: int, now: int) -> list[int]:
+    """Return the starts of the windows, as `windows` does, of a history whose first purchase is at `first`."""
     span = now - first
-    if not history.bought.any() or span < LEAST_WINDOWS * horizon:
+    if span < LEAST_WINDOWS * horizon:
         days = LEAST_WINDOWS * horizon // DAY
         raise TooLittle(f"needs purchases over {days} days, and the history has them over {max(span, 0) / DAY:.1f}")
     # A longer look back is better than more windows, unless the history is short.
@@ -217,10 +230,15 @@ def windows(history: History, horizon: int, now: int) -> list[int]:
 
 def without_stragglers(history: History, horizon_days: int) -> History:
     """Cut off a few events long after all others: a trial on old data would make a shop look deserted."""
-    times = np.sort(history.time[history.bought])
+    end = end_without_stragglers(np.sort(history.time[history.bought]), horizon_days)
+    return history if end is None else history.until(end)
+
+
+def end_without_stragglers(times: Ints, horizon_days: int) -> int | None:
+    """Return the last purchase before the stragglers, or None without any; `times` are the newest ones, ascending."""
     after = len(times) - 1 - np.arange(max(len(times) - 1, 0))
     apart = (np.diff(times) > _APART * horizon_days * DAY) & (after < LEAST_CALIBRATED)
-    return history.until(int(times[apart.argmax()])) if apart.any() else history
+    return int(times[apart.argmax()]) if apart.any() else None
 
 
 def sample(table: Tables, until: int, chance: np.random.Generator) -> Rows:
@@ -279,7 +297,7 @@ def pairs(
              (other_events, len(other_events), OTHER_NEGATIVES), (no_events, fresh, NEGATIVES)]  # fmt: skip
     taken = [chance.permutation(keys)[:most] for keys, _, most in parts]
     keys = np.concatenate(taken)
-    weight = np.concatenate([np.full(len(each), many / max(len(each), 1)) for each, (_, many, _) in
+    weight = np.concatenate([np.full(len(each), history.scale * many / max(len(each), 1)) for each, (_, many, _) in
                              zip(taken, parts, strict=True)])  # fmt: skip
     label = np.zeros(len(keys))
     label[: len(taken[0])] = 1.0
@@ -287,17 +305,22 @@ def pairs(
     return users, items, label, weight
 
 
-def newcomers(history: History, start: int, horizon: int) -> Newcomers:
-    """Count the users whose first event is in the horizon from `start`, and their purchases in a horizon after it."""
+def newcomers(history: History, start: int, horizon: int, known_items: Flags | None = None) -> Newcomers:
+    """Count the users whose first event is in the horizon from `start`, and their purchases in a horizon after it.
+
+    By default, `known_items` are those with events before `start`.
+    """
     first = np.full(len(history.users), np.iinfo(np.int64).max)
     np.minimum.at(first, history.user, history.time)
     came = (first >= start) & (first < start + horizon)
-    known = np.zeros(len(history.items), dtype=bool)
-    known[history.item[history.time < start]] = True
+    known = np.zeros(len(history.items), dtype=bool) if known_items is None else known_items
+    if known_items is None:
+        known[history.item[history.time < start]] = True
     since = history.time - first[history.user]
     later = history.bought & came[history.user] & known[history.item] & (since > 0) & (since <= horizon)
     purchases = len(np.unique(history.user[later] * len(history.items) + history.item[later]))
-    return Newcomers(int(came.sum()), int(came.sum() * known.sum()), purchases, not bool(history.bought.all()))
+    users, bought = (round(float(each) * history.scale) for each in (came.sum(), purchases))
+    return Newcomers(users, users * int(known.sum()), bought, not bool(history.bought.all()))
 
 
 def concatenated(rows: Sequence[Rows], fading: float = 1.0, names: Iterable[str] | None = None) -> Rows:
