@@ -168,7 +168,7 @@ def test_live_events_are_rows_like_any_other_and_count_once() -> None:
 def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
     known = world()
     scores = {"decision": "waiting", "neededSnapshots": 2, "neededPurchases": 500, "labelled": 1, "purchases": 40}
-    document = report.document("<shop>", known.model, known.fit, known.history, scores)
+    document = report.document("<shop>", known.model, known.fit, report.of_history(known.history), scores)
     text = report.page(document)
     assert "&lt;shop&gt;" in text
     assert text.count("<circle") == len(document["tested"]["bins"]) > 5

@@ -62,6 +62,8 @@ class Environment:
     """The share of a campaign's throughput that probes may use."""
     megabytes = _Variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", int)
     """The function's memory in Lambda."""
+    fit_rows = _Variable("LIKELIHOOD_ROWS", lambda text: int(text or 0), optional=True)
+    """The rows of a history that one function fits; 0 for as many as its memory holds."""
     unused_days = _Variable("UNUSED_DAYS", int)
     """Days after which an unused schema or filter may be deleted."""
     token_issuer = _Variable("TOKEN_ISSUER", str, optional=True)

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit a shop's purchase likelihood after a promotion: read the history, store the model, and take a snapshot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from personalization.core.aws import objects
 from personalization.core.environment import Environment
-from personalization.core.errors import PersonalizationError
+from personalization.core.errors import Broken, PersonalizationError
 from personalization.likelihood import answering, histories, inputs, serving_files, shards, snapshots, store, training
+from personalization.likelihood import model as models
 from personalization.likelihood import report as fit_report
-from personalization.likelihood.features import DAY
 from personalization.likelihood.histories import Bounds, History, TooMany
 from personalization.likelihood.model import Model
+from personalization.likelihood.sharded.limits import READ_BYTES, LeftOut
 from personalization.likelihood.tables import Tables, tables
 from personalization.personalize import runtime
 from personalization.personalize.runtime import Ask
@@ -30,18 +31,24 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-class FitRequest(Part):
+class Run(Part):
+    """A run that promoted a release of a shop."""
+
+    shop: str
+    run: str
+
+
+class FitRequest(Run):
     """Fit a shop's likelihood after a promotion."""
 
     step: Literal["fit"]
-    shop: str
-    run: str
 
 
 class Fitted(Part):
     """The outcome of a fit."""
 
-    outcome: Literal["fitted", "refused", "leftOut", "off"]
+    outcome: Literal["fitted", "refused", "leftOut", "off", "inShards"]
+    """`inShards`: one function cannot hold the history, so the state machine goes on with shards of it."""
     reason: str = ""
     report: str = ""
     """The key of its page."""
@@ -64,7 +71,7 @@ class Clients:
 def fit(aws: Clients, request: FitRequest, environment: Environment, now: datetime) -> Fitted:
     """Fit and store; a repetition for the same run does the same again.
 
-    The outcome is `refused` where data are missing, and `leftOut` where the history exceeds the memory.
+    The outcome is `refused` where data are missing, and `inShards` where the history exceeds the memory.
 
     Raises:
         RetryLater, LimitReached, Rejected, Broken: as in `translate_errors`. The previous fit continues to serve.
@@ -72,73 +79,92 @@ def fit(aws: Clients, request: FitRequest, environment: Environment, now: dateti
     chosen = shop_settings(aws.s3, environment.bucket, request.shop).likelihood
     if not chosen.enabled:
         return Fitted(outcome="off", reason="the shop's settings switch it off")
-    return _Job(aws, request, environment, now).run(chosen)
+    return Job(aws, request, environment, now).run(chosen)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
+    """A fit of a run, and what its kinds have in common."""
+
     aws: Clients
-    request: FitRequest
+    request: Run
     environment: Environment
     now: datetime
 
     def run(self, chosen: Likelihood) -> Fitted:
-        most, reach = histories.most_rows(self.environment.megabytes), training.reach(chosen.horizon_days)
+        reach, read = training.reach(chosen.horizon_days), self.inputs(chosen)
+        most = histories.most_rows(self.environment.megabytes, self.environment.fit_rows)
+        if (size := read.size) > READ_BYTES:
+            return Fitted(outcome="inShards", reason=f"the history has {size:,} bytes")
         try:
-            past = training.without_stragglers(self._inputs(chosen).history(Bounds(reach, most)), chosen.horizon_days)
+            past = training.without_stragglers(read.history(Bounds(reach, most)), chosen.horizon_days)
         except TooMany as many:
-            # A retry would not help, and the release serves without a likelihood.
-            left = histories.LeftOut(many.rows, most, self.environment.megabytes, reach // DAY)
-            serving = self._records.refused(left.reason, self._at, left_out=True)
-            report = self._report(fit_report.left_out(self.request.shop, self.request.run, self._at, left, serving))
-            return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
+            return Fitted(outcome="inShards", reason=f"the history has at least {many.rows:,} rows")
         try:
             fitted = training.fit(past, chosen.horizon_days, past.end + 1)
         except training.TooLittle as missing:
-            serving = self._records.refused(str(missing), self._at)
-            return Fitted(outcome="refused", reason=f"{missing}{_still_serving(serving)}")
+            return self.refused(str(missing))
         table = tables(past, past.end + 1)
-        model = serving_files.model(table, fitted, self.request.run, self._at, chosen.horizon_days, chosen.event_type)
-        model, scores = self._with_scores(table, model)
+        model = serving_files.model(table, fitted, self.request.run, self.at, chosen.horizon_days, chosen.event_type)
+        model, scores = self.with_scores(table, model, past)
         self._store(table, model)
-        serves = self._record()
+        serves = self.record()
         # Last, since it takes as long as the fit, and answers need not wait.
-        scores = {**scores, **self._take_snapshot(table, fitted, model)} if serves else scores
-        report = self._report(fit_report.document(self.request.shop, model, fitted, past, scores))
+        scores = {**scores, **self.take_snapshot(table, fitted, model)} if serves else scores
+        return self.done(
+            fit_report.document(self.request.shop, model, fitted, fit_report.of_history(past), scores), serves=serves
+        )
+
+    def refused(self, missing: str) -> Fitted:
+        """Record that data are missing."""
+        serving = self.records.refused(missing, self.at)
+        return Fitted(outcome="refused", reason=f"{missing}{_still_serving(serving)}")
+
+    def left_out(self, left: LeftOut) -> Fitted:
+        """Record and report that the history is too large."""
+        # A retry would not help, and the release serves without a likelihood.
+        serving = self.records.refused(left.reason, self.at, left_out=True)
+        report = self.report(fit_report.left_out(self.request.shop, self.request.run, self.at, left, serving))
+        return Fitted(outcome="leftOut", reason=f"{left.reason}{_still_serving(serving)}", report=report)
+
+    def done(self, document: Mapping[str, Any], *, serves: bool) -> Fitted:
+        """Report a fit, and whether it serves."""
+        report = self.report(document)
         if not serves:
             return Fitted(outcome="refused", reason="a fit of a later run serves already", report=report)
-        return Fitted(outcome="fitted", report=report, method="anchored" if model.anchored else "counts")
+        return Fitted(outcome="fitted", report=report, method=document["method"])
 
-    def _inputs(self, chosen: Likelihood) -> store.Inputs:
+    def inputs(self, chosen: Likelihood) -> store.Inputs:
+        """Write the newest live events, and return the files that a fit reads."""
         s3, table, shop, now = self.aws.s3, self.aws.table, self.request.shop, int(self.now.timestamp())
         claims = [Claim.read(each) for each in records.query_prefix(table, self.environment.table, shop, PREFIX)]
-        began = store.began_at(claims, self._records.promotions().values())
+        began = store.began_at(claims, self.records.promotions().values())
         store.add_live_events(s3, table, self.environment, shop, began, now)
-        keys = objects.list_keys(s3, self._bucket, inputs.folder(shop))
+        sizes = dict(objects.list_sizes(s3, self.bucket, inputs.folder(shop)))
         oldest = now - training.reach(chosen.horizon_days)
-        files = inputs.choose(keys, inputs.import_outcomes(claims), self.request.run, oldest)
-        return store.Inputs(s3, self._bucket, files, chosen.event_type, now)
+        files = inputs.choose(sizes, inputs.import_outcomes(claims), self.request.run, oldest)
+        return store.Inputs(s3, self.bucket, files, chosen.event_type, now, sizes)
 
     @property
-    def _records(self) -> store.Records:
+    def records(self) -> store.Records:
         return store.Records(self.aws.table, self.environment.table, self.request.shop, self.request.run)
 
     @property
-    def _at(self) -> str:
+    def at(self) -> str:
         return answering.iso(int(self.now.timestamp()))
 
     @property
-    def _bucket(self) -> str:
+    def bucket(self) -> str:
         return self.environment.bucket
 
-    def _put(self, key: str, data: bytes) -> None:
-        objects.put_bytes(self.aws.s3, self._bucket, key, data, _GZIP)
+    def put(self, key: str, data: bytes) -> None:
+        objects.put_bytes(self.aws.s3, self.bucket, key, data, _GZIP)
 
-    def _report(self, document: Mapping[str, Any]) -> str:
+    def report(self, document: Mapping[str, Any]) -> str:
         """Write the report and its page, and return the page's key."""
         key = f"reports/{self.request.shop}/{self.request.run}/likelihood"
-        objects.put_json(self.aws.s3, self._bucket, f"{key}.json", document)
-        objects.put_text(self.aws.s3, self._bucket, f"{key}.html", fit_report.page(document))
+        objects.put_json(self.aws.s3, self.bucket, f"{key}.json", document)
+        objects.put_text(self.aws.s3, self.bucket, f"{key}.html", fit_report.page(document))
         return f"{key}.html"
 
     def _campaign(self) -> Mapping[str, str] | None:
@@ -146,16 +172,19 @@ class _Job:
         campaign: Mapping[str, str] | None = release.get("campaigns", {}).get(_RANKING)
         return campaign
 
-    def _with_scores(self, table: Tables, model: Model) -> tuple[Model, Mapping[str, Any]]:
-        """Return the model combined with the ranking campaign's scores, as far as older snapshots support it."""
-        stored, campaign = self._snapshots(table.history), self._campaign()
+    def with_scores(self, table: Tables, model: Model, past: History) -> tuple[Model, Mapping[str, Any]]:
+        """Return the model combined with the ranking campaign's scores, as far as older snapshots support it.
+
+        `past` has all events of these snapshots' users.
+        """
+        stored, campaign = self._snapshots(past), self._campaign()
         if campaign is None:
             return model, {"decision": "no ranking campaign", "snapshots": len(stored)}
         anchored, facts = snapshots.combine(stored, str(campaign["solutionVersionArn"]))
         before = stored[-1]["anchors"] if stored else ()
         return replace(model, anchored=anchored, anchors=tuple(snapshots.anchors(table, before))), facts
 
-    def _take_snapshot(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
+    def take_snapshot(self, table: Tables, fitted: training.Fit, model: Model) -> Mapping[str, str]:
         """Store the campaign's scores of a new sample of pairs; say in words whether that succeeded."""
         campaign = self._campaign()
         if campaign is None:
@@ -171,7 +200,7 @@ class _Job:
         try:
             scored = [self._scored(campaign["arn"], pairs, table, model) for pairs in snapshots.sample(table, model.at)]
             document = snapshots.snapshot(table, fitted.formulas, scored, facts)
-            self._put(self._snapshot_key, shards.pack(document))
+            self.put(self._snapshot_key, shards.pack(document))
         except PersonalizationError as error:
             return {"snapshot": f"not taken: {error.reason}"}
         return {"snapshot": f"taken: {len(document['users']):,} pairs"}
@@ -188,41 +217,72 @@ class _Job:
         predicted = runtime.rank(self.aws.runtime, Ask(campaign_arn, parameters))
         return pairs, answering.anchored_scores(predicted, items, model.anchors)
 
+    def waiting_users(self) -> set[str]:
+        """Return the users of snapshots without labels."""
+        keys = objects.list_keys(self.aws.s3, self.bucket, inputs.snapshots(self.request.shop))
+        stored = (objects.get_bytes(self.aws.s3, self.bucket, key) for key in keys if key != self._snapshot_key)
+        snapshots_stored = (shards.unpack(data) for data in stored if data is not None)
+        return {user for each in snapshots_stored if each["labels"] is None for user in each["users"]}
+
     def _snapshots(self, past: History) -> list[snapshots.Snapshot]:
         """Return the stored snapshots of earlier runs, oldest first, labelled where the history reaches far enough."""
         kept: list[snapshots.Snapshot] = []
-        for key in objects.list_keys(self.aws.s3, self._bucket, inputs.snapshots(self.request.shop)):
-            data = objects.get_bytes(self.aws.s3, self._bucket, key) if key != self._snapshot_key else None
+        for key in objects.list_keys(self.aws.s3, self.bucket, inputs.snapshots(self.request.shop)):
+            data = objects.get_bytes(self.aws.s3, self.bucket, key) if key != self._snapshot_key else None
             if data is None:
                 continue
             stored: snapshots.Snapshot = shards.unpack(data)
             if stored["labels"] is None and (labelled := snapshots.labelled(stored, past)) is not None:
                 stored = labelled
-                self._put(key, shards.pack(stored))
+                self.put(key, shards.pack(stored))
             kept.append({**stored, "key": key})
         kept.sort(key=lambda each: int(each["at"]))
-        store.delete(self.aws.s3, self._bucket, [str(each["key"]) for each in kept[: -snapshots.KEPT]])
+        store.delete(self.aws.s3, self.bucket, [str(each["key"]) for each in kept[: -snapshots.KEPT]])
         return kept[-snapshots.KEPT :]
 
     def _store(self, table: Tables, model: Model) -> None:
         """Write the counters, then the model that refers to them."""
-        kinds = (
-            ("items", serving_files.items(table, model.item_shards), model.item_shards),
-            ("shoppers", serving_files.users(table, model.shopper_shards), model.shopper_shards),
-        )
-        for kind, entries, many in kinds:
-            for number, data in shards.pack_shards(entries, many):
-                self._put(shards.key(self.request.shop, self.request.run, kind, number), data)
-        self._put(f"{shards.folder(self.request.shop, self.request.run)}model.json.gz", shards.pack(model.as_json()))
+        self.store_items(table, model)
+        self.store_users(table, model)
+        self.store_model(model)
 
-    def _record(self) -> bool:
+    @property
+    def _model_key(self) -> str:
+        return f"{shards.folder(self.request.shop, self.request.run)}model.json.gz"
+
+    def store_model(self, model: Model) -> None:
+        self.put(self._model_key, shards.pack(model.as_json()))
+
+    def stored_model(self) -> Model:
+        """Return the model of this run.
+
+        Raises:
+            Broken: there is none.
+        """
+        data = objects.get_bytes(self.aws.s3, self.bucket, self._model_key)
+        if data is None:
+            raise Broken(self._model_key, "the file is gone")
+        return models.from_json(shards.unpack(data))
+
+    def store_items(self, table: Tables, model: Model) -> None:
+        """Write the counters of items."""
+        for number, data in shards.pack_shards(serving_files.items(table, model.item_shards), model.item_shards):
+            self.put(shards.key(self.request.shop, self.request.run, "items", number), data)
+
+    def store_users(self, table: Tables, model: Model, numbers: Iterable[int] | None = None) -> None:
+        """Write the counters of users: the files of these numbers, or all."""
+        entries = serving_files.users(table, model.shopper_shards)
+        for number, data in shards.pack_shards(entries, model.shopper_shards, numbers):
+            self.put(shards.key(self.request.shop, self.request.run, "shoppers", number), data)
+
+    def record(self) -> bool:
         """Let the fit serve unless a later run's does; then delete the counters of fits before the previous one."""
-        kept = self._records.fitted(self._at)
+        kept = self.records.fitted(self.at)
         if kept is None:
             return False
-        keys = objects.list_keys(self.aws.s3, self._bucket, f"likelihood/{self.request.shop}/")
+        keys = objects.list_keys(self.aws.s3, self.bucket, f"likelihood/{self.request.shop}/")
         gone = [key for key in keys if inputs.run_of(key) not in {"", *kept}]
-        store.delete(self.aws.s3, self._bucket, gone)
+        store.delete(self.aws.s3, self.bucket, gone)
         return True
 
 

@@ -49,13 +49,15 @@ def snapshot_without(stored: Mapping[str, Any], users: Collection[str]) -> dict[
 
 def files_with(keys: Iterable[str], users: Iterable[str]) -> dict[str, set[str]]:
     """Return the files of users' counters, of all runs, that may contain each user."""
-    runs: dict[str, list[str]] = defaultdict(list)
-    for key in sorted(keys):
+    runs: dict[str, dict[int, str]] = defaultdict(dict)
+    for key in keys:
         folder, _, name = key.rpartition("/")
         if name.startswith("shoppers-"):
-            runs[folder].append(key)
+            runs[folder][shards.number_of(key)] = key
     users_by_file: dict[str, set[str]] = defaultdict(set)
     for name in users:
-        for shards_of_run in runs.values():
-            users_by_file[shards_of_run[shards.shard_of(name, len(shards_of_run))]].add(name)
+        for files in runs.values():
+            number = shards.shard_of(name, len(files))
+            if number in files:
+                users_by_file[files[number]].add(name)
     return users_by_file

@@ -2,7 +2,6 @@
 """A shop's history as arrays, read row by row from import copies and live events, without duplicates."""
 
 import heapq
-import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,44 +18,15 @@ BASE_MEGABYTES = 650
 MEGABYTES_PER_MILLION = 200
 """Memory of a million rows."""
 MOST_ROWS = 14_000_000
-"""Rows that a fit completes in its 15 minutes, on a processor half as fast as one that takes 36 seconds a million."""
-_STEP = 64
+"""Rows that a fit completes in its 15 minutes, on a processor half as fast as one that takes 36 seconds a million.
+
+`benchmarks/fitting.py` measures memory and time."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A history that is too large to fit: rows of the last `days`, those that memory holds, and the memory.
-
-    `benchmarks/fitting.py` measures memory and time.
-    """
-
-    rows: int
-    most_rows: int
-    megabytes: int
-    days: int
-
-    @property
-    def reason(self) -> str:
-        """Tell what is too large, and what to do."""
-        megabytes = megabytes_for(self.rows)
-        advice = [f"deploy with LikelihoodMemory={megabytes}"] if megabytes else []
-        advice.append("drop a whole history with fewer of the events that are no purchases, or with fewer users")
-        advice.append("switch it off (likelihood: {enabled: false} in the shop's settings)")
-        return (
-            f"the history of {self.days} days has {self.rows:,} rows, and a function with {self.megabytes:,} MB fits "
-            f"{self.most_rows:,}: {', or '.join(advice)}"
-        )
-
-
-def most_rows(megabytes: int) -> int:
-    """Return the rows that a function with this memory can fit."""
-    return min(MOST_ROWS, max(0, (megabytes - BASE_MEGABYTES) * 1_000_000 // MEGABYTES_PER_MILLION))
-
-
-def megabytes_for(rows: int) -> int | None:
-    """Return the memory for these rows, or None where they exceed the function's time."""
-    megabytes = BASE_MEGABYTES + rows * MEGABYTES_PER_MILLION / 1_000_000
-    return math.ceil(megabytes / _STEP) * _STEP if rows <= MOST_ROWS else None
+def most_rows(megabytes: int, chosen: int = 0) -> int:
+    """Return the rows that a function with this memory can fit, or fewer if they were chosen (0: not chosen)."""
+    held = min(MOST_ROWS, max(0, (megabytes - BASE_MEGABYTES) * 1_000_000 // MEGABYTES_PER_MILLION))
+    return min(chosen, held) if chosen else held
 
 
 Ints = npt.NDArray[np.int64]
@@ -139,6 +109,29 @@ class History:
     @property
     def levels(self) -> int:
         return len(self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events in the order of their file; `user` and `item` are positions in `users` and `items`."""
+
+    users: Sequence[str]
+    items: Sequence[str]
+    user: npt.NDArray[Any]
+    item: npt.NDArray[Any]
+    time: npt.NDArray[Any]
+    bought: Flags
+
+    def within(self, since: int, until: int | None = None) -> "Events":
+        """Return the events of a time, both ends inclusive."""
+        kept = self.time >= since
+        if until is not None:
+            kept &= self.time <= until
+        return self if kept.all() else self.where(kept)
+
+    def where(self, kept: Flags | Ints) -> "Events":
+        """Return some of the events."""
+        return replace(self, **{name: getattr(self, name)[kept] for name in ("user", "item", "time", "bought")})
 
 
 class TooMany(Exception):
@@ -250,6 +243,21 @@ class Reader:
         for item, about in _records(parse(lines), ITEM):
             self._about_items[item] = {name: value for name, value in about.items() if name in LEVELS}
 
+    def events(self) -> "Events":
+        """Return all events as they were read."""
+        user, item, time, bought = (
+            np.frombuffer(each, each.typecode) for each in (self._user, self._item, self._time, self._bought)
+        )
+        return Events(list(self._users), list(self._items), user, item, time, bought > 0)
+
+    def about_users(self) -> dict[str, dict[str, str]]:
+        """Return the attributes of users."""
+        return self._about_users
+
+    def about_items(self) -> dict[str, dict[str, str]]:
+        """Return the categories of items."""
+        return self._about_items
+
     def history(self) -> History:
         """Return the history within the reach.
 
@@ -258,16 +266,16 @@ class Reader:
         """
         if self._full:
             raise TooMany(self.rows)
+        columns = self.events()
+        since = self._bounds.since
+        if since is None and self._bounds.reach is not None:
+            since = reach_start(columns.time[columns.bought].tolist(), self._bounds.reach)
+        columns = columns.within(since or 0)
         for codes, about in ((self._users, self._about_users), (self._items, self._about_items)):
             for name in about:
                 codes.setdefault(name, len(codes))
-        columns = [np.frombuffer(each, each.typecode) for each in (self._user, self._item, self._time, self._bought)]
-        since = self._bounds.since
-        if since is None and self._bounds.reach is not None:
-            since = reach_start(columns[2][columns[3] > 0].tolist(), self._bounds.reach)
-        kept = columns[2] >= (since or 0)
-        user, item, time, bought = _deduplicated(*(columns if kept.all() else [each[kept] for each in columns]))
-        kinds, kind_names = _levels(self._items, self._about_items)
+        user, item, time, bought = deduplicated(columns)
+        kinds, kind_names = levels(self._items, self._about_items)
         groups, group_names = _groups(self._users, self._about_users)
         return History(
             list(self._users), list(self._items), user, item, time, bought, kinds, kind_names, groups, group_names
@@ -322,7 +330,9 @@ def _records(rows: Iterator[list[str]], key: str) -> Iterator[tuple[str, dict[st
             yield about.pop(key), about
 
 
-def _deduplicated(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:
+def deduplicated(events: "Events") -> tuple[Ints, Ints, Ints, Flags]:
+    """Return user, item, time and whether it is a purchase of each event, in order and once."""
+    columns = (events.user, events.item, events.time, events.bought)
     user, item, time, bought = (each.astype(np.int64) for each in columns)
     order = np.lexsort((bought, time, item, user))
     user, item, time, bought = user[order], item[order], time[order], bought[order]
@@ -331,7 +341,7 @@ def _deduplicated(*columns: npt.NDArray[Any]) -> tuple[Ints, Ints, Ints, Flags]:
     return user[~same], item[~same], time[~same], bought[~same] > 0
 
 
-def _levels(items: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[list[Ints], list[list[str]]]:
+def levels(items: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[list[Ints], list[list[str]]]:
     """Return each level's categories, qualified by the wider levels: "Fresh" of two departments is two categories."""
     used = [level for level in LEVELS if any(level in each for each in about.values())]
     kinds, names = [], []
@@ -348,11 +358,16 @@ def _groups(users: Codes, about: Mapping[str, Mapping[str, str]]) -> tuple[dict[
     """Return the columns that put many users into few groups."""
     groups: dict[str, Ints] = {}
     names: dict[str, list[str]] = {}
-    for column in sorted({name for each in about.values() for name in each}):
-        numbers, values = _numbered(users, ((user, each[column]) for user, each in about.items() if column in each))
+    for column, (numbers, values) in coded_columns(users, about):
         if 1 < len(values) <= MOST_VALUES and len(groups) < MOST_COLUMNS:
             groups[column], names[column] = numbers, values
     return groups, names
+
+
+def coded_columns(users: Codes, about: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, tuple[Ints, list[str]]]]:
+    """Yield each column of users, the number of each user's value (-1: none), and the values by number."""
+    for column in sorted({name for each in about.values() for name in each}):
+        yield column, _numbered(users, ((user, each[column]) for user, each in about.items() if column in each))
 
 
 def _numbered(ids: Codes, values: Iterable[tuple[str, str]]) -> tuple[Ints, list[str]]:

@@ -41,10 +41,14 @@ def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part
     return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}{_MARK}-{mode}-{run}.csv"
 
 
+FORM = csv_dialect.PERSONALIZE
+"""The form of what this version writes, in which every row is a line."""
+
+
 def form(key: str) -> csv_dialect.Form:
     """Return a copy's CSV dialect: earlier versions wrote live events in the standard one, and copies in their own."""
     if key.rpartition("/")[2].split("-", 2)[1].endswith(_MARK):
-        return csv_dialect.PERSONALIZE
+        return FORM
     return csv_dialect.STANDARD if _mode_and_run(key)[1] == LIVE else csv_dialect.OLDER
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from personalization.likelihood import training
 from personalization.likelihood.answering import calibrated_on, iso
-from personalization.likelihood.histories import History, LeftOut
+from personalization.likelihood.histories import History
 from personalization.likelihood.model import Model
+from personalization.likelihood.sharded.limits import LeftOut
 from personalization.likelihood.verdict import WITHIN, WITHIN_STRANGERS, Verdict, verdict
 from personalization.reports import pages
 from personalization.reports.pages import significant
@@ -19,9 +20,13 @@ _SIDE, _PAD = 440, 68
 
 
 def document(
-    shop: str, model: Model, fitted: training.Fit, history: History, scores: Mapping[str, Any]
+    shop: str, model: Model, fitted: training.Fit, history: Mapping[str, Any], scores: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the report of a fit; `scores` is the decision about the ranking campaign's scores."""
+    """Return the report of a fit.
+
+    Args:
+        history: as `of_history` describes it. scores: the decision about the ranking campaign's scores.
+    """
     horizon = model.horizon_days * 86_400
     return {
         "shop": shop,
@@ -31,14 +36,7 @@ def document(
         "eventType": model.event_type,
         "method": "anchored" if model.anchored else "counts",
         "baseRate": model.base_rate,
-        "history": {
-            "shoppers": len(history.users),
-            "items": len(history.items),
-            "events": len(history.time),
-            "purchases": int(history.bought.sum()),
-            "from": iso(int(history.time.min())),
-            "to": iso(history.end),
-        },
+        "history": dict(history),
         "calibratedOn": calibrated_on(model),
         "fittedOn": {
             "windows": len(fitted.windows),
@@ -56,6 +54,18 @@ def document(
         "newcomers": asdict(fitted.newcomers),
         "scores": dict(scores),
         "weights": {"boughtBefore": dict(model.seen.weights), "others": dict(model.other.weights)},
+    }
+
+
+def of_history(history: History) -> dict[str, Any]:
+    """Return the figures of a history."""
+    return {
+        "shoppers": len(history.users),
+        "items": len(history.items),
+        "events": len(history.time),
+        "purchases": int(history.bought.sum()),
+        "from": iso(int(history.time.min())),
+        "to": iso(history.end),
     }
 
 

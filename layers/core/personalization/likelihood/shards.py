@@ -10,7 +10,8 @@ from typing import Any
 
 USER_SHARD_SIZE, ITEM_SHARD_SIZE = 40_000, 150_000
 """Numbers in a file: one of users is parsed in a few milliseconds; those of items are cached."""
-MOST_SHARDS = 4_096
+MOST_SHARDS = 131_072
+"""Files of a kind, at most: those of 100 million users."""
 _DIGITS = 6
 
 
@@ -32,16 +33,18 @@ def order(names: Sequence[str], many: int) -> list[int]:
     return sorted(range(len(names)), key=lambda position: shard_of(names[position], many))
 
 
-def pack_shards(entries: Iterable[tuple[str, Any]], many: int) -> Iterator[tuple[int, bytes]]:
+def pack_shards(
+    entries: Iterable[tuple[str, Any]], many: int, numbers: Iterable[int] | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Yield the number and the bytes of every file, also of those without entries.
 
     Args:
         entries: by id, in `order`, so that one file at a time is in memory.
-        many: the number of files.
+        many: the number of files. numbers: those that can have entries, ascending; all by default.
     """
     groups = groupby(entries, key=lambda entry: shard_of(entry[0], many))
     following = next(groups, None)
-    for number in range(many):
+    for number in range(many) if numbers is None else numbers:
         group: dict[str, Any] = {}
         if following is not None and following[0] == number:
             group = dict(following[1])
@@ -67,6 +70,11 @@ def rounded(values: Sequence[float]) -> list[float]:
 def folder(shop: str, run: str) -> str:
     """Return the folder of a run's files, with its slash."""
     return f"likelihood/{shop}/{run}/"
+
+
+def number_of(key: str) -> int:
+    """Return the number of a file of counters."""
+    return int(key.rpartition("-")[2].removesuffix(".json.gz"))
 
 
 def key(shop: str, run: str, kind: str, number: int) -> str:

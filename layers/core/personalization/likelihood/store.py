@@ -73,13 +73,19 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files that a fit reads: their keys in the bucket, the predicted type, and the time in epoch seconds."""
+    """The files that a fit reads: keys in the bucket, predicted type, time in epoch seconds, and each file's bytes."""
 
     s3: "S3Client"
     bucket: str
     files: inputs.Selection
     event_type: str
     now: int
+    sizes: Mapping[str, int]
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all interactions."""
+        return sum(self.sizes[key] for key in self.files.read["interactions"])
 
     def history(self, bounds: Bounds) -> History:
         """Read all imports and live events, and delete files that a whole history replaced.
@@ -101,15 +107,15 @@ class Inputs:
         reads = {"interactions": reader.interactions, "users": reader.users, "items": reader.items}
         for kind, keys in self.files.read.items():
             for key in keys:
-                with _lines(self.s3, self.bucket, key) as lines:
-                    reads[kind](lines, inputs.form(key).records)
+                with lines(self.s3, self.bucket, key) as text:
+                    reads[kind](text, inputs.form(key).records)
         return reader.history()
 
     def _purchases(self) -> Iterator[int]:
         reader = Reader(self.event_type, self.now)
         for key in self.files.read["interactions"]:
-            with _lines(self.s3, self.bucket, key) as lines:
-                yield from reader.purchases(lines, inputs.form(key).records)
+            with lines(self.s3, self.bucket, key) as text:
+                yield from reader.purchases(text, inputs.form(key).records)
 
 
 def add_live_events(
@@ -146,7 +152,8 @@ def delete(s3: "S3Client", bucket: str, gone: Sequence[str]) -> None:
             s3.delete_objects(Bucket=bucket, Delete=part)
 
 
-def _lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
+def lines(s3: "S3Client", bucket: str, key: str) -> io.TextIOWrapper:
+    """Open the lines of an object, split at line feeds alone."""
     with translate_errors(key):
         body: Any = s3.get_object(Bucket=bucket, Key=key)["Body"]
     return io.TextIOWrapper(io.BufferedReader(body, 1 << 20), "utf-8", newline="\n")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sizes of a fit in shards, and the bounds of a history; `benchmarks/fitting.py` measures them."""
+
+from dataclasses import dataclass
+
+from personalization.likelihood import histories
+
+READ_BYTES = 1_500_000_000
+"""Bytes of interactions that one function reads three times within its 15 minutes, to find the rows in reach."""
+RANGE_BYTES = 128 << 20
+"""Bytes of a file that one function partitions."""
+SHARD_ROWS, SAMPLE_ROWS = 4_000_000, 4_000_000
+"""Rows of a shard and of the sample, at most."""
+MOST_SHARDS = 256
+"""Shards that one function can put together."""
+MOST_ITEMS = 2_000_000
+"""Items whose counts one function holds."""
+WHOLE_BYTES = 1 << 30
+"""Bytes of a file of an earlier version, which cannot be cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The rows that a function holds as a shard, by its memory or as chosen (0: not chosen), and as a sample."""
+
+    megabytes: int
+    chosen: int = 0
+
+    @property
+    def shard(self) -> int:
+        return min(SHARD_ROWS, histories.most_rows(self.megabytes, self.chosen) // 3)
+
+    @property
+    def sample(self) -> int:
+        return min(SAMPLE_ROWS, histories.most_rows(self.megabytes) // 2)
+
+    @property
+    def most(self) -> int:
+        """Return the rows of all shards together."""
+        return MOST_SHARDS * self.shard
+
+    def shards(self, rows: int) -> int:
+        """Return the number of shards for so many rows, a power of two."""
+        many = 1
+        while many * self.shard < rows and many < MOST_SHARDS:
+            many *= 2
+        return many
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A history that is too large to fit, and why.
+
+    Attributes:
+        rows, most_rows: its rows (or items), and those that a fit takes. megabytes: the memory of its functions.
+        days: that a fit reaches back. reason: what is too large, and what to do.
+    """
+
+    rows: int
+    most_rows: int
+    megabytes: int
+    days: int
+    reason: str
+
+
+_OFF = "or switch it off (likelihood: {enabled: false} in the shop's settings)"
+
+
+def too_many_rows(rows: int, sizes: Sizes, days: int) -> LeftOut:
+    """Return why a history's rows are too many."""
+    reason = (
+        f"the history has about {rows:,} rows, and {MOST_SHARDS} shards in functions with {sizes.megabytes:,} MB fit "
+        f"{sizes.most:,}: deploy with more LikelihoodMemory, drop a whole history of the last {days} days or with "
+        f"fewer of the events that are no purchases, {_OFF}"
+    )
+    return LeftOut(rows, sizes.most, sizes.megabytes, days, reason)
+
+
+def too_many_items(items: int, sizes: Sizes, days: int) -> LeftOut:
+    """Return why a history's items are too many."""
+    most = f"a fit takes {MOST_ITEMS:,}: drop it without items that nobody buys"
+    reason = f"the history has {items:,} items, and {most}, {_OFF}"
+    return LeftOut(items, MOST_ITEMS, sizes.megabytes, days, reason)
+
+
+def uneven(rows: int, sizes: Sizes, days: int) -> LeftOut:
+    """Return why a shard's rows are too many although all rows are not."""
+    reason = (
+        f"one shard of its users has {rows:,} rows, and a function with {sizes.megabytes:,} MB takes "
+        f"{2 * sizes.shard:,}: some users have far more events than all others, as robots do: "
+        f"drop it without them, {_OFF}"
+    )
+    return LeftOut(rows, 2 * sizes.shard, sizes.megabytes, days, reason)
+
+
+def whole_file(key: str, size: int, sizes: Sizes, days: int) -> LeftOut:
+    """Return why a file that cannot be cut is too large."""
+    reason = (
+        f"an earlier version kept {key} ({size:,} bytes) in a form that cannot be cut: drop the whole history again"
+    )
+    return LeftOut(size, WHOLE_BYTES, sizes.megabytes, days, reason)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partition the rows of a byte range by the hash of the user: one segment for each shard, and facts about the rows."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from personalization.likelihood import shards
+from personalization.likelihood.features import DAY
+from personalization.likelihood.histories import MOST_VALUES, NEWEST, Events
+from personalization.likelihood.sharded import arrays
+
+Facts = dict[str, Any]
+_COLUMNS = ("user", "item", "time", "bought")
+_NARROW = {"user": np.int32, "item": np.int32, "time": np.int64, "bought": np.bool_}
+
+
+def lines_of(chunks: Iterable[bytes], start: int, end: int) -> Iterator[str]:
+    """Yield the lines that begin in a byte range of a file in which every row is a line.
+
+    Args:
+        chunks: the bytes from one before the start (from the start, at the file's beginning).
+        start, end: the range; the end is exclusive.
+    """
+    at, left = max(start - 1, 0), b""
+    skipped = start == 0
+    for chunk in chunks:
+        *whole, left = (left + chunk).split(b"\n")
+        for line in whole:
+            if skipped and at >= end:
+                return
+            if skipped:
+                yield line.decode() + "\n"
+            at, skipped = at + len(line) + 1, True
+    if left and skipped and at < end:
+        yield left.decode()
+
+
+def of_interactions(events: Events, many: int) -> tuple[list[bytes], Facts]:
+    """Return the segments of `many` shards ("" for one without rows), and the facts that `scope` needs."""
+    shard = np.array([shards.shard_of(name, many) for name in events.users], dtype=np.int64)
+    own = shard[events.user]
+    order = np.argsort(own, kind="stable")
+    ends = np.searchsorted(own[order], np.arange(many + 1))
+    segments = [
+        _segment(events.where(order[first:last])) if last > first else b""
+        for first, last in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
+    ]
+    facts = {
+        "days": _days(events),
+        "newest": _newest(events),
+        "items": list(events.items),
+        "rows": np.diff(ends).tolist(),
+    }
+    return segments, facts
+
+
+def _segment(events: Events) -> bytes:
+    """Return a shard's rows with the ids that they name, both in the order of the file."""
+    users, user = np.unique(events.user, return_inverse=True)
+    items, item = np.unique(events.item, return_inverse=True)
+    columns = {"user": user, "item": item, "time": events.time, "bought": events.bought}
+    texts = {
+        "users": [events.users[each] for each in users.tolist()],
+        "items": [events.items[each] for each in items.tolist()],
+    }
+    return arrays.pack({name: columns[name].astype(_NARROW[name]) for name in _COLUMNS}, texts)
+
+
+def events_of(segment: bytes) -> Events:
+    """Return the rows of a segment."""
+    columns, texts = arrays.unpack(segment)
+    return Events(texts["users"], texts["items"], *(columns[name] for name in _COLUMNS))
+
+
+def _days(events: Events) -> list[list[int]]:
+    """Return for each day with rows: the day, rows, purchases, and the first and last purchase (0: none)."""
+    day = events.time.astype(np.int64) // DAY
+    found, inverse = np.unique(day, return_inverse=True)
+    first, last = np.full(len(found), np.iinfo(np.int64).max), np.zeros(len(found), dtype=np.int64)
+    bought = events.bought
+    np.minimum.at(first, inverse[bought], events.time[bought])
+    np.maximum.at(last, inverse[bought], events.time[bought])
+    purchases = np.bincount(inverse[bought], minlength=len(found))
+    columns = (found, np.bincount(inverse, minlength=len(found)), purchases, np.where(purchases > 0, first, 0), last)
+    return [[int(value) for value in row] for row in zip(*columns, strict=True)]
+
+
+def _newest(events: Events) -> list[list[int]]:
+    """Return the newest purchases, each once: time, and hashes of the user and the item."""
+    bought = np.flatnonzero(events.bought)
+    found: set[tuple[int, int, int]] = set()
+    times = events.time[bought]
+    for place in bought[np.argsort(-times, kind="stable")].tolist():
+        names = events.users[events.user[place]], events.items[events.item[place]]
+        user, item = (zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in names)
+        found.add((int(events.time[place]), user, item))
+        if len(found) == NEWEST:
+            break
+    return [list(each) for each in sorted(found)]
+
+
+def of_users(about: Mapping[str, Mapping[str, str]], many: int) -> tuple[list[bytes], Facts]:
+    """Return the attributes of users for `many` shards, without columns that have too many values for groups."""
+    values: dict[str, set[str]] = {}
+    for each in about.values():
+        for name, value in each.items():
+            known = values.setdefault(name, set())
+            if len(known) <= MOST_VALUES:
+                known.add(value)
+    wide = {name for name, known in values.items() if len(known) > MOST_VALUES}
+    split: list[dict[str, dict[str, str]]] = [{} for _ in range(many)]
+    for user, each in about.items():
+        narrow = {name: value for name, value in each.items() if name not in wide}
+        split[shards.shard_of(user, many)][user] = narrow
+    return [shards.pack(each) if each else b"" for each in split], {"wide": sorted(wide)}
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where the segments of an object end, by shard."""
+
+    ends: Sequence[int]
+
+    def span(self, shard: int) -> tuple[int, int]:
+        """Return the bytes of a shard: the first one, and the one after the last."""
+        return (self.ends[shard - 1] if shard else 0), self.ends[shard]

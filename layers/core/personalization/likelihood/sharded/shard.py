@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shard: the history of its users, their sample, and how samples of all shards become one history."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from personalization.likelihood.histories import (
+    MOST_COLUMNS,
+    MOST_VALUES,
+    Codes,
+    Events,
+    Flags,
+    History,
+    Ints,
+    coded_columns,
+    deduplicated,
+)
+from personalization.likelihood.sharded import arrays
+from personalization.likelihood.sharded.scope import Scope, is_sampled
+
+_EVENTS = ("user", "item", "time", "bought")
+_ZERO = np.zeros(0, dtype=np.int32)
+_NONE = Events([], [], _ZERO, _ZERO, _ZERO, np.zeros(0, dtype=bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All items of the shop, numbered, with their categories: as in `History`."""
+
+    items: Sequence[str]
+    kinds: Sequence[Ints]
+    kind_names: Sequence[Sequence[str]]
+
+    def pack(self) -> bytes:
+        """Return it as it is stored."""
+        kinds = {f"kind{level}": codes for level, codes in enumerate(self.kinds)}
+        names = {f"names{level}": each for level, each in enumerate(self.kind_names)}
+        return arrays.pack(kinds, {"items": self.items, **names})
+
+
+def catalogue_of(data: bytes) -> Catalogue:
+    """Return a stored catalogue."""
+    kinds, texts = arrays.unpack(data)
+    levels = range(len(kinds))
+    return Catalogue(texts["items"], [kinds[f"kind{n}"] for n in levels], [texts[f"names{n}"] for n in levels])
+
+
+def history(
+    segments: Iterable[Events], about: Mapping[str, Mapping[str, str]], catalogue: Catalogue, scope: Scope
+) -> tuple[History, dict[str, list[str]]]:
+    """Return the history of a shard's users, and some of the values of each column of users, for `agreed`.
+
+    Its groups are all columns with few values in this shard.
+
+    Args:
+        segments: its rows, in the order of the files. about: the attributes of its users.
+    """
+    users, number = Codes(), {name: place for place, name in enumerate(catalogue.items)}
+    parts: list[Events] = []
+    for each in segments:
+        user = np.array([users[name] for name in each.users], dtype=np.int32)
+        item = np.array([number[name] for name in each.items], dtype=np.int32)
+        kept = each.within(scope.since, scope.end)
+        parts.append(replace(kept, user=user[kept.user], item=item[kept.item]))
+    for name in about:
+        users.setdefault(name, len(users))
+    columns = [np.concatenate([getattr(each, name) for each in [_NONE, *parts]]) for name in _EVENTS]
+    del parts
+    own = deduplicated(Events([], [], *columns))
+    narrow = {
+        name: {key: value for key, value in each.items() if key not in scope.wide} for name, each in about.items()
+    }
+    groups: dict[str, Ints] = {}
+    values: dict[str, list[str]] = {}
+    for name, (codes, found) in coded_columns(users, narrow):
+        values[name] = found[: MOST_VALUES + 1]
+        if len(found) <= MOST_VALUES:
+            groups[name] = codes
+    built = History(
+        list(users), catalogue.items, *own, catalogue.kinds, catalogue.kind_names,
+        groups, {name: values[name] for name in groups}, span=(scope.start, scope.end),
+    )  # fmt: skip
+    return built, values
+
+
+def sample(history: History, rate: float) -> History:
+    """Return all events of the sampled users."""
+    return _of_users(history, np.array([is_sampled(name, rate) for name in history.users], dtype=bool))
+
+
+def watched(history: History, users: Iterable[str]) -> History:
+    """Return all events of some users."""
+    wanted = set(users)
+    return _of_users(history, np.array([name in wanted for name in history.users], dtype=bool))
+
+
+def _of_users(history: History, chosen: Flags) -> History:
+    number = np.cumsum(chosen) - 1
+    rows = chosen[history.user]
+    return replace(
+        history,
+        users=[name for name, each in zip(history.users, chosen.tolist(), strict=True) if each],
+        user=number[history.user[rows]],
+        item=history.item[rows],
+        time=history.time[rows],
+        bought=history.bought[rows],
+        groups={name: codes[chosen] for name, codes in history.groups.items()},
+    )
+
+
+def pack(history: History) -> bytes:
+    """Return a history as it is stored, without the catalogue."""
+    narrow = {"user": np.int32, "item": np.int32, "time": np.int64, "bought": np.bool_}
+    columns = {name: getattr(history, name).astype(kind) for name, kind in narrow.items()}
+    groups = {f"group:{name}": codes.astype(np.int8) for name, codes in history.groups.items()}
+    names = {f"values:{name}": values for name, values in history.group_names.items()}
+    return arrays.pack(columns | groups, {"users": history.users, **names})
+
+
+def unpack(data: bytes, catalogue: Catalogue, scope: Scope) -> History:
+    """Return a stored history."""
+    columns, texts = arrays.unpack(data)
+    groups = {name: columns[f"group:{name}"].astype(np.int64) for name in _after("group:", columns)}
+    return History(
+        texts["users"],
+        catalogue.items,
+        columns["user"].astype(np.int64),
+        columns["item"].astype(np.int64),
+        columns["time"].astype(np.int64),
+        columns["bought"],
+        catalogue.kinds,
+        catalogue.kind_names,
+        groups,
+        {name: texts[f"values:{name}"] for name in groups},
+        span=(scope.start, scope.end),
+    )
+
+
+def _after(prefix: str, names: Iterable[str]) -> list[str]:
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+
+
+def agreed(values: Iterable[Mapping[str, Sequence[str]]]) -> dict[str, list[str]]:
+    """Return the columns of users that are groups, and their values in all shards, from those of each shard."""
+    union: dict[str, Codes] = {}
+    shards = list(values)
+    for each in shards:
+        for name, own in each.items():
+            codes = union.setdefault(name, Codes())
+            for value in own:
+                codes[value]
+    fitting = [name for name in sorted(union) if 1 < len(union[name]) <= MOST_VALUES]
+    return {name: list(union[name]) for name in fitting[:MOST_COLUMNS]}
+
+
+def in_groups(history: History, agreed: Mapping[str, Sequence[str]]) -> History:
+    """Return a history whose groups are the agreed ones."""
+    groups = {}
+    for name, values in agreed.items():
+        number = {value: place for place, value in enumerate(values)}
+        own = np.array([*(number[value] for value in history.group_names.get(name, ())), -1], dtype=np.int64)
+        groups[name] = own[history.groups.get(name, np.full(len(history.users), -1, dtype=np.int64))]
+    return replace(history, groups=groups, group_names={name: list(values) for name, values in agreed.items()})
+
+
+def joined(histories: Sequence[History], scale: float = 1.0) -> History:
+    """Return the histories of different users with the same groups as one; each user represents `scale` users."""
+    offsets = np.cumsum([0, *(len(each.users) for each in histories)])
+    return replace(
+        histories[0],
+        users=[name for each in histories for name in each.users],
+        user=np.concatenate([each.user + offset for each, offset in zip(histories, offsets, strict=False)]),
+        item=np.concatenate([each.item for each in histories]),
+        time=np.concatenate([each.time for each in histories]),
+        bought=np.concatenate([each.bought for each in histories]),
+        groups={name: np.concatenate([each.groups[name] for each in histories]) for name in histories[0].groups},
+        scale=scale,
+    )

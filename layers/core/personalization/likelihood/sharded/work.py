@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a fit in shards, under `work/<shop>/<run>/likelihood/`: one step writes each, and later ones read it."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from personalization.core.aws import objects
+from personalization.core.aws.errors import translate_errors
+from personalization.core.errors import Broken
+from personalization.likelihood import shards, store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of an object: its bytes in all, its version ("" in a bucket without), and its first bytes."""
+
+    size: int
+    version: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The files of a run's fit."""
+
+    s3: "S3Client"
+    bucket: str
+    shop: str
+    run: str
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of these files, with its slash."""
+        return f"work/{self.shop}/{self.run}/likelihood/"
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file."""
+        with objects.writing(self.s3, self.bucket, self.folder + name) as upload:
+            upload.write(data)
+
+    def put_document(self, name: str, document: object) -> None:
+        """Write a JSON document, compressed."""
+        self.put(name, shards.pack(document))
+
+    def get(self, name: str, span: tuple[int, int] | None = None) -> bytes:
+        """Return a file, or the bytes of a span (its end exclusive).
+
+        Raises:
+            Broken: it is missing.
+        """
+        if span is not None:
+            return self._read(self.folder + name, f"bytes={span[0]}-{span[1] - 1}")
+        data = objects.get_bytes(self.s3, self.bucket, self.folder + name)
+        if data is None:
+            raise Broken(self.folder + name, "the file is gone")
+        return data
+
+    def get_document(self, name: str) -> Any:  # noqa: ANN401 - any document
+        """Return a JSON document."""
+        return shards.unpack(self.get(name))
+
+    def get_all(self, names: Iterable[tuple[str, tuple[int, int] | None]]) -> Iterator[bytes]:
+        """Yield files, or spans of them, a few ahead at a time."""
+        with ThreadPoolExecutor(_AT_ONCE, "work") as pool:
+            rest = iter(names)
+            while few := list(islice(rest, _AT_ONCE)):
+                yield from pool.map(lambda each: self.get(*each), few)
+
+    def head(self, key: str, size: int) -> Head:
+        """Return the beginning of any object of the bucket."""
+        with translate_errors(key):
+            found: Any = self.s3.get_object(Bucket=self.bucket, Key=key)
+            data = found["Body"].read(size)
+            found["Body"].close()
+        return Head(found["ContentLength"], found.get("VersionId", ""), data)
+
+    def chunks(self, key: str, version: str, start: int) -> Iterator[bytes]:
+        """Yield the bytes of any object of the bucket, as it was, from a byte on."""
+        with translate_errors(key):
+            asked: Any = {"VersionId": version} if version else {}
+            body: Any = self.s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={start}-", **asked)["Body"]
+            try:
+                while chunk := body.read(objects.CHUNK):
+                    yield chunk
+            finally:
+                body.close()
+
+    def delete(self) -> None:
+        """Delete all files."""
+        store.delete(self.s3, self.bucket, list(objects.list_keys(self.s3, self.bucket, self.folder)))
+
+    def _read(self, key: str, span: str) -> bytes:
+        with translate_errors(key):
+            data: bytes = self.s3.get_object(Bucket=self.bucket, Key=key, Range=span)["Body"].read()
+        return data

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fit in shards, step by step as the state machine takes them."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from personalization.events import store
+from personalization.events.models import Call
+from personalization.likelihood import inputs, serve, shards
+from personalization.likelihood import model as models
+
+from functions.fit_likelihood.app import handler as fit
+from functions.get_recommendations.app import handler
+from tests.functions import likelihoods
+from tests.functions.fakes import FakePersonalize
+from tests.functions.likelihoods import asked, chance, put, shifted, stored
+from tests.functions.samples import BUCKET, SHOPPER_EVENTS, TABLE, body, load
+from tests.likelihood import worlds
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+ASKED = load("fit_likelihood")
+RUN = ASKED["run"]
+pytestmark = pytest.mark.usefixtures("demo", "unfitted")
+
+
+@pytest.fixture
+def in_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions that take some hundred rows each."""
+    monkeypatch.setenv("LIKELIHOOD_ROWS", "1500")
+
+
+def step(name: str, run: str = RUN, number: int = 0) -> dict[str, Any]:
+    return fit({**ASKED, "step": name, "run": run, "number": number}, None)
+
+
+def sharded(run: str = RUN) -> dict[str, Any]:
+    """Take all steps, as the state machine does; what the last one answered."""
+    asked_for = fit({**ASKED, "run": run}, None)
+    assert asked_for["outcome"] == "inShards"
+    planned = step("plan", run)
+    if planned["outcome"] != "planned":
+        return planned
+    for number in range(planned["ranges"]):
+        step("partition", run, number)
+    if (gathered := step("gather", run))["outcome"] != "done":
+        return gathered
+    for number in range(planned["shards"]):
+        step("count", run, number)
+    if (combined := step("combine", run))["outcome"] != "done":
+        return combined
+    for number in reversed(range(planned["shards"])):
+        step("serve", run, number)
+    return step("publish", run)
+
+
+def counters(bucket: "S3Client", run: str, kind: str) -> dict[str, Any]:
+    """All counters of a kind."""
+    found: dict[str, Any] = {}
+    for each in bucket.list_objects_v2(Bucket=BUCKET, Prefix=f"likelihood/demo/{run}/{kind}-")["Contents"]:
+        entries = shards.unpack(stored(bucket, each["Key"]))
+        assert not found.keys() & entries.keys()
+        found |= entries
+    return found
+
+
+def alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - any documents
+    """Tell whether two documents are the same but for the last digits of their numbers."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == (other if isinstance(one, str) else pytest.approx(other, rel=1e-3, abs=1e-3)))
+
+
+@pytest.mark.usefixtures("in_shards")
+def test_shards_give_the_counters_of_one_function(
+    bucket: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likelihoods.drop(bucket, personalize)
+    assert sharded()["outcome"] == "fitted"
+    assert (serve.read(table, TABLE, "demo") or {})["run"] == RUN
+    monkeypatch.setenv("LIKELIHOOD_ROWS", "0")
+    assert fit({**ASKED, "run": "one"}, None)["outcome"] == "fitted"
+    mine, its = ({kind: counters(bucket, run, kind) for kind in ("items", "shoppers")} for run in (RUN, "one"))
+    assert [len(mine[kind]) for kind in ("items", "shoppers")] == [worlds.ITEMS, worlds.SHOPPERS]
+    # The direction of a factor means nothing; what counts is the match of a user and an item.
+    near, wanted = (
+        np.array([each.pop("taste") for _, each in sorted(run["shoppers"].items())])
+        @ np.array([each.pop("vector") for _, each in sorted(run["items"].items())]).T
+        for run in (mine, its)
+    )
+    np.testing.assert_allclose(near, wanted, atol=1e-3)
+    assert alike(mine, its)
+    one, other = (models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{run}/model.json.gz"))) for run in (RUN, "one"))
+    assert (one.at, one.start, one.levels, one.lifts) == (other.at, other.start, other.levels, other.lifts)
+    assert one.seen.weights == pytest.approx(other.seen.weights, abs=0.05)
+    assert one.calibrated_purchases == other.calibrated_purchases
+    keys = bucket.list_objects_v2(Bucket=BUCKET, Prefix="work/")
+    assert "Contents" not in keys
