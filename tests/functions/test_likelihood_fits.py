@@ -2,8 +2,6 @@
 """Fits after fits: what each takes in and deletes, and which one serves."""
 
 import csv
-import json
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -142,38 +140,6 @@ def added(bucket: "S3Client", rows: list[str], stamp: int = 2) -> None:
     """Keep a file that was imported beside the whole history."""
     key = inputs.key("demo", "interactions", "INCREMENTAL", stamp, "run-0")
     bucket.put_object(Bucket=BUCKET, Key=key, Body="".join(rows).encode())
-
-
-@pytest.mark.usefixtures("small")
-def test_a_history_that_memory_does_not_hold_is_left_out_by_name(
-    bucket: "S3Client", small: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(bucket, "interactions", shifted())
-    added(bucket, many(small + 1))
-    done = fit(load("fit_likelihood"), None)
-    assert done["outcome"] == "leftOut"
-    assert re.match(rf"the history of 434 days has [\d,]+ rows, .* fits {small:,}: deploy with", str(done["reason"]))
-    assert '"LikelihoodsLeftOut":[1.0]' in capsys.readouterr().out
-    report = json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))
-    assert (report["mostRows"], report["rows"] > small, report["serving"]) == (small, True, None)
-    assert b"The release is promoted and serves without it." in stored(bucket, f"reports/demo/{RUN}/likelihood.html")
-    refused = handler(asked("u1", "i1"), None)
-    assert refused["statusCode"] == 409
-    problem = body(refused)
-    assert problem["type"] == "urn:retail-personalization:problem:likelihood-left-out"
-    assert problem["title"] == "Purchase likelihood left out"
-    assert "LikelihoodMemory=" in problem["detail"]
-
-
-def test_a_fit_serves_on_when_the_history_has_become_too_large(
-    fitted: dict[str, Any], bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert fitted["outcome"] == "fitted"
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str(histories.BASE_MEGABYTES))
-    done = fit(load("fit_likelihood"), None)
-    assert (done["outcome"], str(done["reason"]).endswith(f"; the fit of run {RUN} serves on")) == ("leftOut", True)
-    assert json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))["serving"] == RUN
-    assert handler(asked("u1", "i1"), None)["statusCode"] == 200
 
 
 def test_rows_that_are_older_than_a_fit_can_use_take_no_memory(

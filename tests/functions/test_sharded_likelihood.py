@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fit in shards, step by step as the state machine takes them."""
 
+import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,10 @@ from personalization.events import store
 from personalization.events.models import Call
 from personalization.likelihood import inputs, serve, shards
 from personalization.likelihood import model as models
+from personalization.maintenance import forget_users
 
 from functions.fit_likelihood.app import handler as fit
+from functions.get_recommendations import app as get_recommendations
 from functions.get_recommendations.app import handler
 from tests.functions import likelihoods
 from tests.functions.fakes import FakePersonalize
@@ -96,9 +100,93 @@ def test_shards_give_the_counters_of_one_function(
     )
     np.testing.assert_allclose(near, wanted, atol=1e-3)
     assert alike(mine, its)
-    one, other = (models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{run}/model.json.gz"))) for run in (RUN, "one"))
+    one, other = (
+        models.from_json(shards.unpack(stored(bucket, f"likelihood/demo/{run}/model.json.gz"))) for run in (RUN, "one")
+    )
     assert (one.at, one.start, one.levels, one.lifts) == (other.at, other.start, other.levels, other.lifts)
     assert one.seen.weights == pytest.approx(other.seen.weights, abs=0.05)
     assert one.calibrated_purchases == other.calibrated_purchases
     keys = bucket.list_objects_v2(Bucket=BUCKET, Prefix="work/")
     assert "Contents" not in keys
+
+
+def added(bucket: "S3Client", rows: list[str], stamp: int = 2) -> None:
+    """Keep a file that was imported beside the whole history."""
+    key = inputs.key("demo", "interactions", "INCREMENTAL", stamp, "run-0")
+    bucket.put_object(Bucket=BUCKET, Key=key, Body="".join(rows).encode())
+
+
+@pytest.mark.usefixtures("in_shards")
+def test_new_events_and_erasures_reach_a_fit_in_shards(
+    bucket: "S3Client", table: "DynamoDBClient", personalize: FakePersonalize
+) -> None:
+    likelihoods.drop(bucket, personalize)
+    now = int(time.time()) - 60
+    happened = {"eventType": "Purchase", "itemId": "i0", "eventId": "new-1", "sentAt": now}
+    assert store.note(table, SHOPPER_EVENTS, "demo", [Call("s", "new", [happened])], now) == []
+    assert sharded()["outcome"] == "fitted"
+    assert counters(bucket, RUN, "shoppers")["new"]["pairs"]["i0"][0] == 1
+    before = chance("u1", "i1")
+    forget_users.forget(bucket, BUCKET, "demo", {"new", "u1"}, lambda: False)
+    assert not {"new", "u1"} & counters(bucket, RUN, "shoppers").keys()
+    assert not any(b"new," in stored(bucket, each) for each in live(bucket))
+    assert sharded("run-2")["outcome"] == "fitted"
+    assert "u1" not in counters(bucket, "run-2", "shoppers")
+    get_recommendations.likelihoods.cache_clear()
+    assert chance("u1", "i1") < before
+
+
+def live(bucket: "S3Client") -> list[str]:
+    """The files of live events."""
+    found = bucket.list_objects_v2(Bucket=BUCKET, Prefix=inputs.folder("demo"))["Contents"]
+    return [each["Key"] for each in found if each["Key"].endswith("-live.csv")]
+
+
+def many(rows: int) -> list[str]:
+    """Views of the world's users, from an hour ago on."""
+    at = int(time.time()) - 3_600
+    return worlds.interactions((f"u{number % worlds.SHOPPERS}", "i1", "View", at - number) for number in range(rows))
+
+
+def test_a_history_that_no_shards_hold_is_left_out_by_name(
+    bucket: "S3Client", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIKELIHOOD_ROWS", "20")
+    put(bucket, "interactions", shifted())
+    done = sharded()
+    assert done["outcome"] == "leftOut"
+    assert re.match(r"the history has about [\d,]+ rows, and 256 shards .* with 3,008 MB fit 1,536: ", done["reason"])
+    assert '"LikelihoodsLeftOut":[1.0]' in capsys.readouterr().out
+    report = json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))
+    assert (report["mostRows"], report["rows"] > 1_536, report["serving"]) == (1_536, True, None)
+    assert b"The release is promoted and serves without it." in stored(bucket, f"reports/demo/{RUN}/likelihood.html")
+    refused = handler(asked("u1", "i1"), None)
+    assert refused["statusCode"] == 409
+    problem = body(refused)
+    assert problem["type"] == "urn:retail-personalization:problem:likelihood-left-out"
+    assert problem["title"] == "Purchase likelihood left out"
+    assert "LikelihoodMemory" in problem["detail"]
+
+
+def test_a_robot_that_fills_a_shard_is_named_and_the_fit_before_serves_on(
+    fitted: dict[str, Any], bucket: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fitted["outcome"] == "fitted"
+    monkeypatch.setenv("LIKELIHOOD_ROWS", "1500")
+    at = int(time.time()) - 3_600
+    added(bucket, worlds.interactions(("robot", "i1", "View", at - number) for number in range(2_000)))
+    done = sharded()
+    assert done["outcome"] == "leftOut"
+    assert "robots" in done["reason"]
+    assert str(done["reason"]).endswith(f"; the fit of run {RUN} serves on")
+    assert json.loads(stored(bucket, f"reports/demo/{RUN}/likelihood.json"))["serving"] == RUN
+    assert handler(asked("u1", "i1"), None)["statusCode"] == 200
+
+
+@pytest.mark.usefixtures("in_shards")
+def test_too_little_data_in_shards_is_refused_by_what_is_needed(bucket: "S3Client") -> None:
+    put(bucket, "interactions", [*shifted(2), *many(2_000)[1:]])
+    done = sharded()
+    assert done["outcome"] == "refused"
+    assert done["reason"].startswith("needs purchases over 35 days")
+    assert "Contents" not in bucket.list_objects_v2(Bucket=BUCKET, Prefix="work/")

@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A history in shards has the counts, the windows and the fit of the same history in one piece."""
 
-import csv
-import io
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from personalization.likelihood import training
+from personalization.likelihood import shards, training
 from personalization.likelihood.features import DAY
-from personalization.likelihood.histories import Codes, History, Reader, levels
+from personalization.likelihood.histories import Codes, Events, History, Reader, levels
 from personalization.likelihood.sharded import partition, shard
 from personalization.likelihood.sharded.counts import Counts, intervals
-from personalization.likelihood.sharded.scope import Scope, is_sampled, scope
+from personalization.likelihood.sharded.scope import Scope, scope
 from personalization.likelihood.sharded.shard import Catalogue
 from personalization.likelihood.tables import tables
 
@@ -61,22 +56,21 @@ class Sharded:
         return Counts(self.scope.boundaries, len(self.catalogue.items), seen, cells.__getitem__)
 
 
-def _read(rows: Iterable[worlds.Row]) -> Any:
+def _read(rows: Iterable[worlds.Row]) -> Events:
     reader = Reader("Purchase", worlds.START * 2)
     reader.interactions(worlds.interactions(rows))
     return reader.events()
 
 
 def _attributes(data: bytes) -> Mapping[str, Mapping[str, str]]:
-    from personalization.likelihood import shards
-
-    return shards.unpack(data) if data else {}
+    found: Mapping[str, Mapping[str, str]] = shards.unpack(data) if data else {}
+    return found
 
 
 @pytest.fixture(scope="module")
 def sharded() -> Sharded:
     every = list(worlds.rows(26))
-    chance = random.Random(5)
+    chance = random.Random(5)  # noqa: S311 - no secret
     chance.shuffle(every)
     # Rows that come twice, in two files.
     return Sharded([every[:3_000], every[2_500:]])

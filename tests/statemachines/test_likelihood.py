@@ -4,10 +4,11 @@
 from typing import Any
 
 from personalization.likelihood.fit import FitRequest, Fitted
+from personalization.likelihood.sharded.steps import ShardRequest
 
 from tests.statemachines.machine import MACHINES, ROOT, evaluate, states, tasks
 from tests.template.stack import STACK
-from tests.template.test_permissions import LOGS, actions
+from tests.template.test_permissions import LOGS, actions, listed
 
 MACHINE = MACHINES["likelihood"]
 STATES = states(machine=MACHINE)
@@ -28,6 +29,49 @@ def test_the_function_understands_what_it_is_sent_and_its_answer_is_announced() 
         "shop": "shop",
         **answered,
     }
+
+
+STEPS = {
+    "Plan the shards": "plan", "Gather what was partitioned": "gather", "Fit on the sample": "combine",
+    "Let the fit serve": "publish",
+}  # fmt: skip
+MAPS = {
+    "Partition the rows": ("partition", "ranges"), "Count each shard": ("count", "shards"),
+    "Write the counters of each shard": ("serve", "shards"),
+}  # fmt: skip
+"""The step of each Distributed Map, and the variable with the number of its items."""
+
+
+def test_a_history_that_one_function_does_not_hold_goes_through_all_steps_of_a_fit_in_shards() -> None:
+    given = {"shop": "shop", "run": "run", "ranges": 3, "shards": 1}
+    passed, name = [], "Does one function hold the history?"
+    outcomes = iter(["inShards", "planned", "done", "done"])
+    while not name.startswith("Announce"):
+        state = STATES[name]
+        passed.append(name)
+        if state["Type"] == "Choice":
+            (rule,) = state["Choices"]
+            answer = {"outcome": next(outcomes), "ranges": 3, "shards": 1}
+            assert evaluate(rule["Condition"], {"input": answer}) is True
+            assert evaluate(rule["Condition"], {"input": Fitted(outcome="refused").as_json()}) is False
+            assert state["Default"] == "Announce what came of the fit"
+            name = rule["Next"]
+        elif state["Type"] == "Map":
+            step, number = MAPS[name]
+            items = evaluate(state["Items"], {}, **given)
+            assert items == list(range(given[number]))  # type: ignore[call-overload]
+            sent = evaluate(state["ItemSelector"], {"context": {"Map": {"Item": {"Value": items[-1]}}}}, **given)
+            assert (
+                ShardRequest.read(sent).as_json()
+                == sent
+                == {"step": step, "shop": "shop", "run": "run", "number": items[-1]}
+            )
+            name = state["Next"]
+        else:
+            sent = evaluate(state["Arguments"]["Payload"], {}, **given)
+            assert ShardRequest.read(sent).step == STEPS[name]
+            name = state["Next"]
+    assert set(passed) >= {*STEPS, *MAPS}
 
 
 def test_a_run_starts_it_under_its_own_name_and_goes_on_whatever_comes_of_it() -> None:
@@ -61,12 +105,21 @@ def test_it_outlives_all_attempts_of_the_fit() -> None:
 
 
 def test_it_may_invoke_its_function_and_announce_and_nothing_else() -> None:
-    wanted = {"lambda:InvokeFunction", "events:PutEvents"} | LOGS
+    maps = {"states:StartExecution", "states:DescribeExecution", "states:StopExecution"}
+    wanted = {"lambda:InvokeFunction", "events:PutEvents"} | maps | LOGS
     assert sorted(actions("LikelihoodStateMachineRole")) == sorted(wanted)
+    policy = STACK.of("IAM::Policy")["LikelihoodMapsPolicy"]
+    own = {name: each["Resource"] for each in policy["PolicyDocument"]["Statement"] for name in listed(each["Action"])}
+    start = "arn:aws:states:us-east-1:123456789012:execution:LikelihoodStateMachine.Name"
+    assert own == {
+        "states:StartExecution": "LikelihoodStateMachine",
+        "states:DescribeExecution": f"{start}:*",
+        "states:StopExecution": f"{start}:*",
+    }
 
 
 def test_the_template_gives_it_what_it_names() -> None:
     made = STACK.source["Resources"]["LikelihoodStateMachine"]["Properties"]
     assert (ROOT / made["DefinitionUri"]).name == "likelihood.asl.yaml"
     named = {task["Arguments"]["FunctionName"] for task in tasks("lambda:invoke", MACHINE).values()}
-    assert set(made["DefinitionSubstitutions"]) == named | {"Prefix"}
+    assert set(made["DefinitionSubstitutions"]) == named | {"Prefix", "MapConcurrency"}

@@ -42,6 +42,7 @@ CHANGES = {
     "LogLevel": "DEBUG",
     "SnapStart": "PublishedVersions",
     "LikelihoodMemory": 5120,
+    "LikelihoodRows": 1_000_000,
     "SessionMinutes": 30,
     "ProbeRate": 0.5,
     "TokenIssuer": "https://issuer.example.com",

@@ -44,6 +44,7 @@ BESIDES = {
         "sqs:SendMessage",
     },
     # A version is read by an action of its own; without the right to list, a missing object is called forbidden.
+    "FitLikelihoodFunction": {"s3:GetObjectVersion"},
     "ValidateDropFunction": {"s3:GetObjectVersion", "s3:ListBucket"},
     # What two retries of the function do not get done is a dead letter.
     "FollowSettingsFunction": {"s3:ListBucket", "sqs:SendMessage"},

@@ -23,6 +23,7 @@ def test_import_copies_expire_and_drops_do_not() -> None:
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {
         "imports/": 7, "evaluations/": 7, "erasures/": 7, "events/": 30, "reports/": 365, "rejects/": 30,
+        "work/": 7,
     }  # fmt: skip
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
