@@ -36,7 +36,7 @@ _VECTORS, _EVENTS = "vectors", "events"
 class ShardRequest(Run):
     """A step; `number` is that of the byte range or of the shard."""
 
-    step: Literal["plan", "partition", "gather", "count", "combine", "serve", "publish"]
+    step: Literal["plan", "partition", "gather", "count", "combine", "serve", "publish", "explain"]
     number: int = 0
 
 
@@ -74,6 +74,7 @@ class Steps:
             "gather": self._gather,
             "combine": self._combine,
             "publish": self._publish,
+            "explain": self._explain,
         }
         each = {"partition": self._partition, "count": self._count, "serve": self._serve}
         return once[request.step]() if request.step in once else each[request.step](request.number)
@@ -305,6 +306,10 @@ class Steps:
         done = self.job.done(document, serves=self.job.record())
         self._work.delete()
         return done
+
+    def _explain(self) -> Part:
+        """Raise the error of a part whose map run failed."""
+        raise self._work.failure()
 
     def _refused(self, missing: training.TooLittle) -> Fitted:
         self._work.delete()

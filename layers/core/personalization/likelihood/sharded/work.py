@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from personalization.core.aws import objects
+from personalization.core.aws import map_runs, objects
 from personalization.core.aws.errors import translate_errors
 from personalization.core.errors import Broken
 from personalization.likelihood import shards, store
@@ -92,6 +92,10 @@ class Work:
                     yield chunk
             finally:
                 body.close()
+
+    def failure(self) -> Broken:
+        """Return why a part failed, as the map run's results have it."""
+        return map_runs.failure(self.s3, self.bucket, f"{self.folder}results/")
 
     def delete(self) -> None:
         """Delete all files."""
