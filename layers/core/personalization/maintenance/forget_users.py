@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from personalization.core.aws import objects
 from personalization.core.errors import RetryLater
-from personalization.ingest import report
-from personalization.ingest.csv import counts
+from personalization.ingest import known_ids
 from personalization.likelihood import forgetting, inputs, shards
 from personalization.releases import probe
 
@@ -43,9 +42,7 @@ def forget(s3: "S3Client", bucket: str, shop: str, users: AbstractSet[str], late
     for key in keys:
         if key.startswith(inputs.snapshots(shop)):
             _rewrite(s3, bucket, key, partial(_snapshot_without, users=users), _GZIP)
-    _rewrite(
-        s3, bucket, report.ids_key(shop, "users"), partial(counts.without_ids, ids=users), "application/octet-stream"
-    )
+    known_ids.Store(s3, bucket, shop).forget("users", users)
     sample = objects.get_json(s3, bucket, probe.key(shop))
     if sample is not None and not users.isdisjoint(sample["users"]):
         left = [each for each in sample["users"] if each not in users]

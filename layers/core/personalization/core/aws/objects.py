@@ -304,6 +304,30 @@ def get_bytes(client: "S3Client", bucket: str, key: str) -> bytes | None:
         return found["Body"].read() if found else None
 
 
+def get_range(client: "S3Client", bucket: str, key: str, begin: int, size: int, version: str | None = None) -> bytes:
+    """Return some bytes of an object; fewer at its end."""
+    with translate_errors(key):
+        found = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-{begin + size - 1}")
+        return found["Body"].read()
+
+
+def stream_from(client: "S3Client", bucket: str, key: str, version: str | None, begin: int) -> Iterator[bytes]:
+    """Yield the bytes of an object from a place on, in chunks; the connection is closed with the iterator.
+
+    Raises:
+        RetryLater: the connection broke.
+    """
+    with translate_errors(key):
+        body = client.get_object(**_version(bucket, key, version), Range=f"bytes={begin}-")["Body"]
+        try:
+            while chunk := body.read(CHUNK):
+                yield chunk
+        except (HTTPError, OSError) as error:
+            raise RetryLater(key, f"the connection broke: {type(error).__name__}") from error
+        finally:
+            body.close()
+
+
 def put_json(client: "S3Client", bucket: str, key: str, document: object) -> None:
     put_text(client, bucket, key, json.dumps(document, ensure_ascii=False, indent=1))
 

@@ -23,7 +23,7 @@ from personalization.shop.keys import DataKind
 from personalization.shop.schema import RETURN
 
 MOST_IDS = 5_000_000
-"""Ids of a dataset whose hashes are kept (40 MB), at most; of a larger one, none are."""
+"""Ids of a dataset whose hashes are kept in one file (40 MB), at most; see `known_ids`."""
 
 
 def hash_ids(ids: pl.Series) -> pl.Series:
@@ -32,8 +32,10 @@ def hash_ids(ids: pl.Series) -> pl.Series:
 
 def pack_ids(hashes: pl.Series) -> bytes | None:
     """Return the file of hashes, or None beyond the limit."""
-    if hashes.len() > MOST_IDS:
-        return None
+    return ids_file(hashes) if hashes.len() <= MOST_IDS else None
+
+
+def ids_file(hashes: pl.Series) -> bytes:
     file = BytesIO()
     hashes.alias(_hash_name()).to_frame().write_ipc(file)
     return file.getvalue()

@@ -23,6 +23,7 @@ from personalization.ingest.csv.irregular import (
     MOST_COLUMNS,
     SPECIAL,
     VALUES,
+    Irregular,
     Piece,
     RowReader,
     Shape,
@@ -43,16 +44,19 @@ _FEW = 0.1
 """The share of lines with quotes up to which each of them is read separately."""
 _BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
 _BOM = b"\xef\xbb\xbf"
-_EMPTY = "the file is empty: its first row must name the columns"
+EMPTY = "the file is empty: its first row must name the columns"
 _ZEROS = "personalization.zeros"
 
 
 class Pieces:
     """The pieces of a file. Before the next piece, its reader reports how many lines are done."""
 
-    def __init__(self, resource: str, chunks: Iterable[bytes], size: int, line: int) -> None:
+    def __init__(
+        self, resource: str, chunks: Iterable[bytes], size: int, line: int, behind: Iterable[bytes] | None
+    ) -> None:
         self._resource = resource
         self._chunks = iter(chunks)
+        self._behind = behind
         self._size = size
         self._rest = b""
         self._carried = 0
@@ -60,9 +64,17 @@ class Pieces:
         self._begun = self._ended = False
         self.lines = PIECE_LINES
         """Approximate lines of a piece: each takes memory, however short it is."""
+        self.until: int | None = None
+        """The number of the first line behind the range, once lines are read from there."""
 
     def __iter__(self) -> Iterator[Piece]:
         while True:
+            if self._ended and self._behind is not None and self._rest and self._carried == len(self._rest):
+                # The range ends within a row.
+                self.until = self._line + self._rest.count(b"\n")
+                self._chunks, self._behind, self._ended = iter(self._behind), None, False
+            elif self.until is not None and self._line >= self.until:
+                return
             self._fill()
             end = self._end()
             piece, self._rest, self._carried = self._rest[:end], self._rest[end:], 0
@@ -71,7 +83,7 @@ class Pieces:
                 raise Rejected(self._resource, f"line {line} is longer than 8 MB")
             if not piece:
                 return
-            yield Piece(piece, self._line, self._ended and not self._rest)
+            yield Piece(piece, self._line, self._ended and not self._rest and self._behind is None)
 
     @property
     def held(self) -> int:
@@ -201,6 +213,8 @@ class Form:
     """The names of its columns, if they are known: its bytes begin behind the header."""
     line: int = 1
     """The number of its first line."""
+    behind: Iterable[bytes] | None = None
+    """What follows on its bytes: only their last row may go on there."""
 
 
 CSV = Form()
@@ -234,7 +248,7 @@ class Table:
 
     def __init__(self, resource: str, chunks: Iterable[bytes], size: int = PIECE_BYTES, form: Form = CSV) -> None:
         self._source = chunks if isinstance(chunks, BoundedSource) else None
-        self._pieces = Pieces(resource, chunks, size, form.line)
+        self._pieces = Pieces(resource, chunks, size, form.line, form.behind)
         self._turn = iter(self._pieces)
         self._shape = Shape(None, form.separator, form.encoding)
         if form.header is None:
@@ -246,6 +260,8 @@ class Table:
         self._width = len(self.header)
         self._shape = replace(self._shape, width=self._width)
         self._pieces.lines = min(self._pieces.lines, _CELLS // self._width)
+        self.behind = 0
+        """Lines behind the range that belong to its last row."""
 
     def rows(self) -> Iterator[Rows]:
         """Yield the rows after the header, without blank lines."""
@@ -281,7 +297,7 @@ class Table:
             frame = frame.filter(place.is_in(irregular.taken).not_() & (place < irregular.done))
         if irregular.rows:
             frame = pl.concat([frame, *irregular.rows]).sort(LINE)
-        return Rows(
+        rows = Rows(
             piece,
             lines,
             frame.with_columns(place + piece.line),
@@ -292,6 +308,22 @@ class Table:
             ragged=irregular.ragged.with_columns(place + piece.line),
             blank=irregular.blank,
             separator=mark,
+        )
+        return rows if self._pieces.until is None else self._within(rows, irregular, self._pieces.until)
+
+    def _within(self, rows: Rows, irregular: Irregular, until: int) -> Rows:
+        """Return those of some rows that begin before a line, and note how far the last of them goes."""
+        taken = {rows.piece.line + place for place in irregular.taken}
+        while until + self.behind in taken:
+            self.behind += 1
+        before = pl.col(LINE) < until
+        return replace(
+            rows,
+            frame=rows.frame.filter(before),
+            plain=False,
+            unreadable=[bad for bad in rows.unreadable if bad.line < until],
+            ragged=rows.ragged.filter(before),
+            blank=0,
         )
 
     def _plain(self, lines: pl.Series, data: bytes) -> tuple[pl.DataFrame, pl.Series | None]:
@@ -353,13 +385,13 @@ def _header(resource: str, piece: Piece, shape: Shape) -> tuple[list[str], Piece
             break
         start, line = end + 1, line + 1
     else:
-        raise Rejected(resource, _EMPTY)
+        raise Rejected(resource, EMPTY)
     names, end = RowReader(piece, shape).row(start)
     if not isinstance(names, list):
         problem = names.reason if names else "its quotes do not match"
         raise Rejected(resource, f"line {line}, which must name the columns, {problem}")
     if not any(name.strip() for name in names):
-        raise Rejected(resource, _EMPTY)
+        raise Rejected(resource, EMPTY)
     if len(names) > MOST_COLUMNS:
         raise Rejected(resource, f"line {line}, which must name the columns, has {len(names):,} of them")
     return names, Piece(piece.data[end:], line + piece.data.count(b"\n", start, end), piece.last)

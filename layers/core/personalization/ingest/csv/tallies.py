@@ -18,13 +18,15 @@ class Tally(ABC):
     The name distinguishes its files from those of other tallies.
     """
 
+    _empty: pl.DataFrame
+    """The form of held rows."""
+
     def __init__(self, folder: Path, name: str, most: int = IN_MEMORY, partitions: int = PARTITIONS) -> None:
         self._folder = folder
         self._name = name
         self._most = most
         self._partitions = partitions
         self._held: list[pl.DataFrame] = []
-        self._empty = pl.DataFrame()
         self._size = 0
         self._spilled = 0
 
@@ -60,7 +62,6 @@ class Tally(ABC):
         for (part,), some in spread.partition_by("part", as_dict=True, include_key=False).items():
             some.write_ipc(self._folder / f"{self._name}-{part}-{self._spilled}.ipc")
         self._spilled += 1
-        self._empty = frame.clear()
         self._held, self._size = [], 0
 
     def _parts(self) -> Iterator[pl.DataFrame]:
@@ -74,11 +75,13 @@ class Tally(ABC):
     def _part(self, part: int) -> pl.DataFrame:
         paths = (self._folder / f"{self._name}-{part}-{number}.ipc" for number in range(self._spilled))
         frames = [pl.read_ipc(path.read_bytes()) for path in paths if path.exists()]
-        return pl.concat(frames) if frames else self._empty.clear()
+        return pl.concat(frames) if frames else self._empty
 
 
 class HashTally(Tally):
     """A tally of 64-bit hashes: collected as they come, and sorted in the end."""
+
+    _empty = pl.DataFrame(schema={"key": pl.UInt64})
 
     def take(self, keys: pl.Series) -> None:
         self.hold(keys.alias("key").to_frame())
@@ -94,6 +97,8 @@ class HashTally(Tally):
 
 class WordTally(Tally):
     """A tally of hashes with a `word` each, far fewer than rows: added up as they come."""
+
+    _empty = pl.DataFrame(schema={"key": pl.UInt64, "word": pl.String, "rows": pl.UInt64})
 
     def take(self, keys: pl.Series, words: pl.Series) -> None:
         """Count the keys of some rows; equal keys have equal words."""

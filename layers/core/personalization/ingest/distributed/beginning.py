@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Begin a check in ranges: which files of a drop can be divided, how they are written, and which ranges there are."""
+
+from typing import TYPE_CHECKING
+
+from personalization.core.aws import objects
+from personalization.ingest.csv.rows import Form, Table
+from personalization.ingest.distributed import tasks as cutting
+from personalization.ingest.distributed.ranges import FileForm
+from personalization.ingest.distributed.store import Context, Work
+from personalization.ingest.distributed.tasks import File
+from personalization.ingest.findings import Expected
+from personalization.ingest.formats import archives, encodings, separators
+from personalization.ingest.formats.encodings import Utf8
+from personalization.ingest.parts import Parts, SourcePart
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_SAMPLE = 1 << 16
+"""Bytes by which a separator is guessed, as for other files."""
+_OTHERS = (b"PAR1", b"PK", b"\xd0\xcf\x11\xe0", b"%PDF")
+"""First bytes of files that are no text."""
+
+
+class Beginning:
+    """Begin the check of a drop.
+
+    Args:
+        client, bucket: where the drop is, and the files of the check.
+        size: bytes of a range, at most.
+    """
+
+    def __init__(self, client: "S3Client", bucket: str, size: int) -> None:
+        self._s3 = client
+        self._bucket = bucket
+        self._size = size
+
+    def begin(self, work: Work, shop: str, expected: Expected, parts: Parts, copies: str) -> None:
+        """Store the tasks of a check, unless they are there.
+
+        Raises:
+            Rejected: the drop cannot be checked in ranges, or has a file that is no table.
+        """
+        if work.context() is not None:
+            return
+        every = [part for part in parts.every if part.size]
+        forms = {number: form for number, part in enumerate(every) if (form := self._form(part, expected)) is not None}
+        files = [File(part.size, number in forms) for number, part in enumerate(every)]
+        tasks = cutting.cut(expected.resource, files, self._size, archives.LARGEST)
+        context = Context(shop, expected, every, forms, cutting.partitions(parts.size), copies)
+        work.begin(context, tasks)
+
+    def _form(self, part: SourcePart, expected: Expected) -> FileForm | None:
+        """Return how a file is written that can be read in ranges; None of others, and of those that are one range."""
+        if part.size <= self._size:
+            return None
+        settings = expected.settings.file_settings(expected.kind)
+        first = objects.get_range(self._s3, self._bucket, part.key, 0, objects.CHUNK, part.version_id)
+        text = Utf8(expected.resource, [first], settings.encoding)
+        packed = archives.packing(first) is not None or first.startswith(_OTHERS)
+        if packed or (text.name is not None and not encodings.includes_ascii(text.name)):
+            return None
+        head = b"".join(text)
+        separator = settings.separator or separators.guess(head[:_SAMPLE].decode(errors="replace"))
+        return FileForm(Table(expected.resource, [head], form=Form(separator)).header, separator)

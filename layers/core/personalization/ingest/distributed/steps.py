@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a check in ranges: check a range, see whether the ranges fit, count a partition of the hashes.
+
+Every step can be repeated: it finds its own result.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from personalization.core.aws import objects
+from personalization.core.errors import Broken, Rejected
+from personalization.ingest import formats, known_ids
+from personalization.ingest.csv import copying
+from personalization.ingest.csv.copying import Output, Partial
+from personalization.ingest.csv.counts import Counting, unpack_ids
+from personalization.ingest.distributed import tasks as cutting
+from personalization.ingest.distributed.ranges import Range, Whole
+from personalization.ingest.distributed.store import Context, Result, Work
+from personalization.ingest.distributed.tasks import Outcome, Task
+from personalization.ingest.findings import Expected
+from personalization.shop.keys import DataKind
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Steps:
+    """The steps of the check in a folder."""
+
+    def __init__(self, client: "S3Client", bucket: str, folder: str) -> None:
+        self._s3 = client
+        self._bucket = bucket
+        self._work = Work(client, bucket, folder)
+        context = self._work.context()
+        if context is None:
+            raise Broken(folder, "there is no check in this folder")
+        self._context: Context = context
+
+    def check(self, round_: int, number: int) -> str:
+        """Check a range: write its import copy, its hashes and its state. Return the key of its result.
+
+        Raises:
+            RetryLater: the bucket does not answer.
+        """
+        task = self._work.tasks(round_)[number]
+        found = self._work.result(task)
+        result = self._checked(task) if found is None else found
+        return self._work.put_result(task, result) if found is None else ""
+
+    def fit(self, round_: int) -> dict[str, object]:
+        """Tell which ranges must be checked again, as the items of another round; else how many partitions to count.
+
+        Raises:
+            Rejected: the ranges still do not fit after many rounds.
+        """
+        tasks = self._work.tasks(round_)
+        results = self._work.results(tasks)
+        wrong = cutting.wrong(tasks, [result.outcome for result in results])
+        if not wrong:
+            ended = any(result.outcome.stopped or result.outcome.refused for result in results)
+            return {"round": round_, "again": False, "partitions": 0 if ended else self._context.partitions}
+        if round_ >= cutting.ROUNDS:
+            problem = "its quotes are so damaged that it cannot be divided into rows in parts"
+            raise Rejected(self._context.expected.resource, f"{problem}: correct them, or drop several smaller files")
+        by_number = {task.number: task for task in wrong}
+        self._work.put_tasks(round_ + 1, [by_number.get(task.number, task) for task in tasks], wrong)
+        return {"round": round_ + 1, "again": True, "partitions": 0}
+
+    def count(self, round_: int, partition: int) -> str:
+        """Count the different rows and ids of one partition of the hashes; return the key of the count."""
+        if self._work.count(partition) is not None:
+            return ""
+        tasks, context = self._work.tasks(round_), self._context
+        results = self._work.results(tasks)
+        known, kind = known_ids.Store(self._s3, self._bucket, context.shop), context.expected.kind
+        kinds: tuple[DataKind, ...] = ("users", "items") if kind == "interactions" else (kind,)
+        ids = {each: known.load(each, partition, context.partitions) for each in kinds}
+        expected = replace(context.expected, known=ids)
+        with tempfile.TemporaryDirectory() as scratch:
+            counting = Counting(expected, Path(scratch))
+            for state in self._work.hashes(tasks, results, partition):
+                for name, frame in state.frames.items():
+                    counting.tallies[name].hold(frame)
+            different = counting.different()
+        found = different.state()
+        if kind != "interactions":
+            own = _with_earlier(different.own, ids[kind], expected)
+            found = replace(found, frames={**found.frames, "own": own.to_frame("key")})
+        return self._work.put_count(partition, found)
+
+    def _checked(self, task: Task) -> Result:
+        """Check a range; a refused one has its reason in its result."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return self._check(task, Path(folder))
+            except Rejected as refused:
+                where = f"in the lines after byte {task.begin:,}: " if task.begin else ""
+                outcome = Outcome(task.skipped or 0, 0, None, refused=f"{where}{refused.reason}")
+                return Result(outcome)
+
+    def _check(self, task: Task, scratch: Path) -> Result:
+        context = self._context
+        expected = context.expected
+        with self._opened(task, scratch) as table:
+            rows = copying.check_event_copies(expected, table)
+            found = copying.begin(expected, table.header, scratch, context.partitions)
+            copy = _Copy(self._s3, self._bucket, f"{context.copies}{task.number:05d}.csv", found)
+            try:
+                output = Output(copy.write, rows_left=table.rows_left)
+                copying.check(rows, expected, found, output, whole=not task.number)
+                copy.finish()
+            except BaseException:
+                copy.abort()
+                raise
+        self._work.put_state(task, found.state())
+        places = self._work.put_hashes(task, _partitions(found)) if not found.stopped else []
+        return Result(
+            Outcome(table.skipped, table.behind, table.encoding, stopped=bool(found.stopped)),
+            table.lines,
+            copy.key,
+            found.size,
+            found.counting.rows,
+            table.notes,
+            places,
+        )
+
+    @contextmanager
+    def _opened(self, task: Task, scratch: Path) -> Iterator[Range | Whole]:
+        """Open the rows of a task.
+
+        Raises:
+            Rejected: the file is gone, or is no table.
+        """
+        context = self._context
+        part, expected = context.parts[task.file], context.expected
+        form, settings = context.forms.get(task.file), expected.settings.file_settings(expected.kind)
+        if form is not None:
+            task = replace(task, encoding=task.encoding or settings.encoding)
+            stream = partial(objects.stream_from, self._s3, self._bucket, part.key, part.version_id)
+            yield Range(expected.resource, stream, task, form, total=context.bytes_of_text)
+            return
+        with (
+            objects.reading(self._s3, self._bucket, part.key, part.version_id) as body,
+            formats.opened(expected.resource, body, settings, scratch) as table,
+        ):
+            yield Whole(table)
+
+
+class _Copy:
+    """The import copy of a range: with a header, and only where there is a row."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, found: Partial) -> None:
+        self._upload = objects.Upload(client, bucket, key)
+        self._key = key
+        self._header = (",".join(found.layout.names()) + "\n").encode()
+        self.key = ""
+        """Empty without a row."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        if not self.key and data:
+            self.key = self._key
+            self._upload.write(self._header)
+        self._upload.write(data)
+
+    def finish(self) -> None:
+        """Complete the copy."""
+        if self.key:
+            self._upload.finish()
+
+    def abort(self) -> None:
+        self._upload.abort()
+
+
+def _partitions(found: Partial) -> Iterator[Mapping[str, pl.DataFrame]]:
+    """Yield the hashes of each partition, without empty tallies."""
+    tallies = found.counting.tallies
+    for frames in zip(*(tally.parts() for tally in tallies.values()), strict=True):
+        yield {name: frame for name, frame in zip(tallies, frames, strict=True) if frame.height}
+
+
+def _with_earlier(own: Sequence[pl.Series], earlier: bytes | None, expected: Expected) -> pl.Series:
+    """Return the ids of a dataset after a drop, of one partition."""
+    known = unpack_ids(earlier) if expected.mode == "INCREMENTAL" else None
+    every = [*own, *([known] if known is not None else [])]
+    return pl.concat(every).unique() if every else pl.Series(dtype=pl.UInt64)

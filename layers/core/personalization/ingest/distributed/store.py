@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a check in ranges, below `work/<shop>/<run>/`.
+
+Each is written once it is whole, so a step that is repeated finds what it wrote before.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from personalization.core.aws import objects
+from personalization.core.errors import Broken
+from personalization.ingest.csv import state
+from personalization.ingest.csv.state import State
+from personalization.ingest.distributed.ranges import FileForm
+from personalization.ingest.distributed.tasks import Outcome, Task
+from personalization.ingest.findings import Expected
+from personalization.ingest.parts import SourcePart
+from personalization.shop.event_copies import Group
+from personalization.shop.schema import Column, Schema
+from personalization.shop.settings import ShopSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_PARALLEL = 16
+_BINARY = "application/octet-stream"
+
+
+def folder(shop: str, run: str, drop: str) -> str:
+    """Return the folder for the check of a drop (see `sales.identity`) in a run."""
+    return f"work/{shop}/{run}/{drop}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all steps of a check must know, as it was when the check began."""
+
+    shop: str
+    expected: Expected
+    parts: Sequence[SourcePart]
+    """The files of the drop."""
+    forms: Mapping[int, FileForm]
+    """How the files are written that are read in ranges, by number."""
+    partitions: int
+    """Partitions of the hashes."""
+    copies: str
+    """The beginning of the keys of import copies."""
+
+    @property
+    def bytes_of_text(self) -> int | None:
+        """Bytes of all rows; None where some are in other formats or packed."""
+        return sum(part.size for part in self.parts) if len(self.forms) == len(self.parts) else None
+
+    def document(self) -> dict[str, Any]:
+        expected, existing = self.expected, self.expected.existing
+        return {
+            "shop": self.shop,
+            "expected": {
+                "resource": expected.resource,
+                "kind": expected.kind,
+                "mode": expected.mode,
+                "settings": expected.settings.model_dump(mode="json"),
+                "existing": existing
+                and {"kind": existing.kind, "columns": [asdict(each) for each in existing.columns]},
+                "now": expected.now,
+                "group": expected.group and asdict(expected.group),
+            },
+            "parts": [asdict(part) for part in self.parts],
+            "forms": {str(number): asdict(form) for number, form in self.forms.items()},
+            "partitions": self.partitions,
+            "copies": self.copies,
+        }
+
+
+def read_context(document: Mapping[str, Any]) -> Context:
+    given = document["expected"]
+    existing, group = given["existing"], given["group"]
+    expected = Expected(
+        given["resource"],
+        given["kind"],
+        given["mode"],
+        ShopSettings.model_validate(given["settings"]),
+        existing and Schema(existing["kind"], tuple(Column(**each) for each in existing["columns"])),
+        given["now"],
+        group and Group(**group),
+    )
+    return Context(
+        document["shop"],
+        expected,
+        [SourcePart(**each) for each in document["parts"]],
+        {int(number): FileForm(**form) for number, form in document["forms"].items()},
+        document["partitions"],
+        document["copies"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the check of a range left, besides its state and its hashes."""
+
+    outcome: Outcome
+    lines: int = 0
+    """Lines that begin in the range."""
+    copy: str = ""
+    """The key of the import copy; empty where no row is good."""
+    size: int = 0
+    """Bytes of the copy."""
+    rows: int = 0
+    """Good rows."""
+    notes: Sequence[str] = ()
+    """What was guessed about the file."""
+    places: Sequence[Sequence[int]] = ()
+    """The begin and the size of each partition in the file of hashes."""
+
+
+class Work:
+    """The files of one check."""
+
+    def __init__(self, client: "S3Client", bucket: str, folder: str) -> None:
+        self._s3 = client
+        self.bucket = bucket
+        self.folder = folder
+
+    def begin(self, context: Context, tasks: Sequence[Task]) -> None:
+        """Store what the steps need; first the list of tasks, then the context, which makes it complete."""
+        self.put_tasks(0, tasks, tasks)
+        objects.put_json(self._s3, self.bucket, f"{self.folder}context.json", context.document())
+
+    def context(self) -> Context | None:
+        document = objects.get_json(self._s3, self.bucket, f"{self.folder}context.json")
+        return None if document is None else read_context(document)
+
+    def items_key(self, number: int) -> str:
+        """Return the key of the items of a round of checks, as the Distributed Map reads them."""
+        return f"{self.folder}items-{number}.json"
+
+    def put_tasks(self, number: int, tasks: Sequence[Task], checked: Sequence[Task]) -> None:
+        """Store the tasks of a round, of which some are checked."""
+        items = [{"work": self.folder, "round": number, "task": task.number} for task in checked]
+        objects.put_json(self._s3, self.bucket, f"{self.folder}tasks-{number}.json", [asdict(task) for task in tasks])
+        objects.put_json(self._s3, self.bucket, self.items_key(number), items)
+
+    def tasks(self, number: int) -> list[Task]:
+        """Return all tasks as of a round."""
+        document = objects.get_json(self._s3, self.bucket, f"{self.folder}tasks-{number}.json")
+        if document is None:
+            raise Broken(self.folder, f"there are no tasks of round {number}: the check did not begin")
+        return [Task(**each) for each in document]
+
+    def result(self, task: Task) -> Result | None:
+        """Return what the check of a range left; None before it is done."""
+        found = objects.get_json(self._s3, self.bucket, f"{self._name(task)}.json")
+        if found is None:
+            return None
+        return Result(**{**found, "outcome": Outcome(**found["outcome"])})
+
+    def results(self, tasks: Sequence[Task]) -> list[Result]:
+        """Return the results of all ranges.
+
+        Raises:
+            Broken: one is missing.
+        """
+        with ThreadPoolExecutor(_PARALLEL, "results") as pool:
+            found = list(pool.map(self.result, tasks))
+        missing = [task.number for task, result in zip(tasks, found, strict=True) if result is None]
+        if missing:
+            raise Broken(self.folder, f"{len(missing):,} ranges have no result, among them number {missing[0]}")
+        return [result for result in found if result is not None]
+
+    def put_result(self, task: Task, result: Result) -> str:
+        """Store the result of a range, after everything that it names; return its key."""
+        key = f"{self._name(task)}.json"
+        objects.put_json(self._s3, self.bucket, key, asdict(result))
+        return key
+
+    def put_state(self, task: Task, found: State) -> None:
+        objects.put_bytes(self._s3, self.bucket, f"{self._name(task)}.state", state.pack(found), _BINARY)
+
+    def state(self, task: Task) -> State:
+        return self._unpacked(f"{self._name(task)}.state")
+
+    def put_hashes(self, task: Task, partitions: Iterator[Mapping[str, pl.DataFrame]]) -> list[list[int]]:
+        """Store the partitions of a range's hashes in one file; return their begins and sizes."""
+        places, at = [], 0
+        with objects.writing(self._s3, self.bucket, f"{self._name(task)}.hashes") as upload:
+            for frames in partitions:
+                data = state.pack(State({}, frames)) if frames else b""
+                upload.write(data)
+                places.append([at, len(data)])
+                at += len(data)
+        return places
+
+    def hashes(self, tasks: Sequence[Task], results: Sequence[Result], partition: int) -> Iterator[State]:
+        """Yield a partition of the hashes of each range that has some."""
+        wanted = [
+            (f"{self._name(task)}.hashes", *result.places[partition])
+            for task, result in zip(tasks, results, strict=True)
+            if result.places and result.places[partition][1]
+        ]
+        with ThreadPoolExecutor(_PARALLEL, "hashes") as pool:
+            for begin in range(0, len(wanted), _PARALLEL):
+                yield from pool.map(lambda each: state.unpack(self._slice(*each)), wanted[begin : begin + _PARALLEL])
+
+    def put_count(self, partition: int, found: State) -> str:
+        """Store the count of a partition; return its key."""
+        key = self._count_key(partition)
+        objects.put_bytes(self._s3, self.bucket, key, state.pack(found), _BINARY)
+        return key
+
+    def count(self, partition: int) -> State | None:
+        data = objects.get_bytes(self._s3, self.bucket, self._count_key(partition))
+        return None if data is None else state.unpack(data)
+
+    def _count_key(self, partition: int) -> str:
+        return f"{self.folder}count-{partition:03d}.state"
+
+    def _name(self, task: Task) -> str:
+        how = "" if task.skipped is None else f"-{task.skipped}"
+        return f"{self.folder}range-{task.number:05d}{how}{f'-{task.encoding}' if task.encoding else ''}"
+
+    def _unpacked(self, key: str) -> State:
+        data = objects.get_bytes(self._s3, self.bucket, key)
+        if data is None:
+            raise Broken(key, "the file of the check is gone")
+        return state.unpack(data)
+
+    def _slice(self, key: str, begin: int, size: int) -> bytes:
+        return objects.get_range(self._s3, self.bucket, key, begin, size)
