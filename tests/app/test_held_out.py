@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from local.cloud.lifecycle import PART_BYTES
 from local.cloud.runs import Run
 from tests.app import retail
 from tests.app.laptop import Laptop
@@ -17,9 +18,9 @@ PURCHASES = 27
 """Of each shopper, one in three hours: those of the last day are held out."""
 
 
-def history() -> str:
+def history(users: int = 60) -> str:
     """Each shopper walks through the items of the own category, eight steps a day."""
-    header, *rows = retail.interactions(each=PURCHASES).splitlines()
+    header, *rows = retail.interactions(users, each=PURCHASES).splitlines()
     slow = [line.rsplit(",", 1) for line in rows]
     return (
         "\n".join([header, *(f"{rest},{retail.START + 3 * (int(when) - retail.START)}" for rest, when in slow)]) + "\n"
@@ -107,3 +108,33 @@ def test_a_test_that_fails_costs_no_training_and_a_rerun_continues(laptop: Lapto
     assert [name for name in solutions if "unlucky" in name] == []
     again = laptop.client.runs.start("unlucky", "continue", run=run.name)
     assert laptop.ended(again.arn).output["outcome"] == "promoted"
+
+
+def test_a_history_above_the_bound_is_cut_in_parts_though_functions_are_killed(laptop: Laptop) -> None:
+    laptop.put("drops/vast/settings.yaml", "recipes: [user-personalization, popularity-count]\n" + SETTINGS)
+    text = history(users=400)
+    assert len(text) > PART_BYTES
+    killed = [
+        laptop.cloud_faults.during("killFunction", f"*SplitHistoryFunction*.{step}", "*vast*", times=1, performed=done)
+        for step, done in (("latest", True), ("cut", False), ("read", True))
+    ]
+    with killed[0], killed[1], killed[2]:
+        run = laptop.drop("vast", "interactions", text)
+        fired = [rule["fired"] for rule in laptop.cloud_faults.rules()]
+    assert run.output["outcome"] == "promoted", run.reason or run.output
+    assert fired == [1, 1, 1]
+    found = report(laptop, "vast", run)
+    assert (found["outcome"], found["shoppers"]) == ("judged", 400)
+    last = [int(line.rpartition(",")[2]) for line in text.splitlines()[1:]]
+    cut_off = max(last) - 86_400
+    assert found["trainedOn"] == sum(when <= cut_off for when in last)
+    assert found["trainedOn"] + found["heldOut"] == 400 * PURCHASES
+    # Each pass over the parts is a map run, and no part was given up.
+    machine = laptop.state.outputs["EvaluateStateMachineArn"]
+    steps = laptop.client.runs.client
+    ended = steps.list_executions(stateMachineArn=machine)["executions"]
+    runs = [each for test in ended for each in steps.list_map_runs(executionArn=test["executionArn"])["mapRuns"]]
+    views = [steps.describe_map_run(mapRunArn=each["mapRunArn"]) for each in runs]
+    assert [view["mapRunArn"].split("/")[1].partition(":")[0] for view in views] == ["latest", "cut", "read"]
+    assert {view["status"] for view in views} == {"SUCCEEDED"}
+    assert all(view["executionCounts"]["succeeded"] == view["executionCounts"]["total"] for view in views)

@@ -97,8 +97,8 @@ def test_what_is_not_obvious_is_commented(machine: State) -> None:
 
 @EACH
 def test_statelint_finds_nothing(machine: State) -> None:
-    # It takes an expression for a missing number where a wait's seconds stand.
-    whole = re.sub(r'"Seconds": "{%[^"]*%}"', '"Seconds": 1', json.dumps(machine))
+    # It takes an expression for a missing number where a wait's seconds, or a map's children at a time, stand.
+    whole = re.sub(r'"(Seconds|MaxConcurrency)": "{%[^"]*%}"', r'"\1": 1', json.dumps(machine))
     # It does not know what AWS adds to the specification for Distributed Maps.
     problems = [
         each for each in Linter.validate(json.loads(whole)) if "Label" not in each and "ReaderConfig" not in each

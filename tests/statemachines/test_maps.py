@@ -44,7 +44,8 @@ def test_no_part_is_left_out(state: State) -> None:
 @pytest.mark.parametrize("name", MACHINES_WITH_MAPS)
 def test_how_many_parts_run_at_a_time_is_a_parameter(name: str) -> None:
     text = (FILE.parent / f"{name}.asl.yaml").read_text()
-    found = re.findall(r"MaxConcurrency: \$\{MapConcurrency\}", text)
+    # As an expression it is a number, wherever the substitution is made: in the file, or in the JSON of it.
+    found = re.findall(r'MaxConcurrency: "\{% \$\{MapConcurrency\} %\}"', text)
     assert len(found) == len(distributed(MACHINES[name]))
     assert STACK.source["Parameters"]["MapConcurrency"]["Default"] == 20
 
