@@ -14,7 +14,7 @@ import psutil
 import urllib3
 
 from local.cloud import environments, lifecycle, login, resuming, saved
-from local.cloud.client import Answer, Client, drop_key
+from local.cloud.client import Answer, Client, Upload, drop_key
 from local.cloud.environments import LocalError
 from local.cloud.home import Home, NotRunningError, State, access, client_environment, require, running
 from local.cloud.runs import Run
@@ -124,8 +124,7 @@ def drop(options: Namespace, terminal: Terminal) -> int:
         with terminal.step(f"uploading {options.settings.name}"):
             cloud.drop(options.shop, "settings", options.settings)
     for file in options.files:
-        with terminal.step(f"uploading {file.name}"):
-            upload = cloud.drop(options.shop, options.kind, file, incremental=options.incremental)
+        upload = _upload(cloud, options, file, terminal)
         result: dict[str, object] = {"bucket": cloud.state.outputs["BucketName"], "key": upload.key}
         if options.watch:
             run = watch(cloud, cloud.runs.started_by(upload.key, upload.before), terminal)
@@ -137,6 +136,17 @@ def drop(options: Namespace, terminal: Terminal) -> int:
     elif not options.watch:
         terminal.note(f"follow it: python -m local runs {options.shop} --watch")
     return int(failed)
+
+
+def _upload(cloud: Client, options: Namespace, file: Path, terminal: Terminal) -> Upload:
+    """Upload a file, or the parts of a folder and then their marker."""
+    if not file.is_dir():
+        with terminal.step(f"uploading {file.name}"):
+            return cloud.drop(options.shop, options.kind, file, incremental=options.incremental)
+    with terminal.bar() as tell:
+        upload = cloud.drop(options.shop, options.kind, file, incremental=options.incremental, tell=tell)
+    terminal.note(f"uploaded the parts of {file.name}, and {upload.key.rpartition('/')[2]} after them")
+    return upload
 
 
 def runs(options: Namespace, terminal: Terminal) -> int:

@@ -192,9 +192,11 @@ def add_runs(add: Add) -> None:
         "put files into the bucket, as a shop would",
         "drop myshop interactions purchases.csv --watch",
         "drop myshop interactions purchases.csv --settings settings.yaml --watch",
+        "drop myshop interactions unloaded/ --watch",
         "drop myshop settings settings.yaml",
         takes="SHOP KIND FILE…",
-        files=".csv or .csv.gz; settings: .yaml, .yml or .json",
+        files="text (.csv, .tsv, .txt; also .gz, .zst, .zip), .xlsx, .parquet, or a folder of parts; settings: .yaml, "
+        ".yml or .json",
     )
     drop.add_argument(
         "--incremental", action="store_true", help="add to what was imported before; without it, replace it"

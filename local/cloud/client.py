@@ -5,7 +5,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ from urllib.parse import quote, urlencode
 import boto3
 import urllib3
 from personalization.core.errors import PersonalizationError
-from personalization.shop.keys import SETTINGS_FILES
+from personalization.shop.keys import ENDINGS, INCREMENTAL, SETTINGS_FILES, has_ending
 
 from local.cloud.environments import LocalError
+from local.cloud.folders import read_folder
 from local.cloud.home import State, access
 from local.cloud.runs import Run, Runs
 
@@ -123,11 +124,23 @@ class Client:
         body = {"userId": user, "sessionId": session or str(uuid.uuid4()), "events": [event]}
         return self.ask("POST", f"/shops/{quoted(shop)}/events", body=body)
 
-    def drop(self, shop: str, kind: str, file: Path, *, incremental: bool = False) -> Upload:
-        """Upload `file` to where a shop drops its files."""
+    def drop(
+        self,
+        shop: str,
+        kind: str,
+        file: Path,
+        *,
+        incremental: bool = False,
+        tell: Callable[[str, float], object] = lambda _text, _share: None,
+    ) -> Upload:
+        """Upload a file, or a folder of parts, to where a shop drops its files; `tell` as in `Folder.upload`."""
         key = drop_key(shop, kind, file, incremental=incremental)
         before = set(self.runs.arns())
-        boto3.client("s3", **access(self.state)).upload_file(str(file), self.state.outputs["BucketName"], key)
+        s3, bucket = boto3.client("s3", **access(self.state)), self.state.outputs["BucketName"]
+        if file.is_dir():
+            read_folder(shop, kind, file, incremental=incremental).upload(s3, bucket, tell)
+        else:
+            s3.upload_file(str(file), bucket, key)
         return Upload(key, before)
 
     def papers(self, run: Run) -> list[str]:
@@ -215,13 +228,18 @@ def as_names(member: object) -> list[str]:
 
 
 def drop_key(shop: str, kind: str, file: Path, *, incremental: bool = False) -> str:
-    """Return the object key at which a shop drops `file`; refuse what the run would refuse by name or as settings."""
+    """Return the key whose event starts the run of a file, or of a folder of parts.
+
+    What the run would refuse by name or as settings is refused at once.
+    """
+    if file.is_dir():
+        return read_folder(shop, kind, file, incremental=incremental).key
     if not file.is_file():
         raise LocalError(f"there is no file {file}")
     if kind != "settings":
-        if not file.name.endswith((".csv", ".csv.gz")):
-            raise LocalError(f"{file.name}: {kind} are a .csv or a .csv.gz file")
-        return f"drops/{shop}/{kind}/{'incremental/' if incremental else ''}{file.name}"
+        if not has_ending(file.name):
+            raise LocalError(f"{file.name}: {kind} are files that end in {ENDINGS}, or a folder of parts")
+        return f"drops/{shop}/{kind}/{f'{INCREMENTAL}/' if incremental else ''}{file.name}"
     if f"settings{file.suffix}" not in SETTINGS_FILES:
         raise LocalError(f"{file.name}: settings are a .yaml, a .yml or a .json file")
     from personalization.shop.settings import read  # noqa: PLC0415 - only settings need the models

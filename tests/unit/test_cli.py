@@ -124,6 +124,25 @@ def test_a_file_is_dropped_where_the_contract_says(
     assert drop_key("shop", kind, tmp_path / name, incremental=incremental) == key
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([], "there are no parts in"),
+        (["a.csv", "notes.md"], "notes.md: parts end in .csv"),
+        (["a.csv", "deep/b.csv"], r"further folders \(deep\)"),
+        (["a.csv", "_SUCCESS", "manifest"], r"several markers \(_SUCCESS, manifest\)"),
+    ],
+)
+def test_a_folder_that_its_run_would_refuse_is_refused_before_it_is_sent(
+    files: list[str], told: str, tmp_path: Path
+) -> None:
+    for each in files:
+        (tmp_path / each).parent.mkdir(exist_ok=True)
+        (tmp_path / each).touch()
+    with pytest.raises(LocalError, match=told):
+        drop_key("shop", "users", tmp_path)
+
+
 def test_settings_are_checked_before_they_are_sent(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
     file.write_text("recepies: [similar-items]\n")
@@ -139,7 +158,7 @@ def test_settings_are_checked_before_they_are_sent(tmp_path: Path) -> None:
     assert drop_key("shop", "settings", file) == "drops/shop/settings.yml"
 
 
-@pytest.mark.parametrize(("kind", "name"), [("users", "users.txt"), ("settings", "s.csv"), ("items", "absent.csv")])
+@pytest.mark.parametrize(("kind", "name"), [("users", "users.orc"), ("settings", "s.csv"), ("items", "absent.csv")])
 def test_a_file_that_fits_no_kind_is_refused_before_it_is_sent(kind: str, name: str, tmp_path: Path) -> None:
     if "absent" not in name:
         (tmp_path / name).touch()

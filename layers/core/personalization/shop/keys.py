@@ -92,14 +92,19 @@ def recognise(key: str) -> Drop:
         return Drop(key, kind, shop, mode, folder=key.removesuffix(name)) if marks else Drop(key, "nothing")
     if is_manifest(name):
         raise Rejected(key, "a manifest belongs beside its parts, in a folder of their own under the kind")
-    if not _ENDING.search(name):
+    if not has_ending(name):
         raise Rejected(key, f"the file must end in {ENDINGS}")
     return Drop(key, kind, shop, mode, compressed=is_gzip(name))
 
 
+def has_ending(name: str) -> bool:
+    """Tell whether a lone file can have this name."""
+    return _ENDING.search(name) is not None
+
+
 def is_part(name: str) -> bool:
     """Tell whether a part can have this name: with a known ending, or with none (Redshift, Hive, BigQuery)."""
-    return _ENDING.search(name) is not None or not _ANY_ENDING.search(_PACKED.sub("", name))
+    return has_ending(name) or not _ANY_ENDING.search(_PACKED.sub("", name))
 
 
 def is_manifest(name: str) -> bool:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drop a folder of parts: all of them, then a marker that makes them one drop."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from personalization.shop import keys
+
+from local.cloud.environments import LocalError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder on this computer, and its place in the bucket."""
+
+    target: str
+    """The folder in the bucket, with its slash."""
+    parts: tuple[Path, ...]
+    marker: Path | None
+    """The folder's own marker; a folder without one gets a manifest with the parts' sizes."""
+
+    @property
+    def key(self) -> str:
+        """The key of the marker."""
+        return self.target + (self.marker.name if self.marker else MANIFEST)
+
+    def upload(self, client: "S3Client", bucket: str, tell: Callable[[str, float], object]) -> None:
+        """Upload the parts, remove what else is in the bucket's folder, and write the marker last.
+
+        `tell` takes what is being uploaded, and the share of the bytes that are done.
+        """
+        sizes = {part: part.stat().st_size for part in self.parts}
+        total, done = max(1, sum(sizes.values())), 0
+        for part, size in sizes.items():
+            tell(part.name, done / total)
+            client.upload_file(str(part), bucket, self.target + part.name)
+            done += size
+        wanted = {self.key, *(self.target + part.name for part in self.parts)}
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=self.target)
+        for each in (
+            found["Key"] for page in pages for found in page.get("Contents", []) if found["Key"] not in wanted
+        ):
+            client.delete_object(Bucket=bucket, Key=each)
+        tell(self.key.rpartition("/")[2], 1.0)
+        if self.marker:
+            client.upload_file(str(self.marker), bucket, self.key)
+        else:
+            entries = [{"key": part.name, "size": size} for part, size in sizes.items()]
+            client.put_object(Bucket=bucket, Key=self.key, Body=json.dumps({"entries": entries}).encode())
+
+
+def read_folder(shop: str, kind: str, path: Path, *, incremental: bool = False) -> Folder:
+    """Return a folder as a drop; refuse what its run would refuse by the names of the files."""
+    path = path.resolve()
+    files = [each for each in sorted(path.iterdir()) if not _is_hidden(each.name)]
+    markers = [each for each in files if each.name == keys.SUCCESS or keys.is_manifest(each.name)]
+    parts = [each for each in files if each not in markers]
+    if kind == "settings":
+        raise LocalError(f"{path.name} is a folder: settings are a file")
+    if path.name == keys.INCREMENTAL:
+        raise LocalError("give the folder another name than incremental: that one marks drops that add to earlier ones")
+    if len(markers) > 1:
+        raise LocalError(f"{path.name} has several markers ({', '.join(each.name for each in markers)}): leave one")
+    if nested := [each.name for each in parts if each.is_dir()]:
+        raise LocalError(f"{path.name} has further folders ({', '.join(nested[:5])}): put all parts into one")
+    if strange := [each.name for each in parts if not keys.is_part(each.name)]:
+        raise LocalError(f"{', '.join(strange[:5])}: parts end in {keys.ENDINGS}, or have no ending")
+    if not parts:
+        raise LocalError(f"there are no parts in {path}")
+    target = f"drops/{shop}/{kind}/{f'{keys.INCREMENTAL}/' if incremental else ''}{path.name}/"
+    return Folder(target, tuple(parts), markers[0] if markers else None)
+
+
+def _is_hidden(name: str) -> bool:
+    return name[:1] in {"_", "."} and name != keys.SUCCESS
