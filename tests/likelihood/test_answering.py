@@ -179,3 +179,13 @@ def test_the_page_has_the_curve_and_says_what_the_scores_do() -> None:
 def test_history_of_the_world_has_levels_and_groups() -> None:
     past = worlds.history()
     assert (past.levels, list(past.groups)) == (2, ["AGE"])
+
+
+def test_all_pieces_of_a_whole_history_are_read_in_their_order() -> None:
+    before = inputs.key("demo", "items", "INCREMENTAL", 1_000, "a", 7)
+    pieces = [inputs.key("demo", "items", "FULL", 2_000, "b", (0, piece)) for piece in (0, 999, 1_000, 9_999)]
+    after = inputs.key("demo", "items", "INCREMENTAL", 3_000, "c")
+    found = inputs.choose([after, *reversed(pieces), before], {}, "c", 0)
+    assert found.read["items"] == [*pieces, after]
+    assert found.replaced == [before]
+    assert {inputs.form(piece) for piece in pieces} == {inputs.form(after)}

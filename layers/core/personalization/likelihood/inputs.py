@@ -19,6 +19,8 @@ OVERLAP_SECONDS = 3600
 BEFORE_WHOLE_SECONDS = 90 * 86_400
 """Live events of this time before a whole history are kept: the history may be older than its drop."""
 _ROWS = 1_000
+_TIME = 15
+"""Digits of the time in a key."""
 _MARK = "e"
 """Suffix of a copy's number that marks escaped backslashes (`csv_dialect.record`); older copies have none."""
 
@@ -36,9 +38,13 @@ def snapshots(shop: str) -> str:
     return f"likelihood/{shop}/snapshots/"
 
 
-def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part: int = 0) -> str:
-    """Return the key of a part of a run's copy; keys of one kind sort by the time of acceptance (Unix milliseconds)."""
-    return f"{folder(shop)}{kind}/{milliseconds:015d}-{part:03d}{_MARK}-{mode}-{run}.csv"
+def key(shop: str, kind: DataKind, mode: Mode, milliseconds: int, run: str, part: int | tuple[int, int] = 0) -> str:
+    """Return the key of a part of a run's copy, or of a piece of it: the part and its number, which keep their order.
+
+    Keys of one kind sort by the time of acceptance (Unix milliseconds).
+    """
+    number = f"{part:03d}" if isinstance(part, int) else f"{part[0]:03d}.{part[1]:05d}"
+    return f"{folder(shop)}{kind}/{milliseconds:0{_TIME}d}-{number}{_MARK}-{mode}-{run}.csv"
 
 
 FORM = csv_dialect.PERSONALIZE
@@ -106,7 +112,9 @@ def choose(keys: Iterable[str], outcomes: Mapping[tuple[ClaimKind, str], Outcome
 
 def _kept(keys: list[str], imported: Iterable[str], oldest: int) -> list[str]:
     """Return the keys from the newest imported whole history on, and live events from shortly before it."""
-    whole = max((each for each in imported if _mode_and_run(each)[0] == "FULL"), default="")
+    newest = max((each for each in imported if _mode_and_run(each)[0] == "FULL"), default="")
+    # All pieces of a history have its time.
+    whole = newest[: newest.rindex("/") + 1 + _TIME] if newest else ""
     since = max(oldest, _seconds(whole) - BEFORE_WHOLE_SECONDS if whole else 0)
     return [each for each in keys if (_seconds(each) >= since if _mode_and_run(each)[1] == LIVE else each >= whole)]
 
