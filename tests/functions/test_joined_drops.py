@@ -218,3 +218,20 @@ def test_what_needs_too_many_jobs_is_refused_with_a_way_out(drop: Drop, jobs: Jo
     with pytest.raises(Rejected, match="more than 10 import jobs of 70,000 bytes: drop it as several smaller files"):
         jobs.checked({**drop(f"{FOLDER}1.csv", numbered(10_000, 25_000)), "id": "0"}, 70_000)
     assert jobs.keys("imports/") == []
+
+
+def test_parts_of_a_folder_fill_jobs_as_one_file_and_beside_others(drop: Drop, jobs: Jobs) -> None:
+    header, *rows = numbered(50_000, 2_500).splitlines(keepends=True)
+    for part in range(5):
+        drop(f"{FOLDER}autumn/part-{part}.csv", header + "".join(rows[part * 500 : part * 500 + 500]))
+    folder = {**drop(f"{FOLDER}autumn/_SUCCESS", ""), "id": "0"}
+    lone = drop(f"{FOLDER}1.csv", THREE[0])
+    event = {**folder, "also": [{"id": "1", "key": lone["key"]}], "run": "run-1"}
+    plan = jobs.checked(event, 70_000)
+    assert (plan["rows"], plan["leftOut"], [len(job) >= 1000 for job in jobs.rows(plan)]) == (4_000, [], [True] * 3)
+    expected = sorted(row.encode().strip() for row in (*rows, *THREE[0].splitlines()[1:]))
+    assert sorted(row for job in jobs.rows(plan) for row in job) == expected
+    # A run that goes on cuts within the same parts.
+    jobs.states("ACTIVE")
+    again = jobs.checked({**event, "run": "run-2", "importedBy": ["run-1"]}, 1_000_000_000)
+    assert jobs.rows(again) == jobs.rows(plan)

@@ -87,8 +87,8 @@ def test_parts_come_in_any_order_and_are_read_by_name_in_the_versions_at_the_mar
     assert found.every[1].version_id == second
     assert found.size == 9
     assert found.notes == (
-        "part-3.csv came after the marker: ignored until the next one",
-        "part-1.csv changed after the marker: the earlier content is read until the next one",
+        "came after the marker, and ignored until the next one: part-3.csv",
+        "changed after the marker, and read as before until the next one: part-1.csv",
     )
 
 
@@ -117,8 +117,8 @@ def test_without_versions_the_marker_stands_for_what_is_there(folder: Folder) ->
     ("files", "reason"),
     [
         ([], "there are no parts beside the marker"),
-        (["date=2026-11-01/part-0.csv", "part-0.csv"], "date=2026-11-01/part-0.csv lie in further folders: write all"),
-        (["part-0.csv", "part-1.orc", "notes.md"], "notes.md, part-1.orc cannot be parts: they end in .csv, .tsv"),
+        (["date=2026-11-01/part-0.csv", "part-0.csv"], "in further folders: date=2026-11-01/part-0.csv; write all"),
+        (["part-0.csv", "part-1.orc", "notes.md"], "have no ending: notes.md, part-1.orc"),
         (["part-0.parquet", "_delta_log/0.json"], "it is a Delta table"),
         (["part-0.csv", "manifest.json"], "several markers (_SUCCESS, manifest.json): leave one of them"),
     ],
@@ -136,7 +136,7 @@ def test_a_part_that_is_deleted_after_the_marker_refuses_the_drop_as_its_own_del
         folder.put(each)
     marker = folder.put("_SUCCESS", "")
     folder.remove("b.csv")
-    assert folder.refusal(marker) == "b.csv were deleted after the marker was written"
+    assert folder.refusal(marker) == "deleted after the marker was written: b.csv"
     folder.remove("_SUCCESS")
     assert folder.refusal(marker) == "the object is no longer there"
 
@@ -158,8 +158,8 @@ def test_a_manifest_is_held_against_the_folder_and_every_difference_is_named(fol
         folder.manifest({"a.csv": 5, "b.csv": 6, "c.csv": 5, "../x.csv": 5}), marker="manifest.json"
     )
     assert reason == (
-        "the manifest names ../x.csv outside its folder; the manifest names c.csv, which were not there when it was "
-        "written; other sizes than in the manifest: b.csv (5 bytes, not 6); the manifest lacks d.csv"
+        "outside the manifest's folder: ../x.csv; in the manifest, and not there when it was written: c.csv; "
+        "other sizes than in the manifest: b.csv (5 bytes, not 6); missing in the manifest: d.csv"
     )
 
 

@@ -6,9 +6,9 @@ that every later check and every function reads the same bytes.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
@@ -142,11 +142,13 @@ def _listed(client: "S3Client", bucket: str, drop: Drop, version_id: str | None)
     histories: dict[str, list[Stored]] = {}
     for stored in objects.list_histories(client, bucket, drop.folder):
         histories.setdefault(stored.key.removeprefix(drop.folder), []).append(stored)
-    written = next(
-        each.modified
-        for each in histories.get(drop.key.removeprefix(drop.folder), [])
+    marker = next(
+        each
+        for each in histories[drop.key.removeprefix(drop.folder)]
         if not each.deletion and version_id in {None, each.id}
     )
+    # Without versions nothing tells what a part was before.
+    written = datetime.max.replace(tzinfo=UTC) if marker.id is None else marker.modified
     folder = _Folder()
     for name, history in sorted(histories.items()):
         _sort_in(folder, name, history, written)
@@ -185,14 +187,14 @@ def _problems(drop: Drop, found: _Folder) -> list[str]:
     if found.is_delta:
         problems.append("it is a Delta table, whose files include replaced rows: export it as Parquet or CSV")
     if len(found.markers) > 1:
-        problems.append(f"the folder has several markers ({_named(found.markers)}): leave one of them")
+        problems.append(f"the folder has several markers ({named(found.markers)}): leave one of them")
     if found.nested:
         advice = "write all parts into one folder, without partitions"
-        problems.append(f"{_named(found.nested)} lie in further folders: {advice}")
+        problems.append(f"in further folders: {named(found.nested)}; {advice}")
     if found.others:
-        problems.append(f"{_named(found.others)} cannot be parts: they end in {keys.ENDINGS}, or have no ending")
+        problems.append(f"no parts, which end in {keys.ENDINGS}, or have no ending: {named(found.others)}")
     if found.deleted:
-        problems.append(f"{_named(found.deleted)} were deleted after the marker was written")
+        problems.append(f"deleted after the marker was written: {named(found.deleted)}")
     if len(found.parts) > MOST_PARTS:
         advice = "write fewer and larger ones"
         problems.append(f"the folder has {len(found.parts):,} parts; a drop may have {MOST_PARTS:,}: {advice}")
@@ -241,10 +243,10 @@ def _differences(bucket: str, drop: Drop, manifest: _Manifest, found: _Folder) -
     ]
     unlisted = [name for name in found.parts if name not in sizes]
     return [
-        *([f"the manifest names {_named(outside)} outside its folder"] if outside else []),
-        *([f"the manifest names {_named(missing)}, which were not there when it was written"] if missing else []),
-        *([f"other sizes than in the manifest: {_named(other)}"] if other else []),
-        *([f"the manifest lacks {_named(unlisted)}"] if unlisted else []),
+        *([f"outside the manifest's folder: {named(outside)}"] if outside else []),
+        *([f"in the manifest, and not there when it was written: {named(missing)}"] if missing else []),
+        *([f"other sizes than in the manifest: {named(other)}"] if other else []),
+        *([f"missing in the manifest: {named(unlisted)}"] if unlisted else []),
         *(["the manifest names no parts"] if not manifest.entries else []),
     ]
 
@@ -261,11 +263,12 @@ def _in_order(found: _Folder) -> tuple[SourcePart, ...]:
 
 def _notes(found: _Folder) -> Iterable[str]:
     if found.late:
-        yield f"{_named(found.late)} came after the marker: ignored until the next one"
+        yield f"came after the marker, and ignored until the next one: {named(found.late)}"
     if found.replaced:
-        yield f"{_named(found.replaced)} changed after the marker: the earlier content is read until the next one"
+        yield f"changed after the marker, and read as before until the next one: {named(found.replaced)}"
 
 
-def _named(names: list[str]) -> str:
+def named(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -16,13 +16,15 @@ from personalization.core.aws import objects
 from personalization.core.aws.objects import Digest
 from personalization.core.errors import Rejected, TooManyRejects
 from personalization.core.names import Names
-from personalization.ingest import changes, findings, formats, report, sales
+from personalization.ingest import changes, findings, report, sales
 from personalization.ingest import plan as imports
 from personalization.ingest.copies import Copies, Part, copies_of
 from personalization.ingest.csv.copying import Copied, copy
 from personalization.ingest.findings import Checked, Expected, Findings
+from personalization.ingest.parts import list_parts
 from personalization.ingest.plan import Lineage
 from personalization.ingest.report import Subject
+from personalization.ingest.source import Source
 from personalization.personalize import ensure, training
 from personalization.personalize.ensure import recommender_statuses
 from personalization.shop import item_files, keys, recommenders, settings_file
@@ -202,14 +204,12 @@ class Preparation:
         before = self._history_size(each) if kind == "interactions" and drop.mode != "FULL" else 0
         about = Subject(drop.shop, request.run, kind, drop.mode, each.key, now, chosen, before)
         reporter = _Reporter(self._s3, request.bucket, about, part, self._last)
-        digest = Digest()
         try:
             expected = self._expected(drop, kind, chosen, now)
-            if request.known and expected.existing and request.may_skip and self._unchanged(each, kind, chosen):
+            source = Source(self._s3, request.bucket, drop, list_parts(self._s3, request.bucket, drop, each.version_id))
+            if request.known and expected.existing and request.may_skip and self._unchanged(source, kind, chosen):
                 return imports.already_handled(drop, request.run, request.known)
-            copied = self._copy(
-                each, drop, expected, reporter, self._copies.cutter.part(drop.key, each.id, part), digest
-            )
+            copied = self._copy(source, expected, reporter, self._copies.cutter.part(drop.key, each.id, part))
         except Rejected as refused:
             page = reporter.refused(refused.reason)
             raise type(refused)(refused.resource, f"{refused.reason} (report: {page})") from None
@@ -222,7 +222,7 @@ class Preparation:
             objects.put_bytes(self._s3, request.bucket, key, sales.pack(copied.sold), "application/gzip")
         plan = imports.plan(self._names, request.bucket, drop, self._lineage, chosen, checked)
         if drop.mode == "FULL":
-            plan = plan.model_copy(update={"content": _content(digest, kind, chosen)})
+            plan = plan.model_copy(update={"content": _content(source.digest, kind, chosen)})
         return self._with_existing(plan, chosen) if expected.group and kind == "interactions" and not part else plan
 
     def _expected(self, drop: Drop, kind: DataKind, chosen: ShopSettings, now: datetime) -> Expected:
@@ -232,42 +232,33 @@ class Preparation:
         imports.check_existing(drop, chosen, domain, group=group is not None, dataset=existing is not None)
         return Expected(drop.key, kind, drop.mode, chosen, existing, int(now.timestamp()), group)
 
-    def _unchanged(self, each: Joined, kind: DataKind, chosen: ShopSettings) -> bool:
-        """Tell whether an object equals the imported one; it is read only if its size and the settings match."""
+    def _unchanged(self, source: Source, kind: DataKind, chosen: ShopSettings) -> bool:
+        """Tell whether a drop equals the imported one; it is read only if its size and the settings match."""
         known = self._request.known.content if self._request.known else ""
-        where = (self._request.bucket, each.key, each.version_id)
-        size = objects.size(self._s3, *where)
         known_size, _, settings = known.split("-") if known.count("-") == 2 else ("", "", "")
-        if size is None or known_size != str(size) or settings != _settings_digest(kind, chosen):
+        if known_size != str(source.parts.size) or settings != _settings_digest(kind, chosen):
             return False
-        digest = Digest()
-        with objects.reading(self._s3, *where, digest=digest) as chunks:
-            for _ in chunks:
-                pass
-        return _content(digest, kind, chosen) == known
+        return _content(source.read(), kind, chosen) == known
 
     def _copy(
         self,
-        each: Joined,
-        drop: Drop,
+        source: Source,
         expected: Expected,
         reporter: "_Reporter",
         part: AbstractContextManager[Part],
-        digest: Digest,
     ) -> Copied:
-        """Copy an object in one pass, and leave nothing of the copy after an error."""
-        bucket = self._request.bucket
+        """Copy a drop in one pass, and leave nothing of the copy after an error."""
+        bucket, drop = self._request.bucket, source.drop
         ids = {kind: report.ids_key(drop.shop, kind) for kind in (expected.kind, *_RELATED_KINDS[expected.kind])}
         known = {kind: objects.get_bytes(self._s3, bucket, key) for kind, key in ids.items()}
         expected = replace(expected, known=known)
         files = expected.settings.file_settings(expected.kind)
         with (
             tempfile.TemporaryDirectory() as folder,
-            objects.reading(self._s3, bucket, each.key, each.version_id, digest=digest) as body,
-            formats.opened(each.key, body, files, scratch := Path(folder)) as table,
+            source.opened(files, scratch := Path(folder)) as table,
             part as target,
         ):
-            copied = copy(table, expected, target.write, scratch, target.place)
+            copied = source.noted(copy(table, expected, target.write, scratch, target.place))
             reporter.store_rejects(copied)
             if problems := findings.problems(expected, copied.findings):
                 error = TooManyRejects if findings.above_limit(expected, copied.findings) else Rejected
@@ -276,7 +267,7 @@ class Preparation:
                 raise Rejected(expected.resource, suspicious)
             if copied.listed is None:
                 return copied
-            version = hashlib.sha256(f"{self._request.run}/{each.key}".encode()).hexdigest()[:12]
+            version = hashlib.sha256(f"{self._request.run}/{drop.key}".encode()).hexdigest()[:12]
             no_table = item_files.write(self._s3, bucket, drop.shop, drop.mode, copied.listed, version)
         notes = (*copied.findings.notes, *([no_table] if no_table else []))
         return replace(copied, findings=replace(copied.findings, notes=notes))
@@ -314,7 +305,8 @@ class _Reporter:
             about = self._about
             self._rejects = report.rejects_key(about.shop, about.run, about.kind, self._part)
             self._kept = copied.rejects.written
-            objects.put_bytes(self._s3, self._bucket, self._rejects, copied.rejects.file(), "text/csv; charset=utf-8")
+            file = copied.rejects.file(copied.findings.origins)
+            objects.put_bytes(self._s3, self._bucket, self._rejects, file, "text/csv; charset=utf-8")
 
     def suspicious(self) -> str:
         """Return why the shop's settings refuse a drop that could be imported; empty where they do not."""

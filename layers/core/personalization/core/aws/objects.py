@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +43,17 @@ class Digest:
 
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()
+
+    @classmethod
+    def of(cls, parts: "Sequence[Digest]") -> "Digest":
+        """Return the digest of several objects in their order; that of one is its own."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = cls()
+        for part in parts:
+            whole._sha256.update(f"{part.size} {part.hexdigest()}\n".encode())
+            whole.size += part.size
+        return whole
 
 
 class Stream:
@@ -176,11 +187,7 @@ def reading(
     ask = partial(client.get_object, **_version(bucket, key, version))
     with translate_errors(key):
         found = none_if_missing(ask)
-        # A version outlives the deletion of its object, and a deleted object should not be imported.
-        deleted = found is None or (
-            version and none_if_missing(partial(client.head_object, Bucket=bucket, Key=key)) is None
-        )
-    if found is None or deleted:
+    if found is None:
         raise Rejected(key, "the object is no longer there")
     body = found["Body"]
     try:

@@ -31,6 +31,7 @@ from personalization.ingest.csv.irregular import (
     read_irregular,
     starts,
 )
+from personalization.ingest.header import canonical
 
 PIECE_BYTES = 8 << 20
 """Bytes of a piece: large enough for the overhead of calls, small enough for any function's memory."""
@@ -45,6 +46,7 @@ _FEW = 0.1
 _BREAKS = tuple(each.encode() for each in line_breaks.KINDS if not each.isascii())
 _BOM = b"\xef\xbb\xbf"
 EMPTY = "the file is empty: its first row must name the columns"
+"""Why a file without a header is refused."""
 _ZEROS = "personalization.zeros"
 
 
@@ -211,6 +213,8 @@ class Form:
     """
     header: Sequence[str] | None = None
     """The names of its columns, if they are known: its bytes begin behind the header."""
+    names: Sequence[str] = ()
+    """The names of its columns, if its first row may or may not be the header."""
     line: int = 1
     """The number of its first line."""
     behind: Iterable[bytes] | None = None
@@ -254,6 +258,8 @@ class Table:
         if form.header is None:
             first = next(self._turn, Piece(b"", 1, last=True))
             self.header, rest = _header(resource, first, self._shape)
+            if form.names and [*map(canonical, self.header)] != [*map(canonical, form.names)]:
+                self.header, rest = [*form.names], first
             self._pieces.again(rest.line - first.line, rest.data)
         else:
             self.header = [*form.header]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open a drop of any format as a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -30,7 +30,9 @@ _HEAD = 1 << 16
 
 
 @contextmanager
-def opened(resource: str, body: Body, settings: FileSettings, scratch: Path) -> Iterator[Table]:
+def opened(
+    resource: str, body: Body, settings: FileSettings, scratch: Path, names: Sequence[str] = ()
+) -> Iterator[Table]:
     """Open a file, whatever its format, as its bytes tell.
 
     Args:
@@ -38,6 +40,7 @@ def opened(resource: str, body: Body, settings: FileSettings, scratch: Path) -> 
         body: its bytes as they are.
         settings: how files of its kind are read; what they leave open is guessed and noted.
         scratch: a folder for what cannot be streamed.
+        names: the names of the columns, if the first row of a text may or may not be the header.
 
     Raises:
         Rejected: the file is no table, or is damaged.
@@ -51,7 +54,7 @@ def opened(resource: str, body: Body, settings: FileSettings, scratch: Path) -> 
                 raise Rejected(resource, problem)
         packing = archives.packing(peeked.head)
         chunks = archives.unpacked(resource, peeked, scratch, stack)
-        yield Text(resource, chunks, settings, _misnamed(resource, packing))
+        yield Text(resource, chunks, settings, _misnamed(resource, packing), names)
 
 
 def _misnamed(resource: str, packing: archives.Packing | None) -> list[str]:
@@ -66,7 +69,9 @@ def _misnamed(resource: str, packing: archives.Packing | None) -> list[str]:
 class Text(rows.Table):
     """A text file of any encoding and separator as a table."""
 
-    def __init__(self, resource: str, chunks: Unpacked, settings: FileSettings, notes: list[str]) -> None:
+    def __init__(
+        self, resource: str, chunks: Unpacked, settings: FileSettings, notes: list[str], names: Sequence[str]
+    ) -> None:
         first = next(turn := iter(chunks), b"")
         for mark, what in _OTHERS.items():
             if first.startswith(mark):
@@ -80,7 +85,7 @@ class Text(rows.Table):
         if not settings.separator and separator != ",":
             self._given = [*notes, f"the values are separated by {separators.SEPARATORS[separator]}"]
         self._chunks = chunks
-        form = rows.Form(separator, encoding=lambda: self._text.label)
+        form = rows.Form(separator, encoding=lambda: self._text.label, names=names)
         super().__init__(resource, chain([head], text), form=form)
 
     @property

@@ -110,7 +110,7 @@ def packing(head: bytes) -> Packing | None:
 
 
 def too_large(resource: str, reason: str) -> Rejected:
-    what = f"the file {reason}; a drop can have {LARGEST / 1e9:,.0f} GB"
+    what = f"the drop {reason}; one can have {LARGEST / 1e9:,.0f} GB"
     return Rejected(resource, f"{what}: leave out columns or old rows, or drop the newest rows under incremental/")
 
 

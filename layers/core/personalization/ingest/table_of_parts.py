@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a drop as one table: each has the same columns, and lines count on from part to part."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from personalization.core.errors import Rejected
+from personalization.ingest.csv.irregular import LINE, Unreadable
+from personalization.ingest.csv.rows import EMPTY
+from personalization.ingest.formats.archives import LARGEST, too_large
+from personalization.ingest.formats.table import Rows, Table
+from personalization.ingest.header import canonical
+from personalization.ingest.origins import Origins
+from personalization.ingest.parts import Parts, SourcePart, named
+
+_VALUE = re.compile(r"\d{9,}|\d+[.,]\d+|\d{4}-\d\d-\d\d.*")
+"""A time or a price, which names no column."""
+_HEADLESS = 'give each part a header, or name the columns in a manifest, as "columns": ["…", …]'
+Open = Callable[[SourcePart], AbstractContextManager[Table]]
+
+
+class TableOfParts:
+    """A table of many parts, each opened when the one before is read.
+
+    Parts without a byte, or with nothing but blank lines, have no rows and need no header.
+
+    Args:
+        resource: the drop's name in messages.
+        parts: the parts in the order in which they are read.
+        opened: opens a part.
+
+    Raises:
+        Rejected: all parts are empty, or one is no table; the reason names it.
+    """
+
+    def __init__(self, resource: str, parts: Parts, opened: Open) -> None:
+        self._resource = resource
+        self._opened = opened
+        self._waiting = deque(part for part in parts.every if part.size)
+        self._stack = ExitStack()
+        self._name = ""
+        self._names: list[str] = []
+        self._before: list[int] = []
+        self._lines = self._size = 0
+        self._notes: dict[str, list[str]] = {}
+        self.header: Sequence[str] = parts.columns
+        try:
+            self._table = self._next()
+        except BaseException:
+            self.close()
+            raise
+        if self._table is None:
+            raise Rejected(resource, "all parts are empty: one of them must name the columns")
+
+    def rows(self) -> Iterator[Rows]:
+        """See `formats.table.Table`; each piece is of one part."""
+        while (table := self._table) is not None:
+            end = 0
+            with self._naming():
+                for rows in table.rows():
+                    yield _later(rows, self._lines, more=bool(self._waiting))
+                    end = rows.end
+                    self._count(rows.size)
+            for note in table.notes:
+                self._notes.setdefault(note, []).append(self._name)
+            self._lines += end
+            self.close()
+            self._table = self._next()
+
+    def rows_left(self, shortest: int) -> int | None:
+        """See `formats.table.Table`; unknown before the last part, which may be packed."""
+        return None if self._waiting or self._table is None else self._table.rows_left(shortest)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was guessed about all parts, or about some."""
+        return [
+            note if len(names) == len(self._names) else f"{named(names)}: {note}" for note, names in self._notes.items()
+        ]
+
+    @property
+    def origins(self) -> Origins:
+        """Where the lines that were read come from."""
+        return Origins(tuple(self._names), tuple(self._before))
+
+    def close(self) -> None:
+        """Close the open part."""
+        self._stack.close()
+
+    def _next(self) -> Table | None:
+        """Open the next part that has a header; None after the last one."""
+        while self._waiting:
+            part = self._waiting.popleft()
+            self._name = part.name
+            try:
+                with self._naming():
+                    table = self._stack.enter_context(self._opened(part))
+            except _Empty:
+                continue
+            if not self.header:
+                if any(_VALUE.fullmatch(name.strip()) for name in table.header):
+                    problem = f"the first row of {part.name} has values in place of names of columns"
+                    raise Rejected(self._resource, f"{problem}: {_HEADLESS}")
+                self.header = table.header
+            self._check(table.header)
+            self._names.append(part.name)
+            self._before.append(self._lines)
+            return table
+        return None
+
+    def _check(self, header: Sequence[str]) -> None:
+        """Make sure that a part has the columns of the first one, in the same order.
+
+        Raises:
+            Rejected: it has others. The reason names no values of a part without a header: they may be people's ids.
+        """
+        own, first = [canonical(name) for name in header], [canonical(name) for name in self.header]
+        if own == first:
+            return
+        other = self._names[0] if self._names else "the manifest"
+        if not set(own) & set(first):
+            raise Rejected(self._resource, f"the first row of {self._name} is not the header of {other}: {_HEADLESS}")
+        lacks, more = [name for name in first if name not in own], [name for name in own if name not in first]
+        differences = [f"without {named(lacks)}"] * bool(lacks) + [f"with {named(more)}"] * bool(more)
+        how = " and ".join(differences) or "in another order"
+        raise Rejected(self._resource, f"the columns of {self._name} differ from those of {other}: {how}")
+
+    def _count(self, size: int) -> None:
+        """Count the bytes of some rows.
+
+        Raises:
+            Rejected: the parts have more than one function reads.
+        """
+        self._size += size
+        if self._size > LARGEST:
+            raise too_large(self._resource, f"has more than {LARGEST / 1e9:,.0f} GB when its parts are unpacked")
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Name the part in the reason for which it is refused."""
+        try:
+            yield
+        except Rejected as refused:
+            if refused.reason == EMPTY:
+                raise _Empty(refused.resource, refused.reason) from None
+            raise Rejected(self._resource, f"{self._name}: {refused.reason}") from None
+
+
+class _Empty(Rejected):
+    """A part has no header."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """Rows whose lines come after those of other parts."""
+
+    rows: Rows
+    lines: int
+    more: bool
+    frame: pl.DataFrame
+    left_out: pl.Series
+    unreadable: Sequence[Unreadable]
+    ragged: pl.DataFrame
+
+    @property
+    def plain(self) -> bool:
+        return self.rows.plain
+
+    @property
+    def breaks(self) -> bool:
+        return self.rows.breaks
+
+    @property
+    def blank(self) -> int:
+        return self.rows.blank
+
+    @property
+    def size(self) -> int:
+        return self.rows.size
+
+    @property
+    def end(self) -> int:
+        return self.rows.end + self.lines
+
+    @property
+    def last(self) -> bool:
+        return self.rows.last and not self.more
+
+    def originals(self, numbers: Sequence[int]) -> list[str]:
+        return self.rows.originals([number - self.lines for number in numbers])
+
+    def without(self, numbers: pl.Series) -> list[bytes | memoryview]:
+        return self.rows.without(numbers - self.lines)
+
+
+def _later(rows: Rows, lines: int, *, more: bool) -> Rows:
+    if not lines and not more:
+        return rows
+    later = pl.col(LINE) + lines
+    return _Later(
+        rows,
+        lines,
+        more,
+        rows.frame.with_columns(later),
+        rows.left_out + lines,
+        [replace(each, line=each.line + lines) for each in rows.unreadable],
+        rows.ragged.with_columns(later),
+    )
