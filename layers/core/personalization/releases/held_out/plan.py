@@ -137,11 +137,18 @@ class Exported(Part):
 
 
 class ExportedFile(Part):
-    """A part of a test's data: an exported file, or the import file that was made of it."""
+    """A part of a test's data: an exported file, a range of a large one, or the import file that was made of either."""
 
     number: int
     kind: DataKind
     key: str
+    begin: int = 0
+    end: int = 0
+    """Bytes of the file before the range's end; 0 for a whole file."""
+    last: bool = True
+    """Whether the file ends with the range."""
+    header: tuple[str, ...] = ()
+    """The file's columns; empty for a whole file."""
 
 
 class Written(Part):

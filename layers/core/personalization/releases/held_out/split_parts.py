@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cut an exported history that is too large for one function: part by part, in two passes.
 
-A part is an exported file. The first pass finds the latest interaction of each, which gives the cut-off; the second
-cuts each in two. What a part contributes is a file in the attempt's folder; every step can run twice.
+A part is an exported file, or a range of a large one. The first pass finds the latest interaction of each, which gives
+the cut-off; the second cuts each in two. What a part contributes is a file in the attempt's folder; every step can run
+twice.
 """
 
 import hashlib
 import json
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from personalization.core.aws import map_runs, objects
 from personalization.core.errors import Broken
+from personalization.ingest.csv.rows import Table
 from personalization.ingest.csv.state import State, pack, unpack
+from personalization.ingest.distributed import tasks as cutting
+from personalization.ingest.distributed.ranges import FileForm, Range
+from personalization.ingest.distributed.tasks import File, Outcome, Task
 from personalization.releases.held_out import plan as heldout
 from personalization.releases.held_out.plan import CutOff, Exported, ExportedFile, Imported, Split, Trial, Written
 from personalization.releases.held_out.split_files import (
@@ -27,7 +38,7 @@ from personalization.releases.held_out.split_files import (
     key_of,
     summary,
 )
-from personalization.releases.held_out.splitting import Export, Splitter, Verifier, copied, latest
+from personalization.releases.held_out.splitting import Export, Splitter, Verifier, copied, frames, latest
 from personalization.shop.plan import Plan
 
 if TYPE_CHECKING:
@@ -38,17 +49,30 @@ HISTORY, EVERY, IMPORTED = "history.json", "every.json", "imported.json"
 
 
 def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported:
-    """List the exported files; they are large if they have more bytes than `most`. Raises Broken."""
+    """List the exported files, those of interactions in ranges of at most `most` bytes; together, more are large.
+
+    Raises:
+        Broken: an export is empty.
+    """
     found: list[ExportedFile] = []
-    size = 0
+    total = 0
     for plan in trial.imports:
-        for key, bytes_ in exported(s3, bucket, trial, plan):
-            found.append(ExportedFile(number=len(found), kind=plan.kind, key=key))
-            size += bytes_
+        files = exported(s3, bucket, trial, plan)
+        total += sum(size for _, size in files)
+        # Only interactions are read in two passes, of which the first tells whether their ranges fit together.
+        largest = most if plan.kind == "interactions" else max(size for _, size in files)
+        tasks = cutting.cut(plan.dataset.name, [File(size) for _, size in files], largest, largest)
+        for task in tasks:
+            key, size = files[task.file]
+            whole = ExportedFile(number=len(found), kind=plan.kind, key=key)
+            ranged = {"begin": task.begin, "end": task.end, "last": task.last}
+            if (task.begin, task.end) != (0, size):
+                whole = whole.model_copy(update={**ranged, "header": _header(s3, bucket, key)})
+            found.append(whole)
     _put_list(s3, bucket, trial, EVERY, found)
     _put_list(s3, bucket, trial, HISTORY, [each for each in found if each.kind == "interactions"])
     return Exported(
-        large=size > most,
+        large=total > most,
         history=_key(trial, HISTORY),
         every=_key(trial, EVERY),
         imported=_key(trial, IMPORTED),
@@ -57,19 +81,29 @@ def list_files(s3: "S3Client", bucket: str, trial: Trial, most: int) -> Exported
 
 
 def find_latest(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile) -> Written:
-    """Find the latest interaction of a part."""
-    last = latest(frames_of(s3, bucket, part.key, trial.imports[0]), trial.until or int(time.time()))
+    """Find the latest interaction of a part, and where its first and last rows are."""
+    with _opened(s3, bucket, trial, part) as (rows, found):
+        last = latest(rows, trial.until or int(time.time()))
+    outcome = {"skipped": found.skipped, "behind": found.behind} if found else {"skipped": 0, "behind": 0}
     key = _key(trial, f"latest-{part.number}.json")
-    objects.put_json(s3, bucket, key, {"last": last})
+    objects.put_json(s3, bucket, key, {"last": last, **outcome})
     return Written(key=key)
 
 
 def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
-    """Find the cut-off of all parts. Raises Broken if there are no interactions."""
+    """Find the cut-off of all parts.
+
+    Raises:
+        Broken: there are no interactions; or a range does not begin where the range before ended.
+    """
     parts = _list(s3, bucket, trial, HISTORY)
-    keys = [_key(trial, f"latest-{part.number}.json") for part in parts]
-    found = [json.loads(_result(s3, bucket, key))["last"] for key in keys]
-    last = max((each for each in found if each is not None), default=None)
+    found = [json.loads(_result(s3, bucket, _key(trial, f"latest-{part.number}.json"))) for part in parts]
+    outcomes = [Outcome(each["skipped"], each["behind"], None) for each in found]
+    keys = sorted({part.key for part in parts})
+    tasks = [replace(_task(part), file=keys.index(part.key)) for part in parts]
+    if wrong := cutting.wrong(tasks, outcomes):
+        raise Broken(keys[wrong[0].file], f"nothing tells which row begins at byte {wrong[0].begin:,} of the export")
+    last = max((each["last"] for each in found if each["last"] is not None), default=None)
     if last is None:
         raise Broken(trial.sources[0].job.name, "there are no interactions in the export")
     return CutOff(cut_off=last - trial.held_out.days * heldout.DAY)
@@ -78,11 +112,11 @@ def find_cut_off(s3: "S3Client", bucket: str, trial: Trial) -> CutOff:
 def cut(s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile, cut_off: int) -> Written:
     """Write the import file of a part, up to the cut-off; users and items as they are."""
     (plan,) = [each for each in trial.imports if each.kind == part.kind]
-    frames, digest = frames_of(s3, bucket, part.key, plan), hashlib.sha256()
-    with tempfile.TemporaryDirectory() as scratch:
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as scratch, _opened(s3, bucket, trial, part) as (parts, _):
         splitter = _splitter(trial, cut_off, scratch)
         take = splitter.take if part.kind == "interactions" else copied
-        rows = (data for data in map(take, frames) if data)
+        rows = (data for data in map(take, parts) if data)
         # Nobody knows what Personalize makes of a file without rows.
         if first := next(rows, None):
             header = (",".join(columns(plan)) + "\n").encode()
@@ -156,6 +190,30 @@ def join_read(s3: "S3Client", bucket: str, trial: Trial) -> Imported:
 def explain(s3: "S3Client", bucket: str, trial: Trial) -> Broken:
     """Return why a part failed."""
     return map_runs.failure(s3, bucket, _key(trial, "results/"))
+
+
+@contextmanager
+def _opened(
+    s3: "S3Client", bucket: str, trial: Trial, part: ExportedFile
+) -> Iterator[tuple[Iterator[pl.DataFrame], Range | None]]:
+    """Open the rows of a part, and the range, if it is one."""
+    (plan,) = [each for each in trial.imports if each.kind == part.kind]
+    if part.end:
+        stream = partial(objects.stream_from, s3, bucket, part.key, None)
+        found = Range(part.key, stream, _task(part), FileForm(part.header, ","))
+        yield frames(part.key, found, columns(plan)), found
+    else:
+        yield frames_of(s3, bucket, part.key, plan), None
+
+
+def _task(part: ExportedFile) -> Task:
+    skipped = None if part.begin else 0
+    return Task(part.number, 0, part.begin, part.end, part.last, skipped)
+
+
+def _header(s3: "S3Client", bucket: str, key: str) -> tuple[str, ...]:
+    first = objects.get_range(s3, bucket, key, 0, objects.CHUNK)
+    return tuple(Table(key, [first]).header)
 
 
 def _splitter(trial: Trial, cut_off: int, scratch: str) -> Splitter:

@@ -17,6 +17,7 @@ from personalization.ingest.csv import counts
 from personalization.ingest.csv.rows import Table, render, source
 from personalization.ingest.csv.state import State
 from personalization.ingest.csv.tallies import HashTally, Tally
+from personalization.ingest.distributed.ranges import Range
 from personalization.ingest.findings import MINIMUM_INTERACTIONS, MINIMUM_USERS
 from personalization.shop.schema import RETURN
 
@@ -62,17 +63,29 @@ class Export:
     """
 
     def __init__(self, resource: str, chunks: Iterable[bytes], names: Sequence[str], *, copied: bool = False) -> None:
-        self._table = Table(resource, _standardised(resource, chunks) if copied else chunks)
-        places = {name.strip().upper(): place for place, name in enumerate(self._table.header)}
-        if missing := [name for name in names if name not in places]:
-            raise Broken(resource, f"the export has no column {', '.join(missing)}")
-        self._columns = [pl.col(source(places[name])).alias(name) for name in names]
+        table = Table(resource, _standardised(resource, chunks) if copied else chunks)
+        self._frames = frames(resource, table, names)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Iterate over frames of rows without line breaks: older stacks may have streamed rows with them."""
-        for rows in self._table.rows():
-            frame = rows.frame.select(self._columns)
-            yield frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if rows.breaks else frame
+        """Iterate over frames of rows without line breaks; once."""
+        return self._frames
+
+
+def frames(resource: str, table: Table | Range, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Return frames of an export's rows, or those of a range of it, without line breaks.
+
+    Raises:
+        Broken: at once, if a column is missing.
+    """
+    places = {name.strip().upper(): place for place, name in enumerate(table.header)}
+    if missing := [name for name in names if name not in places]:
+        raise Broken(resource, f"the export has no column {', '.join(missing)}")
+    columns = [pl.col(source(places[name])).alias(name) for name in names]
+    selected = ((rows.frame.select(columns), rows.breaks) for rows in table.rows())
+    # Older stacks may have streamed rows with line breaks.
+    return (
+        frame.with_columns(pl.all().str.replace_all(PATTERN, " ")) if breaks else frame for frame, breaks in selected
+    )
 
 
 def _standardised(resource: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
