@@ -274,6 +274,16 @@ def test_what_was_deleted_or_is_no_drop_is_left_alone(
 
 
 @pytest.mark.usefixtures("machine")
+def test_a_marker_is_a_lost_drop_and_its_parts_are_none(table: "DynamoDBClient", swept: "S3Client") -> None:
+    folder = "drops/demo/interactions/incremental/2026-11/"
+    for name in ("part-0.csv", "part-1", ".part-0.csv.crc", "_SUCCESS"):
+        dropped(swept, folder + name)
+    assert found("claimed") == [f"{folder}_SUCCESS"]
+    (claim,) = [Claim.read(records.unmarshal(each)) for each in claims(table)]
+    assert (claim.kind, claim.mode, claim.state) == ("interactions", "INCREMENTAL", "pending")
+
+
+@pytest.mark.usefixtures("machine")
 def test_what_was_written_without_versions_is_left_to_its_event(table: "DynamoDBClient", swept: "S3Client") -> None:
     swept.put_bucket_versioning(Bucket=SWEPT, VersioningConfiguration={"Status": "Suspended"})
     etag = swept.put_object(Bucket=SWEPT, Key=KEY, Body=b"x")["ETag"]

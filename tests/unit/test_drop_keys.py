@@ -13,7 +13,7 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
     ("key", "drop"),
     [
         ("interactions/a.csv", Drop("", "interactions", "demo")),
-        ("items/가을 판매.CSV.GZ", Drop("", "items", "demo", compressed=True)),
+        ("items/가을 판매.CSV.GZ", Drop("", "items", "demo")),
         ("interactions/incremental/a.csv", Drop("", "interactions", "demo", "INCREMENTAL")),
         ("interactions/incremental.csv", Drop("", "interactions", "demo")),
         ("users/a.tsv.zst", Drop("", "users", "demo")),
@@ -28,7 +28,7 @@ shops = st.from_regex(r"[a-z0-9][a-z0-9-]{0,29}", fullmatch=True)
 )
 def test_what_a_key_means(key: str, drop: Drop) -> None:
     found = recognise(f"drops/demo/{key}")
-    assert (found.kind, found.shop, found.mode, found.compressed) == (drop.kind, drop.shop, drop.mode, drop.compressed)
+    assert (found.kind, found.shop, found.mode, found.folder) == (drop.kind, drop.shop, drop.mode, "")
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,6 @@ class Drop:
     kind: Kind
     shop: str = ""
     mode: Mode = "FULL"
-    compressed: bool = False
-    """Whether the file's name says gzip."""
     folder: str = ""
     """The folder of the parts, with its slash, where the key is their marker."""
 
@@ -94,7 +92,7 @@ def recognise(key: str) -> Drop:
         raise Rejected(key, "a manifest belongs beside its parts, in a folder of their own under the kind")
     if not has_ending(name):
         raise Rejected(key, f"the file must end in {ENDINGS}")
-    return Drop(key, kind, shop, mode, compressed=is_gzip(name))
+    return Drop(key, kind, shop, mode)
 
 
 def has_ending(name: str) -> bool:
@@ -110,11 +108,6 @@ def is_part(name: str) -> bool:
 def is_manifest(name: str) -> bool:
     """Tell whether a file's name is that of a manifest; Redshift puts the parts' common prefix before the word."""
     return name.endswith(("manifest", "manifest.json"))
-
-
-def is_gzip(name: str) -> bool:
-    """Tell whether a file's name says gzip."""
-    return name.lower().endswith(".gz")
 
 
 def is_shop(name: str) -> bool:
