@@ -12,7 +12,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from personalization.shop.settings import CRON, RATE, ShopSettings
+from personalization.shop.settings import ShopSettings
+from personalization.shop.times import CRON, RATE
 from pydantic import BaseModel
 
 from local.cloud.environments import REPOSITORY

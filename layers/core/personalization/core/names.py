@@ -113,6 +113,11 @@ class Names:
         """Return the batch inference job of a run."""
         return self._named("batch-inference-job", self.shop(shop, recipe, run_hash(run)))
 
+    def batch_job(self, shop: str, name: str, run: str, *, segment: bool = False) -> Named:
+        """Return the batch inference or segment job of a run, by its name in the settings."""
+        kind = "batch-segment-job" if segment else "batch-inference-job"
+        return self._named(kind, self.shop(shop, name, run_hash(run)))
+
     def solution(self, shop: str, recipe: str) -> Named:
         """Return the solution of a recipe (by our alias, for example `similar-items`)."""
         return self._named("solution", self.shop(shop, recipe))

@@ -31,6 +31,9 @@ class Prices(BaseModel):
     thousand_recommendations: Dollars = 0.0556
     thousand_batch_recommendations: Dollars = 0.067
     """What a batch inference job costs for a thousand lists."""
+    thousand_batch_segment_users: Dollars = 0.067
+    """What a batch segment job costs for a thousand users of its segments: no known source has it, so it is taken for
+    that of lists."""
     training_hours_per_million: Dollars = 2.0
     """Training hours of a recipe for a million interactions: a guess until your own runs give a figure."""
     thousand_with_metadata: Dollars | None = None
@@ -136,3 +139,37 @@ def estimate(prices: Prices, size: int, interactions: int, recipes: Sequence[Bil
         + by_interactions * sum(each.generation == "v2" for each in trained),
         campaign_months=tuple((each.alias, campaign_month(prices, each)) for each in trained if each.tps is not None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEstimate:
+    """The most that a batch job costs."""
+
+    answers: int
+    """Lists, or users in segments."""
+    answer_dollars: float
+    training_dollars: float
+    """A training of a segment recipe; 0 where a trained version answers."""
+
+    @property
+    def dollars(self) -> float:
+        return self.answer_dollars + self.training_dollars
+
+
+def estimate_lists(prices: Prices, lists: int) -> BatchEstimate:
+    """Estimate the cost of a batch inference job that answers with so many lists."""
+    return BatchEstimate(lists, prices.thousand_batch_recommendations * lists / 1_000, 0.0)
+
+
+def estimate_segments(prices: Prices, users: int, interactions: int | None) -> BatchEstimate:
+    """Estimate the most that a batch segment job costs.
+
+    Args:
+        prices: the price table.
+        users: the most users in all segments.
+        interactions: what the recipe is trained on first; None if it is trained already.
+    """
+    training = 0.0
+    if interactions is not None:
+        training = estimate(prices, 0, max(1, interactions), [Billed("segments", tps=None)]).training_dollars
+    return BatchEstimate(users, prices.thousand_batch_segment_users * users / 1_000, training)

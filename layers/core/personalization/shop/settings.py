@@ -3,14 +3,14 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError, field_validator
 
 from personalization.core.errors import Rejected
-from personalization.shop import campaign_settings, gate_settings, placements, recommenders
+from personalization.shop import batch_settings, campaign_settings, gate_settings, placements, recommenders
+from personalization.shop.batch_settings import Batch
 from personalization.shop.campaign_settings import CampaignSettings, mapping
 from personalization.shop.change_settings import ChangeSettings
 from personalization.shop.file_settings import ColumnName, FileSettings, InteractionFileSettings, Returns, merged
@@ -22,14 +22,11 @@ from personalization.shop.recipes import RECIPES, SECOND_GENERATION, Generation,
 from personalization.shop.recommenders import Recommenders
 from personalization.shop.release import BASELINE
 from personalization.shop.settings_errors import explain, twice_in_json, twice_in_yaml
+from personalization.shop.times import Every, Timezone
 
 FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
 
 NOT_PURCHASED = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("Purchase")'
-
-RATE = re.compile(r"rate\((1 (hour|day)|([2-9]|[1-9]\d{1,3}) (hours|days))\)")
-CRON = re.compile(r"cron\((\S+ ){5}\S+\)")
-"""Six fields: minutes, hours, day of the month, month, day of the week, year."""
 
 
 class Schedule(BaseModel):
@@ -38,22 +35,15 @@ class Schedule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]
-    every: str
+    every: Every
     """`rate(7 days)`, or `cron(0 3 ? * MON *)`."""
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,49}$")] = "UTC"
+    timezone: Timezone = "UTC"
     """The time zone of a cron expression, such as Europe/Berlin."""
     action: Literal["retrain"] = "retrain"
     training_mode: Literal["FULL", "UPDATE"] = "FULL"
     """UPDATE adds new items and interactions to the last full training; only user-personalization has it."""
     recipes: tuple[RecipeAlias, ...] = ()
     """Those of the shop's recipes that are trained; all by default."""
-
-    @field_validator("every")
-    @classmethod
-    def _is_a_time(cls, every: str) -> str:
-        if not RATE.fullmatch(every) and not CRON.fullmatch(every):
-            raise ValueError("write rate(7 days), rate(1 day), rate(12 hours) or cron(0 3 ? * MON *)")
-        return every
 
 
 class RejectSettings(BaseModel):
@@ -128,6 +118,8 @@ class ShopSettings(BaseModel):
     """The generation of recipes that have two."""
     campaigns: dict[RecipeAlias, CampaignSettings] = {}
     """Campaign settings by recipe; a campaign keeps what is not set here."""
+    deploy: StrictBool = True
+    """Whether recipes get campaigns; without them nothing bills while idle, and only batch jobs answer."""
     unused_campaigns: Literal["delete", "keep"] = "delete"
     """Whether campaigns that the settings no longer name are deleted after a promotion."""
     likelihood: Likelihood = Likelihood()
@@ -140,6 +132,8 @@ class ShopSettings(BaseModel):
     """Actions after a deletion of users."""
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=10)] = ()
     """Times at which recipes are trained without a drop."""
+    batch: Annotated[Batch, Field(max_length=20)] = {}
+    """Batch inference jobs and user segments, by name."""
 
     @field_validator("recipes")
     @classmethod
@@ -149,6 +143,8 @@ class ShopSettings(BaseModel):
     @property
     def deployed(self) -> tuple[RecipeAlias, ...]:
         """The recipes with a campaign: all but the baseline, unless it is named for one or trained alone."""
+        if not self.deploy:
+            return ()
         alone = len(self.recipes) == 1
         return tuple(alias for alias in self.recipes if alias != BASELINE or alias in self.campaigns or alone)
 
@@ -237,6 +233,7 @@ def parse(key: str, text: str) -> ShopSettings:
     problems += gate_settings.find_errors(given, recipes) + _schedule_errors(given, recipes)
     problems += placements.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     problems += recommenders.find_errors(given) + campaign_settings.find_errors(given, recipes)
+    problems += batch_settings.find_errors(given, recipes, {str(name): str(text) for name, text in filters.items()})
     if problems:
         raise Rejected(key, "; ".join(problems))
     return chosen

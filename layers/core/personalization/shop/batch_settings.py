@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The setting `batch`: batch inference jobs and user segments, by name."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from personalization.shop import filters
+from personalization.shop.campaign_settings import mapping
+from personalization.shop.prices import Dollars
+from personalization.shop.recipes import RECIPES, RecipeAlias
+from personalization.shop.times import Every, Timezone
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,19}$"
+BatchName = Annotated[str, StringConstraints(pattern=NAME)]
+Column = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,149}$")]
+ItemId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+SegmentRecipe = Literal["item-affinity", "item-attribute-affinity", "likelihood"]
+Output = Literal["csv", "parquet", "mail"]
+
+FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\.(csv|txt|json|jsonl)(\.gz)?$"
+"""Names of files with users."""
+FOR_USERS = ("user-personalization", "personalized-ranking", "popularity-count")
+"""The recipes that take users; similar-items takes items."""
+_HAVE_NONE: Mapping[str, str] = {
+    "trending-now": "Trending-Now has no batch jobs",
+    "next-best-action": "Next-Best-Action has no batch jobs",
+}
+
+
+class Users(BaseModel):
+    """Users from a file of the shop or from a segment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Annotated[str, StringConstraints(pattern=FILE)] | None = None
+    """The file's name under `drops/<shop>/lists/`: a CSV with USER_ID, ids line by line, or a batch job's JSON lines."""
+    segment: BatchName | None = None
+    """The name of a segment under `batch`, in its newest export."""
+
+
+class Segment(BaseModel):
+    """The users who most likely want certain items."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: SegmentRecipe = "likelihood"
+    """`likelihood` counts with our own purchase likelihood; the others are Personalize's, and are trained for this."""
+    items: Annotated[tuple[ItemId, ...], Field(max_length=500)] = ()
+    """Item ids. item-affinity makes a segment of each, likelihood one of all together."""
+    attributes: dict[Column, Annotated[str, StringConstraints(min_length=1, max_length=1000)]] = {}
+    """Columns of the items and the value that each must have, such as `{CATEGORY_L1: Tea}`."""
+    users: Annotated[int, Field(ge=1, le=5_000_000)] = 5_000
+    """The most users of a segment."""
+
+
+class BatchJob(BaseModel):
+    """A batch inference job, or with `segment` a batch segment job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: RecipeAlias = "user-personalization"
+    """The recipe that answers, by the version that serves."""
+    users: Literal["all"] | Users = "all"
+    """`all` users of the shop's data, `{file: NAME}` or `{segment: NAME}`."""
+    rank: Annotated[tuple[ItemId, ...], Field(max_length=500)] = ()
+    """The item ids that personalized-ranking puts in order for each user."""
+    items: Annotated[int, Field(ge=1, le=500)] = 10
+    """Items in each list."""
+    filter: BatchName | None = None
+    """One of the shop's filters, without parameters."""
+    segment: Segment | None = None
+    """Makes a segment of users instead of lists of items."""
+    after: Literal["promotion"] | None = None
+    """`promotion` starts the job after each promotion."""
+    every: Every | None = None
+    """A schedule, such as `rate(7 days)` or `cron(0 5 ? * MON *)`."""
+    timezone: Timezone = "UTC"
+    """The time zone of a cron expression."""
+    output: Output = "csv"
+    """`csv` or `parquet` with a row for each item of a list; `mail` is a CSV with one row a user."""
+    columns: Annotated[tuple[Column, ...], Field(max_length=10)] | None = None
+    """Item columns beside the ids; by default the name and the price."""
+    budget: Dollars = 100
+    """The most dollars that one job may cost by the estimate; a dearer one is refused before it begins."""
+
+    @field_validator("users", mode="before")
+    @classmethod
+    def _names_users(cls, users: object) -> object:
+        if users == "all" or isinstance(users, Users):
+            return users
+        given = mapping(users)
+        patterns = {"file": FILE, "segment": NAME}
+        if len(given) != 1 or any(name not in patterns for name in given):
+            raise ValueError("write all, {file: NAME} for drops/<shop>/lists/NAME, or {segment: NAME}")
+        ((kind, name),) = given.items()
+        if not re.fullmatch(patterns[kind], str(name)):
+            rule = "a name under lists/ that ends in .csv, .txt, .json or .jsonl, or one of these and .gz"
+            raise ValueError(f"{kind}: must be {rule if kind == 'file' else 'the name of a segment'}")
+        return users
+
+    @property
+    def takes_items(self) -> bool:
+        """Whether the job's input are the shop's items."""
+        return self.segment is None and self.recipe not in FOR_USERS
+
+
+Batch = dict[BatchName, BatchJob]
+
+
+def find_errors(settings: Mapping[Any, Any], recipes: Sequence[str], expressions: Mapping[str, str]) -> list[str]:
+    """Return errors in batch jobs that are valid one by one.
+
+    Args:
+        settings: the settings file.
+        recipes, expressions: the recipes that the shop trains, and its filters by name.
+    """
+    jobs = {str(name): mapping(job) for name, job in mapping(settings.get("batch")).items()}
+    likelihood = mapping(settings.get("likelihood")).get("enabled", True)
+    found: list[str] = []
+    for name, job in jobs.items():
+        if "segment" in job:
+            lacking = _segment(job, mapping(job["segment"]), likelihood=likelihood is not False)
+        else:
+            lacking = _lists(job, recipes, expressions, jobs)
+        found += [f"batch.{name}.{each}" for each in lacking]
+    return found
+
+
+def impossible(recipe: object) -> str:
+    """Return why a recipe has no batch jobs at all; empty if it may have."""
+    plain = str(recipe).removeprefix("aws-")
+    if plain in _HAVE_NONE:
+        return f"{_HAVE_NONE[plain]}: take {' or '.join(RECIPES)}"
+    if plain.startswith("ecomm-"):
+        return f"recommenders have no batch jobs: take {' or '.join(RECIPES)}"
+    return ""
+
+
+def _lists(
+    job: Mapping[Any, Any], recipes: Sequence[str], expressions: Mapping[str, str], jobs: Mapping[str, Mapping[Any, Any]]
+) -> Iterator[str]:
+    recipe = job.get("recipe", "user-personalization")
+    if reason := impossible(recipe):
+        yield f"recipe: {reason}"
+    elif recipe in {"item-affinity", "item-attribute-affinity"}:
+        yield f"recipe: {recipe} makes segments: write segment: {{recipe: {recipe}, …}}"
+    elif recipe in RECIPES and recipe not in recipes:
+        yield f"recipe: the shop does not train {recipe}; it trains {', '.join(recipes)}"
+    if recipe == "personalized-ranking" and not job.get("rank"):
+        yield "rank: personalized-ranking needs the item ids to rank"
+    if recipe != "personalized-ranking" and job.get("rank"):
+        yield f"rank: {recipe} ranks no given items; personalized-ranking does"
+    if recipe == "similar-items" and "users" in job:
+        yield "users: similar-items takes the shop's items and no users: leave it out"
+    if recipe == "similar-items" and job.get("output") == "mail":
+        yield "output: a mail goes to users, and similar-items takes items: take csv or parquet"
+    named = job.get("filter")
+    if named is not None and str(named) not in expressions:
+        yield f"filter: the shop has no filter {named}; it has {', '.join(expressions) or 'none'}"
+    elif named is not None and filters.parameters(expressions[str(named)], ()):
+        yield f"filter: {named} has parameters, for which a batch job has no values: name one without"
+    source = mapping(job.get("users")).get("segment")
+    if source is not None and "segment" not in jobs.get(str(source), {}):
+        segments = ", ".join(name for name, each in jobs.items() if "segment" in each) or "none"
+        yield f"users: there is no segment {source}; the segments are {segments}"
+
+
+def _segment(job: Mapping[Any, Any], segment: Mapping[Any, Any], *, likelihood: bool) -> Iterator[str]:
+    for name in ("recipe", "users", "rank", "items", "filter", "columns"):
+        if name in job:
+            hint = f": write segment: {{{name}: …}}" if name in {"recipe", "users", "items"} else ""
+            yield f"{name}: a segment takes none here{hint}"
+    if job.get("output") == "mail":
+        yield "output: a segment has users and no items for a mail: take csv or parquet, and name the segment as users"
+    recipe, items, attributes = segment.get("recipe", "likelihood"), segment.get("items"), segment.get("attributes")
+    if recipe == "item-affinity" and (not items or attributes):
+        yield "segment: item-affinity needs items, and takes no attributes"
+    if recipe == "item-attribute-affinity" and (not attributes or items):
+        yield "segment: item-attribute-affinity needs attributes, and takes no items"
+    if recipe == "likelihood":
+        if bool(items) == bool(attributes):
+            yield "segment: likelihood needs either items or attributes"
+        if not likelihood:
+            yield "segment: the shop's likelihood is switched off: enable it, or take a recipe of Personalize"
